@@ -1,0 +1,144 @@
+"""A few pictures with the answers the model gave when it was sealed: proof that this engine computes the same."""
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+
+from foveal.bundle.session import Float32, Session, UInt8
+from foveal.core import random
+from foveal.core.errors import BundleError
+from foveal.data.preprocess import Preprocess
+
+# Between processors and versions of one engine, sums run in another order; measured differences are
+# below 1e-5. A wrong layout, a lost normalization or bf16 where float32 was promised is far above.
+TOLERANCE = 1e-3
+COUNT = 4
+_BYTES = 200_000  # more than two pictures only while they are small
+_CANDIDATES = 12
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Golden vectors.
+
+    Attributes:
+        inputs: uint8 (G, S, S, C), 1 ≤ G ≤ 4; synthetic, never a user's picture.
+        probabilities: What the model answered, float32 (G, K).
+    """
+
+    inputs: UInt8
+    probabilities: Float32
+
+
+def measure(session: Session, preprocess: Preprocess) -> Golden:
+    """Return golden vectors of a model as this session runs it.
+
+    Of twelve synthetic pictures those are kept that the model is least sure of: an answer of 1.0 would
+    hide what an engine does wrong.
+    """
+    inputs = _pictures(preprocess.size, preprocess.channels)
+    probabilities = _answers(session, inputs)
+    count = max(2, min(COUNT, _BYTES // inputs[0].nbytes))
+    unsure = np.argsort(probabilities.max(axis=1), kind="stable")[:count]
+    return Golden(inputs[unsure], probabilities[unsure])
+
+
+def verify(session: Session, golden: Golden) -> None:
+    """Compare what this session answers with what was measured at sealing.
+
+    Raises:
+        BundleError: Code `golden_mismatch`; some probability differs by more than 1e-3.
+    """
+    found = _answers(session, golden.inputs)
+    if found.shape != golden.probabilities.shape:
+        raise _mismatch(session, f"{found.shape[1]} classes instead of {golden.probabilities.shape[1]}")
+    difference = float(np.abs(found - golden.probabilities).max())
+    if not difference <= TOLERANCE:
+        raise _mismatch(session, f"a probability is off by {difference:.2g}; up to {TOLERANCE:.0e} is allowed")
+
+
+def to_bytes(array: UInt8 | Float32) -> bytes:
+    """Return the `.npy` file of an array."""
+    file = io.BytesIO()
+    np.lib.format.write_array(file, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
+    return file.getvalue()
+
+
+def from_bytes(inputs: bytes, probabilities: bytes, *, preprocess: Preprocess, classes: int) -> Golden:
+    """Return the golden vectors that two `.npy` files hold, which must have the shapes the manifest implies.
+
+    Raises:
+        BundleError: Code `tampered`; another dtype, shape or length.
+    """
+    shape = (preprocess.size, preprocess.size, preprocess.channels)
+    count = len(inputs) // max(1, int(np.prod(shape)))
+    if not 1 <= count <= COUNT:
+        raise _malformed(f"golden_inputs.npy has {len(inputs)} bytes for pictures of {shape}")
+    golden = Golden(
+        _array(inputs, np.zeros((count, *shape), np.uint8), "golden_inputs.npy"),
+        _array(probabilities, np.zeros((count, classes), np.float32), "golden_probabilities.npy"),
+    )
+    if not np.isfinite(golden.probabilities).all():
+        raise _malformed("golden_probabilities.npy holds NaN or infinity")
+    return golden
+
+
+def _array[T: UInt8 | Float32](content: bytes, like: T, name: str) -> T:
+    """Return the array in `content`; no header is believed, it must be the one that `like` would have."""
+    expected = to_bytes(like)
+    start = len(expected) - like.nbytes
+    if len(content) != len(expected) or content[:start] != expected[:start]:
+        raise _malformed(f"{name} is not an array {like.shape} of {like.dtype}")
+    return np.frombuffer(content, like.dtype, offset=start).reshape(like.shape)
+
+
+def _answers(session: Session, inputs: UInt8) -> Float32:
+    """Return probabilities, one picture a call: a batch would keep its larger buffers for good."""
+    return np.concatenate([session.run(inputs[index : index + 1])[0] for index in range(len(inputs))])
+
+
+def _pictures(size: int, channels: int) -> UInt8:
+    """Return seeded pictures with large and fine structure, uint8 (12, size, size, channels)."""
+    rng = random.stream(0, "golden")
+    makers = (_smooth, _gradient, _checker)
+    pictures = [makers[index % 3](size, channels, rng) for index in range(_CANDIDATES)]
+    noise = rng.normal(0, 6, (_CANDIDATES, size, size, channels))
+    return (np.stack(pictures) + noise).round().clip(0, 255).astype(np.uint8)
+
+
+def _smooth(size: int, channels: int, rng: np.random.Generator) -> np.ndarray:
+    """Return random grey levels on a 6×6 grid with straight lines in between."""
+    grid = rng.uniform(0, 255, (6, 6, channels))
+    place = np.linspace(0, 5, size)
+    below = np.minimum(place.astype(int), 4)
+    share = (place - below)[:, None, None]
+    rows = grid[below] * (1 - share) + grid[below + 1] * share
+    columns = rows.transpose(1, 0, 2)
+    return columns[below] * (1 - share) + columns[below + 1] * share
+
+
+def _gradient(size: int, channels: int, rng: np.random.Generator) -> np.ndarray:
+    """Return a ramp in a random direction for each channel."""
+    down, right = np.mgrid[0:1 : size * 1j, 0:1 : size * 1j]
+    slope = rng.uniform(-200, 200, (2, channels))
+    return rng.uniform(60, 200, channels) + down[:, :, None] * slope[0] + right[:, :, None] * slope[1]
+
+
+def _checker(size: int, channels: int, rng: np.random.Generator) -> np.ndarray:
+    """Return a checkerboard in two random colours."""
+    down, right = np.indices((size, size)) // max(1, size // int(rng.integers(3, 9)))
+    colors = rng.uniform(0, 255, (2, channels))
+    return colors[(down + right) % 2]
+
+
+def _mismatch(session: Session, what: str) -> BundleError:
+    return BundleError(
+        f"{session.engine} does not compute what this bundle was measured with: {what}",
+        code="golden_mismatch",
+        hint="install another version of the engine, or export the model again on this machine",
+    )
+
+
+def _malformed(what: str) -> BundleError:
+    return BundleError(what, code="tampered", hint="copy or make the bundle again; do not edit it")

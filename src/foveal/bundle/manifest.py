@@ -1,0 +1,210 @@
+"""What a bundle says about itself: `manifest.json` and the digest that names it (docs/bundle.md)."""
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NoReturn, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+
+from foveal.core.errors import BundleError
+from foveal.data.preprocess import Preprocess
+from foveal.tasks.classify.decode import Decision
+
+SCHEMA = "foveal.bundle/1"
+MANIFEST_BYTES = 16 << 20  # a hundred thousand class names fit; a manifest is never larger
+
+# What decides an answer, beside the manifest's own entries; everything else may change and the digest stays.
+DECIDING_MEMBERS = ("golden_inputs.npy", "golden_probabilities.npy", "model.onnx")
+
+Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Model(_Frozen):
+    """The network inside.
+
+    Attributes:
+        name: Architecture, as `foveal models` lists it.
+        parameters: How many weights it has.
+        macs: Multiply-accumulates for one picture, or None where nobody counted them.
+        source: Where the weights came from: `scratch`, or the name of what they were fine-tuned from.
+    """
+
+    name: str = Field(min_length=1)
+    parameters: int = Field(ge=0)
+    macs: int | None = Field(default=None, ge=0)
+    source: str
+
+
+class Images(_Frozen):
+    """How many pictures each role of the split had."""
+
+    fit: int = Field(ge=0)
+    calib: int = Field(ge=0)
+    test: int = Field(ge=0)
+
+
+class Data(_Frozen):
+    """Which pictures it was made from; their names and contents are not in the bundle.
+
+    Attributes:
+        fingerprint: Hash over all pictures and labels.
+        split_seed: Seed the split was drawn with.
+        images: Pictures in each role.
+    """
+
+    fingerprint: str
+    split_seed: int
+    images: Images
+
+
+class Licenses(_Frozen):
+    """SPDX names, or None where the maker did not say."""
+
+    code: str | None
+    weights: str | None
+    data: str | None
+
+
+class Draft(_Frozen):
+    """All that the maker of a bundle states; sealing adds the hashes.
+
+    Attributes:
+        foveal: Version that made it.
+        task: What kind of recognizer it is.
+        classes: Names in the order of the model's outputs; unique, Unicode NFC.
+        preprocess: From file bytes to the model's input.
+        decision: From probabilities to an answer.
+        temperature: What the logits are divided by, inside the graph; for people, the graph decides.
+        model: The network.
+        weights_sha256: Hash of the training weights that were exported.
+        data: What it was made from.
+        licenses: Of code, weights and data.
+    """
+
+    schema_: Literal["foveal.bundle/1"] = Field(default="foveal.bundle/1", alias="schema")
+    foveal: str
+    task: Literal["classify"] = "classify"
+    classes: tuple[str, ...] = Field(min_length=2)
+    preprocess: Preprocess
+    decision: Decision
+    temperature: float = Field(gt=0, allow_inf_nan=False)
+    model: Model
+    weights_sha256: Sha256
+    data: Data
+    licenses: Licenses
+
+    @field_validator("classes")
+    @classmethod
+    def _distinct_normal_names(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        if "" in classes:
+            raise ValueError("a class name is empty")
+        for name in classes:
+            if unicodedata.normalize("NFC", name) != name:
+                raise ValueError(f"class name {name!r} is not in Unicode NFC")
+        if len(set(classes)) != len(classes):
+            twice = next(name for name in classes if classes.count(name) > 1)
+            raise ValueError(f"class name {twice!r} is there twice")
+        return classes
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the JSON object that `manifest.json` holds."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+class Manifest(Draft):
+    """What a sealed bundle says about itself.
+
+    Attributes:
+        members: sha256 of every other file in the bundle, by name.
+        digest: The bundle's name among all bundles; equal digests decide equally.
+    """
+
+    members: dict[str, Sha256]
+    digest: Sha256
+
+    @classmethod
+    def seal(cls, draft: Draft, members: Mapping[str, str]) -> Self:
+        """Return the manifest of a bundle whose files have the hashes `members`."""
+        document = {**draft.as_json(), "members": dict(members)}
+        return cls.model_validate({**document, "digest": digest(document)})
+
+
+def digest(document: Mapping[str, Any]) -> str:
+    """Return the sha256 over all that decides an answer, in hexadecimal.
+
+    It is taken over one JSON object with the keys schema, task, classes, preprocess and decision, as they
+    stand in the manifest, and members, with the hashes of the graph and the golden vectors only; written
+    with sorted keys, without spaces, unescaped, as UTF-8.
+    """
+    deciding = {key: document[key] for key in ("schema", "task", "classes", "preprocess", "decision")}
+    deciding["members"] = {name: document["members"][name] for name in DECIDING_MEMBERS}
+    text = json.dumps(deciding, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def parse(content: bytes) -> Manifest:
+    """Return the manifest that `content` holds, after comparing its digest.
+
+    Raises:
+        BundleError: No JSON object, a key twice, unknown or missing, a value outside its range, another
+            schema, or a digest that is not that of the entries.
+    """
+    document = _load(content)
+    schema = document.get("schema")
+    if schema != SCHEMA:
+        raise BundleError(
+            f"this bundle has the schema {schema!r}; this foveal reads {SCHEMA!r}",
+            code="unknown_schema",
+            hint="upgrade: pip install --upgrade foveal",
+        )
+    try:
+        manifest = Manifest.model_validate_json(content, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        place = ".".join(map(str, first["loc"])) or "manifest.json"
+        raise _tampered(f"{place}: {first['msg']}") from None
+    missing = [name for name in DECIDING_MEMBERS if name not in manifest.members]
+    if missing:
+        raise _tampered(f"no hash of {', '.join(missing)}")
+    if manifest.digest != digest(document):
+        raise _tampered("the digest is not that of its entries")
+    return manifest
+
+
+def _load(content: bytes) -> dict[str, Any]:
+    if len(content) > MANIFEST_BYTES:
+        raise _tampered(f"{len(content)} bytes are more than a manifest has")
+    try:
+        document = json.loads(content, object_pairs_hook=_distinct, parse_constant=_not_json)
+    except RecursionError:
+        raise _tampered("it is nested too deeply") from None
+    except ValueError as error:  # also what is not UTF-8
+        raise _tampered(str(error)) from None
+    if not isinstance(document, dict):
+        raise _tampered("it is no JSON object")
+    return document
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    entries = dict(pairs)
+    if len(entries) != len(pairs):
+        raise ValueError("a key is there twice")
+    return entries
+
+
+def _not_json(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _tampered(what: str) -> BundleError:
+    return BundleError(
+        f"manifest.json is not as foveal wrote it: {what}",
+        code="tampered",
+        hint="copy or make the bundle again; do not edit it",
+    )

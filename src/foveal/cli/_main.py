@@ -1,0 +1,121 @@
+"""Find the command, run it, and turn every way it can end into the contract's exit code."""
+
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any, NoReturn
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+import foveal
+from foveal import cli
+from foveal.cli._frame import ERROR_SCHEMA, talk
+from foveal.core import catalog
+from foveal.core.errors import FovealError
+
+_EPILOG = """Exit codes: 0 ok, 1 bug in foveal, 2 usage, 10 a gate failed, 65 bad data, 66 input not found,
+69 missing extra, 73 cannot write, 75 try again, 78 bad recipe, 130/143 interrupted (everything so far is saved)."""
+
+
+class _Terminated(BaseException):
+    """SIGTERM arrived; unwinds like Ctrl-C does, so that half-written files are removed."""
+
+
+class _Commands(TyperGroup):
+    """The commands of this folder; only the one that runs is imported."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [name.replace("_", "-") for name in catalog.names(cli)]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        app = typer.Typer(add_completion=False, rich_markup_mode=None)
+        name = cmd_name.replace("-", "_")
+        app.command(cmd_name, epilog=_EPILOG)(catalog.find(cli, name))
+        command = typer.main.get_command(app)
+        return command if isinstance(command, TyperCommand) else None
+
+
+_app = typer.Typer(
+    name="foveal",
+    cls=_Commands,
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="From the images you have to a small, fast, proven image recognizer.",
+    epilog=_EPILOG,
+)
+
+
+@_app.callback(invoke_without_command=True)
+def _root(version: bool = typer.Option(False, "--version", help="Show the version and exit.")) -> None:
+    if version:
+        print(foveal.__version__)
+        raise typer.Exit
+
+
+def main() -> NoReturn:
+    """Run the command line and leave with its exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; whatever happens, no traceback without `-v`."""
+    as_json = not {"--json", "--jsonl"}.isdisjoint(arguments)
+    verbose = not {"-v", "--verbose"}.isdisjoint(arguments)
+    try:
+        return _run(list(arguments))
+    except FovealError as error:
+        if verbose:
+            traceback.print_exc()
+        return _fail(error.as_json(), error.exit_code, as_json=as_json)
+    except KeyboardInterrupt:
+        talk("interrupted; everything so far is saved")
+        return 130
+    except _Terminated:
+        talk("terminated; everything so far is saved")
+        return 143
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the exit flush fails again
+        return 141
+    except Exception as error:
+        if verbose:
+            traceback.print_exc()
+        message = f"{type(error).__name__}: {error}"
+        hint = "this is a bug in foveal; run it again with -v and report what it prints"
+        return _fail({"code": "internal", "message": message, "hint": hint, "path": None}, 1, as_json=as_json)
+
+
+def _run(arguments: list[str]) -> int:
+    command = typer.main.get_command(_app)
+    try:
+        result = command.main(arguments, prog_name="foveal", standalone_mode=False)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # typer's own usage errors have it; their class is private
+            raise
+        problem = {"code": "usage", "message": error.format_message(), "hint": "see --help", "path": None}
+        return _fail(problem, 2, as_json=not {"--json", "--jsonl"}.isdisjoint(arguments))
+    return result if isinstance(result, int) else 0
+
+
+def _fail(problem: dict[str, object], exit_code: int, *, as_json: bool) -> int:
+    if as_json:
+        print(json.dumps({"schema": ERROR_SCHEMA, "ok": False, "error": problem}, ensure_ascii=False))
+    else:
+        hint = f"\n  {problem['hint']}" if problem["hint"] else ""
+        talk(f"error: {problem['message']}{hint}")
+    return exit_code
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise _Terminated

@@ -1,0 +1,92 @@
+"""The small values that every part of foveal hands around; plain data, no torch, no pictures."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measured number with its 95 % interval.
+
+    Attributes:
+        value: The point estimate; a proportion is a fraction in [0, 1].
+        low, high: The interval.
+        n: How many images it rests on.
+        method: How the interval was made: `clopper-pearson`, `bootstrap` …
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+    method: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the contract's object with the five keys."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        """Write it for people, in percent."""
+        return f"{self.value:.1%} (95 % interval {self.low:.1%} to {self.high:.1%}, n={self.n})"
+
+
+Severity = Literal["error", "warning", "info"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing `check` has to say about a data set.
+
+    Attributes:
+        code: Stable snake_case name.
+        severity: `error` stops training, `warning` stops it under `--strict`.
+        count: How many images or classes it is about.
+        message: What is the matter.
+        hint: What to do about it.
+        examples: Up to ten sources or names.
+    """
+
+    code: str
+    severity: Severity
+    count: int
+    message: str
+    hint: str
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A limit, what was measured against it, and the verdict."""
+
+    id: str
+    name: str
+    verdict: Literal["pass", "fail", "insufficient", "not_asked"]
+    value: float | None
+    limit: float
+    kind: str = "measured"
+
+
+@dataclass(frozen=True)
+class Label:
+    """The prediction of a classifier for one image.
+
+    Attributes:
+        source: The file, or `#3` for the fourth array given.
+        label: The most probable class.
+        confidence: Its calibrated probability.
+        abstain: Whether the recognizer declines to answer; None where too little calibration data
+            was there to prove any threshold.
+        set: The conformal prediction set, most probable first; never empty.
+        scores: Calibrated probability of every class.
+    """
+
+    source: str
+    label: str
+    confidence: float
+    abstain: bool | None
+    set: tuple[str, ...]
+    scores: dict[str, float] = field(repr=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the contract's prediction object."""
+        return {**asdict(self), "set": list(self.set)}

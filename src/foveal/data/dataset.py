@@ -1,0 +1,109 @@
+"""Pictures with labels, wherever they lie: what every format reader returns."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+UInt8 = NDArray[np.uint8]
+
+
+class Header(NamedTuple):
+    """What a picture says of itself before its pixels are decoded.
+
+    `width` and `height` are those of the upright picture; `mode` is Pillow's name of the stored colours.
+    """
+
+    format: str
+    width: int
+    height: int
+    mode: str
+
+
+class Picture(Protocol):
+    """One stored picture, not yet decoded."""
+
+    @property
+    def content(self) -> bytes:
+        """The stored bytes: what is hashed to find duplicates and to recognize a training image."""
+        ...
+
+    def header(self) -> Header:
+        """Return size and colours without decoding.
+
+        Raises:
+            ImageError: The picture cannot be used; its code says why.
+        """
+        ...
+
+    def decode(self, channels: int) -> UInt8:
+        """Return the pixels, uint8 (H, W, channels).
+
+        Raises:
+            ImageError: The picture cannot be used; its code says why.
+        """
+        ...
+
+    def examine(self, channels: int) -> tuple[Header, UInt8]:
+        """Return header and pixels at the price of the pixels alone; raises as `decode` does."""
+        ...
+
+
+class Sample(NamedTuple):
+    """One picture with its label (an index into the classes) and its name below the root."""
+
+    picture: Picture
+    label: int
+    source: str
+
+
+@dataclass(frozen=True)
+class Dataset(Sequence[Sample]):
+    """Labelled pictures in a fixed order that is the same on every machine.
+
+    It reads pictures and nothing else: no resizing, no augmentation, no tensors.
+
+    Attributes:
+        format: Name of the reader in `data/formats` that recognized the layout.
+        path: The folder or file it was opened from.
+        classes: Class names in label order.
+        sources: Name of each picture below `path`.
+        labels: Index into `classes` for each picture, int64 (N,).
+        splits: Name of each picture's split (`train`, `val`, `test`), or `""` where the layout has none.
+        groups: What must not be torn apart by a split (a track, a person); one name per picture, or
+            None where every picture stands alone.
+        read: Returns the stored picture of an index.
+        folders: Classes that each split has a folder for, whether or not pictures are in it.
+        ignored: Names that were passed over because they are no pictures.
+    """
+
+    format: str
+    path: Path
+    classes: tuple[str, ...]
+    sources: tuple[str, ...] = field(repr=False)
+    labels: NDArray[np.int64] = field(repr=False)
+    splits: tuple[str, ...] = field(repr=False)
+    read: Callable[[int], Picture] = field(repr=False)
+    groups: tuple[str, ...] | None = field(default=None, repr=False)
+    folders: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    ignored: tuple[str, ...] = field(default=(), repr=False)
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    def __getitem__(self, index: Any) -> Any:  # an int, as Sequence wants; slices make no sense here
+        return Sample(self.read(index), int(self.labels[index]), self.sources[index])
+
+    @property
+    def split_names(self) -> tuple[str, ...]:
+        """The splits that the layout brings, in reading order; empty where it brings none."""
+        return tuple(dict.fromkeys(name for name in self.splits if name))
+
+
+def content_hash(content: bytes) -> str:
+    """Return the sha256 of a picture's stored bytes, as it is kept in `split.json`."""
+    return hashlib.sha256(content).hexdigest()

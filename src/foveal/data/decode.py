@@ -1,0 +1,178 @@
+"""From a file's bytes to pixels, for training, evaluation, the command line and the server alike.
+
+The order is what makes it safe: length, signature (never the name), header against the limits, and only
+then the pixels. Pillow's own guards are not relied on, and none of its settings is changed: any number
+of threads may decode at once.
+"""
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from foveal.core.errors import ImageError, UsageError
+from foveal.data.color import to_channels
+from foveal.data.dataset import Header, UInt8
+from foveal.data.orientation import orientation, swaps_sides, upright
+from foveal.data.signature import check_png, picture_format, webp_canvas
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a picture may be at most, checked before its pixels are decoded.
+
+    Attributes:
+        content_bytes: Length of the file.
+        pixels: Width times height.
+        side: Width, and height.
+        aspect: Longer side divided by shorter side.
+        metadata_bytes: EXIF, colour profile, comments and thumbnails together.
+    """
+
+    content_bytes: int = 16 * 2**20
+    pixels: int = 50_000_000
+    side: int = 16_384
+    aspect: int = 200
+    metadata_bytes: int = 2**20
+
+
+LIMITS = Limits()
+
+
+class _Whole(io.BytesIO):
+    """Bytes that raise where a decoder wants more than there are.
+
+    Pillow can be told, anywhere in the process, to fill up what is missing; a picture that is partly grey
+    must never be taken for one, so the file itself refuses.
+    """
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        if not data and size:
+            raise EOFError("read past the end")
+        return data
+
+
+class _Jpeg(JpegImageFile):
+    def _read_dpi_from_exif(self) -> None:
+        """Nobody wants the resolution, and Pillow warns on a broken EXIF block while it looks for it."""
+
+
+_READERS: dict[str, type[ImageFile]] = {
+    "JPEG": _Jpeg,
+    "PNG": PngImageFile,
+    "WebP": WebPImageFile,
+    "BMP": BmpImageFile,
+    "GIF": GifImageFile,
+}
+# What Pillow's readers raise on bytes they do not understand; anything else is a bug and stays visible.
+_BROKEN = (OSError, SyntaxError, ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError)
+
+
+def decode(content: bytes, channels: int, *, limits: Limits = LIMITS) -> UInt8:
+    """Return the pixels of a picture, upright, uint8 (H, W, channels).
+
+    JPEG (also the first picture of an MPO), PNG, WebP, BMP and GIF are read, of animations the first
+    frame. EXIF orientation is applied; transparency lies on white; 16-bit grey keeps its high byte;
+    colour profiles are ignored.
+
+    Args:
+        content: The file's bytes.
+        channels: 1 for grey, 3 for RGB.
+        limits: What is refused before decoding.
+
+    Raises:
+        ImageError: `empty`, `not_image`, `format_not_allowed`, `truncated`, `corrupt`, `too_many_bytes`,
+            `too_many_pixels`, `aspect_limit`, `metadata_limit` or `color_unsupported`.
+        UsageError: Another number of channels.
+    """
+    return examine(content, channels, limits=limits)[1]
+
+
+def header(content: bytes, *, limits: Limits = LIMITS) -> Header:
+    """Return format, upright size and stored mode without decoding; raises as `decode` does."""
+    return _header(_open(content, limits))
+
+
+def examine(content: bytes, channels: int, *, limits: Limits = LIMITS) -> tuple[Header, UInt8]:
+    """Return header and pixels in one go; arguments and errors are those of `decode`."""
+    if channels not in (1, 3):
+        raise UsageError(f"a picture file has 1 or 3 channels, grey or RGB; got channels={channels}")
+    image = _open(content, limits)
+    about = _header(image)
+    try:
+        image.load()
+    except EOFError as error:
+        raise ImageError("the file ends before the picture does", code="truncated") from error
+    except _BROKEN as error:
+        raise ImageError(f"the pixels cannot be decoded: {error}", code=_reason(error)) from error
+    turned = upright(to_channels(image, channels), _turn(image))
+    pixels = np.asarray(turned)
+    return about, pixels if channels == 3 else pixels[:, :, None]
+
+
+def _open(content: bytes, limits: Limits) -> ImageFile:
+    if len(content) > limits.content_bytes:
+        raise ImageError(
+            f"{len(content)} bytes are more than the {limits.content_bytes} allowed", code="too_many_bytes"
+        )
+    kind = picture_format(content)
+    metadata = 0
+    if kind == "WebP":
+        _check_size(*webp_canvas(content), limits)
+    elif kind == "PNG":
+        metadata = check_png(content)
+    try:
+        image = _READERS[kind](_Whole(content))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageError(f"too many pixels: {error}", code="too_many_pixels") from error
+    except (EOFError, *_BROKEN) as error:
+        ended = isinstance(error, EOFError) or isinstance(error.__cause__, EOFError)
+        code = "truncated" if ended else _reason(error)
+        raise ImageError(f"the {kind} header cannot be read: {error}", code=code) from error
+    _check_size(image.width, image.height, limits)
+    if isinstance(image, JpegImageFile):
+        metadata = sum(len(block) for _, block in image.applist)
+    if metadata > limits.metadata_bytes:
+        raise ImageError(
+            f"{metadata} bytes of metadata are more than the {limits.metadata_bytes} allowed",
+            code="metadata_limit",
+            hint="save the picture again without metadata",
+        )
+    return image
+
+
+def _check_size(width: int, height: int, limits: Limits) -> None:
+    if min(width, height) < 1:
+        raise ImageError(f"the header says {width}×{height} pixels", code="corrupt")
+    if width * height > limits.pixels or max(width, height) > limits.side:
+        raise ImageError(
+            f"{width}×{height} pixels are more than the {limits.pixels} (side {limits.side}) allowed",
+            code="too_many_pixels",
+            hint="scale the picture down",
+        )
+    if max(width, height) > limits.aspect * min(width, height):
+        raise ImageError(f"{width}×{height} is longer than {limits.aspect}:1", code="aspect_limit")
+
+
+def _reason(error: Exception) -> str:
+    return "metadata_limit" if "too large for PngImagePlugin" in str(error) else "corrupt"
+
+
+def _turn(image: ImageFile) -> int:
+    exif = image.info.get("exif")
+    return orientation(exif) if isinstance(exif, bytes) else 1
+
+
+def _header(image: ImageFile) -> Header:
+    width, height = image.size
+    if swaps_sides(_turn(image)):
+        width, height = height, width
+    return Header(image.format or "", width, height, image.mode)

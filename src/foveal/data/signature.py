@@ -1,0 +1,119 @@
+"""What kind of file some bytes are, by the bytes alone: a name proves nothing."""
+
+import struct
+import zlib
+
+from foveal.core.errors import ImageError
+
+ALLOWED = ("JPEG", "PNG", "WebP", "BMP", "GIF")
+_SHORTEST_PICTURE = 12  # bytes; below that no allowed format has said what it is
+_BMP_HEADER_SIZES = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
+
+# Formats we know and refuse: rarely needed decoders are where the security bugs of picture libraries are.
+_REFUSED = (
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),
+    (b"MM\0+", "TIFF"),
+    (b"%PDF", "PDF"),
+    (b"%!PS", "PostScript"),
+    (b"\xc5\xd0\xd3\xc6", "PostScript"),
+    (b"\0\0\1\0", "ICO"),
+    (b"\0\0\2\0", "CUR"),
+    (b"icns", "ICNS"),
+    (b"BLP1", "BLP"),
+    (b"BLP2", "BLP"),
+    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
+    (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"\0\0\0\x0cJXL ", "JPEG XL"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"SIMPLE  =", "FITS"),
+    (b"8BPS", "Photoshop"),
+    (b"DDS ", "DDS"),
+    (b"\x76\x2f\x31\x01", "OpenEXR"),
+    (b"#?RADIANCE", "Radiance"),
+    *((b"P%d%c" % (kind, space), "PNM") for kind in range(1, 8) for space in b" \n\r\t"),
+)
+
+
+def picture_format(content: bytes) -> str:
+    """Return which of `ALLOWED` the bytes are.
+
+    Raises:
+        ImageError: `empty`, `not_image`, or `format_not_allowed` for a picture of another format.
+    """
+    if not content:
+        raise ImageError("the file is empty", code="empty", hint="copy or download it again")
+    if len(content) >= _SHORTEST_PICTURE:
+        if content.startswith(b"\xff\xd8\xff"):
+            return "JPEG"
+        if content.startswith(b"\x89PNG\r\n\x1a\n"):
+            return "PNG"
+        if content.startswith(b"RIFF") and content[8:12] == b"WEBP":
+            return "WebP"
+        if content.startswith((b"GIF87a", b"GIF89a")):
+            return "GIF"
+        if content.startswith(b"BM") and int.from_bytes(content[14:18], "little") in _BMP_HEADER_SIZES:
+            return "BMP"
+    refused = _refused_format(content)
+    if refused is None:
+        raise ImageError("these bytes are no picture", code="not_image", hint="remove the file or save it anew")
+    raise ImageError(
+        f"{refused} is not read; allowed are {', '.join(ALLOWED)}",
+        code="format_not_allowed",
+        hint="convert it, for example to PNG",
+    )
+
+
+def _refused_format(content: bytes) -> str | None:
+    for magic, name in _REFUSED:
+        if content.startswith(magic):
+            return name
+    if content[4:8] == b"ftyp":
+        return "HEIC, AVIF or video"
+    return "SVG" if b"<svg" in content[:1024].lower() else None
+
+
+def webp_canvas(content: bytes) -> tuple[int, int]:
+    """Return width and height that a WebP file declares; Pillow would allocate them before we can look.
+
+    Raises:
+        ImageError: `truncated` or `corrupt`.
+    """
+    if len(content) < 30 or int.from_bytes(content[4:8], "little") + 8 > len(content):
+        raise ImageError("the WebP file ends too early", code="truncated")
+    kind = content[12:16]
+    if kind == b"VP8X":
+        return int.from_bytes(content[24:27], "little") + 1, int.from_bytes(content[27:30], "little") + 1
+    if kind == b"VP8L":
+        bits = int.from_bytes(content[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if kind == b"VP8 ":
+        width, height = struct.unpack_from("<HH", content, 26)
+        return width & 0x3FFF, height & 0x3FFF
+    raise ImageError(f"unknown WebP chunk {kind!r}", code="corrupt")
+
+
+def check_png(content: bytes) -> int:
+    """Walk a PNG's chunks and return how many bytes of them are neither header nor pixels.
+
+    Pillow does not look at the checksums of the pixel chunks, and takes a missing end for an end.
+
+    Raises:
+        ImageError: `truncated` (no end chunk) or `corrupt` (a checksum does not match).
+    """
+    position, metadata = 8, 0
+    view = memoryview(content)
+    while position + 12 <= len(content):
+        length, kind = struct.unpack_from(">I4s", content, position)
+        end = position + 8 + length
+        if end + 4 > len(content):
+            break
+        if zlib.crc32(view[position + 4 : end]) != struct.unpack_from(">I", content, end)[0]:
+            raise ImageError(f"the checksum of the {kind!r} chunk is wrong", code="corrupt")
+        if kind == b"IEND":
+            return metadata
+        if kind not in (b"IHDR", b"PLTE", b"IDAT", b"fdAT"):
+            metadata += 12 + length
+        position = end + 4
+    raise ImageError("the PNG file ends too early", code="truncated")

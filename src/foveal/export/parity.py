@@ -1,0 +1,68 @@
+"""Does the exported file decide as the trained network does? Asked of real pictures."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.core.types import Gate, Measured
+from foveal.metrics.clopper_pearson import clopper_pearson
+
+MAX_DIFFERENCE = 1e-4
+CLEAR_MARGIN = 2e-4
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far the file is from the network.
+
+    Attributes:
+        max_abs_difference: Largest |Δp| over all images and classes.
+        decision_flips: Share of images that are given another label.
+        clear_flips: Flips where the two best probabilities were further apart than rounding explains.
+        images: How many real images were compared.
+    """
+
+    max_abs_difference: float
+    decision_flips: Measured
+    clear_flips: int
+    images: int
+
+    def gate(self) -> Gate:
+        """Return the verdict: |Δp| ≤ 1e-4 and no flip with a margin above 2e-4."""
+        passed = self.max_abs_difference <= MAX_DIFFERENCE and self.clear_flips == 0
+        return Gate(
+            id="parity",
+            name="the exported file decides as the trained network",
+            verdict="pass" if passed else "fail",
+            value=self.max_abs_difference,
+            limit=MAX_DIFFERENCE,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the contract's `parity` object."""
+        return {
+            "max_abs_difference": self.max_abs_difference,
+            "decision_flips": self.decision_flips.as_json(),
+            "clear_flips": self.clear_flips,
+            "images": self.images,
+        }
+
+
+def compare(reference: NDArray[np.float32], exported: NDArray[np.float32]) -> Parity:
+    """Compare probabilities of the same images.
+
+    Args:
+        reference: Of the trained network in float32, (N, K), N ≥ 1.
+        exported: Of the file that ships, (N, K).
+    """
+    flipped = reference.argmax(1) != exported.argmax(1)
+    best_two = np.sort(reference, axis=1)[:, -2:]
+    clear = flipped & (best_two[:, 1] - best_two[:, 0] > CLEAR_MARGIN)
+    return Parity(
+        max_abs_difference=float(np.abs(reference.astype(np.float64) - exported).max()),
+        decision_flips=clopper_pearson(int(flipped.sum()), len(flipped)),
+        clear_flips=int(clear.sum()),
+        images=len(flipped),
+    )

@@ -1,0 +1,27 @@
+"""Architectures, one per file: `models/<name>.py` defines the builder `<name>`.
+
+A builder takes `channels`, `classes` and `size` (side of the square input in pixels) plus its own
+arguments, all plain values, and returns a module from normalized images (N, C, H, W) to logits (N, K).
+`CARD` in the same file says what it is. A module with a method `learn_from(images)` is shown some
+training images before the first step.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Card:
+    """What `foveal models` says about an architecture.
+
+    Attributes:
+        family: Name of the family.
+        kind: A network that is trained step by step, or a classical baseline.
+        source: The paper or the idea.
+        summary: One sentence: when to choose it.
+    """
+
+    family: str
+    kind: Literal["network", "baseline"]
+    source: str
+    summary: str

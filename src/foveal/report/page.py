@@ -1,0 +1,94 @@
+"""One self-contained page: the user's pictures first, then what was measured and what it means."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+from foveal.core.errors import MissingExtraError
+from foveal.core.units import show_seconds
+from foveal.data.dataset import UInt8
+from foveal.report import words
+from foveal.report.drawing import PALETTE, inline
+from foveal.report.figures import Row, charts
+from foveal.report.pictures import ClassPictures, embed
+from foveal.report.tables import confusion_table, origin
+
+try:
+    import jinja2
+except ImportError as error:
+    raise MissingExtraError("the report page", "train") from error
+
+
+def training_page(
+    document: words.Document,
+    *,
+    history: Sequence[Row],
+    gallery: Sequence[ClassPictures],
+    pictures: Mapping[str, UInt8],
+) -> str:
+    """Return the report of a training as one HTML page that loads nothing from outside.
+
+    Args:
+        document: The `foveal.evaluate/1` document of the sealed bundle.
+        history: Rows of `history.jsonl` in order: step, seen, loss, accuracy, seconds, learning_rate.
+        gallery: Some of the user's pictures, class by class.
+        pictures: The worst mistakes by source, uint8 (H, W, C); one that is missing is named without picture.
+    """
+    return _page(document, history=history, gallery=gallery, pictures=pictures)
+
+
+def evaluation_page(
+    document: words.Document,
+    *,
+    pictures: Mapping[str, UInt8],
+    gallery: Sequence[ClassPictures] = (),
+) -> str:
+    """Return the report of an evaluation as one HTML page; arguments as in `training_page`."""
+    return _page(document, history=(), gallery=gallery, pictures=pictures)
+
+
+def _page(
+    document: words.Document,
+    *,
+    history: Sequence[Row],
+    gallery: Sequence[ClassPictures],
+    pictures: Mapping[str, UInt8],
+) -> str:
+    most = max((group.images for group in gallery), default=1)
+    page = _templates().get_template("page.html.j2")
+    text = page.render(
+        document=document,
+        metrics=document["metrics"],
+        trained=bool(history),
+        gallery=[
+            (group.name, group.images, group.images / max(1, most), [embed(p) for p in group.pictures])
+            for group in gallery
+        ],
+        mistakes=[
+            (mistake, embed(pictures[mistake["source"]]) if mistake["source"] in pictures else None)
+            for mistake in document["worst_mistakes"]
+        ],
+        charts=charts(document, history),
+        confusion=confusion_table(document),
+        origin=origin(document),
+        palette=PALETTE,
+    )
+    return words.readable(text, keep="\n")
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("foveal.report"),
+        autoescape=True,  # class and file names are the user's and may hold markup
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["words"] = words
+    environment.filters |= {
+        "percent": words.percent,
+        "measured": words.measured,
+        "seconds": show_seconds,
+        "inline": lambda drawing: jinja2.utils.markupsafe.Markup(inline(drawing)),
+    }
+    return environment

@@ -1,0 +1,71 @@
+"""Pictures inside a page: pixels become the text of an image address, nothing is loaded from outside."""
+
+import base64
+import io
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image
+
+from foveal.core.errors import UsageError
+from foveal.data.dataset import UInt8
+
+_LARGEST = 256  # pixels on the longer side; a report is looked at, not measured
+_SMALL = 96  # up to here every pixel is kept as it is, and shown as a square
+
+
+@dataclass(frozen=True)
+class ClassPictures:
+    """Some of the user's own pictures of one class.
+
+    Attributes:
+        name: The class.
+        images: How many pictures of it there are in all.
+        pictures: A few of them, uint8 (H, W, C).
+    """
+
+    name: str
+    images: int
+    pictures: tuple[UInt8, ...] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A picture as a page takes it.
+
+    Attributes:
+        address: A `data:` address, PNG for small pictures and JPEG for others.
+        width, height: In pixels, as embedded.
+        pixelated: Whether it is so small that its pixels should be seen as squares.
+    """
+
+    address: str = field(repr=False)
+    width: int
+    height: int
+    pixelated: bool
+
+
+def embed(pixels: UInt8) -> Embedded:
+    """Return a picture for the page.
+
+    Args:
+        pixels: uint8 (H, W, C) with C = 1 (grey) or 3 (RGB); of two channels the first is shown, of
+            more than three the first three.
+
+    Raises:
+        UsageError: Another dtype or rank, or no pixels.
+    """
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or 0 in pixels.shape:
+        raise UsageError(f"need uint8 pixels (H, W, C); got {pixels.dtype} {pixels.shape}")
+    shown = pixels[:, :, :3] if pixels.shape[2] >= 3 else pixels[:, :, 0]
+    image = Image.fromarray(np.ascontiguousarray(shown))
+    image.thumbnail((_LARGEST, _LARGEST))
+    small = max(image.size) <= _SMALL
+    content = io.BytesIO()
+    if small:
+        image.save(content, "PNG", optimize=True)
+    else:
+        image.save(content, "JPEG", quality=85)
+    kind = "png" if small else "jpeg"
+    address = f"data:image/{kind};base64,{base64.b64encode(content.getvalue()).decode()}"
+    return Embedded(address, *image.size, pixelated=small)

@@ -1,0 +1,89 @@
+"""Tables of the page as plain values, so that the template only has to walk through them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from foveal.core.units import show_seconds
+from foveal.report.words import Document, count
+
+_ROOMY, _MEDIUM = 12, 30  # classes up to which a confusion matrix has large and small numbers
+
+
+@dataclass(frozen=True)
+class Cell:
+    """How often one class was taken for one class.
+
+    Attributes:
+        count: Images.
+        share: Of the images of the true class.
+        right: Whether truth and answer agree.
+        says: The same in words.
+        mistake: Number of the first of the worst mistakes that lies in this cell, or None.
+    """
+
+    count: int
+    share: float
+    right: bool
+    says: str
+    mistake: int | None
+
+
+@dataclass(frozen=True)
+class ConfusionTable:
+    """The confusion matrix for the page.
+
+    Attributes:
+        density: `roomy`, `medium` or `tight`, by the number of classes.
+        rows: True class, its number of images, one cell per answer; None where it never happened.
+    """
+
+    density: str
+    rows: tuple[tuple[str, int, tuple[Cell | None, ...]], ...]
+
+
+def confusion_table(document: Document) -> ConfusionTable:
+    """Return the confusion matrix with a link from each cell to a mistake that is shown."""
+    classes = document["classes"]
+    shown: dict[tuple[str, str], int] = {}
+    for number, mistake in enumerate(document["worst_mistakes"], 1):
+        shown.setdefault((mistake["truth"], mistake["label"]), number)
+    rows = []
+    for truth, counts in zip(classes, document["confusion"], strict=True):
+        n = sum(counts)
+        cells = (
+            Cell(k, k / n, truth == label, _says(k, truth, label), shown.get((truth, label))) if k else None
+            for label, k in zip(classes, counts, strict=True)
+        )
+        rows.append((truth, n, tuple(cells)))
+    density = "roomy" if len(classes) <= _ROOMY else "medium" if len(classes) <= _MEDIUM else "tight"
+    return ConfusionTable(density, tuple(rows))
+
+
+def origin(document: Document) -> list[tuple[str, str]]:
+    """Return what was measured, on what and with what, as label and value; unknown facts are left out."""
+    facts = document["provenance"]
+    rows = [
+        ("Bundle", document["bundle"]),
+        ("Digest", document["digest"]),
+        ("Images measured", f"{document['images']:,} ({document['split']})"),
+        ("Data fingerprint", facts.get("fingerprint")),
+        ("Split seed", facts.get("split_seed")),
+        ("Processor", facts.get("cpu")),
+        ("Threads", facts.get("threads")),
+        ("Engine", facts.get("engine")),
+        ("foveal", facts.get("foveal")),
+        ("Python", facts.get("python")),
+        ("Time to measure", _show(facts.get("seconds"), show_seconds)),
+        ("Speed while measuring", _show(facts.get("images_per_second"), lambda rate: f"{rate:,.0f} images/s")),
+    ]
+    return [(label, str(value)) for label, value in rows if value is not None]
+
+
+def _show(value: float | None, text: Any) -> Any:
+    return None if value is None else text(value)
+
+
+def _says(number: int, truth: str, label: str) -> str:
+    if truth == label:
+        return f"{count(number, 'image')} of “{truth}” recognized"
+    return f"{count(number, 'image')} of “{truth}” taken for “{label}”"

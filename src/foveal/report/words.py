@@ -1,0 +1,226 @@
+"""What an evaluation says, in sentences: what was found, what it means, what it does not prove.
+
+Every function reads the `foveal.evaluate/1` document and nothing else.
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Document = Mapping[str, Any]
+
+_UNWRITABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_TAIL = 0.025  # each side of a 95 % interval
+_NORMAL = 1.96  # its half-width in standard errors
+_FEW = 30  # test images of a class below which its recall says little
+_TARGET_POINTS = 1.0  # an accuracy known to ± this is called known
+
+
+def percent(share: float) -> str:
+    """Return a share for people.
+
+    >>> percent(0.9351), percent(1.0)
+    ('93.5%', '100.0%')
+    """
+    return f"{share:.1%}"
+
+
+def limit(share: float) -> str:
+    """Return a share that somebody chose, without digits that nobody wrote.
+
+    >>> limit(0.01), limit(0.9), limit(0.005)
+    ('1%', '90%', '0.5%')
+    """
+    return f"{share * 100:.4g}%"
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """Return a number with its noun.
+
+    >>> count(1, "image"), count(5000, "image"), count(2, "class", "classes")
+    ('1 image', '5,000 images', '2 classes')
+    """
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def readable(name: str, *, keep: str = "") -> str:
+    """Return text that any file can hold: file names may contain control characters and broken Unicode.
+
+    Args:
+        name: Any text.
+        keep: Control characters that stay.
+
+    >>> readable("a\\x00b\\udcff")
+    'a�b�'
+    """
+    return _UNWRITABLE.sub(lambda match: match[0] if match[0] in keep else "�", name)
+
+
+def listed(names: Iterable[str], *, most: int = 5) -> str:
+    """Return names in quotes, the rest as a number.
+
+    >>> listed(["ok", "dent", "scratch"], most=2)
+    '“ok”, “dent” and 1 more'
+    """
+    quoted = [f"“{name}”" for name in names]
+    rest = f" and {len(quoted) - most:,} more" if len(quoted) > most else ""
+    return ", ".join(quoted[:most]) + rest
+
+
+def measured(value: Mapping[str, Any]) -> str:
+    """Return a measured proportion with its interval and n, in percent.
+
+    >>> measured({"value": 0.9, "low": 0.683, "high": 0.988, "n": 20, "method": "clopper-pearson"})
+    '90.0% (95% interval 68.3% to 98.8%, n=20)'
+    """
+    low, high = percent(value["low"]), percent(value["high"])
+    return f"{percent(value['value'])} (95% interval {low} to {high}, n={value['n']:,})"
+
+
+def headline(document: Document) -> str:
+    """Return the accuracy as a sentence."""
+    accuracy = document["metrics"]["accuracy"]
+    return (
+        f"{percent(accuracy['value'])} of {count(accuracy['n'], 'test image')} are named correctly "
+        f"(95% interval {percent(accuracy['low'])} to {percent(accuracy['high'])}, n={accuracy['n']:,})."
+    )
+
+
+def against_majority(document: Document) -> str:
+    """Return how the accuracy compares with always giving the most common answer."""
+    metrics = document["metrics"]
+    accuracy, majority = metrics["accuracy"], metrics["majority"]
+    always = f"Always answering “{majority['class']}” would be right for {measured(majority['accuracy'])}"
+    if accuracy["low"] > majority["accuracy"]["high"]:
+        return f"{always}: the recognizer is clearly better."
+    if accuracy["high"] < majority["accuracy"]["low"]:
+        return f"{always}: the recognizer is worse than that."
+    return f"{always}: the intervals overlap, so it is not proven that the recognizer is better."
+
+
+def weak_points(document: Document) -> list[str]:
+    """Return where the recognizer fails most: the worst class, then the most confused pairs."""
+    metrics = document["metrics"]
+    worst, sizes = metrics["worst_class"], {row["class"]: row["n"] for row in metrics["per_class"]}
+    sentences = []
+    if worst is not None and worst["value"] < 1:
+        sentences.append(f"“{worst['class']}” is recognized least often: {measured(worst)}.")
+    for pair in document["confused_pairs"][:3]:
+        taken = f"{pair['count']:,} of {sizes[pair['truth']]:,}"
+        sentences.append(f"{taken} images of “{pair['truth']}” were taken for “{pair['label']}”.")
+    return sentences or ["Not one mistake on these images."]
+
+
+def unproven(document: Document) -> list[str]:
+    """Return what these images do not prove, and how many would."""
+    metrics = document["metrics"]
+    return [
+        *_wide_accuracy(metrics["accuracy"]),
+        *_few_images(metrics["per_class"]),
+        *_absent(document["absent_classes"]),
+        *_no_threshold(metrics["coverage_at_risk"]),
+        *_no_sets(metrics["conformal"]),
+        "All of it holds for images that come about as these did. "
+        "Another camera, light, place or supplier has not been tested.",
+    ]
+
+
+def calibration(document: Document) -> str:
+    """Return whether the confidence can be taken as a probability."""
+    metrics = document["metrics"]
+    error, chance = metrics["ece"], metrics["ece_null_p95"]
+    found = (
+        f"Confidence and share of right answers differ by {percent(error)} on average "
+        f"(expected calibration error, n={document['images']:,})"
+    )
+    by_chance = f"perfectly honest confidences would show up to {percent(chance)} on so many images by chance"
+    if error <= chance:
+        return f"{found}; {by_chance}, so no miscalibration can be seen."
+    return f"{found}; {by_chance}, so the confidences are off by more than chance."
+
+
+def abstention(document: Document) -> str:
+    """Return what the confidence threshold buys."""
+    coverage = document["metrics"]["coverage_at_risk"]
+    if coverage["threshold"] is None:
+        return f"It always answers: no threshold could be proven for at most {limit(coverage['risk'])} errors."
+    promise = (
+        f"At a confidence of {coverage['threshold']:.3g} or more it answers {measured(coverage)} of the images "
+        f"and errs in at most {limit(coverage['risk'])} of those answers "
+        f"(promised from calibration images, with a certainty of {limit(1 - coverage['delta'])})."
+    )
+    observed = coverage["observed_risk"]
+    if observed is None:
+        return f"{promise} It answered none of these images, so the promise was not put to the test."
+    return f"{promise} On these test images it erred in {measured(observed)} of its answers."
+
+
+def prediction_sets(document: Document) -> str:
+    """Return what the prediction sets promise and what they did."""
+    conformal = document["metrics"]["conformal"]
+    if conformal["quantile"] is None:
+        return "Every set holds all classes: there were too few calibration images to leave one out."
+    return (
+        f"The sets are made to hold the true class for {limit(1 - conformal['alpha'])} of the images; "
+        f"here they did for {measured(conformal['coverage'])}. A set names {conformal['mean_set_size']:.2f} "
+        f"classes on average; {percent(conformal['singleton_share'])} of the sets name exactly one."
+    )
+
+
+def proof_without_error(n: int) -> float:
+    """Return the share of right answers that n images without one error prove (95 %, two-sided).
+
+    >>> round(proof_without_error(14), 3)
+    0.768
+    """
+    return float(_TAIL ** (1 / n))
+
+
+def _wide_accuracy(accuracy: Mapping[str, Any]) -> list[str]:
+    points = (accuracy["high"] - accuracy["low"]) * 50
+    if points <= _TARGET_POINTS:
+        return []
+    spread = max(accuracy["value"] * (1 - accuracy["value"]), 0.01)
+    needed = math.ceil(spread * (_NORMAL * 100 / _TARGET_POINTS) ** 2 / 100) * 100
+    return [
+        f"{count(accuracy['n'], 'test image')} fix the accuracy to about ± {points:.1f} points; "
+        f"± {_TARGET_POINTS:.0f} point needs about {needed:,}."
+    ]
+
+
+def _few_images(per_class: Iterable[Mapping[str, Any]]) -> list[str]:
+    few = sorted((row for row in per_class if 0 < row["n"] < _FEW), key=lambda row: int(row["n"]))
+    if not few:
+        return []
+    least = few[0]
+    proof = percent(proof_without_error(least["n"]))
+    those = "1 class has" if len(few) == 1 else f"{len(few):,} classes have"
+    needed = math.ceil(math.log(_TAIL) / math.log(0.95))
+    return [
+        f"{those} fewer than {_FEW} test images: {listed(row['class'] for row in few)}. "
+        f"{count(least['n'], 'image')} of “{least['class']}”, all answered correctly, would prove no more than "
+        f"{proof}; to prove 95% takes {needed} images without an error."
+    ]
+
+
+def _absent(classes: list[str]) -> list[str]:
+    return [f"Nothing is known about {listed(classes)}: no test images."] if classes else []
+
+
+def _no_threshold(coverage: Mapping[str, Any]) -> list[str]:
+    if coverage["threshold"] is not None:
+        return []
+    needed = coverage["needed"]
+    how = f"; it would take at least {needed:,} calibration images answered without an error" if needed else ""
+    return [f"No confidence guarantees at most {limit(coverage['risk'])} errors{how}."]
+
+
+def _no_sets(conformal: Mapping[str, Any]) -> list[str]:
+    if conformal["quantile"] is not None:
+        return []
+    needed = math.ceil(1 / conformal["alpha"]) - 1
+    return [
+        f"Prediction sets that hold the true class for {limit(1 - conformal['alpha'])} of the images "
+        f"need at least {needed:,} calibration images."
+    ]

@@ -1,0 +1,108 @@
+"""From a classifier's probabilities to predictions: label, prediction set, abstention."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from foveal.core.types import Label
+
+
+class Abstain(BaseModel):
+    """When to decline: below `threshold` the guaranteed error rate would not hold.
+
+    Attributes:
+        score: What is compared with the threshold; `confidence` is the largest probability.
+        threshold: Answer when the score is at least this; None if no threshold could be proven.
+        risk: Promised share of errors among the answers.
+        delta: Probability that the promise is wrong (over the draw of the calibration images).
+        n: Calibration images it rests on.
+        needed: With a threshold of None: error-free images that would have been needed at least.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    score: Literal["confidence"] = "confidence"
+    threshold: float | None
+    risk: float = Field(gt=0, lt=1)
+    delta: float = Field(gt=0, lt=1)
+    n: int = Field(ge=0)
+    needed: int | None = None
+
+
+class Conformal(BaseModel):
+    """Split-conformal prediction sets: the true class is inside with probability ≥ 1 - alpha.
+
+    Attributes:
+        method: `lac`: all classes with 1 - probability ≤ quantile (Sadinle et al., 2019).
+        alpha: Promised share of misses, over the draw of calibration and test images.
+        quantile: The finite-sample quantile; None when n is too small, then the set is all classes.
+        n: Calibration images it rests on.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    method: Literal["lac"] = "lac"
+    alpha: float = Field(gt=0, lt=1)
+    quantile: float | None
+    n: int = Field(ge=0)
+
+
+class Decision(BaseModel):
+    """What turns probabilities into an answer; it is part of the bundle and of its digest."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    abstain: Abstain
+    conformal: Conformal
+
+
+def prediction_sets(probabilities: NDArray[np.float32], conformal: Conformal) -> NDArray[np.bool_]:
+    """Return which classes are in each image's set, bool (N, K).
+
+    The most probable class always is: a set that names nothing helps nobody, and adding it can only
+    raise the coverage.
+
+    Args:
+        probabilities: Calibrated, (N, K).
+        conformal: The fitted rule.
+    """
+    if conformal.quantile is None:
+        return np.ones(probabilities.shape, dtype=bool)
+    inside = 1.0 - probabilities.astype(np.float64) <= conformal.quantile
+    inside[np.arange(len(inside)), probabilities.argmax(axis=1)] = True
+    return inside
+
+
+def decode(
+    probabilities: NDArray[np.float32],
+    *,
+    classes: Sequence[str],
+    decision: Decision,
+    sources: Sequence[str],
+) -> list[Label]:
+    """Return one prediction per image.
+
+    Args:
+        probabilities: Calibrated, (N, K), rows sum to 1.
+        classes: K names.
+        decision: The fitted thresholds.
+        sources: N names.
+    """
+    inside = prediction_sets(probabilities, decision.conformal)
+    threshold = decision.abstain.threshold
+    predictions = []
+    for row, members, source in zip(probabilities, inside, sources, strict=True):
+        order = np.argsort(-row, kind="stable")
+        best = int(order[0])
+        confidence = float(row[best])
+        predictions.append(
+            Label(
+                source=source,
+                label=classes[best],
+                confidence=confidence,
+                abstain=None if threshold is None else confidence < threshold,
+                set=tuple(classes[k] for k in order if members[k]),
+                scores={name: float(p) for name, p in zip(classes, row, strict=True)},
+            )
+        )
+    return predictions

@@ -1,0 +1,114 @@
+"""A trained network with all it needs to recognize: preprocessing, task and class names."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from foveal import models
+from foveal.core import catalog, files
+from foveal.core.errors import DataError
+from foveal.data.dataset import UInt8
+from foveal.data.preprocess import Preprocess
+from foveal.tasks.classify import learn
+
+
+@dataclass(frozen=True)
+class Recognizer:
+    """What training makes and export takes; immutable.
+
+    Attributes:
+        network: Normalized images (N, C, H, W) to logits (N, K), in eval mode.
+        architecture: Name of the file in `models/` that builds it.
+        arguments: What it is built with.
+        preprocess: From a picture to the network's input.
+        classes: K names.
+        task: What the outputs mean.
+    """
+
+    network: nn.Module
+    architecture: str
+    arguments: dict[str, Any]
+    preprocess: Preprocess
+    classes: tuple[str, ...]
+    task: str = "classify"
+
+    def with_weights(self, weights: dict[str, Tensor]) -> "Recognizer":
+        """Return the same recognizer with other weights; this one is left alone."""
+        network = build(self.architecture, self.arguments)
+        network.load_state_dict(weights)
+        return replace(self, network=network.eval())
+
+    @torch.no_grad()
+    def logits(self, images: UInt8, *, batch: int = 256) -> NDArray[np.float32]:
+        """Return logits (N, K) in float32 for uint8 images (N, H, W, C) at model size."""
+        self.network.eval()
+        parts = [
+            self.network(learn.normalize(torch.from_numpy(images[i : i + batch]), self.preprocess))
+            for i in range(0, len(images), batch)
+        ]
+        return torch.cat(parts).numpy() if parts else np.empty((0, len(self.classes)), np.float32)
+
+
+def build(architecture: str, arguments: dict[str, Any]) -> nn.Module:
+    """Return a new network of `models/<architecture>.py`.
+
+    Raises:
+        UnknownNameError: No such file.
+    """
+    network: nn.Module = catalog.find(models, architecture)(**arguments)
+    return network
+
+
+def save(recognizer: Recognizer, folder: Path) -> None:
+    """Write `weights.safetensors` and `structure.json` to a folder, made if missing.
+
+    Raises:
+        WriteError: It cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {name: tensor.contiguous() for name, tensor in recognizer.network.state_dict().items()}
+    files.write_bytes(folder / "weights.safetensors", safetensors.torch.save(tensors))
+    structure = {
+        "schema": "foveal.model/1",
+        "task": recognizer.task,
+        "architecture": recognizer.architecture,
+        "arguments": recognizer.arguments,
+        "classes": list(recognizer.classes),
+        "preprocess": recognizer.preprocess.model_dump(),
+    }
+    files.write_json(folder / "structure.json", structure)
+
+
+def load(folder: Path) -> Recognizer:
+    """Read what `save` wrote.
+
+    Raises:
+        DataError: A file is missing or does not fit the other.
+    """
+    try:
+        structure = json.loads((folder / "structure.json").read_text(encoding="utf-8"))
+        weights = safetensors.torch.load((folder / "weights.safetensors").read_bytes())
+        network = build(structure["architecture"], structure["arguments"])
+        network.load_state_dict(weights)
+        preprocess = Preprocess(**structure["preprocess"])
+    except (OSError, ValueError, KeyError, RuntimeError, safetensors.SafetensorError) as error:
+        raise DataError(
+            f"{folder} holds no readable model: {error}",
+            hint="the run did not finish; go on with foveal train DATA --resume RUN",
+            path=folder,
+        ) from error
+    return Recognizer(
+        network.eval(),
+        structure["architecture"],
+        structure["arguments"],
+        preprocess,
+        tuple(structure["classes"]),
+        structure["task"],
+    )

@@ -1,0 +1,85 @@
+"""Checkpoints: safetensors and JSON, whole or not there, the last two kept.
+
+A checkpoint is valid when its JSON exists and the hash in it fits the tensors; the JSON is written
+last. A damaged newest generation therefore falls back to the one before.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from torch import Tensor
+
+from foveal.core import files
+
+_KEPT = 2
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What was saved.
+
+    Attributes:
+        tensors: All tensors by name; the part before the first dot says what they belong to.
+        about: The plain values saved with them; `step` is how many steps were done.
+        passed_over: Names of newer checkpoints that were damaged and not used.
+    """
+
+    tensors: dict[str, Tensor]
+    about: dict[str, Any]
+    passed_over: tuple[str, ...] = ()
+
+    def part(self, name: str) -> dict[str, Tensor]:
+        """Return the tensors whose name starts with `name.`, without that prefix."""
+        return {k.removeprefix(f"{name}."): t for k, t in self.tensors.items() if k.startswith(f"{name}.")}
+
+
+def save(folder: Path, *, tensors: Mapping[str, Tensor], about: Mapping[str, Any], plan: str) -> None:
+    """Write one checkpoint and drop all but the newest two.
+
+    Args:
+        folder: Made if missing.
+        tensors: By name.
+        about: Plain values; must have `step`, the number of steps done.
+        plan: Digest of the plan it belongs to.
+
+    Raises:
+        WriteError: It cannot be written; older checkpoints are as they were.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    data = safetensors.torch.save({name: tensor.contiguous() for name, tensor in tensors.items()})
+    path = folder / f"step-{about['step']:09d}"
+    files.write_bytes(path.with_suffix(".safetensors"), data)
+    digest = hashlib.sha256(data).hexdigest()
+    files.write_json(path.with_suffix(".json"), {**about, "sha256": digest, "plan": plan})
+    for old in sorted(folder.glob("step-*.json"))[:-_KEPT]:
+        old.unlink(missing_ok=True)
+    for tensors_file in folder.glob("step-*.safetensors"):
+        if not tensors_file.with_suffix(".json").exists():
+            tensors_file.unlink(missing_ok=True)
+
+
+def latest(folder: Path, *, plan: str) -> Checkpoint | None:
+    """Return the newest checkpoint of this plan that is whole, or None.
+
+    Args:
+        folder: May be missing.
+        plan: Digest of the plan; checkpoints of another plan are not looked at.
+    """
+    passed_over: list[str] = []
+    for path in sorted(folder.glob("step-*.json"), reverse=True):
+        try:
+            about = json.loads(path.read_text(encoding="utf-8"))
+            data = path.with_suffix(".safetensors").read_bytes()
+        except (OSError, ValueError):
+            passed_over.append(path.stem)
+            continue
+        if hashlib.sha256(data).hexdigest() != about.get("sha256"):
+            passed_over.append(path.stem)
+        elif about.get("plan") == plan:
+            return Checkpoint(safetensors.torch.load(data), about, tuple(passed_over))
+    return None

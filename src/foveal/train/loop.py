@@ -1,0 +1,193 @@
+"""The only training loop.
+
+Step by step, never epoch by epoch; learning rate, order and augmentation are pure functions of the
+step. So a checkpoint is weights, momentum, averages and a number, and a run that was killed ends in
+the same bits as one that was not (same machine, threads and versions).
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from types import FrameType
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from foveal.core import progress as core
+from foveal.core.errors import UsageError
+from foveal.core.random import seed_for, stream
+from foveal.train import checkpoint
+from foveal.train.objective import Batch, Objective
+from foveal.train.plan import Plan
+from foveal.train.state import State
+
+_CHECKPOINT_SECONDS = 20.0  # so that a kill repeats less than 30 s of work
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What is trained on: rows of a store.
+
+    Attributes:
+        images: uint8 (M, H, W, C), usually memory-mapped.
+        labels: int64 (M,).
+        indices: The rows that may be used, int64 (N,).
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    indices: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """How a training ended.
+
+    Attributes:
+        weights: The averaged weights of the deployable network; what ships.
+        history: Rows `step seen epoch loss accuracy learning_rate` of the learning curve.
+        seconds: Training time of all sessions together.
+        waiting_share: Share of this session's time spent fetching pictures.
+        resumed_from: Step that this session started at.
+        passed_over: Damaged checkpoints that were not used.
+    """
+
+    weights: dict[str, Tensor] = field(repr=False)
+    history: list[dict[str, float]] = field(repr=False)
+    seconds: float
+    waiting_share: float
+    resumed_from: int
+    passed_over: tuple[str, ...] = ()
+
+
+def fit(
+    objective: Objective,
+    examples: Examples,
+    plan: Plan,
+    *,
+    checkpoints: Path | None = None,
+    progress: core.Progress = core.silent,
+) -> Fitted:
+    """Train `objective` as planned; its parameters end as the last step left them.
+
+    Args:
+        objective: What is learned.
+        examples: As many as the plan says.
+        plan: All choices.
+        checkpoints: Folder to save to and to go on from; None trains without.
+        progress: Told about every step.
+
+    Raises:
+        UsageError: The plan is for another number of images.
+        DataError: The loss is no longer finite.
+        KeyboardInterrupt: Ctrl-C; the state after the last whole step is saved first.
+    """
+    if len(examples) != plan.images:
+        raise UsageError(f"the plan is for {plan.images} images; got {len(examples)}")
+    state = State(objective, plan)
+    saved = checkpoint.latest(checkpoints, plan=plan.digest) if checkpoints else None
+    if saved is not None:
+        state.restore(saved)
+    first, waited, started = state.step, 0.0, time.monotonic()
+    with settings(plan), _stop_between_steps() as stop_wanted:
+        objective.train()
+        last_save = before = time.monotonic()
+        while state.step < plan.steps:
+            batch = fetch(examples, plan, state.step)
+            waited += time.monotonic() - before
+            torch.manual_seed(seed_for(plan.seed, "layers", state.step))  # dropout has no generator
+            state.advance(batch)
+            now = time.monotonic()
+            state.seconds += now - before
+            before = now
+            progress("train", state.step, plan.steps, state.note())
+            finished = state.step == plan.steps or stop_wanted()
+            if checkpoints and (finished or now - last_save > _CHECKPOINT_SECONDS):
+                state.save(checkpoints)
+                last_save = time.monotonic()
+            if finished:
+                break
+    return Fitted(
+        weights=state.average.weights(),
+        history=state.history,
+        seconds=state.seconds,
+        waiting_share=waited / max(time.monotonic() - started, 1e-9),
+        resumed_from=first,
+        passed_over=saved.passed_over if saved else (),
+    )
+
+
+def fetch(examples: Examples, plan: Plan, step: int) -> Batch:
+    """Return what one step sees: a pure function of plan and step.
+
+    The passes over the data are laid end to end, so that every picture is seen equally often however
+    the batch size divides them.
+    """
+    count = len(examples)
+    seen = np.arange(step * plan.batch_size, (step + 1) * plan.batch_size)
+    passes, places = np.divmod(seen, count)
+    rows = np.empty_like(seen)
+    for number in np.unique(passes):
+        inside = passes == number
+        rows[inside] = _order(plan.seed, int(number), count)[places[inside]]
+    stored = examples.indices[rows]
+    generator = torch.Generator().manual_seed(seed_for(plan.seed, "augment", step))
+    return Batch(
+        images=torch.from_numpy(examples.images[stored]),
+        labels=torch.from_numpy(examples.labels[stored]),
+        rows=torch.from_numpy(rows),
+        passes=torch.from_numpy(passes),
+        share=step / plan.steps,
+        generator=generator,
+    )
+
+
+@lru_cache(maxsize=2)  # one step may see the end of a pass and the start of the next
+def _order(seed: int, number: int, count: int) -> NDArray[np.int64]:
+    return stream(seed, "order", number).permutation(count)
+
+
+@contextmanager
+def settings(plan: Plan) -> Iterator[None]:
+    """Set the number of threads; put it, and the global random state, back afterwards."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(plan.threads)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def _stop_between_steps() -> Iterator[Callable[[], bool]]:
+    """Hold Ctrl-C and SIGTERM back until a step is whole; a second one is not held back."""
+    arrived: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        arrived.append(number)
+        signal.signal(number, previous[number])
+
+    for number in previous:
+        signal.signal(number, note)
+    try:
+        yield lambda: bool(arrived)
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+    if arrived:
+        signal.raise_signal(arrived[0])

@@ -1,0 +1,70 @@
+"""What is to be learned: the one thing that differs between training methods."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step sees.
+
+    Attributes:
+        images: uint8 (N, H, W, C), as `Preprocess` left them.
+        labels: int64 (N,).
+        rows: Which training example each image is, int64 (N,); the same number in every pass.
+        passes: In which pass over the data each image is seen, int64 (N,), from 0.
+        share: How much of the run is over, in [0, 1); all schedules are functions of it.
+        generator: The only source of randomness of this step.
+    """
+
+    images: Tensor
+    labels: Tensor
+    rows: Tensor
+    passes: Tensor
+    share: float
+    generator: torch.Generator
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What one step gives back.
+
+    Attributes:
+        loss: Scalar with a gradient.
+        correct: How many of `counted` images were right, a detached scalar; for the learning curve.
+        counted: Images that `correct` is about; 0 where right and wrong have no meaning.
+    """
+
+    loss: Tensor
+    correct: Tensor
+    counted: int
+
+
+class Objective(nn.Module):
+    """A training method: views of a batch, its loss, and the part that ships.
+
+    The loop owns optimizer, schedule, precision, averaging and checkpoints. Everything a method has
+    to remember between steps is a parameter or a buffer, so that a checkpoint holds it.
+    """
+
+    def forward(self, batch: Batch) -> Losses:
+        """Return the losses of one step; called under the plan's precision."""
+        raise NotImplementedError
+
+    def after_step(self, share: float) -> None:
+        """Update what follows the weights (a teacher, a queue); the default has nothing to do."""
+
+    def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
+        """Return the parameters for the optimizer.
+
+        Filters inside the network are orthogonalized (`muon`); vectors (biases, norms) do not decay.
+        `rate` multiplies the schedule's learning rate.
+        """
+        raise NotImplementedError
+
+    def deployable(self) -> nn.Module:
+        """Return the network that ships."""
+        raise NotImplementedError

@@ -1,0 +1,1 @@
+"""Training methods, one per file: `objectives/<name>.py` defines an `Objective`."""

@@ -1,0 +1,66 @@
+"""Learn the labels."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from foveal.core import catalog
+from foveal.data.preprocess import Preprocess
+from foveal.tasks.classify import learn
+from foveal.train import augment, optimizer
+from foveal.train.objective import Batch, Losses, Objective
+
+
+class Supervised(Objective):
+    """Cross-entropy against the labels, on augmented pictures."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        classes: int,
+        preprocess: Preprocess,
+        augmentation: dict[str, float],
+        label_smoothing: float,
+    ) -> None:
+        """Hold what is trained.
+
+        Args:
+            network: Normalized images (N, C, H, W) to logits (N, K).
+            classes: K.
+            preprocess: Gives the normalization.
+            augmentation: Names of files in `train/augment` with their strength, in order.
+            label_smoothing: In [0, 1).
+        """
+        super().__init__()
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.classes = classes
+        self.preprocess = preprocess
+        self.label_smoothing = label_smoothing
+        self.steps = [(catalog.find(augment, name), strength) for name, strength in augmentation.items()]
+
+    @torch.no_grad()
+    def views(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return augmented network input (N, C, H, W) and target shares (N, K)."""
+        with torch.autocast("cpu", enabled=False):
+            images = learn.normalize(batch.images, self.preprocess)
+            targets = learn.targets(batch.labels, classes=self.classes, smoothing=self.label_smoothing)
+            for change, strength in self.steps:
+                images, targets = change(images, targets, strength=strength, batch=batch)
+            return images.contiguous(memory_format=torch.channels_last), targets
+
+    def forward(self, batch: Batch) -> Losses:
+        """Return the loss, and how many pictures were right."""
+        images, targets = self.views(batch)
+        logits = self.network(images)
+        correct = (logits.argmax(1) == targets.argmax(1)).sum()
+        return Losses(learn.loss(logits, targets), correct, len(logits))
+
+    def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
+        """Return filters, head and vectors, each with its share of the learning rate."""
+        return optimizer.parameter_groups(self.network, weight_decay=weight_decay)
+
+    def deployable(self) -> nn.Module:
+        """Return the network."""
+        return self.network

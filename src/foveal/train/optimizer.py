@@ -1,0 +1,111 @@
+"""Muon for filters and matrices, Nesterov momentum for the rest.
+
+Source: Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024,
+https://kellerjordan.github.io/posts/muon/. A momentum update is replaced by the nearest
+semi-orthogonal matrix, so that every direction of a layer learns equally fast.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+# Coefficients of the quintic iteration that pushes all singular values towards 1 (same source).
+_QUINTIC = (3.4445, -4.7750, 2.0315)
+
+
+def orthogonalize(matrix: Tensor, *, steps: int = 3) -> Tensor:
+    """Return roughly the nearest semi-orthogonal matrix, by a Newton-Schulz iteration in bf16.
+
+    Args:
+        matrix: Float (rows, columns), not all zero.
+        steps: Iterations; with 3 the singular values end roughly between 0.5 and 1.3.
+
+    Returns:
+        Same shape, float32.
+    """
+    a, b, c = _QUINTIC
+    x = matrix.bfloat16()
+    x = x / (x.norm() + 1e-7)
+    tall = x.shape[0] > x.shape[1]
+    x = x.T if tall else x
+    for _ in range(steps):
+        square = x @ x.T
+        x = a * x + (b * square + c * (square @ square)) @ x
+    return (x.T if tall else x).float()
+
+
+class MuonSgd(Optimizer):
+    """One optimizer over two kinds of parameter groups.
+
+    A group with `muon=True` holds filters (rank ≥ 2): each is rescaled to the norm of a semi-orthogonal
+    matrix and moved by an orthogonalized Nesterov update. Other groups take plain Nesterov steps with
+    decoupled weight decay. Each group has `lr`, `momentum`, `weight_decay` and `muon`.
+    """
+
+    def __init__(self, groups: Iterable[dict[str, Any]]) -> None:
+        super().__init__(groups, {"lr": 0.0, "momentum": 0.9, "weight_decay": 0.0, "muon": False})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # no closures here
+        """Move every parameter that has a gradient."""
+        for group in self.param_groups:
+            moved = [p for p in group["params"] if p.grad is not None]
+            velocity = [self._velocity(p) for p in moved]
+            gradients = [p.grad for p in moved]
+            if not moved:
+                continue
+            torch._foreach_mul_(velocity, group["momentum"])
+            torch._foreach_add_(velocity, gradients)
+            updates = torch._foreach_add(gradients, velocity, alpha=group["momentum"])
+            if group["muon"]:
+                for p, update in zip(moved, updates, strict=True):
+                    flat = orthogonalize(update.reshape(len(p), -1))
+                    p.mul_(len(p) ** 0.5 / p.norm()).add_(flat.view_as(p), alpha=-group["lr"])
+            else:
+                torch._foreach_mul_(moved, 1 - group["lr"] * group["weight_decay"])
+                torch._foreach_add_(moved, updates, alpha=-group["lr"])
+
+    def _velocity(self, parameter: Tensor) -> Tensor:
+        state = self.state[parameter]
+        if "velocity" not in state:
+            state["velocity"] = torch.zeros_like(parameter)
+        velocity: Tensor = state["velocity"]
+        return velocity
+
+
+def parameter_groups(network: nn.Module, *, weight_decay: float) -> list[dict[str, Any]]:
+    """Sort a classifier's parameters into what `MuonSgd` treats alike.
+
+    Filters and hidden matrices are orthogonalized. The last linear layer is not: its rows are classes,
+    not directions; it moves five times as fast and is the only one that decays. Vectors (biases, norms)
+    move at 0.4 of the rate. Both factors were measured (docs/decisions/0006-default-training.md).
+    Depthwise filters hold one small vector per channel and are treated as vectors.
+
+    Args:
+        network: Any module; parameters that need no gradient are left out.
+        weight_decay: Of the last linear layer.
+    """
+    linear = [m for m in network.modules() if isinstance(m, nn.Linear)]
+    head = {id(p) for p in linear[-1].parameters()} if linear else set()
+    depthwise = {
+        id(m.weight) for m in network.modules() if isinstance(m, nn.Conv2d) and m.groups == m.in_channels > 1
+    }
+    filters, rest, last = [], [], []
+    for parameter in network.parameters():
+        if not parameter.requires_grad:
+            continue
+        if id(parameter) in head:
+            last.append(parameter)
+        elif parameter.ndim > 1 and id(parameter) not in depthwise:
+            filters.append(parameter)
+        else:
+            rest.append(parameter)
+    groups = [
+        {"params": filters, "muon": True, "momentum": 0.6, "rate": 1.0},
+        {"params": last, "momentum": 0.85, "rate": 5.0, "weight_decay": weight_decay},
+        {"params": rest, "momentum": 0.85, "rate": 0.4},
+    ]
+    return [group for group in groups if group["params"]]

@@ -1,0 +1,75 @@
+"""The training plan: everything decided, so that no clock and no measurement decides anything later.
+
+A run that was killed and resumed follows the same plan and therefore ends in the same weights.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from foveal.core import files
+
+
+class Plan(BaseModel):
+    """A complete training plan.
+
+    Attributes:
+        model: Name of the architecture in `models/`.
+        arguments: Its constructor arguments.
+        images: Number of training images.
+        steps: Optimizer steps.
+        batch_size: Images per step.
+        learning_rate: Peak of the schedule, for filters.
+        weight_decay: Of the last layer, per unit of learning rate.
+        label_smoothing: Share of the target spread over all classes.
+        ema_share: Time constant of the averaged weights as a share of the steps.
+        augmentation: Names of files in `train/augment` with their strength, in order.
+        precision: Inside convolutions and products: fp32, or bf16 with fp32 weights.
+        seed: Of order, augmentation and initial weights.
+        threads: Of torch; another number gives other last digits.
+        step_seconds: What the warm-up measured; for the forecast only.
+        reasons: Why each choice was made, for people.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    model: str
+    arguments: dict[str, Any]
+    images: int = Field(ge=1)
+    steps: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
+    weight_decay: float = Field(ge=0)
+    label_smoothing: float = Field(ge=0, lt=1)
+    ema_share: float = Field(gt=0, le=1)
+    augmentation: dict[str, float]
+    precision: Literal["fp32", "bf16"]
+    seed: int
+    threads: int = Field(ge=1)
+    step_seconds: float = Field(ge=0)
+    reasons: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def epochs(self) -> float:
+        """Passes over the training images."""
+        return self.steps * self.batch_size / self.images
+
+    @property
+    def digest(self) -> str:
+        """Name of the plan: equal digests train the same weights."""
+        told = self.model_dump(exclude={"step_seconds", "reasons"})
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def write_plan(plan: Plan, path: Path) -> None:
+    """Write `plan.json` atomically."""
+    files.write_json(path, plan.model_dump())
+
+
+def read_plan(path: Path) -> Plan | None:
+    """Return the plan of a run, or None where the run ended before it had one."""
+    if not path.is_file():
+        return None
+    return Plan(**json.loads(path.read_text(encoding="utf-8")))

@@ -1,0 +1,105 @@
+"""What a user asks training for; everything left at None is decided from data and machine."""
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from foveal.core import files
+from foveal.core.errors import NotFoundError, RecipeError
+
+
+class Recipe(BaseModel):
+    """A training recipe; the same in Python, on the command line and in a TOML file.
+
+    Attributes:
+        model: Name of a file in `models/`.
+        size: Side of the input in pixels; None: 32, 64, 128 or 224 from the pictures' median.
+        epochs: Passes over the training images; None: from `time_seconds`, or from the number of images.
+        time_seconds: Budget for everything from reading the files to the sealed bundle.
+        batch_size: Images per step; None: from the number of images.
+        learning_rate: Peak learning rate of the schedule; None: the model's default.
+        weight_decay: Decoupled, per unit of learning rate; not applied to biases and norms.
+        label_smoothing: Share of the target spread over all classes, in [0, 1).
+        ema_share: Time constant of the averaged weights as a share of the run, in (0, 1].
+        augment: `auto` decides from the data; `none` trains on the pictures as they are.
+        precision: `auto` measures bf16 against fp32 and keeps the faster one if it is as accurate.
+        seed: Every random choice follows from it.
+        threads: None: all processors this process may use.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    model: str = "nano"
+    size: int | None = Field(default=None, ge=8, le=1024)
+    epochs: float | None = Field(default=None, gt=0)
+    time_seconds: float | None = Field(default=None, gt=0)
+    batch_size: int | None = Field(default=None, ge=2)
+    learning_rate: float | None = Field(default=None, gt=0)
+    weight_decay: float | None = Field(default=None, ge=0)
+    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
+    ema_share: float = Field(default=0.05, gt=0, le=1)
+    augment: str = Field(default="auto", pattern="^(auto|none)$")
+    precision: str = Field(default="auto", pattern="^(auto|fp32|bf16)$")
+    seed: int = Field(default=0, ge=0)
+    threads: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "Recipe":
+        if self.epochs is not None and self.time_seconds is not None:
+            raise ValueError("give epochs or a time, not both")
+        return self
+
+    def changed(self, **changes: object) -> "Recipe":
+        """Return a copy with some fields set, validated; None leaves a field as it is.
+
+        Raises:
+            RecipeError: An unknown field or a value outside its range.
+        """
+        given = {name: value for name, value in changes.items() if value is not None}
+        return recipe_from({**self.model_dump(), **given})
+
+
+def recipe_from(fields: dict[str, Any]) -> Recipe:
+    """Return a recipe from plain values.
+
+    Raises:
+        RecipeError: An unknown key, with the nearest known one, or a value outside its range.
+    """
+    for key in fields:
+        if key not in Recipe.model_fields:
+            near = difflib.get_close_matches(key, Recipe.model_fields, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"keys: {', '.join(Recipe.model_fields)}"
+            raise RecipeError(f"a recipe has no {key!r}", hint=hint)
+    try:
+        return Recipe(**fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "recipe"
+        raise RecipeError(f"{where}: {first['msg']}", hint="see docs/commands/train.md") from error
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Return the recipe in a TOML file.
+
+    Raises:
+        NotFoundError: No such file.
+        RecipeError: Not TOML, an unknown key or a bad value.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise NotFoundError(f"no recipe at {path}", path=path) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"cannot read {path}: {error}", path=path) from error
+    try:
+        return recipe_from(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{path} is not TOML: {error}", path=path) from error
+
+
+def write_recipe(recipe: Recipe, path: Path) -> None:
+    """Write a recipe as TOML; fields left open are not written."""
+    files.write_text(path, tomli_w.dumps(recipe.model_dump(exclude_none=True)))

@@ -1,0 +1,119 @@
+"""All that changes while a network trains, and how one step changes it."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from foveal.core.errors import DataError
+from foveal.core.random import seed_for
+from foveal.train import checkpoint
+from foveal.train.average import Average
+from foveal.train.objective import Batch, Objective
+from foveal.train.optimizer import MuonSgd
+from foveal.train.plan import Plan
+from foveal.train.schedule import learning_rate
+
+_ROWS = 100  # points of the learning curve
+
+
+class State:
+    """Weights, momentum, average, learning curve and the number of steps done."""
+
+    def __init__(self, objective: Objective, plan: Plan) -> None:
+        self.objective = objective
+        self.plan = plan
+        self.optimizer = MuonSgd(objective.parameter_groups(plan.weight_decay))
+        self.average = Average(objective.deployable(), horizon=plan.ema_share * plan.steps)
+        self.step = 0
+        self.seconds = 0.0
+        self.history: list[dict[str, float]] = []
+        self._loss, self._correct = torch.zeros(()), torch.zeros(())
+        self._counted = self._summed = 0
+
+    def advance(self, batch: Batch) -> None:
+        """Do one optimizer step.
+
+        Raises:
+            DataError: The loss is no longer finite (looked at once per row of the learning curve).
+        """
+        rate = learning_rate(batch.share, peak=self.plan.learning_rate)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate * group["rate"]
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.plan.precision == "bf16"):
+            losses = self.objective(batch)
+        losses.loss.backward()
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        self.average.update(self.step)
+        self.objective.after_step(batch.share)
+        self._loss += losses.loss.detach()
+        self._correct += losses.correct
+        self._counted += losses.counted
+        self._summed += 1
+        if self.step % max(1, self.plan.steps // _ROWS) == 0 or self.step == self.plan.steps:
+            self._add_row(rate)
+
+    def _add_row(self, rate: float) -> None:
+        loss = float(self._loss) / self._summed
+        if loss != loss or loss in (float("inf"), float("-inf")):
+            raise DataError(
+                f"the loss is {loss} at step {self.step}: training diverged",
+                code="diverged",
+                hint="lower the learning rate in a recipe, or train with precision = 'fp32'",
+            )
+        seen = self.step * self.plan.batch_size
+        self.history.append(
+            {
+                "step": self.step,
+                "seen": seen,
+                "epoch": round(seen / self.plan.images, 4),
+                "loss": loss,
+                "accuracy": float(self._correct) / self._counted if self._counted else 0.0,
+                "learning_rate": rate,
+            }
+        )
+        self._loss.zero_()
+        self._correct.zero_()
+        self._counted = self._summed = 0
+
+    def note(self) -> str:
+        """Return where training stands, for people."""
+        if not self.history:
+            return ""
+        row = self.history[-1]
+        return f"epoch {int(row['epoch'])}/{self.plan.epochs:.0f} loss {row['loss']:.3f}"
+
+    def save(self, folder: Path) -> None:
+        """Write a checkpoint."""
+        tensors = {f"objective.{name}": t for name, t in self.objective.state_dict().items()}
+        tensors |= {f"average.{name}": t for name, t in self.average.weights().items()}
+        tensors |= {f"momentum.{name}": t for name, t in self._momentum().items()}
+        tensors |= {"curve.loss": self._loss.clone(), "curve.correct": self._correct.clone()}
+        about = {
+            "step": self.step,
+            "seconds": round(self.seconds, 3),
+            "history": self.history,
+            "counted": self._counted,
+            "summed": self._summed,
+        }
+        checkpoint.save(folder, tensors=tensors, about=about, plan=self.plan.digest)
+
+    def restore(self, saved: checkpoint.Checkpoint) -> None:
+        """Become what was saved, to the bit."""
+        part = {name: saved.part(name) for name in ("objective", "average", "momentum", "curve")}
+        self.objective.load_state_dict(part["objective"])
+        self.average.load(part["average"])
+        for name, parameter in self.objective.named_parameters():
+            if name in part["momentum"]:
+                self.optimizer.state[parameter]["velocity"] = part["momentum"][name]
+        self._loss, self._correct = part["curve"]["loss"], part["curve"]["correct"]
+        about = saved.about
+        self.step, self.seconds, self.history = about["step"], about["seconds"], about["history"]
+        self._counted, self._summed = about["counted"], about["summed"]
+
+    def _momentum(self) -> dict[str, Tensor]:
+        names = {id(p): name for name, p in self.objective.named_parameters()}
+        return {names[id(p)]: kept["velocity"] for p, kept in self.optimizer.state.items()}
