@@ -1,9 +1,15 @@
 """What every test shares; fixtures of one folder live in that folder's own conftest.py."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from foveal.bundle.manifest import Draft
 
 # A first call into torch takes a second; Hypothesis would call that a failure.
 settings.register_profile("foveal", deadline=None, derandomize=True)
@@ -32,3 +38,95 @@ def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the colour settings of the shell that runs the tests out of what commands print."""
     for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def classifier() -> Callable[..., bytes]:
+    """Make a small real ONNX classifier that names the strongest colour: red, green or blue.
+
+    `classifier(size=16, channels=3, classes=3, temperature=1.5)` returns the serialized graph. Its
+    convolution is seeded noise beside one filter that passes each channel through.
+    """
+    from onnx import TensorProto, helper, numpy_helper
+
+    def make(size: int = 16, channels: int = 3, classes: int = 3, temperature: float = 1.5) -> bytes:
+        rng = np.random.default_rng(0)
+        filters = rng.normal(0, 0.1, (channels + 4, channels, 3, 3))
+        filters[:channels] = 0
+        filters[range(channels), range(channels), 1, 1] = 1
+        weights = rng.normal(0, 0.2, (channels + 4, classes))
+        weights[range(min(channels, classes)), range(min(channels, classes))] += 8
+        arrays = {
+            "filters": filters,
+            "weights": weights,
+            "bias": np.zeros(classes),
+            "scale": np.array(1 / 255),
+            "temperature": np.array(temperature),
+        }
+        nodes = [
+            helper.make_node("Cast", ["images"], ["float"], to=TensorProto.FLOAT),
+            helper.make_node("Mul", ["float", "scale"], ["unit"]),
+            helper.make_node("Transpose", ["unit"], ["planes"], perm=[0, 3, 1, 2]),
+            helper.make_node("Conv", ["planes", "filters"], ["maps"], strides=[2, 2]),
+            helper.make_node("Relu", ["maps"], ["positive"]),
+            helper.make_node("GlobalAveragePool", ["positive"], ["means"]),
+            helper.make_node("Flatten", ["means"], ["features"]),
+            helper.make_node("Gemm", ["features", "weights", "bias"], ["logits"]),
+            helper.make_node("Div", ["logits", "temperature"], ["scaled"]),
+            helper.make_node("Softmax", ["scaled"], ["probabilities"], axis=1),
+        ]
+        outputs = [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", classes])
+            for name in ("probabilities", "logits")
+        ]
+        images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", size, size, channels])
+        tensors = [numpy_helper.from_array(value.astype(np.float32), name) for name, value in arrays.items()]
+        graph = helper.make_graph(nodes, "colors", [images], outputs, tensors)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+        data: bytes = model.SerializeToString(deterministic=True)
+        return data
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def draft() -> "Callable[..., Draft]":
+    """Make what a bundle's maker states; keyword arguments replace entries."""
+    from foveal.bundle.manifest import Draft
+
+    entries = {
+        "foveal": "0.1.0",
+        "classes": ["red", "green", "blue"],
+        "preprocess": {"size": 16, "channels": 3, "mean": [0, 0, 0], "std": [1, 1, 1]},
+        "decision": {
+            "abstain": {"threshold": 0.6, "risk": 0.01, "delta": 0.05, "n": 500},
+            "conformal": {"alpha": 0.1, "quantile": 0.7, "n": 500},
+        },
+        "temperature": 1.5,
+        "model": {"name": "colors", "parameters": 220, "source": "scratch"},
+        "weights_sha256": "0" * 64,
+        "data": {"fingerprint": "f" * 64, "split_seed": 0, "images": {"fit": 9, "calib": 500, "test": 50}},
+        "licenses": {"code": "Apache-2.0", "weights": "Apache-2.0", "data": None},
+    }
+    return lambda **changes: Draft.model_validate({**entries, **changes})
+
+
+@pytest.fixture(scope="session")
+def make_bundle(classifier: Callable[..., bytes], draft: "Callable[..., Draft]") -> Callable[[Path], Path]:
+    """Seal the colour classifier at a path and return the path."""
+    from foveal.bundle import archive, golden
+    from foveal.bundle.engines.onnxruntime import onnxruntime
+
+    def make(path: Path, **changes: object) -> Path:
+        model, stated = classifier(), draft(**changes)
+        vectors = golden.measure(onnxruntime(model, threads=1), stated.preprocess)
+        archive.seal(path, stated, model=model, golden=vectors, force=True)
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def bundle(make_bundle: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sealed colour classifier, for reading only."""
+    return make_bundle(tmp_path_factory.mktemp("bundle") / "colors.foveal")

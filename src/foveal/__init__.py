@@ -1,6 +1,45 @@
 """foveal: from the images you have to a small, fast, proven image recognizer.
 
 Importing this package is cheap: every name below is loaded on first use.
+
+>>> import foveal
+>>> "load" in dir(foveal)
+True
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from foveal.bundle.predictor import Predictor as Predictor
+    from foveal.bundle.predictor import load as load
+
 __version__ = "0.1.0"
+
+_FOLDERS = (
+    "bundle",
+    "calibrate",
+    "data",
+    "evaluate",
+    "export",
+    "metrics",
+    "models",
+    "perturb",
+    "tasks",
+    "train",
+)
+_FROM_PREDICTOR = ("Predictor", "load")
+
+__all__ = ["Predictor", "__version__", "load", *_FOLDERS]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FROM_PREDICTOR:
+        return getattr(import_module("foveal.bundle.predictor"), name)
+    if name in _FOLDERS:
+        return import_module(f"foveal.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

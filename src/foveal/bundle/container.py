@@ -18,7 +18,7 @@ _MODE = 0o100644 << 16
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 
 
-def pack(members: Mapping[str, bytes]) -> bytes:
+def pack(members: Mapping[str, bytes | memoryview]) -> bytes:
     """Return the zip that holds `members` in their order; equal members give equal bytes anywhere."""
     local, entries = _headers(members.items())
     pieces = [piece for header, data in zip(local, members.values(), strict=True) for piece in (header, data)]
@@ -41,18 +41,18 @@ def unpack(content: bytes, *, known: Sequence[str]) -> dict[str, memoryview]:
     while content.startswith(_LOCAL, offset):
         name, start, end = _locate(content, offset, known)
         if name in members:
-            raise _tampered(f"{name} is there twice")
+            raise tampered(f"{name} is there twice")
         members[name] = view[start:end]
         headers.append(view[offset:start])
         offset = end
     if list(members) != [name for name in known if name in members]:
-        raise _tampered("its members are in another order")
+        raise tampered("its members are in another order")
     local, entries = _headers(members.items())
     for name, expected, found in zip(members, local, headers, strict=True):
         if expected != found:
-            raise _tampered(f"{name} does not match its checksum or its header")
+            raise tampered(f"{name} does not match its checksum or its header")
     if entries != view[offset:]:
-        raise _tampered("its table of contents differs from its members, or something was added")
+        raise tampered("its table of contents differs from its members, or something was added")
     return members
 
 
@@ -73,17 +73,17 @@ def _locate(content: bytes, offset: int, known: Sequence[str]) -> tuple[str, int
     """Return name, start and end of the member whose header is at `offset`."""
     header = content[offset : offset + _LOCAL_HEADER.size]
     if len(header) < _LOCAL_HEADER.size:
-        raise _tampered("it is cut short")
+        raise tampered("it is cut short")
     _, _, _, method, _, _, _, stored, size, name_length, extra_length = _LOCAL_HEADER.unpack(header)
     start = offset + _LOCAL_HEADER.size + name_length + extra_length
     raw_name = content[offset + _LOCAL_HEADER.size :][:name_length]
     name = raw_name.decode("ascii", "backslashreplace")
     if name not in known:
-        raise _tampered(f"it has a member that no bundle has: {name!r}")
+        raise tampered(f"it has a member that no bundle has: {name!r}")
     if method != 0 or stored != size:
-        raise _tampered(f"{name} is compressed; members of a bundle are stored as they are")
+        raise tampered(f"{name} is compressed; members of a bundle are stored as they are")
     if start + size > len(content):
-        raise _tampered(f"it is cut short inside {name}")
+        raise tampered(f"it is cut short inside {name}")
     return name, start, start + size
 
 
@@ -103,7 +103,8 @@ def _headers(members: Iterable[tuple[str, bytes | memoryview]]) -> tuple[list[by
     return local, entries + struct.pack("<4s4H2IH", _END, *counts) + _COMMENT
 
 
-def _tampered(what: str) -> BundleError:
+def tampered(what: str) -> BundleError:
+    """Return the error for a bundle that is not byte for byte what was sealed."""
     return BundleError(
         f"the bundle is damaged or was changed: {what}",
         code="tampered",

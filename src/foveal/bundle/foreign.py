@@ -1,5 +1,7 @@
 """Say what a file that is no bundle is, from its first bytes; nothing of it is ever loaded."""
 
+from pathlib import Path
+
 from foveal.core.errors import BundleError
 
 _EXPORT = "make a bundle from a training run: foveal export RUN --out NAME.foveal"
@@ -16,18 +18,15 @@ _MAGIC = (
     (b"BZh", 0, "a bzip2 file, perhaps a compressed joblib dump", _CODE),
     (b"\xfd7zXZ", 0, "an xz file, perhaps a compressed joblib dump", _CODE),
     (b"\x04\x22\x4d\x18", 0, "an LZ4 file, perhaps a compressed joblib dump", _CODE),
-    (b"\x78\x01", 0, "a zlib stream, perhaps a compressed joblib dump", _CODE),
-    (b"\x78\x9c", 0, "a zlib stream, perhaps a compressed joblib dump", _CODE),
-    (b"\x78\xda", 0, "a zlib stream, perhaps a compressed joblib dump", _CODE),
     (b"\xff\xd8\xff", 0, "a JPEG picture", "the model comes first: foveal predict MODEL INPUT…"),
     (b"\x89PNG\r\n", 0, "a PNG picture", "the model comes first: foveal predict MODEL INPUT…"),
 )
 
 
-def refusal(content: bytes) -> BundleError:
+def refusal(content: bytes, path: Path) -> BundleError:
     """Return the error for a file that is no bundle, saying what it is and what to do."""
     what, hint = _recognize(content)
-    return BundleError(f"this is not a foveal bundle but {what}", code="not_a_bundle", hint=hint)
+    return BundleError(f"{path} is not a foveal bundle but {what}", code="not_a_bundle", hint=hint, path=path)
 
 
 def _recognize(content: bytes) -> tuple[str, str]:
@@ -38,6 +37,8 @@ def _recognize(content: bytes) -> tuple[str, str]:
     for magic, offset, what, hint in _MAGIC:
         if content.startswith(magic, offset):
             return what, hint
+    if content[:1] == b"\x78" and int.from_bytes(content[:2], "big") % 31 == 0:  # RFC 1950
+        return "a zlib stream, perhaps a compressed joblib dump", _CODE
     if content[:1] == b"\x80" and content[1:2] in b"\x02\x03\x04\x05" and content.rstrip(b"\n")[-1:] == b".":
         return "a pickled Python object, such as a scikit-learn or PyTorch model", _CODE
     if content[:1] == b"\x80" and content[1:2] <= b"\x05":

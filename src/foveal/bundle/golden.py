@@ -1,14 +1,20 @@
-"""A few pictures with the answers the model gave when it was sealed: proof that this engine computes the same."""
+"""A few pictures with the answers of the sealed model: does this engine compute the same?"""
 
 import io
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from foveal.bundle.container import tampered
 from foveal.bundle.session import Float32, Session, UInt8
 from foveal.core import random
 from foveal.core.errors import BundleError
 from foveal.data.preprocess import Preprocess
+
+Float64 = NDArray[np.float64]
 
 # Between processors and versions of one engine, sums run in another order; measured differences are
 # below 1e-5. A wrong layout, a lost normalization or bf16 where float32 was promised is far above.
@@ -55,7 +61,9 @@ def verify(session: Session, golden: Golden) -> None:
         raise _mismatch(session, f"{found.shape[1]} classes instead of {golden.probabilities.shape[1]}")
     difference = float(np.abs(found - golden.probabilities).max())
     if not difference <= TOLERANCE:
-        raise _mismatch(session, f"a probability is off by {difference:.2g}; up to {TOLERANCE:.0e} is allowed")
+        raise _mismatch(
+            session, f"a probability is off by {difference:.2g}; up to {TOLERANCE:.0e} is allowed"
+        )
 
 
 def to_bytes(array: UInt8 | Float32) -> bytes:
@@ -72,25 +80,32 @@ def from_bytes(inputs: bytes, probabilities: bytes, *, preprocess: Preprocess, c
         BundleError: Code `tampered`; another dtype, shape or length.
     """
     shape = (preprocess.size, preprocess.size, preprocess.channels)
-    count = len(inputs) // max(1, int(np.prod(shape)))
+    count = len(inputs) // math.prod(shape)
     if not 1 <= count <= COUNT:
-        raise _malformed(f"golden_inputs.npy has {len(inputs)} bytes for pictures of {shape}")
+        raise tampered(f"golden_inputs.npy has {len(inputs)} bytes for pictures of {shape}")
     golden = Golden(
-        _array(inputs, np.zeros((count, *shape), np.uint8), "golden_inputs.npy"),
-        _array(probabilities, np.zeros((count, classes), np.float32), "golden_probabilities.npy"),
+        _array(inputs, (count, *shape), np.uint8, "golden_inputs.npy"),
+        _array(probabilities, (count, classes), np.float32, "golden_probabilities.npy"),
     )
     if not np.isfinite(golden.probabilities).all():
-        raise _malformed("golden_probabilities.npy holds NaN or infinity")
+        raise tampered("golden_probabilities.npy holds NaN or infinity")
     return golden
 
 
-def _array[T: UInt8 | Float32](content: bytes, like: T, name: str) -> T:
-    """Return the array in `content`; no header is believed, it must be the one that `like` would have."""
-    expected = to_bytes(like)
-    start = len(expected) - like.nbytes
-    if len(content) != len(expected) or content[:start] != expected[:start]:
-        raise _malformed(f"{name} is not an array {like.shape} of {like.dtype}")
-    return np.frombuffer(content, like.dtype, offset=start).reshape(like.shape)
+def _array(content: bytes, shape: tuple[int, ...], dtype: type[np.generic], name: str) -> NDArray[Any]:
+    """Return the array in `content` if it is the expected one; memory is never taken on a header's word."""
+    file = io.BytesIO(content)
+    try:
+        version = np.lib.format.read_magic(file)
+        found, fortran_order, found_dtype = np.lib.format.read_array_header_1_0(file)
+    except ValueError as error:
+        raise tampered(f"{name} is no NumPy array: {error}") from None
+    start, length = file.tell(), math.prod(shape) * np.dtype(dtype).itemsize
+    if (version, found, fortran_order, found_dtype) != ((1, 0), shape, False, np.dtype(dtype)):
+        raise tampered(f"{name} holds {found_dtype} {found} instead of {np.dtype(dtype)} {shape}")
+    if len(content) - start != length:
+        raise tampered(f"{name} has {len(content) - start} bytes of numbers instead of {length}")
+    return np.frombuffer(content, dtype, offset=start).reshape(shape)
 
 
 def _answers(session: Session, inputs: UInt8) -> Float32:
@@ -107,7 +122,7 @@ def _pictures(size: int, channels: int) -> UInt8:
     return (np.stack(pictures) + noise).round().clip(0, 255).astype(np.uint8)
 
 
-def _smooth(size: int, channels: int, rng: np.random.Generator) -> np.ndarray:
+def _smooth(size: int, channels: int, rng: np.random.Generator) -> Float64:
     """Return random grey levels on a 6×6 grid with straight lines in between."""
     grid = rng.uniform(0, 255, (6, 6, channels))
     place = np.linspace(0, 5, size)
@@ -115,21 +130,24 @@ def _smooth(size: int, channels: int, rng: np.random.Generator) -> np.ndarray:
     share = (place - below)[:, None, None]
     rows = grid[below] * (1 - share) + grid[below + 1] * share
     columns = rows.transpose(1, 0, 2)
-    return columns[below] * (1 - share) + columns[below + 1] * share
+    picture: Float64 = columns[below] * (1 - share) + columns[below + 1] * share
+    return picture
 
 
-def _gradient(size: int, channels: int, rng: np.random.Generator) -> np.ndarray:
+def _gradient(size: int, channels: int, rng: np.random.Generator) -> Float64:
     """Return a ramp in a random direction for each channel."""
-    down, right = np.mgrid[0:1 : size * 1j, 0:1 : size * 1j]
+    down, right = np.mgrid[0 : 1 : size * 1j, 0 : 1 : size * 1j]
     slope = rng.uniform(-200, 200, (2, channels))
-    return rng.uniform(60, 200, channels) + down[:, :, None] * slope[0] + right[:, :, None] * slope[1]
+    middle = rng.uniform(60, 200, channels)
+    picture: Float64 = middle + down[:, :, None] * slope[0] + right[:, :, None] * slope[1]
+    return picture
 
 
-def _checker(size: int, channels: int, rng: np.random.Generator) -> np.ndarray:
+def _checker(size: int, channels: int, rng: np.random.Generator) -> Float64:
     """Return a checkerboard in two random colours."""
     down, right = np.indices((size, size)) // max(1, size // int(rng.integers(3, 9)))
-    colors = rng.uniform(0, 255, (2, channels))
-    return colors[(down + right) % 2]
+    picture: Float64 = rng.uniform(0, 255, (2, channels))[(down + right) % 2]
+    return picture
 
 
 def _mismatch(session: Session, what: str) -> BundleError:
@@ -138,7 +156,3 @@ def _mismatch(session: Session, what: str) -> BundleError:
         code="golden_mismatch",
         hint="install another version of the engine, or export the model again on this machine",
     )
-
-
-def _malformed(what: str) -> BundleError:
-    return BundleError(what, code="tampered", hint="copy or make the bundle again; do not edit it")

@@ -16,10 +16,10 @@ Value = int | memoryview
 
 # Message → field number → message it holds. What is not listed is of no interest.
 _INSIDE: dict[str, dict[int, str]] = {
-    "model": {7: "graph", 25: "function"},
+    "model": {7: "graph"},
     "graph": {1: "node", 5: "tensor", 15: "sparse"},
     "node": {5: "attribute"},
-    "attribute": {5: "tensor", 10: "tensor", 6: "subgraph", 11: "subgraph", 22: "sparse", 23: "sparse"},
+    "attribute": {5: "tensor", 10: "tensor", 22: "sparse", 23: "sparse"},
     "sparse": {1: "tensor", 2: "tensor"},
 }
 
@@ -113,5 +113,7 @@ def _text(value: memoryview) -> str:
 
 def _refused(what: str) -> BundleError:
     return BundleError(
-        f"the model in the bundle cannot be used: {what}", code="bad_graph", hint="export it with foveal export"
+        f"the model in the bundle cannot be used: {what}",
+        code="bad_graph",
+        hint="export it with foveal export",
     )

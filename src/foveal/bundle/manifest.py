@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, NoReturn, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 
+from foveal.bundle.container import tampered
 from foveal.core.errors import BundleError
 from foveal.data.preprocess import Preprocess
 from foveal.tasks.classify.decode import Decision
@@ -168,26 +169,26 @@ def parse(content: bytes) -> Manifest:
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         place = ".".join(map(str, first["loc"])) or "manifest.json"
-        raise _tampered(f"{place}: {first['msg']}") from None
+        raise _wrong(f"{place}: {first['msg']}") from None
     missing = [name for name in DECIDING_MEMBERS if name not in manifest.members]
     if missing:
-        raise _tampered(f"no hash of {', '.join(missing)}")
+        raise _wrong(f"no hash of {', '.join(missing)}")
     if manifest.digest != digest(document):
-        raise _tampered("the digest is not that of its entries")
+        raise _wrong("the digest is not that of its entries")
     return manifest
 
 
 def _load(content: bytes) -> dict[str, Any]:
     if len(content) > MANIFEST_BYTES:
-        raise _tampered(f"{len(content)} bytes are more than a manifest has")
+        raise _wrong(f"{len(content)} bytes are more than a manifest has")
     try:
-        document = json.loads(content, object_pairs_hook=_distinct, parse_constant=_not_json)
+        document = json.loads(content.decode(), object_pairs_hook=_distinct, parse_constant=_not_json)
     except RecursionError:
-        raise _tampered("it is nested too deeply") from None
+        raise _wrong("it is nested too deeply") from None
     except ValueError as error:  # also what is not UTF-8
-        raise _tampered(str(error)) from None
+        raise _wrong(str(error)) from None
     if not isinstance(document, dict):
-        raise _tampered("it is no JSON object")
+        raise _wrong("it is no JSON object")
     return document
 
 
@@ -202,9 +203,5 @@ def _not_json(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _tampered(what: str) -> BundleError:
-    return BundleError(
-        f"manifest.json is not as foveal wrote it: {what}",
-        code="tampered",
-        hint="copy or make the bundle again; do not edit it",
-    )
+def _wrong(what: str) -> BundleError:
+    return tampered(f"manifest.json: {what}")

@@ -19,7 +19,8 @@ from foveal.core import catalog
 from foveal.core.errors import FovealError
 
 _EPILOG = """Exit codes: 0 ok, 1 bug in foveal, 2 usage, 10 a gate failed, 65 bad data, 66 input not found,
-69 missing extra, 73 cannot write, 75 try again, 78 bad recipe, 130/143 interrupted (everything so far is saved)."""
+69 missing extra or device, 73 cannot write, 75 try again, 78 bad recipe, 130/143 interrupted (everything so
+far is saved)."""
 
 
 class _Terminated(BaseException):

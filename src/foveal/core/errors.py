@@ -8,6 +8,7 @@ FovealError                 exit  code
 │   └── BundleError           65  why a bundle is not to be trusted: tampered, not_a_bundle …
 ├── NotFoundError             66  not_found
 ├── MissingExtraError         69  missing_extra
+├── DeviceError               69  no_device
 ├── WriteError                73  cannot_write
 ├── TemporaryError            75  temporary
 └── RecipeError               78  bad_recipe
@@ -115,6 +116,13 @@ class MissingExtraError(FovealError, ImportError):
             f'{what} needs the {extra!r} extra: pip install "foveal[{extra}]"',
             hint=f'pip install "foveal[{extra}]"',
         )
+
+
+class DeviceError(FovealError, RuntimeError):
+    """The device that was asked for is not there."""
+
+    exit_code = 69
+    default_code = "no_device"
 
 
 class WriteError(FovealError, OSError):

@@ -2,16 +2,15 @@
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from foveal.core.errors import TemporaryError, WriteError
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # no file locks on this platform: two writers are then the user's to avoid
-    fcntl = None  # type: ignore[assignment]
 
 
 def new_run(verb: str, *, out: Path | None = None, force: bool = False) -> Path:
@@ -77,7 +76,7 @@ def locked(run: Path) -> Iterator[None]:
     Raises:
         TemporaryError: Another process writes there.
     """
-    if fcntl is None:
+    if sys.platform == "win32":  # no such locks: two writers are then the user's to avoid
         yield
         return
     with (run / ".lock").open("w") as file:

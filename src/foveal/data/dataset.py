@@ -15,13 +15,15 @@ UInt8 = NDArray[np.uint8]
 class Header(NamedTuple):
     """What a picture says of itself before its pixels are decoded.
 
-    `width` and `height` are those of the upright picture; `mode` is Pillow's name of the stored colours.
+    `width` and `height` are those of the upright picture; `mode` is Pillow's name of the stored colours,
+    and `channels` how many of them carry information: 1 for grey, 3 for anything coloured.
     """
 
     format: str
     width: int
     height: int
     mode: str
+    channels: int
 
 
 class Picture(Protocol):

@@ -18,10 +18,11 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from foveal.core.errors import ImageError, UsageError
-from foveal.data.color import to_channels
 from foveal.data.dataset import Header, UInt8
-from foveal.data.orientation import orientation, swaps_sides, upright
-from foveal.data.signature import check_png, picture_format, webp_canvas
+from foveal.data.pixels import png
+from foveal.data.pixels.color import GREY_MODES, to_channels
+from foveal.data.pixels.orientation import orientation, swaps_sides, upright
+from foveal.data.pixels.signature import picture_format, webp_canvas
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,14 @@ class _Whole(io.BytesIO):
     must never be taken for one, so the file itself refuses.
     """
 
+    ended = False
+
     def read(self, size: int | None = -1, /) -> bytes:
         data = super().read(size)
-        if not data and size:
-            raise EOFError("read past the end")
+        if size and len(data) < size:
+            self.ended = True
+            if not data:
+                raise EOFError("read past the end")
         return data
 
 
@@ -113,6 +118,8 @@ def examine(content: bytes, channels: int, *, limits: Limits = LIMITS) -> tuple[
         raise ImageError("the file ends before the picture does", code="truncated") from error
     except _BROKEN as error:
         raise ImageError(f"the pixels cannot be decoded: {error}", code=_reason(error)) from error
+    if isinstance(image, PngImageFile) and _may_lack_rows(image) and png.lacks_rows(png.walk(content)):
+        raise ImageError("rows are missing at the end of the picture", code="truncated")
     turned = upright(to_channels(image, channels), _turn(image))
     pixels = np.asarray(turned)
     return about, pixels if channels == 3 else pixels[:, :, None]
@@ -128,14 +135,14 @@ def _open(content: bytes, limits: Limits) -> ImageFile:
     if kind == "WebP":
         _check_size(*webp_canvas(content), limits)
     elif kind == "PNG":
-        metadata = check_png(content)
+        metadata = png.walk(content).metadata_bytes
+    file = _Whole(content)
     try:
-        image = _READERS[kind](_Whole(content))
+        image = _READERS[kind](file)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(f"too many pixels: {error}", code="too_many_pixels") from error
     except (EOFError, *_BROKEN) as error:
-        ended = isinstance(error, EOFError) or isinstance(error.__cause__, EOFError)
-        code = "truncated" if ended else _reason(error)
+        code = "truncated" if file.ended else _reason(error)
         raise ImageError(f"the {kind} header cannot be read: {error}", code=code) from error
     _check_size(image.width, image.height, limits)
     if isinstance(image, JpegImageFile):
@@ -162,6 +169,14 @@ def _check_size(width: int, height: int, limits: Limits) -> None:
         raise ImageError(f"{width}×{height} is longer than {limits.aspect}:1", code="aspect_limit")
 
 
+def _may_lack_rows(image: PngImageFile) -> bool:
+    """Return whether the last row is all zeros, as rows that never came are, or came in passes."""
+    if image.info.get("interlace"):
+        return True
+    width, height = image.size
+    return not any(image.crop((0, height - 1, width, height)).tobytes())
+
+
 def _reason(error: Exception) -> str:
     return "metadata_limit" if "too large for PngImagePlugin" in str(error) else "corrupt"
 
@@ -175,4 +190,5 @@ def _header(image: ImageFile) -> Header:
     width, height = image.size
     if swaps_sides(_turn(image)):
         width, height = height, width
-    return Header(image.format or "", width, height, image.mode)
+    channels = 1 if image.mode in GREY_MODES else 3
+    return Header(image.format or "", width, height, image.mode, channels)

@@ -4,6 +4,8 @@ There is no second implementation, and none inside the graph: what the network w
 for bit, what it is given when it runs (docs/decisions/0003-one-preprocess.md).
 """
 
+import hashlib
+import json
 from functools import cache
 from typing import Literal
 
@@ -14,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from foveal.core.errors import UsageError
 from foveal.data.dataset import UInt8
+from foveal.data.decode import decode
 
 
 @cache
@@ -77,6 +80,20 @@ class Preprocess(BaseModel):
         if self.channels == 3:
             return _resize(pixels, self.size, box)
         return np.stack([_resize(pixels[:, :, c], self.size, box) for c in range(self.channels)], axis=2)
+
+    def from_bytes(self, content: bytes) -> UInt8:
+        """Return a picture file's bytes at model size, uint8 (size, size, channels).
+
+        Raises:
+            ImageError: The picture cannot be used; its code says why.
+        """
+        return self(decode(content, self.channels))
+
+    @property
+    def pixels_digest(self) -> str:
+        """The sha256 of all that decides the pixels: everything but mean and std."""
+        text = json.dumps(self.model_dump(exclude={"mean", "std"}), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _resize(pixels: UInt8, size: int, box: tuple[float, float, float, float]) -> UInt8:

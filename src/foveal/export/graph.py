@@ -1,6 +1,5 @@
 """From a recognizer to an ONNX graph: pixels in, logits and calibrated probabilities out."""
 
-import io
 import logging
 import warnings
 from typing import Any
@@ -59,9 +58,7 @@ def graph(recognizer: Recognizer, *, temperature: float = 1.0) -> bytes:
         )
     if program is None:
         raise RuntimeError("torch.onnx.export returned nothing")
-    buffer = io.BytesIO()
-    program.save(buffer)
-    model = onnx.load_from_string(buffer.getvalue())
+    model = program.model_proto
     _strip(model)
     _add_probabilities(model, classes=len(recognizer.classes), temperature=temperature)
     onnx.checker.check_model(model, full_check=True)

@@ -46,9 +46,9 @@ def bootstrap(
     Raises:
         UsageError: No images, values that are not finite, or a confidence outside (0, 1).
     """
-    table = np.asarray(columns, dtype=np.float64).reshape(len(columns), -1)
-    if len(table) == 0:
+    if len(columns) == 0:
         raise UsageError("the bootstrap needs at least one image", code="empty")
+    table = np.asarray(columns, dtype=np.float64).reshape(len(columns), -1)
     if not np.isfinite(table).all():
         raise UsageError("the bootstrap needs finite values; got NaN or infinity")
     if not 0 < confidence < 1:

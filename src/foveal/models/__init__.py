@@ -7,7 +7,18 @@ training images before the first step.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@runtime_checkable
+class LearnsFromImages(Protocol):
+    """A network that wants to see training images before the first step."""
+
+    def learn_from(self, images: "Tensor") -> None:
+        """Set whatever follows from normalized training images (N, C, H, W)."""
 
 
 @dataclass(frozen=True)

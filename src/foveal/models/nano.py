@@ -10,6 +10,7 @@ sizes are ours (docs/decisions/0006-default-training.md).
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -28,6 +29,13 @@ _PATCH = 2  # side of the whitened patch
 _NOISE = 5e-4  # added to the variances, so that noise directions are not blown up
 _MOMENTUM = 0.3  # of batch-norm statistics: runs are short
 
+# From the smallest to the largest; training takes the largest that its budget allows.
+SIZES: tuple[dict[str, Any], ...] = (
+    {"widths": [16, 48, 128]},
+    {"widths": [32, 96, 256]},
+    {"widths": [64, 128, 256]},
+)
+
 
 class Nano(nn.Module):
     """See the module; built by `nano`."""
@@ -41,7 +49,11 @@ class Nano(nn.Module):
         inputs = filters
         for index in range(halvings - 1):
             outputs = min(widths[0], 32 * 2**index)
-            stem += [nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False), _norm(outputs), nn.ReLU()]
+            stem += [
+                nn.Conv2d(inputs, outputs, 3, stride=2, padding=1, bias=False),
+                _norm(outputs),
+                nn.ReLU(),
+            ]
             inputs = outputs
         self.stem = nn.Sequential(*stem)
         pairs = zip([inputs, *widths[:-1]], widths, strict=True)
@@ -92,9 +104,7 @@ def _norm(channels: int) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(channels, momentum=_MOMENTUM)
 
 
-def nano(
-    *, channels: int, classes: int, size: int, widths: Sequence[int] = (32, 96, 256)
-) -> Nano:
+def nano(*, channels: int, classes: int, size: int, widths: Sequence[int] = (32, 96, 256)) -> Nano:
     """Return a new nano.
 
     Args:

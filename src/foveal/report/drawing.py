@@ -4,6 +4,7 @@ import io
 import re
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 from foveal.core.errors import MissingExtraError
 
@@ -27,7 +28,7 @@ PALETTE = {
 }
 INK, MUTED, LINE, ACCENT, WARM = (PALETTE[name][0] for name in ("ink", "muted", "line", "accent", "warm"))
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "axes.edgecolor": LINE,
     "axes.labelcolor": MUTED,
     "axes.labelsize": 8,
@@ -71,7 +72,7 @@ def svg(name: str, paint: Callable[[Axes], None], *, width: float = 4.2, height:
         paint(figure.add_subplot())
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Glyph .* missing from")  # the reader's font draws it
-            FigureCanvasSVG(figure).print_svg(text, metadata=_NO_METADATA)
+            FigureCanvasSVG(figure).print_figure(text, format="svg", metadata=_NO_METADATA)
     return _unique_ids(text.getvalue(), name)
 
 

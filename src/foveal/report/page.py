@@ -2,18 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from pathlib import PurePath
 
 from foveal.core.errors import MissingExtraError
-from foveal.core.units import show_seconds
+from foveal.core.text import visible
 from foveal.data.dataset import UInt8
 from foveal.report import words
 from foveal.report.drawing import PALETTE, inline
-from foveal.report.figures import Row, charts
+from foveal.report.figures import Row, page_charts
 from foveal.report.pictures import ClassPictures, embed
-from foveal.report.tables import confusion_table, origin
+from foveal.report.tables import confusion_table, origin, thinned
 
 try:
     import jinja2
+    from markupsafe import Markup
 except ImportError as error:
     raise MissingExtraError("the report page", "train") from error
 
@@ -55,7 +57,8 @@ def _page(
 ) -> str:
     most = max((group.images for group in gallery), default=1)
     page = _templates().get_template("page.html.j2")
-    text = page.render(
+    return page.render(
+        name=_name(document["bundle"]),
         document=document,
         metrics=document["metrics"],
         trained=bool(history),
@@ -67,12 +70,20 @@ def _page(
             (mistake, embed(pictures[mistake["source"]]) if mistake["source"] in pictures else None)
             for mistake in document["worst_mistakes"]
         ],
-        charts=charts(document, history),
+        charts=page_charts(document, history),
         confusion=confusion_table(document),
         origin=origin(document),
         palette=PALETTE,
     )
-    return words.readable(text, keep="\n")
+
+
+def _name(bundle: str | None) -> str:
+    return PurePath(bundle).stem if bundle else "Recognizer"
+
+
+def _on_one_line(value: object) -> object:
+    """Return what a template prints; names may hold control characters and halves of letters."""
+    return visible(value) if type(value) is str else value
 
 
 @cache
@@ -80,6 +91,7 @@ def _templates() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("foveal.report"),
         autoescape=True,  # class and file names are the user's and may hold markup
+        finalize=_on_one_line,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -88,7 +100,7 @@ def _templates() -> jinja2.Environment:
     environment.filters |= {
         "percent": words.percent,
         "measured": words.measured,
-        "seconds": show_seconds,
-        "inline": lambda drawing: jinja2.utils.markupsafe.Markup(inline(drawing)),
+        "few": thinned,
+        "inline": lambda drawing: Markup(inline(drawing)),
     }
     return environment

@@ -1,10 +1,13 @@
 """Tables of the page as plain values, so that the template only has to walk through them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from foveal.core.units import show_seconds
 from foveal.report.words import Document, count
+
+Row = TypeVar("Row")
 
 _ROOMY, _MEDIUM = 12, 30  # classes up to which a confusion matrix has large and small numbers
 
@@ -74,9 +77,23 @@ def origin(document: Document) -> list[tuple[str, str]]:
         ("foveal", facts.get("foveal")),
         ("Python", facts.get("python")),
         ("Time to measure", _show(facts.get("seconds"), show_seconds)),
-        ("Speed while measuring", _show(facts.get("images_per_second"), lambda rate: f"{rate:,.0f} images/s")),
+        (
+            "Speed while measuring",
+            _show(facts.get("images_per_second"), lambda rate: f"{rate:,.0f} images/s"),
+        ),
     ]
     return [(label, str(value)) for label, value in rows if value is not None]
+
+
+def thinned(rows: Sequence[Row], most: int) -> list[Row]:
+    """Return at most `most` rows, evenly spread, the first and the last among them.
+
+    >>> thinned(list(range(100)), 4)
+    [0, 33, 66, 99]
+    """
+    if len(rows) <= most:
+        return list(rows)
+    return [rows[round(place * (len(rows) - 1) / (most - 1))] for place in range(most)]
 
 
 def _show(value: float | None, text: Any) -> Any:

@@ -4,13 +4,11 @@ Every function reads the `foveal.evaluate/1` document and nothing else.
 """
 
 import math
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 Document = Mapping[str, Any]
 
-_UNWRITABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _TAIL = 0.025  # each side of a 95 % interval
 _NORMAL = 1.96  # its half-width in standard errors
 _FEW = 30  # test images of a class below which its recall says little
@@ -44,19 +42,6 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
-def readable(name: str, *, keep: str = "") -> str:
-    """Return text that any file can hold: file names may contain control characters and broken Unicode.
-
-    Args:
-        name: Any text.
-        keep: Control characters that stay.
-
-    >>> readable("a\\x00b\\udcff")
-    'a�b�'
-    """
-    return _UNWRITABLE.sub(lambda match: match[0] if match[0] in keep else "�", name)
-
-
 def listed(names: Iterable[str], *, most: int = 5) -> str:
     """Return names in quotes, the rest as a number.
 
@@ -74,17 +59,22 @@ def measured(value: Mapping[str, Any]) -> str:
     >>> measured({"value": 0.9, "low": 0.683, "high": 0.988, "n": 20, "method": "clopper-pearson"})
     '90.0% (95% interval 68.3% to 98.8%, n=20)'
     """
-    low, high = percent(value["low"]), percent(value["high"])
-    return f"{percent(value['value'])} (95% interval {low} to {high}, n={value['n']:,})"
+    return f"{percent(value['value'])} ({interval(value)})"
+
+
+def interval(value: Mapping[str, Any]) -> str:
+    """Return only the interval of a measured proportion and its n.
+
+    >>> interval({"value": 0.9, "low": 0.683, "high": 0.988, "n": 20, "method": "clopper-pearson"})
+    '95% interval 68.3% to 98.8%, n=20'
+    """
+    return f"95% interval {percent(value['low'])} to {percent(value['high'])}, n={value['n']:,}"
 
 
 def headline(document: Document) -> str:
-    """Return the accuracy as a sentence."""
-    accuracy = document["metrics"]["accuracy"]
-    return (
-        f"{percent(accuracy['value'])} of {count(accuracy['n'], 'test image')} are named correctly "
-        f"(95% interval {percent(accuracy['low'])} to {percent(accuracy['high'])}, n={accuracy['n']:,})."
-    )
+    """Return what the accuracy, written before it, is a share of."""
+    images = count(document["metrics"]["accuracy"]["n"], "test image")
+    return f"of {images} named correctly"
 
 
 def against_majority(document: Document) -> str:
@@ -144,10 +134,12 @@ def abstention(document: Document) -> str:
     """Return what the confidence threshold buys."""
     coverage = document["metrics"]["coverage_at_risk"]
     if coverage["threshold"] is None:
-        return f"It always answers: no threshold could be proven for at most {limit(coverage['risk'])} errors."
+        return (
+            f"It always answers: no threshold could be proven for at most {limit(coverage['risk'])} errors."
+        )
     promise = (
-        f"At a confidence of {coverage['threshold']:.3g} or more it answers {measured(coverage)} of the images "
-        f"and errs in at most {limit(coverage['risk'])} of those answers "
+        f"At a confidence of {coverage['threshold']:.3g} or more it answers {measured(coverage)} "
+        f"of the images and errs in at most {limit(coverage['risk'])} of those answers "
         f"(promised from calibration images, with a certainty of {limit(1 - coverage['delta'])})."
     )
     observed = coverage["observed_risk"]
@@ -184,8 +176,8 @@ def _wide_accuracy(accuracy: Mapping[str, Any]) -> list[str]:
     spread = max(accuracy["value"] * (1 - accuracy["value"]), 0.01)
     needed = math.ceil(spread * (_NORMAL * 100 / _TARGET_POINTS) ** 2 / 100) * 100
     return [
-        f"{count(accuracy['n'], 'test image')} fix the accuracy to about ± {points:.1f} points; "
-        f"± {_TARGET_POINTS:.0f} point needs about {needed:,}."
+        f"{count(accuracy['n'], 'test image')} fix the accuracy to about ±{points:.1f} points; "
+        f"±{_TARGET_POINTS:.0f} point needs about {needed:,}."
     ]
 
 
@@ -199,8 +191,8 @@ def _few_images(per_class: Iterable[Mapping[str, Any]]) -> list[str]:
     needed = math.ceil(math.log(_TAIL) / math.log(0.95))
     return [
         f"{those} fewer than {_FEW} test images: {listed(row['class'] for row in few)}. "
-        f"{count(least['n'], 'image')} of “{least['class']}”, all answered correctly, would prove no more than "
-        f"{proof}; to prove 95% takes {needed} images without an error."
+        f"{count(least['n'], 'image')} of “{least['class']}”, all answered correctly, would prove no more "
+        f"than {proof}; to prove 95% takes {needed} images without an error."
     ]
 
 
@@ -212,7 +204,9 @@ def _no_threshold(coverage: Mapping[str, Any]) -> list[str]:
     if coverage["threshold"] is not None:
         return []
     needed = coverage["needed"]
-    how = f"; it would take at least {needed:,} calibration images answered without an error" if needed else ""
+    how = (
+        f"; it would take at least {needed:,} calibration images answered without an error" if needed else ""
+    )
     return [f"No confidence guarantees at most {limit(coverage['risk'])} errors{how}."]
 
 

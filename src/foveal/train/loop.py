@@ -172,15 +172,15 @@ def settings(plan: Plan) -> Iterator[None]:
 @contextmanager
 def _stop_between_steps() -> Iterator[Callable[[], bool]]:
     """Hold Ctrl-C and SIGTERM back until a step is whole; a second one is not held back."""
-    arrived: list[int] = []
+    arrived: list[signal.Signals] = []
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
     previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def note(number: int, frame: FrameType | None) -> None:
-        arrived.append(number)
-        signal.signal(number, previous[number])
+        arrived.append(signal.Signals(number))
+        signal.signal(number, previous[arrived[-1]])
 
     for number in previous:
         signal.signal(number, note)

@@ -34,7 +34,8 @@ def orthogonalize(matrix: Tensor, *, steps: int = 3) -> Tensor:
     for _ in range(steps):
         square = x @ x.T
         x = a * x + (b * square + c * (square @ square)) @ x
-    return (x.T if tall else x).float()
+    nearest: Tensor = (x.T if tall else x).float()
+    return nearest
 
 
 class MuonSgd(Optimizer):

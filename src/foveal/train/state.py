@@ -1,13 +1,11 @@
 """All that changes while a network trains, and how one step changes it."""
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from foveal.core.errors import DataError
-from foveal.core.random import seed_for
 from foveal.train import checkpoint
 from foveal.train.average import Average
 from foveal.train.objective import Batch, Objective
@@ -32,8 +30,8 @@ class State:
         self._loss, self._correct = torch.zeros(()), torch.zeros(())
         self._counted = self._summed = 0
 
-    def advance(self, batch: Batch) -> None:
-        """Do one optimizer step.
+    def advance(self, batch: Batch) -> float:
+        """Do one optimizer step and return its loss.
 
         Raises:
             DataError: The loss is no longer finite (looked at once per row of the learning curve).
@@ -49,12 +47,14 @@ class State:
         self.step += 1
         self.average.update(self.step)
         self.objective.after_step(batch.share)
-        self._loss += losses.loss.detach()
+        loss = float(losses.loss.detach())
+        self._loss += loss
         self._correct += losses.correct
         self._counted += losses.counted
         self._summed += 1
         if self.step % max(1, self.plan.steps // _ROWS) == 0 or self.step == self.plan.steps:
             self._add_row(rate)
+        return loss
 
     def _add_row(self, rate: float) -> None:
         loss = float(self._loss) / self._summed

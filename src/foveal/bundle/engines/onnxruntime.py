@@ -28,7 +28,8 @@ class OnnxSession:
             probabilities, logits = self._session.run(_OUTPUTS, {"images": images})
         except Exception as error:  # the engine's errors have no common class
             raise BundleError(
-                f"{self.engine} cannot run the model on {images.shape}: {_first_line(error)}", code="model_failed"
+                f"{self.engine} cannot run the model on {images.shape}: {_first_line(error)}",
+                code="model_failed",
             ) from error
         _check_outputs(probabilities, logits, len(images))
         return probabilities, logits
@@ -59,7 +60,9 @@ def onnxruntime(model: bytes, *, threads: int) -> OnnxSession:
     try:
         session = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the engine's errors have no common class
-        raise BundleError(f"{engine} cannot load the model: {_first_line(error)}", code="bad_graph") from error
+        raise BundleError(
+            f"{engine} cannot load the model: {_first_line(error)}", code="bad_graph"
+        ) from error
     return OnnxSession(engine, _input_shape(session), _classes(session), session)
 
 
@@ -92,8 +95,8 @@ def _check_outputs(probabilities: Float32, logits: Float32, count: int) -> None:
     good = good and bool(np.isfinite(logits).all()) and bool((probabilities >= 0).all())
     if not good or np.abs(probabilities.sum(axis=1) - 1).max(initial=0) > _SUM_TOLERANCE:
         raise BundleError(
-            f"the model answered with what is no probability (shapes {probabilities.shape} and {logits.shape} "
-            f"for {count} pictures; NaN, infinite, negative, or not summing to 1)",
+            "the model answered with what are no probabilities: NaN, infinite, negative or not summing to 1 "
+            f"(for {count} pictures, shapes {probabilities.shape} and {logits.shape})",
             code="model_output_invalid",
             hint="train or export it again; its weights are not usable",
         )

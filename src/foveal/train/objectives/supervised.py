@@ -34,7 +34,7 @@ class Supervised(Objective):
             label_smoothing: In [0, 1).
         """
         super().__init__()
-        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = network.to(memory_format=torch.channels_last)
         self.classes = classes
         self.preprocess = preprocess
         self.label_smoothing = label_smoothing

@@ -5,6 +5,7 @@ from PIL import Image
 
 from foveal.core.errors import ImageError
 
+GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N"})
 _WITH_ALPHA = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
 _PLAIN = frozenset({"1", "L", "P", "RGB", "CMYK", "YCbCr"})
 _PAPER = "white"

@@ -1,0 +1,185 @@
+"""The file `NAME.foveal`: sealed once, read whole, believed only as far as its hashes reach."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from foveal.bundle import container, foreign
+from foveal.bundle.card import model_card
+from foveal.bundle.container import tampered
+from foveal.bundle.golden import Golden, from_bytes, to_bytes
+from foveal.bundle.graph import check_graph
+from foveal.bundle.manifest import Draft, Manifest, parse
+from foveal.core.errors import BundleError, ImageError, NotFoundError, UsageError, WriteError
+from foveal.core.files import write_bytes
+from foveal.data.tree import read_regular
+
+SUFFIX = ".foveal"
+_REQUIRED = ("manifest.json", "model.onnx", "golden_inputs.npy", "golden_probabilities.npy", "README.md")
+_NAMES = (*_REQUIRED, "report.json")
+_SIZE_CAP = 1 << 30
+
+Content = bytes | memoryview
+
+
+@dataclass(frozen=True)
+class Members:
+    """What a verified bundle holds.
+
+    Attributes:
+        manifest: What it says about itself.
+        model: The serialized ONNX graph; it stands alone.
+        golden: Inputs and answers to compare an engine with.
+        readme: The model card, Markdown.
+        report: The attached evaluation, or None.
+        size_bytes: Length of the file.
+    """
+
+    manifest: Manifest
+    model: bytes = field(repr=False)
+    golden: Golden = field(repr=False)
+    readme: str = field(repr=False)
+    report: dict[str, Any] | None = field(repr=False)
+    size_bytes: int
+
+
+def seal(path: str | Path, draft: Draft, *, model: bytes, golden: Golden, force: bool = False) -> Manifest:
+    """Write a bundle, whole or not at all, and return its manifest.
+
+    Args:
+        path: File to write; its name ends in `.foveal`.
+        draft: What the maker states.
+        model: The serialized ONNX graph.
+        golden: As `golden.measure` took them from a session of this very graph.
+        force: Replace a file that is there.
+
+    Raises:
+        UsageError: The name has another ending.
+        WriteError: The file is there already, or cannot be written.
+        BundleError: The graph does not stand alone.
+    """
+    path = Path(path)
+    if path.suffix != SUFFIX:
+        raise UsageError(f"a bundle's name ends in {SUFFIX}; got {path.name!r}", path=path)
+    if path.exists() and not force:
+        raise WriteError(f"{path} is there already", code="would_overwrite", hint="add --force", path=path)
+    check_graph(model)
+    members: dict[str, Content] = {
+        "model.onnx": model,
+        "golden_inputs.npy": to_bytes(golden.inputs),
+        "golden_probabilities.npy": to_bytes(golden.probabilities),
+        "README.md": model_card(draft).encode(),
+    }
+    manifest = Manifest.seal(draft, _hashes(members))
+    write_bytes(path, _pack(manifest, members))
+    return manifest
+
+
+def attach_report(path: str | Path, report: Mapping[str, Any]) -> None:
+    """Put an evaluation into a bundle, in place of an earlier one; the digest stays as it is.
+
+    Args:
+        path: The bundle.
+        report: A JSON document whose `digest` is the bundle's.
+
+    Raises:
+        UsageError: The report is about another bundle.
+        BundleError: The bundle is not sound.
+        WriteError: It cannot be written.
+    """
+    path = Path(path)
+    manifest, members = _open(_content(path), path)
+    if report.get("digest") != manifest.digest:
+        raise UsageError(
+            f"the report is about {report.get('digest')!r}, the bundle is {manifest.digest!r}", path=path
+        )
+    del members["manifest.json"]
+    members["report.json"] = _json(report)
+    write_bytes(path, _pack(manifest.model_copy(update={"members": _hashes(members)}), members))
+
+
+def read(path: str | Path) -> Members:
+    """Return what a bundle holds, after comparing every hash with the very bytes that are returned.
+
+    The file is read once; nothing in it is executed, and nothing is unpacked to disk.
+
+    Raises:
+        NotFoundError: There is no such file.
+        BundleError: `not_a_bundle`, `tampered`, `unknown_schema`, `bad_graph` …; nothing was loaded.
+    """
+    path = Path(path)
+    content = _content(path)
+    manifest, members = _open(content, path)
+    model = bytes(members["model.onnx"])
+    check_graph(model)
+    return Members(
+        manifest=manifest,
+        model=model,
+        golden=from_bytes(
+            bytes(members["golden_inputs.npy"]),
+            bytes(members["golden_probabilities.npy"]),
+            preprocess=manifest.preprocess,
+            classes=len(manifest.classes),
+        ),
+        readme=bytes(members["README.md"]).decode("utf-8", "replace"),
+        report=_report(members),
+        size_bytes=len(content),
+    )
+
+
+def _content(path: Path) -> bytes:
+    if path.is_dir():
+        raise BundleError(f"{path} is a folder", code="not_a_bundle", hint="name the .foveal file", path=path)
+    try:
+        content = read_regular(path, _SIZE_CAP + 1)
+    except ImageError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise NotFoundError(f"there is no {path}", path=path) from None
+        raise BundleError(error.message, code=error.code, path=path) from error
+    if len(content) > _SIZE_CAP:
+        raise BundleError(f"{path} is larger than {_SIZE_CAP} bytes", code="too_many_bytes", path=path)
+    return content
+
+
+def _open(content: bytes, path: Path) -> tuple[Manifest, dict[str, Content]]:
+    """Return the manifest and all members as views into `content`, every hash compared."""
+    if not container.is_ours(content, first=_NAMES[0]):
+        raise foreign.refusal(content, path)
+    members: dict[str, Content] = {**container.unpack(content, known=_NAMES)}
+    if missing := [name for name in _REQUIRED if name not in members]:
+        raise tampered(f"it lacks {', '.join(missing)}")
+    manifest = parse(bytes(members["manifest.json"]))
+    if set(manifest.members) != set(members) - {"manifest.json"}:
+        raise tampered("the manifest lists other members than there are")
+    for name, expected in manifest.members.items():
+        if hashlib.sha256(members[name]).hexdigest() != expected:
+            raise tampered(f"{name} does not have the sha256 that the manifest names")
+    return manifest, members
+
+
+def _pack(manifest: Manifest, members: Mapping[str, Content]) -> bytes:
+    everything = {"manifest.json": _json(manifest.as_json()), **members}
+    return container.pack({name: everything[name] for name in _NAMES if name in everything})
+
+
+def _hashes(members: Mapping[str, Content]) -> dict[str, str]:
+    return {name: hashlib.sha256(members[name]).hexdigest() for name in sorted(members)}
+
+
+def _json(document: Mapping[str, Any]) -> bytes:
+    return (json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def _report(members: Mapping[str, Content]) -> dict[str, Any] | None:
+    if "report.json" not in members:
+        return None
+    try:
+        report = json.loads(bytes(members["report.json"]))
+    except (ValueError, RecursionError):
+        report = None
+    if not isinstance(report, dict):
+        raise tampered("report.json is no JSON object")
+    return report

@@ -1,0 +1,82 @@
+"""The model card: what a person should know before relying on a bundle."""
+
+from foveal.bundle.manifest import Draft
+from foveal.core.text import visible
+
+_SHOWN = 50  # class names
+
+
+def model_card(draft: Draft) -> str:
+    """Return the bundle's README.md. It states facts of the manifest; measured numbers are in report.json."""
+    return "\n".join(
+        [
+            f"# {draft.model.name}: {len(draft.classes)} classes",
+            "",
+            "A recognizer of images, sealed by foveal. `foveal predict` runs it, `foveal info` checks it.",
+            "",
+            "## What it answers",
+            "",
+            *_answers(draft),
+            "",
+            "## How it decides",
+            "",
+            *_decision(draft),
+            "",
+            "## What it was made from",
+            "",
+            *_origin(draft),
+            "",
+            "## What it does not do",
+            "",
+            "It gives one of its classes to any picture, also to one that shows none of them: a low",
+            "confidence or a large prediction set is the only sign. Its promises hold for pictures taken as",
+            "the calibration pictures were; another camera, light or product calls for a new evaluation.",
+            "",
+        ]
+    )
+
+
+def _answers(draft: Draft) -> list[str]:
+    names = ["`" + visible(name).replace("`", "'") + "`" for name in draft.classes[:_SHOWN]]
+    more = len(draft.classes) - len(names)
+    size, channels = draft.preprocess.size, draft.preprocess.channels
+    colors = {1: "grey", 3: "RGB"}.get(channels, f"{channels} channels")
+    return [
+        f"- Classes: {', '.join(names)}{f' and {more} more' if more else ''}",
+        f"- Input: {colors}, {size} × {size} pixels, uint8; the shorter side is scaled to {size}, the middle "
+        "square is kept",
+        "- Output: a calibrated probability for each class",
+    ]
+
+
+def _decision(draft: Draft) -> list[str]:
+    abstain, conformal = draft.decision.abstain, draft.decision.conformal
+    if abstain.threshold is None:
+        answer = (
+            f"- It never declines: {abstain.n} calibration images could not prove a risk of {abstain.risk:g}"
+        )
+    else:
+        answer = (
+            f"- It declines below a confidence of {abstain.threshold:.4f}. Of the answers it gives, at most "
+            f"{abstain.risk:.1%} are wrong, with {1 - abstain.delta:.0%} certainty (n={abstain.n})"
+        )
+    if conformal.quantile is None:
+        sets = f"- Its prediction sets hold every class: {conformal.n} calibration images were too few"
+    else:
+        sets = (
+            f"- Its prediction sets hold the true class in at least {1 - conformal.alpha:.0%} of cases "
+            f"(split conformal, n={conformal.n})"
+        )
+    return [answer, sets]
+
+
+def _origin(draft: Draft) -> list[str]:
+    images, licenses = draft.data.images, draft.licenses
+    return [
+        f"- Images: {images.fit} to fit, {images.calib} to calibrate, {images.test} held out for the test",
+        f"- Data fingerprint: `{draft.data.fingerprint}`, split seed {draft.data.split_seed}",
+        f"- Network: {draft.model.name}, {draft.model.parameters} parameters, from {draft.model.source}",
+        f"- Licences: code {licenses.code or 'not stated'}, weights {licenses.weights or 'not stated'}, "
+        f"data {licenses.data or 'not stated'}",
+        f"- Made by foveal {draft.foveal}",
+    ]

@@ -1,0 +1,95 @@
+"""What a predictor takes: paths, the bytes of a picture file, or pixels."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.core.errors import ImageError, NotFoundError, UsageError
+from foveal.data.decode import LIMITS
+from foveal.data.formats.image_folder import printable
+from foveal.data.pictures import RawPicture
+from foveal.data.preprocess import Preprocess
+from foveal.data.tree import read_regular
+
+UInt8 = NDArray[np.uint8]
+Input = str | Path | bytes | UInt8
+
+
+def source(item: Input, index: int) -> str:
+    """Return what an input is called in its prediction: its path, or `#3` for the fourth one."""
+    return printable(os.fspath(item)) if isinstance(item, str | Path) else f"#{index}"
+
+
+def pixels(item: Input, preprocess: Preprocess) -> UInt8:
+    """Return the model's input for one picture, uint8 (size, size, channels).
+
+    Args:
+        item: A path, the content of a picture file, or pixels, uint8 (H, W) or (H, W, C).
+        preprocess: The model's.
+
+    Raises:
+        NotFoundError: There is no such file.
+        ImageError: The file or the pixels cannot be used; `code` says why.
+        UsageError: It is something else.
+    """
+    if isinstance(item, np.ndarray):
+        return preprocess(RawPicture(picture(item)).decode(preprocess.channels))
+    if isinstance(item, str | Path):
+        item = _file(Path(item))
+    if isinstance(item, bytes):
+        return preprocess.from_bytes(item)
+    raise UsageError(
+        f"an input is a path, the bytes of a picture file or a uint8 array; got {type(item).__name__}",
+        hint="numpy.asarray(picture) makes an array of a PIL image",
+    )
+
+
+def picture(array: NDArray[np.generic]) -> UInt8:
+    """Return pixels given as an array as uint8 (H, W, C); nothing is guessed.
+
+    Grey and RGB turn into each other later, as they do for files. Any strides will do.
+
+    Raises:
+        ImageError: Code `bad_array`; another dtype or shape. The hint says how to convert.
+    """
+    if array.dtype != np.uint8:
+        raise ImageError(
+            f"pixels must be uint8 from 0 to 255; got {array.dtype}",
+            code="bad_array",
+            hint=_CONVERT.get(array.dtype.kind, "give numbers: uint8 from 0 to 255"),
+        )
+    if array.ndim == 2:
+        array = array[:, :, None]
+    if array.ndim != 3 or array.size == 0:
+        raise ImageError(
+            f"a picture is (height, width) or (height, width, channels), none of them 0; got {array.shape}",
+            code="bad_array",
+            hint="give several pictures as a list, or as one array (N, height, width, channels)",
+        )
+    if array.shape[0] in (1, 3, 4) and array.shape[2] > 4:
+        raise ImageError(
+            f"a picture has its channels last; got {array.shape}",
+            code="bad_array",
+            hint="array.transpose(1, 2, 0) moves them there",
+        )
+    return np.ascontiguousarray(array, dtype=np.uint8)
+
+
+_CONVERT = {
+    "f": "from 0..1: (array * 255).round().clip(0, 255).astype('uint8')",
+    "u": "from 16 bits: (array >> 8).astype('uint8')",
+    "i": "if the values are 0..255: array.astype('uint8')",
+    "b": "array.astype('uint8') * 255",
+    "O": "an array of objects holds no pixels; give a list of arrays",
+}
+
+
+def _file(path: Path) -> bytes:
+    try:
+        return read_regular(path, LIMITS.content_bytes + 1)
+    except ImageError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise NotFoundError(f"there is no {printable(str(path))}", path=printable(str(path))) from None
+        raise

@@ -1,0 +1,35 @@
+"""Which file is meant by MODEL: a bundle, or the run folder that holds one."""
+
+from pathlib import Path
+
+from foveal.bundle.archive import SUFFIX
+from foveal.core.errors import BundleError, NotFoundError
+
+
+def locate(model: str | Path) -> Path:
+    """Return the bundle that `model` is or holds.
+
+    Raises:
+        NotFoundError: There is nothing at that path, or no bundle in that folder.
+        BundleError: Code `ambiguous`; the folder holds several bundles.
+    """
+    path = Path(model)
+    if not path.is_dir():
+        if not path.exists():
+            raise NotFoundError(
+                f"there is no {path}", hint="MODEL is a run folder or a .foveal file", path=path
+            )
+        return path
+    found = sorted(entry for entry in path.glob(f"*{SUFFIX}") if entry.is_file())
+    if not found:
+        raise NotFoundError(
+            f"{path} holds no {SUFFIX} file",
+            hint=f"export one: foveal export {path} --out NAME{SUFFIX}",
+            path=path,
+        )
+    if len(found) > 1:
+        names = ", ".join(entry.name for entry in found)
+        raise BundleError(
+            f"{path} holds several bundles: {names}", code="ambiguous", hint="name one of them", path=path
+        )
+    return found[0]

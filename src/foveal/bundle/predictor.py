@@ -1,0 +1,248 @@
+"""A bundle, loaded and verified, that answers."""
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from foveal.bundle import archive, engines, golden
+from foveal.bundle.inputs import Input, UInt8, pixels, source
+from foveal.bundle.locate import locate
+from foveal.bundle.manifest import Manifest
+from foveal.bundle.session import Float32, Session
+from foveal.core import catalog
+from foveal.core.errors import BundleError, DataError, FovealError, NotFoundError, UsageError
+from foveal.core.machine import usable_cpus
+from foveal.core.types import Label
+from foveal.data.preprocess import Preprocess
+from foveal.tasks.classify.decode import Decision, decode
+
+_AHEAD = 4  # tasks a worker may be ahead of the slowest answer: what bounds the memory
+
+
+class Outputs(NamedTuple):
+    """What the graph answers for N pictures, float32 (N, K): calibrated probabilities, and raw logits."""
+
+    probabilities: Float32
+    logits: Float32
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """An input that could not be used.
+
+    Attributes:
+        source: The file, or `#3` for the fourth input that is no file.
+        error: Why.
+    """
+
+    source: str
+    error: FovealError
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the contract's prediction object."""
+        return {"source": self.source, "error": self.error.as_json()}
+
+
+_Numbered = tuple[int, Input]
+_Answer = Label | Unreadable
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A recognizer as it ships; `open` makes one. It may be used from any number of threads.
+
+    Attributes:
+        manifest: What the bundle says about itself.
+        size_bytes: Length of the bundle.
+        report: The evaluation attached to it, or None.
+        session: The model in its engine.
+    """
+
+    manifest: Manifest
+    size_bytes: int
+    report: dict[str, Any] | None
+    session: Session
+
+    @classmethod
+    def open(cls, path: str | Path, *, engine: str = "onnxruntime", threads: int | None = None) -> Self:
+        """Load a bundle: compare all its hashes, then what the engine answers on its golden vectors.
+
+        Args:
+            path: A `.foveal` file, or a run folder that holds one.
+            engine: A file of `bundle/engines`.
+            threads: Threads for one picture; None takes all processors we may use. For many
+                pictures, 1 thread each and several workers in `predict_each` are faster.
+
+        Raises:
+            NotFoundError: There is no bundle.
+            BundleError: It is not to be trusted, or does not run here as it did where it was sealed.
+        """
+        load = catalog.find(engines, engine)
+        path = locate(path)
+        try:
+            members = archive.read(path)
+            session: Session = load(members.model, threads=threads or usable_cpus())
+            _check_fit(session, members.manifest)
+            golden.verify(session, members.golden)
+        except BundleError as error:
+            error.path = error.path or str(path)
+            raise
+        return cls(members.manifest, members.size_bytes, members.report, session)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of the outputs."""
+        return self.manifest.classes
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """From a picture to the model's input."""
+        return self.manifest.preprocess
+
+    @property
+    def decision(self) -> Decision:
+        """From probabilities to an answer."""
+        return self.manifest.decision
+
+    @property
+    def digest(self) -> str:
+        """The bundle's name among all bundles; equal digests decide equally."""
+        return self.manifest.digest
+
+    def run(self, images: UInt8) -> Outputs:
+        """Return what the graph answers for pictures at model size.
+
+        Args:
+            images: uint8 (N, size, size, channels), as `preprocess` returns them; N may be 0.
+
+        Raises:
+            UsageError: Another dtype or shape.
+            BundleError: The model's answer is no probability.
+        """
+        shape = self.session.input_shape
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != shape:
+            raise UsageError(f"run needs uint8 (N, *{shape}); got {images.dtype} {images.shape}")
+        if len(images) == 0:
+            return Outputs(*(np.empty((0, len(self.classes)), np.float32) for _ in range(2)))
+        return Outputs(*self.session.run(np.ascontiguousarray(images)))
+
+    def predict(self, inputs: Input | Iterable[Input]) -> list[Label]:
+        """Return one prediction for each input.
+
+        Args:
+            inputs: One or several of: a path, the bytes of a picture file, pixels as uint8 (H, W) or
+                (H, W, channels). An array (N, H, W, channels) is N pictures.
+
+        Raises:
+            ImageError, NotFoundError: An input cannot be used; `predict_each` goes on instead.
+        """
+        labels = []
+        for answer in self.predict_each(_listed(inputs), workers=1):
+            if isinstance(answer, Unreadable):
+                raise answer.error
+            labels.append(answer)
+        return labels
+
+    def predict_each(
+        self, inputs: Iterable[Input], *, workers: int | None = None, batch: int = 1
+    ) -> Iterator[Label | Unreadable]:
+        """Yield one answer for each input, in their order, while later ones are worked on.
+
+        Inputs are taken as they are needed and no picture is kept: a million take no more memory than
+        ten. An input that cannot be used becomes `Unreadable`, and the rest goes on.
+
+        Args:
+            inputs: As for `predict`.
+            workers: Threads that read, decode and run; None takes all processors we may use.
+            batch: Pictures in one run of the graph. On a processor 1 is the fastest and the leanest.
+        """
+        if batch < 1 or (workers is not None and workers < 1):
+            raise UsageError(f"workers and batch are at least 1; got {workers} and {batch}")
+        numbered = enumerate(inputs)
+        chunks = iter(lambda: list(itertools.islice(numbered, batch)), [])
+        return _in_order(self._answers, chunks, workers or usable_cpus())
+
+    def _answers(self, chunk: list[_Numbered]) -> list[_Answer]:
+        """Return the answers for a few numbered inputs."""
+        names = [source(item, index) for index, item in chunk]
+        prepared = [
+            _prepared(item, name, self.preprocess) for (_, item), name in zip(chunk, names, strict=True)
+        ]
+        readable = [index for index, one in enumerate(prepared) if isinstance(one, np.ndarray)]
+        answers: list[Any] = prepared
+        if readable:
+            outputs = self.run(np.stack([answers[index] for index in readable]))
+            labels = decode(
+                outputs.probabilities,
+                classes=self.classes,
+                decision=self.decision,
+                sources=[names[index] for index in readable],
+            )
+            for index, label in zip(readable, labels, strict=True):
+                answers[index] = label
+        return answers
+
+
+def load(path: str | Path, *, threads: int | None = None) -> Predictor:
+    """Return the recognizer in a bundle or in a run folder; see `Predictor.open`."""
+    return Predictor.open(path, threads=threads)
+
+
+def _prepared(item: Input, name: str, preprocess: Preprocess) -> UInt8 | Unreadable:
+    try:
+        return pixels(item, preprocess)
+    except (DataError, NotFoundError) as error:
+        if isinstance(item, str | Path):
+            error.path = name
+        return Unreadable(name, error)
+
+
+def _check_fit(session: Session, manifest: Manifest) -> None:
+    preprocess = manifest.preprocess
+    needed = (preprocess.size, preprocess.size, preprocess.channels)
+    if session.input_shape != needed:
+        raise BundleError(
+            f"the model takes {session.input_shape}, the manifest's preprocessing gives {needed}",
+            code="bad_graph",
+        )
+    if session.classes not in (None, len(manifest.classes)):
+        raise BundleError(
+            f"the model has {session.classes} classes, the manifest {len(manifest.classes)}", code="bad_graph"
+        )
+
+
+def _listed(inputs: Input | Iterable[Input]) -> Iterable[Input]:
+    if isinstance(inputs, np.ndarray):
+        return inputs if inputs.ndim == 4 else [inputs]
+    if isinstance(inputs, str | Path | bytes) or not isinstance(inputs, Iterable):
+        return [inputs]
+    return inputs
+
+
+def _in_order(
+    answer: Callable[[list[_Numbered]], list[_Answer]], work: Iterator[list[_Numbered]], workers: int
+) -> Iterator[_Answer]:
+    """Yield the answers to all work in its order, never more than a few pieces ahead of the reader."""
+    if workers == 1:
+        for piece in work:
+            yield from answer(piece)
+        return
+    from concurrent.futures import Future, ThreadPoolExecutor  # one picture should not wait for it
+
+    running: deque[Future[list[_Answer]]] = deque()
+    with ThreadPoolExecutor(workers, "foveal-predict") as pool:
+        try:
+            for piece in work:
+                running.append(pool.submit(answer, piece))
+                if len(running) > workers * _AHEAD:
+                    yield from running.popleft().result()
+            while running:
+                yield from running.popleft().result()
+        finally:
+            for future in running:
+                future.cancel()

@@ -1,0 +1,70 @@
+"""`foveal check`: would these pictures give a result that can be trusted?"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from foveal.cli._frame import Json, Quiet, Seed, Strict, Threads, Verbose, emit
+from foveal.cli._progress import progress
+from foveal.core.errors import DataError
+from foveal.core.text import visible
+
+if TYPE_CHECKING:
+    from foveal.core.types import Finding
+    from foveal.flows.check import CheckResult
+
+_COLOURS = {"error": "red", "warning": "yellow", "info": "cyan"}
+_EXAMPLES = 3
+_ROLES = {"fit": "to learn from", "calib": "to calibrate", "test": "to test"}
+
+
+def check(
+    data: Annotated[Path, typer.Argument(help="Folder, zip, tar or IDX files with labelled pictures.")],
+    layout: Annotated[str | None, typer.Option("--format", help="Layout; default: found out.")] = None,
+    strict: Strict = False,
+    seed: Seed = 0,
+    threads: Threads = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Recognize the layout, read every picture, and say what would spoil a result."""
+    from foveal.flows.check import check as flow
+
+    with progress(quiet=quiet) as tell:
+        result = flow(data, format=layout, strict=strict, seed=seed, threads=threads, progress=tell)
+    emit(
+        result.as_json(),
+        as_json=as_json,
+        human=lambda console: _show(console, result, verbose=verbose),
+        exit_code=0 if result.ok else DataError.exit_code,
+    )
+
+
+def _show(console: Console, result: "CheckResult", *, verbose: bool) -> None:
+    document = result.as_json()
+    splits = ", ".join(f"{name} {count}" for name, count in document["splits"].items())
+    console.print(f"[bold]{escape(visible(document['path']))}[/bold] ({document['format']})")
+    console.print(f"{document['images']} images of {len(document['classes'])} classes: {splits}")
+    if document["roles"]:
+        roles = ", ".join(f"{count} {_ROLES[role]}" for role, count in document["roles"].items())
+        console.print(f"training would use {roles}")
+    for finding in result.findings:
+        _show_finding(console, finding, most=len(finding.examples) if verbose else _EXAMPLES)
+    if not result.findings:
+        console.print("[green]nothing found that would spoil a result[/green]")
+    elif not result.ok:
+        console.print("[red]not fit for training as it is[/red]")
+
+
+def _show_finding(console: Console, finding: "Finding", *, most: int) -> None:
+    colour = _COLOURS[finding.severity]
+    console.print(f"\n[{colour}]{finding.severity}[/{colour}] {escape(visible(finding.message))}")
+    for example in finding.examples[:most]:
+        console.print(f"    {escape(visible(example))}")
+    if len(finding.examples) > most:
+        console.print("    …")
+    console.print(f"  → {escape(visible(finding.hint))}")

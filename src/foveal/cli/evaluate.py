@@ -1,0 +1,80 @@
+"""`foveal evaluate`: how good is it on pictures that it has not learned from?"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from foveal.cli._frame import Force, Json, Quiet, Seed, Threads, Verbose, emit
+from foveal.cli._progress import progress
+from foveal.core.extras import need
+
+if TYPE_CHECKING:
+    from foveal.evaluate.document import Report
+
+_UNSEEN = {
+    "split": "the part that the training held out",
+    "content": "none of them learned from",
+    None: "whether they were learned from is not known: name the run folder instead of the bundle",
+}
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="A .foveal bundle, or a run folder that holds one.")],
+    data: Annotated[Path, typer.Argument(help="Folder, zip, tar or IDX files; see foveal check.")],
+    split: Annotated[str | None, typer.Option(help="Part of the data, such as test.")] = None,
+    report: Annotated[Path | None, typer.Option(help="HTML page to write.")] = None,
+    force: Force = False,
+    seed: Seed = 0,
+    threads: Threads = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Measure the file that ships: accuracy, calibration, abstention, prediction sets, with intervals."""
+    from foveal.flows import evaluate as flow
+
+    if report is not None:
+        need("train", what="the HTML page")
+        flow.check_page(report, force=force)
+    with progress(quiet=quiet) as tell:
+        evaluated = flow.evaluate(model, data, split=split, seed=seed, threads=threads, progress=tell)
+    if report is not None:
+        flow.write_page(evaluated, report)
+    emit(
+        evaluated.report.as_json(),
+        as_json=as_json,
+        human=lambda console: _show(console, evaluated.report, report),
+    )
+
+
+def _show(console: Console, found: "Report", page: Path | None) -> None:
+    from foveal.report import words
+
+    document = found.as_json()
+    metrics = document["metrics"]
+    worst = metrics["worst_class"]
+    rate = document["provenance"]["images_per_second"]
+
+    def line(title: str, text: str) -> None:
+        console.print(f"{title:<12}{text}", markup=False)
+
+    line("measured", f"{document['bundle']}, {rate:,.0f} images/s")
+    images = words.count(found.images, "image")
+    line("on", f"{images} ({found.split}; {_UNSEEN[document['provenance']['unseen']]})")
+    line("accuracy", words.measured(metrics["accuracy"]))
+    line("balanced", words.measured(metrics["intervals"]["balanced_accuracy"]))
+    line("worst class", f"{worst['class']}: {words.measured(worst)}")
+    for say in (words.against_majority, words.calibration, words.abstention, words.prediction_sets):
+        line("", say(document))
+    for one in found.robustness:
+        line("disturbed", f"{one.corruption}: {words.measured(one.accuracy.as_json())}")
+    for source, error in found.unreadable:
+        line("unreadable", f"{source}: {error.message}")
+    for sentence in words.weak_points(document):
+        line("weak", sentence)
+    for sentence in words.unproven(document):
+        line("not proven", sentence)
+    if page is not None:
+        line("report", str(page))

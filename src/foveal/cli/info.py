@@ -1,0 +1,74 @@
+"""`foveal info`: what is in this bundle, and is it intact?"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from foveal.cli._frame import Json, Quiet, Threads, Verbose, emit
+from foveal.core.text import visible
+from foveal.core.units import show_bytes
+
+if TYPE_CHECKING:
+    from foveal.bundle.predictor import Predictor
+
+SCHEMA = "foveal.info/1"
+_SHOWN = 20  # class names
+
+
+def info(
+    model: Annotated[Path, typer.Argument(help="A .foveal bundle, or a run folder that holds one.")],
+    as_json: Json = False,
+    threads: Threads = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Show a bundle's manifest after comparing its hashes and running its golden vectors here."""
+    from foveal.bundle.locate import locate
+    from foveal.bundle.predictor import Predictor
+
+    bundle = locate(model)
+    predictor = Predictor.open(bundle, threads=threads)
+    manifest = predictor.manifest.as_json()
+    document = {
+        **manifest,
+        "schema": SCHEMA,
+        "ok": True,
+        "bundle": str(bundle),
+        "bundle_schema": manifest["schema"],
+        "size_bytes": predictor.size_bytes,
+        "report": predictor.report is not None,
+        "engine": predictor.session.engine,
+        "verified": True,
+    }
+    emit(document, as_json=as_json, human=lambda console: _show(console, bundle, predictor))
+
+
+def _show(console: Console, bundle: Path, predictor: "Predictor") -> None:
+    manifest = predictor.manifest
+    model, preprocess, images = manifest.model, manifest.preprocess, manifest.data.images
+    abstain, conformal = manifest.decision.abstain, manifest.decision.conformal
+    names = ", ".join(manifest.classes[:_SHOWN])
+    more = len(manifest.classes) - _SHOWN
+    rows = {
+        "bundle": f"{bundle}, {show_bytes(predictor.size_bytes)}",
+        "digest": manifest.digest,
+        "verified": f"all hashes, and its golden vectors on {predictor.session.engine}",
+        "model": f"{model.name}, {model.parameters:,} parameters, from {model.source}",
+        "classes": f"{len(manifest.classes)}: {names}{f' and {more} more' if more > 0 else ''}",
+        "input": f"{preprocess.size} × {preprocess.size} × {preprocess.channels}, {preprocess.decoder}",
+        "declines": "never: no threshold could be proven"
+        if abstain.threshold is None
+        else f"below {abstain.threshold:.4f}, for at most {abstain.risk:.1%} wrong answers",
+        "sets": "all classes: too few calibration images"
+        if conformal.quantile is None
+        else f"hold the truth in at least {1 - conformal.alpha:.0%} of cases",
+        "images": f"{images.fit} fit, {images.calib} calibration, {images.test} test",
+        "licences": ", ".join(f"{of} {name or 'not stated'}" for of, name in manifest.licenses),
+        "report": "attached" if predictor.report is not None else "none; foveal evaluate makes one",
+        "made by": f"foveal {manifest.foveal}",
+    }
+    for name, value in rows.items():
+        console.print(f"[bold]{name:<9}[/bold] {escape(visible(value))}")

@@ -1,0 +1,82 @@
+"""`foveal predict`: what is on these pictures?"""
+
+import itertools
+import time
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from foveal.cli import _answers, _inputs
+from foveal.cli._frame import Json, Quiet, Threads, Verbose, emit, talk
+from foveal.core.errors import DataError, NotFoundError, UsageError
+from foveal.core.machine import usable_cpus
+from foveal.core.types import Label
+from foveal.core.units import show_seconds
+
+SCHEMA = "foveal.predict/1"
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="A .foveal bundle, or a run folder that holds one.")],
+    inputs: Annotated[list[str], typer.Argument(help="Files, folders, patterns; - for a list on stdin.")],
+    as_json: Json = False,
+    as_jsonl: Annotated[bool, typer.Option("--jsonl", help="Print one JSON object per picture.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print a table for spreadsheets.")] = False,
+    null: Annotated[bool, typer.Option("--null", "-0", help="The list on stdin is NUL-separated.")] = False,
+    threads: Threads = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Say what is on pictures: label, calibrated confidence, prediction set, abstention.
+
+    A picture that cannot be read is reported in its place and the rest goes on.
+    """
+    from foveal.bundle.locate import locate
+    from foveal.bundle.predictor import Predictor
+
+    if as_json + as_jsonl + as_csv > 1:
+        raise UsageError("--json, --jsonl and --csv exclude each other")
+    bundle, processors = locate(model), threads or usable_cpus()
+    found = _inputs.paths(inputs, null=null)
+    first = list(itertools.islice(found, 2))
+    if not first:
+        raise NotFoundError(f"no picture in {' '.join(inputs)}", hint="name files, folders or a pattern")
+    # One picture is answered soonest by all processors together, many by each on its own.
+    several = len(first) > 1
+    predictor = Predictor.open(bundle, threads=1 if several else processors)
+    predictions: list[dict[str, Any]] = []
+    if as_json:
+        write = _answers.into(predictions)
+    elif as_jsonl:
+        write = _answers.as_lines
+    else:
+        write = _answers.as_table() if as_csv else _answers.for_people(predictor.classes)
+    answers = predictor.predict_each(itertools.chain(first, found), workers=processors if several else 1)
+    outcomes = _write_all(answers, write, quiet=quiet)
+    good = outcomes["ok"] > 0
+    document = {
+        "schema": SCHEMA,
+        "ok": good,
+        "bundle": str(bundle),
+        "digest": predictor.digest,
+        "predictions": predictions,
+    }
+    failed = NotFoundError.exit_code if set(outcomes) == {"not_found"} else DataError.exit_code
+    emit(document, as_json=as_json, human=lambda _: None, exit_code=0 if good else failed)
+
+
+def _write_all(answers: Iterable[_answers.Answer], write: _answers.Print, *, quiet: bool) -> Counter[str]:
+    """Write answers as they come; return how often each outcome was: `ok`, or the code of an error."""
+    start, outcomes = time.perf_counter(), Counter({"ok": 0})
+    for answer in answers:
+        write(answer)
+        outcomes["ok" if isinstance(answer, Label) else answer.error.code] += 1
+    total, bad = outcomes.total(), outcomes.total() - outcomes["ok"]
+    if not quiet and (total > 1 or bad):
+        seconds = time.perf_counter() - start
+        rate = f"{show_seconds(seconds)}, {total / seconds:.3g} a second"
+        talk(f"{total} input{'s' * (total > 1)}, {f'{bad} unusable, ' * (bad > 0)}{rate}")
+    return +outcomes

@@ -1,0 +1,15 @@
+"""Foreign text on a person's screen: names of files and classes that somebody else chose."""
+
+
+def visible(text: str) -> str:
+    r"""Return text on one line without control characters, which a terminal would obey.
+
+    >>> print(visible("a\x1b[2Jb\nc"))
+    a\x1b[2Jb\nc
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape", "backslashreplace").decode()
+        for letter in text
+    )

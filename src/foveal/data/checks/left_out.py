@@ -1,0 +1,34 @@
+"""Files that belong to no class, or are no pictures."""
+
+from collections.abc import Iterator
+
+from foveal.core.types import Finding
+from foveal.data.checks._words import EXAMPLES, counted
+from foveal.data.dataset import Dataset
+from foveal.data.formats.image_folder import is_picture
+from foveal.data.inventory import Inventory
+from foveal.data.split import Split
+
+
+def left_out(dataset: Dataset, inventory: Inventory, split: Split | None) -> Iterator[Finding]:
+    """Yield what was passed over: pictures as a warning, other files as an info."""
+    stray = [name for name in dataset.ignored if is_picture(name)]
+    other = [name for name in dataset.ignored if not is_picture(name)]
+    if stray:
+        yield Finding(
+            "pictures_without_class",
+            "warning",
+            len(stray),
+            f"{counted(len(stray), 'picture')} in no class folder, and not used.",
+            "Move them into the folder of their class.",
+            tuple(stray[:EXAMPLES]),
+        )
+    if other:
+        yield Finding(
+            "ignored_files",
+            "info",
+            len(other),
+            f"Passed over, as no pictures: {counted(len(other), 'file')}.",
+            "Nothing to do, unless one of them should be a picture.",
+            tuple(other[:EXAMPLES]),
+        )

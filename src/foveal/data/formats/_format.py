@@ -1,0 +1,21 @@
+"""What every layout answers."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from foveal.data.dataset import Dataset
+from foveal.data.tree import Tree
+
+
+class Format(NamedTuple):
+    """A layout of labelled pictures.
+
+    Attributes:
+        looks_for: The layout in one line, for the message that none fits.
+        lacks: Returns None where a tree has this layout, else what it lacks.
+        read: Returns the data set of a tree that lacks nothing.
+    """
+
+    looks_for: str
+    lacks: Callable[[Tree], str | None]
+    read: Callable[[Tree], Dataset]

@@ -1,0 +1,48 @@
+"""`groups.csv` beside the pictures: which of them belong together and must not be torn apart."""
+
+import csv
+import io
+from collections.abc import Sequence
+
+from foveal.core.errors import DataError
+from foveal.data.tree import Tree
+
+GROUPS = "groups.csv"
+_HEADER = ["picture", "group"]
+_MOST_BYTES = 2**28
+
+
+def read_groups(tree: Tree, names: Sequence[str]) -> tuple[str, ...] | None:
+    """Return the group of each picture; one that the file does not list stands alone. None without a file.
+
+    Args:
+        tree: Where the file may lie, at the root.
+        names: The pictures.
+
+    Raises:
+        DataError: `bad_groups`: no such header, a line without group, or a picture that is not there.
+    """
+    if GROUPS not in tree.files:
+        return None
+    text = tree.read(GROUPS, at_most=_MOST_BYTES).decode("utf-8-sig", "surrogateescape")
+    try:
+        header, *rows = [row for row in csv.reader(io.StringIO(text)) if row] or [[]]
+    except csv.Error as error:
+        raise _bad(tree, str(error)) from error
+    if header != _HEADER:
+        raise _bad(tree, f"its first line is {','.join(header)!r}, not {','.join(_HEADER)!r}")
+    known = set(names)
+    for row in rows:
+        if len(row) != len(_HEADER) or row[0] not in known:
+            raise _bad(tree, f"{','.join(row)!r} names no picture of the data set, or no group")
+    group = dict(rows)
+    return tuple(f"group {group[name]}" if name in group else f"alone {name}" for name in names)
+
+
+def _bad(tree: Tree, why: str) -> DataError:
+    return DataError(
+        f"{tree.path}: {GROUPS}: {why}",
+        code="bad_groups",
+        hint="one line per picture, such as train/cat/1.jpg,track 7",
+        path=tree.path,
+    )

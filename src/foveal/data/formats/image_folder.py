@@ -1,0 +1,162 @@
+"""One folder per class, with or without a folder per split around them."""
+
+import unicodedata
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from foveal.core.errors import DataError
+from foveal.data.dataset import Dataset
+from foveal.data.decode import LIMITS
+from foveal.data.formats._format import Format
+from foveal.data.formats._groups import GROUPS, read_groups
+from foveal.data.pictures import FilePicture
+from foveal.data.tree import Tree, below
+
+_SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+_ORDER = ("train", "val", "test")
+# What is meant to be a picture. Those we cannot read are listed too: they become findings, not silence.
+_PICTURES = frozenset(
+    suffix
+    for group in (
+        "bmp gif jfif jpe jpeg jpg mpo png webp",
+        "arw avif cr2 dng heic heif ico j2k jp2 jxl nef pbm pgm pnm ppm psd svg tga tif tiff",
+    )
+    for suffix in group.split()
+)
+
+
+class _Row(NamedTuple):
+    split: str
+    label: str
+    name: str
+
+
+def is_picture(name: str) -> bool:
+    """Return whether a file's name says that it is meant to be a picture, of any format."""
+    return name.rpartition("/")[2].rpartition(".")[2].lower() in _PICTURES
+
+
+def _lacks(tree: Tree) -> str | None:
+    tree = _unwrapped(tree)
+    pictures = [name for name in tree.files if is_picture(name)]
+    if not pictures:
+        return "no picture file in it"
+    if not any("/" in name for name in pictures):
+        return "its pictures lie in no class folder"
+    splits = _split_folders(tree)
+    if splits and not any(name.count("/") > 1 for name in pictures):
+        return f"{' and '.join(sorted(splits))}: the pictures in it lie in no class folder"
+    return None
+
+
+def _unwrapped(tree: Tree) -> Tree:
+    """Return what lies in the one folder that archives often have around everything."""
+    while tree.kind != "folder":
+        tops = {name.partition("/")[0] for name in tree.files if is_picture(name)}
+        top = next(iter(tops), "")
+        holds_pictures = any(name.count("/") == 1 and is_picture(name) for name in tree.files)
+        if len(tops) != 1 or top not in tree.folders or top.lower() in _SPLITS or holds_pictures:
+            break
+        tree = below(tree, top)
+    return tree
+
+
+def _split_folders(tree: Tree) -> dict[str, str]:
+    """Return the split that each top folder stands for; empty where the top folders are classes.
+
+    Raises:
+        DataError: `ambiguous_layout`: two folders for one split, or splits mixed with other folders.
+    """
+    tops = [name for name in tree.folders if "/" not in name]
+    splits = {name: _SPLITS[name.lower()] for name in tops if name.lower() in _SPLITS}
+    filled = {name.partition("/")[0] for name in tree.files if "/" in name and is_picture(name)}
+    others = sorted(filled - set(splits))
+    direct = {name.partition("/")[0] for name in tree.files if name.count("/") == 1 and is_picture(name)}
+    if others and len(splits) == 1 and direct.issuperset(splits):
+        return {}  # a class that is called "train", among other vehicles
+    if splits and others:
+        raise DataError(
+            f"{tree.path} has split folders ({', '.join(splits)}) and other folders with pictures "
+            f"({', '.join(others[:5])})",
+            code="ambiguous_layout",
+            hint="move the other folders away, or name the class folders differently",
+            path=tree.path,
+        )
+    if len(set(splits.values())) < len(splits):
+        raise DataError(
+            f"{tree.path} has several folders for one split: {', '.join(splits)}",
+            code="ambiguous_layout",
+            hint="keep one folder for each of train, val and test",
+            path=tree.path,
+        )
+    return splits
+
+
+def _class_folders(tree: Tree, splits: dict[str, str]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, set[str]] = {split: set() for split in splits.values()} if splits else {"": set()}
+    for name in tree.folders:
+        top, _, rest = name.partition("/")
+        if not splits and not rest:
+            found[""].add(_nfc(top))
+        elif top in splits and rest and "/" not in rest:
+            found[splits[top]].add(_nfc(rest))
+    return {split: tuple(sorted(found[split])) for split in (*_ORDER, "") if split in found}
+
+
+def _rows(tree: Tree, splits: dict[str, str]) -> Iterable[_Row]:
+    for name in tree.files:
+        parts = name.split("/")
+        depth = 1 if splits else 0
+        if len(parts) < depth + 2 or not is_picture(name) or (splits and parts[0] not in splits):
+            continue
+        yield _Row(splits[parts[0]] if splits else "", _nfc(parts[depth]), name)
+
+
+def _nfc(name: str) -> str:
+    return unicodedata.normalize("NFC", printable(name))
+
+
+def printable(name: str) -> str:
+    r"""Return a file's name as text that can be written anywhere; bytes that are no UTF-8 become `\xe4`."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def _read(tree: Tree) -> Dataset:
+    tree = _unwrapped(tree)
+    splits = _split_folders(tree)
+    folders = _class_folders(tree, splits)
+    rank = {split: place for place, split in enumerate((*_ORDER, ""))}
+    rows = sorted(_rows(tree, splits), key=lambda row: (rank[row.split], row.label, row.name))
+    classes = tuple(sorted({name for names in folders.values() for name in names}))
+    index = {name: label for label, name in enumerate(classes)}
+    names = [row.name for row in rows]
+    taken = {*names, GROUPS}
+    return Dataset(
+        format="image_folder",
+        path=tree.path,
+        classes=classes,
+        sources=tuple(map(printable, names)),
+        labels=np.array([index[row.label] for row in rows], dtype=np.int64),
+        splits=tuple(row.split for row in rows),
+        read=lambda i: FilePicture(tree.read(names[i], at_most=LIMITS.content_bytes)),
+        groups=read_groups(tree, names),
+        folders=folders,
+        ignored=tuple(printable(name) for name in (*tree.files, *tree.passed_over) if name not in taken),
+    )
+
+
+image_folder = Format(
+    looks_for="[train|val|test/]<class>/<picture>, as a folder, zip or tar",
+    lacks=_lacks,
+    read=_read,
+)

@@ -1,0 +1,151 @@
+"""One full pass over a data set's pictures: every file is read, hashed and decoded once."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.core.errors import ImageError
+from foveal.core.machine import usable_cpus
+from foveal.core.progress import Progress, silent
+from foveal.data.dataset import Dataset, content_hash
+from foveal.data.decode import LIMITS
+from foveal.data.fingerprint import fingerprint
+from foveal.data.sizing import evenly_spaced, suggest_channels
+from foveal.data.store import StoreWriter
+
+_CHUNK = 64
+_REPORT_SECONDS = 0.25
+_SMALL_BYTES = 8_000
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What is known of every picture of a data set, one row each, in its order.
+
+    Attributes:
+        sha256: Hash of the stored bytes; "" where they cannot be read, or are more than a picture may have.
+        width, height: Upright size in pixels, int32 (N,); 0 where unknown.
+        format: JPEG, PNG …, `raw` for pixels stored as they are; "" where unreadable.
+        mode: Pillow's name of the stored colours; "" where unreadable.
+        error: Why a picture is unusable, or None.
+        fingerprint: Hash of all names, classes and contents.
+    """
+
+    sha256: tuple[str, ...] = field(repr=False)
+    width: NDArray[np.int32] = field(repr=False)
+    height: NDArray[np.int32] = field(repr=False)
+    format: tuple[str, ...] = field(repr=False)
+    mode: tuple[str, ...] = field(repr=False)
+    error: tuple[ImageError | None, ...] = field(repr=False)
+    fingerprint: str
+
+    def __len__(self) -> int:
+        return len(self.sha256)
+
+    @property
+    def readable(self) -> NDArray[np.bool_]:
+        """Which pictures can be used, bool (N,)."""
+        return np.array([error is None for error in self.error], dtype=bool)
+
+
+class _Row(NamedTuple):
+    sha256: str = ""
+    width: int = 0
+    height: int = 0
+    format: str = ""
+    mode: str = ""
+    error: ImageError | None = None
+
+
+def take(
+    dataset: Dataset,
+    *,
+    store: StoreWriter | None = None,
+    threads: int | None = None,
+    progress: Progress = silent,
+) -> Inventory:
+    """Read and decode every picture once, and say what was found.
+
+    Args:
+        dataset: Where the pictures are.
+        store: Filled, in the same pass, with the pixels at model size; the caller seals it.
+        threads: At most so many decode at once; None means all processors we may use.
+        progress: Told a few times a second.
+
+    Returns:
+        One row per picture; unusable ones carry their error and have black pixels in the store.
+    """
+    channels = store.preprocess.channels if store else suggest_channels(dataset)
+
+    def look_at(indices: range) -> list[_Row]:
+        return [_look(dataset, index, channels, store) for index in indices]
+
+    rows: list[_Row] = []
+    said = time.monotonic()
+    for some in _in_order(look_at, len(dataset), _workers(dataset, threads)):
+        rows += some
+        if time.monotonic() - said > _REPORT_SECONDS:
+            said = time.monotonic()
+            progress("reading pictures", len(rows), len(dataset))
+    progress("reading pictures", len(rows), len(dataset))
+    return _columns(dataset, rows)
+
+
+def _look(dataset: Dataset, index: int, channels: int, store: StoreWriter | None) -> _Row:
+    sha256 = ""
+    try:
+        picture = dataset.read(index)
+        content = picture.content
+        if len(content) <= LIMITS.content_bytes:
+            sha256 = content_hash(content)
+        header, pixels = picture.examine(channels)
+        if store is not None:
+            store.put(index, pixels)
+    except ImageError as error:
+        # Without its traceback, which would keep the picture's bytes alive.
+        return _Row(sha256, error=error.with_traceback(None))
+    return _Row(sha256, header.width, header.height, header.format, header.mode)
+
+
+def _workers(dataset: Dataset, threads: int | None) -> int:
+    """Return how many threads are worth it.
+
+    For small pictures most of the time is Python's, which runs one thread at a time; only the decoder of
+    large ones sets the others free.
+    """
+    allowed = threads or usable_cpus()
+    lengths = []
+    for index in evenly_spaced(len(dataset), at_most=15):
+        try:
+            lengths.append(len(dataset.read(index).content))
+        except ImageError:
+            continue
+    return allowed if lengths and np.median(lengths) > _SMALL_BYTES else 1
+
+
+def _in_order(work: Callable[[range], list[_Row]], count: int, workers: int) -> Iterator[list[_Row]]:
+    chunks: Sequence[range] = [range(i, min(i + _CHUNK, count)) for i in range(0, count, _CHUNK)]
+    if workers == 1:
+        yield from map(work, chunks)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        yield from pool.map(work, chunks)
+
+
+def _columns(dataset: Dataset, rows: Sequence[_Row]) -> Inventory:
+    sha256 = tuple(row.sha256 for row in rows)
+    names = [dataset.classes[label] for label in dataset.labels]
+    return Inventory(
+        sha256=sha256,
+        width=np.array([row.width for row in rows], dtype=np.int32),
+        height=np.array([row.height for row in rows], dtype=np.int32),
+        format=tuple(row.format for row in rows),
+        mode=tuple(row.mode for row in rows),
+        error=tuple(row.error for row in rows),
+        fingerprint=fingerprint(dataset.sources, names, sha256),
+    )

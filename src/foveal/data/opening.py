@@ -1,0 +1,61 @@
+"""From a path to a data set, whatever the layout."""
+
+from pathlib import Path
+
+from foveal.core import catalog
+from foveal.core.errors import DataError, NotFoundError
+from foveal.data import formats
+from foveal.data.archive import archive_tree, is_archive
+from foveal.data.dataset import Dataset
+from foveal.data.formats._format import Format
+from foveal.data.tree import Tree, folder_tree
+
+
+def open(path: str | Path, format: str | None = None) -> Dataset:  # noqa: A001, A002
+    """Return the labelled pictures at a path, without decoding any.
+
+    Args:
+        path: A folder, a zip or a tar; a folder that holds nothing but one archive is that archive.
+        format: Name of a file in `data/formats`; None finds out.
+
+    Raises:
+        NotFoundError: Nothing there.
+        UnknownNameError: No such format.
+        DataError: `unknown_layout` (the message says what each format lacks), `ambiguous_layout`,
+            `several_archives`, or what is wrong with the archive.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise NotFoundError(f"{path} does not exist", path=path)
+    names = catalog.names(formats) if format is None else [format]
+    readers: dict[str, Format] = {name: catalog.find(formats, name) for name in names}
+    tree = folder_tree(path) if path.is_dir() else archive_tree(path)
+    lacks = {name: reader.lacks(tree) for name, reader in readers.items()}
+    if tree.kind == "folder" and None not in lacks.values() and (inner := _only_archive(tree)):
+        tree = archive_tree(inner)
+        lacks = {name: reader.lacks(tree) for name, reader in readers.items()}
+    fitting = [name for name, lack in lacks.items() if lack is None]
+    if len(fitting) == 1:
+        return readers[fitting[0]].read(tree)
+    if fitting:
+        raise DataError(
+            f"{path} could be {' or '.join(fitting)}",
+            code="ambiguous_layout",
+            hint=f"say which: --format {fitting[0]}",
+            path=path,
+        )
+    reasons = "; ".join(f"{name} ({readers[name].looks_for}): {lack}" for name, lack in lacks.items())
+    raise DataError(f"{path} has no layout we know. Looked for {reasons}.", code="unknown_layout", path=path)
+
+
+def _only_archive(tree: Tree) -> Path | None:
+    archives = [tree.path / name for name in tree.files if "/" not in name and is_archive(Path(name))]
+    if len(archives) > 1:
+        names = ", ".join(archive.name for archive in archives)
+        raise DataError(
+            f"{tree.path} holds several archives: {names}",
+            code="several_archives",
+            hint=f"name the one you mean, for example {archives[0]}",
+            path=tree.path,
+        )
+    return archives[0] if archives else None

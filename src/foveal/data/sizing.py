@@ -1,0 +1,46 @@
+"""What the pictures of a data set suggest for the model's input, from headers alone."""
+
+import numpy as np
+
+from foveal.core.errors import ImageError
+from foveal.data.dataset import Dataset, Header
+
+SIZES = (32, 64, 128, 224)
+_SAMPLED = 500
+_UPSCALING = 0.75  # a median of 28 pixels is served by 32: a larger input would only blow it up further
+
+
+def suggest_size(dataset: Dataset) -> int:
+    """Return the side of the model's input: the smallest of `SIZES` that is ≥ 0.75 × the median shorter side.
+
+    Beyond the largest it is the largest. At most 500 evenly spaced headers are read.
+    """
+    shorter = [min(header.width, header.height) for header in _headers(dataset)]
+    if not shorter:
+        return SIZES[0]
+    wanted = _UPSCALING * float(np.median(shorter))
+    return next((size for size in SIZES if size >= wanted), SIZES[-1])
+
+
+def suggest_channels(dataset: Dataset) -> int:
+    """Return 1 where every sampled picture is grey, else 3; raw arrays keep the number they have."""
+    return max((header.channels for header in _headers(dataset)), default=3)
+
+
+def evenly_spaced(count: int, *, at_most: int) -> list[int]:
+    """Return up to `at_most` different indices that cover 0 … count - 1 evenly.
+
+    >>> evenly_spaced(10, at_most=3), evenly_spaced(2, at_most=3)
+    ([0, 4, 9], [0, 1])
+    """
+    return [int(i) for i in np.linspace(0, count - 1, min(count, at_most))]
+
+
+def _headers(dataset: Dataset) -> list[Header]:
+    found = []
+    for index in evenly_spaced(len(dataset), at_most=_SAMPLED):
+        try:
+            found.append(dataset.read(index).header())
+        except ImageError:  # the inventory reports it
+            continue
+    return found

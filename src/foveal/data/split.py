@@ -1,0 +1,187 @@
+"""Which pictures are learned from, which calibrate, which measure: fit, calib and test."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.core.errors import DataError
+from foveal.core.random import seed_for
+from foveal.data.dataset import Dataset
+from foveal.data.inventory import Inventory
+
+SCHEMA = "foveal.split/1"
+ROLES = ("fit", "calib", "test")
+CARVED_SHARE = 0.15
+Unit = list[int]  # indices of pictures that must not be torn apart
+_ROLE_OF_SPLIT = {"": "fit", "train": "fit", "val": "calib", "test": "test"}
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which picture has which role; unreadable ones have none.
+
+    Attributes:
+        fit, calib, test: Indices into the data set, int64, ascending.
+        carved: Roles that the layout did not bring and that were taken from train.
+        seed: What the carving was drawn with.
+        fingerprint: The data it belongs to.
+    """
+
+    fit: NDArray[np.int64] = field(repr=False)
+    calib: NDArray[np.int64] = field(repr=False)
+    test: NDArray[np.int64] = field(repr=False)
+    carved: tuple[str, ...]
+    seed: int
+    fingerprint: str
+
+    def role(self, name: str) -> NDArray[np.int64]:
+        """Return the indices of `fit`, `calib` or `test`."""
+        return {"fit": self.fit, "calib": self.calib, "test": self.test}[name]
+
+    def to_json(self, dataset: Dataset, inventory: Inventory) -> dict[str, Any]:
+        """Return `split.json`: per role, the name and content hash of each picture."""
+        return {
+            "schema": SCHEMA,
+            "seed": self.seed,
+            "fingerprint": self.fingerprint,
+            "carved": list(self.carved),
+            **{role: [[dataset.sources[i], inventory.sha256[i]] for i in self.role(role)] for role in ROLES},
+        }
+
+
+def make(dataset: Dataset, inventory: Inventory, *, seed: int) -> Split:
+    """Give every readable picture a role.
+
+    Train, val and test on disk are fit, calib and test. A role the layout lacks is carved from train:
+    15 % of each class, whole groups and whole clusters of identical pictures only. Each class keeps at
+    least one picture to fit; with two, the other one goes to test if that is carved.
+    The outcome depends on seed, contents and classes, neither on names nor on the order of the files,
+    and what is added to one class does not move pictures of another.
+
+    Args:
+        dataset: Names, labels, splits and groups.
+        inventory: Content hashes, and which pictures are readable.
+        seed: Decides which pictures are carved.
+
+    Raises:
+        DataError: `no_training_images`: nothing to fit on.
+    """
+    usable = np.flatnonzero(inventory.readable)
+    role = {int(i): _ROLE_OF_SPLIT[dataset.splits[i]] for i in usable}
+    pool = [i for i, name in role.items() if name == "fit"]
+    if not pool:
+        raise DataError(
+            f"{dataset.path} has no readable picture to train on",
+            code="no_training_images",
+            hint="training pictures lie in train/<class>/, or in <class>/ where there are no splits",
+            path=dataset.path,
+        )
+    carved = tuple(name for name in ("test", "calib") if name not in role.values())
+    role |= _carve(dataset, inventory, pool, carved, seed)
+    fit, calib, test = (
+        np.array(sorted(i for i, name in role.items() if name == wanted), dtype=np.int64) for wanted in ROLES
+    )
+    return Split(fit, calib, test, carved, seed, inventory.fingerprint)
+
+
+def from_json(document: Mapping[str, Any], dataset: Dataset, inventory: Inventory) -> Split:
+    """Return the saved split of the same data.
+
+    Raises:
+        DataError: `split_mismatch`: the data are not those it was made for.
+    """
+    if document.get("schema") != SCHEMA or document.get("fingerprint") != inventory.fingerprint:
+        raise DataError(
+            f"{dataset.path} is not the data this split was made for, or has changed since",
+            code="split_mismatch",
+            hint="restore the data, or train anew",
+            path=dataset.path,
+        )
+    index = {source: i for i, source in enumerate(dataset.sources)}
+    fit, calib, test = (np.array([index[s] for s, _ in document[role]], dtype=np.int64) for role in ROLES)
+    return Split(fit, calib, test, tuple(document["carved"]), document["seed"], document["fingerprint"])
+
+
+def fit_hashes(document: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the content hashes that a saved split trained on, each with the name it had there."""
+    return {sha256: source for source, sha256 in document["fit"]}
+
+
+def _carve(
+    dataset: Dataset, inventory: Inventory, pool: Sequence[int], carved: Sequence[str], seed: int
+) -> dict[int, str]:
+    units = _units(dataset, inventory, pool)
+    by_class: dict[str, dict[int, Unit]] = defaultdict(dict)
+    for unit in units:
+        labels = Counter(int(dataset.labels[i]) for i in unit)
+        name = dataset.classes[max(labels, key=lambda label: (labels[label], -label))]
+        key = seed_for(seed, "split", name, min(inventory.sha256[i] for i in unit))
+        by_class[name][key] = unit
+    roles: dict[int, str] = {}
+    for keyed in by_class.values():
+        roles |= _deal([keyed[key] for key in sorted(keyed)], carved)
+    for unit in _needed_to_fit(dataset, units, roles):
+        for i in unit:
+            roles.pop(i, None)
+    return roles
+
+
+def _units(dataset: Dataset, inventory: Inventory, pool: Sequence[int]) -> list[Unit]:
+    """Return what must stay together: pictures linked by a common group or by identical bytes."""
+    parent = {i: i for i in pool}
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = i = parent[parent[i]]
+        return i
+
+    first: dict[tuple[str, str], int] = {}
+    for i in pool:
+        parent[root(i)] = root(first.setdefault(("content", inventory.sha256[i]), i))
+        if dataset.groups is not None:
+            parent[root(i)] = root(first.setdefault(("group", dataset.groups[i]), i))
+    units: dict[int, Unit] = defaultdict(list)
+    for i in pool:
+        units[root(i)].append(i)
+    return list(units.values())
+
+
+def _deal(units: list[Unit], carved: Sequence[str]) -> dict[int, str]:
+    """Give whole units of one class away until each carved role has about its share."""
+    target = max(1, round(CARVED_SHARE * sum(map(len, units))))
+    roles: dict[int, str] = {}
+    for place, role in enumerate(carved):
+        later = len(carved) - place  # one unit stays for each later role, and one for fit
+        spare = max(len(units) - later, min(1, len(units) - 1))
+        roles |= {i: role for unit in _about(units, target, at_most=spare) for i in unit}
+        units = [unit for unit in units if unit[0] not in roles]
+    return roles
+
+
+def _about(units: list[Unit], target: int, *, at_most: int) -> list[Unit]:
+    """Return units, in order, whose pictures number about `target`; at least one unit where allowed."""
+    chosen: list[Unit] = []
+    have = 0
+    for unit in units:
+        if len(chosen) >= at_most or have >= target:
+            break
+        if abs(have + len(unit) - target) <= abs(have - target):
+            chosen.append(unit)
+            have += len(unit)
+    if not chosen and at_most > 0:
+        chosen.append(min(units, key=len))
+    return chosen
+
+
+def _needed_to_fit(dataset: Dataset, units: Sequence[Unit], roles: Mapping[int, str]) -> Iterator[Unit]:
+    """Yield units to take back: a group that spans classes may have taken the last picture of one."""
+    present = {int(dataset.labels[i]) for unit in units for i in unit if i not in roles}
+    for unit in units:
+        labels = {int(label) for label in dataset.labels[unit]}
+        if not labels <= present:
+            present |= labels
+            yield unit

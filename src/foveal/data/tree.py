@@ -1,0 +1,162 @@
+"""Where the files lie: a folder, a zip or a tar, all looked at in the same way and never unpacked."""
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from foveal.core.errors import DataError, ImageError
+
+_CLUTTER = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Files below a root, by name.
+
+    Attributes:
+        path: The folder or archive.
+        kind: `folder`, `zip` or `tar`.
+        files: Length in bytes of each regular file; names are relative, with `/`, in code point order.
+        folders: Names of all folders, empty ones too, in code point order.
+        passed_over: Special files that are never opened (FIFOs, sockets, devices, dead links).
+        fetch: Returns the first bytes, at most so many, of a named file; any thread may call it.
+    """
+
+    path: Path
+    kind: str
+    files: Mapping[str, int] = field(repr=False)
+    folders: tuple[str, ...] = field(repr=False)
+    passed_over: tuple[str, ...] = field(repr=False)
+    fetch: Callable[[str, int], bytes] = field(repr=False)
+
+    def read(self, name: str, *, at_most: int) -> bytes:
+        """Return a file's content, or its first `at_most` + 1 bytes where it is longer than that.
+
+        Raises:
+            ImageError: `io_error`, `not_regular`: gone, unreadable, or replaced by something else.
+        """
+        return self.fetch(name, at_most + 1)
+
+
+def below(tree: Tree, folder: str) -> Tree:
+    """Return the part of a tree that lies in one of its folders."""
+    prefix = f"{folder}/"
+
+    def inside(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(name.removeprefix(prefix) for name in names if name.startswith(prefix))
+
+    return Tree(
+        path=tree.path,
+        kind=tree.kind,
+        files={name: tree.files[prefix + name] for name in inside(tuple(tree.files))},
+        folders=inside(tree.folders),
+        passed_over=inside(tree.passed_over),
+        fetch=lambda name, count: tree.fetch(prefix + name, count),
+    )
+
+
+def is_clutter(name: str) -> bool:
+    """Return whether any part of a name is hidden or left behind by an operating system."""
+    return any(part.startswith(".") or part in _CLUTTER for part in name.split("/"))
+
+
+def parents(name: str) -> list[str]:
+    """Return the folders that a file's name implies.
+
+    >>> parents("train/cat/a.jpg")
+    ['train/cat', 'train']
+    """
+    found = []
+    while "/" in name:
+        name = name.rpartition("/")[0]
+        found.append(name)
+    return found
+
+
+def folder_tree(path: Path) -> Tree:
+    """Return the files below a folder; hidden ones are left out, links are followed, special files never.
+
+    Raises:
+        DataError: `unreadable_folder`: a folder cannot be listed.
+    """
+    files: dict[str, int] = {}
+    folders: list[str] = []
+    passed_over: list[str] = []
+    for name, status in _walk(path, "", ()):
+        if status is None:
+            passed_over.append(name)
+        elif stat.S_ISDIR(status.st_mode):
+            folders.append(name)
+        else:
+            files[name] = status.st_size
+    return Tree(
+        path=path,
+        kind="folder",
+        files=dict(sorted(files.items())),
+        folders=tuple(sorted(folders)),
+        passed_over=tuple(sorted(passed_over)),
+        fetch=lambda name, count: read_regular(path / name, count),
+    )
+
+
+def _walk(
+    root: Path, folder: str, above: tuple[tuple[int, int], ...]
+) -> Iterator[tuple[str, os.stat_result | None]]:
+    """Yield name and status of what lies below; None for what is neither file nor folder."""
+    here = root / folder
+    try:
+        status = here.stat()
+        with os.scandir(here) as found:
+            entries = list(found)
+    except OSError as error:
+        raise DataError(
+            f"cannot list {here}: {error.strerror}", code="unreadable_folder", path=here
+        ) from error
+    chain = (*above, (status.st_dev, status.st_ino))
+    for entry in entries:
+        if is_clutter(entry.name):
+            continue
+        name = f"{folder}/{entry.name}" if folder else entry.name
+        inner = _status(entry)
+        if inner is None or (inner.st_dev, inner.st_ino) in chain:  # a link back up would never end
+            yield name, None
+        else:
+            yield name, inner
+            if stat.S_ISDIR(inner.st_mode):
+                yield from _walk(root, name, chain)
+
+
+def _status(entry: os.DirEntry[str]) -> os.stat_result | None:
+    try:
+        status = entry.stat()
+    except OSError:  # a link to nowhere, or to itself
+        return None
+    return status if stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode) else None
+
+
+def read_regular(path: Path, count: int) -> bytes:
+    """Return the first `count` bytes of a regular file; anything else is refused and never waited for.
+
+    Raises:
+        ImageError: `not_regular` or `io_error`.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        try:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise ImageError(f"{path} is no regular file", code="not_regular", path=path)
+            return _read_all(handle, count)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise ImageError(f"cannot read {path}: {error.strerror}", code="io_error", path=path) from error
+
+
+def _read_all(handle: int, count: int) -> bytes:
+    pieces = []
+    while count > 0 and (piece := os.read(handle, min(count, 2**24))):
+        pieces.append(piece)
+        count -= len(piece)
+    return b"".join(pieces)

@@ -1,0 +1,98 @@
+"""What a predictor answers for held-out pictures, in order, on all processors."""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.core.errors import DataError, ImageError
+from foveal.core.progress import Progress, silent
+from foveal.data.dataset import UInt8
+from foveal.evaluate.held_out import HeldOut, readable
+
+_BATCH = 32
+_REPORT_SECONDS = 0.25
+Float32 = NDArray[np.float32]
+
+
+class Outputs(Protocol):
+    """What the graph answers for N pictures."""
+
+    @property
+    def probabilities(self) -> Float32:
+        """Calibrated, float32 (N, K)."""
+        ...
+
+
+class Runs(Protocol):
+    """Anything that runs a batch, from any number of threads: a `Predictor`."""
+
+    def run(self, images: UInt8, /) -> Outputs:
+        """Return the answers for uint8 (N, size, size, channels)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Answers in the order of the pictures.
+
+    Attributes:
+        probabilities: float32 (M, K).
+        positions: Which held-out picture each row is, int64 (M,), rising.
+        unreadable: Why the others could not be used; each error's path is the picture's source.
+        seconds: From the first byte read to the last answer.
+    """
+
+    probabilities: Float32 = field(repr=False)
+    positions: NDArray[np.int64] = field(repr=False)
+    unreadable: tuple[ImageError, ...]
+    seconds: float
+
+
+class _Part(NamedTuple):
+    probabilities: Float32 | None
+    positions: list[int]
+    errors: list[ImageError]
+
+
+def answers(predictor: Runs, held_out: HeldOut, *, threads: int, progress: Progress = silent) -> Answers:
+    """Read, preprocess and run every picture.
+
+    Args:
+        predictor: Runs the model.
+        held_out: The pictures.
+        threads: So many batches are worked on at once.
+        progress: Told a few times a second.
+
+    Raises:
+        DataError: Not one picture can be used.
+    """
+    started = said = time.monotonic()
+    chunks = [range(i, min(i + _BATCH, len(held_out))) for i in range(0, len(held_out), _BATCH)]
+
+    def work(chunk: Sequence[int]) -> _Part:
+        images, positions, errors = readable(held_out, chunk)
+        return _Part(predictor.run(np.stack(images)).probabilities if images else None, positions, errors)
+
+    parts = []
+    with ThreadPoolExecutor(threads, "foveal-evaluate") as pool:
+        for chunk, part in zip(chunks, pool.map(work, chunks), strict=True):
+            parts.append(part)
+            if time.monotonic() - said > _REPORT_SECONDS:
+                said = time.monotonic()
+                progress("measuring", chunk.stop, len(held_out))
+    progress("measuring", len(held_out), len(held_out))
+    probabilities = [part.probabilities for part in parts if part.probabilities is not None]
+    unreadable = tuple(error for part in parts for error in part.errors)
+    if not probabilities:
+        raise DataError(
+            f"not one of {len(held_out)} pictures can be used; the first: {unreadable[0].message}",
+            code="no_readable_images",
+            path=unreadable[0].path,
+        )
+    positions = np.array([position for part in parts for position in part.positions], dtype=np.int64)
+    return Answers(np.concatenate(probabilities), positions, unreadable, time.monotonic() - started)

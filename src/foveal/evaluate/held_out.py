@@ -1,0 +1,98 @@
+"""Pictures that a recognizer has not learned from, with the truth, as its model wants them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.core.errors import ImageError, UsageError
+from foveal.data.dataset import Dataset, UInt8
+from foveal.data.preprocess import Preprocess
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """N pictures with labels; nothing is decoded before it is asked for.
+
+    Attributes:
+        labels: Indices into the model's classes, int64 (N,).
+        sources: N names.
+        read: Returns the model's input for a picture 0 to N - 1, uint8 (size, size, channels), from any
+            thread; raises ImageError where it cannot be used.
+        split: Which part of the data these are.
+        fingerprint: The data they are from, where known.
+        split_seed: What the part was drawn with, where it was drawn.
+    """
+
+    labels: NDArray[np.int64] = field(repr=False)
+    sources: Sequence[str] = field(repr=False)
+    read: Callable[[int], UInt8] = field(repr=False)
+    split: str = "test"
+    fingerprint: str | None = None
+    split_seed: int | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __post_init__(self) -> None:
+        if len(self.labels) == 0 or len(self.sources) != len(self.labels):
+            raise UsageError(
+                f"need at least one picture, and a source for each of {len(self.labels)}; "
+                f"got {len(self.sources)}",
+                code="empty",
+            )
+
+    @classmethod
+    def of_dataset(
+        cls, dataset: Dataset, indices: NDArray[np.int64], preprocess: Preprocess, classes: Sequence[str]
+    ) -> Self:
+        """Return some pictures of a data set, decoded and preprocessed as the served model does.
+
+        Args:
+            dataset: Where they are.
+            indices: Which, int64 (N,).
+            preprocess: The model's.
+            classes: The model's names in the order of its outputs; every class of the data is one of them.
+        """
+        order = {name: k for k, name in enumerate(classes)}
+        to_model = np.array([order[name] for name in dataset.classes], dtype=np.int64)
+
+        def read(position: int) -> UInt8:
+            return preprocess(dataset.read(int(indices[position])).decode(preprocess.channels))
+
+        return cls(to_model[dataset.labels[indices]], [dataset.sources[i] for i in indices], read)
+
+    @classmethod
+    def of_images(
+        cls, images: UInt8, labels: NDArray[np.int64], sources: Sequence[str], indices: NDArray[np.int64]
+    ) -> Self:
+        """Return some rows of images that the same preprocessing has already brought to model size.
+
+        Args:
+            images: uint8 (M, size, size, channels), for example of a store.
+            labels: Indices into the model's classes, int64 (M,).
+            sources: M names.
+            indices: Which rows, int64 (N,).
+        """
+
+        def read(position: int) -> UInt8:
+            return np.asarray(images[indices[position]])
+
+        return cls(labels[indices], [sources[i] for i in indices], read)
+
+
+def readable(held_out: HeldOut, positions: Sequence[int]) -> tuple[list[UInt8], list[int], list[ImageError]]:
+    """Return the pictures that can be used, their positions, and what is wrong with the others."""
+    images: list[UInt8] = []
+    found: list[int] = []
+    errors: list[ImageError] = []
+    for position in positions:
+        try:
+            images.append(held_out.read(position))
+            found.append(position)
+        except ImageError as error:
+            error.path = error.path or held_out.sources[position]
+            errors.append(error.with_traceback(None))  # a traceback would keep the picture alive
+    return images, found, errors

@@ -1,0 +1,69 @@
+"""One call from a predictor and held-out pictures to the report."""
+
+import platform
+import time
+from dataclasses import replace
+
+import foveal
+from foveal.bundle.predictor import Predictor
+from foveal.core import machine
+from foveal.core.progress import Progress, silent
+from foveal.evaluate.answers import answers
+from foveal.evaluate.document import Report
+from foveal.evaluate.held_out import HeldOut
+from foveal.evaluate.measure import measure
+from foveal.evaluate.robustness import robustness
+
+
+def report(
+    predictor: Predictor,
+    held_out: HeldOut,
+    *,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: Progress = silent,
+) -> Report:
+    """Return what was measured of the file that ships, through the preprocessing that serves.
+
+    Pictures that cannot be used are listed in the report and are in no number.
+
+    Args:
+        predictor: The bundle. Opened with `threads=1` it is fastest here, where batches run side by side.
+        held_out: Pictures that it has not learned from.
+        seed: For resampled intervals and for the noise of the corruptions.
+        threads: So many batches are worked on at once; None takes all processors we may use.
+        progress: Told a few times a second.
+
+    Raises:
+        DataError: Not one picture can be used.
+    """
+    threads = threads or machine.usable_cpus()
+    started = time.monotonic()
+    found = answers(predictor, held_out, threads=threads, progress=progress)
+    measured = measure(
+        found.probabilities,
+        held_out.labels[found.positions],
+        classes=predictor.classes,
+        decision=predictor.decision,
+        sources=[held_out.sources[position] for position in found.positions],
+        seed=seed,
+    )
+    disturbed = robustness(predictor, held_out, seed=seed, progress=progress)
+    return replace(
+        measured,
+        split=held_out.split,
+        digest=predictor.digest,
+        robustness=disturbed,
+        unreadable=tuple((str(error.path), error) for error in found.unreadable),
+        provenance={
+            "foveal": foveal.__version__,
+            "engine": predictor.session.engine,
+            "python": platform.python_version(),
+            "cpu": machine.cpu_name(),
+            "threads": threads,
+            "fingerprint": held_out.fingerprint,
+            "split_seed": held_out.split_seed,
+            "seconds": time.monotonic() - started,
+            "images_per_second": len(held_out) / max(found.seconds, 1e-9),
+        },
+    )

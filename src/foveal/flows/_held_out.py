@@ -1,0 +1,173 @@
+"""Which pictures of a data set may measure a recognizer: none that it has learned from."""
+
+import json
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.bundle.manifest import Manifest
+from foveal.core.errors import DataError, ImageError, UsageError
+from foveal.core.progress import Progress
+from foveal.data import inventory as inventories
+from foveal.data import split as splits
+from foveal.data.dataset import Dataset, content_hash
+from foveal.data.decode import LIMITS
+from foveal.data.fingerprint import fingerprint
+from foveal.evaluate.held_out import HeldOut
+
+_ROLE_OF_SPLIT = {"train": "fit", "val": "calib"}
+_EVERY = 256
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Pictures to measure on, and how it is known that they are unseen.
+
+    Attributes:
+        held_out: The pictures.
+        unseen: `split`: they are the held-out part of the training data; `content`: none of them has the
+            content of a picture that was learned from; None: not known, the bundle alone does not say.
+    """
+
+    held_out: HeldOut
+    unseen: str | None
+
+
+def choose(
+    dataset: Dataset, bundle: Path, manifest: Manifest, *, split: str | None, progress: Progress
+) -> Chosen:
+    """Return the pictures to measure a bundle on.
+
+    Data with the fingerprint of the training data are divided as the training divided them. Any other
+    data are all unseen, which is checked by content where the run's `split.json` lies beside the bundle.
+
+    Args:
+        dataset: The data.
+        bundle: The file; `split.json` is looked for beside it.
+        manifest: What it says about itself.
+        split: Part of the data; None is the test part of training data and all of other data.
+        progress: Told while files are read.
+
+    Raises:
+        DataError: A class that the model lacks, a picture that was learned from, or no picture at all.
+        UsageError: No such split.
+    """
+    dataset = _named_normally(dataset)
+    _check_classes(dataset, manifest.classes)
+    saved = _saved_split(bundle.parent / "split.json", manifest)
+    hashes = _hashes(dataset, progress)
+    found = fingerprint(dataset.sources, [dataset.classes[k] for k in dataset.labels], hashes)
+    if found == manifest.data.fingerprint:
+        indices, name = _role(dataset, manifest, saved, split, progress)
+        unseen, seed = "split", manifest.data.split_seed
+    else:
+        indices, name = _part(dataset, split)
+        unseen, seed = None if saved is None else "content", None
+        if saved is not None:
+            _check_overlap(dataset, hashes, indices, splits.fit_hashes(saved))
+    if len(indices) == 0:
+        raise DataError(f"{dataset.path} has no {name} picture", code="no_images", path=dataset.path)
+    held_out = HeldOut.of_dataset(dataset, indices, manifest.preprocess, manifest.classes)
+    return Chosen(replace(held_out, split=name, fingerprint=found, split_seed=seed), unseen)
+
+
+def _named_normally(dataset: Dataset) -> Dataset:
+    return replace(dataset, classes=tuple(unicodedata.normalize("NFC", name) for name in dataset.classes))
+
+
+def _check_classes(dataset: Dataset, known: Sequence[str]) -> None:
+    unknown = [name for name in dataset.classes if name not in set(known)]
+    if unknown:
+        raise DataError(
+            f"the model does not know {len(unknown)} of the classes in {dataset.path}: "
+            f"{', '.join(map(repr, unknown[:10]))}{' …' if len(unknown) > 10 else ''}",
+            code="unknown_classes",
+            hint=f"it knows {', '.join(map(repr, known[:10]))}{' …' if len(known) > 10 else ''}; "
+            "names must be equal, upper and lower case too",
+            path=dataset.path,
+        )
+
+
+def _saved_split(path: Path, manifest: Manifest) -> Mapping[str, Any] | None:
+    """Return the run's split if it lies there and belongs to this bundle."""
+    if not path.is_file():
+        return None
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        belongs = document["schema"] == splits.SCHEMA and document["fingerprint"] == manifest.data.fingerprint
+    except (ValueError, TypeError, KeyError) as error:
+        raise DataError(f"{path} is damaged: {error}", code="bad_split", path=path) from error
+    return document if belongs else None
+
+
+def _hashes(dataset: Dataset, progress: Progress) -> list[str]:
+    """Return the content hash of every picture as the inventory has it, without decoding any."""
+    hashes = []
+    for index in range(len(dataset)):
+        try:
+            content = dataset.read(index).content
+            hashes.append(content_hash(content) if len(content) <= LIMITS.content_bytes else "")
+        except ImageError:
+            hashes.append("")
+        if index % _EVERY == 0:
+            progress("reading files", index, len(dataset))
+    progress("reading files", len(dataset), len(dataset))
+    return hashes
+
+
+def _role(
+    dataset: Dataset,
+    manifest: Manifest,
+    saved: Mapping[str, Any] | None,
+    split: str | None,
+    progress: Progress,
+) -> tuple[NDArray[np.int64], str]:
+    """Return a part of the training data as the training divided it."""
+    name = split or "test"
+    role = _ROLE_OF_SPLIT.get(name, name)
+    if role not in splits.ROLES:
+        raise UsageError(f"there is no split {name!r}; the training made: {', '.join(splits.ROLES)}")
+    if saved is not None:
+        order = {source: index for index, source in enumerate(dataset.sources)}
+        indices = np.array([order[source] for source, _ in saved[role]], dtype=np.int64)
+    else:
+        inventory = inventories.take(dataset, progress=progress)
+        indices = splits.make(dataset, inventory, seed=manifest.data.split_seed).role(role)
+    if role == "fit":
+        raise _learned(dataset.sources[indices[0]], len(indices), len(indices), dataset.path)
+    return indices, role
+
+
+def _part(dataset: Dataset, split: str | None) -> tuple[NDArray[np.int64], str]:
+    """Return a part of data that the training has not seen, and its name."""
+    names = dataset.split_names
+    if split is None:
+        return np.arange(len(dataset)), names[0] if len(names) == 1 else "all"
+    if not names:
+        return np.arange(len(dataset)), split  # a plain folder is whatever the user says it is
+    if split not in names:
+        raise UsageError(f"{dataset.path} has no split {split!r}; it has: {', '.join(names)}")
+    return np.flatnonzero(np.array(dataset.splits) == split), split
+
+
+def _check_overlap(
+    dataset: Dataset, hashes: Sequence[str], indices: NDArray[np.int64], learned: Mapping[str, str]
+) -> None:
+    seen = [int(index) for index in indices if hashes[index] in learned]
+    if seen:
+        raise _learned(dataset.sources[seen[0]], len(seen), len(indices), dataset.path)
+
+
+def _learned(source: str, count: int, total: int, path: Path) -> DataError:
+    return DataError(
+        f"{count} of {total} pictures were learned from, the first is {source}; "
+        "a number measured on them would say nothing about new pictures",
+        code="trained_on",
+        hint="name the part that was held out, for example --split test, or take these pictures out",
+        path=path / source,
+    )

@@ -1,0 +1,55 @@
+"""What a finished training leaves for people: the page and the figures."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from foveal.core import files
+from foveal.data.dataset import UInt8
+from foveal.flows._prepare import Prepared
+from foveal.report.figures import write_figures
+from foveal.report.page import training_page
+from foveal.report.pictures import ClassPictures
+
+_PER_CLASS = 8
+
+
+def write_report(
+    run: Path, evaluation: dict[str, Any], history: Sequence[dict[str, float]], prepared: Prepared
+) -> Path:
+    """Write `report.html` and `figures/` into a run folder, and return the page's path.
+
+    Args:
+        run: The run folder.
+        evaluation: The `foveal.evaluate/1` document.
+        history: Rows of the learning curve.
+        prepared: Gives the pictures, at model size.
+    """
+    names = {source: index for index, source in enumerate(prepared.dataset.sources)}
+    pictures = {
+        mistake["source"]: _pixels(prepared, names[mistake["source"]])
+        for mistake in evaluation["worst_mistakes"]
+    }
+    page = training_page(evaluation, history=history, gallery=_gallery(prepared), pictures=pictures)
+    files.write_text(run / "report.html", page)
+    (run / "figures").mkdir(exist_ok=True)
+    write_figures(evaluation, history, run / "figures")
+    return run / "report.html"
+
+
+def _gallery(prepared: Prepared) -> list[ClassPictures]:
+    """Return a few training pictures of every class, evenly over the folder."""
+    groups = []
+    labels = prepared.store.labels[prepared.split.fit]
+    for label, name in enumerate(prepared.dataset.classes):
+        mine = prepared.split.fit[labels == label]
+        shown = mine[np.linspace(0, len(mine) - 1, min(len(mine), _PER_CLASS)).astype(np.int64)]
+        pictures = tuple(_pixels(prepared, int(index)) for index in shown)
+        groups.append(ClassPictures(name, int((prepared.dataset.labels == label).sum()), pictures))
+    return groups
+
+
+def _pixels(prepared: Prepared, index: int) -> UInt8:
+    return np.array(prepared.store.images[index])

@@ -1,0 +1,95 @@
+"""Measure a bundle, or the bundle of a run, on data, and show what was found."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from foveal.bundle.locate import locate
+from foveal.bundle.predictor import Predictor
+from foveal.core import files
+from foveal.core.errors import ImageError, WriteError
+from foveal.core.progress import Progress, silent
+from foveal.data import opening
+from foveal.data.dataset import UInt8
+from foveal.evaluate.document import Report
+from foveal.evaluate.held_out import HeldOut
+from foveal.evaluate.reporting import report
+from foveal.flows._held_out import choose
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What was found, and the pictures it was found on."""
+
+    report: Report
+    held_out: HeldOut
+
+
+def evaluate(
+    model: str | Path,
+    data: str | Path,
+    *,
+    split: str | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: Progress = silent,
+) -> Evaluated:
+    """Return what a recognizer is worth on pictures that it has not learned from.
+
+    Args:
+        model: A bundle, or a run folder that holds one.
+        data: Anything `data.open` recognizes. The data that it was trained on are divided as the training
+            divided them; of any other data all pictures count. Classes are matched by name.
+        split: Part of the data; None is the test part of training data and all of other data.
+        seed: For resampled intervals and for the noise of the corruptions.
+        threads: None takes all processors we may use.
+        progress: Told a few times a second.
+
+    Raises:
+        NotFoundError: No such model or data.
+        BundleError: The bundle is not to be trusted.
+        DataError: A class that the model lacks, a picture that it has learned from, or none to measure on.
+        UsageError: No such split.
+    """
+    bundle = locate(model)
+    predictor = Predictor.open(bundle, threads=1)  # batches run side by side
+    chosen = choose(opening.open(data), bundle, predictor.manifest, split=split, progress=progress)
+    found = report(predictor, chosen.held_out, seed=seed, threads=threads, progress=progress)
+    provenance = {**found.provenance, "unseen": chosen.unseen}
+    return Evaluated(replace(found, bundle=str(bundle), provenance=provenance), chosen.held_out)
+
+
+def check_page(path: Path, *, force: bool) -> None:
+    """Refuse, before any work, a page that could not be written afterwards.
+
+    Raises:
+        WriteError: Something is there and `force` is off, or there is no such folder.
+    """
+    if path.exists() and not force:
+        raise WriteError(f"{path} is there already", hint="choose another name, or --force", path=path)
+    if not path.parent.is_dir():
+        raise WriteError(f"there is no folder {path.parent}", path=path)
+
+
+def write_page(evaluated: Evaluated, path: Path) -> None:
+    """Write the report as one HTML page; it shows the worst mistakes, so it holds the user's pictures.
+
+    Raises:
+        MissingExtraError: The page needs the `train` extra.
+        WriteError: It cannot be written.
+    """
+    from foveal.report.page import evaluation_page
+
+    page = evaluation_page(evaluated.report.as_json(), pictures=_mistakes(evaluated))
+    files.write_text(path, page)
+
+
+def _mistakes(evaluated: Evaluated) -> dict[str, UInt8]:
+    """Return the pictures of the worst mistakes at model size."""
+    positions = {source: position for position, source in enumerate(evaluated.held_out.sources)}
+    pictures = {}
+    for mistake in evaluated.report.worst_mistakes:
+        try:
+            pictures[mistake.source] = evaluated.held_out.read(positions[mistake.source])
+        except ImageError:  # gone since it was measured; the page names it without a picture
+            continue
+    return pictures

@@ -1,0 +1,36 @@
+"""What there is to train: every file of this folder with its card."""
+
+import importlib
+from typing import Any
+
+import torch
+
+from foveal import models
+from foveal.core import catalog
+
+
+def listing(*, channels: int = 3, classes: int = 10, size: int = 32) -> list[dict[str, Any]]:
+    """Return one row per architecture: name, family, kind, parameters, source, summary.
+
+    Nothing is allocated: parameters are counted on torch's meta device.
+
+    Args:
+        channels, classes, size: What the parameters are counted for.
+    """
+    rows = []
+    for name in catalog.names(models):
+        module = importlib.import_module(f"foveal.models.{name}")
+        card: models.Card = module.CARD
+        with torch.device("meta"):
+            network = catalog.find(models, name)(channels=channels, classes=classes, size=size)
+        rows.append(
+            {
+                "name": name,
+                "family": card.family,
+                "kind": card.kind,
+                "parameters": sum(parameter.numel() for parameter in network.parameters()),
+                "source": card.source,
+                "summary": card.summary,
+            }
+        )
+    return rows

@@ -1,0 +1,102 @@
+"""Drawings that compare: classes with each other, answers with the truth, disturbed with clean images."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import PercentFormatter
+
+from foveal.report import words
+from foveal.report.chart import Chart, short
+from foveal.report.drawing import ACCENT, INK, MUTED, svg
+
+Row = Mapping[str, Any]
+_READABLE_CELLS = 25  # classes up to which a confusion matrix has room for its numbers
+
+
+def class_recalls(per_class: Sequence[Row]) -> Chart:
+    """Draw each class's recall with its interval, weakest on top."""
+    tested = sorted((row for row in per_class if row["n"]), key=lambda row: float(row["recall"]["value"]))
+
+    def paint(axes: Axes) -> None:
+        _intervals(axes, [short(row["class"]) for row in tested], [row["recall"] for row in tested])
+        axes.set_xlabel("recall")
+
+    keys = ("value", "low", "high")
+    return Chart(
+        name="class_recall",
+        title="Recall of each class",
+        says="; ".join(f"{row['class']} {words.percent(row['recall']['value'])}" for row in tested),
+        columns=("class", "n", "recall", "recall_low", "recall_high", "precision"),
+        rows=tuple(
+            (r["class"], r["n"], *(r["recall"][k] for k in keys), (r["precision"] or {}).get("value"))
+            for r in tested
+        ),
+        svg=svg("class_recall", paint, height=0.8 + 0.2 * len(tested)),
+    )
+
+
+def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> Chart:
+    """Draw how often each class was taken for each, as shares of the true class."""
+    counts = np.array(matrix, dtype=np.int64)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    side = len(classes)
+    centred: dict[str, Any] = {"ha": "center", "va": "center", "size": 6}
+
+    def paint(axes: Axes) -> None:
+        axes.pcolormesh(np.ma.masked_equal(shares, 0), cmap="Blues", vmin=0, vmax=1)
+        for truth, label in zip(*np.nonzero(counts), strict=True) if side <= _READABLE_CELLS else ():
+            colour = "white" if shares[truth, label] > 0.5 else INK
+            axes.text(label + 0.5, truth + 0.5, str(counts[truth, label]), color=colour, **centred)
+        names = [short(name) for name in classes]
+        size = 8 if side <= _READABLE_CELLS else 4
+        axes.set_xticks(np.arange(side) + 0.5, names, rotation=90, fontsize=size)
+        axes.set_yticks(np.arange(side) + 0.5, names, fontsize=size)
+        axes.set(xlabel="answer", ylabel="truth", aspect="equal", ylim=(side, 0))
+        axes.tick_params(length=0)
+
+    inches = min(12.0, max(3.6, 1.6 + 0.28 * side))
+    return Chart(
+        name="confusion",
+        title="Which classes are taken for which",
+        says=f"{int(np.trace(counts)):,} of {int(counts.sum()):,} images lie on the diagonal.",
+        columns=("truth", *classes),
+        rows=tuple((name, *map(int, row)) for name, row in zip(classes, counts, strict=True)),
+        svg=svg("confusion", paint, width=inches, height=inches),
+    )
+
+
+def robustness(rows: Sequence[Row], clean: Row) -> Chart:
+    """Draw the accuracy on disturbed images, each with its interval, against the undisturbed one."""
+    ordered = sorted(rows, key=lambda row: float(row["accuracy"]["value"]))
+    names = [f"{short(row['corruption'])} {row['severity']}" for row in ordered]
+
+    def paint(axes: Axes) -> None:
+        axes.axvline(clean["value"], color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
+        _intervals(axes, names, [row["accuracy"] for row in ordered])
+        axes.set_xlabel("accuracy (dashed: undisturbed)")
+
+    keys = ("value", "low", "high", "n")
+    return Chart(
+        name="robustness",
+        title="Accuracy on disturbed images",
+        says="; ".join(
+            f"{n} {words.percent(r['accuracy']['value'])}" for n, r in zip(names, ordered, strict=True)
+        ),
+        columns=("corruption", "severity", "accuracy", "low", "high", "n"),
+        rows=tuple((r["corruption"], r["severity"], *(r["accuracy"][k] for k in keys)) for r in ordered),
+        svg=svg("robustness", paint, height=0.8 + 0.2 * len(names)),
+    )
+
+
+def _intervals(axes: Axes, names: Sequence[str], values: Sequence[Row]) -> None:
+    """Draw one dot with its interval per name, the first on top."""
+    places = range(len(names))
+    axes.hlines(
+        places, [v["low"] for v in values], [v["high"] for v in values], color=ACCENT, alpha=0.4, lw=4
+    )
+    axes.plot([v["value"] for v in values], places, "o", color=ACCENT, markersize=4)
+    axes.set_yticks(places, names)
+    axes.set(xlim=(0, 1.01), ylim=(len(names) - 0.2, -0.8))
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))

@@ -1,0 +1,191 @@
+"""Decide everything that the user left open, from the data and from measurements on this machine."""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from foveal import models
+from foveal.core import catalog, machine
+from foveal.core.errors import RecipeError, UnknownNameError
+from foveal.core.progress import Progress, silent
+from foveal.core.units import show_seconds
+from foveal.train.flip_probe import flip_probe
+from foveal.train.loop import Examples
+from foveal.train.objective import Objective
+from foveal.train.plan import Plan
+from foveal.train.recipe import Recipe
+from foveal.train.warm_up import Speed, warm_up
+
+LEARNING_RATE = 0.24
+WEIGHT_DECAY = 1e-3
+MIN_EPOCHS = 8.0  # a larger network is not worth fewer passes than this
+MAX_EPOCHS = 200.0  # more passes over a small set change nothing but the electricity bill
+SEEN_IMAGES = 500_000  # without a budget: pictures shown in all
+BATCH_SIZE = 500
+FEWEST_STEPS = 12  # per pass, before the batch shrinks
+
+_STEPS = 3  # timed per measurement
+_SAFETY = 0.95  # share of the time left that is planned with: the machine may be busier later
+_GAIN = 1.1  # bf16 has to be this much faster to be worth it
+_LOSS_TOLERANCE = 0.05  # and its first losses may differ from fp32 by this share
+
+Measure = Callable[[Plan], Speed]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the data is like.
+
+    Attributes:
+        size: Side of the input in pixels.
+        channels: Of the input.
+        classes: Number of classes.
+    """
+
+    size: int
+    channels: int
+    classes: int
+
+
+def plan_training(
+    recipe: Recipe,
+    examples: Examples,
+    facts: Facts,
+    make: Callable[[Plan], Objective],
+    *,
+    seconds_left: Callable[[], float] | None = None,
+    progress: Progress = silent,
+) -> Plan:
+    """Return a complete plan for a recipe.
+
+    Args:
+        recipe: What the user asked for.
+        examples: The training images.
+        facts: Size, channels and number of classes.
+        make: Builds the objective of a plan; used for the warm-up.
+        seconds_left: Tells how long training may still take; None: no budget.
+        progress: Told about each thing that is measured.
+
+    Raises:
+        RecipeError: The budget leaves no time for a single pass over the training images.
+        UnknownNameError: No such model.
+    """
+    reasons: dict[str, str] = {}
+    variants = _variants(recipe, facts)
+    draft = _draft(recipe, examples, facts, reasons)
+    draft = draft.model_copy(update={"arguments": variants[0]})
+    tried = 0
+
+    def measure(plan: Plan) -> Speed:
+        nonlocal tried
+        progress("warm-up", tried := tried + 1, len(variants) + 2)
+        return warm_up(make, examples, plan, steps=_STEPS)
+
+    precision, speed = _precision(recipe, measure, draft, reasons)
+    draft = draft.model_copy(update={"precision": precision})
+    if seconds_left is None:
+        epochs = recipe.epochs or min(MAX_EPOCHS, max(MIN_EPOCHS, SEEN_IMAGES / len(examples)))
+        plan = _sized(draft, speed, max(1, round(epochs * len(examples) / draft.batch_size)))
+    else:
+        plan = _largest_within(draft, variants, speed, measure, seconds_left)
+    progress("warm-up", len(variants) + 2, len(variants) + 2)
+    reasons["length"] = (
+        f"{plan.steps} steps of {plan.batch_size}: {plan.epochs:.3g} passes over {plan.images} images, "
+        f"about {show_seconds(plan.steps * plan.step_seconds)} at the measured speed"
+    )
+    return plan.model_copy(update={"reasons": reasons})
+
+
+def _draft(recipe: Recipe, examples: Examples, facts: Facts, reasons: dict[str, str]) -> Plan:
+    """Return a one-step fp32 plan with everything decided that needs no timing."""
+    images = len(examples)
+    wanted = recipe.batch_size or min(BATCH_SIZE, max(16, images // FEWEST_STEPS))
+    return Plan(
+        model=recipe.model,
+        arguments={},
+        images=images,
+        steps=1,
+        batch_size=min(wanted, images),
+        learning_rate=recipe.learning_rate or LEARNING_RATE,
+        weight_decay=WEIGHT_DECAY if recipe.weight_decay is None else recipe.weight_decay,
+        label_smoothing=recipe.label_smoothing,
+        ema_share=recipe.ema_share,
+        augmentation={} if recipe.augment == "none" else _augmentation(examples, facts, recipe.seed, reasons),
+        precision="fp32",
+        seed=recipe.seed,
+        threads=recipe.threads or machine.usable_cpus(),
+        step_seconds=0.0,
+    )
+
+
+def _augmentation(examples: Examples, facts: Facts, seed: int, reasons: dict[str, str]) -> dict[str, float]:
+    """Return which changes the pictures undergo."""
+    probe = flip_probe(
+        examples.images[examples.indices],
+        examples.labels[examples.indices],
+        classes=facts.classes,
+        seed=seed,
+    )
+    reasons["flip"] = probe.reason
+    return {"flip": float(probe.allowed), "shift": 0.0625}
+
+
+def _variants(recipe: Recipe, facts: Facts) -> list[dict[str, Any]]:
+    """Return the arguments of each size of the model, smallest first."""
+    if recipe.model not in catalog.names(models):
+        raise UnknownNameError("models", recipe.model, catalog.names(models))
+    module = importlib.import_module(f"foveal.models.{recipe.model}")
+    base = {"channels": facts.channels, "classes": facts.classes, "size": facts.size}
+    return [{**base, **extra} for extra in getattr(module, "SIZES", [{}])]
+
+
+def _precision(recipe: Recipe, measure: Measure, draft: Plan, reasons: dict[str, str]) -> tuple[str, Speed]:
+    """Return the precision to train in, and how fast that is for the draft's network."""
+    if recipe.precision != "auto":
+        reasons["precision"] = f"{recipe.precision}: as asked"
+        plan = draft.model_copy(update={"precision": recipe.precision})
+        return recipe.precision, measure(plan)
+    full, half = (measure(draft.model_copy(update={"precision": name})) for name in ("fp32", "bf16"))
+    gain = full.step_seconds / half.step_seconds
+    drift = abs(half.loss - full.loss) / full.loss
+    chosen = "bf16" if gain >= _GAIN and drift <= _LOSS_TOLERANCE else "fp32"
+    reasons["precision"] = f"{chosen}: bf16 is {gain:.2g}× as fast here, first losses differ by {drift:.1%}"
+    return chosen, half if chosen == "bf16" else full
+
+
+def _sized(draft: Plan, speed: Speed, steps: int) -> Plan:
+    return draft.model_copy(update={"steps": steps, "step_seconds": speed.step_seconds})
+
+
+def _largest_within(
+    draft: Plan,
+    variants: list[dict[str, Any]],
+    speed: Speed,
+    measure: Measure,
+    seconds_left: Callable[[], float],
+) -> Plan:
+    """Return the plan of the largest network that still sees the data often enough in the time left."""
+    best, best_speed = draft, speed
+    for arguments in variants[1:]:
+        candidate = draft.model_copy(update={"arguments": arguments})
+        if _epochs(best, best_speed, seconds_left()) < 1.3 * MIN_EPOCHS:
+            break  # the next one is slower still: not worth the time to measure it
+        measured = measure(candidate)
+        if _epochs(candidate, measured, seconds_left()) < MIN_EPOCHS:
+            break
+        best, best_speed = candidate, measured
+    epochs = min(MAX_EPOCHS, _epochs(best, best_speed, seconds_left()))
+    if epochs < 1:
+        raise RecipeError(
+            f"the time left is {show_seconds(max(0.0, seconds_left()))}; one pass over {best.images} "
+            f"images takes {show_seconds(best.images / best.batch_size * best_speed.step_seconds)}",
+            code="budget_too_small",
+            hint="give a longer --time, or a smaller --size",
+        )
+    return _sized(best, best_speed, max(1, int(epochs * best.images / best.batch_size)))
+
+
+def _epochs(plan: Plan, speed: Speed, seconds: float) -> float:
+    """Return how many passes over the data fit into a time."""
+    return _SAFETY * seconds / speed.step_seconds * plan.batch_size / plan.images

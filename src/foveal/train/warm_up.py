@@ -1,0 +1,48 @@
+"""Time a few steps of a plan, to know what a budget buys; nothing of it stays."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from foveal.train.loop import Examples, fetch, settings
+from foveal.train.objective import Objective
+from foveal.train.plan import Plan
+from foveal.train.state import State
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What the warm-up saw.
+
+    Attributes:
+        step_seconds: Median time of a step.
+        loss: Mean training loss over the steps, to compare precisions by.
+    """
+
+    step_seconds: float
+    loss: float
+
+
+def warm_up(make: Callable[[Plan], Objective], examples: Examples, plan: Plan, *, steps: int) -> Speed:
+    """Run the first steps of a plan on a throw-away objective.
+
+    The first step is not timed: it chooses kernels. Since the objective is thrown away and all
+    randomness follows from the plan, training afterwards is as if this had never been.
+
+    Args:
+        make: Builds the objective as the plan wants it.
+        examples: As many as the plan says.
+        plan: Its precision, batch size and threads are what is measured.
+        steps: Timed steps, ≥ 1.
+    """
+    times, losses = [], []
+    with settings(plan):
+        objective = make(plan)
+        objective.train()
+        state = State(objective, plan)
+        for step in range(steps + 1):
+            started = time.perf_counter()
+            losses.append(state.advance(fetch(examples, plan, step)))
+            times.append(time.perf_counter() - started)
+    return Speed(statistics.median(times[1:]), statistics.fmean(losses[1:]))

@@ -1,0 +1,170 @@
+"""bundle.manifest: what it accepts, what it refuses, and exactly what the digest covers."""
+
+import hashlib
+import json
+
+import pytest
+from pydantic import ValidationError
+
+from foveal.bundle.manifest import DECIDING_MEMBERS, Manifest, digest, parse
+from foveal.core.errors import BundleError
+
+HASHES = {name: f"{index:064x}" for index, name in enumerate([*DECIDING_MEMBERS, "README.md"])}
+
+
+@pytest.fixture
+def manifest(draft):
+    return Manifest.seal(draft(), HASHES)
+
+
+@pytest.fixture
+def document(manifest):
+    return manifest.as_json()
+
+
+def written(document) -> bytes:
+    return json.dumps(document).encode()
+
+
+def sealed(document) -> bytes:
+    """The manifest with a digest that fits it: only what parse checks besides can refuse it."""
+    return written({**document, "digest": digest(document)})
+
+
+def test_what_was_written_is_read_again(manifest, document) -> None:
+    assert parse(written(document)) == manifest
+
+
+def test_digest_can_be_recomputed_from_its_published_recipe(document) -> None:
+    deciding = {
+        "classes": ["red", "green", "blue"],
+        "decision": document["decision"],
+        "members": {name: HASHES[name] for name in DECIDING_MEMBERS},
+        "preprocess": document["preprocess"],
+        "schema": "foveal.bundle/1",
+        "task": "classify",
+    }
+    text = json.dumps(deciding, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    assert document["digest"] == hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def test_digest_is_that_of_known_bytes(draft) -> None:
+    preprocess = {**draft().preprocess.model_dump(mode="json"), "decoder": "pillow 12.3.0"}
+    sealed_once = Manifest.seal(draft(preprocess=preprocess), HASHES)
+
+    assert sealed_once.digest == "77c0b9af7b9865c563efe258a4cc78bccf33531119cab81b397af1920870cd93"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("classes", ["green", "red", "blue"]),
+        ("preprocess", {"size": 17, "channels": 3, "mean": [0, 0, 0], "std": [1, 1, 1]}),
+        (
+            "decision",
+            {
+                "abstain": {"threshold": 0.61, "risk": 0.01, "delta": 0.05, "n": 500},
+                "conformal": {"alpha": 0.1, "quantile": 0.7, "n": 500},
+            },
+        ),
+    ],
+)
+def test_digest_changes_with_what_decides(draft, manifest, key, value) -> None:
+    assert Manifest.seal(draft(**{key: value}), HASHES).digest != manifest.digest
+
+
+@pytest.mark.parametrize("name", DECIDING_MEMBERS)
+def test_digest_changes_with_graph_and_golden_vectors(draft, manifest, name) -> None:
+    assert Manifest.seal(draft(), {**HASHES, name: "a" * 64}).digest != manifest.digest
+
+
+def test_digest_does_not_change_with_what_only_describes(draft, manifest) -> None:
+    other = Manifest.seal(
+        draft(foveal="9.9", licenses={"code": None, "weights": None, "data": "CC0-1.0"}),
+        {**HASHES, "README.md": "b" * 64, "report.json": "c" * 64},
+    )
+
+    assert other.digest == manifest.digest
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        (["one"], "at least 2 items"),
+        (["a", "b", "a"], "'a' is there twice"),
+        (["a", ""], "a class name is empty"),
+        (["a", "e\u0301"], "is not in Unicode NFC"),
+    ],
+)
+def test_class_names_that_are_unclear_are_refused(draft, classes, message) -> None:
+    with pytest.raises(ValidationError, match=message):
+        draft(classes=classes)
+
+
+def test_another_major_schema_asks_for_an_upgrade(document) -> None:
+    with pytest.raises(BundleError, match=r"schema 'foveal\.bundle/2'; this foveal reads") as caught:
+        parse(written({**document, "schema": "foveal.bundle/2"}))
+
+    assert caught.value.code == "unknown_schema"
+    assert "pip install --upgrade foveal" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"surprise": 1}, "surprise: Extra inputs are not permitted"),
+        ({"temperature": 0}, "temperature: Input should be greater than 0"),
+        ({"temperature": "1.5"}, "temperature: Input should be a valid number"),
+        ({"weights_sha256": "A" * 64}, "weights_sha256: String should match pattern"),
+        ({"members": {**HASHES, "model.onnx": HASHES["model.onnx"].upper() + "G"}}, "model.onnx"),
+        ({"members": {**HASHES, "README.md": "AB" * 32}}, "README.md: String should match pattern"),
+        ({"task": "detect"}, "task: Input should be 'classify'"),
+    ],
+)
+def test_entries_outside_their_range_are_refused(document, change, message) -> None:
+    with pytest.raises(BundleError, match=message) as caught:
+        parse(sealed({**document, **change}))
+
+    assert caught.value.code == "tampered"
+
+
+def test_missing_entry_is_refused_not_filled_in(document) -> None:
+    del document["licenses"]
+
+    with pytest.raises(BundleError, match="licenses: Field required"):
+        parse(sealed(document))
+
+
+def test_missing_hash_of_a_deciding_member_is_refused(document) -> None:
+    members = {name: value for name, value in HASHES.items() if name != "golden_inputs.npy"}
+
+    with pytest.raises(BundleError, match=r"no hash of golden_inputs\.npy"):
+        parse(written({**document, "members": members}))
+
+
+def test_digest_of_other_entries_is_refused(document) -> None:
+    document["decision"]["abstain"]["threshold"] = 0.1
+
+    with pytest.raises(BundleError, match="the digest is not that of its entries"):
+        parse(written(document))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "Expecting value"),
+        (b"[]", "it is no JSON object"),
+        (b"\xff\xfe", "codec can't decode"),
+        (b'{"schema": "foveal.bundle/1", "schema": "foveal.bundle/1"}', "a key is there twice"),
+        (b'{"temperature": NaN}', "NaN is not JSON"),
+        (b'{"a":' * 200_000, "nested too deeply"),
+        (b" " * (17 << 20), "more than a manifest has"),
+    ],
+    ids=["empty", "list", "not utf-8", "doubled key", "NaN", "depth bomb", "huge"],
+)
+def test_what_is_no_manifest_is_refused(content, message) -> None:
+    with pytest.raises(BundleError, match=message) as caught:
+        parse(content)
+
+    assert caught.value.code == "tampered"

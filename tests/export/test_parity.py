@@ -1,0 +1,48 @@
+"""export.parity: what passes, what fails, and that a broken export is caught."""
+
+import numpy as np
+import pytest
+
+from foveal.export.parity import compare
+
+REFERENCE = np.array([[0.7, 0.2, 0.1], [0.4, 0.35, 0.25], [0.50004, 0.49996, 0.0]], np.float32)
+
+
+def test_equal_outputs_pass():
+    parity = compare(REFERENCE, REFERENCE.copy())
+
+    assert parity.gate().verdict == "pass"
+    assert parity.as_json()["max_abs_difference"] == 0
+    assert parity.as_json()["decision_flips"]["n"] == 3
+
+
+def test_rounding_passes_and_its_flip_is_counted():
+    exported = REFERENCE.copy()
+    exported[2, :2] = exported[2, 1::-1]
+
+    parity = compare(REFERENCE, exported)
+
+    assert parity.gate().verdict == "pass"
+    assert (parity.clear_flips, round(parity.decision_flips.value * 3)) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda p: p[:, ::-1], id="label map reversed"),
+        pytest.param(lambda p: p + np.float32([0.002, -0.001, -0.001]), id="two thousandths off"),
+        pytest.param(lambda p: np.full_like(p, 1 / 3), id="flat"),
+    ],
+)
+def test_what_is_more_than_rounding_fails(change):
+    assert compare(REFERENCE, change(REFERENCE)).gate().verdict == "fail"
+
+
+def test_a_clear_flip_fails():
+    exported = REFERENCE.copy()
+    exported[1] = [0.35, 0.4, 0.25]
+
+    parity = compare(REFERENCE, exported)
+
+    assert parity.clear_flips == 1
+    assert parity.gate().verdict == "fail"

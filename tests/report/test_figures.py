@@ -1,0 +1,151 @@
+"""report.figures: files that are the same on every run, with the drawn numbers beside each drawing."""
+
+import csv
+import io
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from foveal.core.errors import WriteError
+from foveal.report.comparisons import class_recalls, confusion, robustness
+from foveal.report.figures import page_charts, write_figures
+
+Document = dict[str, Any]
+SVG = "{http://www.w3.org/2000/svg}"
+ALWAYS = {"reliability", "risk_coverage"}
+TABLES = {"class_recall", "confusion"}
+
+
+def texts(svg: str) -> list[str]:
+    return ["".join(element.itertext()).strip() for element in ElementTree.fromstring(svg).iter(f"{SVG}text")]
+
+
+def test_every_drawing_is_svg_without_outside_reference_or_date(
+    document: Document, history: list[Any]
+) -> None:
+    drawn = page_charts(document, history)
+    table = confusion(document["confusion"], document["classes"])
+
+    assert set(drawn) == ALWAYS | {"learning_loss", "learning_accuracy"}
+    for chart in (*drawn.values(), table):
+        root = ElementTree.fromstring(chart.svg)
+        assert root.tag == f"{SVG}svg"
+        links = [value for e in root.iter() for key, value in e.attrib.items() if key.endswith("href")]
+        assert all(link.startswith(f"#{chart.name}-") for link in links)
+        assert "metadata" not in chart.svg
+
+
+def test_figures_are_written_with_their_numbers_and_the_same_every_time(
+    document: Document, history: list[Any], tmp_path: Path
+) -> None:
+    written = write_figures(document, history, tmp_path / "a" / "figures")
+    again = write_figures(document, history, tmp_path / "b")
+
+    assert [path.read_bytes() for path in written] == [path.read_bytes() for path in again]
+    assert {path.stem for path in written} == ALWAYS | TABLES | {"learning_loss", "learning_accuracy"}
+    assert all(path.with_suffix(".csv").is_file() for path in written)
+
+
+def test_csv_holds_the_numbers_that_were_drawn(
+    document: Document, history: list[Any], tmp_path: Path
+) -> None:
+    write_figures(document, history, tmp_path)
+
+    rows = list(csv.reader(io.StringIO((tmp_path / "confusion.csv").read_text(encoding="utf-8"))))
+    assert rows[0] == ["truth", *document["classes"]]
+    assert [[int(n) for n in row[1:]] for row in rows[1:]] == document["confusion"]
+    curve = list(csv.DictReader(io.StringIO((tmp_path / "learning_loss.csv").read_text(encoding="utf-8"))))
+    assert [float(row["loss"]) for row in curve] == [row["loss"] for row in history]
+
+
+def test_a_readers_matplotlib_settings_change_nothing(document: Document) -> None:
+    import matplotlib
+
+    before = page_charts(document)["reliability"].svg
+    with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red", "svg.fonttype": "path"}):
+        assert page_charts(document)["reliability"].svg == before
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_a_history_that_is_no_curve_is_not_drawn(document: Document, history: list[Any], rows: int) -> None:
+    assert set(page_charts(document, history[:rows])) == ALWAYS
+
+
+def test_history_without_accuracy_gives_only_the_loss(document: Document, history: list[Any]) -> None:
+    drawn = page_charts(document, [{**row, "accuracy": None} for row in history])
+
+    assert set(drawn) == ALWAYS | {"learning_loss"}
+
+
+def test_unproven_threshold_is_not_marked(make_document: Callable[..., Document]) -> None:
+    proven = page_charts(make_document())["risk_coverage"]
+    unproven = page_charts(make_document(proven=False))["risk_coverage"]
+
+    assert "chosen" in texts(proven.svg)
+    assert "chosen" not in texts(unproven.svg)
+    assert "chosen" not in unproven.says
+
+
+def test_curve_without_points_is_left_out(document: Document) -> None:
+    assert set(page_charts({**document, "risk_coverage": []})) == ALWAYS - {"risk_coverage"}
+
+
+def test_weakest_class_stands_on_top(document: Document) -> None:
+    chart = class_recalls(document["metrics"]["per_class"])
+    heights = {
+        "".join(e.itertext()).strip(): float(e.attrib["y"])
+        for e in ElementTree.fromstring(chart.svg).iter(f"{SVG}text")
+        if "y" in e.attrib
+    }
+
+    recalls = {row["class"]: row["recall"]["value"] for row in document["metrics"]["per_class"]}
+    assert [row[0] for row in chart.rows] == sorted(recalls, key=lambda name: recalls[name])
+    assert heights[chart.rows[0][0]] < heights[chart.rows[-1][0]]
+
+
+def test_names_are_drawn_as_they_are_written_and_cut_when_long() -> None:
+    names = ["price in $ and $", "<b>&", "ünï 水 🙂", "x" * 60, "broken\udcff\x01"]
+    matrix = [[5 if i == j else 0 for j in range(5)] for i in range(5)]
+
+    chart = confusion(matrix, names)
+
+    shown = texts(chart.svg)
+    assert {"price in $ and $", "<b>&", "ünï 水 🙂", "x" * 27 + "…", "broken\\udcff\\x01"} <= set(shown)
+    assert "broken\\udcff\\x01" in chart.csv
+    assert chart.csv.encode()
+
+
+def test_numbers_stand_in_the_cells_only_while_there_is_room() -> None:
+    def diagonal(side: int) -> list[list[int]]:
+        return [[777 if i == j else 0 for j in range(side)] for i in range(side)]
+
+    few = confusion(diagonal(25), [f"c{k}" for k in range(25)])
+    many = confusion(diagonal(26), [f"c{k}" for k in range(26)])
+
+    assert texts(few.svg).count("777") == 25
+    assert "777" not in texts(many.svg)
+
+
+def test_robustness_shows_the_worst_disturbance_first(document: Document) -> None:
+    good, bad = (
+        {**document["metrics"]["accuracy"], "value": v, "low": v - 0.1, "high": v} for v in (0.9, 0.4)
+    )
+    rows = [
+        {"corruption": "jpeg", "severity": 1, "accuracy": good},
+        {"corruption": "blur", "severity": 5, "accuracy": bad},
+    ]
+
+    chart = robustness(rows, document["metrics"]["accuracy"])
+
+    assert chart.says == "blur 5 40.0%; jpeg 1 90.0%"
+    assert "robustness" in page_charts({**document, "robustness": rows})
+
+
+def test_folder_that_cannot_be_made_is_refused(document: Document, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+
+    with pytest.raises(WriteError, match=r"cannot write figures to .*file"):
+        write_figures(document, [], tmp_path / "file")

@@ -1,0 +1,161 @@
+"""report.words: sentences that say no more than the numbers do."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from scipy import stats
+
+from foveal.report import words
+
+Document = dict[str, Any]
+Maker = Callable[..., Document]
+
+
+@pytest.fixture
+def metrics(document: Document) -> dict[str, Any]:
+    return document["metrics"]
+
+
+def said(document: Document) -> str:
+    return " ".join(words.unproven(document))
+
+
+def interval(low: float, high: float) -> dict[str, Any]:
+    return {"value": (low + high) / 2, "low": low, "high": high, "n": 100, "method": "clopper-pearson"}
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "verdict"),
+    [
+        (interval(0.8, 0.9), "the recognizer is clearly better."),
+        (interval(0.35, 0.5), "the intervals overlap, so it is not proven that the recognizer is better."),
+        (interval(0.1, 0.2), "the recognizer is worse than that."),
+    ],
+)
+def test_recognizer_is_compared_with_always_saying_the_same(
+    document: Document, accuracy: dict[str, Any], verdict: str
+) -> None:
+    document["metrics"]["accuracy"] = accuracy
+    document["metrics"]["majority"] = {"class": "bag", "accuracy": interval(0.3, 0.4)}
+
+    sentence = words.against_majority(document)
+
+    assert sentence.startswith("Always answering “bag” would be right for 35.0% (95% interval 30.0% to 40.0%")
+    assert sentence.endswith(verdict)
+
+
+def test_weak_points_name_the_worst_class_and_where_its_images_went(document: Document) -> None:
+    worst, pair = document["metrics"]["worst_class"], document["confused_pairs"][0]
+
+    first, second, *_ = words.weak_points(document)
+
+    assert first.startswith(
+        f"“{worst['class']}” is recognized least often: {worst['value']:.1%} (95% interval"
+    )
+    assert second.startswith(f"{pair['count']} of ")
+    assert second.endswith(f"images of “{pair['truth']}” were taken for “{pair['label']}”.")
+
+
+def test_images_needed_for_one_point_would_give_one_point(make_document: Maker) -> None:
+    document = make_document(images=400)
+    accuracy = document["metrics"]["accuracy"]
+
+    needed = int(said(document).split("±1 point needs about ")[1].split(".")[0].replace(",", ""))
+
+    share = accuracy["value"]
+    low, high = stats.binom.interval(0.95, needed, share)
+    assert (high - low) / 2 / needed == pytest.approx(0.01, abs=0.0007)
+
+
+def test_well_known_accuracy_needs_no_more_images(document: Document) -> None:
+    assert "±" not in said(document)
+
+
+def test_what_few_images_prove_is_the_exact_lower_bound(make_document: Maker) -> None:
+    document = make_document(classes=("ok", "dent"), images=40)
+    least = min(document["metrics"]["per_class"], key=lambda row: row["n"])
+
+    bound = stats.beta.ppf(0.025, least["n"], 1)
+
+    assert f"{least['n']} images of “{least['class']}”, all answered correctly" in said(document)
+    assert f"would prove no more than {bound:.1%}; to prove 95% takes 72 images" in said(document)
+    assert stats.beta.ppf(0.025, 72, 1) >= 0.95 > stats.beta.ppf(0.025, 71, 1)
+
+
+def test_one_small_class_is_one_class(document: Document, metrics: dict[str, Any]) -> None:
+    metrics["per_class"][0]["n"] = 7
+
+    assert "1 class has fewer than 30 test images: “bag”." in said(document)
+
+
+def test_absent_classes_are_listed_up_to_five(document: Document) -> None:
+    document["absent_classes"] = [f"c{k}" for k in range(9)]
+
+    assert "Nothing is known about “c0”, “c1”, “c2”, “c3”, “c4” and 4 more: no test images." in said(document)
+
+
+def test_what_could_not_be_fitted_says_how_many_images_it_takes(make_document: Maker) -> None:
+    text = said(make_document(proven=False))
+
+    assert "No confidence guarantees at most 1% errors; it would take at least 299" in text
+    assert "sets that hold the true class for 90% of the images need at least 9 calibration images" in text
+    assert math.ceil((9 + 1) * 0.9) <= 9 < math.ceil((8 + 1) * 0.9) + 1
+
+
+def test_threshold_that_no_number_of_images_gives_promises_none(make_document: Maker) -> None:
+    document = make_document(proven=False)
+    document["metrics"]["coverage_at_risk"]["needed"] = None
+
+    assert "No confidence guarantees at most 1% errors." in said(document)
+
+
+def test_limits_of_the_data_are_always_said(document: Document) -> None:
+    assert words.unproven(document) == [
+        "All of it holds for images that come about as these did. "
+        "Another camera, light, place or supplier has not been tested."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict"),
+    [(0.005, "so no miscalibration can be seen."), (0.2, "so the confidences are off by more than chance.")],
+)
+def test_calibration_error_is_held_against_chance(document: Document, error: float, verdict: str) -> None:
+    document["metrics"] |= {"ece": error, "ece_null_p95": 0.01}
+
+    sentence = words.calibration(document)
+
+    assert f"differ by {error:.1%} on average" in sentence
+    assert "n=5,000" in sentence
+    assert sentence.endswith(verdict)
+
+
+def test_abstention_says_what_is_promised_and_what_was_seen(
+    document: Document, metrics: dict[str, Any]
+) -> None:
+    coverage = metrics["coverage_at_risk"]
+
+    sentence = words.abstention(document)
+
+    assert sentence.startswith(f"At a confidence of {coverage['threshold']:.3g} or more it answers")
+    assert (
+        "errs in at most 1% of those answers (promised from calibration images, with a certainty of 95%)"
+        in sentence
+    )
+    assert f"it erred in {coverage['observed_risk']['value']:.1%} (95% interval" in sentence
+
+
+def test_abstention_without_threshold_or_without_answers(make_document: Maker) -> None:
+    assert words.abstention(make_document(proven=False)).startswith("It always answers: no threshold")
+    silent = make_document()
+    silent["metrics"]["coverage_at_risk"]["observed_risk"] = None
+    assert words.abstention(silent).endswith("so the promise was not put to the test.")
+
+
+def test_prediction_sets_say_promise_and_fact(make_document: Maker) -> None:
+    assert words.prediction_sets(make_document()).startswith(
+        "The sets are made to hold the true class for 90% of the images; here they did for 90.8% (95%"
+    )
+    assert words.prediction_sets(make_document(proven=False)).startswith("Every set holds all classes")

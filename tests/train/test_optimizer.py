@@ -1,0 +1,84 @@
+"""train.optimizer: orthogonal updates, momentum as in torch, and who gets which."""
+
+import pytest
+import torch
+from torch import nn
+
+from foveal.train.optimizer import MuonSgd, orthogonalize, parameter_groups
+
+
+@pytest.mark.parametrize("shape", [(8, 32), (32, 8), (16, 16)])
+def test_all_singular_values_come_near_one(shape):
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+
+    values = torch.linalg.svdvals(orthogonalize(matrix, steps=5))
+
+    assert values.min() > 0.5
+    assert values.max() < 1.5
+
+
+def test_the_directions_stay_those_of_the_matrix():
+    matrix = torch.randn(6, 20, generator=torch.Generator().manual_seed(0))
+    left, _, right = torch.linalg.svd(matrix, full_matrices=False)
+    nearest = left @ right
+
+    cosine = nn.functional.cosine_similarity(
+        orthogonalize(matrix, steps=5).flatten(), nearest.flatten(), dim=0
+    )
+
+    assert cosine > 0.95
+
+
+def test_other_parameters_move_as_with_torchs_nesterov_momentum():
+    start, gradients = torch.randn(5), [torch.randn(5) for _ in range(4)]
+    ours, theirs = nn.Parameter(start.clone()), nn.Parameter(start.clone())
+    mine = MuonSgd([{"params": [ours], "lr": 0.1, "momentum": 0.8}])
+    oracle = torch.optim.SGD([theirs], lr=0.1, momentum=0.8, nesterov=True)
+
+    for gradient in gradients:
+        ours.grad, theirs.grad = gradient.clone(), gradient.clone()
+        mine.step()
+        oracle.step()
+
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_decay_is_decoupled_from_the_gradient():
+    parameter = nn.Parameter(torch.ones(3))
+    optimizer = MuonSgd([{"params": [parameter], "lr": 0.5, "weight_decay": 0.2}])
+    parameter.grad = torch.zeros(3)
+
+    optimizer.step()
+
+    torch.testing.assert_close(parameter.detach(), torch.full((3,), 0.9))
+
+
+def test_filters_head_and_vectors_are_told_apart():
+    network = nn.Sequential(
+        nn.Conv2d(3, 8, 3),
+        nn.BatchNorm2d(8),
+        nn.Conv2d(8, 8, 3, groups=8, bias=False),
+        nn.Flatten(),
+        nn.Linear(8, 16),
+        nn.Linear(16, 2),
+    )
+    network[0].weight.requires_grad = False
+
+    filters, head, rest = parameter_groups(network, weight_decay=0.01)
+
+    assert [p.shape for p in filters["params"]] == [(16, 8)]
+    assert filters["muon"]
+    assert [p.shape for p in head["params"]] == [(2, 16), (2,)]
+    assert head["weight_decay"] == 0.01
+    assert {p.shape for p in rest["params"]} == {(8,), (8, 1, 3, 3), (16,)}
+
+
+def test_a_parameter_without_gradient_stays():
+    moved, still = nn.Parameter(torch.ones(2)), nn.Parameter(torch.ones(2))
+    optimizer = MuonSgd([{"params": [moved, still], "lr": 0.1}])
+    moved.grad = torch.ones(2)
+
+    optimizer.step()
+
+    assert torch.equal(still.detach(), torch.ones(2))
+    assert not torch.equal(moved.detach(), torch.ones(2))
