@@ -46,8 +46,10 @@ def dumped(**options) -> bytes:
 CASES = {
     "torch zip": (saved(torch.save, {"w": torch.ones(2)}), "PyTorch checkpoint"),
     "old torch": (
-        saved(lambda value, file: torch.save(value, file, _use_new_zipfile_serialization=False), {"w": 1}),
-        "PyTorch checkpoint|pickled Python",
+        saved(
+            lambda value, file: torch.save(value, file, _use_new_zipfile_serialization=False), torch.ones(2)
+        ),
+        r"old PyTorch checkpoint \(pickled",
     ),
     **{f"protocol {n}": (pickle.dumps({"a": 1}, protocol=n), "pickled Python object") for n in range(2, 6)},
     "joblib": (dumped(), "pickled Python"),

@@ -90,7 +90,7 @@ def test_graph_without_a_graph_is_refused() -> None:
     ("content", "message"),
     [
         (b"\x3a\xff\xff\xff\xff\x0f", "a field is cut short"),
-        (b"\x3a", "index out of"),
+        (b"\x3a", "a field is cut short"),
         (b"\x3b\x00", "wire type 3"),
         (b"\x38\x01", "field 7 of a model is no message"),
         (b"\x08" + b"\xff" * 11, "a number is too long"),

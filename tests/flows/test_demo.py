@@ -107,9 +107,17 @@ def test_missing_fashion_mnist_says_how_to_get_it(tmp_path: Path, monkeypatch: p
     assert "--data digits" in str(caught.value.hint)
 
 
-@pytest.mark.parametrize(("has_fashion", "expected"), [(True, "fashion-mnist"), (False, "digits")])
-def test_default_is_the_first_that_is_here_with_a_short_budget(
-    tmp_path: Path, installed: Path, monkeypatch: pytest.MonkeyPatch, has_fashion: bool, expected: str
+@pytest.mark.parametrize(
+    ("has_fashion", "expected", "length"),
+    [(True, "fashion-mnist", Recipe(time_seconds=120)), (False, "digits", Recipe(epochs=30))],
+)
+def test_default_is_the_first_that_is_here_and_short(
+    tmp_path: Path,
+    installed: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    has_fashion: bool,
+    expected: str,
+    length: Recipe,
 ) -> None:
     asked: dict[str, object] = {}
 
@@ -125,8 +133,7 @@ def test_default_is_the_first_that_is_here_with_a_short_budget(
     result = demo()
 
     assert asked["path"] == Path("demo") / expected
-    assert isinstance(asked["recipe"], Recipe)
-    assert 30 <= (asked["recipe"].time_seconds or 0) <= 120
+    assert asked["recipe"] == length
     assert result.document == {"schema": "foveal.demo/1", "ok": True, "data": f"demo/{expected}"}
 
 

@@ -3,7 +3,6 @@
 import csv
 import io
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from foveal.report.figures import page_charts, write_figures
 
 Document = dict[str, Any]
 SVG = "{http://www.w3.org/2000/svg}"
-ALWAYS = {"reliability", "risk_coverage"}
+ALWAYS = {"reliability", "risk_coverage", "robustness"}
 TABLES = {"class_recall", "confusion"}
 
 
@@ -80,17 +79,16 @@ def test_history_without_accuracy_gives_only_the_loss(document: Document, histor
     assert set(drawn) == ALWAYS | {"learning_loss"}
 
 
-def test_unproven_threshold_is_not_marked(make_document: Callable[..., Document]) -> None:
-    proven = page_charts(make_document())["risk_coverage"]
-    unproven = page_charts(make_document(proven=False))["risk_coverage"]
+def test_unproven_threshold_is_not_marked(document: Document, unproven: Document) -> None:
+    marked, unmarked = (page_charts(d)["risk_coverage"] for d in (document, unproven))
 
-    assert "chosen" in texts(proven.svg)
-    assert "chosen" not in texts(unproven.svg)
-    assert "chosen" not in unproven.says
+    assert "chosen" in texts(marked.svg)
+    assert "chosen" not in texts(unmarked.svg)
+    assert "chosen" not in unmarked.says
 
 
-def test_curve_without_points_is_left_out(document: Document) -> None:
-    assert set(page_charts({**document, "risk_coverage": []})) == ALWAYS - {"risk_coverage"}
+def test_what_was_not_measured_is_not_drawn(document: Document) -> None:
+    assert set(page_charts({**document, "robustness": []})) == ALWAYS - {"robustness"}
 
 
 def test_weakest_class_stands_on_top(document: Document) -> None:
@@ -130,18 +128,10 @@ def test_numbers_stand_in_the_cells_only_while_there_is_room() -> None:
 
 
 def test_robustness_shows_the_worst_disturbance_first(document: Document) -> None:
-    good, bad = (
-        {**document["metrics"]["accuracy"], "value": v, "low": v - 0.1, "high": v} for v in (0.9, 0.4)
-    )
-    rows = [
-        {"corruption": "jpeg", "severity": 1, "accuracy": good},
-        {"corruption": "blur", "severity": 5, "accuracy": bad},
-    ]
+    chart = robustness(document["robustness"][::-1], document["metrics"]["accuracy"])
 
-    chart = robustness(rows, document["metrics"]["accuracy"])
-
-    assert chart.says == "blur 5 40.0%; jpeg 1 90.0%"
-    assert "robustness" in page_charts({**document, "robustness": rows})
+    assert chart.says == "gaussian blur 40.0%; brightness 90.0%"
+    assert chart.rows[0] == ("gaussian_blur", 3, 0.4, 0.357, 0.444, 500)
 
 
 def test_folder_that_cannot_be_made_is_refused(document: Document, tmp_path: Path) -> None:

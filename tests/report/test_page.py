@@ -58,22 +58,17 @@ def picture(number: int = 0, size: int = 28) -> np.ndarray:
 
 
 def with_everything(document: Document, history: list[Any]) -> str:
-    document["robustness"] = [
-        {"corruption": name, "severity": 3, "accuracy": document["metrics"]["accuracy"]}
-        for name in ("blur", "dark")
-    ]
     gallery = [ClassPictures(name, 500 + k, (picture(k),)) for k, name in enumerate(document["classes"])]
     shown = {mistake["source"]: picture() for mistake in document["worst_mistakes"]}
     return training_page(document, history=history, gallery=gallery, pictures=shown)
 
 
-@pytest.fixture(scope="module")
-def page(make_document: Maker, history: list[Any]) -> str:
-    """The training page of the `document` fixture."""
-    return with_everything(make_document(), history)
+@pytest.fixture
+def page(document: Document, history: list[Any]) -> str:
+    return with_everything(document, history)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def elements(page: str) -> Elements:
     return Elements(page)
 
@@ -173,7 +168,7 @@ def test_evaluation_page_does_without_history_gallery_and_pictures(document: Doc
     elements = Elements(evaluation_page(document, pictures={}))
 
     sections = [a["id"] for tag, a in elements.found if tag == "section"]
-    assert sections == ["headline", "mistakes", "confusion", "trust", "origin"]
+    assert sections == ["headline", "mistakes", "confusion", "trust", "robustness", "origin"]
     assert elements.text.count("no picture") == len(document["worst_mistakes"])
 
 
@@ -183,7 +178,7 @@ def test_evaluation_page_does_without_history_gallery_and_pictures(document: Doc
 def test_confusion_matrix_holds_every_image_at_any_number_of_classes(
     make_document: Maker, classes: int, density: str
 ) -> None:
-    document = make_document(classes=[f"class {k}" for k in range(classes)], images=2000)
+    document = make_document(classes=tuple(f"class {k}" for k in range(classes)), images=2000)
     page = evaluation_page(document, pictures={})
 
     table = page[page.index(f'<table class="confusion {density}"') : page.index("</table>")]
@@ -216,7 +211,7 @@ def test_file_names_that_are_no_unicode_can_be_written(make_document: Maker) -> 
 
 
 def test_missing_classes_are_named(make_document: Maker) -> None:
-    document = make_document(classes=[f"class {k}" for k in range(40)], images=60)
+    document = make_document(classes=tuple(f"class {k}" for k in range(40)), images=60)
     assert document["absent_classes"]
 
     text = Elements(evaluation_page(document, pictures={})).text

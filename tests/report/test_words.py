@@ -96,19 +96,18 @@ def test_absent_classes_are_listed_up_to_five(document: Document) -> None:
     assert "Nothing is known about “c0”, “c1”, “c2”, “c3”, “c4” and 4 more: no test images." in said(document)
 
 
-def test_what_could_not_be_fitted_says_how_many_images_it_takes(make_document: Maker) -> None:
-    text = said(make_document(proven=False))
+def test_what_could_not_be_fitted_says_how_many_images_it_takes(unproven: Document) -> None:
+    text = said(unproven)
 
     assert "No confidence guarantees at most 1% errors; it would take at least 299" in text
     assert "sets that hold the true class for 90% of the images need at least 9 calibration images" in text
     assert math.ceil((9 + 1) * 0.9) <= 9 < math.ceil((8 + 1) * 0.9) + 1
 
 
-def test_threshold_that_no_number_of_images_gives_promises_none(make_document: Maker) -> None:
-    document = make_document(proven=False)
-    document["metrics"]["coverage_at_risk"]["needed"] = None
+def test_threshold_that_no_number_of_images_gives_promises_none(unproven: Document) -> None:
+    unproven["metrics"]["coverage_at_risk"]["needed"] = None
 
-    assert "No confidence guarantees at most 1% errors." in said(document)
+    assert "No confidence guarantees at most 1% errors." in said(unproven)
 
 
 def test_limits_of_the_data_are_always_said(document: Document) -> None:
@@ -147,15 +146,25 @@ def test_abstention_says_what_is_promised_and_what_was_seen(
     assert f"it erred in {coverage['observed_risk']['value']:.1%} (95% interval" in sentence
 
 
-def test_abstention_without_threshold_or_without_answers(make_document: Maker) -> None:
-    assert words.abstention(make_document(proven=False)).startswith("It always answers: no threshold")
-    silent = make_document()
-    silent["metrics"]["coverage_at_risk"]["observed_risk"] = None
-    assert words.abstention(silent).endswith("so the promise was not put to the test.")
+def test_abstention_without_threshold_or_without_answers(document: Document, unproven: Document) -> None:
+    assert words.abstention(unproven).startswith("It always answers: no threshold")
+    document["metrics"]["coverage_at_risk"]["observed_risk"] = None
+    assert words.abstention(document).endswith("so the promise was not put to the test.")
 
 
-def test_prediction_sets_say_promise_and_fact(make_document: Maker) -> None:
-    assert words.prediction_sets(make_document()).startswith(
-        "The sets are made to hold the true class for 90% of the images; here they did for 90.8% (95%"
+def test_prediction_sets_say_promise_and_fact(document: Document, unproven: Document) -> None:
+    held = document["metrics"]["conformal"]["coverage"]["value"]
+
+    assert words.prediction_sets(document).startswith(
+        f"The sets are made to hold the true class for 90% of the images; here they did for {held:.1%} (95%"
     )
-    assert words.prediction_sets(make_document(proven=False)).startswith("Every set holds all classes")
+    assert words.prediction_sets(unproven).startswith("Every set holds all classes")
+
+
+def test_images_that_could_not_be_read_are_named(document: Document) -> None:
+    error = {"code": "truncated", "message": "cut off", "hint": None, "path": None}
+    document["unreadable"] = [{"source": f"{k}.jpg", "error": error} for k in range(7)]
+
+    assert "7 images could not be read and are in no number: “0.jpg”, “1.jpg”" in said(document)
+    del document["unreadable"][1:]
+    assert "1 image could not be read and is in no number: “0.jpg”." in said(document)

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,8 @@ def attach_report(path: str | Path, report: Mapping[str, Any]) -> None:
         WriteError: It cannot be written.
     """
     path = Path(path)
-    manifest, members = _open(_content(path), path)
+    with about(path):
+        manifest, members = _open(_content(path), path)
     if report.get("digest") != manifest.digest:
         raise UsageError(
             f"the report is about {report.get('digest')!r}, the bundle is {manifest.digest!r}", path=path
@@ -111,36 +113,47 @@ def read(path: str | Path) -> Members:
         BundleError: `not_a_bundle`, `tampered`, `unknown_schema`, `bad_graph` …; nothing was loaded.
     """
     path = Path(path)
-    content = _content(path)
-    manifest, members = _open(content, path)
-    model = bytes(members["model.onnx"])
-    check_graph(model)
-    return Members(
-        manifest=manifest,
-        model=model,
-        golden=from_bytes(
-            bytes(members["golden_inputs.npy"]),
-            bytes(members["golden_probabilities.npy"]),
-            preprocess=manifest.preprocess,
-            classes=len(manifest.classes),
-        ),
-        readme=bytes(members["README.md"]).decode("utf-8", "replace"),
-        report=_report(members),
-        size_bytes=len(content),
-    )
+    with about(path):
+        content = _content(path)
+        manifest, members = _open(content, path)
+        model = bytes(members["model.onnx"])
+        check_graph(model)
+        return Members(
+            manifest=manifest,
+            model=model,
+            golden=from_bytes(
+                bytes(members["golden_inputs.npy"]),
+                bytes(members["golden_probabilities.npy"]),
+                preprocess=manifest.preprocess,
+                classes=len(manifest.classes),
+            ),
+            readme=bytes(members["README.md"]).decode("utf-8", "replace"),
+            report=_report(members),
+            size_bytes=len(content),
+        )
+
+
+@contextmanager
+def about(path: Path) -> Iterator[None]:
+    """Note in every `BundleError` raised inside which file it is about."""
+    try:
+        yield
+    except BundleError as error:
+        error.path = error.path or str(path)
+        raise
 
 
 def _content(path: Path) -> bytes:
     if path.is_dir():
-        raise BundleError(f"{path} is a folder", code="not_a_bundle", hint="name the .foveal file", path=path)
+        raise BundleError(f"{path} is a folder", code="not_a_bundle", hint="name the .foveal file")
     try:
         content = read_regular(path, _SIZE_CAP + 1)
     except ImageError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             raise NotFoundError(f"there is no {path}", path=path) from None
-        raise BundleError(error.message, code=error.code, path=path) from error
+        raise BundleError(error.message, code=error.code) from error
     if len(content) > _SIZE_CAP:
-        raise BundleError(f"{path} is larger than {_SIZE_CAP} bytes", code="too_many_bytes", path=path)
+        raise BundleError(f"{path} is larger than {_SIZE_CAP} bytes", code="too_many_bytes")
     return content
 
 

@@ -31,11 +31,7 @@ def check_graph(model: bytes) -> None:
         BundleError: Code `bad_graph`; it is no ONNX model, names another file for its weights, has an
             operator outside the standard domain, its own functions, or a loop or branch.
     """
-    try:
-        graphs = _Walk().message("model", memoryview(model), 0)
-    except (ValueError, IndexError) as error:
-        raise _refused(f"it is not a readable ONNX file: {error}") from None
-    if graphs == 0:
+    if _Walk().message("model", memoryview(model), 0) == 0:
         raise _refused("it holds no graph")
 
 
@@ -48,17 +44,17 @@ class _Walk:
     def message(self, kind: str, content: memoryview, depth: int) -> int:
         """Look at one message and all it holds; return how many messages those were."""
         if depth > _DEPTH:
-            raise ValueError("messages are nested too deeply")
+            raise _unreadable("messages are nested too deeply")
         inside = _INSIDE.get(kind, {})
         count = 0
         for field, value in _fields(content):
             self.fields += 1
             if self.fields > _FIELDS:
-                raise ValueError("it has too many parts")
+                raise _unreadable("it has too many parts")
             _check(kind, field, value)
             if field in inside:
                 if not isinstance(value, memoryview):
-                    raise ValueError(f"field {field} of a {kind} is no message")
+                    raise _unreadable(f"field {field} of a {kind} is no message")
                 count += 1 + self.message(inside[field], value, depth + 1)
         return count
 
@@ -90,25 +86,31 @@ def _fields(content: memoryview) -> Iterator[tuple[int, Value]]:
             length = 4 if wire == _FIXED32 else 8
             value, offset = content[offset : offset + length], offset + length
         else:
-            raise ValueError(f"wire type {wire}")
+            raise _unreadable(f"wire type {wire}")
         if field == 0 or offset > len(content):
-            raise ValueError("a field is cut short")
+            raise _unreadable("a field is cut short")
         yield field, value
 
 
 def _varint(content: memoryview, offset: int) -> tuple[int, int]:
     value = 0
     for shift in range(0, 70, 7):
+        if offset >= len(content):
+            raise _unreadable("a field is cut short")
         byte = content[offset]
         offset += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value, offset
-    raise ValueError("a number is too long")
+    raise _unreadable("a number is too long")
 
 
 def _text(value: memoryview) -> str:
     return bytes(value[:80]).decode("utf-8", "replace")
+
+
+def _unreadable(what: str) -> BundleError:
+    return _refused(f"it is not a readable ONNX file: {what}")
 
 
 def _refused(what: str) -> BundleError:

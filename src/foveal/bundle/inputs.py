@@ -87,9 +87,12 @@ _CONVERT = {
 
 
 def _file(path: Path) -> bytes:
+    name = printable(str(path))
+    if "\0" in name:
+        raise ImageError(f"no file can be called {name!r}", code="io_error")
     try:
         return read_regular(path, LIMITS.content_bytes + 1)
     except ImageError as error:
         if isinstance(error.__cause__, FileNotFoundError):
-            raise NotFoundError(f"there is no {printable(str(path))}", path=printable(str(path))) from None
+            raise NotFoundError(f"there is no {name}", path=name) from None
         raise

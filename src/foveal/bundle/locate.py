@@ -1,5 +1,6 @@
 """Which file is meant by MODEL: a bundle, or the run folder that holds one."""
 
+import stat
 from pathlib import Path
 
 from foveal.bundle.archive import SUFFIX
@@ -14,11 +15,13 @@ def locate(model: str | Path) -> Path:
         BundleError: Code `ambiguous`; the folder holds several bundles.
     """
     path = Path(model)
-    if not path.is_dir():
-        if not path.exists():
-            raise NotFoundError(
-                f"there is no {path}", hint="MODEL is a run folder or a .foveal file", path=path
-            )
+    try:
+        is_folder = stat.S_ISDIR(path.stat().st_mode)
+    except (OSError, ValueError):  # a dead link, no permission, a name that no file can have
+        raise NotFoundError(
+            f"there is no {path}", hint="MODEL is a run folder or a .foveal file", path=path
+        ) from None
+    if not is_folder:
         return path
     found = sorted(entry for entry in path.glob(f"*{SUFFIX}") if entry.is_file())
     if not found:

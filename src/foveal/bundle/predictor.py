@@ -84,14 +84,11 @@ class Predictor:
         """
         load = catalog.find(engines, engine)
         path = locate(path)
-        try:
-            members = archive.read(path)
+        members = archive.read(path)
+        with archive.about(path):
             session: Session = load(members.model, threads=threads or usable_cpus())
             _check_fit(session, members.manifest)
             golden.verify(session, members.golden)
-        except BundleError as error:
-            error.path = error.path or str(path)
-            raise
         return cls(members.manifest, members.size_bytes, members.report, session)
 
     @property
@@ -126,7 +123,9 @@ class Predictor:
         """
         shape = self.session.input_shape
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != shape:
-            raise UsageError(f"run needs uint8 (N, *{shape}); got {images.dtype} {images.shape}")
+            raise UsageError(
+                f"run needs uint8 (N, {', '.join(map(str, shape))}); got {images.dtype} {images.shape}"
+            )
         if len(images) == 0:
             return Outputs(*(np.empty((0, len(self.classes)), np.float32) for _ in range(2)))
         return Outputs(*self.session.run(np.ascontiguousarray(images)))

@@ -11,7 +11,9 @@ from foveal.core.extras import need
 
 
 def models(
-    size: Annotated[int, typer.Option(min=16, help="Side of the input that parameters are counted for.")] = 32,
+    size: Annotated[
+        int, typer.Option(min=16, help="Side of the input that parameters are counted for.")
+    ] = 32,
     classes: Annotated[int, typer.Option(min=2, help="Classes that parameters are counted for.")] = 10,
     channels: Annotated[int, typer.Option(min=1, help="Channels that parameters are counted for.")] = 3,
     as_json: Json = False,

@@ -1,19 +1,16 @@
 """`foveal train`: from labelled pictures to a proven recognizer."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from foveal.cli._frame import Force, Json, Out, Quiet, Strict, Threads, Verbose, emit
 from foveal.cli._progress import progress
+from foveal.cli._trained import show
 from foveal.core import units
 from foveal.core.errors import DeviceError, UsageError
 from foveal.core.extras import need
-
-if TYPE_CHECKING:
-    from foveal.flows.train import TrainResult
 
 
 def train(
@@ -64,36 +61,6 @@ def train(
     emit(
         result.document,
         as_json=as_json,
-        human=lambda console: _show(console, result),
+        human=lambda console: show(console, result),
         exit_code=0 if result.document["ok"] else 10,
     )
-
-
-def _show(console: Console, result: "TrainResult") -> None:
-    from foveal.report import words
-
-    document, evaluation = result.document, result.evaluation
-    console.print(
-        f"trained {document['model']} in {units.show_seconds(document['seconds'])}: "
-        f"{document['epochs']:.3g} passes, {document['images_per_second']:.0f} images/s"
-    )
-    for what, reason in document["plan"]["reasons"].items():
-        console.print(f"{what:<10}{reason}")
-    if evaluation is None:
-        parity = document["parity"]
-        console.print(
-            f"[bold]gate failed[/]: the exported file differs from the network by "
-            f"{parity['max_abs_difference']:.2g} and changes {parity['clear_flips']} decisions; "
-            "no bundle was written"
-        )
-        return
-    console.print(f"[bold]test[/]      {words.measured(evaluation['metrics']['accuracy'])}")
-    for say in (words.against_majority, words.calibration, words.abstention, words.prediction_sets):
-        console.print(f"          {say(evaluation)}")
-    for sentence in [*words.weak_points(evaluation), *words.unproven(evaluation)]:
-        console.print(f"weak      {sentence}")
-    if result.bundle is not None:
-        console.print(f"report  {result.report}")
-        console.print(f"figures {result.run / 'figures'}")
-        console.print(f"bundle  {result.bundle}")
-        console.print(f"next    foveal predict {result.bundle} PICTURE")

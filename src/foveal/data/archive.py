@@ -13,8 +13,10 @@ import stat
 import tarfile
 import tempfile
 import threading
+import weakref
 import zipfile
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BufferedIOBase
 from pathlib import Path
@@ -61,21 +63,36 @@ def archive_tree(path: Path, *, limits: ArchiveLimits = ARCHIVE_LIMITS) -> Tree:
         WriteError: No room for the decompressed temporary.
     """
     try:
-        file = path.open("rb")
+        packed = _Shared(path.open("rb"))
+        magic = packed.at(0, 6)
+        if magic.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+            return _zip_tree(path, packed, limits)
+        opener = _decompressor(magic)
+        plain = packed if opener is None else _decompress(path, opener(packed.file), limits)
     except OSError as error:
+        if isinstance(error, WriteError):
+            raise
         raise DataError(f"cannot read {path}: {error.strerror}", code="io_error", path=path) from error
-    magic = file.read(6)
-    file.seek(0)
-    if magic.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return _zip_tree(path, file, limits)
-    compressed = _decompressor(file, magic)
-    plain = file if compressed is None else _decompress(path, compressed, limits)
     return _tar_tree(path, plain, limits)
 
 
-def _zip_tree(path: Path, file: IO[bytes], limits: ArchiveLimits) -> Tree:
+class _Shared:
+    """An open file that any thread may read from, closed when nobody holds this any more."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+        self._lock = threading.Lock()
+        weakref.finalize(self, file.close)
+
+    def at(self, place: int, count: int) -> bytes:
+        with self._lock:
+            self.file.seek(place)
+            return self.file.read(count)
+
+
+def _zip_tree(path: Path, shared: _Shared, limits: ArchiveLimits) -> Tree:
     try:
-        archive = zipfile.ZipFile(file)
+        archive = zipfile.ZipFile(shared.file)
     except (zipfile.BadZipFile, ValueError, OSError) as error:
         raise DataError(f"{path} is no readable zip: {error}", code="archive_corrupt", path=path) from error
     names = _Names(path, limits)
@@ -90,7 +107,7 @@ def _zip_tree(path: Path, file: IO[bytes], limits: ArchiveLimits) -> Tree:
         if name is not None:
             members[name] = member
 
-    def fetch(name: str, count: int) -> bytes:
+    def fetch(name: str, count: int, _held: _Shared = shared) -> bytes:
         try:
             with archive.open(members[name]) as content:
                 return content.read(count)
@@ -110,11 +127,12 @@ def _zip_tree(path: Path, file: IO[bytes], limits: ArchiveLimits) -> Tree:
     return Tree(path, "zip", sizes, names.folders(), (), fetch)
 
 
-def _tar_tree(path: Path, file: IO[bytes], limits: ArchiveLimits) -> Tree:
+def _tar_tree(path: Path, shared: _Shared, limits: ArchiveLimits) -> Tree:
     names = _Names(path, limits)
+    shared.file.seek(0)
     places: dict[str, tuple[int, int]] = {}
     try:
-        with tarfile.open(fileobj=file, mode="r:") as archive:
+        with tarfile.open(fileobj=shared.file, mode="r:") as archive:
             for member in archive:
                 if not (member.isfile() or member.isdir()) or member.issparse():
                     raise names.unsafe(member.name, "is a link, a device or sparse")
@@ -122,53 +140,44 @@ def _tar_tree(path: Path, file: IO[bytes], limits: ArchiveLimits) -> Tree:
                 if name is not None:
                     places[name] = (member.offset_data, member.size)
             end = archive.offset
-    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+    except (tarfile.TarError, EOFError, OSError) as error:
         code = "archive_corrupt" if places else "not_an_archive"
         raise DataError(f"{path} is no readable tar: {error}", code=code, path=path) from error
-    lock = threading.Lock()
-
-    def fetch_at(place: int, count: int) -> bytes:
-        with lock:
-            file.seek(place)
-            return file.read(count)
-
     # tarfile takes a damaged header for the end; the real end is a block of zeros.
-    if fetch_at(end, _BLOCK) != bytes(_BLOCK):
+    if shared.at(end, _BLOCK) != bytes(_BLOCK):
         raise DataError(f"{path} ends too early or is damaged", code="archive_corrupt", path=path)
 
     def fetch(name: str, count: int) -> bytes:
         place, size = places[name]
-        return fetch_at(place, min(count, size))
+        return shared.at(place, min(count, size))
 
     sizes = {name: places[name][1] for name in sorted(places)}
     return Tree(path, "tar", sizes, names.folders(), (), fetch)
 
 
-def _decompressor(file: IO[bytes], magic: bytes) -> BufferedIOBase | None:
+def _decompressor(magic: bytes) -> Callable[[IO[bytes]], BufferedIOBase] | None:
     if magic.startswith(b"\xfd7zXZ\0"):
-        return lzma.LZMAFile(file)
+        return lzma.LZMAFile
     if magic.startswith(b"\x1f\x8b"):
-        return gzip.GzipFile(fileobj=file)
-    return bz2.BZ2File(file) if magic.startswith(b"BZh") else None
+        return lambda file: gzip.GzipFile(fileobj=file)
+    return bz2.BZ2File if magic.startswith(b"BZh") else None
 
 
-def _decompress(path: Path, compressed: BufferedIOBase, limits: ArchiveLimits) -> IO[bytes]:
-    # The file lives as long as the tree that reads from it.
-    plain = tempfile.SpooledTemporaryFile(max_size=limits.memory_bytes)  # noqa: SIM115
+def _decompress(path: Path, compressed: BufferedIOBase, limits: ArchiveLimits) -> _Shared:
+    plain = _Shared(tempfile.SpooledTemporaryFile(max_size=limits.memory_bytes))  # noqa: SIM115
     length = 0
     while piece := _next_piece(path, compressed):
         length += len(piece)
         if length > limits.uncompressed_bytes:
             raise _too_much(path, f"more than {limits.uncompressed_bytes} bytes")
         try:
-            plain.write(piece)
+            plain.file.write(piece)
         except OSError as error:
             raise WriteError(
                 f"no room to decompress {path}: {error.strerror}",
                 hint="set TMPDIR to a folder on a larger disk",
                 path=path,
             ) from error
-    plain.seek(0)
     return plain
 
 

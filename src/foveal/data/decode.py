@@ -20,9 +20,10 @@ from PIL.WebPImagePlugin import WebPImageFile
 from foveal.core.errors import ImageError, UsageError
 from foveal.data.dataset import Header, UInt8
 from foveal.data.pixels import png
+from foveal.data.pixels.canvas import gif_canvas, webp_canvas
 from foveal.data.pixels.color import GREY_MODES, to_channels
 from foveal.data.pixels.orientation import orientation, swaps_sides, upright
-from foveal.data.pixels.signature import picture_format, webp_canvas
+from foveal.data.pixels.signature import picture_format
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class _Whole(io.BytesIO):
     ended = False
 
     def read(self, size: int | None = -1, /) -> bytes:
-        data = super().read(size)
+        data = io.BytesIO.read(self, size)  # a picture is read in some forty pieces: super() would show
         if size and len(data) < size:
             self.ended = True
             if not data:
@@ -134,6 +135,8 @@ def _open(content: bytes, limits: Limits) -> ImageFile:
     metadata = 0
     if kind == "WebP":
         _check_size(*webp_canvas(content), limits)
+    elif kind == "GIF":
+        _check_size(*gif_canvas(content), limits)
     elif kind == "PNG":
         metadata = png.walk(content).metadata_bytes
     file = _Whole(content)

@@ -66,7 +66,12 @@ class Preprocess(BaseModel):
         Raises:
             UsageError: Another dtype, rank or number of channels.
         """
-        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != self.channels:
+        if (
+            pixels.dtype != np.uint8
+            or pixels.ndim != 3
+            or pixels.shape[2] != self.channels
+            or not pixels.size
+        ):
             raise UsageError(
                 f"need uint8 pixels (H, W, {self.channels}); got {pixels.dtype} {pixels.shape}",
                 hint="convert to 0..255 uint8, height first, channels last",

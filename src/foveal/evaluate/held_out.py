@@ -93,6 +93,6 @@ def readable(held_out: HeldOut, positions: Sequence[int]) -> tuple[list[UInt8], 
             images.append(held_out.read(position))
             found.append(position)
         except ImageError as error:
-            error.path = error.path or held_out.sources[position]
+            error.path = held_out.sources[position]
             errors.append(error.with_traceback(None))  # a traceback would keep the picture alive
     return images, found, errors

@@ -22,7 +22,8 @@ _PARTS = tuple(
 _CLOTHES = (
     "T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
 )  # fmt: skip
-_SECONDS = {"fashion-mnist": 120.0, "digits": 45.0}  # enough to see what it can do, not the best it can do
+# Enough to see what it can do, not the best it can do. A budget of passes cannot be too short.
+_LENGTH: dict[str, dict[str, float]] = {"fashion-mnist": {"time_seconds": 120.0}, "digits": {"epochs": 30.0}}
 
 
 def demo(
@@ -39,7 +40,7 @@ def demo(
     Args:
         name: `fashion-mnist` or `digits`; None takes the first that the machine has.
         folder: Where to lay the data out; None: `demo/<name>`.
-        recipe: As for `train`; without epochs and time it gets a budget of one or two minutes.
+        recipe: As for `train`; without epochs and time it is kept to about two minutes.
         out: Run folder; None: `runs/train-<n>`.
         force: Write into a run folder that is not empty.
         progress: Told about every stage.
@@ -53,7 +54,7 @@ def demo(
     data = lay_out(name, folder or Path("demo") / name)
     recipe = recipe or Recipe()
     if recipe.epochs is None and recipe.time_seconds is None:
-        recipe = recipe.changed(time_seconds=_SECONDS[name])
+        recipe = recipe.changed(**_LENGTH[name])
     result = train(data, recipe=recipe, out=out, force=force, progress=progress)
     return replace(result, document={**result.document, "schema": SCHEMA, "data": str(data)})
 

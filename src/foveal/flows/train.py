@@ -22,6 +22,7 @@ from foveal.core.random import seed_for
 from foveal.core.types import Gate
 from foveal.evaluate.held_out import HeldOut
 from foveal.evaluate.reporting import report
+from foveal.flows._log import Logged
 from foveal.flows._prepare import Prepared, prepare
 from foveal.flows._report import write_report
 from foveal.flows._ship import Shipped, ship
@@ -134,6 +135,7 @@ class _Job:
 
 def _carry_on(run: Path, job: _Job) -> TrainResult:
     """Do whatever the run has not done yet."""
+    job = replace(job, progress=Logged(job.progress, run / "log.txt"))
     threads = job.recipe.threads or machine.usable_cpus()
     prepared = prepare(job.data, run, job.recipe, strict=job.strict, threads=threads, progress=job.progress)
     plan = read_plan(run / "plan.json") or _plan(run, job, prepared)

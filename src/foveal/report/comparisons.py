@@ -70,7 +70,7 @@ def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> Chart:
 def robustness(rows: Sequence[Row], clean: Row) -> Chart:
     """Draw the accuracy on disturbed images, each with its interval, against the undisturbed one."""
     ordered = sorted(rows, key=lambda row: float(row["accuracy"]["value"]))
-    names = [f"{short(row['corruption'])} {row['severity']}" for row in ordered]
+    names = [row["corruption"].replace("_", " ") for row in ordered]
 
     def paint(axes: Axes) -> None:
         axes.axvline(clean["value"], color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)))

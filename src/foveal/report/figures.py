@@ -25,10 +25,9 @@ def page_charts(document: words.Document, history: Sequence[Row] = ()) -> dict[s
     drawn = [
         *(learning_curve(history, of=name) for name in ("loss", "accuracy") if _points(history, name) > 1),
         reliability(document["reliability"], calibration=words.calibration(document)),
+        risk_coverage(document["risk_coverage"], metrics["coverage_at_risk"]),
     ]
-    if document["risk_coverage"]:
-        drawn.append(risk_coverage(document["risk_coverage"], metrics["coverage_at_risk"]))
-    if document.get("robustness"):
+    if document["robustness"]:
         drawn.append(robustness(document["robustness"], metrics["accuracy"]))
     return {chart.name: chart for chart in drawn}
 

@@ -4,7 +4,7 @@ Every function reads the `foveal.evaluate/1` document and nothing else.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 Document = Mapping[str, Any]
@@ -109,6 +109,7 @@ def unproven(document: Document) -> list[str]:
         *_wide_accuracy(metrics["accuracy"]),
         *_few_images(metrics["per_class"]),
         *_absent(document["absent_classes"]),
+        *_unreadable(document["unreadable"]),
         *_no_threshold(metrics["coverage_at_risk"]),
         *_no_sets(metrics["conformal"]),
         "All of it holds for images that come about as these did. "
@@ -198,6 +199,14 @@ def _few_images(per_class: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def _absent(classes: list[str]) -> list[str]:
     return [f"Nothing is known about {listed(classes)}: no test images."] if classes else []
+
+
+def _unreadable(images: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not images:
+        return []
+    names = listed(image["source"] for image in images)
+    verb = "is" if len(images) == 1 else "are"
+    return [f"{count(len(images), 'image')} could not be read and {verb} in no number: {names}."]
 
 
 def _no_threshold(coverage: Mapping[str, Any]) -> list[str]:

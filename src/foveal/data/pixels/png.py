@@ -35,7 +35,8 @@ def walk(content: bytes) -> Png:
         ImageError: `truncated` (no end chunk) or `corrupt` (a checksum does not match).
     """
     view = memoryview(content)
-    position, metadata, header, pixels = _SIGNATURE_BYTES, 0, b"", []
+    position, metadata, header = _SIGNATURE_BYTES, 0, b""
+    pixels: list[memoryview] = []
     while position + 12 <= len(content):
         length, kind = struct.unpack_from(">I4s", content, position)
         end = position + 8 + length

@@ -1,7 +1,5 @@
 """What kind of file some bytes are, by the bytes alone: a name only says what was meant."""
 
-import struct
-
 from foveal.core.errors import ImageError
 
 ALLOWED = ("JPEG", "PNG", "WebP", "BMP", "GIF")
@@ -73,23 +71,3 @@ def _refused_format(content: bytes) -> str | None:
     if content[4:8] == b"ftyp":
         return "HEIC, AVIF or video"
     return "SVG" if b"<svg" in content[:1024].lower() else None
-
-
-def webp_canvas(content: bytes) -> tuple[int, int]:
-    """Return width and height that a WebP file declares; Pillow would allocate them before we can look.
-
-    Raises:
-        ImageError: `truncated` or `corrupt`.
-    """
-    if len(content) < 30 or int.from_bytes(content[4:8], "little") + 8 > len(content):
-        raise ImageError("the WebP file ends too early", code="truncated")
-    kind = content[12:16]
-    if kind == b"VP8X":
-        return int.from_bytes(content[24:27], "little") + 1, int.from_bytes(content[27:30], "little") + 1
-    if kind == b"VP8L":
-        bits = int.from_bytes(content[21:25], "little")
-        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    if kind == b"VP8 ":
-        width, height = struct.unpack_from("<HH", content, 26)
-        return width & 0x3FFF, height & 0x3FFF
-    raise ImageError(f"unknown WebP chunk {kind!r}", code="corrupt")

@@ -14,7 +14,7 @@ def at(levels: tuple[float, ...], severity: int) -> float:
     Raises:
         UsageError: Anything else; index -1 would quietly mean the strongest level.
     """
-    if isinstance(severity, bool) or severity not in range(1, 6):
+    if isinstance(severity, bool | float) or severity not in range(1, 6):
         raise UsageError(f"severity must be 1, 2, 3, 4 or 5; got {severity!r}")
     return levels[severity - 1]
 

@@ -1,0 +1,47 @@
+"""What a person is told when a training has ended."""
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from foveal.core import units
+from foveal.core.text import visible
+from foveal.report import words
+
+if TYPE_CHECKING:
+    from foveal.flows.train import TrainResult
+
+
+def show(console: Console, result: "TrainResult") -> None:
+    """Print what was decided, what was measured, what it does not prove, and where everything lies."""
+
+    def line(label: str, text: object) -> None:
+        console.print(f"{label:<10}{visible(str(text))}", markup=False)  # names are the user's
+
+    document, evaluation = result.document, result.evaluation
+    line(
+        "trained",
+        f"{document['model']} in {units.show_seconds(document['seconds'])}: "
+        f"{document['epochs']:.3g} passes, {document['images_per_second']:.0f} images/s",
+    )
+    for what, reason in document["plan"]["reasons"].items():
+        line(what, reason)
+    if evaluation is None:
+        parity = document["parity"]
+        difference, flips = parity["max_abs_difference"], parity["clear_flips"]
+        line("gate", f"failed: the exported file differs from the network by {difference:.2g}")
+        line("", f"and changes {flips} decisions; no bundle was written")
+        return
+    line("test", words.measured(evaluation["metrics"]["accuracy"]))
+    for say in (words.against_majority, words.calibration, words.abstention, words.prediction_sets):
+        line("", say(evaluation))
+    for label, sentences in (
+        ("weak", words.weak_points(evaluation)),
+        ("unproven", words.unproven(evaluation)),
+    ):
+        for number, sentence in enumerate(sentences):
+            line("" if number else label, sentence)
+    line("report", result.report)
+    line("figures", result.run / "figures")
+    line("bundle", result.bundle)
+    line("next", f"foveal predict {result.bundle} PICTURE")

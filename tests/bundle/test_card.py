@@ -1,0 +1,36 @@
+"""bundle.card: the model card says what the manifest says, and what is not proven."""
+
+from foveal.bundle.card import model_card
+
+
+def test_card_states_classes_input_decision_and_origin(draft) -> None:
+    card = model_card(draft())
+
+    assert "# colors: 3 classes" in card
+    assert "RGB, 16 × 16 pixels" in card
+    assert "declines below a confidence of 0.6000. Of the answers it gives, at most 1.0%" in card
+    assert "at least 90% of cases (split conformal, n=500)" in card
+    assert "9 to fit, 500 to calibrate, 50 held out" in card
+    assert "code Apache-2.0, weights Apache-2.0, data not stated" in card
+
+
+def test_card_admits_what_could_not_be_proven(draft) -> None:
+    card = model_card(
+        draft(
+            decision={
+                "abstain": {"threshold": None, "risk": 0.01, "delta": 0.05, "n": 7, "needed": 299},
+                "conformal": {"alpha": 0.1, "quantile": None, "n": 7},
+            }
+        )
+    )
+
+    assert "It never declines: 7 calibration images could not prove a risk of 0.01" in card
+    assert "Its prediction sets hold every class: 7 calibration images were too few" in card
+
+
+def test_class_names_cannot_break_out_of_the_card(draft) -> None:
+    names = [f"class {number}" for number in range(60)]
+    card = model_card(draft(classes=["a`b\n# Trust me", "c\x1b[31m", *names]))
+
+    assert "`a'b\\n# Trust me`, `c\\x1b[31m`" in card
+    assert "and 12 more" in card

@@ -1,0 +1,134 @@
+"""bundle.golden: vectors that notice an engine that computes something else."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from foveal.bundle import golden
+from foveal.bundle.engines.onnxruntime import onnxruntime
+from foveal.core.errors import BundleError
+from foveal.data.preprocess import Preprocess
+
+
+@pytest.fixture
+def session(classifier):
+    return onnxruntime(classifier(), threads=1)
+
+
+@pytest.fixture
+def vectors(session, draft):
+    return golden.measure(session, draft().preprocess)
+
+
+def test_measured_vectors_are_verified_by_the_same_session(session, vectors) -> None:
+    golden.verify(session, vectors)
+
+    assert vectors.inputs.shape == (4, 16, 16, 3)
+    assert np.array_equal(vectors.probabilities, session.run(vectors.inputs)[0])
+
+
+def test_vectors_are_the_same_on_every_run(session, draft, vectors) -> None:
+    again = golden.measure(session, draft().preprocess)
+
+    assert np.array_equal(again.inputs, vectors.inputs)
+    assert np.array_equal(again.probabilities, vectors.probabilities)
+
+
+def test_the_least_sure_pictures_are_kept(session, vectors) -> None:
+    candidates = golden._pictures(16, 3)
+    confidence = session.run(candidates)[0].max(axis=1)
+
+    assert np.allclose(vectors.probabilities.max(axis=1), np.sort(confidence)[:4], atol=1e-6)
+
+
+def test_pictures_differ_and_use_the_whole_range() -> None:
+    pictures = golden._pictures(32, 3)
+
+    assert pictures.dtype == np.uint8
+    assert len(np.unique(pictures.reshape(len(pictures), -1), axis=0)) == len(pictures)
+    assert pictures.min() < 20
+    assert pictures.max() > 235
+
+
+@pytest.mark.parametrize(("size", "count"), [(8, 4), (64, 4), (128, 4), (224, 2), (512, 2)])
+def test_large_pictures_are_fewer(size, count, classifier) -> None:
+    session = onnxruntime(classifier(size=size), threads=1)
+
+    vectors = golden.measure(session, Preprocess(size=size, channels=3, mean=(0, 0, 0), std=(1, 1, 1)))
+
+    assert len(vectors.inputs) == count
+
+
+def test_other_engine_within_the_tolerance_passes_and_beyond_is_refused(session, vectors) -> None:
+    shift = np.zeros_like(vectors.probabilities)
+    shift[0, :2] = 0.0009, -0.0009
+    golden.verify(session, replace(vectors, probabilities=vectors.probabilities + shift))
+
+    with pytest.raises(BundleError, match=r"onnxruntime .* a probability is off by 0\.0018") as caught:
+        golden.verify(session, replace(vectors, probabilities=vectors.probabilities + 2 * shift))
+    assert caught.value.code == "golden_mismatch"
+
+
+def test_other_number_of_classes_is_refused(classifier, vectors) -> None:
+    with pytest.raises(BundleError, match="5 classes instead of 3"):
+        golden.verify(onnxruntime(classifier(classes=5), threads=1), vectors)
+
+
+def test_other_temperature_is_noticed(classifier, vectors) -> None:
+    with pytest.raises(BundleError, match="a probability is off by"):
+        golden.verify(onnxruntime(classifier(temperature=1.6), threads=1), vectors)
+
+
+def read_back(vectors, draft, **changes):
+    parts = {
+        "inputs": golden.to_bytes(vectors.inputs),
+        "probabilities": golden.to_bytes(vectors.probabilities),
+        "preprocess": draft().preprocess,
+        "classes": 3,
+        **changes,
+    }
+    return golden.from_bytes(
+        parts["inputs"], parts["probabilities"], preprocess=parts["preprocess"], classes=parts["classes"]
+    )
+
+
+def test_vectors_survive_being_written(vectors, draft) -> None:
+    found = read_back(vectors, draft)
+
+    assert np.array_equal(found.inputs, vectors.inputs)
+    assert np.array_equal(found.probabilities, vectors.probabilities)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda v: {"inputs": golden.to_bytes(v.inputs[:, :8])}, r"golden_inputs\.npy holds uint8 \(4, 8"),
+        (lambda v: {"inputs": golden.to_bytes(v.inputs.astype(np.int8))}, "holds int8"),
+        (lambda v: {"inputs": golden.to_bytes(np.repeat(v.inputs, 2, axis=0))}, r"golden_inputs\.npy has"),
+        (lambda v: {"probabilities": golden.to_bytes(v.probabilities.astype(">f4"))}, "holds >f4"),
+        (lambda v: {"probabilities": golden.to_bytes(v.probabilities) + b"\0"}, "bytes of numbers instead"),
+        (lambda v: {"probabilities": golden.to_bytes(v.probabilities)[:-1]}, "bytes of numbers instead"),
+        (lambda v: {"probabilities": golden.to_bytes(v.probabilities * np.nan)}, "holds NaN"),
+        (lambda v: {"classes": 4}, r"golden_probabilities\.npy holds float32 \(4, 3\)"),
+    ],
+)
+def test_arrays_of_another_kind_are_refused(vectors, draft, change, message) -> None:
+    with pytest.raises(BundleError, match=message) as caught:
+        read_back(vectors, draft, **change(vectors))
+
+    assert caught.value.code == "tampered"
+
+
+def test_header_that_lies_takes_no_memory(vectors, draft) -> None:
+    content = golden.to_bytes(vectors.inputs).replace(b"(4, 16, 16, 3)", b"(4000000000, )")
+
+    with pytest.raises(BundleError, match=r"golden_inputs\.npy holds uint8 \(4000000000,\)"):
+        read_back(vectors, draft, inputs=content)
+
+
+def test_objects_are_refused(vectors, draft) -> None:
+    content = golden.to_bytes(vectors.inputs).replace(b"'|u1'", b"'|O' ")
+
+    with pytest.raises(BundleError, match=r"golden_inputs\.npy"):
+        read_back(vectors, draft, inputs=content)

@@ -1,0 +1,105 @@
+"""calibrate.fit: parts that do not overlap, and promises that hold from end to end."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from foveal.calibrate.conformal import lac
+from foveal.calibrate.fit import Promises, fit_decision, split_roles
+from foveal.calibrate.temperature import calibrated, temperature
+from foveal.core.errors import UsageError
+from foveal.tasks.classify.decode import prediction_sets
+
+
+def drawn(n, *, seed=0, classes=5):
+    """Return logits of a network that is too sure, and labels."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(classes, size=n)
+    scores = rng.normal(size=(n, classes)) + 3 * np.eye(classes)[labels]
+    return (4 * scores).astype(np.float32), labels
+
+
+@given(n=st.integers(2, 200), classes=st.integers(1, 10), seed=st.integers(0, 1000))
+def test_a_third_tunes_two_thirds_prove_and_nobody_does_both(n, classes, seed):
+    labels = np.random.default_rng(seed).integers(classes, size=n)
+
+    tuning, proving = split_roles(labels, seed=seed)
+
+    assert sorted([*tuning, *proving]) == list(range(n))
+    assert len(tuning) >= 1
+    assert len(proving) >= 1
+    assert abs(len(tuning) - n / 3) <= 1
+    for k in range(classes):
+        assert abs((labels[tuning] == k).sum() - (labels == k).sum() / 3) <= 1
+
+
+def test_every_image_tunes_in_a_third_of_the_seeds():
+    labels = np.array([0, 0, 0, 0, 1, 2, 2])
+
+    chosen = [np.isin(np.arange(7), split_roles(labels, seed=seed)[0]) for seed in range(3000)]
+
+    assert np.mean(chosen, axis=0) == pytest.approx(np.full(7, 1 / 3), abs=0.04)
+
+
+def test_equal_seeds_divide_equally():
+    labels = np.arange(100) % 7
+
+    assert (split_roles(labels, seed=1)[0] == split_roles(labels, seed=1)[0]).all()
+    assert set(split_roles(labels, seed=1)[0]) != set(split_roles(labels, seed=2)[0])
+
+
+def test_each_part_of_the_decision_is_fitted_on_its_own_images():
+    logits, labels = drawn(900)
+    tuning, proving = split_roles(labels, seed=3)
+
+    fitted, decision = fit_decision(logits, labels, seed=3)
+
+    assert fitted == temperature(logits[tuning], labels[tuning])
+    assert decision.conformal == lac(calibrated(logits, fitted)[proving], labels[proving])
+    assert decision.conformal.n == decision.abstain.n == len(proving)
+
+
+def test_labels_of_tuning_images_reach_the_proof_only_through_temperature_and_thresholds():
+    logits, labels = drawn(900)
+    tuning, _ = split_roles(labels, seed=0)
+    poisoned = labels.copy()
+    poisoned[tuning] = np.roll(labels[tuning], 1)
+    promises = Promises(risk=0.3)
+
+    fitted, decision = fit_decision(logits, poisoned, promises=promises)
+
+    assert fitted > fit_decision(logits, labels, promises=promises)[0]
+    _, proving = split_roles(poisoned, seed=0)
+    covered = prediction_sets(calibrated(logits, fitted), decision.conformal)[np.arange(900), poisoned]
+    assert covered[proving].mean() >= 0.9, "the sets are as valid as before, only larger"
+
+
+def test_both_promises_hold_on_new_images():
+    covered, risks = [], []
+    for seed in range(60):
+        logits, labels = drawn(2200, seed=seed)
+        fitted, decision = fit_decision(
+            logits[:1200], labels[:1200], promises=Promises(0.1, 0.05, 0.1), seed=seed
+        )
+        new, truth = calibrated(logits[1200:], fitted), labels[1200:]
+        covered.append(prediction_sets(new, decision.conformal)[np.arange(1000), truth].mean())
+        answered = new.max(axis=1) >= decision.abstain.threshold
+        risks.append((new.argmax(axis=1) != truth)[answered].mean())
+
+    assert np.mean(covered) >= 0.9 - 0.005
+    assert np.mean(np.array(risks) > 0.05) <= 0.2, "0.1 by promise, and the noise of 1,000 test images"
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_almost_no_images_give_a_decision_that_promises_nothing(n):
+    fitted, decision = fit_decision(*drawn(n))
+
+    assert 0.05 <= fitted <= 20
+    assert decision.conformal.quantile is None
+    assert (decision.abstain.threshold, decision.abstain.needed) == (None, 299)
+
+
+def test_no_images_are_refused():
+    with pytest.raises(UsageError, match="logits need at least 1 image"):
+        fit_decision(*drawn(0))

@@ -1,0 +1,312 @@
+"""foveal predict: every kind of input, every kind of output, every way to end."""
+
+import csv
+import io
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from foveal.cli._main import run
+
+COLORS = {"red": (220, 30, 30), "green": (30, 220, 30), "blue": (30, 30, 220)}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder with three pictures, an unreadable one and clutter, which is the current folder's `in`."""
+    monkeypatch.chdir(tmp_path)
+    Path("in/deep").mkdir(parents=True)
+    for place, (name, color) in zip(("in", "in/deep", "in"), COLORS.items(), strict=True):
+        Image.new("RGB", (40, 30), color).save(f"{place}/{name}.png")
+    Path("in/bad.jpg").write_bytes(b"<html>not found</html>")
+    Path("in/notes.txt").write_text("x")
+    Path("in/.hidden.png").write_bytes(b"x")
+    return tmp_path
+
+
+@pytest.fixture
+def predict(bundle, folder, capsys):
+    """Run the command in the folder; return exit code, stdout and stderr."""
+
+    def call(*arguments: str, model: object = bundle) -> tuple[int, str, str]:
+        capsys.readouterr()
+        return run(["predict", str(model), *arguments]), *capsys.readouterr()
+
+    return call
+
+
+def answers(out: str) -> dict[str, str]:
+    return {p["source"]: p.get("label") or p["error"]["code"] for p in json.loads(out)["predictions"]}
+
+
+def test_json_is_the_contracts_document(predict, bundle) -> None:
+    code, out, _ = predict("in/red.png", "--json")
+
+    document = json.loads(out)
+    assert code == 0
+    assert list(document) == ["schema", "ok", "bundle", "digest", "predictions"]
+    assert document["schema"] == "foveal.predict/1"
+    assert document["ok"] is True
+    assert document["bundle"] == str(bundle)
+    [prediction] = document["predictions"]
+    assert list(prediction) == ["source", "label", "confidence", "abstain", "set", "scores"]
+    assert prediction["label"] == "red"
+    assert prediction["abstain"] is False
+    assert prediction["set"] == ["red"]
+    assert sum(prediction["scores"].values()) == pytest.approx(1, abs=1e-6)
+
+
+def test_folder_stands_for_its_pictures_in_order(predict) -> None:
+    code, out, _ = predict("in", "--json")
+
+    assert code == 0
+    assert list(answers(out).items()) == [
+        ("in/bad.jpg", "not_image"),
+        ("in/blue.png", "blue"),
+        ("in/deep/green.png", "green"),
+        ("in/red.png", "red"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("in/*.png", ["in/blue.png", "in/red.png"]),
+        ("in/**/*.png", ["in/blue.png", "in/deep/green.png", "in/red.png"]),
+        ("i[n]", ["in/bad.jpg", "in/blue.png", "in/deep/green.png", "in/red.png"]),
+    ],
+)
+def test_pattern_that_the_shell_left_alone_is_expanded(predict, pattern, expected) -> None:
+    assert list(answers(predict(pattern, "--json")[1])) == expected
+
+
+def test_file_whose_name_looks_like_a_pattern_is_a_file(predict) -> None:
+    shutil.copy("in/red.png", "in/[1].png")
+
+    assert answers(predict("in/[1].png", "--json")[1]) == {"in/[1].png": "red"}
+
+
+@pytest.mark.parametrize(
+    ("content", "options"),
+    [
+        (b"in/red.png\nin/deep\n\nnix.png", []),
+        (b"in/red.png\0in/deep\0nix.png\0", ["-0"]),
+    ],
+)
+def test_list_on_stdin_is_read(predict, monkeypatch, content, options) -> None:
+    Path("list").write_bytes(content)
+
+    with Path("list").open() as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        code, out, _ = predict("-", "--json", *options)
+
+    assert code == 0
+    assert answers(out) == {"in/red.png": "red", "in/deep/green.png": "green", "nix.png": "not_found"}
+
+
+def test_jsonl_is_one_object_a_line(predict) -> None:
+    code, out, err = predict("in", "--jsonl")
+
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [line["source"] for line in lines] == [
+        "in/bad.jpg",
+        "in/blue.png",
+        "in/deep/green.png",
+        "in/red.png",
+    ]
+    assert set(lines[0]["error"]) == {"code", "message", "hint", "path"}
+    assert err.startswith("foveal: 4 inputs, 1 unusable, ")
+
+
+def test_csv_is_read_by_the_standard_library(predict) -> None:
+    Path('in/a, "b".png').write_bytes(Path("in/red.png").read_bytes())
+
+    rows = list(csv.DictReader(io.StringIO(predict("in", "--csv")[1])))
+
+    assert [row["source"] for row in rows][:2] == ['in/a, "b".png', "in/bad.jpg"]
+    assert rows[0]["label"] == "red"
+    assert rows[0]["abstain"] == "false"
+    assert json.loads(rows[0]["set"]) == ["red"]
+    assert 0 < float(rows[0]["confidence"]) <= 1
+    assert rows[1]["label"] == ""
+    assert rows[1]["error"] == "not_image"
+
+
+def test_people_get_a_table_and_the_talk_on_stderr(predict) -> None:
+    code, out, err = predict("in")
+
+    lines = out.splitlines()
+    assert code == 0
+    assert lines[0].split() == ["label", "confidence", "answers", "set", "source"]
+    assert lines[1].endswith("in/bad.jpg: these bytes are no picture")
+    assert lines[2].split()[0] == "blue"
+    assert lines[2].split()[2:] == ["yes", "blue", "in/blue.png"]
+    assert "1 unusable" in err
+    assert predict("in", "-q")[2] == ""
+
+
+def test_names_cannot_drive_the_terminal(predict, make_bundle, folder) -> None:
+    shutil.copy("in/red.png", "in/\x1b[2J.png")
+    model = make_bundle(folder / "named.foveal", classes=["\x1b[31mred", "x" * 40, "blue"])
+
+    out = predict("in", model=model)[1]
+
+    assert "\x1b" not in out
+    assert r"\x1b[31mred" in out
+    assert "in/\\x1b[2J.png" in out
+
+
+def test_name_that_is_no_utf8_is_written_with_escapes(predict) -> None:
+    shutil.copy(b"in/red.png", b"in/\xe4.png")
+
+    for style in ("--json", "--jsonl", "--csv", "-q"):
+        code, out, _ = predict("in", style)
+        assert code == 0
+        assert r"in/\xe4.png" in out.replace("\\\\", "\\")
+
+
+def test_undecided_threshold_is_null(predict, make_bundle, folder) -> None:
+    decision = {
+        "abstain": {"threshold": None, "risk": 0.01, "delta": 0.05, "n": 3},
+        "conformal": {"alpha": 0.1, "quantile": None, "n": 3},
+    }
+    model = make_bundle(folder / "few.foveal", decision=decision)
+
+    [prediction] = json.loads(predict("in/red.png", "--json", model=model)[1])["predictions"]
+    assert prediction["abstain"] is None
+    assert prediction["set"] == ["red", "green", "blue"] or set(prediction["set"]) == set(COLORS)
+    assert ',,"[' in predict("in/red.png", "--csv", model=model)[1]
+    assert " –  " in predict("in/red.png", model=model)[1]
+
+
+def test_run_folder_is_a_model(predict, bundle, tmp_path) -> None:
+    (tmp_path / "run").mkdir()
+    shutil.copy(bundle, tmp_path / "run/colors.foveal")
+
+    code, out, _ = predict("in/red.png", "--json", model="run")
+
+    assert code == 0
+    assert json.loads(out)["bundle"] == "run/colors.foveal"
+
+
+def test_threads_do_not_change_the_answers(predict) -> None:
+    assert predict("in", "--json", "--threads", "1")[1] == predict("in", "--json", "--threads", "3")[1]
+
+
+def test_all_unreadable_is_exit_65_with_the_document(predict) -> None:
+    code, out, err = predict("in/bad.jpg", "in/notes.txt", "--json")
+
+    assert code == 65
+    assert json.loads(out)["ok"] is False
+    assert answers(out) == {"in/bad.jpg": "not_image", "in/notes.txt": "not_image"}
+    assert predict("in/bad.jpg", "nix.png")[0] == 65
+
+
+def test_nothing_found_is_exit_66(predict, folder) -> None:
+    Path("empty").mkdir()
+
+    for inputs in (["empty"], ["*.nothing"], ["nix.png"], ["nix.png", "nix2.png"]):
+        code, out, _ = predict(*inputs, "--json")
+        assert code == 66
+        assert json.loads(out)["ok"] is False
+    code, out, err = predict("empty")
+    assert (code, out) == (66, "")
+    assert "no picture in empty" in err
+    code, out, _ = predict("empty", "--json")
+    assert json.loads(out)["error"]["code"] == "not_found"
+
+
+def test_missing_model_is_exit_66(predict) -> None:
+    code, out, _ = predict("in", "--json", model="nix.foveal")
+
+    assert code == 66
+    assert json.loads(out)["error"]["path"] == "nix.foveal"
+
+
+def test_two_styles_exclude_each_other(predict) -> None:
+    code, out, _ = predict("in", "--json", "--csv")
+
+    assert code == 2
+    assert json.loads(out)["error"]["message"] == "--json, --jsonl and --csv exclude each other"
+
+
+def test_tampered_bundle_is_exit_65_and_nothing_is_predicted(predict, bundle) -> None:
+    content = bytearray(bundle.read_bytes())
+    content[len(content) // 2] ^= 1
+    Path("bad.foveal").write_bytes(content)
+
+    code, out, _ = predict("in", "--json", model="bad.foveal")
+
+    assert code == 65
+    assert json.loads(out)["error"]["code"] == "tampered"
+    assert json.loads(out)["error"]["path"] == "bad.foveal"
+
+
+class Bomb:
+    """Creates a file when it is unpickled."""
+
+    def __reduce__(self):
+        return Path.touch, (Path("exploded"),)
+
+
+@pytest.mark.parametrize("kind", ["pickle", "torch zip"])
+def test_a_checkpoint_given_as_model_is_never_unpickled(predict, kind) -> None:
+    content = pickle.dumps(Bomb())
+    if kind == "torch zip":
+        with zipfile.ZipFile("model.pt", "w") as archive:
+            archive.writestr("model/data.pkl", content)
+            archive.writestr("model/version", "3\n")
+    else:
+        Path("model.pt").write_bytes(content)
+
+    code, out, _ = predict("in/red.png", "--json", model="model.pt")
+
+    error = json.loads(out)["error"]
+    assert code == 65
+    assert error["code"] == "not_a_bundle"
+    assert "pickled Python object" in error["message"]
+    assert "foveal export" in error["hint"]
+    assert not Path("exploded").exists()
+    pickle.loads(content)
+    assert Path("exploded").exists(), "the bomb is a real one"
+
+
+def test_answers_arrive_while_others_are_still_to_come(bundle, folder) -> None:
+    command = [sys.executable, "-m", "foveal", "predict", str(bundle), "-", "--jsonl", "--threads", "1"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder
+    ) as process:
+        process.stdin.write(b"in/red.png\nin/blue.png\nin/deep/green.png\n")
+        process.stdin.flush()
+        first = json.loads(process.stdout.readline())
+        assert process.poll() is None
+        process.stdin.close()
+        rest = process.stdout.read()
+
+    assert first["label"] == "red"
+    assert [json.loads(line)["label"] for line in rest.splitlines()] == ["blue", "green"]
+    assert process.returncode == 0
+
+
+def test_a_reader_that_goes_away_is_no_bug(bundle, folder) -> None:
+    os.makedirs("many")
+    for number in range(400):
+        os.link("in/red.png", f"many/{number}.png")
+    command = [sys.executable, "-m", "foveal", "predict", str(bundle), "many", "--jsonl"]
+
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        talk = process.stderr.read()
+
+    assert process.returncode == 141
+    assert b"Traceback" not in talk

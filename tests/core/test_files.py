@@ -1,0 +1,60 @@
+"""core.files: a reader sees the old file or the new one, and a failure leaves nothing behind."""
+
+import json
+import os
+import stat
+
+import pytest
+
+from foveal.core import files
+from foveal.core.errors import WriteError
+
+
+def test_it_replaces_the_whole_file(tmp_path):
+    path = tmp_path / "a.json"
+
+    files.write_json(path, {"x": "é", "y": [1]})
+    files.write_json(path, {})
+
+    assert json.loads(path.read_text(encoding="utf-8")) == {}
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_it_respects_the_umask(tmp_path):
+    before = os.umask(0o027)
+    try:
+        files.write_text(tmp_path / "a", "x")
+    finally:
+        os.umask(before)
+
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o640
+
+
+def test_a_failure_keeps_the_old_file_and_no_other(tmp_path, monkeypatch):
+    path = tmp_path / "a"
+    files.write_text(path, "old")
+
+    def full(handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(WriteError, match="cannot write .*No space left"):
+        files.write_text(path, "new")
+
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_missing_folder_is_an_error_with_the_path(tmp_path):
+    with pytest.raises(WriteError, match="No such file") as caught:
+        files.write_text(tmp_path / "no" / "a", "x")
+
+    assert caught.value.path == str(tmp_path / "no" / "a")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_not_json_is_refused(tmp_path, value):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        files.write_json(tmp_path / "a", value)
+
+    assert not list(tmp_path.iterdir())

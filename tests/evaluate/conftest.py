@@ -1,0 +1,65 @@
+"""A predictor that needs no bundle, and pictures whose class is their brightest channel."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from foveal.core.errors import ImageError
+from foveal.evaluate.held_out import HeldOut
+from foveal.tasks.classify.decode import Abstain, Conformal, Decision
+
+CLASSES = ("red", "green", "blue")
+
+
+class Brightest:
+    """Answers with the brightest channel; as sure as it is bright."""
+
+    classes = CLASSES
+    digest = "d" * 64
+    session = SimpleNamespace(engine="pencil 1.0")
+    decision = Decision(
+        abstain=Abstain(threshold=0.6, risk=0.05, delta=0.05, n=100),
+        conformal=Conformal(alpha=0.1, quantile=0.7, n=100),
+    )
+
+    def run(self, images: np.ndarray) -> SimpleNamespace:
+        """Return softmax of the mean channels."""
+        assert images.dtype == np.uint8
+        powers = np.exp(images.mean(axis=(1, 2)) / 40)
+        probabilities = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+        return SimpleNamespace(probabilities=probabilities, logits=np.log(powers))
+
+
+@pytest.fixture
+def predictor() -> Brightest:
+    """Return the predictor."""
+    return Brightest()
+
+
+@pytest.fixture
+def decision() -> Decision:
+    """Return its thresholds."""
+    return Brightest.decision
+
+
+@pytest.fixture
+def coloured() -> Callable[..., HeldOut]:
+    """Return a maker of n pictures; those at the positions `broken` cannot be read."""
+
+    def make(n: int = 90, *, broken: tuple[int, ...] = (), size: int = 8) -> HeldOut:
+        rng = np.random.default_rng(0)
+        labels = np.arange(n) % 3
+        levels = rng.integers(40, 160, size=(n, 1, 1, 3)) + 60 * np.eye(3)[labels][:, None, None]
+        noise = rng.normal(scale=8, size=(n, size, size, 3))
+        images = (levels + noise).clip(0, 255).astype(np.uint8)
+
+        def read(position: int) -> np.ndarray:
+            if position in broken:
+                raise ImageError(f"picture {position} ends early", code="truncated")
+            return images[position]
+
+        return HeldOut(labels, [f"{position}.png" for position in range(n)], read)
+
+    return make

@@ -1,0 +1,27 @@
+"""Small real folders of pictures for the commands that go from files to a bundle."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+COLORS = ("blue", "green", "red")
+
+
+def write_pictures(folder: Path, *, per_class: int, seed: int, side: int = 40) -> Path:
+    """Write one folder per colour; each picture is noise with one channel brighter."""
+    rng = np.random.default_rng(seed)
+    for channel, name in enumerate(reversed(COLORS)):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for number in range(per_class):
+            pixels = rng.integers(0, 150, (side, side + number % 3, 3), dtype=np.uint8)
+            pixels[..., channel] += 70
+            Image.fromarray(pixels).save(folder / name / f"{number:03}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def colors(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """180 pictures in three class folders; for reading only."""
+    return write_pictures(tmp_path_factory.mktemp("pictures") / "colors", per_class=60, seed=0)

@@ -1,0 +1,252 @@
+"""flows.train: from a folder to a proven bundle, resumable at any moment, with nothing half-done left."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+import foveal
+from foveal.bundle import archive
+from foveal.core.errors import DataError, NotFoundError, RecipeError, TemporaryError, WriteError
+from foveal.export import graph as graphs
+from foveal.flows import train as flow
+from foveal.flows.train import resume, train
+from foveal.train.recipe import Recipe
+
+RECIPE = Recipe(epochs=6, size=16, precision="fp32", threads=1)
+
+
+@pytest.fixture(scope="module")
+def trained(colors, tmp_path_factory):
+    return train(colors, recipe=RECIPE, out=tmp_path_factory.mktemp("runs") / "train")
+
+
+def weights(run):
+    return safetensors.numpy.load((run / "model" / "weights.safetensors").read_bytes())
+
+
+def same_weights(one, other):
+    one, other = weights(one), weights(other)
+    return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)
+
+
+def test_the_document_has_what_the_contract_promises(trained):
+    document = trained.document
+
+    assert document["schema"] == "foveal.train/1"
+    assert document["ok"] is True
+    assert {"run", "bundle", "model", "task", "seconds", "images_per_second", "epochs"} <= document.keys()
+    assert set(document["metrics"]["test"]["accuracy"]) == {"value", "low", "high", "n", "method"}
+    assert document["metrics"]["test"]["accuracy"]["value"] > 0.8
+    assert document["baseline"]["accuracy"]["n"] == document["metrics"]["test"]["accuracy"]["n"]
+    assert document["parity"]["max_abs_difference"] <= 1e-4
+    assert document["epochs"] == pytest.approx(6, rel=0.1)
+    json.dumps(document, allow_nan=False)
+
+
+def test_the_run_folder_has_what_the_contract_promises(trained):
+    names = {path.name for path in trained.run.iterdir()}
+
+    wanted = "recipe.toml env.json history.jsonl metrics.json checkpoints model report.html figures log.txt split.json"
+    assert set(wanted.split()) <= names
+    assert trained.bundle.name == "colors.foveal"
+    assert not (trained.run / "store").exists(), "the pixels are not kept"
+    assert json.loads((trained.run / "metrics.json").read_text()) == trained.document
+
+
+def test_what_was_measured_is_what_ships(trained, colors):
+    split = json.loads((trained.run / "split.json").read_text())
+    predictor = foveal.load(trained.bundle)
+
+    answers = predictor.predict([colors / source for source, _ in split["test"]])
+
+    right = np.mean(
+        [a.label == Path(s).parent.name for a, (s, _) in zip(answers, split["test"], strict=True)]
+    )
+    assert right == trained.evaluation["metrics"]["accuracy"]["value"]
+    assert len(answers) == trained.evaluation["images"]
+    members = archive.read(trained.bundle)
+    assert members.report["digest"] == members.manifest.digest == trained.document["digest"]
+
+
+def test_nothing_of_the_user_is_in_the_bundle(trained, colors):
+    content = trained.bundle.read_bytes()
+
+    assert str(colors).encode() not in content
+    assert str(trained.run).encode() not in content
+
+
+def test_roles_are_disjoint_and_the_data_folder_is_untouched(trained, colors):
+    split = json.loads((trained.run / "split.json").read_text())
+
+    hashes = [{sha256 for _, sha256 in split[role]} for role in ("fit", "calib", "test")]
+    assert not hashes[0] & hashes[1] | hashes[0] & hashes[2] | hashes[1] & hashes[2]
+    assert sum(map(len, hashes)) == 180 == sum(1 for _ in colors.rglob("*.png"))
+
+
+def test_the_same_recipe_gives_the_same_bundle(trained, colors, tmp_path):
+    again = train(colors, recipe=RECIPE, out=tmp_path / "again")
+
+    assert again.document["digest"] == trained.document["digest"]
+
+
+def test_ctrl_c_and_resume_end_in_the_same_weights(trained, colors, tmp_path):
+    def interrupt(stage, done, total, note=""):
+        if stage == "train" and done == total // 2:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(colors, recipe=RECIPE, out=tmp_path / "run", progress=interrupt)
+    assert not list((tmp_path / "run").glob("*.foveal"))
+
+    resumed = resume(tmp_path / "run", colors)
+
+    assert resumed.document["resumed_from"] > 0
+    assert same_weights(resumed.run, trained.run)
+    assert resumed.document["digest"] == trained.document["digest"]
+
+
+@pytest.mark.parametrize("stage", ["reading pictures", "warm-up", "train", "export", "measuring"])
+def test_kill_nine_at_any_stage_and_resume(stage, trained, colors, tmp_path):
+    run = tmp_path / "run"
+    script = (
+        "import os, signal, sys\n"
+        "from foveal.flows.train import train\n"
+        "from foveal.train.recipe import Recipe\n"
+        "def kill(stage, done, total, note=''):\n"
+        "    if stage == sys.argv[3] and done >= total / 2: os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"train(sys.argv[1], recipe=Recipe(**{RECIPE.model_dump(exclude_none=True)!r}), out=sys.argv[2] and "
+        "__import__('pathlib').Path(sys.argv[2]), progress=kill)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", script, colors, run, stage], check=False, timeout=300)
+    assert killed.returncode == -signal.SIGKILL
+
+    resumed = resume(run, colors)
+
+    assert same_weights(resumed.run, trained.run)
+    assert resumed.document["digest"] == trained.document["digest"]
+
+
+def test_a_budget_becomes_a_plan_and_is_kept(colors, tmp_path):
+    started = time.monotonic()
+
+    result = train(colors, recipe=Recipe(time_seconds=40, size=16, threads=1), out=tmp_path / "run")
+
+    plan = json.loads((tmp_path / "run" / "plan.json").read_text())
+    assert plan["steps"] * plan["batch_size"] >= plan["images"]
+    assert "passes over" in plan["reasons"]["length"]
+    assert result.document["seconds"] <= time.monotonic() - started
+
+
+def test_a_budget_that_is_too_small_is_refused_with_the_time_it_takes(colors, tmp_path):
+    with pytest.raises(RecipeError, match="one pass over") as caught:
+        train(colors, recipe=Recipe(time_seconds=0.5, threads=1), out=tmp_path / "run")
+
+    assert caught.value.code == "budget_too_small"
+
+
+def test_changed_data_cannot_be_resumed(colors, tmp_path):
+    import shutil
+
+    data = Path(shutil.copytree(colors, tmp_path / "data"))
+
+    def interrupt(stage, done, total, note=""):
+        if stage == "train":
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(data, recipe=RECIPE, out=tmp_path / "run", progress=interrupt)
+    (data / "red" / "000.png").unlink()
+
+    with pytest.raises(DataError, match="has changed since"):
+        resume(tmp_path / "run", data)
+
+
+def test_another_machine_needs_force(trained, colors, tmp_path):
+    import shutil
+
+    run = Path(shutil.copytree(trained.run, tmp_path / "run"))
+    environment = json.loads((run / "env.json").read_text())
+    (run / "env.json").write_text(json.dumps({**environment, "threads": 64}))
+
+    with pytest.raises(TemporaryError, match="would not be bit-identical"):
+        resume(run, colors)
+
+    assert resume(run, colors, force=True).document["ok"]
+
+
+def test_what_is_no_run_cannot_be_resumed(colors, tmp_path):
+    with pytest.raises(NotFoundError, match="no run that can be resumed"):
+        resume(tmp_path, colors)
+
+
+def test_an_existing_folder_needs_force_and_is_then_started_anew(trained, colors, tmp_path):
+    import shutil
+
+    run = Path(shutil.copytree(trained.run, tmp_path / "run"))
+    with pytest.raises(WriteError, match="is not empty"):
+        train(colors, recipe=RECIPE, out=run)
+
+    again = train(colors, recipe=RECIPE, out=run, force=True)
+
+    assert again.document["resumed_from"] == 0
+
+
+def test_data_with_an_error_is_not_trained_on(colors, tmp_path):
+    import shutil
+
+    data = Path(shutil.copytree(colors, tmp_path / "data"))
+    (data / "red" / "000.png").write_bytes(b"no picture")
+
+    with pytest.raises(DataError) as caught:
+        train(data, recipe=RECIPE, out=tmp_path / "run")
+
+    assert caught.value.code == "unreadable_images"
+    assert caught.value.exit_code == 65
+
+
+def test_an_export_that_decides_differently_is_refused(colors, tmp_path, monkeypatch):
+    honest = flow.ship.__globals__["graph"]
+
+    def swapped(recognizer, **given):
+        model = graphs.onnx.load_from_string(honest(recognizer, **given))
+        head = next(i for i in model.graph.initializer if tuple(i.dims)[:1] == (3,) and len(i.dims) == 2)
+        values = graphs.numpy_helper.to_array(head)[::-1].copy()
+        head.CopyFrom(graphs.numpy_helper.from_array(values, head.name))
+        return model.SerializeToString()
+
+    monkeypatch.setitem(flow.ship.__globals__, "graph", swapped)
+    result = train(colors, recipe=RECIPE, out=tmp_path / "run")
+
+    assert result.bundle is None
+    assert result.document["ok"] is False
+    assert result.document["bundle"] is None
+    assert result.document["gates"][0]["verdict"] == "fail"
+    assert not list((tmp_path / "run").glob("*.foveal"))
+    assert (tmp_path / "run" / "metrics.json").is_file()
+
+
+def test_two_processes_cannot_work_on_one_run(trained, colors):
+    from foveal.core import runs
+
+    with runs.locked(trained.run), pytest.raises(TemporaryError, match="another process"):
+        resume(trained.run, colors)
+
+
+def test_strict_stops_at_warnings(colors, tmp_path):
+    with pytest.raises(DataError):
+        train(colors, recipe=RECIPE, out=tmp_path / "run", strict=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("a.tar.xz", "a"), ("my set.zip", "my-set"), ("ünï", "ünï"), ("..", "recognizer"), ("x.tgz", "x")],
+)
+def test_the_bundle_is_named_after_the_data(name, expected):
+    assert flow._name(Path("/d") / name if name != ".." else Path("/")) == expected
