@@ -7,9 +7,10 @@ import sys
 import pytest
 from PIL import Image
 
-TRAINING_SIDE = (
-    "torch torchvision timm scipy sklearn matplotlib jinja2 onnx onnxscript safetensors pandas ray openvino"
-).split()
+TRAINING_SIDE = [
+    *("torch", "torchvision", "timm", "scipy", "sklearn", "matplotlib", "jinja2"),
+    *("onnx", "onnxscript", "safetensors", "pandas", "ray", "openvino"),
+]
 
 # Runs the command line in a process where these packages cannot be imported and every socket is an error.
 _BARE = f"""

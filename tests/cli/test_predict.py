@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 import pickle
 import shutil
 import subprocess
@@ -16,6 +15,7 @@ from PIL import Image
 
 from foveal.cli._main import run
 
+FOVEAL = [sys.executable, "-c", "from foveal.cli import main; main()"]
 COLORS = {"red": (220, 30, 30), "green": (30, 220, 30), "blue": (30, 30, 220)}
 
 
@@ -203,7 +203,7 @@ def test_threads_do_not_change_the_answers(predict) -> None:
 
 
 def test_all_unreadable_is_exit_65_with_the_document(predict) -> None:
-    code, out, err = predict("in/bad.jpg", "in/notes.txt", "--json")
+    code, out, _ = predict("in/bad.jpg", "in/notes.txt", "--json")
 
     assert code == 65
     assert json.loads(out)["ok"] is False
@@ -281,7 +281,7 @@ def test_a_checkpoint_given_as_model_is_never_unpickled(predict, kind) -> None:
 
 
 def test_answers_arrive_while_others_are_still_to_come(bundle, folder) -> None:
-    command = [sys.executable, "-m", "foveal", "predict", str(bundle), "-", "--jsonl", "--threads", "1"]
+    command = [*FOVEAL, "predict", str(bundle), "-", "--jsonl", "--threads", "1"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder
     ) as process:
@@ -298,10 +298,10 @@ def test_answers_arrive_while_others_are_still_to_come(bundle, folder) -> None:
 
 
 def test_a_reader_that_goes_away_is_no_bug(bundle, folder) -> None:
-    os.makedirs("many")
+    Path("many").mkdir()
     for number in range(400):
-        os.link("in/red.png", f"many/{number}.png")
-    command = [sys.executable, "-m", "foveal", "predict", str(bundle), "many", "--jsonl"]
+        Path(f"many/{number}.png").hardlink_to("in/red.png")
+    command = [*FOVEAL, "predict", str(bundle), "many", "--jsonl"]
 
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=folder) as process:
         process.stdout.readline()

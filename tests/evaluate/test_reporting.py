@@ -1,6 +1,7 @@
 """evaluate.report on a predictor: every picture once, in order, unreadable ones named, disturbed ones too."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -42,6 +43,8 @@ def test_pictures_that_cannot_be_read_are_named_and_in_no_number(predictor, colo
     found = report(predictor, held_out, threads=2)
 
     assert found.images == 97
+    assert found.metrics.accuracy.value > 0.7, "the labels are those of the pictures that are left"
+    assert found.robustness[-1].accuracy.value > 0.7
     assert [source for source, _ in found.unreadable] == ["3.png", "40.png", "99.png"]
     listed = found.as_json()["unreadable"]
     assert listed[0] == {
@@ -119,6 +122,23 @@ def test_progress_reaches_the_end_of_both_stages(predictor, coloured):
 
     assert ("measuring", 100, 100) in said
     assert said[-1] == ("disturbing", 400, 400)
+
+
+def test_an_interruption_does_not_wait_for_the_rest(predictor, coloured, monkeypatch):
+    held_out, read = coloured(1500), []
+    monkeypatch.setattr("foveal.evaluate.answers._REPORT_SECONDS", -1)
+
+    def slow(position):
+        read.append(position)
+        time.sleep(0.001)
+        return held_out.read(position)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        answers(predictor, HeldOut(held_out.labels, held_out.sources, slow), threads=1, progress=interrupt)
+    assert len(read) < 1000
 
 
 def test_slow_pictures_are_reported_on_the_way(predictor, coloured, monkeypatch):

@@ -109,7 +109,7 @@ def test_missing_fashion_mnist_says_how_to_get_it(tmp_path: Path, monkeypatch: p
 
 @pytest.mark.parametrize(
     ("has_fashion", "expected", "length"),
-    [(True, "fashion-mnist", Recipe(time_seconds=120)), (False, "digits", Recipe(epochs=30))],
+    [(True, "fashion-mnist", Recipe(time_seconds=120)), (False, "digits", Recipe(epochs=12))],
 )
 def test_default_is_the_first_that_is_here_and_short(
     tmp_path: Path,

@@ -112,7 +112,12 @@ def test_ctrl_c_and_resume_end_in_the_same_weights(trained, colors, tmp_path):
     assert resumed.document["digest"] == trained.document["digest"]
 
 
-@pytest.mark.parametrize("stage", ["reading pictures", "warm-up", "train", "export", "measuring"])
+SLOW_STAGES = [
+    pytest.param(name, marks=pytest.mark.slow) for name in ("reading pictures", "warm-up", "measuring")
+]
+
+
+@pytest.mark.parametrize("stage", ["train", "export", *SLOW_STAGES])
 def test_kill_nine_at_any_stage_and_resume(stage, trained, colors, tmp_path):
     run = tmp_path / "run"
     script = (
@@ -136,7 +141,7 @@ def test_kill_nine_at_any_stage_and_resume(stage, trained, colors, tmp_path):
 def test_a_budget_becomes_a_plan_and_is_kept(colors, tmp_path):
     started = time.monotonic()
 
-    result = train(colors, recipe=Recipe(time_seconds=40, size=16, threads=1), out=tmp_path / "run")
+    result = train(colors, recipe=Recipe(time_seconds=24, size=16, threads=1), out=tmp_path / "run")
 
     plan = json.loads((tmp_path / "run" / "plan.json").read_text())
     assert plan["steps"] * plan["batch_size"] >= plan["images"]

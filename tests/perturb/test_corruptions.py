@@ -89,6 +89,11 @@ def test_noise_has_the_stated_deviation_and_no_drift():
     assert abs(noise.mean()) < 0.5
 
 
+def test_noise_stops_at_black_and_white():
+    assert run("gaussian_noise", np.full((1, 64, 64, 1), 250, dtype=np.uint8), 5).min() > 20
+    assert run("gaussian_noise", np.full((1, 64, 64, 1), 5, dtype=np.uint8), 5).max() < 235
+
+
 def test_blur_equals_pillows_gaussian():
     from PIL import Image, ImageFilter
 

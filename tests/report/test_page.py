@@ -210,6 +210,20 @@ def test_file_names_that_are_no_unicode_can_be_written(make_document: Maker) -> 
     assert "no\\x00t\\n" in page
 
 
+def test_page_does_not_claim_that_images_are_new_where_that_is_unknown(document: Document) -> None:
+    document["provenance"]["unseen"] = None
+
+    assert "had not seen" not in evaluation_page(document, pictures={})
+
+
+@pytest.mark.parametrize(("names", "turned"), [(("0", "1"), False), (("zero", "one"), True)])
+def test_short_names_are_not_turned(make_document: Maker, names: tuple[str, str], turned: bool) -> None:
+    page = evaluation_page(make_document(classes=names, images=60), pictures={})
+
+    assert ('<table class="confusion roomy">' in page) is turned
+    assert ('<table class="confusion roomy upright">' in page) is not turned
+
+
 def test_missing_classes_are_named(make_document: Maker) -> None:
     document = make_document(classes=tuple(f"class {k}" for k in range(40)), images=60)
     assert document["absent_classes"]

@@ -101,6 +101,10 @@ def _run(arguments: list[str]) -> int:
         result = command.main(arguments, prog_name="foveal", standalone_mode=False)
     except typer.Abort:
         raise KeyboardInterrupt from None
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # typer makes exit code 1 of it, which means a bug
+            raise end.__context__ from None
+        raise
     except Exception as error:
         if not hasattr(error, "format_message"):  # typer's own usage errors have it; their class is private
             raise

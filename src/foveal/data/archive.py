@@ -63,17 +63,20 @@ def archive_tree(path: Path, *, limits: ArchiveLimits = ARCHIVE_LIMITS) -> Tree:
         WriteError: No room for the decompressed temporary.
     """
     try:
-        packed = _Shared(path.open("rb"))
-        magic = packed.at(0, 6)
+        stored = path.open("rb")
+        magic = stored.read(6)
+        stored.seek(0)
         if magic.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-            return _zip_tree(path, packed, limits)
+            return _zip_tree(path, stored, limits)
         opener = _decompressor(magic)
-        plain = packed if opener is None else _decompress(path, opener(packed.file), limits)
+        if opener is None:
+            return _tar_tree(path, _Shared(stored), limits)
+        with stored, opener(stored) as compressed:
+            return _tar_tree(path, _decompress(path, compressed, limits), limits)
     except OSError as error:
         if isinstance(error, WriteError):
             raise
         raise DataError(f"cannot read {path}: {error.strerror}", code="io_error", path=path) from error
-    return _tar_tree(path, plain, limits)
 
 
 class _Shared:
@@ -90,11 +93,13 @@ class _Shared:
             return self.file.read(count)
 
 
-def _zip_tree(path: Path, shared: _Shared, limits: ArchiveLimits) -> Tree:
+def _zip_tree(path: Path, stored: IO[bytes], limits: ArchiveLimits) -> Tree:
     try:
-        archive = zipfile.ZipFile(shared.file)
+        archive = zipfile.ZipFile(stored)
     except (zipfile.BadZipFile, ValueError, OSError) as error:
+        stored.close()
         raise DataError(f"{path} is no readable zip: {error}", code="archive_corrupt", path=path) from error
+    weakref.finalize(archive, stored.close)
     names = _Names(path, limits)
     members: dict[str, zipfile.ZipInfo] = {}
     for member in archive.infolist():
@@ -107,7 +112,7 @@ def _zip_tree(path: Path, shared: _Shared, limits: ArchiveLimits) -> Tree:
         if name is not None:
             members[name] = member
 
-    def fetch(name: str, count: int, _held: _Shared = shared) -> bytes:
+    def fetch(name: str, count: int) -> bytes:
         try:
             with archive.open(members[name]) as content:
                 return content.read(count)

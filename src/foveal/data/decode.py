@@ -102,6 +102,11 @@ def decode(content: bytes, channels: int, *, limits: Limits = LIMITS) -> UInt8:
     return examine(content, channels, limits=limits)[1]
 
 
+def picture(content: bytes, channels: int, *, limits: Limits = LIMITS) -> Image.Image:
+    """Return what `decode` does as a Pillow image of mode L or RGB; arguments and errors are the same."""
+    return _unpack(content, channels, limits)[1]
+
+
 def header(content: bytes, *, limits: Limits = LIMITS) -> Header:
     """Return format, upright size and stored mode without decoding; raises as `decode` does."""
     return _header(_open(content, limits))
@@ -109,6 +114,12 @@ def header(content: bytes, *, limits: Limits = LIMITS) -> Header:
 
 def examine(content: bytes, channels: int, *, limits: Limits = LIMITS) -> tuple[Header, UInt8]:
     """Return header and pixels in one go; arguments and errors are those of `decode`."""
+    about, image = _unpack(content, channels, limits)
+    pixels = np.asarray(image)
+    return about, pixels if channels == 3 else pixels[:, :, None]
+
+
+def _unpack(content: bytes, channels: int, limits: Limits) -> tuple[Header, Image.Image]:
     if channels not in (1, 3):
         raise UsageError(f"a picture file has 1 or 3 channels, grey or RGB; got channels={channels}")
     image = _open(content, limits)
@@ -121,9 +132,7 @@ def examine(content: bytes, channels: int, *, limits: Limits = LIMITS) -> tuple[
         raise ImageError(f"the pixels cannot be decoded: {error}", code=_reason(error)) from error
     if isinstance(image, PngImageFile) and _may_lack_rows(image) and png.lacks_rows(png.walk(content)):
         raise ImageError("rows are missing at the end of the picture", code="truncated")
-    turned = upright(to_channels(image, channels), _turn(image))
-    pixels = np.asarray(turned)
-    return about, pixels if channels == 3 else pixels[:, :, None]
+    return about, upright(to_channels(image, channels), _turn(image))
 
 
 def _open(content: bytes, limits: Limits) -> ImageFile:

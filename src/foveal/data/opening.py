@@ -22,11 +22,13 @@ def open(path: str | Path, format: str | None = None) -> Dataset:  # noqa: A001,
         NotFoundError: Nothing there.
         UnknownNameError: No such format.
         DataError: `unknown_layout` (the message says what each format lacks), `ambiguous_layout`,
-            `several_archives`, or what is wrong with the archive.
+            `several_archives`, `not_regular`, or what is wrong with the archive.
     """
     path = Path(path)
     if not path.exists():
         raise NotFoundError(f"{path} does not exist", path=path)
+    if not (path.is_dir() or path.is_file()):
+        raise DataError(f"{path} is neither a folder nor a file", code="not_regular", path=path)
     names = catalog.names(formats) if format is None else [format]
     readers: dict[str, Format] = {name: catalog.find(formats, name) for name in names}
     tree = folder_tree(path) if path.is_dir() else archive_tree(path)

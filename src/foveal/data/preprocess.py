@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from foveal.core.errors import UsageError
 from foveal.data.dataset import UInt8
-from foveal.data.decode import decode
+from foveal.data.decode import picture
 
 
 @cache
@@ -76,31 +76,34 @@ class Preprocess(BaseModel):
                 f"need uint8 pixels (H, W, {self.channels}); got {pixels.dtype} {pixels.shape}",
                 hint="convert to 0..255 uint8, height first, channels last",
             )
-        height, width = pixels.shape[:2]
-        if (height, width) == (self.size, self.size):
+        if pixels.shape[:2] == (self.size, self.size):
             return np.ascontiguousarray(pixels)
-        side = min(height, width)
-        left, top = (width - side) / 2, (height - side) / 2
-        box = (left, top, left + side, top + side)
         if self.channels == 3:
-            return _resize(pixels, self.size, box)
-        return np.stack([_resize(pixels[:, :, c], self.size, box) for c in range(self.channels)], axis=2)
+            return self._square(Image.fromarray(np.ascontiguousarray(pixels)))
+        planes = [np.ascontiguousarray(pixels[:, :, c]) for c in range(self.channels)]
+        return np.concatenate([self._square(Image.fromarray(plane)) for plane in planes], axis=2)
 
     def from_bytes(self, content: bytes) -> UInt8:
         """Return a picture file's bytes at model size, uint8 (size, size, channels).
 
+        The same as decoding and calling, without a copy of the pixels in between.
+
         Raises:
             ImageError: The picture cannot be used; its code says why.
         """
-        return self(decode(content, self.channels))
+        return self._square(picture(content, self.channels))
+
+    def _square(self, image: Image.Image) -> UInt8:
+        width, height = image.size
+        if (width, height) != (self.size, self.size):
+            side = min(width, height)
+            left, top = (width - side) / 2, (height - side) / 2
+            box = (left, top, left + side, top + side)
+            image = image.resize((self.size, self.size), Image.Resampling.BILINEAR, box=box)
+        return np.asarray(image).reshape(self.size, self.size, -1)
 
     @property
     def pixels_digest(self) -> str:
         """The sha256 of all that decides the pixels: everything but mean and std."""
         text = json.dumps(self.model_dump(exclude={"mean", "std"}), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _resize(pixels: UInt8, size: int, box: tuple[float, float, float, float]) -> UInt8:
-    image = Image.fromarray(np.ascontiguousarray(pixels))
-    return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR, box=box))

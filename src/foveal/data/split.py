@@ -53,6 +53,12 @@ class Split:
         }
 
 
+def can_train(dataset: Dataset, inventory: Inventory) -> bool:
+    """Return whether any readable picture is there to fit on; without one, `make` refuses."""
+    pairs = zip(dataset.splits, inventory.readable, strict=True)
+    return any(good and _ROLE_OF_SPLIT[split] == "fit" for split, good in pairs)
+
+
 def make(dataset: Dataset, inventory: Inventory, *, seed: int) -> Split:
     """Give every readable picture a role.
 
@@ -70,8 +76,7 @@ def make(dataset: Dataset, inventory: Inventory, *, seed: int) -> Split:
     Raises:
         DataError: `no_training_images`: nothing to fit on.
     """
-    usable = np.flatnonzero(inventory.readable)
-    role = {int(i): _ROLE_OF_SPLIT[dataset.splits[i]] for i in usable}
+    role = {int(i): _ROLE_OF_SPLIT[dataset.splits[i]] for i in np.flatnonzero(inventory.readable)}
     pool = [i for i, name in role.items() if name == "fit"]
     if not pool:
         raise DataError(

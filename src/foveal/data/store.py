@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,7 +59,7 @@ class Store:
             raise _mismatch(path, "was made from other data")
         try:
             images = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             raise _mismatch(path, f"cannot be read: {error}") from error
         labels = np.array(about["labels"], dtype=np.int64)
         if images.dtype != np.uint8 or images.shape != tuple(about["shape"]) or len(labels) != len(images):
@@ -172,19 +172,27 @@ def _reserve(path: Path, shape: Sequence[int]) -> tuple[Path, np.memmap[Any, np.
                 path=path,
             )
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        with os.fdopen(handle, "w+b") as file:
-            header = {"descr": "|u1", "fortran_order": False, "shape": tuple(shape)}
-            np.lib.format.write_array_header_1_0(file, header)
-            start = file.tell()
-            file.flush()
-            # A full disk must be an error here, not a crash (SIGBUS) in the middle of a picture.
-            os.posix_fallocate(file.fileno(), 0, start + max(size, 1))
-            images = np.memmap(file, dtype=np.uint8, mode="r+", offset=start, shape=tuple(shape))
+        try:
+            with os.fdopen(handle, "w+b") as file:
+                return Path(name), _map(file, shape, size)
+        except BaseException:
+            Path(name).unlink()
+            raise
     except OSError as error:
         if isinstance(error, WriteError):
             raise
         raise WriteError(f"cannot write {path}: {error.strerror}", path=path) from error
-    return Path(name), images
+
+
+def _map(file: IO[bytes], shape: Sequence[int], size: int) -> np.memmap[Any, np.dtype[np.uint8]]:
+    np.lib.format.write_array_header_1_0(
+        file, {"descr": "|u1", "fortran_order": False, "shape": tuple(shape)}
+    )
+    start = file.tell()
+    file.flush()
+    # A full disk must be an error here, not a crash (SIGBUS) in the middle of a picture.
+    os.posix_fallocate(file.fileno(), 0, start + max(size, 1))
+    return np.memmap(file, dtype=np.uint8, mode="r+", offset=start, shape=tuple(shape))
 
 
 def _beside(path: Path) -> Path:

@@ -57,6 +57,8 @@ def choose(
         DataError: A class that the model lacks, a picture that was learned from, or no picture at all.
         UsageError: No such split.
     """
+    unseen: str | None
+    seed: int | None
     dataset = _named_normally(dataset)
     _check_classes(dataset, manifest.classes)
     saved = _saved_split(bundle.parent / "split.json", manifest)

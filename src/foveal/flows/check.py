@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from foveal.core.errors import DataError
 from foveal.core.progress import Progress, silent
 from foveal.core.types import Finding
 from foveal.data import inventory as inventories
@@ -80,12 +79,8 @@ def check(
     """
     dataset = open_data(path, format)
     inventory = inventories.take(dataset, threads=threads, progress=progress)
-    try:
-        split: Split | None = splits.make(dataset, inventory, seed=seed)
-    except DataError as error:
-        if error.code != "no_training_images":
-            raise
-        split = None
+    trainable = splits.can_train(dataset, inventory)
+    split = splits.make(dataset, inventory, seed=seed) if trainable else None
     found = findings_in(dataset, inventory, split)
     stopping = ("error", "warning") if strict else ("error",)
     ok = not any(finding.severity in stopping for finding in found)

@@ -23,7 +23,7 @@ _CLOTHES = (
     "T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
 )  # fmt: skip
 # Enough to see what it can do, not the best it can do. A budget of passes cannot be too short.
-_LENGTH: dict[str, dict[str, float]] = {"fashion-mnist": {"time_seconds": 120.0}, "digits": {"epochs": 30.0}}
+_LENGTH: dict[str, dict[str, float]] = {"fashion-mnist": {"time_seconds": 120.0}, "digits": {"epochs": 12.0}}
 
 
 def demo(

@@ -33,7 +33,7 @@ def bootstrap(
     seed: int = 0,
     confidence: float = 0.95,
 ) -> Measured:
-    """Return a statistic of column means with its BCa interval over images.
+    """Return a statistic of column means with its BCa interval over images, which contains the value.
 
     Args:
         columns: What each image contributes, float (N,) or (N, M), N ≥ 1.
@@ -56,7 +56,7 @@ def bootstrap(
     value = float(statistic(table.mean(axis=0, keepdims=True))[0])
     values = np.concatenate([statistic(means) for means in _resampled(table, draws, seed)])
     low, high = np.quantile(values, _levels(values, value, _acceleration(table, statistic), confidence))
-    return Measured(value, float(low), float(high), len(table), "bootstrap-bca")
+    return Measured(value, float(min(low, value)), float(max(high, value)), len(table), "bootstrap-bca")
 
 
 def _resampled(table: Floats, draws: int, seed: int) -> Iterator[Floats]:

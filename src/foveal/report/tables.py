@@ -9,6 +9,7 @@ from foveal.report.words import Document, count
 
 Row = TypeVar("Row")
 
+_SHORT = 2  # letters of a class name that fit over a column
 _ROOMY, _MEDIUM = 12, 30  # classes up to which a confusion matrix has large and small numbers
 
 
@@ -37,10 +38,12 @@ class ConfusionTable:
 
     Attributes:
         density: `roomy`, `medium` or `tight`, by the number of classes.
+        short_names: Whether the class names fit over their columns without being turned.
         rows: True class, its number of images, one cell per answer; None where it never happened.
     """
 
     density: str
+    short_names: bool
     rows: tuple[tuple[str, int, tuple[Cell | None, ...]], ...]
 
 
@@ -59,7 +62,7 @@ def confusion_table(document: Document) -> ConfusionTable:
         )
         rows.append((truth, n, tuple(cells)))
     density = "roomy" if len(classes) <= _ROOMY else "medium" if len(classes) <= _MEDIUM else "tight"
-    return ConfusionTable(density, tuple(rows))
+    return ConfusionTable(density, density != "tight" and max(map(len, classes)) <= _SHORT, tuple(rows))
 
 
 def origin(document: Document) -> list[tuple[str, str]]:

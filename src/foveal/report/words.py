@@ -106,6 +106,7 @@ def unproven(document: Document) -> list[str]:
     """Return what these images do not prove, and how many would."""
     metrics = document["metrics"]
     return [
+        *_perhaps_seen(document),
         *_wide_accuracy(metrics["accuracy"]),
         *_few_images(metrics["per_class"]),
         *_absent(document["absent_classes"]),
@@ -170,9 +171,26 @@ def proof_without_error(n: int) -> float:
     return float(_TAIL ** (1 / n))
 
 
+def unseen(document: Document) -> bool:
+    """Return whether it is known that the recognizer did not learn from these images.
+
+    A training measures what it held out; an evaluation says in its provenance how it knows, or None.
+    """
+    return bool(document["provenance"].get("unseen", "split"))
+
+
+def _perhaps_seen(document: Document) -> list[str]:
+    if unseen(document):
+        return []
+    return [
+        "That these images are new to it: if it learned from some, the numbers flatter. "
+        "Evaluate the run folder instead of the bundle to have that checked."
+    ]
+
+
 def _wide_accuracy(accuracy: Mapping[str, Any]) -> list[str]:
     points = (accuracy["high"] - accuracy["low"]) * 50
-    if points <= _TARGET_POINTS:
+    if round(points, 1) <= _TARGET_POINTS:
         return []
     spread = max(accuracy["value"] * (1 - accuracy["value"]), 0.01)
     needed = math.ceil(spread * (_NORMAL * 100 / _TARGET_POINTS) ** 2 / 100) * 100

@@ -81,8 +81,8 @@ def parameter_groups(network: nn.Module, *, weight_decay: float) -> list[dict[st
     """Sort a classifier's parameters into what `MuonSgd` treats alike.
 
     Filters and hidden matrices are orthogonalized. The last linear layer is not: its rows are classes,
-    not directions; it moves five times as fast and is the only one that decays. Vectors (biases, norms)
-    move at 0.4 of the rate. Both factors were measured (docs/decisions/0006-default-training.md).
+    not directions; it moves at 2.5 times the rate and is the only one that decays. Vectors (biases, norms)
+    move at 0.2 of it. Both factors were measured (docs/decisions/0006-default-training.md).
     Depthwise filters hold one small vector per channel and are treated as vectors.
 
     Args:
@@ -106,7 +106,7 @@ def parameter_groups(network: nn.Module, *, weight_decay: float) -> list[dict[st
             rest.append(parameter)
     groups = [
         {"params": filters, "muon": True, "momentum": 0.6, "rate": 1.0},
-        {"params": last, "momentum": 0.85, "rate": 5.0, "weight_decay": weight_decay},
-        {"params": rest, "momentum": 0.85, "rate": 0.4},
+        {"params": last, "momentum": 0.85, "rate": 2.5, "weight_decay": weight_decay},
+        {"params": rest, "momentum": 0.85, "rate": 0.2},
     ]
     return [group for group in groups if group["params"]]

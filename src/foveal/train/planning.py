@@ -25,6 +25,8 @@ SEEN_IMAGES = 500_000  # without a budget: pictures shown in all
 BATCH_SIZE = 500
 FEWEST_STEPS = 12  # per pass, before the batch shrinks
 
+_SMALLEST_BATCH = 32  # fewer make batch statistics too noisy
+_FEW_IMAGES = 10_000  # from here on a run sees the same pictures so often that they should vary more
 _STEPS = 3  # timed per measurement
 _SAFETY = 0.95  # share of the time left that is planned with: the machine may be busier later
 _GAIN = 1.1  # bf16 has to be this much faster to be worth it
@@ -100,7 +102,7 @@ def plan_training(
 def _draft(recipe: Recipe, examples: Examples, facts: Facts, reasons: dict[str, str]) -> Plan:
     """Return a one-step fp32 plan with everything decided that needs no timing."""
     images = len(examples)
-    wanted = recipe.batch_size or min(BATCH_SIZE, max(16, images // FEWEST_STEPS))
+    wanted = recipe.batch_size or min(BATCH_SIZE, max(_SMALLEST_BATCH, images // FEWEST_STEPS))
     return Plan(
         model=recipe.model,
         arguments={},
@@ -128,7 +130,10 @@ def _augmentation(examples: Examples, facts: Facts, seed: int, reasons: dict[str
         seed=seed,
     )
     reasons["flip"] = probe.reason
-    return {"flip": float(probe.allowed), "shift": 0.0625}
+    changes = {"flip": float(probe.allowed), "shift": 0.0625}
+    if len(examples) < _FEW_IMAGES:
+        changes |= {"affine": 0.7, "color": 0.3}
+    return changes
 
 
 def _variants(recipe: Recipe, facts: Facts) -> list[dict[str, Any]]:

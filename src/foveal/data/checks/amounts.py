@@ -11,7 +11,7 @@ from foveal.core.types import Finding
 from foveal.data.checks._words import EXAMPLES, counted
 from foveal.data.dataset import Dataset
 from foveal.data.inventory import Inventory
-from foveal.data.split import CARVED_SHARE, Split
+from foveal.data.split import CARVED_SHARE, Split, can_train
 
 MOST_IMBALANCE = 10
 RISK, DELTA = 0.01, 0.05  # the promise of a trained recognizer: ≤ 1 % errors among answers, 95 % sure
@@ -51,8 +51,7 @@ def lowest_recall(right: int) -> float:
 
 
 def _nothing_to_train_on(dataset: Dataset, inventory: Inventory) -> Iterator[Finding]:
-    usable = {split for split, good in zip(dataset.splits, inventory.readable, strict=True) if good}
-    if usable.isdisjoint({"", "train"}):
+    if not can_train(dataset, inventory):
         yield Finding(
             "no_training_images",
             "info",

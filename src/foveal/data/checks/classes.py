@@ -45,10 +45,9 @@ def _missing_in_split(dataset: Dataset) -> Iterator[Finding]:
     # A split folder may stand there with nothing in it; that is a split without classes, not no split.
     splits = [name for name in dict.fromkeys((*dataset.folders, *dataset.split_names)) if name]
     for split in splits:
-        owners = {name: other for other in splits for name in present[other]}
-        missing = sorted(set(owners) - present[split])
+        missing = sorted(set().union(*present.values()) - present[split])
         if missing:
-            others = sorted({owners[name] for name in missing})
+            others = [other for other in splits if not present[other].isdisjoint(missing)]
             yield Finding(
                 "class_missing_in_split",
                 "error",

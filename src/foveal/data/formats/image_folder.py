@@ -92,9 +92,10 @@ def _split_folders(tree: Tree) -> dict[str, str]:
             hint="move the other folders away, or name the class folders differently",
             path=tree.path,
         )
-    if len(set(splits.values())) < len(splits):
+    twice = [name for name, split in splits.items() if list(splits.values()).count(split) > 1]
+    if twice:
         raise DataError(
-            f"{tree.path} has several folders for one split: {', '.join(splits)}",
+            f"{tree.path} has several folders for one split: {', '.join(twice)}",
             code="ambiguous_layout",
             hint="keep one folder for each of train, val and test",
             path=tree.path,

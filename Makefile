@@ -1,0 +1,63 @@
+# Needs make and Python 3.11 or newer; everything else goes into .venv and nothing outside of it.
+#   make demo    install, then run the main job on real images
+#   make test    install what the tests need, then run them
+#   make lint    style, types and the order of imports
+#   make check   lint and test, as in continuous integration
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTHONS := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python
+FITS := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
+
+.PHONY: help demo test lint check
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+demo: $(VENV)/.train
+	$(BIN)/foveal demo
+
+# Two processes; more threads in each would only get in each other's way.
+test: $(VENV)/.dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --cov
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test
+
+$(VENV)/.python:
+	@for python in $(PYTHONS); do \
+		if "$$python" -c '$(FITS)' 2>/dev/null; then \
+			echo "creating $(VENV) with $$("$$python" --version)"; \
+			"$$python" -m venv $(VENV) && touch $@ && exit 0; \
+		fi; \
+	done; \
+	echo "foveal needs Python 3.11 or newer with its venv module; none was found among: $(PYTHONS)" >&2; \
+	echo "Install one (on Debian and Ubuntu: apt-get install python3 python3-venv)," >&2; \
+	echo "or name yours: make demo PYTHON=/path/to/python3.12" >&2; \
+	exit 1
+
+# A stamp is as new as the last installation: it runs again when pyproject.toml changes, and only then.
+$(VENV)/.train: pyproject.toml $(VENV)/.python
+	@$(SAY)
+	$(BIN)/python -m pip install --editable '.[train]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml $(VENV)/.python
+	@$(SAY)
+	$(BIN)/python -m pip install --editable '.[dev]'
+	@touch $@ $(VENV)/.train
+
+define SAY
+	if ! $(BIN)/python -c 'import torch' 2>/dev/null; then \
+		echo "Now pip installs foveal for training: torch, torchvision, onnx, scikit-learn, matplotlib and what they need."; \
+		echo "Plain pip takes the CUDA build of torch: about 5.6 GB on disk, some minutes to download."; \
+		echo "Without an NVIDIA card, less will do: stop here, set PIP_EXTRA_INDEX_URL to the CPU index that"; \
+		echo "pytorch.org names under Get Started, and run make again. Nothing is downloaded after this."; \
+	fi
+endef

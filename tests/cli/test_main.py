@@ -1,0 +1,93 @@
+"""The `foveal` command itself: help, version, unknown commands, bugs, broken pipes."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import foveal
+from foveal import cli
+from foveal.cli import _main
+from foveal.core import catalog
+from foveal.core.errors import WriteError
+
+COMMANDS = catalog.names(cli)
+
+
+def test_version(capsys):
+    assert _main.run(["--version"]) == 0
+    assert capsys.readouterr().out == f"{foveal.__version__}\n"
+
+
+def test_help_lists_every_command_and_the_exit_codes(capsys):
+    assert _main.run(["--help"]) == 0
+
+    text = capsys.readouterr().out
+    assert all(name in text for name in COMMANDS)
+    assert "65 bad data" in text
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_exit_codes_and_json(name, capsys):
+    assert _main.run([name, "--help"]) == 0
+
+    text = capsys.readouterr().out
+    assert "Exit codes" in text
+    assert "--json" in text
+
+
+def test_an_unknown_command_is_a_usage_error(capsys):
+    assert _main.run(["trian"]) == 2
+    assert "No such command" in capsys.readouterr().err
+
+
+def test_a_bug_is_exit_1_without_a_traceback_unless_asked(monkeypatch, capsys):
+    def broken(folder, name):
+        raise ZeroDivisionError("oh")
+
+    monkeypatch.setattr(_main.catalog, "find", broken)
+
+    assert _main.run(["models"]) == 1
+    captured = capsys.readouterr()
+    assert "ZeroDivisionError: oh" in captured.err
+    assert "bug in foveal" in captured.err
+    assert "Traceback" not in captured.err
+    assert _main.run(["models", "--json", "-v"]) == 1
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["error"]["code"] == "internal"
+    assert "Traceback" in captured.err
+
+
+def test_an_error_shows_its_hint_and_with_v_its_traceback(monkeypatch, capsys):
+    def refused(folder, name):
+        raise WriteError("no room", hint="free some", path="x")
+
+    monkeypatch.setattr(_main.catalog, "find", refused)
+
+    assert _main.run(["models"]) == 73
+    assert capsys.readouterr().err == "foveal: error: no room\n  free some\n"
+    assert _main.run(["models", "-v"]) == 73
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_reader_that_goes_away_is_no_bug():
+    command = f"{sys.executable} -c 'from foveal.cli import main; main()' models --json | true"
+
+    ended = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False
+    )
+
+    assert ended.stderr == ""
+    assert ended.returncode in (0, 141)
+
+
+def test_only_the_command_that_runs_is_imported():
+    script = (
+        "import sys; from foveal.cli import _main; _main.run(['--version']); "
+        "print(sorted(m for m in sys.modules if m.startswith('foveal.cli.')))"
+    )
+
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert ended.stdout.splitlines()[1] == "['foveal.cli._frame', 'foveal.cli._main']"

@@ -1,0 +1,126 @@
+"""data.open: finds the layout, says what it looked for, and picks no archive by chance."""
+
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import foveal.data
+from foveal import data
+from foveal.core import catalog
+from foveal.core.errors import DataError, NotFoundError, UnknownNameError
+from foveal.data import formats
+from foveal.data.formats._format import Format
+from foveal.data.tree import folder_tree
+
+Folder = Callable[..., Path]
+
+
+def pack(root: Path, path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as file:
+        for name in root.rglob("*.png"):
+            file.write(name, name.relative_to(root).as_posix())
+
+
+def test_the_only_archive_of_a_folder_is_opened(folder: Folder, tmp_path: Path) -> None:
+    inner = tmp_path / "outer"
+    inner.mkdir()
+    pack(folder({"cat": 1, "dog": 1}), inner / "pictures.zip")
+    (inner / "README.md").write_text("read me")
+
+    assert data.open(inner).path == inner / "pictures.zip"
+    assert data.open(str(inner)).classes == ("cat", "dog")
+
+
+def test_several_archives_are_named_and_none_is_opened(folder: Folder, tmp_path: Path) -> None:
+    outer = tmp_path / "outer"
+    outer.mkdir()
+    for name in ("train.zip", "test.zip"):
+        pack(folder({"cat": 1, "dog": 1}), outer / name)
+
+    with pytest.raises(DataError, match=r"several archives: test\.zip, train\.zip") as raised:
+        data.open(outer)
+    assert raised.value.code == "several_archives"
+    assert str(outer / "test.zip") in (raised.value.hint or "")
+
+
+def test_an_archive_among_class_folders_is_left_alone(folder: Folder) -> None:
+    root = folder({"cat": 1, "dog": 1})
+    pack(root, root / "backup.zip")
+
+    dataset = data.open(root)
+
+    assert dataset.path == root
+    assert dataset.ignored == ("backup.zip",)
+
+
+def test_the_real_folder_of_three_archives_names_them(shared: Path) -> None:
+    with pytest.raises(DataError, match="cifar10_imagefolder_3k.zip"):  # noqa: RUF043
+        data.open(shared / "data/cifar10")
+
+
+def test_an_unknown_layout_lists_what_was_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("nothing here")
+
+    with pytest.raises(DataError, match=r"idx \(train-images.*image_folder \(.*no picture file") as raised:
+        data.open(tmp_path)
+    assert raised.value.code == "unknown_layout"
+
+
+def test_two_layouts_in_one_folder_are_ambiguous_until_one_is_named(folder: Folder) -> None:
+    root = folder({"cat": 1, "dog": 1})
+    for name in ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"):
+        (root / name).write_bytes(b"\0\0\x08\x01\0\0\0\0")
+
+    with pytest.raises(DataError, match="could be idx or image_folder") as raised:
+        data.open(root)
+    assert raised.value.code == "ambiguous_layout"
+    assert data.open(root, "image_folder").classes == ("cat", "dog")
+
+
+def test_a_format_that_does_not_fit_says_what_it_lacks(folder: Folder) -> None:
+    with pytest.raises(DataError, match="no file called like train-images"):
+        data.open(folder({"cat": 1}), "idx")
+
+
+def test_an_unknown_format_is_answered_with_the_known_ones(folder: Folder) -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'image_folder'"):
+        data.open(folder({"cat": 1}), "imagefolder")
+
+
+def test_nothing_there_is_not_found(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="does not exist"):
+        data.open(tmp_path / "gone")
+
+
+def test_a_fifo_is_refused_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(DataError, match="neither a folder nor a file"):
+        data.open(tmp_path / "pipe")
+
+
+def test_a_file_that_is_no_archive_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"\x89PNG")
+
+    with pytest.raises(DataError, match="no readable tar") as raised:
+        data.open(tmp_path / "a.png")
+    assert raised.value.code == "not_an_archive"
+
+
+@pytest.mark.parametrize("name", catalog.names(formats))
+def test_every_format_refuses_an_empty_folder_with_a_reason(name: str, tmp_path: Path) -> None:
+    found = catalog.find(formats, name)
+
+    assert isinstance(found, Format)
+    assert found.looks_for
+    assert found.lacks(folder_tree(tmp_path))
+
+
+def test_the_packages_names_come_on_first_use() -> None:
+    assert foveal.data.Dataset.__name__ == "Dataset"
+    assert set(foveal.data.__all__) == {"Dataset", "open"}
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = foveal.data.nothing

@@ -1,0 +1,55 @@
+"""train.recipe: the same in Python and TOML; what is wrong is named."""
+
+import pytest
+
+from foveal.core.errors import NotFoundError, RecipeError
+from foveal.train.recipe import Recipe, read_recipe, recipe_from, write_recipe
+
+
+def test_toml_both_ways(tmp_path):
+    recipe = Recipe(model="nano", epochs=3.5, seed=7, augment="none")
+
+    write_recipe(recipe, tmp_path / "r.toml")
+
+    assert read_recipe(tmp_path / "r.toml") == recipe
+    assert "time_seconds" not in (tmp_path / "r.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("fields", "message", "hint"),
+    [
+        ({"epoch": 3}, "a recipe has no 'epoch'", "did you mean 'epochs'"),
+        ({"zzz": 3}, "a recipe has no 'zzz'", "keys: model, size"),
+        ({"epochs": -1}, "epochs: Input should be greater than 0", "docs"),
+        ({"precision": "fp16"}, "precision: ", "docs"),
+        ({"epochs": 1, "time_seconds": 5}, "give epochs or a time, not both", "docs"),
+        ({"size": "large"}, "size: ", "docs"),
+    ],
+)
+def test_what_is_wrong_is_named(fields, message, hint):
+    with pytest.raises(RecipeError, match=message) as caught:
+        recipe_from(fields)
+
+    assert hint in caught.value.hint
+    assert caught.value.exit_code == 78
+
+
+def test_changes_are_checked_and_none_changes_nothing():
+    recipe = Recipe(epochs=2)
+
+    assert recipe.changed(seed=3, size=None) == Recipe(epochs=2, seed=3)
+    with pytest.raises(RecipeError, match="seed"):
+        recipe.changed(seed=-1)
+
+
+def test_unreadable_files(tmp_path):
+    with pytest.raises(NotFoundError, match="no recipe at"):
+        read_recipe(tmp_path / "none.toml")
+    (tmp_path / "a.toml").write_text("= 3")
+    with pytest.raises(RecipeError, match="is not TOML"):
+        read_recipe(tmp_path / "a.toml")
+    (tmp_path / "b.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(RecipeError, match="cannot read"):
+        read_recipe(tmp_path / "b.toml")
+    with pytest.raises(RecipeError, match="cannot read"):
+        read_recipe(tmp_path)
