@@ -1,4 +1,4 @@
-"""The README is run: its shell and Python blocks in order, on generated pictures; its promises are checked."""
+"""The README is run, its shell and Python blocks in order on generated pictures, and its promises checked."""
 
 import json
 import os

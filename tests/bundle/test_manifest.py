@@ -49,6 +49,15 @@ def test_digest_can_be_recomputed_from_its_published_recipe(document) -> None:
     assert document["digest"] == hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
+def test_recipe_in_the_documentation_computes_the_digest(project, document) -> None:
+    page = (project / "docs" / "bundle.md").read_text(encoding="utf-8")
+    recipe = page.partition("```python\n")[2].partition("```")[0]
+
+    names: dict[str, object] = {}
+    exec(recipe, names)
+    assert names["digest"](document) == document["digest"]
+
+
 def test_digest_is_that_of_known_bytes(draft) -> None:
     preprocess = {**draft().preprocess.model_dump(mode="json"), "decoder": "pillow 12.3.0"}
     sealed_once = Manifest.seal(draft(preprocess=preprocess), HASHES)

@@ -38,7 +38,7 @@ def test_a_failure_keeps_the_old_file_and_no_other(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(WriteError, match="cannot write .*No space left"):
+    with pytest.raises(WriteError, match=r"cannot write .*No space left"):
         files.write_text(path, "new")
 
     assert path.read_text() == "old"

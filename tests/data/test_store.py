@@ -145,6 +145,14 @@ def test_a_disk_that_fills_up_meanwhile_is_an_error(tmp_path: Path, monkeypatch:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_system_that_cannot_reserve_room_is_served_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("os.posix_fallocate")
+    with StoreWriter(tmp_path / "pixels.npy", count=2, preprocess=RGB8) as writer:
+        assert len(writer.seal(LABELS[:2], fingerprint="").images) == 2
+
+
 @given(seed=st.integers(0, 1000), count=st.integers(1, 40), channels=st.integers(1, 4))
 def test_statistics_are_numpys_mean_and_deviation(seed: int, count: int, channels: int) -> None:
     random = np.random.default_rng(seed)

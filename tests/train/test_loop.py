@@ -127,8 +127,9 @@ def test_every_picture_is_seen_equally_often(count, batch, steps):
         np.zeros((count, 1, 1, 1), np.uint8), np.arange(count), np.arange(count, dtype=np.int64)
     )
     plan = Plan(
-        model="nano", arguments={}, images=count, steps=steps, batch_size=batch, learning_rate=1, weight_decay=0,
-        label_smoothing=0, ema_share=1, augmentation={}, precision="fp32", seed=3, threads=1, step_seconds=0,
+        model="nano", arguments={}, images=count, steps=steps, batch_size=batch, learning_rate=1,
+        weight_decay=0, label_smoothing=0, ema_share=1, augmentation={}, precision="fp32", seed=3, threads=1,
+        step_seconds=0,
     )  # fmt: skip
 
     seen = Counter(label for step in range(steps) for label in fetch(examples, plan, step).labels.tolist())

@@ -16,8 +16,8 @@ from foveal.data.preprocess import Preprocess
 
 Float64 = NDArray[np.float64]
 
-# Between processors and versions of one engine, sums run in another order; measured differences are
-# below 1e-5. A wrong layout, a lost normalization or bf16 where float32 was promised is far above.
+# Processors and versions of an engine add in different orders, which stays far below this. A wrong layout,
+# a lost normalization or bf16 where float32 was promised is far above.
 TOLERANCE = 1e-3
 COUNT = 4
 _BYTES = 200_000  # more than two pictures only while they are small

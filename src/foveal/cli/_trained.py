@@ -24,6 +24,13 @@ def show(console: Console, result: "TrainResult") -> None:
         f"{document['model']} in {units.show_seconds(document['seconds'])}: "
         f"{document['epochs']:.3g} passes, {document['images_per_second']:.0f} images/s",
     )
+    budget = document["budget"]
+    if budget and not budget["kept"]:
+        share = budget["overshoot_share"]
+        line("late", f"{share:.0%} over the time given: the machine was busier than during the warm-up")
+    for finding in document["findings"]:
+        if finding["severity"] == "warning":
+            line("data", finding["message"])
     for what, reason in document["plan"]["reasons"].items():
         line(what, reason)
     if evaluation is None:

@@ -190,8 +190,12 @@ def _map(file: IO[bytes], shape: Sequence[int], size: int) -> np.memmap[Any, np.
     )
     start = file.tell()
     file.flush()
-    # A full disk must be an error here, not a crash (SIGBUS) in the middle of a picture.
-    os.posix_fallocate(file.fileno(), 0, start + max(size, 1))
+    end = start + max(size, 1)
+    if hasattr(os, "posix_fallocate"):
+        # A full disk must be an error here, not a crash (SIGBUS) in the middle of a picture.
+        os.posix_fallocate(file.fileno(), 0, end)
+    else:
+        file.truncate(end)
     return np.memmap(file, dtype=np.uint8, mode="r+", offset=start, shape=tuple(shape))
 
 

@@ -79,15 +79,12 @@ def answers(predictor: Runs, held_out: HeldOut, *, threads: int, progress: Progr
         return _Part(predictor.run(np.stack(images)).probabilities if images else None, positions, errors)
 
     parts = []
-    pool = ThreadPoolExecutor(threads, "foveal-evaluate")
-    try:
+    with ThreadPoolExecutor(threads, "foveal-evaluate") as pool:
         for chunk, part in zip(chunks, pool.map(work, chunks), strict=True):
             parts.append(part)
             if time.monotonic() - said > _REPORT_SECONDS:
                 said = time.monotonic()
                 progress("measuring", chunk.stop, len(held_out))
-    finally:
-        pool.shutdown(cancel_futures=True)  # who interrupts does not want to wait for the rest
     progress("measuring", len(held_out), len(held_out))
     probabilities = [part.probabilities for part in parts if part.probabilities is not None]
     unreadable = tuple(error for part in parts for error in part.errors)

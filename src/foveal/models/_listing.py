@@ -15,7 +15,9 @@ def listing(*, channels: int = 3, classes: int = 10, size: int = 32) -> list[dic
     Nothing is allocated: parameters are counted on torch's meta device.
 
     Args:
-        channels, classes, size: What the parameters are counted for.
+        channels: Of the images.
+        classes: Outputs.
+        size: Side of the images in pixels.
     """
     rows = []
     for name in catalog.names(models):

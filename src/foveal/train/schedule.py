@@ -1,7 +1,7 @@
 """The learning rate as a pure function of how much of the run is over."""
 
 
-def learning_rate(share: float, *, peak: float, warm_up: float = 0.15, end: float = 0.0) -> float:
+def learning_rate(share: float, *, peak: float) -> float:
     """Return the rate of a straight line from `peak` down to 0.
 
     It starts at the top: orthogonalized steps on normalized filters need no warm-up.

@@ -1,0 +1,173 @@
+"""Plant ten classic faults, one at a time, in a copy of the package, and show which test turns red.
+
+    python benchmarks/planted_faults.py            all of them; exits 1 if one goes unnoticed
+    python benchmarks/planted_faults.py "BGR"      one
+
+Every one of them has shipped somewhere: the result looks plausible and is worse, or unproven.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A change of the source that must not go unnoticed.
+
+    Attributes:
+        name: What goes wrong.
+        file: Below `src/foveal`.
+        right: The text as it is; it occurs once.
+        wrong: The text with the fault.
+        test: The test that turns red, as pytest names it.
+    """
+
+    name: str
+    file: str
+    right: str
+    wrong: str
+    test: str
+
+
+FAULTS = (
+    Fault(
+        "wrong label map",
+        "tasks/classify/decode.py",
+        "label=classes[best],",
+        "label=sorted(classes)[best],",
+        "tests/tasks/test_decode.py",
+    ),
+    Fault(
+        "missing /255",
+        "tasks/classify/learn.py",
+        "mean = torch.tensor(preprocess.mean) * 255.0",
+        "mean = torch.tensor(preprocess.mean)",
+        "tests/tasks/test_learn.py",
+    ),
+    Fault(
+        "BGR",
+        "data/decode.py",
+        "return about, upright(to_channels(image, channels), _turn(image))",
+        "turn, image = _turn(image), to_channels(image, channels)\n"
+        "    return about, upright(Image.merge(image.mode, image.split()[::-1]), turn)",
+        "tests/data/test_decode.py",
+    ),
+    Fault(
+        "flipped EXIF",
+        "data/pixels/orientation.py",
+        "6: Image.Transpose.ROTATE_270,",
+        "6: Image.Transpose.ROTATE_90,",
+        "tests/data/test_decode.py",
+    ),
+    Fault(
+        "uncorrected quantile",
+        "calibrate/conformal.py",
+        "k = math.ceil(round((n + 1) * (1 - alpha), 9))",
+        "k = math.ceil(round(n * (1 - alpha), 9))",
+        "tests/calibrate/test_conformal.py",
+    ),
+    Fault(
+        "off-by-one resize",
+        "data/preprocess.py",
+        "left, top = (width - side) / 2, (height - side) / 2",
+        "left, top = max(0, (width - side) / 2 - 1), max(0, (height - side) / 2 - 1)",
+        "tests/data/test_preprocess.py",
+    ),
+    Fault(
+        "stale EMA",
+        "train/average.py",
+        "self._live = dict(network.state_dict(keep_vars=False))",
+        "self._live = {n: v.clone() for n, v in network.state_dict(keep_vars=False).items()}",
+        "tests/train/test_average.py",
+    ),
+    Fault(
+        "swapped split",
+        "data/split.py",
+        "    fit, calib, test = (\n        np.array(sorted(",
+        "    fit, test, calib = (\n        np.array(sorted(",
+        "tests/data/test_split.py",
+    ),
+    Fault(
+        "unverified hash",
+        "bundle/archive.py",
+        "if hashlib.sha256(members[name]).hexdigest() != expected:",
+        "if len(hashlib.sha256(members[name]).hexdigest()) != len(expected):",
+        "tests/bundle/test_archive.py",
+    ),
+    Fault(
+        "eval in train mode",
+        "export/graph.py",
+        "pixels = _Pixels(recognizer.network, preprocess).eval()",
+        "pixels = _Pixels(recognizer.network, preprocess).train()",
+        "tests/export/test_graph.py",
+    ),
+)
+
+
+def copy_package(folder: Path) -> None:
+    """Copy the package to `folder/foveal`."""
+    shutil.copytree(
+        PROJECT / "src" / "foveal", folder / "foveal", ignore=shutil.ignore_patterns("__pycache__")
+    )
+
+
+def plant(fault: Fault, folder: Path) -> None:
+    """Change the copy in `folder`."""
+    file = folder / "foveal" / fault.file
+    text = file.read_text(encoding="utf-8")
+    if text.count(fault.right) != 1:
+        raise SystemExit(f"{fault.name}: {fault.file} does not hold this text exactly once: {fault.right!r}")
+    file.write_text(text.replace(fault.right, fault.wrong), encoding="utf-8")
+
+
+def run_tests(tests: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run tests against the copy in `folder` instead of the installed package."""
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "--no-header", "-p", "no:cacheprovider", *tests]
+    environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(
+        command, cwd=PROJECT, env=environment, capture_output=True, text=True, encoding="utf-8", check=False
+    )
+
+
+def first_red(output: str) -> str:
+    """Return the first failed test that pytest names, or nothing."""
+    failed = [line for line in output.splitlines() if line.startswith("FAILED ")]
+    return failed[0].removeprefix("FAILED ").partition(" - ")[0] if failed else ""
+
+
+def main(wanted: list[str]) -> int:
+    chosen = [fault for fault in FAULTS if not wanted or fault.name in wanted]
+    unnoticed = 0
+    with tempfile.TemporaryDirectory() as temporary:
+        copy_package(Path(temporary))
+        sound = run_tests(sorted({fault.test for fault in chosen}), Path(temporary))
+    if sound.returncode != 0:
+        print(
+            sound.stdout,
+            sound.stderr,
+            "the tests must pass before a fault is planted",
+            sep="\n",
+            file=sys.stderr,
+        )
+        return 1
+    for fault in chosen:
+        with tempfile.TemporaryDirectory() as temporary:
+            copy_package(Path(temporary))
+            plant(fault, Path(temporary))
+            result = run_tests([fault.test], Path(temporary))
+        red = first_red(result.stdout) if result.returncode == 1 else ""
+        unnoticed += not red
+        print(f"{fault.name:<22}{red or 'UNNOTICED'}", flush=True)
+    print(f"{len(chosen) - unnoticed} of {len(chosen)} faults turn a test red")
+    return 1 if unnoticed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

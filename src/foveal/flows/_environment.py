@@ -1,0 +1,60 @@
+"""What the last digits of the weights depend on besides plan and data."""
+
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+import foveal
+from foveal.core import files, machine
+from foveal.core.errors import TemporaryError
+from foveal.train.recipe import Recipe
+
+_FILE = "env.json"
+_DECIDING = ("cpu", "threads", "torch", "numpy", "pillow")
+
+
+def environment(recipe: Recipe) -> dict[str, Any]:
+    """Return versions, processor and threads; `bit_exact` as long as a run stays in one environment."""
+    return {
+        "foveal": foveal.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu": machine.cpu_name(),
+        "threads": recipe.threads or machine.usable_cpus(),
+        **machine.versions("torch", "numpy", "pillow", "onnx", "onnxruntime"),
+        "bit_exact": True,
+    }
+
+
+def write_environment(run: Path, now: dict[str, Any]) -> None:
+    """Write `env.json`."""
+    files.write_json(run / _FILE, now)
+
+
+def compare_environment(run: Path, now: dict[str, Any], *, force: bool) -> None:
+    """Refuse to go on with a run where its weights would end in other digits.
+
+    Raises:
+        TemporaryError: This is another machine, number of threads or version. With `force` it goes on, and
+            the run is marked as not bit-exact from then on.
+    """
+    path = run / _FILE
+    before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    different = [name for name in _DECIDING if before.get(name) != now[name]]
+    if not different:
+        return
+    if not force:
+        name = different[0]
+        raise TemporaryError(
+            f"the run was started with {name} {before.get(name)!r}, here it is {now[name]!r}: "
+            "the weights would not be bit-identical",
+            hint="resume where it was started, or accept that with --force",
+            path=run,
+        )
+    write_environment(run, {**now, "bit_exact": False, "started_with": before})
+
+
+def bit_exact(run: Path) -> bool:
+    """Return whether the whole run took place in one environment."""
+    return bool(json.loads((run / _FILE).read_text(encoding="utf-8"))["bit_exact"])

@@ -1,0 +1,30 @@
+"""Measure the file that ships, on the test part of the data it was made from."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from foveal.bundle import archive
+from foveal.bundle.predictor import Predictor
+from foveal.core.progress import Progress
+from foveal.evaluate.held_out import HeldOut
+from foveal.evaluate.reporting import report
+from foveal.flows._prepare import Prepared
+
+
+def measure_bundle(bundle: Path, prepared: Prepared, *, threads: int, progress: Progress) -> dict[str, Any]:
+    """Open the sealed file as anybody would, measure it, attach the report, and return the document.
+
+    Args:
+        bundle: The sealed file.
+        prepared: The test images at model size, made by the same preprocessing that serves.
+        threads: Batches at once.
+        progress: Told a few times a second.
+    """
+    split, store = prepared.split, prepared.store
+    predictor = Predictor.open(bundle, threads=1)  # batches run side by side
+    held_out = HeldOut.of_images(store.images, store.labels, prepared.dataset.sources, split.test)
+    held_out = replace(held_out, fingerprint=split.fingerprint, split_seed=split.seed)
+    measured = report(predictor, held_out, seed=split.seed, threads=threads, progress=progress)
+    archive.attach_report(bundle, measured.as_json())
+    return replace(measured, bundle=str(bundle)).as_json()

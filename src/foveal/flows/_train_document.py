@@ -1,0 +1,73 @@
+"""The `foveal.train/1` document: what a training did, and what the bundle is worth."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from foveal.core.types import Gate
+from foveal.flows._environment import bit_exact
+from foveal.flows._prepare import Prepared
+from foveal.flows._ship import Shipped
+from foveal.train.loop import Fitted
+from foveal.train.plan import Plan
+
+SCHEMA = "foveal.train/1"
+_OVERSHOOT = 0.1  # beyond this share of the budget it is said
+
+
+def train_document(
+    run: Path,
+    prepared: Prepared,
+    plan: Plan,
+    fitted: Fitted,
+    shipped: Shipped,
+    evaluation: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """Return the document but for the clock; see `clock`.
+
+    Args:
+        run: The run folder.
+        prepared: The data.
+        plan: What was decided.
+        fitted: How training ended.
+        shipped: What the export gave.
+        evaluation: The `foveal.evaluate/1` document; None where a gate failed.
+    """
+    gates: list[Gate] = [shipped.parity.gate()]
+    metrics = evaluation["metrics"] if evaluation else None
+    return {
+        "schema": SCHEMA,
+        "ok": all(gate.verdict == "pass" for gate in gates),
+        "run": str(run),
+        "bundle": None if shipped.bundle is None else str(shipped.bundle),
+        "report": None if shipped.bundle is None else str(run / "report.html"),
+        "digest": evaluation["digest"] if evaluation else None,
+        "model": plan.model,
+        "task": "classify",
+        "train_seconds": round(fitted.seconds, 2),
+        "images_per_second": round(plan.steps * plan.batch_size / max(fitted.seconds, 1e-9), 1),
+        "data_wait_share": round(fitted.waiting_share, 4),
+        "epochs": round(plan.epochs, 3),
+        "resumed_from": fitted.resumed_from,
+        "bit_exact": bit_exact(run),
+        "metrics": {"test": metrics} if metrics else {},
+        "baseline": {"name": "majority class", **metrics["majority"]} if metrics else {},
+        "parity": shipped.parity.as_json(),
+        "gates": [asdict(gate) for gate in gates],
+        "findings": [asdict(finding) for finding in prepared.findings],
+        "plan": plan.model_dump(),
+    }
+
+
+def clock(asked: float | None, used: float) -> dict[str, Any]:
+    """Return `seconds`, and how the time budget was kept (`budget`, null where there was none).
+
+    Args:
+        asked: The budget in seconds.
+        used: Time since the command started, in seconds.
+    """
+    budget = None
+    if asked is not None:
+        share = used / asked - 1
+        budget = {"seconds": asked, "overshoot_share": round(max(0.0, share), 4), "kept": share <= _OVERSHOOT}
+    return {"seconds": round(used, 2), "budget": budget}
