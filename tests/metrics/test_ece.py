@@ -83,6 +83,13 @@ def test_the_null_level_falls_with_the_number_of_images():
     assert levels[0] > 2 * levels[1] > 4 * levels[2] > 0
 
 
+@pytest.mark.parametrize(("n", "level"), [(200, 0.04), (10_000, 0.006)])
+def test_the_null_levels_that_the_documentation_quotes(n, level):
+    confidence = 1 - 0.5 * np.random.default_rng(0).beta(0.4, 3.6, size=n)  # right in 95 % of cases
+
+    assert ece_null(two_classes(confidence)) == pytest.approx(level, rel=0.2)
+
+
 def test_the_null_level_is_zero_for_certainty_and_the_same_in_chunks(draw, monkeypatch):
     probabilities, _ = draw(100, 4)
     whole = ece_null(probabilities)
