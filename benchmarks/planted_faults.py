@@ -103,10 +103,10 @@ FAULTS = (
     ),
     Fault(
         "eval in train mode",
-        "export/graph.py",
-        "pixels = _Pixels(recognizer.network, preprocess).eval()",
-        "pixels = _Pixels(recognizer.network, preprocess).train()",
-        "tests/export/test_graph.py",
+        "tasks/recognizer.py",
+        "self.network.eval()\n        parts",
+        "self.network.train()\n        parts",
+        "tests/tasks/test_recognizer.py",
     ),
 )
 

@@ -1,6 +1,7 @@
 """`foveal evaluate`: one document on stdout, an honest page of text, the contract's exit codes."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,14 @@ def test_text_says_with_intervals_what_is_good_weak_and_not_proven(measured, cap
     assert "[red]dog" in text, "a class name is no markup"
     assert "x.png: it ends early" in text
     assert "Nothing is known about “owl”" in text
+
+
+def test_text_says_when_the_calibration_part_was_measured(measured, capsys):
+    measured["report"] = replace(report(), split="calib")
+
+    assert _main.run(["evaluate", "run", "data", "--split", "calib", "-q"]) == 0
+
+    assert "the part that calibrated it" in capsys.readouterr().out
 
 
 def test_text_says_when_nothing_is_guaranteed(measured, capsys):

@@ -104,9 +104,9 @@ def test_json_there_and_back_is_the_same() -> None:
 
 
 def test_the_digest_is_about_the_pixels_alone() -> None:
-    other_mean = preprocess().model_copy(update={"mean": (0.1, 0.2, 0.3)})
-
-    assert other_mean.pixels_digest == preprocess().pixels_digest
+    for name in ("mean", "std"):
+        other = preprocess().model_copy(update={name: (0.1, 0.2, 0.3)})
+        assert other.pixels_digest == preprocess().pixels_digest
     assert preprocess(16).pixels_digest != preprocess().pixels_digest
     assert preprocess(8, 1).pixels_digest != preprocess().pixels_digest
 

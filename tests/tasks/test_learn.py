@@ -1,4 +1,4 @@
-"""tasks.classify.learn: the input has mean 0 and deviation 1, targets are shares, the loss is cross-entropy."""
+"""tasks.classify.learn: input of mean 0 and deviation 1, targets that are shares, cross-entropy."""
 
 import pytest
 import torch

@@ -61,8 +61,10 @@ def _show(console: Console, found: "Report", page: Path | None) -> None:
         console.print(f"{title:<12}{text}", markup=False)
 
     line("measured", f"{document['bundle']}, {rate:,.0f} images/s")
-    images = words.count(found.images, "image")
-    line("on", f"{images} ({found.split}; {_UNSEEN[document['provenance']['unseen']]})")
+    how = _UNSEEN[document["provenance"]["unseen"]]
+    if found.split == "calib":
+        how = "the part that calibrated it: confidence, declining and sets look better than they are"
+    line("on", f"{words.count(found.images, 'image')} ({found.split}; {how})")
     line("accuracy", words.measured(metrics["accuracy"]))
     line("balanced", words.measured(metrics["intervals"]["balanced_accuracy"]))
     line("worst class", f"{worst['class']}: {words.measured(worst)}")

@@ -1,0 +1,194 @@
+"""Training speed for the same network, size and batch: foveal's loop beside fastai's and Ultralytics'.
+
+    python benchmarks/train_throughput.py TREE --size 32 --batch 128 --peer-python PEERS/bin/python
+
+TREE is an image folder with train/ and test/. All train torchvision's resnet18 from the files, each with
+its own loader, augmentation and precision. Each runs in a process of its own, interleaved; (kernels, caches, decoding) is not counted; the median of the rounds is printed.
+The peers live in an environment of their own (pip install fastai ultralytics).
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+PASSES = 3
+
+
+def network(classes: int) -> Any:
+    import torch
+    from torchvision.models import resnet18
+
+    torch.manual_seed(0)
+    return resnet18(num_classes=classes)
+
+
+def ours(tree: Path, size: int, batch: int) -> dict[str, Any]:
+    from foveal.core.machine import usable_cpus
+    from foveal.core.progress import silent
+    from foveal.flows._prepare import prepare
+    from foveal.train.loop import Examples, fit
+    from foveal.train.objectives.supervised import Supervised
+    from foveal.train.plan import Plan
+    from foveal.train.recipe import Recipe
+
+    with tempfile.TemporaryDirectory() as run:
+        threads = usable_cpus()
+        prepared = prepare(tree, Path(run), Recipe(size=size), strict=False, threads=threads, progress=silent)
+        examples = Examples(prepared.store.images, prepared.store.labels, prepared.split.fit)
+        steps = len(examples) // batch * (PASSES + 1)
+        plan = Plan(
+            model="resnet18",
+            arguments={},
+            images=len(examples),
+            steps=steps,
+            batch_size=batch,
+            learning_rate=0.01,
+            weight_decay=1e-3,
+            label_smoothing=0.1,
+            ema_share=0.1,
+            augmentation={"flip": 1.0, "shift": 0.0625, "affine": 0.7},
+            precision="bf16",
+            seed=0,
+            threads=threads,
+            step_seconds=0.0,
+        )
+        objective = Supervised(
+            network(len(prepared.dataset.classes)),
+            classes=len(prepared.dataset.classes),
+            preprocess=prepared.preprocess,
+            augmentation=plan.augmentation,
+            label_smoothing=plan.label_smoothing,
+        )
+        marks: list[float] = []
+        fitted = fit(objective, examples, plan, progress=lambda *_: marks.append(time.perf_counter()))
+    counted = marks[steps // (PASSES + 1) - 1 :]
+    rate = batch * (len(counted) - 1) / (counted[-1] - counted[0])
+    return {"images_per_second": rate, "data_wait_share": fitted.waiting_share}
+
+
+def fastai(tree: Path, size: int, batch: int) -> dict[str, Any]:
+    from fastai.callback.core import Callback
+    from fastai.vision.all import ImageDataLoaders, Learner, Resize, aug_transforms
+
+    loaders = ImageDataLoaders.from_folder(
+        tree,
+        train="train",
+        valid="test",
+        item_tfms=Resize(size),
+        batch_tfms=aug_transforms(),
+        bs=batch,
+        num_workers=2,
+    )
+    marks: list[tuple[float, float]] = []
+
+    class Clock(Callback):
+        def before_train(self) -> None:
+            self.started = time.perf_counter()
+
+        def after_train(self) -> None:
+            marks.append((self.started, time.perf_counter()))
+
+    learner = Learner(loaders, network(loaders.c), cbs=Clock())
+    with learner.no_bar(), learner.no_logging():
+        learner.fit(PASSES + 1)
+    return {"images_per_second": _rate(marks, len(loaders.train) * batch)}
+
+
+def ultralytics(tree: Path, size: int, batch: int) -> dict[str, Any]:
+    import torch
+    from torch import nn
+    from ultralytics.models.yolo.classify import ClassificationTrainer
+
+    class Net(nn.Module):
+        """resnet18 with the face that Ultralytics' trainer expects of a model."""
+
+        def __init__(self, classes: int) -> None:
+            super().__init__()
+            self.net = network(classes)
+            self.stride = torch.tensor([32])
+            self.names: dict[int, str] = {}
+
+        def forward(self, x: Any) -> Any:
+            if isinstance(x, dict):
+                loss = nn.functional.cross_entropy(self.net(x["img"]), x["cls"])
+                return loss, loss.detach()
+            return self.net(x)
+
+    class Trainer(ClassificationTrainer):  # type: ignore[misc]
+        def setup_model(self) -> None:
+            self.model = Net(self.data["nc"])
+
+        def final_eval(self) -> None:
+            """No second evaluation: only training is timed."""
+
+        def save_model(self) -> None:
+            """Nothing is kept."""
+
+    with tempfile.TemporaryDirectory() as out:
+        trainer = Trainer(
+            overrides={
+                "data": str(tree), "imgsz": size, "batch": batch, "epochs": PASSES + 1, "device": "cpu",
+                "workers": 2, "project": out, "val": False, "plots": False, "amp": False, "verbose": False,
+                "model": "resnet18", "pretrained": False,
+            }
+        )  # fmt: skip
+        marks: list[tuple[float, float]] = []
+        trainer.add_callback("on_train_epoch_start", lambda t: marks.append((time.perf_counter(), 0.0)))
+        trainer.add_callback(
+            "on_train_epoch_end", lambda t: marks.append((marks.pop()[0], time.perf_counter()))
+        )
+        trainer.train()
+        images = len(trainer.train_loader.dataset)
+    return {"images_per_second": _rate(marks, images)}
+
+
+def _rate(marks: list[tuple[float, float]], images: int) -> float:
+    return statistics.median(images / (end - start) for start, end in marks[1:])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("tree", type=Path)
+    parser.add_argument("--size", type=int, default=32)
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--peer-python", type=Path)
+    parser.add_argument("--only", choices=("ours", "fastai", "ultralytics"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.only:
+        result = globals()[given.only](given.tree, given.size, given.batch)
+        print("\n" + json.dumps(result))
+        return
+    pythons = {"ours": sys.executable}
+    if given.peer_python:
+        pythons |= {"fastai": str(given.peer_python), "ultralytics": str(given.peer_python)}
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in pythons}
+    for _ in range(given.rounds):
+        for name, python in pythons.items():
+            options = [
+                str(given.tree),
+                "--size",
+                str(given.size),
+                "--batch",
+                str(given.batch),
+                "--only",
+                name,
+            ]
+            done = subprocess.run([python, __file__, *options], capture_output=True, text=True, check=False)
+            if done.returncode:
+                sys.exit(f"{name} failed:\n{done.stderr[-2000:]}")
+            found[name].append(json.loads(done.stdout.splitlines()[-1]))
+    medians = {name: statistics.median(r["images_per_second"] for r in rows) for name, rows in found.items()}
+    for name, rate in medians.items():
+        print(f"{name:<12}{rate:8.0f} images/s   foveal is {medians['ours'] / rate:.2f}× as fast")
+    print(f"waiting for data {max(r['data_wait_share'] for r in found['ours']):.2%} of the time")
+
+
+if __name__ == "__main__":
+    main()
