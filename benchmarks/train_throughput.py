@@ -3,7 +3,8 @@
     python benchmarks/train_throughput.py TREE --size 32 --batch 128 --peer-python PEERS/bin/python
 
 TREE is an image folder with train/ and test/. All train torchvision's resnet18 from the files, each with
-its own loader, augmentation and precision. Each runs in a process of its own, interleaved; (kernels, caches, decoding) is not counted; the median of the rounds is printed.
+its own loader, augmentation and precision, and in a process of its own, interleaved. The first pass
+(kernels, caches, decoding) is not counted; the median of the rounds is printed.
 The peers live in an environment of their own (pip install fastai ultralytics).
 """
 
