@@ -110,6 +110,14 @@ def test_graph_that_does_not_stand_alone_is_not_sealed(draft, bundle, tmp_path) 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_parts_that_do_not_fit_each_other_are_not_sealed(draft, classifier, bundle, tmp_path) -> None:
+    five = draft(classes=list("abcde"))
+
+    with pytest.raises(BundleError, match=r"holds float32 \(4, 3\) instead of float32 \(4, 5\)"):
+        archive.seal(tmp_path / "x.foveal", five, model=classifier(), golden=archive.read(bundle).golden)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_attached_report_is_read_and_leaves_the_digest(copy) -> None:
     name = archive.read(copy).manifest.digest
     for accuracy in (0.5, 0.9):

@@ -75,7 +75,9 @@ def test_transparency_in_an_array_is_not_guessed_away() -> None:
         pixels(np.zeros((4, 4, 4), np.uint8), RGB)
 
 
-@pytest.mark.parametrize("item", [None, 3, [ARRAY], Image.fromarray(ARRAY), bytearray(b"x")], ids=str)
+@pytest.mark.parametrize(
+    "item", [None, 3, [ARRAY], Image.fromarray(ARRAY), bytearray(b"x")], ids=lambda item: type(item).__name__
+)
 def test_other_things_are_refused(item) -> None:
     with pytest.raises(UsageError, match="a path, the bytes of a picture file or a uint8 array; got"):
         pixels(item, RGB)

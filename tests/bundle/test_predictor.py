@@ -120,6 +120,7 @@ def test_one_and_several_of_every_kind_are_taken(predictor, pictures) -> None:
     assert [label.source for label in several] == [str(pictures[0]), "#1", "#2"]
     assert predictor.predict(np.stack([array, array]))[1].scores == expected.scores
     assert predictor.predict([]) == []
+    assert [label.source for label in predictor.predict_each(str(pictures[0]))] == [str(pictures[0])]
 
 
 def test_predict_raises_for_an_unusable_input_and_names_it(predictor, pictures, tmp_path) -> None:
@@ -169,9 +170,9 @@ def test_unreadable_is_the_contracts_object() -> None:
 def test_inputs_are_taken_only_as_they_are_needed(predictor, workers) -> None:
     taken = itertools.count()
     picture = np.zeros((16, 16, 3), np.uint8)
-    endless = (picture for _ in iter(lambda: next(taken), -1))
+    many = (picture for _ in iter(lambda: next(taken), 5000))
 
-    answers = list(itertools.islice(predictor.predict_each(endless, workers=workers), 100))
+    answers = list(itertools.islice(predictor.predict_each(many, workers=workers), 100))
 
     assert len(answers) == 100
     assert answers[-1].source == "#99"

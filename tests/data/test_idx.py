@@ -131,8 +131,16 @@ DAMAGE = {
     "no header": (lambda content: gzip.compress(b"\x00\x00"), "no IDX header"),
     "float": (lambda content: gzip.compress(b"\0\0\x0d" + content[3:]), "no IDX header"),
     "cut": (lambda content: gzip.compress(content[:-1]), "announces"),
+    "bomb": (lambda content: gzip.compress(content + bytes(2**24)), "more than 40 values follow"),
     "too long": (lambda content: gzip.compress(content + b"x"), "announces"),
-    "huge": (lambda content: gzip.compress(b"\0\0\x08\x03" + b"\xff" * 12 + content[16:]), "announces"),
+    "huge": (
+        lambda content: gzip.compress(b"\0\0\x08\x03" + b"\xff" * 12 + content[16:]),
+        "more than 8000000000",
+    ),
+    "much announced": (
+        lambda content: gzip.compress(content[:4] + b"\0\0\xff\xff" + content[8:]),
+        "but 40 values follow",
+    ),
     "one number": (lambda content: gzip.compress(b"\0\0\x08\x01\0\0\0\x01x"), "no pictures with labels"),
 }
 

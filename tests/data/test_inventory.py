@@ -48,6 +48,15 @@ def test_every_picture_has_its_row(damaged: Path) -> None:
     assert found.sha256[3] == "", "a file that is too long is not read to its end"
 
 
+def test_an_error_keeps_nothing_of_its_picture_alive(damaged: Path) -> None:
+    for error in inventory.take(data.open(damaged)).error:
+        assert error is None or (error.__traceback__, error.__cause__, error.__context__) == (
+            None,
+            None,
+            None,
+        )
+
+
 def test_a_file_that_vanishes_is_a_row(folder: Folder) -> None:
     root = folder({"cat": 1, "dog": 1})
     dataset = data.open(root)

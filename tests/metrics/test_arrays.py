@@ -61,14 +61,14 @@ def numbers(value: object) -> list[float]:
     return [float(number) for number in np.asarray(value, dtype=float).ravel()]
 
 
-@pytest.mark.parametrize("metric", METRICS, ids=str)
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: getattr(metric, "__name__", "partial"))
 @pytest.mark.parametrize(("text", "arrays"), WRONG.items())
 def test_wrong_arrays_are_refused_in_words(metric, text, arrays):
     with pytest.raises(UsageError, match=text):
         metric(*arrays)
 
 
-@pytest.mark.parametrize("metric", METRICS, ids=str)
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: getattr(metric, "__name__", "partial"))
 def test_the_order_of_the_images_plays_no_part(metric, draw):
     probabilities, labels = draw(300, 5)
     shuffled = np.random.default_rng(1).permutation(300)
@@ -78,7 +78,7 @@ def test_the_order_of_the_images_plays_no_part(metric, draw):
     np.testing.assert_allclose(numbers(one), numbers(other), rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("metric", METRICS, ids=str)
+@pytest.mark.parametrize("metric", METRICS, ids=lambda metric: getattr(metric, "__name__", "partial"))
 def test_one_image_is_enough_and_everything_is_finite(metric):
     found = numbers(metric(np.array([[0.25, 0.75]], dtype=np.float32), np.array([0])))
 

@@ -1,4 +1,4 @@
-"""tasks.recognizer: answers in eval mode whatever happened before, and comes back from its folder unchanged."""
+"""tasks.recognizer: answers in eval mode whatever happened before, and comes back from its folder."""
 
 import json
 from pathlib import Path

@@ -60,14 +60,13 @@ def seal(path: str | Path, draft: Draft, *, model: bytes, golden: Golden, force:
     Raises:
         UsageError: The name has another ending.
         WriteError: The file is there already, or cannot be written.
-        BundleError: The graph does not stand alone.
+        BundleError: The parts do not fit each other, or the graph does not stand alone.
     """
     path = Path(path)
     if path.suffix != SUFFIX:
         raise UsageError(f"a bundle's name ends in {SUFFIX}; got {path.name!r}", path=path)
     if path.exists() and not force:
         raise WriteError(f"{path} is there already", code="would_overwrite", hint="add --force", path=path)
-    check_graph(model)
     members: dict[str, Content] = {
         "model.onnx": model,
         "golden_inputs.npy": to_bytes(golden.inputs),
@@ -75,7 +74,9 @@ def seal(path: str | Path, draft: Draft, *, model: bytes, golden: Golden, force:
         "README.md": model_card(draft).encode(),
     }
     manifest = Manifest.seal(draft, _hashes(members))
-    write_bytes(path, _pack(manifest, members))
+    content = _pack(manifest, members)
+    _verified(content, path)  # what is written can be read
+    write_bytes(path, content)
     return manifest
 
 
@@ -114,23 +115,7 @@ def read(path: str | Path) -> Members:
     """
     path = Path(path)
     with about(path):
-        content = _content(path)
-        manifest, members = _open(content, path)
-        model = bytes(members["model.onnx"])
-        check_graph(model)
-        return Members(
-            manifest=manifest,
-            model=model,
-            golden=from_bytes(
-                bytes(members["golden_inputs.npy"]),
-                bytes(members["golden_probabilities.npy"]),
-                preprocess=manifest.preprocess,
-                classes=len(manifest.classes),
-            ),
-            readme=bytes(members["README.md"]).decode("utf-8", "replace"),
-            report=_report(members),
-            size_bytes=len(content),
-        )
+        return _verified(_content(path), path)
 
 
 @contextmanager
@@ -155,6 +140,26 @@ def _content(path: Path) -> bytes:
     if len(content) > _SIZE_CAP:
         raise BundleError(f"{path} is larger than {_SIZE_CAP} bytes", code="too_many_bytes")
     return content
+
+
+def _verified(content: bytes, path: Path) -> Members:
+    """Return what a bundle's bytes hold, after every check that needs no engine."""
+    manifest, members = _open(content, path)
+    model = bytes(members["model.onnx"])
+    check_graph(model)
+    return Members(
+        manifest=manifest,
+        model=model,
+        golden=from_bytes(
+            bytes(members["golden_inputs.npy"]),
+            bytes(members["golden_probabilities.npy"]),
+            preprocess=manifest.preprocess,
+            classes=len(manifest.classes),
+        ),
+        readme=bytes(members["README.md"]).decode("utf-8", "replace"),
+        report=_report(members),
+        size_bytes=len(content),
+    )
 
 
 def _open(content: bytes, path: Path) -> tuple[Manifest, dict[str, Content]]:

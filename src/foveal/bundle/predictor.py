@@ -141,14 +141,14 @@ class Predictor:
             ImageError, NotFoundError: An input cannot be used; `predict_each` goes on instead.
         """
         labels = []
-        for answer in self.predict_each(_listed(inputs), workers=1):
+        for answer in self.predict_each(inputs, workers=1):
             if isinstance(answer, Unreadable):
                 raise answer.error
             labels.append(answer)
         return labels
 
     def predict_each(
-        self, inputs: Iterable[Input], *, workers: int | None = None, batch: int = 1
+        self, inputs: Input | Iterable[Input], *, workers: int | None = None, batch: int = 1
     ) -> Iterator[Label | Unreadable]:
         """Yield one answer for each input, in their order, while later ones are worked on.
 
@@ -162,7 +162,7 @@ class Predictor:
         """
         if batch < 1 or (workers is not None and workers < 1):
             raise UsageError(f"workers and batch are at least 1; got {workers} and {batch}")
-        numbered = enumerate(inputs)
+        numbered = enumerate(_listed(inputs))
         chunks = iter(lambda: list(itertools.islice(numbered, batch)), [])
         return _in_order(self._answers, chunks, workers or usable_cpus())
 
@@ -243,5 +243,4 @@ def _in_order(
             while running:
                 yield from running.popleft().result()
         finally:
-            for future in running:
-                future.cancel()
+            pool.shutdown(cancel_futures=True)  # the reader may have stopped early

@@ -107,8 +107,9 @@ def _look(dataset: Dataset, index: int, channels: int, store: StoreWriter | None
         if store is not None:
             store.put(index, pixels)
     except ImageError as error:
-        # Without its traceback, which would keep the picture's bytes alive.
-        return _Row(sha256, error=error.with_traceback(None))
+        # A copy: the original's traceback and causes would keep the picture's bytes alive.
+        plain = ImageError(error.message, code=error.code, hint=error.hint, path=error.path)
+        return _Row(sha256, error=plain)
     return _Row(sha256, header.width, header.height, header.format, header.mode)
 
 

@@ -124,7 +124,7 @@ def _carve(
     for unit in units:
         labels = Counter(int(dataset.labels[i]) for i in unit)
         name = dataset.classes[max(labels, key=lambda label: (labels[label], -label))]
-        key = seed_for(seed, "split", name, min(inventory.sha256[i] for i in unit))
+        key = seed_for(seed, "split", min(inventory.sha256[i] for i in unit))
         by_class[name][key] = unit
     roles: dict[int, str] = {}
     for keyed in by_class.values():

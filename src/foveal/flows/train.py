@@ -26,8 +26,8 @@ from foveal.train.plan import Plan, read_plan, write_plan
 from foveal.train.planning import Facts, plan_training
 from foveal.train.recipe import Recipe, read_recipe, write_recipe
 
-_EXPORT_SECONDS = 14.0
-_PIXELS_PER_SECOND = 1.5e6
+_EXPORT_SECONDS = 11.0
+_PIXELS_PER_SECOND = 2.5e6
 _SHOWN = 512  # training images that a network is shown before the first step
 
 

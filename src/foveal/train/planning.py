@@ -28,7 +28,7 @@ FEWEST_STEPS = 12  # per pass, before the batch shrinks
 _SMALLEST_BATCH = 32  # fewer make batch statistics too noisy
 _FEW_IMAGES = 10_000  # from here on a run sees the same pictures so often that they should vary more
 _STEPS = 3  # timed per measurement
-_SAFETY = 0.95  # share of the time left that is planned with: the machine may be busier later
+_SAFETY = 0.97  # share of the time left that is planned with: the machine may be busier later
 _GAIN = 1.1  # bf16 has to be this much faster to be worth it
 _LOSS_TOLERANCE = 0.05  # and its first losses may differ from fp32 by this share
 

@@ -24,6 +24,7 @@ _SPLITS = {"train": "train", "t10k": "test", "test": "test"}
 _CLASS_FILES = ("classes.txt", "labels.txt")
 _MOST_BYTES = 8 * 10**9
 _UNSIGNED_BYTE = 8
+_LONGEST_HEADER = 20  # four dimensions
 
 
 class _Part(NamedTuple):
@@ -100,25 +101,31 @@ def _part(tree: Tree, found: dict[tuple[str, str], str], split: str) -> _Part:
 
 def _array(tree: Tree, name: str) -> UInt8:
     content = tree.read(name, at_most=_MOST_BYTES)
-    if name.endswith(".gz"):
-        content = _gunzip(tree, name, content)
-    rank = content[3] if len(content) > 3 else 0
+    packed = name.endswith(".gz")
+    head = _gunzip(tree, name, content, _LONGEST_HEADER) if packed else content[:_LONGEST_HEADER]
+    rank = head[3] if len(head) > 3 else 0
     start = 4 + 4 * rank
-    if content[:3] != bytes((0, 0, _UNSIGNED_BYTE)) or not rank or len(content) < start:
+    if head[:3] != bytes((0, 0, _UNSIGNED_BYTE)) or not rank or len(head) < start:
         raise _broken(tree, name, "it has no IDX header of unsigned bytes")
-    shape = struct.unpack_from(f">{rank}I", content, 4)
-    if len(content) - start != math.prod(shape):
-        raise _broken(tree, name, f"the header announces {shape}, but {len(content) - start} values follow")
-    return np.frombuffer(content, dtype=np.uint8, offset=start).reshape(shape)
+    shape = struct.unpack_from(f">{rank}I", head, 4)
+    wanted = start + math.prod(shape)
+    if wanted > _MOST_BYTES:
+        raise _broken(tree, name, f"the header announces {shape}, more than {_MOST_BYTES} bytes")
+    # One byte more than announced tells what is too long, without unpacking all of it.
+    values = _gunzip(tree, name, content, wanted + 1) if packed else content
+    if len(values) != wanted:
+        found = f"more than {wanted - start}" if len(values) > wanted else f"{len(values) - start}"
+        raise _broken(tree, name, f"the header announces {shape}, but {found} values follow")
+    return np.frombuffer(values, dtype=np.uint8, offset=start).reshape(shape)
 
 
-def _gunzip(tree: Tree, name: str, content: bytes) -> bytes:
+def _gunzip(tree: Tree, name: str, content: bytes, at_most: int) -> bytes:
     unpacker = zlib.decompressobj(wbits=31)
     try:
-        plain = unpacker.decompress(content, _MOST_BYTES)
+        plain = unpacker.decompress(content, at_most)
     except zlib.error as error:
         raise _broken(tree, name, str(error)) from error
-    if not unpacker.eof:
+    if len(plain) < at_most and not unpacker.eof:
         raise _broken(tree, name, "the gzip data ends too early")
     return plain
 
