@@ -39,6 +39,12 @@ def test_external_entry_is_refused_even_where_the_location_says_inside(model) ->
     refused(model, "its weights lie in another file")
 
 
+def test_external_location_is_refused_even_without_entries(model) -> None:
+    model.graph.initializer[0].data_location = TensorProto.EXTERNAL
+
+    refused(model, "its weights lie in another file")
+
+
 def test_external_weights_are_found_in_constants_and_sparse_tensors(model) -> None:
     tensor = numpy_helper.from_array(numpy_helper.to_array(model.graph.initializer[0]), "hidden")
     onnx.external_data_helper.set_external_data(tensor, "x")
@@ -49,7 +55,11 @@ def test_external_weights_are_found_in_constants_and_sparse_tensors(model) -> No
     sparse = onnx.ModelProto()
     sparse.CopyFrom(model)
     sparse.graph.sparse_initializer.add().values.CopyFrom(tensor)
+    attribute = onnx.ModelProto()
+    attribute.CopyFrom(model)
+    attribute.graph.node[0].attribute.add().sparse_tensor.indices.CopyFrom(tensor)
 
+    refused(attribute, "its weights lie in another file")
     refused(constant, "its weights lie in another file")
     refused(sparse, "its weights lie in another file")
 

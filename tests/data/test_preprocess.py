@@ -72,6 +72,7 @@ def test_bytes_take_the_same_way_as_pixels(pixels: Pixels, encode: Encode) -> No
 
     assert np.array_equal(preprocess().from_bytes(content), preprocess()(decode(content, 3)))
     assert preprocess(8, 1).from_bytes(content).shape == (8, 8, 1)
+    assert np.array_equal(preprocess(16).from_bytes(encode(pixels(16, 16))), pixels(16, 16))
     with pytest.raises(ImageError, match="empty"):
         preprocess().from_bytes(b"")
 

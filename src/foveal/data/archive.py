@@ -116,17 +116,9 @@ def _zip_tree(path: Path, stored: IO[bytes], limits: ArchiveLimits) -> Tree:
         try:
             with archive.open(members[name]) as content:
                 return content.read(count)
-        except (
-            zipfile.BadZipFile,
-            zlib.error,
-            lzma.LZMAError,
-            EOFError,
-            OSError,
-            NotImplementedError,
-        ) as error:
-            raise ImageError(
-                f"{path}: {name!r} cannot be read: {error}", code="corrupt", path=path
-            ) from error
+        except _BROKEN_MEMBER as error:
+            message = f"{path}: {name!r} cannot be read: {error}"
+            raise ImageError(message, code="corrupt", path=path) from error
 
     sizes = {name: members[name].file_size for name in sorted(members)}
     return Tree(path, "zip", sizes, names.folders(), (), fetch)

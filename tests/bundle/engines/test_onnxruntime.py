@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from foveal.bundle import engines
 from foveal.bundle.engines.onnxruntime import onnxruntime
@@ -119,13 +119,13 @@ def test_graph_that_does_not_load_is_refused_silently(model, capfd) -> None:
     assert capfd.readouterr() == ("", "")
 
 
-def test_weights_in_another_file_are_never_loaded(model, tmp_path, monkeypatch) -> None:
+def test_weights_in_another_file_are_never_loaded(model, tmp_path, monkeypatch, capfd) -> None:
     monkeypatch.chdir(tmp_path)
     onnx.save(model, "model.onnx", save_as_external_data=True, location="weights.data", size_threshold=0)
-    (tmp_path / "weights.data").unlink()
 
     with pytest.raises(BundleError, match="cannot load the model"):
         onnxruntime((tmp_path / "model.onnx").read_bytes(), threads=1)
+    assert capfd.readouterr() == ("", ""), "the engine's own talk is off"
 
 
 def test_answers_that_are_no_probabilities_are_refused(classifier) -> None:
@@ -134,6 +134,16 @@ def test_answers_that_are_no_probabilities_are_refused(classifier) -> None:
     with pytest.raises(BundleError, match="no probabilities: NaN, infinite") as caught:
         session.run(IMAGES)
     assert caught.value.code == "model_output_invalid"
+
+
+def test_infinite_logits_are_refused_beside_good_probabilities(model) -> None:
+    model.graph.initializer.append(numpy_helper.from_array(np.float32(np.inf), "far"))
+    model.graph.node[-3].output[0] = model.graph.node[-2].input[0] = "near"
+    model.graph.node.append(helper.make_node("Add", ["near", "far"], ["logits"]))
+    session = onnxruntime(model.SerializeToString(), threads=1)
+
+    with pytest.raises(BundleError, match="no probabilities: NaN, infinite"):
+        session.run(IMAGES)
 
 
 def test_outputs_that_do_not_sum_to_one_are_refused(model) -> None:
