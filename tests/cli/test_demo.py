@@ -17,7 +17,7 @@ def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     asked: dict[str, Any] = {}
     document = {
         "schema": "foveal.demo/1", "ok": True, "model": "nano", "seconds": 61.0, "epochs": 12.0,
-        "images_per_second": 1234.5, "plan": {"reasons": {"size": "32 pixels"}},
+        "images_per_second": 1234.5, "plan": {"reasons": {"size": "32 pixels"}}, "budget": None, "findings": [],
         "parity": {"max_abs_difference": 0.2, "clear_flips": 7},
     }  # fmt: skip
     result = SimpleNamespace(document=document, evaluation=None, report=None, bundle=None, run=tmp_path)

@@ -1,1 +1,6 @@
+"""What runs a bundle's graph, one engine per file: `engine(model, *, threads) -> Session`.
 
+`model` is the serialized ONNX graph, `threads` what one call of `run` may use. The session follows
+`bundle.session.Session`: `run(images)` takes uint8 (N, H, W, C) and returns probabilities and logits,
+float32 (N, K), the same for any division into batches; `engine` is its name and version.
+"""
