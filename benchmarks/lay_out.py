@@ -3,7 +3,8 @@
     python benchmarks/lay_out.py OUT train.tar.xz test.tar.xz      archives joined (CIFAR-10 as JPEG)
     python benchmarks/lay_out.py OUT train=a.npz test=b.npz        arrays written as PNG (GTSRB)
 
-Archives must hold `<split>/<class>/<name>`; arrays have the keys images, labels and class_names.
+Archives must hold `<split>/<class>/<name>`; arrays have the keys images, labels and, if pictures belong
+together, track: then groups.csv keeps them in one split.
 """
 
 import sys
@@ -21,23 +22,29 @@ def join(archive: Path, out: Path) -> None:
                 tar.extract(member, out, filter="data")
 
 
-def write_arrays(split: str, path: Path, out: Path) -> None:
+def write_arrays(split: str, path: Path, out: Path) -> list[str]:
+    """Return the lines of groups.csv: frames of one track show one physical sign and stay together."""
     arrays = np.load(path, allow_pickle=False)
-    names = [f"{k:02}" for k in range(int(arrays["labels"].max()) + 1)]
+    lines = []
     for index, (pixels, label) in enumerate(zip(arrays["images"], arrays["labels"], strict=True)):
-        folder = out / split / names[int(label)]
-        folder.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(pixels).save(folder / f"{index:05}.png")
+        picture = f"{split}/{int(label):02}/{index:05}.png"
+        (out / picture).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(out / picture)
+        if "track" in arrays:
+            lines.append(f"{picture},{split}-{int(label)}-{int(arrays['track'][index])}")
+    return lines
 
 
 def main() -> None:
-    out = Path(sys.argv[1])
+    out, groups = Path(sys.argv[1]), ["picture,group"]
     for given in sys.argv[2:]:
         split, _, path = given.rpartition("=")
         if split:
-            write_arrays(split, Path(path), out)
+            groups += write_arrays(split, Path(path), out)
         else:
             join(Path(path), out)
+    if len(groups) > 1:
+        (out / "groups.csv").write_text("\n".join(groups) + "\n", encoding="utf-8")
     print(f"{sum(1 for path in out.rglob('*') if path.is_file())} files in {out}")
 
 

@@ -2,6 +2,7 @@
 
 import json
 
+import PIL
 import pytest
 
 from foveal.bundle import archive
@@ -41,7 +42,12 @@ def test_what_could_not_be_proven_and_an_attached_report_are_told(make_bundle, t
         "abstain": {"threshold": None, "risk": 0.01, "delta": 0.05, "n": 3},
         "conformal": {"alpha": 0.1, "quantile": None, "n": 3},
     }
-    path = make_bundle(tmp_path / "few.foveal", decision=decision, classes=["[red]red", "\x1b[31m", "blue"])
+    path = make_bundle(
+        tmp_path / "few.foveal",
+        decision=decision,
+        classes=["[red]red", "\x1b[31m", "blue"],
+        preprocess={"size": 16, "channels": 3, "mean": [0] * 3, "std": [1] * 3, "decoder": "pillow 1.0"},
+    )
     archive.attach_report(path, {"digest": archive.read(path).manifest.digest})
 
     assert run(["info", str(path)]) == 0
@@ -51,6 +57,7 @@ def test_what_could_not_be_proven_and_an_attached_report_are_told(make_bundle, t
     assert "sets      all classes: too few calibration images" in out
     assert r"[red]red, \x1b[31m, blue" in out
     assert "report    attached" in out
+    assert f"pillow 1.0 (here pillow {PIL.__version__})" in out
 
 
 @pytest.mark.parametrize("position", [100, 1000, -5])

@@ -274,7 +274,7 @@ def test_a_checkpoint_given_as_model_is_never_unpickled(predict, kind) -> None:
     assert code == 65
     assert error["code"] == "not_a_bundle"
     assert "pickled Python object" in error["message"]
-    assert "foveal export" in error["hint"]
+    assert "foveal train" in error["hint"]
     assert not Path("exploded").exists()
     pickle.loads(content)
     assert Path("exploded").exists(), "the bomb is a real one"

@@ -20,6 +20,8 @@ def test_runs_are_numbered_and_last_leads_to_the_newest(tmp_path):
     (tmp_path / "runs" / "train-x").mkdir()
 
     first, second, other = (runs.new_run(verb) for verb in ("train", "train", "evaluate"))
+    assert not (tmp_path / "runs" / "last").exists(), "a run is the last one when it has something to show"
+    runs.mark_last(other)
 
     assert [run.name for run in (first, second, other)] == ["train-8", "train-9", "evaluate-1"]
     assert (tmp_path / "runs" / "last").resolve() == (tmp_path / other).resolve()
@@ -30,9 +32,20 @@ def test_where_links_are_not_allowed_last_is_a_text_file(tmp_path, monkeypatch):
         raise OSError("links are not allowed")
 
     monkeypatch.setattr("pathlib.Path.symlink_to", refused)
-    runs.new_run("train")
+    runs.mark_last(runs.new_run("train"))
 
     assert (tmp_path / "runs" / "last").read_text() == "train-1\n"
+
+
+def test_a_run_elsewhere_is_not_the_last_and_a_folder_in_the_way_is_an_error(tmp_path):
+    runs.mark_last(runs.new_run("train", out=tmp_path / "elsewhere"))
+    assert not (tmp_path / "runs").exists()
+    (tmp_path / "runs" / "last" / "x").mkdir(parents=True)
+
+    with pytest.raises(WriteError, match="cannot write"):
+        runs.mark_last(runs.new_run("train"))
+
+    assert not list((tmp_path / "runs").glob(".last-*"))
 
 
 def test_a_folder_with_something_in_it_needs_force(tmp_path):

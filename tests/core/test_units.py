@@ -16,17 +16,6 @@ def test_times(text, value):
     assert units.seconds(text) == pytest.approx(value)
 
 
-@pytest.mark.parametrize(
-    ("text", "value"), [("500kB", 500_000), ("1KiB", 1024), ("1.5MB", 1_500_000), ("7B", 7)]
-)
-def test_sizes(text, value):
-    assert units.size_bytes(text) == value
-
-
-def test_points_are_fractions():
-    assert units.points("0.5pt") == pytest.approx(0.005)
-
-
 @pytest.mark.parametrize("text", ["", "5", "m", "-5m", "5 minutes", "1e3s", "5mm", "nan s", "5M"])
 def test_anything_else_is_refused_with_examples(text):
     with pytest.raises(UsageError, match=r"need a time such as 2ms, 90s, 5m or 1h; got"):

@@ -233,7 +233,7 @@ def test_a_saved_split_is_found_again() -> None:
     split = splits.make(dataset, inventory, seed=3)
 
     document = json.loads(json.dumps(split.to_json(dataset, inventory)))
-    again = splits.from_json(document, dataset, inventory)
+    again = splits.from_json(document, dataset, fingerprint=inventory.fingerprint)
 
     assert document["schema"] == "foveal.split/1"
     assert document["seed"] == 3
@@ -247,10 +247,10 @@ def test_a_saved_split_of_other_data_is_refused() -> None:
     document = splits.make(dataset, inventory, seed=0).to_json(dataset, inventory)
 
     with pytest.raises(DataError, match="not the data this split was made for") as raised:
-        splits.from_json(document, *made_of(singles({"a": 21})))
+        splits.from_json(document, dataset, fingerprint=made_of(singles({"a": 21}))[1].fingerprint)
     assert raised.value.code == "split_mismatch"
     with pytest.raises(DataError, match="not the data"):
-        splits.from_json({**document, "schema": "other"}, dataset, inventory)
+        splits.from_json({**document, "schema": "other"}, dataset, fingerprint=inventory.fingerprint)
 
 
 def test_pictures_that_were_learned_from_are_known_by_content() -> None:

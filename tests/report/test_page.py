@@ -15,7 +15,7 @@ from PIL import Image
 
 from foveal.core.errors import MissingExtraError
 from foveal.report.drawing import PALETTE
-from foveal.report.page import evaluation_page, training_page
+from foveal.report.page import evaluation_page, refusal_page, training_page
 from foveal.report.pictures import ClassPictures
 
 VOID = {"meta", "img", "br", "link", "hr", "input"}
@@ -222,6 +222,20 @@ def test_short_names_are_not_turned(make_document: Maker, names: tuple[str, str]
 
     assert ('<table class="confusion roomy">' in page) is turned
     assert ('<table class="confusion roomy upright">' in page) is not turned
+
+
+@pytest.mark.parametrize("rows", [0, 60])
+def test_refused_export_says_what_was_compared_and_how_it_had_learned(history: list[Any], rows: int) -> None:
+    flips = {"value": 0.004, "low": 0.001, "high": 0.01, "n": 500, "method": "clopper-pearson"}
+    parity = {"images": 500, "max_abs_difference": 0.25, "clear_flips": 1, "decision_flips": flips}
+
+    elements = Elements(refusal_page(parity, 1e-4, history=history[:rows]))
+
+    text = " ".join(elements.text.split())
+    assert "differ by up to 0.25; 1e-04 is allowed. 1 clear decision changed" in text
+    assert "0.4% (95% interval 0.1% to 1.0%, n=500)" in text
+    sections = [a["id"] for tag, a in elements.found if tag == "section"]
+    assert sections == (["gate", "learning"] if rows else ["gate"])
 
 
 def test_missing_classes_are_named(make_document: Maker) -> None:

@@ -1,7 +1,9 @@
 """train.loop: learns, sees every picture equally often, stops and goes on without losing a bit."""
 
+import itertools
 import json
 import signal
+import time
 from collections import Counter
 
 import numpy as np
@@ -175,8 +177,40 @@ def test_a_plan_for_other_data_is_refused(examples, plan, supervised):
         fit(supervised(plan), examples, plan.model_copy(update={"images": 81}))
 
 
-def test_checkpoints_come_at_least_every_thirty_seconds_of_work():
-    assert loop._CHECKPOINT_SECONDS <= 25
+def test_checkpoints_come_at_least_every_thirty_seconds_of_work(
+    tmp_path, examples, plan, supervised, monkeypatch
+):
+    clock = itertools.count(0.0, 2.0)  # every look at the clock is two seconds later
+    monkeypatch.setattr(loop.time, "monotonic", lambda: next(clock))
+    saved = []
+    save = loop.State.save
+    monkeypatch.setattr(
+        loop.State, "save", lambda self, folder: (saved.append(self.step), save(self, folder))
+    )
+
+    fit(supervised(plan), examples, plan, checkpoints=tmp_path)
+
+    looks_per_step = 4
+    assert saved[-1] == plan.steps
+    assert max(b - a for a, b in itertools.pairwise([0, *saved])) * looks_per_step * 2.0 <= 32
+
+
+def test_only_fetching_counts_as_waiting(examples, plan, supervised):
+    slow = fit(supervised(plan), examples, plan, progress=lambda *_: time.sleep(0.05))
+
+    assert slow.waiting_share < 0.3
+    assert slow.seconds == slow.session_seconds
+
+
+def test_stale_checkpoints_do_not_push_out_new_ones(tmp_path):
+    for step in (90, 80):
+        checkpoint.save(tmp_path, tensors={"a.b": torch.ones(1)}, about={"step": step}, plan="given up")
+    for step in (1, 2, 3):
+        checkpoint.save(tmp_path, tensors={"a.b": torch.ones(1)}, about={"step": step}, plan="new")
+
+    assert checkpoint.latest(tmp_path, plan="new").about["step"] == 3
+    assert sorted(path.stem for path in tmp_path.glob("*.json")) == ["step-000000002", "step-000000003"]
+    assert len(list(tmp_path.glob("*.safetensors"))) == 2
 
 
 def test_an_unreadable_checkpoint_note_is_passed_over(tmp_path):

@@ -3,10 +3,12 @@
 import itertools
 
 import pytest
+import torch
 
-from foveal.core.errors import RecipeError, UnknownNameError
+from foveal.core.errors import DataError, RecipeError, UnknownNameError
 from foveal.models.nano import SIZES
 from foveal.train import planning
+from foveal.train.objectives.supervised import Supervised
 from foveal.train.planning import Facts, plan_training
 from foveal.train.recipe import Recipe
 from foveal.train.warm_up import Speed, warm_up
@@ -22,7 +24,7 @@ def speeds(monkeypatch):
         asked = []
 
         def measured(make, examples, plan, *, steps):
-            asked.append((plan.precision, plan.arguments["widths"][-1]))
+            asked.append(plan.precision)
             return Speed(table(plan), (losses or {}).get(plan.precision, 1.0))
 
         monkeypatch.setattr(planning, "warm_up", measured)
@@ -60,11 +62,11 @@ def test_a_precision_that_was_asked_for_is_not_questioned(examples, speeds):
     asked = speeds(lambda plan: 1.0)
 
     assert planned(Recipe(epochs=1, precision="bf16"), examples).precision == "bf16"
-    assert {precision for precision, _ in asked} == {"bf16"}
+    assert set(asked) == {"bf16"}
 
 
 def test_a_budget_buys_the_largest_network_that_sees_the_data_often_enough(examples, speeds):
-    speeds(lambda plan: plan.arguments["widths"][-1] / 1000)
+    speeds(lambda plan: plan.arguments.get("widths", [0, 0, 100])[-1] / 1000)
     steps_per_pass = 80 / planned(Recipe(epochs=1), examples).batch_size
 
     chosen = [
@@ -103,6 +105,56 @@ def test_the_clock_is_asked_again_after_each_measurement(examples, speeds):
     assert made.steps * made.step_seconds < 100
 
 
+def test_without_a_budget_the_model_has_its_default_size(examples, speeds):
+    asked = []
+    speeds(lambda plan: asked.append(plan.arguments) or 0.1)
+
+    made = planned(Recipe(epochs=1), examples)
+
+    assert made.arguments == {"channels": 3, "classes": 3, "size": 16}
+    assert all(arguments == made.arguments for arguments in asked)
+
+
+def test_a_recipe_may_name_its_own_augmentation(examples, speeds):
+    speeds(lambda plan: 1.0)
+    wishes = {"cutout": 0.5, "flip": 1.0}
+
+    assert list(planned(Recipe(epochs=1, augment=wishes), examples).augmentation.items()) == list(
+        wishes.items()
+    )
+    with pytest.raises(UnknownNameError, match="did you mean 'cutout'"):
+        planned(Recipe(epochs=1, augment={"cutoff": 0.5}), examples)
+
+
+def test_the_order_of_augmentations_is_part_of_the_plan(examples, speeds):
+    speeds(lambda plan: 1.0)
+    one, other = (
+        planned(Recipe(epochs=1, augment=dict(items)), examples)
+        for items in ([("flip", 1.0), ("shift", 0.1)], [("shift", 0.1), ("flip", 1.0)])
+    )
+
+    assert one.digest != other.digest
+
+
+def test_an_input_below_the_smallest_is_refused(examples):
+    with pytest.raises(RecipeError, match="nano needs inputs of at least 16 pixels; got 8"):
+        plan_training(Recipe(size=8), examples, Facts(8, 3, 3), lambda plan: None)
+
+
+def test_where_bf16_diverges_training_is_in_fp32(examples, monkeypatch):
+    def measured(make, examples, plan, *, steps):
+        if plan.precision == "bf16":
+            raise DataError("the loss is nan", code="diverged")
+        return Speed(1.0, 1.0)
+
+    monkeypatch.setattr(planning, "warm_up", measured)
+
+    made = planned(Recipe(epochs=1), examples)
+
+    assert made.precision == "fp32"
+    assert made.reasons["precision"] == "fp32: training diverges in bf16"
+
+
 def test_an_unknown_model_is_named(examples):
     with pytest.raises(UnknownNameError, match="did you mean 'nano'"):
         planned(Recipe(model="nanoo"), examples)
@@ -115,15 +167,28 @@ def test_without_augmentation_pictures_stay_as_they_are(examples, speeds):
     assert planned(Recipe(epochs=1), examples).augmentation["flip"] == 0.0, "80 pictures cannot tell"
 
 
-def test_the_warm_up_leaves_nothing_behind(examples, supervised, plan):
-    import torch
+def test_the_warm_up_is_the_start_of_a_long_run_and_leaves_nothing_behind(examples, supervised, plan):
+    groups, shares = [], []
+
+    class Watched(Supervised):
+        def forward(self, batch):
+            shares.append(batch.share)
+            return super().forward(batch)
+
+        def parameter_groups(self, weight_decay):
+            groups.extend(super().parameter_groups(weight_decay))
+            return groups
+
+    def make(plan):
+        objective = supervised(plan)
+        objective.__class__ = Watched
+        return objective
 
     before = torch.get_rng_state()
-    objective = supervised(plan)
-    weights = {name: t.clone() for name, t in objective.state_dict().items()}
 
-    speed = warm_up(lambda plan: supervised(plan), examples, plan, steps=2)
+    speed = warm_up(make, examples, plan.model_copy(update={"steps": 1}), steps=3)
 
     assert speed.step_seconds > 0
-    assert all(torch.equal(weights[name], t) for name, t in objective.state_dict().items())
+    assert 0 <= min(shares) <= max(shares) < 0.01
+    assert all(group["lr"] > 0 for group in groups)
     assert torch.equal(torch.get_rng_state(), before)

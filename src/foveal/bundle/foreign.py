@@ -4,7 +4,7 @@ from pathlib import Path
 
 from foveal.core.errors import BundleError
 
-_EXPORT = "make a bundle from a training run: foveal export RUN --out NAME.foveal"
+_EXPORT = "train one: foveal train DATA writes NAME.foveal into its run folder"
 _CODE = f"foveal never opens it, because opening it runs whatever code its maker put in; {_EXPORT}"
 _BARE = f"it lacks the classes, the preprocessing and the decision thresholds; {_EXPORT}"
 

@@ -117,5 +117,5 @@ def _refused(what: str) -> BundleError:
     return BundleError(
         f"the model in the bundle cannot be used: {what}",
         code="bad_graph",
-        hint="export it with foveal export",
+        hint="it is no bundle of foveal train",
     )

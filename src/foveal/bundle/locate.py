@@ -22,12 +22,16 @@ def locate(model: str | Path) -> Path:
             f"there is no {path}", hint="MODEL is a run folder or a .foveal file", path=path
         ) from None
     if not is_folder:
-        return path
+        return _named_in(path) if path.name == "last" else path
     found = sorted(entry for entry in path.glob(f"*{SUFFIX}") if entry.is_file())
     if not found:
         raise NotFoundError(
             f"{path} holds no {SUFFIX} file",
-            hint=f"export one: foveal export {path} --out NAME{SUFFIX}",
+            hint=(
+                f"its training did not finish: foveal train DATA --resume {path}"
+                if (path / "recipe.toml").is_file()
+                else f"MODEL is a run folder or a {SUFFIX} file"
+            ),
             path=path,
         )
     if len(found) > 1:
@@ -36,3 +40,11 @@ def locate(model: str | Path) -> Path:
             f"{path} holds several bundles: {names}", code="ambiguous", hint="name one of them", path=path
         )
     return found[0]
+
+
+def _named_in(last: Path) -> Path:
+    """Return the bundle of the run that the text file `runs/last` names, where links are not allowed."""
+    with last.open("rb") as file:
+        name = file.read(256).decode("utf-8", "replace").strip()
+    run = last.parent / name
+    return locate(run) if name and "/" not in name and run.is_dir() else last

@@ -1,8 +1,7 @@
 """A bundle, loaded and verified, that answers."""
 
 import itertools
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -17,11 +16,10 @@ from foveal.bundle.session import Float32, Session
 from foveal.core import catalog
 from foveal.core.errors import BundleError, DataError, FovealError, NotFoundError, UsageError
 from foveal.core.machine import usable_cpus
+from foveal.core.parallel import in_order
 from foveal.core.types import Label
 from foveal.data.preprocess import Preprocess
 from foveal.tasks.classify.decode import Decision, decode
-
-_AHEAD = 4  # tasks a worker may be ahead of the slowest answer: what bounds the memory
 
 
 class Outputs(NamedTuple):
@@ -164,7 +162,8 @@ class Predictor:
             raise UsageError(f"workers and batch are at least 1; got {workers} and {batch}")
         numbered = enumerate(_listed(inputs))
         chunks = iter(lambda: list(itertools.islice(numbered, batch)), [])
-        return _in_order(self._answers, chunks, workers or usable_cpus())
+        pieces = in_order(self._answers, chunks, workers=workers or usable_cpus(), name="foveal-predict")
+        return (answer for piece in pieces for answer in piece)
 
     def _answers(self, chunk: list[_Numbered]) -> list[_Answer]:
         """Return the answers for a few numbered inputs."""
@@ -221,26 +220,3 @@ def _listed(inputs: Input | Iterable[Input]) -> Iterable[Input]:
     if isinstance(inputs, str | Path | bytes) or not isinstance(inputs, Iterable):
         return [inputs]
     return inputs
-
-
-def _in_order(
-    answer: Callable[[list[_Numbered]], list[_Answer]], work: Iterator[list[_Numbered]], workers: int
-) -> Iterator[_Answer]:
-    """Yield the answers to all work in its order, never more than a few pieces ahead of the reader."""
-    if workers == 1:
-        for piece in work:
-            yield from answer(piece)
-        return
-    from concurrent.futures import Future, ThreadPoolExecutor  # one picture should not wait for it
-
-    running: deque[Future[list[_Answer]]] = deque()
-    with ThreadPoolExecutor(workers, "foveal-predict") as pool:
-        try:
-            for piece in work:
-                running.append(pool.submit(answer, piece))
-                if len(running) > workers * _AHEAD:
-                    yield from running.popleft().result()
-            while running:
-                yield from running.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)  # the reader may have stopped early

@@ -52,10 +52,10 @@ def _mode(name: str) -> int:
 
 
 def _listed(*, null: bool) -> Iterator[str]:
-    end = b"\0" if null else b"\n"
+    end, padding = (b"\0", b"") if null else (b"\n", b"\r")  # a list from Windows ends its lines with both
     rest = b""
     while block := os.read(sys.stdin.fileno(), 1 << 16):
         *names, rest = (rest + block).split(end)
-        yield from (os.fsdecode(name) for name in names if name)
+        yield from (os.fsdecode(name.removesuffix(padding)) for name in names if name.removesuffix(padding))
     if rest:
-        yield os.fsdecode(rest)
+        yield os.fsdecode(rest.removesuffix(padding))

@@ -79,11 +79,9 @@ def run(arguments: Sequence[str]) -> int:
             traceback.print_exc()
         return _fail(error.as_json(), error.exit_code, as_json=as_json)
     except KeyboardInterrupt:
-        talk("interrupted; everything so far is saved")
-        return 130
+        return _fail(_stopped("interrupted"), 130, as_json=as_json)
     except _Terminated:
-        talk("terminated; everything so far is saved")
-        return 143
+        return _fail(_stopped("terminated"), 143, as_json=as_json)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the exit flush fails again
         return 141
@@ -111,6 +109,10 @@ def _run(arguments: list[str]) -> int:
         problem = {"code": "usage", "message": error.format_message(), "hint": "see --help", "path": None}
         return _fail(problem, 2, as_json=not {"--json", "--jsonl"}.isdisjoint(arguments))
     return result if isinstance(result, int) else 0
+
+
+def _stopped(how: str) -> dict[str, object]:
+    return {"code": how, "message": f"{how}; everything so far is saved", "hint": None, "path": None}
 
 
 def _fail(problem: dict[str, object], exit_code: int, *, as_json: bool) -> int:

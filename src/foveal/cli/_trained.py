@@ -24,6 +24,8 @@ def show(console: Console, result: "TrainResult") -> None:
         f"{document['model']} in {units.show_seconds(document['seconds'])}: "
         f"{document['epochs']:.3g} passes, {document['images_per_second']:.0f} images/s",
     )
+    for name in document["damaged_checkpoints"]:
+        line("damaged", f"checkpoint {name} could not be used; the one before it was")
     budget = document["budget"]
     if budget and not budget["kept"]:
         share = budget["overshoot_share"]
@@ -38,6 +40,7 @@ def show(console: Console, result: "TrainResult") -> None:
         difference, flips = parity["max_abs_difference"], parity["clear_flips"]
         line("gate", f"failed: the exported file differs from the network by {difference:.2g}")
         line("", f"and changes {flips} decisions; no bundle was written")
+        line("report", result.report)
         return
     line("test", words.measured(evaluation["metrics"]["accuracy"]))
     for say in (words.against_majority, words.calibration, words.abstention, words.prediction_sets):

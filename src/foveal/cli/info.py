@@ -47,9 +47,13 @@ def info(
 
 
 def _show(console: Console, bundle: Path, predictor: "Predictor") -> None:
+    from foveal.data.preprocess import decoder
+
     manifest = predictor.manifest
     model, preprocess, images = manifest.model, manifest.preprocess, manifest.data.images
     abstain, conformal = manifest.decision.abstain, manifest.decision.conformal
+    here = decoder()
+    pillow = preprocess.decoder + (f" (here {here})" if here != preprocess.decoder else "")
     names = ", ".join(manifest.classes[:_SHOWN])
     more = len(manifest.classes) - _SHOWN
     rows = {
@@ -58,7 +62,7 @@ def _show(console: Console, bundle: Path, predictor: "Predictor") -> None:
         "verified": f"all hashes, and its golden vectors on {predictor.session.engine}",
         "model": f"{model.name}, {model.parameters:,} parameters, from {model.source}",
         "classes": f"{len(manifest.classes)}: {names}{f' and {more} more' if more > 0 else ''}",
-        "input": f"{preprocess.size} × {preprocess.size} × {preprocess.channels}, {preprocess.decoder}",
+        "input": f"{preprocess.size} × {preprocess.size} × {preprocess.channels}, {pillow}",
         "declines": "never: no threshold could be proven"
         if abstain.threshold is None
         else f"below {abstain.threshold:.4f}, for at most {abstain.risk:.1%} wrong answers",

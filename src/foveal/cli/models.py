@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from foveal.cli._frame import Json, Verbose, emit
+from foveal.cli._frame import Json, Quiet, Verbose, emit
 from foveal.core.extras import need
 
 
@@ -17,6 +17,7 @@ def models(
     classes: Annotated[int, typer.Option(min=2, help="Classes that parameters are counted for.")] = 10,
     channels: Annotated[int, typer.Option(min=1, help="Channels that parameters are counted for.")] = 3,
     as_json: Json = False,
+    quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """List the architectures that foveal train --model knows."""

@@ -47,7 +47,7 @@ def train(
         "seed": seed,
         "threads": threads,
     }
-    if resume is not None and any(value is not None for value in (*wishes.values(), recipe, out)):
+    if resume is not None and (strict or any(v is not None for v in (*wishes.values(), recipe, out))):
         raise UsageError(
             "--resume goes on with the recipe of its run; leave the other options away",
             hint=f"foveal train {data} --resume {resume}",

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import os
-import tempfile
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +16,17 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises:
         WriteError: The folder is missing, read-only or full; `path` is as it was.
     """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    except OSError as error:
-        raise WriteError(f"cannot write {path}: {error.strerror}", path=path) from error
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())  # mkstemp gives 0600 whatever the user's umask says
+        _write_synced(temporary, data)
         temporary.replace(path)
         _sync_folder(path.parent)
-    except OSError as error:
+    except BaseException as error:  # also Ctrl-C: nothing half-written stays
         with contextlib.suppress(OSError):
             temporary.unlink()
-        raise WriteError(f"cannot write {path}: {error.strerror}", path=path) from error
+        if isinstance(error, OSError):
+            raise WriteError(f"cannot write {path}: {error.strerror}", path=path) from error
+        raise
 
 
 def write_text(path: Path, text: str) -> None:
@@ -45,10 +39,11 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _write_synced(path: Path, data: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _sync_folder(folder: Path) -> None:

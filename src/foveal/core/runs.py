@@ -18,7 +18,7 @@ def new_run(verb: str, *, out: Path | None = None, force: bool = False) -> Path:
 
     Args:
         verb: First part of the folder's name.
-        out: The folder to use; None takes the next free `runs/<verb>-<n>` and points `runs/last` at it.
+        out: The folder to use; None takes the next free `runs/<verb>-<n>`.
         force: Use `out` even if something is in it.
 
     Raises:
@@ -39,7 +39,6 @@ def new_run(verb: str, *, out: Path | None = None, force: bool = False) -> Path:
             number += 1
     except OSError as error:
         raise WriteError(f"cannot make a folder in {root}: {error.strerror}", path=root) from error
-    _point_last(root, run)
     return run
 
 
@@ -59,14 +58,26 @@ def _chosen(out: Path, *, force: bool) -> Path:
     return out
 
 
-def _point_last(root: Path, run: Path) -> None:
-    """Let `runs/last` lead to the newest run; a text file with its name where links are not allowed."""
-    last, fresh = root / "last", root / f".last-{os.getpid()}"
+def mark_last(run: Path) -> None:
+    """Let `runs/last` lead to this run; a text file with its name where links are not allowed.
+
+    Only a run in `runs` is marked; `bundle.locate` reads both forms.
+
+    Raises:
+        WriteError: It cannot be written.
+    """
+    if run.parent != Path("runs"):
+        return
+    last, fresh = run.parent / "last", run.parent / f".last-{os.getpid()}"
     try:
-        fresh.symlink_to(run.name)
-    except OSError:
-        fresh.write_text(run.name + "\n", encoding="utf-8")
-    fresh.replace(last)
+        try:
+            fresh.symlink_to(run.name)
+        except OSError:
+            fresh.write_text(run.name + "\n", encoding="utf-8")
+        fresh.replace(last)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise WriteError(f"cannot write {last}: {error.strerror}", path=last) from error
 
 
 @contextmanager

@@ -1,11 +1,10 @@
-"""Quantities as people write them: `2ms`, `500kB`, `1pt`, `90s`."""
+"""Quantities as people write and read them: `2ms`, `90s`, `5m`; 1.2 MB."""
 
 import re
 
 from foveal.core.errors import UsageError
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_BYTES = {"B": 1, "kB": 1000, "MB": 1000**2, "GB": 1000**3, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _NUMBER = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
 
 
@@ -18,25 +17,10 @@ def seconds(text: str) -> float:
     >>> seconds("5m"), seconds("2ms")
     (300.0, 0.002)
     """
-    return _quantity(text, _SECONDS, "a time such as 2ms, 90s, 5m or 1h")
-
-
-def size_bytes(text: str) -> int:
-    """Return a size in bytes; kB is 1000 bytes, KiB is 1024.
-
-    >>> size_bytes("1.5MB")
-    1500000
-    """
-    return round(_quantity(text, _BYTES, "a size such as 500kB or 1.5MB"))
-
-
-def points(text: str) -> float:
-    """Return percentage points as a fraction.
-
-    >>> points("1pt")
-    0.01
-    """
-    return _quantity(text, {"pt": 0.01}, "percentage points such as 1pt or 0.5pt")
+    match = _NUMBER.fullmatch(text)
+    if match is None or match[2] not in _SECONDS:
+        raise UsageError(f"need a time such as 2ms, 90s, 5m or 1h; got {text!r}")
+    return float(match[1]) * _SECONDS[match[2]]
 
 
 def show_seconds(value: float) -> str:
@@ -64,10 +48,3 @@ def show_bytes(value: float) -> str:
             return f"{value:.3g} {unit}"
         value /= 1000
     return f"{value:.3g} GB"
-
-
-def _quantity(text: str, units: dict[str, float] | dict[str, int], wanted: str) -> float:
-    match = _NUMBER.fullmatch(text)
-    if match is None or match[2] not in units:
-        raise UsageError(f"need {wanted}; got {text!r}")
-    return float(match[1]) * units[match[2]]

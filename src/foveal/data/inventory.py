@@ -98,6 +98,27 @@ def take(
     return _columns(dataset, rows)
 
 
+def content_hashes(dataset: Dataset, *, progress: Progress = silent) -> tuple[str, ...]:
+    """Return the `sha256` column of the inventory without decoding any picture."""
+    hashes = []
+    said = time.monotonic()
+    for index in range(len(dataset)):
+        hashes.append(_hash(dataset, index))
+        if time.monotonic() - said > _REPORT_SECONDS:
+            said = time.monotonic()
+            progress("reading files", index + 1, len(dataset))
+    progress("reading files", len(dataset), len(dataset))
+    return tuple(hashes)
+
+
+def _hash(dataset: Dataset, index: int) -> str:
+    try:
+        content = dataset.read(index).content
+    except ImageError:
+        return ""
+    return content_hash(content) if len(content) <= LIMITS.content_bytes else ""
+
+
 def _look(dataset: Dataset, index: int, channels: int, store: StoreWriter | None) -> _Row:
     sha256 = ""
     try:

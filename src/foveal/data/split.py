@@ -93,13 +93,18 @@ def make(dataset: Dataset, inventory: Inventory, *, seed: int) -> Split:
     return Split(fit, calib, test, carved, seed, inventory.fingerprint)
 
 
-def from_json(document: Mapping[str, Any], dataset: Dataset, inventory: Inventory) -> Split:
+def from_json(document: Mapping[str, Any], dataset: Dataset, *, fingerprint: str) -> Split:
     """Return the saved split of the same data.
+
+    Args:
+        document: What `to_json` returned.
+        dataset: The data.
+        fingerprint: Of the data as they are now.
 
     Raises:
         DataError: `split_mismatch`: the data are not those it was made for.
     """
-    if document.get("schema") != SCHEMA or document.get("fingerprint") != inventory.fingerprint:
+    if document.get("schema") != SCHEMA or document.get("fingerprint") != fingerprint:
         raise DataError(
             f"{dataset.path} is not the data this split was made for, or has changed since",
             code="split_mismatch",

@@ -20,7 +20,7 @@ from foveal.data.dataset import UInt8
 from foveal.data.preprocess import Preprocess
 
 SCHEMA = "foveal.store/1"
-_STATISTICS_CHUNK = 1024
+_STATISTICS_BYTES = 8_000_000  # counted at once
 _SMALLEST_STD = 0.01
 
 
@@ -147,8 +147,9 @@ def channel_statistics(
         raise DataError("mean and std need at least one picture", code="no_training_images")
     channels = images.shape[3]
     counts = np.zeros((channels, 256), dtype=np.int64)
-    for start in range(0, len(indices), _STATISTICS_CHUNK):
-        chunk = images[indices[start : start + _STATISTICS_CHUNK]].reshape(-1, channels)
+    at_once = max(1, _STATISTICS_BYTES // images[0].nbytes)
+    for start in range(0, len(indices), at_once):
+        chunk = images[indices[start : start + at_once]].reshape(-1, channels)
         counts += [np.bincount(chunk[:, c], minlength=256) for c in range(channels)]
     levels = np.arange(256) / 255
     share = counts / counts.sum(axis=1, keepdims=True)

@@ -2,6 +2,8 @@
 
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -43,9 +45,7 @@ def graph(recognizer: Recognizer, *, temperature: float = 1.0) -> bytes:
     preprocess = recognizer.preprocess
     pixels = _Pixels(recognizer.network, preprocess).eval()
     example = torch.zeros(2, preprocess.size, preprocess.size, preprocess.channels, dtype=torch.uint8)
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own deprecations are not the user's business
+    with _quiet_exporter():
         program = torch.onnx.export(
             pixels,
             (example,),
@@ -64,6 +64,20 @@ def graph(recognizer: Recognizer, *, temperature: float = 1.0) -> bytes:
     onnx.checker.check_model(model, full_check=True)
     data: bytes = model.SerializeToString(deterministic=True)
     return data
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Keep the exporter's own deprecations and remarks from the user; leave the process as it was."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def with_temperature(model: bytes, temperature: float) -> bytes:

@@ -7,11 +7,11 @@ from typing import Any
 
 import foveal
 from foveal.core import files, machine
-from foveal.core.errors import TemporaryError
+from foveal.core.errors import UsageError
 from foveal.train.recipe import Recipe
 
 _FILE = "env.json"
-_DECIDING = ("cpu", "threads", "torch", "numpy", "pillow")
+_DECIDING = ("foveal", "cpu", "threads", "torch", "numpy", "pillow", "onnxruntime")
 
 
 def environment(recipe: Recipe) -> dict[str, Any]:
@@ -36,8 +36,8 @@ def compare_environment(run: Path, now: dict[str, Any], *, force: bool) -> None:
     """Refuse to go on with a run where its weights would end in other digits.
 
     Raises:
-        TemporaryError: This is another machine, number of threads or version. With `force` it goes on, and
-            the run is marked as not bit-exact from then on.
+        UsageError: `other_environment`: this is another machine, number of threads or version. With `force`
+            it goes on, and the run is marked as not bit-exact from then on.
     """
     path = run / _FILE
     before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
@@ -46,9 +46,10 @@ def compare_environment(run: Path, now: dict[str, Any], *, force: bool) -> None:
         return
     if not force:
         name = different[0]
-        raise TemporaryError(
+        raise UsageError(
             f"the run was started with {name} {before.get(name)!r}, here it is {now[name]!r}: "
             "the weights would not be bit-identical",
+            code="other_environment",
             hint="resume where it was started, or accept that with --force",
             path=run,
         )

@@ -11,17 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.bundle.manifest import Manifest
-from foveal.core.errors import DataError, ImageError, UsageError
+from foveal.core.errors import DataError, UsageError
 from foveal.core.progress import Progress
 from foveal.data import inventory as inventories
 from foveal.data import split as splits
-from foveal.data.dataset import Dataset, content_hash
-from foveal.data.decode import LIMITS
+from foveal.data.dataset import Dataset
 from foveal.data.fingerprint import fingerprint
+from foveal.data.inventory import content_hashes
 from foveal.evaluate.held_out import HeldOut
 
 _ROLE_OF_SPLIT = {"train": "fit", "val": "calib"}
-_EVERY = 256
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ def choose(
     dataset = _named_normally(dataset)
     _check_classes(dataset, manifest.classes)
     saved = _saved_split(bundle.parent / "split.json", manifest)
-    hashes = _hashes(dataset, progress)
+    hashes = content_hashes(dataset, progress=progress)
     found = fingerprint(dataset.sources, [dataset.classes[k] for k in dataset.labels], hashes)
     if found == manifest.data.fingerprint:
         indices, name = _role(dataset, manifest, saved, split, progress)
@@ -105,21 +104,6 @@ def _saved_split(path: Path, manifest: Manifest) -> Mapping[str, Any] | None:
     except (ValueError, TypeError, KeyError) as error:
         raise DataError(f"{path} is damaged: {error}", code="bad_split", path=path) from error
     return document if belongs else None
-
-
-def _hashes(dataset: Dataset, progress: Progress) -> list[str]:
-    """Return the content hash of every picture as the inventory has it, without decoding any."""
-    hashes = []
-    for index in range(len(dataset)):
-        try:
-            content = dataset.read(index).content
-            hashes.append(content_hash(content) if len(content) <= LIMITS.content_bytes else "")
-        except ImageError:
-            hashes.append("")
-        if index % _EVERY == 0:
-            progress("reading files", index, len(dataset))
-    progress("reading files", len(dataset), len(dataset))
-    return hashes
 
 
 def _role(

@@ -1,7 +1,7 @@
-"""From a path to pictures at model size with roles: what training starts from."""
+"""From a data set to pictures at model size with roles: what training starts from."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from foveal.core import files
@@ -9,19 +9,19 @@ from foveal.core.errors import DataError
 from foveal.core.progress import Progress
 from foveal.core.types import Finding
 from foveal.data import inventory as inventories
-from foveal.data import opening
 from foveal.data import split as splits
 from foveal.data.check import check
 from foveal.data.dataset import Dataset
-from foveal.data.inventory import Inventory
+from foveal.data.fingerprint import fingerprint
 from foveal.data.preprocess import Preprocess
 from foveal.data.sizing import suggest_channels, suggest_size
 from foveal.data.split import Split
 from foveal.data.store import Store, StoreWriter, channel_statistics
-from foveal.train.recipe import Recipe
 
 SPLIT = "split.json"
-_STORE = "store/pixels.npy"
+FINDINGS = "findings.json"
+STORE = "store"
+_PIXELS = "pixels.npy"
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,6 @@ class Prepared:
 
     Attributes:
         dataset: Names and labels.
-        inventory: What every picture is.
         split: Who has which role.
         store: Pixels at model size.
         preprocess: How they became so, with the mean and deviation of the fit part.
@@ -38,52 +37,88 @@ class Prepared:
     """
 
     dataset: Dataset
-    inventory: Inventory
     split: Split
     store: Store
     preprocess: Preprocess
     findings: tuple[Finding, ...]
 
 
-def prepare(
-    data: Path, run: Path, recipe: Recipe, *, strict: bool, threads: int, progress: Progress
-) -> Prepared:
-    """Read, check, split and store the pictures; what a run already has is checked and reused.
+@dataclass(frozen=True)
+class Wishes:
+    """What the preparation depends on besides the data.
 
-    Args:
-        data: Anything `foveal check` recognizes.
-        run: The run folder; gets `split.json` and `store/`.
-        recipe: Size and seed.
+    Attributes:
+        size: Side of the input in pixels, or None.
+        seed: Decides which pictures are carved from train.
         strict: Warnings stop it too.
         threads: For decoding.
+    """
+
+    size: int | None
+    seed: int
+    strict: bool
+    threads: int
+
+
+def prepare(dataset: Dataset, run: Path, wishes: Wishes, *, progress: Progress) -> Prepared:
+    """Read, check, split and store the pictures; what a run already has is compared and reused.
+
+    Args:
+        dataset: The data.
+        run: The run folder; gets `findings.json`, `split.json` and `store/`.
+        wishes: Size, seed, strictness, threads.
         progress: Told about the pictures.
 
     Raises:
         DataError: The data would spoil the result, or are not those that the run started with.
     """
-    dataset = opening.open(data)
     channels = suggest_channels(dataset)
     unit = (0.5,) * channels  # the statistics are only known after the pass; pixels do not depend on them
-    preprocess = Preprocess(size=recipe.size or suggest_size(dataset), channels=channels, mean=unit, std=unit)
-    path = run / _STORE
-    path.parent.mkdir(exist_ok=True)
-    if path.is_file() and (run / SPLIT).is_file():
-        inventory = inventories.take(dataset, threads=threads, progress=progress)
-        document = json.loads((run / SPLIT).read_text(encoding="utf-8"))
-        split = splits.from_json(document, dataset, inventory)
-        findings = tuple(check(dataset, inventory, split))
-        store = Store.open(path, preprocess=preprocess, fingerprint=inventory.fingerprint)
+    preprocess = Preprocess(size=wishes.size or suggest_size(dataset), channels=channels, mean=unit, std=unit)
+    (run / STORE).mkdir(exist_ok=True)
+    for left_over in (run / STORE).glob(f".{_PIXELS}.*.tmp"):  # of a run that was killed while reading
+        left_over.unlink()
+    if (run / SPLIT).is_file():
+        split, store, findings = _again(dataset, run, preprocess, wishes, progress)
     else:
-        with StoreWriter(path, count=len(dataset), preprocess=preprocess) as writer:
-            inventory = inventories.take(dataset, store=writer, threads=threads, progress=progress)
-            split = splits.make(dataset, inventory, seed=recipe.seed)
-            findings = tuple(check(dataset, inventory, split))
-            _refuse(findings, data, strict=strict)
-            store = writer.seal(dataset.labels, fingerprint=inventory.fingerprint)
-        files.write_json(run / SPLIT, split.to_json(dataset, inventory))
+        split, store, findings = _first(dataset, run, preprocess, wishes, progress)
     mean, std = channel_statistics(store.images, split.fit)
     preprocess = preprocess.model_copy(update={"mean": mean, "std": std})
-    return Prepared(dataset, inventory, split, store, preprocess, findings)
+    return Prepared(dataset, split, store, preprocess, findings)
+
+
+_Parts = tuple[Split, Store, tuple[Finding, ...]]
+
+
+def _first(dataset: Dataset, run: Path, preprocess: Preprocess, wishes: Wishes, progress: Progress) -> _Parts:
+    path = run / STORE / _PIXELS
+    with StoreWriter(path, count=len(dataset), preprocess=preprocess) as writer:
+        inventory = inventories.take(dataset, store=writer, threads=wishes.threads, progress=progress)
+        split = splits.make(dataset, inventory, seed=wishes.seed)
+        findings = tuple(check(dataset, inventory, split))
+        _refuse(findings, dataset.path, strict=wishes.strict)
+        store = writer.seal(dataset.labels, fingerprint=inventory.fingerprint)
+    files.write_json(run / FINDINGS, [asdict(finding) for finding in findings])
+    files.write_json(run / SPLIT, split.to_json(dataset, inventory))  # last: it says that all is there
+    return split, store, findings
+
+
+def _again(dataset: Dataset, run: Path, preprocess: Preprocess, wishes: Wishes, progress: Progress) -> _Parts:
+    """Compare the data by content, without decoding; the store is only made again where it is gone."""
+    hashes = inventories.content_hashes(dataset, progress=progress)
+    found = fingerprint(dataset.sources, [dataset.classes[k] for k in dataset.labels], hashes)
+    split = splits.from_json(json.loads((run / SPLIT).read_text("utf-8")), dataset, fingerprint=found)
+    rows = json.loads((run / FINDINGS).read_text("utf-8"))
+    findings = tuple(Finding(**{**row, "examples": tuple(row["examples"])}) for row in rows)
+    path = run / STORE / _PIXELS
+    try:
+        return split, Store.open(path, preprocess=preprocess, fingerprint=found), findings
+    except DataError as error:
+        if error.code != "store_mismatch":
+            raise
+    with StoreWriter(path, count=len(dataset), preprocess=preprocess) as writer:
+        inventories.take(dataset, store=writer, threads=wishes.threads, progress=progress)
+        return split, writer.seal(dataset.labels, fingerprint=found), findings
 
 
 def _refuse(findings: tuple[Finding, ...], data: Path, *, strict: bool) -> None:

@@ -8,9 +8,10 @@ import numpy as np
 
 from foveal.core import files
 from foveal.data.dataset import UInt8
+from foveal.export.parity import Parity
 from foveal.flows._prepare import Prepared
 from foveal.report.figures import write_figures
-from foveal.report.page import training_page
+from foveal.report.page import refusal_page, training_page
 from foveal.report.pictures import ClassPictures
 
 _PER_CLASS = 8
@@ -36,6 +37,13 @@ def write_report(
     files.write_text(run / "report.html", page)
     (run / "figures").mkdir(exist_ok=True)
     write_figures(evaluation, history, run / "figures")
+    return run / "report.html"
+
+
+def write_refusal(run: Path, parity: Parity, history: Sequence[dict[str, float]]) -> Path:
+    """Write `report.html` for a run whose export was refused, and return the page's path."""
+    page = refusal_page(parity.as_json(), parity.gate().limit, history=history)
+    files.write_text(run / "report.html", page)
     return run / "report.html"
 
 

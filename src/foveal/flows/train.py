@@ -9,26 +9,34 @@ from pathlib import Path
 from typing import Any
 
 from foveal.core import files, machine, runs
-from foveal.core.errors import NotFoundError
+from foveal.core.errors import FovealError, NotFoundError
 from foveal.core.progress import Progress, silent
+from foveal.data import opening
+from foveal.data.archive import SUFFIXES
+from foveal.data.dataset import Dataset
 from foveal.flows._environment import compare_environment, environment, write_environment
 from foveal.flows._log import Logged
 from foveal.flows._measure import measure_bundle
 from foveal.flows._objective import make_objective
-from foveal.flows._prepare import Prepared, prepare
-from foveal.flows._report import write_report
+from foveal.flows._prepare import STORE, Prepared, Wishes, prepare
+from foveal.flows._report import write_refusal, write_report
 from foveal.flows._ship import ship
 from foveal.flows._train_document import clock, train_document
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
-from foveal.train.loop import Examples, Fitted, fit
+from foveal.train.loop import Examples, Fitted, fit, settings
 from foveal.train.plan import Plan, read_plan, write_plan
 from foveal.train.planning import Facts, plan_training
 from foveal.train.recipe import Recipe, read_recipe, write_recipe
 
 _EXPORT_SECONDS = 11.0
 _PIXELS_PER_SECOND = 2.5e6
-_SHOWN = 512  # training images that a network is shown before the first step
+# What a run writes; see docs/commands/train.md.
+_FILES = (
+    "*.foveal", "report.html", "metrics.json", "history.jsonl", "plan.json", "split.json", "findings.json",
+    "log.txt",
+)  # fmt: skip
+_FOLDERS = ("checkpoints", "figures", "model", STORE)
 
 
 @dataclass(frozen=True)
@@ -38,14 +46,14 @@ class TrainResult:
     Attributes:
         run: The run folder.
         bundle: The sealed recognizer, or None where a gate failed.
-        report: The page, or None where a gate failed.
+        report: The page; after a failed gate it says what failed.
         document: The `foveal.train/1` document.
         evaluation: The `foveal.evaluate/1` document of the bundle, or None.
     """
 
     run: Path
     bundle: Path | None
-    report: Path | None
+    report: Path
     document: dict[str, Any]
     evaluation: dict[str, Any] | None
 
@@ -75,15 +83,13 @@ def train(
         WriteError: The run folder cannot be written.
     """
     job = _Job(Path(data), recipe or Recipe(), strict, progress, time.monotonic())
+    dataset = opening.open(data)  # before a folder is made: a slip of the pen leaves nothing behind
     run = runs.new_run("train", out=out, force=force)
     with runs.locked(run):
-        for stale in ("plan.json", "split.json"):
-            (run / stale).unlink(missing_ok=True)
-        for stale in ("checkpoints", "store"):
-            shutil.rmtree(run / stale, ignore_errors=True)
+        _empty(run)
         write_recipe(job.recipe, run / "recipe.toml")
         write_environment(run, environment(job.recipe))
-        return _carry_on(run, job)
+        return _carry_on(run, job, dataset)
 
 
 def resume(
@@ -102,7 +108,8 @@ def resume(
     Raises:
         NotFoundError: No run there.
         DataError: The data changed since.
-        TemporaryError: Another process is working on the run, or this is another machine.
+        TemporaryError: Another process is working on the run.
+        UsageError: This is another machine, number of threads or version, and `force` is off.
     """
     run = Path(run)
     if not (run / "recipe.toml").is_file():
@@ -110,7 +117,7 @@ def resume(
     job = _Job(Path(data), read_recipe(run / "recipe.toml"), False, progress, time.monotonic())
     with runs.locked(run):
         compare_environment(run, environment(job.recipe), force=force)
-        return _carry_on(run, job)
+        return _carry_on(run, job, opening.open(data))
 
 
 @dataclass(frozen=True)
@@ -122,20 +129,31 @@ class _Job:
     started: float
 
 
-def _carry_on(run: Path, job: _Job) -> TrainResult:
+def _empty(run: Path) -> None:
+    """Remove what an earlier run left in a folder that is to be written anew; other files stay."""
+    for pattern in _FILES:
+        for path in run.glob(pattern):
+            path.unlink()
+    for name in _FOLDERS:
+        shutil.rmtree(run / name, ignore_errors=True)
+
+
+def _carry_on(run: Path, job: _Job, dataset: Dataset) -> TrainResult:
     """Do whatever the run has not done yet."""
     job = replace(job, progress=Logged(job.progress, run / "log.txt"))
-    threads = job.recipe.threads or machine.usable_cpus()
-    prepared = prepare(job.data, run, job.recipe, strict=job.strict, threads=threads, progress=job.progress)
-    plan = read_plan(run / "plan.json") or _plan(run, job, prepared)
+    recipe, threads = job.recipe, job.recipe.threads or machine.usable_cpus()
+    try:
+        wishes = Wishes(recipe.size, recipe.seed, job.strict, threads)
+        prepared = prepare(dataset, run, wishes, progress=job.progress)
+        plan = read_plan(run / "plan.json") or _plan(run, job, prepared)
+    except FovealError:
+        shutil.rmtree(run / STORE, ignore_errors=True)  # refused: nothing will go on from it
+        raise
+    runs.mark_last(run)
+    with settings(plan):
+        objective = make_objective(plan, prepared)
     examples = Examples(prepared.store.images, prepared.store.labels, prepared.split.fit)
-    fitted = fit(
-        make_objective(plan, prepared),
-        examples,
-        plan,
-        checkpoints=run / "checkpoints",
-        progress=job.progress,
-    )
+    fitted = fit(objective, examples, plan, checkpoints=run / "checkpoints", progress=job.progress)
     return _finish(run, job, prepared, plan, fitted)
 
 
@@ -167,14 +185,17 @@ def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan, fitted: Fitted
     job.progress("export", 0, 1)
     shipped = ship(recognizer, prepared, run / f"{_name(job.data)}.foveal", threads=plan.threads)
     job.progress("export", 1, 1)
-    evaluation, page = None, None
-    if shipped.bundle is not None:
+    evaluation = None
+    if shipped.bundle is None:
+        page = write_refusal(run, shipped.parity, fitted.history)
+    else:
         evaluation = measure_bundle(shipped.bundle, prepared, threads=plan.threads, progress=job.progress)
         page = write_report(run, evaluation, fitted.history, prepared)
     document = train_document(run, prepared, plan, fitted, shipped, evaluation)
-    document |= clock(job.recipe.time_seconds, time.monotonic() - job.started)
+    earlier = fitted.seconds - fitted.session_seconds  # of sessions that were cut off
+    document |= clock(job.recipe.time_seconds, time.monotonic() - job.started + earlier)
     files.write_json(run / "metrics.json", document)
-    shutil.rmtree(run / "store", ignore_errors=True)
+    shutil.rmtree(run / STORE, ignore_errors=True)
     return TrainResult(run, shipped.bundle, page, document, evaluation)
 
 
@@ -191,6 +212,6 @@ def _after_seconds(prepared: Prepared) -> float:
 def _name(data: Path) -> str:
     """Return the bundle's name: that of the data, without endings and odd characters."""
     stem = data.resolve().name
-    for ending in (".gz", ".xz", ".bz2", ".tar", ".tgz", ".zip"):
+    for ending in sorted(SUFFIXES, key=len, reverse=True):
         stem = stem.removesuffix(ending)
     return re.sub(r"[^\w.-]+", "-", stem).strip("-.") or "recognizer"

@@ -30,9 +30,11 @@ class Card:
         kind: A network that is trained step by step, or a classical baseline.
         source: The paper or the idea.
         summary: One sentence: when to choose it.
+        smallest_size: Side of the smallest input it can take, in pixels.
     """
 
     family: str
     kind: Literal["network", "baseline"]
     source: str
     summary: str
+    smallest_size: int = 32

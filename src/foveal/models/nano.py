@@ -23,6 +23,7 @@ CARD = Card(
     kind="network",
     source="foveal; after Jordan 2024, arXiv:2404.00498",
     summary="the default: trains in minutes and answers in a millisecond on a small CPU",
+    smallest_size=16,
 )
 
 _PATCH = 2  # side of the whitened patch
@@ -110,7 +111,7 @@ def nano(*, channels: int, classes: int, size: int, widths: Sequence[int] = (32,
     Args:
         channels: Of the images, ≥ 1.
         classes: K ≥ 2.
-        size: Side of the input in pixels, ≥ 16; from 64 on the stem halves it to about 32 first.
+        size: Side of the input in pixels, ≥ 16; from 46 on the stem halves it to about 32 first.
         widths: Channels of the three stages.
     """
     halvings = max(0, round(math.log2(size / 32)))

@@ -23,12 +23,18 @@ def page_charts(document: words.Document, history: Sequence[Row] = ()) -> dict[s
     """
     metrics = document["metrics"]
     drawn = [
-        *(learning_curve(history, of=name) for name in ("loss", "accuracy") if _points(history, name) > 1),
+        *learning_charts(history).values(),
         reliability(document["reliability"], calibration=words.calibration(document)),
         risk_coverage(document["risk_coverage"], metrics["coverage_at_risk"]),
     ]
     if document["robustness"]:
         drawn.append(robustness(document["robustness"], metrics["accuracy"]))
+    return {chart.name: chart for chart in drawn}
+
+
+def learning_charts(history: Sequence[Row]) -> dict[str, Chart]:
+    """Return the learning curves that have at least two points, by name."""
+    drawn = [learning_curve(history, of=name) for name in ("loss", "accuracy") if _points(history, name) > 1]
     return {chart.name: chart for chart in drawn}
 
 

@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import PurePath
+from typing import Any
 
 from foveal.core.errors import MissingExtraError
 from foveal.core.text import visible
 from foveal.data.dataset import UInt8
 from foveal.report import words
 from foveal.report.drawing import PALETTE, inline
-from foveal.report.figures import Row, page_charts
+from foveal.report.figures import Row, learning_charts, page_charts
 from foveal.report.pictures import ClassPictures, embed
 from foveal.report.tables import confusion_table, origin, thinned
 
@@ -46,6 +47,24 @@ def evaluation_page(
 ) -> str:
     """Return the report of an evaluation as one HTML page; arguments as in `training_page`."""
     return _page(document, history=(), gallery=gallery, pictures=pictures)
+
+
+def refusal_page(parity: Mapping[str, Any], limit: float, *, history: Sequence[Row]) -> str:
+    """Return the page of a training whose export was refused: what failed, and how it had learned.
+
+    Args:
+        parity: The contract's `parity` object.
+        limit: Largest difference that is allowed.
+        history: Rows of `history.jsonl`.
+    """
+    page = _templates().get_template("refusal.html.j2")
+    return page.render(
+        name="The export was refused",
+        parity=parity,
+        limit=limit,
+        charts=learning_charts(history),
+        palette=PALETTE,
+    )
 
 
 def _page(

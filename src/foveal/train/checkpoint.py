@@ -39,7 +39,9 @@ class Checkpoint:
 
 
 def save(folder: Path, *, tensors: Mapping[str, Tensor], about: Mapping[str, Any], plan: str) -> None:
-    """Write one checkpoint and drop all but the newest two.
+    """Write one checkpoint; of the others only the newest of the same plan stays.
+
+    What has a later step was damaged, or belongs to a plan that was given up: it goes too.
 
     Args:
         folder: Made if missing.
@@ -56,11 +58,27 @@ def save(folder: Path, *, tensors: Mapping[str, Tensor], about: Mapping[str, Any
     files.write_bytes(path.with_suffix(".safetensors"), data)
     digest = hashlib.sha256(data).hexdigest()
     files.write_json(path.with_suffix(".json"), {**about, "sha256": digest, "plan": plan})
-    for old in sorted(folder.glob("step-*.json"))[:-_KEPT]:
-        old.unlink(missing_ok=True)
+    kept = _kept(folder, path.with_suffix(".json"), plan)
+    for old in folder.glob("step-*.json"):
+        if old not in kept:
+            old.unlink(missing_ok=True)
     for tensors_file in folder.glob("step-*.safetensors"):
         if not tensors_file.with_suffix(".json").exists():
             tensors_file.unlink(missing_ok=True)
+
+
+def _kept(folder: Path, newest: Path, plan: str) -> list[Path]:
+    """Return the newest checkpoint and those before it, of the same plan, that are worth keeping."""
+    same = [p for p in sorted(folder.glob("step-*.json")) if p <= newest and _about(p).get("plan") == plan]
+    return same[-_KEPT:]
+
+
+def _about(path: Path) -> dict[str, Any]:
+    try:
+        about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return about
 
 
 def latest(folder: Path, *, plan: str) -> Checkpoint | None:
@@ -72,10 +90,10 @@ def latest(folder: Path, *, plan: str) -> Checkpoint | None:
     """
     passed_over: list[str] = []
     for path in sorted(folder.glob("step-*.json"), reverse=True):
+        about = _about(path)
         try:
-            about = json.loads(path.read_text(encoding="utf-8"))
             data = path.with_suffix(".safetensors").read_bytes()
-        except (OSError, ValueError):
+        except OSError:
             passed_over.append(path.stem)
             continue
         if hashlib.sha256(data).hexdigest() != about.get("sha256"):

@@ -16,6 +16,7 @@ from foveal.core.random import stream
 _SIDE = 12  # pixels of the small versions
 _PICTURES = 6000
 _FEWEST = 400  # with fewer in the tested half a drop of two points would go unseen
+_CHUNK = 64  # pictures read at once: at 1024 pixels these are 200 MB
 _RIDGE = 1.0
 _TOLERATED = 0.01  # drop in accuracy that is not worth losing the flips for
 _CERTAIN = 0.01  # a larger drop must be this unlikely to be chance
@@ -39,22 +40,32 @@ class FlipProbe:
     reason: str
 
 
-def flip_probe(images: NDArray[np.uint8], labels: NDArray[np.int64], *, classes: int, seed: int) -> FlipProbe:
+def flip_probe(
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    *,
+    indices: NDArray[np.int64],
+    classes: int,
+    seed: int,
+) -> FlipProbe:
     """Return whether left-right mirroring keeps the classes apart.
 
     Args:
-        images: Training pictures, uint8 (N, H, W, C).
+        images: uint8 (N, H, W, C), usually memory-mapped; at most 6,000 of them are read.
         labels: int64 (N,).
+        indices: Which are training pictures, int64 (M,).
         classes: Number of classes.
         seed: Of the choice and the halving.
     """
-    chosen = stream(seed, "flip probe").permutation(len(images))[:_PICTURES]
+    chosen = indices[np.sort(stream(seed, "flip probe").permutation(len(indices))[:_PICTURES])]
     half = len(chosen) // 2
     if half < _FEWEST:
-        reason = f"off: {len(images)} pictures are too few to tell whether mirrored ones look alike"
+        reason = f"off: {len(indices)} pictures are too few to tell whether mirrored ones look alike"
         return FlipProbe(False, 0.0, 0.0, half, reason)
-    small = _small(images[np.sort(chosen)])
-    known = labels[np.sort(chosen)]
+    small = np.concatenate(
+        [_small(images[part]) for part in np.array_split(chosen, len(chosen) // _CHUNK + 1)]
+    )
+    known = labels[chosen]
     shuffled = stream(seed, "flip probe halves").permutation(len(small))
     fitted, asked = shuffled[half:], shuffled[:half]
     weights = _ridge(small[fitted], known[fitted], classes)

@@ -57,7 +57,8 @@ class Fitted:
         weights: The averaged weights of the deployable network; what ships.
         history: Rows `step seen epoch loss accuracy learning_rate` of the learning curve.
         seconds: Training time of all sessions together.
-        waiting_share: Share of this session's time spent fetching pictures.
+        session_seconds: Of this session alone.
+        waiting_share: Share of this session's training time spent fetching pictures.
         resumed_from: Step that this session started at.
         passed_over: Damaged checkpoints that were not used.
     """
@@ -65,6 +66,7 @@ class Fitted:
     weights: dict[str, Tensor] = field(repr=False)
     history: list[dict[str, float]] = field(repr=False)
     seconds: float
+    session_seconds: float
     waiting_share: float
     resumed_from: int
     passed_over: tuple[str, ...] = ()
@@ -98,18 +100,19 @@ def fit(
     saved = checkpoint.latest(checkpoints, plan=plan.digest) if checkpoints else None
     if saved is not None:
         state.restore(saved)
-    first, waited, started = state.step, 0.0, time.monotonic()
+    first, waited, worked = state.step, 0.0, 0.0
     with settings(plan), _stop_between_steps() as stop_wanted:
         objective.train()
-        last_save = before = time.monotonic()
+        last_save = time.monotonic()
         while state.step < plan.steps:
+            before = time.monotonic()
             batch = fetch(examples, plan, state.step)
             waited += time.monotonic() - before
             torch.manual_seed(seed_for(plan.seed, "layers", state.step))  # dropout has no generator
             state.advance(batch)
             now = time.monotonic()
             state.seconds += now - before
-            before = now
+            worked += now - before
             progress("train", state.step, plan.steps, state.note())
             finished = state.step == plan.steps or stop_wanted()
             if checkpoints and (finished or now - last_save > _CHECKPOINT_SECONDS):
@@ -121,7 +124,8 @@ def fit(
         weights=state.average.weights(),
         history=state.history,
         seconds=state.seconds,
-        waiting_share=waited / max(time.monotonic() - started, 1e-9),
+        session_seconds=worked,
+        waiting_share=waited / max(worked, 1e-9),
         resumed_from=first,
         passed_over=saved.passed_over if saved else (),
     )
@@ -176,7 +180,9 @@ def _stop_between_steps() -> Iterator[Callable[[], bool]]:
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
-    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    previous = {
+        number: signal.getsignal(number) or signal.SIG_DFL for number in (signal.SIGINT, signal.SIGTERM)
+    }
 
     def note(number: int, frame: FrameType | None) -> None:
         arrived.append(signal.Signals(number))

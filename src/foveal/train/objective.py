@@ -60,7 +60,7 @@ class Objective(nn.Module):
     def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
         """Return the parameters for the optimizer.
 
-        Filters inside the network are orthogonalized (`muon`); vectors (biases, norms) do not decay.
+        Filters inside the network are orthogonalized (`muon`); only the last linear layer decays.
         `rate` multiplies the schedule's learning rate.
         """
         raise NotImplementedError

@@ -21,7 +21,7 @@ def orthogonalize(matrix: Tensor, *, steps: int = 3) -> Tensor:
 
     Args:
         matrix: Float (rows, columns), not all zero.
-        steps: Iterations; with 3 the singular values end roughly between 0.5 and 1.3.
+        steps: Iterations. Three bring most singular values of a gradient near 1 and leave the smallest small.
 
     Returns:
         Same shape, float32.
@@ -41,8 +41,8 @@ def orthogonalize(matrix: Tensor, *, steps: int = 3) -> Tensor:
 class MuonSgd(Optimizer):
     """One optimizer over two kinds of parameter groups.
 
-    A group with `muon=True` holds filters (rank ≥ 2): each is rescaled to the norm of a semi-orthogonal
-    matrix and moved by an orthogonalized Nesterov update. Other groups take plain Nesterov steps with
+    A group with `muon=True` holds filters (rank ≥ 2): each is rescaled so that a row has norm 1 in the mean,
+    and moved by an orthogonalized Nesterov update. Other groups take plain Nesterov steps with
     decoupled weight decay. Each group has `lr`, `momentum`, `weight_decay` and `muon`.
     """
 
@@ -64,7 +64,7 @@ class MuonSgd(Optimizer):
             if group["muon"]:
                 for p, update in zip(moved, updates, strict=True):
                     flat = orthogonalize(update.reshape(len(p), -1))
-                    p.mul_(len(p) ** 0.5 / p.norm()).add_(flat.view_as(p), alpha=-group["lr"])
+                    p.mul_(len(p) ** 0.5 / p.norm().clamp_min(1e-6)).add_(flat.view_as(p), alpha=-group["lr"])
             else:
                 torch._foreach_mul_(moved, 1 - group["lr"] * group["weight_decay"])
                 torch._foreach_add_(moved, updates, alpha=-group["lr"])

@@ -60,6 +60,7 @@ class Plan(BaseModel):
     def digest(self) -> str:
         """Name of the plan: equal digests train the same weights."""
         told = self.model_dump(exclude={"step_seconds", "reasons"})
+        told["augmentation"] = list(self.augmentation.items())  # their order matters
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from foveal import models
 from foveal.core import catalog, machine
-from foveal.core.errors import RecipeError, UnknownNameError
+from foveal.core.errors import DataError, RecipeError, UnknownNameError
 from foveal.core.progress import Progress, silent
 from foveal.core.units import show_seconds
+from foveal.train import augment
 from foveal.train.flip_probe import flip_probe
 from foveal.train.loop import Examples
 from foveal.train.objective import Objective
@@ -76,7 +77,9 @@ def plan_training(
     reasons: dict[str, str] = {}
     variants = _variants(recipe, facts)
     draft = _draft(recipe, examples, facts, reasons)
-    draft = draft.model_copy(update={"arguments": variants[0]})
+    # Without a budget it is the model's own default size; with one, the largest that the budget allows.
+    first = _base(facts) if seconds_left is None else variants[0]
+    draft = draft.model_copy(update={"arguments": first})
     tried = 0
 
     def measure(plan: Plan) -> Speed:
@@ -113,7 +116,7 @@ def _draft(recipe: Recipe, examples: Examples, facts: Facts, reasons: dict[str, 
         weight_decay=WEIGHT_DECAY if recipe.weight_decay is None else recipe.weight_decay,
         label_smoothing=recipe.label_smoothing,
         ema_share=recipe.ema_share,
-        augmentation={} if recipe.augment == "none" else _augmentation(examples, facts, recipe.seed, reasons),
+        augmentation=_augmentation(recipe, examples, facts, reasons),
         precision="fp32",
         seed=recipe.seed,
         threads=recipe.threads or machine.usable_cpus(),
@@ -121,13 +124,27 @@ def _draft(recipe: Recipe, examples: Examples, facts: Facts, reasons: dict[str, 
     )
 
 
-def _augmentation(examples: Examples, facts: Facts, seed: int, reasons: dict[str, str]) -> dict[str, float]:
-    """Return which changes the pictures undergo."""
+def _augmentation(
+    recipe: Recipe, examples: Examples, facts: Facts, reasons: dict[str, str]
+) -> dict[str, float]:
+    """Return which changes the pictures undergo, in order.
+
+    Raises:
+        UnknownNameError: The recipe names one that is not there.
+    """
+    if isinstance(recipe.augment, dict):
+        for name in recipe.augment:
+            if name not in catalog.names(augment):
+                raise UnknownNameError("augment", name, catalog.names(augment))
+        return dict(recipe.augment)
+    if recipe.augment == "none":
+        return {}
     probe = flip_probe(
-        examples.images[examples.indices],
-        examples.labels[examples.indices],
+        examples.images,
+        examples.labels,
+        indices=examples.indices,
         classes=facts.classes,
-        seed=seed,
+        seed=recipe.seed,
     )
     reasons["flip"] = probe.reason
     changes = {"flip": float(probe.allowed), "shift": 0.0625}
@@ -141,8 +158,16 @@ def _variants(recipe: Recipe, facts: Facts) -> list[dict[str, Any]]:
     if recipe.model not in catalog.names(models):
         raise UnknownNameError("models", recipe.model, catalog.names(models))
     module = importlib.import_module(f"foveal.models.{recipe.model}")
-    base = {"channels": facts.channels, "classes": facts.classes, "size": facts.size}
-    return [{**base, **extra} for extra in getattr(module, "SIZES", [{}])]
+    if facts.size < module.CARD.smallest_size:
+        raise RecipeError(
+            f"{recipe.model} needs inputs of at least {module.CARD.smallest_size} pixels; got {facts.size}",
+            hint=f"--size {module.CARD.smallest_size} or more",
+        )
+    return [{**_base(facts), **extra} for extra in getattr(module, "SIZES", [{}])]
+
+
+def _base(facts: Facts) -> dict[str, Any]:
+    return {"channels": facts.channels, "classes": facts.classes, "size": facts.size}
 
 
 def _precision(recipe: Recipe, measure: Measure, draft: Plan, reasons: dict[str, str]) -> tuple[str, Speed]:
@@ -151,7 +176,12 @@ def _precision(recipe: Recipe, measure: Measure, draft: Plan, reasons: dict[str,
         reasons["precision"] = f"{recipe.precision}: as asked"
         plan = draft.model_copy(update={"precision": recipe.precision})
         return recipe.precision, measure(plan)
-    full, half = (measure(draft.model_copy(update={"precision": name})) for name in ("fp32", "bf16"))
+    full = measure(draft)
+    try:
+        half = measure(draft.model_copy(update={"precision": "bf16"}))
+    except DataError:
+        reasons["precision"] = "fp32: training diverges in bf16"
+        return "fp32", full
     gain = full.step_seconds / half.step_seconds
     drift = abs(half.loss - full.loss) / full.loss
     chosen = "bf16" if gain >= _GAIN and drift <= _LOSS_TOLERANCE else "fp32"

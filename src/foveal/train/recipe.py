@@ -3,7 +3,7 @@
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -21,11 +21,12 @@ class Recipe(BaseModel):
         epochs: Passes over the training images; None: from `time_seconds`, or from the number of images.
         time_seconds: Budget for everything from reading the files to the sealed bundle.
         batch_size: Images per step; None: from the number of images.
-        learning_rate: Peak learning rate of the schedule; None: the model's default.
-        weight_decay: Decoupled, per unit of learning rate; not applied to biases and norms.
+        learning_rate: First rate of the schedule, for filters; None: 0.24.
+        weight_decay: Of the last linear layer, per unit of learning rate; None: 0.001.
         label_smoothing: Share of the target spread over all classes, in [0, 1).
         ema_share: Time constant of the averaged weights as a share of the run, in (0, 1].
-        augment: `auto` decides from the data; `none` trains on the pictures as they are.
+        augment: `auto` decides from the data; `none` trains on the pictures as they are; a table names
+            files of `train/augment` with their strength, in order.
         precision: `auto` measures bf16 against fp32 and keeps the faster one if it is as accurate.
         seed: Every random choice follows from it.
         threads: None: all processors this process may use.
@@ -41,7 +42,7 @@ class Recipe(BaseModel):
     weight_decay: float | None = Field(default=None, ge=0)
     label_smoothing: float = Field(default=0.2, ge=0, lt=1)
     ema_share: float = Field(default=0.03, gt=0, le=1)
-    augment: str = Field(default="auto", pattern="^(auto|none)$")
+    augment: Literal["auto", "none"] | dict[str, float] = "auto"
     precision: str = Field(default="auto", pattern="^(auto|fp32|bf16)$")
     seed: int = Field(default=0, ge=0)
     threads: int | None = Field(default=None, ge=1)

@@ -1,5 +1,6 @@
 """All that changes while a network trains, and how one step changes it."""
 
+import math
 from pathlib import Path
 
 import torch
@@ -34,20 +35,26 @@ class State:
         """Do one optimizer step and return its loss.
 
         Raises:
-            DataError: The loss is no longer finite (looked at once per row of the learning curve).
+            DataError: `diverged`: the loss is no longer finite; the weights are as they were.
         """
         rate = learning_rate(batch.share, peak=self.plan.learning_rate)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["rate"]
         with torch.autocast("cpu", torch.bfloat16, enabled=self.plan.precision == "bf16"):
             losses = self.objective(batch)
+        loss = float(losses.loss.detach())
+        if not math.isfinite(loss):
+            raise DataError(
+                f"the loss is {loss} at step {self.step}: training diverged",
+                code="diverged",
+                hint="lower the learning rate in a recipe, or train with precision = 'fp32'",
+            )
         losses.loss.backward()
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
         self.average.update(self.step)
         self.objective.after_step(batch.share)
-        loss = float(losses.loss.detach())
         self._loss += loss
         self._correct += losses.correct
         self._counted += losses.counted
@@ -58,12 +65,6 @@ class State:
 
     def _add_row(self, rate: float) -> None:
         loss = float(self._loss) / self._summed
-        if loss != loss or loss in (float("inf"), float("-inf")):
-            raise DataError(
-                f"the loss is {loss} at step {self.step}: training diverged",
-                code="diverged",
-                hint="lower the learning rate in a recipe, or train with precision = 'fp32'",
-            )
         seen = self.step * self.plan.batch_size
         self.history.append(
             {

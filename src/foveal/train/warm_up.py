@@ -10,6 +10,8 @@ from foveal.train.objective import Objective
 from foveal.train.plan import Plan
 from foveal.train.state import State
 
+_LONG = 1000
+
 
 @dataclass(frozen=True)
 class Speed:
@@ -37,6 +39,9 @@ def warm_up(make: Callable[[Plan], Objective], examples: Examples, plan: Plan, *
         steps: Timed steps, ≥ 1.
     """
     times, losses = [], []
+    plan = plan.model_copy(
+        update={"steps": max(plan.steps, _LONG)}
+    )  # its rates are those of a long run's start
     with settings(plan):
         objective = make(plan)
         objective.train()

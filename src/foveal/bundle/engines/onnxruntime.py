@@ -103,7 +103,9 @@ def _check_outputs(probabilities: Float32, logits: Float32, count: int) -> None:
 
 
 def _contract(needed: str) -> BundleError:
-    return BundleError(f"the model must have {needed}", code="bad_graph", hint="export it with foveal export")
+    return BundleError(
+        f"the model must have {needed}", code="bad_graph", hint="it is no bundle of foveal train"
+    )
 
 
 def _first_line(error: Exception) -> str:

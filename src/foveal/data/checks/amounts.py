@@ -15,6 +15,7 @@ from foveal.data.split import CARVED_SHARE, Split, can_train
 
 MOST_IMBALANCE = 10
 RISK, DELTA = 0.01, 0.05  # the promise of a trained recognizer: ≤ 1 % errors among answers, 95 % sure
+PROVING_SHARE = 2 / 3
 SURE_TEST_IMAGES = 384  # any accuracy is then known to ±5 points or better: 98 / √n
 SURE_CLASS_RECALL = 0.9
 FEW_TO_LEARN_FROM = 10
@@ -25,6 +26,7 @@ def amounts(dataset: Dataset, inventory: Inventory, split: Split | None) -> Iter
     yield from _nothing_to_train_on(dataset, inventory)
     yield from _imbalance(dataset)
     if split is not None:
+        yield from _empty_roles(split)
         yield from _calibration(len(split.calib))
         yield from _test(dataset, split.test)
         yield from _training(dataset, split.fit)
@@ -78,15 +80,28 @@ def _imbalance(dataset: Dataset) -> Iterator[Finding]:
     )
 
 
+def _empty_roles(split: Split) -> Iterator[Finding]:
+    for role, folder, purpose in (("calib", "val", "calibrate"), ("test", "test", "measure")):
+        if len(split.role(role)) == 0:
+            yield Finding(
+                "empty_role",
+                "error",
+                0,
+                f"No picture is left to {purpose} on: nothing could be said about the recognizer.",
+                f"Bring at least three pictures per class, or some in {folder}.",
+            )
+
+
 def _calibration(count: int) -> Iterator[Finding]:
-    needed = needed_for_risk(RISK, DELTA)
-    if count < needed:
+    # A third of the calibration pictures tunes, the rest proves (docs/decisions/0005-calibration-splits.md).
+    needed = math.ceil(needed_for_risk(RISK, DELTA) / PROVING_SHARE)
+    if 0 < count < needed:
         yield Finding(
             "few_images",
             "warning",
             count,
-            f"With {counted(count, 'calibration image')} a {RISK:.0%} risk cannot be shown; {needed} "
-            "error-free images would be needed. The recognizer will not know when to decline.",
+            f"With {counted(count, 'calibration image')} a {RISK:.0%} risk cannot be shown; about {needed} "
+            "would be needed, without error where they prove. The recognizer will not know when to decline.",
             f"Bring {needed} or more pictures in val, or {math.ceil(needed / CARVED_SHARE)} in train.",
         )
 

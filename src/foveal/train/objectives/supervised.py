@@ -38,7 +38,7 @@ class Supervised(Objective):
         self.classes = classes
         self.preprocess = preprocess
         self.label_smoothing = label_smoothing
-        self.steps = [(catalog.find(augment, name), strength) for name, strength in augmentation.items()]
+        self.changes = [(catalog.find(augment, name), strength) for name, strength in augmentation.items()]
 
     @torch.no_grad()
     def views(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -46,7 +46,7 @@ class Supervised(Objective):
         with torch.autocast("cpu", enabled=False):
             images = learn.normalize(batch.images, self.preprocess)
             targets = learn.targets(batch.labels, classes=self.classes, smoothing=self.label_smoothing)
-            for change, strength in self.steps:
+            for change, strength in self.changes:
                 images, targets = change(images, targets, strength=strength, batch=batch)
             return images.contiguous(memory_format=torch.channels_last), targets
 
