@@ -168,7 +168,7 @@ def test_people_are_told_what_and_what_to_do(make: Make, capsys: pytest.CaptureF
 
 
 def test_good_data_are_said_to_be_good(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
-    counts = {f"{split}/{name}": 200 for split in ("train", "val", "test") for name in ("cat", "dog")}
+    counts = {f"{split}/{name}": 230 for split in ("train", "val", "test") for name in ("cat", "dog")}
 
     assert run(["check", str(make(counts)), "--strict"]) == 0
     assert "nothing found that would spoil a result" in capsys.readouterr().out

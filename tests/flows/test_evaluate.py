@@ -221,7 +221,7 @@ def test_an_unreadable_picture_is_listed(world, tmp_path):
 def test_a_picture_that_is_too_large_is_listed_and_not_hashed(world, tmp_path, monkeypatch):
     other = paint(tmp_path / "other", each=4, seed=1)
     (other / "red" / "00.png").write_bytes(b"\0" * 5000)
-    monkeypatch.setattr("foveal.flows._held_out.LIMITS", type("Limits", (), {"content_bytes": 4000}))
+    monkeypatch.setattr("foveal.data.inventory.LIMITS", type("Limits", (), {"content_bytes": 4000}))
 
     assert evaluate(world / "run", other).report.images == 11
 

@@ -113,12 +113,24 @@ def test_terminate_saves_before_it_is_passed_on(tmp_path, examples, plan, superv
     seen = []
     previous = signal.signal(signal.SIGTERM, lambda number, frame: seen.append(number))
     try:
-        fit(supervised(plan), examples, plan, checkpoints=tmp_path, progress=stop_at(4, signal.SIGTERM))
+        with pytest.raises(KeyboardInterrupt):
+            fit(supervised(plan), examples, plan, checkpoints=tmp_path, progress=stop_at(4, signal.SIGTERM))
     finally:
         signal.signal(signal.SIGTERM, previous)
 
     assert seen == [signal.SIGTERM]
     assert checkpoint.latest(tmp_path, plan=plan.digest).about["step"] == 4
+
+
+def test_an_ignored_signal_does_not_end_a_training_early(examples, plan, supervised):
+    undisturbed = fit(supervised(plan), examples, plan)
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        fitted = fit(supervised(plan), examples, plan, progress=stop_at(4))
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+    assert same_weights(fitted.weights, undisturbed.weights)
 
 
 @given(count=st.integers(1, 40), batch=st.integers(1, 50), steps=st.integers(1, 8))

@@ -21,6 +21,7 @@ from foveal.core.errors import FovealError
 _EPILOG = """Exit codes: 0 ok, 1 bug in foveal, 2 usage, 10 a gate failed, 65 bad data, 66 input not found,
 69 missing extra or device, 73 cannot write, 75 try again, 78 bad recipe, 130/143 interrupted (everything so
 far is saved)."""
+_INTERRUPTED = 130
 
 
 class _Terminated(BaseException):
@@ -79,7 +80,7 @@ def run(arguments: Sequence[str]) -> int:
             traceback.print_exc()
         return _fail(error.as_json(), error.exit_code, as_json=as_json)
     except KeyboardInterrupt:
-        return _fail(_stopped("interrupted"), 130, as_json=as_json)
+        return _fail(_stopped("interrupted"), _INTERRUPTED, as_json=as_json)
     except _Terminated:
         return _fail(_stopped("terminated"), 143, as_json=as_json)
     except BrokenPipeError:
@@ -108,6 +109,8 @@ def _run(arguments: list[str]) -> int:
             raise
         problem = {"code": "usage", "message": error.format_message(), "hint": "see --help", "path": None}
         return _fail(problem, 2, as_json=not {"--json", "--jsonl"}.isdisjoint(arguments))
+    if result == _INTERRUPTED:  # typer makes a silent exit code of Ctrl-C; no command returns it by itself
+        raise KeyboardInterrupt
     return result if isinstance(result, int) else 0
 
 

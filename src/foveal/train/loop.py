@@ -175,13 +175,19 @@ def settings(plan: Plan) -> Iterator[None]:
 
 @contextmanager
 def _stop_between_steps() -> Iterator[Callable[[], bool]]:
-    """Hold Ctrl-C and SIGTERM back until a step is whole; a second one is not held back."""
+    """Hold Ctrl-C and SIGTERM back until a step is whole; a second one is not held back.
+
+    What the process ignores stays ignored. After the block the signal goes its usual way; if whoever
+    handles it returns, training has still not ended, so KeyboardInterrupt is raised.
+    """
     arrived: list[signal.Signals] = []
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
     previous = {
-        number: signal.getsignal(number) or signal.SIG_DFL for number in (signal.SIGINT, signal.SIGTERM)
+        number: handler
+        for number in (signal.SIGINT, signal.SIGTERM)
+        if (handler := signal.getsignal(number)) not in (None, signal.SIG_IGN)
     }
 
     def note(number: int, frame: FrameType | None) -> None:
@@ -197,3 +203,4 @@ def _stop_between_steps() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
     if arrived:
         signal.raise_signal(arrived[0])
+        raise KeyboardInterrupt
