@@ -32,15 +32,15 @@ def network(classes: int) -> Any:
 def ours(tree: Path, size: int, batch: int) -> dict[str, Any]:
     from foveal.core.machine import usable_cpus
     from foveal.core.progress import silent
-    from foveal.flows._prepare import prepare
+    from foveal.data import opening
+    from foveal.flows._prepare import Wishes, prepare
     from foveal.train.loop import Examples, fit
     from foveal.train.objectives.supervised import Supervised
     from foveal.train.plan import Plan
-    from foveal.train.recipe import Recipe
 
     with tempfile.TemporaryDirectory() as run:
         threads = usable_cpus()
-        prepared = prepare(tree, Path(run), Recipe(size=size), strict=False, threads=threads, progress=silent)
+        prepared = prepare(opening.open(tree), Path(run), Wishes(size, 0, False, threads), progress=silent)
         examples = Examples(prepared.store.images, prepared.store.labels, prepared.split.fit)
         steps = len(examples) // batch * (PASSES + 1)
         plan = Plan(

@@ -16,13 +16,13 @@ def locate(model: str | Path) -> Path:
     """
     path = Path(model)
     try:
-        is_folder = stat.S_ISDIR(path.stat().st_mode)
+        mode = path.stat().st_mode
     except (OSError, ValueError):  # a dead link, no permission, a name that no file can have
         raise NotFoundError(
             f"there is no {path}", hint="MODEL is a run folder or a .foveal file", path=path
         ) from None
-    if not is_folder:
-        return _named_in(path) if path.name == "last" else path
+    if not stat.S_ISDIR(mode):
+        return _named_in(path) if path.name == "last" and stat.S_ISREG(mode) else path
     found = sorted(entry for entry in path.glob(f"*{SUFFIX}") if entry.is_file())
     if not found:
         raise NotFoundError(
@@ -47,4 +47,8 @@ def _named_in(last: Path) -> Path:
     with last.open("rb") as file:
         name = file.read(256).decode("utf-8", "replace").strip()
     run = last.parent / name
-    return locate(run) if name and "/" not in name and run.is_dir() else last
+    try:
+        leads_to_run = "/" not in name and name != "" and run.is_dir()
+    except OSError:  # a name that no folder can have
+        leads_to_run = False
+    return locate(run) if leads_to_run else last
