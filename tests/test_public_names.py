@@ -29,6 +29,7 @@ PUBLIC = {
     "foveal.cli": {"main"},
     "foveal.data": {"Dataset", "open"},
     "foveal.evaluate": {"HeldOut", "Report", "report"},
+    "foveal.train": {"Examples", "Fitted", "Plan", "Recipe", "fit", "plan_training"},
 }
 
 

@@ -17,7 +17,7 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks.
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at warnings of the check, too.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Every random choice follows from it.")]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Default: all processors we may use.")]
-Out = Annotated[Path | None, typer.Option("--out", help="Folder to write; default runs/<command>-<n>.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Folder to write; default runs/train-<n>.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
 
 
