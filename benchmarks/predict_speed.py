@@ -145,15 +145,16 @@ def tight_loop(model: Path, folder: Path) -> None:
         print(json.dumps({"source": str(file), "label": best, "confidence": float(scores[best])}))
 
 
-def seconds(command: list[str], lines: int) -> float:
-    """Run a command and return its wall time; it must write one line for each picture."""
-    start = time.perf_counter()
+def seconds(command: list[str], lines: int) -> tuple[float, float]:
+    """Run a command and return its wall and processor time; it must write one line for each picture."""
+    start, before = time.perf_counter(), os.times()
     result = subprocess.run(command, capture_output=True, text=True, check=False)
-    spent = time.perf_counter() - start
+    spent, after = time.perf_counter() - start, os.times()
+    processor = after.children_user + after.children_system - before.children_user - before.children_system
     written = result.stdout.count("\n")
     if result.returncode or written < lines:
         raise SystemExit(f"{command[0]} wrote {written} of {lines} lines\n{result.stderr[-2000:]}")
-    return spent
+    return spent, processor
 
 
 def contestants(
@@ -185,15 +186,19 @@ def compare(arguments: argparse.Namespace, work: Path) -> None:
         make_bundle(bundle)
     lines = len(list(folder.glob("*.jpg")))
     commands = contestants(arguments, folder, bundle, work)
-    times: dict[str, list[float]] = {name: [] for name in commands}
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
     for _ in range(arguments.repeats):
         for name, command in commands.items():
             times[name].append(seconds(command, lines))
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors, {lines} pictures")
-    medians = {name: statistics.median(values) for name, values in times.items()}
+    medians = {name: statistics.median(wall for wall, _ in runs) for name, runs in times.items()}
     for name, median in medians.items():
-        spread = f"{min(times[name]):.2f} to {max(times[name]):.2f}"
-        print(f"{name:<18} {median:6.2f} s  {lines / median:6.1f} images/s  ({spread} s)")
+        walls = [wall for wall, _ in times[name]]
+        processor = statistics.median(spent for _, spent in times[name])
+        print(
+            f"{name:<18} {median:6.2f} s  {lines / median:6.1f} images/s  "
+            f"({min(walls):.2f} to {max(walls):.2f} s, processor time {processor:.2f} s)"
+        )
     for name in list(commands)[1:]:
         print(f"ratio: foveal predict is {medians[name] / medians['foveal predict']:.2f}x as fast as {name}")
 

@@ -118,7 +118,7 @@ def ultralytics(tree: Path, size: int, batch: int) -> dict[str, Any]:
         def forward(self, x: Any) -> Any:
             if isinstance(x, dict):
                 loss = nn.functional.cross_entropy(self.net(x["img"]), x["cls"])
-                return loss, loss.detach()
+                return loss, {"loss": loss.detach()}
             return self.net(x)
 
     class Trainer(ClassificationTrainer):  # type: ignore[misc]

@@ -221,12 +221,20 @@ def test_few_pictures_are_told_with_what_they_cannot_prove(folder: Folder) -> No
 
 def test_enough_pictures_are_not_told(folder: Folder) -> None:
     counts = {
-        f"{split}/{name}": 150 if split == "val" else 200
+        f"{split}/{name}": 225 if split == "val" else 200
         for split in ("train", "val", "test")
         for name in "ab"
     }
 
     assert look(folder(counts, side=8), with_split=True) == {}
+
+
+@pytest.mark.parametrize("each", [1, 2])
+def test_nothing_left_to_calibrate_or_measure_on_is_an_error(folder: Folder, each: int) -> None:
+    finding = look(folder({"cat": each, "dog": each}), with_split=True)["empty_role"]
+
+    assert finding.severity == "error"
+    assert "No picture is left to" in finding.message
 
 
 def test_a_test_set_alone_can_be_evaluated(folder: Folder) -> None:
