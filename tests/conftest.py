@@ -1,5 +1,6 @@
 """What every test shares; fixtures of one folder live in that folder's own conftest.py."""
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,12 @@ def shared() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip("needs the image sets in ../shared/data, which are not part of the project")
     return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def heard_signals() -> None:
+    """Take Ctrl-C as usual even where whoever started the tests had it ignored (nohup, a background job)."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -154,7 +154,7 @@ def test_answers_come_in_order_around_unusable_inputs(predictor, pictures, tmp_p
     for answer in answers:
         if isinstance(answer, Label):
             assert answer.label == alone[answer.source].label
-            assert answer.confidence == pytest.approx(alone[answer.source].confidence, abs=1e-6)
+            assert answer.scores == alone[answer.source].scores, "workers and batches change nothing"
 
 
 def test_unreadable_is_the_contracts_object() -> None:
@@ -176,7 +176,7 @@ def test_inputs_are_taken_only_as_they_are_needed(predictor, workers) -> None:
 
     assert len(answers) == 100
     assert answers[-1].source == "#99"
-    assert next(taken) < 100 + 10 * workers, "a million inputs take no more memory than ten"
+    assert next(taken) < 100 + 50 * workers, "a million inputs take no more memory than ten"
 
 
 def test_a_reader_that_stops_early_leaves_no_thread_behind(predictor, pictures) -> None:

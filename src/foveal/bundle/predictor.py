@@ -46,10 +46,6 @@ class Unreadable:
         return {"source": self.source, "error": self.error.as_json()}
 
 
-_Numbered = tuple[int, Input]
-_Answer = Label | Unreadable
-
-
 @dataclass(frozen=True)
 class Predictor:
     """A recognizer as it ships; `open` makes one. It may be used from any number of threads.
@@ -146,7 +142,7 @@ class Predictor:
         return labels
 
     def predict_each(
-        self, inputs: Input | Iterable[Input], *, workers: int | None = None, batch: int = 1
+        self, inputs: Input | Iterable[Input], *, workers: int | None = None, batch: int = 8
     ) -> Iterator[Label | Unreadable]:
         """Yield one answer for each input, in their order, while later ones are worked on.
 
@@ -156,48 +152,34 @@ class Predictor:
         Args:
             inputs: As for `predict`.
             workers: Threads that read, decode and run; None takes all processors we may use.
-            batch: Pictures in one run of the graph. On a processor 1 is the fastest and the leanest.
+            batch: Inputs that a worker takes at a time; 1 where inputs come slowly. It does not change
+                the answers: each picture runs through the graph by itself, which is the fastest.
         """
         if batch < 1 or (workers is not None and workers < 1):
             raise UsageError(f"workers and batch are at least 1; got {workers} and {batch}")
         numbered = enumerate(_listed(inputs))
-        chunks = iter(lambda: list(itertools.islice(numbered, batch)), [])
-        pieces = in_order(self._answers, chunks, workers=workers or usable_cpus(), name="foveal-predict")
-        return (answer for piece in pieces for answer in piece)
+        batches = iter(lambda: list(itertools.islice(numbered, batch)), [])
+        answered = in_order(self._answers, batches, workers=workers or usable_cpus(), name="foveal-predict")
+        return (answer for answers in answered for answer in answers)
 
-    def _answers(self, chunk: list[_Numbered]) -> list[_Answer]:
-        """Return the answers for a few numbered inputs."""
-        names = [source(item, index) for index, item in chunk]
-        prepared = [
-            _prepared(item, name, self.preprocess) for (_, item), name in zip(chunk, names, strict=True)
-        ]
-        readable = [index for index, one in enumerate(prepared) if isinstance(one, np.ndarray)]
-        answers: list[Any] = prepared
-        if readable:
-            outputs = self.run(np.stack([answers[index] for index in readable]))
-            labels = decode(
-                outputs.probabilities,
-                classes=self.classes,
-                decision=self.decision,
-                sources=[names[index] for index in readable],
-            )
-            for index, label in zip(readable, labels, strict=True):
-                answers[index] = label
-        return answers
+    def _answers(self, batch: list[tuple[int, Input]]) -> list[Label | Unreadable]:
+        return [self._answer(item, source(item, index)) for index, item in batch]
+
+    def _answer(self, item: Input, name: str) -> Label | Unreadable:
+        try:
+            image = pixels(item, self.preprocess)
+        except (DataError, NotFoundError) as error:
+            if isinstance(item, str | Path):
+                error.path = name
+            return Unreadable(name, error)
+        probabilities = self.run(image[None]).probabilities
+        [label] = decode(probabilities, classes=self.classes, decision=self.decision, sources=[name])
+        return label
 
 
 def load(path: str | Path, *, threads: int | None = None) -> Predictor:
     """Return the recognizer in a bundle or in a run folder; see `Predictor.open`."""
     return Predictor.open(path, threads=threads)
-
-
-def _prepared(item: Input, name: str, preprocess: Preprocess) -> UInt8 | Unreadable:
-    try:
-        return pixels(item, preprocess)
-    except (DataError, NotFoundError) as error:
-        if isinstance(item, str | Path):
-            error.path = name
-        return Unreadable(name, error)
 
 
 def _check_fit(session: Session, manifest: Manifest) -> None:

@@ -54,7 +54,11 @@ def predict(
         write = _answers.as_lines
     else:
         write = _answers.as_table() if as_csv else _answers.for_people(predictor.classes)
-    answers = predictor.predict_each(itertools.chain(first, found), workers=processors if several else 1)
+    answers = predictor.predict_each(
+        itertools.chain(first, found),
+        workers=processors if several else 1,
+        batch=1 if "-" in inputs else 8,  # who writes to us may be slow
+    )
     outcomes = _write_all(answers, write, quiet=quiet)
     good = outcomes["ok"] > 0
     document = {
