@@ -114,6 +114,7 @@ def ultralytics(tree: Path, size: int, batch: int) -> dict[str, Any]:
             self.net = network(classes)
             self.stride = torch.tensor([32])
             self.names: dict[int, str] = {}
+            self.criterion = None
 
         def forward(self, x: Any) -> Any:
             if isinstance(x, dict):
