@@ -116,7 +116,7 @@ def ultralytics(tree: Path, size: int, batch: int) -> dict[str, Any]:
             self.names: dict[int, str] = {}
             self.criterion = None
 
-        def forward(self, x: Any) -> Any:
+        def forward(self, x: Any, augment: bool = False) -> Any:
             if isinstance(x, dict):
                 loss = nn.functional.cross_entropy(self.net(x["img"]), x["cls"])
                 return loss, {"loss": loss.detach()}
