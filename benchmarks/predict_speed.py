@@ -18,8 +18,7 @@ mobilenet_v2, whose random weights cost what trained ones cost.
 import argparse
 import json
 import multiprocessing
-import os
-import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -30,6 +29,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from foveal.core.machine import cpu_name, usable_cpus
 
 PEER = """
 import json, sys, os
@@ -145,35 +146,31 @@ def tight_loop(model: Path, folder: Path) -> None:
         print(json.dumps({"source": str(file), "label": best, "confidence": float(scores[best])}))
 
 
-def seconds(command: list[str], lines: int) -> tuple[float, float]:
-    """Run a command and return its wall and processor time; it must write one line for each picture."""
-    start, before = time.perf_counter(), os.times()
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    spent, after = time.perf_counter() - start, os.times()
-    processor = after.children_user + after.children_system - before.children_user - before.children_system
-    written = result.stdout.count("\n")
-    if result.returncode or written < lines:
-        raise SystemExit(f"{command[0]} wrote {written} of {lines} lines\n{result.stderr[-2000:]}")
-    return spent, processor
+def seconds(command: list[str], folder: Path) -> float:
+    """Run a command on a folder and return its wall time; it must write one line for each picture."""
+    start = time.perf_counter()
+    result = subprocess.run([*command, str(folder)], capture_output=True, text=True, check=False)
+    spent = time.perf_counter() - start
+    if result.returncode or result.stdout.count("\n") < len(list(folder.glob("*.jpg"))):
+        raise SystemExit(f"{command} failed\n{result.stderr[-2000:]}")
+    return spent
 
 
-def contestants(
-    arguments: argparse.Namespace, folder: Path, bundle: Path, work: Path
-) -> dict[str, list[str]]:
-    """Return the command of each contestant by its name."""
+def contestants(peer_python: str | None, bundle: Path, work: Path) -> dict[str, list[str]]:
+    """Return the command of each contestant by its name; the folder of pictures comes after it."""
     from foveal.bundle import archive
 
     model = work / "model.onnx"
     model.write_bytes(archive.read(bundle).model)
     foveal = [sys.executable, "-c", "from foveal.cli import main; main()"]
     found = {
-        "foveal predict": [*foveal, "predict", str(bundle), str(folder), "--jsonl", "-q", "--threads", "2"],
-        "tight loop": [sys.executable, __file__, "--loop", str(model), "--images", str(folder)],
+        "foveal predict": [*foveal, "predict", "--jsonl", "-q", str(bundle)],
+        "tight loop": [sys.executable, __file__, "--loop", str(model), "--images"],
     }
-    if arguments.peer_python:
-        subprocess.run([arguments.peer_python, "-c", PEER_MODELS, str(work)], check=True, capture_output=True)
+    if peer_python:
+        subprocess.run([peer_python, "-c", PEER_MODELS, str(work)], check=True, capture_output=True)
         for kind, file in (("torch", "yolo11n-cls.pt"), ("onnx", "yolo11n-cls.onnx")):
-            found[f"ultralytics {kind}"] = [arguments.peer_python, "-c", PEER, str(work / file), str(folder)]
+            found[f"ultralytics {kind}"] = [peer_python, "-c", PEER, str(work / file)]
     return found
 
 
@@ -184,23 +181,37 @@ def compare(arguments: argparse.Namespace, work: Path) -> None:
         draw(folder, arguments.count)
     if arguments.bundle is None:
         make_bundle(bundle)
-    lines = len(list(folder.glob("*.jpg")))
-    commands = contestants(arguments, folder, bundle, work)
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
+    files = sorted(folder.glob("*.jpg"))
+    few = work / "few"
+    few.mkdir()
+    for file in files[:2]:
+        shutil.copy(file, few)
+    commands = contestants(arguments.peer_python, bundle, work)
+    walls: dict[str, list[float]] = {name: [] for name in commands}
+    starts: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(arguments.repeats):
         for name, command in commands.items():
-            times[name].append(seconds(command, lines))
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} processors, {lines} pictures")
-    medians = {name: statistics.median(wall for wall, _ in runs) for name, runs in times.items()}
-    for name, median in medians.items():
-        walls = [wall for wall, _ in times[name]]
-        processor = statistics.median(spent for _, spent in times[name])
+            starts[name].append(seconds(command, few))
+            walls[name].append(seconds(command, folder))
+    print(f"{cpu_name()}, {usable_cpus()} processors, {len(files)} pictures, {arguments.repeats} rounds")
+    tell(walls, starts, len(files))
+
+
+def tell(walls: dict[str, list[float]], starts: dict[str, list[float]], count: int) -> None:
+    """Print the medians and what they say about foveal."""
+    whole = {name: statistics.median(times) for name, times in walls.items()}
+    start = {name: statistics.median(times) for name, times in starts.items()}
+    steady = {name: (count - 2) / (whole[name] - start[name]) for name in whole}
+    for name, wall in whole.items():
         print(
-            f"{name:<18} {median:6.2f} s  {lines / median:6.1f} images/s  "
-            f"({min(walls):.2f} to {max(walls):.2f} s, processor time {processor:.2f} s)"
+            f"{name:<18} {wall:6.2f} s ({min(walls[name]):.2f} to {max(walls[name]):.2f})  "
+            f"{count / wall:5.1f} images/s; start {start[name]:.2f} s, then {steady[name]:5.1f} images/s"
         )
-    for name in list(commands)[1:]:
-        print(f"ratio: foveal predict is {medians[name] / medians['foveal predict']:.2f}x as fast as {name}")
+    for name in list(whole)[1:]:
+        print(
+            f"ratio: foveal predict is {whole[name] / whole['foveal predict']:.2f}x as fast as {name}, "
+            f"{steady['foveal predict'] / steady[name]:.2f}x without the start"
+        )
 
 
 def main() -> None:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from foveal.bundle.container import tampered
 from foveal.bundle.session import Float32, Session, UInt8
-from foveal.core import random
 from foveal.core.errors import BundleError
 from foveal.data.preprocess import Preprocess
 
@@ -115,6 +114,8 @@ def _answers(session: Session, inputs: UInt8) -> Float32:
 
 def _pictures(size: int, channels: int) -> UInt8:
     """Return seeded pictures with large and fine structure, uint8 (12, size, size, channels)."""
+    from foveal.core import random  # here: numpy.random is needed to seal, not to open
+
     rng = random.stream(0, "golden")
     makers = (_smooth, _gradient, _checker)
     pictures = [makers[index % 3](size, channels, rng) for index in range(_CANDIDATES)]
@@ -122,7 +123,7 @@ def _pictures(size: int, channels: int) -> UInt8:
     return (np.stack(pictures) + noise).round().clip(0, 255).astype(np.uint8)
 
 
-def _smooth(size: int, channels: int, rng: np.random.Generator) -> Float64:
+def _smooth(size: int, channels: int, rng: "np.random.Generator") -> Float64:
     """Return random grey levels on a 6×6 grid with straight lines in between."""
     grid = rng.uniform(0, 255, (6, 6, channels))
     place = np.linspace(0, 5, size)
@@ -134,7 +135,7 @@ def _smooth(size: int, channels: int, rng: np.random.Generator) -> Float64:
     return picture
 
 
-def _gradient(size: int, channels: int, rng: np.random.Generator) -> Float64:
+def _gradient(size: int, channels: int, rng: "np.random.Generator") -> Float64:
     """Return a ramp in a random direction for each channel."""
     down, right = np.mgrid[0 : 1 : size * 1j, 0 : 1 : size * 1j]
     slope = rng.uniform(-200, 200, (2, channels))
@@ -143,7 +144,7 @@ def _gradient(size: int, channels: int, rng: np.random.Generator) -> Float64:
     return picture
 
 
-def _checker(size: int, channels: int, rng: np.random.Generator) -> Float64:
+def _checker(size: int, channels: int, rng: "np.random.Generator") -> Float64:
     """Return a checkerboard in two random colours."""
     down, right = np.indices((size, size)) // max(1, size // int(rng.integers(3, 9)))
     picture: Float64 = rng.uniform(0, 255, (2, channels))[(down + right) % 2]

@@ -151,7 +151,8 @@ class Predictor:
 
         Args:
             inputs: As for `predict`.
-            workers: Threads that read, decode and run; None takes all processors we may use.
+            workers: Threads that read, decode and run; None takes one more than the processors we may
+                use, which hides waiting for files.
             batch: Inputs that a worker takes at a time; 1 where inputs come slowly. It does not change
                 the answers: each picture runs through the graph by itself, which is the fastest.
         """
@@ -159,19 +160,25 @@ class Predictor:
             raise UsageError(f"workers and batch are at least 1; got {workers} and {batch}")
         numbered = enumerate(_listed(inputs))
         batches = iter(lambda: list(itertools.islice(numbered, batch)), [])
-        answered = in_order(self._answers, batches, workers=workers or usable_cpus(), name="foveal-predict")
+        answered = in_order(
+            self._answers, batches, workers=workers or usable_cpus() + 1, name="foveal-predict"
+        )
         return (answer for answers in answered for answer in answers)
 
     def _answers(self, batch: list[tuple[int, Input]]) -> list[Label | Unreadable]:
-        return [self._answer(item, source(item, index)) for index, item in batch]
+        # All pictures, then all runs: taking turns, decoder and network empty the caches for each other.
+        prepared = [self._prepared(item, source(item, index)) for index, item in batch]
+        return [one if isinstance(one, Unreadable) else self._label(*one) for one in prepared]
 
-    def _answer(self, item: Input, name: str) -> Label | Unreadable:
+    def _prepared(self, item: Input, name: str) -> tuple[UInt8, str] | Unreadable:
         try:
-            image = pixels(item, self.preprocess)
+            return pixels(item, self.preprocess), name
         except (DataError, NotFoundError) as error:
             if isinstance(item, str | Path):
                 error.path = name
             return Unreadable(name, error)
+
+    def _label(self, image: UInt8, name: str) -> Label:
         probabilities = self.run(image[None]).probabilities
         [label] = decode(probabilities, classes=self.classes, decision=self.decision, sources=[name])
         return label

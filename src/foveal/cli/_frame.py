@@ -4,10 +4,12 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 ERROR_SCHEMA = "foveal.error/1"
 
@@ -30,7 +32,7 @@ def emit(
     document: dict[str, Any],
     *,
     as_json: bool,
-    human: Callable[[Console], None],
+    human: "Callable[[Console], None]",
     exit_code: int = 0,
 ) -> None:
     """Print the result once, for a program or for a person, and end the command.
@@ -47,6 +49,8 @@ def emit(
     if as_json:
         print(json.dumps(document, ensure_ascii=False, allow_nan=False), flush=True)
     else:
+        from rich.console import Console  # here: who asks for JSON does not wait for it
+
         human(Console(highlight=False, soft_wrap=True))
     if exit_code:
         raise typer.Exit(exit_code)

@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from foveal.cli._frame import Json, Quiet, Threads, Verbose, emit
 from foveal.core.text import visible
 from foveal.core.units import show_bytes
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from foveal.bundle.predictor import Predictor
 
 SCHEMA = "foveal.info/1"
@@ -46,7 +46,9 @@ def info(
     emit(document, as_json=as_json, human=lambda console: _show(console, bundle, predictor))
 
 
-def _show(console: Console, bundle: Path, predictor: "Predictor") -> None:
+def _show(console: "Console", bundle: Path, predictor: "Predictor") -> None:
+    from rich.markup import escape
+
     from foveal.data.preprocess import decoder
 
     manifest = predictor.manifest

@@ -12,7 +12,6 @@ import typer
 from foveal.cli import _answers, _inputs
 from foveal.cli._frame import Json, Quiet, Threads, Verbose, emit, talk
 from foveal.core.errors import DataError, NotFoundError, UsageError
-from foveal.core.machine import usable_cpus
 from foveal.core.types import Label
 from foveal.core.units import show_seconds
 
@@ -39,14 +38,14 @@ def predict(
 
     if as_json + as_jsonl + as_csv > 1:
         raise UsageError("--json, --jsonl and --csv exclude each other")
-    bundle, processors = locate(model), threads or usable_cpus()
+    bundle = locate(model)
     found = _inputs.paths(inputs, null=null)
     first = list(itertools.islice(found, 2))
     if not first:
         raise NotFoundError(f"no picture in {' '.join(inputs)}", hint="name files, folders or a pattern")
     # One picture is answered soonest by all processors together, many by each on its own.
     several = len(first) > 1
-    predictor = Predictor.open(bundle, threads=1 if several else processors)
+    predictor = Predictor.open(bundle, threads=1 if several else threads)
     predictions: list[dict[str, Any]] = []
     if as_json:
         write = _answers.into(predictions)
@@ -56,20 +55,27 @@ def predict(
         write = _answers.as_table() if as_csv else _answers.for_people(predictor.classes)
     answers = predictor.predict_each(
         itertools.chain(first, found),
-        workers=processors if several else 1,
+        workers=threads if several else 1,
         batch=1 if "-" in inputs else 8,  # who writes to us may be slow
     )
     outcomes = _write_all(answers, write, quiet=quiet)
     good = outcomes["ok"] > 0
-    document = {
-        "schema": SCHEMA,
-        "ok": good,
-        "bundle": str(bundle),
-        "digest": predictor.digest,
-        "predictions": predictions,
-    }
-    failed = NotFoundError.exit_code if set(outcomes) == {"not_found"} else DataError.exit_code
-    emit(document, as_json=as_json, human=lambda _: None, exit_code=0 if good else failed)
+    exit_code = 0 if good else _exit_code(outcomes)
+    if as_json:
+        document = {
+            "schema": SCHEMA,
+            "ok": good,
+            "bundle": str(bundle),
+            "digest": predictor.digest,
+            "predictions": predictions,
+        }
+        emit(document, as_json=True, human=lambda _: None, exit_code=exit_code)
+    raise typer.Exit(exit_code)
+
+
+def _exit_code(outcomes: Counter[str]) -> int:
+    """Return 66 where no input exists, 65 where one does but none could be read."""
+    return NotFoundError.exit_code if set(outcomes) == {"not_found"} else DataError.exit_code
 
 
 def _write_all(answers: Iterable[_answers.Answer], write: _answers.Print, *, quiet: bool) -> Counter[str]:
