@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from foveal.core.types import Gate
+from foveal.export.sealing import Exported
 from foveal.flows._environment import bit_exact
 from foveal.flows._prepare import Prepared
-from foveal.flows._ship import Shipped
 from foveal.train.loop import Fitted
 from foveal.train.plan import Plan
 
@@ -20,7 +20,7 @@ def train_document(
     prepared: Prepared,
     plan: Plan,
     fitted: Fitted,
-    shipped: Shipped,
+    exported: Exported,
     evaluation: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """Return the document but for the clock; see `clock`.
@@ -30,16 +30,16 @@ def train_document(
         prepared: The data.
         plan: What was decided.
         fitted: How training ended.
-        shipped: What the export gave.
+        exported: What the export gave.
         evaluation: The `foveal.evaluate/1` document; None where a gate failed.
     """
-    gates: list[Gate] = [shipped.parity.gate()]
+    gates: list[Gate] = [exported.parity.gate()]
     metrics = evaluation["metrics"] if evaluation else None
     return {
         "schema": SCHEMA,
         "ok": all(gate.verdict == "pass" for gate in gates),
         "run": str(run),
-        "bundle": None if shipped.bundle is None else str(shipped.bundle),
+        "bundle": None if exported.bundle is None else str(exported.bundle),
         "report": str(run / "report.html"),
         "digest": evaluation["digest"] if evaluation else None,
         "model": plan.model,
@@ -53,7 +53,7 @@ def train_document(
         "bit_exact": bit_exact(run),
         "metrics": {"test": metrics} if metrics else {},
         "baseline": {"name": "majority class", **metrics["majority"]} if metrics else {},
-        "parity": shipped.parity.as_json(),
+        "parity": exported.parity.as_json(),
         "gates": [asdict(gate) for gate in gates],
         "findings": [asdict(finding) for finding in prepared.findings],
         "plan": plan.model_dump(),

@@ -8,19 +8,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from foveal.bundle.manifest import Data, Images
 from foveal.core import files, machine, runs
 from foveal.core.errors import FovealError, NotFoundError
 from foveal.core.progress import Progress, silent
 from foveal.data import opening
 from foveal.data.archive import SUFFIXES
 from foveal.data.dataset import Dataset
+from foveal.export.sealing import Exported, bundle
 from foveal.flows._environment import compare_environment, environment, write_environment
 from foveal.flows._log import Logged
 from foveal.flows._measure import measure_bundle
 from foveal.flows._objective import make_objective
 from foveal.flows._prepare import STORE, Prepared, Wishes, prepare
 from foveal.flows._report import write_refusal, write_report
-from foveal.flows._ship import ship
 from foveal.flows._train_document import clock, train_document
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
@@ -152,8 +153,9 @@ def _carry_on(run: Path, job: _Job, dataset: Dataset) -> TrainResult:
     runs.mark_last(run)
     with settings(plan):
         objective = make_objective(plan, prepared)
-    examples = Examples(prepared.store.images, prepared.store.labels, prepared.split.fit)
-    fitted = fit(objective, examples, plan, checkpoints=run / "checkpoints", progress=job.progress)
+    fitted = fit(
+        objective, _examples(prepared, "fit"), plan, checkpoints=run / "checkpoints", progress=job.progress
+    )
     return _finish(run, job, prepared, plan, fitted)
 
 
@@ -163,7 +165,7 @@ def _plan(run: Path, job: _Job, prepared: Prepared) -> Plan:
     deadline = None if budget is None else job.started + budget - _after_seconds(prepared)
     plan = plan_training(
         job.recipe,
-        Examples(prepared.store.images, prepared.store.labels, prepared.split.fit),
+        _examples(prepared, "fit"),
         Facts(prepared.preprocess.size, prepared.preprocess.channels, len(prepared.dataset.classes)),
         lambda draft: make_objective(draft, prepared),
         seconds_left=None if deadline is None else lambda: deadline - time.monotonic(),
@@ -183,20 +185,38 @@ def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan, fitted: Fitted
     recognizers.save(recognizer, run / "model")
     files.write_text(run / "history.jsonl", "".join(json.dumps(row) + "\n" for row in fitted.history))
     job.progress("export", 0, 1)
-    shipped = ship(recognizer, prepared, run / f"{_name(job.data)}.foveal", threads=plan.threads)
+    exported = _export(recognizer, prepared, run / f"{_name(job.data)}.foveal", threads=plan.threads)
     job.progress("export", 1, 1)
     evaluation = None
-    if shipped.bundle is None:
-        page = write_refusal(run, shipped.parity, fitted.history)
+    if exported.bundle is None:
+        page = write_refusal(run, exported.parity, fitted.history)
     else:
-        evaluation = measure_bundle(shipped.bundle, prepared, threads=plan.threads, progress=job.progress)
+        evaluation = measure_bundle(exported.bundle, prepared, threads=plan.threads, progress=job.progress)
         page = write_report(run, evaluation, fitted.history, prepared)
-    document = train_document(run, prepared, plan, fitted, shipped, evaluation)
+    document = train_document(run, prepared, plan, fitted, exported, evaluation)
     earlier = fitted.seconds - fitted.session_seconds  # of sessions that were cut off
     document |= clock(job.recipe.time_seconds, time.monotonic() - job.started + earlier)
     files.write_json(run / "metrics.json", document)
     shutil.rmtree(run / STORE, ignore_errors=True)
-    return TrainResult(run, shipped.bundle, page, document, evaluation)
+    return TrainResult(run, exported.bundle, page, document, evaluation)
+
+
+def _export(recognizer: Recognizer, prepared: Prepared, path: Path, *, threads: int) -> Exported:
+    """Seal a bundle; test images only show that file and network agree, nothing is fitted on them."""
+    split = prepared.split
+    images = Images(fit=len(split.fit), calib=len(split.calib), test=len(split.test))
+    return bundle(
+        recognizer,
+        path,
+        calib=_examples(prepared, "calib"),
+        test=_examples(prepared, "test"),
+        data=Data(fingerprint=split.fingerprint, split_seed=split.seed, images=images),
+        threads=threads,
+    )
+
+
+def _examples(prepared: Prepared, role: str) -> Examples:
+    return Examples(prepared.store.images, prepared.store.labels, prepared.split.role(role))
 
 
 def _after_seconds(prepared: Prepared) -> float:

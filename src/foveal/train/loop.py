@@ -24,6 +24,7 @@ from foveal.core import progress as core
 from foveal.core.errors import UsageError
 from foveal.core.random import seed_for, stream
 from foveal.train import checkpoint
+from foveal.train.memory import freed_memory_kept
 from foveal.train.objective import Batch, Objective
 from foveal.train.plan import Plan
 from foveal.train.state import State
@@ -163,11 +164,11 @@ def _order(seed: int, number: int, count: int) -> NDArray[np.int64]:
 
 @contextmanager
 def settings(plan: Plan) -> Iterator[None]:
-    """Set the number of threads; put it, and the global random state, back afterwards."""
+    """Set threads and memory for training; put them, and the global random state, back afterwards."""
     threads = torch.get_num_threads()
     torch.set_num_threads(plan.threads)
     try:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), freed_memory_kept():
             yield
     finally:
         torch.set_num_threads(threads)

@@ -1,0 +1,152 @@
+"""From a trained recognizer to a sealed bundle: export, calibrate the file, compare it, seal it."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+import foveal
+from foveal.bundle import archive, golden
+from foveal.bundle.engines.onnxruntime import onnxruntime
+from foveal.bundle.manifest import Data, Draft, Licenses, Model
+from foveal.bundle.session import Float32, Session
+from foveal.calibrate.fit import fit_decision
+from foveal.calibrate.temperature import calibrated
+from foveal.core.errors import UsageError
+from foveal.core.machine import usable_cpus
+from foveal.export.graph import graph, with_temperature
+from foveal.export.parity import Parity, compare
+from foveal.tasks.recognizer import Recognizer
+from foveal.train.loop import Examples
+
+_BATCH = 256
+_COMPARED = 1000  # images of the parity gate; docs/bundle.md promises 500
+_NOT_STATED = Licenses(code="Apache-2.0", weights=None, data=None)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What came out of an export.
+
+    Attributes:
+        parity: How near the file is to the network.
+        bundle: The sealed file, or None where the parity gate failed.
+    """
+
+    parity: Parity
+    bundle: Path | None
+
+
+def bundle(
+    recognizer: Recognizer,
+    path: str | Path,
+    *,
+    calib: Examples,
+    data: Data,
+    test: Examples | None = None,
+    threads: int | None = None,
+) -> Exported:
+    """Export a recognizer, calibrate it on the exported graph's own outputs, compare the two, and seal.
+
+    A file that is there is replaced. Where the file does not decide as the network does, none is written.
+
+    Args:
+        recognizer: The weights that ship, and the preprocessing they learned with.
+        path: The bundle to write; its name ends in `.foveal`.
+        calib: Images at model size that were not learned from, N ≥ 1, labelled with indices into the
+            recognizer's classes: confidence, threshold and sets are fitted on them.
+        data: What the recognizer was made from; its seed divides `calib`.
+        test: More images to compare file and network on; nothing is fitted on them.
+        threads: Of the engine; None takes all processors we may use.
+
+    Raises:
+        UsageError: No calibration image, or another size or number of channels than the preprocessing's.
+        BundleError, WriteError: It cannot be sealed.
+    """
+    held_out = [calib] if test is None else [calib, test]
+    _check(calib, held_out, recognizer)
+    threads = threads or usable_cpus()
+    model = graph(recognizer)
+    _, logits = _answers(onnxruntime(model, threads=threads), [calib])
+    labels = calib.labels[calib.indices]
+    temperature, decision = fit_decision(logits, labels, seed=data.split_seed)
+    model = with_temperature(model, temperature)
+    session = onnxruntime(model, threads=threads)
+    compared = _spread(held_out)
+    exported, _ = _answers(session, compared)
+    reference = np.concatenate([recognizer.logits(some.images[some.indices]) for some in compared])
+    parity = compare(calibrated(reference, temperature), exported)
+    if parity.gate().verdict != "pass":
+        return Exported(parity, None)
+    draft = Draft(
+        foveal=foveal.__version__,
+        classes=recognizer.classes,
+        preprocess=recognizer.preprocess,
+        decision=decision,
+        temperature=temperature,
+        model=_model(recognizer),
+        weights_sha256=_weights_hash(recognizer),
+        data=data,
+        licenses=_NOT_STATED,
+    )
+    vectors = golden.measure(session, recognizer.preprocess)
+    archive.seal(path, draft, model=model, golden=vectors, force=True)
+    return Exported(parity, Path(path))
+
+
+def _check(calib: Examples, held_out: list[Examples], recognizer: Recognizer) -> None:
+    preprocess = recognizer.preprocess
+    needed = (preprocess.size, preprocess.size, preprocess.channels)
+    for examples in held_out:
+        if examples.images.dtype != np.uint8 or examples.images.shape[1:] != needed:
+            raise UsageError(
+                f"need uint8 images (M, {', '.join(map(str, needed))}); "
+                f"got {examples.images.dtype} {examples.images.shape}",
+                hint="recognizer.preprocess brings pictures to that size",
+            )
+    if len(calib) == 0:
+        raise UsageError("a recognizer is calibrated on one image or more; got none", code="empty")
+
+
+def _spread(parts: list[Examples]) -> list[Examples]:
+    """Return at most `_COMPARED` of the images, evenly spaced over all parts laid end to end."""
+    ends = np.cumsum([len(part) for part in parts])
+    chosen = np.linspace(0, ends[-1] - 1, min(int(ends[-1]), _COMPARED)).astype(np.int64)
+    pieces = np.split(chosen, np.searchsorted(chosen, ends[:-1]))
+    starts = [0, *ends[:-1]]
+    return [
+        Examples(part.images, part.labels, part.indices[piece - start])
+        for part, piece, start in zip(parts, pieces, starts, strict=True)
+    ]
+
+
+def _answers(session: Session, parts: list[Examples]) -> tuple[Float32, Float32]:
+    """Return probabilities and logits, each (M, K), for the images of all parts."""
+    answers = [
+        session.run(np.ascontiguousarray(part.images[part.indices[start : start + _BATCH]]))
+        for part in parts
+        for start in range(0, len(part), _BATCH)
+    ]
+    return np.concatenate([p for p, _ in answers]), np.concatenate([z for _, z in answers])
+
+
+def _model(recognizer: Recognizer) -> Model:
+    preprocess = recognizer.preprocess
+    picture = torch.zeros(1, preprocess.channels, preprocess.size, preprocess.size)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        recognizer.network(picture)
+    return Model(
+        name=recognizer.architecture,
+        parameters=sum(p.numel() for p in recognizer.network.parameters()),
+        macs=counter.get_total_flops() // 2,
+        source="scratch",
+    )
+
+
+def _weights_hash(recognizer: Recognizer) -> str:
+    tensors = {name: t.contiguous() for name, t in recognizer.network.state_dict().items()}
+    return hashlib.sha256(safetensors.torch.save(tensors)).hexdigest()
