@@ -57,5 +57,5 @@ def _listed(*, null: bool) -> Iterator[str]:
     while block := os.read(sys.stdin.fileno(), 1 << 16):
         *names, rest = (rest + block).split(end)
         yield from (os.fsdecode(name.removesuffix(padding)) for name in names if name.removesuffix(padding))
-    if rest:
-        yield os.fsdecode(rest.removesuffix(padding))
+    if name := rest.removesuffix(padding):  # the last line needs no end
+        yield os.fsdecode(name)

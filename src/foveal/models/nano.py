@@ -44,7 +44,8 @@ class Nano(nn.Module):
     def __init__(self, *, channels: int, classes: int, halvings: int, widths: Sequence[int]) -> None:
         super().__init__()
         filters = 2 * channels * _PATCH**2
-        self.whiten = nn.Conv2d(channels, filters, _PATCH, stride=2 if halvings else 1)
+        # Not even a bias is learned: no gradient has to reach the largest maps of the network.
+        self.whiten = nn.Conv2d(channels, filters, _PATCH, stride=2 if halvings else 1, bias=False)
         self.whiten.weight.requires_grad = False
         stem: list[nn.Module] = [nn.ReLU()]
         inputs = filters
@@ -81,8 +82,6 @@ class Nano(nn.Module):
         filters = (directions / (variances + _NOISE).sqrt()).T.flip(0).float()
         filters = filters.view(-1, channels, _PATCH, _PATCH)
         self.whiten.weight.copy_(torch.cat([filters, -filters]))
-        if self.whiten.bias is not None:
-            self.whiten.bias.zero_()
 
 
 class _Stage(nn.Module):

@@ -23,7 +23,7 @@ WEIGHT_DECAY = 1e-3
 MIN_EPOCHS = 8.0  # a larger network is not worth fewer passes than this
 MAX_EPOCHS = 200.0  # more passes over a small set change nothing but the electricity bill
 SEEN_IMAGES = 500_000  # without a budget: pictures shown in all
-BATCH_SIZE = 500
+BATCH_SIZE = 1000
 FEWEST_STEPS = 12  # per pass, before the batch shrinks
 
 _SMALLEST_BATCH = 32  # fewer make batch statistics too noisy
