@@ -2,12 +2,14 @@
 
 import itertools
 
+import numpy as np
 import pytest
 import torch
 
 from foveal.core.errors import DataError, RecipeError, UnknownNameError
 from foveal.models.nano import SIZES
 from foveal.train import planning
+from foveal.train.loop import Examples
 from foveal.train.objectives.supervised import Supervised
 from foveal.train.planning import Facts, plan_training
 from foveal.train.recipe import Recipe
@@ -63,6 +65,19 @@ def test_a_precision_that_was_asked_for_is_not_questioned(examples, speeds):
 
     assert planned(Recipe(epochs=1, precision="bf16"), examples).precision == "bf16"
     assert set(asked) == {"bf16"}
+
+
+@pytest.mark.parametrize(
+    ("size", "images", "batch"), [(32, 50_000, 1000), (224, 50_000, 183), (224, 400, 33)]
+)
+def test_large_pictures_and_small_sets_come_in_smaller_batches(speeds, size, images, batch):
+    speeds(lambda plan: 0.1)
+    rows = np.zeros((1, size, size, 3), np.uint8)
+    many = Examples(np.broadcast_to(rows, (images, size, size, 3)), np.zeros(images, int), np.arange(images))
+
+    made = plan_training(Recipe(epochs=1, augment="none"), many, Facts(size, 3, 3), lambda plan: None)
+
+    assert made.batch_size == batch
 
 
 def test_a_budget_buys_the_largest_network_that_sees_the_data_often_enough(examples, speeds):

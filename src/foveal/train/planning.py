@@ -24,6 +24,7 @@ MIN_EPOCHS = 8.0  # a larger network is not worth fewer passes than this
 MAX_EPOCHS = 200.0  # more passes over a small set change nothing but the electricity bill
 SEEN_IMAGES = 500_000  # without a budget: pictures shown in all
 BATCH_SIZE = 1000
+BATCH_PIXELS = BATCH_SIZE * 96**2  # larger pictures come in smaller batches: a step has to fit into memory
 FEWEST_STEPS = 12  # per pass, before the batch shrinks
 
 _SMALLEST_BATCH = 32  # fewer make batch statistics too noisy
@@ -105,7 +106,8 @@ def plan_training(
 def _draft(recipe: Recipe, examples: Examples, facts: Facts, reasons: dict[str, str]) -> Plan:
     """Return a one-step fp32 plan with everything decided that needs no timing."""
     images = len(examples)
-    wanted = recipe.batch_size or min(BATCH_SIZE, max(_SMALLEST_BATCH, images // FEWEST_STEPS))
+    largest = min(BATCH_SIZE, BATCH_PIXELS // facts.size**2)
+    wanted = recipe.batch_size or max(_SMALLEST_BATCH, min(largest, images // FEWEST_STEPS))
     return Plan(
         model=recipe.model,
         arguments={},
