@@ -56,14 +56,22 @@ def test_where_the_side_means_nothing_flips_are_on(seed):
     assert probe.n == 600
 
 
-def test_pure_noise_is_no_reason_against_flips():
+def wedges(count):
+    """Return small triangles at random places that point left or right: mirroring swaps the two classes."""
     rng = np.random.default_rng(0)
+    images, labels = np.zeros((count, 32, 32, 1), np.uint8), rng.integers(0, 2, count)
+    wedge = np.tril(np.full((6, 6), 255, np.uint8))[:, :, None]
+    for image, label, (top, left) in zip(images, labels, rng.integers(0, 26, (count, 2)), strict=True):
+        image[top : top + 6, left : left + 6] = wedge[:, ::-1] if label else wedge
+    return images, labels
 
-    probe = probe_of(
-        rng.integers(0, 256, (1000, 17, 23, 3), dtype=np.uint8), rng.integers(0, 5, 1000), classes=5, seed=0
-    )
 
-    assert probe.allowed
+def test_a_probe_that_recognizes_nothing_does_not_allow_flips():
+    probe = probe_of(*wedges(1200), classes=2, seed=0)
+
+    assert not probe.allowed
+    assert "cannot tell" in probe.reason
+    assert probe.upright - probe.mirrored < 0.1, "the drop alone would not have shown it"
 
 
 def test_a_few_pictures_cannot_tell():
@@ -75,6 +83,7 @@ def test_a_few_pictures_cannot_tell():
 
 @pytest.mark.parametrize("side", [8, 12, 32, 225])
 def test_any_size_will_do(side):
-    images = np.zeros((900, side, side, 3), np.uint8)
+    labels = np.arange(900) % 3
+    images = np.broadcast_to((labels * 90).astype(np.uint8)[:, None, None, None], (900, side, side, 3))
 
-    assert probe_of(images, np.arange(900) % 3, classes=3, seed=0).allowed
+    assert probe_of(images, labels, classes=3, seed=0).allowed

@@ -2,7 +2,8 @@
 
 Mirroring helps where left and right mean nothing and ruins arrows, digits and text. A linear classifier
 is fitted to small versions of one half of the training pictures and asked about the other half, as they
-are and mirrored. If it recognizes mirrored pictures as well, mirrored pictures look like the class.
+are and mirrored. If it recognizes mirrored pictures as well, mirrored pictures look like the class. A
+probe that recognizes nothing has no say: then pictures stay as they are.
 """
 
 import math
@@ -20,6 +21,7 @@ _CHUNK = 64  # pictures read at once: at 1024 pixels these are 200 MB
 _RIDGE = 1.0
 _TOLERATED = 0.01  # drop in accuracy that is not worth losing the flips for
 _CERTAIN = 0.01  # a larger drop must be this unlikely to be chance
+_CLEARLY = 3.0  # standard errors above the most common class from which on the probe recognizes something
 
 
 @dataclass(frozen=True)
@@ -71,15 +73,21 @@ def flip_probe(
     weights = _ridge(small[fitted], known[fitted], classes)
     upright = _answers(small[asked], weights) == known[asked]
     mirrored = _answers(small[asked][:, :, ::-1], weights) == known[asked]
+    allowed, reason = _verdict(upright, mirrored, common=float(np.bincount(known[asked]).max() / half))
+    return FlipProbe(allowed, float(upright.mean()), float(mirrored.mean()), half, reason)
+
+
+def _verdict(upright: NDArray[np.bool_], mirrored: NDArray[np.bool_], *, common: float) -> tuple[bool, str]:
+    """Return whether to mirror, and why, from which answers were right and the most common class's share."""
+    n = len(upright)
     drop = float(upright.mean() - mirrored.mean())
     lost, won = int((upright & ~mirrored).sum()), int((~upright & mirrored).sum())
+    seen = f"a linear probe recognizes {upright.mean():.1%} of {n} pictures"
+    if upright.mean() <= common + _CLEARLY * math.sqrt(common * (1 - common) / n):
+        return False, f"off: {seen}, the most common class alone would be {common:.1%}; it cannot tell"
     harmful = drop > _TOLERATED and _chance(lost, won) < _CERTAIN
     verdict = "off" if harmful else "on"
-    reason = (
-        f"{verdict}: a linear probe recognizes {upright.mean():.1%} of {half} pictures "
-        f"and {mirrored.mean():.1%} of the same ones mirrored"
-    )
-    return FlipProbe(not harmful, float(upright.mean()), float(mirrored.mean()), half, reason)
+    return not harmful, f"{verdict}: {seen} and {mirrored.mean():.1%} of the same ones mirrored"
 
 
 def _small(images: NDArray[np.uint8]) -> NDArray[np.float64]:
