@@ -1,6 +1,9 @@
 """bundle.graph: a graph that reaches outside itself never gets to an engine."""
 
+from collections.abc import Callable
+
 import onnx
+import onnxruntime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -102,13 +105,100 @@ def test_graph_without_a_graph_is_refused() -> None:
         (b"\x3a\xff\xff\xff\xff\x0f", "a field is cut short"),
         (b"\x3a", "a field is cut short"),
         (b"\x3b\x00", "wire type 3"),
-        (b"\x38\x01", "field 7 of a model is no message"),
+        (b"\x38\x01", "field 7 of a model has wire type 0"),
+        (b"\x3d\x00\x00\x00\x00", "field 7 of a model has wire type 5"),
         (b"\x08" + b"\xff" * 11, "a number is too long"),
-        (b"\x00\x00", "a field is cut short"),
+        (b"\x08" + b"\xff" * 9 + b"\x02", "a number has more than 64 bits"),
+        (b"\x08\x80\x00", "a number is longer than it needs to be"),
+        (b"\x3a\x80\x00", "a number is longer than it needs to be"),
+        (b"\x00\x00", "field 0 of a model is not known"),
+        (b"\x08\x01\x08\x01", "field 1 of a model is given twice"),
+        (b"\xba\x06\x00", "field 103 of a model is not known"),
+        (b"\xa2\x01\x00", "field 20 of a model is not known"),
+        (b"\x3c", "wire type 4"),
     ],
 )
 def test_broken_messages_are_refused(content, message) -> None:
     refused(content, message)
+
+
+def written(number: int, *, bytes_more: int = 0) -> bytes:
+    """Return a number as protocol buffers write it, or with so many bytes more than it needs."""
+    out = bytearray()
+    while number >= 0x80:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    if bytes_more:
+        out[-1] |= 0x80
+        out += b"\x80" * (bytes_more - 1) + b"\0"
+    return bytes(out)
+
+
+def field(number: int, content: bytes, *, key: Callable[[int], bytes] = written) -> bytes:
+    """Return one field that holds bytes; `key` writes its tag."""
+    return key(number << 3 | 2) + written(len(content)) + content
+
+
+def tag_with_bit_32(tag: int) -> bytes:
+    return written(tag | 1 << 32)
+
+
+def tag_with_a_byte_more(tag: int) -> bytes:
+    return written(tag, bytes_more=1)
+
+
+@pytest.mark.parametrize("key", [tag_with_bit_32, tag_with_a_byte_more])
+def test_node_whose_tag_only_the_engine_understands_is_refused(model, key) -> None:
+    foreign = helper.make_node("Gelu", ["images"], ["x"], domain="evil.ops").SerializeToString()
+    graph = model.graph.SerializeToString() + field(1, foreign, key=key)
+    model.ClearField("graph")
+    content = model.SerializeToString() + field(7, graph)
+
+    with pytest.raises(Exception, match=r"evil\.ops"):  # the engine does see it
+        onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    refused(content, "it is not a readable ONNX file: a number")
+
+
+@pytest.mark.parametrize("key", [tag_with_bit_32, tag_with_a_byte_more])
+def test_domain_functions_and_external_data_are_not_hidden_by_their_tags(model, key) -> None:
+    node = model.graph.node[0].SerializeToString()
+    domain = field(7, b"com.microsoft", key=key)
+    tensor = model.graph.initializer[0].SerializeToString()
+    entry = field(13, b"", key=key)
+    function = field(25, field(1, b"f"), key=key)
+
+    for content in (field(7, field(1, node + domain)), field(7, field(5, tensor + entry)), function):
+        refused(content, "it is not a readable ONNX file: a number")
+
+
+def test_second_graph_that_readers_would_merge_is_refused(model) -> None:
+    content = model.SerializeToString() + field(7, model.graph.node[0].SerializeToString())
+
+    refused(content, "field 7 of a model is given twice")
+
+
+def test_domain_given_twice_is_refused(model) -> None:
+    node = helper.make_node("Relu", ["x"], ["y"], domain="ai.onnx").SerializeToString()
+
+    refused(field(7, field(1, node + field(7, b""))), "field 7 of a node is given twice")
+
+
+def test_numbers_may_be_packed_or_not(model) -> None:
+    packed = field(5, field(1, b"\x01\x02") + field(8, b"n"))
+    one_by_one = field(5, b"\x08\x01\x08\x02" + field(8, b"n"))
+
+    check_graph(field(7, packed + one_by_one))
+
+
+def test_bytes_that_the_engine_takes_for_its_own_format_are_refused(model) -> None:
+    model.ClearField("producer_name")
+    content = field(2, b"abORTM") + model.SerializeToString()
+
+    assert onnx.load_from_string(content).producer_name == "abORTM", "it is an ONNX file as well"
+    with pytest.raises(Exception, match="ORT model verification failed"):
+        onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    refused(content, "an engine's own format")
 
 
 @given(st.binary(max_size=200))
