@@ -100,12 +100,30 @@ def test_vectors_survive_being_written(vectors, draft) -> None:
     assert np.array_equal(found.probabilities, vectors.probabilities)
 
 
+@pytest.mark.parametrize("size", [8, 9, 11, 12])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_vectors_of_the_smallest_models_survive_being_written(classifier, draft, size, channels) -> None:
+    preprocess = Preprocess(size=size, channels=channels, mean=(0,) * channels, std=(1,) * channels)
+    session = onnxruntime(classifier(size=size, channels=channels), threads=1)
+    vectors = golden.measure(session, preprocess)
+
+    found = read_back(vectors, draft, preprocess=preprocess)
+
+    assert np.array_equal(found.inputs, vectors.inputs)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda v: {"inputs": golden.to_bytes(v.inputs[:, :8])}, r"golden_inputs\.npy holds uint8 \(4, 8"),
         (lambda v: {"inputs": golden.to_bytes(v.inputs.astype(np.int8))}, "holds int8"),
-        (lambda v: {"inputs": golden.to_bytes(np.repeat(v.inputs, 2, axis=0))}, r"golden_inputs\.npy has"),
+        (
+            lambda v: {"inputs": golden.to_bytes(np.repeat(v.inputs, 2, axis=0))},
+            r"golden_inputs\.npy holds uint8 \(8, ",
+        ),
+        (lambda v: {"inputs": golden.to_bytes(v.inputs[:0])}, r"golden_inputs\.npy holds uint8 \(0, "),
+        (lambda v: {"inputs": golden.to_bytes(v.inputs)[:-1]}, "bytes of numbers instead"),
+        (lambda v: {"inputs": golden.to_bytes(v.inputs[:3])}, r"npy holds float32 \(4, 3\)"),
         (lambda v: {"probabilities": golden.to_bytes(v.probabilities.astype(">f4"))}, "holds >f4"),
         (lambda v: {"probabilities": golden.to_bytes(v.probabilities) + b"\0"}, "bytes of numbers instead"),
         (lambda v: {"probabilities": golden.to_bytes(v.probabilities)[:-1]}, "bytes of numbers instead"),

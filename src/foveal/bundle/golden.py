@@ -79,32 +79,42 @@ def from_bytes(inputs: bytes, probabilities: bytes, *, preprocess: Preprocess, c
         BundleError: Code `tampered`; another dtype, shape or length.
     """
     shape = (preprocess.size, preprocess.size, preprocess.channels)
-    count = len(inputs) // math.prod(shape)
-    if not 1 <= count <= COUNT:
-        raise tampered(f"golden_inputs.npy has {len(inputs)} bytes for pictures of {shape}")
-    golden = Golden(
-        _array(inputs, (count, *shape), np.uint8, "golden_inputs.npy"),
-        _array(probabilities, (count, classes), np.float32, "golden_probabilities.npy"),
+    pictures = _array(inputs, range(1, COUNT + 1), shape, np.uint8, "golden_inputs.npy")
+    count = len(pictures)
+    answers = _array(
+        probabilities, range(count, count + 1), (classes,), np.float32, "golden_probabilities.npy"
     )
-    if not np.isfinite(golden.probabilities).all():
+    if not np.isfinite(answers).all():
         raise tampered("golden_probabilities.npy holds NaN or infinity")
-    return golden
+    return Golden(pictures, answers)
 
 
-def _array(content: bytes, shape: tuple[int, ...], dtype: type[np.generic], name: str) -> NDArray[Any]:
-    """Return the array in `content` if it is the expected one; memory is never taken on a header's word."""
+def _array(
+    content: bytes, counts: range, shape: tuple[int, ...], dtype: type[np.generic], name: str
+) -> NDArray[Any]:
+    """Return the array in `content` if it has one of the counts of rows, each of the expected shape.
+
+    Memory is never taken on a header's word.
+    """
     file = io.BytesIO(content)
     try:
         version = np.lib.format.read_magic(file)
         found, fortran_order, found_dtype = np.lib.format.read_array_header_1_0(file)
     except ValueError as error:
         raise tampered(f"{name} is no NumPy array: {error}") from None
-    start, length = file.tell(), math.prod(shape) * np.dtype(dtype).itemsize
-    if (version, found, fortran_order, found_dtype) != ((1, 0), shape, False, np.dtype(dtype)):
-        raise tampered(f"{name} holds {found_dtype} {found} instead of {np.dtype(dtype)} {shape}")
+    rows = found[0] if found else 0
+    if (version, found[1:], fortran_order, found_dtype) != (
+        (1, 0),
+        shape,
+        False,
+        np.dtype(dtype),
+    ) or rows not in counts:
+        most = (counts[-1], *shape)
+        raise tampered(f"{name} holds {found_dtype} {found} instead of at most {np.dtype(dtype)} {most}")
+    start, length = file.tell(), math.prod(found) * np.dtype(dtype).itemsize
     if len(content) - start != length:
         raise tampered(f"{name} has {len(content) - start} bytes of numbers instead of {length}")
-    return np.frombuffer(content, dtype, offset=start).reshape(shape)
+    return np.frombuffer(content, dtype, offset=start).reshape(found)
 
 
 def _answers(session: Session, inputs: UInt8) -> Float32:
