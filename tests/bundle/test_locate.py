@@ -47,7 +47,7 @@ def test_text_file_last_leads_to_the_run_it_names(bundle, tmp_path) -> None:
     assert locate(last) == tmp_path / "train-1/colors.foveal"
 
 
-@pytest.mark.parametrize("content", [b"", b"train-9", b"../elsewhere", b"\xff" * 300])
+@pytest.mark.parametrize("content", [b"", b"train-9", b"..", b"../elsewhere", b"\xff" * 300])
 def test_file_last_that_names_no_run_is_itself(tmp_path, content) -> None:
     (tmp_path / "last").write_bytes(content)
 

@@ -58,3 +58,34 @@ def test_what_is_not_json_is_refused(tmp_path, value):
         files.write_json(tmp_path / "a", value)
 
     assert not list(tmp_path.iterdir())
+
+
+def test_a_line_is_added_and_a_folder_made_once(tmp_path):
+    files.make_folder(tmp_path / "a" / "b")
+    files.make_folder(tmp_path / "a" / "b")
+    files.append(tmp_path / "a" / "b" / "log", "é\n")
+    files.append(tmp_path / "a" / "b" / "log", "2\n")
+
+    assert (tmp_path / "a" / "b" / "log").read_text(encoding="utf-8") == "é\n2\n"
+
+
+def test_removing_takes_a_folder_but_not_what_a_link_leads_to(tmp_path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("a")
+
+    files.remove(tmp_path / "link")
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+    files.remove(tmp_path / "a")
+    files.remove(tmp_path / "a")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_the_system_refuses_is_an_error_of_writing(tmp_path):
+    (tmp_path / "file").touch()
+
+    with pytest.raises(WriteError, match="cannot make"):
+        files.make_folder(tmp_path / "file" / "a")
+    with pytest.raises(WriteError, match="cannot write"):
+        files.append(tmp_path, "x")
+    with pytest.raises(WriteError, match="cannot remove"):
+        files.remove(tmp_path / ("x" * 300))

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -27,11 +28,12 @@ def test_runs_are_numbered_and_last_leads_to_the_newest(tmp_path):
     assert (tmp_path / "runs" / "last").resolve() == (tmp_path / other).resolve()
 
 
-def test_where_links_are_not_allowed_last_is_a_text_file(tmp_path, monkeypatch):
-    def refused(self, target, target_is_directory=False):
-        raise OSError("links are not allowed")
+def no_links(self, target, target_is_directory=False):
+    raise OSError("links are not allowed")
 
-    monkeypatch.setattr("pathlib.Path.symlink_to", refused)
+
+def test_where_links_are_not_allowed_last_is_a_text_file(tmp_path, monkeypatch):
+    monkeypatch.setattr("pathlib.Path.symlink_to", no_links)
     runs.mark_last(runs.new_run("train"))
 
     assert (tmp_path / "runs" / "last").read_text() == "train-1\n"
@@ -48,15 +50,101 @@ def test_a_run_elsewhere_is_not_the_last_and_a_folder_in_the_way_is_an_error(tmp
     assert not list((tmp_path / "runs").glob(".last-*"))
 
 
-def test_a_folder_with_something_in_it_needs_force(tmp_path):
+def test_a_folder_with_a_run_in_it_needs_force(tmp_path):
     out = tmp_path / "out"
     runs.new_run("train", out=out)
-    (out / "x").touch()
+    for name in ("recipe.toml", "env.json"):
+        (out / name).touch()
 
-    with pytest.raises(WriteError, match="is not empty"):
+    with pytest.raises(WriteError, match="is not empty") as caught:
         runs.new_run("train", out=out)
 
+    assert "--force" in caught.value.hint
     assert runs.new_run("train", out=out, force=True) == out
+
+
+def test_a_folder_with_anything_else_in_it_is_refused_even_with_force(tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "recipe.toml").touch()
+
+    with pytest.raises(WriteError, match="holds no run") as caught:
+        runs.new_run("train", out=out, force=True)
+
+    assert "--force" not in caught.value.hint
+
+
+@pytest.mark.parametrize("run", ["data", "data/a/run", ".", "link", "data/../data/run"])
+def test_a_run_that_is_holds_or_lies_inside_the_data_is_refused(tmp_path, run):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "link").symlink_to("data")
+
+    with pytest.raises(WriteError, match="is only read") as caught:
+        runs.keep_apart(Path(run), Path("data"))
+
+    assert caught.value.code == "inside_data"
+    assert "--out" in caught.value.hint
+
+
+def test_a_numbered_run_inside_the_data_is_refused(tmp_path):
+    (tmp_path / "runs").mkdir()
+    runs.keep_apart(None, Path("data"))
+    runs.keep_apart(Path("data-2"), Path("data"))
+    runs.keep_apart(None, Path("runs/data"))
+
+    with pytest.raises(WriteError, match="is only read"):
+        runs.keep_apart(None, Path())
+    with pytest.raises(WriteError, match="is only read"):
+        runs.keep_apart(None, Path("runs"))
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_marking_a_run_that_was_named_by_last_changes_nothing(tmp_path, monkeypatch, links):
+    if not links:
+        monkeypatch.setattr("pathlib.Path.symlink_to", no_links)
+    run = runs.new_run("train")
+    runs.mark_last(run)
+
+    runs.mark_last(runs.find(Path("runs/last")))
+    if links:
+        runs.mark_last(Path("runs/last"))
+    runs.mark_last(run.absolute())
+
+    assert runs.find(Path("runs/last")) == runs.last() == run
+
+
+def test_paths_that_lead_to_no_other_run_are_returned_as_they_are(tmp_path):
+    assert runs.last() is None
+    for path in ("nowhere", "x" * 300, "nul\0"):
+        assert runs.find(path) == Path(path)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "last").write_text("..")
+    assert runs.last() is None
+    (tmp_path / "runs" / "last").unlink()
+    (tmp_path / "runs" / "last").symlink_to("last")
+    assert runs.last() is None
+
+
+def test_taking_a_mark_back_restores_the_former_one_but_not_over_a_later_one():
+    first, second, third = (runs.new_run("train") for _ in range(3))
+    runs.mark_last(first)
+    runs.mark_last(second)
+
+    runs.unmark_last(second, first)
+    assert runs.last() == first
+    runs.mark_last(third)
+    runs.unmark_last(second, first)
+    assert runs.last() == third
+    runs.unmark_last(third, None)
+    assert runs.last() is None
+
+
+def test_a_run_folder_that_cannot_be_written_is_an_error_of_writing(tmp_path):
+    run = runs.new_run("train")
+    (run / ".lock").mkdir()
+
+    with pytest.raises(WriteError, match="cannot write runs/train-1"), runs.locked(run):
+        pass
 
 
 def test_a_file_in_the_way_is_an_error(tmp_path):

@@ -4,6 +4,7 @@ import stat
 from pathlib import Path
 
 from foveal.bundle.archive import SUFFIX
+from foveal.core import runs
 from foveal.core.errors import BundleError, NotFoundError
 
 
@@ -22,7 +23,8 @@ def locate(model: str | Path) -> Path:
             f"there is no {path}", hint="MODEL is a run folder or a .foveal file", path=path
         ) from None
     if not stat.S_ISDIR(mode):
-        return _named_in(path) if path.name == "last" and stat.S_ISREG(mode) else path
+        run = runs.find(path)  # `runs/last` is a text file where links are not allowed
+        return locate(run) if run.is_dir() else path
     found = sorted(entry for entry in path.glob(f"*{SUFFIX}") if entry.is_file())
     if not found:
         raise NotFoundError(
@@ -40,15 +42,3 @@ def locate(model: str | Path) -> Path:
             f"{path} holds several bundles: {names}", code="ambiguous", hint="name one of them", path=path
         )
     return found[0]
-
-
-def _named_in(last: Path) -> Path:
-    """Return the bundle of the run that the text file `runs/last` names, where links are not allowed."""
-    with last.open("rb") as file:
-        name = file.read(256).decode("utf-8", "replace").strip()
-    run = last.parent / name
-    try:
-        leads_to_run = "/" not in name and name != "" and run.is_dir()
-    except OSError:  # a name that no folder can have
-        leads_to_run = False
-    return locate(run) if leads_to_run else last

@@ -1,9 +1,10 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and the folders they are in."""
 
 import contextlib
 import json
 import os
 import secrets
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,46 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON atomically; NaN and infinity are refused, they are not JSON."""
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def append(path: Path, text: str) -> None:
+    """Add UTF-8 `text` to the end of a file, which is made if it is missing.
+
+    Raises:
+        WriteError: The folder is missing, read-only or full.
+    """
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise WriteError(f"cannot write {path}: {error.strerror}", path=path) from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, unless it is there.
+
+    Raises:
+        WriteError: A file is in the way, or the folder above is read-only or full.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(f"cannot make {path}: {error.strerror}", path=path) from error
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a link or a folder with all that is in it, unless it is gone; links are not followed.
+
+    Raises:
+        WriteError: The system does not let us; of a folder some part may be gone.
+    """
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise WriteError(f"cannot remove {path}: {error.strerror}", path=path) from error
 
 
 def _write_synced(path: Path, data: bytes) -> None:

@@ -7,10 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from foveal.core import files
 from foveal.core.errors import TemporaryError, WriteError
 
 if sys.platform != "win32":
     import fcntl
+
+ROOT = Path("runs")
+LOCK = ".lock"
+_LAST = "last"
+_MARKS = ("recipe.toml", "env.json")  # whatever has both was written by us
+_LONGEST_NAME_BYTES = 256  # no folder's name is longer
 
 
 def new_run(verb: str, *, out: Path | None = None, force: bool = False) -> Path:
@@ -19,65 +26,143 @@ def new_run(verb: str, *, out: Path | None = None, force: bool = False) -> Path:
     Args:
         verb: First part of the folder's name.
         out: The folder to use; None takes the next free `runs/<verb>-<n>`.
-        force: Use `out` even if something is in it.
+        force: Use `out` even if an earlier run is in it.
 
     Raises:
-        WriteError: `out` holds something and `force` is off, or no folder can be made.
+        WriteError: `out` holds an earlier run and `force` is off, or anything else; or no folder can be made.
     """
     if out is not None:
         return _chosen(out, force=force)
-    root = Path("runs")
     try:
-        root.mkdir(exist_ok=True)
-        taken = [int(m[1]) for p in root.iterdir() if (m := re.fullmatch(rf"{verb}-(\d+)", p.name))]
+        ROOT.mkdir(exist_ok=True)
+        taken = [int(m[1]) for p in ROOT.iterdir() if (m := re.fullmatch(rf"{verb}-(\d+)", p.name))]
         number = max(taken, default=0) + 1
         while True:
-            run = root / f"{verb}-{number}"
+            run = ROOT / f"{verb}-{number}"
             with suppress(FileExistsError):  # another process may take the same number
                 run.mkdir()
                 break
             number += 1
     except OSError as error:
-        raise WriteError(f"cannot make a folder in {root}: {error.strerror}", path=root) from error
+        raise WriteError(f"cannot make a folder in {ROOT}: {error.strerror}", path=ROOT) from error
     return run
 
 
 def _chosen(out: Path, *, force: bool) -> Path:
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        if any(out.iterdir()) and not force:
-            raise WriteError(
-                f"{out} is not empty", hint="choose another --out, or --force to write into it", path=out
-            )
-    except FileExistsError:
-        raise WriteError(f"{out} is a file", hint="choose a folder with --out", path=out) from None
+        files.make_folder(out)
+    except WriteError as error:
+        if isinstance(error.__cause__, FileExistsError):
+            raise WriteError(f"{out} is a file", hint="choose a folder with --out", path=out) from None
+        raise
+    try:
+        empty = not any(out.iterdir())
     except OSError as error:
-        if isinstance(error, WriteError):
-            raise
-        raise WriteError(f"cannot make {out}: {error.strerror}", path=out) from error
+        raise WriteError(f"cannot read {out}: {error.strerror}", path=out) from error
+    if empty:
+        return out
+    if not all((out / name).is_file() for name in _MARKS):  # --force replaces runs, nothing else
+        raise WriteError(
+            f"{out} is not empty, and holds no run", hint="choose another folder with --out", path=out
+        )
+    if not force:
+        raise WriteError(
+            f"{out} is not empty: it holds a run",
+            hint="choose another --out, or --force to replace that run",
+            path=out,
+        )
     return out
+
+
+def keep_apart(run: Path | None, data: Path) -> None:
+    """Refuse a run folder by which the data would be written to.
+
+    Args:
+        run: The run folder, there or not; None: one in `runs`.
+        data: What is only to be read.
+
+    Raises:
+        WriteError: `inside_data`: the run folder is, holds or lies inside the data.
+    """
+    asked = run or ROOT
+    place, kept = (asked if run else asked / "new").resolve(), data.resolve()
+    if place == kept or kept in place.parents or place in kept.parents:
+        raise WriteError(
+            f"the data in {data} is only read; the run would be written to {asked}",
+            code="inside_data",
+            hint="name a folder elsewhere with --out",
+            path=asked,
+        )
+
+
+def find(path: str | Path) -> Path:
+    """Return the folder that a run's path means; a path that leads to no other is returned as it is.
+
+    `runs/last` is a link, or a text file with a name in it where links are not allowed.
+    """
+    path = Path(path)
+    try:
+        if path.is_symlink():
+            run = path.parent / path.readlink()
+        elif path.name == _LAST and path.is_file():
+            run = path.parent / _told_in(path)
+        else:
+            return path
+        return run if run.is_dir() else path
+    except (OSError, ValueError):  # a name that no folder can have
+        return path
+
+
+def _told_in(last: Path) -> str:
+    """Return the name in the text file `runs/last`, or its own name where it names no neighbour."""
+    with last.open("rb") as file:
+        name = file.read(_LONGEST_NAME_BYTES).decode("utf-8", "replace").strip()
+    return _LAST if "/" in name or name in ("", ".", "..") else name
+
+
+def last() -> Path | None:
+    """Return the run that `runs/last` leads to, or None."""
+    run = find(ROOT / _LAST)
+    return None if run.name == _LAST else run
 
 
 def mark_last(run: Path) -> None:
     """Let `runs/last` lead to this run; a text file with its name where links are not allowed.
 
-    Only a run in `runs` is marked; `bundle.locate` reads both forms.
+    Only a run in `runs` is marked; `find` reads both forms.
 
     Raises:
         WriteError: It cannot be written.
     """
-    if run.parent != Path("runs"):
+    run = run.resolve()  # by way of `runs/last`, a link would lead to itself
+    if run.parent != ROOT.resolve() or run.name == _LAST:
         return
-    last, fresh = run.parent / "last", run.parent / f".last-{os.getpid()}"
+    marked, fresh = ROOT / _LAST, ROOT / f".{_LAST}-{os.getpid()}"
     try:
         try:
             fresh.symlink_to(run.name)
         except OSError:
             fresh.write_text(run.name + "\n", encoding="utf-8")
-        fresh.replace(last)
+        fresh.replace(marked)
     except OSError as error:
-        fresh.unlink(missing_ok=True)
-        raise WriteError(f"cannot write {last}: {error.strerror}", path=last) from error
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        raise WriteError(f"cannot write {marked}: {error.strerror}", path=marked) from error
+
+
+def unmark_last(run: Path, former: Path | None) -> None:
+    """Let `runs/last` lead where it led before `run` was marked, unless a later run was marked since.
+
+    Raises:
+        WriteError: It cannot be written.
+    """
+    marked = last()
+    if marked is None or marked.resolve() != run.resolve():
+        return
+    if former is not None and former.is_dir():
+        mark_last(former)
+    else:
+        files.remove(ROOT / _LAST)
 
 
 @contextmanager
@@ -86,11 +171,16 @@ def locked(run: Path) -> Iterator[None]:
 
     Raises:
         TemporaryError: Another process writes there.
+        WriteError: The folder cannot be written.
     """
     if sys.platform == "win32":  # no such locks: two writers are then the user's to avoid
         yield
         return
-    with (run / ".lock").open("w") as file:
+    try:
+        file = (run / LOCK).open("w")
+    except OSError as error:
+        raise WriteError(f"cannot write {run}: {error.strerror}", path=run) from error
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
