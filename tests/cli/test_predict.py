@@ -7,6 +7,7 @@ import pickle
 import shutil
 import subprocess
 import sys
+import threading
 import zipfile
 from pathlib import Path
 
@@ -295,6 +296,24 @@ def test_answers_arrive_while_others_are_still_to_come(bundle, folder) -> None:
     assert first["label"] == "red"
     assert [json.loads(line)["label"] for line in rest.splitlines()] == ["blue", "green"]
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize("style", ["--jsonl", "--csv", "--quiet"])
+@pytest.mark.parametrize("threads", [[], ["--threads", "1"]])
+def test_a_program_may_write_one_name_and_wait_for_its_answer(bundle, folder, style, threads) -> None:
+    command = [*FOVEAL, "predict", str(bundle), "-", style, *threads]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=folder) as process:
+        watchdog = threading.Timer(60, process.kill)  # what waits for ever fails instead of hanging
+        watchdog.start()
+        lines = iter(process.stdout.readline, b"")
+        for name, color in (("in/red.png", "red"), ("in/deep/green.png", "green"), ("in/blue.png", "blue")):
+            process.stdin.write(name.encode() + b"\n")
+            process.stdin.flush()
+            assert any(name.encode() in line and color.encode() in line for line in lines), name
+            assert process.poll() is None
+        process.stdin.close()
+        assert process.wait() == 0
+        watchdog.cancel()
 
 
 def test_a_reader_that_goes_away_is_no_bug(bundle, folder) -> None:

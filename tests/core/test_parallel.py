@@ -2,12 +2,13 @@
 
 import itertools
 import threading
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foveal.core.parallel import in_order
+from foveal.core.parallel import as_they_come, in_order
 
 
 def threads() -> list[threading.Thread]:
@@ -76,3 +77,50 @@ def test_exception_of_the_work_itself_reaches_the_reader() -> None:
     with pytest.raises(ValueError, match="invalid literal"):
         list(results)
     assert not threads()
+
+
+@given(st.lists(st.integers()), st.integers(1, 5))
+def test_groups_hold_every_piece_in_its_order_and_no_more_than_allowed(work, most) -> None:
+    groups = list(as_they_come(work, most=most, name="piece"))
+
+    assert [piece for group in groups for piece in group] == work
+    assert all(1 <= len(group) <= most for group in groups)
+
+
+def test_one_piece_is_handed_out_while_the_next_is_not_there() -> None:
+    gate = threading.Event()
+
+    def work() -> Iterator[int]:
+        for piece in range(3):
+            yield piece
+            assert gate.wait(30)
+            gate.clear()
+
+    groups = as_they_come(work(), most=5, name="piece")
+
+    for piece in range(3):
+        assert next(groups) == [piece]
+        gate.set()
+    assert list(groups) == []
+
+
+def test_pieces_are_read_only_a_few_ahead_and_a_reader_that_stops_ends_it() -> None:
+    taken = itertools.count()
+    groups = as_they_come(iter(lambda: next(taken), -1), most=4, name="piece")
+
+    assert next(groups)[0] == 0
+    groups.close()
+    for thread in threads():
+        thread.join(30)
+
+    assert not threads()
+    assert next(taken) < 20
+
+
+def test_exception_of_the_pieces_comes_behind_those_before_it() -> None:
+    groups = as_they_come((int(text) for text in ["1", "2", "x"]), most=9, name="piece")
+    found: list[int] = []
+
+    with pytest.raises(ValueError, match="invalid literal"):
+        found.extend(piece for group in groups for piece in group)
+    assert found == [1, 2]

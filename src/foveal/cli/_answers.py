@@ -36,6 +36,7 @@ def as_table() -> Print:
             abstain = "" if answer.abstain is None else str(answer.abstain).lower()
             members = json.dumps(answer.set, ensure_ascii=False)
             writer.writerow((answer.source, answer.label, answer.confidence, abstain, members, "", ""))
+        sys.stdout.flush()  # who reads may wait for this answer
 
     return write
 

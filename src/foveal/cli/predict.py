@@ -3,19 +3,24 @@
 import itertools
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from foveal.cli import _answers, _inputs
 from foveal.cli._frame import Json, Quiet, Threads, Verbose, emit, talk
 from foveal.core.errors import DataError, NotFoundError, UsageError
+from foveal.core.parallel import as_they_come
 from foveal.core.types import Label
 from foveal.core.units import show_seconds
 
+if TYPE_CHECKING:
+    from foveal.bundle.predictor import Predictor
+
 SCHEMA = "foveal.predict/1"
+_LISTED = 256  # inputs of a list that are read ahead, and answered before more are looked for
 
 
 def predict(
@@ -40,11 +45,13 @@ def predict(
         raise UsageError("--json, --jsonl and --csv exclude each other")
     bundle = locate(model)
     found = _inputs.paths(inputs, null=null)
-    first = list(itertools.islice(found, 2))
+    listed = "-" in inputs
+    # Who writes the list may wait for the first answer before writing the second name.
+    first = list(itertools.islice(found, 1 if listed else 2))
     if not first:
         raise NotFoundError(f"no picture in {' '.join(inputs)}", hint="name files, folders or a pattern")
     # One picture is answered soonest by all processors together, many by each on its own.
-    several = len(first) > 1
+    several = listed or len(first) > 1
     predictor = Predictor.open(bundle, threads=1 if several else threads)
     predictions: list[dict[str, Any]] = []
     if as_json:
@@ -53,11 +60,11 @@ def predict(
         write = _answers.as_lines
     else:
         write = _answers.as_table() if as_csv else _answers.for_people(predictor.classes)
-    answers = predictor.predict_each(
-        itertools.chain(first, found),
-        workers=threads if several else 1,
-        batch=1 if "-" in inputs else 8,  # who writes to us may be slow
-    )
+    everything = itertools.chain(first, found)
+    if listed:
+        answers = _as_they_come(predictor, everything, workers=threads)
+    else:
+        answers = predictor.predict_each(everything, workers=threads if several else 1)
     outcomes = _write_all(answers, write, quiet=quiet)
     good = outcomes["ok"] > 0
     exit_code = 0 if good else _exit_code(outcomes)
@@ -71,6 +78,14 @@ def predict(
         }
         emit(document, as_json=True, human=lambda _: None, exit_code=exit_code)
     raise typer.Exit(exit_code)
+
+
+def _as_they_come(
+    predictor: "Predictor", inputs: Iterable[str], *, workers: int | None
+) -> Iterator[_answers.Answer]:
+    """Yield the answer to every input that has come before waiting for another input."""
+    for group in as_they_come(inputs, most=_LISTED, name="foveal-list"):
+        yield from predictor.predict_each(group, workers=1 if len(group) == 1 else workers, batch=1)
 
 
 def _exit_code(outcomes: Counter[str]) -> int:
