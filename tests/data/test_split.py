@@ -257,7 +257,7 @@ def test_pictures_that_were_learned_from_are_known_by_content() -> None:
     dataset, inventory = made_of(singles({"a": 20}))
     split = splits.make(dataset, inventory, seed=0)
 
-    known = splits.fit_hashes(split.to_json(dataset, inventory))
+    known = splits.hashes_of(split.to_json(dataset, inventory), "fit")
 
     assert set(known) == {inventory.sha256[i] for i in split.fit}
     assert known[inventory.sha256[split.fit[0]]] == dataset.sources[split.fit[0]]

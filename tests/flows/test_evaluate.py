@@ -18,6 +18,7 @@ from foveal.data import opening
 from foveal.data import split as splits
 from foveal.data.preprocess import Preprocess
 from foveal.flows.evaluate import check_page, evaluate, write_page
+from foveal.report import words
 from foveal.tasks.classify.decode import Abstain, Conformal, Decision
 
 CLASSES = ("blue", "green", "red")
@@ -68,7 +69,13 @@ def paint(folder: Path, classes=CLASSES, *, each=20, seed=0) -> Path:
 def world(tmp_path_factory) -> Path:
     """Return a folder with training data, a run that was made of them, and the run's bundle alone."""
     root = tmp_path_factory.mktemp("world")
-    dataset = opening.open(paint(root / "data"))
+    paint(root / "data")
+    return with_run(root)
+
+
+def with_run(root: Path) -> Path:
+    """Make a run, and a bundle alone, of the data in a folder."""
+    dataset = opening.open(root / "data")
     inventory = inventories.take(dataset)
     split = splits.make(dataset, inventory, seed=5)
     (root / "run").mkdir()
@@ -90,6 +97,7 @@ def world(tmp_path_factory) -> Path:
             fingerprint=inventory.fingerprint,
             split_seed=5,
             images=Images(fit=len(split.fit), calib=len(split.calib), test=len(split.test)),
+            split_digest=split.digest,
         ),
         licenses=Licenses(code=None, weights=None, data=None),
     )
@@ -149,6 +157,33 @@ def test_of_other_data_everything_is_measured(world, tmp_path):
     assert of_bundle["provenance"]["unseen"] is None, "a bundle does not know what it was made of"
     assert of_run["metrics"] == of_bundle["metrics"]
     assert len(of_run["provenance"]["fingerprint"]) == 64
+
+
+def test_pictures_that_calibrated_it_are_not_passed_off_as_unseen(world, tmp_path):
+    other = paint(tmp_path / "other", each=4, seed=1)
+    shutil.copy(world / "data" / saved(world, "calib")[0], other / "red" / "copied.png")
+
+    document = evaluate(world / "run", other).report.as_json()
+
+    assert document["provenance"]["unseen"] == "calibration"
+    assert any("calibrated" in sentence for sentence in words.unproven(document))
+
+
+def test_a_split_that_cannot_be_drawn_again_is_refused_unless_the_run_tells_it(tmp_path):
+    data = paint(tmp_path / "data")
+    pairs = sorted(path.relative_to(data) for path in data.rglob("*.png"))
+    rows = "".join(f"{path.as_posix()},{path.parent.name}-{int(path.stem) // 4}\n" for path in pairs)
+    (data / "groups.csv").write_text("picture,group\n" + rows, encoding="utf-8")
+    with_run(tmp_path)
+    assert len(evaluate(tmp_path / "alone" / "data.foveal", data).held_out) > 0
+    (data / "groups.csv").unlink()
+
+    told = evaluate(tmp_path / "run", data)
+
+    assert sorted(told.held_out.sources) == sorted(saved(tmp_path, "test"))
+    with pytest.raises(DataError, match="is not the one that the bundle was trained with") as caught:
+        evaluate(tmp_path / "alone" / "data.foveal", data)
+    assert caught.value.code == "split_mismatch"
 
 
 def test_a_picture_that_was_learned_from_is_an_error_that_names_it(world, tmp_path):
@@ -253,14 +288,12 @@ def test_a_damaged_split_is_an_error(world, tmp_path, content):
         evaluate(tmp_path, world / "data")
 
 
-def test_a_role_without_pictures_is_an_error(world, tmp_path):
-    shutil.copytree(world / "run", tmp_path / "run")
-    path = tmp_path / "run" / "split.json"
-    document = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({**document, "test": []}), encoding="utf-8")
+def test_a_role_without_pictures_is_an_error(tmp_path):
+    paint(tmp_path / "data", each=2)  # one to fit and one to test, none to calibrate
+    with_run(tmp_path)
 
-    with pytest.raises(DataError, match="has no test picture"):
-        evaluate(tmp_path / "run", world / "data")
+    with pytest.raises(DataError, match="has no calib picture"):
+        evaluate(tmp_path / "run", tmp_path / "data", split="calib")
 
 
 def test_what_is_not_there_is_said(world, tmp_path):

@@ -16,6 +16,7 @@ import foveal
 from foveal.bundle import archive
 from foveal.core.errors import DataError, NotFoundError, RecipeError, TemporaryError, UsageError, WriteError
 from foveal.export import graph as graphs
+from foveal.export import sealing
 from foveal.flows import train as flow
 from foveal.flows._train_document import clock
 from foveal.flows.train import resume, train
@@ -83,6 +84,22 @@ def test_nothing_of_the_user_is_in_the_bundle(trained, colors):
 
     assert str(colors).encode() not in content
     assert str(trained.run).encode() not in content
+
+
+def test_the_report_in_a_bundle_numbers_the_pictures_that_the_run_names(tmp_path):
+    folder = tmp_path / "patients"
+    rng = np.random.default_rng(0)
+    for number in range(120):  # noise: nothing can be learned, so there are mistakes
+        path = folder / "ab"[number % 2] / f"Jane_Doe_{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(path)
+
+    trained = train(folder, recipe=RECIPE, out=tmp_path / "run")
+
+    assert all("Jane_Doe" in one["source"] for one in trained.evaluation["worst_mistakes"])
+    content = trained.bundle.read_bytes()
+    assert b"Jane_Doe" not in content
+    assert b'"source": "#0"' in content
 
 
 def test_roles_are_disjoint_and_the_data_folder_is_untouched(trained, colors):
@@ -277,7 +294,7 @@ def test_data_with_an_error_is_not_trained_on(colors, tmp_path):
 
 
 def test_an_export_that_decides_differently_is_refused(colors, tmp_path, monkeypatch):
-    honest = flow.ship.__globals__["graph"]
+    honest = sealing.graph
 
     def swapped(recognizer, **given):
         model = graphs.onnx.load_from_string(honest(recognizer, **given))
@@ -286,7 +303,7 @@ def test_an_export_that_decides_differently_is_refused(colors, tmp_path, monkeyp
         head.CopyFrom(graphs.numpy_helper.from_array(values, head.name))
         return model.SerializeToString()
 
-    monkeypatch.setitem(flow.ship.__globals__, "graph", swapped)
+    monkeypatch.setattr(sealing, "graph", swapped)
     result = train(colors, recipe=RECIPE, out=tmp_path / "run")
 
     assert result.bundle is None

@@ -57,11 +57,14 @@ class Data(_Frozen):
         fingerprint: Hash over all pictures and labels.
         split_seed: Seed the split was drawn with.
         images: Pictures in each role.
+        split_digest: Hash over which content had which role, or None where nobody noted it: shows whether a
+            split that is drawn again is the one that was trained with.
     """
 
     fingerprint: str
     split_seed: int
     images: Images
+    split_digest: Sha256 | None = None
 
 
 class Licenses(_Frozen):

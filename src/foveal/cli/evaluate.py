@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _UNSEEN = {
     "split": "the part that the training held out",
     "content": "none of them learned from",
+    "calibration": "none of them learned from, but some calibrated it",
     None: "whether they were learned from is not known: name the run folder instead of the bundle",
 }
 

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ class Split:
         carved: Roles that the layout did not bring and that were taken from train.
         seed: What the carving was drawn with.
         fingerprint: The data it belongs to.
+        digest: The sha256 over which content has which role; equal digests divide equally.
     """
 
     fit: NDArray[np.int64] = field(repr=False)
@@ -37,6 +39,7 @@ class Split:
     carved: tuple[str, ...]
     seed: int
     fingerprint: str
+    digest: str
 
     def role(self, name: str) -> NDArray[np.int64]:
         """Return the indices of `fit`, `calib` or `test`."""
@@ -90,7 +93,8 @@ def make(dataset: Dataset, inventory: Inventory, *, seed: int) -> Split:
     fit, calib, test = (
         np.array(sorted(i for i, name in role.items() if name == wanted), dtype=np.int64) for wanted in ROLES
     )
-    return Split(fit, calib, test, carved, seed, inventory.fingerprint)
+    hashes = ([inventory.sha256[i] for i in indices] for indices in (fit, calib, test))
+    return Split(fit, calib, test, carved, seed, inventory.fingerprint, _digest(*hashes))
 
 
 def from_json(document: Mapping[str, Any], dataset: Dataset, *, fingerprint: str) -> Split:
@@ -113,12 +117,25 @@ def from_json(document: Mapping[str, Any], dataset: Dataset, *, fingerprint: str
         )
     index = {source: i for i, source in enumerate(dataset.sources)}
     fit, calib, test = (np.array([index[s] for s, _ in document[role]], dtype=np.int64) for role in ROLES)
-    return Split(fit, calib, test, tuple(document["carved"]), document["seed"], document["fingerprint"])
+    return Split(
+        fit, calib, test, tuple(document["carved"]), document["seed"], fingerprint, saved_digest(document)
+    )
 
 
-def fit_hashes(document: Mapping[str, Any]) -> Mapping[str, str]:
-    """Return the content hashes that a saved split trained on, each with the name it had there."""
-    return {sha256: source for source, sha256 in document["fit"]}
+def hashes_of(document: Mapping[str, Any], role: str) -> Mapping[str, str]:
+    """Return the content hashes of a role in a saved split, each with the name it had there."""
+    return {content: source for source, content in document[role]}
+
+
+def saved_digest(document: Mapping[str, Any]) -> str:
+    """Return the digest of a saved split."""
+    return _digest(*([content for _, content in document[role]] for role in ROLES))
+
+
+def _digest(*roles: Sequence[str]) -> str:
+    """Return the sha256 over the content hashes of fit, calib and test, whatever their order."""
+    text = "\n\n".join("\n".join(sorted(hashes)) for hashes in roles)
+    return sha256(text.encode("ascii")).hexdigest()
 
 
 def _carve(

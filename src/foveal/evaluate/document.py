@@ -4,13 +4,13 @@ What each number means, with its formula and source: docs/metrics.md.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.core.errors import FovealError
+from foveal.core.errors import FovealError, ImageError
 from foveal.core.types import Measured
 from foveal.metrics.confusion import Confused
 from foveal.metrics.coverage_at_risk import CoverageAtRisk
@@ -164,6 +164,19 @@ class Report:
             "unreadable": [{"source": source, "error": error.as_json()} for source, error in self.unreadable],
             "provenance": dict(self.provenance),
         }
+
+    def without_names(self) -> "Report":
+        """Return the same report with numbers in place of the pictures' names: what a bundle may carry."""
+        return replace(
+            self,
+            worst_mistakes=tuple(
+                replace(one, source=f"#{place}") for place, one in enumerate(self.worst_mistakes)
+            ),
+            unreadable=tuple(
+                (f"#{place}", ImageError("it could not be used", code=error.code))
+                for place, (_, error) in enumerate(self.unreadable)
+            ),
+        )
 
 
 def _class_scores(scores: ClassScores, classes: tuple[str, ...]) -> dict[str, Any]:

@@ -30,7 +30,8 @@ class Chosen:
     Attributes:
         held_out: The pictures.
         unseen: `split`: they are the held-out part of the training data; `content`: none of them has the
-            content of a picture that was learned from; None: not known, the bundle alone does not say.
+            content of a picture that was learned from; `calibration`: neither, but some of them calibrated
+            confidence and thresholds; None: not known, the bundle alone does not say.
     """
 
     held_out: HeldOut
@@ -68,9 +69,11 @@ def choose(
         unseen, seed = "split", manifest.data.split_seed
     else:
         indices, name = _part(dataset, split)
-        unseen, seed = None if saved is None else "content", None
+        unseen, seed = None, None
         if saved is not None:
-            _check_overlap(dataset, hashes, indices, splits.fit_hashes(saved))
+            _check_overlap(dataset, hashes, indices, splits.hashes_of(saved, "fit"))
+            calibrated = splits.hashes_of(saved, "calib")
+            unseen = "calibration" if any(hashes[i] in calibrated for i in indices) else "content"
     if len(indices) == 0:
         raise DataError(f"{dataset.path} has no {name} picture", code="no_images", path=dataset.path)
     held_out = HeldOut.of_dataset(dataset, indices, manifest.preprocess, manifest.classes)
@@ -95,12 +98,13 @@ def _check_classes(dataset: Dataset, known: Sequence[str]) -> None:
 
 
 def _saved_split(path: Path, manifest: Manifest) -> Mapping[str, Any] | None:
-    """Return the run's split if it lies there and belongs to this bundle."""
+    """Return the run's split if it lies there and is the one that this bundle was trained with."""
     if not path.is_file():
         return None
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         belongs = document["schema"] == splits.SCHEMA and document["fingerprint"] == manifest.data.fingerprint
+        belongs = belongs and splits.saved_digest(document) == manifest.data.split_digest
     except (ValueError, TypeError, KeyError) as error:
         raise DataError(f"{path} is damaged: {error}", code="bad_split", path=path) from error
     return document if belongs else None
@@ -119,11 +123,19 @@ def _role(
     if role not in splits.ROLES:
         raise UsageError(f"there is no split {name!r}; the training made: {', '.join(splits.ROLES)}")
     if saved is not None:
-        order = {source: index for index, source in enumerate(dataset.sources)}
-        indices = np.array([order[source] for source, _ in saved[role]], dtype=np.int64)
+        made = splits.from_json(saved, dataset, fingerprint=manifest.data.fingerprint)
     else:
         inventory = inventories.take(dataset, progress=progress)
-        indices = splits.make(dataset, inventory, seed=manifest.data.split_seed).role(role)
+        made = splits.make(dataset, inventory, seed=manifest.data.split_seed)
+    if made.digest != manifest.data.split_digest:
+        raise DataError(
+            f"the split that {dataset.path} gives now is not the one that the bundle was trained with",
+            code="split_mismatch",
+            hint="name the run folder, whose split.json says which pictures were held out; "
+            "was groups.csv changed?",
+            path=dataset.path,
+        )
+    indices = made.role(role)
     if role == "fit":
         raise _learned(dataset.sources[indices[0]], len(indices), len(indices), dataset.path)
     return indices, role

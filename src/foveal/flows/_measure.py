@@ -26,5 +26,5 @@ def measure_bundle(bundle: Path, prepared: Prepared, *, threads: int, progress: 
     held_out = HeldOut.of_images(store.images, store.labels, prepared.dataset.sources, split.test)
     held_out = replace(held_out, fingerprint=split.fingerprint, split_seed=split.seed)
     measured = report(predictor, held_out, seed=split.seed, threads=threads, progress=progress)
-    archive.attach_report(bundle, measured.as_json())
+    archive.attach_report(bundle, measured.without_names().as_json())  # names of pictures stay in the run
     return replace(measured, bundle=str(bundle)).as_json()

@@ -1,7 +1,6 @@
 """The main job: check → train → export → calibrate → seal → evaluate → report."""
 
 import json
-import re
 import shutil
 import time
 from dataclasses import dataclass, replace
@@ -13,7 +12,6 @@ from foveal.core import files, machine, runs
 from foveal.core.errors import FovealError, NotFoundError
 from foveal.core.progress import Progress, silent
 from foveal.data import opening
-from foveal.data.archive import SUFFIXES
 from foveal.data.dataset import Dataset
 from foveal.export.sealing import Exported, bundle
 from foveal.flows._environment import compare_environment, environment, write_environment
@@ -22,22 +20,19 @@ from foveal.flows._measure import measure_bundle
 from foveal.flows._objective import make_objective
 from foveal.flows._prepare import STORE, Prepared, Wishes, prepare
 from foveal.flows._report import write_refusal, write_report
+from foveal.flows._run_folder import RECIPE, Command, bundle_name, read_command, start, undone_if_refused
 from foveal.flows._train_document import clock, train_document
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
+from foveal.train import checkpoint
 from foveal.train.loop import Examples, Fitted, fit, settings
 from foveal.train.plan import Plan, read_plan, write_plan
-from foveal.train.planning import Facts, plan_training
+from foveal.train.planning import Facts, check_recipe, plan_training
 from foveal.train.recipe import Recipe, read_recipe, write_recipe
 
+_LOG, _PLAN, _CHECKPOINTS = "log.txt", "plan.json", "checkpoints"
 _EXPORT_SECONDS = 11.0
 _PIXELS_PER_SECOND = 2.5e6
-# What a run writes; see docs/commands/train.md.
-_FILES = (
-    "*.foveal", "report.html", "metrics.json", "history.jsonl", "plan.json", "split.json", "findings.json",
-    "log.txt",
-)  # fmt: skip
-_FOLDERS = ("checkpoints", "figures", "model", STORE)
 
 
 @dataclass(frozen=True)
@@ -75,34 +70,47 @@ def train(
         recipe: What the user wants; None: all defaults.
         out: Run folder; None: `runs/train-<n>`.
         strict: Warnings of the check stop it.
-        force: Write into a folder that is not empty; what an earlier run left there is gone.
+        force: Write into a folder that holds an earlier run; what that left there is gone.
         progress: Told about every stage.
 
     Raises:
         DataError: The data would spoil the result.
         RecipeError: The recipe cannot be carried out.
-        WriteError: The run folder cannot be written.
+        UnknownNameError: The recipe names a model or an augmentation that is not there.
+        WriteError: The run folder cannot be written, holds something else than a run, or lies in the data.
     """
-    job = _Job(Path(data), recipe or Recipe(), strict, progress, time.monotonic())
-    dataset = opening.open(data)  # before a folder is made: a slip of the pen leaves nothing behind
+    job = _Job(recipe or Recipe(), Command(bundle_name(Path(data)), strict), progress, time.monotonic())
+    # All this before a folder is made: a slip of the pen leaves nothing behind.
+    check_recipe(job.recipe)
+    runs.keep_apart(out, Path(data))
+    dataset = opening.open(data)
+    made = out is None or not out.exists()
     run = runs.new_run("train", out=out, force=force)
+    empty = not any(run.iterdir())
     with runs.locked(run):
-        _empty(run)
-        write_recipe(job.recipe, run / "recipe.toml")
-        write_environment(run, environment(job.recipe))
-        return _carry_on(run, job, dataset)
+        with undone_if_refused(run, started_here=empty, made=made):
+            start(run, job.recipe, job.command, environment(job.recipe))
+            runs.mark_last(run)
+            prepared, plan = _decide(run, job, dataset)
+        return _carry_out(run, job, prepared, plan)
 
 
 def resume(
-    run: str | Path, data: str | Path, *, force: bool = False, progress: Progress = silent
+    run: str | Path,
+    data: str | Path,
+    *,
+    threads: int | None = None,
+    force: bool = False,
+    progress: Progress = silent,
 ) -> TrainResult:
     """Go on with a run that was stopped, killed or cut off, wherever it was.
 
     On the same machine with the same versions it ends in the weights that it would have ended in.
 
     Args:
-        run: The run folder.
-        data: The data it was started with.
+        run: The run folder, or `runs/last`.
+        data: The data it was started with, wherever they are now.
+        threads: From now on; None: as many as before.
         force: Go on elsewhere or with other versions, where the last digits will differ.
         progress: Told about every stage.
 
@@ -111,50 +119,80 @@ def resume(
         DataError: The data changed since.
         TemporaryError: Another process is working on the run.
         UsageError: This is another machine, number of threads or version, and `force` is off.
+        WriteError: The run folder cannot be written, or lies in the data.
     """
-    run = Path(run)
-    if not (run / "recipe.toml").is_file():
-        raise NotFoundError(f"{run} is no run that can be resumed: it has no recipe.toml", path=run)
-    job = _Job(Path(data), read_recipe(run / "recipe.toml"), False, progress, time.monotonic())
+    run = runs.find(run)
+    if not (run / RECIPE).is_file():
+        raise NotFoundError(f"{run} is no run that can be resumed: it has no {RECIPE}", path=run)
+    runs.keep_apart(run, Path(data))
+    before = read_recipe(run / RECIPE)
+    job = _Job(
+        before.changed(threads=threads), read_command(run, Path(data)), progress, started=time.monotonic()
+    )
     with runs.locked(run):
-        compare_environment(run, environment(job.recipe), force=force)
-        return _carry_on(run, job, opening.open(data))
+        moved = compare_environment(run, environment(job.recipe), force=force)
+        with undone_if_refused(run, started_here=False, made=False):
+            runs.mark_last(run)
+            prepared, plan = _decide(run, job, opening.open(data), moved=moved)
+        return _carry_out(run, job, prepared, plan)
 
 
 @dataclass(frozen=True)
 class _Job:
-    data: Path
     recipe: Recipe
-    strict: bool
+    command: Command
     progress: Progress
     started: float
 
-
-def _empty(run: Path) -> None:
-    """Remove what an earlier run left in a folder that is to be written anew; other files stay."""
-    for pattern in _FILES:
-        for path in run.glob(pattern):
-            path.unlink()
-    for name in _FOLDERS:
-        shutil.rmtree(run / name, ignore_errors=True)
+    @property
+    def threads(self) -> int:
+        return self.recipe.threads or machine.usable_cpus()
 
 
-def _carry_on(run: Path, job: _Job, dataset: Dataset) -> TrainResult:
-    """Do whatever the run has not done yet."""
-    job = replace(job, progress=Logged(job.progress, run / "log.txt"))
-    recipe, threads = job.recipe, job.recipe.threads or machine.usable_cpus()
+def _decide(
+    run: Path, job: _Job, dataset: Dataset, *, moved: dict[str, Any] | None = None
+) -> tuple[Prepared, Plan]:
+    """Read the data and plan the training, as far as that is not done yet.
+
+    Args:
+        run: The run folder.
+        job: What is wanted.
+        dataset: The data.
+        moved: What `env.json` has to say where the run goes on in another environment.
+    """
+    job = replace(job, progress=Logged(job.progress, run / _LOG))
     try:
-        wishes = Wishes(recipe.size, recipe.seed, job.strict, threads)
+        wishes = Wishes(job.recipe.size, job.recipe.seed, job.command.strict, job.threads)
         prepared = prepare(dataset, run, wishes, progress=job.progress)
-        plan = read_plan(run / "plan.json") or _plan(run, job, prepared)
+        if moved is not None:  # only now: data that are refused leave the run as it was
+            write_environment(run, moved)
+        if job.recipe != read_recipe(run / RECIPE):
+            write_recipe(job.recipe, run / RECIPE)
+        return prepared, _known_plan(run, job.threads) or _plan(run, job, prepared)
     except FovealError:
         shutil.rmtree(run / STORE, ignore_errors=True)  # refused: nothing will go on from it
         raise
-    runs.mark_last(run)
+
+
+def _known_plan(run: Path, threads: int) -> Plan | None:
+    """Return the plan of a run that has one, for this number of threads; its checkpoints come along."""
+    plan = read_plan(run / _PLAN)
+    if plan is None or plan.threads == threads:
+        return plan
+    moved = plan.model_copy(update={"threads": threads})
+    # The plan last: killed in between, the same is done again.
+    checkpoint.adopt(run / _CHECKPOINTS, plan=plan.digest, by=moved.digest)
+    write_plan(moved, run / _PLAN)
+    return moved
+
+
+def _carry_out(run: Path, job: _Job, prepared: Prepared, plan: Plan) -> TrainResult:
+    """Train as far as that is not done yet, and prove what comes out."""
+    job = replace(job, progress=Logged(job.progress, run / _LOG))
     with settings(plan):
         objective = make_objective(plan, prepared)
     fitted = fit(
-        objective, _examples(prepared, "fit"), plan, checkpoints=run / "checkpoints", progress=job.progress
+        objective, _examples(prepared, "fit"), plan, checkpoints=run / _CHECKPOINTS, progress=job.progress
     )
     return _finish(run, job, prepared, plan, fitted)
 
@@ -171,7 +209,7 @@ def _plan(run: Path, job: _Job, prepared: Prepared) -> Plan:
         seconds_left=None if deadline is None else lambda: deadline - time.monotonic(),
         progress=job.progress,
     )
-    write_plan(plan, run / "plan.json")
+    write_plan(plan, run / _PLAN)
     job.progress("plan", 1, 1, plan.reasons["length"])
     return plan
 
@@ -185,7 +223,7 @@ def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan, fitted: Fitted
     recognizers.save(recognizer, run / "model")
     files.write_text(run / "history.jsonl", "".join(json.dumps(row) + "\n" for row in fitted.history))
     job.progress("export", 0, 1)
-    exported = _export(recognizer, prepared, run / f"{_name(job.data)}.foveal", threads=plan.threads)
+    exported = _export(recognizer, prepared, run / f"{job.command.name}.foveal", threads=plan.threads)
     job.progress("export", 1, 1)
     evaluation = None
     if exported.bundle is None:
@@ -210,7 +248,12 @@ def _export(recognizer: Recognizer, prepared: Prepared, path: Path, *, threads: 
         path,
         calib=_examples(prepared, "calib"),
         test=_examples(prepared, "test"),
-        data=Data(fingerprint=split.fingerprint, split_seed=split.seed, images=images),
+        data=Data(
+            fingerprint=split.fingerprint,
+            split_seed=split.seed,
+            images=images,
+            split_digest=split.digest,
+        ),
         threads=threads,
     )
 
@@ -227,11 +270,3 @@ def _after_seconds(prepared: Prepared) -> float:
     pixels = prepared.preprocess.size**2
     looked_at = len(prepared.split.calib) + len(prepared.split.test) + 4000
     return _EXPORT_SECONDS + looked_at * pixels / _PIXELS_PER_SECOND
-
-
-def _name(data: Path) -> str:
-    """Return the bundle's name: that of the data, without endings and odd characters."""
-    stem = data.resolve().name
-    for ending in sorted(SUFFIXES, key=len, reverse=True):
-        stem = stem.removesuffix(ending)
-    return re.sub(r"[^\w.-]+", "-", stem).strip("-.") or "recognizer"

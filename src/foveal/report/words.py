@@ -172,16 +172,21 @@ def proof_without_error(n: int) -> float:
 
 
 def unseen(document: Document) -> bool:
-    """Return whether it is known that the recognizer did not learn from these images.
+    """Return whether it is known that the recognizer has nothing from these images.
 
     A training measures what it held out; an evaluation says in its provenance how it knows, or None.
     """
-    return bool(document["provenance"].get("unseen", "split"))
+    return document["provenance"].get("unseen", "split") in ("split", "content")
 
 
 def _perhaps_seen(document: Document) -> list[str]:
     if unseen(document):
         return []
+    if document["provenance"]["unseen"] == "calibration":
+        return [
+            "That these images are new to it: some of them calibrated it, so confidence, declining and sets "
+            "look better than they are."
+        ]
     return [
         "That these images are new to it: if it learned from some, the numbers flatter. "
         "Evaluate the run folder instead of the bundle to have that checked."
