@@ -18,7 +18,7 @@ from foveal.flows import evaluate as flow
 from foveal.tasks.classify.decode import Abstain, Conformal, Decision
 
 
-def report(*, threshold: float | None = 0.8) -> Report:
+def report(*, threshold: float | None = 0.8, dog: str = "[red]dog", source: str = "x.png") -> Report:
     """Return a report of 60 pictures of two of three classes."""
     rng = np.random.default_rng(0)
     labels = np.arange(60) % 2
@@ -30,7 +30,7 @@ def report(*, threshold: float | None = 0.8) -> Report:
     found = measure(
         (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32),
         labels,
-        classes=("cat", "[red]dog", "owl"),
+        classes=("cat", dog, "owl"),
         decision=decision,
     )
     return Report(
@@ -39,7 +39,7 @@ def report(*, threshold: float | None = 0.8) -> Report:
             "bundle": "a.foveal",
             "digest": "d",
             "robustness": (Disturbed("gaussian_blur", 3, Measured(0.5, 0.4, 0.6, 60, "clopper-pearson")),),
-            "unreadable": (("x.png", ImageError("it ends early", code="truncated")),),
+            "unreadable": ((source, ImageError("it ends early", code="truncated")),),
             "provenance": {"images_per_second": 123.4, "unseen": "split"},
         }
     )
@@ -91,6 +91,17 @@ def test_text_says_with_intervals_what_is_good_weak_and_not_proven(measured, cap
     assert "[red]dog" in text, "a class name is no markup"
     assert "x.png: it ends early" in text
     assert "Nothing is known about “owl”" in text
+
+
+def test_control_characters_in_names_are_never_printed(measured, capsys):
+    measured["report"] = report(dog="\x1b[2J\ndog", source="in/\x1b]0;x\x07.png")
+
+    assert _main.run(["evaluate", "run", "data", "-q"]) == 0
+
+    text = capsys.readouterr().out
+    assert all(line.isprintable() for line in text.splitlines())
+    assert r"\x1b[2J\ndog" in text
+    assert r"in/\x1b]0;x\x07.png: it ends early" in text
 
 
 def test_text_says_when_the_calibration_part_was_measured(measured, capsys):

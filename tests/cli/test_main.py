@@ -1,6 +1,7 @@
 """The `foveal` command itself: help, version, unknown commands, bugs, broken pipes."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -8,10 +9,11 @@ import pytest
 
 import foveal
 from foveal import cli
-from foveal.cli import _main
+from foveal.cli import _frame, _main
 from foveal.core import catalog
 from foveal.core.errors import WriteError
 
+FOVEAL = [sys.executable, "-c", "from foveal.cli import main; main()"]
 COMMANDS = catalog.names(cli)
 
 
@@ -35,6 +37,15 @@ def test_every_command_has_help_with_exit_codes_and_json(name, capsys):
     text = capsys.readouterr().out
     assert "Exit codes" in text
     assert "--json" in text
+
+
+def test_without_a_command_the_help_is_printed_and_no_error(capsys):
+    assert _main.run([]) == 2
+
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert captured.out.startswith("Usage: foveal")
+    assert all(name in captured.out for name in COMMANDS)
 
 
 def test_an_unknown_command_is_a_usage_error(capsys):
@@ -69,6 +80,52 @@ def test_an_error_shows_its_hint_and_with_v_its_traceback(monkeypatch, capsys):
     assert capsys.readouterr().err == "foveal: error: no room\n  free some\n"
     assert _main.run(["models", "-v"]) == 73
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_control_characters_of_a_message_are_never_printed(monkeypatch, capsys):
+    def refused(folder, name):
+        raise WriteError("no \x1b[2J\nroom", hint="free \x07some", path="x")
+
+    monkeypatch.setattr(_main.catalog, "find", refused)
+
+    assert _main.run(["models"]) == 73
+    assert capsys.readouterr().err == "foveal: error: no \\x1b[2J\\nroom\n  free \\x07some\n"
+    assert _main.run(["models", "-v"]) == 73
+    assert "\x1b" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("encoding", ["utf-8:strict", "utf-8:surrogateescape", "ascii", "latin-1"])
+def test_a_name_that_is_no_utf8_gives_one_valid_document(encoding):
+    ended = subprocess.run(
+        [*FOVEAL, "predict", b"\xc3\xa4no\xff.foveal", "a.jpg", "--json"],
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+    )
+
+    document = json.loads(ended.stdout.decode("utf-8", "strict"))
+    assert document["error"]["path"] == "äno\\xff.foveal"
+    assert document["error"]["code"] == "not_found"
+    assert ended.stdout.count(b"\n") == 1
+    assert ended.stderr == b""
+    assert ended.returncode == 66
+
+
+def test_json_is_one_line_without_control_characters(capsys):
+    text = "".join(map(chr, [*range(160), 0x2028, 0x2029]))
+
+    _frame.print_json({text: [text]})
+
+    out = capsys.readouterr().out
+    assert json.loads(out) == {text: [text]}
+    assert out.removesuffix("\n").isprintable()
+
+
+def test_halves_of_letters_are_valid_in_json(capsys):
+    _frame.print_json({"name": "a\ud800b\udcff\U0001f642"})
+
+    out = capsys.readouterr().out
+    assert json.loads(out.encode()) == {"name": "a\ud800b\\xff\U0001f642"}
 
 
 def test_a_reader_that_goes_away_is_no_bug():

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import pickle
 import shutil
 import subprocess
@@ -89,6 +90,39 @@ def test_pattern_that_the_shell_left_alone_is_expanded(predict, pattern, expecte
     assert list(answers(predict(pattern, "--json")[1])) == expected
 
 
+@pytest.mark.parametrize("pattern", ["in/**", "./in/**", "i?/**/*", "**", "**/**/*"])
+def test_pattern_that_matches_a_folder_and_what_is_in_it_names_each_file_once(predict, pattern) -> None:
+    Path("in/deep/__MACOSX").mkdir()
+    shutil.copy("in/red.png", "in/deep/__MACOSX/red.png")
+    Path("in/deep/around").symlink_to("..")
+    Path("in/gone.png").symlink_to("nowhere")
+    shutil.copy("in/red.png", "in/deep.png")
+
+    found = [p["source"] for p in json.loads(predict(pattern, "--json")[1])["predictions"]]
+
+    assert sorted(Path(source).as_posix() for source in found if "around" not in source) == [
+        "in/bad.jpg",
+        "in/blue.png",
+        "in/deep.png",
+        "in/deep/__MACOSX/red.png",
+        "in/deep/green.png",
+        "in/gone.png",
+        "in/notes.txt",
+        "in/red.png",
+    ]
+
+
+def test_file_that_is_named_twice_is_answered_twice(predict) -> None:
+    out = predict("in/red.png", "in/*.png", "in/red.png", "--json")[1]
+
+    assert [p["source"] for p in json.loads(out)["predictions"]] == [
+        "in/red.png",
+        "in/blue.png",
+        "in/red.png",
+        "in/red.png",
+    ]
+
+
 def test_file_whose_name_looks_like_a_pattern_is_a_file(predict) -> None:
     shutil.copy("in/red.png", "in/[1].png")
 
@@ -173,6 +207,23 @@ def test_name_that_is_no_utf8_is_written_with_escapes(predict) -> None:
         code, out, _ = predict("in", style)
         assert code == 0
         assert r"in/\xe4.png" in out.replace("\\\\", "\\")
+
+
+@pytest.mark.parametrize("style", ["--csv", "--quiet", "--jsonl"])
+def test_letters_that_the_terminal_lacks_do_not_end_it(bundle, folder, style) -> None:
+    shutil.copy("in/red.png", "in/ä–.png")
+
+    ended = subprocess.run(
+        [*FOVEAL, "predict", str(bundle), "in/ä–.png", "in/bad.jpg", style],
+        capture_output=True,
+        check=False,
+        cwd=folder,
+        env={**os.environ, "PYTHONIOENCODING": "ascii:strict"},
+    )
+
+    assert ended.returncode == 0
+    assert b"2013.png" in ended.stdout
+    assert b"in/bad.jpg" in ended.stdout
 
 
 def test_undecided_threshold_is_null(predict, make_bundle, folder) -> None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Union
 
+from foveal.cli._frame import print_json
 from foveal.core.text import visible
 from foveal.core.types import Label
 
@@ -21,7 +22,7 @@ _WIDEST = 24  # letters of a column of names
 
 def as_lines(answer: Answer) -> None:
     """Print one JSON object on one line."""
-    print(json.dumps(answer.as_json(), ensure_ascii=False, allow_nan=False), flush=True)
+    print_json(answer.as_json())
 
 
 def as_table() -> Print:

@@ -1,6 +1,8 @@
 """What every command shares: options, the one document on stdout, talk on stderr."""
 
+import codecs
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -8,10 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from foveal.core.text import printable, visible
+
 if TYPE_CHECKING:
     from rich.console import Console
 
 ERROR_SCHEMA = "foveal.error/1"
+_FOREIGN_BYTES = re.compile("[\udc80-\udcff]+")  # how Python holds the bytes of a name that is no UTF-8
+_CONTROLS = re.compile("[\x7f-\x9f\u2028\u2029]")  # these JSON leaves as they are; some also end a line
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no talk.")]
@@ -20,12 +26,29 @@ Strict = Annotated[bool, typer.Option("--strict", help="Stop at warnings of the 
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Every random choice follows from it.")]
 Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Default: all processors we may use.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder to write; default runs/train-<n>.")]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace the file or the run that is there.")]
 
 
-def talk(message: str) -> None:
-    """Say something to the person, on stderr; never part of the result."""
-    print(f"foveal: {message}", file=sys.stderr, flush=True)
+def talk(message: str, *more: str) -> None:
+    """Say something to the person, on stderr, in one or more lines; never part of the result."""
+    lines = "\n  ".join(map(visible, (message, *more)))
+    print(f"foveal: {lines}", file=sys.stderr, flush=True)
+
+
+def print_json(document: dict[str, Any]) -> None:
+    r"""Print a document on one line of stdout: valid JSON and valid UTF-8, whatever names are in it.
+
+    Bytes of a name that are no UTF-8 become `\xe4`, as everywhere. Where stdout has another encoding, only
+    ASCII is written.
+    """
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False)
+    if not text.isascii() or "\x7f" in text:
+        text = _FOREIGN_BYTES.sub(lambda found: printable(found[0]).replace("\\", "\\\\"), text)
+        text = _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+        if codecs.lookup(sys.stdout.encoding or "utf-8").name != "utf-8":
+            text = json.dumps(json.loads(text))
+    # What is left of halves of letters, \ud800, came from no file name; as an escape it is valid JSON.
+    print(text.encode("utf-8", "backslashreplace").decode(), flush=True)
 
 
 def emit(
@@ -47,7 +70,7 @@ def emit(
         typer.Exit: When `exit_code` is not 0.
     """
     if as_json:
-        print(json.dumps(document, ensure_ascii=False, allow_nan=False), flush=True)
+        print_json(document)
     else:
         from rich.console import Console  # here: who asks for JSON does not wait for it
 

@@ -1,6 +1,6 @@
 """Find the command, run it, and turn every way it can end into the contract's exit code."""
 
-import json
+import io
 import os
 import signal
 import sys
@@ -14,9 +14,10 @@ from typer.core import TyperCommand, TyperGroup
 
 import foveal
 from foveal import cli
-from foveal.cli._frame import ERROR_SCHEMA, talk
+from foveal.cli._frame import ERROR_SCHEMA, print_json, talk
 from foveal.core import catalog
-from foveal.core.errors import FovealError
+from foveal.core.errors import FovealError, UsageError
+from foveal.core.text import visible
 
 _EPILOG = """Exit codes: 0 ok, 1 bug in foveal, 2 usage, 10 a gate failed, 65 bad data, 66 input not found,
 69 missing extra or device, 73 cannot write, 75 try again, 78 bad recipe, 130/143 interrupted (everything so
@@ -48,7 +49,6 @@ _app = typer.Typer(
     name="foveal",
     cls=_Commands,
     add_completion=False,
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     help="From the images you have to a small, fast, proven image recognizer.",
@@ -57,15 +57,23 @@ _app = typer.Typer(
 
 
 @_app.callback(invoke_without_command=True)
-def _root(version: bool = typer.Option(False, "--version", help="Show the version and exit.")) -> None:
+def _root(
+    context: typer.Context,
+    version: bool = typer.Option(False, "--version", help="Show the version and exit."),
+) -> None:
     if version:
         print(foveal.__version__)
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit(UsageError.exit_code)  # a script that forgot the command should notice
 
 
 def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
     signal.signal(signal.SIGTERM, _terminate)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a letter that the terminal lacks is no reason to end
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
 
 
@@ -77,7 +85,7 @@ def run(arguments: Sequence[str]) -> int:
         return _run(list(arguments))
     except FovealError as error:
         if verbose:
-            traceback.print_exc()
+            _print_traceback()
         return _fail(error.as_json(), error.exit_code, as_json=as_json)
     except KeyboardInterrupt:
         return _fail(_stopped("interrupted"), _INTERRUPTED, as_json=as_json)
@@ -88,7 +96,7 @@ def run(arguments: Sequence[str]) -> int:
         return 141
     except Exception as error:
         if verbose:
-            traceback.print_exc()
+            _print_traceback()
         message = f"{type(error).__name__}: {error}"
         hint = "this is a bug in foveal; run it again with -v and report what it prints"
         return _fail({"code": "internal", "message": message, "hint": hint, "path": None}, 1, as_json=as_json)
@@ -120,11 +128,15 @@ def _stopped(how: str) -> dict[str, object]:
 
 def _fail(problem: dict[str, object], exit_code: int, *, as_json: bool) -> int:
     if as_json:
-        print(json.dumps({"schema": ERROR_SCHEMA, "ok": False, "error": problem}, ensure_ascii=False))
+        print_json({"schema": ERROR_SCHEMA, "ok": False, "error": problem})
     else:
-        hint = f"\n  {problem['hint']}" if problem["hint"] else ""
-        talk(f"error: {problem['message']}{hint}")
+        talk(f"error: {problem['message']}", *([str(problem["hint"])] if problem["hint"] else []))
     return exit_code
+
+
+def _print_traceback() -> None:
+    for line in traceback.format_exc().splitlines():
+        print(visible(line), file=sys.stderr)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

@@ -9,6 +9,7 @@ from rich.console import Console
 from foveal.cli._frame import Force, Json, Quiet, Seed, Threads, Verbose, emit
 from foveal.cli._progress import progress
 from foveal.core.extras import need
+from foveal.core.text import visible
 
 if TYPE_CHECKING:
     from foveal.evaluate.document import Report
@@ -59,7 +60,7 @@ def _show(console: Console, found: "Report", page: Path | None) -> None:
     rate = document["provenance"]["images_per_second"]
 
     def line(title: str, text: str) -> None:
-        console.print(f"{title:<12}{text}", markup=False)
+        console.print(f"{title:<12}{visible(text)}", markup=False)  # names are the user's
 
     line("measured", f"{document['bundle']}, {rate:,.0f} images/s")
     how = _UNSEEN[document["provenance"]["unseen"]]

@@ -13,3 +13,12 @@ def visible(text: str) -> str:
         letter if letter.isprintable() else letter.encode("unicode_escape", "backslashreplace").decode()
         for letter in text
     )
+
+
+def printable(name: str) -> str:
+    r"""Return a file's name as text that can be written anywhere; bytes that are no UTF-8 become `\xe4`.
+
+    >>> print(printable("a\udce4.png"))
+    a\xe4.png
+    """
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
