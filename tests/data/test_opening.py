@@ -77,6 +77,7 @@ def test_two_layouts_in_one_folder_are_ambiguous_until_one_is_named(folder: Fold
     with pytest.raises(DataError, match="could be idx or image_folder") as raised:
         data.open(root)
     assert raised.value.code == "ambiguous_layout"
+    assert raised.value.hint == "put each set into a folder of its own, and name the one you mean"
     assert data.open(root, "image_folder").classes == ("cat", "dog")
 
 

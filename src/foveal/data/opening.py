@@ -43,7 +43,7 @@ def open(path: str | Path, format: str | None = None) -> Dataset:  # noqa: A001,
         raise DataError(
             f"{path} could be {' or '.join(fitting)}",
             code="ambiguous_layout",
-            hint=f"say which: --format {fitting[0]}",
+            hint="put each set into a folder of its own, and name the one you mean",
             path=path,
         )
     reasons = "; ".join(f"{name} ({readers[name].looks_for}): {lack}" for name, lack in lacks.items())
