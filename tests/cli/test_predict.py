@@ -100,6 +100,7 @@ def test_pattern_that_matches_a_folder_and_what_is_in_it_names_each_file_once(pr
 
     found = [p["source"] for p in json.loads(predict(pattern, "--json")[1])["predictions"]]
 
+    assert len(set(found)) == len(found)
     assert sorted(Path(source).as_posix() for source in found if "around" not in source) == [
         "in/bad.jpg",
         "in/blue.png",

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.core.errors import ImageError, NotFoundError, UsageError
+from foveal.core.text import printable
 from foveal.data.decode import LIMITS
-from foveal.data.formats.image_folder import printable
 from foveal.data.pictures import RawPicture
 from foveal.data.preprocess import Preprocess
 from foveal.data.tree import read_regular

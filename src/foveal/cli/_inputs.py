@@ -7,16 +7,16 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from foveal.data.formats.image_folder import is_picture
-from foveal.data.tree import folder_tree
+from foveal.data.suffixes import is_picture
+from foveal.data.tree import folder_tree, is_clutter
 
 
 def paths(inputs: Sequence[str], *, null: bool = False) -> Iterator[str]:
     """Yield the files that are meant, one after the other, as they are needed.
 
     A folder stands for all pictures below it, by their suffix, in the order of their names; a pattern
-    that the shell left alone for what it matches; `-` for a list on stdin. A file that does not exist
-    is yielded too: whoever reads it says so.
+    that the shell left alone for what it matches, each file once; `-` for a list on stdin. A file that
+    does not exist is yielded too: whoever reads it says so.
 
     Args:
         inputs: What the person wrote.
@@ -30,10 +30,28 @@ def paths(inputs: Sequence[str], *, null: bool = False) -> Iterator[str]:
             for name in _listed(null=null):
                 yield from _below(name)
         elif glob.has_magic(text) and _mode(text) == 0:
-            for name in sorted(glob.iglob(text, recursive=True)):  # noqa: PTH207 (Path refuses absolute patterns)
-                yield from _below(name)
+            yield from _matching(text)
         else:
             yield from _below(text)
+
+
+def _matching(pattern: str) -> Iterator[str]:
+    listed: set[Path] = set()  # folders: far fewer than the pictures in them
+    for name in sorted(set(glob.iglob(pattern, recursive=True))):  # noqa: PTH207 (Path refuses absolute patterns)
+        path = Path(name)
+        is_folder = stat.S_ISDIR(_mode(name))
+        if (is_folder or (is_picture(name) and stat.S_ISREG(_mode(name)))) and _is_listed(path, listed):
+            continue
+        if is_folder:
+            listed.add(path)
+        yield from _below(name)
+
+
+def _is_listed(path: Path, listed: set[Path]) -> bool:
+    """Return whether one of the folders has been listed and its list, which leaves clutter out, has this."""
+    return any(
+        folder in listed and not is_clutter(path.relative_to(folder).as_posix()) for folder in path.parents
+    )
 
 
 def _below(name: str) -> Iterator[str]:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from foveal.core.types import Finding
 from foveal.data.checks._words import EXAMPLES, counted
 from foveal.data.dataset import Dataset
-from foveal.data.formats.image_folder import is_picture
 from foveal.data.inventory import Inventory
 from foveal.data.split import Split
+from foveal.data.suffixes import is_picture
 
 
 def left_out(dataset: Dataset, inventory: Inventory, split: Split | None) -> Iterator[Finding]:

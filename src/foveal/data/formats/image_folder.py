@@ -7,11 +7,13 @@ from typing import NamedTuple
 import numpy as np
 
 from foveal.core.errors import DataError
+from foveal.core.text import printable
 from foveal.data.dataset import Dataset
 from foveal.data.decode import LIMITS
 from foveal.data.formats._format import Format
 from foveal.data.formats._groups import GROUPS, read_groups
 from foveal.data.pictures import FilePicture
+from foveal.data.suffixes import is_picture
 from foveal.data.tree import Tree, below
 
 _SPLITS = {
@@ -24,26 +26,12 @@ _SPLITS = {
     "testing": "test",
 }
 _ORDER = ("train", "val", "test")
-# What is meant to be a picture. Those we cannot read are listed too: they become findings, not silence.
-_PICTURES = frozenset(
-    suffix
-    for group in (
-        "bmp gif jfif jpe jpeg jpg mpo png webp",
-        "arw avif cr2 dng heic heif ico j2k jp2 jxl nef pbm pgm pnm ppm psd svg tga tif tiff",
-    )
-    for suffix in group.split()
-)
 
 
 class _Row(NamedTuple):
     split: str
     label: str
     name: str
-
-
-def is_picture(name: str) -> bool:
-    """Return whether a file's name says that it is meant to be a picture, of any format."""
-    return name.rpartition("/")[2].rpartition(".")[2].lower() in _PICTURES
 
 
 def _lacks(tree: Tree) -> str | None:
@@ -125,11 +113,6 @@ def _rows(tree: Tree, splits: dict[str, str]) -> Iterable[_Row]:
 
 def _nfc(name: str) -> str:
     return unicodedata.normalize("NFC", printable(name))
-
-
-def printable(name: str) -> str:
-    r"""Return a file's name as text that can be written anywhere; bytes that are no UTF-8 become `\xe4`."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _read(tree: Tree) -> Dataset:

@@ -1,0 +1,20 @@
+"""What the name of a file says that it is meant to be."""
+
+# Those we cannot read are listed too: they become findings, not silence.
+_PICTURES = frozenset(
+    suffix
+    for group in (
+        "bmp gif jfif jpe jpeg jpg mpo png webp",
+        "arw avif cr2 dng heic heif ico j2k jp2 jxl nef pbm pgm pnm ppm psd svg tga tif tiff",
+    )
+    for suffix in group.split()
+)
+
+
+def is_picture(name: str) -> bool:
+    """Return whether a file's name says that it is meant to be a picture, of any format.
+
+    >>> is_picture("cat/1.JPG"), is_picture("cat/notes.txt")
+    (True, False)
+    """
+    return name.rpartition("/")[2].rpartition(".")[2].lower() in _PICTURES
