@@ -2,22 +2,26 @@
 
 import io
 import lzma
+import random
 import stat
 import struct
 import tarfile
 import threading
 import time
+import tracemalloc
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from foveal.core.errors import DataError, ImageError, WriteError
-from foveal.data import archive
+from foveal.data import unpacking
 from foveal.data.archive import ArchiveLimits, archive_tree, is_archive
 
 NAMES = ("train/cat/1.png", "train/dog/2.png", "train/dog/deep/3.png")
+CENTRAL, LOCAL = b"PK\x01\x02", b"PK\x03\x04"  # signatures of a zip's headers
 TAR_MODES = ("w", "w:gz", "w:xz", "w:bz2")
 
 
@@ -43,6 +47,15 @@ def odd_member(path: Path, change: Callable[[tarfile.TarInfo], None]) -> Path:
         member = tarfile.TarInfo("cat/1.png")
         change(member)
         file.addfile(member)
+    return path
+
+
+def overwrite(path: Path, after: bytes, offset: int, content: bytes) -> Path:
+    """Overwrite what lies `offset` bytes behind the start of the last `after`."""
+    whole = bytearray(path.read_bytes())
+    place = whole.rindex(after) + offset
+    whole[place : place + len(content)] = content
+    path.write_bytes(bytes(whole))
     return path
 
 
@@ -87,7 +100,7 @@ def test_a_full_disk_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.Monke
         def write(self, _: object) -> int:
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(archive.tempfile, "SpooledTemporaryFile", lambda max_size: Full())
+    monkeypatch.setattr(unpacking.tempfile, "SpooledTemporaryFile", lambda max_size: Full())
 
     with pytest.raises(WriteError, match="no room to decompress") as raised:
         archive_tree(make_tar(tmp_path / "data", "w:gz"))
@@ -122,7 +135,7 @@ def test_threads_read_the_right_members(tmp_path: Path, monkeypatch: pytest.Monk
             time.sleep(1e-5)  # now it is another thread's turn
             return reached
 
-    monkeypatch.setattr(archive.tempfile, "SpooledTemporaryFile", lambda max_size: Hesitant())
+    monkeypatch.setattr(unpacking.tempfile, "SpooledTemporaryFile", lambda max_size: Hesitant())
     names = tuple(f"cat/{i}.png" for i in range(50))
     trees = [
         archive_tree(make_tar(tmp_path / "a.tar.gz", "w:gz", names)),
@@ -328,3 +341,186 @@ def test_nothing_is_ever_written_beside_or_above(tmp_path: Path) -> None:
 
     assert code_of(inner / "a.tar.gz") == "archive_unsafe"
     assert list(tmp_path.iterdir()) == [inner]
+
+
+def test_a_zip_of_a_version_from_the_future_is_refused(tmp_path: Path) -> None:
+    path = overwrite(make_zip(tmp_path / "a.zip"), CENTRAL, 6, struct.pack("<H", 99))
+
+    with pytest.raises(DataError, match=r"is no readable zip: zip file version 9\.9") as raised:
+        archive_tree(path)
+    assert raised.value.code == "archive_corrupt"
+
+
+@pytest.mark.parametrize(
+    ("after", "offset", "content"),
+    [
+        (LOCAL, 30, b"\xff"),  # a name that is no UTF-8
+        (CENTRAL, 10, struct.pack("<H", 99)),  # a method that nobody knows
+        (CENTRAL, 42, struct.pack("<I", 2**31)),  # a place behind the end
+    ],
+)
+def test_a_member_that_cannot_be_opened_is_one_unreadable_picture(
+    after: bytes, offset: int, content: bytes, tmp_path: Path
+) -> None:
+    path = make_zip(tmp_path / "a.zip", ("cat/1.png", "cat/é.png"))
+    tree = archive_tree(overwrite(path, after, offset, content))
+
+    with pytest.raises(ImageError, match=r"'cat/é\.png' cannot be read") as raised:
+        tree.read("cat/é.png", at_most=100)
+    assert raised.value.code == "corrupt"
+    assert tree.read("cat/1.png", at_most=100) == b"content of cat/1.png"
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_member_of_another_method_is_unpacked_no_further_than_asked(method: int, tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    noise = b"".join(bytes([value]) * 20 for value in random.Random(0).randbytes(250_000))
+    with zipfile.ZipFile(path, "w", method) as file:
+        file.writestr("cat/1.png", noise)
+    tree = archive_tree(path)
+    tracemalloc.start()
+    content = tree.read("cat/1.png", at_most=2**19)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert content == noise[: 2**19 + 1]
+    assert most < 13 * 2**20, "of which LZMA's dictionary takes 8"
+
+
+PAX_DAMAGE = {
+    "sparse map": {"GNU.sparse.map": "x"},
+    "sparse version": {"GNU.sparse.major": "1", "GNU.sparse.minor": "0"},
+    "negative length": {"size": "-5"},
+}
+
+
+@pytest.mark.parametrize("name", PAX_DAMAGE)
+@pytest.mark.parametrize("place", ["first", "later"])
+def test_a_bad_extended_header_is_no_readable_tar(name: str, place: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    with tarfile.open(path, "w") as file:
+        if place == "later":
+            file.addfile(tarfile.TarInfo("cat/0.png"))
+        member = tarfile.TarInfo("cat/1.png")
+        member.pax_headers = PAX_DAMAGE[name]
+        file.addfile(member, io.BytesIO())
+
+    with pytest.raises(DataError, match="is no readable tar") as raised:
+        archive_tree(path)
+    assert raised.value.code == ("not_an_archive" if place == "first" else "archive_corrupt")
+
+
+def test_headers_nested_without_end_are_no_readable_tar(tmp_path: Path) -> None:
+    link = tarfile.TarInfo("././@LongLink")
+    link.type = tarfile.GNUTYPE_LONGNAME
+    path = tmp_path / "a.tar"
+    path.write_bytes(link.tobuf() * 1900)
+
+    assert code_of(path) == "not_an_archive"
+
+
+def test_a_tar_that_can_no_longer_be_read_is_an_unreadable_picture(tmp_path: Path) -> None:
+    class Failing(io.BytesIO):
+        def read(self, *_: int) -> bytes:
+            raise OSError(5, "Input/output error")
+
+    tree = archive_tree(make_tar(tmp_path / "a.tar"))
+    shared = next(cell.cell_contents for cell in tree.fetch.__closure__ if hasattr(cell.cell_contents, "at"))
+    shared.file.close()
+    shared.file = Failing()
+
+    with pytest.raises(ImageError, match=r"cat/1\.png' cannot be read: Input/output error") as raised:
+        tree.read(NAMES[0], at_most=100)
+    assert raised.value.code == "io_error"
+
+
+def test_xz_takes_no_more_memory_than_allowed(tmp_path: Path) -> None:
+    path = make_tar(tmp_path / "a.tar.xz", "w:xz")
+    content = bytearray(path.read_bytes())
+    assert content[14:16] == b"\x21\x01", "LZMA2 and one byte of properties"
+    content[16] = 40  # a dictionary of 4 GiB
+    content[20:24] = struct.pack("<I", zlib.crc32(content[12:20]))
+    path.write_bytes(bytes(content))
+
+    with pytest.raises(DataError, match="more than 268435456 bytes of memory to decompress") as raised:
+        archive_tree(path)
+    assert raised.value.code == "archive_limit"
+
+
+def test_an_xz_of_several_streams_is_read_whole(tmp_path: Path) -> None:
+    plain = make_tar(tmp_path / "a.tar").read_bytes()
+    path = tmp_path / "a.tar.xz"
+    streams = lzma.compress(plain[:700]) + bytes(2**20 + 8) + lzma.compress(plain[700:]) + bytes(4)
+
+    path.write_bytes(streams)
+    assert tuple(archive_tree(path).files) == NAMES
+    path.write_bytes(streams + b"something else")
+    assert code_of(path) == "archive_corrupt"
+
+
+def test_a_zips_table_of_contents_is_limited_before_it_is_read(tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "a.zip", tuple(f"cat/{i}.png" for i in range(1000)))
+
+    assert len(archive_tree(path, limits=ArchiveLimits(index_bytes=2**16)).files) == 1000
+    with pytest.raises(DataError, match="a table of contents of more than 50000 bytes") as raised:
+        archive_tree(path, limits=ArchiveLimits(index_bytes=50_000))
+    assert raised.value.code == "archive_limit"
+
+
+def test_a_zips_members_are_counted_before_there_is_an_object_for_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_zip(tmp_path / "a.zip", tuple(f"cat/{i}.png" for i in range(1000)))
+    overwrite(path, b"PK\x05\x06", 8, struct.pack("<HH", 1, 1))  # it says that there is one
+    made: list[str] = []
+
+    class Counted(zipfile.ZipInfo):
+        def __init__(self, name: str) -> None:
+            super().__init__(name)
+            made.append(name)
+
+    monkeypatch.setattr(zipfile, "ZipInfo", Counted)
+
+    assert code_of(path, members=999) == "archive_limit"
+    assert made == []
+
+
+def test_memory_is_only_taken_for_a_table_of_contents_that_is_there(tmp_path: Path) -> None:
+    path = make_zip(tmp_path / "a.zip")
+    with path.open("ab") as file:  # behind the members: zip64 records that announce a table of 2 ** 62 bytes
+        file.write(struct.pack("<4sQ2H2I4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 3, 3, 2**62, 0))
+        file.write(struct.pack("<4sIQI", b"PK\x06\x07", 0, 0, 1))
+        file.write(struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 3, 3, 2**32 - 1, 2**32 - 1, 0))
+
+    assert code_of(path) == "archive_corrupt"
+
+
+def test_members_may_be_longer_than_the_table_of_contents(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("cat/1.png", bytes(10_000))
+
+    assert archive_tree(path, limits=ArchiveLimits(index_bytes=500)).read("cat/1.png", at_most=10_000)
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_what_a_tar_says_about_one_member_is_limited(kind: int, tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    with tarfile.open(path, "w", format=kind) as file:
+        for i in range(5):
+            file.addfile(tarfile.TarInfo(f"cat/{i}{'x' * 3000}.png"))
+
+    assert len(archive_tree(path, limits=ArchiveLimits(header_bytes=6000)).files) == 5
+    with pytest.raises(DataError, match="more than 4000 bytes of header") as raised:
+        archive_tree(path, limits=ArchiveLimits(header_bytes=4000))
+    assert raised.value.code == "archive_limit"
+    assert code_of(path, index_bytes=15_000) == "archive_limit"
+
+
+def test_fields_that_hold_for_all_members_of_a_tar_are_limited(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    fields = {f"field {i}": "x" for i in range(101)}
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT, pax_headers=fields) as file:
+        file.addfile(tarfile.TarInfo("cat/1.png"))
+
+    assert code_of(path) == "archive_limit"

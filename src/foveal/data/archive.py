@@ -5,49 +5,34 @@ temporary. Names that would escape, clash or point elsewhere are refused even th
 extracted here: the next tool would extract them.
 """
 
-import bz2
-import gzip
 import lzma
 import re
 import stat
+import struct
 import tarfile
-import tempfile
 import threading
 import weakref
 import zipfile
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
-from io import BufferedIOBase
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from foveal.core.errors import DataError, ImageError, WriteError
+from foveal.data.archive_limits import ARCHIVE_LIMITS, ArchiveLimits, TarHeaders, ZipIndex, too_much
 from foveal.data.tree import Tree, is_clutter, parents
+from foveal.data.unpacking import unpacked, unpacking
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
-_PIECE = 2**20
 _BLOCK = 512  # tar's unit
-_BROKEN_MEMBER = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError)
+_ZIP_PIECE = 4096  # what zipfile reads at least
+_GLOBAL_FIELDS = 100  # of pax; every member has a copy
+# What the standard library raises over bytes that it did not expect, besides the errors it documents:
+# a name that is no UTF-8, a version from the future, a place before the start, headers nested too deep.
+_UNEXPECTED = (ValueError, OverflowError, struct.error, RuntimeError, EOFError, OSError)
+_BROKEN_ZIP = (zipfile.BadZipFile, *_UNEXPECTED)
+_BROKEN_TAR = (tarfile.TarError, *_UNEXPECTED)
+_BROKEN_MEMBER = (zlib.error, lzma.LZMAError, MemoryError, *_BROKEN_ZIP)
 _DRIVE = re.compile(r"[A-Za-z]:")
-
-
-@dataclass(frozen=True)
-class ArchiveLimits:
-    """What an archive may hold at most.
-
-    Attributes:
-        members: Number of entries.
-        uncompressed_bytes: Sum of their lengths, counted while decompressing.
-        memory_bytes: A compressed tar larger than this is decompressed to disk.
-    """
-
-    members: int = 1_000_000
-    uncompressed_bytes: int = 32 * 10**9
-    memory_bytes: int = 256 * 2**20
-
-
-ARCHIVE_LIMITS = ArchiveLimits()
 
 
 def is_archive(path: Path) -> bool:
@@ -68,11 +53,11 @@ def archive_tree(path: Path, *, limits: ArchiveLimits = ARCHIVE_LIMITS) -> Tree:
         stored.seek(0)
         if magic.startswith((b"PK\x03\x04", b"PK\x05\x06")):
             return _zip_tree(path, stored, limits)
-        opener = _decompressor(magic)
-        if opener is None:
+        unpack = unpacking(magic)
+        if unpack is None:
             return _tar_tree(path, _Shared(stored), limits)
-        with stored, opener(stored) as compressed:
-            return _tar_tree(path, _decompress(path, compressed, limits), limits)
+        with stored:
+            return _tar_tree(path, _Shared(unpacked(path, stored, unpack, limits)), limits)
     except OSError as error:
         if isinstance(error, WriteError):
             raise
@@ -94,11 +79,16 @@ class _Shared:
 
 
 def _zip_tree(path: Path, stored: IO[bytes], limits: ArchiveLimits) -> Tree:
+    index = ZipIndex(path, stored, limits)
     try:
-        archive = zipfile.ZipFile(stored)
-    except (zipfile.BadZipFile, ValueError, OSError) as error:
+        archive = zipfile.ZipFile(index)
+    except DataError:
+        stored.close()
+        raise
+    except _BROKEN_ZIP as error:
         stored.close()
         raise DataError(f"{path} is no readable zip: {error}", code="archive_corrupt", path=path) from error
+    index.opened = True
     weakref.finalize(archive, stored.close)
     names = _Names(path, limits)
     members: dict[str, zipfile.ZipInfo] = {}
@@ -115,7 +105,7 @@ def _zip_tree(path: Path, stored: IO[bytes], limits: ArchiveLimits) -> Tree:
     def fetch(name: str, count: int) -> bytes:
         try:
             with archive.open(members[name]) as content:
-                return content.read(count)
+                return _first(content, members[name], count)
         except _BROKEN_MEMBER as error:
             message = f"{path}: {name!r} cannot be read: {error}"
             raise ImageError(message, code="corrupt", path=path) from error
@@ -124,20 +114,41 @@ def _zip_tree(path: Path, stored: IO[bytes], limits: ArchiveLimits) -> Tree:
     return Tree(path, "zip", sizes, names.folders(), (), fetch)
 
 
+def _first(content: IO[bytes], member: zipfile.ZipInfo, count: int) -> bytes:
+    """Return the first bytes of a zip's member."""
+    if member.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return content.read(count)
+    # For the others zipfile reads as many compressed bytes as it was asked for and unpacks all of them.
+    pieces = []
+    while count > 0 and (piece := content.read(min(count, _ZIP_PIECE))):
+        pieces.append(piece)
+        count -= len(piece)
+    return b"".join(pieces)
+
+
 def _tar_tree(path: Path, shared: _Shared, limits: ArchiveLimits) -> Tree:
     names = _Names(path, limits)
     shared.file.seek(0)
     places: dict[str, tuple[int, int]] = {}
+    headers = TarHeaders(path, shared.file, limits)
     try:
-        with tarfile.open(fileobj=shared.file, mode="r:") as archive:
-            for member in archive:
+        with tarfile.open(fileobj=cast(IO[bytes], headers), mode="r:") as archive:
+            while member := archive.next():
+                archive.members.clear()  # type: ignore[attr-defined]  # else it would keep all headers
+                if member.size < 0:
+                    raise tarfile.ReadError(f"{member.name!r} has {member.size} bytes")
+                if len(archive.pax_headers) > _GLOBAL_FIELDS:
+                    raise too_much(path, f"more than {_GLOBAL_FIELDS} global fields")
                 if not (member.isfile() or member.isdir()) or member.issparse():
                     raise names.unsafe(member.name, "is a link, a device or sparse")
                 name = names.add(member.name, member.size, folder=member.isdir())
                 if name is not None:
                     places[name] = (member.offset_data, member.size)
+                headers.left = limits.header_bytes
             end = archive.offset
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except DataError:
+        raise
+    except _BROKEN_TAR as error:
         code = "archive_corrupt" if places else "not_an_archive"
         raise DataError(f"{path} is no readable tar: {error}", code=code, path=path) from error
     # tarfile takes a damaged header for the end; the real end is a block of zeros.
@@ -146,51 +157,14 @@ def _tar_tree(path: Path, shared: _Shared, limits: ArchiveLimits) -> Tree:
 
     def fetch(name: str, count: int) -> bytes:
         place, size = places[name]
-        return shared.at(place, min(count, size))
+        try:
+            return shared.at(place, min(count, size))
+        except OSError as error:
+            message = f"{path}: {name!r} cannot be read: {error.strerror}"
+            raise ImageError(message, code="io_error", path=path) from error
 
     sizes = {name: places[name][1] for name in sorted(places)}
     return Tree(path, "tar", sizes, names.folders(), (), fetch)
-
-
-def _decompressor(magic: bytes) -> Callable[[IO[bytes]], BufferedIOBase] | None:
-    if magic.startswith(b"\xfd7zXZ\0"):
-        return lzma.LZMAFile
-    if magic.startswith(b"\x1f\x8b"):
-        return lambda file: gzip.GzipFile(fileobj=file)
-    return bz2.BZ2File if magic.startswith(b"BZh") else None
-
-
-def _decompress(path: Path, compressed: BufferedIOBase, limits: ArchiveLimits) -> _Shared:
-    plain = _Shared(tempfile.SpooledTemporaryFile(max_size=limits.memory_bytes))  # noqa: SIM115
-    length = 0
-    while piece := _next_piece(path, compressed):
-        length += len(piece)
-        if length > limits.uncompressed_bytes:
-            raise _too_much(path, f"more than {limits.uncompressed_bytes} bytes")
-        try:
-            plain.file.write(piece)
-        except OSError as error:
-            raise WriteError(
-                f"no room to decompress {path}: {error.strerror}",
-                hint="set TMPDIR to a folder on a larger disk",
-                path=path,
-            ) from error
-    return plain
-
-
-def _next_piece(path: Path, compressed: BufferedIOBase) -> bytes:
-    try:
-        return compressed.read(_PIECE)
-    except (EOFError, OSError, lzma.LZMAError, zlib.error) as error:
-        raise DataError(
-            f"{path} cannot be decompressed: {error}", code="archive_corrupt", path=path
-        ) from error
-
-
-def _too_much(path: Path, what: str) -> DataError:
-    return DataError(
-        f"{path} holds {what}", code="archive_limit", hint="unpack it yourself if you trust it", path=path
-    )
 
 
 class _Names:
@@ -200,7 +174,7 @@ class _Names:
         self._path, self._limits = path, limits
         self._files: dict[str, str] = {}  # by casefolded name
         self._folders: set[str] = set()
-        self._members = self._bytes = 0
+        self._members = self._bytes = self._name_lengths = 0
 
     def unsafe(self, name: str, why: str) -> DataError:
         return DataError(
@@ -215,9 +189,12 @@ class _Names:
         self._members += 1
         self._bytes += size
         if self._members > self._limits.members:
-            raise _too_much(self._path, f"more than {self._limits.members} members")
+            raise too_much(self._path, f"more than {self._limits.members} members")
         if self._bytes > self._limits.uncompressed_bytes:
-            raise _too_much(self._path, f"more than {self._limits.uncompressed_bytes} bytes")
+            raise too_much(self._path, f"more than {self._limits.uncompressed_bytes} bytes")
+        self._name_lengths += len(raw)
+        if self._name_lengths > self._limits.index_bytes:
+            raise too_much(self._path, f"names of more than {self._limits.index_bytes} letters")
         name = self._clean(raw)
         if folder:
             self._folders.update([name, *parents(name)] if name and not is_clutter(name) else [])
