@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from foveal import data
 from foveal.core.errors import DataError
+from foveal.data.preprocess import Preprocess
 
 Write = Callable[..., Path]
 
@@ -83,6 +85,69 @@ def test_class_names_come_from_a_file_beside(write: Write) -> None:
     with pytest.raises(DataError, match="names 1 classes, but label 1 occurs") as raised:
         data.open(root)
     assert raised.value.code == "label_without_name"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("shirt\nshoe\nshirt\n", "classes.txt, line 3: 'shirt' is on line 1 too"),
+        ("h\u00fct\nhu\u0308t \n", "classes.txt, line 2: 'h\u00fct' is on line 1 too"),
+        ("shirt\n \nshoe\n", "classes.txt, line 2: it is empty"),
+    ],
+)
+def test_class_names_that_are_doubled_or_empty_are_refused_by_line(
+    text: str, expected: str, write: Write
+) -> None:
+    root = write(pictures(2), [0, 1], pictures(2), [1, 0])
+    (root / "classes.txt").write_text(text, encoding="utf-8")
+
+    with pytest.raises(DataError, match=expected) as raised:
+        data.open(root)
+    assert raised.value.code == "bad_class_names"
+
+
+def test_empty_lines_behind_the_last_class_name_do_no_harm(write: Write) -> None:
+    root = write(pictures(2), [0, 1], pictures(2), [1, 0])
+    (root / "classes.txt").write_text("shirt\nshoe\n\n \n")
+
+    assert data.open(root).classes == ("shirt", "shoe")
+
+
+def test_class_names_come_from_the_folder_of_the_files_or_one_around_it(write: Write, tmp_path: Path) -> None:
+    write(pictures(2), [0, 1], pictures(2), [1, 0])
+    for name in ("another", "mnis"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "classes.txt").write_text("one\ntwo\n")
+    assert data.open(tmp_path).classes == ("0", "1")
+
+    (tmp_path / "labels.txt").write_text("shirt\nshoe\n")
+    assert data.open(tmp_path).classes == ("shirt", "shoe")
+    (tmp_path / "mnist" / "labels.txt").write_text("hat\nboot\n")
+    assert data.open(tmp_path).classes == ("hat", "boot")
+    assert "mnist/labels.txt" not in data.open(tmp_path).ignored
+
+
+def test_sets_in_different_folders_are_not_mixed(write: Write, tmp_path: Path) -> None:
+    root = write(pictures(2), [0, 1], pictures(2), [1, 0])
+    (tmp_path / "letters").mkdir()
+    for name in ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"):
+        (root / name).rename(tmp_path / "letters" / name)
+
+    with pytest.raises(DataError, match="IDX files in several folders: letters, mnist") as raised:
+        data.open(tmp_path)
+    assert raised.value.code == "ambiguous_layout"
+    assert data.open(root).split_names == ("train",)
+
+
+def test_more_channels_than_can_be_learned_from_are_refused(write: Write) -> None:
+    unit = {"size": 8, "mean": (0.5,) * 33, "std": (0.5,) * 33}
+    with pytest.raises(ValidationError, match="less than or equal to 32"):
+        Preprocess(channels=33, **unit)
+
+    assert len(data.open(write(pictures(1, 32), [0], pictures(1, 32), [0]))) == 2
+    with pytest.raises(DataError, match="pictures of 33 channels; at most 32") as raised:
+        data.open(write(pictures(1, 33), [0], pictures(1, 33), [0]))
+    assert raised.value.code == "bad_idx"
 
 
 def test_a_plain_file_wins_over_its_packed_twin_and_the_folder_may_be_deeper(

@@ -17,7 +17,7 @@ from foveal.core.errors import DataError
 from foveal.data.dataset import Dataset, UInt8
 from foveal.data.formats._format import Format
 from foveal.data.pictures import RawPicture
-from foveal.data.tree import Tree
+from foveal.data.tree import Tree, parents
 
 _NAME = re.compile(r"(?:.*/)?(train|t10k|test)-(images|labels)[-.]idx(\d)-ubyte(\.gz)?")
 _SPLITS = {"train": "train", "t10k": "test", "test": "test"}
@@ -25,6 +25,7 @@ _CLASS_FILES = ("classes.txt", "labels.txt")
 _MOST_BYTES = 8 * 10**9
 _UNSIGNED_BYTE = 8
 _LONGEST_HEADER = 20  # four dimensions
+_MOST_CHANNELS = 32  # what Preprocess takes
 
 
 class _Part(NamedTuple):
@@ -55,11 +56,29 @@ def _lacks(tree: Tree) -> str | None:
     return f"{' and '.join(missing)} missing" if missing else None
 
 
+def _folder(tree: Tree) -> str:
+    """Return the one folder that all files of the set lie in.
+
+    Raises:
+        DataError: `ambiguous_layout`: they lie in several, so these may be several sets.
+    """
+    folders = sorted({name.rpartition("/")[0] for name in tree.files if _NAME.fullmatch(name)})
+    if len(folders) > 1:
+        raise DataError(
+            f"{tree.path} has IDX files in several folders: {', '.join(name or '.' for name in folders[:5])}",
+            code="ambiguous_layout",
+            hint="name the folder you mean, or put the files of one set into one folder",
+            path=tree.path,
+        )
+    return folders[0]
+
+
 def _read(tree: Tree) -> Dataset:
     found = _found(tree)
+    class_file = _class_file(tree, _folder(tree))
     parts = [_part(tree, found, split) for split in ("train", "test") if (split, "images") in found]
     numbers = sorted({int(label) for part in parts for label in np.unique(part.labels)})
-    classes, index = _classes(tree, numbers)
+    classes, index = _classes(tree, class_file, numbers)
     offsets = np.cumsum([0, *(len(part.images) for part in parts)])
 
     def read(i: int) -> RawPicture:
@@ -77,7 +96,7 @@ def _read(tree: Tree) -> Dataset:
         splits=tuple(part.split for part in parts for _ in range(len(part.images))),
         read=read,
         folders={p.split: tuple(classes[index[int(n)]] for n in np.unique(p.labels)) for p in parts},
-        ignored=tuple(n for n in tree.files if n not in found.values() and n not in _CLASS_FILES),
+        ignored=tuple(n for n in tree.files if n not in found.values() and n != class_file),
     )
 
 
@@ -95,6 +114,9 @@ def _part(tree: Tree, found: dict[tuple[str, str], str], split: str) -> _Part:
             hint="the two files do not belong together, or one is damaged",
             path=tree.path,
         )
+    if images.ndim == 4 and images.shape[3] > _MOST_CHANNELS:
+        why = f"pictures of {images.shape[3]} channels; at most {_MOST_CHANNELS} can be learned from"
+        raise _broken(tree, image_file, why)
     shaped = images if images.ndim == 4 else images[..., None]
     return _Part(split, image_file.rpartition("/")[2].removesuffix(".gz"), shaped, labels)
 
@@ -136,21 +158,53 @@ def _broken(tree: Tree, name: str, why: str) -> DataError:
     )
 
 
-def _classes(tree: Tree, numbers: list[int]) -> tuple[tuple[str, ...], dict[int, int]]:
+def _classes(tree: Tree, name: str | None, numbers: list[int]) -> tuple[tuple[str, ...], dict[int, int]]:
     """Return class names and the index of each label number; without a file of names, the numbers."""
-    for name in tree.files:
-        if name.rpartition("/")[2] in _CLASS_FILES:
-            text = tree.read(name, at_most=2**20).decode("utf-8", "replace")
-            names = [unicodedata.normalize("NFC", line.strip()) for line in text.splitlines() if line.strip()]
-            if numbers and numbers[-1] >= len(names):
-                raise DataError(
-                    f"{tree.path}: {name} names {len(names)} classes, but label {numbers[-1]} occurs",
-                    code="label_without_name",
-                    hint="one class name per line, in the order of the labels",
-                    path=tree.path,
-                )
-            return tuple(names), {number: number for number in range(len(names))}
-    return tuple(map(str, numbers)), {number: label for label, number in enumerate(numbers)}
+    if name is None:
+        return tuple(map(str, numbers)), {number: label for label, number in enumerate(numbers)}
+    names = _class_names(tree, name)
+    if numbers and numbers[-1] >= len(names):
+        raise DataError(
+            f"{tree.path}: {name} names {len(names)} classes, but label {numbers[-1]} occurs",
+            code="label_without_name",
+            hint="one class name per line, in the order of the labels",
+            path=tree.path,
+        )
+    return names, {number: number for number in range(len(names))}
+
+
+def _class_file(tree: Tree, folder: str) -> str | None:
+    """Return the file of names beside the pictures, or in a folder around them; the nearest one."""
+    around = ("", folder, *parents(folder))
+    found = [
+        name
+        for name in tree.files
+        if name.rpartition("/")[2] in _CLASS_FILES and name.rpartition("/")[0] in around
+    ]
+    return max(found, key=lambda name: name.count("/"), default=None)
+
+
+def _class_names(tree: Tree, name: str) -> tuple[str, ...]:
+    """Return one name per line, in Unicode NFC.
+
+    Raises:
+        DataError: `bad_class_names`: a name is there twice, or is empty: then all behind it would be off
+            by one.
+    """
+    text = tree.read(name, at_most=2**20).decode("utf-8", "replace").rstrip()
+    lines: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        found = unicodedata.normalize("NFC", line.strip())
+        if not found or found in lines:
+            what = f"{found!r} is on line {lines[found]} too" if found else "it is empty"
+            raise DataError(
+                f"{tree.path}: {name}, line {number}: {what}",
+                code="bad_class_names",
+                hint="one class name per line, each another one, in the order of the labels",
+                path=tree.path,
+            )
+        lines[found] = number
+    return tuple(lines)
 
 
 idx = Format(
