@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -251,6 +252,24 @@ def test_a_saved_split_of_other_data_is_refused() -> None:
     assert raised.value.code == "split_mismatch"
     with pytest.raises(DataError, match="not the data"):
         splits.from_json({**document, "schema": "other"}, dataset, fingerprint=inventory.fingerprint)
+
+
+def test_a_saved_split_of_other_classes_is_refused() -> None:
+    dataset, inventory = made_of(singles({"a": 20, "b": 12}))
+    document = json.loads(json.dumps(splits.make(dataset, inventory, seed=0).to_json(dataset, inventory)))
+    more = replace(dataset, classes=("a", "b", "empty"))
+
+    with pytest.raises(DataError, match="has changed since") as raised:
+        splits.from_json(document, more, fingerprint=inventory.fingerprint)
+    assert raised.value.code == "split_mismatch"
+
+
+def test_a_saved_split_of_a_version_that_named_no_classes_is_read() -> None:
+    dataset, inventory = made_of(singles({"a": 20, "b": 12}))
+    document = splits.make(dataset, inventory, seed=0).to_json(dataset, inventory)
+    del document["classes"]
+
+    assert splits.from_json(document, dataset, fingerprint=inventory.fingerprint).seed == 0
 
 
 def test_pictures_that_were_learned_from_are_known_by_content() -> None:

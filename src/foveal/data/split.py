@@ -46,12 +46,13 @@ class Split:
         return {"fit": self.fit, "calib": self.calib, "test": self.test}[name]
 
     def to_json(self, dataset: Dataset, inventory: Inventory) -> dict[str, Any]:
-        """Return `split.json`: per role, the name and content hash of each picture."""
+        """Return `split.json`: the classes, and per role, the name and content hash of each picture."""
         return {
             "schema": SCHEMA,
             "seed": self.seed,
             "fingerprint": self.fingerprint,
             "carved": list(self.carved),
+            "classes": list(dataset.classes),
             **{role: [[dataset.sources[i], inventory.sha256[i]] for i in self.role(role)] for role in ROLES},
         }
 
@@ -108,7 +109,10 @@ def from_json(document: Mapping[str, Any], dataset: Dataset, *, fingerprint: str
     Raises:
         DataError: `split_mismatch`: the data are not those it was made for.
     """
-    if document.get("schema") != SCHEMA or document.get("fingerprint") != fingerprint:
+    # A class without pictures does not change the fingerprint, but does change what the network answers.
+    classes = document.get("classes", list(dataset.classes))  # runs of version 0.1.0 do not name them
+    known = document.get("schema") == SCHEMA and document.get("fingerprint") == fingerprint
+    if not known or classes != list(dataset.classes):
         raise DataError(
             f"{dataset.path} is not the data this split was made for, or has changed since",
             code="split_mismatch",
