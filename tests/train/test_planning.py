@@ -11,7 +11,7 @@ from foveal.models.nano import SIZES
 from foveal.train import planning
 from foveal.train.loop import Examples
 from foveal.train.objectives.supervised import Supervised
-from foveal.train.planning import Facts, plan_training
+from foveal.train.planning import Facts, check_recipe, plan_training
 from foveal.train.recipe import Recipe
 from foveal.train.warm_up import Speed, warm_up
 
@@ -139,6 +139,24 @@ def test_a_recipe_may_name_its_own_augmentation(examples, speeds):
     )
     with pytest.raises(UnknownNameError, match="did you mean 'cutout'"):
         planned(Recipe(epochs=1, augment={"cutoff": 0.5}), examples)
+
+
+@pytest.mark.parametrize(
+    ("name", "strength", "message"),
+    [
+        ("shift", 2.0, "augment.shift: a strength is from 0 to 0.5; got 2.0"),
+        ("cutout", 1.1, "augment.cutout: a strength is from 0 to 1.0; got 1.1"),
+        ("mixup", -1.0, "augment.mixup: a strength is 0 or more; got -1.0"),
+        ("affine", -0.1, "augment.affine: a strength is 0 or more; got -0.1"),
+    ],
+)
+def test_a_strength_outside_its_range_is_refused(name, strength, message):
+    with pytest.raises(RecipeError, match=message):
+        check_recipe(Recipe(augment={name: strength}))
+
+
+def test_the_ends_of_a_range_belong_to_it():
+    check_recipe(Recipe(augment={"shift": 0.5, "cutout": 1.0, "mixup": 2.0, "flip": 0.0}, size=16))
 
 
 def test_the_order_of_augmentations_is_part_of_the_plan(examples, speeds):

@@ -24,6 +24,10 @@ def test_toml_both_ways(tmp_path):
         ({"precision": "fp16"}, "precision: ", "docs"),
         ({"epochs": 1, "time_seconds": 5}, "give epochs or a time, not both", "docs"),
         ({"size": "large"}, "size: ", "docs"),
+        ({"epochs": float("inf")}, "epochs: Input should be a finite number", "docs"),
+        ({"epochs": 1e308}, "epochs: Input should be less than or equal to 1000000", "docs"),
+        ({"time_seconds": float("nan")}, "time_seconds: ", "docs"),
+        ({"augment": {"shift": float("nan")}}, "augment.*: ", "docs"),
     ],
 )
 def test_what_is_wrong_is_named(fields, message, hint):
@@ -40,6 +44,14 @@ def test_changes_are_checked_and_none_changes_nothing():
     assert recipe.changed(seed=3, size=None) == Recipe(epochs=2, seed=3)
     with pytest.raises(RecipeError, match="seed"):
         recipe.changed(seed=-1)
+
+
+def test_a_new_length_takes_the_place_of_the_old_one():
+    assert Recipe(time_seconds=300).changed(epochs=3) == Recipe(epochs=3)
+    assert Recipe(epochs=3).changed(time_seconds=300) == Recipe(time_seconds=300)
+    assert Recipe(epochs=3).changed(epochs=None) == Recipe(epochs=3)
+    with pytest.raises(RecipeError, match="not both"):
+        Recipe().changed(epochs=3, time_seconds=300)
 
 
 def test_unreadable_files(tmp_path):

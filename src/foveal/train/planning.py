@@ -34,6 +34,9 @@ _SAFETY = 0.97  # share of the time left that is planned with: the machine may b
 _GAIN = 1.1  # bf16 has to be this much faster to be worth it
 _LOSS_TOLERANCE = 0.05  # and its first losses may differ from fp32 by this share
 
+# Shares of the picture's side; what is not named here has no largest strength.
+_STRONGEST = {"cutout": 1.0, "shift": 0.5}
+
 Measure = Callable[[Plan], Speed]
 
 
@@ -50,6 +53,30 @@ class Facts:
     size: int
     channels: int
     classes: int
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Refuse what is wrong whatever the data, so that nobody waits for their pictures to be read first.
+
+    Raises:
+        RecipeError: The size is below the model's smallest, or a strength outside its range.
+        UnknownNameError: No such model or augmentation.
+    """
+    if recipe.model not in catalog.names(models):
+        raise UnknownNameError("models", recipe.model, catalog.names(models))
+    if recipe.size is not None:
+        _check_size(recipe.model, recipe.size)
+    if not isinstance(recipe.augment, dict):
+        return
+    for name, strength in recipe.augment.items():
+        if name not in catalog.names(augment):
+            raise UnknownNameError("augment", name, catalog.names(augment))
+        largest = _STRONGEST.get(name)
+        if strength < 0 or (largest is not None and strength > largest):
+            allowed = "0 or more" if largest is None else f"from 0 to {largest}"
+            raise RecipeError(
+                f"augment.{name}: a strength is {allowed}; got {strength}", hint="0 leaves pictures alone"
+            )
 
 
 def plan_training(
@@ -72,9 +99,11 @@ def plan_training(
         progress: Told about each thing that is measured.
 
     Raises:
-        RecipeError: The budget leaves no time for a single pass over the training images.
-        UnknownNameError: No such model.
+        RecipeError: The budget leaves no time for a single pass over the training images, or the recipe
+            cannot be carried out.
+        UnknownNameError: No such model or augmentation.
     """
+    check_recipe(recipe)
     reasons: dict[str, str] = {}
     variants = _variants(recipe, facts)
     draft = _draft(recipe, examples, facts, reasons)
@@ -129,15 +158,8 @@ def _draft(recipe: Recipe, examples: Examples, facts: Facts, reasons: dict[str, 
 def _augmentation(
     recipe: Recipe, examples: Examples, facts: Facts, reasons: dict[str, str]
 ) -> dict[str, float]:
-    """Return which changes the pictures undergo, in order.
-
-    Raises:
-        UnknownNameError: The recipe names one that is not there.
-    """
+    """Return which changes the pictures undergo, in order."""
     if isinstance(recipe.augment, dict):
-        for name in recipe.augment:
-            if name not in catalog.names(augment):
-                raise UnknownNameError("augment", name, catalog.names(augment))
         return dict(recipe.augment)
     if recipe.augment == "none":
         return {}
@@ -157,15 +179,18 @@ def _augmentation(
 
 def _variants(recipe: Recipe, facts: Facts) -> list[dict[str, Any]]:
     """Return the arguments of each size of the model, smallest first."""
-    if recipe.model not in catalog.names(models):
-        raise UnknownNameError("models", recipe.model, catalog.names(models))
+    _check_size(recipe.model, facts.size)
     module = importlib.import_module(f"foveal.models.{recipe.model}")
-    if facts.size < module.CARD.smallest_size:
-        raise RecipeError(
-            f"{recipe.model} needs inputs of at least {module.CARD.smallest_size} pixels; got {facts.size}",
-            hint=f"--size {module.CARD.smallest_size} or more",
-        )
     return [{**_base(facts), **extra} for extra in getattr(module, "SIZES", [{}])]
+
+
+def _check_size(model: str, size: int) -> None:
+    smallest = importlib.import_module(f"foveal.models.{model}").CARD.smallest_size
+    if size < smallest:
+        raise RecipeError(
+            f"{model} needs inputs of at least {smallest} pixels; got {size}",
+            hint=f"--size {smallest} or more",
+        )
 
 
 def _base(facts: Facts) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from foveal.core import files
 from foveal.core.errors import NotFoundError, RecipeError
 
+_LENGTHS = ("epochs", "time_seconds")
+
 
 class Recipe(BaseModel):
     """A training recipe; the same in Python, on the command line and in a TOML file.
@@ -18,7 +20,8 @@ class Recipe(BaseModel):
     Attributes:
         model: Name of a file in `models/`.
         size: Side of the input in pixels; None: 32, 64, 128 or 224 from the pictures' median.
-        epochs: Passes over the training images; None: from `time_seconds`, or from the number of images.
+        epochs: Passes over the training images, at most a million; None: from `time_seconds`, or from the
+            number of images.
         time_seconds: Budget for everything from reading the files to the sealed bundle.
         batch_size: Images per step; None: from the number of images.
         learning_rate: First rate of the schedule, for filters; None: 0.24.
@@ -32,10 +35,10 @@ class Recipe(BaseModel):
         threads: None: all processors this process may use.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     model: str = "nano"
     size: int | None = Field(default=None, ge=8, le=1024)
-    epochs: float | None = Field(default=None, gt=0)
+    epochs: float | None = Field(default=None, gt=0, le=1e6)
     time_seconds: float | None = Field(default=None, gt=0)
     batch_size: int | None = Field(default=None, ge=2)
     learning_rate: float | None = Field(default=None, gt=0)
@@ -56,11 +59,16 @@ class Recipe(BaseModel):
     def changed(self, **changes: object) -> "Recipe":
         """Return a copy with some fields set, validated; None leaves a field as it is.
 
+        A new length, in epochs or as a time, takes the place of the old one, whichever that was.
+
         Raises:
             RecipeError: An unknown field or a value outside its range.
         """
         given = {name: value for name, value in changes.items() if value is not None}
-        return recipe_from({**self.model_dump(), **given})
+        kept = self.model_dump()
+        if not given.keys().isdisjoint(_LENGTHS):
+            kept |= dict.fromkeys(_LENGTHS)
+        return recipe_from({**kept, **given})
 
 
 def recipe_from(fields: dict[str, Any]) -> Recipe:
