@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from foveal.core.errors import DataError
+from foveal.core.errors import DataError, WriteError
 from foveal.data.preprocess import Preprocess
 from foveal.tasks.recognizer import Recognizer, build, load, save
 
@@ -80,3 +80,10 @@ def test_a_damaged_folder_is_refused(recognizer: Recognizer, tmp_path: Path, dam
 
     with pytest.raises(DataError, match="holds no readable model"):
         load(tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_of_writing(recognizer: Recognizer, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(WriteError, match="cannot make"):
+        save(recognizer, tmp_path / "file" / "model")

@@ -1,8 +1,11 @@
 """The run's own diary: `log.txt`, a line per stage and per row of the learning curve."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from foveal.core import files
+from foveal.core.errors import WriteError
 from foveal.core.progress import Progress
 
 
@@ -23,6 +26,6 @@ class Logged:
             self.write(f"{stage} {done}/{total} {note}".rstrip())
 
     def write(self, line: str) -> None:
-        """Append one line with the time in UTC."""
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {line}\n")
+        """Append one line with the time in UTC; where that is not possible, the work still goes on."""
+        with suppress(WriteError):
+            files.append(self.path, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} {line}\n")

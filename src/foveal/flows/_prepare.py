@@ -71,13 +71,14 @@ def prepare(dataset: Dataset, run: Path, wishes: Wishes, *, progress: Progress) 
 
     Raises:
         DataError: The data would spoil the result, or are not those that the run started with.
+        WriteError: The run folder cannot be written.
     """
     channels = suggest_channels(dataset)
     unit = (0.5,) * channels  # the statistics are only known after the pass; pixels do not depend on them
     preprocess = Preprocess(size=wishes.size or suggest_size(dataset), channels=channels, mean=unit, std=unit)
-    (run / STORE).mkdir(exist_ok=True)
+    files.make_folder(run / STORE)
     for left_over in (run / STORE).glob(f".{_PIXELS}.*.tmp"):  # of a run that was killed while reading
-        left_over.unlink()
+        files.remove(left_over)
     if (run / SPLIT).is_file():
         split, store, findings = _again(dataset, run, preprocess, wishes, progress)
     else:

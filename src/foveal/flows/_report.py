@@ -35,7 +35,6 @@ def write_report(
     }
     page = training_page(evaluation, history=history, gallery=_gallery(prepared), pictures=pictures)
     files.write_text(run / "report.html", page)
-    (run / "figures").mkdir(exist_ok=True)
     write_figures(evaluation, history, run / "figures")
     return run / "report.html"
 

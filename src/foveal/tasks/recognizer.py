@@ -72,7 +72,7 @@ def save(recognizer: Recognizer, folder: Path) -> None:
     Raises:
         WriteError: It cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    files.make_folder(folder)
     tensors = {name: tensor.contiguous() for name, tensor in recognizer.network.state_dict().items()}
     files.write_bytes(folder / "weights.safetensors", safetensors.torch.save(tensors))
     structure = {

@@ -52,7 +52,7 @@ def save(folder: Path, *, tensors: Mapping[str, Tensor], about: Mapping[str, Any
     Raises:
         WriteError: It cannot be written; older checkpoints are as they were.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    files.make_folder(folder)
     data = safetensors.torch.save({name: tensor.contiguous() for name, tensor in tensors.items()})
     path = folder / f"step-{about['step']:09d}"
     files.write_bytes(path.with_suffix(".safetensors"), data)
@@ -61,10 +61,10 @@ def save(folder: Path, *, tensors: Mapping[str, Tensor], about: Mapping[str, Any
     kept = _kept(folder, path.with_suffix(".json"), plan)
     for old in folder.glob("step-*.json"):
         if old not in kept:
-            old.unlink(missing_ok=True)
+            files.remove(old)
     for tensors_file in folder.glob("step-*.safetensors"):
         if not tensors_file.with_suffix(".json").exists():
-            tensors_file.unlink(missing_ok=True)
+            files.remove(tensors_file)
 
 
 def _kept(folder: Path, newest: Path, plan: str) -> list[Path]:
@@ -79,6 +79,23 @@ def _about(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return about
+
+
+def adopt(folder: Path, *, plan: str, by: str) -> None:
+    """Let the checkpoints of one plan belong to another with the same steps; done twice, it does nothing.
+
+    Args:
+        folder: May be missing.
+        plan: Digest of the plan they were saved under.
+        by: Digest of the plan that goes on from them.
+
+    Raises:
+        WriteError: One cannot be written; what was not reached still belongs to the first plan.
+    """
+    for path in sorted(folder.glob("step-*.json")):
+        about = _about(path)
+        if about.get("plan") == plan:
+            files.write_json(path, {**about, "plan": by})
 
 
 def latest(folder: Path, *, plan: str) -> Checkpoint | None:
