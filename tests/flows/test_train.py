@@ -10,14 +10,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.numpy
+import torch
 from PIL import Image
 
 import foveal
 from foveal.bundle import archive
-from foveal.core.errors import DataError, NotFoundError, RecipeError, TemporaryError, UsageError, WriteError
+from foveal.core.errors import (
+    DataError,
+    NotFoundError,
+    RecipeError,
+    TemporaryError,
+    UnknownNameError,
+    UsageError,
+    WriteError,
+)
 from foveal.export import graph as graphs
 from foveal.export import sealing
 from foveal.flows import train as flow
+from foveal.flows._log import Logged
 from foveal.flows._train_document import clock
 from foveal.flows.train import resume, train
 from foveal.train.recipe import Recipe
@@ -327,9 +337,173 @@ def test_strict_stops_at_warnings(colors, tmp_path):
         train(colors, recipe=RECIPE, out=tmp_path / "run", strict=True)
 
 
+def stopped_at(stage, share=0.0):
+    """Return a progress that stops the run as Ctrl-C does, at a stage or some way into it."""
+
+    def stop(now, done, total, note=""):
+        if now == stage and done >= share * total:
+            signal.raise_signal(signal.SIGINT)
+
+    return stop
+
+
+def test_a_run_stopped_while_training_goes_on_by_way_of_last_from_where_it_was(
+    trained, colors, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        train(colors, recipe=RECIPE, progress=stopped_at("train", 0.5))
+
+    resumed = resume("runs/last", colors)
+
+    assert resumed.run == Path("runs/train-1")
+    assert resumed.document["resumed_from"] > 0
+    assert same_weights(resumed.run, trained.run)
+    assert (tmp_path / "runs" / "last").resolve() == tmp_path / "runs" / "train-1"
+
+
+def test_a_run_is_the_last_from_its_start_and_no_more_once_its_data_are_refused(
+    colors, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    damaged = Path(shutil.copytree(colors, tmp_path / "data"))
+    (damaged / "red" / "000.png").write_bytes(b"no picture")
+    last = tmp_path / "runs" / "last"
+
+    with pytest.raises(KeyboardInterrupt):
+        train(colors, recipe=RECIPE, progress=stopped_at("reading pictures"))
+    assert last.resolve().name == "train-1"
+    with pytest.raises(DataError):
+        train(damaged, recipe=RECIPE)
+
+    assert last.resolve().name == "train-1"
+    assert not (tmp_path / "runs" / "train-2").exists()
+
+
+def test_a_refused_run_leaves_its_folder_as_it_was(colors, tmp_path):
+    damaged = Path(shutil.copytree(colors, tmp_path / "data"))
+    (damaged / "red" / "000.png").write_bytes(b"no picture")
+    (tmp_path / "empty").mkdir()
+
+    for out in (tmp_path / "new", tmp_path / "empty"):
+        with pytest.raises(DataError):
+            train(damaged, recipe=RECIPE, out=out)
+
+    assert not (tmp_path / "new").exists()
+    assert not list((tmp_path / "empty").iterdir())
+
+
+def test_force_empties_a_run_and_no_other_folder(trained, colors, tmp_path):
+    mine = tmp_path / "mine"
+    for name in ("checkpoints/a", "model/b", "c.foveal"):
+        (mine / name).parent.mkdir(parents=True, exist_ok=True)
+        (mine / name).touch()
+
+    with pytest.raises(WriteError, match="holds no run"):
+        train(colors, recipe=RECIPE, out=mine, force=True)
+
+    assert sorted(p.name for p in mine.rglob("*") if p.is_file()) == ["a", "b", "c.foveal"]
+    run = Path(shutil.copytree(trained.run, tmp_path / "run"))
+    (run / "notes.txt").touch()
+    with pytest.raises(KeyboardInterrupt):
+        train(colors, recipe=RECIPE, out=run, force=True, progress=stopped_at("reading pictures"))
+    left = {path.name for path in run.iterdir()}
+    assert {"notes.txt", "recipe.toml", "env.json"} <= left
+    assert left.isdisjoint({"colors.foveal", "checkpoints", "model", "report.html"})
+
+
+def test_the_data_folder_is_never_written_to(colors, tmp_path, monkeypatch):
+    data = Path(shutil.copytree(colors, tmp_path / "data"))
+    monkeypatch.chdir(data)
+    before = sorted(data.rglob("*"))
+
+    for given, out in ((".", None), (data, data / "run"), (data, data), (data, tmp_path)):
+        with pytest.raises(WriteError, match="only read"):
+            train(given, recipe=RECIPE, out=out, force=True)
+
+    assert sorted(data.rglob("*")) == before
+
+
 @pytest.mark.parametrize(
-    ("name", "expected"),
-    [("a.tar.xz", "a"), ("my set.zip", "my-set"), ("ünï", "ünï"), ("..", "recognizer"), ("x.tgz", "x")],
+    ("recipe", "error"),
+    [
+        (Recipe(model="nanoo"), UnknownNameError),
+        (Recipe(size=8), RecipeError),
+        (Recipe(augment={"blur": 1.0}), UnknownNameError),
+        (Recipe(augment={"shift": 2.0}), RecipeError),
+    ],
 )
-def test_the_bundle_is_named_after_the_data(name, expected):
-    assert flow._name(Path("/d") / name if name != ".." else Path("/")) == expected
+def test_what_is_wrong_whatever_the_data_is_refused_before_a_picture_is_read(colors, tmp_path, recipe, error):
+    stages = []
+
+    with pytest.raises(error):
+        train(colors, recipe=recipe, out=tmp_path / "run", progress=lambda stage, *_: stages.append(stage))
+
+    assert not stages
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_goes_on_with_other_threads_and_says_so(colors, tmp_path):
+    run, seen = tmp_path / "run", set()
+
+    def watch(stage, done, total, note=""):
+        if stage == "train":
+            seen.add(torch.get_num_threads())
+            if done >= 0.7 * total:
+                signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(colors, recipe=RECIPE, out=run, progress=stopped_at("train", 0.4))
+    with pytest.raises(UsageError, match="started with threads 1, here it is 2"):
+        resume(run, colors, threads=2)
+    with pytest.raises(KeyboardInterrupt):
+        resume(run, colors, threads=2, force=True, progress=watch)
+    assert seen == {2}
+
+    document = resume(run, colors).document
+
+    assert document["resumed_from"] > 0.6 * document["plan"]["steps"], "its checkpoints still count"
+    assert document["plan"]["threads"] == 2
+    assert document["bit_exact"] is False
+    assert json.loads((run / "env.json").read_text())["threads"] == 2
+
+
+def test_data_that_are_refused_do_not_move_a_run(trained, colors, tmp_path):
+    run = Path(shutil.copytree(trained.run, tmp_path / "run"))
+    data = Path(shutil.copytree(colors, tmp_path / "data"))
+    (data / "red" / "000.png").unlink()
+
+    with pytest.raises(DataError, match="has changed since"):
+        resume(run, data, threads=2, force=True)
+
+    assert json.loads((run / "env.json").read_text())["bit_exact"] is True
+    assert "threads = 1" in (run / "recipe.toml").read_text()
+
+
+def test_a_strict_run_is_strict_when_it_goes_on(colors, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        train(
+            colors, recipe=RECIPE, out=tmp_path / "run", strict=True, progress=stopped_at("reading pictures")
+        )
+
+    with pytest.raises(DataError):
+        resume(tmp_path / "run", colors)
+
+
+def test_data_that_moved_do_not_make_a_second_bundle(trained, colors, tmp_path):
+    run = Path(shutil.copytree(trained.run, tmp_path / "run"))
+    data = Path(shutil.copytree(colors, tmp_path / "elsewhere"))
+
+    again = resume(run, data)
+
+    assert [path.name for path in run.glob("*.foveal")] == ["colors.foveal"]
+    assert again.document["digest"] == trained.document["digest"]
+
+
+def test_a_log_that_cannot_be_written_ends_no_training(tmp_path):
+    told = []
+    logged = Logged(lambda *given: told.append(given), tmp_path / "missing" / "log.txt")
+
+    logged("train", 1, 2)
+
+    assert told == [("train", 1, 2, "")]

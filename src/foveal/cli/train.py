@@ -20,7 +20,9 @@ def train(
     size: Annotated[int | None, typer.Option(help="Side of the input in pixels.")] = None,
     epochs: Annotated[float | None, typer.Option(help="Passes over the training images.")] = None,
     time: Annotated[str | None, typer.Option(help="Budget for everything, such as 90s or 5m.")] = None,
-    resume: Annotated[Path | None, typer.Option(help="Go on with this run folder.")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with this run folder; with --force also elsewhere.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Every random choice follows from it.")] = None,
     device: Annotated[str, typer.Option(help="auto or cpu.")] = "auto",
     threads: Threads = None,
@@ -45,17 +47,16 @@ def train(
         "epochs": epochs,
         "time_seconds": None if time is None else units.seconds(time),
         "seed": seed,
-        "threads": threads,
     }
     if resume is not None and (strict or any(v is not None for v in (*wishes.values(), recipe, out))):
         raise UsageError(
-            "--resume goes on with the recipe of its run; leave the other options away",
+            "--resume goes on with the recipe of its run; of the options only --threads may change",
             hint=f"foveal train {data} --resume {resume}",
         )
-    chosen = (read_recipe(recipe) if recipe else Recipe()).changed(**wishes)
+    chosen = (read_recipe(recipe) if recipe else Recipe()).changed(**wishes, threads=threads)
     with progress(quiet=quiet) as report:
         if resume is not None:
-            result = resume_flow(resume, data, force=force, progress=report)
+            result = resume_flow(resume, data, threads=threads, force=force, progress=report)
         else:
             result = train_flow(data, recipe=chosen, out=out, strict=strict, force=force, progress=report)
     emit(

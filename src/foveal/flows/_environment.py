@@ -10,7 +10,7 @@ from foveal.core import files, machine
 from foveal.core.errors import UsageError
 from foveal.train.recipe import Recipe
 
-_FILE = "env.json"
+ENVIRONMENT = "env.json"
 _DECIDING = ("foveal", "cpu", "threads", "torch", "numpy", "pillow", "onnxruntime")
 
 
@@ -29,21 +29,23 @@ def environment(recipe: Recipe) -> dict[str, Any]:
 
 def write_environment(run: Path, now: dict[str, Any]) -> None:
     """Write `env.json`."""
-    files.write_json(run / _FILE, now)
+    files.write_json(run / ENVIRONMENT, now)
 
 
-def compare_environment(run: Path, now: dict[str, Any], *, force: bool) -> None:
+def compare_environment(run: Path, now: dict[str, Any], *, force: bool) -> dict[str, Any] | None:
     """Refuse to go on with a run where its weights would end in other digits.
 
+    Returns:
+        None, or with `force` what `env.json` has to say once the run goes on: that it is not bit-exact.
+
     Raises:
-        UsageError: `other_environment`: this is another machine, number of threads or version. With `force`
-            it goes on, and the run is marked as not bit-exact from then on.
+        UsageError: `other_environment`: this is another machine, number of threads or version.
     """
-    path = run / _FILE
+    path = run / ENVIRONMENT
     before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     different = [name for name in _DECIDING if before.get(name) != now[name]]
     if not different:
-        return
+        return None
     if not force:
         name = different[0]
         raise UsageError(
@@ -53,9 +55,9 @@ def compare_environment(run: Path, now: dict[str, Any], *, force: bool) -> None:
             hint="resume where it was started, or accept that with --force",
             path=run,
         )
-    write_environment(run, {**now, "bit_exact": False, "started_with": before})
+    return {**now, "bit_exact": False, "started_with": before}
 
 
 def bit_exact(run: Path) -> bool:
     """Return whether the whole run took place in one environment."""
-    return bool(json.loads((run / _FILE).read_text(encoding="utf-8"))["bit_exact"])
+    return bool(json.loads((run / ENVIRONMENT).read_text(encoding="utf-8"))["bit_exact"])
