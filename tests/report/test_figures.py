@@ -1,12 +1,16 @@
 """report.figures: files that are the same on every run, with the drawn numbers beside each drawing."""
 
+import base64
 import csv
 import io
+import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from foveal.core.errors import WriteError
 from foveal.report.comparisons import class_recalls, confusion, robustness
@@ -125,6 +129,40 @@ def test_numbers_stand_in_the_cells_only_while_there_is_room() -> None:
 
     assert texts(few.svg).count("777") == 25
     assert "777" not in texts(many.svg)
+
+
+def test_many_classes_are_one_picture_with_a_pixel_per_cell() -> None:
+    side = 1000
+    matrix = np.zeros((side, side), dtype=int)
+    matrix[np.arange(side), np.arange(side)] = 3
+    matrix[7, 900] = 2
+
+    chart = confusion(matrix.tolist(), [f"class {k}" for k in range(side)])
+
+    address = re.search(r'href="(data:image/png;base64,[^"]*)"', chart.svg)
+    assert address is not None
+    content = base64.b64decode(address[1].partition(",")[2])
+    seen = np.asarray(Image.open(io.BytesIO(content)).convert("RGBA"))[:, :, 3] > 0
+    assert np.array_equal(seen, matrix > 0)
+    assert len(chart.svg) < 500_000
+    assert not {"class 0", "class 999"} & set(texts(chart.svg))
+    assert len(chart.rows) == side, "the CSV has them all"
+
+
+def test_of_many_classes_only_the_weakest_recalls_are_drawn() -> None:
+    value = {"low": 0.0, "high": 1.0, "n": 1000}
+    rows = [
+        {"class": f"class {k}", "n": 1000, "recall": {"value": k / 1000, **value}, "precision": None}
+        for k in range(1000)
+    ]
+
+    chart = class_recalls(rows)
+
+    assert chart.title == "Recall of the 100 weakest of 1,000 classes"
+    assert {"class 0", "class 99"} <= set(texts(chart.svg))
+    assert "class 100" not in texts(chart.svg)
+    assert len(chart.svg) < 500_000
+    assert len(chart.rows) == 1000, "the CSV has them all"
 
 
 def test_robustness_shows_the_worst_disturbance_first(document: Document) -> None:

@@ -186,6 +186,37 @@ def test_confusion_matrix_holds_every_image_at_any_number_of_classes(
     assert len(re.findall("<td", table)) == classes**2 + 1
 
 
+def test_page_of_a_thousand_classes_is_small_and_says_what_it_leaves_out(make_document: Maker) -> None:
+    names = tuple(f"class {k}" for k in range(1000))
+    document = make_document(classes=names, images=3000)
+    gallery = [ClassPictures(name, 9, (picture(),) * 8) for name in names]
+
+    page = evaluation_page(document, pictures={}, gallery=gallery)
+
+    text = " ".join(Elements(page).text.split())
+    tested = sum(row["n"] > 0 for row in document["metrics"]["per_class"])
+    shown = re.search(
+        r"The table shows the (\d+) of 1,000 classes that the most frequent confusions are about", text
+    )
+    assert len(page) < 4_000_000
+    assert shown is not None
+    assert page.count('scope="row"') == int(shown[1]) + 100
+    assert f"The 100 weakest of {tested} classes" in text
+    assert "Some of 400 of the 1,000 classes" in text
+    for pair in document["confused_pairs"]:
+        assert f'title="{pair["count"]} image' in page
+        assert f"of “{pair['truth']}” taken for “{pair['label']}”" in page
+
+
+def test_page_of_many_classes_without_a_mistake_has_no_matrix(make_document: Maker) -> None:
+    names = tuple(f"class {k}" for k in range(101))
+
+    page = evaluation_page(make_document(classes=names, images=300, skill=60.0), pictures={})
+
+    assert '<table class="confusion' not in page
+    assert "only for those that were confused, and none was" in " ".join(Elements(page).text.split())
+
+
 def test_page_of_a_perfect_recognizer_says_that_nothing_was_wrong(make_document: Maker) -> None:
     text = Elements(evaluation_page(make_document(images=300, skill=60.0), pictures={})).text
 

@@ -13,46 +13,61 @@ from foveal.report.drawing import ACCENT, INK, MUTED, svg
 
 Row = Mapping[str, Any]
 _READABLE_CELLS = 25  # classes up to which a confusion matrix has room for its numbers
+_READABLE_NAMES = 100  # classes up to which a drawing has room for their names
 
 
 def class_recalls(per_class: Sequence[Row]) -> Chart:
-    """Draw each class's recall with its interval, weakest on top."""
+    """Draw each class's recall with its interval, weakest on top; of many classes only the weakest."""
     tested = sorted((row for row in per_class if row["n"]), key=lambda row: float(row["recall"]["value"]))
 
+    drawn = tested[:_READABLE_NAMES]
+
     def paint(axes: Axes) -> None:
-        _intervals(axes, [short(row["class"]) for row in tested], [row["recall"] for row in tested])
+        _intervals(axes, [short(row["class"]) for row in drawn], [row["recall"] for row in drawn])
         axes.set_xlabel("recall")
 
     keys = ("value", "low", "high")
     return Chart(
         name="class_recall",
-        title="Recall of each class",
-        says="; ".join(f"{row['class']} {words.percent(row['recall']['value'])}" for row in tested),
+        title="Recall of each class"
+        if drawn == tested
+        else f"Recall of the {len(drawn)} weakest of {len(tested):,} classes",
+        says="; ".join(f"{row['class']} {words.percent(row['recall']['value'])}" for row in drawn),
         columns=("class", "n", "recall", "recall_low", "recall_high", "precision"),
         rows=tuple(
             (r["class"], r["n"], *(r["recall"][k] for k in keys), (r["precision"] or {}).get("value"))
             for r in tested
         ),
-        svg=svg("class_recall", paint, height=0.8 + 0.2 * len(tested)),
+        svg=svg("class_recall", paint, height=0.8 + 0.2 * len(drawn)),
     )
 
 
 def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> Chart:
-    """Draw how often each class was taken for each, as shares of the true class."""
+    """Draw how often each class was taken for each, as shares of the true class.
+
+    Few classes are drawn as shapes with their numbers in them; more as one embedded picture with a pixel per
+    cell, because a shape per cell makes a file of a hundred megabytes at a thousand classes.
+    """
     counts = np.array(matrix, dtype=np.int64)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = len(classes)
     centred: dict[str, Any] = {"ha": "center", "va": "center", "size": 6}
 
     def paint(axes: Axes) -> None:
-        axes.pcolormesh(np.ma.masked_equal(shares, 0), cmap="Blues", vmin=0, vmax=1)
+        seen = np.ma.masked_equal(shares, 0)
+        if side <= _READABLE_CELLS:
+            axes.pcolormesh(seen, cmap="Blues", vmin=0, vmax=1)
+        else:
+            place = (0, side, side, 0)
+            axes.imshow(seen, cmap="Blues", vmin=0, vmax=1, extent=place, interpolation="none")
         for truth, label in zip(*np.nonzero(counts), strict=True) if side <= _READABLE_CELLS else ():
             colour = "white" if shares[truth, label] > 0.5 else INK
             axes.text(label + 0.5, truth + 0.5, str(counts[truth, label]), color=colour, **centred)
-        names = [short(name) for name in classes]
+        named = side if side <= _READABLE_NAMES else 0
+        names = [short(name) for name in classes[:named]]
         size = 8 if side <= _READABLE_CELLS else 4
-        axes.set_xticks(np.arange(side) + 0.5, names, rotation=90, fontsize=size)
-        axes.set_yticks(np.arange(side) + 0.5, names, fontsize=size)
+        axes.set_xticks(np.arange(named) + 0.5, names, rotation=90, fontsize=size)
+        axes.set_yticks(np.arange(named) + 0.5, names, fontsize=size)
         axes.set(xlabel="answer", ylabel="truth", aspect="equal", ylim=(side, 0))
         axes.tick_params(length=0)
 

@@ -11,7 +11,7 @@ from foveal.data.dataset import UInt8
 from foveal.report import words
 from foveal.report.drawing import PALETTE, inline
 from foveal.report.figures import Row, learning_charts, page_charts
-from foveal.report.pictures import ClassPictures, embed
+from foveal.report.pictures import ClassPictures, embed, strips
 from foveal.report.tables import confusion_table, origin, thinned
 
 try:
@@ -74,17 +74,14 @@ def _page(
     gallery: Sequence[ClassPictures],
     pictures: Mapping[str, UInt8],
 ) -> str:
-    most = max((group.images for group in gallery), default=1)
     page = _templates().get_template("page.html.j2")
     return page.render(
         name=_name(document["bundle"]),
         document=document,
         metrics=document["metrics"],
         trained=bool(history),
-        gallery=[
-            (group.name, group.images, group.images / max(1, most), [embed(p) for p in group.pictures])
-            for group in gallery
-        ],
+        gallery=strips(gallery),
+        gallery_classes=len(gallery),
         mistakes=[
             (mistake, embed(pictures[mistake["source"]]) if mistake["source"] in pictures else None)
             for mistake in document["worst_mistakes"]

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import numpy as np
+
 from foveal.core.units import show_seconds
 from foveal.report.words import Document, count
 
@@ -11,6 +13,7 @@ Row = TypeVar("Row")
 
 _SHORT = 2  # letters of a class name that fit over a column
 _ROOMY, _MEDIUM = 12, 30  # classes up to which a confusion matrix has large and small numbers
+_WHOLE, _SHOWN = 100, 50  # classes up to which all are in the matrix; those that are shown of more
 
 
 @dataclass(frozen=True)
@@ -38,31 +41,37 @@ class ConfusionTable:
 
     Attributes:
         density: `roomy`, `medium` or `tight`, by the number of classes.
+        names: The classes that have a row and a column: all, or of very many those most often confused.
         short_names: Whether the class names fit over their columns without being turned.
         rows: True class, its number of images, one cell per answer; None where it never happened.
     """
 
     density: str
+    names: tuple[str, ...]
     short_names: bool
     rows: tuple[tuple[str, int, tuple[Cell | None, ...]], ...]
 
 
 def confusion_table(document: Document) -> ConfusionTable:
     """Return the confusion matrix with a link from each cell to a mistake that is shown."""
-    classes = document["classes"]
+    classes, matrix = document["classes"], document["confusion"]
+    places = range(len(classes)) if len(classes) <= _WHOLE else _most_confused(matrix)
     shown: dict[tuple[str, str], int] = {}
     for number, mistake in enumerate(document["worst_mistakes"], 1):
         shown.setdefault((mistake["truth"], mistake["label"]), number)
     rows = []
-    for truth, counts in zip(classes, document["confusion"], strict=True):
+    for row in places:
+        truth, counts = classes[row], matrix[row]
         n = sum(counts)
         cells = (
             Cell(k, k / n, truth == label, _says(k, truth, label), shown.get((truth, label))) if k else None
-            for label, k in zip(classes, counts, strict=True)
+            for label, k in ((classes[column], counts[column]) for column in places)
         )
         rows.append((truth, n, tuple(cells)))
-    density = "roomy" if len(classes) <= _ROOMY else "medium" if len(classes) <= _MEDIUM else "tight"
-    return ConfusionTable(density, density != "tight" and max(map(len, classes)) <= _SHORT, tuple(rows))
+    names = tuple(classes[place] for place in places)
+    density = "roomy" if len(names) <= _ROOMY else "medium" if len(names) <= _MEDIUM else "tight"
+    short_names = density != "tight" and max(map(len, names), default=0) <= _SHORT
+    return ConfusionTable(density, names, short_names, tuple(rows))
 
 
 def origin(document: Document) -> list[tuple[str, str]]:
@@ -97,6 +106,19 @@ def thinned(rows: Sequence[Row], most: int) -> list[Row]:
     if len(rows) <= most:
         return list(rows)
     return [rows[round(place * (len(rows) - 1) / (most - 1))] for place in range(most)]
+
+
+def _most_confused(matrix: Sequence[Sequence[int]]) -> list[int]:
+    """Return the classes of the most frequent confusions, in their order; none where nothing was confused."""
+    wrong = np.array(matrix, dtype=np.int64)
+    np.fill_diagonal(wrong, 0)
+    found: set[int] = set()
+    for place in np.argsort(-wrong, axis=None, kind="stable")[: np.count_nonzero(wrong)].tolist():
+        pair = set(divmod(place, len(wrong)))
+        if len(found | pair) > _SHOWN:
+            break
+        found |= pair
+    return sorted(found)
 
 
 def _show(value: float | None, text: Any) -> Any:
