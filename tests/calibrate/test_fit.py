@@ -9,6 +9,7 @@ from foveal.calibrate.conformal import lac
 from foveal.calibrate.fit import Promises, fit_decision, split_roles
 from foveal.calibrate.temperature import calibrated, temperature
 from foveal.core.errors import UsageError
+from foveal.core.promises import calibration_images_needed, images_needed
 from foveal.tasks.classify.decode import prediction_sets
 
 
@@ -32,6 +33,14 @@ def test_a_third_tunes_two_thirds_prove_and_nobody_does_both(n, classes, seed):
     assert abs(len(tuning) - n / 3) <= 1
     for k in range(classes):
         assert abs((labels[tuning] == k).sum() - (labels == k).sum() / 3) <= 1
+
+
+@given(seed=st.integers(0, 1000), risk=st.floats(0.005, 0.3))
+def test_the_number_of_images_that_is_asked_for_leaves_enough_to_prove(seed, risk):
+    asked, needed = calibration_images_needed(risk, 0.05), images_needed(risk, 0.05)
+
+    assert len(split_roles(np.zeros(asked, dtype=int), seed=seed)[1]) >= needed
+    assert len(split_roles(np.zeros(asked - 2, dtype=int), seed=seed)[1]) < needed
 
 
 def test_every_image_tunes_in_a_third_of_the_seeds():

@@ -8,8 +8,9 @@ import pytest
 
 from foveal import data
 from foveal.data import inventory
-from foveal.data.dataset import content_hash
+from foveal.data.dataset import Dataset, content_hash
 from foveal.data.decode import LIMITS
+from foveal.data.pictures import RawPicture
 from foveal.data.preprocess import Preprocess
 from foveal.data.store import StoreWriter
 
@@ -93,6 +94,31 @@ def test_threads_change_nothing(side: int, folder: Folder, tmp_path: Path) -> No
     assert one.sha256 == many.sha256
     assert one.fingerprint == many.fingerprint
     assert np.array_equal(alone, together)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_an_interruption_does_not_wait_for_the_rest(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inventory, "_REPORT_SECONDS", -1)
+    count, read = 6400, []
+    pixels = np.zeros((80, 80, 3), np.uint8)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    dataset = Dataset(
+        format="array",
+        path=Path("pictures"),
+        classes=("a",),
+        sources=("x",) * count,
+        labels=np.zeros(count, np.int64),
+        splits=("",) * count,
+        read=lambda index: (read.append(index), RawPicture(pixels))[1],
+    )
+
+    with pytest.raises(KeyboardInterrupt):
+        inventory.take(dataset, threads=threads, progress=interrupt)
+
+    assert len(read) < count / 2
 
 
 def test_raw_pictures_of_many_channels_keep_them(tmp_path: Path) -> None:

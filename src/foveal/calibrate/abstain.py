@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.core.errors import UsageError
+from foveal.core.promises import DELTA, RISK, images_needed
 from foveal.metrics.binomial_cdf import binomial_cdf
 from foveal.tasks.classify.decode import Abstain
 
@@ -24,19 +25,8 @@ Floats = NDArray[np.floating]
 _MOST = 100
 
 
-def images_needed(risk: float, delta: float) -> int:
-    """Return how many answers without an error prove a risk: 299 for 1 % at 5 %.
-
-    Raises:
-        UsageError: `risk` or `delta` is outside (0, 1).
-    """
-    if not (0 < risk < 1 and 0 < delta < 1):
-        raise UsageError(f"risk and delta are shares in (0, 1); got {risk} and {delta}")
-    return math.ceil(round(math.log(delta) / math.log1p(-risk), 9))
-
-
 def candidates(
-    confidence: Floats, correct: NDArray[np.bool_], *, images: int, risk: float = 0.01, delta: float = 0.05
+    confidence: Floats, correct: NDArray[np.bool_], *, images: int, risk: float = RISK, delta: float = DELTA
 ) -> NDArray[np.float64]:
     """Return the thresholds to test, at most 100, from strict to loose, ending with 0 (answer everything).
 
@@ -82,8 +72,8 @@ def abstain(
     correct: NDArray[np.bool_],
     *,
     thresholds: NDArray[np.float64],
-    risk: float = 0.01,
-    delta: float = 0.05,
+    risk: float = RISK,
+    delta: float = DELTA,
 ) -> Abstain:
     """Return the loosest threshold that is proven: P(risk of the answers > `risk`) ≤ `delta`.
 

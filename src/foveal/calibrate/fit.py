@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from foveal.calibrate.abstain import abstain, candidates
 from foveal.calibrate.conformal import lac
 from foveal.calibrate.temperature import calibrated, temperature
+from foveal.core.promises import DELTA, RISK, TUNING_ONE_IN
 from foveal.core.random import stream
 from foveal.metrics._arrays import check_rows
 from foveal.tasks.classify.decode import Decision
@@ -29,8 +30,8 @@ class Promises:
     """
 
     alpha: float = 0.1
-    risk: float = 0.01
-    delta: float = 0.05
+    risk: float = RISK
+    delta: float = DELTA
 
 
 DEFAULT = Promises()
@@ -49,7 +50,7 @@ def split_roles(labels: NDArray[np.integer], *, seed: int = 0) -> tuple[Indices,
     rng = stream(seed, "calibrate", "split")
     order = np.lexsort((rng.random(len(labels)), labels))  # class by class, shuffled inside
     tuning = np.zeros(len(labels), dtype=bool)
-    tuning[order[int(rng.integers(min(3, len(labels)))) :: 3]] = True
+    tuning[order[int(rng.integers(min(TUNING_ONE_IN, len(labels)))) :: TUNING_ONE_IN]] = True
     return np.flatnonzero(tuning), np.flatnonzero(~tuning)
 
 

@@ -1,8 +1,7 @@
 """One full pass over a data set's pictures: every file is read, hashed and decoded once."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from foveal.core.errors import ImageError
 from foveal.core.machine import usable_cpus
+from foveal.core.parallel import in_order
 from foveal.core.progress import Progress, silent
 from foveal.data.dataset import Dataset, content_hash
 from foveal.data.decode import LIMITS
@@ -89,7 +89,8 @@ def take(
 
     rows: list[_Row] = []
     said = time.monotonic()
-    for some in _in_order(look_at, len(dataset), _workers(dataset, threads)):
+    chunks = (range(i, min(i + _CHUNK, len(dataset))) for i in range(0, len(dataset), _CHUNK))
+    for some in in_order(look_at, chunks, workers=_workers(dataset, threads), name="foveal-read"):
         rows += some
         if time.monotonic() - said > _REPORT_SECONDS:
             said = time.monotonic()
@@ -150,15 +151,6 @@ def _workers(dataset: Dataset, threads: int | None) -> int:
         except ImageError:
             continue
     return allowed if lengths and np.median(lengths) > _SMALL_BYTES else 1
-
-
-def _in_order(work: Callable[[range], list[_Row]], count: int, workers: int) -> Iterator[list[_Row]]:
-    chunks: Sequence[range] = [range(i, min(i + _CHUNK, count)) for i in range(0, count, _CHUNK)]
-    if workers == 1:
-        yield from map(work, chunks)
-        return
-    with ThreadPoolExecutor(workers) as pool:
-        yield from pool.map(work, chunks)
 
 
 def _columns(dataset: Dataset, rows: Sequence[_Row]) -> Inventory:

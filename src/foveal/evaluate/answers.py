@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.core.errors import DataError, ImageError
+from foveal.core.parallel import in_order
 from foveal.core.progress import Progress, silent
 from foveal.data.dataset import UInt8
 from foveal.evaluate.held_out import HeldOut, readable
@@ -79,12 +79,13 @@ def answers(predictor: Runs, held_out: HeldOut, *, threads: int, progress: Progr
         return _Part(predictor.run(np.stack(images)).probabilities if images else None, positions, errors)
 
     parts = []
-    with ThreadPoolExecutor(threads, "foveal-evaluate") as pool:
-        for chunk, part in zip(chunks, pool.map(work, chunks), strict=True):
-            parts.append(part)
-            if time.monotonic() - said > _REPORT_SECONDS:
-                said = time.monotonic()
-                progress("measuring", chunk.stop, len(held_out))
+    for chunk, part in zip(
+        chunks, in_order(work, chunks, workers=threads, name="foveal-evaluate"), strict=True
+    ):
+        parts.append(part)
+        if time.monotonic() - said > _REPORT_SECONDS:
+            said = time.monotonic()
+            progress("measuring", chunk.stop, len(held_out))
     progress("measuring", len(held_out), len(held_out))
     probabilities = [part.probabilities for part in parts if part.probabilities is not None]
     unreadable = tuple(error for part in parts for error in part.errors)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.core.promises import DELTA, RISK, calibration_images_needed
 from foveal.core.types import Finding
 from foveal.data.checks._words import EXAMPLES, counted
 from foveal.data.dataset import Dataset
@@ -14,8 +15,6 @@ from foveal.data.inventory import Inventory
 from foveal.data.split import CARVED_SHARE, Split, can_train
 
 MOST_IMBALANCE = 10
-RISK, DELTA = 0.01, 0.05  # the promise of a trained recognizer: ≤ 1 % errors among answers, 95 % sure
-PROVING_SHARE = 2 / 3
 SURE_TEST_IMAGES = 384  # any accuracy is then known to ±5 points or better: 98 / √n
 SURE_CLASS_RECALL = 0.9
 FEW_TO_LEARN_FROM = 10
@@ -30,17 +29,6 @@ def amounts(dataset: Dataset, inventory: Inventory, split: Split | None) -> Iter
         yield from _calibration(len(split.calib))
         yield from _test(dataset, split.test)
         yield from _training(dataset, split.fit)
-
-
-def needed_for_risk(risk: float, delta: float) -> int:
-    """Return how many error-free images show, with confidence 1 - delta, that the error rate is ≤ risk.
-
-    No error among n happens with probability (1 - risk)ⁿ where the rate is just above the risk.
-
-    >>> needed_for_risk(0.01, 0.05)
-    299
-    """
-    return math.ceil(math.log(delta) / math.log1p(-risk))
 
 
 def lowest_recall(right: int) -> float:
@@ -93,8 +81,7 @@ def _empty_roles(split: Split) -> Iterator[Finding]:
 
 
 def _calibration(count: int) -> Iterator[Finding]:
-    # A third of the calibration pictures tunes, the rest proves (docs/decisions/0005-calibration-splits.md).
-    needed = math.ceil(needed_for_risk(RISK, DELTA) / PROVING_SHARE)
+    needed = calibration_images_needed(RISK, DELTA)
     if 0 < count < needed:
         yield Finding(
             "few_images",
