@@ -69,6 +69,10 @@ def test_people_are_told_the_result_and_the_next_command(pictures, tmp_path, cap
         (["--device", "cuda"], 69, "no_device"),
         (["--resume", "nowhere", "--epochs", "3"], 2, "usage"),
         (["--resume", "nowhere"], 66, "not_found"),
+        (["--resume", "nowhere", "--threads", "2"], 66, "not_found"),
+        (["--resume", "nowhere", "--strict"], 2, "usage"),
+        (["--epochs", "inf"], 78, "bad_recipe"),
+        (["--size", "8"], 78, "bad_recipe"),
         (["--recipe", "nowhere.toml"], 66, "not_found"),
         (["--nonsense"], 2, "usage"),
         (["--time", "1ms"], 78, "budget_too_small"),
@@ -82,6 +86,18 @@ def test_every_mistake_has_its_exit_code(pictures, tmp_path, monkeypatch, capsys
     document = json.loads(capsys.readouterr().out)
     assert document["schema"] == "foveal.error/1"
     assert (document["ok"], document["error"]["code"]) == (False, error)
+
+
+@pytest.mark.parametrize("out", [[], ["--out", "run"], ["--out", "..", "--force"]])
+def test_a_run_beside_or_around_the_pictures_is_exit_73(pictures, monkeypatch, capsys, out):
+    monkeypatch.chdir(pictures)
+
+    assert _main.run(["train", ".", *out, "--json"]) == 73
+
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["code"] == "inside_data"
+    assert "--out" in error["hint"]
+    assert sorted(path.name for path in pictures.iterdir()) == ["dark", "light"]
 
 
 def test_missing_data_is_exit_66(tmp_path, monkeypatch, capsys):
