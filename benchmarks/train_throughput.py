@@ -117,10 +117,12 @@ def ultralytics(tree: Path, size: int, batch: int) -> dict[str, Any]:
             self.criterion = None
 
         def forward(self, x: Any, augment: bool = False) -> Any:
-            if isinstance(x, dict):
-                loss = nn.functional.cross_entropy(self.net(x["img"]), x["cls"])
-                return loss, {"loss": loss.detach()}
-            return self.net(x)
+            return self.loss(x) if isinstance(x, dict) else self.net(x)
+
+        def loss(self, batch: Any, predictions: Any = None) -> Any:
+            logits = self.net(batch["img"]) if predictions is None else predictions
+            value = nn.functional.cross_entropy(logits, batch["cls"])
+            return value, {"loss": value.detach()}
 
     class Trainer(ClassificationTrainer):  # type: ignore[misc]
         def setup_model(self) -> None:
