@@ -7,26 +7,28 @@ from torch import nn
 from foveal.train.optimizer import MuonSgd, orthogonalize, parameter_groups
 
 
-@pytest.mark.parametrize("shape", [(8, 32), (32, 8), (16, 16)])
-def test_all_singular_values_come_near_one(shape):
-    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-
-    values = torch.linalg.svdvals(orthogonalize(matrix, steps=5))
-
-    assert values.min() > 0.5
-    assert values.max() < 1.5
-
-
 def test_the_directions_stay_those_of_the_matrix():
     matrix = torch.randn(6, 20, generator=torch.Generator().manual_seed(0))
     left, _, right = torch.linalg.svd(matrix, full_matrices=False)
     nearest = left @ right
 
-    cosine = nn.functional.cosine_similarity(
-        orthogonalize(matrix, steps=5).flatten(), nearest.flatten(), dim=0
-    )
+    cosine = nn.functional.cosine_similarity(orthogonalize(matrix).flatten(), nearest.flatten(), dim=0)
 
     assert cosine > 0.95
+
+
+@pytest.mark.parametrize("shape", [(8, 32), (16, 16), (32, 216), (216, 32), (256, 864)])
+def test_three_steps_are_the_quintic_of_the_singular_values(shape):
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    left, values, right = torch.linalg.svd(matrix.double(), full_matrices=False)
+    values = values / values.norm()
+    for _ in range(3):
+        values = 3.4445 * values - 4.7750 * values**3 + 2.0315 * values**5
+    exact = (left * values) @ right
+
+    error = (orthogonalize(matrix) - exact).norm() / exact.norm()
+
+    assert error < 0.03  # bf16 has three digits
 
 
 def test_other_parameters_move_as_with_torchs_nesterov_momentum():
