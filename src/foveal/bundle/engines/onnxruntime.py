@@ -56,6 +56,7 @@ def onnxruntime(model: bytes, *, threads: int) -> OnnxSession:
     options.execution_mode = runtime.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = _SILENT
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # what was screened, nothing else
     engine = f"onnxruntime {runtime.__version__}"
     try:
         session = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
