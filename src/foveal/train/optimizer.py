@@ -40,14 +40,14 @@ def orthogonalize(matrix: Tensor) -> Tensor:
         gram = factor @ gram @ factor
         factor = _quintic(gram)
         factors = factor @ factors
-    nearest = factors @ x
+    nearest: Tensor = factors @ x
     return (nearest.T if tall else nearest).float()
 
 
 def _quintic(gram: Tensor) -> Tensor:
     """Return a + b G + c G², what one step multiplies X by."""
     a, b, c = _QUINTIC
-    factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+    factor: Tensor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
     factor.diagonal().add_(a)
     return factor
 
