@@ -15,6 +15,7 @@ from foveal.report.page import refusal_page, training_page
 from foveal.report.pictures import ClassPictures
 
 _PER_CLASS = 8
+_PICTURES = 1600  # in memory at once, from where on a class shows fewer
 
 
 def write_report(
@@ -49,10 +50,11 @@ def write_refusal(run: Path, parity: Parity, history: Sequence[dict[str, float]]
 def _gallery(prepared: Prepared) -> list[ClassPictures]:
     """Return a few training pictures of every class, evenly over the folder."""
     groups = []
+    each = max(2, min(_PER_CLASS, _PICTURES // len(prepared.dataset.classes)))
     labels = prepared.store.labels[prepared.split.fit]
     for label, name in enumerate(prepared.dataset.classes):
         mine = prepared.split.fit[labels == label]
-        shown = mine[np.linspace(0, len(mine) - 1, min(len(mine), _PER_CLASS)).astype(np.int64)]
+        shown = mine[np.linspace(0, len(mine) - 1, min(len(mine), each)).astype(np.int64)]
         pictures = tuple(_pixels(prepared, int(index)) for index in shown)
         groups.append(ClassPictures(name, int((prepared.dataset.labels == label).sum()), pictures))
     return groups
