@@ -34,8 +34,6 @@ _SAFETY = 0.97  # share of the time left that is planned with: the machine may b
 _GAIN = 1.1  # bf16 has to be this much faster to be worth it
 _LOSS_TOLERANCE = 0.05  # and its first losses may differ from fp32 by this share
 
-# Shares of the picture's side; what is not named here has no largest strength.
-_STRONGEST = {"cutout": 1.0, "shift": 0.5}
 
 Measure = Callable[[Plan], Speed]
 
@@ -71,7 +69,7 @@ def check_recipe(recipe: Recipe) -> None:
     for name, strength in recipe.augment.items():
         if name not in catalog.names(augment):
             raise UnknownNameError("augment", name, catalog.names(augment))
-        largest = _STRONGEST.get(name)
+        largest = getattr(importlib.import_module(f"foveal.train.augment.{name}"), "STRONGEST", None)
         if strength < 0 or (largest is not None and strength > largest):
             allowed = "0 or more" if largest is None else f"from 0 to {largest}"
             raise RecipeError(

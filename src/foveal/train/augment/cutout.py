@@ -8,6 +8,8 @@ from torch import Tensor
 
 from foveal.train.objective import Batch
 
+STRONGEST = 1.0
+
 
 def cutout(images: Tensor, targets: Tensor, *, strength: float, batch: Batch) -> tuple[Tensor, Tensor]:
     """Set a square at a random place, cut off at the border, to the mean (0).

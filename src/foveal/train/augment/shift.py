@@ -5,6 +5,8 @@ from torch import Tensor
 
 from foveal.train.objective import Batch
 
+STRONGEST = 0.5
+
 
 def shift(images: Tensor, targets: Tensor, *, strength: float, batch: Batch) -> tuple[Tensor, Tensor]:
     """Move each picture by up to `strength` of its side, independently in both directions.
