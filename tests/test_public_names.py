@@ -28,7 +28,7 @@ PUBLIC = {
     },
     "foveal.cli": {"main"},
     "foveal.data": {"Dataset", "open"},
-    "foveal.export": {"Exported", "bundle"},
+    "foveal.export": {"Exported", "Origin", "bundle"},
     "foveal.evaluate": {"HeldOut", "Report", "report"},
     "foveal.train": {"Examples", "Fitted", "Plan", "Recipe", "fit", "plan_training"},
 }

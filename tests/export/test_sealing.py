@@ -8,13 +8,13 @@ import foveal
 from foveal.bundle.manifest import Data, Images
 from foveal.core.errors import UsageError
 from foveal.data.preprocess import Preprocess
-from foveal.export import bundle
+from foveal.export import Origin, bundle
 from foveal.tasks.recognizer import Recognizer
 from foveal.train import Examples
 
 SIZE = 16
 PREPROCESS = Preprocess(size=SIZE, channels=3, mean=(0.4, 0.4, 0.4), std=(0.2, 0.2, 0.2))
-DATA = Data(fingerprint="0" * 64, split_seed=3, images=Images(fit=0, calib=400, test=50))
+ORIGIN = Origin(Data(fingerprint="0" * 64, split_seed=3, images=Images(fit=0, calib=400, test=50)))
 
 
 class Brightest(torch.nn.Module):
@@ -46,7 +46,11 @@ def examples(count, seed=0):
 
 def test_the_bundle_answers_as_the_network(tmp_path):
     exported = bundle(
-        recognizer(Brightest()), tmp_path / "own.foveal", calib=examples(400), test=examples(50, 1), data=DATA
+        recognizer(Brightest()),
+        tmp_path / "own.foveal",
+        calib=examples(400),
+        test=examples(50, 1),
+        origin=ORIGIN,
     )
 
     new = examples(20, 2)
@@ -61,25 +65,34 @@ def test_confidence_is_fitted_on_the_calibration_images(tmp_path):
     wrong.labels[:200] = (wrong.labels[:200] + 1) % 3  # the network is right in every second case
 
     manifests = [
-        foveal.load(bundle(recognizer(Brightest()), tmp_path / name, calib=calib, data=DATA).bundle).manifest
+        foveal.load(
+            bundle(recognizer(Brightest()), tmp_path / name, calib=calib, origin=ORIGIN).bundle
+        ).manifest
         for name, calib in (("sound.foveal", sound), ("wrong.foveal", wrong))
     ]
 
     assert manifests[0].temperature < 0.5 * manifests[1].temperature
-    assert manifests[0].data == DATA
+    assert manifests[0].data == ORIGIN.data
+    assert (manifests[0].model.source, manifests[0].licenses.code) == ("not stated", None)
 
 
 def test_at_most_a_thousand_images_are_compared_from_both_parts(tmp_path):
     calib, test = examples(900), examples(600, 1)
     outside = Examples(test.images, test.labels, np.arange(0, 600, 2))
 
-    exported = bundle(recognizer(Brightest()), tmp_path / "a.foveal", calib=calib, test=outside, data=DATA)
+    exported = bundle(
+        recognizer(Brightest()), tmp_path / "a.foveal", calib=calib, test=outside, origin=ORIGIN
+    )
 
     assert exported.parity.images == 1000
 
 
 def test_a_file_that_decides_otherwise_is_not_written(tmp_path):
-    exported = bundle(recognizer(Odd()), tmp_path / "odd.foveal", calib=examples(60), data=DATA)
+    bundle(
+        recognizer(Brightest()), tmp_path / "odd.foveal", calib=examples(60), origin=ORIGIN
+    )  # an earlier one
+
+    exported = bundle(recognizer(Odd()), tmp_path / "odd.foveal", calib=examples(60), origin=ORIGIN)
 
     assert exported.bundle is None
     assert exported.parity.clear_flips > 0
@@ -95,8 +108,9 @@ def test_a_file_that_decides_otherwise_is_not_written(tmp_path):
         ),
         (Examples(np.zeros((4, 16, 16, 3)), np.zeros(4, np.int64), np.arange(4)), "float64"),  # type: ignore[arg-type]
         (examples(0), "one image or more"),
+        (Examples(examples(4).images, np.array([0, 1, 2, 3]), np.arange(4)), "from 0 to 2; got 0 to 3"),
     ],
 )
 def test_images_that_do_not_fit_are_refused(tmp_path, calib, message):
     with pytest.raises(UsageError, match=message):
-        bundle(recognizer(Brightest()), tmp_path / "a.foveal", calib=calib, data=DATA)
+        bundle(recognizer(Brightest()), tmp_path / "a.foveal", calib=calib, origin=ORIGIN)

@@ -393,6 +393,43 @@ def test_a_refused_run_leaves_its_folder_as_it_was(colors, tmp_path):
     assert not list((tmp_path / "empty").iterdir())
 
 
+def test_force_replaces_a_run_only_when_the_new_data_are_accepted(trained, colors, tmp_path):
+    run = Path(shutil.copytree(trained.run, tmp_path / "run"))
+    (run / ".lock").unlink(missing_ok=True)
+    damaged = Path(shutil.copytree(colors, tmp_path / "data"))
+    (damaged / "red" / "000.png").write_bytes(b"no picture")
+    before = {path.relative_to(run): path.read_bytes() for path in run.rglob("*") if path.is_file()}
+
+    with pytest.raises(DataError):
+        train(damaged, recipe=RECIPE, out=run, force=True)
+
+    assert {path.relative_to(run): path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_a_run_that_was_killed_while_it_replaced_another_can_be_replaced_again(trained, colors, tmp_path):
+    run = Path(shutil.copytree(trained.run, tmp_path / "run"))
+    (run / ".replaced").mkdir()
+    for path in list(run.iterdir()):  # killed after half of it was set aside: nothing says what to resume
+        if path.name in ("recipe.toml", "env.json", "model"):
+            path.rename(run / ".replaced" / path.name)
+
+    with pytest.raises(NotFoundError, match="no run that can be resumed"):
+        resume(run, colors)
+    again = train(colors, recipe=RECIPE, out=run, force=True)
+
+    assert again.document["digest"] == trained.document["digest"]
+    assert not (run / ".replaced").exists()
+
+
+@pytest.mark.parametrize("left", [[".lock"], [".lock", "command.json", "env.json"]])
+def test_a_folder_of_a_run_that_was_killed_as_it_began_can_be_used(colors, tmp_path, left):
+    (tmp_path / "run").mkdir()
+    for name in left:
+        (tmp_path / "run" / name).write_text("{}", encoding="utf-8")
+
+    assert train(colors, recipe=RECIPE, out=tmp_path / "run").bundle is not None
+
+
 def test_force_empties_a_run_and_no_other_folder(trained, colors, tmp_path):
     mine = tmp_path / "mine"
     for name in ("checkpoints/a", "model/b", "c.foveal"):

@@ -100,6 +100,17 @@ def test_a_checkpoint_of_another_plan_is_not_used(tmp_path, examples, plan, supe
     assert fit(supervised(other), examples, other, checkpoints=tmp_path).resumed_from == 0
 
 
+def test_a_checkpoint_of_a_network_that_has_changed_since_is_refused(tmp_path, examples, plan, supervised):
+    with pytest.raises(KeyboardInterrupt):
+        fit(supervised(plan), examples, plan, checkpoints=tmp_path, progress=stop_at(3))
+    changed = supervised(plan)
+    changed.network.extra = torch.nn.Linear(2, 2)
+
+    with pytest.raises(DataError, match="nano has changed since") as caught:
+        fit(changed, examples, plan, checkpoints=tmp_path)
+    assert caught.value.code == "other_network"
+
+
 def test_a_finished_run_has_nothing_left_to_do(tmp_path, examples, plan, supervised):
     first = fit(supervised(plan), examples, plan, checkpoints=tmp_path)
 

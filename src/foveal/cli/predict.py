@@ -85,7 +85,8 @@ def _as_they_come(
 ) -> Iterator[_answers.Answer]:
     """Yield the answer to every input that has come before waiting for another input."""
     for group in as_they_come(inputs, most=_LISTED, name="foveal-list"):
-        yield from predictor.predict_each(group, workers=1 if len(group) == 1 else workers, batch=1)
+        batch = max(1, min(8, len(group) // 4))  # pieces enough for every worker
+        yield from predictor.predict_each(group, workers=1 if len(group) == 1 else workers, batch=batch)
 
 
 def _exit_code(outcomes: Counter[str]) -> int:

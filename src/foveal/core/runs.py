@@ -15,8 +15,10 @@ if sys.platform != "win32":
 
 ROOT = Path("runs")
 LOCK = ".lock"
+REPLACED = ".replaced"  # folder inside a run: what --force replaces, until the new data are accepted
 _LAST = "last"
 _MARKS = ("recipe.toml", "env.json")  # whatever has both was written by us
+_BEGINNING = {LOCK, "command.json", "env.json"}  # all that a run has that was killed as it began
 _LONGEST_NAME_BYTES = 256  # no folder's name is longer
 
 
@@ -56,12 +58,12 @@ def _chosen(out: Path, *, force: bool) -> Path:
             raise WriteError(f"{out} is a file", hint="choose a folder with --out", path=out) from None
         raise
     try:
-        empty = not any(out.iterdir())
+        names = {path.name for path in out.iterdir()}
     except OSError as error:
         raise WriteError(f"cannot read {out}: {error.strerror}", path=out) from error
-    if empty:
+    if names <= _BEGINNING:
         return out
-    if not all((out / name).is_file() for name in _MARKS):  # --force replaces runs, nothing else
+    if not (names.issuperset(_MARKS) or REPLACED in names):  # --force replaces runs, nothing else
         raise WriteError(
             f"{out} is not empty, and holds no run", hint="choose another folder with --out", path=out
         )

@@ -16,6 +16,7 @@ from foveal.bundle.manifest import Data, Draft, Licenses, Model
 from foveal.bundle.session import Float32, Session
 from foveal.calibrate.fit import fit_decision
 from foveal.calibrate.temperature import calibrated
+from foveal.core import files
 from foveal.core.errors import UsageError
 from foveal.core.machine import usable_cpus
 from foveal.export.graph import graph, with_temperature
@@ -25,7 +26,23 @@ from foveal.train.loop import Examples
 
 _BATCH = 256
 _COMPARED = 1000  # images of the parity gate; docs/bundle.md promises 500
-_NOT_STATED = Licenses(code="Apache-2.0", weights=None, data=None)
+
+_NOT_STATED = Licenses(code=None, weights=None, data=None)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a recognizer comes from, as far as its maker says.
+
+    Attributes:
+        data: What it was made from; its seed divides the calibration images.
+        source: Where its weights began: `scratch`, or the name of what they were fine-tuned from.
+        licenses: Of code, weights and data.
+    """
+
+    data: Data
+    source: str = "not stated"
+    licenses: Licenses = _NOT_STATED
 
 
 @dataclass(frozen=True)
@@ -46,25 +63,27 @@ def bundle(
     path: str | Path,
     *,
     calib: Examples,
-    data: Data,
+    origin: Origin,
     test: Examples | None = None,
     threads: int | None = None,
 ) -> Exported:
     """Export a recognizer, calibrate it on the exported graph's own outputs, compare the two, and seal.
 
-    A file that is there is replaced. Where the file does not decide as the network does, none is written.
+    A file that is there is replaced. Where the graph does not decide as the network does, no file is there
+    afterwards: an earlier one would be taken for this one.
 
     Args:
         recognizer: The weights that ship, and the preprocessing they learned with.
         path: The bundle to write; its name ends in `.foveal`.
         calib: Images at model size that were not learned from, N ≥ 1, labelled with indices into the
             recognizer's classes: confidence, threshold and sets are fitted on them.
-        data: What the recognizer was made from; its seed divides `calib`.
+        origin: Where the recognizer comes from.
         test: More images to compare file and network on; nothing is fitted on them.
         threads: Of the engine; None takes all processors we may use.
 
     Raises:
-        UsageError: No calibration image, or another size or number of channels than the preprocessing's.
+        UsageError: No calibration image, a label that is no class, or another size or number of channels than
+            the preprocessing's.
         BundleError, WriteError: It cannot be sealed.
     """
     held_out = [calib] if test is None else [calib, test]
@@ -73,7 +92,7 @@ def bundle(
     model = graph(recognizer)
     _, logits = _answers(onnxruntime(model, threads=threads), [calib])
     labels = calib.labels[calib.indices]
-    temperature, decision = fit_decision(logits, labels, seed=data.split_seed)
+    temperature, decision = fit_decision(logits, labels, seed=origin.data.split_seed)
     model = with_temperature(model, temperature)
     session = onnxruntime(model, threads=threads)
     compared = _spread(held_out)
@@ -81,6 +100,7 @@ def bundle(
     reference = np.concatenate([recognizer.logits(some.images[some.indices]) for some in compared])
     parity = compare(calibrated(reference, temperature), exported)
     if parity.gate().verdict != "pass":
+        files.remove(Path(path))
         return Exported(parity, None)
     draft = Draft(
         foveal=foveal.__version__,
@@ -88,10 +108,10 @@ def bundle(
         preprocess=recognizer.preprocess,
         decision=decision,
         temperature=temperature,
-        model=_model(recognizer),
+        model=_model(recognizer, origin.source),
         weights_sha256=_weights_hash(recognizer),
-        data=data,
-        licenses=_NOT_STATED,
+        data=origin.data,
+        licenses=origin.licenses,
     )
     vectors = golden.measure(session, recognizer.preprocess)
     archive.seal(path, draft, model=model, golden=vectors, force=True)
@@ -110,6 +130,12 @@ def _check(calib: Examples, held_out: list[Examples], recognizer: Recognizer) ->
             )
     if len(calib) == 0:
         raise UsageError("a recognizer is calibrated on one image or more; got none", code="empty")
+    labels, classes = calib.labels[calib.indices], len(recognizer.classes)
+    if labels.min() < 0 or labels.max() >= classes:
+        raise UsageError(
+            f"labels are indices from 0 to {classes - 1}; got {labels.min()} to {labels.max()}",
+            hint="the order is that of recognizer.classes",
+        )
 
 
 def _spread(parts: list[Examples]) -> list[Examples]:
@@ -134,7 +160,7 @@ def _answers(session: Session, parts: list[Examples]) -> tuple[Float32, Float32]
     return np.concatenate([p for p, _ in answers]), np.concatenate([z for _, z in answers])
 
 
-def _model(recognizer: Recognizer) -> Model:
+def _model(recognizer: Recognizer, source: str) -> Model:
     preprocess = recognizer.preprocess
     picture = torch.zeros(1, preprocess.channels, preprocess.size, preprocess.size)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
@@ -143,7 +169,7 @@ def _model(recognizer: Recognizer) -> Model:
         name=recognizer.architecture,
         parameters=sum(p.numel() for p in recognizer.network.parameters()),
         macs=counter.get_total_flops() // 2,
-        source="scratch",
+        source=source,
     )
 
 

@@ -66,7 +66,8 @@ def choose(
     found = fingerprint(dataset.sources, [dataset.classes[k] for k in dataset.labels], hashes)
     if found == manifest.data.fingerprint:
         indices, name = _role(dataset, manifest, saved, split, progress)
-        unseen, seed = "split", manifest.data.split_seed
+        told = saved is not None or manifest.data.split_digest is not None
+        unseen, seed = "split" if told else None, manifest.data.split_seed
     else:
         indices, name = _part(dataset, split)
         unseen, seed = None, None
@@ -104,7 +105,7 @@ def _saved_split(path: Path, manifest: Manifest) -> Mapping[str, Any] | None:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         belongs = document["schema"] == splits.SCHEMA and document["fingerprint"] == manifest.data.fingerprint
-        belongs = belongs and splits.saved_digest(document) == manifest.data.split_digest
+        belongs = belongs and manifest.data.split_digest in (None, splits.saved_digest(document))
     except (ValueError, TypeError, KeyError) as error:
         raise DataError(f"{path} is damaged: {error}", code="bad_split", path=path) from error
     return document if belongs else None
@@ -127,7 +128,7 @@ def _role(
     else:
         inventory = inventories.take(dataset, progress=progress)
         made = splits.make(dataset, inventory, seed=manifest.data.split_seed)
-    if made.digest != manifest.data.split_digest:
+    if manifest.data.split_digest not in (None, made.digest):
         raise DataError(
             f"the split that {dataset.path} gives now is not the one that the bundle was trained with",
             code="split_mismatch",

@@ -22,6 +22,7 @@ _RESULTS = (
     "*.foveal", "report.html", "metrics.json", "history.jsonl", "plan.json", SPLIT, FINDINGS, "log.txt",
     "checkpoints", "figures", "model", STORE,
 )  # fmt: skip
+_OURS = (RECIPE, ENVIRONMENT, _COMMAND, *_RESULTS)
 _NAME_BYTES = 100  # a file's name may have 255, and a temporary one is longer than the bundle's
 
 
@@ -39,15 +40,26 @@ class Command:
 
 
 def start(run: Path, recipe: Recipe, command: Command, environment: dict[str, Any]) -> None:
-    """Make a folder a run that can be resumed; what an earlier run left in it is gone, other files stay.
+    """Make a folder a run that can be resumed; an earlier run in it is set aside, other files stay.
 
     Raises:
         WriteError: It cannot be written.
     """
-    _remove(run, _RESULTS)
+    _set_aside(run)
     files.write_json(run / _COMMAND, asdict(command))
     write_environment(run, environment)
     write_recipe(recipe, run / RECIPE)  # last: it says that all is there to go on with
+
+
+def _set_aside(run: Path) -> None:
+    """Move an earlier run out of the way; what came after one that is set aside was never accepted."""
+    aside = run / runs.REPLACED
+    if aside.is_dir() and (run / RECIPE).is_file():
+        _remove(run, _OURS)
+    found = [path for pattern in _OURS for path in run.glob(pattern)]
+    if found:
+        files.make_folder(aside)
+        _move(found, aside)  # the recipe first: killed in between, there is nothing to resume
 
 
 def read_command(run: Path, data: Path) -> Command:
@@ -59,13 +71,13 @@ def read_command(run: Path, data: Path) -> Command:
 
 
 @contextmanager
-def undone_if_refused(run: Path, *, started_here: bool, made: bool) -> Iterator[None]:
-    """After an error of ours put `runs/last` back, and leave no trace of a run that had just begun.
+def undone_if_refused(run: Path, *, started: bool, made: bool) -> Iterator[None]:
+    """After an error of ours put `runs/last` and what was set aside back, as if nothing had been started.
 
     Args:
         run: The run folder; nobody else writes there.
-        started_here: Nothing was in it before: what a run writes goes.
-        made: It was not there before: it goes, too.
+        started: The run began here; False: it was there before and only goes on.
+        made: The folder was not there before: it goes, too.
     """
     former = runs.last()
     try:
@@ -73,12 +85,15 @@ def undone_if_refused(run: Path, *, started_here: bool, made: bool) -> Iterator[
     except FovealError:
         with suppress(WriteError):  # the first error is the one to tell
             runs.unmark_last(run, former)
-            if started_here:
-                _remove(run, (*_RESULTS, RECIPE, ENVIRONMENT, _COMMAND, runs.LOCK))
+            if started:
+                _remove(run, (*_OURS, runs.LOCK))
+                _move(list((run / runs.REPLACED).glob("*")), run)
+                files.remove(run / runs.REPLACED)
         if made:
             with suppress(OSError):
                 run.rmdir()
         raise
+    files.remove(run / runs.REPLACED)
 
 
 def bundle_name(data: Path) -> str:
@@ -94,3 +109,15 @@ def _remove(run: Path, patterns: tuple[str, ...]) -> None:
     for pattern in patterns:
         for path in run.glob(pattern):
             files.remove(path)
+
+
+def _move(paths: list[Path], folder: Path) -> None:
+    """Move files and folders; what the other folder has already is the older one, and stays."""
+    for path in paths:
+        try:
+            if (folder / path.name).exists():
+                files.remove(path)
+            else:
+                path.rename(folder / path.name)
+        except OSError as error:
+            raise WriteError(f"cannot move {path} to {folder}: {error.strerror}", path=path) from error

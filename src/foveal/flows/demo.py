@@ -42,7 +42,7 @@ def demo(
         folder: Where to lay the data out; None: `demo/<name>`.
         recipe: As for `train`; without epochs and time it is kept to about two minutes.
         out: Run folder; None: `runs/train-<n>`.
-        force: Write into a run folder that is not empty.
+        force: Replace a run that is in the folder.
         progress: Told about every stage.
 
     Raises:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from foveal.bundle.manifest import Data, Images
+from foveal.bundle.manifest import Data, Images, Licenses
 from foveal.core import files, machine, runs
 from foveal.core.errors import FovealError, NotFoundError
 from foveal.core.progress import Progress, silent
 from foveal.data import opening
 from foveal.data.dataset import Dataset
-from foveal.export.sealing import Exported, bundle
+from foveal.export.sealing import Exported, Origin, bundle
 from foveal.flows._environment import compare_environment, environment, write_environment
 from foveal.flows._log import Logged
 from foveal.flows._measure import measure_bundle
@@ -70,7 +70,7 @@ def train(
         recipe: What the user wants; None: all defaults.
         out: Run folder; None: `runs/train-<n>`.
         strict: Warnings of the check stop it.
-        force: Write into a folder that holds an earlier run; what that left there is gone.
+        force: Replace a run that is in the folder; it is gone once the data are accepted.
         progress: Told about every stage.
 
     Raises:
@@ -86,9 +86,8 @@ def train(
     dataset = opening.open(data)
     made = out is None or not out.exists()
     run = runs.new_run("train", out=out, force=force)
-    empty = not any(run.iterdir())
     with runs.locked(run):
-        with undone_if_refused(run, started_here=empty, made=made):
+        with undone_if_refused(run, started=True, made=made):
             start(run, job.recipe, job.command, environment(job.recipe))
             runs.mark_last(run)
             prepared, plan = _decide(run, job, dataset)
@@ -131,7 +130,7 @@ def resume(
     )
     with runs.locked(run):
         moved = compare_environment(run, environment(job.recipe), force=force)
-        with undone_if_refused(run, started_here=False, made=False):
+        with undone_if_refused(run, started=False, made=False):
             runs.mark_last(run)
             prepared, plan = _decide(run, job, opening.open(data), moved=moved)
         return _carry_out(run, job, prepared, plan)
@@ -242,18 +241,18 @@ def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan, fitted: Fitted
 def _export(recognizer: Recognizer, prepared: Prepared, path: Path, *, threads: int) -> Exported:
     """Seal a bundle; test images only show that file and network agree, nothing is fitted on them."""
     split = prepared.split
-    images = Images(fit=len(split.fit), calib=len(split.calib), test=len(split.test))
+    data = Data(
+        fingerprint=split.fingerprint,
+        split_seed=split.seed,
+        images=Images(fit=len(split.fit), calib=len(split.calib), test=len(split.test)),
+        split_digest=split.digest,
+    )
     return bundle(
         recognizer,
         path,
         calib=_examples(prepared, "calib"),
         test=_examples(prepared, "test"),
-        data=Data(
-            fingerprint=split.fingerprint,
-            split_seed=split.seed,
-            images=images,
-            split_digest=split.digest,
-        ),
+        origin=Origin(data, source="scratch", licenses=Licenses(code="Apache-2.0", weights=None, data=None)),
         threads=threads,
     )
 

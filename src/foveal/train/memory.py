@@ -2,8 +2,8 @@
 
 Every step frees blocks of tens of megabytes and asks for the same ones again. glibc takes blocks above
 32 MB from the system one at a time and gives each back when it is freed, so the system maps and clears
-their pages anew in every step: up to a fifth of the training time (docs/benchmarks.md). Source of the
-switches: mallopt(3), M_MMAP_THRESHOLD and M_TRIM_THRESHOLD.
+their pages anew in every step: up to a fifth of the training time (docs/decisions/0008-training-speed.md).
+Source of the switches: mallopt(3), M_MMAP_MAX and M_TRIM_THRESHOLD.
 """
 
 import ctypes
@@ -11,8 +11,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # malloc.h
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4  # malloc.h
 _NEVER = 2**31 - 1
+_BLOCKS = 65536  # that many at once may come from the system one by one: glibc's default
 _LARGEST = 32 << 20  # where glibc's own moving thresholds end: blocks, and twice that for the free end
 
 
@@ -26,11 +27,12 @@ def freed_memory_kept() -> Iterator[None]:
     if library is None or not (hasattr(library, "mallopt") and hasattr(library, "malloc_trim")):
         yield
         return
-    library.mallopt(_MMAP_THRESHOLD, _NEVER)
+    library.mallopt(_MMAP_MAX, 0)
     library.mallopt(_TRIM_THRESHOLD, _NEVER)
     try:
         yield
     finally:
+        library.mallopt(_MMAP_MAX, _BLOCKS)
         library.mallopt(_MMAP_THRESHOLD, _LARGEST)
         library.mallopt(_TRIM_THRESHOLD, 2 * _LARGEST)
         library.malloc_trim(0)

@@ -103,9 +103,20 @@ class State:
         checkpoint.save(folder, tensors=tensors, about=about, plan=self.plan.digest)
 
     def restore(self, saved: checkpoint.Checkpoint) -> None:
-        """Become what was saved, to the bit."""
+        """Become what was saved, to the bit.
+
+        Raises:
+            DataError: `other_network`: it was saved from a network with other parameters.
+        """
         part = {name: saved.part(name) for name in ("objective", "average", "momentum", "curve")}
-        self.objective.load_state_dict(part["objective"])
+        try:
+            self.objective.load_state_dict(part["objective"])
+        except RuntimeError as error:
+            raise DataError(
+                f"the checkpoint is of another network: {self.plan.model} has changed since",
+                code="other_network",
+                hint="train anew, or go on with the version of foveal that the run's env.json names",
+            ) from error
         self.average.load(part["average"])
         for name, parameter in self.objective.named_parameters():
             if name in part["momentum"]:
