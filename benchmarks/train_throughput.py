@@ -1,35 +1,61 @@
 """Training speed for the same network, size and batch: foveal's loop beside fastai's and Ultralytics'.
 
-    python benchmarks/train_throughput.py TREE --size 32 --batch 128 --peer-python PEERS/bin/python
+    python benchmarks/train_throughput.py TREE --peer-python PEERS/bin/python
+    python benchmarks/train_throughput.py TREE --model resnet18 --size 224 --batch 32 --peer-python …
 
-TREE is an image folder with train/ and test/. All train torchvision's resnet18 from the files, each with
-its own loader, augmentation and precision, and in a process of its own, interleaved. The first pass
+TREE is an image folder with train/ and test/. All train the same network from the files, each with its own
+loader, augmentation, optimizer and precision, in a process of its own, interleaved. The first pass
 (kernels, caches, decoding) is not counted; the median of the rounds is printed.
 The peers live in an environment of their own (pip install fastai ultralytics).
 """
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 PASSES = 3
+# Peers see the file with our network; it needs torch and nothing else.
+SEEN = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "src")}
 
 
-def network(classes: int) -> Any:
-    import torch
-    from torchvision.models import resnet18
+@dataclass(frozen=True)
+class Task:
+    """What everybody trains.
 
-    torch.manual_seed(0)
-    return resnet18(num_classes=classes)
+    Attributes:
+        tree: Image folder with train/ and test/.
+        model: `nano`, or the name of a model of torchvision.
+        size: Side of the input in pixels.
+        batch: Images per step.
+    """
+
+    tree: Path
+    model: str
+    size: int
+    batch: int
+
+    def network(self, classes: int) -> Any:
+        """Return the network with its first weights."""
+        import torch
+        import torchvision
+
+        torch.manual_seed(0)
+        if self.model == "nano":
+            from foveal.models.nano import nano
+
+            return nano(channels=3, classes=classes, size=self.size)
+        return getattr(torchvision.models, self.model)(num_classes=classes)
 
 
-def ours(tree: Path, size: int, batch: int) -> dict[str, Any]:
+def ours(task: Task) -> dict[str, Any]:
     from foveal.core.machine import usable_cpus
     from foveal.core.progress import silent
     from foveal.data import opening
@@ -40,15 +66,17 @@ def ours(tree: Path, size: int, batch: int) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as run:
         threads = usable_cpus()
-        prepared = prepare(opening.open(tree), Path(run), Wishes(size, 0, False, threads), progress=silent)
+        prepared = prepare(
+            opening.open(task.tree), Path(run), Wishes(task.size, 0, False, threads), progress=silent
+        )
         examples = Examples(prepared.store.images, prepared.store.labels, prepared.split.fit)
-        steps = len(examples) // batch * (PASSES + 1)
+        steps = len(examples) // task.batch * (PASSES + 1)
         plan = Plan(
-            model="resnet18",
+            model=task.model,
             arguments={},
             images=len(examples),
             steps=steps,
-            batch_size=batch,
+            batch_size=task.batch,
             learning_rate=0.01,
             weight_decay=1e-3,
             label_smoothing=0.1,
@@ -60,7 +88,7 @@ def ours(tree: Path, size: int, batch: int) -> dict[str, Any]:
             step_seconds=0.0,
         )
         objective = Supervised(
-            network(len(prepared.dataset.classes)),
+            task.network(len(prepared.dataset.classes)),
             classes=len(prepared.dataset.classes),
             preprocess=prepared.preprocess,
             augmentation=plan.augmentation,
@@ -69,21 +97,21 @@ def ours(tree: Path, size: int, batch: int) -> dict[str, Any]:
         marks: list[float] = []
         fitted = fit(objective, examples, plan, progress=lambda *_: marks.append(time.perf_counter()))
     counted = marks[steps // (PASSES + 1) - 1 :]
-    rate = batch * (len(counted) - 1) / (counted[-1] - counted[0])
+    rate = task.batch * (len(counted) - 1) / (counted[-1] - counted[0])
     return {"images_per_second": rate, "data_wait_share": fitted.waiting_share}
 
 
-def fastai(tree: Path, size: int, batch: int) -> dict[str, Any]:
+def fastai(task: Task) -> dict[str, Any]:
     from fastai.callback.core import Callback
     from fastai.vision.all import ImageDataLoaders, Learner, Resize, aug_transforms
 
     loaders = ImageDataLoaders.from_folder(
-        tree,
+        task.tree,
         train="train",
         valid="test",
-        item_tfms=Resize(size),
+        item_tfms=Resize(task.size),
         batch_tfms=aug_transforms(),
-        bs=batch,
+        bs=task.batch,
         num_workers=2,
     )
     marks: list[tuple[float, float]] = []
@@ -95,23 +123,23 @@ def fastai(tree: Path, size: int, batch: int) -> dict[str, Any]:
         def after_train(self) -> None:
             marks.append((self.started, time.perf_counter()))
 
-    learner = Learner(loaders, network(loaders.c), cbs=Clock())
+    learner = Learner(loaders, task.network(loaders.c), cbs=Clock())
     with learner.no_bar(), learner.no_logging():
         learner.fit(PASSES + 1)
-    return {"images_per_second": _rate(marks, len(loaders.train) * batch)}
+    return {"images_per_second": _rate(marks, len(loaders.train) * task.batch)}
 
 
-def ultralytics(tree: Path, size: int, batch: int) -> dict[str, Any]:
+def ultralytics(task: Task) -> dict[str, Any]:
     import torch
     from torch import nn
     from ultralytics.models.yolo.classify import ClassificationTrainer
 
     class Net(nn.Module):
-        """resnet18 with the face that Ultralytics' trainer expects of a model."""
+        """The network with the face that Ultralytics' trainer expects of a model."""
 
         def __init__(self, classes: int) -> None:
             super().__init__()
-            self.net = network(classes)
+            self.net = task.network(classes)
             self.stride = torch.tensor([32])
             self.names: dict[int, str] = {}
             self.criterion = None
@@ -137,7 +165,8 @@ def ultralytics(tree: Path, size: int, batch: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as out:
         trainer = Trainer(
             overrides={
-                "data": str(tree), "imgsz": size, "batch": batch, "epochs": PASSES + 1, "device": "cpu",
+                "data": str(task.tree), "imgsz": task.size, "batch": task.batch,
+                "epochs": PASSES + 1, "device": "cpu",
                 "workers": 2, "project": out, "val": False, "plots": False, "amp": False, "verbose": False,
                 "model": "resnet18", "pretrained": False,
             }
@@ -159,14 +188,15 @@ def _rate(marks: list[tuple[float, float]], images: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("tree", type=Path)
+    parser.add_argument("--model", default="nano")
     parser.add_argument("--size", type=int, default=32)
-    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--batch", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--peer-python", type=Path)
     parser.add_argument("--only", choices=("ours", "fastai", "ultralytics"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.only:
-        result = globals()[given.only](given.tree, given.size, given.batch)
+        result = globals()[given.only](Task(given.tree, given.model, given.size, given.batch))
         print("\n" + json.dumps(result))
         return
     pythons = {"ours": sys.executable}
@@ -175,16 +205,11 @@ def main() -> None:
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in pythons}
     for _ in range(given.rounds):
         for name, python in pythons.items():
-            options = [
-                str(given.tree),
-                "--size",
-                str(given.size),
-                "--batch",
-                str(given.batch),
-                "--only",
-                name,
-            ]
-            done = subprocess.run([python, __file__, *options], capture_output=True, text=True, check=False)
+            task = ["--model", given.model, "--size", str(given.size), "--batch", str(given.batch)]
+            options = [str(given.tree), *task, "--only", name]
+            done = subprocess.run(
+                [python, __file__, *options], capture_output=True, text=True, check=False, env=SEEN
+            )
             if done.returncode:
                 sys.exit(f"{name} failed:\n{done.stderr[-2000:]}")
             found[name].append(json.loads(done.stdout.splitlines()[-1]))
