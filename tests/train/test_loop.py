@@ -223,7 +223,7 @@ def test_only_fetching_counts_as_waiting(examples, plan, supervised):
     slow = fit(supervised(plan), examples, plan, progress=lambda *_: time.sleep(0.05))
 
     assert slow.waiting_share < 0.3
-    assert slow.seconds == slow.session_seconds
+    assert slow.seconds == slow.seconds_now
 
 
 def test_stale_checkpoints_do_not_push_out_new_ones(tmp_path):

@@ -37,7 +37,7 @@ class Golden:
 
 
 def measure(session: Session, preprocess: Preprocess) -> Golden:
-    """Return golden vectors of a model as this session runs it.
+    """Return golden vectors of a model as its engine runs it here.
 
     Of twelve synthetic pictures those are kept that the model is least sure of: an answer of 1.0 would
     hide what an engine does wrong.
@@ -50,7 +50,7 @@ def measure(session: Session, preprocess: Preprocess) -> Golden:
 
 
 def verify(session: Session, golden: Golden) -> None:
-    """Compare what this session answers with what was measured at sealing.
+    """Compare what the engine answers here with what was measured at sealing.
 
     Raises:
         BundleError: Code `golden_mismatch`; some probability differs by more than 1e-3.

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import safetensors.torch
 import torch
+from safetensors.torch import save as tensor_bytes
 from torch.utils.flop_counter import FlopCounterMode
 
 import foveal
@@ -175,4 +175,4 @@ def _model(recognizer: Recognizer, source: str) -> Model:
 
 def _weights_hash(recognizer: Recognizer) -> str:
     tensors = {name: t.contiguous() for name, t in recognizer.network.state_dict().items()}
-    return hashlib.sha256(safetensors.torch.save(tensors)).hexdigest()
+    return hashlib.sha256(tensor_bytes(tensors)).hexdigest()

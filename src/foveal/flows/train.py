@@ -231,7 +231,7 @@ def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan, fitted: Fitted
         evaluation = measure_bundle(exported.bundle, prepared, threads=plan.threads, progress=job.progress)
         page = write_report(run, evaluation, fitted.history, prepared)
     document = train_document(run, prepared, plan, fitted, exported, evaluation)
-    earlier = fitted.seconds - fitted.session_seconds  # of sessions that were cut off
+    earlier = fitted.seconds - fitted.seconds_now  # before it was resumed
     document |= clock(job.recipe.time_seconds, time.monotonic() - job.started + earlier)
     files.write_json(run / "metrics.json", document)
     shutil.rmtree(run / STORE, ignore_errors=True)

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors.torch
+import safetensors
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load as read_tensors
+from safetensors.torch import save as tensor_bytes
 from torch import Tensor, nn
 
 from foveal import models
@@ -74,7 +76,7 @@ def save(recognizer: Recognizer, folder: Path) -> None:
     """
     files.make_folder(folder)
     tensors = {name: tensor.contiguous() for name, tensor in recognizer.network.state_dict().items()}
-    files.write_bytes(folder / "weights.safetensors", safetensors.torch.save(tensors))
+    files.write_bytes(folder / "weights.safetensors", tensor_bytes(tensors))
     structure = {
         "schema": "foveal.model/1",
         "task": recognizer.task,
@@ -94,7 +96,7 @@ def load(folder: Path) -> Recognizer:
     """
     try:
         structure = json.loads((folder / "structure.json").read_text(encoding="utf-8"))
-        weights = safetensors.torch.load((folder / "weights.safetensors").read_bytes())
+        weights = read_tensors((folder / "weights.safetensors").read_bytes())
         network = build(structure["architecture"], structure["arguments"])
         network.load_state_dict(weights)
         preprocess = Preprocess(**structure["preprocess"])

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
+from safetensors.torch import load as read_tensors
+from safetensors.torch import save as tensor_bytes
 from torch import Tensor
 
 from foveal.core import files
@@ -53,7 +54,7 @@ def save(folder: Path, *, tensors: Mapping[str, Tensor], about: Mapping[str, Any
         WriteError: It cannot be written; older checkpoints are as they were.
     """
     files.make_folder(folder)
-    data = safetensors.torch.save({name: tensor.contiguous() for name, tensor in tensors.items()})
+    data = tensor_bytes({name: tensor.contiguous() for name, tensor in tensors.items()})
     path = folder / f"step-{about['step']:09d}"
     files.write_bytes(path.with_suffix(".safetensors"), data)
     digest = hashlib.sha256(data).hexdigest()
@@ -116,5 +117,5 @@ def latest(folder: Path, *, plan: str) -> Checkpoint | None:
         if hashlib.sha256(data).hexdigest() != about.get("sha256"):
             passed_over.append(path.stem)
         elif about.get("plan") == plan:
-            return Checkpoint(safetensors.torch.load(data), about, tuple(passed_over))
+            return Checkpoint(read_tensors(data), about, tuple(passed_over))
     return None

@@ -57,17 +57,17 @@ class Fitted:
     Attributes:
         weights: The averaged weights of the deployable network; what ships.
         history: Rows `step seen epoch loss accuracy learning_rate` of the learning curve.
-        seconds: Training time of all sessions together.
-        session_seconds: Of this session alone.
-        waiting_share: Share of this session's training time spent fetching pictures.
-        resumed_from: Step that this session started at.
+        seconds: Training time from the first step on, without the pauses.
+        seconds_now: Of it, since training was started or resumed last.
+        waiting_share: Share of `seconds_now` spent fetching pictures.
+        resumed_from: Step at which training was started or resumed last.
         passed_over: Damaged checkpoints that were not used.
     """
 
     weights: dict[str, Tensor] = field(repr=False)
     history: list[dict[str, float]] = field(repr=False)
     seconds: float
-    session_seconds: float
+    seconds_now: float
     waiting_share: float
     resumed_from: int
     passed_over: tuple[str, ...] = ()
@@ -125,7 +125,7 @@ def fit(
         weights=state.average.weights(),
         history=state.history,
         seconds=state.seconds,
-        session_seconds=worked,
+        seconds_now=worked,
         waiting_share=waited / max(worked, 1e-9),
         resumed_from=first,
         passed_over=saved.passed_over if saved else (),

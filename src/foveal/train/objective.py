@@ -1,5 +1,6 @@
 """What is to be learned: the one thing that differs between training methods."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,28 +44,28 @@ class Losses:
     counted: int
 
 
-class Objective(nn.Module):
+class Objective(nn.Module, ABC):
     """A training method: views of a batch, its loss, and the part that ships.
 
     The loop owns optimizer, schedule, precision, averaging and checkpoints. Everything a method has
     to remember between steps is a parameter or a buffer, so that a checkpoint holds it.
     """
 
+    @abstractmethod
     def forward(self, batch: Batch) -> Losses:
         """Return the losses of one step; called under the plan's precision."""
-        raise NotImplementedError
 
     def after_step(self, share: float) -> None:
         """Update what follows the weights (a teacher, a queue); the default has nothing to do."""
 
+    @abstractmethod
     def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
         """Return the parameters for the optimizer.
 
         Filters inside the network are orthogonalized (`muon`); only the last linear layer decays.
         `rate` multiplies the schedule's learning rate.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def deployable(self) -> nn.Module:
         """Return the network that ships."""
-        raise NotImplementedError

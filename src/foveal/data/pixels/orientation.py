@@ -39,8 +39,8 @@ def orientation(exif: bytes) -> int:
             tag, kind, count, value = struct.unpack_from(f"{order}HHIH", tiff, start + 2 + 12 * entry)
             if tag == _TAG:
                 return value if kind == _SHORT and count == 1 and 1 <= value <= 8 else _UPRIGHT
-    except struct.error:
-        pass
+    except struct.error:  # the table points outside the tag: as if there were none
+        return _UPRIGHT
     return _UPRIGHT
 
 
