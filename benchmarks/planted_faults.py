@@ -64,7 +64,7 @@ FAULTS = (
         "data/pixels/orientation.py",
         "6: Image.Transpose.ROTATE_270,",
         "6: Image.Transpose.ROTATE_90,",
-        "tests/data/test_decode.py::test_exif_orientation_is_applied_once",
+        "tests/data/pixels/test_orientation.py::test_exif_orientation_is_applied_once",
     ),
     Fault(
         "uncorrected quantile",

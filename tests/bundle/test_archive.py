@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import zipfile
 
 import numpy as np
@@ -41,11 +42,13 @@ def repack(path, members, *, rehash: bool = False, redigest: bool = False) -> No
     path.write_bytes(container.pack(members))
 
 
-def refused(path, message: str, code: str = "tampered") -> None:
-    with pytest.raises(BundleError, match=message) as caught:
+def refusal(path, code: str = "tampered") -> str:
+    """Return with which message a file is refused."""
+    with pytest.raises(BundleError) as caught:
         archive.read(path)
     assert caught.value.code == code
     assert caught.value.path == str(path)
+    return caught.value.message
 
 
 def test_what_was_sealed_is_read(bundle, classifier, draft) -> None:
@@ -85,7 +88,7 @@ def test_a_flipped_bit_anywhere_is_noticed(bundle, tmp_path) -> None:
         damaged = bytearray(content)
         damaged[position] ^= 1 << order.randrange(8)
         path.write_bytes(damaged)
-        refused(path, "damaged or was changed")
+        assert "damaged or was changed" in refusal(path)
 
 
 def test_existing_file_is_kept_unless_forced(bundle, draft, classifier, copy) -> None:
@@ -140,35 +143,35 @@ def test_report_about_another_bundle_is_refused(copy) -> None:
 def test_report_that_is_no_json_object_is_refused(copy, report) -> None:
     repack(copy, {**members_of(copy), "report.json": report}, rehash=True)
 
-    refused(copy, "report.json is no JSON object")
+    assert "report.json is no JSON object" in refusal(copy)
 
 
 def test_changed_member_is_refused_though_the_zip_is_sound(copy) -> None:
     for name in NAMES[1:]:
         members = members_of(copy)
         repack(copy, {**members, name: members[name][:-1] + b"?"})
-        refused(copy, f"{name} does not have the sha256 that the manifest names")
+        assert f"{name} does not have the sha256 that the manifest names" in refusal(copy)
         repack(copy, members)
 
 
 def test_changed_model_with_new_hashes_is_refused_by_the_digest(copy, classifier) -> None:
     repack(copy, {**members_of(copy), "model.onnx": classifier(temperature=2.0)}, rehash=True)
 
-    refused(copy, "the digest is not that of its entries")
+    assert "the digest is not that of its entries" in refusal(copy)
 
 
 def test_missing_member_is_refused(copy) -> None:
     for name in NAMES[1:]:
         members = members_of(copy)
         repack(copy, {key: value for key, value in members.items() if key != name})
-        refused(copy, f"it lacks {name}")
+        assert f"it lacks {name}" in refusal(copy)
         repack(copy, members)
 
 
 def test_member_that_the_manifest_does_not_list_is_refused(copy) -> None:
     repack(copy, {**members_of(copy), "report.json": b"{}"})
 
-    refused(copy, "the manifest lists other members than there are")
+    assert "the manifest lists other members than there are" in refusal(copy)
 
 
 def test_listed_member_that_is_not_there_is_refused(copy) -> None:
@@ -178,7 +181,7 @@ def test_listed_member_that_is_not_there_is_refused(copy) -> None:
 
     repack(copy, {**members, "manifest.json": json.dumps(document).encode()})
 
-    refused(copy, "the manifest lists other members than there are")
+    assert "the manifest lists other members than there are" in refusal(copy)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +195,7 @@ def test_listed_member_that_is_not_there_is_refused(copy) -> None:
 def test_broken_golden_vectors_are_refused(copy, name, content, message) -> None:
     repack(copy, {**members_of(copy), name: content}, rehash=True, redigest=True)
 
-    refused(copy, message)
+    assert re.search(message, refusal(copy))
 
 
 def test_graph_that_reaches_outside_is_refused_though_it_was_sealed(copy, classifier) -> None:
@@ -202,7 +205,7 @@ def test_graph_that_reaches_outside_is_refused_though_it_was_sealed(copy, classi
     onnx.external_data_helper.set_external_data(model.graph.initializer[0], "../weights")
     repack(copy, {**members_of(copy), "model.onnx": model.SerializeToString()}, rehash=True, redigest=True)
 
-    refused(copy, "its weights lie in another file", code="bad_graph")
+    assert "its weights lie in another file" in refusal(copy, code="bad_graph")
 
 
 def test_compressed_copy_is_refused(copy) -> None:
@@ -211,7 +214,9 @@ def test_compressed_copy_is_refused(copy) -> None:
         for name, content in members.items():
             packed.writestr(name, content)
 
-    refused(copy, "a zip archive of something else|a NumPy .npz archive", code="not_a_bundle")
+    assert re.search(
+        "a zip archive of something else|a NumPy .npz archive", refusal(copy, code="not_a_bundle")
+    )
 
 
 def test_nothing_and_folders_and_pipes_are_refused(tmp_path) -> None:
@@ -219,14 +224,14 @@ def test_nothing_and_folders_and_pipes_are_refused(tmp_path) -> None:
 
     with pytest.raises(NotFoundError, match=r"there is no .*nix\.foveal"):
         archive.read(tmp_path / "nix.foveal")
-    refused(tmp_path, "is a folder", code="not_a_bundle")
-    refused(tmp_path / "pipe.foveal", "no regular file", code="not_regular")
+    assert "is a folder" in refusal(tmp_path, code="not_a_bundle")
+    assert "no regular file" in refusal(tmp_path / "pipe.foveal", code="not_regular")
 
 
 def test_file_above_the_cap_is_refused(bundle, monkeypatch) -> None:
     monkeypatch.setattr(archive, "_SIZE_CAP", 1000)
 
-    refused(bundle, "is larger than 1000 bytes", code="too_many_bytes")
+    assert "is larger than 1000 bytes" in refusal(bundle, code="too_many_bytes")
 
 
 def test_bytes_that_were_checked_are_the_bytes_that_are_returned(copy, classifier, monkeypatch) -> None:

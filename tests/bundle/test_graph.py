@@ -1,5 +1,6 @@
 """bundle.graph: a graph that reaches outside itself never gets to an engine."""
 
+import re
 from collections.abc import Callable
 
 import onnx
@@ -18,34 +19,44 @@ def model(classifier):
     return onnx.load_from_string(classifier())
 
 
-def refused(model, message: str) -> None:
+def refusal(model) -> str:
+    """Return with which message a graph is refused."""
     content = model if isinstance(model, bytes) else model.SerializeToString()
-    with pytest.raises(BundleError, match=message) as caught:
+    with pytest.raises(BundleError) as caught:
         check_graph(content)
     assert caught.value.code == "bad_graph"
+    return caught.value.message
+
+
+def is_let_through(content: bytes) -> bool:
+    try:
+        check_graph(content)
+    except BundleError:
+        return False
+    return True
 
 
 def test_graph_that_stands_alone_is_let_through(classifier) -> None:
-    check_graph(classifier())
+    assert is_let_through(classifier())
 
 
 @pytest.mark.parametrize("location", ["weights.data", "../weights.data", "/etc/passwd"])
 def test_weights_in_another_file_are_refused(model, location) -> None:
     onnx.external_data_helper.set_external_data(model.graph.initializer[0], location)
 
-    refused(model, "its weights lie in another file")
+    assert "its weights lie in another file" in refusal(model)
 
 
 def test_external_entry_is_refused_even_where_the_location_says_inside(model) -> None:
     model.graph.initializer[0].external_data.add(key="location", value="x")
 
-    refused(model, "its weights lie in another file")
+    assert "its weights lie in another file" in refusal(model)
 
 
 def test_external_location_is_refused_even_without_entries(model) -> None:
     model.graph.initializer[0].data_location = TensorProto.EXTERNAL
 
-    refused(model, "its weights lie in another file")
+    assert "its weights lie in another file" in refusal(model)
 
 
 def test_external_weights_are_found_in_constants_and_sparse_tensors(model) -> None:
@@ -62,28 +73,28 @@ def test_external_weights_are_found_in_constants_and_sparse_tensors(model) -> No
     attribute.CopyFrom(model)
     attribute.graph.node[0].attribute.add().sparse_tensor.indices.CopyFrom(tensor)
 
-    refused(attribute, "its weights lie in another file")
-    refused(constant, "its weights lie in another file")
-    refused(sparse, "its weights lie in another file")
+    assert "its weights lie in another file" in refusal(attribute)
+    assert "its weights lie in another file" in refusal(constant)
+    assert "its weights lie in another file" in refusal(sparse)
 
 
 @pytest.mark.parametrize("domain", ["com.microsoft", "evil.ops", "ai.onnx.ml"])
 def test_operators_of_others_are_refused(model, domain) -> None:
     model.graph.node[0].domain = domain
 
-    refused(model, f"an operator from '{domain}'")
+    assert f"an operator from '{domain}'" in refusal(model)
 
 
 def test_standard_domain_may_be_spelled_out(model) -> None:
     model.graph.node[0].domain = "ai.onnx"
 
-    check_graph(model.SerializeToString())
+    assert is_let_through(model.SerializeToString())
 
 
 def test_functions_are_refused(model) -> None:
     model.functions.add(name="f", domain="d")
 
-    refused(model, "defines functions of its own")
+    assert "defines functions of its own" in refusal(model)
 
 
 @pytest.mark.parametrize("operator", ["Loop", "If", "Scan"])
@@ -91,12 +102,12 @@ def test_loops_and_branches_are_refused(model, operator) -> None:
     body = helper.make_graph([], "body", [], [])
     model.graph.node.append(helper.make_node(operator, ["images"], ["x"], body=body))
 
-    refused(model, "it has a loop or a branch")
+    assert "it has a loop or a branch" in refusal(model)
 
 
 def test_graph_without_a_graph_is_refused() -> None:
-    refused(b"", "it holds no graph")
-    refused(onnx.ModelProto(ir_version=10).SerializeToString(), "it holds no graph")
+    assert "it holds no graph" in refusal(b"")
+    assert "it holds no graph" in refusal(onnx.ModelProto(ir_version=10).SerializeToString())
 
 
 @pytest.mark.parametrize(
@@ -119,7 +130,7 @@ def test_graph_without_a_graph_is_refused() -> None:
     ],
 )
 def test_broken_messages_are_refused(content, message) -> None:
-    refused(content, message)
+    assert re.search(message, refusal(content))
 
 
 def written(number: int, *, bytes_more: int = 0) -> bytes:
@@ -157,7 +168,7 @@ def test_node_whose_tag_only_the_engine_understands_is_refused(model, key) -> No
 
     with pytest.raises(Exception, match=r"evil\.ops"):  # the engine does see it
         onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    refused(content, "it is not a readable ONNX file: a number")
+    assert "it is not a readable ONNX file: a number" in refusal(content)
 
 
 @pytest.mark.parametrize("key", [tag_with_bit_32, tag_with_a_byte_more])
@@ -169,26 +180,26 @@ def test_domain_functions_and_external_data_are_not_hidden_by_their_tags(model, 
     function = field(25, field(1, b"f"), key=key)
 
     for content in (field(7, field(1, node + domain)), field(7, field(5, tensor + entry)), function):
-        refused(content, "it is not a readable ONNX file: a number")
+        assert "it is not a readable ONNX file: a number" in refusal(content)
 
 
 def test_second_graph_that_readers_would_merge_is_refused(model) -> None:
     content = model.SerializeToString() + field(7, model.graph.node[0].SerializeToString())
 
-    refused(content, "field 7 of a model is given twice")
+    assert "field 7 of a model is given twice" in refusal(content)
 
 
 def test_domain_given_twice_is_refused(model) -> None:
     node = helper.make_node("Relu", ["x"], ["y"], domain="ai.onnx").SerializeToString()
 
-    refused(field(7, field(1, node + field(7, b""))), "field 7 of a node is given twice")
+    assert "field 7 of a node is given twice" in refusal(field(7, field(1, node + field(7, b""))))
 
 
 def test_numbers_may_be_packed_or_not(model) -> None:
     packed = field(5, field(1, b"\x01\x02") + field(8, b"n"))
     one_by_one = field(5, b"\x08\x01\x08\x02" + field(8, b"n"))
 
-    check_graph(field(7, packed + one_by_one))
+    assert is_let_through(field(7, packed + one_by_one))
 
 
 def test_bytes_that_the_engine_takes_for_its_own_format_are_refused(model) -> None:
@@ -198,7 +209,7 @@ def test_bytes_that_the_engine_takes_for_its_own_format_are_refused(model) -> No
     assert onnx.load_from_string(content).producer_name == "abORTM", "it is an ONNX file as well"
     with pytest.raises(Exception, match="ORT model verification failed"):
         onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    refused(content, "an engine's own format")
+    assert "an engine's own format" in refusal(content)
 
 
 @given(st.binary(max_size=200))
@@ -223,13 +234,13 @@ def test_flipped_bytes_are_refused_or_let_through_but_never_crash(classifier, da
 def test_message_with_millions_of_parts_ends_in_a_refusal(model, monkeypatch) -> None:
     monkeypatch.setattr("foveal.bundle.graph._FIELDS", 50)
 
-    refused(model, "it has too many parts")
+    assert "it has too many parts" in refusal(model)
 
 
 def test_depth_is_bounded(model, monkeypatch) -> None:
     monkeypatch.setattr("foveal.bundle.graph._DEPTH", 1)
 
-    refused(model, "nested too deeply")
+    assert "nested too deeply" in refusal(model)
 
 
 def test_all_kinds_of_numbers_are_stepped_over(model) -> None:
@@ -237,4 +248,4 @@ def test_all_kinds_of_numbers_are_stepped_over(model) -> None:
     model.graph.initializer.append(tensor)
     model.graph.node[0].attribute.append(helper.make_attribute("f", 0.5))
 
-    check_graph(model.SerializeToString())
+    assert is_let_through(model.SerializeToString())

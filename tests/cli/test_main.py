@@ -70,28 +70,27 @@ def test_a_bug_is_exit_1_without_a_traceback_unless_asked(monkeypatch, capsys):
     assert "Traceback" in captured.err
 
 
-def test_an_error_shows_its_hint_and_with_v_its_traceback(monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("message", "hint", "printed"),
+    [
+        ("no room", "free some", "foveal: error: no room\n  free some\n"),
+        ("no \x1b[2J\nroom", "free \x07some", "foveal: error: no \\x1b[2J\\nroom\n  free \\x07some\n"),
+    ],
+)
+def test_an_error_shows_its_hint_with_v_its_traceback_and_never_a_control_character(
+    monkeypatch, capsys, message, hint, printed
+):
     def refused(folder, name):
-        raise WriteError("no room", hint="free some", path="x")
+        raise WriteError(message, hint=hint, path="x")
 
     monkeypatch.setattr(_main.catalog, "find", refused)
 
     assert _main.run(["models"]) == 73
-    assert capsys.readouterr().err == "foveal: error: no room\n  free some\n"
+    assert capsys.readouterr().err == printed
     assert _main.run(["models", "-v"]) == 73
-    assert "Traceback" in capsys.readouterr().err
-
-
-def test_control_characters_of_a_message_are_never_printed(monkeypatch, capsys):
-    def refused(folder, name):
-        raise WriteError("no \x1b[2J\nroom", hint="free \x07some", path="x")
-
-    monkeypatch.setattr(_main.catalog, "find", refused)
-
-    assert _main.run(["models"]) == 73
-    assert capsys.readouterr().err == "foveal: error: no \\x1b[2J\\nroom\n  free \\x07some\n"
-    assert _main.run(["models", "-v"]) == 73
-    assert "\x1b" not in capsys.readouterr().err
+    traceback = capsys.readouterr().err
+    assert "Traceback" in traceback
+    assert "\x1b" not in traceback
 
 
 @pytest.mark.parametrize("encoding", ["utf-8:strict", "utf-8:surrogateescape", "ascii", "latin-1"])

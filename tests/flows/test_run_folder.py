@@ -28,7 +28,11 @@ def test_a_bundle_is_named_after_the_data(name, expected):
 
 
 def test_a_long_name_leaves_room_for_a_temporary_one(tmp_path):
-    files.write_bytes(tmp_path / f"{bundle_name(Path('/') / ('花' * 78))}.foveal", b"x")
+    path = tmp_path / f"{bundle_name(Path('/') / ('花' * 78))}.foveal"
+
+    files.write_bytes(path, b"x")
+
+    assert path.read_bytes() == b"x"
 
 
 def test_the_recipe_comes_last_since_it_makes_a_run_resumable(tmp_path, monkeypatch):

@@ -163,8 +163,11 @@ def test_a_strength_outside_its_range_is_refused(name, strength, message):
         check_recipe(Recipe(augment={name: strength}))
 
 
-def test_the_ends_of_a_range_belong_to_it():
-    check_recipe(Recipe(augment={"shift": 0.5, "cutout": 1.0, "mixup": 2.0, "flip": 0.0}, size=16))
+def test_the_ends_of_a_range_belong_to_it(examples, speeds):
+    speeds(lambda plan: 1.0)
+    strengths = {"shift": 0.5, "cutout": 1.0, "mixup": 2.0, "flip": 0.0}
+
+    assert planned(Recipe(epochs=1, augment=strengths, size=16), examples).augmentation == strengths
 
 
 def test_the_order_of_augmentations_is_part_of_the_plan(examples, speeds):

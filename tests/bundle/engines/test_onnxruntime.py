@@ -1,5 +1,6 @@
 """bundle.engines.onnxruntime: the contract of a classifier's graph, held at the door."""
 
+import re
 import threading
 
 import numpy as np
@@ -20,10 +21,12 @@ def model(classifier):
     return onnx.load_from_string(classifier())
 
 
-def refused(model, message: str, code: str = "bad_graph") -> None:
-    with pytest.raises(BundleError, match=message) as caught:
+def refusal(model, code: str = "bad_graph") -> str:
+    """Return with which message the engine refuses a model."""
+    with pytest.raises(BundleError) as caught:
         onnxruntime(model.SerializeToString(), threads=1)
     assert caught.value.code == code
+    return caught.value.message
 
 
 def test_answers_are_those_of_the_formula(classifier) -> None:
@@ -76,12 +79,14 @@ def test_many_threads_may_run_it_at_once(classifier) -> None:
 
 def test_input_of_another_name_or_type_is_refused(model) -> None:
     model.graph.input[0].type.tensor_type.elem_type = TensorProto.FLOAT
-    refused(model, r"must have one input 'images' of uint8; it has \[\('images', 'tensor\(float\)'\)\]")
+    assert re.search(
+        r"must have one input 'images' of uint8; it has \[\('images', 'tensor\(float\)'\)\]", refusal(model)
+    )
 
 
 def test_second_input_is_refused(model) -> None:
     model.graph.input.append(helper.make_tensor_value_info("more", TensorProto.FLOAT, [1]))
-    refused(model, "must have one input 'images' of uint8")
+    assert "must have one input 'images' of uint8" in refusal(model)
 
 
 @pytest.mark.parametrize("shape", [[4, 16, 16, 3], ["N", "H", 16, 3], ["N", 16, 48]])
@@ -93,12 +98,12 @@ def test_input_where_not_exactly_n_is_free_is_refused(model, shape) -> None:
         model.graph.node.append(helper.make_node("Cast", ["images"], ["logits"], to=TensorProto.FLOAT))
         for output in model.graph.output:
             output.CopyFrom(helper.make_tensor_value_info(output.name, TensorProto.FLOAT, shape))
-    refused(model, "with only N free")
+    assert "with only N free" in refusal(model)
 
 
 def test_missing_output_is_refused(model) -> None:
     del model.graph.output[1]
-    refused(model, r"must have the outputs 'probabilities' and 'logits' of float32; it has")
+    assert r"must have the outputs 'probabilities' and 'logits' of float32; it has" in refusal(model)
 
 
 def test_output_of_another_rank_is_refused(model) -> None:
@@ -107,12 +112,12 @@ def test_output_of_another_rank_is_refused(model) -> None:
     model.graph.initializer.append(shape)
     model.graph.node.append(helper.make_node("Reshape", ["flat", "shape"], ["probabilities"]))
     model.graph.output[0].CopyFrom(helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["M"]))
-    refused(model, r"must have outputs \(N, classes\)")
+    assert re.search(r"must have outputs \(N, classes\)", refusal(model))
 
 
 def test_graph_that_does_not_load_is_refused_silently(model, capfd) -> None:
     model.graph.node[3].input[1] = "nothing"
-    refused(model, "onnxruntime .* cannot load the model: .*nothing")
+    assert re.search("onnxruntime .* cannot load the model: .*nothing", refusal(model))
     with pytest.raises(BundleError, match="cannot load the model"):
         onnxruntime(b"\x08\x0a garbage", threads=1)
 

@@ -1,0 +1,57 @@
+"""data.decode: whatever bytes come, a picture or an error of ours comes out."""
+
+import contextlib
+import struct
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from foveal.core.errors import ImageError
+from foveal.data.decode import decode
+
+Pixels = Callable[..., np.ndarray]
+Encode = Callable[..., bytes]
+
+
+def code_of(content: bytes) -> str:
+    with pytest.raises(ImageError) as raised:
+        decode(content, 3)
+    return raised.value.code
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    kind=st.sampled_from(["JPEG", "PNG", "GIF", "BMP", "WEBP"]),
+    places=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=6),
+)
+def test_damaged_bytes_give_a_picture_or_an_image_error(
+    kind: str, places: list[tuple[float, int]], pixels: Pixels, encode: Encode
+) -> None:
+    content = bytearray(encode(pixels(16, 16), kind))
+    for place, value in places:
+        content[int(place * (len(content) - 1))] = value
+    with contextlib.suppress(ImageError):  # and nothing else: no crash, no warning, no other exception
+        got = decode(bytes(content), 3)
+        assert got.dtype == np.uint8
+        assert got.ndim == 3
+
+
+@given(st.binary(max_size=200))
+def test_random_bytes_are_refused(content: bytes) -> None:
+    assert code_of(content) in {"empty", "not_image", "format_not_allowed", "truncated", "corrupt"}
+
+
+@pytest.mark.parametrize(
+    ("rest", "code"), [(b"\x3b" + bytes(10), "corrupt"), (b"\x21\xfe\x05abc", "truncated")]
+)
+def test_a_gif_without_a_frame_is_refused(rest: bytes, code: str) -> None:
+    assert code_of(b"GIF89a" + struct.pack("<HHBBB", 8, 8, 0, 0, 0) + rest) == code
+
+
+def test_a_gif_without_extent_is_corrupt() -> None:
+    frame = struct.pack("<4H", 0, 0, 0, 5)
+
+    assert code_of(b"GIF89a" + bytes(7) + b"\x2c" + frame + bytes(20)) == "corrupt"
