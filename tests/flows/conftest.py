@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from foveal.flows.train import TrainResult, train
+from foveal.train.recipe import Recipe
+
 COLORS = ("blue", "green", "red")
 
 
@@ -25,3 +28,10 @@ def write_pictures(folder: Path, *, per_class: int, seed: int, side: int = 40) -
 def colors(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """180 pictures in three class folders; for reading only."""
     return write_pictures(tmp_path_factory.mktemp("pictures") / "colors", per_class=60, seed=0)
+
+
+@pytest.fixture(scope="session")
+def trained(colors: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
+    """Return a finished run of the coloured pictures; for reading only."""
+    recipe = Recipe(epochs=6, size=16, precision="fp32", threads=1)
+    return train(colors, recipe=recipe, out=tmp_path_factory.mktemp("runs") / "train")

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,7 +21,6 @@ from foveal.core.errors import (
     NotFoundError,
     RecipeError,
     TemporaryError,
-    UnknownNameError,
     UsageError,
     WriteError,
 )
@@ -33,11 +33,6 @@ from foveal.flows.train import resume, train
 from foveal.train.recipe import Recipe
 
 RECIPE = Recipe(epochs=6, size=16, precision="fp32", threads=1)
-
-
-@pytest.fixture(scope="module")
-def trained(colors, tmp_path_factory):
-    return train(colors, recipe=RECIPE, out=tmp_path_factory.mktemp("runs") / "train")
 
 
 def weights(run):
@@ -184,6 +179,16 @@ def test_a_budget_becomes_a_plan(colors, tmp_path, monkeypatch):
 def test_a_budget_that_was_not_kept_is_said(used, kept, over):
     assert clock(100.0, used)["budget"] == {"seconds": 100.0, "overshoot_share": over, "kept": kept}
     assert clock(None, used)["budget"] is None
+
+
+def test_time_is_only_set_aside_for_pictures_that_are_there(monkeypatch):
+    monkeypatch.setattr(flow, "_EXPORT_SECONDS", 0.0)
+
+    def forecast(calib, test):
+        split = SimpleNamespace(calib=range(calib), test=range(test))
+        return flow._after_seconds(SimpleNamespace(split=split, preprocess=SimpleNamespace(size=224)))
+
+    assert forecast(42, 100) < forecast(5000, 5000) / 10
 
 
 def test_a_budget_that_is_too_small_is_refused_with_the_time_it_takes(colors, tmp_path):
@@ -360,124 +365,6 @@ def test_a_run_stopped_while_training_goes_on_by_way_of_last_from_where_it_was(
     assert resumed.document["resumed_from"] > 0
     assert same_weights(resumed.run, trained.run)
     assert (tmp_path / "runs" / "last").resolve() == tmp_path / "runs" / "train-1"
-
-
-def test_a_run_is_the_last_from_its_start_and_no_more_once_its_data_are_refused(
-    colors, tmp_path, monkeypatch
-):
-    monkeypatch.chdir(tmp_path)
-    damaged = Path(shutil.copytree(colors, tmp_path / "data"))
-    (damaged / "red" / "000.png").write_bytes(b"no picture")
-    last = tmp_path / "runs" / "last"
-
-    with pytest.raises(KeyboardInterrupt):
-        train(colors, recipe=RECIPE, progress=stopped_at("reading pictures"))
-    assert last.resolve().name == "train-1"
-    with pytest.raises(DataError):
-        train(damaged, recipe=RECIPE)
-
-    assert last.resolve().name == "train-1"
-    assert not (tmp_path / "runs" / "train-2").exists()
-
-
-def test_a_refused_run_leaves_its_folder_as_it_was(colors, tmp_path):
-    damaged = Path(shutil.copytree(colors, tmp_path / "data"))
-    (damaged / "red" / "000.png").write_bytes(b"no picture")
-    (tmp_path / "empty").mkdir()
-
-    for out in (tmp_path / "new", tmp_path / "empty"):
-        with pytest.raises(DataError):
-            train(damaged, recipe=RECIPE, out=out)
-
-    assert not (tmp_path / "new").exists()
-    assert not list((tmp_path / "empty").iterdir())
-
-
-def test_force_replaces_a_run_only_when_the_new_data_are_accepted(trained, colors, tmp_path):
-    run = Path(shutil.copytree(trained.run, tmp_path / "run"))
-    (run / ".lock").unlink(missing_ok=True)
-    damaged = Path(shutil.copytree(colors, tmp_path / "data"))
-    (damaged / "red" / "000.png").write_bytes(b"no picture")
-    before = {path.relative_to(run): path.read_bytes() for path in run.rglob("*") if path.is_file()}
-
-    with pytest.raises(DataError):
-        train(damaged, recipe=RECIPE, out=run, force=True)
-
-    assert {path.relative_to(run): path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
-
-
-def test_a_run_that_was_killed_while_it_replaced_another_can_be_replaced_again(trained, colors, tmp_path):
-    run = Path(shutil.copytree(trained.run, tmp_path / "run"))
-    (run / ".replaced").mkdir()
-    for path in list(run.iterdir()):  # killed after half of it was set aside: nothing says what to resume
-        if path.name in ("recipe.toml", "env.json", "model"):
-            path.rename(run / ".replaced" / path.name)
-
-    with pytest.raises(NotFoundError, match="no run that can be resumed"):
-        resume(run, colors)
-    again = train(colors, recipe=RECIPE, out=run, force=True)
-
-    assert again.document["digest"] == trained.document["digest"]
-    assert not (run / ".replaced").exists()
-
-
-@pytest.mark.parametrize("left", [[".lock"], [".lock", "command.json", "env.json"]])
-def test_a_folder_of_a_run_that_was_killed_as_it_began_can_be_used(colors, tmp_path, left):
-    (tmp_path / "run").mkdir()
-    for name in left:
-        (tmp_path / "run" / name).write_text("{}", encoding="utf-8")
-
-    assert train(colors, recipe=RECIPE, out=tmp_path / "run").bundle is not None
-
-
-def test_force_empties_a_run_and_no_other_folder(trained, colors, tmp_path):
-    mine = tmp_path / "mine"
-    for name in ("checkpoints/a", "model/b", "c.foveal"):
-        (mine / name).parent.mkdir(parents=True, exist_ok=True)
-        (mine / name).touch()
-
-    with pytest.raises(WriteError, match="holds no run"):
-        train(colors, recipe=RECIPE, out=mine, force=True)
-
-    assert sorted(p.name for p in mine.rglob("*") if p.is_file()) == ["a", "b", "c.foveal"]
-    run = Path(shutil.copytree(trained.run, tmp_path / "run"))
-    (run / "notes.txt").touch()
-    with pytest.raises(KeyboardInterrupt):
-        train(colors, recipe=RECIPE, out=run, force=True, progress=stopped_at("reading pictures"))
-    left = {path.name for path in run.iterdir()}
-    assert {"notes.txt", "recipe.toml", "env.json"} <= left
-    assert left.isdisjoint({"colors.foveal", "checkpoints", "model", "report.html"})
-
-
-def test_the_data_folder_is_never_written_to(colors, tmp_path, monkeypatch):
-    data = Path(shutil.copytree(colors, tmp_path / "data"))
-    monkeypatch.chdir(data)
-    before = sorted(data.rglob("*"))
-
-    for given, out in ((".", None), (data, data / "run"), (data, data), (data, tmp_path)):
-        with pytest.raises(WriteError, match="only read"):
-            train(given, recipe=RECIPE, out=out, force=True)
-
-    assert sorted(data.rglob("*")) == before
-
-
-@pytest.mark.parametrize(
-    ("recipe", "error"),
-    [
-        (Recipe(model="nanoo"), UnknownNameError),
-        (Recipe(size=8), RecipeError),
-        (Recipe(augment={"blur": 1.0}), UnknownNameError),
-        (Recipe(augment={"shift": 2.0}), RecipeError),
-    ],
-)
-def test_what_is_wrong_whatever_the_data_is_refused_before_a_picture_is_read(colors, tmp_path, recipe, error):
-    stages = []
-
-    with pytest.raises(error):
-        train(colors, recipe=recipe, out=tmp_path / "run", progress=lambda stage, *_: stages.append(stage))
-
-    assert not stages
-    assert not (tmp_path / "run").exists()
 
 
 def test_a_run_goes_on_with_other_threads_and_says_so(colors, tmp_path):

@@ -25,7 +25,7 @@ from foveal.tasks.recognizer import Recognizer
 from foveal.train.loop import Examples
 
 _BATCH = 256
-_COMPARED = 1000  # images of the parity gate; docs/bundle.md promises 500
+MOST_COMPARED = 1000  # images of the parity gate; docs/bundle.md promises 500
 
 _NOT_STATED = Licenses(code=None, weights=None, data=None)
 
@@ -139,9 +139,9 @@ def _check(calib: Examples, held_out: list[Examples], recognizer: Recognizer) ->
 
 
 def _spread(parts: list[Examples]) -> list[Examples]:
-    """Return at most `_COMPARED` of the images, evenly spaced over all parts laid end to end."""
+    """Return at most `MOST_COMPARED` of the images, evenly spaced over all parts laid end to end."""
     ends = np.cumsum([len(part) for part in parts])
-    chosen = np.linspace(0, ends[-1] - 1, min(int(ends[-1]), _COMPARED)).astype(np.int64)
+    chosen = np.linspace(0, ends[-1] - 1, min(int(ends[-1]), MOST_COMPARED)).astype(np.int64)
     pieces = np.split(chosen, np.searchsorted(chosen, ends[:-1]))
     starts = [0, *ends[:-1]]
     return [

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from foveal.bundle.manifest import Data, Images, Licenses
-from foveal.core import files, machine, runs
+from foveal.core import catalog, files, machine, runs
 from foveal.core.errors import FovealError, NotFoundError
 from foveal.core.progress import Progress, silent
 from foveal.data import opening
 from foveal.data.dataset import Dataset
-from foveal.export.sealing import Exported, Origin, bundle
+from foveal.evaluate.robustness import MOST_IMAGES as MOST_DISTURBED
+from foveal.export.sealing import MOST_COMPARED, Exported, Origin, bundle
 from foveal.flows._environment import compare_environment, environment, write_environment
 from foveal.flows._log import Logged
 from foveal.flows._measure import measure_bundle
@@ -22,6 +23,7 @@ from foveal.flows._prepare import STORE, Prepared, Wishes, prepare
 from foveal.flows._report import write_refusal, write_report
 from foveal.flows._run_folder import RECIPE, Command, bundle_name, read_command, start, undone_if_refused
 from foveal.flows._train_document import clock, train_document
+from foveal.perturb import corruptions
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
 from foveal.train import checkpoint
@@ -266,6 +268,8 @@ def _after_seconds(prepared: Prepared) -> float:
 
     Most is fixed (the exporter's imports); the rest grows with the pictures that are looked at.
     """
-    pixels = prepared.preprocess.size**2
-    looked_at = len(prepared.split.calib) + len(prepared.split.test) + 4000
-    return _EXPORT_SECONDS + looked_at * pixels / _PIXELS_PER_SECOND
+    calib, test = len(prepared.split.calib), len(prepared.split.test)
+    compared = 2 * min(calib + test, MOST_COMPARED)  # by the network and by the file
+    disturbed = len(catalog.names(corruptions)) * min(test, MOST_DISTURBED)
+    pixels = (calib + test + compared + disturbed) * prepared.preprocess.size**2
+    return _EXPORT_SECONDS + pixels / _PIXELS_PER_SECOND
