@@ -19,10 +19,12 @@ class Speed:
 
     Attributes:
         step_seconds: Median time of a step.
+        fastest_seconds: Of the fastest step: what other work on the machine disturbs least.
         loss: Mean training loss over the steps, to compare precisions by.
     """
 
     step_seconds: float
+    fastest_seconds: float
     loss: float
 
 
@@ -50,4 +52,4 @@ def warm_up(make: Callable[[Plan], Objective], examples: Examples, plan: Plan, *
             started = time.perf_counter()
             losses.append(state.advance(fetch(examples, plan, step)))
             times.append(time.perf_counter() - started)
-    return Speed(statistics.median(times[1:]), statistics.fmean(losses[1:]))
+    return Speed(statistics.median(times[1:]), min(times[1:]), statistics.fmean(losses[1:]))
