@@ -200,6 +200,16 @@ def test_where_bf16_diverges_training_is_in_fp32(examples, monkeypatch):
     assert made.reasons["precision"] == "fp32: training diverges in bf16"
 
 
+def test_where_fp32_diverges_nothing_is_planned(examples, monkeypatch):
+    def measured(make, examples, plan, *, steps):
+        raise DataError("the loss is nan", code="diverged")
+
+    monkeypatch.setattr(planning, "warm_up", measured)
+
+    with pytest.raises(DataError, match="the loss is nan"):
+        planned(Recipe(epochs=1), examples)
+
+
 def test_an_unknown_model_is_named(examples):
     with pytest.raises(UnknownNameError, match="did you mean 'nano'"):
         planned(Recipe(model="nanoo"), examples)

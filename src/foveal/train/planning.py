@@ -210,14 +210,14 @@ def _precision(recipe: Recipe, measure: Measure, draft: Plan, reasons: dict[str,
     fulls: list[Speed] = []
     halves: list[Speed] = []
     gain = 1.0
-    try:
-        while len(fulls) < _ROUNDS or (len(fulls) < _MOST_ROUNDS and _UNCLEAR[0] < gain < _UNCLEAR[1]):
-            fulls.append(measure(draft))
+    while len(fulls) < _ROUNDS or (len(fulls) < _MOST_ROUNDS and _UNCLEAR[0] < gain < _UNCLEAR[1]):
+        fulls.append(measure(draft))
+        try:
             halves.append(measure(lighter))
-            gain = min(s.fastest_seconds for s in fulls) / min(s.fastest_seconds for s in halves)
-    except DataError:
-        reasons["precision"] = "fp32: training diverges in bf16"
-        return "fp32", fulls[-1]
+        except DataError:
+            reasons["precision"] = "fp32: training diverges in bf16"
+            return "fp32", fulls[-1]
+        gain = min(s.fastest_seconds for s in fulls) / min(s.fastest_seconds for s in halves)
     full, half = fulls[-1], halves[-1]
     drift = abs(half.loss - full.loss) / full.loss
     chosen = "bf16" if gain >= _GAIN and drift <= _LOSS_TOLERANCE else "fp32"
