@@ -42,7 +42,7 @@ def main() -> None:
         predictor.run(np.stack([held_out.read(i) for i in range(start, min(start + BATCH, len(held_out)))]))
         for start in range(0, len(held_out), BATCH)
     ]
-    logits, after = (np.concatenate(parts) for parts in zip(*outputs, strict=True))
+    after, logits = (np.concatenate(parts) for parts in zip(*outputs, strict=True))
     before = calibrated(logits, 1.0)
     right = accuracy(after, held_out.labels)
     print(f"temperature {predictor.manifest.temperature:.3f}, accuracy {right.value:.4f}, n={right.n}")
