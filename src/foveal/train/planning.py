@@ -30,11 +30,6 @@ FEWEST_STEPS = 12  # per pass, before the batch shrinks
 _SMALLEST_BATCH = 32  # fewer make batch statistics too noisy
 _FEW_IMAGES = 10_000  # from here on a run sees the same pictures so often that they should vary more
 _STEPS = 3  # timed per measurement
-_ROUNDS, _MOST_ROUNDS = (
-    2,
-    5,
-)  # measurements of each precision, in turns; more while it is unclear which is faster
-_UNCLEAR = (0.7, 1.5)  # gains that other work on the machine may feign
 _SAFETY = 0.97  # share of the time left that is planned with: the machine may be busier later
 _GAIN = 1.1  # bf16 has to be this much faster to be worth it
 _LOSS_TOLERANCE = 0.05  # and its first losses may differ from fp32 by this share
@@ -113,7 +108,7 @@ def plan_training(
     # Without a budget it is the model's own default size; with one, the largest that the budget allows.
     first = _base(facts) if seconds_left is None else variants[0]
     draft = draft.model_copy(update={"arguments": first})
-    tried, most = 0, len(variants) + 2 * _MOST_ROUNDS
+    tried, most = 0, len(variants) + 3
 
     def measure(plan: Plan) -> Speed:
         nonlocal tried
@@ -206,23 +201,18 @@ def _precision(recipe: Recipe, measure: Measure, draft: Plan, reasons: dict[str,
         reasons["precision"] = f"{recipe.precision}: as asked"
         plan = draft.model_copy(update={"precision": recipe.precision})
         return recipe.precision, measure(plan)
-    lighter = draft.model_copy(update={"precision": "bf16"})
-    fulls: list[Speed] = []
-    halves: list[Speed] = []
-    gain = 1.0
-    while len(fulls) < _ROUNDS or (len(fulls) < _MOST_ROUNDS and _UNCLEAR[0] < gain < _UNCLEAR[1]):
-        fulls.append(measure(draft))
-        try:
-            halves.append(measure(lighter))
-        except DataError:
-            reasons["precision"] = "fp32: training diverges in bf16"
-            return "fp32", fulls[-1]
-        gain = min(s.fastest_seconds for s in fulls) / min(s.fastest_seconds for s in halves)
-    full, half = fulls[-1], halves[-1]
+    # Processor time on one thread: other work on the machine must not decide which is faster.
+    full = measure(draft.model_copy(update={"threads": 1}))
+    try:
+        half = measure(draft.model_copy(update={"threads": 1, "precision": "bf16"}))
+    except DataError:
+        reasons["precision"] = "fp32: training diverges in bf16"
+        return "fp32", measure(draft)
+    gain = full.processor_seconds / half.processor_seconds
     drift = abs(half.loss - full.loss) / full.loss
     chosen = "bf16" if gain >= _GAIN and drift <= _LOSS_TOLERANCE else "fp32"
     reasons["precision"] = f"{chosen}: bf16 is {gain:.2g}× as fast here, first losses differ by {drift:.1%}"
-    return chosen, half if chosen == "bf16" else full
+    return chosen, measure(draft.model_copy(update={"precision": chosen}))
 
 
 def _sized(draft: Plan, speed: Speed, steps: int) -> Plan:

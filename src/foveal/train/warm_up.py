@@ -19,12 +19,13 @@ class Speed:
 
     Attributes:
         step_seconds: Median time of a step.
-        fastest_seconds: Of the fastest step: what other work on the machine disturbs least.
+        processor_seconds: Median processor time of a step, of all threads together. With one thread it hardly
+            depends on what else the machine does; with several, waiting for each other counts as well.
         loss: Mean training loss over the steps, to compare precisions by.
     """
 
     step_seconds: float
-    fastest_seconds: float
+    processor_seconds: float
     loss: float
 
 
@@ -40,7 +41,7 @@ def warm_up(make: Callable[[Plan], Objective], examples: Examples, plan: Plan, *
         plan: Its precision, batch size and threads are what is measured.
         steps: Timed steps, ≥ 1.
     """
-    times, losses = [], []
+    times, processor, losses = [], [], []
     plan = plan.model_copy(
         update={"steps": max(plan.steps, _LONG)}
     )  # its rates are those of a long run's start
@@ -49,7 +50,8 @@ def warm_up(make: Callable[[Plan], Objective], examples: Examples, plan: Plan, *
         objective.train()
         state = State(objective, plan)
         for step in range(steps + 1):
-            started = time.perf_counter()
+            started, worked = time.perf_counter(), time.process_time()
             losses.append(state.advance(fetch(examples, plan, step)))
             times.append(time.perf_counter() - started)
-    return Speed(statistics.median(times[1:]), min(times[1:]), statistics.fmean(losses[1:]))
+            processor.append(time.process_time() - worked)
+    return Speed(statistics.median(times[1:]), statistics.median(processor[1:]), statistics.fmean(losses[1:]))
