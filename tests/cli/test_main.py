@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -91,6 +92,45 @@ def test_an_error_shows_its_hint_with_v_its_traceback_and_never_a_control_charac
     traceback = capsys.readouterr().err
     assert "Traceback" in traceback
     assert "\x1b" not in traceback
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("arguments", [["models", "--json"], ["models"], ["info", "nowhere", "--json"]])
+def test_a_full_disk_behind_stdout_is_an_error_of_writing_and_no_bug(arguments):
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [*FOVEAL, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+
+    assert ended.returncode == 73
+    assert ended.stderr == "foveal: error: cannot write the result to stdout: No space left on device\n"
+
+
+@pytest.mark.parametrize("arguments", [["models", "--json"], ["models"], ["info", "nowhere", "--json"]])
+def test_a_closed_stdout_is_an_error_of_writing(arguments):
+    ended = subprocess.run(
+        [*FOVEAL, *arguments], stderr=subprocess.PIPE, text=True, check=False, preexec_fn=lambda: os.close(1)
+    )
+
+    assert ended.returncode == 73
+    assert "stdout is closed" in ended.stderr
+
+
+def test_a_pipe_that_closes_before_an_error_is_told_is_quiet():
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = subprocess.run(
+        [*FOVEAL, "info", "nowhere", "--json"], stdout=writing, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(writing)
+
+    assert (ended.returncode, ended.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("threads", ["0", "257", "100000"])
+def test_numbers_of_threads_that_end_a_process_are_refused(threads, capsys):
+    assert _main.run(["train", "data", "--threads", threads, "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "usage"
 
 
 @pytest.mark.parametrize("encoding", ["utf-8:strict", "utf-8:surrogateescape", "ascii", "latin-1"])

@@ -381,3 +381,24 @@ def test_a_reader_that_goes_away_is_no_bug(bundle, folder) -> None:
 
     assert process.returncode == 141
     assert b"Traceback" not in talk
+
+
+def test_a_folder_that_cannot_be_listed_is_reported_in_its_place_and_the_rest_goes_on(
+    predict, monkeypatch
+) -> None:
+    Path("in/locked").mkdir()
+    listed = os.scandir
+
+    def scandir(path):
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied")
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+
+    code, out, _ = predict("in", "--jsonl")
+
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [line["source"] for line in lines if "error" in line] == ["in/bad.jpg", "in/locked"]
+    assert sum("label" in line for line in lines) == 3

@@ -64,7 +64,7 @@ def test_people_are_told_the_result_and_the_next_command(pictures, tmp_path, cap
     [
         (["--time", "5"], 2, "usage"),
         (["--epochs", "-1"], 78, "bad_recipe"),
-        (["--epochs", "1", "--time", "5s"], 78, "bad_recipe"),
+        (["--epochs", "1", "--time", "5s"], 2, "usage"),
         (["--model", "nanoo"], 2, "unknown_name"),
         (["--device", "cuda"], 69, "no_device"),
         (["--resume", "nowhere", "--epochs", "3"], 2, "usage"),
@@ -124,7 +124,7 @@ def test_interrupted_it_saves_and_resumes(pictures, tmp_path, number, code):
     _, talk = process.communicate()
 
     assert process.returncode == code
-    assert "everything so far is saved" in talk
+    assert "--resume RUN goes on with all that is saved" in talk
     assert "Traceback" not in talk
     (saved,) = (run / "checkpoints").glob("step-*.json")
     assert json.loads(saved.read_text())["step"] >= 1

@@ -28,7 +28,7 @@ def result(tmp_path: Path) -> Any:
     probabilities = np.eye(2, dtype=np.float32)[np.where(right, labels, 1 - labels)] * 0.8 + 0.1
     report = measure(probabilities, labels, classes=(HOSTILE, "ok"), decision=decision)
     document = {
-        "model": "nano", "seconds": 61.0, "epochs": 12.0, "images_per_second": 1234.5, "budget": None,
+        "model": "nano", "seconds": 75.0, "train_seconds": 61.0, "epochs": 12.0, "images_per_second": 1234.5, "budget": None,
         "plan": {"reasons": {"size": "32 pixels"}}, "findings": [], "damaged_checkpoints": [],
         "parity": {"max_abs_difference": 0.2, "clear_flips": 7},
     }  # fmt: skip
@@ -50,7 +50,10 @@ def told(result: Any) -> str:
 def test_numbers_stand_with_their_interval_and_what_they_do_not_prove(result: Any) -> None:
     text = told(result)
 
-    assert "trained   nano in 1 min 1 s: 12 passes, 1234 images/s" in text
+    assert (
+        "trained   nano in 1 min 1 s: 12 passes, 1234 images/s; with all before and after it 1 min 15 s"
+        in text
+    )
     assert "size      32 pixels" in text
     assert "test      90.0% (95% interval 68.3% to 98.8%, n=20)" in text
     assert "unproven  20 test images fix the accuracy to about ±15.2 points" in text

@@ -79,7 +79,7 @@ def test_a_run_that_is_holds_or_lies_inside_the_data_is_refused(tmp_path, run):
     (tmp_path / "data").mkdir()
     (tmp_path / "link").symlink_to("data")
 
-    with pytest.raises(WriteError, match="is only read") as caught:
+    with pytest.raises(WriteError, match="are only read") as caught:
         runs.keep_apart(Path(run), Path("data"))
 
     assert caught.value.code == "inside_data"
@@ -92,9 +92,9 @@ def test_a_numbered_run_inside_the_data_is_refused(tmp_path):
     runs.keep_apart(Path("data-2"), Path("data"))
     runs.keep_apart(None, Path("runs/data"))
 
-    with pytest.raises(WriteError, match="is only read"):
+    with pytest.raises(WriteError, match="are only read"):
         runs.keep_apart(None, Path())
-    with pytest.raises(WriteError, match="is only read"):
+    with pytest.raises(WriteError, match="are only read"):
         runs.keep_apart(None, Path("runs"))
 
 

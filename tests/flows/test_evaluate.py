@@ -169,6 +169,25 @@ def test_pictures_that_calibrated_it_are_not_passed_off_as_unseen(world, tmp_pat
     assert any("calibrated" in sentence for sentence in words.unproven(document))
 
 
+def test_training_data_that_lost_a_picture_are_still_measured_on_what_was_held_out(world, tmp_path):
+    changed = Path(shutil.copytree(world / "data", tmp_path / "changed"))
+    (changed / saved(world, "fit")[0]).unlink()
+    (changed / saved(world, "test")[0]).unlink()
+
+    found = evaluate(world / "run", changed, split="test")
+
+    assert sorted(found.held_out.sources) == sorted(saved(world, "test")[1:])
+    with pytest.raises(DataError, match="were learned from"):
+        evaluate(world / "run", changed)
+
+
+def test_a_page_is_not_written_into_the_data(world):
+    with pytest.raises(WriteError) as caught:
+        check_page(world / "data" / "page.html", world / "data", force=False)
+
+    assert caught.value.code == "inside_data"
+
+
 def test_a_split_that_cannot_be_drawn_again_is_refused_unless_the_run_tells_it(tmp_path):
     data = paint(tmp_path / "data")
     pairs = sorted(path.relative_to(data) for path in data.rglob("*.png"))
@@ -338,8 +357,8 @@ def test_a_page_that_could_not_be_written_is_refused_beforehand(tmp_path):
     (tmp_path / "page.html").write_text("mine", encoding="utf-8")
 
     with pytest.raises(WriteError, match="is there already"):
-        check_page(tmp_path / "page.html", force=False)
+        check_page(tmp_path / "page.html", tmp_path / "data", force=False)
     with pytest.raises(WriteError, match="there is no folder"):
-        check_page(tmp_path / "no" / "page.html", force=True)
-    check_page(tmp_path / "page.html", force=True)
-    check_page(tmp_path / "new.html", force=False)
+        check_page(tmp_path / "no" / "page.html", tmp_path / "data", force=True)
+    check_page(tmp_path / "page.html", tmp_path / "data", force=True)
+    check_page(tmp_path / "new.html", tmp_path / "data", force=False)

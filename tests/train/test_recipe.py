@@ -61,7 +61,7 @@ def test_unreadable_files(tmp_path):
     with pytest.raises(RecipeError, match="is not TOML"):
         read_recipe(tmp_path / "a.toml")
     (tmp_path / "b.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(RecipeError, match="cannot read"):
+    with pytest.raises(RecipeError, match="is not TOML: it is no text"):
         read_recipe(tmp_path / "b.toml")
     with pytest.raises(RecipeError, match="cannot read"):
         read_recipe(tmp_path)

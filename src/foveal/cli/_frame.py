@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from foveal.core.machine import MOST_THREADS
 from foveal.core.text import printable, visible
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no talk
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show tracebacks.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at warnings of the check, too.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Every random choice follows from it.")]
-Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Default: all processors we may use.")]
+Threads = Annotated[
+    int | None, typer.Option("--threads", min=1, max=MOST_THREADS, help="Default: all processors we may use.")
+]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder to write; default runs/train-<n>.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file or the run that is there.")]
 

@@ -16,14 +16,11 @@ def paths(inputs: Sequence[str], *, null: bool = False) -> Iterator[str]:
 
     A folder stands for all pictures below it, by their suffix, in the order of their names; a pattern
     that the shell left alone for what it matches, each file once; `-` for a list on stdin. A file that
-    does not exist is yielded too: whoever reads it says so.
+    does not exist is yielded too, and a folder that cannot be listed: whoever reads it says so.
 
     Args:
         inputs: What the person wrote.
         null: The list on stdin is separated by NUL instead of by lines.
-
-    Raises:
-        DataError: A folder cannot be listed.
     """
     for text in inputs:
         if text == "-":
@@ -56,7 +53,9 @@ def _is_listed(path: Path, listed: set[Path]) -> bool:
 
 def _below(name: str) -> Iterator[str]:
     if stat.S_ISDIR(_mode(name)):
-        yield from (str(Path(name, file)) for file in folder_tree(Path(name)).files if is_picture(file))
+        unlistable: list[str] = []  # like a file that is not there: whoever reads it says so
+        files = folder_tree(Path(name), unlistable=unlistable).files
+        yield from (str(Path(name, file)) for file in sorted([*filter(is_picture, files), *unlistable]))
     else:
         yield name
 

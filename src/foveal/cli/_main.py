@@ -1,5 +1,6 @@
 """Find the command, run it, and turn every way it can end into the contract's exit code."""
 
+import errno
 import io
 import os
 import signal
@@ -16,13 +17,17 @@ import foveal
 from foveal import cli
 from foveal.cli._frame import ERROR_SCHEMA, print_json, talk
 from foveal.core import catalog
-from foveal.core.errors import FovealError, UsageError
+from foveal.core.errors import FovealError, UsageError, WriteError
 from foveal.core.text import visible
 
 _EPILOG = """Exit codes: 0 ok, 1 bug in foveal, 2 usage, 10 a gate failed, 65 bad data, 66 input not found,
 69 missing extra or device, 73 cannot write, 75 try again, 78 bad recipe, 130/143 interrupted (everything so
 far is saved)."""
 _INTERRUPTED = 130
+
+
+# What a write to an open file may end with; files that we open ourselves have a name.
+_STDOUT_FAILED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 class _Terminated(BaseException):
@@ -79,6 +84,24 @@ def main() -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; whatever happens, no traceback without `-v`."""
+    if sys.stdout is None:  # closed by whoever started us
+        talk("error: stdout is closed: there is nowhere to write the result to")
+        return WriteError.exit_code
+    try:
+        code = _ended(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough
+        _discard_stdout()
+        return 141
+    except OSError as error:
+        _discard_stdout()
+        talk(f"error: cannot write the result to stdout: {error.strerror}")
+        return WriteError.exit_code
+    return code
+
+
+def _ended(arguments: Sequence[str]) -> int:
+    """Return the exit code of a command; of all errors only those of stdout get out."""
     as_json = not {"--json", "--jsonl"}.isdisjoint(arguments)
     verbose = not {"-v", "--verbose"}.isdisjoint(arguments)
     try:
@@ -88,13 +111,14 @@ def run(arguments: Sequence[str]) -> int:
             _print_traceback()
         return _fail(error.as_json(), error.exit_code, as_json=as_json)
     except KeyboardInterrupt:
-        return _fail(_stopped("interrupted"), _INTERRUPTED, as_json=as_json)
+        return _fail(_stopped("interrupted", arguments), _INTERRUPTED, as_json=as_json)
     except _Terminated:
-        return _fail(_stopped("terminated"), 143, as_json=as_json)
+        return _fail(_stopped("terminated", arguments), 143, as_json=as_json)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the exit flush fails again
-        return 141
+        raise
     except Exception as error:
+        if isinstance(error, OSError) and error.filename is None and error.errno in _STDOUT_FAILED:
+            raise
         if verbose:
             _print_traceback()
         message = f"{type(error).__name__}: {error}"
@@ -122,8 +146,14 @@ def _run(arguments: list[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _stopped(how: str) -> dict[str, object]:
-    return {"code": how, "message": f"{how}; everything so far is saved", "hint": None, "path": None}
+def _discard_stdout() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the exit flush fails again
+
+
+def _stopped(how: str, arguments: Sequence[str]) -> dict[str, object]:
+    trains = "train" in arguments[:1] or "demo" in arguments[:1]
+    hint = "if a run folder is there: foveal train DATA --resume RUN goes on with all that is saved in it"
+    return {"code": how, "message": how, "hint": hint if trains else None, "path": None}
 
 
 def _fail(problem: dict[str, object], exit_code: int, *, as_json: bool) -> int:

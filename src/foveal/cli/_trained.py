@@ -21,8 +21,9 @@ def show(console: Console, result: "TrainResult") -> None:
     document, evaluation = result.document, result.evaluation
     line(
         "trained",
-        f"{document['model']} in {units.show_seconds(document['seconds'])}: "
-        f"{document['epochs']:.3g} passes, {document['images_per_second']:.0f} images/s",
+        f"{document['model']} in {units.show_seconds(document['train_seconds'])}: "
+        f"{document['epochs']:.3g} passes, {document['images_per_second']:.0f} images/s; "
+        f"with all before and after it {units.show_seconds(document['seconds'])}",
     )
     for name in document["damaged_checkpoints"]:
         line("damaged", f"checkpoint {name} could not be used; the one before it was")

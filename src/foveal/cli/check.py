@@ -22,7 +22,9 @@ _ROLES = {"fit": "to learn from", "calib": "to calibrate", "test": "to test"}
 
 
 def check(
-    data: Annotated[Path, typer.Argument(help="Folder, zip, tar or IDX files with labelled pictures.")],
+    data: Annotated[
+        Path, typer.Argument(readable=False, help="Folder, zip, tar or IDX files with labelled pictures.")
+    ],
     layout: Annotated[str | None, typer.Option("--format", help="Layout; default: found out.")] = None,
     strict: Strict = False,
     seed: Seed = 0,

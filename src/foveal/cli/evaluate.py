@@ -23,8 +23,12 @@ _UNSEEN = {
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="A .foveal bundle, or a run folder that holds one.")],
-    data: Annotated[Path, typer.Argument(help="Folder, zip, tar or IDX files; see foveal check.")],
+    model: Annotated[
+        Path, typer.Argument(readable=False, help="A .foveal bundle, or a run folder that holds one.")
+    ],
+    data: Annotated[
+        Path, typer.Argument(readable=False, help="Folder, zip, tar or IDX files; see foveal check.")
+    ],
     split: Annotated[str | None, typer.Option(help="Part of the data, such as test.")] = None,
     report: Annotated[Path | None, typer.Option(help="HTML page to write.")] = None,
     force: Force = False,
@@ -39,7 +43,7 @@ def evaluate(
 
     if report is not None:
         need("train", what="the HTML page")
-        flow.check_page(report, force=force)
+        flow.check_page(report, data, force=force)
     with progress(quiet=quiet) as tell:
         evaluated = flow.evaluate(model, data, split=split, seed=seed, threads=threads, progress=tell)
     if report is not None:

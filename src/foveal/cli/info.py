@@ -19,7 +19,9 @@ _SHOWN = 20  # class names
 
 
 def info(
-    model: Annotated[Path, typer.Argument(help="A .foveal bundle, or a run folder that holds one.")],
+    model: Annotated[
+        Path, typer.Argument(readable=False, help="A .foveal bundle, or a run folder that holds one.")
+    ],
     as_json: Json = False,
     threads: Threads = None,
     quiet: Quiet = False,

@@ -24,7 +24,9 @@ _LISTED = 256  # inputs of a list that are read ahead, and answered before more 
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="A .foveal bundle, or a run folder that holds one.")],
+    model: Annotated[
+        Path, typer.Argument(readable=False, help="A .foveal bundle, or a run folder that holds one.")
+    ],
     inputs: Annotated[list[str], typer.Argument(help="Files, folders, patterns; - for a list on stdin.")],
     as_json: Json = False,
     as_jsonl: Annotated[bool, typer.Option("--jsonl", help="Print one JSON object per picture.")] = False,

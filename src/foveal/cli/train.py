@@ -14,7 +14,9 @@ from foveal.core.extras import need
 
 
 def train(
-    data: Annotated[Path, typer.Argument(help="Folder, zip, tar or IDX files; see foveal check.")],
+    data: Annotated[
+        Path, typer.Argument(readable=False, help="Folder, zip, tar or IDX files; see foveal check.")
+    ],
     model: Annotated[str | None, typer.Option(help="A name from foveal models; default nano.")] = None,
     recipe: Annotated[Path | None, typer.Option(help="TOML file; options below override it.")] = None,
     size: Annotated[int | None, typer.Option(help="Side of the input in pixels.")] = None,
@@ -41,6 +43,8 @@ def train(
     from foveal.flows.train import train as train_flow
     from foveal.train.recipe import Recipe, read_recipe
 
+    if time is not None and epochs is not None:
+        raise UsageError("--time and --epochs are two lengths; give one")
     wishes = {
         "model": model,
         "size": size,

@@ -5,6 +5,8 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
+MOST_THREADS = 256  # more have never made anything faster here, and thousands end a process
+
 
 def usable_cpus() -> int:
     """Return how many processors this process may run on (its affinity, not the machine's count)."""

@@ -77,22 +77,22 @@ def _chosen(out: Path, *, force: bool) -> Path:
 
 
 def keep_apart(run: Path | None, data: Path) -> None:
-    """Refuse a run folder by which the data would be written to.
+    """Refuse a run folder, or a file, by which the data would be written to.
 
     Args:
-        run: The run folder, there or not; None: one in `runs`.
+        run: The folder or file, there or not; None: a run in `runs`.
         data: What is only to be read.
 
     Raises:
-        WriteError: `inside_data`: the run folder is, holds or lies inside the data.
+        WriteError: `inside_data`: it is, holds or lies inside the data.
     """
     asked = run or ROOT
     place, kept = (asked if run else asked / "new").resolve(), data.resolve()
     if place == kept or kept in place.parents or place in kept.parents:
         raise WriteError(
-            f"the data in {data} is only read; the run would be written to {asked}",
+            f"the data in {data} are only read; {asked} would be written there",
             code="inside_data",
-            hint="name a folder elsewhere with --out",
+            hint="name a place elsewhere, with --out where it is a run",
             path=asked,
         )
 

@@ -47,7 +47,12 @@ def open(path: str | Path, format: str | None = None) -> Dataset:  # noqa: A001,
             path=path,
         )
     reasons = "; ".join(f"{name} ({readers[name].looks_for}): {lack}" for name, lack in lacks.items())
-    raise DataError(f"{path} has no layout we know. Looked for {reasons}.", code="unknown_layout", path=path)
+    raise DataError(
+        f"{path} has no layout we know. Looked for {reasons}.",
+        code="unknown_layout",
+        hint="put the pictures of each class into a folder of its own, DATA/CLASS/PICTURE",
+        path=path,
+    )
 
 
 def _only_archive(tree: Tree) -> Path | None:

@@ -75,8 +75,12 @@ def parents(name: str) -> list[str]:
     return found
 
 
-def folder_tree(path: Path) -> Tree:
+def folder_tree(path: Path, *, unlistable: list[str] | None = None) -> Tree:
     """Return the files below a folder; hidden ones are left out, links are followed, special files never.
+
+    Args:
+        path: The folder.
+        unlistable: Gets the names, below `path`, of folders that cannot be listed; None: they are an error.
 
     Raises:
         DataError: `unreadable_folder`: a folder cannot be listed.
@@ -84,7 +88,7 @@ def folder_tree(path: Path) -> Tree:
     files: dict[str, int] = {}
     folders: list[str] = []
     passed_over: list[str] = []
-    for name, status in _walk(path, "", ()):
+    for name, status in _walk(path, "", (), unlistable):
         if status is None:
             passed_over.append(name)
         elif stat.S_ISDIR(status.st_mode):
@@ -102,7 +106,7 @@ def folder_tree(path: Path) -> Tree:
 
 
 def _walk(
-    root: Path, folder: str, above: tuple[tuple[int, int], ...]
+    root: Path, folder: str, above: tuple[tuple[int, int], ...], unlistable: list[str] | None
 ) -> Iterator[tuple[str, os.stat_result | None]]:
     """Yield name and status of what lies below; None for what is neither file nor folder."""
     here = root / folder
@@ -111,6 +115,9 @@ def _walk(
         with os.scandir(here) as found:
             entries = list(found)
     except OSError as error:
+        if unlistable is not None:
+            unlistable.append(folder)
+            return
         raise DataError(
             f"cannot list {here}: {error.strerror}", code="unreadable_folder", path=here
         ) from error
@@ -125,7 +132,7 @@ def _walk(
         else:
             yield name, inner
             if stat.S_ISDIR(inner.st_mode):
-                yield from _walk(root, name, chain)
+                yield from _walk(root, name, chain, unlistable)
 
 
 def _status(entry: os.DirEntry[str]) -> os.stat_result | None:

@@ -72,6 +72,10 @@ def choose(
         indices, name = _part(dataset, split)
         unseen, seed = None, None
         if saved is not None:
+            if split in ("calib", "test") and not dataset.split_names:  # training data that changed since
+                asked = splits.hashes_of(saved, split)
+                known = np.array([i for i in indices if hashes[i] in asked], dtype=np.int64)
+                indices = known if len(known) else indices
             _check_overlap(dataset, hashes, indices, splits.hashes_of(saved, "fit"))
             calibrated = splits.hashes_of(saved, "calib")
             unseen = "calibration" if any(hashes[i] in calibrated for i in indices) else "content"

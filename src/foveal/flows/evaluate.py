@@ -5,7 +5,7 @@ from pathlib import Path
 
 from foveal.bundle.locate import locate
 from foveal.bundle.predictor import Predictor
-from foveal.core import files
+from foveal.core import files, runs
 from foveal.core.errors import ImageError, WriteError
 from foveal.core.progress import Progress, silent
 from foveal.data import opening
@@ -58,12 +58,13 @@ def evaluate(
     return Evaluated(replace(found, bundle=str(bundle), provenance=provenance), chosen.held_out)
 
 
-def check_page(path: Path, *, force: bool) -> None:
+def check_page(path: Path, data: str | Path, *, force: bool) -> None:
     """Refuse, before any work, a page that could not be written afterwards.
 
     Raises:
-        WriteError: Something is there and `force` is off, or there is no such folder.
+        WriteError: Something is there and `force` is off, there is no such folder, or it is in the data.
     """
+    runs.keep_apart(path, Path(data))
     if path.exists() and not force:
         raise WriteError(f"{path} is there already", hint="choose another name, or --force", path=path)
     if not path.parent.is_dir():

@@ -7,6 +7,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from foveal.core.promises import calibration_images_needed
+
 Document = Mapping[str, Any]
 
 _TAIL = 0.025  # each side of a 95 % interval
@@ -235,10 +237,13 @@ def _unreadable(images: Sequence[Mapping[str, Any]]) -> list[str]:
 def _no_threshold(coverage: Mapping[str, Any]) -> list[str]:
     if coverage["threshold"] is not None:
         return []
-    needed = coverage["needed"]
-    how = (
-        f"; it would take at least {needed:,} calibration images answered without an error" if needed else ""
-    )
+    how = ""
+    if coverage["needed"]:
+        images = calibration_images_needed(coverage["risk"], coverage["delta"])
+        how = (
+            f"; it would take about {images:,} calibration images, of which the {coverage['needed']:,} "
+            "that prove are answered without an error"
+        )
     return [f"No confidence guarantees at most {limit(coverage['risk'])} errors{how}."]
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from foveal.core import files
 from foveal.core.errors import NotFoundError, RecipeError
+from foveal.core.machine import MOST_THREADS
 
 _LENGTHS = ("epochs", "time_seconds")
 
@@ -32,7 +33,7 @@ class Recipe(BaseModel):
             files of `train/augment` with their strength, in order.
         precision: `auto` measures bf16 against fp32 and keeps the faster one if it is as accurate.
         seed: Every random choice follows from it.
-        threads: None: all processors this process may use.
+        threads: At most 256; None: all processors this process may use.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -48,7 +49,7 @@ class Recipe(BaseModel):
     augment: Literal["auto", "none"] | dict[str, float] = "auto"
     precision: str = Field(default="auto", pattern="^(auto|fp32|bf16)$")
     seed: int = Field(default=0, ge=0)
-    threads: int | None = Field(default=None, ge=1)
+    threads: int | None = Field(default=None, ge=1, le=MOST_THREADS)
 
     @model_validator(mode="after")
     def _one_length(self) -> "Recipe":
@@ -101,8 +102,10 @@ def read_recipe(path: Path) -> Recipe:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise NotFoundError(f"no recipe at {path}", path=path) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(f"cannot read {path}: {error}", path=path) from error
+    except OSError as error:
+        raise RecipeError(f"cannot read {path}: {error.strerror}", path=path) from error
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path} is not TOML: it is no text", path=path) from error
     try:
         return recipe_from(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
