@@ -1,7 +1,8 @@
 """What every test shares; fixtures of one folder live in that folder's own conftest.py."""
 
+import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,20 @@ def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the colour settings of the shell that runs the tests out of what commands print."""
     for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def unlistable(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Name of the folders that this test may not list; a mode of 000 would not hold root back."""
+    name, listed = "locked", os.scandir
+
+    def scandir(path: str | Path) -> Iterator[os.DirEntry[str]]:
+        if Path(path).name == name:
+            raise PermissionError(13, "Permission denied")
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    return name
 
 
 @pytest.fixture(scope="session")

@@ -384,17 +384,9 @@ def test_a_reader_that_goes_away_is_no_bug(bundle, folder) -> None:
 
 
 def test_a_folder_that_cannot_be_listed_is_reported_in_its_place_and_the_rest_goes_on(
-    predict, monkeypatch
+    predict, unlistable
 ) -> None:
-    Path("in/locked").mkdir()
-    listed = os.scandir
-
-    def scandir(path):
-        if Path(path).name == "locked":
-            raise PermissionError(13, "Permission denied")
-        return listed(path)
-
-    monkeypatch.setattr(os, "scandir", scandir)
+    Path("in", unlistable).mkdir()
 
     code, out, _ = predict("in", "--jsonl")
 

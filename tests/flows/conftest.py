@@ -1,11 +1,14 @@
 """Small real folders of pictures for the commands that go from files to a bundle."""
 
+import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from foveal.core.progress import Progress
 from foveal.flows.train import TrainResult, train
 from foveal.train.recipe import Recipe
 
@@ -35,3 +38,17 @@ def trained(colors: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainResu
     """Return a finished run of the coloured pictures; for reading only."""
     recipe = Recipe(epochs=6, size=16, precision="fp32", threads=1)
     return train(colors, recipe=recipe, out=tmp_path_factory.mktemp("runs") / "train")
+
+
+@pytest.fixture
+def stopped_at() -> Callable[..., Progress]:
+    """Make a progress that stops the run as Ctrl-C does, at a stage or some way into it."""
+
+    def make(stage: str, share: float = 0.0) -> Progress:
+        def stop(now: str, done: int, total: int, note: str = "") -> None:
+            if now == stage and done >= share * total:
+                signal.raise_signal(signal.SIGINT)
+
+        return stop
+
+    return make

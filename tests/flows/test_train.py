@@ -121,13 +121,9 @@ def test_the_same_recipe_gives_the_same_bundle(trained, colors, tmp_path):
     assert again.document["digest"] == trained.document["digest"]
 
 
-def test_ctrl_c_and_resume_end_in_the_same_weights(trained, colors, tmp_path):
-    def interrupt(stage, done, total, note=""):
-        if stage == "train" and done == total // 2:
-            signal.raise_signal(signal.SIGINT)
-
+def test_ctrl_c_and_resume_end_in_the_same_weights(trained, colors, tmp_path, stopped_at):
     with pytest.raises(KeyboardInterrupt):
-        train(colors, recipe=RECIPE, out=tmp_path / "run", progress=interrupt)
+        train(colors, recipe=RECIPE, out=tmp_path / "run", progress=stopped_at("train", 0.5))
     assert not list((tmp_path / "run").glob("*.foveal"))
 
     resumed = resume(tmp_path / "run", colors)
@@ -198,15 +194,11 @@ def test_a_budget_that_is_too_small_is_refused_with_the_time_it_takes(colors, tm
     assert caught.value.code == "budget_too_small"
 
 
-def test_changed_data_cannot_be_resumed(colors, tmp_path):
+def test_changed_data_cannot_be_resumed(colors, tmp_path, stopped_at):
     data = Path(shutil.copytree(colors, tmp_path / "data"))
 
-    def interrupt(stage, done, total, note=""):
-        if stage == "train":
-            signal.raise_signal(signal.SIGINT)
-
     with pytest.raises(KeyboardInterrupt):
-        train(data, recipe=RECIPE, out=tmp_path / "run", progress=interrupt)
+        train(data, recipe=RECIPE, out=tmp_path / "run", progress=stopped_at("train"))
     (data / "red" / "000.png").unlink()
 
     with pytest.raises(DataError, match="has changed since"):
@@ -242,14 +234,10 @@ def test_a_finished_run_does_not_take_other_data(trained, colors, tmp_path):
     assert contents() == before
 
 
-def test_a_store_that_is_damaged_is_made_again(trained, colors, tmp_path):
-    def interrupt(stage, done, total, note=""):
-        if stage == "train":
-            signal.raise_signal(signal.SIGINT)
-
+def test_a_store_that_is_damaged_is_made_again(trained, colors, tmp_path, stopped_at):
     run = tmp_path / "run"
     with pytest.raises(KeyboardInterrupt):
-        train(colors, recipe=RECIPE, out=run, progress=interrupt)
+        train(colors, recipe=RECIPE, out=run, progress=stopped_at("train"))
     (run / "store" / "pixels.npy.json").unlink()
     (run / "store" / ".pixels.npy.x.tmp").write_bytes(b"half")
 
@@ -342,18 +330,8 @@ def test_strict_stops_at_warnings(colors, tmp_path):
         train(colors, recipe=RECIPE, out=tmp_path / "run", strict=True)
 
 
-def stopped_at(stage, share=0.0):
-    """Return a progress that stops the run as Ctrl-C does, at a stage or some way into it."""
-
-    def stop(now, done, total, note=""):
-        if now == stage and done >= share * total:
-            signal.raise_signal(signal.SIGINT)
-
-    return stop
-
-
 def test_a_run_stopped_while_training_goes_on_by_way_of_last_from_where_it_was(
-    trained, colors, tmp_path, monkeypatch
+    trained, colors, tmp_path, monkeypatch, stopped_at
 ):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(KeyboardInterrupt):
@@ -367,7 +345,7 @@ def test_a_run_stopped_while_training_goes_on_by_way_of_last_from_where_it_was(
     assert (tmp_path / "runs" / "last").resolve() == tmp_path / "runs" / "train-1"
 
 
-def test_a_run_goes_on_with_other_threads_and_says_so(colors, tmp_path):
+def test_a_run_goes_on_with_other_threads_and_says_so(colors, tmp_path, stopped_at):
     run, seen = tmp_path / "run", set()
 
     def watch(stage, done, total, note=""):
@@ -404,7 +382,7 @@ def test_data_that_are_refused_do_not_move_a_run(trained, colors, tmp_path):
     assert "threads = 1" in (run / "recipe.toml").read_text()
 
 
-def test_a_strict_run_is_strict_when_it_goes_on(colors, tmp_path):
+def test_a_strict_run_is_strict_when_it_goes_on(colors, tmp_path, stopped_at):
     with pytest.raises(KeyboardInterrupt):
         train(
             colors, recipe=RECIPE, out=tmp_path / "run", strict=True, progress=stopped_at("reading pictures")

@@ -1,7 +1,6 @@
 """flows.train: whose folder it may write into, what it replaces, and what a refused run leaves."""
 
 import shutil
-import signal
 from pathlib import Path
 
 import pytest
@@ -19,18 +18,8 @@ from foveal.train.recipe import Recipe
 RECIPE = Recipe(epochs=6, size=16, precision="fp32", threads=1)
 
 
-def stopped_at(stage, share=0.0):
-    """Return a progress that stops the run as Ctrl-C does, at a stage or some way into it."""
-
-    def stop(now, done, total, note=""):
-        if now == stage and done >= share * total:
-            signal.raise_signal(signal.SIGINT)
-
-    return stop
-
-
 def test_a_run_is_the_last_from_its_start_and_no_more_once_its_data_are_refused(
-    colors, tmp_path, monkeypatch
+    colors, tmp_path, monkeypatch, stopped_at
 ):
     monkeypatch.chdir(tmp_path)
     damaged = Path(shutil.copytree(colors, tmp_path / "data"))
@@ -97,7 +86,7 @@ def test_a_folder_of_a_run_that_was_killed_as_it_began_can_be_used(colors, tmp_p
     assert train(colors, recipe=RECIPE, out=tmp_path / "run").bundle is not None
 
 
-def test_force_empties_a_run_and_no_other_folder(trained, colors, tmp_path):
+def test_force_empties_a_run_and_no_other_folder(trained, colors, tmp_path, stopped_at):
     mine = tmp_path / "mine"
     for name in ("checkpoints/a", "model/b", "c.foveal"):
         (mine / name).parent.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from foveal.train.optimizer import MuonSgd, orthogonalize, parameter_groups
+from foveal.train.optimizer import MuonSgd, orthogonal_filters, orthogonalize, parameter_groups
 
 
 def test_the_directions_stay_those_of_the_matrix():
@@ -29,6 +29,43 @@ def test_three_steps_are_the_quintic_of_the_singular_values(shape):
     error = (orthogonalize(matrix) - exact).norm() / exact.norm()
 
     assert error < 0.03  # bf16 has three digits
+
+
+def test_a_stack_is_orthogonalized_matrix_by_matrix():
+    stack = torch.randn(3, 32, 216, generator=torch.Generator().manual_seed(0))
+
+    alone = torch.stack([orthogonalize(matrix) for matrix in stack])
+
+    assert (orthogonalize(stack) - alone).norm() < 0.03 * alone.norm()
+
+
+def test_the_scale_of_a_gradient_does_not_matter():
+    matrix = torch.randn(16, 40, generator=torch.Generator().manual_seed(0))
+
+    assert torch.equal(orthogonalize(matrix * 2.0**-20), orthogonalize(matrix))
+    assert not orthogonalize(torch.zeros(4, 8)).any()
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_up_to_256_filters_are_orthogonalized_together_whatever_their_layout(layout):
+    filters = torch.randn(256, 4, 3, 3, generator=torch.Generator().manual_seed(0))
+    exact = orthogonalize(filters.flatten(1)).view_as(filters)
+
+    turned = orthogonal_filters(filters.to(memory_format=layout))
+
+    assert (turned - exact).norm() < 0.03 * exact.norm()
+
+
+@pytest.mark.parametrize(("rows", "blocks"), [(257, 3), (300, 3), (512, 4), (1000, 8)])
+def test_more_filters_are_orthogonalized_in_blocks_of_at_most_128(rows, blocks):
+    filters = torch.randn(rows, 96, 3, 3, generator=torch.Generator().manual_seed(0))
+    each = [orthogonalize(block.flatten(1)) for block in filters.chunk(blocks)]
+    exact = torch.cat(each).view_as(filters)
+
+    turned = orthogonal_filters(filters)
+
+    assert rows / blocks <= 128
+    assert (turned - exact).norm() < 0.03 * exact.norm()
 
 
 def test_other_parameters_move_as_with_torchs_nesterov_momentum():
