@@ -2,14 +2,15 @@
 #   make demo    install, then run the main job on real images
 #   make test    install what the tests need, then run them
 #   make lint    style, types and the order of imports
-#   make check   lint and test, as in continuous integration
+#   make slow    the tests that take longer: planted faults, kills at more moments
+#   make check   lint, test and slow, as in continuous integration
 
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHONS := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python
 FITS := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: help demo test lint check
+.PHONY: help demo test slow lint check
 .DEFAULT_GOAL := help
 
 help:
@@ -22,13 +23,16 @@ demo: $(VENV)/.train
 test: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --cov
 
+slow: $(VENV)/.dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m slow
+
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-check: lint test
+check: lint test slow
 
 $(VENV)/.python:
 	@for python in $(PYTHONS); do \

@@ -1,4 +1,4 @@
-"""Plant ten classic faults, one at a time, in a copy of the package, and show which test turns red.
+"""Plant twelve classic faults, one at a time, in a copy of the package, and show which test turns red.
 
     python benchmarks/planted_faults.py            all of them; exits 1 if one goes unnoticed
     python benchmarks/planted_faults.py "BGR"      one
@@ -56,7 +56,7 @@ FAULTS = (
         "data/decode.py",
         "return about, upright(to_channels(image, channels), _turn(image))",
         "turn, image = _turn(image), to_channels(image, channels)\n"
-        "    return about, upright(Image.merge(image.mode, image.split()[::-1]), turn)",
+        "        return about, upright(Image.merge(image.mode, image.split()[::-1]), turn)",
         "tests/data/test_decode.py::test_every_allowed_format_gives_its_pixels",
     ),
     Fault(
@@ -68,9 +68,9 @@ FAULTS = (
     ),
     Fault(
         "uncorrected quantile",
-        "calibrate/conformal.py",
-        "k = math.ceil(round((n + 1) * (1 - alpha), 9))",
-        "k = math.ceil(round(n * (1 - alpha), 9))",
+        "core/promises.py",
+        "return math.ceil(round((n + 1) * (1 - alpha), 9))",
+        "return math.ceil(round(n * (1 - alpha), 9))",
         "tests/calibrate/test_conformal.py::test_coverage_follows_its_beta_law_and_without_the_correction_it_does_not",
     ),
     Fault(
@@ -107,6 +107,20 @@ FAULTS = (
         "self.network.eval()\n        parts",
         "self.network.train()\n        parts",
         "tests/tasks/test_recognizer.py::test_it_answers_in_eval_mode_and_learns_nothing_from_being_asked",
+    ),
+    Fault(
+        "calibrated on the test part",
+        "flows/train.py",
+        'calib=_examples(prepared, "calib"),',
+        'calib=_examples(prepared, "test"),',
+        "tests/flows/test_train.py::test_the_decision_is_fitted_on_the_calibration_part_and_on_nothing_else",
+    ),
+    Fault(
+        "thresholds from the proof",
+        "calibrate/fit.py",
+        "candidates(confidence[tuning], correct[tuning],",
+        "candidates(confidence[proving], correct[proving],",
+        "tests/calibrate/test_fit.py::test_each_part_of_the_decision_is_fitted_on_its_own_images",
     ),
 )
 

@@ -62,6 +62,20 @@ def test_several_inputs_and_info_run_there_too(bundle, picture) -> None:
     assert json.loads(bare("info", str(bundle), "--json").stdout)["verified"] is True
 
 
+def test_check_and_evaluate_run_there_too(bundle, tmp_path) -> None:
+    for name, color in (("red", (220, 30, 30)), ("green", (30, 220, 30)), ("blue", (30, 30, 220))):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (40, 30), color).save(tmp_path / name / "1.png")
+
+    checked, evaluated = (
+        bare("check", str(tmp_path), "--json"),
+        bare("evaluate", str(bundle), str(tmp_path), "--json"),
+    )
+
+    assert json.loads(checked.stdout)["images"] == 3, checked.stderr
+    assert json.loads(evaluated.stdout)["metrics"]["accuracy"]["value"] == 1, evaluated.stderr
+
+
 def test_the_block_is_real() -> None:
     assert (
         "blocked"

@@ -156,7 +156,7 @@ def test_engine_gives_the_same_answers_for_any_batch(name: str, classifier: Call
 
 
 @pytest.mark.parametrize("name", catalog.names(objectives))
-def test_objective_learns_and_keeps_everything_in_its_state(name: str) -> None:
+def test_objective_has_the_face_that_the_loop_calls(name: str) -> None:
     module = importlib.import_module(f"foveal.train.objectives.{name}")
     (objective,) = [
         value

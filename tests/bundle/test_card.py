@@ -9,7 +9,8 @@ def test_card_states_classes_input_decision_and_origin(draft) -> None:
     assert "# colors: 3 classes" in card
     assert "RGB, 16 × 16 pixels" in card
     assert "declines below a confidence of 0.6000. Of the answers it gives, at most 1.0%" in card
-    assert "at least 90% of cases (split conformal, n=500)" in card
+    assert "in 90% of cases, on average over calibrations (split conformal, n=500)" in card
+    assert "with 95% certainty these do in 87.7% or more" in card
     assert "9 to fit, 500 to calibrate, 50 held out" in card
     assert "code Apache-2.0, weights Apache-2.0, data not stated" in card
 

@@ -167,10 +167,11 @@ def test_digest_of_other_entries_is_refused(document) -> None:
         (b"\xff\xfe", "codec can't decode"),
         (b'{"schema": "foveal.bundle/1", "schema": "foveal.bundle/1"}', "a key is there twice"),
         (b'{"temperature": NaN}', "NaN is not JSON"),
+        (b'{"temperature": 1e999}', "1e999 is too large"),
         (b'{"a":' * 200_000, "nested too deeply"),
         (b" " * (17 << 20), "more than a manifest has"),
     ],
-    ids=["empty", "list", "not utf-8", "doubled key", "NaN", "depth bomb", "huge"],
+    ids=["empty", "list", "not utf-8", "doubled key", "NaN", "infinity", "depth bomb", "huge"],
 )
 def test_what_is_no_manifest_is_refused(content, message) -> None:
     with pytest.raises(BundleError, match=message) as caught:

@@ -6,7 +6,7 @@ from scipy import stats
 
 from foveal.calibrate.conformal import lac
 from foveal.core.errors import UsageError
-from foveal.tasks.classify.decode import prediction_sets
+from foveal.tasks.classify.decode import Conformal, prediction_sets
 
 REPETITIONS = 2000
 
@@ -81,6 +81,8 @@ def test_the_image_of_the_quantile_itself_is_inside():
 
     inside = (1.0 - probabilities.astype(np.float64) <= rule.quantile)[np.arange(50), labels]
     assert inside.sum() == 46, "ceil(51 · 0.9)"
+    at_the_edge = Conformal(alpha=0.1, quantile=0.75, n=50)
+    assert prediction_sets(np.array([[0.25, 0.75]], dtype=np.float32), at_the_edge).all()
 
 
 @pytest.mark.parametrize("alpha", [0, 1, -0.1, float("nan")])

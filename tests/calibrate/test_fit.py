@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from foveal.calibrate.abstain import abstain, candidates
 from foveal.calibrate.conformal import lac
 from foveal.calibrate.fit import Promises, fit_decision, split_roles
 from foveal.calibrate.temperature import calibrated, temperature
@@ -51,6 +52,39 @@ def test_every_image_tunes_in_a_third_of_the_seeds():
     assert np.mean(chosen, axis=0) == pytest.approx(np.full(7, 1 / 3), abs=0.04)
 
 
+@given(n=st.integers(2, 120), groups=st.integers(2, 60), seed=st.integers(0, 1000))
+def test_of_images_that_belong_together_one_tunes_or_proves(n, groups, seed):
+    rng = np.random.default_rng(seed)
+    labels, units = rng.integers(3, size=n), rng.integers(groups, size=n)
+
+    tuning, proving = split_roles(labels, units, seed=seed)
+
+    used = np.concatenate([tuning, proving])
+    assert len(set(units[used])) == len(used) == len(set(units))
+    assert abs(len(tuning) - len(used) / 3) <= 1
+
+
+def test_images_that_stand_alone_are_divided_as_without_units():
+    labels = np.arange(50) % 3
+
+    for known, told in zip(
+        split_roles(labels, seed=1), split_roles(labels, np.arange(50), seed=1), strict=True
+    ):
+        assert (known == told).all()
+
+
+def test_frames_of_few_objects_prove_no_more_than_the_objects():
+    labels = np.repeat(np.arange(40) % 2, 30)  # 40 objects, 30 frames each, every answer right
+    logits = 9 * np.eye(2, dtype=np.float32)[labels]
+
+    _, alone = fit_decision(logits, labels)
+    _, together = fit_decision(logits, labels, units=np.repeat(np.arange(40), 30))
+
+    assert alone.abstain.threshold is not None
+    assert (together.abstain.threshold, together.abstain.n) == (None, 27)
+    assert together.conformal.n in (26, 27)
+
+
 def test_equal_seeds_divide_equally():
     labels = np.arange(100) % 7
 
@@ -61,11 +95,17 @@ def test_equal_seeds_divide_equally():
 def test_each_part_of_the_decision_is_fitted_on_its_own_images():
     logits, labels = drawn(900)
     tuning, proving = split_roles(labels, seed=3)
+    limits = {"risk": 0.05, "delta": 0.05}
 
-    fitted, decision = fit_decision(logits, labels, seed=3)
+    fitted, decision = fit_decision(logits, labels, promises=Promises(0.1, **limits), seed=3)
 
     assert fitted == temperature(logits[tuning], labels[tuning])
-    assert decision.conformal == lac(calibrated(logits, fitted)[proving], labels[proving])
+    probabilities = calibrated(logits, fitted)
+    assert decision.conformal == lac(probabilities[proving], labels[proving])
+    confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    thresholds = candidates(confidence[tuning], correct[tuning], images=len(proving), **limits)
+    assert decision.abstain == abstain(confidence[proving], correct[proving], thresholds=thresholds, **limits)
+    assert decision.abstain.threshold, "neither nothing nor everything is answered"
     assert decision.conformal.n == decision.abstain.n == len(proving)
 
 
@@ -80,8 +120,8 @@ def test_labels_of_tuning_images_reach_the_proof_only_through_temperature_and_th
 
     assert fitted > fit_decision(logits, labels, promises=promises)[0]
     _, proving = split_roles(poisoned, seed=0)
-    covered = prediction_sets(calibrated(logits, fitted), decision.conformal)[np.arange(900), poisoned]
-    assert covered[proving].mean() >= 0.9, "the sets are as valid as before, only larger"
+    hotter = calibrated(logits, fitted)
+    assert decision.conformal == lac(hotter[proving], poisoned[proving])
 
 
 def test_both_promises_hold_on_new_images():

@@ -38,7 +38,10 @@ def report(*, threshold: float | None = 0.8, dog: str = "[red]dog", source: str 
             **vars(found),
             "bundle": "a.foveal",
             "digest": "d",
-            "robustness": (Disturbed("gaussian_blur", 3, Measured(0.5, 0.4, 0.6, 60, "clopper-pearson")),),
+            "robustness": (
+                Disturbed("none", 0, Measured(0.9, 0.8, 0.95, 60, "clopper-pearson")),
+                Disturbed("gaussian_blur", 3, Measured(0.5, 0.4, 0.6, 60, "clopper-pearson")),
+            ),
             "unreadable": ((source, ImageError("it ends early", code="truncated")),),
             "provenance": {"images_per_second": 123.4, "unseen": "split"},
         }
@@ -86,7 +89,7 @@ def test_text_says_with_intervals_what_is_good_weak_and_not_proven(measured, cap
         "not proven",
     ):
         assert any(line.startswith(f"{start} ") for line in text.splitlines()), start
-    assert "60 images (test; the part that the training held out)" in text
+    assert "60 images (test; the test part of the training data)" in text
     assert "95% interval" in text
     assert "[red]dog" in text, "a class name is no markup"
     assert "x.png: it ends early" in text
@@ -105,11 +108,14 @@ def test_control_characters_in_names_are_never_printed(measured, capsys):
 
 
 def test_text_says_when_the_calibration_part_was_measured(measured, capsys):
-    measured["report"] = replace(report(), split="calib")
+    facts = {"images_per_second": 1.0, "unseen": "calibration"}
+    measured["report"] = replace(report(), split="calib", provenance=facts)
 
     assert _main.run(["evaluate", "run", "data", "--split", "calib", "-q"]) == 0
 
-    assert "the part that calibrated it" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert "60 images (calib; none of them learned from, but they calibrated it" in text
+    assert "look better than they are" in text
 
 
 def test_text_says_when_nothing_is_guaranteed(measured, capsys):

@@ -383,6 +383,16 @@ def test_a_reader_that_goes_away_is_no_bug(bundle, folder) -> None:
     assert b"Traceback" not in talk
 
 
+def test_a_list_on_a_stdin_that_is_closed_is_not_found(bundle: Path) -> None:
+    script = "import sys; sys.stdin = None; from foveal.cli import main; main()"
+    command = [sys.executable, "-c", script, "predict", str(bundle), "-", "--json"]
+
+    done = subprocess.run(command, capture_output=True, check=False)
+
+    assert done.returncode == 66
+    assert "stdin is closed" in json.loads(done.stdout)["error"]["message"]
+
+
 def test_a_folder_that_cannot_be_listed_is_reported_in_its_place_and_the_rest_goes_on(
     predict, unlistable
 ) -> None:

@@ -89,3 +89,9 @@ def test_what_the_system_refuses_is_an_error_of_writing(tmp_path):
         files.append(tmp_path, "x")
     with pytest.raises(WriteError, match="cannot remove"):
         files.remove(tmp_path / ("x" * 300))
+
+
+def test_names_that_are_no_utf8_are_written_as_json_that_gives_them_back(tmp_path):
+    files.write_json(tmp_path / "x.json", {"group": "M\udcfcller"})
+
+    assert json.loads((tmp_path / "x.json").read_text(encoding="utf-8")) == {"group": "M\udcfcller"}

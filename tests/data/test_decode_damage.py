@@ -2,12 +2,14 @@
 
 import contextlib
 import struct
+import zlib
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from foveal.core.errors import ImageError
 from foveal.data.decode import decode
@@ -55,3 +57,39 @@ def test_a_gif_without_extent_is_corrupt() -> None:
     frame = struct.pack("<4H", 0, 0, 0, 5)
 
     assert code_of(b"GIF89a" + bytes(7) + b"\x2c" + frame + bytes(20)) == "corrupt"
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def with_chunk(content: bytes, kind: bytes, data: bytes, *, before: bytes) -> bytes:
+    place = content.index(before) - 4
+    return content[:place] + chunk(kind, data) + content[place:]
+
+
+def test_a_png_whose_metadata_pass_every_checksum_and_make_no_sense_is_a_picture_or_refused(
+    pixels: Pixels, encode: Encode
+) -> None:
+    plain = encode(pixels(16, 16))
+    palette = encode(Image.fromarray(pixels(16, 16)).quantize(8))
+    header = struct.pack(">IIBBBBB", 16, 16, 8, 5, 0, 0, 0)  # a colour type that there is not
+    dark = encode(np.zeros((16, 16, 3), dtype=np.uint8))
+    damaged = [
+        with_chunk(plain, b"tEXt", b"transparency\0x", before=b"IDAT"),
+        with_chunk(palette, b"tEXt", b"transparency\0x", before=b"IDAT"),
+        with_chunk(palette, b"tRNS", bytes(300), before=b"IDAT"),
+        with_chunk(dark, b"IHDR", header, before=b"IEND"),
+    ]
+    for content in damaged:
+        with contextlib.suppress(ImageError):  # and nothing else
+            assert decode(content, 3).shape == (16, 16, 3)
+
+
+def test_a_jpeg_of_hundreds_of_scans_is_refused_before_it_is_decoded(pixels: Pixels, encode: Encode) -> None:
+    content = encode(pixels(64, 64), "JPEG", progressive=True)
+    last = content.rindex(b"\xff\xda")
+    scan = content[last:-2]
+
+    assert decode(content, 3).shape == (64, 64, 3)
+    assert code_of(content[:-2] + scan * 100 + content[-2:]) == "scan_limit"

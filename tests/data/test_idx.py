@@ -200,7 +200,7 @@ DAMAGE = {
     "too long": (lambda content: gzip.compress(content + b"x"), "announces"),
     "huge": (
         lambda content: gzip.compress(b"\0\0\x08\x03" + b"\xff" * 12 + content[16:]),
-        "more than 8000000000",
+        "more than 2147483648",
     ),
     "much announced": (
         lambda content: gzip.compress(content[:4] + b"\0\0\xff\xff" + content[8:]),

@@ -125,3 +125,8 @@ def test_the_packages_names_come_on_first_use() -> None:
     assert set(foveal.data.__all__) == {"Dataset", "open"}
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = foveal.data.nothing
+
+
+def test_a_name_that_no_file_can_have_is_not_found() -> None:
+    with pytest.raises(NotFoundError, match="does not exist, or may not be looked at"):
+        data.open("x" * 300)

@@ -280,3 +280,18 @@ def test_pictures_that_were_learned_from_are_known_by_content() -> None:
 
     assert set(known) == {inventory.sha256[i] for i in split.fit}
     assert known[inventory.sha256[split.fit[0]]] == dataset.sources[split.fit[0]]
+
+
+def test_who_belongs_together_is_told_and_is_the_same_from_the_saved_split() -> None:
+    rows = [("", "a", f"a{i}", f"track {i // 3}") for i in range(60)]
+    rows += [("val", "a", "copied", f"alone {i}") for i in range(4)] + [("val", "a", "other", "alone 9")]
+    dataset, inventory = made_of(rows)
+
+    split = splits.make(dataset, inventory, seed=0)
+
+    assert (split.units[:60] == np.arange(60) // 3 * 3).all()
+    assert (split.units[60:] == [60, 60, 60, 60, 64]).all()
+    assert (len(split.calib), split.independent("calib")) == (5, 2)
+    saved = json.loads(json.dumps(split.to_json(dataset, inventory)))
+    again = splits.from_json(saved, dataset, fingerprint=inventory.fingerprint)
+    assert (again.units == split.units).all()

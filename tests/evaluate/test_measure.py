@@ -9,6 +9,11 @@ import pytest
 from foveal.core.errors import UsageError
 from foveal.evaluate.document import SCHEMA
 from foveal.evaluate.measure import measure
+from foveal.metrics.accuracy import accuracy
+from foveal.metrics.brier import brier
+from foveal.metrics.ece import ece, ece_null
+from foveal.metrics.nll import nll
+from foveal.metrics.risk_coverage import risk_coverage
 from foveal.tasks.classify.decode import Abstain, Conformal, Decision
 
 CLASSES = ("cat", "dog", "owl", "yak")
@@ -56,19 +61,34 @@ def test_the_document_has_the_agreed_keys(document):
         "risk",
         "delta",
         "threshold",
+        "calibration_images",
         "observed_risk",
         "needed",
         *MEASURED,
     }
-    assert set(metrics["conformal"]) == {"alpha", "quantile", "coverage", "mean_set_size", "singleton_share"}
+    assert set(metrics["conformal"]) == {
+        *("alpha", "quantile", "calibration_images", "coverage", "mean_set_size", "singleton_share"),
+    }
     assert set(metrics["per_class"][0]) == {"class", "n", "recall", "precision"}
     assert set(metrics["majority"]) == {"class", "accuracy"}
-    assert set(metrics["intervals"]) == {"balanced_accuracy", "nll", "brier", "ece"}
+    assert set(metrics["intervals"]) == {"balanced_accuracy", "nll", "brier", "singleton_share"}
     assert all(set(one) == MEASURED for one in metrics["intervals"].values())
     assert set(document["reliability"][0]) == {"low", "high", "n", "confidence", "accuracy"}
     assert set(document["worst_mistakes"][0]) == {"source", "truth", "label", "confidence"}
     assert set(document["confused_pairs"][0]) == {"truth", "label", "count"}
     assert (document["schema"], document["ok"], document["task"]) == (SCHEMA, True, "classify")
+
+
+def test_each_number_is_that_of_its_metric(document):
+    probabilities, labels = answers()
+    metrics = document["metrics"]
+
+    assert metrics["nll"] == nll(probabilities, labels)
+    assert metrics["brier"] == brier(probabilities, labels)
+    assert metrics["ece"] == ece(probabilities, labels)
+    assert metrics["ece_null_p95"] == ece_null(probabilities, level=0.95)
+    assert metrics["aurc"] == risk_coverage(probabilities, labels).aurc
+    assert metrics["accuracy"] == accuracy(probabilities, labels).as_json()
 
 
 def test_it_is_json_and_every_number_is_finite(document):

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -83,15 +84,16 @@ def test_two_measurements_differ_in_time_only(predictor, coloured):
 
 
 def test_every_corruption_is_measured_and_costs_something(predictor, coloured):
-    held_out = coloured(300)
-    clean = report(predictor, held_out).metrics.accuracy.value
+    held_out, every = coloured(300), np.arange(300)
 
-    found = robustness(predictor, held_out, severity=5)
+    clean, *found = robustness(predictor, held_out, every, severity=5)
 
+    assert (clean.corruption, clean.severity) == ("none", 0)
+    assert clean.accuracy == report(predictor, held_out).metrics.accuracy
     assert [one.corruption for one in found] == catalog.names(corruptions)
     assert {(one.severity, one.accuracy.n) for one in found} == {(5, 300)}
-    assert all(one.accuracy.value <= clean + 0.05 for one in found)
-    assert found == robustness(predictor, held_out, severity=5)
+    assert all(one.accuracy.value <= clean.accuracy.value + 0.05 for one in found)
+    assert (clean, *found) == robustness(predictor, held_out, every, severity=5)
 
 
 def test_robustness_looks_at_500_pictures_at_most_all_over_the_data(predictor, coloured):
@@ -99,16 +101,30 @@ def test_robustness_looks_at_500_pictures_at_most_all_over_the_data(predictor, c
     read = []
     watched = HeldOut(held_out.labels, held_out.sources, lambda i: (read.append(i), held_out.read(i))[1])
 
-    found = robustness(predictor, watched)
+    found = robustness(predictor, watched, np.arange(1203))
 
     assert {one.accuracy.n for one in found} == {500}
     assert (min(read), max(read), len(set(read))) == (0, 1202, 500)
 
 
-def test_robustness_passes_over_unreadable_pictures(predictor, coloured):
-    assert robustness(predictor, coloured(10, broken=(1,)))[0].accuracy.n == 9
+def test_robustness_chooses_among_the_pictures_that_could_be_read(predictor, coloured):
+    held_out = coloured(1000, broken=tuple(range(0, 1000, 2)))
+
+    found = report(predictor, held_out)
+
+    assert {one.accuracy.n for one in found.robustness} == {500}
+    assert robustness(predictor, coloured(10, broken=(1,)), np.arange(10))[0].accuracy.n == 9, (
+        "gone meanwhile"
+    )
     with pytest.raises(UsageError, match="at least one readable picture"):
-        robustness(predictor, coloured(2, broken=(0, 1)))
+        robustness(predictor, coloured(2, broken=(0, 1)), np.arange(2))
+
+
+def test_the_report_says_how_many_pictures_are_independent(predictor, coloured):
+    alone, tracks = coloured(60), replace(coloured(60, broken=(0, 1, 2)), units=np.arange(60) // 3)
+
+    assert report(predictor, alone).provenance["independent_images"] is None
+    assert report(predictor, tracks).provenance["independent_images"] == 19
 
 
 def test_progress_reaches_the_end_of_both_stages(predictor, coloured):

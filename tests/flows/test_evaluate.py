@@ -137,9 +137,10 @@ def test_the_answers_are_those_of_the_pictures_through_the_served_preprocessing(
 
 @pytest.mark.parametrize("model", ["run", "alone"])
 def test_the_calibration_part_can_be_asked_for_and_the_learned_part_cannot(world, model):
-    assert sorted(evaluate(world / model, world / "data", split="val").held_out.sources) == sorted(
-        saved(world, "calib")
-    )
+    calibrated = evaluate(world / model, world / "data", split="val")
+    assert sorted(calibrated.held_out.sources) == sorted(saved(world, "calib"))
+    assert calibrated.report.provenance["unseen"] == "calibration"
+    assert any("calibrated" in sentence for sentence in words.unproven(calibrated.report.as_json()))
     first = saved(world, "fit")[0]
     with pytest.raises(DataError, match=f"42 of 42 pictures were learned from, the first is {first};"):
         evaluate(world / model, world / "data", split="train")
@@ -179,6 +180,22 @@ def test_training_data_that_lost_a_picture_are_still_measured_on_what_was_held_o
     assert sorted(found.held_out.sources) == sorted(saved(world, "test")[1:])
     with pytest.raises(DataError, match="were learned from"):
         evaluate(world / "run", changed)
+
+
+def test_a_page_whose_name_no_file_can_have_is_refused_before_any_work(world, tmp_path):
+    for page in (tmp_path / ("x" * 300), tmp_path / ("x" * 300) / "page.html"):
+        with pytest.raises(WriteError):
+            check_page(page, world / "data", force=False)
+
+
+def test_copies_of_a_picture_count_once_among_independent_ones(world, tmp_path):
+    other = paint(tmp_path / "other", each=4, seed=1)
+    shutil.copy(other / "red" / "00.png", other / "red" / "again.png")
+
+    document = evaluate(world / "run", other).report.as_json()
+
+    assert (document["images"], document["provenance"]["independent_images"]) == (13, 12)
+    assert any("12 groups that belong together" in sentence for sentence in words.unproven(document))
 
 
 def test_a_page_is_not_written_into_the_data(world):

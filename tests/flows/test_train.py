@@ -13,9 +13,11 @@ import pytest
 import safetensors.numpy
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 import foveal
 from foveal.bundle import archive
+from foveal.calibrate.fit import fit_decision
 from foveal.core.errors import (
     DataError,
     NotFoundError,
@@ -80,8 +82,29 @@ def test_what_was_measured_is_what_ships(trained, colors):
     )
     assert right == trained.evaluation["metrics"]["accuracy"]["value"]
     assert len(answers) == trained.evaluation["images"]
+    losses = [
+        -np.log(a.scores[Path(s).parent.name]) for a, (s, _) in zip(answers, split["test"], strict=True)
+    ]
+    assert np.mean(losses) == pytest.approx(trained.evaluation["metrics"]["nll"], rel=1e-3)
     members = archive.read(trained.bundle)
     assert members.report["digest"] == members.manifest.digest == trained.document["digest"]
+
+
+def test_the_decision_is_fitted_on_the_calibration_part_and_on_nothing_else(trained, colors):
+    split = json.loads((trained.run / "split.json").read_text())
+    predictor, dataset = foveal.load(trained.bundle), foveal.data.open(colors)
+    rows = {source: i for i, source in enumerate(dataset.sources)}
+
+    def fitted_on(role):
+        chosen = sorted(rows[source] for source, _ in split[role])
+        pictures = [predictor.preprocess(dataset.read(i).decode(3)) for i in chosen]
+        _, logits = predictor.run(np.stack(pictures))
+        return fit_decision(logits, dataset.labels[chosen], seed=split["seed"])
+
+    temperature, decision = fitted_on("calib")
+    assert predictor.manifest.temperature == pytest.approx(temperature, rel=1e-4)
+    assert predictor.decision.conformal.quantile == pytest.approx(decision.conformal.quantile, abs=1e-4)
+    assert fitted_on("test")[0] != pytest.approx(temperature, rel=1e-3), "or nothing was shown"
 
 
 def test_nothing_of_the_user_is_in_the_bundle(trained, colors):
@@ -245,6 +268,38 @@ def test_a_store_that_is_damaged_is_made_again(trained, colors, tmp_path, stoppe
 
     assert same_weights(resumed.run, trained.run)
     assert not (run / "store").exists()
+
+
+def test_a_store_that_is_made_again_holds_every_picture_or_the_run_does_not_go_on(
+    colors, tmp_path, stopped_at, monkeypatch
+):
+    run = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        train(colors, recipe=RECIPE, out=run, progress=stopped_at("train"))
+    shutil.rmtree(run / "store")
+
+    def refuse(image):
+        raise OSError("this version reads no such picture")
+
+    monkeypatch.setattr(PngImageFile, "load", refuse)
+
+    with pytest.raises(DataError, match="180 pictures that were readable cannot be read now") as caught:
+        resume(run, colors)
+    assert caught.value.code == "split_mismatch"
+    assert not list(run.glob("*.foveal"))
+
+
+def test_other_data_named_by_mistake_cost_no_second_decoding(colors, trained, tmp_path, stopped_at):
+    run, other = tmp_path / "run", Path(shutil.copytree(colors, tmp_path / "other"))
+    (other / "red" / "000.png").unlink()
+    with pytest.raises(KeyboardInterrupt):
+        train(colors, recipe=RECIPE, out=run, progress=stopped_at("train", 0.5))
+
+    with pytest.raises(DataError, match="has changed since"):
+        resume(run, other)
+
+    assert (run / "store" / "pixels.npy").is_file()
+    assert same_weights(resume(run, colors).run, trained.run)
 
 
 def test_nothing_is_made_for_data_that_is_not_there(tmp_path, monkeypatch):

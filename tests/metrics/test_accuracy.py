@@ -77,7 +77,7 @@ def test_worst_class_has_the_interval_of_one_picked_from_several():
     found = worst_class(np.eye(5)[answers], labels)
 
     assert (found.index, found.n) == (1, 20)
-    assert found.recall == clopper_pearson(14, 20, 1 - 0.05 / 5)
+    assert found.recall == clopper_pearson(14, 20, 1 - 0.05 / 5), "no other class could be worse"
     assert found.recall.low < clopper_pearson(14, 20).low
 
 
@@ -86,7 +86,20 @@ def test_worst_class_counts_only_present_ones():
 
     found = worst_class(probabilities, np.array([0, 0, 1]))
 
-    assert found.recall == clopper_pearson(1, 2, 1 - 0.05 / 2)
+    assert (found.index, found.recall.value, found.recall.n) == (0, 0.5, 2)
+    assert found.recall.low == clopper_pearson(1, 2, 1 - 0.05 / 2).low
+    assert found.recall.high == clopper_pearson(1, 2, 1 - 0.05 / 2).high
+
+
+def test_a_class_of_two_images_may_be_worse_than_the_one_that_is_named():
+    labels = np.repeat([0, 1], [100, 2])
+    answers = labels.copy()
+    answers[:10] = 1
+
+    found = worst_class(np.eye(2)[answers], labels)
+
+    assert (found.index, found.recall.value) == (0, 0.9)
+    assert found.recall.low == clopper_pearson(2, 2, 1 - 0.05 / 2).low
 
 
 def test_of_equally_bad_classes_the_less_proven_one_is_named():
@@ -96,12 +109,12 @@ def test_of_equally_bad_classes_the_less_proven_one_is_named():
 
 
 def test_all_worst_class_intervals_hold_at_once_as_often_as_promised():
-    rng, labels = np.random.default_rng(0), np.repeat(np.arange(8), 25)
-    covered = []
+    rng, labels = np.random.default_rng(0), np.repeat(np.arange(8), [25, 25, 25, 25, 60, 60, 3, 3])
+    truth, covered = np.array([0.8, 0.8, 0.8, 0.85, 0.8, 0.8, 0.7, 0.8]), []
     for _ in range(400):
-        answers = np.where(rng.random(len(labels)) < 0.8, labels, (labels + 1) % 8)
+        answers = np.where(rng.random(len(labels)) < truth[labels], labels, (labels + 1) % 8)
         recall = worst_class(np.eye(8)[answers], labels).recall
-        covered.append(recall.low <= 0.8 <= recall.high)
+        covered.append(recall.low <= truth.min() <= recall.high)
 
     assert np.mean(covered) >= 0.95 - 0.02
 

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from foveal.calibrate.conformal import lac
 from foveal.core.errors import UsageError
 from foveal.metrics.majority import majority
-from foveal.metrics.set_coverage import set_coverage
+from foveal.metrics.set_coverage import set_coverage, surely_covered
 
 
 def test_coverage_and_size_are_counted():
@@ -15,7 +16,18 @@ def test_coverage_and_size_are_counted():
 
     assert (found.coverage.value, found.coverage.n) == (0.75, 4)
     assert found.mean_size == 1.75
-    assert found.singleton_share == 0.5
+    assert (found.singleton_share.value, found.singleton_share.n) == (0.5, 4)
+
+
+@pytest.mark.parametrize(("n", "alpha"), [(9, 0.1), (28, 0.1), (5000, 0.1), (99, 0.01)])
+def test_one_draw_of_calibration_images_surely_covers_so_much(n, alpha):
+    rng = np.random.default_rng(0)
+    quantiles = [
+        lac(np.stack([1 - s, s], 1), np.zeros(n, int), alpha=alpha).quantile for s in rng.random((2000, n))
+    ]
+
+    # With scores uniform in (0, 1) the quantile is the share of truths that its sets hold.
+    assert np.quantile(quantiles, 0.05) == pytest.approx(surely_covered(n, alpha), abs=0.01)
 
 
 @pytest.mark.parametrize("sets", [np.ones((3, 2)), np.ones((2, 2), bool), np.ones(3, bool)])

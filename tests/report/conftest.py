@@ -25,6 +25,7 @@ UNPROVEN = Decision(
     conformal=Conformal(alpha=0.1, quantile=None, n=6),
 )
 BLUR = Disturbed("gaussian_blur", 3, Measured(0.4, 0.357, 0.444, 500, "clopper-pearson"))
+CLEAN = Disturbed("none", 0, Measured(0.95, 0.927, 0.967, 500, "clopper-pearson"))
 DARK = Disturbed("brightness", 3, Measured(0.9, 0.871, 0.924, 500, "clopper-pearson"))
 
 
@@ -71,7 +72,7 @@ def make_document() -> Callable[..., Document]:
 @pytest.fixture
 def document() -> Document:
     """Return an evaluation of ten classes on 5,000 images, two corruptions included."""
-    return make(robustness=(BLUR, DARK))
+    return make(robustness=(CLEAN, BLUR, DARK))
 
 
 @pytest.fixture
@@ -89,7 +90,6 @@ def history() -> list[dict[str, float]]:
             "seen": round(share * 3_000_000),
             "loss": float(2.1 * np.exp(-3 * share) + 0.3),
             "accuracy": float(0.95 - 0.6 * np.exp(-5 * share)),
-            "seconds": float(share * 240),
             "learning_rate": float(0.02 * (1 - share)),
         }
         for share in np.linspace(0.01, 1, 60)

@@ -1,6 +1,5 @@
 """report.words: sentences that say no more than the numbers do."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -51,9 +50,8 @@ def test_weak_points_name_the_worst_class_and_where_its_images_went(document: Do
 
     first, second, *_ = words.weak_points(document)
 
-    assert first.startswith(
-        f"“{worst['class']}” is recognized least often: {worst['value']:.1%} (95% interval"
-    )
+    assert first.startswith(f"“{worst['class']}” was recognized least often: {worst['value']:.1%} of ")
+    assert f"of all 10 classes is {worst['low']:.1%} to {worst['high']:.1%} (95% interval)." in first
     assert second.startswith(f"{pair['count']} of ")
     assert second.endswith(f"images of “{pair['truth']}” were taken for “{pair['label']}”.")
 
@@ -101,8 +99,7 @@ def test_what_could_not_be_fitted_says_how_many_images_it_takes(unproven: Docume
 
     assert "No confidence guarantees at most 1% errors; it would take about 449 calibration images" in text
     assert "of which the 299 that prove are answered without an error" in text
-    assert "sets that hold the true class for 90% of the images need at least 9 calibration images" in text
-    assert math.ceil((9 + 1) * 0.9) <= 9 < math.ceil((8 + 1) * 0.9) + 1
+    assert "sets that hold the true class for 90% of the images need at least 14 calibration images" in text
 
 
 def test_threshold_that_no_number_of_images_gives_promises_none(unproven: Document) -> None:
@@ -113,7 +110,7 @@ def test_threshold_that_no_number_of_images_gives_promises_none(unproven: Docume
 
 def test_limits_of_the_data_are_always_said(document: Document) -> None:
     assert words.unproven(document) == [
-        "All of it holds for images that come about as these did. "
+        "All of it holds for images that come about as these did, with the classes in these proportions. "
         "Another camera, light, place or supplier has not been tested."
     ]
 
@@ -139,12 +136,41 @@ def test_abstention_says_what_is_promised_and_what_was_seen(
 
     sentence = words.abstention(document)
 
-    assert sentence.startswith(f"At a confidence of {coverage['threshold']:.3g} or more it answers")
+    assert sentence.startswith(f"At a confidence of {coverage['threshold']:.4f} or more it answers")
     assert (
-        "errs in at most 1% of those answers (promised from calibration images, with a certainty of 95%)"
+        "to err in at most 1% of those answers (from 5,000 calibration images, with a certainty of 95%)"
         in sentence
     )
     assert f"it erred in {coverage['observed_risk']['value']:.1%} (95% interval" in sentence
+
+
+@pytest.mark.parametrize(("low", "broken"), [(0.0101, True), (0.01, False)])
+def test_a_promise_that_these_images_refute_is_said_to_be_broken(
+    document: Document, metrics: dict[str, Any], low: float, broken: bool
+) -> None:
+    metrics["coverage_at_risk"]["observed_risk"] = interval(low, 0.14)
+
+    assert words.abstention(document).endswith("more than promised.") is broken
+    assert ("What was promised about the share of errors: it does not hold" in said(document)) is broken
+
+
+@pytest.mark.parametrize(("high", "broken"), [(0.899, True), (0.9, False)])
+def test_sets_that_miss_more_often_than_made_to_are_said_to_be_broken(
+    document: Document, metrics: dict[str, Any], high: float, broken: bool
+) -> None:
+    metrics["conformal"]["coverage"] = interval(0.67, high)
+
+    assert ("less often than promised" in words.prediction_sets(document)) is broken
+    assert ("What was promised about the prediction sets: it does not hold" in said(document)) is broken
+
+
+@pytest.mark.parametrize(("independent", "told"), [(1000, True), (5000, False), (None, False)])
+def test_images_that_belong_together_prove_less(
+    document: Document, independent: int | None, told: bool
+) -> None:
+    document["provenance"]["independent_images"] = independent
+
+    assert ("5,000 test images of 1,000 groups that belong together" in said(document)) is told
 
 
 def test_abstention_without_threshold_or_without_answers(document: Document, unproven: Document) -> None:
@@ -157,7 +183,8 @@ def test_prediction_sets_say_promise_and_fact(document: Document, unproven: Docu
     held = document["metrics"]["conformal"]["coverage"]["value"]
 
     assert words.prediction_sets(document).startswith(
-        f"The sets are made to hold the true class for 90% of the images; here they did for {held:.1%} (95%"
+        "The sets are made to hold the true class for 90% of the images, on average over draws of "
+        f"5,000 calibration images; here they did for {held:.1%} (95%"
     )
     assert words.prediction_sets(unproven).startswith("Every set holds all classes")
 

@@ -157,7 +157,7 @@ def _verified(content: bytes, path: Path) -> Members:
             classes=len(manifest.classes),
         ),
         readme=bytes(members["README.md"]).decode("utf-8", "replace"),
-        report=_report(members),
+        report=_report(members, manifest.digest),
         size_bytes=len(content),
     )
 
@@ -191,7 +191,7 @@ def _json(document: Mapping[str, Any]) -> bytes:
     return (json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
-def _report(members: Mapping[str, Content]) -> dict[str, Any] | None:
+def _report(members: Mapping[str, Content], digest: str) -> dict[str, Any] | None:
     if "report.json" not in members:
         return None
     try:
@@ -200,4 +200,6 @@ def _report(members: Mapping[str, Content]) -> dict[str, Any] | None:
         report = None
     if not isinstance(report, dict):
         raise tampered("report.json is no JSON object")
+    if report.get("digest") != digest:
+        raise tampered("report.json is about another bundle")
     return report

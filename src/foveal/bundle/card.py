@@ -50,6 +50,8 @@ def _answers(draft: Draft) -> list[str]:
 
 
 def _decision(draft: Draft) -> list[str]:
+    from foveal.metrics.set_coverage import surely_covered  # only a sealing needs it
+
     abstain, conformal = draft.decision.abstain, draft.decision.conformal
     if abstain.threshold is None:
         answer = (
@@ -58,14 +60,16 @@ def _decision(draft: Draft) -> list[str]:
     else:
         answer = (
             f"- It declines below a confidence of {abstain.threshold:.4f}. Of the answers it gives, at most "
-            f"{abstain.risk:.1%} are wrong, with {1 - abstain.delta:.0%} certainty (n={abstain.n})"
+            f"{abstain.risk:.1%} are wrong, with {1 - abstain.delta:.0%} certainty "
+            f"(proven on {abstain.n} independent calibration images)"
         )
     if conformal.quantile is None:
         sets = f"- Its prediction sets hold every class: {conformal.n} calibration images were too few"
     else:
         sets = (
-            f"- Its prediction sets hold the true class in at least {1 - conformal.alpha:.0%} of cases "
-            f"(split conformal, n={conformal.n})"
+            f"- Its prediction sets are made to hold the true class in {1 - conformal.alpha:.0%} of cases, "
+            f"on average over calibrations (split conformal, n={conformal.n}); with 95% certainty these do "
+            f"in {surely_covered(conformal.n, conformal.alpha):.1%} or more"
         )
     return [answer, sets]
 

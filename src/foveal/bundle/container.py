@@ -76,8 +76,8 @@ def _locate(content: bytes, offset: int, known: Sequence[str]) -> tuple[str, int
         raise tampered("it is cut short")
     _, _, _, method, _, _, _, stored, size, name_length, extra_length = _LOCAL_HEADER.unpack(header)
     start = offset + _LOCAL_HEADER.size + name_length + extra_length
-    raw_name = content[offset + _LOCAL_HEADER.size :][:name_length]
-    name = raw_name.decode("ascii", "backslashreplace")
+    name_at = offset + _LOCAL_HEADER.size
+    name = bytes(content[name_at : name_at + name_length]).decode("ascii", "backslashreplace")
     if name not in known:
         raise tampered(f"it has a member that no bundle has: {name!r}")
     if method != 0 or stored != size:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import unicodedata
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NoReturn, Self
@@ -185,7 +186,9 @@ def _load(content: bytes) -> dict[str, Any]:
     if len(content) > MANIFEST_BYTES:
         raise _wrong(f"{len(content)} bytes are more than a manifest has")
     try:
-        document = json.loads(content.decode(), object_pairs_hook=_distinct, parse_constant=_not_json)
+        document = json.loads(
+            content.decode(), object_pairs_hook=_distinct, parse_constant=_not_json, parse_float=_finite
+        )
     except RecursionError:
         raise _wrong("it is nested too deeply") from None
     except ValueError as error:  # also what is not UTF-8
@@ -200,6 +203,13 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(entries) != len(pairs):
         raise ValueError("a key is there twice")
     return entries
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if math.isinf(value):
+        raise ValueError(f"{number} is too large")
+    return value
 
 
 def _not_json(constant: str) -> NoReturn:

@@ -5,12 +5,11 @@ quantile: Vovk et al., 2005, and Angelopoulos & Bates, "A Gentle Introduction to
 2021, §1. https://arxiv.org/abs/2107.07511
 """
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
 from foveal.core.errors import UsageError
+from foveal.core.promises import conformal_rank
 from foveal.metrics._arrays import check
 from foveal.tasks.classify.decode import Conformal
 
@@ -37,8 +36,7 @@ def lac(probabilities: NDArray[np.floating], labels: NDArray[np.integer], *, alp
     if not 0 < alpha < 1:
         raise UsageError(f"alpha is a share of misses in (0, 1); got {alpha}")
     n = len(labels)
-    # Rounded, or 10 * (1 - 0.1) might become 9.000000000000002 and k one too large.
-    k = math.ceil(round((n + 1) * (1 - alpha), 9))
+    k = conformal_rank(n, alpha)
     if n:
         check(probabilities, labels)
     if k > n:

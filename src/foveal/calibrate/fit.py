@@ -37,27 +37,35 @@ class Promises:
 DEFAULT = Promises()
 
 
-def split_roles(labels: NDArray[np.integer], *, seed: int = 0) -> tuple[Indices, Indices]:
+def split_roles(
+    labels: NDArray[np.integer], units: NDArray[np.integer] | None = None, *, seed: int = 0
+) -> tuple[Indices, Indices]:
     """Return (a third for tuning, the other two thirds for proving), as rising indices, int64.
 
     Every class is divided as evenly as its number allows; each image is in the third with probability 1/3.
-    Two images or more leave none of the two empty.
+    Two images or more leave none of the two empty. Of images that belong together only one, drawn by
+    chance, is in either part: ten frames of one object prove no more than one.
 
     Args:
         labels: Integers (N,), N ≥ 1.
+        units: A number for each image, equal for those that belong together, (N,); None: each stands alone.
         seed: Equal seeds give equal parts.
     """
+    alone = np.arange(len(labels))
+    if units is not None:
+        shuffled = stream(seed, "calibrate", "units").permutation(len(labels))
+        alone = np.sort(shuffled[np.unique(units[shuffled], return_index=True)[1]])
     rng = stream(seed, "calibrate", "split")
-    order = np.lexsort((rng.random(len(labels)), labels))  # class by class, shuffled inside
-    tuning = np.zeros(len(labels), dtype=bool)
-    tuning[order[int(rng.integers(min(TUNING_ONE_IN, len(labels)))) :: TUNING_ONE_IN]] = True
-    return np.flatnonzero(tuning), np.flatnonzero(~tuning)
+    order = alone[np.lexsort((rng.random(len(alone)), labels[alone]))]  # class by class, shuffled inside
+    tuning = order[int(rng.integers(min(TUNING_ONE_IN, len(order)))) :: TUNING_ONE_IN]
+    return np.sort(tuning), np.setdiff1d(order, tuning)
 
 
 def fit_decision(
     logits: NDArray[np.float32],
     labels: NDArray[np.integer],
     *,
+    units: NDArray[np.integer] | None = None,
     promises: Promises = DEFAULT,
     seed: int = 0,
 ) -> tuple[float, Decision]:
@@ -67,6 +75,7 @@ def fit_decision(
         logits: What the exported graph gives for the calibration images, before its temperature,
             float32 (N, K), N ≥ 1. The images were not trained on.
         labels: Integers (N,) in [0, K).
+        units: A number for each image, equal for those that belong together, (N,); None: each stands alone.
         promises: What to guarantee.
         seed: Decides which images tune and which prove.
 
@@ -74,7 +83,7 @@ def fit_decision(
         UsageError: The arrays or the promises are not such.
     """
     check_rows(logits, labels, name="logits")
-    tuning, proving = split_roles(labels, seed=seed)
+    tuning, proving = split_roles(labels, units, seed=seed)
     fitted = temperature(logits[tuning], labels[tuning])
     probabilities = calibrated(logits, fitted)
     confidence = probabilities.max(axis=1)

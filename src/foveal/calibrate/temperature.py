@@ -17,9 +17,10 @@ def temperature(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> fl
     """Return the T in [0.05, 20] for which softmax(logits / T) explains the labels best.
 
     It minimizes the negative log-likelihood of the N images and of one imagined image more, which is
-    spread evenly over all N and has every label with equal probability. Without it, data without a single
-    error would ask for T → 0, that is for certainty; with it the confidence that N images without error
-    allow is about 1 - 1/N. It weighs 1/N of the rest, so it is hardly felt where there are errors.
+    spread evenly over all N and whose label is the second most probable class. Without it, data without a
+    single error would ask for T → 0, that is for certainty; with it the confidence that N images without
+    error allow is about 1 - 1/N. It weighs 1/N of the rest, so it is hardly felt where there are errors.
+    (Were its label any class with equal probability, the least probable ones would dictate T.)
 
     Args:
         logits: float (N, K), finite, N ≥ 1: what the exported graph gives before its temperature.
@@ -34,10 +35,11 @@ def temperature(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> fl
     check_rows(logits, labels, name="logits")
     scores = logits.astype(np.float64)
     scores -= scores.max(axis=1, keepdims=True)
-    n, classes = scores.shape
-    target = (scores[np.arange(n), labels].sum() + scores.sum() / (n * classes)) / (n + 1)
+    n = len(scores)
     if not scores.any():
         return 1.0
+    second = np.partition(scores, -2, axis=1)[:, -2]
+    target = (scores[np.arange(n), labels].sum() + second.mean()) / (n + 1)
     # The loss is convex in 1/T and its slope crosses zero once: halve the bracket in log T.
     cold, hot = np.log(LOWEST), np.log(HIGHEST)
     for _ in range(_HALVINGS):

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from foveal.core.errors import NotFoundError
 from foveal.data.suffixes import is_picture
 from foveal.data.tree import folder_tree, is_clutter
 
@@ -70,6 +71,10 @@ def _mode(name: str) -> int:
 
 def _listed(*, null: bool) -> Iterator[str]:
     end, padding = (b"\0", b"") if null else (b"\n", b"\r")  # a list from Windows ends its lines with both
+    if sys.stdin is None:
+        raise NotFoundError(
+            "stdin is closed: there is no list to read", hint="pipe names into foveal predict"
+        )
     rest = b""
     while block := os.read(sys.stdin.fileno(), 1 << 16):
         *names, rest = (rest + block).split(end)

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from foveal.evaluate.document import Report
 
 _UNSEEN = {
-    "split": "the part that the training held out",
+    "split": "the test part of the training data",
     "content": "none of them learned from",
-    "calibration": "none of them learned from, but some calibrated it",
+    "calibration": "none of them learned from, but they calibrated it, at least in part",
     None: "whether they were learned from is not known: name the run folder instead of the bundle",
 }
 
@@ -68,8 +68,6 @@ def _show(console: Console, found: "Report", page: Path | None) -> None:
 
     line("measured", f"{document['bundle']}, {rate:,.0f} images/s")
     how = _UNSEEN[document["provenance"]["unseen"]]
-    if found.split == "calib":
-        how = "the part that calibrated it: confidence, declining and sets look better than they are"
     line("on", f"{words.count(found.images, 'image')} ({found.split}; {how})")
     line("accuracy", words.measured(metrics["accuracy"]))
     line("balanced", words.measured(metrics["intervals"]["balanced_accuracy"]))

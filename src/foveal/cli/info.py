@@ -52,6 +52,7 @@ def _show(console: "Console", bundle: Path, predictor: "Predictor") -> None:
     from rich.markup import escape
 
     from foveal.data.preprocess import decoder
+    from foveal.metrics.set_coverage import surely_covered
 
     manifest = predictor.manifest
     model, preprocess, images = manifest.model, manifest.preprocess, manifest.data.images
@@ -69,10 +70,12 @@ def _show(console: "Console", bundle: Path, predictor: "Predictor") -> None:
         "input": f"{preprocess.size} × {preprocess.size} × {preprocess.channels}, {pillow}",
         "declines": "never: no threshold could be proven"
         if abstain.threshold is None
-        else f"below {abstain.threshold:.4f}, for at most {abstain.risk:.1%} wrong answers",
+        else f"below {abstain.threshold:.4f}, for at most {abstain.risk:.1%} wrong answers "
+        f"({1 - abstain.delta:.0%} certainty, n={abstain.n})",
         "sets": "all classes: too few calibration images"
         if conformal.quantile is None
-        else f"hold the truth in at least {1 - conformal.alpha:.0%} of cases",
+        else f"made to hold the truth in {1 - conformal.alpha:.0%} of cases; surely in "
+        f"{surely_covered(conformal.n, conformal.alpha):.1%} (95% certainty, n={conformal.n})",
         "images": f"{images.fit} fit, {images.calib} calibration, {images.test} test",
         "licences": ", ".join(f"{of} {name or 'not stated'}" for of, name in manifest.licenses),
         "report": "attached" if predictor.report is not None else "none; foveal evaluate makes one",

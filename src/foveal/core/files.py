@@ -10,6 +10,8 @@ from typing import Any
 
 from foveal.core.errors import WriteError
 
+NAME_BYTES = 200  # a file's name may have 255, and the temporary one beside it is longer
+
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write `data` to `path` so that a reader, or a crash, sees the old file or the new one.
@@ -31,8 +33,8 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 `text` atomically."""
-    write_bytes(path, text.encode())
+    r"""Write UTF-8 `text` atomically; halves of letters, from names that are no UTF-8, become `\udce4`."""
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -63,6 +65,14 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WriteError(f"cannot make {path}: {error.strerror}", path=path) from error
+
+
+def is_there(path: Path) -> bool:
+    """Return whether something is at a path, as far as the system says; a name may be too long."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def remove(path: Path) -> None:

@@ -31,4 +31,19 @@ def calibration_images_needed(risk: float, delta: float) -> int:
     Raises:
         UsageError: `risk` or `delta` is outside (0, 1).
     """
-    return math.ceil(images_needed(risk, delta) * TUNING_ONE_IN / (TUNING_ONE_IN - 1))
+    return _with_tuning(images_needed(risk, delta))
+
+
+def calibration_images_for_sets(alpha: float) -> int:
+    """Return how many calibration pictures leave enough for sets that miss at most `alpha`: 14 for 10 %."""
+    return _with_tuning(math.ceil(round(1 / alpha, 9)) - 1)
+
+
+def conformal_rank(n: int, alpha: float) -> int:
+    """Return which smallest score of n calibration pictures is the quantile; above n, none of them is."""
+    # Rounded, or 10 * (1 - 0.1) might become 9.000000000000002 and the rank one too large.
+    return math.ceil(round((n + 1) * (1 - alpha), 9))
+
+
+def _with_tuning(proving: int) -> int:
+    return math.ceil(proving * TUNING_ONE_IN / (TUNING_ONE_IN - 1))

@@ -36,6 +36,7 @@ class Limits:
         side: Width, and height.
         aspect: Longer side divided by shorter side.
         metadata_bytes: EXIF, colour profile, comments and thumbnails together.
+        scans: Passes over a progressive JPEG; each takes the time of a whole picture, however short.
     """
 
     content_bytes: int = 16 * 2**20
@@ -43,6 +44,7 @@ class Limits:
     side: int = 16_384
     aspect: int = 200
     metadata_bytes: int = 2**20
+    scans: int = 100
 
 
 LIMITS = Limits()
@@ -96,7 +98,7 @@ def decode(content: bytes, channels: int, *, limits: Limits = LIMITS) -> UInt8:
 
     Raises:
         ImageError: `empty`, `not_image`, `format_not_allowed`, `truncated`, `corrupt`, `too_many_bytes`,
-            `too_many_pixels`, `aspect_limit`, `metadata_limit` or `color_unsupported`.
+            `too_many_pixels`, `aspect_limit`, `metadata_limit`, `scan_limit` or `color_unsupported`.
         UsageError: Another number of channels.
     """
     return examine(content, channels, limits=limits)[1]
@@ -126,13 +128,16 @@ def _unpack(content: bytes, channels: int, limits: Limits) -> tuple[Header, Imag
     about = _header(image)
     try:
         image.load()
+        lacking = isinstance(image, PngImageFile) and _may_lack_rows(image)
+        if lacking and png.lacks_rows(png.walk(content)):
+            raise ImageError("rows are missing at the end of the picture", code="truncated")
+        return about, upright(to_channels(image, channels), _turn(image))  # metadata may be broken, too
     except EOFError as error:
         raise ImageError("the file ends before the picture does", code="truncated") from error
+    except ImageError:
+        raise
     except _BROKEN as error:
         raise ImageError(f"the pixels cannot be decoded: {error}", code=_reason(error)) from error
-    if isinstance(image, PngImageFile) and _may_lack_rows(image) and png.lacks_rows(png.walk(content)):
-        raise ImageError("rows are missing at the end of the picture", code="truncated")
-    return about, upright(to_channels(image, channels), _turn(image))
 
 
 def _open(content: bytes, limits: Limits) -> ImageFile:
@@ -159,6 +164,8 @@ def _open(content: bytes, limits: Limits) -> ImageFile:
     _check_size(image.width, image.height, limits)
     if isinstance(image, JpegImageFile):
         metadata = sum(len(block) for _, block in image.applist)
+        if content.count(b"\xff\xda") > limits.scans:
+            raise ImageError(f"a JPEG of more than {limits.scans} scans", code="scan_limit")
     if metadata > limits.metadata_bytes:
         raise ImageError(
             f"{metadata} bytes of metadata are more than the {limits.metadata_bytes} allowed",

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from foveal.core import catalog
+from foveal.core import catalog, files
 from foveal.core.errors import DataError, NotFoundError
 from foveal.data import formats
 from foveal.data.archive import archive_tree, is_archive
@@ -25,8 +25,8 @@ def open(path: str | Path, format: str | None = None) -> Dataset:  # noqa: A001,
             `several_archives`, `not_regular`, or what is wrong with the archive.
     """
     path = Path(path)
-    if not path.exists():
-        raise NotFoundError(f"{path} does not exist", path=path)
+    if not files.is_there(path):
+        raise NotFoundError(f"{path} does not exist, or may not be looked at", path=path)
     if not (path.is_dir() or path.is_file()):
         raise DataError(f"{path} is neither a folder nor a file", code="not_regular", path=path)
     names = catalog.names(formats) if format is None else [format]

@@ -37,7 +37,7 @@ class Preprocess(BaseModel):
         decoder: What decoded the training pictures.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     size: int = Field(ge=8, le=4096)
     channels: int = Field(ge=1, le=32)
     resize: Literal["shorter_side_center_crop"] = "shorter_side_center_crop"

@@ -30,6 +30,8 @@ class Split:
         carved: Roles that the layout did not bring and that were taken from train.
         seed: What the carving was drawn with.
         fingerprint: The data it belongs to.
+        units: For each picture of the data set the index of the first one that it belongs together with,
+            by group or by identical bytes, int64 (N,); its own index where it stands alone.
         digest: The sha256 over which content has which role; equal digests divide equally.
     """
 
@@ -39,11 +41,16 @@ class Split:
     carved: tuple[str, ...]
     seed: int
     fingerprint: str
+    units: NDArray[np.int64] = field(repr=False)
     digest: str
 
     def role(self, name: str) -> NDArray[np.int64]:
         """Return the indices of `fit`, `calib` or `test`."""
         return {"fit": self.fit, "calib": self.calib, "test": self.test}[name]
+
+    def independent(self, name: str) -> int:
+        """Return how many pictures of a role count where those that belong together count once."""
+        return len(np.unique(self.units[self.role(name)]))
 
     def to_json(self, dataset: Dataset, inventory: Inventory) -> dict[str, Any]:
         """Return `split.json`: the classes, and per role, the name and content hash of each picture."""
@@ -95,7 +102,8 @@ def make(dataset: Dataset, inventory: Inventory, *, seed: int) -> Split:
         np.array(sorted(i for i, name in role.items() if name == wanted), dtype=np.int64) for wanted in ROLES
     )
     hashes = ([inventory.sha256[i] for i in indices] for indices in (fit, calib, test))
-    return Split(fit, calib, test, carved, seed, inventory.fingerprint, _digest(*hashes))
+    units = belonging(dataset, {i: inventory.sha256[i] for i in role})
+    return Split(fit, calib, test, carved, seed, inventory.fingerprint, units, _digest(*hashes))
 
 
 def from_json(document: Mapping[str, Any], dataset: Dataset, *, fingerprint: str) -> Split:
@@ -121,9 +129,9 @@ def from_json(document: Mapping[str, Any], dataset: Dataset, *, fingerprint: str
         )
     index = {source: i for i, source in enumerate(dataset.sources)}
     fit, calib, test = (np.array([index[s] for s, _ in document[role]], dtype=np.int64) for role in ROLES)
-    return Split(
-        fit, calib, test, tuple(document["carved"]), document["seed"], fingerprint, saved_digest(document)
-    )
+    units = belonging(dataset, {index[s]: content for role in ROLES for s, content in document[role]})
+    carved, seed = tuple(document["carved"]), document["seed"]
+    return Split(fit, calib, test, carved, seed, fingerprint, units, saved_digest(document))
 
 
 def hashes_of(document: Mapping[str, Any], role: str) -> Mapping[str, str]:
@@ -145,7 +153,7 @@ def _digest(*roles: Sequence[str]) -> str:
 def _carve(
     dataset: Dataset, inventory: Inventory, pool: Sequence[int], carved: Sequence[str], seed: int
 ) -> dict[int, str]:
-    units = _units(dataset, inventory, pool)
+    units = _units(dataset, {i: inventory.sha256[i] for i in pool})
     by_class: dict[str, dict[int, Unit]] = defaultdict(dict)
     for unit in units:
         labels = Counter(int(dataset.labels[i]) for i in unit)
@@ -161,9 +169,30 @@ def _carve(
     return roles
 
 
-def _units(dataset: Dataset, inventory: Inventory, pool: Sequence[int]) -> list[Unit]:
-    """Return what must stay together: pictures linked by a common group or by identical bytes."""
-    parent = {i: i for i in pool}
+def belonging(dataset: Dataset, contents: Mapping[int, str]) -> NDArray[np.int64]:
+    """Return for each picture the first one that it belongs together with, by group or by identical bytes.
+
+    Args:
+        dataset: Gives the groups.
+        contents: Content hashes of the pictures in question, by index; others stand alone.
+
+    Returns:
+        Indices into the data set, int64 (N,).
+    """
+    first = np.arange(len(dataset), dtype=np.int64)
+    for unit in _units(dataset, contents):
+        first[unit] = min(unit)
+    return first
+
+
+def _units(dataset: Dataset, contents: Mapping[int, str]) -> list[Unit]:
+    """Return what must stay together: pictures linked by a common group or by identical bytes.
+
+    Args:
+        dataset: Gives the groups.
+        contents: Content hashes of the pictures in question, by index.
+    """
+    parent = {i: i for i in contents}
 
     def root(i: int) -> int:
         while parent[i] != i:
@@ -171,12 +200,12 @@ def _units(dataset: Dataset, inventory: Inventory, pool: Sequence[int]) -> list[
         return i
 
     first: dict[tuple[str, str], int] = {}
-    for i in pool:
-        parent[root(i)] = root(first.setdefault(("content", inventory.sha256[i]), i))
+    for i, content in contents.items():
+        parent[root(i)] = root(first.setdefault(("content", content), i))
         if dataset.groups is not None:
             parent[root(i)] = root(first.setdefault(("group", dataset.groups[i]), i))
     units: dict[int, Unit] = defaultdict(list)
-    for i in pool:
+    for i in contents:
         units[root(i)].append(i)
     return list(units.values())
 

@@ -37,7 +37,7 @@ class Metrics:
     worst_class: ClassScores
     nll: Measured
     brier: Measured
-    ece: Measured
+    ece: float
     ece_null_p95: float
     aurc: float
     answered: CoverageAtRisk | None
@@ -54,7 +54,7 @@ class Metrics:
             "worst_class": {"class": classes[worst.index], **worst.recall.as_json()},
             "nll": self.nll.value,
             "brier": self.brier.value,
-            "ece": self.ece.value,
+            "ece": self.ece,
             "ece_null_p95": self.ece_null_p95,
             "aurc": self.aurc,
             "coverage_at_risk": _coverage_at_risk(self.answered, decision.abstain, self.accuracy.n),
@@ -65,7 +65,10 @@ class Metrics:
                 "accuracy": self.majority.accuracy.as_json(),
             },
             "intervals": {
-                name: getattr(self, name).as_json() for name in ("balanced_accuracy", "nll", "brier", "ece")
+                "balanced_accuracy": self.balanced_accuracy.as_json(),
+                "nll": self.nll.as_json(),
+                "brier": self.brier.as_json(),
+                "singleton_share": self.sets.singleton_share.as_json(),
             },
         }
 
@@ -82,7 +85,7 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Disturbed:
-    """Accuracy on images disturbed by one corruption at one severity."""
+    """Accuracy on images disturbed by one corruption; `none` at severity 0: on these images as they are."""
 
     corruption: str
     severity: int
@@ -104,7 +107,7 @@ class Report:
         worst_mistakes: The most confident wrong answers.
         split: Which part of the data was measured.
         bundle, digest: The file that was measured.
-        robustness: Accuracy under corruptions.
+        robustness: Accuracy under corruptions, beside that on the same images as they are.
         unreadable: Images that could not be used and are in no number, with the reason.
         provenance: With what, on what, how fast.
     """
@@ -196,6 +199,7 @@ def _coverage_at_risk(answered: CoverageAtRisk | None, abstain: Abstain, n: int)
         "risk": abstain.risk,
         "delta": abstain.delta,
         "threshold": abstain.threshold,
+        "calibration_images": abstain.n,
         **(answered.coverage.as_json() if answered else unknown),
         "observed_risk": risk.as_json() if risk else None,
         "needed": abstain.needed,
@@ -206,7 +210,8 @@ def _conformal(sets: SetCoverage, conformal: Conformal) -> dict[str, Any]:
     return {
         "alpha": conformal.alpha,
         "quantile": conformal.quantile,
+        "calibration_images": conformal.n,
         "coverage": sets.coverage.as_json(),
         "mean_set_size": sets.mean_size,
-        "singleton_share": sets.singleton_share,
+        "singleton_share": sets.singleton_share.value,
     }

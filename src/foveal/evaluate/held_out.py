@@ -24,6 +24,7 @@ class HeldOut:
         split: Which part of the data these are.
         fingerprint: The data they are from, where known.
         split_seed: What the part was drawn with, where it was drawn.
+        units: A number for each picture, equal for those that belong together, int64 (N,); None: not known.
     """
 
     labels: NDArray[np.int64] = field(repr=False)
@@ -32,6 +33,7 @@ class HeldOut:
     split: str = "test"
     fingerprint: str | None = None
     split_seed: int | None = None
+    units: NDArray[np.int64] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -13,7 +13,7 @@ from foveal.metrics.bootstrap import bootstrap
 from foveal.metrics.brier import brier_per_image
 from foveal.metrics.confusion import confused_pairs, confusion
 from foveal.metrics.coverage_at_risk import coverage_at_risk
-from foveal.metrics.ece import ece_null, gaps
+from foveal.metrics.ece import ece, ece_null
 from foveal.metrics.majority import majority
 from foveal.metrics.nll import nll_per_image
 from foveal.metrics.per_class import per_class
@@ -64,7 +64,7 @@ def measure(
         worst_class=worst_class(probabilities, labels),
         nll=bootstrap(nll_per_image(probabilities, labels), seed=seed),
         brier=bootstrap(brier_per_image(probabilities, labels), seed=seed),
-        ece=bootstrap(gaps(probabilities, labels), _sum_of_gaps, seed=seed),
+        ece=ece(probabilities, labels),
         ece_null_p95=ece_null(probabilities, seed=seed),
         aurc=curve.aurc,
         answered=(
@@ -84,11 +84,6 @@ def measure(
         risk_coverage=curve.points(),
         worst_mistakes=_worst_mistakes(probabilities, labels, sources),
     )
-
-
-def _sum_of_gaps(means: NDArray[np.float64]) -> NDArray[np.float64]:
-    total: NDArray[np.float64] = np.abs(means).sum(axis=1)
-    return total
 
 
 def _worst_mistakes(

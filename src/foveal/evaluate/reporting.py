@@ -48,7 +48,8 @@ def report(
         sources=[held_out.sources[position] for position in found.positions],
         seed=seed,
     )
-    disturbed = robustness(predictor, held_out, seed=seed, progress=progress)
+    disturbed = robustness(predictor, held_out, found.positions, seed=seed, progress=progress)
+    units = held_out.units
     return replace(
         measured,
         split=held_out.split,
@@ -61,6 +62,7 @@ def report(
             "python": platform.python_version(),
             "cpu": machine.cpu_name(),
             "threads": threads,
+            "independent_images": None if units is None else len(set(units[found.positions].tolist())),
             "fingerprint": held_out.fingerprint,
             "split_seed": held_out.split_seed,
             "seconds": time.monotonic() - started,

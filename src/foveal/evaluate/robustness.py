@@ -1,6 +1,7 @@
 """How much a disturbed picture costs: accuracy under each corruption, at model size."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from foveal.core import catalog
 from foveal.core.errors import UsageError
@@ -21,6 +22,7 @@ _BATCH = 64
 def robustness(
     predictor: Runs,
     held_out: HeldOut,
+    positions: NDArray[np.int64],
     *,
     severity: int = SEVERITY,
     seed: int = 0,
@@ -28,11 +30,13 @@ def robustness(
 ) -> tuple[Disturbed, ...]:
     """Return the accuracy under every corruption in `perturb/corruptions`, on at most 500 pictures.
 
-    The pictures are evenly spaced over those held out, the same for every corruption.
+    The pictures are evenly spaced over those given, the same for every corruption. The first row, `none` with
+    severity 0, is the accuracy on these very pictures as they are.
 
     Args:
         predictor: Runs the model.
-        held_out: The pictures; unreadable ones are passed over.
+        held_out: The pictures.
+        positions: Which of them may be taken, rising, int64 (N,): those that could be read before.
         severity: 1 to 5.
         seed: Of the noise.
         progress: Told after every batch.
@@ -40,12 +44,15 @@ def robustness(
     Raises:
         UsageError: Not one picture can be used, or another severity.
     """
-    pixels, positions, _ = readable(held_out, evenly_spaced(len(held_out), at_most=MOST_IMAGES))
+    chosen = positions[evenly_spaced(len(positions), at_most=MOST_IMAGES)]
+    pixels, found, _ = readable(held_out, chosen.tolist())
     if not pixels:
         raise UsageError("robustness needs at least one readable picture", code="empty")
-    images, labels = np.stack(pixels), held_out.labels[positions]
+    images, labels = np.stack(pixels), held_out.labels[found]
     names = catalog.names(corruptions)
-    results = []
+    answers = [predictor.run(images[at : at + _BATCH]) for at in range(0, len(images), _BATCH)]
+    right = int((np.concatenate([a.probabilities for a in answers]).argmax(axis=1) == labels).sum())
+    results = [Disturbed("none", 0, clopper_pearson(right, len(images)))]
     for place, name in enumerate(names):
         corrupt, rng, right = catalog.find(corruptions, name), stream(seed, "robustness", name), 0
         for start in range(0, len(images), _BATCH):

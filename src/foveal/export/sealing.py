@@ -76,7 +76,8 @@ def bundle(
         recognizer: The weights that ship, and the preprocessing they learned with.
         path: The bundle to write; its name ends in `.foveal`.
         calib: Images at model size that were not learned from, N ≥ 1, labelled with indices into the
-            recognizer's classes: confidence, threshold and sets are fitted on them.
+            recognizer's classes: confidence, threshold and sets are fitted on them. Of those that belong
+            together one counts.
         origin: Where the recognizer comes from.
         test: More images to compare file and network on; nothing is fitted on them.
         threads: Of the engine; None takes all processors we may use.
@@ -92,7 +93,8 @@ def bundle(
     model = graph(recognizer)
     _, logits = _answers(onnxruntime(model, threads=threads), [calib])
     labels = calib.labels[calib.indices]
-    temperature, decision = fit_decision(logits, labels, seed=origin.data.split_seed)
+    units = None if calib.units is None else calib.units[calib.indices]
+    temperature, decision = fit_decision(logits, labels, units=units, seed=origin.data.split_seed)
     model = with_temperature(model, temperature)
     session = onnxruntime(model, threads=threads)
     compared = _spread(held_out)

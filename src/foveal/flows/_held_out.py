@@ -29,8 +29,8 @@ class Chosen:
 
     Attributes:
         held_out: The pictures.
-        unseen: `split`: they are the held-out part of the training data; `content`: none of them has the
-            content of a picture that was learned from; `calibration`: neither, but some of them calibrated
+        unseen: `split`: they are the test part of the training data; `content`: none of them has the content
+            of a picture that was learned from; `calibration`: neither, but some or all of them calibrated
             confidence and thresholds; None: not known, the bundle alone does not say.
     """
 
@@ -67,7 +67,8 @@ def choose(
     if found == manifest.data.fingerprint:
         indices, name = _role(dataset, manifest, saved, split, progress)
         told = saved is not None or manifest.data.split_digest is not None
-        unseen, seed = "split" if told else None, manifest.data.split_seed
+        how = "calibration" if name == "calib" else "split"
+        unseen, seed = how if told else None, manifest.data.split_seed
     else:
         indices, name = _part(dataset, split)
         unseen, seed = None, None
@@ -82,7 +83,8 @@ def choose(
     if len(indices) == 0:
         raise DataError(f"{dataset.path} has no {name} picture", code="no_images", path=dataset.path)
     held_out = HeldOut.of_dataset(dataset, indices, manifest.preprocess, manifest.classes)
-    return Chosen(replace(held_out, split=name, fingerprint=found, split_seed=seed), unseen)
+    units = splits.belonging(dataset, dict(enumerate(hashes)))[indices]
+    return Chosen(replace(held_out, split=name, fingerprint=found, split_seed=seed, units=units), unseen)
 
 
 def _named_normally(dataset: Dataset) -> Dataset:

@@ -24,7 +24,10 @@ def measure_bundle(bundle: Path, prepared: Prepared, *, threads: int, progress: 
     split, store = prepared.split, prepared.store
     predictor = Predictor.open(bundle, threads=1)  # batches run side by side
     held_out = HeldOut.of_images(store.images, store.labels, prepared.dataset.sources, split.test)
-    held_out = replace(held_out, fingerprint=split.fingerprint, split_seed=split.seed)
+    units = split.units[split.test]
+    held_out = replace(held_out, fingerprint=split.fingerprint, split_seed=split.seed, units=units)
     measured = report(predictor, held_out, seed=split.seed, threads=threads, progress=progress)
+    # The pictures were read and decoded before, so their rate would be none that anybody serves at.
+    measured = replace(measured, provenance={**measured.provenance, "images_per_second": None})
     archive.attach_report(bundle, measured.without_names().as_json())  # names of pictures stay in the run
     return replace(measured, bundle=str(bundle)).as_json()

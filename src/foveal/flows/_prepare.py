@@ -4,6 +4,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+
 from foveal.core import files
 from foveal.core.errors import DataError
 from foveal.core.progress import Progress
@@ -118,7 +120,19 @@ def _again(dataset: Dataset, run: Path, preprocess: Preprocess, wishes: Wishes, 
         if error.code != "store_mismatch":
             raise
     with StoreWriter(path, count=len(dataset), preprocess=preprocess) as writer:
-        inventories.take(dataset, store=writer, threads=wishes.threads, progress=progress)
+        inventory = inventories.take(dataset, store=writer, threads=wishes.threads, progress=progress)
+        needed = np.concatenate([split.role(role) for role in splits.ROLES])
+        lost = needed[~inventory.readable[needed]]
+        if len(lost) or inventory.fingerprint != found:
+            first = dataset.sources[lost[0]] if len(lost) else dataset.path
+            raise DataError(
+                f"{len(lost)} pictures that were readable cannot be read now, the first is {first}"
+                if len(lost)
+                else f"{dataset.path} changed while it was read",
+                code="split_mismatch",
+                hint="make the pictures readable again, and resume",
+                path=dataset.path,
+            )
         return split, writer.seal(dataset.labels, fingerprint=found), findings
 
 

@@ -1,5 +1,6 @@
 """Measure a bundle, or the bundle of a run, on data, and show what was found."""
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -65,10 +66,12 @@ def check_page(path: Path, data: str | Path, *, force: bool) -> None:
         WriteError: Something is there and `force` is off, there is no such folder, or it is in the data.
     """
     runs.keep_apart(path, Path(data))
-    if path.exists() and not force:
+    if files.is_there(path) and not force:
         raise WriteError(f"{path} is there already", hint="choose another name, or --force", path=path)
-    if not path.parent.is_dir():
+    if not files.is_there(path.parent) or not path.parent.is_dir():
         raise WriteError(f"there is no folder {path.parent}", path=path)
+    if len(os.fsencode(path.name)) > files.NAME_BYTES:
+        raise WriteError(f"{path.name[:20]}… is too long a name for a file", path=path)
 
 
 def write_page(evaluated: Evaluated, path: Path) -> None:

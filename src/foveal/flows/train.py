@@ -86,7 +86,7 @@ def train(
     check_recipe(job.recipe)
     runs.keep_apart(out, Path(data))
     dataset = opening.open(data)
-    made = out is None or not out.exists()
+    made = out is None or not files.is_there(out)
     run = runs.new_run("train", out=out, force=force)
     with runs.locked(run):
         with undone_if_refused(run, started=True, made=made):
@@ -162,6 +162,7 @@ def _decide(
         moved: What `env.json` has to say where the run goes on in another environment.
     """
     job = replace(job, progress=Logged(job.progress, run / _LOG))
+    decoded = (run / STORE).is_dir()
     try:
         wishes = Wishes(job.recipe.size, job.recipe.seed, job.command.strict, job.threads)
         prepared = prepare(dataset, run, wishes, progress=job.progress)
@@ -171,7 +172,8 @@ def _decide(
             write_recipe(job.recipe, run / RECIPE)
         return prepared, _known_plan(run, job.threads) or _plan(run, job, prepared)
     except FovealError:
-        shutil.rmtree(run / STORE, ignore_errors=True)  # refused: nothing will go on from it
+        if not decoded:  # refused: nothing will go on from it
+            shutil.rmtree(run / STORE, ignore_errors=True)
         raise
 
 
@@ -260,7 +262,8 @@ def _export(recognizer: Recognizer, prepared: Prepared, path: Path, *, threads: 
 
 
 def _examples(prepared: Prepared, role: str) -> Examples:
-    return Examples(prepared.store.images, prepared.store.labels, prepared.split.role(role))
+    split = prepared.split
+    return Examples(prepared.store.images, prepared.store.labels, split.role(role), split.units)
 
 
 def _after_seconds(prepared: Prepared) -> float:

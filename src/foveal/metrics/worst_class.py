@@ -1,5 +1,7 @@
 """The class that is recognized worst: the one an average hides."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,9 +11,11 @@ from foveal.metrics.per_class import ClassScores, per_class
 def worst_class(probabilities: NDArray[np.floating], labels: NDArray[np.integer]) -> ClassScores:
     """Return the class with the lowest recall among those that occur in `labels`.
 
-    Being picked from K classes makes a class look worse than it is. Its intervals are therefore exact at
-    1 - 0.05 / K (Bonferroni): with probability 95 % those of all K classes hold at once, hence also those
-    of the one picked. Of several classes with the same recall it is the one with the lowest lower bound.
+    Being picked from K classes makes a class look worse than it is, and a class with few images may be worse
+    still and look better. The interval is therefore that of the lowest recall of all: from the lowest lower
+    to the lowest upper end of the classes' intervals, exact at 1 - 0.05 / K each (Bonferroni), so that with
+    probability 95 % all of them hold at once. Of several classes with the same recall the one named has the
+    lowest lower end.
 
     Args:
         probabilities: float (N, K), rows sum to 1.
@@ -22,4 +26,6 @@ def worst_class(probabilities: NDArray[np.floating], labels: NDArray[np.integer]
     """
     candidates = max(len(np.unique(labels)), 1)
     scores = per_class(probabilities, labels, confidence=1 - 0.05 / candidates)
-    return min(scores, key=lambda one: (one.recall.value, one.recall.low))
+    worst = min(scores, key=lambda one: (one.recall.value, one.recall.low))
+    low, high = (min(getattr(one.recall, end) for one in scores) for end in ("low", "high"))
+    return replace(worst, recall=replace(worst.recall, low=low, high=high))

@@ -82,9 +82,11 @@ def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> Chart:
     )
 
 
-def robustness(rows: Sequence[Row], clean: Row) -> Chart:
-    """Draw the accuracy on disturbed images, each with its interval, against the undisturbed one."""
-    ordered = sorted(rows, key=lambda row: float(row["accuracy"]["value"]))
+def robustness(rows: Sequence[Row]) -> Chart:
+    """Draw the accuracy on disturbed images, each with its interval, against that on the same undisturbed."""
+    clean = next(row["accuracy"] for row in rows if row["corruption"] == "none")
+    disturbed = [row for row in rows if row["corruption"] != "none"]
+    ordered = sorted(disturbed, key=lambda row: float(row["accuracy"]["value"]))
     names = [row["corruption"].replace("_", " ") for row in ordered]
 
     def paint(axes: Axes) -> None:
@@ -97,10 +99,11 @@ def robustness(rows: Sequence[Row], clean: Row) -> Chart:
         name="robustness",
         title="Accuracy on disturbed images",
         says="; ".join(
-            f"{n} {words.percent(r['accuracy']['value'])}" for n, r in zip(names, ordered, strict=True)
-        ),
+            f"{n} {words.percent(one['value'])}"
+            for n, one in [("undisturbed", clean), *((r["corruption"], r["accuracy"]) for r in ordered)]
+        ).replace("_", " "),
         columns=("corruption", "severity", "accuracy", "low", "high", "n"),
-        rows=tuple((r["corruption"], r["severity"], *(r["accuracy"][k] for k in keys)) for r in ordered),
+        rows=tuple((r["corruption"], r["severity"], *(r["accuracy"][k] for k in keys)) for r in rows),
         svg=svg("robustness", paint, height=0.8 + 0.2 * len(names)),
     )
 

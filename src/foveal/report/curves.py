@@ -34,8 +34,8 @@ def learning_curve(history: Sequence[Row], *, of: str) -> Chart:
         name=name,
         title=f"{of.capitalize()} while training",
         says=f"The {of} of the training batches goes from {first} to {last}.",
-        columns=("step", "seen", of, "learning_rate", "seconds"),
-        rows=tuple((r["step"], r["seen"], r[of], r.get("learning_rate"), r.get("seconds")) for r in rows),
+        columns=("step", "seen", of, "learning_rate"),
+        rows=tuple((r["step"], r["seen"], r[of], r["learning_rate"]) for r in rows),
         svg=svg(name, paint),
     )
 

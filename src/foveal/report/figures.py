@@ -28,7 +28,7 @@ def page_charts(document: words.Document, history: Sequence[Row] = ()) -> dict[s
         risk_coverage(document["risk_coverage"], metrics["coverage_at_risk"]),
     ]
     if document["robustness"]:
-        drawn.append(robustness(document["robustness"], metrics["accuracy"]))
+        drawn.append(robustness(document["robustness"]))
     return {chart.name: chart for chart in drawn}
 
 

@@ -32,7 +32,7 @@ def training_page(
 
     Args:
         document: The `foveal.evaluate/1` document of the sealed bundle.
-        history: Rows of `history.jsonl` in order: step, seen, loss, accuracy, seconds, learning_rate.
+        history: Rows of `history.jsonl` in order: step, seen, loss, accuracy, learning_rate.
         gallery: Some of the user's pictures, class by class.
         pictures: The worst mistakes by source, uint8 (H, W, C); one that is missing is named without picture.
     """

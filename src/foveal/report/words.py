@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from foveal.core.promises import calibration_images_needed
+from foveal.core.promises import calibration_images_for_sets, calibration_images_needed
 
 Document = Mapping[str, Any]
 
@@ -97,7 +97,13 @@ def weak_points(document: Document) -> list[str]:
     worst, sizes = metrics["worst_class"], {row["class"]: row["n"] for row in metrics["per_class"]}
     sentences = []
     if worst is not None and worst["value"] < 1:
-        sentences.append(f"“{worst['class']}” is recognized least often: {measured(worst)}.")
+        among = len(metrics["per_class"])
+        share = f"{percent(worst['value'])} of {count(sizes[worst['class']], 'image')}"
+        ends = f"{percent(worst['low'])} to {percent(worst['high'])}"
+        sentences.append(
+            f"“{worst['class']}” was recognized least often: {share}. "
+            f"The lowest true share of all {among:,} classes is {ends} (95% interval)."
+        )
     for pair in document["confused_pairs"][:3]:
         taken = f"{pair['count']:,} of {sizes[pair['truth']]:,}"
         sentences.append(f"{taken} images of “{pair['truth']}” were taken for “{pair['label']}”.")
@@ -109,13 +115,15 @@ def unproven(document: Document) -> list[str]:
     metrics = document["metrics"]
     return [
         *_perhaps_seen(document),
+        *_broken_promises(metrics),
+        *_dependent(document),
         *_wide_accuracy(metrics["accuracy"]),
         *_few_images(metrics["per_class"]),
         *_absent(document["absent_classes"]),
         *_unreadable(document["unreadable"]),
         *_no_threshold(metrics["coverage_at_risk"]),
         *_no_sets(metrics["conformal"]),
-        "All of it holds for images that come about as these did. "
+        "All of it holds for images that come about as these did, with the classes in these proportions. "
         "Another camera, light, place or supplier has not been tested.",
     ]
 
@@ -136,32 +144,51 @@ def calibration(document: Document) -> str:
 
 def abstention(document: Document) -> str:
     """Return what the confidence threshold buys."""
-    coverage = document["metrics"]["coverage_at_risk"]
+    metrics = document["metrics"]
+    coverage = metrics["coverage_at_risk"]
     if coverage["threshold"] is None:
         return (
             f"It always answers: no threshold could be proven for at most {limit(coverage['risk'])} errors."
         )
     promise = (
-        f"At a confidence of {coverage['threshold']:.3g} or more it answers {measured(coverage)} "
-        f"of the images and errs in at most {limit(coverage['risk'])} of those answers "
-        f"(promised from calibration images, with a certainty of {limit(1 - coverage['delta'])})."
+        f"At a confidence of {coverage['threshold']:.4f} or more it answers {measured(coverage)} "
+        f"of the images. It was promised to err in at most {limit(coverage['risk'])} of those answers "
+        f"(from {count(coverage['calibration_images'], 'calibration image')}, "
+        f"with a certainty of {limit(1 - coverage['delta'])})."
     )
     observed = coverage["observed_risk"]
     if observed is None:
         return f"{promise} It answered none of these images, so the promise was not put to the test."
-    return f"{promise} On these test images it erred in {measured(observed)} of its answers."
+    found = f"{promise} On these test images it erred in {measured(observed)} of its answers"
+    return f"{found}: more than promised." if errs_too_often(metrics) else f"{found}."
 
 
 def prediction_sets(document: Document) -> str:
     """Return what the prediction sets promise and what they did."""
-    conformal = document["metrics"]["conformal"]
+    metrics = document["metrics"]
+    conformal = metrics["conformal"]
     if conformal["quantile"] is None:
         return "Every set holds all classes: there were too few calibration images to leave one out."
+    images = count(conformal["calibration_images"], "calibration image")
+    verdict = ", less often than promised" if misses_too_often(metrics) else ""
     return (
-        f"The sets are made to hold the true class for {limit(1 - conformal['alpha'])} of the images; "
-        f"here they did for {measured(conformal['coverage'])}. A set names {conformal['mean_set_size']:.2f} "
-        f"classes on average; {percent(conformal['singleton_share'])} of the sets name exactly one."
+        f"The sets are made to hold the true class for {limit(1 - conformal['alpha'])} of the images, on "
+        f"average over draws of {images}; here they did for {measured(conformal['coverage'])}{verdict}. "
+        f"A set names {conformal['mean_set_size']:.2f} classes on average; "
+        f"{measured(metrics['intervals']['singleton_share'])} of the sets name exactly one."
     )
+
+
+def errs_too_often(metrics: Mapping[str, Any]) -> bool:
+    """Return whether these images show that the promised share of errors is not kept on their like."""
+    observed = metrics["coverage_at_risk"]["observed_risk"]
+    return observed is not None and observed["low"] > metrics["coverage_at_risk"]["risk"]
+
+
+def misses_too_often(metrics: Mapping[str, Any]) -> bool:
+    """Return whether these images show that the sets miss the truth more often than they were made to."""
+    conformal = metrics["conformal"]
+    return bool(conformal["coverage"]["high"] < 1 - conformal["alpha"])
 
 
 def proof_without_error(n: int) -> float:
@@ -192,6 +219,27 @@ def _perhaps_seen(document: Document) -> list[str]:
     return [
         "That these images are new to it: if it learned from some, the numbers flatter. "
         "Evaluate the run folder instead of the bundle to have that checked."
+    ]
+
+
+def _broken_promises(metrics: Mapping[str, Any]) -> list[str]:
+    errs, misses = errs_too_often(metrics), misses_too_often(metrics)
+    if not errs and not misses:
+        return []
+    what = " and ".join(["the share of errors"] * errs + ["the prediction sets"] * misses)
+    return [
+        f"What was promised about {what}: it does not hold on these images. They differ from the calibration "
+        "images, or there were very few of those; calibrate on images like these."
+    ]
+
+
+def _dependent(document: Document) -> list[str]:
+    independent, images = document["provenance"].get("independent_images"), document["images"]
+    if independent is None or independent >= images:
+        return []
+    return [
+        f"{count(images, 'test image')} of {count(independent, 'group')} that belong together (one object, "
+        "copies) prove less than as many independent ones: the intervals here are too narrow."
     ]
 
 
@@ -250,7 +298,7 @@ def _no_threshold(coverage: Mapping[str, Any]) -> list[str]:
 def _no_sets(conformal: Mapping[str, Any]) -> list[str]:
     if conformal["quantile"] is not None:
         return []
-    needed = math.ceil(1 / conformal["alpha"]) - 1
+    needed = calibration_images_for_sets(conformal["alpha"])
     return [
         f"Prediction sets that hold the true class for {limit(1 - conformal['alpha'])} of the images "
         f"need at least {needed:,} calibration images."

@@ -26,7 +26,7 @@ def amounts(dataset: Dataset, inventory: Inventory, split: Split | None) -> Iter
     yield from _imbalance(dataset)
     if split is not None:
         yield from _empty_roles(split)
-        yield from _calibration(len(split.calib))
+        yield from _calibration(split)
         yield from _test(dataset, split.test)
         yield from _training(dataset, split.fit)
 
@@ -80,15 +80,19 @@ def _empty_roles(split: Split) -> Iterator[Finding]:
             )
 
 
-def _calibration(count: int) -> Iterator[Finding]:
+def _calibration(split: Split) -> Iterator[Finding]:
+    count, images = split.independent("calib"), len(split.calib)
+    those = counted(count, "calibration image")
+    if count < images:
+        those = f"{images} calibration images in {counted(count, 'group')} that count once each"
     needed = calibration_images_needed(RISK, DELTA)
     if 0 < count < needed:
         yield Finding(
             "few_images",
             "warning",
             count,
-            f"With {counted(count, 'calibration image')} a {RISK:.0%} risk cannot be shown; about {needed} "
-            "would be needed, without error where they prove. The recognizer will not know when to decline.",
+            f"With {those} a {RISK:.0%} risk cannot be shown; about {needed} would be needed, without error "
+            "where they prove. The recognizer will not know when to decline.",
             f"Bring {needed} or more pictures in val, or {math.ceil(needed / CARVED_SHARE)} in train.",
         )
 

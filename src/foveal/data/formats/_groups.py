@@ -20,7 +20,8 @@ def read_groups(tree: Tree, names: Sequence[str]) -> tuple[str, ...] | None:
         names: The pictures.
 
     Raises:
-        DataError: `bad_groups`: no such header, a line without group, or a picture that is not there.
+        DataError: `bad_groups`: no such header, a line without group, a picture that is not there or that is
+            in two groups.
     """
     if GROUPS not in tree.files:
         return None
@@ -35,7 +36,10 @@ def read_groups(tree: Tree, names: Sequence[str]) -> tuple[str, ...] | None:
     for row in rows:
         if len(row) != len(_HEADER) or row[0] not in known:
             raise _bad(tree, f"{','.join(row)!r} names no picture of the data set, or no group")
-    group = dict(rows)
+    group: dict[str, str] = {}
+    for name, found in rows:
+        if group.setdefault(name, found) != found:
+            raise _bad(tree, f"{name!r} is in two groups, {group[name]!r} and {found!r}")
     return tuple(f"group {group[name]}" if name in group else f"alone {name}" for name in names)
 
 

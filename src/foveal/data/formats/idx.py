@@ -22,7 +22,7 @@ from foveal.data.tree import Tree, parents
 _NAME = re.compile(r"(?:.*/)?(train|t10k|test)-(images|labels)[-.]idx(\d)-ubyte(\.gz)?")
 _SPLITS = {"train": "train", "t10k": "test", "test": "test"}
 _CLASS_FILES = ("classes.txt", "labels.txt")
-_MOST_BYTES = 8 * 10**9
+_MOST_BYTES = 2**31  # unpacked in memory
 _UNSIGNED_BYTE = 8
 _LONGEST_HEADER = 20  # four dimensions
 _MOST_CHANNELS = 32  # what Preprocess takes

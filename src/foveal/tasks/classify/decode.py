@@ -22,7 +22,7 @@ class Abstain(BaseModel):
         needed: With a threshold of None: error-free images that would have been needed at least.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     score: Literal["confidence"] = "confidence"
     threshold: float | None
     risk: float = Field(gt=0, lt=1)
@@ -41,7 +41,7 @@ class Conformal(BaseModel):
         n: Calibration images it rests on.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     method: Literal["lac"] = "lac"
     alpha: float = Field(gt=0, lt=1)
     quantile: float | None
@@ -51,7 +51,7 @@ class Conformal(BaseModel):
 class Decision(BaseModel):
     """What turns probabilities into an answer; it is part of the bundle and of its digest."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     abstain: Abstain
     conformal: Conformal
 
