@@ -178,7 +178,7 @@ def main(wanted: list[str]) -> int:
             result = run_tests([fault.test], Path(temporary))
         red = first_red(result.stdout) if result.returncode == 1 else ""
         unnoticed += not red
-        print(f"{fault.name:<22}{red or 'UNNOTICED'}", flush=True)
+        print(f"{fault.name:<29}{red or 'UNNOTICED'}", flush=True)
     print(f"{len(chosen) - unnoticed} of {len(chosen)} faults turn a test red")
     return 1 if unnoticed else 0
 
