@@ -5,7 +5,7 @@
 
 Prints one line per run and the median. The accuracy is that of the sealed bundle on the test part.
 With --peer-python Ultralytics trains its smallest classifier from scratch for the same time at the same size
-and is measured on the same pictures, in an environment of its own; DATA is then a folder with train/ and test/.
+and is measured on the same pictures, in its own environment; DATA is then a folder with train/ and test/.
 """
 
 import argparse

@@ -118,6 +118,13 @@ def test_text_says_when_the_calibration_part_was_measured(measured, capsys):
     assert "look better than they are" in text
 
 
+@pytest.mark.parametrize("command", [["evaluate", "run", "data"], ["predict", "run", "x.png"]])
+def test_another_device_is_refused_as_a_missing_one(command, measured, capsys):
+    assert _main.run([*command, "--device", "cuda:0", "--json"]) == 69
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "no_device"
+    assert not measured
+
+
 def test_text_says_when_nothing_is_guaranteed(measured, capsys):
     measured["report"] = report(threshold=None)
 

@@ -41,7 +41,9 @@ def test_recognizer_is_compared_with_always_saying_the_same(
 
     sentence = words.against_majority(document)
 
-    assert sentence.startswith("Always answering “bag” would be right for 35.0% (95% interval 30.0% to 40.0%")
+    assert sentence.startswith(
+        "Always answering “bag”, the most frequent class here, would be right for 35.0% (95%"
+    )
     assert sentence.endswith(verdict)
 
 

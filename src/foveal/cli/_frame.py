@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from foveal.core.errors import DeviceError
 from foveal.core.machine import MOST_THREADS
 from foveal.core.text import printable, visible
 
@@ -28,6 +29,15 @@ Seed = Annotated[int, typer.Option("--seed", min=0, help="Every random choice fo
 Threads = Annotated[
     int | None, typer.Option("--threads", min=1, max=MOST_THREADS, help="Default: all processors we may use.")
 ]
+
+
+def _known(device: str) -> str:
+    if device not in ("auto", "cpu"):
+        raise DeviceError(f"foveal works on the CPU; there is no device {device!r}", hint="--device cpu")
+    return device
+
+
+Device = Annotated[str, typer.Option("--device", callback=_known, help="auto or cpu.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder to write; default runs/train-<n>.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file or the run that is there.")]
 

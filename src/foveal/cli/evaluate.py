@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from foveal.cli._frame import Force, Json, Quiet, Seed, Threads, Verbose, emit
+from foveal.cli._frame import Device, Force, Json, Quiet, Seed, Threads, Verbose, emit
 from foveal.cli._progress import progress
 from foveal.core.extras import need
 from foveal.core.text import visible
@@ -34,6 +34,7 @@ def evaluate(
     force: Force = False,
     seed: Seed = 0,
     threads: Threads = None,
+    device: Device = "auto",
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,

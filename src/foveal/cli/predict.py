@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from foveal.cli import _answers, _inputs
-from foveal.cli._frame import Json, Quiet, Threads, Verbose, emit, talk
+from foveal.cli._frame import Device, Json, Quiet, Threads, Verbose, emit, talk
 from foveal.core.errors import DataError, NotFoundError, UsageError
 from foveal.core.parallel import as_they_come
 from foveal.core.types import Label
@@ -33,6 +33,7 @@ def predict(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print a table for spreadsheets.")] = False,
     null: Annotated[bool, typer.Option("--null", "-0", help="The list on stdin is NUL-separated.")] = False,
     threads: Threads = None,
+    device: Device = "auto",
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from foveal.cli._frame import Force, Json, Out, Quiet, Strict, Threads, Verbose, emit
+from foveal.cli._frame import Device, Force, Json, Out, Quiet, Strict, Threads, Verbose, emit
 from foveal.cli._progress import progress
 from foveal.cli._trained import show
 from foveal.core import units
-from foveal.core.errors import DeviceError, UsageError
+from foveal.core.errors import UsageError
 from foveal.core.extras import need
 
 
@@ -26,7 +26,7 @@ def train(
         Path | None, typer.Option(help="Go on with this run folder; with --force also elsewhere.")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Every random choice follows from it.")] = None,
-    device: Annotated[str, typer.Option(help="auto or cpu.")] = "auto",
+    device: Device = "auto",
     threads: Threads = None,
     out: Out = None,
     force: Force = False,
@@ -37,8 +37,6 @@ def train(
 ) -> None:
     """Train, export, calibrate and measure a recognizer; write run, bundle and report."""
     need("train")
-    if device not in ("auto", "cpu"):
-        raise DeviceError(f"training runs on the CPU; there is no device {device!r}", hint="--device cpu")
     from foveal.flows.train import resume as resume_flow
     from foveal.flows.train import train as train_flow
     from foveal.train.recipe import Recipe, read_recipe

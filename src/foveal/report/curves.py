@@ -101,11 +101,11 @@ def risk_coverage(points: Sequence[Sequence[float]], coverage: Row) -> Chart:
         axes.yaxis.set_major_formatter(PercentFormatter(1))
 
     everything = words.percent(float(wrong[answered.argmax()]))
-    chosen = f"; the chosen threshold answers {words.percent(coverage['value'])}" if proven else ""
+    chosen = f"; the chosen threshold answers {words.measured(coverage)}" if proven else ""
     return Chart(
         name="risk_coverage",
         title="What does declining buy?",
-        says=f"Answering everything, {everything} of the answers are wrong{chosen}.",
+        says=f"Answering all {coverage['n']:,} images, {everything} of the answers are wrong{chosen}.",
         columns=("coverage", "risk"),
         rows=tuple((float(c), float(r)) for c, r in zip(answered, wrong, strict=True)),
         svg=svg("risk_coverage", paint),

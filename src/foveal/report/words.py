@@ -83,7 +83,10 @@ def against_majority(document: Document) -> str:
     """Return how the accuracy compares with always giving the most common answer."""
     metrics = document["metrics"]
     accuracy, majority = metrics["accuracy"], metrics["majority"]
-    always = f"Always answering “{majority['class']}” would be right for {measured(majority['accuracy'])}"
+    always = (
+        f"Always answering “{majority['class']}”, the most frequent class here, would be right for "
+        f"{measured(majority['accuracy'])}"
+    )
     if accuracy["low"] > majority["accuracy"]["high"]:
         return f"{always}: the recognizer is clearly better."
     if accuracy["high"] < majority["accuracy"]["low"]:
