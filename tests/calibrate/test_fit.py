@@ -53,15 +53,16 @@ def test_every_image_tunes_in_a_third_of_the_seeds():
 
 
 @given(n=st.integers(2, 120), groups=st.integers(2, 60), seed=st.integers(0, 1000))
-def test_of_images_that_belong_together_one_tunes_or_proves(n, groups, seed):
+def test_images_that_belong_together_all_tune_or_one_of_them_proves(n, groups, seed):
     rng = np.random.default_rng(seed)
     labels, units = rng.integers(3, size=n), rng.integers(groups, size=n)
 
     tuning, proving = split_roles(labels, units, seed=seed)
 
-    used = np.concatenate([tuning, proving])
-    assert len(set(units[used])) == len(used) == len(set(units))
-    assert abs(len(tuning) - len(used) / 3) <= 1
+    assert len(set(units[proving])) == len(proving)
+    assert set(tuning) == set(np.flatnonzero(np.isin(units, units[tuning])))
+    assert set(units[tuning]) ^ set(units[proving]) == set(units)
+    assert abs(len(set(units[tuning])) - len(set(units)) / 3) <= 1
 
 
 def test_images_that_stand_alone_are_divided_as_without_units():

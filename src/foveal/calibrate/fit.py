@@ -43,8 +43,8 @@ def split_roles(
     """Return (a third for tuning, the other two thirds for proving), as rising indices, int64.
 
     Every class is divided as evenly as its number allows; each image is in the third with probability 1/3.
-    Two images or more leave none of the two empty. Of images that belong together only one, drawn by
-    chance, is in either part: ten frames of one object prove no more than one.
+    Two images or more leave none of the two empty. Images that belong together all tune, or one of them, drawn
+    by chance, proves: ten frames of one object prove no more than one.
 
     Args:
         labels: Integers (N,), N ≥ 1.
@@ -58,7 +58,10 @@ def split_roles(
     rng = stream(seed, "calibrate", "split")
     order = alone[np.lexsort((rng.random(len(alone)), labels[alone]))]  # class by class, shuffled inside
     tuning = order[int(rng.integers(min(TUNING_ONE_IN, len(order)))) :: TUNING_ONE_IN]
-    return np.sort(tuning), np.setdiff1d(order, tuning)
+    proving = np.setdiff1d(order, tuning)
+    if units is not None:
+        tuning = np.flatnonzero(np.isin(units, units[tuning]))
+    return np.sort(tuning), proving
 
 
 def fit_decision(
