@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from foveal.bundle.predictor import Predictor as Predictor
     from foveal.bundle.predictor import load as load
 
-__version__ = "0.2.0"  # also says whether weights end in the same bits: raise it when they do not
+__version__ = "0.3.0"  # also says whether weights end in the same bits: raise it when they do not
 
 _FOLDERS = (
     "bundle",

@@ -9,8 +9,8 @@ def test_card_states_classes_input_decision_and_origin(draft) -> None:
     assert "# colors: 3 classes" in card
     assert "RGB, 16 × 16 pixels" in card
     assert "declines below a confidence of 0.6000. Of the answers it gives, at most 1.0%" in card
-    assert "in 90% of cases, on average over calibrations (split conformal, n=500)" in card
-    assert "with 95% certainty these do in 87.7% or more" in card
+    assert "in 90% of cases, on average over calibrations; with 95% certainty" in card
+    assert "this calibration does so in at least 87.7% (split conformal, n=500)" in card
     assert "9 to fit, 500 to calibrate, 50 held out" in card
     assert "code Apache-2.0, weights Apache-2.0, data not stated" in card
 
@@ -25,8 +25,8 @@ def test_card_admits_what_could_not_be_proven(draft) -> None:
         )
     )
 
-    assert "It never declines: 7 calibration images could not prove a risk of 0.01" in card
-    assert "Its prediction sets hold every class: 7 calibration images were too few" in card
+    assert "It never declines: 7 independent calibration images could not prove a risk of 0.01" in card
+    assert "Its prediction sets hold every class: 7 independent calibration images were too few" in card
 
 
 def test_class_names_cannot_break_out_of_the_card(draft) -> None:

@@ -138,6 +138,16 @@ def test_entries_outside_their_range_are_refused(document, change, message) -> N
     assert caught.value.code == "tampered"
 
 
+@pytest.mark.parametrize(
+    ("n", "message"), [(5, "5 images give no quantile"), (10**400, "less than or equal")]
+)
+def test_a_quantile_from_so_many_images_is_refused(document, n, message) -> None:
+    document["decision"]["conformal"] = {"method": "lac", "alpha": 0.1, "quantile": 0.3, "n": n}
+
+    with pytest.raises(BundleError, match=message):
+        parse(sealed(document))
+
+
 def test_missing_entry_is_refused_not_filled_in(document) -> None:
     del document["licenses"]
 

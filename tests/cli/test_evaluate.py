@@ -132,7 +132,7 @@ def test_text_says_when_nothing_is_guaranteed(measured, capsys):
 
     text = " ".join(capsys.readouterr().out.split())
     assert "no threshold could be proven" in text
-    assert "about 449 calibration images" in text
+    assert "about 449 independent calibration images" in text
 
 
 def test_the_page_is_written_where_it_was_asked_for(measured, tmp_path, capsys):

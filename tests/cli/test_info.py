@@ -34,6 +34,10 @@ def test_people_get_it_line_by_line(bundle, capsys) -> None:
     assert "classes   3: red, green, blue" in out
     assert "input     16 × 16 × 3, pillow" in out
     assert "declines  below 0.6000, for at most 1.0% wrong answers" in out
+    assert (
+        "sets      made to hold the truth in 90% of cases; in at least 87.7% with 95% certainty (n=500)"
+        in out
+    )
     assert "report    none" in out
 
 

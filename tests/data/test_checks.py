@@ -219,6 +219,21 @@ def test_few_pictures_are_told_with_what_they_cannot_prove(folder: Folder) -> No
     assert "1 class with fewer than 10 images to learn from" in said
 
 
+def test_calibration_pictures_that_belong_together_count_once(folder: Folder) -> None:
+    root = folder({"train/a": 12, "train/b": 12, "val/a": 300, "val/b": 300}, side=8)
+    rows = [f"val/{name}/{i:03d}.png,{name}{i // 10}" for name in "ab" for i in range(300)]
+    (root / "groups.csv").write_text("\n".join(["picture,group", *rows]))
+
+    finding = look(root, with_split=True)["few_images"]
+
+    assert (finding.severity, finding.count) == ("warning", 60)
+    assert (
+        "With 600 calibration images that, counted once where they belong together, are 60,"
+        in finding.message
+    )
+    assert finding.hint.startswith("Bring 449 or more groups or single pictures in val")
+
+
 def test_enough_pictures_are_not_told(folder: Folder) -> None:
     counts = {
         f"{split}/{name}": 225 if split == "val" else 200

@@ -92,4 +92,7 @@ def test_a_jpeg_of_hundreds_of_scans_is_refused_before_it_is_decoded(pixels: Pix
     scan = content[last:-2]
 
     assert decode(content, 3).shape == (64, 64, 3)
+    assert decode(content + b"\xff\xda" * 200, 3).shape == (64, 64, 3), "a film behind the photo is no scan"
+    comment = b"\xff\xfe" + struct.pack(">H", 402) + b"\xff\xda" * 200
+    assert decode(content[:2] + comment + content[2:], 3).shape == (64, 64, 3), "nor is a comment"
     assert code_of(content[:-2] + scan * 100 + content[-2:]) == "scan_limit"

@@ -107,6 +107,27 @@ def test_the_decision_is_fitted_on_the_calibration_part_and_on_nothing_else(trai
     assert fitted_on("test")[0] != pytest.approx(temperature, rel=1e-3), "or nothing was shown"
 
 
+def test_frames_of_one_object_prove_once_in_the_bundle_that_ships(colors, tmp_path, stopped_at):
+    data, run = Path(shutil.copytree(colors, tmp_path / "data")), tmp_path / "run"
+    pictures = sorted(path.relative_to(data).as_posix() for path in data.rglob("*.png"))
+    rows = [f"{name},{name.split('/')[0]}-{int(Path(name).stem) // 3}" for name in pictures]
+    (data / "groups.csv").write_text("\n".join(["picture,group", *rows]))
+    with pytest.raises(KeyboardInterrupt):
+        train(data, recipe=RECIPE, out=run, progress=stopped_at("train"))
+    (data / "groups.csv").unlink()  # a run keeps what it started with
+
+    document = resume(run, data)
+
+    split = json.loads((run / "split.json").read_text())
+    tracks = {(source.split("/")[0], int(Path(source).stem) // 3) for source, _ in split["calib"]}
+    decision = foveal.load(run).decision
+    assert len(split["calib"]) == 3 * len(tracks)
+    assert decision.abstain.n == decision.conformal.n == pytest.approx(len(tracks) * 2 / 3, abs=1)
+    facts = document.evaluation["provenance"]
+    assert facts["independent_images"] == len(split["test"]) / 3
+    assert facts["images_per_second"] is None
+
+
 def test_nothing_of_the_user_is_in_the_bundle(trained, colors):
     content = trained.bundle.read_bytes()
 
@@ -283,7 +304,9 @@ def test_a_store_that_is_made_again_holds_every_picture_or_the_run_does_not_go_o
 
     monkeypatch.setattr(PngImageFile, "load", refuse)
 
-    with pytest.raises(DataError, match="180 pictures that were readable cannot be read now") as caught:
+    with pytest.raises(
+        DataError, match="180 of 180 pictures that could be read cannot be read now"
+    ) as caught:
         resume(run, colors)
     assert caught.value.code == "split_mismatch"
     assert not list(run.glob("*.foveal"))

@@ -55,7 +55,8 @@ def _decision(draft: Draft) -> list[str]:
     abstain, conformal = draft.decision.abstain, draft.decision.conformal
     if abstain.threshold is None:
         answer = (
-            f"- It never declines: {abstain.n} calibration images could not prove a risk of {abstain.risk:g}"
+            f"- It never declines: {abstain.n} independent calibration images could not prove a risk of "
+            f"{abstain.risk:g}"
         )
     else:
         answer = (
@@ -64,12 +65,13 @@ def _decision(draft: Draft) -> list[str]:
             f"(proven on {abstain.n} independent calibration images)"
         )
     if conformal.quantile is None:
-        sets = f"- Its prediction sets hold every class: {conformal.n} calibration images were too few"
+        few = f"{conformal.n} independent calibration images were too few"
+        sets = f"- Its prediction sets hold every class: {few}"
     else:
         sets = (
             f"- Its prediction sets are made to hold the true class in {1 - conformal.alpha:.0%} of cases, "
-            f"on average over calibrations (split conformal, n={conformal.n}); with 95% certainty these do "
-            f"in {surely_covered(conformal.n, conformal.alpha):.1%} or more"
+            f"on average over calibrations; with 95% certainty this calibration does so in at least "
+            f"{surely_covered(conformal.n, conformal.alpha):.1%} (split conformal, n={conformal.n})"
         )
     return [answer, sets]
 

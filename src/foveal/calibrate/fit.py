@@ -43,8 +43,8 @@ def split_roles(
     """Return (a third for tuning, the other two thirds for proving), as rising indices, int64.
 
     Every class is divided as evenly as its number allows; each image is in the third with probability 1/3.
-    Two images or more leave none of the two empty. Images that belong together all tune, or one of them,
-    drawn by chance, proves: ten frames of one object prove no more than one.
+    Two images or more that do not belong together leave none of the two empty. Those that do all tune, or one
+    of them, drawn by chance, proves: ten frames of one object prove no more than one.
 
     Args:
         labels: Integers (N,), N ≥ 1.

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from foveal.cli._frame import Force, Json, Out, Quiet, Seed, Threads, Verbose, emit
+from foveal.cli._frame import Device, Force, Json, Out, Quiet, Seed, Threads, Verbose, emit
 from foveal.cli._progress import progress
 from foveal.cli._trained import show
 from foveal.core import units
@@ -22,6 +22,7 @@ def demo(
     time: Annotated[str | None, typer.Option(help="Budget for everything, such as 90s or 5m.")] = None,
     seed: Seed = 0,
     threads: Threads = None,
+    device: Device = "auto",
     out: Out = None,
     force: Force = False,
     as_json: Json = False,

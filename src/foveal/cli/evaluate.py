@@ -68,15 +68,16 @@ def _show(console: Console, found: "Report", page: Path | None) -> None:
         console.print(f"{title:<12}{visible(text)}", markup=False)  # names are the user's
 
     line("measured", f"{document['bundle']}, {rate:,.0f} images/s")
-    how = _UNSEEN[document["provenance"]["unseen"]]
+    how = _UNSEEN["calibration" if found.split == "calib" else document["provenance"]["unseen"]]
     line("on", f"{words.count(found.images, 'image')} ({found.split}; {how})")
     line("accuracy", words.measured(metrics["accuracy"]))
     line("balanced", words.measured(metrics["intervals"]["balanced_accuracy"]))
-    line("worst class", f"{worst['class']}: {words.measured(worst)}")
+    line("worst class", f"{worst['class']}: {words.percent(worst['value'])} ({words.lowest(worst)})")
     for say in (words.against_majority, words.calibration, words.abstention, words.prediction_sets):
         line("", say(document))
     for one in found.robustness:
-        line("disturbed", f"{one.corruption}: {words.measured(one.accuracy.as_json())}")
+        name = "the same as they are" if one.corruption == "none" else one.corruption
+        line("disturbed", f"{name}: {words.measured(one.accuracy.as_json())}")
     for source, error in found.unreadable:
         line("unreadable", f"{source}: {error.message}")
     for sentence in words.weak_points(document):

@@ -74,8 +74,8 @@ def _show(console: "Console", bundle: Path, predictor: "Predictor") -> None:
         f"({1 - abstain.delta:.0%} certainty, n={abstain.n})",
         "sets": "all classes: too few calibration images"
         if conformal.quantile is None
-        else f"made to hold the truth in {1 - conformal.alpha:.0%} of cases; surely in "
-        f"{surely_covered(conformal.n, conformal.alpha):.1%} (95% certainty, n={conformal.n})",
+        else f"made to hold the truth in {1 - conformal.alpha:.0%} of cases; in at least "
+        f"{surely_covered(conformal.n, conformal.alpha):.1%} with 95% certainty (n={conformal.n})",
         "images": f"{images.fit} fit, {images.calib} calibration, {images.test} test",
         "licences": ", ".join(f"{of} {name or 'not stated'}" for of, name in manifest.licenses),
         "report": "attached" if predictor.report is not None else "none; foveal evaluate makes one",

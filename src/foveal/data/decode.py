@@ -19,7 +19,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from foveal.core.errors import ImageError, UsageError
 from foveal.data.dataset import Header, UInt8
-from foveal.data.pixels import png
+from foveal.data.pixels import jpeg, png
 from foveal.data.pixels.canvas import gif_canvas, webp_canvas
 from foveal.data.pixels.color import GREY_MODES, to_channels
 from foveal.data.pixels.orientation import orientation, swaps_sides, upright
@@ -164,7 +164,8 @@ def _open(content: bytes, limits: Limits) -> ImageFile:
     _check_size(image.width, image.height, limits)
     if isinstance(image, JpegImageFile):
         metadata = sum(len(block) for _, block in image.applist)
-        if content.count(b"\xff\xda") > limits.scans:
+        # Counting bytes is fast and never too low; what lies in metadata or behind the picture is no scan.
+        if content.count(b"\xff\xda") > limits.scans and jpeg.scans(content) > limits.scans:
             raise ImageError(f"a JPEG of more than {limits.scans} scans", code="scan_limit")
     if metadata > limits.metadata_bytes:
         raise ImageError(

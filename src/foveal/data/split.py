@@ -53,13 +53,17 @@ class Split:
         return len(np.unique(self.units[self.role(name)]))
 
     def to_json(self, dataset: Dataset, inventory: Inventory) -> dict[str, Any]:
-        """Return `split.json`: the classes, and per role, the name and content hash of each picture."""
+        """Return `split.json`: classes, names and content hashes by role, what belongs together."""
+        members: dict[int, list[str]] = defaultdict(list)
+        for index, first in enumerate(self.units.tolist()):
+            members[first].append(dataset.sources[index])
         return {
             "schema": SCHEMA,
             "seed": self.seed,
             "fingerprint": self.fingerprint,
             "carved": list(self.carved),
             "classes": list(dataset.classes),
+            "together": [names for names in members.values() if len(names) > 1],
             **{role: [[dataset.sources[i], inventory.sha256[i]] for i in self.role(role)] for role in ROLES},
         }
 
@@ -129,7 +133,9 @@ def from_json(document: Mapping[str, Any], dataset: Dataset, *, fingerprint: str
         )
     index = {source: i for i, source in enumerate(dataset.sources)}
     fit, calib, test = (np.array([index[s] for s, _ in document[role]], dtype=np.int64) for role in ROLES)
-    units = belonging(dataset, {index[s]: content for role in ROLES for s, content in document[role]})
+    units = np.arange(len(dataset), dtype=np.int64)
+    for names in document.get("together", ()):  # runs of version 0.2.0 do not tell
+        units[[index[name] for name in names]] = index[names[0]]
     carved, seed = tuple(document["carved"]), document["seed"]
     return Split(fit, calib, test, carved, seed, fingerprint, units, saved_digest(document))
 

@@ -83,7 +83,8 @@ def choose(
     if len(indices) == 0:
         raise DataError(f"{dataset.path} has no {name} picture", code="no_images", path=dataset.path)
     held_out = HeldOut.of_dataset(dataset, indices, manifest.preprocess, manifest.classes)
-    units = splits.belonging(dataset, dict(enumerate(hashes)))[indices]
+    contents = {i: content for i, content in enumerate(hashes) if content}  # none: it cannot be read
+    units = splits.belonging(dataset, contents)[indices]
     return Chosen(replace(held_out, split=name, fingerprint=found, split_seed=seed, units=units), unseen)
 
 
@@ -173,6 +174,6 @@ def _learned(source: str, count: int, total: int, path: Path) -> DataError:
         f"{count} of {total} pictures were learned from, the first is {source}; "
         "a number measured on them would say nothing about new pictures",
         code="trained_on",
-        hint="name the part that was held out, for example --split test, or take these pictures out",
+        hint="name the part that was kept for this, --split test, or take these pictures out",
         path=path / source,
     )

@@ -123,14 +123,19 @@ def _again(dataset: Dataset, run: Path, preprocess: Preprocess, wishes: Wishes, 
         inventory = inventories.take(dataset, store=writer, threads=wishes.threads, progress=progress)
         needed = np.concatenate([split.role(role) for role in splits.ROLES])
         lost = needed[~inventory.readable[needed]]
-        if len(lost) or inventory.fingerprint != found:
-            first = dataset.sources[lost[0]] if len(lost) else dataset.path
+        if len(lost):
             raise DataError(
-                f"{len(lost)} pictures that were readable cannot be read now, the first is {first}"
-                if len(lost)
-                else f"{dataset.path} changed while it was read",
+                f"{len(lost)} of {len(needed)} pictures that could be read cannot be read now, "
+                f"the first is {dataset.sources[lost[0]]}",
                 code="split_mismatch",
-                hint="make the pictures readable again, and resume",
+                hint="make them readable again, and resume",
+                path=dataset.path,
+            )
+        if inventory.fingerprint != found:
+            raise DataError(
+                f"{dataset.path} changed while it was read",
+                code="split_mismatch",
+                hint="resume when nobody writes there",
                 path=dataset.path,
             )
         return split, writer.seal(dataset.labels, fingerprint=found), findings

@@ -273,6 +273,6 @@ def _after_seconds(prepared: Prepared) -> float:
     """
     calib, test = len(prepared.split.calib), len(prepared.split.test)
     compared = 2 * min(calib + test, MOST_COMPARED)  # by the network and by the file
-    disturbed = len(catalog.names(corruptions)) * min(test, MOST_DISTURBED)
+    disturbed = (1 + len(catalog.names(corruptions))) * min(test, MOST_DISTURBED)
     pixels = (calib + test + compared + disturbed) * prepared.preprocess.size**2
     return _EXPORT_SECONDS + pixels / _PIXELS_PER_SECOND

@@ -87,6 +87,7 @@ def robustness(rows: Sequence[Row]) -> Chart:
     clean = next(row["accuracy"] for row in rows if row["corruption"] == "none")
     disturbed = [row for row in rows if row["corruption"] != "none"]
     ordered = sorted(disturbed, key=lambda row: float(row["accuracy"]["value"]))
+    shown = [*(row for row in rows if row["corruption"] == "none"), *ordered]
     names = [row["corruption"].replace("_", " ") for row in ordered]
 
     def paint(axes: Axes) -> None:
@@ -103,7 +104,7 @@ def robustness(rows: Sequence[Row]) -> Chart:
             for n, one in [("undisturbed", clean), *((r["corruption"], r["accuracy"]) for r in ordered)]
         ).replace("_", " "),
         columns=("corruption", "severity", "accuracy", "low", "high", "n"),
-        rows=tuple((r["corruption"], r["severity"], *(r["accuracy"][k] for k in keys)) for r in rows),
+        rows=tuple((r["corruption"], r["severity"], *(r["accuracy"][k] for k in keys)) for r in shown),
         svg=svg("robustness", paint, height=0.8 + 0.2 * len(names)),
     )
 

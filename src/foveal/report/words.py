@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from foveal.core.promises import calibration_images_for_sets, calibration_images_needed
+from foveal.metrics.set_coverage import surely_covered
 
 Document = Mapping[str, Any]
 
@@ -73,6 +74,15 @@ def interval(value: Mapping[str, Any]) -> str:
     return f"95% interval {percent(value['low'])} to {percent(value['high'])}, n={value['n']:,}"
 
 
+def lowest(worst: Mapping[str, Any]) -> str:
+    """Return the interval of a worst class, which is not its own: another class may be worse.
+
+    >>> lowest({"value": 0.9, "low": 0.158, "high": 0.964, "n": 100, "method": "clopper-pearson"})
+    '95% interval 15.8% to 96.4% for the lowest of all classes'
+    """
+    return f"95% interval {percent(worst['low'])} to {percent(worst['high'])} for the lowest of all classes"
+
+
 def headline(document: Document) -> str:
     """Return what the accuracy, written before it, is a share of."""
     images = count(document["metrics"]["accuracy"]["n"], "test image")
@@ -100,13 +110,8 @@ def weak_points(document: Document) -> list[str]:
     worst, sizes = metrics["worst_class"], {row["class"]: row["n"] for row in metrics["per_class"]}
     sentences = []
     if worst is not None and worst["value"] < 1:
-        among = len(metrics["per_class"])
         share = f"{percent(worst['value'])} of {count(sizes[worst['class']], 'image')}"
-        ends = f"{percent(worst['low'])} to {percent(worst['high'])}"
-        sentences.append(
-            f"“{worst['class']}” was recognized least often: {share}. "
-            f"The lowest true share of all {among:,} classes is {ends} (95% interval)."
-        )
+        sentences.append(f"“{worst['class']}” was recognized least often: {share}; {lowest(worst)}.")
     for pair in document["confused_pairs"][:3]:
         taken = f"{pair['count']:,} of {sizes[pair['truth']]:,}"
         sentences.append(f"{taken} images of “{pair['truth']}” were taken for “{pair['label']}”.")
@@ -118,7 +123,7 @@ def unproven(document: Document) -> list[str]:
     metrics = document["metrics"]
     return [
         *_perhaps_seen(document),
-        *_broken_promises(metrics),
+        *_broken_promises(document),
         *_dependent(document),
         *_wide_accuracy(metrics["accuracy"]),
         *_few_images(metrics["per_class"]),
@@ -163,7 +168,7 @@ def abstention(document: Document) -> str:
     if observed is None:
         return f"{promise} It answered none of these images, so the promise was not put to the test."
     found = f"{promise} On these test images it erred in {measured(observed)} of its answers"
-    return f"{found}: more than promised." if errs_too_often(metrics) else f"{found}."
+    return f"{found}: more than promised." if errs_too_often(document) else f"{found}."
 
 
 def prediction_sets(document: Document) -> str:
@@ -173,7 +178,7 @@ def prediction_sets(document: Document) -> str:
     if conformal["quantile"] is None:
         return "Every set holds all classes: there were too few calibration images to leave one out."
     images = count(conformal["calibration_images"], "calibration image")
-    verdict = ", less often than promised" if misses_too_often(metrics) else ""
+    verdict = ", less often than promised" if misses_too_often(document) else ""
     return (
         f"The sets are made to hold the true class for {limit(1 - conformal['alpha'])} of the images, on "
         f"average over draws of {images}; here they did for {measured(conformal['coverage'])}{verdict}. "
@@ -182,16 +187,27 @@ def prediction_sets(document: Document) -> str:
     )
 
 
-def errs_too_often(metrics: Mapping[str, Any]) -> bool:
-    """Return whether these images show that the promised share of errors is not kept on their like."""
-    observed = metrics["coverage_at_risk"]["observed_risk"]
-    return observed is not None and observed["low"] > metrics["coverage_at_risk"]["risk"]
+def errs_too_often(document: Document) -> bool:
+    """Return whether these images show that the promised share of errors is not kept on their like.
+
+    Images that belong together show nothing: their intervals are too narrow.
+    """
+    coverage = document["metrics"]["coverage_at_risk"]
+    observed = coverage["observed_risk"]
+    return observed is not None and not _repeats(document) and observed["low"] > coverage["risk"]
 
 
-def misses_too_often(metrics: Mapping[str, Any]) -> bool:
-    """Return whether these images show that the sets miss the truth more often than they were made to."""
-    conformal = metrics["conformal"]
-    return bool(conformal["coverage"]["high"] < 1 - conformal["alpha"])
+def misses_too_often(document: Document) -> bool:
+    """Return whether these images show that the sets miss the truth more often than they were made to.
+
+    The promise is an average over calibrations; the coverage of one may lie below it and nothing be wrong.
+    So it is held against what one calibration surely covers.
+    """
+    conformal = document["metrics"]["conformal"]
+    if conformal["quantile"] is None or _repeats(document):
+        return False
+    least = surely_covered(conformal["calibration_images"], conformal["alpha"])
+    return bool(conformal["coverage"]["high"] < least)
 
 
 def proof_without_error(n: int) -> float:
@@ -208,16 +224,17 @@ def unseen(document: Document) -> bool:
 
     A training measures what it held out; an evaluation says in its provenance how it knows, or None.
     """
-    return document["provenance"].get("unseen", "split") in ("split", "content")
+    known = document["provenance"].get("unseen", "split") in ("split", "content")
+    return known and document["split"] != "calib"
 
 
 def _perhaps_seen(document: Document) -> list[str]:
     if unseen(document):
         return []
-    if document["provenance"]["unseen"] == "calibration":
+    if document["provenance"]["unseen"] == "calibration" or document["split"] == "calib":
         return [
-            "That these images are new to it: some of them calibrated it, so confidence, declining and sets "
-            "look better than they are."
+            "That these images are new to it: some or all of them calibrated it, so confidence, declining "
+            "and sets look better than they are."
         ]
     return [
         "That these images are new to it: if it learned from some, the numbers flatter. "
@@ -225,24 +242,28 @@ def _perhaps_seen(document: Document) -> list[str]:
     ]
 
 
-def _broken_promises(metrics: Mapping[str, Any]) -> list[str]:
-    errs, misses = errs_too_often(metrics), misses_too_often(metrics)
-    if not errs and not misses:
-        return []
-    what = " and ".join(["the share of errors"] * errs + ["the prediction sets"] * misses)
+def _broken_promises(document: Document) -> list[str]:
+    what = ["the promised share of errors"] * errs_too_often(document)
+    what += ["the promised coverage of the prediction sets"] * misses_too_often(document)
     return [
-        f"What was promised about {what}: it does not hold on these images. They differ from the calibration "
-        "images, or there were very few of those; calibrate on images like these."
+        f"That {promise} holds on images like these: here it does not. They differ from the calibration "
+        "images; calibrate on images like these."
+        for promise in what
     ]
 
 
+def _repeats(document: Document) -> bool:
+    independent = document["provenance"].get("independent_images")
+    return independent is not None and independent < document["images"]
+
+
 def _dependent(document: Document) -> list[str]:
-    independent, images = document["provenance"].get("independent_images"), document["images"]
-    if independent is None or independent >= images:
+    if not _repeats(document):
         return []
+    images, independent = document["images"], document["provenance"]["independent_images"]
     return [
-        f"{count(images, 'test image')} of {count(independent, 'group')} that belong together (one object, "
-        "copies) prove less than as many independent ones: the intervals here are too narrow."
+        f"Some of the {count(images, 'test image')} belong together (one object, copies); counted once each "
+        f"they are {independent:,}, so the intervals here are too narrow."
     ]
 
 
@@ -292,8 +313,8 @@ def _no_threshold(coverage: Mapping[str, Any]) -> list[str]:
     if coverage["needed"]:
         images = calibration_images_needed(coverage["risk"], coverage["delta"])
         how = (
-            f"; it would take about {images:,} calibration images, of which the {coverage['needed']:,} "
-            "that prove are answered without an error"
+            f"; it would take about {images:,} independent calibration images, of which the "
+            f"{coverage['needed']:,} that prove are answered without an error"
         )
     return [f"No confidence guarantees at most {limit(coverage['risk'])} errors{how}."]
 
@@ -304,5 +325,5 @@ def _no_sets(conformal: Mapping[str, Any]) -> list[str]:
     needed = calibration_images_for_sets(conformal["alpha"])
     return [
         f"Prediction sets that hold the true class for {limit(1 - conformal['alpha'])} of the images "
-        f"need at least {needed:,} calibration images."
+        f"need at least {needed:,} independent calibration images."
     ]

@@ -64,7 +64,7 @@ def orthogonal_filters(filters: Tensor) -> Tensor:
     Faster Muon via Block-Periodic Orthogonalization", 2025; ours are never joined.
 
     Args:
-        filters: (rows, inputs, …), not all zero.
+        filters: (rows, inputs, …).
     """
     # The order of columns does not matter; this one is that of memory, so nothing is copied.
     columns = filters.movedim(1, -1)

@@ -82,9 +82,11 @@ def _empty_roles(split: Split) -> Iterator[Finding]:
 
 def _calibration(split: Split) -> Iterator[Finding]:
     count, images = split.independent("calib"), len(split.calib)
+    grouped = count < images
     those = counted(count, "calibration image")
-    if count < images:
-        those = f"{images} calibration images in {counted(count, 'group')} that count once each"
+    if grouped:
+        those = f"{images} calibration images that, counted once where they belong together, are {count},"
+    kind = "groups or single pictures" if grouped else "pictures"
     needed = calibration_images_needed(RISK, DELTA)
     if 0 < count < needed:
         yield Finding(
@@ -93,7 +95,7 @@ def _calibration(split: Split) -> Iterator[Finding]:
             count,
             f"With {those} a {RISK:.0%} risk cannot be shown; about {needed} would be needed, without error "
             "where they prove. The recognizer will not know when to decline.",
-            f"Bring {needed} or more pictures in val, or {math.ceil(needed / CARVED_SHARE)} in train.",
+            f"Bring {needed} or more {kind} in val, or {math.ceil(needed / CARVED_SHARE)} in train.",
         )
 
 

@@ -5,9 +5,12 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from foveal.core.promises import conformal_rank
 from foveal.core.types import Label
+
+_MOST_IMAGES = 10**9
 
 
 class Abstain(BaseModel):
@@ -27,7 +30,7 @@ class Abstain(BaseModel):
     threshold: float | None
     risk: float = Field(gt=0, lt=1)
     delta: float = Field(gt=0, lt=1)
-    n: int = Field(ge=0)
+    n: int = Field(ge=0, le=_MOST_IMAGES)
     needed: int | None = None
 
 
@@ -38,14 +41,20 @@ class Conformal(BaseModel):
         method: `lac`: all classes with 1 - probability ≤ quantile (Sadinle et al., 2019).
         alpha: Promised share of misses, over the draw of calibration and test images.
         quantile: The finite-sample quantile; None when n is too small, then the set is all classes.
-        n: Calibration images it rests on.
+        n: Calibration images it rests on; there is a quantile where they are enough for one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     method: Literal["lac"] = "lac"
     alpha: float = Field(gt=0, lt=1)
     quantile: float | None
-    n: int = Field(ge=0)
+    n: int = Field(ge=0, le=_MOST_IMAGES)
+
+    @model_validator(mode="after")
+    def _enough(self) -> "Conformal":
+        if self.quantile is not None and conformal_rank(self.n, self.alpha) > self.n:
+            raise ValueError(f"{self.n} images give no quantile at alpha {self.alpha}")
+        return self
 
 
 class Decision(BaseModel):
