@@ -14,7 +14,7 @@ from foveal.cli._frame import Device, Json, Quiet, Threads, Verbose, emit, talk
 from foveal.core.errors import DataError, NotFoundError, UsageError
 from foveal.core.parallel import as_they_come
 from foveal.core.types import Label
-from foveal.core.units import show_seconds
+from foveal.core.units import show_rate, show_seconds
 
 if TYPE_CHECKING:
     from foveal.bundle.predictor import Predictor
@@ -106,6 +106,6 @@ def _write_all(answers: Iterable[_answers.Answer], write: _answers.Print, *, qui
     total, bad = outcomes.total(), outcomes.total() - outcomes["ok"]
     if not quiet and (total > 1 or bad):
         seconds = time.perf_counter() - start
-        rate = f"{show_seconds(seconds)}, {total / seconds:.3g} a second"
+        rate = f"{show_seconds(seconds)}, {show_rate(total / seconds)}"
         talk(f"{total} input{'s' * (total > 1)}, {f'{bad} unusable, ' * (bad > 0)}{rate}")
     return +outcomes

@@ -37,6 +37,15 @@ def show_seconds(value: float) -> str:
     return f"{minutes} min {rest} s"
 
 
+def show_rate(value: float) -> str:
+    """Return how many a second, for people.
+
+    >>> show_rate(1795.3), show_rate(7.31)
+    ('1,795 a second', '7.3 a second')
+    """
+    return f"{value:,.0f} a second" if value >= 10 else f"{value:.2g} a second"
+
+
 def show_bytes(value: float) -> str:
     """Return a size for people, in powers of 1000.
 
