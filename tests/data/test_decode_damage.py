@@ -96,3 +96,6 @@ def test_a_jpeg_of_hundreds_of_scans_is_refused_before_it_is_decoded(pixels: Pix
     comment = b"\xff\xfe" + struct.pack(">H", 402) + b"\xff\xda" * 200
     assert decode(content[:2] + comment + content[2:], 3).shape == (64, 64, 3), "nor is a comment"
     assert code_of(content[:-2] + scan * 100 + content[-2:]) == "scan_limit"
+    tables = content.index(b"\xff\xc4")
+    padded = content[:tables] + b"x" + content[tables:-2] + scan * 100 + content[-2:]
+    assert code_of(padded) == "scan_limit", "decoders pass over what is between the segments"

@@ -106,7 +106,7 @@ def make(dataset: Dataset, inventory: Inventory, *, seed: int) -> Split:
         np.array(sorted(i for i, name in role.items() if name == wanted), dtype=np.int64) for wanted in ROLES
     )
     hashes = ([inventory.sha256[i] for i in indices] for indices in (fit, calib, test))
-    units = belonging(dataset, {i: inventory.sha256[i] for i in role})
+    units = unit_of_each(dataset, {i: inventory.sha256[i] for i in role})
     return Split(fit, calib, test, carved, seed, inventory.fingerprint, units, _digest(*hashes))
 
 
@@ -175,7 +175,7 @@ def _carve(
     return roles
 
 
-def belonging(dataset: Dataset, contents: Mapping[int, str]) -> NDArray[np.int64]:
+def unit_of_each(dataset: Dataset, contents: Mapping[int, str]) -> NDArray[np.int64]:
     """Return for each picture the first one that it belongs together with, by group or by identical bytes.
 
     Args:

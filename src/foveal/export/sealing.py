@@ -77,7 +77,7 @@ def bundle(
         path: The bundle to write; its name ends in `.foveal`.
         calib: Images at model size that were not learned from, N ≥ 1, labelled with indices into the
             recognizer's classes: confidence, threshold and sets are fitted on them. Of those that belong
-            together one counts.
+            together (`calib.units`) one proves.
         origin: Where the recognizer comes from.
         test: More images to compare file and network on; nothing is fitted on them.
         threads: Of the engine; None takes all processors we may use.

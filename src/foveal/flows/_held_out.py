@@ -18,6 +18,7 @@ from foveal.data import split as splits
 from foveal.data.dataset import Dataset
 from foveal.data.fingerprint import fingerprint
 from foveal.data.inventory import content_hashes
+from foveal.data.split import Split
 from foveal.evaluate.held_out import HeldOut
 
 _ROLE_OF_SPLIT = {"train": "fit", "val": "calib"}
@@ -65,12 +66,14 @@ def choose(
     hashes = content_hashes(dataset, progress=progress)
     found = fingerprint(dataset.sources, [dataset.classes[k] for k in dataset.labels], hashes)
     if found == manifest.data.fingerprint:
-        indices, name = _role(dataset, manifest, saved, split, progress)
+        made, name = _role(dataset, manifest, saved, split, progress)
+        indices, units = made.role(name), made.units
         told = saved is not None or manifest.data.split_digest is not None
         how = "calibration" if name == "calib" else "split"
         unseen, seed = how if told else None, manifest.data.split_seed
     else:
         indices, name = _part(dataset, split)
+        units = splits.unit_of_each(dataset, {i: content for i, content in enumerate(hashes) if content})
         unseen, seed = None, None
         if saved is not None:
             if split in ("calib", "test") and not dataset.split_names:  # training data that changed since
@@ -83,9 +86,8 @@ def choose(
     if len(indices) == 0:
         raise DataError(f"{dataset.path} has no {name} picture", code="no_images", path=dataset.path)
     held_out = HeldOut.of_dataset(dataset, indices, manifest.preprocess, manifest.classes)
-    contents = {i: content for i, content in enumerate(hashes) if content}  # none: it cannot be read
-    units = splits.belonging(dataset, contents)[indices]
-    return Chosen(replace(held_out, split=name, fingerprint=found, split_seed=seed, units=units), unseen)
+    held_out = replace(held_out, split=name, fingerprint=found, split_seed=seed, units=units[indices])
+    return Chosen(held_out, unseen)
 
 
 def _named_normally(dataset: Dataset) -> Dataset:
@@ -124,8 +126,8 @@ def _role(
     saved: Mapping[str, Any] | None,
     split: str | None,
     progress: Progress,
-) -> tuple[NDArray[np.int64], str]:
-    """Return a part of the training data as the training divided it."""
+) -> tuple[Split, str]:
+    """Return the training data as the training divided them, and the role that is meant."""
     name = split or "test"
     role = _ROLE_OF_SPLIT.get(name, name)
     if role not in splits.ROLES:
@@ -146,7 +148,7 @@ def _role(
     indices = made.role(role)
     if role == "fit":
         raise _learned(dataset.sources[indices[0]], len(indices), len(indices), dataset.path)
-    return indices, role
+    return made, role
 
 
 def _part(dataset: Dataset, split: str | None) -> tuple[NDArray[np.int64], str]:

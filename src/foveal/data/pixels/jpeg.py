@@ -5,28 +5,19 @@ Source: ITU-T T.81, 1992, annex B (markers and segments).
 
 import re
 
+_MARKER = re.compile(rb"\xff[^\x00\xff]")  # decoders pass over anything else between segments
 _START_OF_SCAN, _END = 0xDA, 0xD9
 _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a segment
-_AFTER_PIXELS = re.compile(
-    rb"\xff[^\x00\xff\xd0-\xd7]"
-)  # the first marker that does not belong to packed pixels
 
 
 def scans(content: bytes) -> int:
     """Return how many scans the first picture of a JPEG has; what is cut off or follows it is not counted."""
     found, position = 0, 2
-    while position + 4 <= len(content) and content[position] == 0xFF:
-        kind = content[position + 1]
+    while marker := _MARKER.search(content, position):
+        kind, position = marker[0][1], marker.end()
         if kind == _END:
             break
-        if kind == 0xFF or kind in _ALONE:  # a fill byte, or a marker without a segment
-            position += 1 if kind == 0xFF else 2
-            continue
-        position += 2 + int.from_bytes(content[position + 2 : position + 4], "big")
-        if kind == _START_OF_SCAN:
-            found += 1
-            following = _AFTER_PIXELS.search(content, position)
-            if following is None:
-                break
-            position = following.start()
+        if kind not in _ALONE:
+            position += int.from_bytes(content[position : position + 2], "big")
+            found += kind == _START_OF_SCAN
     return found
