@@ -225,6 +225,7 @@ def test_groups_come_from_a_table_beside_the_pictures(folder: Folder) -> None:
         ("name,track\n", "first line"),
         ("picture,group\ncat/999.png,tom\n", "names no picture"),
         ("picture,group\ncat/000.png\n", "names no picture"),
+        ("picture,group\ncat/000.png,\n", "names no picture of the data set, or no group"),
         ("picture,group\ncat/000.png,tom\ncat/000.png,kit\n", "is in two groups, 'tom' and 'kit'"),
         ("picture,group\n" + "x" * 200_000, "field larger"),
     ],

@@ -34,7 +34,7 @@ def read_groups(tree: Tree, names: Sequence[str]) -> tuple[str, ...] | None:
         raise _bad(tree, f"its first line is {','.join(header)!r}, not {','.join(_HEADER)!r}")
     known = set(names)
     for row in rows:
-        if len(row) != len(_HEADER) or row[0] not in known:
+        if len(row) != len(_HEADER) or row[0] not in known or not row[1].strip():
             raise _bad(tree, f"{','.join(row)!r} names no picture of the data set, or no group")
     group: dict[str, str] = {}
     for name, found in rows:
