@@ -20,6 +20,9 @@ def train(
     model: Annotated[str | None, typer.Option(help="A name from foveal models; default nano.")] = None,
     recipe: Annotated[Path | None, typer.Option(help="TOML file; options below override it.")] = None,
     size: Annotated[int | None, typer.Option(help="Side of the input in pixels.")] = None,
+    images: Annotated[
+        int | None, typer.Option(min=2, help="Learn from so many of the training images; default all.")
+    ] = None,
     epochs: Annotated[float | None, typer.Option(help="Passes over the training images.")] = None,
     time: Annotated[str | None, typer.Option(help="Budget for everything, such as 90s or 5m.")] = None,
     resume: Annotated[
@@ -46,6 +49,7 @@ def train(
     wishes = {
         "model": model,
         "size": size,
+        "images": images,
         "epochs": epochs,
         "time_seconds": None if time is None else units.seconds(time),
         "seed": seed,

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
@@ -108,6 +108,12 @@ def make(dataset: Dataset, inventory: Inventory, *, seed: int) -> Split:
     hashes = ([inventory.sha256[i] for i in indices] for indices in (fit, calib, test))
     units = unit_of_each(dataset, {i: inventory.sha256[i] for i in role})
     return Split(fit, calib, test, carved, seed, inventory.fingerprint, units, _digest(*hashes))
+
+
+def with_fit(split: Split, fit: NDArray[np.int64], inventory: Inventory) -> Split:
+    """Return the split with these pictures to learn from, and the digest that goes with them."""
+    hashes = ([inventory.sha256[i] for i in indices] for indices in (fit, split.calib, split.test))
+    return replace(split, fit=fit, digest=_digest(*hashes))
 
 
 def from_json(document: Mapping[str, Any], dataset: Dataset, *, fingerprint: str) -> Split:

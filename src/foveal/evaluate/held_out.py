@@ -1,7 +1,7 @@
 """Pictures that a recognizer has not learned from, with the truth, as its model wants them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -83,6 +83,17 @@ class HeldOut:
             return np.asarray(images[indices[position]])
 
         return cls(labels[indices], [sources[i] for i in indices], read)
+
+    def only(self, positions: NDArray[np.int64]) -> Self:
+        """Return some of the pictures, in the order of `positions`, int64 (M,)."""
+        read, chosen = self.read, positions.tolist()
+        return replace(
+            self,
+            labels=self.labels[positions],
+            sources=[self.sources[position] for position in chosen],
+            read=lambda position: read(chosen[position]),
+            units=None if self.units is None else self.units[positions],
+        )
 
 
 def readable(held_out: HeldOut, positions: Sequence[int]) -> tuple[list[UInt8], list[int], list[ImageError]]:

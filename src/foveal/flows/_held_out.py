@@ -17,7 +17,6 @@ from foveal.data import inventory as inventories
 from foveal.data import split as splits
 from foveal.data.dataset import Dataset
 from foveal.data.fingerprint import fingerprint
-from foveal.data.inventory import content_hashes
 from foveal.data.split import Split
 from foveal.evaluate.held_out import HeldOut
 
@@ -40,7 +39,13 @@ class Chosen:
 
 
 def choose(
-    dataset: Dataset, bundle: Path, manifest: Manifest, *, split: str | None, progress: Progress
+    dataset: Dataset,
+    hashes: Sequence[str],
+    bundle: Path,
+    manifest: Manifest,
+    *,
+    split: str | None,
+    progress: Progress,
 ) -> Chosen:
     """Return the pictures to measure a bundle on.
 
@@ -49,10 +54,11 @@ def choose(
 
     Args:
         dataset: The data.
+        hashes: Content hash of each picture; see `content_hashes`.
         bundle: The file; `split.json` is looked for beside it.
         manifest: What it says about itself.
         split: Part of the data; None is the test part of training data and all of other data.
-        progress: Told while files are read.
+        progress: Told where the pictures have to be read to draw their division again.
 
     Raises:
         DataError: A class that the model lacks, a picture that was learned from, or no picture at all.
@@ -63,7 +69,6 @@ def choose(
     dataset = _named_normally(dataset)
     _check_classes(dataset, manifest.classes)
     saved = _saved_split(bundle.parent / "split.json", manifest)
-    hashes = content_hashes(dataset, progress=progress)
     found = fingerprint(dataset.sources, [dataset.classes[k] for k in dataset.labels], hashes)
     if found == manifest.data.fingerprint:
         made, name = _role(dataset, manifest, saved, split, progress)

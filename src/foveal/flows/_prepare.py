@@ -19,6 +19,7 @@ from foveal.data.preprocess import Preprocess
 from foveal.data.sizing import suggest_channels, suggest_size
 from foveal.data.split import Split
 from foveal.data.store import Store, StoreWriter, channel_statistics
+from foveal.data.subset import subset
 
 SPLIT = "split.json"
 FINDINGS = "findings.json"
@@ -54,12 +55,14 @@ class Wishes:
         seed: Decides which pictures are carved from train.
         strict: Warnings stop it too.
         threads: For decoding.
+        images: So many of those to learn from, or None for all.
     """
 
     size: int | None
     seed: int
     strict: bool
     threads: int
+    images: int | None = None
 
 
 def prepare(dataset: Dataset, run: Path, wishes: Wishes, *, progress: Progress) -> Prepared:
@@ -100,6 +103,8 @@ def _first(dataset: Dataset, run: Path, preprocess: Preprocess, wishes: Wishes, 
         split = splits.make(dataset, inventory, seed=wishes.seed)
         findings = tuple(check(dataset, inventory, split))
         _refuse(findings, dataset.path, strict=wishes.strict)
+        if wishes.images is not None:
+            split = subset(split, dataset, inventory, images=wishes.images)
         store = writer.seal(dataset.labels, fingerprint=inventory.fingerprint)
     files.write_json(run / FINDINGS, [asdict(finding) for finding in findings])
     files.write_json(run / SPLIT, split.to_json(dataset, inventory))  # last: it says that all is there

@@ -11,6 +11,7 @@ from foveal.core.errors import ImageError, WriteError
 from foveal.core.progress import Progress, silent
 from foveal.data import opening
 from foveal.data.dataset import UInt8
+from foveal.data.inventory import content_hashes
 from foveal.evaluate.document import Report
 from foveal.evaluate.held_out import HeldOut
 from foveal.evaluate.reporting import report
@@ -53,7 +54,9 @@ def evaluate(
     """
     bundle = locate(model)
     predictor = Predictor.open(bundle, threads=1)  # batches run side by side
-    chosen = choose(opening.open(data), bundle, predictor.manifest, split=split, progress=progress)
+    dataset = opening.open(data)
+    hashes = content_hashes(dataset, progress=progress)
+    chosen = choose(dataset, hashes, bundle, predictor.manifest, split=split, progress=progress)
     found = report(predictor, chosen.held_out, seed=seed, threads=threads, progress=progress)
     provenance = {**found.provenance, "unseen": chosen.unseen}
     return Evaluated(replace(found, bundle=str(bundle), provenance=provenance), chosen.held_out)

@@ -164,7 +164,7 @@ def _decide(
     job = replace(job, progress=Logged(job.progress, run / _LOG))
     decoded = (run / STORE).is_dir()
     try:
-        wishes = Wishes(job.recipe.size, job.recipe.seed, job.command.strict, job.threads)
+        wishes = Wishes(job.recipe.size, job.recipe.seed, job.command.strict, job.threads, job.recipe.images)
         prepared = prepare(dataset, run, wishes, progress=job.progress)
         if moved is not None:  # only now: data that are refused leave the run as it was
             write_environment(run, moved)

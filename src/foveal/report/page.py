@@ -7,6 +7,7 @@ from typing import Any
 
 from foveal.core.errors import MissingExtraError
 from foveal.core.text import visible
+from foveal.core.units import show_bytes
 from foveal.data.dataset import UInt8
 from foveal.report import words
 from foveal.report.drawing import PALETTE, inline
@@ -57,7 +58,7 @@ def refusal_page(parity: Mapping[str, Any], limit: float, *, history: Sequence[R
         limit: Largest difference that is allowed.
         history: Rows of `history.jsonl`.
     """
-    page = _templates().get_template("refusal.html.j2")
+    page = templates().get_template("refusal.html.j2")
     return page.render(
         name="The export was refused",
         parity=parity,
@@ -74,7 +75,7 @@ def _page(
     gallery: Sequence[ClassPictures],
     pictures: Mapping[str, UInt8],
 ) -> str:
-    page = _templates().get_template("page.html.j2")
+    page = templates().get_template("page.html.j2")
     return page.render(
         name=_name(document["bundle"]),
         document=document,
@@ -103,7 +104,8 @@ def _on_one_line(value: object) -> object:
 
 
 @cache
-def _templates() -> jinja2.Environment:
+def templates() -> jinja2.Environment:
+    """Return the environment that all pages are made with: names are escaped, nothing undefined passes."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("foveal.report"),
         autoescape=True,  # class and file names are the user's and may hold markup
@@ -116,6 +118,7 @@ def _templates() -> jinja2.Environment:
     environment.filters |= {
         "percent": words.percent,
         "measured": words.measured,
+        "bytes": show_bytes,
         "few": thinned,
         "inline": lambda drawing: Markup(inline(drawing)),
     }

@@ -1,0 +1,126 @@
+"""`foveal compare`: are these recognizers really different, and what does each cost?"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from foveal.cli._frame import Device, Force, Json, Quiet, Seed, Threads, Verbose, emit
+from foveal.cli._progress import progress
+from foveal.core import units
+from foveal.core.errors import UsageError
+from foveal.core.extras import need
+from foveal.core.progress import Progress
+from foveal.core.text import visible
+
+
+def compare(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="A B [C…] DATA",
+            readable=False,
+            help="Two or more bundles or run folders, and last the pictures; see foveal check.",
+        ),
+    ],
+    split: Annotated[str | None, typer.Option(help="Part of the data, such as test.")] = None,
+    curve: Annotated[
+        str | None,
+        typer.Option(help="Also train anew on so many training images, such as 100,400,1600."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder of these trainings; default runs/compare-<n>.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="HTML page to write.")] = None,
+    force: Force = False,
+    seed: Seed = 0,
+    threads: Threads = None,
+    device: Device = "auto",
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Compare recognizers on the same pictures: exact paired test, speed, size, robustness."""
+    from foveal.flows import compare as flow
+    from foveal.flows.evaluate import check_page
+
+    *models, data = paths
+    if len(models) < 2:
+        raise UsageError(
+            "a comparison needs two recognizers and the pictures", hint="foveal compare A B DATA"
+        )
+    if out is not None and curve is None:
+        raise UsageError("--out is the folder of the trainings that --curve asks for; give --curve, too")
+    images = None if curve is None else _numbers(curve)
+    if images is not None:
+        need("train", what="training for a curve")
+    if report is not None:
+        need("train", what="the HTML page")
+        check_page(report, data, force=force)
+    with progress(quiet=quiet) as tell:
+        points = [] if images is None else _curve(models, data, images, out, threads, tell)
+        compared = flow.compare(models, data, split=split, seed=seed, threads=threads, progress=tell)
+    compared = compared.with_curve(points)
+    if report is not None:
+        flow.write_page(compared, report)
+    emit(
+        compared.document,
+        as_json=as_json,
+        human=lambda console: _show(console, compared.document, report),
+    )
+
+
+def _curve(
+    models: list[Path],
+    data: Path,
+    images: tuple[int, ...],
+    out: Path | None,
+    threads: int | None,
+    tell: Progress,
+) -> list[dict[str, Any]]:
+    from foveal.flows.data_efficiency import data_efficiency  # here: it trains; the rest needs no torch
+
+    return data_efficiency(models, data, images, folder=out, threads=threads, progress=tell)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        numbers = tuple(int(part.replace("_", "")) for part in text.split(","))
+    except ValueError:
+        numbers = ()
+    if not numbers or min(numbers) < 2:
+        raise UsageError(
+            f"--curve takes numbers of training images, 2 or more, with commas between; got {text!r}",
+            hint="such as --curve 100,400,1600",
+        )
+    return numbers
+
+
+def _show(console: Console, document: dict[str, Any], page: Path | None) -> None:
+    from foveal.report import words
+    from foveal.report.comparison_words import curve_sentences, not_shown, pair_sentence
+
+    console.print(
+        f"on {words.count(document['images'], 'image')} of {document['data']} ({document['split']})",
+        markup=False,
+    )
+    table = Table("", "accuracy", "95 % interval", "worst class", "latency", "size", box=None)
+    for row in document["models"]:
+        accuracy, worst = row["accuracy"], row["worst_class"]
+        table.add_row(
+            visible(row["name"]),
+            words.percent(accuracy["value"]),
+            f"{words.percent(accuracy['low'])} to {words.percent(accuracy['high'])}",
+            f"{visible(worst['class'])} {words.percent(worst['value'])}",
+            f"{row['latency_ms']:.2f} ms",
+            units.show_bytes(row["size_bytes"]),
+        )
+    console.print(table, markup=False)
+    for pair in document["pairs"]:
+        console.print(visible(pair_sentence(pair)), markup=False)
+    for sentence in (*curve_sentences(document), *not_shown(document)):
+        console.print(visible(sentence), markup=False)
+    if page is not None:
+        console.print(f"report      {page}", markup=False)

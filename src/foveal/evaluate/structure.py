@@ -1,0 +1,57 @@
+"""Does it look at the parts or at their arrangement? Accuracy without either, scale by scale."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.core import catalog
+from foveal.core.random import stream
+from foveal.core.types import Measured
+from foveal.data.dataset import UInt8
+from foveal.evaluate.answers import Runs
+from foveal.metrics.clopper_pearson import clopper_pearson
+from foveal.perturb import structure as views
+
+BLOCKS = (2, 4, 8)
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Accuracy on one view of pictures; see `perturb/structure`."""
+
+    view: str
+    blocks: int
+    accuracy: Measured
+
+
+def structure(
+    predictor: Runs,
+    images: UInt8,
+    labels: NDArray[np.int64],
+    *,
+    seed: int = 0,
+) -> tuple[Seen, ...]:
+    """Return the accuracy on every view in `perturb/structure` with 2, 4 and 8 blocks on a side.
+
+    A number of blocks that does not divide the side of the pictures is left out.
+
+    Args:
+        predictor: Runs the model.
+        images: At model size, uint8 (N, size, size, C), N ≥ 1.
+        labels: The truth, int64 (N,).
+        seed: Of the shuffling: the same pictures for every recognizer of that size.
+    """
+    names = catalog.names(views)
+    scales = [blocks for blocks in BLOCKS if images.shape[1] % blocks == 0]
+    seen = []
+    for name in names:
+        for blocks in scales:
+            rng = stream(seed, "structure", name, blocks)
+            shown = catalog.find(views, name)(images, blocks=blocks, rng=rng)
+            starts = range(0, len(shown), _BATCH)
+            parts = [predictor.run(shown[at : at + _BATCH]).probabilities for at in starts]
+            right = int((np.concatenate(parts).argmax(axis=1) == labels).sum())
+            seen.append(Seen(name, blocks, clopper_pearson(right, len(images))))
+    return tuple(seen)

@@ -1,0 +1,214 @@
+"""Several recognizers on the same pictures: which is better, is that proven, and what does it cost?"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.bundle.predictor import Predictor
+from foveal.core import files, machine
+from foveal.core.errors import ImageError
+from foveal.core.parallel import in_order
+from foveal.core.progress import Progress, silent
+from foveal.core.random import stream
+from foveal.data import opening
+from foveal.data.dataset import UInt8
+from foveal.data.sizing import evenly_spaced
+from foveal.evaluate.held_out import HeldOut, readable
+from foveal.evaluate.latency import Latency, latencies
+from foveal.evaluate.paired import Pair, independent, paired
+from foveal.evaluate.robustness import MOST_IMAGES, robustness
+from foveal.evaluate.structure import structure
+from foveal.flows._contestants import Contestant, contestants
+from foveal.metrics.accuracy import accuracy
+from foveal.metrics.balanced_accuracy import balanced_accuracy
+from foveal.metrics.ece import ece, ece_null
+from foveal.metrics.worst_class import worst_class
+
+SCHEMA = "foveal.compare/1"
+_SHOWN = 12  # pictures for each side of a pair
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What was found.
+
+    Attributes:
+        document: The `foveal.compare/1` document.
+        pictures: The pictures in its `disagreements`, by source, uint8 (H, W, C) at the first model's size.
+    """
+
+    document: dict[str, Any]
+    pictures: dict[str, UInt8] = field(repr=False)
+
+    def with_curve(self, rows: list[dict[str, Any]]) -> "Compared":
+        """Return the same with a data-efficiency curve; see `flows.data_efficiency`."""
+        return replace(self, document={**self.document, "curve": rows})
+
+
+def compare(
+    models: Sequence[str | Path],
+    data: str | Path,
+    *,
+    split: str | None = None,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: Progress = silent,
+) -> Compared:
+    """Compare recognizers on pictures that none of them has learned from.
+
+    Args:
+        models: Two or more bundles, or run folders that hold one.
+        data: Anything `data.open` recognizes. Which pictures count: as in `foveal evaluate`; where two models
+            held out different ones, those that all of them held out.
+        split: Part of the data; None is the test part of training data and all of other data.
+        seed: Of disturbances and shuffling, and of the draw among pictures that belong together.
+        threads: None takes all processors we may use.
+        progress: Told a few times a second.
+
+    Raises:
+        NotFoundError: No such model or data.
+        BundleError: A bundle is not to be trusted.
+        DataError: A class that a model lacks, a picture that one has learned from, or none in common.
+        UsageError: Fewer than two models, one named twice, or no such split.
+    """
+    threads = threads or machine.usable_cpus()
+    found, unreadable = contestants(
+        models, opening.open(data), split=split, threads=threads, progress=progress
+    )
+    first = found[0].held_out
+    counted = independent(first.units, len(first), seed=seed)
+    pairs = paired([one.right[counted] for one in found])
+    timed = _latencies(found, threads=threads, progress=progress)
+    disturbed = _disturbed(found, seed=seed, threads=threads, progress=progress)
+    rows = [_row(one, time, extra) for one, time, extra in zip(found, timed, disturbed, strict=True)]
+    shown = [row for pair in pairs for row in _disagreements(found, pair, counted, seed=seed)]
+    document = {
+        "schema": SCHEMA,
+        "ok": True,
+        "data": str(data),
+        "split": first.split,
+        "images": len(first),
+        "independent_images": len(counted),
+        "classes": [found[0].predictor.classes[k] for k in np.unique(first.labels)],
+        "models": rows,
+        "pairs": [_pair(pair, found) for pair in pairs],
+        "disagreements": shown,
+        "curve": [],
+        "unreadable": unreadable,
+        "provenance": {
+            "engine": found[0].predictor.session.engine,
+            "cpu": machine.cpu_name(),
+            "threads": threads,
+            "fingerprint": first.fingerprint,
+            "seed": seed,
+        },
+    }
+    return Compared(document, _pixels(first, [row["source"] for row in shown]))
+
+
+def write_page(compared: Compared, path: Path) -> None:
+    """Write the comparison as one HTML page; it shows pictures on which the recognizers differ.
+
+    Raises:
+        MissingExtraError: The page needs the `train` extra.
+        WriteError: It cannot be written.
+    """
+    from foveal.report.comparison_page import comparison_page
+
+    files.write_text(path, comparison_page(compared.document, pictures=compared.pictures))
+
+
+def _latencies(found: Sequence[Contestant], *, threads: int, progress: Progress) -> list[Latency]:
+    progress("timing", 0, 1)
+    alone = [Predictor.open(one.bundle, threads=threads) for one in found]  # one picture has all processors
+    timed = latencies(alone, [one.held_out.read(0)[None] for one in found])
+    progress("timing", 1, 1)
+    return timed
+
+
+def _disturbed(
+    found: Sequence[Contestant], *, seed: int, threads: int, progress: Progress
+) -> list[dict[str, list[dict[str, Any]]]]:
+    """Return each one's accuracies on disturbed pictures, and without their detail or arrangement."""
+
+    def rows(one: Contestant) -> dict[str, list[dict[str, Any]]]:
+        positions = np.arange(len(one.held_out))
+        corrupted = robustness(one.predictor, one.held_out, positions, seed=seed)
+        images, chosen, _ = readable(one.held_out, evenly_spaced(len(positions), at_most=MOST_IMAGES))
+        seen = structure(one.predictor, np.stack(images), one.held_out.labels[chosen], seed=seed)
+        return {"robustness": list(map(asdict, corrupted)), "structure": list(map(asdict, seen))}
+
+    progress("disturbing", 0, len(found))
+    results = []
+    for result in in_order(rows, found, workers=threads, name="foveal-compare"):
+        results.append(result)
+        progress("disturbing", len(results), len(found))
+    return results
+
+
+def _row(one: Contestant, time: Latency, disturbed: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    manifest, probabilities, labels = one.predictor.manifest, one.probabilities, one.held_out.labels
+    worst = worst_class(probabilities, labels)
+    return {
+        "path": one.path,
+        "name": one.name,
+        "model": manifest.model.name,
+        "digest": manifest.digest,
+        "unseen": one.unseen,
+        "trained_on": manifest.data.images.fit,
+        "input_size": manifest.preprocess.size,
+        "accuracy": accuracy(probabilities, labels).as_json(),
+        "balanced_accuracy": balanced_accuracy(probabilities, labels).as_json(),
+        "worst_class": {"class": one.predictor.classes[worst.index], **worst.recall.as_json()},
+        "ece": ece(probabilities, labels),
+        "ece_null_p95": ece_null(probabilities),
+        "latency_ms": time.p50_ms,
+        "latency_p99_ms": time.p99_ms,
+        "latency_runs": time.n,
+        "size_bytes": one.predictor.size_bytes,
+        "parameters": manifest.model.parameters,
+        "macs": manifest.model.macs,
+        **disturbed,
+    }
+
+
+def _pair(pair: Pair, found: Sequence[Contestant]) -> dict[str, Any]:
+    return {**asdict(pair), "a": found[pair.a].name, "b": found[pair.b].name}
+
+
+def _disagreements(
+    found: Sequence[Contestant], pair: Pair, counted: NDArray[np.int64], *, seed: int
+) -> list[dict[str, Any]]:
+    """Return some pictures that only one of two named correctly, drawn by chance."""
+    rows = []
+    for winner, loser in ((found[pair.a], found[pair.b]), (found[pair.b], found[pair.a])):
+        differs = counted[winner.right[counted] & ~loser.right[counted]]
+        order = stream(seed, "compare", "shown", winner.name, loser.name).permutation(len(differs))
+        for position in np.sort(differs[order[:_SHOWN]]).tolist():
+            taken = int(loser.probabilities[position].argmax())
+            rows.append(
+                {
+                    "source": loser.held_out.sources[position],
+                    "right": winner.name,
+                    "wrong": loser.name,
+                    "truth": loser.predictor.classes[loser.held_out.labels[position]],
+                    "label": loser.predictor.classes[taken],
+                    "confidence": float(loser.probabilities[position, taken]),
+                }
+            )
+    return rows
+
+
+def _pixels(held_out: HeldOut, sources: Sequence[str]) -> dict[str, UInt8]:
+    places = {source: place for place, source in enumerate(held_out.sources)}
+    pictures = {}
+    for source in dict.fromkeys(sources):
+        try:
+            pictures[source] = held_out.read(places[source])
+        except ImageError:  # gone since it was measured; the page names it without a picture
+            continue
+    return pictures

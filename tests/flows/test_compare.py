@@ -1,0 +1,190 @@
+"""flows.compare: the same pictures for all, the exact test on them, honest refusals, the page, the curve."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from foveal.core.errors import DataError, UsageError, WriteError
+from foveal.flows._contestants import contestants
+from foveal.flows.compare import compare, write_page
+from foveal.flows.data_efficiency import data_efficiency
+from foveal.flows.evaluate import evaluate
+from foveal.flows.train import TrainResult, train
+from foveal.metrics.mcnemar import mcnemar
+from foveal.report import comparison_words as says
+from foveal.report.comparison_page import comparison_page
+from foveal.train.recipe import Recipe
+
+WEAK = Recipe(epochs=1, size=16, precision="fp32", threads=1, images=6)
+
+
+@pytest.fixture(scope="module")
+def rival(colors: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
+    """Return a run that has seen six of the coloured pictures, once."""
+    return train(colors, recipe=WEAK, out=tmp_path_factory.mktemp("rival") / "rival")
+
+
+@pytest.fixture(scope="module")
+def found(trained: TrainResult, rival: TrainResult, colors: Path):
+    return compare([trained.run, rival.run], colors, threads=1)
+
+
+def test_numbers_of_each_are_those_of_its_evaluation(found, trained, rival, colors) -> None:
+    for row, run in zip(found.document["models"], (trained, rival), strict=True):
+        alone = evaluate(run.run, colors, threads=1).report.as_json()
+
+        assert row["accuracy"] == alone["metrics"]["accuracy"]
+        assert row["worst_class"] == alone["metrics"]["worst_class"]
+        assert row["robustness"] == alone["robustness"]
+        assert row["digest"] == alone["digest"]
+        assert row["size_bytes"] == run.bundle.stat().st_size
+        assert 0 < row["latency_ms"] <= row["latency_p99_ms"]
+    assert json.loads(json.dumps(found.document, allow_nan=False)) == found.document
+
+
+def test_pair_is_tested_on_the_answers_to_the_same_pictures(found, trained, rival, colors) -> None:
+    from foveal.data import opening
+
+    both, _ = contestants(
+        [trained.run, rival.run], opening.open(colors), split=None, threads=1, progress=lambda *_: None
+    )
+    assert both[0].held_out.sources == both[1].held_out.sources
+    expected = mcnemar(both[0].right, both[1].right)
+
+    [pair] = found.document["pairs"]
+
+    assert (pair["only_a"], pair["only_b"]) == (expected.only_a, expected.only_b)
+    assert pair["p_value"] == pair["p_adjusted"] == expected.p_value
+    assert (pair["a"], pair["b"]) == tuple(row["name"] for row in found.document["models"])
+
+
+def test_pictures_where_they_differ_are_shown_with_what_was_answered(found) -> None:
+    rows = found.document["disagreements"]
+
+    assert rows
+    assert all(row["truth"] != row["label"] for row in rows)
+    assert {row["source"] for row in rows} == set(found.pictures)
+
+
+def test_models_with_other_splits_are_compared_on_what_both_held_out(trained, colors, tmp_path) -> None:
+    other = train(colors, recipe=WEAK.changed(seed=1), out=tmp_path / "other")
+    sources = [
+        {source for source, _ in json.loads((run / "split.json").read_text())["test"]}
+        for run in (trained.run, other.run)
+    ]
+
+    document = compare([trained.run, other.run], colors, threads=1).document
+
+    assert sources[0] != sources[1]
+    assert document["images"] == len(sources[0] & sources[1])
+
+
+def test_a_picture_that_one_has_learned_from_is_refused(trained, rival, colors, tmp_path) -> None:
+    learned = json.loads((rival.run / "split.json").read_text())["fit"][0][0]
+    for name in ("blue", "green", "red"):
+        (tmp_path / "new" / name).mkdir(parents=True)
+    shutil.copy(colors / learned, tmp_path / "new" / learned)
+
+    with pytest.raises(DataError, match="learned from") as caught:
+        compare([trained.run, rival.run], tmp_path / "new", threads=1)
+
+    assert caught.value.code == "trained_on"
+
+
+def test_a_picture_that_cannot_be_read_counts_in_no_number(trained, rival, tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("blue", "green", "red"):
+        (tmp_path / "new" / name).mkdir(parents=True)
+        Image.fromarray(rng.integers(0, 255, (20, 20, 3), dtype=np.uint8)).save(
+            tmp_path / "new" / name / "a.png"
+        )
+    (tmp_path / "new" / "red" / "b.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+
+    document = compare([trained.run, rival.run], tmp_path / "new", threads=1).document
+
+    assert document["images"] == 3
+    assert [row["source"] for row in document["unreadable"]] == ["red/b.png"]
+    assert any("could not be read" in sentence for sentence in says.not_shown(document))
+
+
+def test_one_model_or_the_same_twice_is_refused(trained, colors) -> None:
+    with pytest.raises(UsageError, match="two models or more"):
+        compare([trained.run], colors)
+    with pytest.raises(UsageError, match="named twice"):
+        compare([trained.run, trained.bundle], colors)
+
+
+def test_bundles_whose_run_is_unknown_are_said_to_be_so(trained, rival, colors, tmp_path) -> None:
+    shutil.copy(trained.bundle, tmp_path / "first.foveal")
+    shutil.copy(rival.bundle, tmp_path / "second.foveal")
+    rng = np.random.default_rng(1)
+    for name in ("blue", "green", "red"):
+        (tmp_path / "new" / name).mkdir(parents=True)
+        Image.fromarray(rng.integers(0, 255, (20, 20, 3), dtype=np.uint8)).save(
+            tmp_path / "new" / name / "a.png"
+        )
+
+    document = compare([tmp_path / "first.foveal", tmp_path / "second.foveal"], tmp_path / "new").document
+
+    assert [row["name"] for row in document["models"]] == ["first", "second"]
+    assert any("is not known" in sentence for sentence in says.not_shown(document))
+
+
+def test_page_shows_verdict_pictures_and_charts_and_loads_nothing(found, tmp_path) -> None:
+    write_page(found, tmp_path / "page.html")
+
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert says.pair_sentence(found.document["pairs"][0]).split(":")[0].replace("“", "“") in page
+    assert page.count("<svg") == 4
+    assert page.count('src="data:image/') == len(found.document["disagreements"])
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def test_names_of_files_and_classes_are_text_and_no_markup(found) -> None:
+    document = {**found.document, "data": "<b>x</b>"}
+    document["models"] = [{**row, "name": f"<i>{row['name']}"} for row in document["models"]]
+
+    page = comparison_page(document, pictures={})
+
+    assert "<b>x</b>" not in page
+    assert "<i>train" not in page
+
+
+def test_curve_trains_on_nested_subsets_and_measures_on_the_same_pictures(
+    trained, rival, colors, tmp_path
+) -> None:
+    full = train(colors, recipe=Recipe(epochs=2, size=16, precision="fp32", threads=1), out=tmp_path / "full")
+
+    rows = data_efficiency([trained.run, full.run], colors, [20, 9], folder=tmp_path / "curve", threads=1)
+
+    full_count = len(json.loads((full.run / "split.json").read_text())["fit"])
+    assert [row["images"] for row in rows] == [9, 21, full_count] * 2
+    assert {row["accuracy"]["n"] for row in rows} == {27}
+    fits = [
+        {source for source, _ in json.loads((Path(row["run"]) / "split.json").read_text())["fit"]}
+        for row in rows
+    ]
+    assert fits[0] < fits[1] < fits[2]
+    before = {
+        path: path.stat().st_mtime_ns for path in (tmp_path / "curve").glob("*/model/weights.safetensors")
+    }
+    again = data_efficiency([trained.run, full.run], colors, [9], folder=tmp_path / "curve", threads=1)
+    assert [row for row in again if row["images"] == 9] == [row for row in rows if row["images"] == 9]
+    assert before
+
+
+def test_curve_of_a_bundle_alone_or_with_too_many_pictures_is_refused(
+    trained, rival, colors, tmp_path
+) -> None:
+    shutil.copy(trained.bundle, tmp_path / "alone.foveal")
+    with pytest.raises(UsageError, match="no run folder"):
+        data_efficiency([rival.run, tmp_path / "alone.foveal"], colors, [3], folder=tmp_path / "x")
+    with pytest.raises(UsageError, match="a curve takes fewer"):
+        data_efficiency([trained.run, rival.run], colors, [6], folder=tmp_path / "x")
+    with pytest.raises(WriteError, match="only read"):
+        data_efficiency([trained.run, rival.run], colors, [5], folder=colors / "x")
+    assert not (tmp_path / "x").exists()
