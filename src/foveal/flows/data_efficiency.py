@@ -22,6 +22,7 @@ from foveal.metrics.accuracy import accuracy
 from foveal.train.recipe import read_recipe
 
 Row = dict[str, Any]
+LEAST_SECONDS = 60.0  # of a training with a budget, however few its pictures
 
 
 def data_efficiency(
@@ -35,8 +36,9 @@ def data_efficiency(
 ) -> list[Row]:
     """Train the recipes of runs anew on fewer of their pictures, and measure on the same test pictures.
 
-    A smaller set of training pictures is part of a larger one. What is in the folder already is not trained
-    again, and a training that was stopped goes on.
+    A smaller set of training pictures is part of a larger one. A training with a time budget gets the share
+    of it that its pictures are of all, at least a minute (or all of a smaller budget). What is in the folder
+    already is not trained again, and a training that was stopped goes on.
 
     Args:
         models: Two or more run folders.
@@ -109,6 +111,10 @@ def _trained(one: Contestant, data: Path, count: int, run: Path, *, threads: int
         trained = resume(run, data, progress=progress)
     else:
         recipe = read_recipe(one.bundle.parent / RECIPE).changed(images=count, threads=threads)
+        if recipe.time_seconds is not None:
+            share = count / one.predictor.manifest.data.images.fit
+            least = min(LEAST_SECONDS, recipe.time_seconds)
+            recipe = recipe.changed(time_seconds=max(least, share * recipe.time_seconds))
         trained = train(data, recipe=recipe, out=run, progress=progress)
     if trained.bundle is None:
         raise UsageError(f"the training in {run} gave no bundle; {trained.report} says why")

@@ -1,0 +1,97 @@
+"""Does a convolutional network beat a support vector machine? The literature's experiment, in one command.
+
+    python examples/cnn_versus_svm.py DATA --time 15m
+
+trains each model of `--models` with all the data within the same time, and again on fewer and fewer
+pictures; then compares the sealed files on the same test pictures: accuracy with an exact paired test,
+generalization (how far the accuracy on the training pictures is above that on new ones), robustness, parts
+against arrangement, speed and size. It ends with a page of pictures and charts, OUT/comparison.html, and with
+OUT/comparison.json. Run it again, and it goes on where it was stopped.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from foveal.bundle.predictor import Predictor
+from foveal.core import files, machine, units
+from foveal.core.types import Measured
+from foveal.data import opening
+from foveal.evaluate.answers import answers
+from foveal.evaluate.held_out import HeldOut
+from foveal.flows.compare import compare, write_page
+from foveal.flows.data_efficiency import data_efficiency
+from foveal.flows.train import resume, train
+from foveal.metrics.accuracy import accuracy
+from foveal.report import comparison_words, words
+from foveal.train.recipe import Recipe
+
+
+def main() -> None:
+    arguments = parse()
+    recipe = Recipe(time_seconds=units.seconds(arguments.time), size=arguments.size)
+    runs = [
+        trained(arguments.data, recipe.changed(model=name), arguments.out / name) for name in arguments.models
+    ]
+    points = data_efficiency(runs, arguments.data, arguments.images, folder=arguments.out / "curve")
+    compared = compare(runs, arguments.data).with_curve(points)
+    write_page(compared, arguments.out / "comparison.html")
+    learned = {run.name: on_training_pictures(run, arguments.data) for run in runs}
+    told = {**compared.document, "on_training_images": {name: m.as_json() for name, m in learned.items()}}
+    files.write_json(arguments.out / "comparison.json", told)
+    show(compared.document, learned)
+    print(f"\npage: {arguments.out / 'comparison.html'}")
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("data", type=Path, help="anything foveal check recognizes")
+    parser.add_argument("--models", nargs="+", default=["nano", "svm-hog", "svm-pixels"])
+    parser.add_argument("--time", default="15m", help="for each training with all the data")
+    parser.add_argument("--size", type=int, help="side of the input in pixels; default from the data")
+    parser.add_argument("--images", nargs="+", type=int, default=[250, 1000, 4000, 16000])
+    parser.add_argument("--out", type=Path, default=Path("cnn-versus-svm"))
+    return parser.parse_args()
+
+
+def trained(data: Path, recipe: Recipe, run: Path) -> Path:
+    """Train as far as that is not done yet, and return the run folder."""
+    if (run / "recipe.toml").is_file():
+        return resume(run, data).run
+    return train(data, recipe=recipe, out=run).run
+
+
+def on_training_pictures(run: Path, data: Path, *, most: int = 5000) -> Measured:
+    """Return the accuracy on pictures that were learned from: how well they are remembered, nothing else."""
+    predictor = Predictor.open(run, threads=1)
+    dataset = opening.open(data)
+    places = {source: place for place, source in enumerate(dataset.sources)}
+    learned = [places[source] for source, _ in json.loads((run / "split.json").read_text("utf-8"))["fit"]]
+    chosen = np.random.default_rng(0).permutation(learned)[:most]
+    pictures = HeldOut.of_dataset(dataset, chosen, predictor.preprocess, predictor.classes)
+    found = answers(predictor, pictures, threads=machine.usable_cpus())
+    return accuracy(found.probabilities, pictures.labels[found.positions])
+
+
+def show(document: words.Document, learned: dict[str, Measured]) -> None:
+    print(f"{document['images']:,} test pictures, the same for all\n")
+    for row in document["models"]:
+        print(
+            f"{row['name']}: {words.measured(row['accuracy'])}; {row['latency_ms']:.2f} ms, "
+            f"{units.show_bytes(row['size_bytes'])}; on pictures it learned from {learned[row['name']]}"
+        )
+        for one in row["robustness"]:
+            print(f"    {one['corruption']}: {words.measured(one['accuracy'])}")
+        for one in row["structure"]:
+            print(f"    {one['view']}, {one['blocks']} blocks a side: {words.measured(one['accuracy'])}")
+    print()
+    for pair in document["pairs"]:
+        print(comparison_words.pair_sentence(pair))
+    for sentence in comparison_words.curve_sentences(document):
+        print(sentence)
+
+
+if __name__ == "__main__":
+    main()
