@@ -24,10 +24,11 @@ def saved(save, *arguments) -> bytes:
     return file.getvalue()
 
 
-def zipped(name: str) -> bytes:
+def zipped(*names: str) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(name, b"x")
+        for name in names:
+            archive.writestr(name, b"x")
     return file.getvalue()
 
 
@@ -60,6 +61,7 @@ CASES = {
     "npz": (npz(), r"NumPy \.npz archive"),
     "npy": (saved(lambda array, file: np.save(file, array), np.ones(3)), "NumPy array"),
     "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(64), "HDF5 file, such as a Keras model"),
+    "packed again": (zipped("golden_0.npy", "manifest.json", "model.onnx"), "unpacked and packed again"),
     "keras": (zipped("model.weights.h5"), "Keras model"),
     "safetensors": (safetensors.numpy.save({"w": np.ones(3)}), "safetensors file"),
     "tflite": (struct.pack("<I4s", 28, b"TFL3") + bytes(64), "TensorFlow Lite"),

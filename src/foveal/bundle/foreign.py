@@ -6,6 +6,7 @@ from foveal.core.errors import BundleError
 
 _EXPORT = "train one: foveal train DATA writes NAME.foveal into its run folder"
 _CODE = f"foveal never opens it, because opening it runs whatever code its maker put in; {_EXPORT}"
+_PACKED = "use the file as foveal wrote it; foveal info shows what is in it without unpacking"
 _BARE = f"it lacks the classes, the preprocessing and the decision thresholds; {_EXPORT}"
 
 _MAGIC = (
@@ -52,6 +53,8 @@ def _recognize(content: bytes) -> tuple[str, str]:
 
 
 def _recognize_zip(content: bytes) -> tuple[str, str]:
+    if b"manifest.json" in content and b"model.onnx" in content:
+        return "a zip with the members of one: unpacked and packed again, it cannot be verified", _PACKED
     if b"/data.pkl" in content or b"/constants.pkl" in content:
         return "a PyTorch checkpoint or TorchScript archive (pickled Python objects)", _CODE
     if b".weights.h5" in content:
