@@ -306,11 +306,13 @@ def test_the_numbers_that_are_quoted_are_exact() -> None:
     assert lowest_recall(35) < 0.9 <= lowest_recall(36)
 
 
-def test_the_real_masks_of_a_segmentation_set_are_suspected(shared: Path) -> None:
+def test_the_real_masks_of_a_segmentation_set_are_passed_over_and_named(shared: Path) -> None:
     found = look(shared / "data/magnetic_tile")
 
-    assert "444 JPEG, 444 PNG" in found["mixed_formats"].message
-    assert found["twin_names"].count == 888
+    assert "mixed_formats" not in found
+    assert "twin_names" not in found
+    assert found["companions_passed_over"].count == 444
+    assert found["companions_passed_over"].examples[0] == "MT_Blowhole/Imgs/exp1_num_108889.png"
     assert found["ignored_files"].examples == ("ORIGINAL_README.md",)
 
 

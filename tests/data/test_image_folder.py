@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from foveal import data
-from foveal.core.errors import DataError
+from foveal.core.errors import DataError, UsageError
 from foveal.data.dataset import Dataset
 
 Pixels = Callable[..., np.ndarray]
@@ -237,3 +237,50 @@ def test_a_table_of_groups_that_does_not_fit_is_refused(text: str, why: str, fol
     with pytest.raises(DataError, match=why) as raised:
         data.open(root)
     assert raised.value.code == "bad_groups"
+
+
+@pytest.mark.parametrize("name", ["Groups.csv", "GROUPS.CSV"])
+def test_a_list_of_groups_in_other_letters_is_an_error_and_not_overlooked(folder: Folder, name: str) -> None:
+    root = folder({"cat": 2, "dog": 2})
+    (root / name).write_text("picture,group\ncat/000.png,1\n")
+
+    with pytest.raises(DataError, match="no regular file of exactly that name") as caught:
+        data.open(root)
+
+    assert caught.value.code == "bad_groups"
+
+
+def test_a_list_of_groups_that_leads_nowhere_is_an_error(folder: Folder) -> None:
+    root = folder({"cat": 2, "dog": 2})
+    (root / "groups.csv").symlink_to(root / "gone.csv")
+
+    with pytest.raises(DataError, match="no regular file"):
+        data.open(root)
+
+
+def test_a_pattern_over_names_says_what_belongs_together(folder: Folder) -> None:
+    root = folder({"cat": 3, "dog": 3})
+
+    dataset = data.open(root, group=r"/00(\d)")
+
+    assert dataset.groups == ("group 0", "group 1", "group 2") * 2
+    with pytest.raises(DataError, match="fits no picture's name"):
+        data.open(root, group="(nothing)")
+    with pytest.raises(UsageError, match="no brackets"):
+        data.open(root, group="cat")
+    with pytest.raises(UsageError, match="no regular expression"):
+        data.open(root, group="(cat")
+
+
+def test_masks_beside_nearly_every_jpeg_are_passed_over(
+    folder: Folder, pixels: Pixels, encode: Encode
+) -> None:
+    root = folder({"cat": 3, "dog": 3})
+    for path in list(root.rglob("*.png")):
+        path.with_suffix(".jpg").write_bytes(encode(pixels(12, 12, seed=len(path.name)), "JPEG"))
+
+    dataset = data.open(root)
+
+    assert len(dataset) == len(dataset.companions) == 6
+    assert all(source.endswith(".jpg") for source in dataset.sources)
+    assert not set(dataset.companions) & set(dataset.ignored)

@@ -11,6 +11,7 @@ from PIL import Image
 
 from foveal.cli._main import run
 from foveal.core.errors import DataError, NotFoundError
+from foveal.data import opening
 from foveal.data.split import ROLES
 from foveal.flows.check import check
 
@@ -50,7 +51,7 @@ def make(tmp_path: Path) -> Make:
 def test_the_document_has_the_contracts_keys(make: Make) -> None:
     root = make({"train/cat": 12, "train/dog": 11, "test/cat": 4, "test/dog": 5})
 
-    document = check(root).as_json()
+    document = check(opening.open(root)).as_json()
 
     assert set(document) == KEYS
     assert document["schema"] == "foveal.check/1"
@@ -66,29 +67,29 @@ def test_the_document_has_the_contracts_keys(make: Make) -> None:
 
 
 def test_data_without_splits_are_all_train(make: Make) -> None:
-    assert check(make({"cat": 4, "dog": 4})).as_json()["splits"] == {"train": 8}
+    assert check(opening.open(make({"cat": 4, "dog": 4}))).as_json()["splits"] == {"train": 8}
 
 
 def test_a_warning_stops_only_the_strict(make: Make) -> None:
     root = make({"cat": 40, "dog": 40})
 
-    assert check(root).ok
-    assert not check(root, strict=True).ok
-    assert {f.code for f in check(root).findings} == {"few_images"}
+    assert check(opening.open(root)).ok
+    assert not check(opening.open(root), strict=True).ok
+    assert {f.code for f in check(opening.open(root)).findings} == {"few_images"}
 
 
 def test_an_error_stops(make: Make) -> None:
     root = make({"cat": 4, "dog": 4})
     (root / "cat/0.png").write_bytes(b"")
 
-    result = check(root)
+    result = check(opening.open(root))
 
     assert not result.ok
     assert result.findings[0].code == "unreadable_images"
 
 
 def test_a_test_set_alone_has_no_roles(make: Make) -> None:
-    result = check(make({"test/cat": 4, "test/dog": 4}))
+    result = check(opening.open(make({"test/cat": 4, "test/dog": 4})))
 
     assert result.ok
     assert result.split is None
@@ -98,7 +99,7 @@ def test_a_test_set_alone_has_no_roles(make: Make) -> None:
 def test_the_seed_decides_the_split_and_not_the_fingerprint(make: Make) -> None:
     root = make({"cat": 40, "dog": 40})
 
-    one, other = check(root, seed=1), check(root, seed=2)
+    one, other = check(opening.open(root), seed=1), check(opening.open(root), seed=2)
 
     assert one.inventory.fingerprint == other.inventory.fingerprint
     assert one.split is not None
@@ -108,9 +109,9 @@ def test_the_seed_decides_the_split_and_not_the_fingerprint(make: Make) -> None:
 
 def test_what_cannot_be_opened_is_an_error(make: Make, tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="does not exist"):
-        check(tmp_path / "gone")
+        check(opening.open(tmp_path / "gone"))
     with pytest.raises(DataError, match="no file called like"):
-        check(make({"cat": 1}), format="idx")
+        check(opening.open(make({"cat": 1}), format="idx"))
 
 
 # The command
@@ -123,7 +124,7 @@ def test_the_command_prints_one_document(make: Make, capsys: pytest.CaptureFixtu
     assert run(["check", str(root), "--json"]) == 0
 
     printed = capsys.readouterr()
-    assert json.loads(printed.out) == check(root).as_json()
+    assert json.loads(printed.out) == check(opening.open(root)).as_json()
     assert printed.out.count("\n") == 1
     assert sorted(root.rglob("*")) == before
 

@@ -38,6 +38,13 @@ def _known(device: str) -> str:
 
 
 Device = Annotated[str, typer.Option("--device", callback=_known, help="auto or cpu.")]
+Group = Annotated[
+    str | None,
+    typer.Option(
+        "--group",
+        help="What must not be torn apart: a key such as track, or label+track; or a pattern over names.",
+    ),
+]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder to write; default runs/train-<n>.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file or the run that is there.")]
 

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from foveal.cli._frame import Json, Quiet, Seed, Strict, Threads, Verbose, emit
+from foveal.cli._frame import Group, Json, Quiet, Seed, Strict, Threads, Verbose, emit
 from foveal.cli._progress import progress
 from foveal.core.errors import DataError
 from foveal.core.text import visible
@@ -26,6 +26,7 @@ def check(
         Path, typer.Argument(readable=False, help="Folder, zip, tar or IDX files with labelled pictures.")
     ],
     layout: Annotated[str | None, typer.Option("--format", help="Layout; default: found out.")] = None,
+    group: Group = None,
     strict: Strict = False,
     seed: Seed = 0,
     threads: Threads = None,
@@ -34,10 +35,12 @@ def check(
     verbose: Verbose = False,
 ) -> None:
     """Recognize the layout, read every picture, and say what would spoil a result."""
+    from foveal.data import opening
     from foveal.flows.check import check as flow
 
     with progress(quiet=quiet) as tell:
-        result = flow(data, format=layout, strict=strict, seed=seed, threads=threads, progress=tell)
+        dataset = opening.open(data, layout, group)
+        result = flow(dataset, strict=strict, seed=seed, threads=threads, progress=tell)
     emit(
         result.as_json(),
         as_json=as_json,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from foveal.cli._frame import Device, Force, Json, Out, Quiet, Strict, Threads, Verbose, emit
+from foveal.cli._frame import Device, Force, Group, Json, Out, Quiet, Strict, Threads, Verbose, emit
 from foveal.cli._progress import progress
 from foveal.cli._trained import show
 from foveal.core import units
@@ -28,6 +28,7 @@ def train(
     resume: Annotated[
         Path | None, typer.Option(help="Go on with this run folder; with --force also elsewhere.")
     ] = None,
+    group: Group = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Every random choice follows from it.")] = None,
     device: Device = "auto",
     threads: Threads = None,
@@ -50,6 +51,7 @@ def train(
         "model": model,
         "size": size,
         "images": images,
+        "group": group,
         "epochs": epochs,
         "time_seconds": None if time is None else units.seconds(time),
         "seed": seed,

@@ -78,8 +78,11 @@ class Dataset(Sequence[Sample]):
         splits: Name of each picture's split (`train`, `val`, `test`), or `""` where the layout has none.
         groups: What must not be torn apart by a split (a track, a person); one name per picture, or
             None where every picture stands alone.
+        grouped_by: The keys of the layout that `groups` comes from, as far as it has keys.
+        not_grouped_by: Keys of the layout that could say what belongs together, and were not used.
         read: Returns the stored picture of an index.
         folders: Classes that each split has a folder for, whether or not pictures are in it.
+        companions: Pictures passed over because each shares its name with one that counts: masks or copies.
         ignored: Names that were passed over because they are no pictures.
     """
 
@@ -91,7 +94,10 @@ class Dataset(Sequence[Sample]):
     splits: tuple[str, ...] = field(repr=False)
     read: Callable[[int], Picture] = field(repr=False)
     groups: tuple[str, ...] | None = field(default=None, repr=False)
+    grouped_by: tuple[str, ...] = field(default=(), repr=False)
+    not_grouped_by: tuple[str, ...] = field(default=(), repr=False)
     folders: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    companions: tuple[str, ...] = field(default=(), repr=False)
     ignored: tuple[str, ...] = field(default=(), repr=False)
 
     def __len__(self) -> int:

@@ -8,19 +8,25 @@ from foveal.data import formats
 from foveal.data.archive import archive_tree, is_archive
 from foveal.data.dataset import Dataset
 from foveal.data.formats._format import Format
-from foveal.data.tree import Tree, folder_tree
+from foveal.data.tree import Tree, file_tree, folder_tree
+
+_SINGLE = (".npz", ".csv", ".tsv")  # files that are a data set by themselves
 
 
-def open(path: str | Path, format: str | None = None) -> Dataset:  # noqa: A001, A002
+def open(path: str | Path, format: str | None = None, group: str | None = None) -> Dataset:  # noqa: A001, A002
     """Return the labelled pictures at a path, without decoding any.
 
     Args:
-        path: A folder, a zip or a tar; a folder that holds nothing but one archive is that archive.
+        path: A folder, a zip, a tar, a manifest or a NumPy archive; a folder that holds nothing but one
+            archive is that archive.
         format: Name of a file in `data/formats`; None finds out.
+        group: What must not be torn apart: keys of a manifest or NumPy archive, as in `label+track`, or a
+            pattern over the names of pictures; None: as the data say.
 
     Raises:
         NotFoundError: Nothing there.
         UnknownNameError: No such format.
+        UsageError: The data cannot be grouped so.
         DataError: `unknown_layout` (the message says what each format lacks), `ambiguous_layout`,
             `several_archives`, `not_regular`, or what is wrong with the archive.
     """
@@ -31,14 +37,16 @@ def open(path: str | Path, format: str | None = None) -> Dataset:  # noqa: A001,
         raise DataError(f"{path} is neither a folder nor a file", code="not_regular", path=path)
     names = catalog.names(formats) if format is None else [format]
     readers: dict[str, Format] = {name: catalog.find(formats, name) for name in names}
-    tree = folder_tree(path) if path.is_dir() else archive_tree(path)
+    tree = folder_tree(path) if path.is_dir() else _file(path)
     lacks = {name: reader.lacks(tree) for name, reader in readers.items()}
     if tree.kind == "folder" and None not in lacks.values() and (inner := _only_archive(tree)):
         tree = archive_tree(inner)
         lacks = {name: reader.lacks(tree) for name, reader in readers.items()}
     fitting = [name for name, lack in lacks.items() if lack is None]
+    beaten = {name for winner in fitting for name in readers[winner].precedes}
+    fitting = [name for name in fitting if name not in beaten]
     if len(fitting) == 1:
-        return readers[fitting[0]].read(tree)
+        return readers[fitting[0]].read(tree, group)
     if fitting:
         raise DataError(
             f"{path} could be {' or '.join(fitting)}",
@@ -53,6 +61,11 @@ def open(path: str | Path, format: str | None = None) -> Dataset:  # noqa: A001,
         hint="put the pictures of each class into a folder of its own, DATA/CLASS/PICTURE",
         path=path,
     )
+
+
+def _file(path: Path) -> Tree:
+    """Return what a file holds, or names: its own folder where it is a table or a NumPy archive."""
+    return file_tree(path) if path.suffix.lower() in _SINGLE else archive_tree(path)
 
 
 def _only_archive(tree: Tree) -> Path | None:

@@ -17,7 +17,7 @@ class Tree:
 
     Attributes:
         path: The folder or archive.
-        kind: `folder`, `zip` or `tar`.
+        kind: `folder`, `zip`, `tar` or `file`.
         files: Length in bytes of each regular file; names are relative, with `/`, in code point order.
         folders: Names of all folders, empty ones too, in code point order.
         passed_over: Special files that are never opened (FIFOs, sockets, devices, dead links).
@@ -102,6 +102,26 @@ def folder_tree(path: Path, *, unlistable: list[str] | None = None) -> Tree:
         folders=tuple(sorted(folders)),
         passed_over=tuple(sorted(passed_over)),
         fetch=lambda name, count: read_regular(path / name, count),
+    )
+
+
+def file_tree(path: Path) -> Tree:
+    """Return one file as a tree; others of its folder can be read by name, but are not listed.
+
+    Raises:
+        DataError: `io_error`: it cannot be looked at.
+    """
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}", code="io_error", path=path) from error
+    return Tree(
+        path=path,
+        kind="file",
+        files={path.name: size},
+        folders=(),
+        passed_over=(),
+        fetch=lambda name, count: read_regular(path.parent / name, count),
     )
 
 

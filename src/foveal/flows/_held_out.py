@@ -147,7 +147,7 @@ def _role(
             f"the split that {dataset.path} gives now is not the one that the bundle was trained with",
             code="split_mismatch",
             hint="name the run folder, whose split.json says which pictures were held out; "
-            "was groups.csv changed?",
+            "was groups.csv changed, or was it trained with --group or --images?",
             path=dataset.path,
         )
     indices = made.role(role)

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from foveal.core.progress import Progress, silent
@@ -12,7 +11,6 @@ from foveal.data import split as splits
 from foveal.data.check import check as findings_in
 from foveal.data.dataset import Dataset
 from foveal.data.inventory import Inventory
-from foveal.data.opening import open as open_data
 from foveal.data.split import Split
 
 SCHEMA = "foveal.check/1"
@@ -55,9 +53,8 @@ class CheckResult:
 
 
 def check(
-    path: str | Path,
+    dataset: Dataset,
     *,
-    format: str | None = None,  # noqa: A002
     strict: bool = False,
     seed: int = 0,
     threads: int | None = None,
@@ -66,18 +63,12 @@ def check(
     """Read every picture of a data set once and report what would spoil a result.
 
     Args:
-        path: Folder or archive.
-        format: Layout, one of `data/formats`; None finds out.
+        dataset: As `data.open` returned it.
         strict: Warnings count as errors.
         seed: What training would be started with: decides which pictures are carved from train.
         threads: At most so many decode at once.
         progress: Told a few times a second.
-
-    Raises:
-        NotFoundError: Nothing there.
-        DataError: No layout fits, or an archive is unsafe or broken.
     """
-    dataset = open_data(path, format)
     inventory = inventories.take(dataset, threads=threads, progress=progress)
     trainable = splits.can_train(dataset, inventory)
     split = splits.make(dataset, inventory, seed=seed) if trainable else None

@@ -85,7 +85,7 @@ def train(
     # All this before a folder is made: a slip of the pen leaves nothing behind.
     check_recipe(job.recipe)
     runs.keep_apart(out, Path(data))
-    dataset = opening.open(data)
+    dataset = opening.open(data, group=job.recipe.group)
     made = out is None or not files.is_there(out)
     run = runs.new_run("train", out=out, force=force)
     with runs.locked(run):
@@ -134,7 +134,7 @@ def resume(
         moved = compare_environment(run, environment(job.recipe), force=force)
         with undone_if_refused(run, started=False, made=False):
             runs.mark_last(run)
-            prepared, plan = _decide(run, job, opening.open(data), moved=moved)
+            prepared, plan = _decide(run, job, opening.open(data, group=job.recipe.group), moved=moved)
         return _carry_out(run, job, prepared, plan)
 
 

@@ -22,6 +22,7 @@ class Recipe(BaseModel):
         model: Name of a file in `models/`.
         size: Side of the input in pixels; None: 32, 64, 128 or 224 from the pictures' median.
         images: Learn from so many of the training pictures, every class with its share; None: from all.
+        group: What must not be torn apart between learning, calibrating and testing; see `data.open`.
         epochs: Passes over the training images, at most a million; None: from `time_seconds`, or from the
             number of images.
         time_seconds: Budget for everything from reading the files to the sealed bundle.
@@ -41,6 +42,7 @@ class Recipe(BaseModel):
     model: str = "nano"
     size: int | None = Field(default=None, ge=8, le=1024)
     images: int | None = Field(default=None, ge=2)
+    group: str | None = Field(default=None, min_length=1)
     epochs: float | None = Field(default=None, gt=0, le=1e6)
     time_seconds: float | None = Field(default=None, gt=0)
     batch_size: int | None = Field(default=None, ge=2)

@@ -1,6 +1,6 @@
-"""Groups that the splits on disk tear apart: frames of one track, pictures of one person."""
+"""What belongs together: frames of one track, pictures of one person; and whether anything tears it apart."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from foveal.core.types import Finding
@@ -11,7 +11,8 @@ from foveal.data.split import Split
 
 
 def groups(dataset: Dataset, inventory: Inventory, split: Split | None) -> Iterator[Finding]:
-    """Yield a warning where a group has pictures in more than one split."""
+    """Yield a warning where a group has pictures in more than one split, and what says what a group is."""
+    yield from _keys(dataset)
     if dataset.groups is None:
         return
     splits: dict[str, set[str]] = defaultdict(set)
@@ -28,3 +29,49 @@ def groups(dataset: Dataset, inventory: Inventory, split: Split | None) -> Itera
             "Move each group into one split, or leave the splitting to foveal: one folder per class.",
             tuple(torn[:EXAMPLES]),
         )
+
+
+def _keys(dataset: Dataset) -> Iterator[Finding]:
+    """Yield which keys of the layout say what belongs together, and which might."""
+    if dataset.grouped_by:
+        yield Finding(
+            "grouped_by",
+            "info",
+            _several(dataset),
+            f"Pictures with the same {' and '.join(map(repr, dataset.grouped_by))} are kept together: "
+            f"{counted(_several(dataset), 'group')} of two and more.",
+            "Name other keys with --group.",
+            dataset.grouped_by,
+        )
+        spanning = _spanning(dataset)
+        if spanning:
+            yield Finding(
+                "groups_span_classes",
+                "info",
+                len(spanning),
+                f"{counted(len(spanning), 'group')} with pictures of several classes.",
+                "Where these numbers are counted anew within each class, say so: --group "
+                f"{'label' if dataset.format == 'csv_manifest' else 'labels'}+{'+'.join(dataset.grouped_by)}",
+                tuple(spanning[:EXAMPLES]),
+            )
+    if dataset.not_grouped_by:
+        yield Finding(
+            "keys_not_used",
+            "info",
+            len(dataset.not_grouped_by),
+            f"Not used: {', '.join(map(repr, dataset.not_grouped_by))}.",
+            "Where one of them says which pictures belong together, name it with --group.",
+            dataset.not_grouped_by[:EXAMPLES],
+        )
+
+
+def _several(dataset: Dataset) -> int:
+    counts = Counter(dataset.groups)
+    return sum(count > 1 for count in counts.values())
+
+
+def _spanning(dataset: Dataset) -> list[str]:
+    classes: dict[str, set[int]] = defaultdict(set)
+    for group, label in zip(dataset.groups or (), dataset.labels.tolist(), strict=True):
+        classes[group].add(label)
+    return [group.partition(" ")[2] for group, labels in classes.items() if len(labels) > 1]

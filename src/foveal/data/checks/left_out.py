@@ -14,6 +14,16 @@ def left_out(dataset: Dataset, inventory: Inventory, split: Split | None) -> Ite
     """Yield what was passed over: pictures as a warning, other files as an info."""
     stray = [name for name in dataset.ignored if is_picture(name)]
     other = [name for name in dataset.ignored if not is_picture(name)]
+    if dataset.companions:
+        yield Finding(
+            "companions_passed_over",
+            "info",
+            len(dataset.companions),
+            f"{counted(len(dataset.companions), 'picture')} beside a JPEG of the same name, taken for masks "
+            "or copies and passed over.",
+            "To use them as pictures, move them into a data set of their own.",
+            dataset.companions[:EXAMPLES],
+        )
     if stray:
         yield Finding(
             "pictures_without_class",

@@ -9,6 +9,7 @@ from foveal.data.checks._words import EXAMPLES, counted
 from foveal.data.dataset import Dataset
 from foveal.data.inventory import Inventory
 from foveal.data.split import Split
+from foveal.data.suffixes import is_picture
 
 _FAMILIES = {"1": "grey", "L": "grey", "LA": "transparent", "PA": "transparent", "RGBA": "transparent"}
 _FAMILIES |= {"CMYK": "CMYK", "P": "palette"}
@@ -55,7 +56,7 @@ def _twin_names(dataset: Dataset) -> Iterator[Finding]:
     for source in dataset.sources:
         folder, _, name = source.rpartition("/")
         stem, dot, _ = name.rpartition(".")
-        if dot:
+        if dot and is_picture(name):
             by_stem[f"{folder}/{stem}"].append(source)
     twins = [source for sources in by_stem.values() if len(sources) > 1 for source in sources]
     if twins:

@@ -13,9 +13,12 @@ class Format(NamedTuple):
     Attributes:
         looks_for: The layout in one line, for the message that none fits.
         lacks: Returns None where a tree has this layout, else what it lacks.
-        read: Returns the data set of a tree that lacks nothing.
+        read: Returns the data set of a tree that lacks nothing. Its second argument says what must not be
+            torn apart: keys of the layout, or a pattern over names; None: as the data say.
+        precedes: Layouts that this one wins over where both fit, because it was written down on purpose.
     """
 
     looks_for: str
     lacks: Callable[[Tree], str | None]
-    read: Callable[[Tree], Dataset]
+    read: Callable[[Tree, str | None], Dataset]
+    precedes: tuple[str, ...] = ()

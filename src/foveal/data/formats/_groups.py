@@ -23,6 +23,9 @@ def read_groups(tree: Tree, names: Sequence[str]) -> tuple[str, ...] | None:
         DataError: `bad_groups`: no such header, a line without group, a picture that is not there or that is
             in two groups.
     """
+    for found in (*tree.files, *tree.passed_over):
+        if found.lower() == GROUPS and (found != GROUPS or found in tree.passed_over):
+            raise _bad(tree, f"{found!r} is not used, because it is no regular file of exactly that name")
     if GROUPS not in tree.files:
         return None
     text = tree.read(GROUPS, at_most=_MOST_BYTES).decode("utf-8-sig", "surrogateescape")

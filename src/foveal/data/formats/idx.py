@@ -16,6 +16,7 @@ import numpy as np
 from foveal.core.errors import DataError
 from foveal.data.dataset import Dataset, UInt8
 from foveal.data.formats._format import Format
+from foveal.data.formats._group_keys import by_name
 from foveal.data.pictures import RawPicture
 from foveal.data.tree import Tree, parents
 
@@ -73,7 +74,7 @@ def _folder(tree: Tree) -> str:
     return folders[0]
 
 
-def _read(tree: Tree) -> Dataset:
+def _read(tree: Tree, group: str | None) -> Dataset:
     found = _found(tree)
     class_file = _class_file(tree, _folder(tree))
     parts = [_part(tree, found, split) for split in ("train", "test") if (split, "images") in found]
@@ -85,16 +86,18 @@ def _read(tree: Tree) -> Dataset:
         which = int(np.searchsorted(offsets, i, side="right")) - 1
         return RawPicture(parts[which].images[i - offsets[which]])
 
+    sources = tuple(f"{part.name}#{i}" for part in parts for i in range(len(part.images)))
     table = np.zeros(256, dtype=np.int64)
     table[list(index)] = list(index.values())
     return Dataset(
         format="idx",
         path=tree.path,
         classes=classes,
-        sources=tuple(f"{part.name}#{i}" for part in parts for i in range(len(part.images))),
+        sources=sources,
         labels=np.concatenate([table[part.labels] for part in parts]),
         splits=tuple(part.split for part in parts for _ in range(len(part.images))),
         read=read,
+        groups=None if group is None else by_name(group, sources, tree.path),
         folders={p.split: tuple(classes[index[int(n)]] for n in np.unique(p.labels)) for p in parts},
         ignored=tuple(n for n in tree.files if n not in found.values() and n != class_file),
     )

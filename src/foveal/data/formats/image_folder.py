@@ -11,21 +11,16 @@ from foveal.core.text import printable
 from foveal.data.dataset import Dataset
 from foveal.data.decode import LIMITS
 from foveal.data.formats._format import Format
+from foveal.data.formats._group_keys import by_name
 from foveal.data.formats._groups import GROUPS, read_groups
+from foveal.data.formats._splits import ORDER, SPLITS
 from foveal.data.pictures import FilePicture
 from foveal.data.suffixes import is_picture
 from foveal.data.tree import Tree, below
 
-_SPLITS = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-}
-_ORDER = ("train", "val", "test")
+_MOSTLY = 0.95  # share of pictures with a twin from where on the twins are something else than pictures
+_LOSSY = (".jpg", ".jpeg")
+_MASKS = (".png", ".bmp", ".gif")
 
 
 class _Row(NamedTuple):
@@ -53,7 +48,7 @@ def _unwrapped(tree: Tree) -> Tree:
         tops = {name.partition("/")[0] for name in tree.files if is_picture(name)}
         top = next(iter(tops), "")
         holds_pictures = any(name.count("/") == 1 and is_picture(name) for name in tree.files)
-        if len(tops) != 1 or top not in tree.folders or top.lower() in _SPLITS or holds_pictures:
+        if len(tops) != 1 or top not in tree.folders or top.lower() in SPLITS or holds_pictures:
             break
         tree = below(tree, top)
     return tree
@@ -66,7 +61,7 @@ def _split_folders(tree: Tree) -> dict[str, str]:
         DataError: `ambiguous_layout`: two folders for one split, or splits mixed with other folders.
     """
     tops = [name for name in tree.folders if "/" not in name]
-    splits = {name: _SPLITS[name.lower()] for name in tops if name.lower() in _SPLITS}
+    splits = {name: SPLITS[name.lower()] for name in tops if name.lower() in SPLITS}
     filled = {name.partition("/")[0] for name in tree.files if "/" in name and is_picture(name)}
     others = sorted(filled - set(splits))
     direct = {name.partition("/")[0] for name in tree.files if name.count("/") == 1 and is_picture(name)}
@@ -99,7 +94,7 @@ def _class_folders(tree: Tree, splits: dict[str, str]) -> dict[str, tuple[str, .
             found[""].add(_nfc(top))
         elif top in splits and rest and "/" not in rest:
             found[splits[top]].add(_nfc(rest))
-    return {split: tuple(sorted(found[split])) for split in (*_ORDER, "") if split in found}
+    return {split: tuple(sorted(found[split])) for split in (*ORDER, "") if split in found}
 
 
 def _rows(tree: Tree, splits: dict[str, str]) -> Iterable[_Row]:
@@ -115,16 +110,42 @@ def _nfc(name: str) -> str:
     return unicodedata.normalize("NFC", printable(name))
 
 
-def _read(tree: Tree) -> Dataset:
+def _companions(names: list[str]) -> frozenset[str]:
+    """Return the pictures that only accompany others: nearly every name is there as JPEG and once more.
+
+    So masks are laid out, and converted copies; a few twins among many pictures may be anything.
+    """
+    by_stem: dict[str, list[str]] = {}
+    for name in names:
+        stem, _, suffix = name.rpartition(".")
+        by_stem.setdefault(stem, []).append(f".{suffix.lower()}")
+    paired = {
+        stem
+        for stem, suffixes in by_stem.items()
+        if not set(_LOSSY).isdisjoint(suffixes) and not set(_MASKS).isdisjoint(suffixes)
+    }
+    if len(paired) < max(2, _MOSTLY * len(by_stem)):
+        return frozenset()
+    return frozenset(
+        name
+        for name in names
+        if name.rpartition(".")[0] in paired and f".{name.rpartition('.')[2].lower()}" in _MASKS
+    )
+
+
+def _read(tree: Tree, group: str | None) -> Dataset:
     tree = _unwrapped(tree)
     splits = _split_folders(tree)
     folders = _class_folders(tree, splits)
-    rank = {split: place for place, split in enumerate((*_ORDER, ""))}
-    rows = sorted(_rows(tree, splits), key=lambda row: (rank[row.split], row.label, row.name))
+    rank = {split: place for place, split in enumerate((*ORDER, ""))}
+    laid_out = list(_rows(tree, splits))
+    companions = _companions([row.name for row in laid_out])
+    kept = (row for row in laid_out if row.name not in companions)
+    rows = sorted(kept, key=lambda row: (rank[row.split], row.label, row.name))
     classes = tuple(sorted({name for names in folders.values() for name in names}))
     index = {name: label for label, name in enumerate(classes)}
     names = [row.name for row in rows]
-    taken = {*names, GROUPS}
+    taken = {*names, *companions, GROUPS}
     return Dataset(
         format="image_folder",
         path=tree.path,
@@ -133,8 +154,9 @@ def _read(tree: Tree) -> Dataset:
         labels=np.array([index[row.label] for row in rows], dtype=np.int64),
         splits=tuple(row.split for row in rows),
         read=lambda i: FilePicture(tree.read(names[i], at_most=LIMITS.content_bytes)),
-        groups=read_groups(tree, names),
+        groups=read_groups(tree, names) if group is None else by_name(group, names, tree.path),
         folders=folders,
+        companions=tuple(sorted(map(printable, companions))),
         ignored=tuple(printable(name) for name in (*tree.files, *tree.passed_over) if name not in taken),
     )
 

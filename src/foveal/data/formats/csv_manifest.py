@@ -1,0 +1,183 @@
+"""A table that names each picture and its class: `path,label[,split][,group]`, as CSV or TSV."""
+
+import csv
+import io
+import unicodedata
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from foveal.core.errors import DataError, ImageError
+from foveal.core.text import printable
+from foveal.data.dataset import Dataset
+from foveal.data.decode import LIMITS
+from foveal.data.formats._format import Format
+from foveal.data.formats._group_keys import chosen, joined
+from foveal.data.formats._groups import GROUPS
+from foveal.data.formats._splits import ORDER, SPLITS
+from foveal.data.pictures import FilePicture
+from foveal.data.tree import Tree
+
+_SUFFIXES = (".csv", ".tsv")
+_NEEDED = ("path", "label")
+_MOST_BYTES = 2**28
+_HEAD_BYTES = 2**16
+
+
+class _Row(NamedTuple):
+    line: int
+    values: dict[str, str]
+
+
+def _candidates(tree: Tree) -> list[str]:
+    """Return the tables at the root whose first line names a path and a label."""
+    names = [
+        name for name in tree.files if name.lower().endswith(_SUFFIXES) and "/" not in name and name != GROUPS
+    ]
+    return [name for name in names if set(_NEEDED) <= set(_header(tree, name))]
+
+
+def _header(tree: Tree, name: str) -> list[str]:
+    first = _decoded(tree.fetch(name, _HEAD_BYTES)).partition("\n")[0]
+    try:
+        return [cell.strip() for cell in next(csv.reader([first], delimiter=_delimiter(name, first)), [])]
+    except csv.Error:
+        return []
+
+
+def _decoded(content: bytes) -> str:
+    return content.decode("utf-8-sig", "surrogateescape")
+
+
+def _delimiter(name: str, first_line: str) -> str:
+    """Return what separates the columns: spreadsheets of half the world write semicolons."""
+    if name.lower().endswith(".tsv"):
+        return "\t"
+    return max(",;\t", key=first_line.count)
+
+
+def _lacks(tree: Tree) -> str | None:
+    return None if _candidates(tree) else "no .csv or .tsv whose first line has the columns path and label"
+
+
+def _read(tree: Tree, group: str | None) -> Dataset:
+    names = _candidates(tree)
+    if len(names) > 1:
+        raise DataError(
+            f"{tree.path} holds several manifests: {', '.join(names[:5])}",
+            code="ambiguous_layout",
+            hint=f"name the one you mean, for example {tree.path / names[0]}",
+            path=tree.path,
+        )
+    manifest = names[0]
+    columns, rows = _rows(tree, manifest)
+    rows.sort(key=lambda row: (ORDER.index(row.values["split"]) if row.values["split"] else 0, *_place(row)))
+    classes = tuple(sorted({row.values["label"] for row in rows}))
+    index = {name: label for label, name in enumerate(classes)}
+    paths = [row.values["path"] for row in rows]
+    sources = tuple(map(printable, paths))
+    values = {name: [row.values[name] for row in rows] for name in columns}
+    keys = chosen(group, [name for name in columns if name not in ("path", "split")], tree.path)
+    taken = {*paths, manifest}
+    return Dataset(
+        format="csv_manifest",
+        path=tree.path,
+        classes=classes,
+        sources=sources,
+        labels=np.array([index[row.values["label"]] for row in rows], dtype=np.int64),
+        splits=tuple(row.values["split"] for row in rows),
+        read=lambda i: _picture(tree, paths[i]),
+        groups=joined(values, keys, sources),
+        grouped_by=keys,
+        not_grouped_by=tuple(name for name in columns if name not in (*_NEEDED, "split", *keys)),
+        folders=_folders(rows),
+        ignored=tuple(printable(name) for name in (*tree.files, *tree.passed_over) if name not in taken),
+    )
+
+
+def _picture(tree: Tree, path: str) -> FilePicture:
+    if tree.kind in ("zip", "tar") and path not in tree.files:
+        raise ImageError(f"{tree.path} has no {path!r}", code="io_error", path=path)
+    return FilePicture(tree.read(path, at_most=LIMITS.content_bytes))
+
+
+def _place(row: _Row) -> tuple[str, str]:
+    return row.values["label"], row.values["path"]
+
+
+def _folders(rows: Sequence[_Row]) -> dict[str, tuple[str, ...]]:
+    """Return the classes of each split, all of one split where there is none."""
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        found.setdefault(row.values["split"], set()).add(row.values["label"])
+    return {split: tuple(sorted(found[split])) for split in (*ORDER, "") if split in found}
+
+
+def _rows(tree: Tree, name: str) -> tuple[list[str], list[_Row]]:
+    """Return the columns and every row with all of them, checked; without a column split, it is empty."""
+    text = _decoded(tree.read(name, at_most=_MOST_BYTES))
+    if len(text) > _MOST_BYTES:
+        raise _bad(tree, name, 1, f"it is longer than {_MOST_BYTES} bytes")
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(name, text.partition("\n")[0]))
+    columns: list[str] = []
+    rows: list[_Row] = []
+    seen: dict[str, int] = {}
+    try:
+        for cells in reader:
+            if not columns:
+                columns = [cell.strip() for cell in cells]
+                _check_columns(tree, name, columns)
+            elif any(cell.strip() for cell in cells):
+                row = _row(tree, name, reader.line_num, columns, cells)
+                first = seen.setdefault(row.values["path"], row.line)
+                if first != row.line:
+                    raise _bad(tree, name, row.line, f"{row.values['path']!r} is on line {first}, too")
+                rows.append(row)
+    except csv.Error as error:
+        raise _bad(tree, name, reader.line_num, str(error)) from error
+    parts = {row.values["split"] for row in rows}
+    if "" in parts and len(parts) > 1:
+        line = next(row.line for row in rows if not row.values["split"])
+        raise _bad(tree, name, line, "it has no split, but other lines have one")
+    return columns, rows
+
+
+def _check_columns(tree: Tree, name: str, columns: Sequence[str]) -> None:
+    twice = [column for column in columns if columns.count(column) > 1]
+    if twice:
+        raise _bad(tree, name, 1, f"the column {twice[0]!r} is there twice")
+
+
+def _row(tree: Tree, name: str, line: int, columns: Sequence[str], cells: Sequence[str]) -> _Row:
+    if len(cells) != len(columns):
+        raise _bad(tree, name, line, f"{len(cells)} cells under {len(columns)} columns")
+    values = {column: cell.strip() for column, cell in zip(columns, cells, strict=True)}
+    path = values["path"].replace("\\", "/").removeprefix("./")
+    if not path or path.startswith("/") or ".." in path.split("/") or "\0" in path or ":" in path[:2]:
+        raise _bad(tree, name, line, f"{values['path']!r} is no path below the manifest's folder")
+    label = unicodedata.normalize("NFC", printable(values["label"]))
+    if not label:
+        raise _bad(tree, name, line, f"{path!r} has no label")
+    split = values.get("split", "")
+    if split and split.lower() not in SPLITS:
+        raise _bad(tree, name, line, f"{split!r} is no split; there are {', '.join(SPLITS)}")
+    known = {"path": path, "label": label, "split": SPLITS[split.lower()] if split else ""}
+    return _Row(line, {**values, **known})
+
+
+def _bad(tree: Tree, name: str, line: int, why: str) -> DataError:
+    return DataError(
+        f"{tree.path}: {printable(name)}, line {line}: {why}",
+        code="bad_manifest",
+        hint="the first line is path,label and perhaps split and group; then a line per picture",
+        path=tree.path,
+    )
+
+
+csv_manifest = Format(
+    looks_for="a .csv or .tsv with the columns path, label and perhaps split, group",
+    lacks=_lacks,
+    read=_read,
+    precedes=("image_folder",),
+)

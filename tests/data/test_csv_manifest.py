@@ -1,0 +1,160 @@
+"""data.formats.csv_manifest: a table says what is what; its mistakes are named by line."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from foveal.core.errors import DataError, UsageError
+from foveal.data import inventory as inventories
+from foveal.data import opening
+from foveal.data import split as splits
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Twelve pictures in a folder whose subfolders are no classes."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "shots").mkdir()
+    for number in range(12):
+        pixels = rng.integers(0, 256, (12, 12, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "shots" / f"{number:02}.png")
+    return tmp_path
+
+
+def manifest(folder: Path, *lines: str, name: str = "parts.csv", encoding: str = "utf-8") -> Path:
+    (folder / name).write_text("\n".join(lines) + "\n", encoding=encoding)
+    return folder
+
+
+def rows(extra: str = "") -> list[str]:
+    return [f"shots/{i:02}.png,{'dent' if i % 2 else 'ok'}{extra.format(i=i)}" for i in range(12)]
+
+
+def test_labels_are_those_of_the_table_and_not_of_the_folders(folder: Path) -> None:
+    dataset = opening.open(manifest(folder, "path,label", *rows()))
+
+    assert (dataset.format, dataset.classes, len(dataset)) == ("csv_manifest", ("dent", "ok"), 12)
+    assert {dataset.sources[i]: dataset.classes[k] for i, k in enumerate(dataset.labels)}[
+        "shots/03.png"
+    ] == "dent"
+    assert inventories.take(dataset).readable.all()
+
+
+def test_the_table_may_be_named_itself(folder: Path) -> None:
+    manifest(folder, "path,label", *rows())
+    manifest(folder, "path,label", *rows()[:4], name="few.csv")
+
+    assert len(opening.open(folder / "few.csv")) == 4
+    assert inventories.take(opening.open(folder / "few.csv")).readable.all()
+    with pytest.raises(DataError, match=r"several manifests: few\.csv, parts\.csv"):
+        opening.open(folder)
+
+
+@pytest.mark.parametrize(
+    ("lines", "name", "encoding"),
+    [
+        (["path;label", "shots/00.png;ok", "shots/01.png;dent, deep"], "a.csv", "utf-8-sig"),
+        (["path\tlabel", "shots/00.png\tok", "shots/01.png\tdent, deep"], "a.tsv", "utf-8"),
+        (["label,path", "ok,shots/00.png", '"dent, deep",.\\shots\\01.png'], "a.csv", "utf-8"),
+    ],
+)
+def test_tables_of_spreadsheets_are_read(folder: Path, lines: list[str], name: str, encoding: str) -> None:
+    dataset = opening.open(manifest(folder, *lines, name=name, encoding=encoding))
+
+    assert dataset.classes == ("dent, deep", "ok")
+    assert sorted(dataset.sources) == ["shots/00.png", "shots/01.png"]
+
+
+def test_splits_and_groups_are_columns(folder: Path) -> None:
+    lines = [f"{row},{'Testing' if i >= 8 else 'train'},p{i // 4}" for i, row in enumerate(rows())]
+
+    dataset = opening.open(manifest(folder, "path,label,split,part", *lines), group="part")
+
+    assert [dataset.splits.count(name) for name in ("train", "test")] == [8, 4]
+    assert dataset.grouped_by == ("part",)
+    assert set(dataset.groups or ()) == {"group p0", "group p1", "group p2"}
+    with pytest.raises(UsageError, match="has no 'nix'"):
+        opening.open(folder, group="nix")
+
+
+def test_no_group_is_torn_apart_and_without_the_column_some_are(folder: Path) -> None:
+    lines = [f"{row},{i // 3}" for i, row in enumerate(rows())]
+    manifest(folder, "path,label,group", *lines)
+
+    def torn(dataset) -> int:
+        place = {int(source[6:8]) // 3: set() for source in dataset.sources}
+        split = splits.make(dataset, inventories.take(dataset), seed=0)
+        for role in splits.ROLES:
+            for i in split.role(role):
+                place[int(dataset.sources[i][6:8]) // 3].add(role)
+        return sum(len(roles) > 1 for roles in place.values())
+
+    assert torn(opening.open(folder)) == 0
+    manifest(folder, "path,label,nothing", *lines)
+    assert torn(opening.open(folder)) > 0
+
+
+def test_a_picture_that_is_not_there_is_one_that_cannot_be_read(folder: Path) -> None:
+    dataset = opening.open(manifest(folder, "path,label", *rows(), "shots/99.png,ok"))
+
+    errors = [error for error in inventories.take(dataset).error if error]
+
+    assert [error.code for error in errors] == ["io_error"]
+
+
+def test_the_same_inside_a_zip(folder: Path, tmp_path: Path) -> None:
+    manifest(folder, "path,label", *rows(), "shots/99.png,ok")
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for path in [folder / "parts.csv", *(folder / "shots").iterdir()]:
+            archive.write(path, path.relative_to(folder))
+
+    dataset = opening.open(tmp_path / "all.zip")
+
+    assert dataset.format == "csv_manifest"
+    assert inventories.take(dataset).readable.sum() == 12
+
+
+def test_a_table_wins_over_class_folders_and_names_what_it_leaves_out(folder: Path) -> None:
+    dataset = opening.open(manifest(folder, "path,label", *rows()[:3]))
+
+    assert dataset.format == "csv_manifest"
+    assert "shots/05.png" in dataset.ignored
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("../secret.png,ok", "no path below"),
+        ("/etc/passwd,ok", "no path below"),
+        ("C:/x.png,ok", "no path below"),
+        (",ok", "no path below"),
+        ("shots/00.png,", "has no label"),
+        ("shots/00.png", "1 cells under 2 columns"),
+        ("shots/01.png,ok", "is on line 2, too"),
+    ],
+)
+def test_a_mistake_is_named_with_its_line(folder: Path, line: str, said: str) -> None:
+    with pytest.raises(DataError, match=rf"line 3: .*{said}") as caught:
+        opening.open(manifest(folder, "path,label", "shots/01.png,dent", line))
+
+    assert caught.value.code == "bad_manifest"
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (["path,label,split", "shots/00.png,ok,later"], "'later' is no split"),
+        (["path,label,split", "shots/00.png,ok,train", "shots/01.png,ok,"], "other lines have one"),
+        (["path,label,label", "shots/00.png,ok,ok"], "there twice"),
+    ],
+)
+def test_a_table_that_contradicts_itself_is_refused(folder: Path, lines: list[str], said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        opening.open(manifest(folder, *lines))
+
+
+def test_a_table_of_something_else_is_no_manifest(folder: Path) -> None:
+    assert opening.open(manifest(folder, "name,price", "x,3")).format == "image_folder"

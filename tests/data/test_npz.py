@@ -1,0 +1,191 @@
+"""data.formats.npz: arrays as pictures, files as splits, groups from keys, and hostile files refused."""
+
+import io
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from foveal.core.errors import DataError, UsageError
+from foveal.data import inventory as inventories
+from foveal.data import opening
+from foveal.data import split as splits
+
+RNG = np.random.default_rng(0)
+
+
+def pictures(n: int = 12, side: int = 8, channels: int = 3):
+    return RNG.integers(0, 256, (n, side, side, channels), dtype=np.uint8)
+
+
+def write(folder: Path, name: str = "set.npz", **arrays) -> Path:
+    folder.mkdir(exist_ok=True)
+    np.savez(folder / name, **arrays)
+    return folder / name
+
+
+def test_pictures_labels_and_names_are_those_of_the_arrays(tmp_path: Path) -> None:
+    images, labels = pictures(), np.arange(12) % 3
+    write(tmp_path, images=images, labels=labels, class_names=np.array(["a", "b", "c", "never"]))
+
+    dataset = opening.open(tmp_path)
+
+    assert (dataset.format, dataset.classes, dataset.split_names) == ("npz", ("a", "b", "c", "never"), ())
+    assert np.array_equal(dataset.labels, labels)
+    assert all(np.array_equal(dataset[i].picture.decode(3), images[i]) for i in range(12))
+    assert dataset.sources[5] == "set.npz#5"
+
+
+def test_files_are_splits_by_a_word_of_their_name(tmp_path: Path) -> None:
+    for name, count in (("mini_train.npz", 6), ("mini-test.npz", 4), ("mini.VAL.npz", 2)):
+        write(tmp_path, name, images=pictures(count), labels=np.zeros(count, int))
+
+    dataset = opening.open(tmp_path)
+
+    assert [dataset.splits.count(name) for name in ("train", "val", "test")] == [6, 2, 4]
+    assert len(opening.open(tmp_path / "mini-test.npz")) == 4
+
+
+def test_one_file_may_hold_all_splits_as_keras_has_them(tmp_path: Path) -> None:
+    grey = pictures(channels=1)[..., 0]
+    write(
+        tmp_path,
+        x_train=grey[:8],
+        y_train=np.arange(8)[:, None] % 2,
+        x_test=grey[8:],
+        y_test=np.arange(4) % 2,
+    )
+
+    dataset = opening.open(tmp_path / "set.npz")
+
+    assert dataset.split_names == ("train", "test")
+    assert dataset[0].picture.header().channels == 1
+    assert dataset.labels.tolist() == [0, 1] * 6
+
+
+def test_labels_may_be_names(tmp_path: Path) -> None:
+    write(tmp_path, images=pictures(3), labels=np.array(["dent", "ok", "dent"]))
+
+    dataset = opening.open(tmp_path)
+
+    assert dataset.classes == ("dent", "ok")
+    assert dataset.labels.tolist() == [0, 1, 0]
+
+
+def test_column_order_and_strings_of_other_kinds_are_read_alike(tmp_path: Path) -> None:
+    images = pictures(6)
+    write(tmp_path, images=np.asfortranarray(images), labels=np.array([b"x", b"y"] * 3))
+
+    dataset = opening.open(tmp_path)
+
+    assert dataset.classes == ("x", "y")
+    assert all(np.array_equal(dataset[i].picture.decode(3), images[i]) for i in range(6))
+
+
+def test_a_known_key_keeps_together_without_being_asked_and_keys_may_be_joined(tmp_path: Path) -> None:
+    track, labels = np.arange(12) // 4, np.arange(12) % 2
+    write(tmp_path, images=pictures(), labels=labels, track=track, lux=np.arange(12))
+
+    plain, both = opening.open(tmp_path), opening.open(tmp_path, group="labels+track")
+
+    assert (plain.grouped_by, plain.not_grouped_by) == (("track",), ("lux",))
+    assert len(set(plain.groups or ())) == 3
+    assert len(set(both.groups or ())) == 6
+    with pytest.raises(UsageError, match="has no 'nix' to group by; it has: 'labels', 'track', 'lux'"):
+        opening.open(tmp_path, group="nix")
+
+
+@pytest.mark.parametrize("group", [None, "labels+track"])
+def test_frames_of_one_sign_never_cross_a_split(shared: Path, group: str | None) -> None:
+    dataset = opening.open(shared / "data" / "gtsrb", group=group)
+    arrays = np.load(shared / "data" / "gtsrb" / "gtsrb32_train.npz")
+    sign = list(zip(arrays["labels"].tolist(), arrays["track"].tolist(), strict=True))
+
+    for seed in range(3):
+        split = splits.make(dataset, inventories.take(dataset), seed=seed)
+
+        sides = [{sign[i] for i in part.tolist() if i < len(sign)} for part in (split.fit, split.calib)]
+        assert sides[0]
+        assert sides[1]
+        assert not sides[0] & sides[1]
+        assert {dataset.splits[i] for i in split.test} == {"test"}
+
+
+def evil(dtype: str, shape: tuple[int, ...], body: bytes) -> bytes:
+    header = f"{{'descr': {dtype!r}, 'fortran_order': False, 'shape': {shape!r}, }}".encode()
+    header += b" " * (63 - (10 + len(header)) % 64) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + body
+
+
+def packed(folder: Path, **members: bytes) -> Path:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(f"{name}.npy", content)
+    (folder / "set.npz").write_bytes(file.getvalue())
+    return folder
+
+
+LABELS = evil("<i8", (2,), bytes(16))
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        ({"images": evil("|O", (2,), pickle.dumps([1, 2])), "labels": LABELS}, "Python objects"),
+        ({"images": evil("|u1", (2, 999, 999, 3), b"xx"), "labels": LABELS}, "announces"),
+        ({"images": evil("<f4", (2, 1, 1, 1), bytes(8)), "labels": LABELS}, "float32, not uint8"),
+        ({"images": evil("|u1", (2, 3, 8, 8), bytes(384)), "labels": LABELS}, "channels first"),
+        ({"images": evil("|u1", (2, 2, 2, 40), bytes(320)), "labels": LABELS}, "40 channels"),
+        ({"images": evil("|u1", (2, 0, 4), b""), "labels": LABELS}, "shape"),
+        ({"images": b"no array", "labels": LABELS}, "is no array"),
+        ({"labels": LABELS}, "no array 'images'; it has labels"),
+        ({"images": evil("|u1", (2, 1, 1), bytes(2))}, "no array 'labels'"),
+        ({"images": evil("|u1", (2, 1, 1), bytes(2)), "labels": evil("<f8", (2,), bytes(16))}, "labels are"),
+    ],
+)
+def test_what_is_no_labelled_picture_is_refused_and_nothing_is_unpickled(
+    tmp_path: Path, members, said: str
+) -> None:
+    with pytest.raises(DataError, match=said) as caught:
+        opening.open(packed(tmp_path, **members))
+
+    assert caught.value.code == "bad_npz"
+
+
+def test_counts_that_differ_and_labels_without_name_are_refused(tmp_path: Path) -> None:
+    write(tmp_path, images=pictures(3), labels=np.arange(2))
+    with pytest.raises(DataError, match="3 pictures and 2 labels"):
+        opening.open(tmp_path)
+    write(tmp_path, images=pictures(3), labels=np.arange(3), class_names=np.array(["a", "b"]))
+    with pytest.raises(DataError, match="label 2 has no name"):
+        opening.open(tmp_path)
+
+
+def test_files_that_could_be_the_same_split_are_refused(tmp_path: Path) -> None:
+    for name in ("a_train.npz", "b_train.npz"):
+        write(tmp_path, name, images=pictures(2), labels=np.arange(2))
+
+    with pytest.raises(DataError, match="several files for train"):
+        opening.open(tmp_path)
+
+
+def test_a_bomb_is_refused_before_it_fills_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from foveal.data.formats import npz as module
+
+    monkeypatch.setattr(module, "_MOST_BYTES", 100_000)
+
+    with pytest.raises(DataError, match="more than"):
+        opening.open(packed(tmp_path, images=evil("|u1", (2, 1000, 1000), bytes(2_000_000)), labels=LABELS))
+
+
+def test_a_cut_file_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, images=pictures(), labels=np.arange(12))
+    path.write_bytes(path.read_bytes()[:-200])
+
+    with pytest.raises(DataError, match="cannot be read"):
+        opening.open(path)
