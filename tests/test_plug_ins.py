@@ -29,9 +29,12 @@ from foveal.perturb import corruptions
 from foveal.train import augment, objectives
 from foveal.train.objective import Batch, Objective
 
-FOLDERS = [augment, checks, cli, corruptions, engines, formats, metrics, models]
+GROUPS = {name: importlib.import_module(f"foveal.cli.{name}") for name in catalog.folders(cli)}
+FOLDERS = [augment, checks, cli, corruptions, engines, formats, metrics, models, *GROUPS.values()]
 FILES = [(folder, name) for folder in FOLDERS for name in catalog.names(folder)]
-COMMANDS = catalog.names(cli)
+# Each command with the words it is called by; a folder of commands has one page for all of them.
+COMMANDS = [(name,) for name in catalog.names(cli)]
+COMMANDS += [(group, name) for group, folder in GROUPS.items() for name in catalog.names(folder)]
 ON_ANSWERS = [
     name
     for name in catalog.names(metrics)
@@ -171,39 +174,39 @@ def test_objective_has_the_face_that_the_loop_calls(name: str) -> None:
     assert issubclass(objective, torch.nn.Module)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_command_explains_itself(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run([name.replace("_", "-"), "--help"]) == 0
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_command_explains_itself(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*(word.replace("_", "-") for word in words), "--help"]) == 0
 
     told = capsys.readouterr().out
     assert "Usage: foveal" in told
     assert "Exit codes:" in told
 
 
-def options(name: str) -> list[str]:
+def options(words: tuple[str, ...]) -> list[str]:
     app = typer.Typer(add_completion=False)
-    app.command()(catalog.find(cli, name))
+    app.command()(catalog.find(GROUPS[words[0]] if len(words) > 1 else cli, words[-1]))
     parameters = typer.main.get_command(app).params
     return [max(p.opts, key=len) for p in parameters if p.param_type_name == "option" and p.name != "help"]
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_command_has_a_page_that_explains_every_option(name: str, project: Path) -> None:
-    page = (project / "docs" / "commands" / f"{name}.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_command_has_a_page_that_explains_every_option(words: tuple[str, ...], project: Path) -> None:
+    page = (project / "docs" / "commands" / f"{words[0]}.md").read_text(encoding="utf-8")
 
     explained = set(re.findall(r"`(--[\w-]+)", page))
-    assert explained >= set(options(name))
+    assert explained >= set(options(words))
 
 
 def test_there_is_no_page_without_a_command(project: Path) -> None:
     pages = {page.stem for page in (project / "docs" / "commands").glob("*.md")}
 
-    assert pages - set(COMMANDS) <= {"README"}
+    assert pages - {words[0] for words in COMMANDS} <= {"README"}
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_command_can_be_asked_for_json(name: str) -> None:
-    assert "--json" in options(name)
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_command_can_be_asked_for_json(words: tuple[str, ...]) -> None:
+    assert "--json" in options(words)
 
 
 def test_dataset_is_what_every_format_returns() -> None:

@@ -11,8 +11,10 @@ from sklearn.datasets import load_digits
 
 from foveal import data
 from foveal.core.errors import NotFoundError, UnknownNameError, WriteError
+from foveal.flows import _sample_sets
 from foveal.flows import demo as flow
-from foveal.flows.demo import demo, lay_out
+from foveal.flows._sample_sets import lay_out
+from foveal.flows.demo import demo
 from foveal.train.recipe import Recipe
 
 
@@ -28,7 +30,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for name, array in ((f"{split}-images-idx3-ubyte", images), (f"{split}-labels-idx1-ubyte", labels)):
             head = struct.pack(f">2xBB{array.ndim}I", 8, array.ndim, *array.shape)
             (folder / f"{name}.gz").write_bytes(gzip.compress(head + array.tobytes(), mtime=0))
-    monkeypatch.setattr(flow, "FASHION_MNIST", folder)
+    monkeypatch.setattr(_sample_sets, "FASHION_MNIST", folder)
     return folder
 
 
@@ -95,12 +97,12 @@ def test_file_in_the_way_is_refused(tmp_path: Path, installed: Path) -> None:
 
 
 def test_unknown_name_is_refused_with_a_guess(tmp_path: Path) -> None:
-    with pytest.raises(UnknownNameError, match=r"demo has no 'digit'; did you mean 'digits'\?"):
+    with pytest.raises(UnknownNameError, match=r"data has no 'digit'; did you mean 'digits'\?"):
         lay_out("digit", tmp_path / "x")
 
 
 def test_missing_fashion_mnist_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flow, "FASHION_MNIST", tmp_path / "nowhere")
+    monkeypatch.setattr(_sample_sets, "FASHION_MNIST", tmp_path / "nowhere")
 
     with pytest.raises(NotFoundError, match="Fashion-MNIST is not installed at") as caught:
         lay_out("fashion-mnist", tmp_path / "x")
@@ -126,7 +128,7 @@ def test_default_is_the_first_that_is_here_and_short(
         return flow.TrainResult(tmp_path, None, None, {"schema": "foveal.train/1", "ok": True}, None)
 
     if not has_fashion:
-        monkeypatch.setattr(flow, "FASHION_MNIST", tmp_path / "nowhere")
+        monkeypatch.setattr(_sample_sets, "FASHION_MNIST", tmp_path / "nowhere")
     monkeypatch.setattr(flow, "train", train)
     monkeypatch.chdir(tmp_path)
 

@@ -1,13 +1,14 @@
 """Find the command, run it, and turn every way it can end into the contract's exit code."""
 
 import errno
+import importlib
 import io
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any, NoReturn
 
 import typer
@@ -35,19 +36,35 @@ class _Terminated(BaseException):
 
 
 class _Commands(TyperGroup):
-    """The commands of this folder; only the one that runs is imported."""
+    """The commands of this folder; only the one that runs is imported. A folder in it is a group of them."""
+
+    folder = cli
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return [name.replace("_", "-") for name in catalog.names(cli)]
+        names = catalog.names(self.folder) + catalog.folders(self.folder)
+        return sorted(name.replace("_", "-") for name in names)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> TyperCommand | TyperGroup | None:
+        name = cmd_name.replace("-", "_")
+        if name in catalog.folders(self.folder):
+            return _group(cmd_name, importlib.import_module(f"{self.folder.__name__}.{name}"))
         if cmd_name not in self.list_commands(ctx):
             return None
         app = typer.Typer(add_completion=False, rich_markup_mode=None)
-        name = cmd_name.replace("-", "_")
-        app.command(cmd_name, epilog=_EPILOG)(catalog.find(cli, name))
+        app.command(cmd_name, epilog=_EPILOG)(catalog.find(self.folder, name))
         command = typer.main.get_command(app)
         return command if isinstance(command, TyperCommand) else None
+
+
+def _group(name: str, inside: ModuleType) -> TyperGroup:
+    """Return the commands of a folder as one command that has them as words."""
+
+    class Group(_Commands):
+        folder = inside
+
+    app = typer.Typer(name=name, cls=Group, add_completion=False, rich_markup_mode=None, help=inside.__doc__)
+    app.callback(epilog=_EPILOG)(lambda: None)
+    return typer.main.get_group(app)
 
 
 _app = typer.Typer(

@@ -10,7 +10,12 @@ from foveal.core.errors import UnknownNameError
 
 def names(folder: ModuleType) -> list[str]:
     """List what `folder` offers, without importing any of it; files that start with `_` are not offered."""
-    return sorted(m.name for m in pkgutil.iter_modules(folder.__path__) if m.name[0] != "_")
+    return sorted(m.name for m in pkgutil.iter_modules(folder.__path__) if m.name[0] != "_" and not m.ispkg)
+
+
+def folders(folder: ModuleType) -> list[str]:
+    """List the folders inside `folder`, each with plug-ins of its own, without importing any."""
+    return sorted(m.name for m in pkgutil.iter_modules(folder.__path__) if m.name[0] != "_" and m.ispkg)
 
 
 def find(folder: ModuleType, name: str) -> Any:

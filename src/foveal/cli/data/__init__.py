@@ -1,0 +1,1 @@
+"""Get small real data sets, write data in another layout, and look at data."""

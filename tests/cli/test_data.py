@@ -1,0 +1,64 @@
+"""`foveal data get|convert|show`: words, documents and exit codes."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from foveal.cli import _main
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    images = np.random.default_rng(0).integers(0, 256, (12, 10, 10, 3), dtype=np.uint8)
+    np.savez(tmp_path / "set.npz", images=images, labels=np.arange(12) % 2, track=np.arange(12) // 3)
+    return tmp_path / "set.npz"
+
+
+def run(*arguments: object) -> int:
+    return _main.run(["data", *map(str, arguments)])
+
+
+def test_get_lists_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("get", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["schema"], document["action"]) == ("foveal.data/1", "get")
+    assert {row["name"] for row in document["offered"]} == {"digits", "fashion-mnist"}
+    assert run("get") == 0
+    assert "fashion-mnist" in capsys.readouterr().out
+
+
+def test_convert_and_show(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("convert", source, tmp_path / "out", "--to", "image_folder", "--json", "-q") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["images"], document["groups"], document["splits"]) == (12, 4, {"": 12})
+    assert run("show", tmp_path / "out", "--out", tmp_path / "page.html", "--json", "-q") == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert [row["images"] for row in shown["per_class"]] == [6, 6]
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.count('src="data:image/') == 12
+    assert "http" not in page.replace("http-equiv", "")
+    assert run("show", tmp_path / "out") == 0
+    assert "12 pictures of 2 classes in image_folder" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        ([], 2, "Missing command"),
+        (["fetch"], 2, "No such command 'fetch'"),
+        (["get", "nothing"], 2, "data has no 'nothing'"),
+        (["convert", "gone", "x", "--to", "npz"], 66, "does not exist"),
+        (["convert", "set.npz", "x", "--to", "zip"], 2, "has no 'zip'"),
+        (["convert", "set.npz", "x", "--to", "npz", "--group", "nix"], 2, "has no 'nix'"),
+        (["show", "set.npz", "--out", "set.npz"], 73, "only read"),
+    ],
+)
+def test_mistakes_are_told(
+    source: Path, capsys: pytest.CaptureFixture[str], monkeypatch, arguments: list[str], code: int, said: str
+) -> None:
+    monkeypatch.chdir(source.parent)
+
+    assert run(*arguments) == code
+    assert said in capsys.readouterr().err
