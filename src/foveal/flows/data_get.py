@@ -96,7 +96,7 @@ def _downloaded(address: str, progress: Progress) -> bytes:
             raise
         if isinstance(error, urllib.error.HTTPError):
             error.close()  # it is also the answer, with a socket
-        reason = getattr(error, "reason", None) or error
+        reason = error if isinstance(error, urllib.error.HTTPError) else getattr(error, "reason", error)
         raise TemporaryError(
             f"cannot download {address}: {reason}",
             hint="try again later, or take digits, which needs no network: foveal data get digits",
