@@ -57,15 +57,24 @@ def near_duplicates(dataset: Dataset, clusters: Sequence[Cluster], parts: Sequen
         )
 
 
-def label_suspects(dataset: Dataset, rows: Sequence[int], images: int) -> Iterator[Finding]:
-    """Yield one warning for all doubtful labels, the most doubtful as examples."""
+def label_suspects(
+    dataset: Dataset, rows: Sequence[int], *, images: int, accuracy: float
+) -> Iterator[Finding]:
+    """Yield one warning for all doubtful labels, the most doubtful as examples.
+
+    Args:
+        dataset: Names.
+        rows: Pictures with doubtful labels.
+        images: How many were looked at.
+        accuracy: Share of the labels that the network which doubts agrees with.
+    """
     if rows:
         yield Finding(
             "label_suspects",
             "warning",
             len(rows),
-            f"{counted(len(rows), 'label')} of {images} that a quickly trained network contradicts with "
-            "confidence. Candidates, the most doubtful first: often the picture is only hard.",
+            f"{counted(len(rows), 'label')} of {images} to look at: a quickly trained network that agrees "
+            f"with {accuracy:.0%} of all labels finds these least likely. Often the picture is only hard.",
             "Look at the first ones (--report, --suspects for a list), and stop where the labels are right.",
             tuple(dataset.sources[i] for i in rows[:EXAMPLES]),
         )

@@ -6,10 +6,11 @@ finer grid (16 × 16) without shading, through 28 windows, so that up to 15 % ma
 
 A correlation alone says little: two boots look more alike than a photo and its small copy. So a pair has to
 be far more alike than pictures of this set are by chance. Their distance (1 - correlation) is compared with
-the distance to the second nearest in a random sample, a picture's neighbourhood (the idea of the ratio
+the distance to one of the nearest in a random sample, a picture's neighbourhood (the idea of the ratio
 test: Lowe, "Distinctive image features from scale-invariant keypoints", 2004, §7.1).
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -47,6 +48,7 @@ _SCALES: tuple[tuple[Window, ...], ...] = (
 _SHADING = 3.0  # thumbnail pixels
 _BLOCK = 256
 _FEWEST_SAMPLED, _MOST_SAMPLED = 64, 1024
+_COPIES = 16  # of one picture, that a set may hold before they count as usual
 
 
 @dataclass(frozen=True)
@@ -165,18 +167,23 @@ def _verified(detail: Float32, queries: Int64, targets: Int64, progress: Progres
 
 
 def _by_chance(plain: Float32) -> Float32:
-    """Return for each picture its correlation with the second most alike in a random sample."""
+    """Return for each picture its correlation with one of the most alike in a random sample.
+
+    Not with the very nearest: they may be copies, too. It is about the 16th nearest of all in small sets and
+    the 64th or later in large ones, so that a picture may be there in as many copies.
+    """
     count = len(plain)
     sampled = min(count, max(_FEWEST_SAMPLED, min(_MOST_SAMPLED, count // 32)))
     rows = stream(0, "by chance", count).choice(count, sampled, replace=False)
     found = np.zeros(count, dtype=np.float32)
     if sampled < 3:
         return found
+    rank = min(sampled - 1, max(2, math.ceil(_COPIES * sampled / count)))
     for start in range(0, count, _BLOCK * 8):
         likeness = plain[start : start + _BLOCK * 8] @ plain[rows].T
         itself = rows[None] == np.arange(start, start + len(likeness))[:, None]
         likeness[itself] = -1
-        found[start : start + len(likeness)] = np.partition(likeness, -2, axis=1)[:, -2]
+        found[start : start + len(likeness)] = np.partition(likeness, -rank, axis=1)[:, -rank]
     return found
 
 
