@@ -1,10 +1,10 @@
-"""What `foveal check` finds of faults that were planted: wrong labels, and copies that are no identical files.
+"""What `foveal check` finds of planted faults: wrong labels, and copies that are no identical files.
 
     python benchmarks/check_planted.py DATA --flips 0.02 --copies 0.02
 
-DATA is a folder with train/ and test/ above the class folders. A copy of it in a temporary folder gets 2 % wrong
-labels in train and as many copies of pictures as 2 %, half of them in the other split: saved again with quality
-50 to 95, resized by 0.5 to 2, cropped by up to 10 %, mirrored, brightened. The real command runs on it.
+DATA is a folder with train/ and test/ above the class folders. A copy of it in a temporary folder gets 2 %
+wrong labels in train and 2 % changed copies of pictures, half of them in the other split: saved again with
+quality 50 to 95, resized by 0.5 to 2, cropped by up to 10 %, mirrored, brightened. The real command runs on it.
 
 Precision of copies: of the pairs with a planted copy, how many were planted. A picture's own near duplicates
 in DATA pair with its copy, too, and count as false alarms; so do the wrong labels that DATA has of its own.

@@ -32,7 +32,7 @@ def planted(tmp_path: Path) -> Path:
 
 
 def plant(root: Path) -> Path:
-    """Write 120 pictures in train and test, among them copies across and within, one of them with two labels."""
+    """Write 120 pictures in train and test, with copies across and within, some with another label."""
     for split, first, count in (("train", 0, 30), ("test", 5000, 10)):
         for channel, name in enumerate(COLORS):
             (root / split / name).mkdir(parents=True)
@@ -125,7 +125,7 @@ def test_classes_are_described(planted: Path) -> None:
 
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory: pytest.TempPathFactory) -> CheckResult:
-    """Check pictures of which three lie in a wrong class, and two in a class of their own; for reading only."""
+    """Check pictures of which three lie in a wrong class, and two in a class of their own."""
     root = plant(tmp_path_factory.mktemp("learned") / "data")
     for number, (true, given) in enumerate([("red", "blue"), ("blue", "green"), ("green", "red")]):
         (root / f"train/{true}/{20 + number}.png").rename(root / f"train/{given}/flipped{number}.png")
