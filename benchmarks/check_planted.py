@@ -4,7 +4,8 @@
 
 DATA is a folder with train/ and test/ above the class folders. A copy of it in a temporary folder gets 2 %
 wrong labels in train and 2 % changed copies of pictures, half of them in the other split: saved again with
-quality 50 to 95, resized by 0.5 to 2, cropped by up to 10 %, mirrored, brightened. The real command runs on it.
+quality 50 to 95, resized by 0.5 to 2, cropped by up to 10 %, mirrored, brightened. The real command runs on
+it.
 
 Precision of copies: of the pairs with a planted copy, how many were planted. A picture's own near duplicates
 in DATA pair with its copy, too, and count as false alarms; so do the wrong labels that DATA has of its own.
@@ -112,7 +113,7 @@ def pairs(document: dict[str, Any]) -> set[Pair]:
 
 
 def share(name: str, hits: int, of: int) -> None:
-    print(f"{name:<44}{clopper_pearson(hits, of) if of else 'nothing there'}")
+    print(f"{name:<50}{clopper_pearson(hits, of) if of else 'nothing there'}")
 
 
 def say_copies(planted: dict[Pair, str], found: set[Pair]) -> None:

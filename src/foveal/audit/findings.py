@@ -88,8 +88,8 @@ def outliers(dataset: Dataset, found: Sequence[Outlier]) -> Iterator[Finding]:
             "blank_images",
             "warning",
             len(blank),
-            f"{counted(len(blank), 'picture')} of nearly one colour: there is nothing to learn from but a label "
-            "to memorize.",
+            f"{counted(len(blank), 'picture')} of nearly one colour: there is nothing to learn from but a "
+            "label to memorize.",
             "Remove them, or find the originals.",
             tuple(dataset.sources[one.row] for one in blank[:EXAMPLES]),
         )
