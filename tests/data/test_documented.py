@@ -8,7 +8,8 @@ IMAGE_ERROR = re.compile(r'ImageError\((?:[^()]|\([^()]*\))*?code="(\w+)"', re.D
 
 
 def test_every_finding_is_documented(project: Path) -> None:
-    checks = (project / "src/foveal/data/checks").glob("*.py")
+    source = project / "src/foveal"
+    checks = [*(source / "data/checks").glob("*.py"), *(source / "audit").glob("*.py")]
     given = {code for file in checks for code in FINDING.findall(file.read_text(encoding="utf-8"))}
     page = (project / "docs/commands/check.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (`.*?) \| (?:error|warning|info) \|", page, flags=re.MULTILINE)

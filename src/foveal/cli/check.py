@@ -7,9 +7,10 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from foveal.cli._frame import Group, Json, Quiet, Seed, Strict, Threads, Verbose, emit
+from foveal.cli._frame import Force, Group, Json, Quiet, Seed, Strict, Threads, Verbose, emit
 from foveal.cli._progress import progress
 from foveal.core.errors import DataError
+from foveal.core.extras import need
 from foveal.core.text import visible
 
 if TYPE_CHECKING:
@@ -28,6 +29,12 @@ def check(
     layout: Annotated[str | None, typer.Option("--format", help="Layout; default: found out.")] = None,
     group: Group = None,
     strict: Strict = False,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="No near duplicates, doubtful labels, outliers, statistics.")
+    ] = False,
+    report: Annotated[Path | None, typer.Option(help="HTML page with the pictures in question.")] = None,
+    suspects: Annotated[Path | None, typer.Option(help="CSV table of doubtful labels.")] = None,
+    force: Force = False,
     seed: Seed = 0,
     threads: Threads = None,
     as_json: Json = False,
@@ -36,11 +43,22 @@ def check(
 ) -> None:
     """Recognize the layout, read every picture, and say what would spoil a result."""
     from foveal.data import opening
-    from foveal.flows.check import check as flow
+    from foveal.flows import check as flow
 
+    if report is not None:
+        need("train", what="the HTML page")
+    for path in (report, suspects):
+        if path is not None:
+            flow.check_page(path, data, force=force)
     with progress(quiet=quiet) as tell:
         dataset = opening.open(data, layout, group)
-        result = flow(dataset, strict=strict, seed=seed, threads=threads, progress=tell)
+        result = flow.check(dataset, fast=fast, seed=seed, threads=threads, progress=tell)
+    if strict:
+        result = result.strictly()
+    if report is not None:
+        flow.write_page(result, report)
+    if suspects is not None:
+        flow.write_suspects(result, suspects)
     emit(
         result.as_json(),
         as_json=as_json,
@@ -50,6 +68,8 @@ def check(
 
 
 def _show(console: Console, result: "CheckResult", *, verbose: bool) -> None:
+    from foveal.flows.check import NOT_ASKED
+
     document = result.as_json()
     splits = ", ".join(f"{name} {count}" for name, count in document["splits"].items())
     console.print(f"[bold]{escape(visible(document['path']))}[/bold] ({document['format']})")
@@ -59,6 +79,10 @@ def _show(console: Console, result: "CheckResult", *, verbose: bool) -> None:
         console.print(f"training would use {roles}")
     for finding in result.findings:
         _show_finding(console, finding, most=len(finding.examples) if verbose else _EXAMPLES)
+    for skipped in document["skipped"]:
+        if skipped["reason"] != NOT_ASKED:
+            console.print(f"\nskipped {skipped['check']}: {escape(visible(skipped['reason']))}")
+            console.print(f"  → {escape(visible(skipped['hint']))}")
     if not result.findings:
         console.print("[green]nothing found that would spoil a result[/green]")
     elif not result.ok:

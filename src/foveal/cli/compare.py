@@ -44,7 +44,7 @@ def compare(
 ) -> None:
     """Compare recognizers on the same pictures: exact paired test, speed, size, robustness."""
     from foveal.flows import compare as flow
-    from foveal.flows.evaluate import check_page
+    from foveal.flows._page import check_page
 
     *models, data = paths
     if len(models) < 2:

@@ -1,5 +1,7 @@
 """What would spoil a result, found in the data before any time is spent on training."""
 
+from collections.abc import Iterable
+
 from foveal.core import catalog
 from foveal.core.types import Finding
 from foveal.data import checks
@@ -21,4 +23,9 @@ def check(dataset: Dataset, inventory: Inventory, split: Split | None = None) ->
     found: list[Finding] = []
     for name in catalog.names(checks):
         found += catalog.find(checks, name)(dataset, inventory, split)
+    return by_severity(found)
+
+
+def by_severity(found: Iterable[Finding]) -> list[Finding]:
+    """Return findings with the worst first, otherwise in their order."""
     return sorted(found, key=lambda finding: _SEVERITIES.index(finding.severity))

@@ -1,7 +1,7 @@
 """One full pass over a data set's pictures: every file is read, hashed and decoded once."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -12,12 +12,13 @@ from foveal.core.errors import ImageError
 from foveal.core.machine import usable_cpus
 from foveal.core.parallel import in_order
 from foveal.core.progress import Progress, silent
-from foveal.data.dataset import Dataset, content_hash
+from foveal.data.dataset import Dataset, UInt8, content_hash
 from foveal.data.decode import LIMITS
 from foveal.data.fingerprint import fingerprint
 from foveal.data.sizing import evenly_spaced, suggest_channels
 from foveal.data.store import StoreWriter
 
+Look = Callable[[int, UInt8], None]
 _CHUNK = 64
 _REPORT_SECONDS = 0.25
 # Where a second thread begins to pay. Measured on two cores, in µs per JPEG with one thread and with two:
@@ -68,6 +69,7 @@ def take(
     dataset: Dataset,
     *,
     store: StoreWriter | None = None,
+    look: Look | None = None,
     threads: int | None = None,
     progress: Progress = silent,
 ) -> Inventory:
@@ -76,6 +78,8 @@ def take(
     Args:
         dataset: Where the pictures are.
         store: Filled, in the same pass, with the pixels at model size; the caller seals it.
+        look: Called, in the same pass, with the index and the pixels of each readable picture, from
+            several threads.
         threads: At most so many decode at once; None means all processors we may use.
         progress: Told a few times a second.
 
@@ -84,8 +88,10 @@ def take(
     """
     channels = store.preprocess.channels if store else suggest_channels(dataset)
 
+    looks = [one for one in (store and store.put, look) if one]
+
     def look_at(indices: range) -> list[_Row]:
-        return [_look(dataset, index, channels, store) for index in indices]
+        return [_look(dataset, index, channels, looks) for index in indices]
 
     rows: list[_Row] = []
     said = time.monotonic()
@@ -120,7 +126,7 @@ def _hash(dataset: Dataset, index: int) -> str:
     return content_hash(content) if len(content) <= LIMITS.content_bytes else ""
 
 
-def _look(dataset: Dataset, index: int, channels: int, store: StoreWriter | None) -> _Row:
+def _look(dataset: Dataset, index: int, channels: int, looks: Sequence[Look]) -> _Row:
     sha256 = ""
     try:
         picture = dataset.read(index)
@@ -128,8 +134,8 @@ def _look(dataset: Dataset, index: int, channels: int, store: StoreWriter | None
         if len(content) <= LIMITS.content_bytes:
             sha256 = content_hash(content)
         header, pixels = picture.examine(channels)
-        if store is not None:
-            store.put(index, pixels)
+        for look in looks:
+            look(index, pixels)
     except ImageError as error:
         # A copy: the original's traceback and causes would keep the picture's bytes alive.
         plain = ImageError(error.message, code=error.code, hint=error.hint, path=error.path)

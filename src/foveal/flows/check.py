@@ -1,17 +1,28 @@
 """`foveal check`: recognize the layout, read every file, say what would spoil a result."""
 
+import csv
+import io
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
+from foveal.core import files
+from foveal.core.errors import ImageError
 from foveal.core.progress import Progress, silent
 from foveal.core.types import Finding
 from foveal.data import inventory as inventories
 from foveal.data import split as splits
-from foveal.data.check import check as findings_in
-from foveal.data.dataset import Dataset
+from foveal.data.check import by_severity
+from foveal.data.check import check as structural
+from foveal.data.dataset import Dataset, UInt8
 from foveal.data.inventory import Inventory
 from foveal.data.split import Split
+from foveal.data.store import StoreWriter
+from foveal.flows._audit import NOT_ASKED as NOT_ASKED
+from foveal.flows._audit import Audit, Seen, audit, look, nothing_asked, parts
+from foveal.flows._doubts import room_to_learn
+from foveal.flows._page import check_page as check_page
 
 SCHEMA = "foveal.check/1"
 
@@ -24,13 +35,15 @@ class CheckResult:
         dataset: As it was opened.
         inventory: The full pass over its pictures.
         split: The roles training would use; None where there is nothing to train on.
+        audit: What statistics say of it.
         findings: The worst first.
-        ok: No error; under `strict` no warning either.
+        ok: No error; what `strictly` returns has no warning either.
     """
 
     dataset: Dataset = field(repr=False)
     inventory: Inventory = field(repr=False)
     split: Split | None = field(repr=False)
+    audit: Audit = field(repr=False)
     findings: tuple[Finding, ...]
     ok: bool
 
@@ -49,13 +62,32 @@ class CheckResult:
             "roles": {} if self.split is None else {r: len(self.split.role(r)) for r in splits.ROLES},
             "findings": [{**asdict(f), "examples": list(f.examples)} for f in self.findings],
             "fingerprint": self.inventory.fingerprint,
+            **self.audit.as_json(self.dataset, self.parts),
         }
+
+    def pixels(self, source: str) -> UInt8 | None:
+        """Return a picture by its name, uint8 (H, W, C); None where it can no longer be read."""
+        try:
+            picture = self.dataset.read(self.dataset.sources.index(source))
+            return picture.decode(picture.header().channels)
+        except ImageError:
+            return None
+
+    def strictly(self) -> "CheckResult":
+        """Return the same with warnings counted as errors."""
+        clean = not any(finding.severity == "warning" for finding in self.findings)
+        return replace(self, ok=self.ok and clean)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """For each picture the split it lies in, or the role that training would give it."""
+        return parts(self.dataset, self.split)
 
 
 def check(
     dataset: Dataset,
     *,
-    strict: bool = False,
+    fast: bool = False,
     seed: int = 0,
     threads: int | None = None,
     progress: Progress = silent,
@@ -64,15 +96,53 @@ def check(
 
     Args:
         dataset: As `data.open` returned it.
-        strict: Warnings count as errors.
+        fast: Leave out near duplicates, doubtful labels, outliers and class statistics.
         seed: What training would be started with: decides which pictures are carved from train.
         threads: At most so many decode at once.
         progress: Told a few times a second.
     """
-    inventory = inventories.take(dataset, threads=threads, progress=progress)
-    trainable = splits.can_train(dataset, inventory)
-    split = splits.make(dataset, inventory, seed=seed) if trainable else None
-    found = findings_in(dataset, inventory, split)
-    stopping = ("error", "warning") if strict else ("error",)
-    ok = not any(finding.severity in stopping for finding in found)
-    return CheckResult(dataset, inventory, split, tuple(found), ok)
+    if fast:
+        inventory = inventories.take(dataset, threads=threads, progress=progress)
+        split = _split(dataset, inventory, seed)
+        audited = nothing_asked()
+    else:
+        with room_to_learn(dataset) as room:
+            store = room if isinstance(room, StoreWriter) else None
+            inventory, glances = look(dataset, store, threads=threads, progress=progress)
+            split = _split(dataset, inventory, seed)
+            images = room.images if isinstance(room, StoreWriter) else room
+            seen = Seen(dataset, inventory, split, glances, images)
+            audited = audit(seen, seed=seed, threads=threads, progress=progress)
+    found = by_severity([*structural(dataset, inventory, split), *audited.findings])
+    ok = not any(finding.severity == "error" for finding in found)
+    return CheckResult(dataset, inventory, split, audited, tuple(found), ok)
+
+
+def _split(dataset: Dataset, inventory: Inventory, seed: int) -> Split | None:
+    return splits.make(dataset, inventory, seed=seed) if splits.can_train(dataset, inventory) else None
+
+
+def write_suspects(result: CheckResult, path: Path) -> None:
+    """Write the doubtful labels as a CSV table: source, label, suggested, confidence.
+
+    Raises:
+        WriteError: It cannot be written.
+    """
+    rows = result.as_json()["label_suspects"]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ["source", "label", "suggested", "confidence"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    files.write_text(path, text.getvalue())
+
+
+def write_page(result: CheckResult, path: Path) -> None:
+    """Write the check as one HTML page with the pictures in question; it holds the user's pictures.
+
+    Raises:
+        MissingExtraError: The page needs the `train` extra.
+        WriteError: It cannot be written.
+    """
+    from foveal.report.check_page import check_page as page
+
+    files.write_text(path, page(result.as_json(), read=result.pixels))

@@ -1,13 +1,12 @@
 """Measure a bundle, or the bundle of a run, on data, and show what was found."""
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from foveal.bundle.locate import locate
 from foveal.bundle.predictor import Predictor
-from foveal.core import files, runs
-from foveal.core.errors import ImageError, WriteError
+from foveal.core import files
+from foveal.core.errors import ImageError
 from foveal.core.progress import Progress, silent
 from foveal.data import opening
 from foveal.data.dataset import UInt8
@@ -16,6 +15,7 @@ from foveal.evaluate.document import Report
 from foveal.evaluate.held_out import HeldOut
 from foveal.evaluate.reporting import report
 from foveal.flows._held_out import choose
+from foveal.flows._page import check_page as check_page
 
 
 @dataclass(frozen=True)
@@ -60,21 +60,6 @@ def evaluate(
     found = report(predictor, chosen.held_out, seed=seed, threads=threads, progress=progress)
     provenance = {**found.provenance, "unseen": chosen.unseen}
     return Evaluated(replace(found, bundle=str(bundle), provenance=provenance), chosen.held_out)
-
-
-def check_page(path: Path, data: str | Path, *, force: bool) -> None:
-    """Refuse, before any work, a page that could not be written afterwards.
-
-    Raises:
-        WriteError: Something is there and `force` is off, there is no such folder, or it is in the data.
-    """
-    runs.keep_apart(path, Path(data))
-    if files.is_there(path) and not force:
-        raise WriteError(f"{path} is there already", hint="choose another name, or --force", path=path)
-    if not files.is_there(path.parent) or not path.parent.is_dir():
-        raise WriteError(f"there is no folder {path.parent}", path=path)
-    if len(os.fsencode(path.name)) > files.NAME_BYTES:
-        raise WriteError(f"{path.name[:20]}… is too long a name for a file", path=path)
 
 
 def write_page(evaluated: Evaluated, path: Path) -> None:

@@ -12,7 +12,7 @@ from foveal.core.errors import UsageError
 from foveal.data.dataset import UInt8
 from foveal.report.tables import thinned
 
-_LARGEST = 256  # pixels on the longer side; a report is looked at, not measured
+LARGEST = 256  # pixels on the longer side; a report is looked at, not measured
 _SMALL = 96  # up to here every pixel is kept as it is, and shown as a square
 _CLASSES, _PICTURES, _BYTES = 400, 800, 12_000_000  # of a gallery; a browser should open it at once
 
@@ -93,12 +93,13 @@ def _room(embedded: Sequence[Sequence[Embedded]]) -> bool:
     return count <= _PICTURES and count * per_picture <= _BYTES
 
 
-def embed(pixels: UInt8) -> Embedded:
+def embed(pixels: UInt8, *, longest: int = LARGEST) -> Embedded:
     """Return a picture for the page.
 
     Args:
         pixels: uint8 (H, W, C) with C = 1 (grey) or 3 (RGB); of two channels the first is shown, of
             more than three the first three.
+        longest: Its longer side on the page, in pixels, at most.
 
     Raises:
         UsageError: Another dtype or rank, or no pixels.
@@ -107,7 +108,7 @@ def embed(pixels: UInt8) -> Embedded:
         raise UsageError(f"need uint8 pixels (H, W, C); got {pixels.dtype} {pixels.shape}")
     shown = pixels[:, :, :3] if pixels.shape[2] >= 3 else pixels[:, :, 0]
     image = Image.fromarray(np.ascontiguousarray(shown))
-    image.thumbnail((_LARGEST, _LARGEST))
+    image.thumbnail((longest, longest))
     small = max(image.size) <= _SMALL
     content = io.BytesIO()
     if small:

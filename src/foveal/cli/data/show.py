@@ -28,7 +28,7 @@ def show(
     """Count the pictures of every class and split, and show some of each."""
     from foveal.data import opening
     from foveal.flows import data_show as flow
-    from foveal.flows.evaluate import check_page
+    from foveal.flows._page import check_page
 
     if out is not None:
         need("train", what="the HTML page")

@@ -1,0 +1,22 @@
+"""A file that a command writes for people beside its result."""
+
+import os
+from pathlib import Path
+
+from foveal.core import files, runs
+from foveal.core.errors import WriteError
+
+
+def check_page(path: Path, data: str | Path, *, force: bool) -> None:
+    """Refuse, before any work, a page that could not be written afterwards.
+
+    Raises:
+        WriteError: Something is there and `force` is off, there is no such folder, or it is in the data.
+    """
+    runs.keep_apart(path, Path(data))
+    if files.is_there(path) and not force:
+        raise WriteError(f"{path} is there already", hint="choose another name, or --force", path=path)
+    if not files.is_there(path.parent) or not path.parent.is_dir():
+        raise WriteError(f"there is no folder {path.parent}", path=path)
+    if len(os.fsencode(path.name)) > files.NAME_BYTES:
+        raise WriteError(f"{path.name[:20]}… is too long a name for a file", path=path)

@@ -1,0 +1,40 @@
+"""Where a plan's training starts: the network with its initial weights, inside its objective."""
+
+import torch
+
+from foveal import models
+from foveal.core.random import seed_for
+from foveal.data.preprocess import Preprocess
+from foveal.data.sizing import evenly_spaced
+from foveal.tasks import recognizer as recognizers
+from foveal.tasks.classify import learn
+from foveal.train.loop import Examples
+from foveal.train.objectives.supervised import Supervised
+from foveal.train.plan import Plan
+
+_SHOWN_PIXELS = 512 * 32**2  # of training images, before the first step; at most 512 images
+
+
+def start(plan: Plan, examples: Examples, preprocess: Preprocess, *, classes: int) -> Supervised:
+    """Return the objective of a plan with its initial weights: a pure function of plan and data.
+
+    Args:
+        plan: All choices.
+        examples: What is trained on; the network may look at a few of the pictures before the first step.
+        preprocess: Gives the normalization.
+        classes: K.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(plan.seed, "weights"))
+        network = recognizers.build(plan.model, plan.arguments)
+    if isinstance(network, models.LearnsFromImages):
+        count = max(32, min(512, _SHOWN_PIXELS // preprocess.size**2))
+        shown = examples.images[examples.indices[evenly_spaced(len(examples), at_most=count)]]
+        network.learn_from(learn.normalize(torch.from_numpy(shown), preprocess))
+    return Supervised(
+        network,
+        classes=classes,
+        preprocess=preprocess,
+        augmentation=plan.augmentation,
+        label_smoothing=plan.label_smoothing,
+    )

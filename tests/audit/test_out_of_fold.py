@@ -1,0 +1,91 @@
+"""audit.out_of_fold: no picture's own label has a part in its answer, and units stay whole."""
+
+import numpy as np
+import pytest
+
+from foveal.audit.out_of_fold import FOLDS, deal, out_of_fold
+from foveal.core.progress import silent
+from foveal.train.loop import Examples
+
+
+def colored(count: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return pictures (M, 16, 16, 3) of three classes, each with a brighter channel, and their labels."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 3, count)
+    images = rng.integers(0, 160, (count, 16, 16, 3))
+    images[np.arange(count), :, :, labels] += 60
+    return images.astype(np.uint8), labels
+
+
+@pytest.fixture(scope="module")
+def asked():
+    images, labels = colored(240)
+    wrong = labels.copy()
+    wrong[:12] = (wrong[:12] + 1) % 3
+    indices = np.arange(10, 240)
+    examples = Examples(images, wrong, indices)
+    told = []
+    answers = out_of_fold(
+        examples,
+        classes=3,
+        seed=0,
+        threads=1,
+        progress=lambda stage, done, total, note="": told.append((done, total)),
+    )
+    return answers, labels[indices], told
+
+
+def test_answers_are_right_where_the_given_label_is_wrong(asked) -> None:
+    answers, truth, _ = asked
+
+    assert answers.probabilities.shape == (230, 3)
+    np.testing.assert_allclose(answers.probabilities.sum(axis=1), 1, atol=1e-5)
+    assert (answers.probabilities.argmax(axis=1) == truth).mean() > 0.9
+    assert (answers.probabilities.argmax(axis=1) == truth)[:2].all(), "their labels were flipped"
+
+
+def test_the_embedding_has_length_1_and_keeps_classes_together(asked) -> None:
+    answers, truth, _ = asked
+
+    likeness = answers.embedding @ answers.embedding.T
+    np.testing.assert_allclose(np.diag(likeness), 1, atol=1e-4)
+    same = truth[:, None] == truth
+    assert likeness[same].mean() > likeness[~same].mean() + 0.1
+
+
+def test_progress_runs_to_the_end_once(asked) -> None:
+    told = asked[2]
+
+    assert told[-1][0] == told[-1][1]
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+
+
+def test_the_same_seed_gives_the_same_answers() -> None:
+    images, labels = colored(60)
+    examples = Examples(images, labels, np.arange(60))
+
+    one, other = (
+        out_of_fold(examples, classes=3, seed=3, threads=1, progress=silent).probabilities.argmax(1)
+        for _ in range(2)
+    )
+
+    assert np.array_equal(one, other)
+
+
+def test_units_stay_whole_and_classes_are_spread() -> None:
+    labels = np.repeat([0, 1], 90)
+    units = np.arange(180) // 3
+    examples = Examples(np.zeros((180, 16, 16, 3), dtype=np.uint8), labels, np.arange(180), units)
+
+    folds = deal(examples, seed=0)
+
+    assert all(len(np.unique(folds[units == unit])) == 1 for unit in range(60))
+    for label in (0, 1):
+        assert np.bincount(folds[labels == label], minlength=FOLDS).tolist() == [30, 30, 30]
+    assert not np.array_equal(folds, deal(examples, seed=1))
+
+
+def test_classes_of_one_picture_do_not_all_come_into_one_fold() -> None:
+    examples = Examples(np.zeros((30, 16, 16, 3), dtype=np.uint8), np.arange(30), np.arange(30))
+
+    assert np.bincount(deal(examples, seed=0), minlength=FOLDS).tolist() == [10, 10, 10]
