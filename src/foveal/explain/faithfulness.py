@@ -66,13 +66,13 @@ def faithfulness(runs: Runs, image: UInt8, heatmap: NDArray[np.floating], index:
     """
     check_picture(image)
     behind, size = backdrop(image), len(image)
-    order = np.argsort(-grid.enlarged(heatmap, size, size), axis=None, kind="stable")
-    cuts = [round(step * order.size / STEPS) for step in range(STEPS + 1)]
+    cuts = [round(step * size * size / STEPS) for step in range(STEPS + 1)]
+    ordered = _order(heatmap, size, size * size)
 
     def exchanged(bottom: UInt8, top: UInt8) -> Iterator[UInt8]:
         for cut in cuts:
             picture = bottom.copy()
-            rows, columns = np.unravel_index(order[:cut], (size, size))
+            rows, columns = (places[:cut] for places in ordered)
             picture[rows, columns] = top[rows, columns]
             yield picture
 
@@ -81,6 +81,19 @@ def faithfulness(runs: Runs, image: UInt8, heatmap: NDArray[np.floating], index:
         for layers in ((image, behind), (behind, image))
     )
     return Faithfulness(deletion, insertion)
+
+
+def without_peak(image: UInt8, heatmap: NDArray[np.floating]) -> UInt8:
+    """Return the picture with the most important tenth of it hidden, uint8 (size, size, channels).
+
+    Args:
+        image: uint8 (size, size, channels).
+        heatmap: (h, w), larger is more important.
+    """
+    hidden = image.copy()
+    rows, columns = _order(heatmap, len(image), round(PEAK_SHARE * len(image) ** 2))
+    hidden[rows, columns] = backdrop(image)[rows, columns]
+    return hidden
 
 
 def by_chance(
@@ -97,6 +110,13 @@ def by_chance(
     """
     rng = stream(seed, "random maps")
     return tuple(faithfulness(runs, image, _random(rng), index) for _ in range(maps))
+
+
+def _order(heatmap: NDArray[np.floating], size: int, count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return rows and columns of the first `count` pixels in the order of a map."""
+    order = np.argsort(-grid.enlarged(heatmap, size, size), axis=None, kind="stable")
+    rows, columns = np.unravel_index(order[:count], (size, size))
+    return rows, columns
 
 
 def _random(rng: np.random.Generator) -> Float32:

@@ -1,7 +1,8 @@
 """The training pictures that a recognizer takes for most alike: nearest in its last features."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,27 @@ class Neighbour:
 
     index: int
     similarity: float
+
+
+@dataclass(frozen=True)
+class NearPicture:
+    """A training picture that a network takes for like another, ready to be shown.
+
+    Attributes:
+        source: Its name.
+        label: Its class.
+        similarity: Cosine of the angle between the features, -1 to 1.
+        image: At model size, uint8 (size, size, channels).
+    """
+
+    source: str
+    label: str
+    similarity: float
+    image: NDArray[np.uint8] = field(repr=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return an entry of the document's `nearest`."""
+        return {"source": self.source, "label": self.label, "similarity": self.similarity}
 
 
 def nearest(

@@ -18,6 +18,7 @@ _HUE = (300.0, 460.0)  # degrees in OKLab: violet, red, yellow
 _CHROMA = 0.13
 _VEIL = 0.85  # how much of the picture the strongest colour covers
 _RAMP = 256
+_TILE = 48  # pixels along each side of a filter's map
 _LUMA = (0.299, 0.587, 0.114)
 
 
@@ -48,26 +49,20 @@ def shares(heatmap: NDArray[np.floating]) -> NDArray[np.float64]:
     return positive / largest if largest > 0 else positive
 
 
-def answers(maps: NDArray[np.floating], *, columns: int = 8) -> UInt8:
-    """Return maps of one size side by side in the colours of the ramp, uint8 (rows · h, columns · w, 3).
+def filters(maps: NDArray[np.floating]) -> UInt8:
+    """Return maps of one size side by side in the colours of the ramp, uint8 (50, 50 · F, 3).
 
-    Each is drawn in shares of its own largest value; a thin line parts them.
+    Each is drawn in shares of its own largest value; thin dark lines part them.
 
     Args:
         maps: (F, h, w), F ≥ 1.
-        columns: Maps beside each other.
     """
     tiles = []
     for one in maps:
-        tile = ramp()[(shares(one) * (_RAMP - 1)).round().astype(np.int64)]
-        tiles.append(np.asarray(Image.fromarray(tile).resize((48, 48), Image.Resampling.NEAREST)))
-    blank = np.zeros_like(tiles[0])
-    rows = []
-    for start in range(0, len(tiles), columns):
-        line = tiles[start : start + columns]
-        line += [blank] * (columns - len(line)) if start else []
-        rows.append(np.concatenate([np.pad(tile, ((1, 1), (1, 1), (0, 0))) for tile in line], axis=1))
-    return np.concatenate(rows, axis=0)
+        tile = Image.fromarray(ramp()[(shares(one) * (_RAMP - 1)).round().astype(np.int64)])
+        enlarged = np.asarray(tile.resize((_TILE, _TILE), Image.Resampling.NEAREST))
+        tiles.append(np.pad(enlarged, ((1, 1), (1, 1), (0, 0))))
+    return np.concatenate(tiles, axis=1)
 
 
 def ramp() -> UInt8:

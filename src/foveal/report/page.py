@@ -57,7 +57,7 @@ def refusal_page(parity: Mapping[str, Any], limit: float, *, history: Sequence[R
         limit: Largest difference that is allowed.
         history: Rows of `history.jsonl`.
     """
-    page = _templates().get_template("refusal.html.j2")
+    page = templates().get_template("refusal.html.j2")
     return page.render(
         name="The export was refused",
         parity=parity,
@@ -74,7 +74,7 @@ def _page(
     gallery: Sequence[ClassPictures],
     pictures: Mapping[str, UInt8],
 ) -> str:
-    page = _templates().get_template("page.html.j2")
+    page = templates().get_template("page.html.j2")
     return page.render(
         name=_name(document["bundle"]),
         document=document,
@@ -103,7 +103,8 @@ def _on_one_line(value: object) -> object:
 
 
 @cache
-def _templates() -> jinja2.Environment:
+def templates() -> jinja2.Environment:
+    """Return what makes pages; every page of foveal comes from here, escaped and on its own."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("foveal.report"),
         autoescape=True,  # class and file names are the user's and may hold markup
@@ -118,5 +119,6 @@ def _templates() -> jinja2.Environment:
         "measured": words.measured,
         "few": thinned,
         "inline": lambda drawing: Markup(inline(drawing)),
+        "capitalize_first": lambda text: text[:1].upper() + text[1:],
     }
     return environment
