@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -23,10 +23,12 @@ class Layer:
 
     Attributes:
         name: As in `named_modules`.
+        title: What a person is told; of a depth the part that learns, where an activation follows it.
         shape: Without the batch: (C, H, W), (tokens, D) or (D,).
     """
 
     name: str
+    title: str
     shape: tuple[int, ...]
 
     @property
@@ -48,22 +50,28 @@ def layers(recognizer: Recognizer) -> list[Layer]:
     with outputs_of(recognizer.network, names) as outputs, torch.no_grad():
         recognizer.network.eval()(network_input(recognizer, _blank(size, channels)))
         for name, output in outputs.items():
-            found[name] = Layer(name, tuple(output.shape[1:]))
+            found[name] = Layer(name, name, tuple(output.shape[1:]))
     return list(found.values())
 
 
 def depths(recognizer: Recognizer) -> list[Layer]:
     """Return at most 12 layers from the picture to the answer that are worth comparing, the first first.
 
-    These are the network's own parts, where a `Sequential` stands for the parts in it. Left out is what gives
-    the logits, and what has no weights of its own or only factors per channel: activations, norms, dropout.
+    These are the network's own parts that learn, where a `Sequential` stands for its parts, each with the
+    norm and the activation that follow it. Left out is what gives the logits.
     """
     after = {layer.name: layer for layer in layers(recognizer)}
     modules = dict(recognizer.network.named_modules())
-    parts = [name for name in _parts(recognizer.network) if name in after and _learns(modules[name])]
-    ordered = [name for name in after if name in parts]
-    inner = [name for name in ordered if after[name].shape != (len(recognizer.classes),)]
-    return [after[inner[place]] for place in evenly_spaced(len(inner), at_most=_MOST)]
+    parts = set(_parts(recognizer.network))
+    found: list[Layer] = []
+    for name, layer in after.items():
+        if name not in parts or layer.shape == (len(recognizer.classes),):
+            continue
+        if _learns(modules[name]):
+            found.append(layer)
+        elif found and layer.shape == found[-1].shape:
+            found[-1] = replace(layer, title=found[-1].title)
+    return [found[place] for place in evenly_spaced(len(found), at_most=_MOST)]
 
 
 def last_spatial(recognizer: Recognizer) -> Layer:

@@ -31,7 +31,7 @@ class Probe:
     """What a linear classifier reads off at one depth.
 
     Attributes:
-        layer: Name of the module; `pixels` is the picture itself.
+        layer: The part that has learned; `pixels` is the picture itself.
         depth: 0 for the pixels, then counted.
         shape: What comes out there for a picture.
         features: How many numbers the classifier was given.
@@ -73,7 +73,7 @@ def probes(recognizer: Recognizer, *, fit: Labelled, test: Labelled) -> list[Pro
     found = depths(recognizer)
     known, asked = (features(recognizer, part.images, found) for part in (fit, test))
     size, channels = recognizer.preprocess.size, recognizer.preprocess.channels
-    places = [(PIXELS, "", (channels, size, size)), *((one.name, one.name, one.shape) for one in found)]
+    places = [(PIXELS, "", (channels, size, size)), *((one.title, one.name, one.shape) for one in found)]
     results = []
     for depth, (title, name, shape) in enumerate(places):
         answers = linear_answers(known[name], fit.labels, asked[name], classes=len(recognizer.classes))

@@ -138,6 +138,6 @@ def _shown(
 def _rows(found: "Sequence[FeatureMaps]") -> list[tuple[str, str, tuple[int, ...], Embedded]]:
     """Return name, shape, filters and drawing of each depth."""
     return [
-        (one.layer.name, "×".join(map(str, one.layer.shape)), one.filters, embed(filters(one.maps)))
+        (one.layer.title, "×".join(map(str, one.layer.shape)), one.filters, embed(filters(one.maps)))
         for one in found
     ]
