@@ -65,7 +65,11 @@ def explain(
     question = flow.Question(method, about, layer, most, seed, threads)
     with progress(quiet=quiet) as tell:
         explained = flow.explain(
-            model, _inputs.paths(inputs or []), data=data, question=question, progress=tell
+            model,
+            _inputs.paths(inputs) if inputs else None,
+            data=data,
+            question=question,
+            progress=tell,
         )
     drawn = _drawn_maps.write_maps(explained, out) if out is not None else []
     document = explained.as_json(drawn=drawn) | {"report": None, "out": None if out is None else str(out)}

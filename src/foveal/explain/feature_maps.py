@@ -1,6 +1,7 @@
 """Which filters of each depth answer most to a picture, and where."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 
@@ -22,6 +23,10 @@ class FeatureMaps:
     layer: Layer
     filters: tuple[int, ...]
     maps: Float32 = field(repr=False)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return an entry of the document's `features`."""
+        return {"layer": self.layer.title, "shape": list(self.layer.shape), "filters": list(self.filters)}
 
 
 @torch.no_grad()

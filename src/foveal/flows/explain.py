@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from foveal.bundle.predictor import Unreadable
-from foveal.core.errors import UnknownNameError, UsageError
+from foveal.core.errors import NotFoundError, UnknownNameError, UsageError
 from foveal.core.progress import Progress, silent
 from foveal.explain import explanation as explaining
 from foveal.explain.explanation import Asked, Explanation
@@ -114,6 +114,10 @@ class Explained:
             ],
             "probes": [one.as_json() for one in self.inside.probes],
             "sanity": [one.as_json() for one in self.inside.sanity],
+            "features": [
+                {"source": source, "depths": [one.as_json() for one in found]}
+                for source, found in self.inside.features.items()
+            ],
             "neighbours": [
                 {"source": source, "nearest": [one.as_json() for one in near]}
                 for source, near in self.inside.neighbours.items()
@@ -124,7 +128,7 @@ class Explained:
 
 def explain(
     model: str | Path,
-    inputs: Iterable[str] = (),
+    inputs: Iterable[str] | None = None,
     *,
     data: str | Path | None = None,
     question: Question | None = None,
@@ -134,14 +138,14 @@ def explain(
 
     Args:
         model: A bundle, or a run folder, which also holds the network.
-        inputs: Pictures. Without any, the most confident mistakes and some right answers on the part of the
-            data that was not learned from.
+        inputs: Pictures. None: the most confident mistakes and some right answers on the part of the data
+            that was not learned from.
         data: The training data, for probes and neighbours; of other data only pictures are taken.
         question: What is wanted; None: all defaults.
         progress: Told about every stage.
 
     Raises:
-        NotFoundError: No such model or data.
+        NotFoundError: No such model or data, or the inputs name no picture.
         BundleError: The bundle is not to be trusted.
         DataError: The data do not fit the recognizer.
         UnknownNameError: No such method, class or layer.
@@ -154,19 +158,7 @@ def explain(
         raise UnknownNameError("the recognizer", question.about, classes)
     method = choose_method(subject, question.method, layer=question.layer, seed=question.seed)
     parts = None if data is None else _asked.parts(subject.bundle, subject.predictor, data, progress=progress)
-    asked, failed, more = _asked.named(subject.predictor, inputs, most=question.most)
-    if not asked and not failed:
-        if parts is None:
-            raise UsageError(
-                "there is no picture to explain", code="empty", hint="name pictures, or --data DATA"
-            )
-        asked = _asked.telling(
-            subject.predictor,
-            parts.unseen,
-            most=question.most,
-            threads=question.threads,
-            progress=progress,
-        )
+    asked, failed, more = _pictures(subject, inputs, parts, question, progress)
     found = tuple(_explanations(subject, method, asked, question, progress))
     inside = _inside(subject, found, parts, question, progress)
     skipped = list(inside.skipped)
@@ -175,6 +167,27 @@ def explain(
     return Explained(
         subject.bundle, subject.predictor.digest, method, found, tuple(failed), inside, tuple(skipped)
     )
+
+
+def _pictures(
+    subject: Subject,
+    inputs: Iterable[str] | None,
+    parts: "_asked.Parts | None",
+    question: Question,
+    progress: Progress,
+) -> tuple[list[Asked], list[Unreadable], int]:
+    """Return the pictures to explain, those that cannot be used, and how many there are beyond `most`."""
+    if inputs is not None:
+        named = _asked.named(subject.predictor, inputs, most=question.most)
+        if not named[0] and not named[1]:
+            raise NotFoundError("the inputs name no picture", hint="name files, folders or a pattern")
+        return named
+    if parts is None:
+        raise UsageError("there is no picture to explain", code="empty", hint="name pictures, or --data DATA")
+    told = _asked.telling(
+        subject.predictor, parts.unseen, most=question.most, threads=question.threads, progress=progress
+    )
+    return told, [], 0
 
 
 def _explanations(

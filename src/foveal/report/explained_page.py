@@ -15,7 +15,7 @@ from foveal.report import explained_words
 from foveal.report.chart import Chart
 from foveal.report.comparisons import intervals
 from foveal.report.drawing import PALETTE, svg
-from foveal.report.overlay import filters, overlay, ramp
+from foveal.report.overlay import colours, overlay, ramp
 from foveal.report.page import templates
 from foveal.report.pictures import Embedded, embed
 from foveal.report.words import percent
@@ -135,9 +135,13 @@ def _shown(
     ]
 
 
-def _rows(found: "Sequence[FeatureMaps]") -> list[tuple[str, str, tuple[int, ...], Embedded]]:
-    """Return name, shape, filters and drawing of each depth."""
+def _rows(found: "Sequence[FeatureMaps]") -> list[tuple[str, str, list[tuple[int, Embedded]]]]:
+    """Return title and shape of each depth, and its filters with their drawings."""
     return [
-        (one.layer.title, "×".join(map(str, one.layer.shape)), one.filters, embed(filters(one.maps)))
+        (
+            one.layer.title,
+            "×".join(map(str, one.layer.shape)),
+            [(number, embed(colours(answer))) for number, answer in zip(one.filters, one.maps, strict=True)],
+        )
         for one in found
     ]

@@ -61,7 +61,7 @@ def faith(entry: Mapping[str, Any]) -> str:
 def sanity(check: Mapping[str, Any]) -> str:
     """Return whether the maps of a method depend on what was learned."""
     told = (
-        f"{check['method']}: rank correlation {check['rank_correlation']:.2f} between maps of the trained "
+        f"{check['method']}: rank correlation {round(check['rank_correlation'], 2) + 0.0:.2f} between maps of the trained "
         f"network and of one with random weights ({count(check['images'], 'picture')})"
     )
     if check["verdict"] == "pass":

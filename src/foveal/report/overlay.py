@@ -6,7 +6,6 @@ light yellow with equal steps of lightness, so they are in order for colour-blin
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from foveal.data.dataset import UInt8
 from foveal.explain import grid
@@ -17,8 +16,8 @@ _LIGHTNESS = (0.30, 0.92)  # of the ramp, in OKLab: linear, so that equal steps 
 _HUE = (300.0, 460.0)  # degrees in OKLab: violet, red, yellow
 _CHROMA = 0.13
 _VEIL = 0.85  # how much of the picture the strongest colour covers
+_SOONER = 0.75  # exponent below 1: middling values are seen on bright pictures, too
 _RAMP = 256
-_TILE = 48  # pixels along each side of a filter's map
 _LUMA = (0.299, 0.587, 0.114)
 
 
@@ -35,10 +34,9 @@ def overlay(image: UInt8, heatmap: NDArray[np.floating]) -> UInt8:
     side = len(image) * max(1, -(-_SMALLEST_SIDE // len(image)))
     times = side // len(image)
     grey = np.repeat(np.repeat(_grey(image), times, axis=0), times, axis=1)[..., None]
-    strength = shares(grid.enlarged(heatmap, side, side))
-    colours = ramp()[(strength * (_RAMP - 1)).round().astype(np.int64)] / 255
-    veil = _VEIL * strength[..., None] ** 0.75
-    mixed = grey * (1 - veil) + colours * veil
+    enlarged = grid.enlarged(heatmap, side, side)
+    veil = _VEIL * shares(enlarged)[..., None] ** _SOONER
+    mixed = grey * (1 - veil) + colours(enlarged) / 255 * veil
     return np.asarray((mixed * 255).round().clip(0, 255).astype(np.uint8))
 
 
@@ -49,20 +47,9 @@ def shares(heatmap: NDArray[np.floating]) -> NDArray[np.float64]:
     return positive / largest if largest > 0 else positive
 
 
-def filters(maps: NDArray[np.floating]) -> UInt8:
-    """Return maps of one size side by side in the colours of the ramp, uint8 (50, 50 · F, 3).
-
-    Each is drawn in shares of its own largest value; thin dark lines part them.
-
-    Args:
-        maps: (F, h, w), F ≥ 1.
-    """
-    tiles = []
-    for one in maps:
-        tile = Image.fromarray(ramp()[(shares(one) * (_RAMP - 1)).round().astype(np.int64)])
-        enlarged = np.asarray(tile.resize((_TILE, _TILE), Image.Resampling.NEAREST))
-        tiles.append(np.pad(enlarged, ((1, 1), (1, 1), (0, 0))))
-    return np.concatenate(tiles, axis=1)
+def colours(heatmap: NDArray[np.floating]) -> UInt8:
+    """Return a map in the colours of the ramp, in proportion to its largest value, uint8 (h, w, 3)."""
+    return np.asarray(ramp()[(shares(heatmap) * (_RAMP - 1)).round().astype(np.int64)])
 
 
 def ramp() -> UInt8:
