@@ -25,11 +25,12 @@ from foveal.core.types import Measured
 from foveal.data import checks, formats
 from foveal.data.dataset import Dataset
 from foveal.data.tree import folder_tree
+from foveal.explain import black_box, white_box
 from foveal.perturb import corruptions
 from foveal.train import augment, objectives
 from foveal.train.objective import Batch, Objective
 
-FOLDERS = [augment, checks, cli, corruptions, engines, formats, metrics, models]
+FOLDERS = [augment, black_box, checks, cli, corruptions, engines, formats, metrics, models, white_box]
 FILES = [(folder, name) for folder in FOLDERS for name in catalog.names(folder)]
 COMMANDS = catalog.names(cli)
 ON_ANSWERS = [

@@ -60,9 +60,10 @@ def faith(entry: Mapping[str, Any]) -> str:
 
 def sanity(check: Mapping[str, Any]) -> str:
     """Return whether the maps of a method depend on what was learned."""
+    correlation = round(check["rank_correlation"], 2) + 0.0  # not -0.00
     told = (
-        f"{check['method']}: rank correlation {round(check['rank_correlation'], 2) + 0.0:.2f} between maps of the trained "
-        f"network and of one with random weights ({count(check['images'], 'picture')})"
+        f"{check['method']}: rank correlation {correlation:.2f} between maps of the trained network and"
+        f" of one with random weights ({count(check['images'], 'picture')})"
     )
     if check["verdict"] == "pass":
         return f"{told}; its maps depend on what was learned"
