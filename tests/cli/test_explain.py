@@ -51,7 +51,8 @@ def test_page_and_maps_are_written_and_not_written_over(corner_bundle, picture, 
     assert _main.run(arguments) == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["report"], document["out"]) == (str(page), str(maps))
-    assert Image.open(document["explanations"][0]["map"]["file"]).size == (192, 192)
+    with Image.open(document["explanations"][0]["map"]["file"]) as drawn:
+        assert drawn.size == (192, 192)
     assert "corner.png" in page.read_text(encoding="utf-8")
     assert _main.run(arguments) == 73
     assert _main.run([*arguments, "--force"]) == 0
@@ -86,7 +87,7 @@ def test_where_no_picture_can_be_used_the_exit_code_says_why(corner_bundle, tmp_
         (["--class", "drak"], "the recognizer has no 'drak'; did you mean 'dark'"),
         (["--method", "grad_cam"], "a bundle holds no network: name its run folder"),
         (["--method", "magic"], "explain has no 'magic'"),
-        (["--most", "0"], "0 is not in the range"),
+        (["--most", "0"], "Invalid value for '--most'"),
     ],
 )
 def test_what_makes_no_sense_is_a_usage_error(corner_bundle, picture, capsys, more, said):
