@@ -152,3 +152,45 @@ def make_bundle(classifier: Callable[..., bytes], draft: "Callable[..., Draft]")
 def bundle(make_bundle: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sealed colour classifier, for reading only."""
     return make_bundle(tmp_path_factory.mktemp("bundle") / "colors.foveal")
+
+
+@pytest.fixture(scope="session")
+def corner_bundle(draft: "Callable[..., Draft]", tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sealed recognizer that looks at the top left quarter alone: is it bright or dark there?
+
+    It takes 32 pixels, RGB, and answers 50 % at a mean of 127.5.
+    """
+    from onnx import TensorProto, helper, numpy_helper
+
+    from foveal.bundle import archive, golden
+    from foveal.bundle.engines.onnxruntime import onnxruntime
+
+    arrays = {
+        "starts": np.array([0, 0], np.int64),
+        "ends": np.array([16, 16], np.int64),
+        "axes": np.array([1, 2], np.int64),
+        "weights": np.full((16 * 16 * 3, 2), [12, -12], np.float32) / (255 * 16 * 16 * 3),
+        "bias": np.array([-6, 6], np.float32),
+    }
+    nodes = [
+        helper.make_node("Cast", ["images"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("Slice", ["float", "starts", "ends", "axes"], ["corner"]),
+        helper.make_node("Flatten", ["corner"], ["flat"]),
+        helper.make_node("Gemm", ["flat", "weights", "bias"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+    ]
+    outputs = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 2])
+        for name in ("probabilities", "logits")
+    ]
+    images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", 32, 32, 3])
+    tensors = [numpy_helper.from_array(value, name) for name, value in arrays.items()]
+    graph = helper.make_graph(nodes, "corner", [images], outputs, tensors)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    data = model.SerializeToString(deterministic=True)
+    preprocess = {"size": 32, "channels": 3, "mean": [0, 0, 0], "std": [1, 1, 1]}
+    stated = draft(classes=["bright", "dark"], preprocess=preprocess, temperature=1.0)
+    vectors = golden.measure(onnxruntime(data, threads=1), stated.preprocess)
+    path = tmp_path_factory.mktemp("corner") / "corner.foveal"
+    archive.seal(path, stated, model=data, golden=vectors, force=True)
+    return path

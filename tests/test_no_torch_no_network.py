@@ -76,6 +76,18 @@ def test_check_and_evaluate_run_there_too(bundle, tmp_path) -> None:
     assert json.loads(evaluated.stdout)["metrics"]["accuracy"]["value"] == 1, evaluated.stderr
 
 
+def test_maps_are_made_there_too_and_what_needs_the_network_says_so(bundle, picture, tmp_path) -> None:
+    explained = bare(
+        "explain", str(bundle), str(picture), "--method", "rise", "--out", str(tmp_path / "maps")
+    )
+    refused = bare("explain", str(bundle), str(picture), "--method", "grad_cam")
+
+    assert explained.returncode == 0, explained.stderr
+    assert len(list((tmp_path / "maps").glob("*.png"))) == 1
+    assert refused.returncode == 2
+    assert "a bundle holds no network: name its run folder" in refused.stderr
+
+
 def test_the_block_is_real() -> None:
     assert (
         "blocked"

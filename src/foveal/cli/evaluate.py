@@ -47,8 +47,8 @@ def evaluate(
         flow.check_page(report, data, force=force)
     with progress(quiet=quiet) as tell:
         evaluated = flow.evaluate(model, data, split=split, seed=seed, threads=threads, progress=tell)
-    if report is not None:
-        flow.write_page(evaluated, report)
+        if report is not None:
+            flow.write_page(evaluated, report, threads=threads, progress=tell)
     emit(
         evaluated.report.as_json(),
         as_json=as_json,

@@ -14,5 +14,10 @@ def need(extra: str, *, what: str = "this command") -> None:
     Raises:
         MissingExtraError: It is not; the message says how to install it.
     """
-    if any(find_spec(name) is None for name in _WITNESS[extra]):
+    if not installed(extra):
         raise MissingExtraError(what, extra)
+
+
+def installed(extra: str) -> bool:
+    """Return whether an extra is installed; nothing is imported."""
+    return all(find_spec(name) is not None for name in _WITNESS[extra])

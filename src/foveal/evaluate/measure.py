@@ -86,11 +86,21 @@ def measure(
     )
 
 
+def worst_first(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the rows of the wrong answers, the most confident first, int64 (M,).
+
+    Args:
+        probabilities: Calibrated, float32 (N, K).
+        labels: The truth, integers (N,).
+    """
+    wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
+    return wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")]
+
+
 def _worst_mistakes(
     probabilities: NDArray[np.float32], labels: NDArray[np.int64], sources: Sequence[str]
 ) -> tuple[Mistake, ...]:
     """Return the wrong answers with the highest confidence."""
     answers, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    wrong = np.flatnonzero(answers != labels)
-    worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:_SHOWN_MISTAKES]
+    worst = worst_first(probabilities, labels)[:_SHOWN_MISTAKES]
     return tuple(Mistake(sources[i], int(labels[i]), int(answers[i]), float(confidence[i])) for i in worst)

@@ -95,6 +95,32 @@ def choose(
     return Chosen(held_out, unseen)
 
 
+def learned_from(
+    dataset: Dataset, hashes: Sequence[str], bundle: Path, manifest: Manifest, *, progress: Progress
+) -> HeldOut | None:
+    """Return the pictures that a recognizer has learned from, or None where these are not its training data.
+
+    They show what it knows, and measure nothing.
+
+    Args:
+        dataset: The data.
+        hashes: Content hash of each picture; see `content_hashes`.
+        bundle: The file; `split.json` is looked for beside it.
+        manifest: What it says about itself.
+        progress: Told where the pictures have to be read to draw their division again.
+
+    Raises:
+        DataError: The training data do not give the division that the bundle was trained with.
+    """
+    dataset = _named_normally(dataset)
+    found = fingerprint(dataset.sources, [dataset.classes[k] for k in dataset.labels], hashes)
+    if found != manifest.data.fingerprint:
+        return None
+    saved = _saved_split(bundle.parent / "split.json", manifest)
+    fit = _divided(dataset, manifest, saved, progress).fit
+    return replace(HeldOut.of_dataset(dataset, fit, manifest.preprocess, manifest.classes), split="fit")
+
+
 def _named_normally(dataset: Dataset) -> Dataset:
     return replace(dataset, classes=tuple(unicodedata.normalize("NFC", name) for name in dataset.classes))
 
@@ -137,6 +163,21 @@ def _role(
     role = _ROLE_OF_SPLIT.get(name, name)
     if role not in splits.ROLES:
         raise UsageError(f"there is no split {name!r}; the training made: {', '.join(splits.ROLES)}")
+    made = _divided(dataset, manifest, saved, progress)
+    indices = made.role(role)
+    if role == "fit":
+        raise _learned(dataset.sources[indices[0]], len(indices), len(indices), dataset.path)
+    return made, role
+
+
+def _divided(
+    dataset: Dataset, manifest: Manifest, saved: Mapping[str, Any] | None, progress: Progress
+) -> Split:
+    """Return the training data as the training divided them.
+
+    Raises:
+        DataError: They do not give the division that the bundle was trained with.
+    """
     if saved is not None:
         made = splits.from_json(saved, dataset, fingerprint=manifest.data.fingerprint)
     else:
@@ -150,10 +191,7 @@ def _role(
             "was groups.csv changed, or was it trained with --group or --images?",
             path=dataset.path,
         )
-    indices = made.role(role)
-    if role == "fit":
-        raise _learned(dataset.sources[indices[0]], len(indices), len(indices), dataset.path)
-    return made, role
+    return made
 
 
 def _part(dataset: Dataset, split: str | None) -> tuple[NDArray[np.int64], str]:

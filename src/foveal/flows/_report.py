@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from foveal.bundle.predictor import Predictor
 from foveal.core import files
+from foveal.core.progress import Progress
 from foveal.data.dataset import UInt8
 from foveal.export.parity import Parity
+from foveal.flows._mistake_maps import mistake_maps
 from foveal.flows._prepare import Prepared
 from foveal.report.figures import write_figures
 from foveal.report.page import refusal_page, training_page
@@ -19,22 +22,35 @@ _PICTURES = 1600  # in memory at once, from where on a class shows fewer
 
 
 def write_report(
-    run: Path, evaluation: dict[str, Any], history: Sequence[dict[str, float]], prepared: Prepared
+    run: Path,
+    evaluation: dict[str, Any],
+    history: Sequence[dict[str, float]],
+    prepared: Prepared,
+    *,
+    threads: int,
+    progress: Progress,
 ) -> Path:
     """Write `report.html` and `figures/` into a run folder, and return the page's path.
 
     Args:
         run: The run folder.
-        evaluation: The `foveal.evaluate/1` document.
+        evaluation: The `foveal.evaluate/1` document; the bundle that it names explains its mistakes.
         history: Rows of the learning curve.
         prepared: Gives the pictures, at model size.
+        threads: Pictures explained at once.
+        progress: Told after each of them.
     """
     names = {source: index for index, source in enumerate(prepared.dataset.sources)}
     pictures = {
         mistake["source"]: _pixels(prepared, names[mistake["source"]])
         for mistake in evaluation["worst_mistakes"]
     }
-    page = training_page(evaluation, history=history, gallery=_gallery(prepared), pictures=pictures)
+    mistakes = [(one["source"], one["label"], one["truth"]) for one in evaluation["worst_mistakes"]]
+    predictor = Predictor.open(evaluation["bundle"], threads=1)
+    maps = mistake_maps(predictor, mistakes, pictures, threads=threads, progress=progress)
+    page = training_page(
+        evaluation, history=history, gallery=_gallery(prepared), pictures=pictures, maps=maps
+    )
     files.write_text(run / "report.html", page)
     write_figures(evaluation, history, run / "figures")
     return run / "report.html"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from foveal.bundle.locate import locate
 from foveal.bundle.predictor import Predictor
-from foveal.core import files
+from foveal.core import files, machine
 from foveal.core.errors import ImageError
 from foveal.core.progress import Progress, silent
 from foveal.data import opening
@@ -15,15 +15,23 @@ from foveal.evaluate.document import Report
 from foveal.evaluate.held_out import HeldOut
 from foveal.evaluate.reporting import report
 from foveal.flows._held_out import choose
+from foveal.flows._mistake_maps import mistake_maps
 from foveal.flows._page import check_page as check_page
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What was found, and the pictures it was found on."""
+    """What was found, and the pictures it was found on.
+
+    Attributes:
+        report: The numbers.
+        held_out: The pictures.
+        predictor: What answered; None: the page shows mistakes without what they rest on.
+    """
 
     report: Report
     held_out: HeldOut
+    predictor: Predictor | None = None
 
 
 def evaluate(
@@ -59,11 +67,20 @@ def evaluate(
     chosen = choose(dataset, hashes, bundle, predictor.manifest, split=split, progress=progress)
     found = report(predictor, chosen.held_out, seed=seed, threads=threads, progress=progress)
     provenance = {**found.provenance, "unseen": chosen.unseen}
-    return Evaluated(replace(found, bundle=str(bundle), provenance=provenance), chosen.held_out)
+    found = replace(found, bundle=str(bundle), provenance=provenance)
+    return Evaluated(found, chosen.held_out, predictor)
 
 
-def write_page(evaluated: Evaluated, path: Path) -> None:
+def write_page(
+    evaluated: Evaluated, path: Path, *, threads: int | None = None, progress: Progress = silent
+) -> None:
     """Write the report as one HTML page; it shows the worst mistakes, so it holds the user's pictures.
+
+    Args:
+        evaluated: What was found.
+        path: The page.
+        threads: Mistakes explained at once; None takes all processors we may use.
+        progress: Told after each of them.
 
     Raises:
         MissingExtraError: The page needs the `train` extra.
@@ -71,7 +88,13 @@ def write_page(evaluated: Evaluated, path: Path) -> None:
     """
     from foveal.report.page import evaluation_page
 
-    page = evaluation_page(evaluated.report.as_json(), pictures=_mistakes(evaluated))
+    pictures, maps = _mistakes(evaluated), {}
+    if evaluated.predictor is not None:
+        classes = evaluated.report.classes
+        worst = [(m.source, classes[m.label], classes[m.truth]) for m in evaluated.report.worst_mistakes]
+        threads = threads or machine.usable_cpus()
+        maps = mistake_maps(evaluated.predictor, worst, pictures, threads=threads, progress=progress)
+    page = evaluation_page(evaluated.report.as_json(), pictures=pictures, maps=maps)
     files.write_text(path, page)
 
 

@@ -18,6 +18,8 @@ from foveal.export.sealing import MOST_COMPARED, Exported, Origin, bundle
 from foveal.flows._environment import compare_environment, environment, write_environment
 from foveal.flows._log import Logged
 from foveal.flows._measure import measure_bundle
+from foveal.flows._mistake_maps import ANSWERS_EACH as ANSWERS_PER_MISTAKE
+from foveal.flows._mistake_maps import MOST as MISTAKES_EXPLAINED
 from foveal.flows._objective import make_objective
 from foveal.flows._prepare import STORE, Prepared, Wishes, prepare
 from foveal.flows._report import write_refusal, write_report
@@ -233,7 +235,9 @@ def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan, fitted: Fitted
         page = write_refusal(run, exported.parity, fitted.history)
     else:
         evaluation = measure_bundle(exported.bundle, prepared, threads=plan.threads, progress=job.progress)
-        page = write_report(run, evaluation, fitted.history, prepared)
+        page = write_report(
+            run, evaluation, fitted.history, prepared, threads=plan.threads, progress=job.progress
+        )
     document = train_document(run, prepared, plan, fitted, exported, evaluation)
     earlier = fitted.seconds - fitted.seconds_now  # before it was resumed
     document |= clock(job.recipe.time_seconds, time.monotonic() - job.started + earlier)
@@ -274,5 +278,6 @@ def _after_seconds(prepared: Prepared) -> float:
     calib, test = len(prepared.split.calib), len(prepared.split.test)
     compared = 2 * min(calib + test, MOST_COMPARED)  # by the network and by the file
     disturbed = (1 + len(catalog.names(corruptions))) * min(test, MOST_DISTURBED)
-    pixels = (calib + test + compared + disturbed) * prepared.preprocess.size**2
+    explained = min(test, MISTAKES_EXPLAINED) * ANSWERS_PER_MISTAKE
+    pixels = (calib + test + compared + disturbed + explained) * prepared.preprocess.size**2
     return _EXPORT_SECONDS + pixels / _PIXELS_PER_SECOND

@@ -23,7 +23,7 @@ def class_recalls(per_class: Sequence[Row]) -> Chart:
     drawn = tested[:_READABLE_NAMES]
 
     def paint(axes: Axes) -> None:
-        _intervals(axes, [short(row["class"]) for row in drawn], [row["recall"] for row in drawn])
+        intervals(axes, [short(row["class"]) for row in drawn], [row["recall"] for row in drawn])
         axes.set_xlabel("recall")
 
     keys = ("value", "low", "high")
@@ -92,7 +92,7 @@ def robustness(rows: Sequence[Row]) -> Chart:
 
     def paint(axes: Axes) -> None:
         axes.axvline(clean["value"], color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
-        _intervals(axes, names, [row["accuracy"] for row in ordered])
+        intervals(axes, names, [row["accuracy"] for row in ordered])
         axes.set_xlabel("accuracy (dashed: undisturbed)")
 
     keys = ("value", "low", "high", "n")
@@ -109,8 +109,8 @@ def robustness(rows: Sequence[Row]) -> Chart:
     )
 
 
-def _intervals(axes: Axes, names: Sequence[str], values: Sequence[Row]) -> None:
-    """Draw one dot with its interval per name, the first on top."""
+def intervals(axes: Axes, names: Sequence[str], values: Sequence[Row]) -> None:
+    """Draw one dot with its interval per name on axes, the first on top."""
     places = range(len(names))
     axes.hlines(
         places, [v["low"] for v in values], [v["high"] for v in values], color=ACCENT, alpha=0.4, lw=4

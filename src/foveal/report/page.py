@@ -5,6 +5,9 @@ from functools import cache
 from pathlib import PurePath
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from foveal.core.errors import MissingExtraError
 from foveal.core.text import visible
 from foveal.core.units import show_bytes
@@ -12,7 +15,8 @@ from foveal.data.dataset import UInt8
 from foveal.report import words
 from foveal.report.drawing import PALETTE, inline
 from foveal.report.figures import Row, learning_charts, page_charts
-from foveal.report.pictures import ClassPictures, embed, strips
+from foveal.report.overlay import overlay
+from foveal.report.pictures import ClassPictures, Embedded, embed, strips
 from foveal.report.tables import confusion_table, origin, thinned
 
 try:
@@ -21,6 +25,9 @@ try:
 except ImportError as error:
     raise MissingExtraError("the report page", "train") from error
 
+Maps = Mapping[str, Sequence[NDArray[np.float32]]]
+_NO_MAPS: Maps = {}
+
 
 def training_page(
     document: words.Document,
@@ -28,6 +35,7 @@ def training_page(
     history: Sequence[Row],
     gallery: Sequence[ClassPictures],
     pictures: Mapping[str, UInt8],
+    maps: Maps = _NO_MAPS,
 ) -> str:
     """Return the report of a training as one HTML page that loads nothing from outside.
 
@@ -36,8 +44,9 @@ def training_page(
         history: Rows of `history.jsonl` in order: step, seen, loss, accuracy, learning_rate.
         gallery: Some of the user's pictures, class by class.
         pictures: The worst mistakes by source, uint8 (H, W, C); one that is missing is named without picture.
+        maps: What they rest on: by source the map of the answer and that of the true class, (h, w).
     """
-    return _page(document, history=history, gallery=gallery, pictures=pictures)
+    return _page(document, history=history, gallery=gallery, pictures=pictures, maps=maps)
 
 
 def evaluation_page(
@@ -45,9 +54,10 @@ def evaluation_page(
     *,
     pictures: Mapping[str, UInt8],
     gallery: Sequence[ClassPictures] = (),
+    maps: Maps = _NO_MAPS,
 ) -> str:
     """Return the report of an evaluation as one HTML page; arguments as in `training_page`."""
-    return _page(document, history=(), gallery=gallery, pictures=pictures)
+    return _page(document, history=(), gallery=gallery, pictures=pictures, maps=maps)
 
 
 def refusal_page(parity: Mapping[str, Any], limit: float, *, history: Sequence[Row]) -> str:
@@ -74,6 +84,7 @@ def _page(
     history: Sequence[Row],
     gallery: Sequence[ClassPictures],
     pictures: Mapping[str, UInt8],
+    maps: Maps,
 ) -> str:
     page = templates().get_template("page.html.j2")
     return page.render(
@@ -83,15 +94,23 @@ def _page(
         trained=bool(history),
         gallery=strips(gallery),
         gallery_classes=len(gallery),
-        mistakes=[
-            (mistake, embed(pictures[mistake["source"]]) if mistake["source"] in pictures else None)
-            for mistake in document["worst_mistakes"]
-        ],
+        mistakes=[_mistake(one, pictures.get(one["source"]), maps) for one in document["worst_mistakes"]],
+        explained=len(maps),
         charts=page_charts(document, history),
         confusion=confusion_table(document),
         origin=origin(document),
         palette=PALETTE,
     )
+
+
+def _mistake(
+    mistake: Mapping[str, Any], picture: UInt8 | None, maps: Maps
+) -> tuple[Mapping[str, Any], Embedded | None, list[Embedded]]:
+    """Return a mistake with its picture and with what it rests on, as far as they are there."""
+    if picture is None:
+        return mistake, None, []
+    both = maps.get(mistake["source"], ())
+    return mistake, embed(picture), [embed(overlay(picture, one)) for one in both]
 
 
 def _name(bundle: str | None) -> str:
@@ -121,5 +140,6 @@ def templates() -> jinja2.Environment:
         "bytes": show_bytes,
         "few": thinned,
         "inline": lambda drawing: Markup(inline(drawing)),
+        "capitalize_first": lambda text: text[:1].upper() + text[1:],
     }
     return environment
