@@ -19,7 +19,11 @@ _PICTURES = 1600  # in memory at once, from where on a class shows fewer
 
 
 def write_report(
-    run: Path, evaluation: dict[str, Any], history: Sequence[dict[str, float]], prepared: Prepared
+    run: Path,
+    evaluation: dict[str, Any],
+    history: Sequence[dict[str, float]],
+    prepared: Prepared,
+    baseline: dict[str, Any],
 ) -> Path:
     """Write `report.html` and `figures/` into a run folder, and return the page's path.
 
@@ -28,13 +32,16 @@ def write_report(
         evaluation: The `foveal.evaluate/1` document.
         history: Rows of the learning curve.
         prepared: Gives the pictures, at model size.
+        baseline: The `baseline` object of `foveal.train/1`.
     """
     names = {source: index for index, source in enumerate(prepared.dataset.sources)}
     pictures = {
         mistake["source"]: _pixels(prepared, names[mistake["source"]])
         for mistake in evaluation["worst_mistakes"]
     }
-    page = training_page(evaluation, history=history, gallery=_gallery(prepared), pictures=pictures)
+    page = training_page(
+        evaluation, history=history, gallery=_gallery(prepared), pictures=pictures, baseline=baseline
+    )
     files.write_text(run / "report.html", page)
     write_figures(evaluation, history, run / "figures")
     return run / "report.html"

@@ -27,16 +27,19 @@ def training_page(
     history: Sequence[Row],
     gallery: Sequence[ClassPictures],
     pictures: Mapping[str, UInt8],
+    baseline: Mapping[str, Any] | None = None,
 ) -> str:
     """Return the report of a training as one HTML page that loads nothing from outside.
 
     Args:
         document: The `foveal.evaluate/1` document of the sealed bundle.
-        history: Rows of `history.jsonl` in order: step, seen, loss, accuracy, learning_rate.
+        history: Rows of `history.jsonl` in order: step, seen, loss, accuracy, learning_rate; of a baseline
+            the settings that were tried.
         gallery: Some of the user's pictures, class by class.
         pictures: The worst mistakes by source, uint8 (H, W, C); one that is missing is named without picture.
+        baseline: The `baseline` object of `foveal.train/1`.
     """
-    return _page(document, history=history, gallery=gallery, pictures=pictures)
+    return _page(document, history=history, gallery=gallery, pictures=pictures, baseline=baseline or {})
 
 
 def evaluation_page(
@@ -46,7 +49,7 @@ def evaluation_page(
     gallery: Sequence[ClassPictures] = (),
 ) -> str:
     """Return the report of an evaluation as one HTML page; arguments as in `training_page`."""
-    return _page(document, history=(), gallery=gallery, pictures=pictures)
+    return _page(document, history=(), gallery=gallery, pictures=pictures, baseline={})
 
 
 def refusal_page(parity: Mapping[str, Any], limit: float, *, history: Sequence[Row]) -> str:
@@ -73,6 +76,7 @@ def _page(
     history: Sequence[Row],
     gallery: Sequence[ClassPictures],
     pictures: Mapping[str, UInt8],
+    baseline: Mapping[str, Any],
 ) -> str:
     page = _templates().get_template("page.html.j2")
     return page.render(
@@ -80,6 +84,7 @@ def _page(
         document=document,
         metrics=document["metrics"],
         trained=bool(history),
+        baseline=baseline,
         gallery=strips(gallery),
         gallery_classes=len(gallery),
         mistakes=[
