@@ -24,9 +24,7 @@ def train(
     time: Annotated[str | None, typer.Option(help="Budget for everything, such as 90s or 5m.")] = None,
     baseline: Annotated[
         bool | None,
-        typer.Option(
-            "--baseline/--no-baseline", help="Measure a cheap baseline beside a network; default on."
-        ),
+        typer.Option("--baseline/--no-baseline", help="Measure a cheap baseline beside a network."),
     ] = None,
     resume: Annotated[
         Path | None, typer.Option(help="Go on with this run folder; with --force also elsewhere.")

@@ -140,9 +140,9 @@ def _kept(folder: Path, fitted: list[_Fitted]) -> dict[str, Any]:
 def measured_yardstick(
     run: Path, prepared: Prepared, answers: NDArray[np.int64], majority: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return the `baseline` object of `foveal.train/1`: the strongest baseline on the network's test pictures.
+    """Return the `baseline` object of `foveal.train/1`: the strongest one on the same test pictures.
 
-    Without one it is the majority class.
+    Where none was fitted it is the majority class.
 
     Args:
         run: The run folder.
@@ -173,7 +173,7 @@ def measured_yardstick(
 
 
 def _paired(network: NDArray[np.bool_], baseline: NDArray[np.bool_]) -> dict[str, Any]:
-    """Return who was right where; of the pictures that only one got right, the share that was the network's."""
+    """Return who was right where; of pictures that only one got right, the share that was the network's."""
     only_network, only_baseline = int((network & ~baseline).sum()), int((~network & baseline).sum())
     different = only_network + only_baseline
     return {

@@ -1,4 +1,4 @@
-"""Support vector machine on the pixels themselves: for pictures that lie alike, as scans and parts on a jig."""
+"""Support vector machine on the pixels themselves: for pictures that lie alike, as parts on a jig."""
 
 from foveal.models import Card
 from foveal.models._machines import KernelMachine, Projection

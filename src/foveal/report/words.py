@@ -119,15 +119,15 @@ def against_baseline(baseline: Mapping[str, Any]) -> str | None:
     part = f"all {there:,}" if fitted == there else f"{fitted:,} of the {there:,}"
     said = (
         f"The strongest cheap baseline, {baseline['name']} fitted to {part} training images in "
-        f"{show_seconds(baseline['seconds'])}, names {measured(baseline['accuracy'])} of the same images correctly. "
-        f"Only the recognizer is right for {paired['only_network']:,} of them, only the baseline for "
-        f"{paired['only_baseline']:,}"
+        f"{show_seconds(baseline['seconds'])}, names {measured(baseline['accuracy'])} of the same "
+        f"images correctly. Only the recognizer is right for {paired['only_network']:,} of them, "
+        f"only the baseline for {paired['only_baseline']:,}"
     )
     share = paired["network_share"]
     if share is not None and share["low"] > _EVEN:
         return f"{said}: the recognizer is clearly better."
     if share is not None and share["high"] < _EVEN:
-        return f"{said}: the baseline is better. Train it instead, with --model {baseline['name']}, or train longer."
+        return f"{said}: the baseline is better; ship it, with --model {baseline['name']}, or train longer."
     return f"{said}: it is not proven that the recognizer is better."
 
 

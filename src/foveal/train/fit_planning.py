@@ -1,4 +1,4 @@
-"""Decide how many images a baseline is fitted to, and how finely, from what the machine can do in the time."""
+"""Decide how many images a baseline is fitted to, and how finely, from the time and the machine's speed."""
 
 import importlib
 import statistics
@@ -79,8 +79,8 @@ def plan_fit(
                 }
             )
     raise RecipeError(
-        f"the time left is {show_seconds(max(0.0, seconds or 0.0))}; fitting {catalog.spoken(recipe.model)} to "
-        f"a few images of each class takes {show_seconds(forecast)}",
+        f"the time left is {show_seconds(max(0.0, seconds or 0.0))}; fitting {catalog.spoken(recipe.model)} "
+        f"to a few images of each class takes {show_seconds(forecast)}",
         code="budget_too_small",
         hint="give a longer --time, or a smaller --size",
     )

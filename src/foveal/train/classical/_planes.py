@@ -35,10 +35,9 @@ def cross_entropy(scores: Tensor, labels: Tensor) -> tuple[float, Tensor]:
 def planes(
     features: Tensor, labels: Tensor, *, classes: int, cost: float, loss: Loss, start: Tensor | None = None
 ) -> Tensor:
-    """Return the weights and, in the last row, the biases, float32 (D + 1, K), that minimize
+    """Return the weights and, in the last row, the biases, float32 (D + 1, K), of least loss and penalty.
 
-        ½ Σ w² + cost · Σ loss;   the biases are not in the first sum.
-
+    They minimize ½ Σ weights² + cost · Σ loss; the biases are in the loss alone.
     Method: L-BFGS (Liu & Nocedal 1989). The objectives are those of scikit-learn's LogisticRegression and,
     but for its penalty on the bias, LinearSVC.
 

@@ -21,6 +21,7 @@ from foveal.train.classical._choose import Setting, choose
 from foveal.train.classical._divide import spread
 from foveal.train.classical._planes import STEPS, planes, squared_hinge
 from foveal.train.classical._principal import principal
+from foveal.train.classical._principal import work as directions_work
 from foveal.train.fit_plan import FitPlan
 
 COORDINATES = 256
@@ -77,7 +78,8 @@ def _root(landmarks: Tensor) -> Tensor:
     """Return L with L Lᵀ = kernel between the landmarks, float64 (M, M)."""
     inner = similarity(landmarks.double(), landmarks.double())
     inner.diagonal().add_(_JITTER)
-    return torch.linalg.cholesky(inner)
+    root: Tensor = torch.linalg.cholesky(inner)
+    return root
 
 
 def _mapped(points: Tensor, landmarks: Tensor, root: Tensor) -> Tensor:
@@ -91,7 +93,8 @@ def _mapped(points: Tensor, landmarks: Tensor, root: Tensor) -> Tensor:
 
 def _solved(root: Tensor, weights: Tensor) -> Tensor:
     """Return L⁻ᵀ weights: what belongs to the kernel itself."""
-    return torch.linalg.solve_triangular(root.T, weights, upper=True)
+    solved: Tensor = torch.linalg.solve_triangular(root.T, weights, upper=True)
+    return solved
 
 
 def _planes(mapped: Tensor, labels: Tensor, classes: int, cost: float, start: Tensor | None) -> Tensor:
@@ -121,10 +124,10 @@ def shape(effort: Effort) -> dict[str, Any]:
 def work(effort: Effort) -> float:
     """Return about how many floating-point operations a fit takes."""
     dimensions, landmarks = effort.dimensions, min(effort.landmarks, effort.images)
-    principal_directions = 2.0 * min(effort.images, 10_000) * dimensions**2 + 40.0 * dimensions**3
+    directions = directions_work(effort.images, dimensions, COORDINATES)
     tuning = min(TUNING_LANDMARKS, effort.tuning_images)
     tried = len(WIDTHS) * 3 * (_once(effort, effort.tuning_images, tuning, len(COSTS)))
-    return principal_directions + tried + _once(effort, effort.images, landmarks, 1)
+    return directions + tried + _once(effort, effort.images, landmarks, 1)
 
 
 def _once(effort: Effort, images: int, landmarks: int, costs: int) -> float:

@@ -11,6 +11,7 @@ from foveal.models._machines import MOST_NEIGHBOURS, nearest, votes
 from foveal.train.classical import Effort, Fit, Sample
 from foveal.train.classical._choose import Setting, choose
 from foveal.train.classical._principal import principal
+from foveal.train.classical._principal import work as directions_work
 from foveal.train.fit_plan import FitPlan
 
 COORDINATES = 64
@@ -21,9 +22,7 @@ _BATCH = 1024
 def neighbours(sample: Sample, plan: FitPlan, *, progress: Progress) -> Fit:
     """Return the stored images; how many neighbours vote is chosen by cross-validation."""
     mean, basis, variance = principal(sample.features, count=plan.arguments["coordinates"])
-    scale = (
-        plan.arguments["coordinates"] / max(variance, 1e-12)
-    ) ** 0.5  # a coordinate's variance is about 1
+    scale = (plan.arguments["coordinates"] / max(variance, 1e-12)) ** 0.5  # variances of about 1
     points = (sample.features - mean) @ (basis * scale)
 
     def attempt(fitted: Tensor, asked: Tensor) -> Iterator[tuple[Setting, Tensor]]:
@@ -58,6 +57,6 @@ def shape(effort: Effort) -> dict[str, Any]:
 def work(effort: Effort) -> float:
     """Return about how many floating-point operations a fit takes."""
     dimensions = effort.dimensions
-    principal_directions = 2.0 * min(effort.images, 10_000) * dimensions**2 + 40.0 * dimensions**3
+    directions = directions_work(effort.images, dimensions, COORDINATES)
     projecting = 2.0 * effort.images * dimensions * COORDINATES
-    return principal_directions + projecting + effort.tuning_images**2 * (2.0 * COORDINATES + 60)
+    return directions + projecting + effort.tuning_images**2 * (2.0 * COORDINATES + 60)
