@@ -11,7 +11,7 @@ _ROUNDS = 4  # each brings the subspace nearer to the strongest directions
 def principal(features: Tensor, *, count: int) -> tuple[Tensor, Tensor, float]:
     """Return mean (D,), directions (D, count) of unit length, the strongest first, and the total variance.
 
-    Directions beyond the span of the features carry no variance. The sign of each is set by its largest entry.
+    Directions beyond the span of the features carry no variance. The largest entry of each is positive.
     Method: Halko, Martinsson & Tropp, "Finding Structure with Randomness", 2011, algorithm 4.4; the full
     decomposition would cost a hundred times as much for large pictures.
 
