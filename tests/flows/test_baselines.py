@@ -45,7 +45,7 @@ def test_a_baseline_becomes_a_bundle_like_any_recognizer(model, colors, tmp_path
     assert document["baseline"]["name"] == "majority class", "it is not measured beside itself"
     if model != "svm_hog":  # it is blind to colour
         assert document["metrics"]["test"]["accuracy"]["value"] > 0.6
-    again = evaluate(result.run, colors).document
+    again = evaluate(result.run, colors).report.as_json()
     assert again["metrics"]["accuracy"] == document["metrics"]["test"]["accuracy"]
     (answer,) = foveal.load(result.bundle).predict([next(colors.rglob("*.png"))])
     assert answer.label in ("blue", "green", "red")
