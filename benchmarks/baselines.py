@@ -3,9 +3,9 @@
     python benchmarks/baselines.py DATA
     python benchmarks/baselines.py DATA --models svm-hog nano --time 5m --size 32 --threads 2
 
-Prints a line per model: accuracy of the sealed bundle on the test part with its 95 % interval, pictures it was
-fitted to, seconds of the fit, size of the bundle, and milliseconds per picture of the bundle alone: one picture
-at a time, one thread, median of 200.
+Prints a line per model: accuracy of the sealed bundle on the test part with its 95 % interval, pictures it
+was fitted to, seconds of the fit, size of the bundle, and milliseconds per picture of the bundle alone: one
+picture at a time, one thread, median of 200.
 """
 
 import argparse

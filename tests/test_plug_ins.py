@@ -26,10 +26,10 @@ from foveal.data import checks, formats
 from foveal.data.dataset import Dataset
 from foveal.data.tree import folder_tree
 from foveal.perturb import corruptions
-from foveal.train import augment, objectives
+from foveal.train import augment, classical, objectives
 from foveal.train.objective import Batch, Objective
 
-FOLDERS = [augment, checks, cli, corruptions, engines, formats, metrics, models]
+FOLDERS = [augment, checks, classical, cli, corruptions, engines, formats, metrics, models]
 FILES = [(folder, name) for folder in FOLDERS for name in catalog.names(folder)]
 COMMANDS = catalog.names(cli)
 ON_ANSWERS = [
