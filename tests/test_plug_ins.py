@@ -27,11 +27,23 @@ from foveal.data.dataset import Dataset
 from foveal.data.tree import folder_tree
 from foveal.explain import black_box, white_box
 from foveal.perturb import corruptions
-from foveal.train import augment, objectives
+from foveal.train import augment, classical, objectives
 from foveal.train.objective import Batch, Objective
 
 GROUPS = {name: importlib.import_module(f"foveal.cli.{name}") for name in catalog.folders(cli)}
-FOLDERS = [augment, black_box, checks, cli, corruptions, engines, formats, metrics, models, white_box]
+FOLDERS = [
+    augment,
+    black_box,
+    checks,
+    classical,
+    cli,
+    corruptions,
+    engines,
+    formats,
+    metrics,
+    models,
+    white_box,
+]
 FOLDERS += GROUPS.values()
 FILES = [(folder, name) for folder in FOLDERS for name in catalog.names(folder)]
 # Each command with the words it is called by; a folder of commands has one page for all of them.

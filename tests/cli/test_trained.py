@@ -29,7 +29,7 @@ def result(tmp_path: Path) -> Any:
     report = measure(probabilities, labels, classes=(HOSTILE, "ok"), decision=decision)
     document = {
         "model": "nano", "seconds": 75.0, "train_seconds": 61.0, "epochs": 12.0, "images_per_second": 1234.5,
-        "budget": None,
+        "budget": None, "baseline": {"name": "majority class"},
         "plan": {"reasons": {"size": "32 pixels"}}, "findings": [], "damaged_checkpoints": [],
         "parity": {"max_abs_difference": 0.2, "clear_flips": 7},
     }  # fmt: skip
@@ -97,3 +97,24 @@ def test_a_refused_export_is_told_instead_of_numbers(result: Any) -> None:
     assert "gate      failed: the exported file differs from the network by 0.2" in text
     assert "changes 7 decisions; no bundle was written" in text
     assert "next" not in text
+
+
+def test_a_baseline_is_told_with_the_images_it_was_fitted_to(result: Any) -> None:
+    result.document["baseline"] = {
+        "name": "svm-hog", "n_fit": 4000, "of": 42500, "seconds": 8.0, "skipped": {"logistic": "no time"},
+        "accuracy": {"value": 0.5, "low": 0.272, "high": 0.728, "n": 20, "method": "clopper-pearson"},
+        "paired": {"both": 9, "only_network": 9, "only_baseline": 1, "neither": 1,
+                   "network_share": {"value": 0.9, "low": 0.555, "high": 0.997, "n": 10}},
+    }  # fmt: skip
+
+    text = told(result)
+
+    assert "baseline  logistic was not fitted: no time" in text
+    assert "svm-hog fitted to 4,000 of the 42,500 training images in 8 s, names 50.0% (95% interval" in text
+    assert "right for 9 of them, only the baseline for 1: the recognizer is clearly better." in text
+
+
+def test_a_baseline_as_recognizer_has_no_passes(result: Any) -> None:
+    result.document |= {"model": "knn", "epochs": None}
+
+    assert "trained   knn in 1 min 1 s: 1234 images/s; with" in told(result)

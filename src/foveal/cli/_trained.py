@@ -19,10 +19,11 @@ def show(console: Console, result: "TrainResult") -> None:
         console.print(f"{label:<10}{visible(str(text))}", markup=False)  # names are the user's
 
     document, evaluation = result.document, result.evaluation
+    passes = "" if document["epochs"] is None else f"{document['epochs']:.3g} passes, "
     line(
         "trained",
         f"{document['model']} in {units.show_seconds(document['train_seconds'])}: "
-        f"{document['epochs']:.3g} passes, {document['images_per_second']:.0f} images/s; "
+        f"{passes}{document['images_per_second']:.0f} images/s; "
         f"with all before and after it {units.show_seconds(document['seconds'])}",
     )
     for name in document["damaged_checkpoints"]:
@@ -44,6 +45,10 @@ def show(console: Console, result: "TrainResult") -> None:
         line("report", result.report)
         return
     line("test", words.measured(evaluation["metrics"]["accuracy"]))
+    for what, why in document["baseline"].get("skipped", {}).items():
+        line("baseline", f"{what} was not fitted: {why}")
+    if beside := words.against_baseline(document["baseline"]):
+        line("baseline", beside)
     for say in (words.against_majority, words.calibration, words.abstention, words.prediction_sets):
         line("", say(evaluation))
     for label, sentences in (

@@ -20,7 +20,7 @@ def models(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """List the architectures that foveal train --model knows."""
+    """List the architectures and baselines that foveal train --model knows."""
     need("train")
     from foveal.models._listing import listing
 
@@ -32,7 +32,6 @@ def models(
 def _show(console: Console, rows: list[dict[str, Any]]) -> None:
     table = Table("name", "family", "kind", "parameters", "source", "choose it when", box=None)
     for row in rows:
-        table.add_row(
-            row["name"], row["family"], row["kind"], f"{row['parameters']:,}", row["source"], row["summary"]
-        )
+        count = "by the data" if row["parameters"] is None else f"{row['parameters']:,}"
+        table.add_row(row["name"], row["family"], row["kind"], count, row["source"], row["summary"])
     console.print(table)

@@ -25,6 +25,10 @@ def train(
     ] = None,
     epochs: Annotated[float | None, typer.Option(help="Passes over the training images.")] = None,
     time: Annotated[str | None, typer.Option(help="Budget for everything, such as 90s or 5m.")] = None,
+    baseline: Annotated[
+        bool | None,
+        typer.Option("--baseline/--no-baseline", help="Measure a cheap baseline beside a network."),
+    ] = None,
     resume: Annotated[
         Path | None, typer.Option(help="Go on with this run folder; with --force also elsewhere.")
     ] = None,
@@ -55,6 +59,7 @@ def train(
         "epochs": epochs,
         "time_seconds": None if time is None else units.seconds(time),
         "seed": seed,
+        "baseline": baseline,
     }
     if resume is not None and (strict or any(v is not None for v in (*wishes.values(), recipe, out))):
         raise UsageError(

@@ -105,6 +105,7 @@ class Report:
         reliability: Confidence against accuracy, bin by bin.
         risk_coverage: Points [coverage, risk].
         worst_mistakes: The most confident wrong answers.
+        answers: The class given to each image, int64 (N,); to compare with others, not in the document.
         split: Which part of the data was measured.
         bundle, digest: The file that was measured.
         robustness: Accuracy under corruptions, beside that on the same images as they are.
@@ -120,6 +121,7 @@ class Report:
     reliability: tuple[ReliabilityBin, ...] = field(repr=False)
     risk_coverage: list[list[float]] = field(repr=False)
     worst_mistakes: tuple[Mistake, ...] = field(repr=False)
+    answers: NDArray[np.int64] = field(repr=False)
     split: str = "test"
     bundle: str | None = None
     digest: str | None = None

@@ -83,6 +83,7 @@ def measure(
         reliability=reliability(probabilities, labels),
         risk_coverage=curve.points(),
         worst_mistakes=_worst_mistakes(probabilities, labels, sources),
+        answers=probabilities.argmax(axis=1),
     )
 
 

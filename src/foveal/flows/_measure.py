@@ -4,6 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from foveal.bundle import archive
 from foveal.bundle.predictor import Predictor
 from foveal.core.progress import Progress
@@ -12,14 +15,19 @@ from foveal.evaluate.reporting import report
 from foveal.flows._prepare import Prepared
 
 
-def measure_bundle(bundle: Path, prepared: Prepared, *, threads: int, progress: Progress) -> dict[str, Any]:
-    """Open the sealed file as anybody would, measure it, attach the report, and return the document.
+def measure_bundle(
+    bundle: Path, prepared: Prepared, *, threads: int, progress: Progress
+) -> tuple[dict[str, Any], NDArray[np.int64]]:
+    """Open the sealed file as anybody would, measure it, and attach the report.
 
     Args:
         bundle: The sealed file.
         prepared: The test images at model size, made by the same preprocessing that serves.
         threads: Batches at once.
         progress: Told a few times a second.
+
+    Returns:
+        The document, and the class that was answered for each test picture, int64 (N,).
     """
     split, store = prepared.split, prepared.store
     predictor = Predictor.open(bundle, threads=1)  # batches run side by side
@@ -30,4 +38,4 @@ def measure_bundle(bundle: Path, prepared: Prepared, *, threads: int, progress: 
     # The pictures were read and decoded before, so their rate would be none that anybody serves at.
     measured = replace(measured, provenance={**measured.provenance, "images_per_second": None})
     archive.attach_report(bundle, measured.without_names().as_json())  # names of pictures stay in the run
-    return replace(measured, bundle=str(bundle)).as_json()
+    return replace(measured, bundle=str(bundle)).as_json(), measured.answers

@@ -1,6 +1,6 @@
 """What a finished training leaves for people: the page and the figures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from foveal.core import files
 from foveal.core.progress import Progress
 from foveal.data.dataset import UInt8
 from foveal.export.parity import Parity
-from foveal.flows._mistake_maps import mistake_maps
+from foveal.flows._mistake_maps import Maps, mistake_maps
 from foveal.flows._prepare import Prepared
 from foveal.report.figures import write_figures
 from foveal.report.page import refusal_page, training_page
@@ -27,8 +27,8 @@ def write_report(
     history: Sequence[dict[str, float]],
     prepared: Prepared,
     *,
-    threads: int,
-    progress: Progress,
+    baseline: dict[str, Any],
+    maps: Mapping[str, Maps],
 ) -> Path:
     """Write `report.html` and `figures/` into a run folder, and return the page's path.
 
@@ -37,23 +37,43 @@ def write_report(
         evaluation: The `foveal.evaluate/1` document; the bundle that it names explains its mistakes.
         history: Rows of the learning curve.
         prepared: Gives the pictures, at model size.
-        threads: Pictures explained at once.
-        progress: Told after each of them.
+        baseline: The `baseline` object of `foveal.train/1`.
+        maps: What the worst mistakes rest on; see `explained_mistakes`.
     """
-    names = {source: index for index, source in enumerate(prepared.dataset.sources)}
-    pictures = {
-        mistake["source"]: _pixels(prepared, names[mistake["source"]])
-        for mistake in evaluation["worst_mistakes"]
-    }
-    mistakes = [(one["source"], one["label"], one["truth"]) for one in evaluation["worst_mistakes"]]
-    predictor = Predictor.open(evaluation["bundle"], threads=1)
-    maps = mistake_maps(predictor, mistakes, pictures, threads=threads, progress=progress)
     page = training_page(
-        evaluation, history=history, gallery=_gallery(prepared), pictures=pictures, maps=maps
+        evaluation,
+        history=history,
+        gallery=_gallery(prepared),
+        pictures=_mistaken(evaluation, prepared),
+        maps=maps,
+        baseline=baseline,
     )
     files.write_text(run / "report.html", page)
     write_figures(evaluation, history, run / "figures")
     return run / "report.html"
+
+
+def explained_mistakes(
+    evaluation: dict[str, Any], prepared: Prepared, *, threads: int, progress: Progress
+) -> dict[str, Maps]:
+    """Return, for the worst mistakes, the maps of the answer and of the true class.
+
+    Args:
+        evaluation: The `foveal.evaluate/1` document; the bundle that it names explains its mistakes.
+        prepared: Gives the pictures, at model size.
+        threads: Pictures explained at once.
+        progress: Told after each of them.
+    """
+    mistakes = [(one["source"], one["label"], one["truth"]) for one in evaluation["worst_mistakes"]]
+    predictor = Predictor.open(evaluation["bundle"], threads=1)
+    pictures = _mistaken(evaluation, prepared)
+    return mistake_maps(predictor, mistakes, pictures, threads=threads, progress=progress)
+
+
+def _mistaken(evaluation: dict[str, Any], prepared: Prepared) -> dict[str, UInt8]:
+    names = {source: index for index, source in enumerate(prepared.dataset.sources)}
+    sources = [mistake["source"] for mistake in evaluation["worst_mistakes"]]
+    return {source: _pixels(prepared, names[source]) for source in sources}
 
 
 def write_refusal(run: Path, parity: Parity, history: Sequence[dict[str, float]]) -> Path:

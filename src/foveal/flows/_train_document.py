@@ -4,10 +4,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from foveal.core import catalog
 from foveal.core.types import Gate
 from foveal.export.sealing import Exported
 from foveal.flows._environment import bit_exact
 from foveal.flows._prepare import Prepared
+from foveal.train.fit_plan import FitPlan
 from foveal.train.loop import Fitted
 from foveal.train.plan import Plan
 
@@ -18,12 +20,12 @@ _OVERSHOOT = 0.1  # beyond this share of the budget it is said
 def train_document(
     run: Path,
     prepared: Prepared,
-    plan: Plan,
+    plan: Plan | FitPlan,
     fitted: Fitted,
     exported: Exported,
     evaluation: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    """Return the document but for the clock; see `clock`.
+    """Return the document but for the clock, see `clock`, and the baseline.
 
     Args:
         run: The run folder.
@@ -35,6 +37,7 @@ def train_document(
     """
     gates: list[Gate] = [exported.parity.gate()]
     metrics = evaluation["metrics"] if evaluation else None
+    seen = plan.images if isinstance(plan, FitPlan) else plan.steps * plan.batch_size
     return {
         "schema": SCHEMA,
         "ok": all(gate.verdict == "pass" for gate in gates),
@@ -42,17 +45,16 @@ def train_document(
         "bundle": None if exported.bundle is None else str(exported.bundle),
         "report": str(run / "report.html"),
         "digest": evaluation["digest"] if evaluation else None,
-        "model": plan.model,
+        "model": catalog.spoken(plan.model),
         "task": "classify",
         "train_seconds": round(fitted.seconds, 2),
-        "images_per_second": round(plan.steps * plan.batch_size / max(fitted.seconds, 1e-9), 1),
+        "images_per_second": round(seen / max(fitted.seconds, 1e-9), 1),
         "data_wait_share": round(fitted.waiting_share, 4),
-        "epochs": round(plan.epochs, 3),
+        "epochs": None if isinstance(plan, FitPlan) else round(plan.epochs, 3),
         "resumed_from": fitted.resumed_from,
         "damaged_checkpoints": list(fitted.passed_over),
         "bit_exact": bit_exact(run),
         "metrics": {"test": metrics} if metrics else {},
-        "baseline": {"name": "majority class", **metrics["majority"]} if metrics else {},
         "parity": exported.parity.as_json(),
         "gates": [asdict(gate) for gate in gates],
         "findings": [asdict(finding) for finding in prepared.findings],

@@ -22,21 +22,26 @@ from foveal.flows._mistake_maps import ANSWERS_EACH as ANSWERS_PER_MISTAKE
 from foveal.flows._mistake_maps import MOST as MISTAKES_EXPLAINED
 from foveal.flows._objective import make_objective
 from foveal.flows._prepare import STORE, Prepared, Wishes, prepare
-from foveal.flows._report import write_refusal, write_report
+from foveal.flows._report import explained_mistakes, write_refusal, write_report
 from foveal.flows._run_folder import RECIPE, Command, bundle_name, read_command, start, undone_if_refused
 from foveal.flows._train_document import clock, train_document
+from foveal.flows._yardstick import fit_yardstick, measured_yardstick, seconds_for
 from foveal.perturb import corruptions
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
 from foveal.train import checkpoint
+from foveal.train.fit_plan import FitPlan
+from foveal.train.fit_planning import plan_fit
+from foveal.train.fitting import fit_baseline, is_baseline
 from foveal.train.loop import Examples, Fitted, fit, settings
 from foveal.train.plan import Plan, read_plan, write_plan
-from foveal.train.planning import Facts, check_recipe, plan_training
+from foveal.train.planning import Facts, check_recipe, check_size, plan_training
 from foveal.train.recipe import Recipe, read_recipe, write_recipe
 
 _LOG, _PLAN, _CHECKPOINTS = "log.txt", "plan.json", "checkpoints"
 _EXPORT_SECONDS = 11.0
 _PIXELS_PER_SECOND = 2.5e6
+_EXPLAINED_PIXELS_PER_SECOND = 5e6  # the bundle alone answers: nothing is disturbed or compared
 
 
 @dataclass(frozen=True)
@@ -154,7 +159,7 @@ class _Job:
 
 def _decide(
     run: Path, job: _Job, dataset: Dataset, *, moved: dict[str, Any] | None = None
-) -> tuple[Prepared, Plan]:
+) -> tuple[Prepared, Plan | FitPlan]:
     """Read the data and plan the training, as far as that is not done yet.
 
     Args:
@@ -179,7 +184,7 @@ def _decide(
         raise
 
 
-def _known_plan(run: Path, threads: int) -> Plan | None:
+def _known_plan(run: Path, threads: int) -> Plan | FitPlan | None:
     """Return the plan of a run that has one, for this number of threads; its checkpoints come along."""
     plan = read_plan(run / _PLAN)
     if plan is None or plan.threads == threads:
@@ -191,35 +196,47 @@ def _known_plan(run: Path, threads: int) -> Plan | None:
     return moved
 
 
-def _carry_out(run: Path, job: _Job, prepared: Prepared, plan: Plan) -> TrainResult:
+def _carry_out(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan) -> TrainResult:
     """Train as far as that is not done yet, and prove what comes out."""
     job = replace(job, progress=Logged(job.progress, run / _LOG))
-    with settings(plan):
-        objective = make_objective(plan, prepared)
-    fitted = fit(
-        objective, _examples(prepared, "fit"), plan, checkpoints=run / _CHECKPOINTS, progress=job.progress
-    )
+    examples = _examples(prepared, "fit")
+    if isinstance(plan, FitPlan):
+        fitted = fit_baseline(plan, examples, prepared.preprocess, progress=job.progress)
+    else:
+        fit_yardstick(run, plan, job.recipe, prepared, progress=job.progress)
+        with settings(plan):
+            objective = make_objective(plan, prepared)
+        fitted = fit(objective, examples, plan, checkpoints=run / _CHECKPOINTS, progress=job.progress)
     return _finish(run, job, prepared, plan, fitted)
 
 
-def _plan(run: Path, job: _Job, prepared: Prepared) -> Plan:
+def _plan(run: Path, job: _Job, prepared: Prepared) -> Plan | FitPlan:
     """Decide all that is open, and write it down: from here on no clock decides."""
     budget = job.recipe.time_seconds
     deadline = None if budget is None else job.started + budget - _after_seconds(prepared)
-    plan = plan_training(
-        job.recipe,
-        _examples(prepared, "fit"),
-        Facts(prepared.preprocess.size, prepared.preprocess.channels, len(prepared.dataset.classes)),
-        lambda draft: make_objective(draft, prepared),
-        seconds_left=None if deadline is None else lambda: deadline - time.monotonic(),
-        progress=job.progress,
-    )
+    examples, classes = _examples(prepared, "fit"), len(prepared.dataset.classes)
+    plan: Plan | FitPlan
+    if is_baseline(job.recipe.model):
+        check_size(job.recipe.model, prepared.preprocess.size)
+        left = None if deadline is None else deadline - time.monotonic()
+        plan = plan_fit(job.recipe, examples, prepared.preprocess, classes=classes, seconds=left)
+    else:
+        if deadline is not None:
+            deadline -= seconds_for(job.recipe, 0.0)
+        plan = plan_training(
+            job.recipe,
+            examples,
+            Facts(prepared.preprocess.size, prepared.preprocess.channels, classes),
+            lambda draft: make_objective(draft, prepared),
+            seconds_left=None if deadline is None else lambda: deadline - time.monotonic(),
+            progress=job.progress,
+        )
     write_plan(plan, run / _PLAN)
     job.progress("plan", 1, 1, plan.reasons["length"])
     return plan
 
 
-def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan, fitted: Fitted) -> TrainResult:
+def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan, fitted: Fitted) -> TrainResult:
     """Ship the averaged weights, measure the file that ships, and report."""
     network = recognizers.build(plan.model, plan.arguments)
     recognizer = Recognizer(
@@ -230,15 +247,18 @@ def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan, fitted: Fitted
     job.progress("export", 0, 1)
     exported = _export(recognizer, prepared, run / f"{job.command.name}.foveal", threads=plan.threads)
     job.progress("export", 1, 1)
-    evaluation = None
+    evaluation, baseline = None, {}
     if exported.bundle is None:
         page = write_refusal(run, exported.parity, fitted.history)
     else:
-        evaluation = measure_bundle(exported.bundle, prepared, threads=plan.threads, progress=job.progress)
-        page = write_report(
-            run, evaluation, fitted.history, prepared, threads=plan.threads, progress=job.progress
+        evaluation, answers = measure_bundle(
+            exported.bundle, prepared, threads=plan.threads, progress=job.progress
         )
+        baseline = measured_yardstick(run, prepared, answers, evaluation["metrics"]["majority"])
+        maps = explained_mistakes(evaluation, prepared, threads=plan.threads, progress=job.progress)
+        page = write_report(run, evaluation, fitted.history, prepared, baseline=baseline, maps=maps)
     document = train_document(run, prepared, plan, fitted, exported, evaluation)
+    document |= {"baseline": baseline}
     earlier = fitted.seconds - fitted.seconds_now  # before it was resumed
     document |= clock(job.recipe.time_seconds, time.monotonic() - job.started + earlier)
     files.write_json(run / "metrics.json", document)
@@ -273,11 +293,13 @@ def _examples(prepared: Prepared, role: str) -> Examples:
 def _after_seconds(prepared: Prepared) -> float:
     """Return a forecast of what export, calibration, evaluation and report will take.
 
-    Most is fixed (the exporter's imports); the rest grows with the pictures that are looked at.
+    Most is fixed (the exporter's imports); the rest grows with the pictures that are looked at, the test
+    pictures by network and baseline.
     """
     calib, test = len(prepared.split.calib), len(prepared.split.test)
     compared = 2 * min(calib + test, MOST_COMPARED)  # by the network and by the file
     disturbed = (1 + len(catalog.names(corruptions))) * min(test, MOST_DISTURBED)
     explained = min(test, MISTAKES_EXPLAINED) * ANSWERS_PER_MISTAKE
-    pixels = (calib + test + compared + disturbed + explained) * prepared.preprocess.size**2
-    return _EXPORT_SECONDS + pixels / _PIXELS_PER_SECOND
+    seconds = (calib + 2 * test + compared + disturbed) / _PIXELS_PER_SECOND
+    seconds += explained / _EXPLAINED_PIXELS_PER_SECOND
+    return _EXPORT_SECONDS + seconds * prepared.preprocess.size**2

@@ -31,6 +31,8 @@ class Card:
         source: The paper or the idea.
         summary: One sentence: when to choose it.
         smallest_size: Side of the smallest input it can take, in pixels.
+        fitted_by: Of a baseline: name of the file in `train/classical` that fits it.
+        grows: Whether the number of its parameters follows from the training images.
     """
 
     family: str
@@ -38,3 +40,5 @@ class Card:
     source: str
     summary: str
     smallest_size: int = 32
+    fitted_by: str | None = None
+    grows: bool = False

@@ -12,7 +12,8 @@ from foveal.core import catalog
 def listing(*, channels: int = 3, classes: int = 10, size: int = 32) -> list[dict[str, Any]]:
     """Return one row per architecture: name, family, kind, parameters, source, summary.
 
-    Nothing is allocated: parameters are counted on torch's meta device.
+    Nothing is allocated: parameters are counted on torch's meta device. They are None where their number
+    follows from the training images.
 
     Args:
         channels: Of the images.
@@ -27,10 +28,10 @@ def listing(*, channels: int = 3, classes: int = 10, size: int = 32) -> list[dic
             network = catalog.find(models, name)(channels=channels, classes=classes, size=size)
         rows.append(
             {
-                "name": name,
+                "name": catalog.spoken(name),
                 "family": card.family,
                 "kind": card.kind,
-                "parameters": sum(parameter.numel() for parameter in network.parameters()),
+                "parameters": None if card.grows else sum(p.numel() for p in network.parameters()),
                 "source": card.source,
                 "summary": card.summary,
             }

@@ -109,6 +109,37 @@ def robustness(rows: Sequence[Row]) -> Chart:
     )
 
 
+def cross_validation(history: Sequence[Row]) -> Chart:
+    """Draw the share of right answers of each setting that was tried, the best on top.
+
+    Args:
+        history: Rows with `cv_accuracy`, `cv_images`, `chosen` and the setting.
+    """
+    about = ("cv_accuracy", "cv_images", "chosen")
+    tried = sorted(history, key=lambda row: (-float(row["cv_accuracy"]), not row["chosen"]))
+    names = [", ".join(f"{k} {v:g}" for k, v in row.items() if k not in about) for row in tried]
+    values = [float(row["cv_accuracy"]) for row in tried]
+    best = next(place for place, row in enumerate(tried) if row["chosen"])
+
+    def paint(axes: Axes) -> None:
+        axes.plot(values, range(len(tried)), "o", color=MUTED, markersize=4)
+        axes.plot(values[best], best, "o", color=ACCENT, markersize=6)
+        axes.set_yticks(range(len(tried)), names)
+        axes.set(ylim=(len(tried) - 0.2, -0.8), xlabel="right answers (blue: chosen)")
+        axes.grid(axis="x")
+        axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=1))
+
+    return Chart(
+        name="cross_validation",
+        title="Settings that were tried",
+        says=f"{names[best]} was right most often, for {words.percent(values[best])} of "
+        f"{int(tried[best]['cv_images']):,} training images.",
+        columns=("setting", "cv_accuracy", "cv_images", "chosen"),
+        rows=tuple((name, *(row[key] for key in about)) for name, row in zip(names, tried, strict=True)),
+        svg=svg("cross_validation", paint, height=0.8 + 0.2 * len(tried)),
+    )
+
+
 def intervals(axes: Axes, names: Sequence[str], values: Sequence[Row]) -> None:
     """Draw one dot with its interval per name on axes, the first on top."""
     places = range(len(names))

@@ -8,7 +8,7 @@ from foveal.core import files
 from foveal.core.errors import WriteError
 from foveal.report import words
 from foveal.report.chart import Chart
-from foveal.report.comparisons import class_recalls, confusion, robustness
+from foveal.report.comparisons import class_recalls, confusion, cross_validation, robustness
 from foveal.report.curves import learning_curve, reliability, risk_coverage
 
 Row = Mapping[str, Any]
@@ -33,8 +33,10 @@ def page_charts(document: words.Document, history: Sequence[Row] = ()) -> dict[s
 
 
 def learning_charts(history: Sequence[Row]) -> dict[str, Chart]:
-    """Return the learning curves that have at least two points, by name."""
+    """Return the learning curves that have at least two points, or what cross-validation found, by name."""
     drawn = [learning_curve(history, of=name) for name in ("loss", "accuracy") if _points(history, name) > 1]
+    if _points(history, "cv_accuracy") > 1:
+        drawn.append(cross_validation(history))
     return {chart.name: chart for chart in drawn}
 
 

@@ -36,17 +36,22 @@ def training_page(
     gallery: Sequence[ClassPictures],
     pictures: Mapping[str, UInt8],
     maps: Maps = _NO_MAPS,
+    baseline: Mapping[str, Any] | None = None,
 ) -> str:
     """Return the report of a training as one HTML page that loads nothing from outside.
 
     Args:
         document: The `foveal.evaluate/1` document of the sealed bundle.
-        history: Rows of `history.jsonl` in order: step, seen, loss, accuracy, learning_rate.
+        history: Rows of `history.jsonl` in order: step, seen, loss, accuracy, learning_rate; of a baseline
+            the settings that were tried.
         gallery: Some of the user's pictures, class by class.
         pictures: The worst mistakes by source, uint8 (H, W, C); one that is missing is named without picture.
         maps: What they rest on: by source the map of the answer and that of the true class, (h, w).
+        baseline: The `baseline` object of `foveal.train/1`.
     """
-    return _page(document, history=history, gallery=gallery, pictures=pictures, maps=maps)
+    return _page(
+        document, history=history, gallery=gallery, pictures=pictures, maps=maps, baseline=baseline or {}
+    )
 
 
 def evaluation_page(
@@ -57,7 +62,7 @@ def evaluation_page(
     maps: Maps = _NO_MAPS,
 ) -> str:
     """Return the report of an evaluation as one HTML page; arguments as in `training_page`."""
-    return _page(document, history=(), gallery=gallery, pictures=pictures, maps=maps)
+    return _page(document, history=(), gallery=gallery, pictures=pictures, maps=maps, baseline={})
 
 
 def refusal_page(parity: Mapping[str, Any], limit: float, *, history: Sequence[Row]) -> str:
@@ -85,6 +90,7 @@ def _page(
     gallery: Sequence[ClassPictures],
     pictures: Mapping[str, UInt8],
     maps: Maps,
+    baseline: Mapping[str, Any],
 ) -> str:
     page = templates().get_template("page.html.j2")
     return page.render(
@@ -92,6 +98,7 @@ def _page(
         document=document,
         metrics=document["metrics"],
         trained=bool(history),
+        baseline=baseline,
         gallery=strips(gallery),
         gallery_classes=len(gallery),
         mistakes=[_mistake(one, pictures.get(one["source"]), maps) for one in document["worst_mistakes"]],

@@ -8,12 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from foveal.core.promises import calibration_images_for_sets, calibration_images_needed
+from foveal.core.units import show_seconds
 from foveal.metrics.set_coverage import surely_covered
 
 Document = Mapping[str, Any]
 
 _TAIL = 0.025  # each side of a 95 % interval
 _NORMAL = 1.96  # its half-width in standard errors
+_EVEN = 0.5  # share of the images that only one of two got right, where both are equally good
 _FEW = 30  # test images of a class below which its recall says little
 _TARGET_POINTS = 1.0  # an accuracy known to ± this is called known
 
@@ -102,6 +104,31 @@ def against_majority(document: Document) -> str:
     if accuracy["high"] < majority["accuracy"]["low"]:
         return f"{always}: the recognizer is worse than that."
     return f"{always}: the intervals overlap, so it is not proven that the recognizer is better."
+
+
+def against_baseline(baseline: Mapping[str, Any]) -> str | None:
+    """Return how the strongest cheap baseline does on the same images, or None where none was fitted.
+
+    Args:
+        baseline: The `baseline` object of `foveal.train/1`.
+    """
+    if "paired" not in baseline:
+        return None
+    paired = baseline["paired"]
+    fitted, there = baseline["n_fit"], baseline["of"]
+    part = f"all {there:,}" if fitted == there else f"{fitted:,} of the {there:,}"
+    said = (
+        f"The strongest cheap baseline, {baseline['name']} fitted to {part} training images in "
+        f"{show_seconds(baseline['seconds'])}, names {measured(baseline['accuracy'])} of the same "
+        f"images correctly. Only the recognizer is right for {paired['only_network']:,} of them, "
+        f"only the baseline for {paired['only_baseline']:,}"
+    )
+    share = paired["network_share"]
+    if share is not None and share["low"] > _EVEN:
+        return f"{said}: the recognizer is clearly better."
+    if share is not None and share["high"] < _EVEN:
+        return f"{said}: the baseline is better; ship it, with --model {baseline['name']}, or train longer."
+    return f"{said}: it is not proven that the recognizer is better."
 
 
 def weak_points(document: Document) -> list[str]:

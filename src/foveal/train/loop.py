@@ -24,6 +24,7 @@ from foveal.core import progress as core
 from foveal.core.errors import UsageError
 from foveal.core.random import seed_for, stream
 from foveal.train import checkpoint
+from foveal.train.fit_plan import FitPlan
 from foveal.train.memory import freed_memory_kept
 from foveal.train.objective import Batch, Objective
 from foveal.train.plan import Plan
@@ -59,7 +60,8 @@ class Fitted:
 
     Attributes:
         weights: The averaged weights of the deployable network; what ships.
-        history: Rows `step seen epoch loss accuracy learning_rate` of the learning curve.
+        history: Rows `step seen epoch loss accuracy learning_rate` of the learning curve; of a baseline a row
+            per setting that was tried.
         seconds: Training time from the first step on, without the pauses.
         seconds_now: Of it, since training was started or resumed last.
         waiting_share: Share of `seconds_now` spent fetching pictures.
@@ -166,7 +168,7 @@ def _order(seed: int, number: int, count: int) -> NDArray[np.int64]:
 
 
 @contextmanager
-def settings(plan: Plan) -> Iterator[None]:
+def settings(plan: Plan | FitPlan) -> Iterator[None]:
     """Set threads and memory for training; put them, and the global random state, back afterwards."""
     threads = torch.get_num_threads()
     torch.set_num_threads(plan.threads)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from foveal.core import files
+from foveal.train.fit_plan import FitPlan
 
 
 class Plan(BaseModel):
@@ -64,13 +65,14 @@ class Plan(BaseModel):
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
-def write_plan(plan: Plan, path: Path) -> None:
+def write_plan(plan: Plan | FitPlan, path: Path) -> None:
     """Write `plan.json` atomically."""
     files.write_json(path, plan.model_dump())
 
 
-def read_plan(path: Path) -> Plan | None:
+def read_plan(path: Path) -> Plan | FitPlan | None:
     """Return the plan of a run, or None where the run ended before it had one."""
     if not path.is_file():
         return None
-    return Plan(**json.loads(path.read_text(encoding="utf-8")))
+    document = json.loads(path.read_text(encoding="utf-8"))
+    return FitPlan(**document) if document.get("kind") == "baseline" else Plan(**document)

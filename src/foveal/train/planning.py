@@ -11,6 +11,7 @@ from foveal.core.errors import DataError, RecipeError, UnknownNameError
 from foveal.core.progress import Progress, silent
 from foveal.core.units import show_seconds
 from foveal.train import augment
+from foveal.train.fitting import card, is_baseline
 from foveal.train.flip_probe import flip_probe
 from foveal.train.loop import Examples
 from foveal.train.objective import Objective
@@ -27,6 +28,12 @@ BATCH_SIZE = 1000
 BATCH_PIXELS = BATCH_SIZE * 96**2  # larger pictures come in smaller batches: a step has to fit into memory
 FEWEST_STEPS = 12  # per pass, before the batch shrinks
 
+# What only a training in steps has; and what says of it no more than a baseline does anyway.
+_STEP_BY_STEP = (
+    "epochs", "batch_size", "learning_rate", "weight_decay", "label_smoothing", "ema_share", "augment",
+    "precision",
+)  # fmt: skip
+_WITHOUT = {"augment": "none", "precision": "fp32"}
 _SMALLEST_BATCH = 32  # fewer make batch statistics too noisy
 _FEW_IMAGES = 10_000  # from here on a run sees the same pictures so often that they should vary more
 _STEPS = 3  # timed per measurement
@@ -57,13 +64,16 @@ def check_recipe(recipe: Recipe) -> None:
     """Refuse what is wrong whatever the data, so that nobody waits for their pictures to be read first.
 
     Raises:
-        RecipeError: The size is below the model's smallest, or a strength outside its range.
+        RecipeError: The size is below the model's smallest, a strength outside its range, or a setting of
+            step-by-step training given for a baseline.
         UnknownNameError: No such model or augmentation.
     """
     if recipe.model not in catalog.names(models):
-        raise UnknownNameError("models", recipe.model, catalog.names(models))
+        raise UnknownNameError("models", recipe.model, map(catalog.spoken, catalog.names(models)))
     if recipe.size is not None:
-        _check_size(recipe.model, recipe.size)
+        check_size(recipe.model, recipe.size)
+    if is_baseline(recipe.model):
+        _check_baseline(recipe)
     if not isinstance(recipe.augment, dict):
         return
     for name, strength in recipe.augment.items():
@@ -75,6 +85,20 @@ def check_recipe(recipe: Recipe) -> None:
             raise RecipeError(
                 f"augment.{name}: a strength is {allowed}; got {strength}", hint="0 leaves pictures alone"
             )
+
+
+def _check_baseline(recipe: Recipe) -> None:
+    """Refuse settings that a baseline has no use for, rather than ignore them."""
+    changed = [
+        name
+        for name in _STEP_BY_STEP
+        if getattr(recipe, name) not in (Recipe.model_fields[name].default, _WITHOUT.get(name))
+    ]
+    if changed:
+        raise RecipeError(
+            f"{catalog.spoken(recipe.model)} is fitted in one go; it has no {', '.join(changed)}",
+            hint="leave it out; --time limits how much is fitted, --seed decides which images",
+        )
 
 
 def plan_training(
@@ -177,16 +201,21 @@ def _augmentation(
 
 def _variants(recipe: Recipe, facts: Facts) -> list[dict[str, Any]]:
     """Return the arguments of each size of the model, smallest first."""
-    _check_size(recipe.model, facts.size)
+    check_size(recipe.model, facts.size)
     module = importlib.import_module(f"foveal.models.{recipe.model}")
     return [{**_base(facts), **extra} for extra in getattr(module, "SIZES", [{}])]
 
 
-def _check_size(model: str, size: int) -> None:
-    smallest = importlib.import_module(f"foveal.models.{model}").CARD.smallest_size
+def check_size(model: str, size: int) -> None:
+    """Refuse an input that is smaller than the model can take.
+
+    Raises:
+        RecipeError: It is.
+    """
+    smallest = card(model).smallest_size
     if size < smallest:
         raise RecipeError(
-            f"{model} needs inputs of at least {smallest} pixels; got {size}",
+            f"{catalog.spoken(model)} needs inputs of at least {smallest} pixels; got {size}",
             hint=f"--size {smallest} or more",
         )
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from foveal.core import files
+from foveal.core import catalog, files
 from foveal.core.errors import NotFoundError, RecipeError
 from foveal.core.machine import MOST_THREADS
 
@@ -19,7 +19,7 @@ class Recipe(BaseModel):
     """A training recipe; the same in Python, on the command line and in a TOML file.
 
     Attributes:
-        model: Name of a file in `models/`.
+        model: Name of a file in `models/`, with `-` or `_`.
         size: Side of the input in pixels; None: 32, 64, 128 or 224 from the pictures' median.
         images: Learn from so many of the training pictures, every class with its share; None: from all.
         group: What must not be torn apart between learning, calibrating and testing; see `data.open`.
@@ -33,6 +33,7 @@ class Recipe(BaseModel):
         ema_share: Time constant of the averaged weights as a share of the run, in (0, 1].
         augment: `auto` decides from the data; `none` trains on the pictures as they are; a table names
             files of `train/augment` with their strength, in order.
+        baseline: Whether a network is measured beside the strongest of the cheap baselines.
         precision: `auto` measures bf16 against fp32 and keeps the faster one if it is as accurate.
         seed: Every random choice follows from it.
         threads: At most 256; None: all processors this process may use.
@@ -51,9 +52,15 @@ class Recipe(BaseModel):
     label_smoothing: float = Field(default=0.2, ge=0, lt=1)
     ema_share: float = Field(default=0.03, gt=0, le=1)
     augment: Literal["auto", "none"] | dict[str, float] = "auto"
+    baseline: bool = True
     precision: str = Field(default="auto", pattern="^(auto|fp32|bf16)$")
     seed: int = Field(default=0, ge=0)
     threads: int | None = Field(default=None, ge=1, le=MOST_THREADS)
+
+    @field_validator("model")
+    @classmethod
+    def _file_name(cls, model: str) -> str:
+        return catalog.written(model)
 
     @model_validator(mode="after")
     def _one_length(self) -> "Recipe":

@@ -1,0 +1,64 @@
+"""Choose settings by cross-validation: of images that were fitted to, none is asked."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from foveal.train.classical import Sample
+from foveal.train.classical._divide import fold_of_each, spread
+from foveal.train.fit_plan import FitPlan
+
+Setting = dict[str, float]
+Rows = list[dict[str, float]]
+# From the places to fit to and the places to ask, yields each setting with its scores (asked, K).
+Attempt = Callable[[Tensor, Tensor], Iterator[tuple[Setting, Tensor]]]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The settings that were right most often.
+
+    Attributes:
+        setting: Of equals the one that was tried first.
+        rows: One per setting, with `cv_accuracy`, `cv_images` and `chosen`.
+        scores: Of all images that were asked, by the chosen setting, (M, K); empty without a division.
+        labels: The truth, int64 (M,).
+    """
+
+    setting: Setting
+    rows: Rows
+    scores: Tensor
+    labels: Tensor
+
+
+def choose(sample: Sample, plan: FitPlan, attempt: Attempt, *, otherwise: Setting) -> Choice:
+    """Return the settings that answer best for images that they were not fitted to.
+
+    Args:
+        sample: The training images.
+        plan: How many of them are divided, into how many folds.
+        attempt: Fits and asks.
+        otherwise: The settings where the images cannot be divided into folds that all hold two classes.
+    """
+    labels = sample.labels.numpy()
+    chosen = spread(labels, seed=plan.seed, purpose="tuning images")[: plan.tuning_images]
+    folds = fold_of_each(labels[chosen], sample.units[chosen], folds=plan.folds, seed=plan.seed)
+    parts = [(chosen[folds != fold], chosen[folds == fold]) for fold in range(plan.folds)]
+    if any(len(asked) == 0 or len(np.unique(labels[fitted])) < 2 for fitted, asked in parts):
+        row = {**otherwise, "cv_images": 0, "chosen": 1}
+        return Choice(otherwise, [row], torch.empty(0, sample.classes), torch.empty(0, dtype=torch.int64))
+    answers: dict[tuple[tuple[str, float], ...], list[Tensor]] = {}
+    for fitted, asked in parts:
+        for setting, scores in attempt(torch.from_numpy(fitted), torch.from_numpy(asked)):
+            answers.setdefault(tuple(setting.items()), []).append(scores)
+    truth = sample.labels[torch.from_numpy(np.concatenate([asked for _, asked in parts]))]
+    accuracy = {key: float((torch.cat(s).argmax(1) == truth).double().mean()) for key, s in answers.items()}
+    best = max(accuracy, key=lambda key: accuracy[key])  # the first of equals
+    rows = [
+        {**dict(key), "cv_accuracy": value, "cv_images": len(truth), "chosen": int(key == best)}
+        for key, value in accuracy.items()
+    ]
+    return Choice(dict(best), rows, torch.cat(answers[best]), truth)

@@ -1,0 +1,44 @@
+"""The plan of a baseline's fit: everything that a clock decides, written down before it starts."""
+
+import hashlib
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class FitPlan(BaseModel):
+    """A complete plan for a baseline; a fit that was killed starts anew from it and ends in the same weights.
+
+    Attributes:
+        kind: Tells it from the plan of a network.
+        model: Name of the file in `models/`.
+        arguments: Its constructor arguments.
+        images: Training images that are used.
+        of: Training images that there are.
+        tuning_images: Of those used, how many cross-validation divides to choose the settings.
+        folds: Into how many parts.
+        seed: Of every choice among images.
+        threads: Of torch; another number gives other last digits.
+        seconds: Forecast, at the measured speed.
+        reasons: Why each choice was made, for people.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: Literal["baseline"] = "baseline"
+    model: str
+    arguments: dict[str, Any]
+    images: int = Field(ge=1)
+    of: int = Field(ge=1)
+    tuning_images: int = Field(ge=1)
+    folds: int = Field(ge=2)
+    seed: int
+    threads: int = Field(ge=1)
+    seconds: float = Field(ge=0)
+    reasons: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """Name of the plan: equal digests fit the same weights."""
+        told = self.model_dump(exclude={"seconds", "reasons"})
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,95 @@
+"""Fit a baseline as planned: features of the training images, then its method, in one go."""
+
+import importlib
+import time
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from foveal import models
+from foveal.core import catalog
+from foveal.core.errors import UsageError
+from foveal.core.progress import Progress, silent
+from foveal.data.dataset import UInt8
+from foveal.data.preprocess import Preprocess
+from foveal.tasks.classify import learn
+from foveal.tasks.recognizer import build
+from foveal.train import classical
+from foveal.train.classical import Sample
+from foveal.train.classical._divide import spread
+from foveal.train.fit_plan import FitPlan
+from foveal.train.loop import Examples, Fitted, settings
+
+_CHUNK_PIXELS = 256 * 64**2  # whose features are computed at once
+
+
+def is_baseline(model: str) -> bool:
+    """Return whether a file in `models/` is fitted in one go instead of trained step by step."""
+    return card(model).kind == "baseline"
+
+
+def card(model: str) -> models.Card:
+    """Return what a file in `models/` says of itself."""
+    found: models.Card = importlib.import_module(f"foveal.models.{model}").CARD
+    return found
+
+
+def fit_baseline(
+    plan: FitPlan, examples: Examples, preprocess: Preprocess, *, progress: Progress = silent
+) -> Fitted:
+    """Return the fitted weights; the history has a row per setting that cross-validation tried.
+
+    Only `examples` decide: the settings, too, are chosen among them.
+
+    Args:
+        plan: All choices that depend on the machine.
+        examples: As many as the plan says.
+        preprocess: Gives the normalization.
+        progress: Told about each fit.
+
+    Raises:
+        UsageError: The plan is for another number of images.
+    """
+    if len(examples) != plan.of:
+        raise UsageError(f"the plan is for {plan.of} images; got {len(examples)}")
+    started = time.monotonic()
+    with settings(plan), torch.no_grad():
+        labels = examples.labels[examples.indices]
+        chosen = np.sort(spread(labels, seed=plan.seed, purpose="fitted images")[: plan.images])
+        rows = examples.indices[chosen]
+        progress("features", 0, 1)
+        sample = Sample(
+            features=features(features_of(plan), examples.images, rows, preprocess),
+            labels=torch.from_numpy(labels[chosen]),
+            units=rows if examples.units is None else examples.units[rows],
+            classes=plan.arguments["classes"],
+        )
+        progress("features", 1, 1)
+        method = catalog.find(classical, str(card(plan.model).fitted_by))
+        fit = method(sample, plan, progress=progress)
+    seconds = time.monotonic() - started
+    return Fitted(fit.tensors, fit.rows, seconds, seconds_now=seconds, waiting_share=0.0, resumed_from=0)
+
+
+def features_of(plan: FitPlan) -> nn.Module:
+    """Return the part of a baseline that turns normalized images (N, C, H, W) into features (N, D)."""
+    part: nn.Module = build(plan.model, plan.arguments).get_submodule("projection.features")
+    return part
+
+
+def features(part: nn.Module, images: UInt8, rows: np.ndarray, preprocess: Preprocess) -> Tensor:
+    """Return the features of some images, float32 (N, D).
+
+    Args:
+        part: Normalized images to features.
+        images: uint8 (M, H, W, C), usually memory-mapped.
+        rows: Which, int64 (N,).
+        preprocess: Gives the normalization.
+    """
+    chunk = max(1, _CHUNK_PIXELS // preprocess.size**2)
+    parts = [
+        part(learn.normalize(torch.from_numpy(images[rows[start : start + chunk]]), preprocess))
+        for start in range(0, len(rows), chunk)
+    ]
+    return torch.cat(parts)
