@@ -4,7 +4,6 @@
 """
 
 import json
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from foveal.bundle.predictor import Predictor
+from foveal.core import child
 from foveal.core.errors import FovealError
 
 _RUNS = 3  # the second and third may still take memory that the first one did not need
@@ -40,17 +40,10 @@ def footprint(bundle: Path, *, engine: str, threads: int, batch: int) -> Footpri
         threads: Of the engine.
         batch: Pictures a call.
     """
-    # -P: a file in the working folder that is called like one of our modules is not ours.
-    command = [sys.executable, "-P", "-m", __name__, str(bundle), engine, str(threads), str(batch)]
-    child = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    if child.returncode < 0:
-        return Footprint(None, f"the process was killed by signal {-child.returncode}: too little memory?")
-    try:
-        found = json.loads(child.stdout)
-    except ValueError:
-        last = (child.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        return Footprint(None, f"the process ended with {child.returncode}: {last}")
-    return Footprint(found["peak_bytes"], found["error"])
+    told = child.ask(__name__, str(bundle), engine, str(threads), str(batch))
+    if told.answer is None:
+        return Footprint(None, f"it does not live: {told.error}")
+    return Footprint(told.answer["peak_bytes"], told.answer["error"])
 
 
 def _measure(bundle: str, engine: str, threads: int, batch: int) -> Footprint:

@@ -59,7 +59,7 @@ class Times:
         return quantile(self.of_rounds, 0.5)
 
     def p99(self) -> Quantile:
-        """Return what one call in a hundred exceeds; its interval takes calls as independent."""
+        """Return what one call in 100 exceeds; its interval takes calls as independent."""
         return quantile(np.concatenate([self.first, self.twin], axis=None), 0.99)
 
     def noise(self) -> Quantile:
@@ -67,7 +67,7 @@ class Times:
         return _log_ratio(np.median(self.first, axis=1), np.median(self.twin, axis=1))
 
     def floor(self) -> float:
-        """Return the smallest log ratio that means something: the far end of the A/A difference's interval."""
+        """Return the smallest log ratio that means something: the far end of the A/A interval."""
         found = self.noise()
         return max(abs(end) for end in (found.value, found.low, found.high) if end is not None)
 

@@ -92,7 +92,7 @@ def busy(
     said = []
     if found.load is not None and found.load > _BUSY_LOAD * found.cores_usable:
         said.append(
-            f"other work was running: load {found.load:g} on {found.cores_usable} processors before the start"
+            f"other work runs on this machine: load {found.load:g} on {found.cores_usable} processors"
         )
     share = stolen_share(*ticks)
     if share is not None and share > _STOLEN:

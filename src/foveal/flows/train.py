@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from foveal.bundle.manifest import Data, Images, Licenses
 from foveal.core import catalog, files, machine, runs
 from foveal.core.errors import FovealError, NotFoundError
 from foveal.core.progress import Progress, silent
 from foveal.data import opening
 from foveal.data.dataset import Dataset
 from foveal.evaluate.robustness import MOST_IMAGES as MOST_DISTURBED
-from foveal.export.sealing import MOST_COMPARED, Exported, Origin, bundle
+from foveal.export.sealing import MOST_COMPARED
 from foveal.flows._environment import compare_environment, environment, write_environment
+from foveal.flows._export import examples, export_prepared
 from foveal.flows._log import Logged
 from foveal.flows._measure import measure_bundle
 from foveal.flows._objective import make_objective
@@ -27,7 +27,7 @@ from foveal.perturb import corruptions
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
 from foveal.train import checkpoint
-from foveal.train.loop import Examples, Fitted, fit, settings
+from foveal.train.loop import Fitted, fit, settings
 from foveal.train.plan import Plan, read_plan, write_plan
 from foveal.train.planning import Facts, check_recipe, plan_training
 from foveal.train.recipe import Recipe, read_recipe, write_recipe
@@ -81,7 +81,8 @@ def train(
         UnknownNameError: The recipe names a model or an augmentation that is not there.
         WriteError: The run folder cannot be written, holds something else than a run, or lies in the data.
     """
-    job = _Job(recipe or Recipe(), Command(bundle_name(Path(data)), strict), progress, time.monotonic())
+    command = Command(bundle_name(Path(data)), strict, str(Path(data).absolute()))
+    job = _Job(recipe or Recipe(), command, progress, time.monotonic())
     # All this before a folder is made: a slip of the pen leaves nothing behind.
     check_recipe(job.recipe)
     runs.keep_apart(out, Path(data))
@@ -195,7 +196,7 @@ def _carry_out(run: Path, job: _Job, prepared: Prepared, plan: Plan) -> TrainRes
     with settings(plan):
         objective = make_objective(plan, prepared)
     fitted = fit(
-        objective, _examples(prepared, "fit"), plan, checkpoints=run / _CHECKPOINTS, progress=job.progress
+        objective, examples(prepared, "fit"), plan, checkpoints=run / _CHECKPOINTS, progress=job.progress
     )
     return _finish(run, job, prepared, plan, fitted)
 
@@ -206,7 +207,7 @@ def _plan(run: Path, job: _Job, prepared: Prepared) -> Plan:
     deadline = None if budget is None else job.started + budget - _after_seconds(prepared)
     plan = plan_training(
         job.recipe,
-        _examples(prepared, "fit"),
+        examples(prepared, "fit"),
         Facts(prepared.preprocess.size, prepared.preprocess.channels, len(prepared.dataset.classes)),
         lambda draft: make_objective(draft, prepared),
         seconds_left=None if deadline is None else lambda: deadline - time.monotonic(),
@@ -226,7 +227,7 @@ def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan, fitted: Fitted
     recognizers.save(recognizer, run / "model")
     files.write_text(run / "history.jsonl", "".join(json.dumps(row) + "\n" for row in fitted.history))
     job.progress("export", 0, 1)
-    exported = _export(recognizer, prepared, run / f"{job.command.name}.foveal", threads=plan.threads)
+    exported = export_prepared(recognizer, prepared, run / f"{job.command.name}.foveal", threads=plan.threads)
     job.progress("export", 1, 1)
     evaluation = None
     if exported.bundle is None:
@@ -240,30 +241,6 @@ def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan, fitted: Fitted
     files.write_json(run / "metrics.json", document)
     shutil.rmtree(run / STORE, ignore_errors=True)
     return TrainResult(run, exported.bundle, page, document, evaluation)
-
-
-def _export(recognizer: Recognizer, prepared: Prepared, path: Path, *, threads: int) -> Exported:
-    """Seal a bundle; test images only show that file and network agree, nothing is fitted on them."""
-    split = prepared.split
-    data = Data(
-        fingerprint=split.fingerprint,
-        split_seed=split.seed,
-        images=Images(fit=len(split.fit), calib=len(split.calib), test=len(split.test)),
-        split_digest=split.digest,
-    )
-    return bundle(
-        recognizer,
-        path,
-        calib=_examples(prepared, "calib"),
-        test=_examples(prepared, "test"),
-        origin=Origin(data, source="scratch", licenses=Licenses(code="Apache-2.0", weights=None, data=None)),
-        threads=threads,
-    )
-
-
-def _examples(prepared: Prepared, role: str) -> Examples:
-    split = prepared.split
-    return Examples(prepared.store.images, prepared.store.labels, split.role(role), split.units)
 
 
 def _after_seconds(prepared: Prepared) -> float:
