@@ -89,8 +89,8 @@ def _torch(torch: dict[str, Any]) -> str:
     if not torch["works"]:
         return start + _untried(torch)
     return (
-        f"{start}, {torch['threads']} threads, {torch['kernels']} kernels, "
-        f"mkldnn {_yes(torch['mkldnn'])}, bf16 {_yes(torch['bf16'])}, CUDA device {_yes(torch['cuda_usable'])}"
+        f"{start}, {torch['threads']} threads, {torch['kernels']} kernels, mkldnn {_yes(torch['mkldnn'])}, "
+        f"bf16 {_yes(torch['bf16'])}, CUDA device {_yes(torch['cuda_usable'])}"
     )
 
 

@@ -34,7 +34,7 @@ def try_figures() -> dict[str, Any]:
 
     drawn = svg("doctor", line)
     return {
-        "font": font_manager.findfont(font_manager.FontProperties(family="sans-serif")),
+        "font": font_manager.findfont(font_manager.FontProperties(family=["sans-serif"])),
         "bytes": len(drawn),
     }
 
