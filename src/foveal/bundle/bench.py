@@ -225,10 +225,10 @@ def _warm_up(lanes: Sequence[_Lane], wish: Wish, progress: Progress) -> list[int
     part = wish.seconds / (2 * len(lanes) * _ROUNDS)
     calls = []
     for done, lane in enumerate(lanes):
-        progress("warm-up", done, len(lanes))
+        progress("warming engines", done, len(lanes))
         call = _warm(lane, until=time.monotonic() + wish.seconds / len(lanes))
         calls.append(_fitting(part, call))
-    progress("warm-up", len(lanes), len(lanes))
+    progress("warming engines", len(lanes), len(lanes))
     return calls
 
 

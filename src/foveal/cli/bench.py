@@ -5,16 +5,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from foveal.cli._frame import Device, Json, Quiet, Seed, Verbose, emit
+from foveal.cli._frame import Device, Force, Json, Quiet, Seed, Verbose, emit
 from foveal.cli._progress import progress
 from foveal.core import units
 from foveal.core.errors import UsageError
+from foveal.core.extras import need
 from foveal.core.text import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-_STEPS = "{:<12} {:<9} {:>7} {:>6} {:>10}  {:<22} {:>10} {:>10} {:>9}  {}"
+_COLUMNS = "{:<12} {:<9} {:>7} {:>6} {:>10}  {:<22} {:>10} {:>10} {:>9}  {}"
 
 
 def bench(
@@ -29,6 +30,8 @@ def bench(
         str | None, typer.Option(help="Threads a call, such as 1,2; default 1, 2, 4 … all we may use.")
     ] = None,
     time: Annotated[str, typer.Option(help="For timing, such as 20s or 2m.")] = "20s",
+    report: Annotated[Path | None, typer.Option(help="HTML page to write.")] = None,
+    force: Force = False,
     seed: Seed = 0,
     device: Device = "auto",
     as_json: Json = False,
@@ -36,9 +39,13 @@ def bench(
     verbose: Verbose = False,
 ) -> None:
     """Time every engine × threads × batch on this machine, and say which to take and by how much."""
-    from foveal.flows.bench import Terms
+    from foveal.flows.bench import Terms, write_page
     from foveal.flows.bench import bench as flow
+    from foveal.flows.evaluate import check_page
 
+    if report is not None:
+        need("train", what="the HTML page")
+        check_page(report, data, force=force)
     terms = Terms(
         batches=_numbers(batch, "--batch"),
         threads=None if threads is None else _numbers(threads, "--threads"),
@@ -48,7 +55,9 @@ def bench(
     with progress(quiet=quiet) as tell:
         result = flow(model, data=data, terms=terms, progress=tell)
     document = result.as_json()
-    emit(document, as_json=as_json, human=lambda console: show(console, document))
+    if report is not None:
+        write_page(document, report)
+    emit(document, as_json=as_json, human=lambda console: _show(console, document, report))
 
 
 def _numbers(text: str, option: str) -> tuple[int, ...]:
@@ -60,19 +69,20 @@ def _numbers(text: str, option: str) -> tuple[int, ...]:
         ) from None
 
 
-def show(console: "Console", document: dict[str, Any]) -> None:
+def _show(console: "Console", document: dict[str, Any], page: Path | None) -> None:
     """Print a `foveal.bench/1` document for people."""
+    from foveal.report import speed_words
 
     def line(title: str, text: str) -> None:
         console.print(f"{title:<10}{visible(text)}", markup=False)
 
-    machine, images = document["machine"], document["images"]
+    machine = document["machine"]
     features = ", ".join(machine["features"]) or "features not known"
     line("machine", f"{machine['cpu']} ({features}), {machine['cores_usable']} processors")
-    kind = f"pictures of {images['path']}" if images["path"] else "synthetic pictures"
     line(
         "bundle",
-        f"{document['bundle']}, {units.show_bytes(document['size_bytes'])}; run on {images['n']} {kind}",
+        f"{document['bundle']}, {units.show_bytes(document['size_bytes'])}; "
+        f"run on {speed_words.run_on(document)}",
     )
     heads = (
         "engine",
@@ -86,33 +96,29 @@ def show(console: "Console", document: dict[str, Any]) -> None:
         "memory",
         "",
     )
-    console.print(_STEPS.format(*heads).rstrip(), markup=False)
+    console.print(_COLUMNS.format(*heads).rstrip(), markup=False)
     for row in document["engines"]:
         console.print(_row(row).rstrip(), markup=False)
     for skipped in document["skipped"]:
         line("skipped", f"{skipped['engine']}: {skipped['error']['message']}")
     for choice in document["choices"]:
-        line("take", _choice(choice))
+        line("take", speed_words.choice(choice))
     if not document["choices"]:
         line("take", "none: no way to run it is allowed")
-    noise = document["noise"]
-    line(
-        "noise",
-        f"the same twice differed by up to {noise['largest_share']:.1%} ({noise['rounds']} rounds): "
-        "less is no real difference",
-    )
+    line("noise", speed_words.noise(document))
     if document["stages"]:
-        stages = ", ".join(f"{stage['name']} {stage['value']:.3g} ms" for stage in document["stages"])
-        line("one file", f"{stages} (medians, one thread, n={document['stages'][0]['n']})")
+        line("one file", str(speed_words.stages(document)))
     for warning in document["warnings"]:
         line("mind", warning)
+    if page is not None:
+        line("report", str(page))
 
 
 def _row(row: dict[str, Any]) -> str:
     interval = row["intervals"]["p50_ms"]
     low, high = ("?" if interval[end] is None else f"{interval[end]:.3g}" for end in ("low", "high"))
     memory = "–" if row["rss_bytes"] is None else units.show_bytes(row["rss_bytes"])
-    return _STEPS.format(
+    return _COLUMNS.format(
         *(row[name] for name in ("engine", "precision", "threads", "batch")),
         f"{row['p50_ms']:.3g} ms",
         f"{low} to {high} ms",
@@ -120,27 +126,4 @@ def _row(row: dict[str, Any]) -> str:
         f"{row['images_per_second']:,.0f}",
         memory,
         "" if row["eligible"] else f"not allowed: {visible(row['why_not'])}",
-    )
-
-
-def _choice(choice: dict[str, Any]) -> str:
-    said = (
-        f"for batch {choice['batch']}: {_called(choice)}, {choice['p50_ms']:.3g} ms, "
-        f"{choice['images_per_second']:,.0f} images/s"
-    )
-    equal = "; ".join(map(_called, choice["equally_fast"]))
-    if equal:
-        said += f"; no real difference to {equal}"
-    margin = choice["margin"]
-    if margin is not None:
-        verdict = f"{margin['value']:.0%} longer"
-        if margin["low"] is not None and margin["high"] is not None:
-            verdict += f" (95% interval {margin['low']:.0%} to {margin['high']:.0%}, n={margin['n']} rounds)"
-        said += f"; {_called(choice['next'])} takes {verdict}"
-    return said
-
-
-def _called(row: dict[str, Any]) -> str:
-    return (
-        f"{row['engine']} {row['precision']} with {row['threads']} thread{'' if row['threads'] == 1 else 's'}"
     )

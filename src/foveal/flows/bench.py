@@ -14,7 +14,7 @@ from foveal.bundle.bench import PRECISION, REFERENCE, Bench, Choice, Row, Wish
 from foveal.bundle.bench import bench as measure
 from foveal.bundle.locate import locate
 from foveal.bundle.predictor import Predictor
-from foveal.core import catalog, limits, machine
+from foveal.core import catalog, files, limits, machine
 from foveal.core.errors import DataError, FovealError, ImageError, UsageError
 from foveal.core.progress import Progress, silent
 from foveal.data import opening
@@ -193,6 +193,22 @@ def bench(
     )
 
 
+def write_page(document: dict[str, Any], path: Path) -> None:
+    """Write a bench as one HTML page; it holds no picture.
+
+    Args:
+        document: `foveal.bench/1`.
+        path: The page.
+
+    Raises:
+        MissingExtraError: The page needs the `train` extra.
+        WriteError: It cannot be written.
+    """
+    from foveal.report.page import bench_page
+
+    files.write_text(path, bench_page(document))
+
+
 def usual_threads() -> tuple[int, ...]:
     """Return 1, 2, 4 … up to the processors we may use, and these."""
     most = machine.usable_cpus()
@@ -221,7 +237,7 @@ def _real(dataset: Dataset, predictor: Predictor, progress: Progress) -> Picture
     chosen = evenly_spaced(len(dataset), at_most=_DATA_IMAGES)
     for done, index in enumerate(chosen):
         if done % 16 == 0:
-            progress("reading pictures", done, len(chosen))
+            progress("pictures to run", done, len(chosen))
         try:
             image, seconds = _one(dataset, int(index), predictor.preprocess)
         except ImageError as error:
@@ -231,7 +247,7 @@ def _real(dataset: Dataset, predictor: Predictor, progress: Progress) -> Picture
         predictor.run(image[None])
         rows.append([*seconds, time.perf_counter() - start])
         images.append(image)
-    progress("reading pictures", len(chosen), len(chosen))
+    progress("pictures to run", len(chosen), len(chosen))
     if not images:
         first = f"; the first: {errors[0].message}" if errors else ""
         raise DataError(

@@ -59,13 +59,19 @@ def evaluate(
     return Evaluated(replace(found, bundle=str(bundle), provenance=provenance), chosen.held_out)
 
 
-def check_page(path: Path, data: str | Path, *, force: bool) -> None:
+def check_page(path: Path, data: str | Path | None, *, force: bool) -> None:
     """Refuse, before any work, a page that could not be written afterwards.
+
+    Args:
+        path: The page.
+        data: What is only to be read, or None.
+        force: Replace what is there.
 
     Raises:
         WriteError: Something is there and `force` is off, there is no such folder, or it is in the data.
     """
-    runs.keep_apart(path, Path(data))
+    if data is not None:
+        runs.keep_apart(path, Path(data))
     if files.is_there(path) and not force:
         raise WriteError(f"{path} is there already", hint="choose another name, or --force", path=path)
     if not files.is_there(path.parent) or not path.parent.is_dir():
