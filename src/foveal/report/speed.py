@@ -33,7 +33,7 @@ def speed(document: Document) -> Chart:
 
     return Chart(
         name="speed",
-        title=f"Time a picture on this machine (n={document['noise']['rounds']} rounds)",
+        title=f"Time a picture on this machine; orange: to take (n={document['noise']['rounds']} rounds)",
         says="; ".join(
             f"{called(row)}, batch {row['batch']}: {row['p50_ms'] / row['batch']:.3g} ms" for row in rows
         ),
