@@ -56,7 +56,9 @@ def test_a_difference_is_found_though_the_machine_slows_down_more_than_it_is_lar
 
 
 def test_what_is_below_the_noise_is_not_claimed_though_its_interval_excludes_0():
-    faster = Times(np.full((ROUNDS, CALLS), 1e-3), np.full((ROUNDS, CALLS), 1.1e-3))  # its twins differ by 10 %
+    faster = Times(
+        np.full((ROUNDS, CALLS), 1e-3), np.full((ROUNDS, CALLS), 1.1e-3)
+    )  # its twins differ by 10 %
     slower = Times(1.05 * faster.first, 1.05 * faster.twin)
 
     found = timing.compare(slower, faster)
@@ -73,7 +75,11 @@ def test_swapping_the_sides_turns_the_sign():
 
 
 def test_of_equally_fast_ones_the_cheapest_is_taken_and_slower_ones_never():
-    rows = {"4 threads": sample(1e-3, seed=1), "1 thread": sample(1.001e-3, seed=2), "slow": sample(2e-3, seed=3)}
+    rows = {
+        "4 threads": sample(1e-3, seed=1),
+        "1 thread": sample(1.001e-3, seed=2),
+        "slow": sample(2e-3, seed=3),
+    }
     cost = {"4 threads": 4, "1 thread": 1, "slow": 0}
 
     found = timing.choose(list(rows), times=rows.__getitem__, cost=cost.__getitem__)

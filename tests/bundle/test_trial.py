@@ -18,7 +18,8 @@ def test_the_bytes_are_those_of_the_graph_that_is_described():
         helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
     ]
     outputs = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 3]) for name in ("probabilities", "logits")
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 3])
+        for name in ("probabilities", "logits")
     ]
     images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", 4, 4, 3])
     graph = helper.make_graph(nodes, "means", [images], outputs)

@@ -51,7 +51,10 @@ def test_no_limit_is_none(root, text):
 
 
 def test_the_tightest_quota_of_all_groups_counts(root):
-    files = {"sys/fs/cgroup/user/job/cpu.max": "300000 100000\n", "sys/fs/cgroup/user/cpu.max": "150000 100000\n"}
+    files = {
+        "sys/fs/cgroup/user/job/cpu.max": "300000 100000\n",
+        "sys/fs/cgroup/user/cpu.max": "150000 100000\n",
+    }
 
     assert limits.cpu_quota(root({**V2, **files})) == 1.5
 

@@ -50,7 +50,10 @@ def test_an_extra_that_is_not_there_is_named(monkeypatch):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("model name\t: Some CPU\nflags\t\t: fpu avx avx2 fma amx_bf16\n", ("AVX", "AVX2", "FMA", "AMX-BF16")),
+        (
+            "model name\t: Some CPU\nflags\t\t: fpu avx avx2 fma amx_bf16\n",
+            ("AVX", "AVX2", "FMA", "AMX-BF16"),
+        ),
         ("Features\t: fp asimd asimddp bf16\n", ("NEON", "DOTPROD", "BF16")),
         ("flags\t\t: avx2x notavx\n", ()),
         ("", ()),

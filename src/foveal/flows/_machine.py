@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from foveal.core import limits, machine
+from foveal.report.words import count
 
 _BUSY_LOAD = 0.5  # processes that wait for a processor, per processor, before we begin
 _STOLEN = 0.01
@@ -91,9 +92,8 @@ def busy(
     """
     said = []
     if found.load is not None and found.load > _BUSY_LOAD * found.cores_usable:
-        said.append(
-            f"other work runs on this machine: load {found.load:g} on {found.cores_usable} processors"
-        )
+        processors = count(found.cores_usable, "processor")
+        said.append(f"other work runs on this machine: load {found.load:g} on {processors}")
     share = stolen_share(*ticks)
     if share is not None and share > _STOLEN:
         said.append(f"the hypervisor took {share:.1%} of the processors' time for other machines")
