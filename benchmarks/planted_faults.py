@@ -110,9 +110,9 @@ FAULTS = (
     ),
     Fault(
         "calibrated on the test part",
-        "flows/train.py",
-        'calib=_examples(prepared, "calib"),',
-        'calib=_examples(prepared, "test"),',
+        "flows/_export.py",
+        'calib=examples(prepared, "calib"),',
+        'calib=examples(prepared, "test"),',
         "tests/flows/test_train.py::test_the_decision_is_fitted_on_the_calibration_part_and_on_nothing_else",
     ),
     Fault(

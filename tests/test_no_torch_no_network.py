@@ -62,6 +62,13 @@ def test_several_inputs_and_info_run_there_too(bundle, picture) -> None:
     assert json.loads(bare("info", str(bundle), "--json").stdout)["verified"] is True
 
 
+def test_bench_runs_there_too(bundle) -> None:
+    result = bare("bench", str(bundle), "--time", "200ms", "--threads", "1", "--json", "-q")
+
+    assert json.loads(result.stdout)["chosen"]["engine"] == "onnxruntime", result.stderr
+    assert result.stderr == ""
+
+
 def test_check_and_evaluate_run_there_too(bundle, tmp_path) -> None:
     for name, color in (("red", (220, 30, 30)), ("green", (30, 220, 30)), ("blue", (30, 30, 220))):
         (tmp_path / name).mkdir()
@@ -109,6 +116,7 @@ def test_importing_foveal_loads_nothing_heavy() -> None:
 def test_serving_loads_nothing_of_the_training_side() -> None:
     loaded = modules_after(
         "import foveal\nfoveal.load, foveal.Predictor\nimport foveal.cli.predict, foveal.cli.info"
+        "\nimport foveal.flows.bench, foveal.flows.doctor, foveal.bundle.trial, foveal.bundle.footprint"
     )
 
     assert not loaded & set(TRAINING_SIDE)

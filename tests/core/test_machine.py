@@ -45,3 +45,22 @@ def test_an_extra_that_is_not_there_is_named(monkeypatch):
         MissingExtraError, match=r'this command needs the .train. extra: pip install "foveal\[train\]"'
     ):
         extras.need("train")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "model name\t: Some CPU\nflags\t\t: fpu avx avx2 fma amx_bf16\n",
+            ("AVX", "AVX2", "FMA", "AMX-BF16"),
+        ),
+        ("Features\t: fp asimd asimddp bf16\n", ("NEON", "DOTPROD", "BF16")),
+        ("flags\t\t: avx2x notavx\n", ()),
+        ("", ()),
+    ],
+)
+def test_instruction_sets_are_named_by_what_the_kernel_lists(text, expected, tmp_path, monkeypatch):
+    (tmp_path / "cpuinfo").write_text(text)
+    monkeypatch.setattr(machine, "_CPUINFO", tmp_path / "cpuinfo")
+
+    assert machine.cpu_features() == expected

@@ -42,7 +42,7 @@ def measure(session: Session, preprocess: Preprocess) -> Golden:
     Of twelve synthetic pictures those are kept that the model is least sure of: an answer of 1.0 would
     hide what an engine does wrong.
     """
-    inputs = _pictures(preprocess.size, preprocess.channels)
+    inputs = synthetic(preprocess.size, preprocess.channels)
     probabilities = _answers(session, inputs)
     count = max(2, min(COUNT, _BYTES // inputs[0].nbytes))
     unsure = np.argsort(probabilities.max(axis=1), kind="stable")[:count]
@@ -63,6 +63,17 @@ def verify(session: Session, golden: Golden) -> None:
         raise _mismatch(
             session, f"a probability is off by {difference:.2g}; up to {TOLERANCE:.0e} is allowed"
         )
+
+
+def synthetic(size: int, channels: int, *, count: int = _CANDIDATES) -> UInt8:
+    """Return seeded pictures with large and fine structure, uint8 (count, size, size, channels)."""
+    from foveal.core import random  # here: numpy.random is needed to seal, not to open
+
+    rng = random.stream(0, "golden")
+    makers = (_smooth, _gradient, _checker)
+    pictures = [makers[index % 3](size, channels, rng) for index in range(count)]
+    noise = rng.normal(0, 6, (count, size, size, channels))
+    return (np.stack(pictures) + noise).round().clip(0, 255).astype(np.uint8)
 
 
 def to_bytes(array: UInt8 | Float32) -> bytes:
@@ -120,17 +131,6 @@ def _array(
 def _answers(session: Session, inputs: UInt8) -> Float32:
     """Return probabilities, one picture a call: a batch would keep its larger buffers for good."""
     return np.concatenate([session.run(inputs[index : index + 1])[0] for index in range(len(inputs))])
-
-
-def _pictures(size: int, channels: int) -> UInt8:
-    """Return seeded pictures with large and fine structure, uint8 (12, size, size, channels)."""
-    from foveal.core import random  # here: numpy.random is needed to seal, not to open
-
-    rng = random.stream(0, "golden")
-    makers = (_smooth, _gradient, _checker)
-    pictures = [makers[index % 3](size, channels, rng) for index in range(_CANDIDATES)]
-    noise = rng.normal(0, 6, (_CANDIDATES, size, size, channels))
-    return (np.stack(pictures) + noise).round().clip(0, 255).astype(np.uint8)
 
 
 def _smooth(size: int, channels: int, rng: "np.random.Generator") -> Float64:

@@ -168,9 +168,10 @@ def _discard_stdout() -> None:
 
 
 def _stopped(how: str, arguments: Sequence[str]) -> dict[str, object]:
-    trains = "train" in arguments[:1] or "demo" in arguments[:1]
-    hint = "if a run folder is there: foveal train DATA --resume RUN goes on with all that is saved in it"
-    return {"code": how, "message": how, "hint": hint if trains else None, "path": None}
+    resume = "if a run folder is there: foveal train DATA --resume RUN goes on with all that is saved in it"
+    hints = {"train": resume, "demo": resume, "build": "the same line again goes on where it stopped"}
+    hint = hints.get(arguments[0]) if arguments else None
+    return {"code": how, "message": how, "hint": hint, "path": None}
 
 
 def _fail(problem: dict[str, object], exit_code: int, *, as_json: bool) -> int:

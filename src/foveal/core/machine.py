@@ -6,6 +6,25 @@ from importlib import metadata
 from pathlib import Path
 
 MOST_THREADS = 256  # more have never made anything faster here, and thousands end a process
+_CPUINFO = Path("/proc/cpuinfo")
+# What an engine's fast kernels ask for, by the kernel's name of it.
+_FEATURES = {
+    "avx": "AVX",
+    "avx2": "AVX2",
+    "fma": "FMA",
+    "avx512f": "AVX512",
+    "avx512_vnni": "AVX512-VNNI",
+    "avx512_bf16": "AVX512-BF16",
+    "avx_vnni": "AVX-VNNI",
+    "amx_bf16": "AMX-BF16",
+    "amx_int8": "AMX-INT8",
+    "asimd": "NEON",
+    "neon": "NEON",
+    "asimddp": "DOTPROD",
+    "i8mm": "I8MM",
+    "bf16": "BF16",
+    "sve": "SVE",
+}
 
 
 def usable_cpus() -> int:
@@ -17,12 +36,24 @@ def usable_cpus() -> int:
 
 def cpu_name() -> str:
     """Return the processor's model name, or the architecture where the system does not say."""
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    return _told("model name") or platform.processor() or platform.machine()
+
+
+def cpu_features() -> tuple[str, ...]:
+    """Return which of the instruction sets that matter here the processor has; empty where nobody says."""
+    flags = (_told("flags") or _told("Features") or "").split()
+    return tuple(dict.fromkeys(name for flag, name in _FEATURES.items() if flag in flags))
+
+
+def _told(key: str) -> str | None:
+    """Return what `/proc/cpuinfo` says of the first processor, or None."""
+    if not _CPUINFO.is_file():
+        return None
+    for line in _CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == key:
+            return value.strip()
+    return None
 
 
 def versions(*packages: str) -> dict[str, str | None]:

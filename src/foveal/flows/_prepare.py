@@ -102,7 +102,7 @@ def _first(dataset: Dataset, run: Path, preprocess: Preprocess, wishes: Wishes, 
         inventory = inventories.take(dataset, store=writer, threads=wishes.threads, progress=progress)
         split = splits.make(dataset, inventory, seed=wishes.seed)
         findings = tuple(check(dataset, inventory, split))
-        _refuse(findings, dataset.path, strict=wishes.strict)
+        refuse(findings, dataset.path, strict=wishes.strict)
         if wishes.images is not None:
             split = subset(split, dataset, inventory, images=wishes.images)
         store = writer.seal(dataset.labels, fingerprint=inventory.fingerprint)
@@ -146,7 +146,12 @@ def _again(dataset: Dataset, run: Path, preprocess: Preprocess, wishes: Wishes, 
         return split, writer.seal(dataset.labels, fingerprint=found), findings
 
 
-def _refuse(findings: tuple[Finding, ...], data: Path, *, strict: bool) -> None:
+def refuse(findings: tuple[Finding, ...], data: Path, *, strict: bool) -> None:
+    """Raise what the check found if a training must not begin.
+
+    Raises:
+        DataError: An error is among the findings; under `strict` a warning, too.
+    """
     stopping = [f for f in findings if f.severity == "error" or (strict and f.severity == "warning")]
     if stopping:
         first = stopping[0]

@@ -33,10 +33,13 @@ class Command:
     Attributes:
         name: Of the bundle, without ending; it stays when the data are moved.
         strict: Warnings of the check stop the run.
+        data: Absolute path at which the data were; None: a run of an older version. A place to look: what is
+            found there is compared by content.
     """
 
     name: str
     strict: bool = False
+    data: str | None = None
 
 
 def start(run: Path, recipe: Recipe, command: Command, environment: dict[str, Any]) -> None:

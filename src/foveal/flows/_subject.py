@@ -67,7 +67,7 @@ def open_subject(model: str | Path, *, threads: int | None) -> Subject:
         return Subject(bundle, predictor, None, "a bundle holds no network: name its run folder")
     if not (network / "structure.json").is_file():
         return Subject(bundle, predictor, None, f"{bundle.parent} holds no network, only the bundle")
-    if not extras.installed("train"):
+    if extras.missing("train"):
         return Subject(bundle, predictor, None, 'torch is not installed: pip install "foveal[train]"')
     from foveal.tasks import recognizer as recognizers
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from foveal.bundle.manifest import Data, Images, Licenses
 from foveal.core import catalog, files, machine, runs
 from foveal.core.errors import FovealError, NotFoundError
 from foveal.core.progress import Progress, silent
 from foveal.data import opening
 from foveal.data.dataset import Dataset
 from foveal.evaluate.robustness import MOST_IMAGES as MOST_DISTURBED
-from foveal.export.sealing import MOST_COMPARED, Exported, Origin, bundle
+from foveal.export.sealing import MOST_COMPARED
 from foveal.flows._environment import compare_environment, environment, write_environment
+from foveal.flows._export import examples, export_prepared
 from foveal.flows._log import Logged
 from foveal.flows._measure import measure_bundle
 from foveal.flows._mistake_maps import ANSWERS_EACH as ANSWERS_PER_MISTAKE
@@ -33,7 +33,7 @@ from foveal.train import checkpoint
 from foveal.train.fit_plan import FitPlan
 from foveal.train.fit_planning import plan_fit
 from foveal.train.fitting import fit_baseline, is_baseline
-from foveal.train.loop import Examples, Fitted, fit, settings
+from foveal.train.loop import Fitted, fit, settings
 from foveal.train.plan import Plan, read_plan, write_plan
 from foveal.train.planning import Facts, check_recipe, check_size, plan_training
 from foveal.train.recipe import Recipe, read_recipe, write_recipe
@@ -88,7 +88,8 @@ def train(
         UnknownNameError: The recipe names a model or an augmentation that is not there.
         WriteError: The run folder cannot be written, holds something else than a run, or lies in the data.
     """
-    job = _Job(recipe or Recipe(), Command(bundle_name(Path(data)), strict), progress, time.monotonic())
+    command = Command(bundle_name(Path(data)), strict, str(Path(data).absolute()))
+    job = _Job(recipe or Recipe(), command, progress, time.monotonic())
     # All this before a folder is made: a slip of the pen leaves nothing behind.
     check_recipe(job.recipe)
     runs.keep_apart(out, Path(data))
@@ -199,14 +200,14 @@ def _known_plan(run: Path, threads: int) -> Plan | FitPlan | None:
 def _carry_out(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan) -> TrainResult:
     """Train as far as that is not done yet, and prove what comes out."""
     job = replace(job, progress=Logged(job.progress, run / _LOG))
-    examples = _examples(prepared, "fit")
+    learned = examples(prepared, "fit")
     if isinstance(plan, FitPlan):
-        fitted = fit_baseline(plan, examples, prepared.preprocess, progress=job.progress)
+        fitted = fit_baseline(plan, learned, prepared.preprocess, progress=job.progress)
     else:
         fit_yardstick(run, plan, job.recipe, prepared, progress=job.progress)
         with settings(plan):
             objective = make_objective(plan, prepared)
-        fitted = fit(objective, examples, plan, checkpoints=run / _CHECKPOINTS, progress=job.progress)
+        fitted = fit(objective, learned, plan, checkpoints=run / _CHECKPOINTS, progress=job.progress)
     return _finish(run, job, prepared, plan, fitted)
 
 
@@ -214,18 +215,18 @@ def _plan(run: Path, job: _Job, prepared: Prepared) -> Plan | FitPlan:
     """Decide all that is open, and write it down: from here on no clock decides."""
     budget = job.recipe.time_seconds
     deadline = None if budget is None else job.started + budget - _after_seconds(prepared)
-    examples, classes = _examples(prepared, "fit"), len(prepared.dataset.classes)
+    learned, classes = examples(prepared, "fit"), len(prepared.dataset.classes)
     plan: Plan | FitPlan
     if is_baseline(job.recipe.model):
         check_size(job.recipe.model, prepared.preprocess.size)
         left = None if deadline is None else deadline - time.monotonic()
-        plan = plan_fit(job.recipe, examples, prepared.preprocess, classes=classes, seconds=left)
+        plan = plan_fit(job.recipe, learned, prepared.preprocess, classes=classes, seconds=left)
     else:
         if deadline is not None:
             deadline -= seconds_for(job.recipe, 0.0)
         plan = plan_training(
             job.recipe,
-            examples,
+            learned,
             Facts(prepared.preprocess.size, prepared.preprocess.channels, classes),
             lambda draft: make_objective(draft, prepared),
             seconds_left=None if deadline is None else lambda: deadline - time.monotonic(),
@@ -245,7 +246,7 @@ def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan, fitt
     recognizers.save(recognizer, run / "model")
     files.write_text(run / "history.jsonl", "".join(json.dumps(row) + "\n" for row in fitted.history))
     job.progress("export", 0, 1)
-    exported = _export(recognizer, prepared, run / f"{job.command.name}.foveal", threads=plan.threads)
+    exported = export_prepared(recognizer, prepared, run / f"{job.command.name}.foveal", threads=plan.threads)
     job.progress("export", 1, 1)
     evaluation, baseline = None, {}
     if exported.bundle is None:
@@ -264,30 +265,6 @@ def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan, fitt
     files.write_json(run / "metrics.json", document)
     shutil.rmtree(run / STORE, ignore_errors=True)
     return TrainResult(run, exported.bundle, page, document, evaluation)
-
-
-def _export(recognizer: Recognizer, prepared: Prepared, path: Path, *, threads: int) -> Exported:
-    """Seal a bundle; test images only show that file and network agree, nothing is fitted on them."""
-    split = prepared.split
-    data = Data(
-        fingerprint=split.fingerprint,
-        split_seed=split.seed,
-        images=Images(fit=len(split.fit), calib=len(split.calib), test=len(split.test)),
-        split_digest=split.digest,
-    )
-    return bundle(
-        recognizer,
-        path,
-        calib=_examples(prepared, "calib"),
-        test=_examples(prepared, "test"),
-        origin=Origin(data, source="scratch", licenses=Licenses(code="Apache-2.0", weights=None, data=None)),
-        threads=threads,
-    )
-
-
-def _examples(prepared: Prepared, role: str) -> Examples:
-    split = prepared.split
-    return Examples(prepared.store.images, prepared.store.labels, split.role(role), split.units)
 
 
 def _after_seconds(prepared: Prepared) -> float:

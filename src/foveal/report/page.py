@@ -12,11 +12,12 @@ from foveal.core.errors import MissingExtraError
 from foveal.core.text import visible
 from foveal.core.units import show_bytes
 from foveal.data.dataset import UInt8
-from foveal.report import words
+from foveal.report import speed_words, words
 from foveal.report.drawing import PALETTE, inline
 from foveal.report.figures import Row, learning_charts, page_charts
 from foveal.report.overlay import overlay
 from foveal.report.pictures import ClassPictures, Embedded, embed, strips
+from foveal.report.speed import speed
 from foveal.report.tables import confusion_table, origin, thinned
 
 try:
@@ -27,6 +28,9 @@ except ImportError as error:
 
 Maps = Mapping[str, Sequence[NDArray[np.float32]]]
 _NO_MAPS: Maps = {}
+
+
+_LAST_SECTION = '<section id="origin"'
 
 
 def training_page(
@@ -81,6 +85,34 @@ def refusal_page(parity: Mapping[str, Any], limit: float, *, history: Sequence[R
         charts=learning_charts(history),
         palette=PALETTE,
     )
+
+
+def bench_page(document: words.Document) -> str:
+    """Return the report of a bench as one HTML page.
+
+    Args:
+        document: `foveal.bench/1`.
+    """
+    page = templates().get_template("bench.html.j2")
+    return page.render(
+        name=_name(document["bundle"]),
+        document=document,
+        chart=speed(document),
+        size=show_bytes(document["size_bytes"]),
+        palette=PALETTE,
+    )
+
+
+def with_speed(page: str, document: words.Document) -> str:
+    """Return the page of a training or an evaluation with what a bench measured, before its last section.
+
+    Args:
+        page: As `training_page` returned it; names in it are escaped, so the place is found once.
+        document: `foveal.bench/1`.
+    """
+    section = templates().get_template("speed.html.j2").render(document=document, chart=speed(document))
+    before, last, after = page.partition(_LAST_SECTION)
+    return before + section + "\n" + last + after
 
 
 def _page(
@@ -140,7 +172,7 @@ def templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals["words"] = words
+    environment.globals |= {"words": words, "speed_words": speed_words}
     environment.filters |= {
         "percent": words.percent,
         "measured": words.measured,

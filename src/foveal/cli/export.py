@@ -1,0 +1,62 @@
+"""`foveal export`: write the bundle of a run, and prove that it decides as the network does."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from foveal.cli._frame import Device, Force, Json, Quiet, Verbose, emit
+from foveal.cli._progress import progress
+from foveal.core import units
+from foveal.core.extras import need
+from foveal.core.text import visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def export(
+    run: Annotated[Path, typer.Argument(readable=False, help="A run folder, such as runs/last.")],
+    out: Annotated[Path, typer.Option(help="The bundle to write; its name ends in .foveal.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Where the run's data are now; default: where it found them.")
+    ] = None,
+    variant: Annotated[str, typer.Option(help="fp32; others come with foveal optimize.")] = "fp32",
+    force: Force = False,
+    device: Device = "auto",
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Export a finished run again: calibrate the file, compare it with the network, seal it."""
+    need("train")
+    from foveal.flows.export import check_variant
+    from foveal.flows.export import export as flow
+
+    check_variant(variant)
+    with progress(quiet=quiet) as tell:
+        result = flow(run, out, data=data, force=force, progress=tell)
+    document = result.as_json()
+    emit(
+        document,
+        as_json=as_json,
+        human=lambda console: _show(console, document),
+        exit_code=0 if document["ok"] else 10,
+    )
+
+
+def _show(console: "Console", document: dict[str, Any]) -> None:
+    from foveal.report import words
+
+    def line(title: str, text: str) -> None:
+        console.print(f"{title:<10}{visible(text)}", markup=False)
+
+    parity = document["parity"]
+    line("compared", f"{words.count(parity['images'], 'image')} of calibration and test, file and network")
+    line("largest", f"difference of a probability {parity['max_abs_difference']:.2g}")
+    line("changed", f"answers: {words.measured(parity['decision_flips'])}")
+    if document["bundle"] is None:
+        line("gate", "failed: the exported file does not decide as the network does; no bundle was written")
+        return
+    line("bundle", f"{document['bundle']}, {units.show_bytes(document['size_bytes'])}")
+    line("digest", document["digest"])

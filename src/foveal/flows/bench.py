@@ -1,0 +1,328 @@
+"""`foveal bench`: which engine, how many threads, how many pictures a call are fastest on this machine."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from foveal.bundle import engines, golden
+from foveal.bundle.bench import PRECISION, REFERENCE, Bench, Choice, Row, Wish
+from foveal.bundle.bench import bench as measure
+from foveal.bundle.locate import locate
+from foveal.bundle.predictor import Predictor
+from foveal.core import catalog, files, limits, machine
+from foveal.core.errors import DataError, FovealError, ImageError, UsageError
+from foveal.core.progress import Progress, silent
+from foveal.data import opening
+from foveal.data.dataset import Dataset, UInt8
+from foveal.data.preprocess import Preprocess
+from foveal.data.sizing import evenly_spaced
+from foveal.flows._machine import Machine, busy, describe, restricted, stolen_share
+from foveal.metrics.quantile import Quantile, quantile
+
+SCHEMA = "foveal.bench/1"
+_DATA_IMAGES = 256
+_SYNTHETIC_IMAGES = 48
+_STAGES = ("read", "decode", "resize", "run")
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What is to be measured.
+
+    Attributes:
+        batches: Pictures a call; the choice is made for each, `chosen` is that for the first.
+        threads: Threads a call; None: 1, 2, 4 … and all processors that this process may use.
+        seconds: For timing, above 0. Opening, memory and answers come on top.
+        seed: Of the order in which candidates take turns.
+    """
+
+    batches: tuple[int, ...] = (1,)
+    threads: tuple[int, ...] | None = None
+    seconds: float = 20.0
+    seed: int = 0
+
+
+USUAL = Terms()
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One part of the way from a file to an answer, in seconds a picture, one thread."""
+
+    name: str
+    seconds: Quantile
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What is run.
+
+    Attributes:
+        images: At model size, uint8 (N, size, size, channels).
+        path: The data they are from; None: seeded synthetic ones.
+        unreadable: How many pictures of the data were passed over because they cannot be used.
+        stages: Where the time of one picture goes; empty without data.
+    """
+
+    images: UInt8 = field(repr=False)
+    path: Path | None = None
+    unreadable: int = 0
+    stages: tuple[Stage, ...] = ()
+
+
+@dataclass(frozen=True)
+class BenchResult:
+    """What was measured, on what, where.
+
+    Attributes:
+        bundle: The file.
+        digest: Its name among all bundles.
+        size_bytes: Its length.
+        found: The measurement.
+        pictures: What was run.
+        machine: As it was before.
+        warnings: What would make other numbers likely another time.
+        stolen_share: Share of the processors' time that a hypervisor took meanwhile; None: not counted.
+        wish: What was asked.
+        seconds: Everything together.
+    """
+
+    bundle: Path
+    digest: str
+    size_bytes: int
+    found: Bench = field(repr=False)
+    pictures: Pictures = field(repr=False)
+    machine: Machine
+    warnings: tuple[str, ...]
+    stolen_share: float | None
+    wish: Wish
+    seconds: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the `foveal.bench/1` document."""
+        choices = [_choice(choice) for choice in self.found.choices]
+        floors = [row.times.floor() for row in self.found.rows]
+        first = self.wish.batches[0]
+        return {
+            "schema": SCHEMA,
+            "ok": True,
+            "bundle": str(self.bundle),
+            "digest": self.digest,
+            "size_bytes": self.size_bytes,
+            "machine": {
+                **self.machine.as_json(),
+                **limits.memory().as_json(),
+                "stolen_share": self.stolen_share,
+                "processor_share": self.found.processor_share,
+            },
+            "images": {
+                "kind": "data" if self.pictures.path else "synthetic",
+                "path": str(self.pictures.path) if self.pictures.path else None,
+                "n": len(self.pictures.images),
+                "unreadable": self.pictures.unreadable,
+            },
+            "engines": [_row(row) for row in self.found.rows],
+            "skipped": [{"engine": name, "error": error.as_json()} for name, error in self.found.skipped],
+            "chosen": next((choice for choice in choices if choice["batch"] == first), None),
+            "choices": choices,
+            "reference": {"engine": REFERENCE, "precision": PRECISION, "threads": 1, "batch": 1},
+            "noise": {
+                "method": "each candidate twice under two names, in the same rounds",
+                "largest_share": max(map(math.expm1, floors)),
+                "rounds": self.found.rounds,
+            },
+            "stages": [
+                {"name": stage.name, **_milliseconds(stage.seconds)} for stage in self.pictures.stages
+            ],
+            "warnings": list(self.warnings),
+            "seconds": round(self.seconds, 2),
+            "seed": self.wish.seed,
+        }
+
+
+def bench(
+    model: str | Path,
+    *,
+    data: str | Path | None = None,
+    terms: Terms = USUAL,
+    progress: Progress = silent,
+) -> BenchResult:
+    """Measure a bundle on this machine with every engine there is; nothing is written.
+
+    Args:
+        model: A bundle, or a run folder that holds one.
+        data: Pictures to run; None: seeded synthetic ones.
+        terms: What to measure, and for how long.
+        progress: Told a few times a second.
+
+    Raises:
+        NotFoundError: No such bundle or data.
+        BundleError: It is not to be trusted.
+        DataError: Not one picture of the data can be used.
+        UsageError: A number is out of range or there twice.
+    """
+    started = time.monotonic()
+    counts = usual_threads() if terms.threads is None else terms.threads
+    _check(terms.seconds, batches=terms.batches, threads=counts)
+    before, ticks = describe(), limits.processor_ticks()
+    bundle = locate(model)
+    predictor = Predictor.open(bundle, threads=1)
+    pictures = _synthetic(predictor) if data is None else _real(opening.open(data), predictor, progress)
+    wish = Wish(catalog.names(engines), counts, terms.batches, terms.seconds, terms.seed)
+    found = measure(
+        bundle, wish, pictures.images, available_bytes=limits.memory().available, progress=progress
+    )
+    counted = (ticks, limits.processor_ticks())
+    disturbed = busy(before, ticks=counted, processor_share=found.processor_share)
+    return BenchResult(
+        bundle=bundle,
+        digest=predictor.digest,
+        size_bytes=predictor.size_bytes,
+        found=found,
+        pictures=pictures,
+        machine=before,
+        warnings=(*disturbed, *restricted(before), *_few(pictures, found)),
+        stolen_share=stolen_share(*counted),
+        wish=wish,
+        seconds=time.monotonic() - started,
+    )
+
+
+def write_page(document: dict[str, Any], path: Path) -> None:
+    """Write a bench as one HTML page; it holds no picture.
+
+    Args:
+        document: `foveal.bench/1`.
+        path: The page.
+
+    Raises:
+        MissingExtraError: The page needs the `train` extra.
+        WriteError: It cannot be written.
+    """
+    from foveal.report.page import bench_page
+
+    files.write_text(path, bench_page(document))
+
+
+def usual_threads() -> tuple[int, ...]:
+    """Return 1, 2, 4 … up to the processors we may use, and these."""
+    most = machine.usable_cpus()
+    return tuple(sorted({most, *(1 << power for power in range(most.bit_length()))}))
+
+
+def _check(seconds: float, *, batches: Sequence[int], threads: Sequence[int]) -> None:
+    if seconds <= 0:
+        raise UsageError(f"the time must be above 0; got {seconds:g} s")
+    for name, numbers, most in (("batch", batches, 4096), ("threads", threads, machine.MOST_THREADS)):
+        if not numbers or min(numbers) < 1 or max(numbers) > most or len(set(numbers)) < len(numbers):
+            given = ",".join(map(str, numbers))
+            raise UsageError(f"{name} are numbers from 1 to {most}, each once; got {given or 'none'}")
+
+
+def _synthetic(predictor: Predictor) -> Pictures:
+    preprocess = predictor.preprocess
+    return Pictures(golden.synthetic(preprocess.size, preprocess.channels, count=_SYNTHETIC_IMAGES))
+
+
+def _real(dataset: Dataset, predictor: Predictor, progress: Progress) -> Pictures:
+    """Return pictures evenly over the data, and how long each part of the way took for each of them."""
+    images: list[UInt8] = []
+    rows: list[list[float]] = []
+    errors: list[FovealError] = []
+    chosen = evenly_spaced(len(dataset), at_most=_DATA_IMAGES)
+    for done, index in enumerate(chosen):
+        if done % 16 == 0:
+            progress("pictures to run", done, len(chosen))
+        try:
+            image, seconds = _one(dataset, int(index), predictor.preprocess)
+        except ImageError as error:
+            errors.append(error)
+            continue
+        start = time.perf_counter()
+        predictor.run(image[None])
+        rows.append([*seconds, time.perf_counter() - start])
+        images.append(image)
+    progress("pictures to run", len(chosen), len(chosen))
+    if not images:
+        first = f"; the first: {errors[0].message}" if errors else ""
+        raise DataError(
+            f"{dataset.path} has no picture that can be used{first}",
+            code="no_readable_images",
+            path=dataset.path,
+        )
+    columns = np.array(rows).T
+    stages = tuple(Stage(name, quantile(column, 0.5)) for name, column in zip(_STAGES, columns, strict=True))
+    return Pictures(np.stack(images), dataset.path, len(errors), stages)
+
+
+def _one(dataset: Dataset, index: int, preprocess: Preprocess) -> tuple[UInt8, tuple[float, float, float]]:
+    """Return a picture at model size, and the seconds of reading, decoding and resizing it."""
+    start = time.perf_counter()
+    picture = dataset.read(index)
+    read = time.perf_counter()
+    pixels = picture.decode(preprocess.channels)
+    decoded = time.perf_counter()
+    image = preprocess(pixels)
+    return image, (read - start, decoded - read, time.perf_counter() - decoded)
+
+
+def _few(pictures: Pictures, found: Bench) -> list[str]:
+    said = []
+    if pictures.path is None:
+        said.append(
+            f"answers were compared on {found.rows[0].flips.n} synthetic pictures; --data takes yours"
+        )
+    if any(row.times.p99().high is None for row in found.rows):
+        said.append("too few calls to bound every 99th percentile from above; --time gives them more")
+    return said
+
+
+def _row(row: Row) -> dict[str, Any]:
+    candidate = row.candidate
+    p50, p99 = row.times.p50(), row.times.p99()
+    return {
+        **_names(row),
+        "version": row.version,
+        "p50_ms": p50.value * 1e3,
+        "p99_ms": p99.value * 1e3,
+        "images_per_second": candidate.batch / p50.value,
+        "rss_bytes": row.footprint.peak_bytes,
+        "decision_flips": row.flips.as_json(),
+        "eligible": row.why_not is None,
+        "why_not": row.why_not,
+        "calls": row.times.calls,
+        "noise_share": math.expm1(row.times.floor()),
+        "intervals": {"p50_ms": _milliseconds(p50), "p99_ms": _milliseconds(p99)},
+    }
+
+
+def _names(row: Row) -> dict[str, Any]:
+    candidate = row.candidate
+    return {
+        "engine": candidate.engine,
+        "precision": candidate.precision,
+        "threads": candidate.threads,
+        "batch": candidate.batch,
+    }
+
+
+def _choice(choice: Choice) -> dict[str, Any]:
+    p50 = choice.row.times.p50().value
+    return {
+        **_names(choice.row),
+        "p50_ms": p50 * 1e3,
+        "images_per_second": choice.batch / p50,
+        "equally_fast": [_names(row) for row in choice.equal],
+        "next": None if choice.next is None else _names(choice.next),
+        "margin": None if choice.margin is None else choice.margin.as_json(),
+    }
+
+
+def _milliseconds(found: Quantile) -> dict[str, Any]:
+    low, high = (None if end is None else end * 1e3 for end in (found.low, found.high))
+    return {"value": found.value * 1e3, "low": low, "high": high, "n": found.n, "method": found.method}

@@ -1,0 +1,166 @@
+"""`foveal export`: the bundle of a finished run once more, calibrated and compared as after its training."""
+
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from foveal.bundle.archive import SUFFIX, read
+from foveal.core import files, machine, runs
+from foveal.core.errors import NotFoundError, UsageError, WriteError
+from foveal.core.progress import Progress, silent
+from foveal.data import opening
+from foveal.export.sealing import Exported
+from foveal.flows._export import export_prepared
+from foveal.flows._prepare import FINDINGS, SPLIT, Prepared, Wishes, prepare
+from foveal.flows._run_folder import RECIPE, read_command
+from foveal.tasks import recognizer as recognizers
+from foveal.tasks.recognizer import Recognizer
+from foveal.train.plan import read_plan
+from foveal.train.recipe import read_recipe
+
+SCHEMA = "foveal.export/1"
+VARIANTS = ("fp32",)
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What came out.
+
+    Attributes:
+        run: The run folder.
+        exported: The bundle, or none, and how near it is to the network.
+    """
+
+    run: Path
+    exported: Exported
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the `foveal.export/1` document."""
+        gate, bundle = self.exported.parity.gate(), self.exported.bundle
+        members = None if bundle is None else read(bundle)
+        return {
+            "schema": SCHEMA,
+            "ok": bundle is not None,
+            "run": str(self.run),
+            "bundle": None if bundle is None else str(bundle),
+            "digest": None if members is None else members.manifest.digest,
+            "size_bytes": None if members is None else members.size_bytes,
+            "variant": "fp32",
+            "parity": self.exported.parity.as_json(),
+            "gates": [asdict(gate)],
+        }
+
+
+def export(
+    run: str | Path,
+    out: str | Path,
+    *,
+    data: str | Path | None = None,
+    force: bool = False,
+    progress: Progress = silent,
+) -> ExportResult:
+    """Export the network of a run, calibrate the file on the run's calib part, compare it, and seal it.
+
+    The run is only read. It holds no pictures, so the data are read again; they must be those of the run.
+
+    Args:
+        run: A run folder whose training is finished, or `runs/last`.
+        out: The bundle to write; its name ends in `.foveal`.
+        data: Where the data are now; None: where the run found them.
+        force: Replace a file that is there; where the comparison fails, none is there afterwards.
+        progress: Told about the pictures.
+
+    Raises:
+        NotFoundError: No finished run, or no data there.
+        DataError: The data are not those of the run, or its model cannot be read.
+        UsageError: The name has another ending.
+        WriteError: The file is there already, cannot be written, or would be a second bundle in the run.
+    """
+    run, out = runs.find(run), Path(out)
+    place = _data(run, data)
+    _check_place(out, run, place, force=force)
+    recognizer, plan = recognizers.load(run / "model"), read_plan(run / "plan.json")
+    threads = machine.usable_cpus() if plan is None else plan.threads
+    try:
+        scratch = tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-")
+    except OSError as error:
+        raise WriteError(f"cannot write to {out.parent}: {error.strerror}", path=out.parent) from error
+    with scratch as folder:
+        prepared = _prepared(run, place, recognizer, Path(folder), threads=threads, progress=progress)
+        progress("export", 0, 1)
+        exported = export_prepared(recognizer, prepared, out, threads=threads)
+        progress("export", 1, 1)
+    return ExportResult(run, exported)
+
+
+def check_variant(name: str) -> None:
+    """Refuse a variant that cannot be made yet.
+
+    Raises:
+        UsageError: `unknown_variant`.
+    """
+    if name not in VARIANTS:
+        raise UsageError(
+            f"there is no variant {name!r} yet: reduced precision comes with foveal optimize, which measures "
+            "what it costs",
+            code="unknown_variant",
+            hint=f"leave --variant out; it has: {', '.join(VARIANTS)}",
+        )
+
+
+def _data(run: Path, data: str | Path | None) -> Path:
+    """Return where the data of a run are."""
+    needed = (RECIPE, SPLIT, FINDINGS, "model/structure.json", "model/weights.safetensors")
+    missing = [name for name in needed if not files.is_there(run / name)]
+    if missing:
+        begun = RECIPE not in missing
+        raise NotFoundError(
+            f"{run} is no finished run: it has no {missing[0]}",
+            hint=f"foveal train DATA --resume {run} finishes it"
+            if begun
+            else "RUN is a folder of foveal train",
+            path=run,
+        )
+    if data is not None:
+        return Path(data)
+    remembered = read_command(run, run).data
+    if remembered is None or not files.is_there(Path(remembered)):
+        where = "does not say where its data are" if remembered is None else f"found its data at {remembered}"
+        gone = "" if remembered is None else ", where nothing is now"
+        raise NotFoundError(
+            f"{run} {where}{gone}: calibrating needs the pictures",
+            hint=f"foveal export {run} --data DATA --out F{SUFFIX}",
+            path=remembered or run,
+        )
+    return Path(remembered)
+
+
+def _check_place(out: Path, run: Path, data: Path, *, force: bool) -> None:
+    """Refuse, before any work, a file that could not be written afterwards."""
+    if out.suffix != SUFFIX:
+        raise UsageError(f"a bundle's name ends in {SUFFIX}; got {out.name!r}", path=out)
+    runs.keep_apart(out, data)
+    if not out.parent.is_dir():
+        raise WriteError(f"there is no folder {out.parent}", path=out)
+    if files.is_there(out):
+        if not force:
+            raise WriteError(f"{out} is there already", code="would_overwrite", hint="add --force", path=out)
+    elif out.parent.resolve() == run.resolve() and any(run.glob(f"*{SUFFIX}")):
+        raise WriteError(
+            f"{run} holds a bundle already: with a second one nobody knew which is meant",
+            hint="choose a place outside the run",
+            path=out,
+        )
+
+
+def _prepared(
+    run: Path, data: Path, recognizer: Recognizer, scratch: Path, *, threads: int, progress: Progress
+) -> Prepared:
+    """Return the run's data with the roles that the run gave them."""
+    for name in (SPLIT, FINDINGS):
+        shutil.copy(run / name, scratch / name)
+    seed = read_recipe(run / RECIPE).seed
+    wishes = Wishes(recognizer.preprocess.size, seed, strict=False, threads=threads)
+    return prepare(opening.open(data), scratch, wishes, progress=progress)

@@ -1,0 +1,63 @@
+"""What a `foveal.bench/1` document says, in sentences; see `report.words` for the evaluation."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from foveal.report.words import count
+
+Document = Mapping[str, Any]
+
+
+def called(row: Document) -> str:
+    """Return a candidate's name.
+
+    >>> called({"engine": "onnxruntime", "precision": "fp32", "threads": 2})
+    'onnxruntime fp32 with 2 threads'
+    """
+    return f"{row['engine']} {row['precision']} with {count(row['threads'], 'thread')}"
+
+
+def choice(found: Document) -> str:
+    """Return what to take for one size of batch, what is as fast, and by how much the next is slower."""
+    said = (
+        f"for {count(found['batch'], 'picture')} a call: {called(found)}, {found['p50_ms']:.3g} ms, "
+        f"{found['images_per_second']:,.0f} images/s"
+    )
+    if found["equally_fast"]:
+        said += f"; no real difference to {', '.join(map(called, found['equally_fast']))}"
+    margin = found["margin"]
+    if margin is not None:
+        said += f"; {called(found['next'])} takes {margin['value']:.0%} longer ({_interval(margin)})"
+    return said
+
+
+def noise(document: Document) -> str:
+    """Return what the same candidate under two names differed by."""
+    found = document["noise"]
+    return (
+        f"the same twice differed by up to {found['largest_share']:.1%} "
+        f"({count(found['rounds'], 'round')}): less is no real difference"
+    )
+
+
+def stages(document: Document) -> str | None:
+    """Return where the time of one file goes, or None where no files were read."""
+    found = document["stages"]
+    if not found:
+        return None
+    parts = ", ".join(f"{stage['name']} {stage['value']:.3g} ms" for stage in found)
+    return f"{parts} (medians, one thread, n={found[0]['n']:,})"
+
+
+def run_on(document: Document) -> str:
+    """Return what pictures were run."""
+    images = document["images"]
+    if images["path"] is None:
+        return count(images["n"], "synthetic picture")
+    return f"{count(images['n'], 'picture')} of {images['path']}"
+
+
+def _interval(margin: Document) -> str:
+    if margin["low"] is None or margin["high"] is None:
+        return f"too few rounds for an interval, n={margin['n']}"
+    return f"95% interval {margin['low']:.0%} to {margin['high']:.0%}, n={count(margin['n'], 'round')}"
