@@ -1,12 +1,17 @@
 """What a plan trains: the network with its initial weights, inside its objective."""
 
+import hashlib
+import json
+
 import torch
+from torch import nn
 
 from foveal import models
+from foveal.core.errors import DataError
 from foveal.core.random import seed_for
 from foveal.data.sizing import evenly_spaced
 from foveal.flows._prepare import Prepared
-from foveal.tasks import recognizer as recognizers
+from foveal.models import Architecture
 from foveal.tasks.classify import learn
 from foveal.train.objectives.supervised import Supervised
 from foveal.train.plan import Plan
@@ -14,11 +19,21 @@ from foveal.train.plan import Plan
 _SHOWN_PIXELS = 512 * 32**2  # of training images, before the first step; at most 512 images
 
 
-def make_objective(plan: Plan, prepared: Prepared) -> Supervised:
-    """Return the objective of a plan with its initial weights: a pure function of plan and data."""
+def make_objective(plan: Plan, architecture: Architecture, prepared: Prepared) -> Supervised:
+    """Return the objective of a plan with its initial weights: a pure function of its arguments.
+
+    Raises:
+        DataError: `other_network`: a user's builder makes another network than the one that was planned.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(plan.seed, "weights"))
-        network = recognizers.build(plan.model, plan.arguments)
+        network = architecture.build(**plan.arguments)
+    if plan.structure not in (None, structure(network)):
+        raise DataError(
+            f"{architecture.name} makes another network now than the one that this run was started with",
+            code="other_network",
+            hint="go on with the builder as it was, or train anew",
+        )
     if isinstance(network, models.LearnsFromImages):
         count = max(32, min(512, _SHOWN_PIXELS // prepared.preprocess.size**2))
         fit = prepared.split.fit
@@ -31,3 +46,9 @@ def make_objective(plan: Plan, prepared: Prepared) -> Supervised:
         augmentation=plan.augmentation,
         label_smoothing=plan.label_smoothing,
     )
+
+
+def structure(network: nn.Module) -> str:
+    """Return a digest of names, shapes and types of a network's weights and buffers."""
+    told = {name: [str(t.dtype), *t.shape] for name, t in network.state_dict().items()}
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()

@@ -6,7 +6,7 @@ from typing import Any
 
 from foveal.core.types import Gate
 from foveal.export.sealing import Exported
-from foveal.flows._environment import bit_exact
+from foveal.flows._environment import bit_exact, ranks_of
 from foveal.flows._prepare import Prepared
 from foveal.train.loop import Fitted
 from foveal.train.plan import Plan
@@ -51,6 +51,7 @@ def train_document(
         "resumed_from": fitted.resumed_from,
         "damaged_checkpoints": list(fitted.passed_over),
         "bit_exact": bit_exact(run),
+        "ranks": ranks_of(run),
         "metrics": {"test": metrics} if metrics else {},
         "baseline": {"name": "majority class", **metrics["majority"]} if metrics else {},
         "parity": exported.parity.as_json(),

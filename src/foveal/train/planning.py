@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from foveal import models
 from foveal.core import catalog, machine
 from foveal.core.errors import DataError, RecipeError, UnknownNameError
 from foveal.core.progress import Progress, silent
 from foveal.core.units import show_seconds
+from foveal.models import Architecture
 from foveal.train import augment
 from foveal.train.flip_probe import flip_probe
 from foveal.train.loop import Examples
@@ -18,13 +18,10 @@ from foveal.train.plan import Plan
 from foveal.train.recipe import Recipe
 from foveal.train.warm_up import Speed, warm_up
 
-LEARNING_RATE = 0.24
-WEIGHT_DECAY = 1e-3
 MIN_EPOCHS = 8.0  # a larger network is not worth fewer passes than this
 MAX_EPOCHS = 200.0  # more passes over a small set change nothing but the electricity bill
 SEEN_IMAGES = 500_000  # without a budget: pictures shown in all
-BATCH_SIZE = 1000
-BATCH_PIXELS = BATCH_SIZE * 96**2  # larger pictures come in smaller batches: a step has to fit into memory
+BATCH_SIDE = 96  # larger pictures come in smaller batches: a step has to fit into memory
 FEWEST_STEPS = 12  # per pass, before the batch shrinks
 
 _SMALLEST_BATCH = 32  # fewer make batch statistics too noisy
@@ -59,11 +56,11 @@ def check_recipe(recipe: Recipe) -> None:
     Raises:
         RecipeError: The size is below the model's smallest, or a strength outside its range.
         UnknownNameError: No such model or augmentation.
+        UsageError: The model is the name of somebody's own builder.
     """
-    if recipe.model not in catalog.names(models):
-        raise UnknownNameError("models", recipe.model, catalog.names(models))
+    architecture = recipe.architecture
     if recipe.size is not None:
-        _check_size(recipe.model, recipe.size)
+        _check_size(architecture, recipe.size)
     if not isinstance(recipe.augment, dict):
         return
     for name, strength in recipe.augment.items():
@@ -89,7 +86,7 @@ def plan_training(
     """Return a complete plan for a recipe.
 
     Args:
-        recipe: What the user asked for.
+        recipe: What the user asked for; the rest follows from the data and the model's settings.
         examples: The training images.
         facts: Size, channels and number of classes.
         make: Builds the objective of a plan; used for the warm-up.
@@ -133,16 +130,21 @@ def plan_training(
 def _draft(recipe: Recipe, examples: Examples, facts: Facts, reasons: dict[str, str]) -> Plan:
     """Return a one-step fp32 plan with everything decided that needs no timing."""
     images = len(examples)
-    largest = min(BATCH_SIZE, BATCH_PIXELS // facts.size**2)
+    architecture = recipe.architecture
+    settings = architecture.settings
+    largest = min(settings.batch_size, settings.batch_size * BATCH_SIDE**2 // facts.size**2)
     wanted = recipe.batch_size or max(_SMALLEST_BATCH, min(largest, images // FEWEST_STEPS))
     return Plan(
-        model=recipe.model,
+        model=architecture.name,
         arguments={},
         images=images,
         steps=1,
         batch_size=min(wanted, images),
-        learning_rate=recipe.learning_rate or LEARNING_RATE,
-        weight_decay=WEIGHT_DECAY if recipe.weight_decay is None else recipe.weight_decay,
+        optimizer=settings.optimizer,
+        learning_rate=recipe.learning_rate or settings.learning_rate,
+        head_rate=settings.head_rate,
+        warm_up_share=settings.warm_up_share,
+        weight_decay=settings.weight_decay if recipe.weight_decay is None else recipe.weight_decay,
         label_smoothing=recipe.label_smoothing,
         ema_share=recipe.ema_share,
         augmentation=_augmentation(recipe, examples, facts, reasons),
@@ -177,16 +179,16 @@ def _augmentation(
 
 def _variants(recipe: Recipe, facts: Facts) -> list[dict[str, Any]]:
     """Return the arguments of each size of the model, smallest first."""
-    _check_size(recipe.model, facts.size)
-    module = importlib.import_module(f"foveal.models.{recipe.model}")
-    return [{**_base(facts), **extra} for extra in getattr(module, "SIZES", [{}])]
+    architecture = recipe.architecture
+    _check_size(architecture, facts.size)
+    return [{**_base(facts), **extra} for extra in architecture.variants(facts.size)]
 
 
-def _check_size(model: str, size: int) -> None:
-    smallest = importlib.import_module(f"foveal.models.{model}").CARD.smallest_size
+def _check_size(architecture: Architecture, size: int) -> None:
+    smallest = architecture.smallest_size
     if size < smallest:
         raise RecipeError(
-            f"{model} needs inputs of at least {smallest} pixels; got {size}",
+            f"{architecture.name} needs inputs of at least {smallest} pixels; got {size}",
             hint=f"--size {smallest} or more",
         )
 
