@@ -18,7 +18,7 @@ MOMENTUM = 0.3  # of batch-norm statistics: runs are short
 
 # Filters follow each other through batch norm, as in nano; steps cost more, so batches are smaller. The last
 # layer sees features of another scale. Measured: docs/decisions/0014-settings-per-model.md.
-SETTINGS = Settings(batch_size=256, head_rate=0.25)
+SETTINGS = Settings(batch_size=128, head_rate=0.25)
 
 norm = partial(nn.BatchNorm2d, momentum=MOMENTUM)
 

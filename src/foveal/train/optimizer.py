@@ -40,7 +40,8 @@ def orthogonalize(matrix: Tensor, *, dtype: torch.dtype = torch.bfloat16) -> Ten
     tall = x.shape[-2] > x.shape[-1]
     x = x.mT if tall else x
     gram = x @ x.mT
-    power = gram.diagonal(dim1=-2, dim2=-1).float().sum(-1)[..., None, None] + _TINY
+    wide = torch.promote_types(dtype, torch.float32)
+    power = gram.diagonal(dim1=-2, dim2=-1).sum(-1, dtype=wide)[..., None, None] + _TINY
     gram = (gram / power).to(dtype)
     factors = factor = _quintic(gram)
     for _ in range(_STEPS - 1):
@@ -88,12 +89,11 @@ class MuonSgd(Optimizer):
 
     - `filters` (rank ≥ 2): each is rescaled so that a row has norm 1 in the mean, and moved by an
       orthogonalized Nesterov update.
-    - `rows` (rank ≥ 2): the same for each row by itself. A depthwise convolution is a block-diagonal matrix
-      of single rows, and the nearest semi-orthogonal matrix of a single row is the row at norm 1.
     - `plain`: Nesterov steps with decoupled weight decay.
     - `adam`: Loshchilov & Hutter, "Decoupled Weight Decay Regularization", 2019, algorithm 2.
 
-    Filters are orthogonalized in `dtype`. Each group also has `lr`, `momentum`, `weight_decay`, and `adam` needs `step`, 1 in the first one.
+    Filters are orthogonalized in `dtype`. Each group also has `lr`, `momentum`, `weight_decay`, and `adam`
+    needs `step`, 1 in the first one.
     """
 
     def __init__(self, groups: Iterable[dict[str, Any]], *, dtype: torch.dtype = torch.bfloat16) -> None:
@@ -120,11 +120,8 @@ class MuonSgd(Optimizer):
                 torch._foreach_add_(moved, updates, alpha=-group["lr"])
                 continue
             for p, update in zip(moved, updates, strict=True):
-                if group["kind"] == "rows":
-                    p.copy_(_unit_rows(p)).add_(_unit_rows(update), alpha=-group["lr"])
-                else:
-                    p.mul_(len(p) ** 0.5 / p.norm().clamp_min(1e-6))
-                    p.add_(orthogonal_filters(update, dtype=self.dtype), alpha=-group["lr"])
+                p.mul_(len(p) ** 0.5 / p.norm().clamp_min(1e-6))
+                p.add_(orthogonal_filters(update, dtype=self.dtype), alpha=-group["lr"])
 
     def _adam(self, group: dict[str, Any], moved: list[Tensor], gradients: list[Tensor]) -> None:
         mean, square = self._kept("velocity", moved), self._kept("square", moved)
@@ -146,21 +143,17 @@ class MuonSgd(Optimizer):
         return [self.state[parameter][name] for parameter in parameters]
 
 
-def _unit_rows(filters: Tensor) -> Tensor:
-    norms = filters.flatten(1).norm(dim=1).clamp_min(_TINY)
-    unit: Tensor = filters / norms.view(-1, *[1] * (filters.ndim - 1))
-    return unit
-
-
 def parameter_groups(
     network: nn.Module, *, weight_decay: float, optimizer: str = "muon", head_rate: float = 2.5
 ) -> list[dict[str, Any]]:
     """Sort a classifier's parameters into what `MuonSgd` treats alike.
 
-    With `muon`, filters and hidden matrices are orthogonalized, those of depthwise convolutions row by row.
-    The last linear layer is not: its rows are classes, not directions; it has a rate of its own and is the
-    only one that decays. Vectors (biases, norms) move at 0.2 of the rate, which was measured
-    (docs/decisions/0006-default-training.md). With `adam` all move at one rate, and all but vectors decay.
+    With `muon`, filters and hidden matrices are orthogonalized. The last linear layer is not: its rows are
+    classes, not directions; it has a rate of its own and is the only one that decays. Vectors (biases, norms)
+    move at 0.2 of the rate, which was measured (docs/decisions/0006-default-training.md). Depthwise filters
+    hold one small vector per channel and are treated as vectors: each brought to norm 1 by itself, they learn
+    more slowly (docs/decisions/0014-settings-per-model.md). With `adam` all move at one rate, and all but
+    vectors decay.
 
     Args:
         network: Any module; parameters that need no gradient are left out.
@@ -183,15 +176,15 @@ def parameter_groups(
     }
     inside = [p for p in learned if id(p) not in head]
     matrices = [p for p in inside if p.ndim > 1 and id(p) not in depthwise]
+    chosen = {id(p) for p in matrices}
     groups = [
         {"params": matrices, "kind": "filters", "momentum": 0.6, "rate": 1.0},
-        {"params": [p for p in inside if id(p) in depthwise], "kind": "rows", "momentum": 0.6, "rate": 1.0},
         {
             "params": [p for p in learned if id(p) in head],
             "momentum": 0.85,
             "rate": head_rate,
             "weight_decay": weight_decay,
         },
-        {"params": [p for p in inside if p.ndim <= 1], "momentum": 0.85, "rate": 0.2},
+        {"params": [p for p in inside if id(p) not in chosen], "momentum": 0.85, "rate": 0.2},
     ]
     return [group for group in groups if group["params"]]

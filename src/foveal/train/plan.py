@@ -12,6 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from foveal.core import files
 
+# Unknown to earlier versions: at their defaults they leave the digest, and so the checkpoints, alone.
+_LATER = ("optimizer", "head_rate", "warm_up_share", "structure")
+
 
 class Plan(BaseModel):
     """A complete training plan.
@@ -68,6 +71,7 @@ class Plan(BaseModel):
     def digest(self) -> str:
         """Name of the plan: equal digests train the same weights."""
         told = self.model_dump(exclude={"step_seconds", "reasons"})
+        told = {k: v for k, v in told.items() if k not in _LATER or v != Plan.model_fields[k].default}
         told["augmentation"] = list(self.augmentation.items())  # their order matters
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 

@@ -256,8 +256,8 @@ class _Normalize(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, images: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return float32 like `images`, and mean and variance (C,) and how many values they are over."""
-        axes, values = _axes(images), images.float()
+        """Return them in float32 or wider, and mean and variance (C,) and how many values they are over."""
+        axes, values = _axes(images), images.to(torch.promote_types(images.dtype, torch.float32))
         count = torch.tensor([values.numel() / values.shape[1]], dtype=torch.float64)
         variance, mean = torch.var_mean(values, dim=axes, correction=0)
         rows = here().gather(torch.cat([count, mean.double(), variance.double()]))
@@ -265,10 +265,10 @@ class _Normalize(torch.autograd.Function):
         total = counts.sum()
         mean = (counts * means).sum(0) / total
         variance = (counts * (variances + (means - mean) ** 2)).sum(0) / total
-        scale = _wide((variance + eps).rsqrt().float(), images)
-        normalized = (values - _wide(mean.float(), images)) * scale
+        scale = _wide((variance + eps).rsqrt().to(values.dtype), images)
+        normalized = (values - _wide(mean.to(values.dtype), images)) * scale
         ctx.save_for_backward(normalized, scale, total)
-        mean, variance = mean.float(), variance.float()
+        mean, variance = mean.to(values.dtype), variance.to(values.dtype)
         ctx.mark_non_differentiable(mean, variance, total)
         return normalized, mean, variance, total
 
@@ -278,7 +278,7 @@ class _Normalize(torch.autograd.Function):
         normalized, scale, total = ctx.saved_tensors
         axes = _axes(normalized)
         sums = torch.stack([gradient.sum(axes), (gradient * normalized).sum(axes)]).double()
-        mean, slope = (here().gather(sums).sum(0) / total).float()
+        mean, slope = (here().gather(sums).sum(0) / total).to(gradient.dtype)
         inner = gradient - _wide(mean, normalized) - normalized * _wide(slope, normalized)
         return inner * scale, None
 
