@@ -2,8 +2,8 @@
 
     python examples/bring_your_own_model.py OUT [DATA]
 
-DATA is anything that `foveal check` recognizes; without it, the handwritten digits that come with scikit-learn are
-laid out in OUT. Both ways end in a sealed bundle that needs no torch to run.
+DATA is anything that `foveal check` recognizes; without it, the handwritten digits that come with
+scikit-learn are laid out in OUT. Both ways end in a sealed bundle that needs no torch to run.
 """
 
 import sys
@@ -43,7 +43,7 @@ def trained_by_foveal(data: Path, out: Path) -> Path:
     """Check, train, export, calibrate, measure and report, as `foveal train` does."""
     recipe = Recipe(model=small_net, size=16, epochs=20, threads=1)
     result = foveal.learn(data, recipe=recipe, out=out / "run", force=True)
-    # Killed? foveal.resume(out / "run", data, model=small_net) goes on; the builder has to be given again, because
+    # Killed? foveal.resume(out / "run", data, model=small_net) goes on. The builder has to be given again:
     # a run only remembers its name, and foveal never looks code up by a name in a file.
     accuracy = result.document["metrics"]["test"]["accuracy"]
     print(f"trained by foveal: accuracy {accuracy['value']:.3f}, n={accuracy['n']}, report {result.report}")

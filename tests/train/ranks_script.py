@@ -1,9 +1,9 @@
-"""Train a small network for 20 steps on however many ranks there are; run by test_ranks.py, not a test itself.
+"""Train a small network for 20 steps on however many ranks there are; run by test_ranks.py.
 
     torchrun --nproc-per-node 2 ranks_script.py OUT WAY…
 
-Each WAY is `right` or the name of a mistake that is made on purpose; OUT/WAY-<rank>.safetensors gets the weights.
-`lost` ends rank 1 in the middle, as a crash would, and writes the other rank's error.
+Each WAY is `right` or the name of a mistake that is made on purpose; OUT/WAY-<rank>.safetensors gets the
+weights. `lost` ends rank 1 in the middle, as a crash would, and writes the other rank's error.
 """
 
 import os
@@ -65,7 +65,7 @@ class EachForItself(Supervised):
 
 def main() -> None:
     out = Path(sys.argv[1])
-    share, add, part = ranks._share_statistics, Team.add_gradients, Team.part
+    share, add = ranks._share_statistics, Team.add_gradients
     for way in sys.argv[2:]:
         ranks._share_statistics = (lambda module: None) if way == "plain_norm" else share
         Team.add_gradients = (lambda self, parameters: None) if way == "no_sum" else add
@@ -90,7 +90,7 @@ def main() -> None:
             (out / f"{way}.txt").write_text(f"{error.code}: {error.message}")
             os._exit(error.exit_code)
         tensors = {f"average.{k}": v.contiguous() for k, v in fitted.weights.items()}
-        tensors |= {f"last.{k}": v.clone() for k, v in objective.network.state_dict().items()}
+        tensors |= {f"last.{k}": v.contiguous() for k, v in objective.network.state_dict().items()}
         tensors["loss"] = torch.tensor([row["loss"] for row in fitted.history])
         tensors["correct"] = torch.tensor([row["accuracy"] for row in fitted.history])
         save_file(tensors, out / f"{way}-{ranks.here().rank}.safetensors")

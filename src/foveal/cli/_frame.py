@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -40,6 +41,11 @@ def _known(device: str) -> str:
 Device = Annotated[str, typer.Option("--device", callback=_known, help="auto or cpu.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder to write; default runs/train-<n>.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file or the run that is there.")]
+
+
+def speaks() -> bool:
+    """Return whether this process tells the result: of those that `torchrun` started, the first one does."""
+    return os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK", "0") == "0"
 
 
 def talk(message: str, *more: str) -> None:
