@@ -17,7 +17,7 @@ from foveal.train.ranks import Team
 
 SCRIPT = Path(__file__).with_name("ranks_script.py")
 MISTAKES = ("plain_norm", "own_draws", "no_sum")
-TOLERANCE = 1e-4  # the largest weight is 1; measured: see docs/decisions/0013-distributed-training.md
+TOLERANCE = 1e-5  # measured: 7e-7, see docs/decisions/0013-distributed-training.md
 
 
 def free_port() -> str:
@@ -72,7 +72,7 @@ def test_both_ranks_end_in_the_same_bits(ended):
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_seen(ended, mistake):
-    assert distance(ended["one"], ended[f"{mistake}-0"]) > 30 * TOLERANCE
+    assert distance(ended["one"], ended[f"{mistake}-0"]) > 1000 * TOLERANCE
 
 
 def test_when_a_rank_dies_the_other_says_so_and_ends(tmp_path):
