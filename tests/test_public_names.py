@@ -12,7 +12,7 @@ import foveal
 
 PUBLIC = {
     "foveal": {
-        *("Predictor", "load", "__version__"),
+        *("Predictor", "learn", "load", "resume", "__version__"),
         *(
             "bundle",
             "calibrate",
@@ -30,6 +30,9 @@ PUBLIC = {
     "foveal.data": {"Dataset", "open"},
     "foveal.export": {"Exported", "Origin", "bundle"},
     "foveal.evaluate": {"HeldOut", "Report", "report"},
+    "foveal.models": {
+        *("Architecture", "Builder", "Card", "LearnsFromImages", "Settings", "architecture", "is_own"),
+    },
     "foveal.train": {"Examples", "Fitted", "Plan", "Recipe", "fit", "plan_training"},
 }
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from foveal.bundle.predictor import Predictor as Predictor
     from foveal.bundle.predictor import load as load
+    from foveal.flows.train import resume as resume
+    from foveal.flows.train import train as learn
 
 __version__ = "0.3.0"  # also says whether weights end in the same bits: raise it when they do not
 
@@ -28,14 +30,20 @@ _FOLDERS = (
     "tasks",
     "train",
 )
-_FROM_PREDICTOR = ("Predictor", "load")
+_WHERE = {
+    "Predictor": ("bundle.predictor", "Predictor"),
+    "learn": ("flows.train", "train"),  # `train` is the folder
+    "load": ("bundle.predictor", "load"),
+    "resume": ("flows.train", "resume"),
+}
 
-__all__ = ["Predictor", "__version__", "load", *_FOLDERS]
+__all__ = ["Predictor", "__version__", "learn", "load", "resume", *_FOLDERS]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _FROM_PREDICTOR:
-        return getattr(import_module("foveal.bundle.predictor"), name)
+    if name in _WHERE:
+        file, defined = _WHERE[name]
+        return getattr(import_module(f"foveal.{file}"), defined)
     if name in _FOLDERS:
         return import_module(f"foveal.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -106,7 +106,7 @@ def test_filters_head_and_vectors_are_told_apart():
     filters, head, rest = parameter_groups(network, weight_decay=0.01)
 
     assert [p.shape for p in filters["params"]] == [(16, 8)]
-    assert filters["muon"]
+    assert filters["kind"] == "filters"
     assert [p.shape for p in head["params"]] == [(2, 16), (2,)]
     assert head["weight_decay"] == 0.01
     assert {p.shape for p in rest["params"]} == {(8,), (8, 1, 3, 3), (16,)}

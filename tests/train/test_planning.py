@@ -234,8 +234,8 @@ def test_the_warm_up_is_the_start_of_a_long_run_and_leaves_nothing_behind(exampl
             shares.append(batch.share)
             return super().forward(batch)
 
-        def parameter_groups(self, weight_decay):
-            groups.extend(super().parameter_groups(weight_decay))
+        def parameter_groups(self, plan):
+            groups.extend(super().parameter_groups(plan))
             return groups
 
     def make(plan):

@@ -15,6 +15,7 @@ from foveal.core.progress import Progress
 from foveal.core.random import seed_for, stream
 from foveal.data.preprocess import Preprocess
 from foveal.data.store import channel_statistics
+from foveal.models import architecture
 from foveal.models.nano import SIZES
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
@@ -117,7 +118,7 @@ def _plan(rest: Examples, preprocess: Preprocess, classes: int, recipe: Recipe) 
         recipe,
         rest,
         Facts(preprocess.size, preprocess.channels, classes),
-        lambda draft: start(draft, rest, preprocess, classes=classes),
+        lambda draft: start(draft, recipe.architecture, rest, preprocess, classes=classes),
     )
     return plan.model_copy(update={"arguments": {**plan.arguments, **SIZES[0]}})
 
@@ -137,7 +138,7 @@ def _learn(
     rest: Examples, plan: Plan, preprocess: Preprocess, classes: int, progress: Progress
 ) -> Recognizer:
     with settings(plan):
-        objective = start(plan, rest, preprocess, classes=classes)
+        objective = start(plan, architecture(plan.model), rest, preprocess, classes=classes)
     fitted = fit(objective, rest, plan, progress=progress)
     network = recognizers.build(plan.model, plan.arguments)
     names = tuple(map(str, range(classes)))

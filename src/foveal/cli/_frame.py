@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -47,6 +48,11 @@ Group = Annotated[
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder to write; default runs/train-<n>.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace the file or the run that is there.")]
+
+
+def speaks() -> bool:
+    """Return whether this process tells the result: of those that `torchrun` started, the first one does."""
+    return os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK", "0") == "0"
 
 
 def talk(message: str, *more: str) -> None:

@@ -16,7 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 
 import foveal
 from foveal import cli
-from foveal.cli._frame import ERROR_SCHEMA, print_json, talk
+from foveal.cli._frame import ERROR_SCHEMA, print_json, speaks, talk
 from foveal.core import catalog
 from foveal.core.errors import FovealError, UsageError, WriteError
 from foveal.core.text import visible
@@ -175,7 +175,7 @@ def _stopped(how: str, arguments: Sequence[str]) -> dict[str, object]:
 
 
 def _fail(problem: dict[str, object], exit_code: int, *, as_json: bool) -> int:
-    if as_json:
+    if as_json and speaks():
         print_json({"schema": ERROR_SCHEMA, "ok": False, "error": problem})
     else:
         talk(f"error: {problem['message']}", *([str(problem["hint"])] if problem["hint"] else []))

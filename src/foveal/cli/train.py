@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from foveal.cli._frame import Device, Force, Group, Json, Out, Quiet, Strict, Threads, Verbose, emit
+from foveal.cli._frame import Device, Force, Group, Json, Out, Quiet, Strict, Threads, Verbose, emit, speaks
 from foveal.cli._progress import progress
 from foveal.cli._trained import show
 from foveal.core import units
@@ -67,11 +67,13 @@ def train(
             hint=f"foveal train {data} --resume {resume}",
         )
     chosen = (read_recipe(recipe) if recipe else Recipe()).changed(**wishes, threads=threads)
-    with progress(quiet=quiet) as report:
+    with progress(quiet=quiet or not speaks()) as report:
         if resume is not None:
             result = resume_flow(resume, data, threads=threads, force=force, progress=report)
         else:
             result = train_flow(data, recipe=chosen, out=out, strict=strict, force=force, progress=report)
+    if not speaks():
+        return  # another rank tells the same
     emit(
         result.document,
         as_json=as_json,

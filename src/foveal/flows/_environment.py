@@ -11,17 +11,18 @@ from foveal.core.errors import UsageError
 from foveal.train.recipe import Recipe
 
 ENVIRONMENT = "env.json"
-_DECIDING = ("foveal", "cpu", "threads", "torch", "numpy", "pillow", "onnxruntime")
+_DECIDING = ("foveal", "cpu", "threads", "ranks", "torch", "numpy", "pillow", "onnxruntime")
 
 
-def environment(recipe: Recipe) -> dict[str, Any]:
-    """Return versions, processor and threads; `bit_exact` as long as a run stays in one environment."""
+def environment(recipe: Recipe, *, ranks: int = 1) -> dict[str, Any]:
+    """Return versions, processor, threads, ranks; `bit_exact` as long as a run stays in one environment."""
     return {
         "foveal": foveal.__version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpu": machine.cpu_name(),
         "threads": recipe.threads or machine.usable_cpus(),
+        "ranks": ranks,
         **machine.versions("torch", "numpy", "pillow", "onnx", "onnxruntime"),
         "bit_exact": True,
     }
@@ -39,10 +40,10 @@ def compare_environment(run: Path, now: dict[str, Any], *, force: bool) -> dict[
         None, or with `force` what `env.json` has to say once the run goes on: that it is not bit-exact.
 
     Raises:
-        UsageError: `other_environment`: this is another machine, number of threads or version.
+        UsageError: `other_environment`: this is another machine, number of threads or ranks, or version.
     """
     path = run / ENVIRONMENT
-    before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    before = {"ranks": 1} | (json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {})
     different = [name for name in _DECIDING if before.get(name) != now[name]]
     if not different:
         return None
@@ -61,3 +62,8 @@ def compare_environment(run: Path, now: dict[str, Any], *, force: bool) -> dict[
 def bit_exact(run: Path) -> bool:
     """Return whether the whole run took place in one environment."""
     return bool(json.loads((run / ENVIRONMENT).read_text(encoding="utf-8"))["bit_exact"])
+
+
+def ranks_of(run: Path) -> int:
+    """Return how many processes trained together last."""
+    return int(json.loads((run / ENVIRONMENT).read_text(encoding="utf-8")).get("ranks", 1))

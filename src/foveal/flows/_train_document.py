@@ -7,7 +7,7 @@ from typing import Any
 from foveal.core import catalog
 from foveal.core.types import Gate
 from foveal.export.sealing import Exported
-from foveal.flows._environment import bit_exact
+from foveal.flows._environment import bit_exact, ranks_of
 from foveal.flows._prepare import Prepared
 from foveal.train.fit_plan import FitPlan
 from foveal.train.loop import Fitted
@@ -54,6 +54,7 @@ def train_document(
         "resumed_from": fitted.resumed_from,
         "damaged_checkpoints": list(fitted.passed_over),
         "bit_exact": bit_exact(run),
+        "ranks": ranks_of(run),
         "metrics": {"test": metrics} if metrics else {},
         "parity": exported.parity.as_json(),
         "gates": [asdict(gate) for gate in gates],

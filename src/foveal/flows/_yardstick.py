@@ -103,7 +103,7 @@ def _planned(path: Path, recipe: Recipe, prepared: Prepared, seconds: float) -> 
     known = read_plan(path)
     if isinstance(known, FitPlan):
         return known
-    smallest, size = card(recipe.model).smallest_size, prepared.preprocess.size
+    smallest, size = card(recipe.architecture.name).smallest_size, prepared.preprocess.size
     if size < smallest:
         raise RecipeError(f"it needs inputs of at least {smallest} pixels; got {size}")
     classes = len(prepared.dataset.classes)

@@ -3,16 +3,18 @@
 import json
 import shutil
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from foveal import models
 from foveal.core import catalog, files, machine, runs
-from foveal.core.errors import FovealError, NotFoundError
+from foveal.core.errors import FovealError, NotFoundError, UsageError
 from foveal.core.progress import Progress, silent
 from foveal.data import opening
 from foveal.data.dataset import Dataset
 from foveal.evaluate.robustness import MOST_IMAGES as MOST_DISTURBED
+from foveal.export.rehearsal import rehearse
 from foveal.export.sealing import MOST_COMPARED
 from foveal.flows._environment import compare_environment, environment, write_environment
 from foveal.flows._export import examples, export_prepared
@@ -26,17 +28,20 @@ from foveal.flows._report import explained_mistakes, write_refusal, write_report
 from foveal.flows._run_folder import RECIPE, Command, bundle_name, read_command, start, undone_if_refused
 from foveal.flows._train_document import clock, train_document
 from foveal.flows._yardstick import fit_yardstick, measured_yardstick, seconds_for
+from foveal.models import Architecture, Builder
 from foveal.perturb import corruptions
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
-from foveal.train import checkpoint
+from foveal.train import checkpoint, ranks
 from foveal.train.fit_plan import FitPlan
 from foveal.train.fit_planning import plan_fit
 from foveal.train.fitting import fit_baseline, is_baseline
 from foveal.train.loop import Fitted, fit, settings
 from foveal.train.plan import Plan, read_plan, write_plan
 from foveal.train.planning import Facts, check_recipe, check_size, plan_training
-from foveal.train.recipe import Recipe, read_recipe, write_recipe
+from foveal.train.ranks import Team
+from foveal.train.recipe import Recipe, read_recipe, recipe_from, write_recipe
+from foveal.train.starting import structure
 
 _LOG, _PLAN, _CHECKPOINTS = "log.txt", "plan.json", "checkpoints"
 _EXPORT_SECONDS = 11.0
@@ -74,6 +79,9 @@ def train(
 ) -> TrainResult:
     """Train a recognizer on labelled pictures and prove it on the file that ships.
 
+    Under `torchrun` every rank calls this with the same arguments and returns the same result; the first one
+    reads, writes and proves.
+
     Args:
         data: Anything `foveal check` recognizes; it is only read.
         recipe: What the user wants; None: all defaults.
@@ -86,19 +94,31 @@ def train(
         DataError: The data would spoil the result.
         RecipeError: The recipe cannot be carried out.
         UnknownNameError: The recipe names a model or an augmentation that is not there.
+        UsageError: A builder of your own makes no classifier that can be trained and exported.
+        TemporaryError: Another rank was lost.
         WriteError: The run folder cannot be written, holds something else than a run, or lies in the data.
     """
-    command = Command(bundle_name(Path(data)), strict, str(Path(data).absolute()))
-    job = _Job(recipe or Recipe(), command, progress, time.monotonic())
     # All this before a folder is made: a slip of the pen leaves nothing behind.
-    check_recipe(job.recipe)
+    recipe = recipe or Recipe()
+    check_recipe(recipe)
     runs.keep_apart(out, Path(data))
+    command = Command(bundle_name(Path(data)), strict, str(Path(data).absolute()))
+    with ranks.joined() as team:
+        if team.size > 1 and is_baseline(recipe.architecture.name):
+            raise UsageError("a baseline is fitted in one go, by one process; several would not be faster")
+        job = _Job(_shared(recipe, team), command, progress, time.monotonic(), team)
+        if not team.first:
+            return _follow(job, data)
+        return _started(job, data, out=out, force=force)
+
+
+def _started(job: "_Job", data: str | Path, *, out: Path | None, force: bool) -> TrainResult:
     dataset = opening.open(data, group=job.recipe.group)
     made = out is None or not files.is_there(out)
     run = runs.new_run("train", out=out, force=force)
     with runs.locked(run):
         with undone_if_refused(run, started=True, made=made):
-            start(run, job.recipe, job.command, environment(job.recipe))
+            start(run, job.recipe, job.command, environment(job.recipe, ranks=job.team.size))
             runs.mark_last(run)
             prepared, plan = _decide(run, job, dataset)
         return _carry_out(run, job, prepared, plan)
@@ -108,6 +128,7 @@ def resume(
     run: str | Path,
     data: str | Path,
     *,
+    model: Builder | None = None,
     threads: int | None = None,
     force: bool = False,
     progress: Progress = silent,
@@ -119,27 +140,35 @@ def resume(
     Args:
         run: The run folder, or `runs/last`.
         data: The data it was started with, wherever they are now.
+        model: The builder that it was started with, where that was one of your own.
         threads: From now on; None: as many as before.
         force: Go on elsewhere or with other versions, where the last digits will differ.
         progress: Told about every stage.
 
     Raises:
         NotFoundError: No run there.
-        DataError: The data changed since.
-        TemporaryError: Another process is working on the run.
-        UsageError: This is another machine, number of threads or version, and `force` is off.
+        DataError: The data changed since, or the builder makes another network.
+        TemporaryError: Another process is working on the run, or another rank was lost.
+        UsageError: This is another machine, number of threads or ranks, or version, and `force` is off; or
+            the builder is missing, or another one.
         WriteError: The run folder cannot be written, or lies in the data.
     """
     run = runs.find(run)
     if not (run / RECIPE).is_file():
         raise NotFoundError(f"{run} is no run that can be resumed: it has no {RECIPE}", path=run)
     runs.keep_apart(run, Path(data))
-    before = read_recipe(run / RECIPE)
-    job = _Job(
-        before.changed(threads=threads), read_command(run, Path(data)), progress, started=time.monotonic()
-    )
+    recipe = _with_builder(read_recipe(run / RECIPE), model).changed(threads=threads)
+    command = read_command(run, Path(data))
+    with ranks.joined() as team:
+        job = _Job(_shared(recipe, team), command, progress, time.monotonic(), team)
+        if not team.first:
+            return _follow(job, data)
+        return _resumed(run, job, data, force=force)
+
+
+def _resumed(run: Path, job: "_Job", data: str | Path, *, force: bool) -> TrainResult:
     with runs.locked(run):
-        moved = compare_environment(run, environment(job.recipe), force=force)
+        moved = compare_environment(run, environment(job.recipe, ranks=job.team.size), force=force)
         with undone_if_refused(run, started=False, made=False):
             runs.mark_last(run)
             prepared, plan = _decide(run, job, opening.open(data, group=job.recipe.group), moved=moved)
@@ -152,10 +181,58 @@ class _Job:
     command: Command
     progress: Progress
     started: float
+    team: Team = field(default_factory=Team)
 
     @property
     def threads(self) -> int:
         return self.recipe.threads or machine.usable_cpus()
+
+    @property
+    def architecture(self) -> Architecture:
+        return self.recipe.architecture
+
+    @property
+    def wishes(self) -> Wishes:
+        recipe = self.recipe
+        return Wishes(recipe.size, recipe.seed, self.command.strict, self.threads, recipe.images)
+
+
+def _shared(recipe: Recipe, team: Team) -> Recipe:
+    """Return the recipe for one of several ranks: they share the processors."""
+    return recipe if team.size == 1 else recipe.changed(threads=recipe.threads or team.threads)
+
+
+def _with_builder(recipe: Recipe, model: Builder | None) -> Recipe:
+    """Return the recipe of a run with the builder that its name stands for."""
+    if model is None:
+        return recipe
+    given = models.architecture(model).name
+    if given != recipe.model:
+        raise UsageError(
+            f"the run was started with {recipe.model}, not with {given}",
+            code="other_network",
+            hint="give the builder that it was started with, or train anew",
+        )
+    return recipe.changed(model=model)
+
+
+def _follow(job: _Job, data: str | Path) -> TrainResult:
+    """Train as one of several ranks; the first one has prepared the run, and proves it afterwards."""
+    told = job.team.told(None)
+    run = Path(told["run"])
+    job = replace(
+        job,
+        recipe=recipe_from({**told["recipe"], "model": job.recipe.model}),
+        command=Command(**told["command"]),
+        progress=silent,
+    )
+    dataset = opening.open(data, group=job.recipe.group)
+    prepared = prepare(dataset, run, job.wishes, progress=silent)
+    plan = _agreed(job, read_plan(run / _PLAN) if told["planned"] else _planned(job, prepared))
+    _learned(run, job, prepared, plan)
+    ended = job.team.told(None)
+    bundle = None if ended["bundle"] is None else Path(ended["bundle"])
+    return TrainResult(run, bundle, Path(ended["report"]), ended["document"], ended["evaluation"])
 
 
 def _decide(
@@ -172,13 +249,14 @@ def _decide(
     job = replace(job, progress=Logged(job.progress, run / _LOG))
     decoded = (run / STORE).is_dir()
     try:
-        wishes = Wishes(job.recipe.size, job.recipe.seed, job.command.strict, job.threads, job.recipe.images)
-        prepared = prepare(dataset, run, wishes, progress=job.progress)
+        prepared = prepare(dataset, run, job.wishes, progress=job.progress)
         if moved is not None:  # only now: data that are refused leave the run as it was
             write_environment(run, moved)
         if job.recipe != read_recipe(run / RECIPE):
             write_recipe(job.recipe, run / RECIPE)
-        return prepared, _known_plan(run, job.threads) or _plan(run, job, prepared)
+        plan = _known_plan(run, job.threads)
+        job.team.told(_start_of(run, job, planned=plan is not None))
+        return prepared, _agreed(job, plan) if plan else _plan(run, job, prepared)
     except FovealError:
         if not decoded:  # refused: nothing will go on from it
             shutil.rmtree(run / STORE, ignore_errors=True)
@@ -200,48 +278,86 @@ def _known_plan(run: Path, threads: int) -> Plan | FitPlan | None:
 def _carry_out(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan) -> TrainResult:
     """Train as far as that is not done yet, and prove what comes out."""
     job = replace(job, progress=Logged(job.progress, run / _LOG))
+    result = _finish(run, job, prepared, plan, _learned(run, job, prepared, plan))
+    job.team.told(
+        {
+            "bundle": None if result.bundle is None else str(result.bundle),
+            "report": str(result.report),
+            "document": result.document,
+            "evaluation": result.evaluation,
+        }
+    )
+    return result
+
+
+def _learned(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan) -> Fitted:
     learned = examples(prepared, "fit")
     if isinstance(plan, FitPlan):
-        fitted = fit_baseline(plan, learned, prepared.preprocess, progress=job.progress)
-    else:
+        return fit_baseline(plan, learned, prepared.preprocess, progress=job.progress)
+    if job.team.first:
         fit_yardstick(run, plan, job.recipe, prepared, progress=job.progress)
-        with settings(plan):
-            objective = make_objective(plan, prepared)
-        fitted = fit(objective, learned, plan, checkpoints=run / _CHECKPOINTS, progress=job.progress)
-    return _finish(run, job, prepared, plan, fitted)
+    with settings(plan):
+        objective = make_objective(plan, job.architecture, prepared)
+    return fit(objective, learned, plan, checkpoints=run / _CHECKPOINTS, progress=job.progress)
+
+
+def _start_of(run: Path, job: _Job, *, planned: bool) -> dict[str, Any]:
+    """Return what the other ranks need to begin, as JSON knows it."""
+    return {
+        "run": str(run.resolve()),
+        "recipe": job.recipe.model_dump(),
+        "command": asdict(job.command),
+        "planned": planned,
+    }
+
+
+def _agreed(job: _Job, plan: Plan | FitPlan | None) -> Plan | FitPlan:
+    """Return the first rank's plan: from here on, all have the same."""
+    if isinstance(plan, FitPlan):
+        return plan
+    return Plan(**job.team.told(None if plan is None else plan.model_dump()))
 
 
 def _plan(run: Path, job: _Job, prepared: Prepared) -> Plan | FitPlan:
     """Decide all that is open, and write it down: from here on no clock decides."""
-    budget = job.recipe.time_seconds
-    deadline = None if budget is None else job.started + budget - _after_seconds(prepared)
-    learned, classes = examples(prepared, "fit"), len(prepared.dataset.classes)
-    plan: Plan | FitPlan
-    if is_baseline(job.recipe.model):
-        check_size(job.recipe.model, prepared.preprocess.size)
-        left = None if deadline is None else deadline - time.monotonic()
-        plan = plan_fit(job.recipe, learned, prepared.preprocess, classes=classes, seconds=left)
-    else:
-        if deadline is not None:
-            deadline -= seconds_for(job.recipe, 0.0)
-        plan = plan_training(
-            job.recipe,
-            learned,
-            Facts(prepared.preprocess.size, prepared.preprocess.channels, classes),
-            lambda draft: make_objective(draft, prepared),
-            seconds_left=None if deadline is None else lambda: deadline - time.monotonic(),
-            progress=job.progress,
-        )
+    plan = _agreed(job, _planned(job, prepared))
     write_plan(plan, run / _PLAN)
     job.progress("plan", 1, 1, plan.reasons["length"])
     return plan
 
 
+def _planned(job: _Job, prepared: Prepared) -> Plan | FitPlan:
+    learned, classes = examples(prepared, "fit"), len(prepared.dataset.classes)
+    budget = job.recipe.time_seconds
+    deadline = None if budget is None else job.started + budget - _after_seconds(prepared)
+    if is_baseline(job.architecture.name):
+        check_size(job.architecture, prepared.preprocess.size)
+        left = None if deadline is None else deadline - time.monotonic()
+        return plan_fit(job.recipe, learned, prepared.preprocess, classes=classes, seconds=left)
+    form = None
+    if job.architecture.is_own:  # nobody has tested it; better to hear of it now than after hours
+        form = structure(rehearse(job.architecture, prepared.preprocess, prepared.dataset.classes))
+    if deadline is not None:
+        deadline -= seconds_for(job.recipe, 0.0)
+    plan = plan_training(
+        job.recipe,
+        learned,
+        Facts(prepared.preprocess.size, prepared.preprocess.channels, classes),
+        lambda draft: make_objective(draft, job.architecture, prepared),
+        seconds_left=None if deadline is None else lambda: job.team.told(deadline - time.monotonic()),
+        progress=job.progress,
+    )
+    return plan.model_copy(update={"structure": form})
+
+
 def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan, fitted: Fitted) -> TrainResult:
     """Ship the averaged weights, measure the file that ships, and report."""
-    network = recognizers.build(plan.model, plan.arguments)
     recognizer = Recognizer(
-        network, plan.model, plan.arguments, prepared.preprocess, prepared.dataset.classes
+        job.architecture.build(**plan.arguments),
+        plan.model,
+        plan.arguments,
+        prepared.preprocess,
+        prepared.dataset.classes,
     ).with_weights(fitted.weights)
     recognizers.save(recognizer, run / "model")
     files.write_text(run / "history.jsonl", "".join(json.dumps(row) + "\n" for row in fitted.history))

@@ -2,43 +2,19 @@
 
 A builder takes `channels`, `classes` and `size` (side of the square input in pixels) plus its own
 arguments, all plain values, and returns a module from normalized images (N, C, H, W) to logits (N, K).
-`CARD` in the same file says what it is. A module with a method `learn_from(images)` is shown some
-training images before the first step.
+`CARD` in the same file says what it is. `SIZES`, if there, holds the arguments of its variants, the fastest
+first, or is a function from the size of the input to them. `SETTINGS`, if there, says how it learns best. A
+module with a method `learn_from(images)` is shown some training images before the first step.
+
+Where a name is accepted, a builder of your own is too: see `Architecture`.
 """
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from foveal.models._architecture import Architecture as Architecture
+from foveal.models._architecture import Builder as Builder
+from foveal.models._architecture import Card as Card
+from foveal.models._architecture import LearnsFromImages as LearnsFromImages
+from foveal.models._architecture import Settings as Settings
+from foveal.models._architecture import architecture as architecture
+from foveal.models._architecture import is_own as is_own
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-
-@runtime_checkable
-class LearnsFromImages(Protocol):
-    """A network that wants to see training images before the first step."""
-
-    def learn_from(self, images: "Tensor") -> None:
-        """Set whatever follows from normalized training images (N, C, H, W)."""
-
-
-@dataclass(frozen=True)
-class Card:
-    """What `foveal models` says about an architecture.
-
-    Attributes:
-        family: Name of the family.
-        kind: A network that is trained step by step, or a classical baseline.
-        source: The paper or the idea.
-        summary: One sentence: when to choose it.
-        smallest_size: Side of the smallest input it can take, in pixels.
-        fitted_by: Of a baseline: name of the file in `train/classical` that fits it.
-        grows: Whether the number of its parameters follows from the training images.
-    """
-
-    family: str
-    kind: Literal["network", "baseline"]
-    source: str
-    summary: str
-    smallest_size: int = 32
-    fitted_by: str | None = None
-    grows: bool = False
+__all__ = ["Architecture", "Builder", "Card", "LearnsFromImages", "Settings", "architecture", "is_own"]

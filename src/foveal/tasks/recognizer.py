@@ -1,5 +1,6 @@
 """A trained network with all it needs to recognize: preprocessing, task and class names."""
 
+import copy
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,8 +15,8 @@ from safetensors.torch import save as tensor_bytes
 from torch import Tensor, nn
 
 from foveal import models
-from foveal.core import catalog, files
-from foveal.core.errors import DataError
+from foveal.core import files
+from foveal.core.errors import DataError, UsageError
 from foveal.data.dataset import UInt8
 from foveal.data.preprocess import Preprocess
 from foveal.tasks.classify import learn
@@ -27,7 +28,7 @@ class Recognizer:
 
     Attributes:
         network: Normalized images (N, C, H, W) to logits (N, K), in eval mode.
-        architecture: Name of the file in `models/` that builds it.
+        architecture: Name of the file in `models/` that builds it; of a network from elsewhere any name.
         arguments: What it is built with.
         preprocess: From a picture to the network's input.
         classes: K names.
@@ -43,7 +44,7 @@ class Recognizer:
 
     def with_weights(self, weights: dict[str, Tensor]) -> "Recognizer":
         """Return the same recognizer with other weights; this one is left alone."""
-        network = build(self.architecture, self.arguments)
+        network = copy.deepcopy(self.network)
         network.load_state_dict(weights)
         return replace(self, network=network.eval())
 
@@ -63,9 +64,9 @@ def build(architecture: str, arguments: dict[str, Any]) -> nn.Module:
 
     Raises:
         UnknownNameError: No such file.
+        UsageError: `own_model`: it is the name of somebody's own builder; no code is looked up by it.
     """
-    network: nn.Module = catalog.find(models, architecture)(**arguments)
-    return network
+    return models.architecture(architecture).build(**arguments)
 
 
 def save(recognizer: Recognizer, folder: Path) -> None:
@@ -88,29 +89,38 @@ def save(recognizer: Recognizer, folder: Path) -> None:
     files.write_json(folder / "structure.json", structure)
 
 
-def load(folder: Path) -> Recognizer:
+def load(folder: Path, *, builder: models.Builder | None = None) -> Recognizer:
     """Read what `save` wrote.
 
+    Args:
+        folder: Of the model.
+        builder: Builds the network where that was one of your own; no code is looked up by a name in a file.
+
     Raises:
-        DataError: A file is missing or does not fit the other.
+        DataError: A file is missing or does not fit the other, or the builder makes another network.
+        UsageError: `own_model`: the network is a user's own, and no builder is given.
     """
     try:
         structure = json.loads((folder / "structure.json").read_text(encoding="utf-8"))
         weights = read_tensors((folder / "weights.safetensors").read_bytes())
-        network = build(structure["architecture"], structure["arguments"])
-        network.load_state_dict(weights)
         preprocess = Preprocess(**structure["preprocess"])
+        name, arguments = structure["architecture"], structure["arguments"]
+        if builder is None and not models.is_own(name):
+            builder = models.architecture(name).build
+        if builder is not None:
+            network = builder(**arguments).eval()
+            network.load_state_dict(weights)
     except (OSError, ValueError, KeyError, RuntimeError, safetensors.SafetensorError) as error:
         raise DataError(
             f"{folder} holds no readable model: {error}",
             hint="the run did not finish; go on with foveal train DATA --resume RUN",
             path=folder,
         ) from error
-    return Recognizer(
-        network.eval(),
-        structure["architecture"],
-        structure["arguments"],
-        preprocess,
-        tuple(structure["classes"]),
-        structure["task"],
-    )
+    if builder is None:
+        raise UsageError(
+            f"{folder} holds a network that {name} built, and only your program can build it",
+            code="own_model",
+            hint="give the builder itself: recognizer.load(folder, builder=…)",
+            path=folder,
+        )
+    return Recognizer(network, name, arguments, preprocess, tuple(structure["classes"]), structure["task"])

@@ -50,10 +50,10 @@ def plan_fit(
     Raises:
         RecipeError: `budget_too_small`: the time is too short for a few images of each class.
     """
-    method = importlib.import_module(f"foveal.train.classical.{card(recipe.model).fitted_by}")
+    method = importlib.import_module(f"foveal.train.classical.{card(recipe.architecture.name).fitted_by}")
     base = {"channels": preprocess.channels, "classes": classes, "size": preprocess.size}
     draft = FitPlan(
-        model=recipe.model,
+        model=recipe.architecture.name,
         arguments=base,
         images=len(examples),
         of=len(examples),
@@ -79,7 +79,7 @@ def plan_fit(
                 }
             )
     raise RecipeError(
-        f"the time left is {show_seconds(max(0.0, seconds or 0.0))}; fitting {catalog.spoken(recipe.model)} "
+        f"the time left is {show_seconds(max(0.0, seconds or 0.0))}; fitting {catalog.spoken(recipe.architecture.name)} "
         f"to a few images of each class takes {show_seconds(forecast)}",
         code="budget_too_small",
         hint="give a longer --time, or a smaller --size",

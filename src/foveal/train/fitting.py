@@ -25,8 +25,8 @@ _CHUNK_PIXELS = 256 * 64**2  # whose features are computed at once
 
 
 def is_baseline(model: str) -> bool:
-    """Return whether a file in `models/` is fitted in one go instead of trained step by step."""
-    return card(model).kind == "baseline"
+    """Return whether a model, by its name, is fitted in one go instead of trained step by step."""
+    return not models.is_own(model) and card(model).kind == "baseline"
 
 
 def card(model: str) -> models.Card:

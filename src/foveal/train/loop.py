@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from foveal.core import progress as core
-from foveal.core.errors import UsageError
+from foveal.core.errors import TemporaryError, UsageError
 from foveal.core.random import seed_for, stream
 from foveal.train import checkpoint
 from foveal.train.fit_plan import FitPlan
@@ -88,6 +88,9 @@ def fit(
 ) -> Fitted:
     """Train `objective` as planned; its parameters end as the last step left them.
 
+    Where `torch.distributed` is set up, all its ranks call this with the same plan and train together
+    (`train/ranks.py`); the first one saves.
+
     Args:
         objective: What is learned.
         examples: As many as the plan says.
@@ -98,11 +101,13 @@ def fit(
     Raises:
         UsageError: The plan is for another number of images.
         DataError: The loss is no longer finite.
+        TemporaryError: Another rank was lost or stopped.
         KeyboardInterrupt: Ctrl-C; the state after the last whole step is saved first.
     """
     if len(examples) != plan.images:
         raise UsageError(f"the plan is for {plan.images} images; got {len(examples)}")
     state = State(objective, plan)
+    team = state.team
     saved = checkpoint.latest(checkpoints, plan=plan.digest) if checkpoints else None
     if saved is not None:
         state.restore(saved)
@@ -114,18 +119,24 @@ def fit(
             before = time.monotonic()
             batch = fetch(examples, plan, state.step)
             waited += time.monotonic() - before
-            torch.manual_seed(seed_for(plan.seed, "layers", state.step))  # dropout has no generator
+            # Dropout has no generator of its own; each rank drops other things.
+            purpose = ("layers", state.step, team.rank) if team.rank else ("layers", state.step)
+            torch.manual_seed(seed_for(plan.seed, *purpose))
             state.advance(batch)
             now = time.monotonic()
             state.seconds += now - before
             worked += now - before
             progress("train", state.step, plan.steps, state.note())
-            finished = state.step == plan.steps or stop_wanted()
-            if checkpoints and (finished or now - last_save > _CHECKPOINT_SECONDS):
+            finished = team.anyone(stop_wanted()) or state.step == plan.steps
+            if checkpoints and team.first and (finished or now - last_save > _CHECKPOINT_SECONDS):
                 state.save(checkpoints)
                 last_save = time.monotonic()
             if finished:
                 break
+    if state.step < plan.steps:
+        raise TemporaryError(
+            "another rank was stopped", code="rank_lost", hint="foveal train DATA --resume RUN goes on"
+        )
     return Fitted(
         weights=state.average.weights(),
         history=state.history,

@@ -1,11 +1,13 @@
 """What is to be learned: the one thing that differs between training methods."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from foveal.train.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,7 @@ class Batch:
         passes: In which pass over the data each image is seen, int64 (N,), from 0.
         share: How much of the run is over, in [0, 1); all schedules are functions of it.
         generator: The only source of randomness of this step.
+        part: Which of the images this process answers for, where several train together.
     """
 
     images: Tensor
@@ -27,6 +30,7 @@ class Batch:
     passes: Tensor
     share: float
     generator: torch.Generator
+    part: slice = field(default_factory=lambda: slice(None))
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Losses:
     """What one step gives back.
 
     Attributes:
-        loss: Scalar with a gradient.
+        loss: Scalar with a gradient: the mean over the images of the batch's part.
         correct: How many of `counted` images were right, a detached scalar; for the learning curve.
         counted: Images that `correct` is about; 0 where right and wrong have no meaning.
     """
@@ -53,17 +57,20 @@ class Objective(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, batch: Batch) -> Losses:
-        """Return the losses of one step; called under the plan's precision."""
+        """Return the losses of one step; called under the plan's precision.
+
+        Views are made of the whole batch, so that all ranks draw the same numbers; only the network's work is
+        that of `batch.part`.
+        """
 
     def after_step(self, share: float) -> None:
         """Update what follows the weights (a teacher, a queue); the default has nothing to do."""
 
     @abstractmethod
-    def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
-        """Return the parameters for the optimizer.
+    def parameter_groups(self, plan: Plan) -> list[dict[str, Any]]:
+        """Return the parameters for the optimizer, as the plan wants them moved.
 
-        Filters inside the network are orthogonalized (`muon`); only the last linear layer decays.
-        `rate` multiplies the schedule's learning rate.
+        `rate` of each group multiplies the schedule's learning rate.
         """
 
     @abstractmethod

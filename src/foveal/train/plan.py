@@ -13,22 +13,29 @@ from pydantic import BaseModel, ConfigDict, Field
 from foveal.core import files
 from foveal.train.fit_plan import FitPlan
 
+# Unknown to earlier versions: at their defaults they leave the digest, and so the checkpoints, alone.
+_LATER = ("optimizer", "head_rate", "warm_up_share", "structure")
+
 
 class Plan(BaseModel):
     """A complete training plan.
 
     Attributes:
-        model: Name of the architecture in `models/`.
+        model: Name of the architecture in `models/`, or of a user's own builder.
         arguments: Its constructor arguments.
         images: Number of training images.
         steps: Optimizer steps.
         batch_size: Images per step.
         learning_rate: Peak of the schedule, for filters.
-        weight_decay: Of the last layer, per unit of learning rate.
+        weight_decay: Per unit of learning rate; of which layers, the optimizer decides.
         label_smoothing: Share of the target spread over all classes.
         ema_share: Time constant of the averaged weights as a share of the steps.
         augmentation: Names of files in `train/augment` with their strength, in order.
         precision: Inside convolutions and products: fp32, or bf16 with fp32 weights.
+        optimizer: `muon` or `adam`; see `models.Settings`.
+        head_rate: With `muon`: rate of the last layer as a multiple of that of the filters.
+        warm_up_share: Share of the steps in which the rate rises.
+        structure: Digest of names and shapes of the network's state where a user's own builder makes it.
         seed: Of order, augmentation and initial weights.
         threads: Of torch; another number gives other last digits.
         step_seconds: What the warm-up measured; for the forecast only.
@@ -47,6 +54,10 @@ class Plan(BaseModel):
     ema_share: float = Field(gt=0, le=1)
     augmentation: dict[str, float]
     precision: Literal["fp32", "bf16"]
+    optimizer: Literal["muon", "adam"] = "muon"
+    head_rate: float = Field(default=2.5, gt=0)
+    warm_up_share: float = Field(default=0.0, ge=0, lt=1)
+    structure: str | None = None
     seed: int
     threads: int = Field(ge=1)
     step_seconds: float = Field(ge=0)
@@ -61,6 +72,7 @@ class Plan(BaseModel):
     def digest(self) -> str:
         """Name of the plan: equal digests train the same weights."""
         told = self.model_dump(exclude={"step_seconds", "reasons"})
+        told = {k: v for k, v in told.items() if k not in _LATER or v != Plan.model_fields[k].default}
         told["augmentation"] = list(self.augmentation.items())  # their order matters
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from foveal import models
 from foveal.core import catalog, machine
 from foveal.core.errors import DataError, RecipeError, UnknownNameError
 from foveal.core.progress import Progress, silent
 from foveal.core.units import show_seconds
+from foveal.models import Architecture
 from foveal.train import augment
-from foveal.train.fitting import card, is_baseline
+from foveal.train.fitting import is_baseline
 from foveal.train.flip_probe import flip_probe
 from foveal.train.loop import Examples
 from foveal.train.objective import Objective
@@ -19,13 +19,10 @@ from foveal.train.plan import Plan
 from foveal.train.recipe import Recipe
 from foveal.train.warm_up import Speed, warm_up
 
-LEARNING_RATE = 0.24
-WEIGHT_DECAY = 1e-3
 MIN_EPOCHS = 8.0  # a larger network is not worth fewer passes than this
 MAX_EPOCHS = 200.0  # more passes over a small set change nothing but the electricity bill
 SEEN_IMAGES = 500_000  # without a budget: pictures shown in all
-BATCH_SIZE = 1000
-BATCH_PIXELS = BATCH_SIZE * 96**2  # larger pictures come in smaller batches: a step has to fit into memory
+BATCH_SIDE = 96  # larger pictures come in smaller batches: a step has to fit into memory
 FEWEST_STEPS = 12  # per pass, before the batch shrinks
 
 # What only a training in steps has; and what says of it no more than a baseline does anyway.
@@ -67,12 +64,12 @@ def check_recipe(recipe: Recipe) -> None:
         RecipeError: The size is below the model's smallest, a strength outside its range, or a setting of
             step-by-step training given for a baseline.
         UnknownNameError: No such model or augmentation.
+        UsageError: The model is the name of somebody's own builder.
     """
-    if recipe.model not in catalog.names(models):
-        raise UnknownNameError("models", recipe.model, map(catalog.spoken, catalog.names(models)))
+    architecture = recipe.architecture
     if recipe.size is not None:
-        check_size(recipe.model, recipe.size)
-    if is_baseline(recipe.model):
+        check_size(architecture, recipe.size)
+    if is_baseline(architecture.name):
         _check_baseline(recipe)
     if not isinstance(recipe.augment, dict):
         return
@@ -96,7 +93,7 @@ def _check_baseline(recipe: Recipe) -> None:
     ]
     if changed:
         raise RecipeError(
-            f"{catalog.spoken(recipe.model)} is fitted in one go; it has no {', '.join(changed)}",
+            f"{catalog.spoken(recipe.architecture.name)} is fitted in one go; it has no {', '.join(changed)}",
             hint="leave it out; --time limits how much is fitted, --seed decides which images",
         )
 
@@ -113,7 +110,7 @@ def plan_training(
     """Return a complete plan for a recipe.
 
     Args:
-        recipe: What the user asked for.
+        recipe: What the user asked for; the rest follows from the data and the model's settings.
         examples: The training images.
         facts: Size, channels and number of classes.
         make: Builds the objective of a plan; used for the warm-up.
@@ -157,16 +154,21 @@ def plan_training(
 def _draft(recipe: Recipe, examples: Examples, facts: Facts, reasons: dict[str, str]) -> Plan:
     """Return a one-step fp32 plan with everything decided that needs no timing."""
     images = len(examples)
-    largest = min(BATCH_SIZE, BATCH_PIXELS // facts.size**2)
+    architecture = recipe.architecture
+    settings = architecture.settings
+    largest = min(settings.batch_size, settings.batch_size * BATCH_SIDE**2 // facts.size**2)
     wanted = recipe.batch_size or max(_SMALLEST_BATCH, min(largest, images // FEWEST_STEPS))
     return Plan(
-        model=recipe.model,
+        model=architecture.name,
         arguments={},
         images=images,
         steps=1,
         batch_size=min(wanted, images),
-        learning_rate=recipe.learning_rate or LEARNING_RATE,
-        weight_decay=WEIGHT_DECAY if recipe.weight_decay is None else recipe.weight_decay,
+        optimizer=settings.optimizer,
+        learning_rate=recipe.learning_rate or settings.learning_rate,
+        head_rate=settings.head_rate,
+        warm_up_share=settings.warm_up_share,
+        weight_decay=settings.weight_decay if recipe.weight_decay is None else recipe.weight_decay,
         label_smoothing=recipe.label_smoothing,
         ema_share=recipe.ema_share,
         augmentation=_augmentation(recipe, examples, facts, reasons),
@@ -201,21 +203,21 @@ def _augmentation(
 
 def _variants(recipe: Recipe, facts: Facts) -> list[dict[str, Any]]:
     """Return the arguments of each size of the model, smallest first."""
-    check_size(recipe.model, facts.size)
-    module = importlib.import_module(f"foveal.models.{recipe.model}")
-    return [{**_base(facts), **extra} for extra in getattr(module, "SIZES", [{}])]
+    architecture = recipe.architecture
+    check_size(architecture, facts.size)
+    return [{**_base(facts), **extra} for extra in architecture.variants(facts.size)]
 
 
-def check_size(model: str, size: int) -> None:
+def check_size(architecture: Architecture, size: int) -> None:
     """Refuse an input that is smaller than the model can take.
 
     Raises:
         RecipeError: It is.
     """
-    smallest = card(model).smallest_size
+    smallest = architecture.smallest_size
     if size < smallest:
         raise RecipeError(
-            f"{catalog.spoken(model)} needs inputs of at least {smallest} pixels; got {size}",
+            f"{catalog.spoken(architecture.name)} needs inputs of at least {smallest} pixels; got {size}",
             hint=f"--size {smallest} or more",
         )
 

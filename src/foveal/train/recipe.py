@@ -2,12 +2,22 @@
 
 import difflib
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
+from foveal import models
 from foveal.core import catalog, files
 from foveal.core.errors import NotFoundError, RecipeError
 from foveal.core.machine import MOST_THREADS
@@ -19,16 +29,17 @@ class Recipe(BaseModel):
     """A training recipe; the same in Python, on the command line and in a TOML file.
 
     Attributes:
-        model: Name of a file in `models/`, with `-` or `_`.
+        model: Name of a file in `models/`, with `-` or `_`, or from Python a builder of your own, see
+            `models.Architecture`; a TOML file then holds its qualified name.
         size: Side of the input in pixels; None: 32, 64, 128 or 224 from the pictures' median.
         images: Learn from so many of the training pictures, every class with its share; None: from all.
         group: What must not be torn apart between learning, calibrating and testing; see `data.open`.
         epochs: Passes over the training images, at most a million; None: from `time_seconds`, or from the
             number of images.
         time_seconds: Budget for everything from reading the files to the sealed bundle.
-        batch_size: Images per step; None: from the number of images.
-        learning_rate: First rate of the schedule, for filters; None: 0.24.
-        weight_decay: Of the last linear layer, per unit of learning rate; None: 0.001.
+        batch_size: Images per step; None: from the number of images and the model.
+        learning_rate: Highest rate of the schedule; None: the model's, 0.24 for filters of nano.
+        weight_decay: Per unit of learning rate; None: the model's, 0.001 of the last layer of nano.
         label_smoothing: Share of the target spread over all classes, in [0, 1).
         ema_share: Time constant of the averaged weights as a share of the run, in (0, 1].
         augment: `auto` decides from the data; `none` trains on the pictures as they are; a table names
@@ -40,7 +51,7 @@ class Recipe(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-    model: str = "nano"
+    model: str | Callable[..., Any] = "nano"
     size: int | None = Field(default=None, ge=8, le=1024)
     images: int | None = Field(default=None, ge=2)
     group: str | None = Field(default=None, min_length=1)
@@ -59,14 +70,28 @@ class Recipe(BaseModel):
 
     @field_validator("model")
     @classmethod
-    def _file_name(cls, model: str) -> str:
-        return catalog.written(model)
+    def _file_name(cls, model: str | Callable[..., Any]) -> str | Callable[..., Any]:
+        return catalog.written(model) if isinstance(model, str) and not models.is_own(model) else model
 
     @model_validator(mode="after")
     def _one_length(self) -> "Recipe":
         if self.epochs is not None and self.time_seconds is not None:
             raise ValueError("give epochs or a time, not both")
         return self
+
+    @field_serializer("model")
+    def _name_of(self, model: str | Callable[..., Any]) -> str:
+        return model if isinstance(model, str) else models.architecture(model).name
+
+    @property
+    def architecture(self) -> models.Architecture:
+        """What `model` means.
+
+        Raises:
+            UnknownNameError: No such file in `models/`.
+            UsageError: `own_model`: the name of somebody's own builder, which has to be given itself.
+        """
+        return models.architecture(self.model)
 
     def changed(self, **changes: object) -> "Recipe":
         """Return a copy with some fields set, validated; None leaves a field as it is.
@@ -77,7 +102,7 @@ class Recipe(BaseModel):
             RecipeError: An unknown field or a value outside its range.
         """
         given = {name: value for name, value in changes.items() if value is not None}
-        kept = self.model_dump()
+        kept = {name: getattr(self, name) for name in Recipe.model_fields}
         if not given.keys().isdisjoint(_LENGTHS):
             kept |= dict.fromkeys(_LENGTHS)
         return recipe_from({**kept, **given})

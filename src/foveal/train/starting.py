@@ -1,12 +1,17 @@
 """Where a plan's training starts: the network with its initial weights, inside its objective."""
 
+import hashlib
+import json
+
 import torch
+from torch import nn
 
 from foveal import models
+from foveal.core.errors import DataError
 from foveal.core.random import seed_for
 from foveal.data.preprocess import Preprocess
 from foveal.data.sizing import evenly_spaced
-from foveal.tasks import recognizer as recognizers
+from foveal.models import Architecture
 from foveal.tasks.classify import learn
 from foveal.train.loop import Examples
 from foveal.train.objectives.supervised import Supervised
@@ -15,18 +20,30 @@ from foveal.train.plan import Plan
 _SHOWN_PIXELS = 512 * 32**2  # of training images, before the first step; at most 512 images
 
 
-def start(plan: Plan, examples: Examples, preprocess: Preprocess, *, classes: int) -> Supervised:
+def start(
+    plan: Plan, architecture: Architecture, examples: Examples, preprocess: Preprocess, *, classes: int
+) -> Supervised:
     """Return the objective of a plan with its initial weights: a pure function of plan and data.
 
     Args:
         plan: All choices.
+        architecture: Builds the network.
         examples: What is trained on; the network may look at a few of the pictures before the first step.
         preprocess: Gives the normalization.
         classes: K.
+
+    Raises:
+        DataError: `other_network`: a user's builder makes another network than the one that was planned.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(plan.seed, "weights"))
-        network = recognizers.build(plan.model, plan.arguments)
+        network = architecture.build(**plan.arguments)
+    if plan.structure not in (None, structure(network)):
+        raise DataError(
+            f"{architecture.name} makes another network now than the one that this run was started with",
+            code="other_network",
+            hint="go on with the builder as it was, or train anew",
+        )
     if isinstance(network, models.LearnsFromImages):
         count = max(32, min(512, _SHOWN_PIXELS // preprocess.size**2))
         shown = examples.images[examples.indices[evenly_spaced(len(examples), at_most=count)]]
@@ -38,3 +55,9 @@ def start(plan: Plan, examples: Examples, preprocess: Preprocess, *, classes: in
         augmentation=plan.augmentation,
         label_smoothing=plan.label_smoothing,
     )
+
+
+def structure(network: nn.Module) -> str:
+    """Return a digest of names, shapes and types of a network's weights and buffers."""
+    told = {name: [str(t.dtype), *t.shape] for name, t in network.state_dict().items()}
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()

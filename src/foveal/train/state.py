@@ -1,13 +1,14 @@
 """All that changes while a network trains, and how one step changes it."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from foveal.core.errors import DataError
-from foveal.train import checkpoint
+from foveal.train import checkpoint, ranks
 from foveal.train.average import Average
 from foveal.train.objective import Batch, Objective
 from foveal.train.optimizer import MuonSgd
@@ -15,15 +16,22 @@ from foveal.train.plan import Plan
 from foveal.train.schedule import learning_rate
 
 _ROWS = 100  # points of the learning curve
+_MOMENTUM = {
+    "velocity": "momentum",
+    "square": "square",
+}  # what the optimizer keeps, and its name in checkpoints
 
 
 class State:
     """Weights, momentum, average, learning curve and the number of steps done."""
 
     def __init__(self, objective: Objective, plan: Plan) -> None:
+        self.team = ranks.here()
+        self.team.start_alike(objective)
         self.objective = objective
         self.plan = plan
-        self.optimizer = MuonSgd(objective.parameter_groups(plan.weight_decay))
+        dtype = torch.bfloat16 if plan.precision == "bf16" else torch.float32
+        self.optimizer = MuonSgd(objective.parameter_groups(plan), dtype=dtype)
         self.average = Average(objective.deployable(), horizon=plan.ema_share * plan.steps)
         self.step = 0
         self.seconds = 0.0
@@ -37,27 +45,32 @@ class State:
         Raises:
             DataError: `diverged`: the loss is no longer finite; the weights are as they were.
         """
-        rate = learning_rate(batch.share, peak=self.plan.learning_rate)
+        rate = learning_rate(batch.share, peak=self.plan.learning_rate, warm_up=self.plan.warm_up_share)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate * group["rate"]
+            group["lr"], group["step"] = rate * group["rate"], self.step + 1
+        part = self.team.part(len(batch.labels))
         with torch.autocast("cpu", torch.bfloat16, enabled=self.plan.precision == "bf16"):
-            losses = self.objective(batch)
-        loss = float(losses.loss.detach())
+            losses = self.objective(replace(batch, part=part))
+        weighted = losses.loss * ((part.stop - part.start) / len(batch.labels))
+        loss, correct, counted = self.team.total(
+            [float(weighted.detach()), float(losses.correct), losses.counted]
+        )
         if not math.isfinite(loss):
             raise DataError(
                 f"the loss is {loss} at step {self.step}: training diverged",
                 code="diverged",
                 hint="lower the learning rate in a recipe, or train with precision = 'fp32'",
             )
-        losses.loss.backward()
+        weighted.backward()
+        self.team.add_gradients(self.objective.parameters())
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
         self.average.update(self.step)
         self.objective.after_step(batch.share)
         self._loss += loss
-        self._correct += losses.correct
-        self._counted += losses.counted
+        self._correct += correct
+        self._counted += int(counted)
         self._summed += 1
         if self.step % max(1, self.plan.steps // _ROWS) == 0 or self.step == self.plan.steps:
             self._add_row(rate)
@@ -91,7 +104,7 @@ class State:
         """Write a checkpoint."""
         tensors = {f"objective.{name}": t for name, t in self.objective.state_dict().items()}
         tensors |= {f"average.{name}": t for name, t in self.average.weights().items()}
-        tensors |= {f"momentum.{name}": t for name, t in self._momentum().items()}
+        tensors |= self._momentum()
         tensors |= {"curve.loss": self._loss.clone(), "curve.correct": self._correct.clone()}
         about = {
             "step": self.step,
@@ -108,7 +121,7 @@ class State:
         Raises:
             DataError: `other_network`: it was saved from a network with other parameters.
         """
-        part = {name: saved.part(name) for name in ("objective", "average", "momentum", "curve")}
+        part = {name: saved.part(name) for name in ("objective", "average", "curve", *_MOMENTUM.values())}
         try:
             self.objective.load_state_dict(part["objective"])
         except RuntimeError as error:
@@ -119,8 +132,9 @@ class State:
             ) from error
         self.average.load(part["average"])
         for name, parameter in self.objective.named_parameters():
-            if name in part["momentum"]:
-                self.optimizer.state[parameter]["velocity"] = part["momentum"][name]
+            for kind, kept in _MOMENTUM.items():
+                if name in part[kept]:
+                    self.optimizer.state[parameter][kind] = part[kept][name]
         self._loss, self._correct = part["curve"]["loss"], part["curve"]["correct"]
         about = saved.about
         self.step, self.seconds, self.history = about["step"], about["seconds"], about["history"]
@@ -128,4 +142,8 @@ class State:
 
     def _momentum(self) -> dict[str, Tensor]:
         names = {id(p): name for name, p in self.objective.named_parameters()}
-        return {names[id(p)]: kept["velocity"] for p, kept in self.optimizer.state.items()}
+        return {
+            f"{_MOMENTUM[kind]}.{names[id(parameter)]}": tensor
+            for parameter, kept in self.optimizer.state.items()
+            for kind, tensor in kept.items()
+        }

@@ -54,4 +54,5 @@ def warm_up(make: Callable[[Plan], Objective], examples: Examples, plan: Plan, *
             losses.append(state.advance(fetch(examples, plan, step)))
             times.append(time.perf_counter() - started)
             processor.append(time.process_time() - worked)
-    return Speed(statistics.median(times[1:]), statistics.median(processor[1:]), statistics.fmean(losses[1:]))
+    seen = [statistics.median(times[1:]), statistics.median(processor[1:]), statistics.fmean(losses[1:])]
+    return Speed(*state.team.told(seen))

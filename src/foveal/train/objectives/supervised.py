@@ -10,6 +10,7 @@ from foveal.data.preprocess import Preprocess
 from foveal.tasks.classify import learn
 from foveal.train import augment, optimizer
 from foveal.train.objective import Batch, Losses, Objective
+from foveal.train.plan import Plan
 
 
 class Supervised(Objective):
@@ -52,14 +53,19 @@ class Supervised(Objective):
 
     def forward(self, batch: Batch) -> Losses:
         """Return the loss, and how many pictures were right."""
-        images, targets = self.views(batch)
+        images, targets = (view[batch.part] for view in self.views(batch))
         logits = self.network(images)
         correct = (logits.argmax(1) == targets.argmax(1)).sum()
         return Losses(learn.loss(logits, targets), correct, len(logits))
 
-    def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
+    def parameter_groups(self, plan: Plan) -> list[dict[str, Any]]:
         """Return filters, head and vectors, each with its share of the learning rate."""
-        return optimizer.parameter_groups(self.network, weight_decay=weight_decay)
+        return optimizer.parameter_groups(
+            self.network,
+            weight_decay=plan.weight_decay,
+            optimizer=plan.optimizer,
+            head_rate=plan.head_rate,
+        )
 
     def deployable(self) -> nn.Module:
         """Return the network."""

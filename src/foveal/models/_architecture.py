@@ -1,0 +1,178 @@
+"""An architecture by name, or one that a user brings."""
+
+import functools
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+from foveal.core import catalog
+from foveal.core.errors import UnknownNameError, UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+_OWN = ":"  # in the name of a user's builder, in that of no file
+
+
+@runtime_checkable
+class LearnsFromImages(Protocol):
+    """A network that wants to see training images before the first step."""
+
+    def learn_from(self, images: "Tensor") -> None:
+        """Set whatever follows from normalized training images (N, C, H, W)."""
+
+
+class Builder(Protocol):
+    """What makes a network."""
+
+    def __call__(self, *, channels: int, classes: int, size: int) -> "nn.Module":
+        """Return a new module from normalized images (N, C, H, W) to logits (N, K).
+
+        Args:
+            channels: C.
+            classes: K.
+            size: H and W in pixels.
+        """
+
+
+@dataclass(frozen=True)
+class Card:
+    """What `foveal models` says about an architecture.
+
+    Attributes:
+        family: Name of the family.
+        kind: A network that is trained step by step, or a classical baseline.
+        source: The paper or the idea.
+        summary: One sentence: when to choose it.
+        smallest_size: Side of the smallest input it can take, in pixels.
+        fitted_by: Of a baseline: name of the file in `train/classical` that fits it.
+        grows: Whether the number of its parameters follows from the training images.
+    """
+
+    family: str
+    kind: Literal["network", "baseline"]
+    source: str
+    summary: str
+    smallest_size: int = 32
+    fitted_by: str | None = None
+    grows: bool = False
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How an architecture learns best; whatever a recipe leaves open is taken from here.
+
+    Attributes:
+        optimizer: `muon` orthogonalizes the filters and keeps them at one norm, which needs a normalization
+            after each; `adam` asks nothing of the network.
+        learning_rate: First rate of the schedule.
+        weight_decay: Per unit of learning rate; with `muon` of the last layer, with `adam` of all matrices.
+        batch_size: Images per step, where there are many and they are small.
+        head_rate: With `muon`: rate of the last layer as a multiple of that of the filters.
+        warm_up_share: Share of the run in which the rate rises.
+    """
+
+    optimizer: Literal["muon", "adam"] = "muon"
+    learning_rate: float = 0.24
+    weight_decay: float = 1e-3
+    batch_size: int = 1000
+    head_rate: float = 2.5
+    warm_up_share: float = 0.0
+
+
+# Of a network that nothing is known about.
+_CAUTIOUS = Settings(
+    optimizer="adam", learning_rate=2e-3, weight_decay=0.05, batch_size=256, warm_up_share=0.05
+)
+
+_Variants = tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """How to build a network, and how it wants to be trained.
+
+    Whatever is not said about a builder of your own is chosen so that any network learns.
+
+    Attributes:
+        build: Makes the network from `channels`, `classes`, `size` and, of a named one, its own arguments.
+        name: Of the file in `models/`, or `module:qualified_name` of your builder.
+        settings: What a recipe leaves open.
+        smallest_size: Side of the smallest input it can take, in pixels.
+        variants: Arguments of its sizes, the fastest first, for an input size; training with a time budget
+            takes the last that the budget allows.
+    """
+
+    build: Callable[..., "nn.Module"]
+    name: str = ""
+    settings: Settings = _CAUTIOUS
+    smallest_size: int = 1
+    variants: Callable[[int], _Variants] = field(default=lambda size: ({},), repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            object.__setattr__(self, "name", _qualified_name(self.build))
+
+    def __call__(self, *, channels: int, classes: int, size: int) -> "nn.Module":
+        """Return a new network, as a builder does."""
+        return self.build(channels=channels, classes=classes, size=size)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether a user brought it: then nothing but the user's program can build it."""
+        return is_own(self.name)
+
+
+def is_own(name: str) -> bool:
+    """Return whether a name means a user's builder; it is only compared, no code is looked up by it."""
+    return _OWN in name
+
+
+def architecture(model: "str | Builder | Architecture") -> Architecture:
+    """Return the architecture that a name or a builder means.
+
+    Args:
+        model: Name of a file in `models/`, or a builder of your own.
+
+    Raises:
+        UnknownNameError: No such file.
+        UsageError: `own_model`: it is the name of somebody's own builder, which has to be given itself.
+    """
+    if isinstance(model, Architecture):
+        return model
+    if not isinstance(model, str):
+        return Architecture(model)
+    if is_own(model):
+        raise UsageError(
+            f"{model} is a builder of a program of yours, and only that program can build it",
+            code="own_model",
+            hint="give the builder itself, from Python: foveal.resume(run, data, model=builder)",
+        )
+    from foveal import models
+
+    if model not in catalog.names(models):
+        raise UnknownNameError("models", model, map(catalog.spoken, catalog.names(models)))
+    build = catalog.find(models, model)
+    module = importlib.import_module(f"foveal.models.{model}")
+    sizes: Any = getattr(module, "SIZES", ({},))
+    return Architecture(
+        build,
+        name=model,
+        settings=getattr(module, "SETTINGS", Settings()),
+        smallest_size=module.CARD.smallest_size,
+        variants=sizes if callable(sizes) else lambda size: sizes,
+    )
+
+
+def _qualified_name(build: Any) -> str:
+    """Return `module:qualified_name` of a function, class or object; of a partial, that of its function."""
+    while isinstance(build, functools.partial):
+        build = build.func
+    if not callable(build):
+        raise UsageError(
+            f"a model is a name or a builder; got {type(build).__name__}",
+            hint="a builder is called with channels, classes and size, and returns a module",
+        )
+    named = build if hasattr(build, "__qualname__") else type(build)
+    return f"{named.__module__}{_OWN}{named.__qualname__}"

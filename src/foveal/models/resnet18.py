@@ -1,0 +1,31 @@
+"""ResNet-18 of torchvision, with a stem that fits small pictures."""
+
+from torch import nn
+from torchvision.models.resnet import BasicBlock
+
+from foveal.models import Card, _torchvision
+from foveal.models._resnet import residual
+
+CARD = Card(
+    family="resnet",
+    kind="network",
+    source="He et al. 2016, arXiv:1512.03385; torchvision",
+    summary="a well-known network to compare with; a tenth of nano's speed at 32 pixels",
+    smallest_size=16,
+)
+SETTINGS = _torchvision.SETTINGS
+SIZES = _torchvision.sizes
+
+
+def resnet18(*, channels: int, classes: int, size: int, stem_stride: int = 1) -> nn.Module:
+    """Return a new ResNet-18 with torchvision's names; from 91 pixels on, weights from there fit.
+
+    Args:
+        channels: Of the images, ≥ 1.
+        classes: K ≥ 2.
+        size: Side of the input in pixels, ≥ 16.
+        stem_stride: The stem shrinks pictures at least by this: 1, 2 or 4. From 46 pixels on it is 2 at
+            least, from 91 on 4.
+    """
+    stride = _torchvision.stem_stride(size, stem_stride)
+    return residual(BasicBlock, [2, 2, 2, 2], stride=stride, channels=channels, classes=classes)
