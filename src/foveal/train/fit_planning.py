@@ -78,8 +78,9 @@ def plan_fit(
                     "reasons": _reasons(effort, len(examples), forecast, arguments, seconds),
                 }
             )
+    name = catalog.spoken(recipe.architecture.name)
     raise RecipeError(
-        f"the time left is {show_seconds(max(0.0, seconds or 0.0))}; fitting {catalog.spoken(recipe.architecture.name)} "
+        f"the time left is {show_seconds(max(0.0, seconds or 0.0))}; fitting {name} "
         f"to a few images of each class takes {show_seconds(forecast)}",
         code="budget_too_small",
         hint="give a longer --time, or a smaller --size",
