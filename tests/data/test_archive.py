@@ -442,3 +442,35 @@ def test_an_xz_of_several_streams_is_read_whole(tmp_path: Path) -> None:
     assert tuple(archive_tree(path).files) == NAMES
     path.write_bytes(streams + b"something else")
     assert code_of(path) == "archive_corrupt"
+
+
+def test_few_bytes_of_bz2_that_unpack_to_very_many_take_no_more_memory_than_was_asked_for(
+    tmp_path: Path,
+) -> None:
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_BZIP2) as file:
+        file.writestr("a/1.png", bytes(2**26))
+        file.writestr("a/2.png", bytes(range(256)) * 40)
+    tree = archive_tree(tmp_path / "bomb.zip")
+
+    tracemalloc.start()
+    found = tree.read("a/1.png", at_most=1000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert found == bytes(1001)
+    assert peak < 2**22
+    assert tree.read("a/2.png", at_most=2**20) == bytes(range(256)) * 40
+    assert tree.read("a/2.png", at_most=9999) == (bytes(range(256)) * 40)[:10_000]
+
+
+def test_a_damaged_bz2_member_is_one_picture_that_cannot_be_read(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_BZIP2) as file:
+        file.writestr("a/1.png", bytes(range(256)) * 40)
+    whole = (tmp_path / "a.zip").read_bytes()
+    start = whole.index(b"BZh")
+    checksum = whole.rindex(b"PK\x01\x02") + 16
+    for place in (start + 30, checksum):
+        (tmp_path / "a.zip").write_bytes(whole[:place] + b"\x99\x99" + whole[place + 2 :])
+
+        with pytest.raises(ImageError, match="cannot be read"):
+            archive_tree(tmp_path / "a.zip").read("a/1.png", at_most=2**20)

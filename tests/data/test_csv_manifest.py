@@ -5,12 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from foveal.core.errors import DataError, UsageError
 from foveal.data import inventory as inventories
 from foveal.data import opening
 from foveal.data import split as splits
+from foveal.data.formats._group_keys import joined
 
 
 @pytest.fixture
@@ -158,3 +161,78 @@ def test_a_table_that_contradicts_itself_is_refused(folder: Path, lines: list[st
 
 def test_a_table_of_something_else_is_no_manifest(folder: Path) -> None:
     assert opening.open(manifest(folder, "name,price", "x,3")).format == "image_folder"
+
+
+def test_one_file_in_several_spellings_is_listed_twice(folder: Path) -> None:
+    for other in ("a//1.png", "a/./1.png", "./a/1.png", "a\\1.png"):
+        (folder / "set.csv").write_text(f"path,label\na/1.png,cat\n{other},dog\n", encoding="utf-8")
+
+        with pytest.raises(DataError, match="line 3: 'a/1.png' is on line 2, too"):  # noqa: RUF043
+            opening.open(folder)
+
+
+def test_names_of_columns_are_read_in_any_case(folder: Path) -> None:
+    (folder / "set.csv").write_text("Path,LABEL,Split\na.png,cat,train\nb.png,dog,Test\n", encoding="utf-8")
+
+    assert opening.open(folder).splits == ("train", "test")
+
+
+@pytest.mark.parametrize("column", ["patient", "Patient_ID", "subjectId", "TRACK"])
+def test_a_column_that_is_nearly_called_as_usual_keeps_together_too(folder: Path, column: str) -> None:
+    (folder / "set.csv").write_text(f"path,label,{column}\na,cat,1\nb,dog,1\nc,dog,2\n", encoding="utf-8")
+
+    dataset = opening.open(folder)
+
+    assert dataset.groups == ("group 1", "group 1", "group 2")
+    assert dataset.grouped_by == (column,)
+    assert opening.open(folder, group="none").groups is None
+    assert opening.open(folder, group="none").not_grouped_by == (column,)
+
+
+def test_of_two_usual_columns_the_larger_whole_counts(folder: Path) -> None:
+    rows = "a,cat,1,7\nb,dog,2,7\nc,cat,3,8\n"
+    (folder / "set.csv").write_text(f"path,label,track,patient\n{rows}", encoding="utf-8")
+
+    dataset = opening.open(folder)
+
+    assert (dataset.grouped_by, dataset.not_grouped_by) == (("patient",), ("track",))
+
+
+def test_a_column_that_repeats_the_classes_keeps_nothing_together_unless_asked(folder: Path) -> None:
+    (folder / "set.csv").write_text("path,label,person\na,ann,1\nb,ann,1\nc,bob,2\n", encoding="utf-8")
+
+    assert opening.open(folder).groups is None
+    assert opening.open(folder, group="person").groups is not None
+
+
+@given(
+    st.lists(st.tuples(st.text("a/\\+", min_size=1), st.text("a/\\+", min_size=1)), min_size=2, max_size=20)
+)
+def test_two_columns_make_one_group_only_where_both_are_equal(pairs: list[tuple[str, str]]) -> None:
+    columns = {"u": [u for u, _ in pairs], "v": [v for _, v in pairs]}
+
+    groups = joined(columns, ["u", "v"], [str(i) for i in range(len(pairs))])
+
+    assert len(set(groups)) == len(set(pairs))
+
+
+def test_a_list_of_groups_beside_the_table_is_used(folder: Path) -> None:
+    (folder / "set.csv").write_text("path,label,shift\na,cat,1\nb,dog,2\nc,dog,2\n", encoding="utf-8")
+    (folder / "groups.csv").write_text("picture,group\na,7\nb,7\n", encoding="utf-8")
+
+    dataset = opening.open(folder)
+
+    assert dataset.groups == ("group 7", "group 7", "alone c")
+    assert dataset.not_grouped_by == ("shift",)
+    assert "groups.csv" not in dataset.ignored
+
+
+def test_a_damaged_table_beside_class_folders_does_not_hide_them(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "set.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        for name in ("cat/1.png", "dog/1.png"):
+            file.writestr(name, b"")
+        file.writestr("notes.csv", "hello,world")
+    path.write_bytes(path.read_bytes().replace(b"hello,world", b"hellX,world"))
+
+    assert opening.open(path).format == "image_folder"

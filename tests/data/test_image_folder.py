@@ -1,5 +1,6 @@
 """data.formats.image_folder: class folders, split folders, and what must not be taken for either."""
 
+import os
 import tarfile
 import unicodedata
 import zipfile
@@ -191,8 +192,6 @@ def test_an_archive_of_one_class_is_not_unwrapped_into_nothing(folder: Folder, t
 def test_a_name_that_is_no_utf8_can_be_written_anywhere(
     folder: Folder, encode: Encode, pixels: Pixels
 ) -> None:
-    import os
-
     root = folder({"cat": 1, "dog": 1})
     (root / "cat" / os.fsdecode(b"b\xe4r.png")).write_bytes(encode(pixels()))
 
@@ -250,6 +249,32 @@ def test_a_list_of_groups_in_other_letters_is_an_error_and_not_overlooked(folder
     assert caught.value.code == "bad_groups"
 
 
+def test_a_fifo_or_a_folder_in_place_of_a_list_of_groups_is_an_error(folder: Folder) -> None:
+    root = folder({"cat": 2, "dog": 2})
+    os.mkfifo(root / "groups.csv")
+    with pytest.raises(DataError, match="no regular file"):
+        data.open(root)
+    (root / "groups.csv").unlink()
+    (root / "groups.csv").mkdir()
+    with pytest.raises(DataError, match="no regular file"):
+        data.open(root)
+
+
+def test_a_list_of_groups_outside_the_folder_around_everything_is_not_lost(
+    folder: Folder, tmp_path: Path
+) -> None:
+    root = folder({"cat": 2, "dog": 2})
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as file:
+        for path in sorted(root.rglob("*.png")):
+            file.write(path, f"set/{path.relative_to(root).as_posix()}")
+        file.writestr("groups.csv", "picture,group\nset/cat/000.png,1\nset/cat/001.png,1\n")
+
+    groups = data.open(tmp_path / "set.zip").groups
+
+    assert groups is not None
+    assert groups[:2] == ("group 1", "group 1")
+
+
 def test_a_list_of_groups_that_leads_nowhere_is_an_error(folder: Folder) -> None:
     root = folder({"cat": 2, "dog": 2})
     (root / "groups.csv").symlink_to(root / "gone.csv")
@@ -264,12 +289,28 @@ def test_a_pattern_over_names_says_what_belongs_together(folder: Folder) -> None
     dataset = data.open(root, group=r"/00(\d)")
 
     assert dataset.groups == ("group 0", "group 1", "group 2") * 2
-    with pytest.raises(DataError, match="fits no picture's name"):
+    with pytest.raises(DataError, match="finds a group in no picture's name"):
         data.open(root, group="(nothing)")
     with pytest.raises(UsageError, match="no brackets"):
         data.open(root, group="cat")
     with pytest.raises(UsageError, match="no regular expression"):
         data.open(root, group="(cat")
+
+
+def test_what_a_pattern_does_not_find_stands_alone_and_a_list_that_is_not_asked_is_named(
+    folder: Folder,
+) -> None:
+    root = folder({"cat": 2, "dog": 1})
+    (root / "groups.csv").write_text("picture,group\ncat/000.png,1\ncat/001.png,1\n")
+
+    dataset = data.open(root, group="cat/00([1-9]?)")
+
+    assert dataset.groups == ("alone cat/000.png", "group 1", "alone dog/000.png")
+    assert dataset.not_grouped_by == ("groups.csv",)
+    assert data.open(root, group="none").groups is None
+    listed = data.open(root).groups
+    assert listed is not None
+    assert listed[0] == listed[1]
 
 
 def test_masks_beside_nearly_every_jpeg_are_passed_over(

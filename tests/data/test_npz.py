@@ -1,5 +1,6 @@
 """data.formats.npz: arrays as pictures, files as splits, groups from keys, and hostile files refused."""
 
+import contextlib
 import io
 import pickle
 import zipfile
@@ -7,11 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from foveal.core.errors import DataError, UsageError
 from foveal.data import inventory as inventories
 from foveal.data import opening
 from foveal.data import split as splits
+from foveal.data.formats._npy import read_npy
 
 RNG = np.random.default_rng(0)
 
@@ -93,7 +97,7 @@ def test_a_known_key_keeps_together_without_being_asked_and_keys_may_be_joined(t
     assert (plain.grouped_by, plain.not_grouped_by) == (("track",), ("lux",))
     assert len(set(plain.groups or ())) == 3
     assert len(set(both.groups or ())) == 6
-    with pytest.raises(UsageError, match="has no 'nix' to group by; it has: 'labels', 'track', 'lux'"):
+    with pytest.raises(UsageError, match="has no 'nix' to group by; it has: 'labels', 'lux', 'track'"):
         opening.open(tmp_path, group="nix")
 
 
@@ -119,6 +123,10 @@ def evil(dtype: str, shape: tuple[int, ...], body: bytes) -> bytes:
     return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + body
 
 
+def forged(header: str) -> bytes:
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode()
+
+
 def packed(folder: Path, **members: bytes) -> Path:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -129,6 +137,7 @@ def packed(folder: Path, **members: bytes) -> Path:
 
 
 LABELS = evil("<i8", (2,), bytes(16))
+PIXELS = evil("|u1", (2, 1, 1), bytes(2))
 
 
 @pytest.mark.parametrize(
@@ -141,6 +150,22 @@ LABELS = evil("<i8", (2,), bytes(16))
         ({"images": evil("|u1", (2, 2, 2, 40), bytes(320)), "labels": LABELS}, "40 channels"),
         ({"images": evil("|u1", (2, 0, 4), b""), "labels": LABELS}, "shape"),
         ({"images": b"no array", "labels": LABELS}, "is no array"),
+        ({"images": evil("|u1", (-2, -1, 1, 1), bytes(2)), "labels": LABELS}, "its shape is"),
+        ({"images": evil("|u1", (2, 1, 1), bytes(2)), "labels": evil("<U0", (2,), b"")}, "no length"),
+        ({"images": evil("|V0", (2, 1, 1), b""), "labels": LABELS}, "no length"),
+        ({"images": evil("a1", (2, 1, 1), b"ab"), "labels": LABELS}, "neither numbers nor text"),
+        ({"images": forged("(" * 4000), "labels": LABELS}, "header cannot be read"),
+        (
+            {"images": forged("{'descr': '|u1', 'fortran_order': False, 'shape': (2L,)}"), "labels": LABELS},
+            "read",
+        ),
+        ({"images": forged(" " * 20_000), "labels": LABELS}, "header is too long"),
+        ({"images": forged("[]"), "labels": LABELS}, "says something else"),
+        (
+            {"images": evil("|u1", (2, 1, 1), bytes(2)), "labels": evil("<U1", (2,), bytes(8))},
+            "an empty label",
+        ),
+        ({"images": evil("|u1", (2, 1, 1), bytes(2)), "labels": LABELS, "y": LABELS}, "'labels' and 'y'"),
         ({"labels": LABELS}, "no array 'images'; it has labels"),
         ({"images": evil("|u1", (2, 1, 1), bytes(2))}, "no array 'labels'"),
         ({"images": evil("|u1", (2, 1, 1), bytes(2)), "labels": evil("<f8", (2,), bytes(16))}, "labels are"),
@@ -187,5 +212,96 @@ def test_a_cut_file_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path, images=pictures(), labels=np.arange(12))
     path.write_bytes(path.read_bytes()[:-200])
 
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="no readable zip") as caught:
         opening.open(path)
+
+    assert caught.value.code == "archive_corrupt"
+
+
+@given(content=st.binary(max_size=300), place=st.integers(0, 90))
+def test_any_bytes_are_an_array_or_a_value_error(content: bytes, place: int) -> None:
+    whole = evil("|u1", (2, 3), bytes(6))
+
+    for data in (b"\x93NUMPY\x01\x00" + content, whole[:place] + content[:4] + whole[place + 4 :]):
+        with contextlib.suppress(ValueError):
+            assert read_npy(data).nbytes <= len(data)
+
+
+@given(
+    shape=st.lists(st.integers(0, 4), max_size=4),
+    kind=st.sampled_from(["u1", "<i8", ">i4", "<U3", "f4", "b1"]),
+)
+def test_what_numpy_saves_is_what_is_read(shape: list[int], kind: str) -> None:
+    for array in (np.ones(shape, kind), np.asfortranarray(np.ones(shape, kind))):
+        file = io.BytesIO()
+        np.save(file, array)
+
+        found = read_npy(file.getvalue())
+
+        assert (found.dtype, found.shape) == (array.dtype, array.shape)
+        assert np.array_equal(found, array)
+
+
+@pytest.mark.parametrize(
+    ("member", "code"), [("../labels.npy", "archive_unsafe"), ("Images.npy", "archive_unsafe")]
+)
+def test_members_that_lead_outside_or_clash_are_refused(tmp_path: Path, member: str, code: str) -> None:
+    write(tmp_path, images=pictures(2), labels=np.arange(2))
+    with zipfile.ZipFile(tmp_path / "set.npz", "a") as file:
+        file.writestr(member, LABELS)
+
+    with pytest.raises(DataError) as caught:
+        opening.open(tmp_path)
+
+    assert caught.value.code == code
+
+
+def test_a_damaged_member_is_refused_however_it_is_packed(tmp_path: Path) -> None:
+    for kind in (zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2, zipfile.ZIP_DEFLATED):
+        with zipfile.ZipFile(tmp_path / "set.npz", "w", kind) as file:
+            file.writestr("images.npy", evil("|u1", (2, 30, 30), bytes(range(200)) * 9))
+        content = bytearray((tmp_path / "set.npz").read_bytes())
+        content[52:64] = b"\xff" * 12
+        (tmp_path / "set.npz").write_bytes(content)
+
+        with pytest.raises(DataError, match="cannot be read") as caught:
+            opening.open(tmp_path)
+        assert caught.value.code == "bad_npz"
+
+
+@pytest.mark.parametrize("key", ["x_{}", "{}_images"])
+def test_keys_of_splits_bring_their_groups_and_what_is_not_used_is_named(tmp_path: Path, key: str) -> None:
+    label = {"x_{}": "y_{}", "{}_images": "{}_labels"}[key]
+    arrays = {key.format(s): pictures(3) for s in ("train", "test")}
+    arrays |= {label.format(s): np.arange(3) for s in ("train", "test")}
+
+    write(tmp_path, **arrays, track_train=np.array([5, 5, 6]), notes=np.zeros((2, 2)))
+    dataset = opening.open(tmp_path)
+
+    assert dataset.splits == ("train",) * 3 + ("test",) * 3
+    assert dataset.groups is not None
+    assert dataset.groups[:3] == ("group 5", "group 5", "group 6")
+    assert all(group.startswith("alone") for group in dataset.groups[3:])
+    assert dataset.ignored == ("set.npz: notes",)
+
+
+def test_a_name_of_several_splits_is_ambiguous(tmp_path: Path) -> None:
+    write(tmp_path, "train_test.npz", images=pictures(2), labels=np.arange(2))
+
+    with pytest.raises(DataError, match="speaks of train and test") as caught:
+        opening.open(tmp_path)
+    assert caught.value.code == "ambiguous_layout"
+
+
+def test_an_archive_of_something_else_beside_class_folders_does_not_hide_them(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.png").write_bytes(b"")
+    write(tmp_path, "features.npz", features=np.zeros((2, 8)))
+
+    dataset = opening.open(tmp_path)
+
+    assert (dataset.format, dataset.ignored) == ("image_folder", ("features.npz",))
+    write(tmp_path, "digits.npz", images=pictures(2), labels=np.arange(2))
+    with pytest.raises(DataError, match="could be image_folder or npz"):
+        opening.open(tmp_path)

@@ -20,9 +20,11 @@ from foveal.data.preprocess import Preprocess
 from foveal.flows.evaluate import check_page, evaluate, write_page
 from foveal.report import words
 from foveal.tasks.classify.decode import Abstain, Conformal, Decision
+from foveal.train.recipe import Recipe, write_recipe
 
 CLASSES = ("blue", "green", "red")
 SIZE = 8
+LAST_DIGIT = r"(\w+)/\d(\d)\."  # pictures of one class whose numbers end alike
 
 
 def brightest() -> bytes:
@@ -73,9 +75,9 @@ def world(tmp_path_factory) -> Path:
     return with_run(root)
 
 
-def with_run(root: Path) -> Path:
+def with_run(root: Path, *, group: str | None = None) -> Path:
     """Make a run, and a bundle alone, of the data in a folder."""
-    dataset = opening.open(root / "data")
+    dataset = opening.open(root / "data", group=group)
     inventory = inventories.take(dataset)
     split = splits.make(dataset, inventory, seed=5)
     (root / "run").mkdir()
@@ -222,6 +224,34 @@ def test_a_split_that_cannot_be_drawn_again_is_refused_unless_the_run_tells_it(t
     assert caught.value.code == "split_mismatch"
 
 
+def test_a_bundle_that_was_trained_with_a_group_divides_the_data_the_same_way_when_told(tmp_path):
+    data = paint(tmp_path / "data")
+    with_run(tmp_path, group=LAST_DIGIT)
+    alone = tmp_path / "alone" / "data.foveal"
+
+    of_run = evaluate(tmp_path / "run", data)
+    told = evaluate(alone, opening.open(data, group=LAST_DIGIT))
+
+    assert told.held_out.sources == of_run.held_out.sources
+    assert 2 * len(np.unique(of_run.held_out.units)) == len(of_run.held_out)
+    with pytest.raises(DataError, match="is not the one that the bundle was trained with") as caught:
+        evaluate(alone, data)
+    assert "--group" in caught.value.hint
+
+
+def test_other_data_are_grouped_as_the_run_was_told_where_they_know_the_key(tmp_path):
+    paint(tmp_path / "data")
+    with_run(tmp_path, group=LAST_DIGIT)
+    write_recipe(Recipe(group=LAST_DIGIT), tmp_path / "run" / "recipe.toml")
+    same, other = (paint(tmp_path / name, each=12, seed=5) for name in ("same", "other"))
+    for path in list(other.rglob("*.png")):
+        path.rename(path.with_name(f"x{path.name}"))
+
+    units = [len(np.unique(evaluate(tmp_path / "run", data).held_out.units)) for data in (same, other)]
+
+    assert units == [30, 36]
+
+
 def test_a_picture_that_was_learned_from_is_an_error_that_names_it(world, tmp_path):
     other = paint(tmp_path / "other", each=4, seed=1)
     shutil.copy(world / "data" / saved(world, "fit")[3], other / "red" / "copied.png")
@@ -297,12 +327,11 @@ def test_a_picture_that_is_too_large_is_listed_and_not_hashed(world, tmp_path, m
     assert evaluate(world / "run", other).report.images == 11
 
 
-def test_a_file_that_is_gone_when_it_is_read_is_listed(world, tmp_path, monkeypatch):
+def test_a_file_that_is_gone_when_it_is_read_is_listed(world, tmp_path):
     dataset = opening.open(paint(tmp_path / "other", each=4, seed=1))
     (tmp_path / "other" / "green" / "02.png").unlink()
-    monkeypatch.setattr(opening, "open", lambda path: dataset)
 
-    document = evaluate(world / "run", tmp_path / "other").report.as_json()
+    document = evaluate(world / "run", dataset).report.as_json()
 
     assert [one["source"] for one in document["unreadable"]] == ["green/02.png"]
 

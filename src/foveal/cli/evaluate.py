@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from foveal.cli._frame import Device, Force, Json, Quiet, Seed, Threads, Verbose, emit
+from foveal.cli._frame import Device, Force, Group, Json, Quiet, Seed, Threads, Verbose, emit
 from foveal.cli._progress import progress
 from foveal.core.extras import need
 from foveal.core.text import visible
@@ -30,6 +30,7 @@ def evaluate(
         Path, typer.Argument(readable=False, help="Folder, zip, tar or IDX files; see foveal check.")
     ],
     split: Annotated[str | None, typer.Option(help="Part of the data, such as test.")] = None,
+    group: Group = None,
     report: Annotated[Path | None, typer.Option(help="HTML page to write.")] = None,
     force: Force = False,
     seed: Seed = 0,
@@ -40,13 +41,15 @@ def evaluate(
     verbose: Verbose = False,
 ) -> None:
     """Measure the file that ships: accuracy, calibration, abstention, prediction sets, with intervals."""
+    from foveal.data import opening
     from foveal.flows import evaluate as flow
 
     if report is not None:
         need("train", what="the HTML page")
         flow.check_page(report, data, force=force)
     with progress(quiet=quiet) as tell:
-        evaluated = flow.evaluate(model, data, split=split, seed=seed, threads=threads, progress=tell)
+        given = data if group is None else opening.open(data, group=group)
+        evaluated = flow.evaluate(model, given, split=split, seed=seed, threads=threads, progress=tell)
         if report is not None:
             flow.write_page(evaluated, report, threads=threads, progress=tell)
     emit(

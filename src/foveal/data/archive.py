@@ -5,8 +5,9 @@ temporary. Names that would escape, clash or point elsewhere are refused even th
 extracted here: the next tool would extract them.
 """
 
+import bz2
+import copy
 import lzma
-import re
 import stat
 import struct
 import tarfile
@@ -19,7 +20,7 @@ from typing import IO, cast
 
 from foveal.core.errors import DataError, ImageError, WriteError
 from foveal.data.archive_limits import ARCHIVE_LIMITS, ArchiveLimits, TarHeaders, ZipIndex, too_much
-from foveal.data.tree import Tree, is_clutter, parents
+from foveal.data.tree import Tree, inside, is_clutter, parents
 from foveal.data.unpacking import unpacked, unpacking
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2")
@@ -32,7 +33,6 @@ _UNEXPECTED = (ValueError, OverflowError, struct.error, RuntimeError, EOFError, 
 _BROKEN_ZIP = (zipfile.BadZipFile, *_UNEXPECTED)
 _BROKEN_TAR = (tarfile.TarError, *_UNEXPECTED)
 _BROKEN_MEMBER = (zlib.error, lzma.LZMAError, MemoryError, *_BROKEN_ZIP)
-_DRIVE = re.compile(r"[A-Za-z]:")
 
 
 def is_archive(path: Path) -> bool:
@@ -52,7 +52,7 @@ def archive_tree(path: Path, *, limits: ArchiveLimits = ARCHIVE_LIMITS) -> Tree:
         magic = stored.read(6)
         stored.seek(0)
         if magic.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-            return _zip_tree(path, stored, limits)
+            return zip_tree(path, stored, limits)
         unpack = unpacking(magic)
         if unpack is None:
             return _tar_tree(path, _Shared(stored), limits)
@@ -78,7 +78,17 @@ class _Shared:
             return self.file.read(count)
 
 
-def _zip_tree(path: Path, stored: IO[bytes], limits: ArchiveLimits) -> Tree:
+def zip_tree(path: Path, stored: IO[bytes], limits: ArchiveLimits) -> Tree:
+    """Return the files of a zip.
+
+    Args:
+        path: What it is called in messages.
+        stored: Its bytes; closed when nobody reads from the tree any more.
+        limits: What it may hold.
+
+    Raises:
+        DataError: `archive_corrupt`, `archive_encrypted`, `archive_unsafe` or `archive_limit`.
+    """
     index = ZipIndex(path, stored, limits)
     try:
         archive = zipfile.ZipFile(index)
@@ -104,8 +114,7 @@ def _zip_tree(path: Path, stored: IO[bytes], limits: ArchiveLimits) -> Tree:
 
     def fetch(name: str, count: int) -> bytes:
         try:
-            with archive.open(members[name]) as content:
-                return _first(content, members[name], count)
+            return _first(archive, members[name], count)
         except _BROKEN_MEMBER as error:
             message = f"{path}: {name!r} cannot be read: {error}"
             raise ImageError(message, code="corrupt", path=path) from error
@@ -114,16 +123,38 @@ def _zip_tree(path: Path, stored: IO[bytes], limits: ArchiveLimits) -> Tree:
     return Tree(path, "zip", sizes, names.folders(), (), fetch)
 
 
-def _first(content: IO[bytes], member: zipfile.ZipInfo, count: int) -> bytes:
+def _first(archive: zipfile.ZipFile, member: zipfile.ZipInfo, count: int) -> bytes:
     """Return the first bytes of a zip's member."""
-    if member.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        return content.read(count)
-    # For the others zipfile reads as many compressed bytes as it was asked for and unpacks all of them.
-    pieces = []
-    while count > 0 and (piece := content.read(min(count, _ZIP_PIECE))):
-        pieces.append(piece)
-        count -= len(piece)
-    return b"".join(pieces)
+    if member.compress_type == zipfile.ZIP_BZIP2:
+        return _first_of_bz2(archive, member, count)
+    with archive.open(member) as content:
+        if member.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            return content.read(count)
+        # Of LZMA zipfile reads as many compressed bytes as it was asked for and unpacks all of them.
+        pieces = []
+        while count > 0 and (piece := content.read(min(count, _ZIP_PIECE))):
+            pieces.append(piece)
+            count -= len(piece)
+        return b"".join(pieces)
+
+
+def _first_of_bz2(archive: zipfile.ZipFile, member: zipfile.ZipInfo, count: int) -> bytes:
+    """Return the first bytes of a bz2 member; zipfile would make gigabytes of 4,096 bytes at once."""
+    packed = copy.copy(member)
+    packed.compress_type, packed.file_size = zipfile.ZIP_STORED, member.compress_size
+    del packed.CRC  # it is that of the unpacked bytes
+    unpacker, pieces, left = bz2.BZ2Decompressor(), [], min(count, member.file_size)
+    with archive.open(packed) as content:
+        while left > 0 and not unpacker.eof:
+            block = content.read(_ZIP_PIECE) if unpacker.needs_input else b""
+            if unpacker.needs_input and not block:
+                raise EOFError("it ends before the end of its stream")
+            pieces.append(unpacker.decompress(block, left))
+            left -= len(pieces[-1])
+    found = b"".join(pieces)
+    if (unpacker.eof or count >= member.file_size) and zlib.crc32(found) != member.CRC:
+        raise zipfile.BadZipFile(f"Bad CRC-32 for file {member.filename!r}")
+    return found
 
 
 def _tar_tree(path: Path, shared: _Shared, limits: ArchiveLimits) -> Tree:
@@ -210,15 +241,10 @@ class _Names:
         return name
 
     def _clean(self, raw: str) -> str:
-        if "\0" in raw:
-            raise self.unsafe(raw, "has a NUL in its name")
-        name = raw.replace("\\", "/")
-        if name.startswith("/") or _DRIVE.match(name):
-            raise self.unsafe(raw, "has an absolute name")
-        parts = name.split("/")
-        if ".." in parts:
-            raise self.unsafe(raw, "points outside the archive")
-        return "/".join(part for part in parts if part not in ("", "."))
+        try:
+            return inside(raw)
+        except ValueError as error:
+            raise self.unsafe(raw, str(error)) from None
 
     def folders(self) -> tuple[str, ...]:
         """Return all folders seen, sorted; a name that is a file and a folder is refused."""

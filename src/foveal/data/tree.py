@@ -1,6 +1,7 @@
 """Where the files lie: a folder, a zip or a tar, all looked at in the same way and never unpacked."""
 
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from pathlib import Path
 from foveal.core.errors import DataError, ImageError
 
 _CLUTTER = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
+_DRIVE = re.compile(r"[A-Za-z]:")
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,26 @@ def parents(name: str) -> list[str]:
         name = name.rpartition("/")[0]
         found.append(name)
     return found
+
+
+def inside(raw: str) -> str:
+    r"""Return a name that somebody else chose as one below a root: with `/`, without empty parts or `.`.
+
+    Raises:
+        ValueError: It leads elsewhere; the text says how.
+
+    >>> inside("train\\cat/./a.jpg")
+    'train/cat/a.jpg'
+    """
+    if "\0" in raw:
+        raise ValueError("has a NUL in its name")
+    name = raw.replace("\\", "/")
+    if name.startswith("/") or _DRIVE.match(name):
+        raise ValueError("has an absolute name")
+    parts = name.split("/")
+    if ".." in parts:
+        raise ValueError("points outside")
+    return "/".join(part for part in parts if part not in ("", "."))
 
 
 def folder_tree(path: Path, *, unlistable: list[str] | None = None) -> Tree:

@@ -1,15 +1,16 @@
 """Measure a bundle, or the bundle of a run, on data, and show what was found."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from foveal.bundle.locate import locate
 from foveal.bundle.predictor import Predictor
 from foveal.core import files, machine
-from foveal.core.errors import ImageError
+from foveal.core.errors import FovealError, ImageError, NotFoundError, RecipeError
 from foveal.core.progress import Progress, silent
 from foveal.data import opening
-from foveal.data.dataset import UInt8
+from foveal.data.dataset import Dataset, UInt8
 from foveal.data.inventory import content_hashes
 from foveal.evaluate.document import Report
 from foveal.evaluate.held_out import HeldOut
@@ -17,6 +18,10 @@ from foveal.evaluate.reporting import report
 from foveal.flows._held_out import choose
 from foveal.flows._mistake_maps import mistake_maps
 from foveal.flows._page import check_page as check_page
+from foveal.flows._run_folder import RECIPE
+from foveal.train.recipe import read_recipe
+
+_NO_SUCH_GROUP = ("unknown_group", "bad_group", "bad_groups")
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class Evaluated:
 
 def evaluate(
     model: str | Path,
-    data: str | Path,
+    data: str | Path | Dataset,
     *,
     split: str | None = None,
     seed: int = 0,
@@ -48,7 +53,9 @@ def evaluate(
     Args:
         model: A bundle, or a run folder that holds one.
         data: Anything `data.open` recognizes. The data that it was trained on are divided as the training
-            divided them; of any other data all pictures count. Classes are matched by name.
+            divided them; of any other data all pictures count. Classes are matched by name. What belongs
+            together is what the run was told, as far as the data know it; a data set that is open already
+            keeps what it was opened with.
         split: Part of the data; None is the test part of training data and all of other data.
         seed: For resampled intervals and for the noise of the corruptions.
         threads: None takes all processors we may use.
@@ -62,13 +69,26 @@ def evaluate(
     """
     bundle = locate(model)
     predictor = Predictor.open(bundle, threads=1)  # batches run side by side
-    dataset = opening.open(data)
+    dataset = data if isinstance(data, Dataset) else _opened(data, bundle.parent)
     hashes = content_hashes(dataset, progress=progress)
     chosen = choose(dataset, hashes, bundle, predictor.manifest, split=split, progress=progress)
     found = report(predictor, chosen.held_out, seed=seed, threads=threads, progress=progress)
     provenance = {**found.provenance, "unseen": chosen.unseen}
     found = replace(found, bundle=str(bundle), provenance=provenance)
     return Evaluated(found, chosen.held_out, predictor)
+
+
+def _opened(data: str | Path, run: Path) -> Dataset:
+    """Return the data, grouped as the run was told; where they lack its key, as they say themselves."""
+    group = None
+    with suppress(NotFoundError, RecipeError):  # a bundle alone, or beside a file of somebody else
+        group = read_recipe(run / RECIPE).group
+    try:
+        return opening.open(data, group=group)
+    except FovealError as error:
+        if group is None or error.code not in _NO_SUCH_GROUP:
+            raise
+        return opening.open(data)
 
 
 def write_page(

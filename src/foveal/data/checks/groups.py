@@ -40,9 +40,10 @@ def _keys(dataset: Dataset) -> Iterator[Finding]:
             _several(dataset),
             f"Pictures with the same {' and '.join(map(repr, dataset.grouped_by))} are kept together: "
             f"{counted(_several(dataset), 'group')} of two and more.",
-            "Name other keys with --group.",
+            "Name something else with --group, or --group none where each picture stands alone.",
             dataset.grouped_by,
         )
+        yield from _alone(dataset)
         spanning = _spanning(dataset)
         if spanning:
             yield Finding(
@@ -50,8 +51,7 @@ def _keys(dataset: Dataset) -> Iterator[Finding]:
                 "info",
                 len(spanning),
                 f"{counted(len(spanning), 'group')} with pictures of several classes.",
-                "Where these numbers are counted anew within each class, say so: --group "
-                f"{'label' if dataset.format == 'csv_manifest' else 'labels'}+{'+'.join(dataset.grouped_by)}",
+                f"Where these are counted anew within each class, say so: {_within_classes(dataset)}.",
                 tuple(spanning[:EXAMPLES]),
             )
     if dataset.not_grouped_by:
@@ -62,6 +62,32 @@ def _keys(dataset: Dataset) -> Iterator[Finding]:
             f"Not used: {', '.join(map(repr, dataset.not_grouped_by))}.",
             "Where one of them says which pictures belong together, name it with --group.",
             dataset.not_grouped_by[:EXAMPLES],
+        )
+
+
+def _within_classes(dataset: Dataset) -> str:
+    label = {"csv_manifest": "label", "npz": "labels"}.get(dataset.format)
+    if label is None:  # only names are known
+        return "put the part of the name that tells the class into brackets, too"
+    return f"--group {label}+{'+'.join(dataset.grouped_by)}"
+
+
+def _alone(dataset: Dataset) -> Iterator[Finding]:
+    """Yield how many pictures the key or pattern says nothing of; a pattern may have been meant to."""
+    alone = [
+        source
+        for source, group in zip(dataset.sources, dataset.groups or (), strict=True)
+        if not group.startswith("group ")
+    ]
+    if alone:
+        by_name = dataset.format in ("image_folder", "idx")
+        yield Finding(
+            "pictures_without_group",
+            "warning" if by_name else "info",
+            len(alone),
+            f"{counted(len(alone), 'picture')} of {len(dataset)} without a group, each standing alone.",
+            "Where they belong together with others, say so: a pattern may not fit all names.",
+            tuple(alone[:EXAMPLES]),
         )
 
 

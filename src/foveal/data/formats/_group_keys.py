@@ -1,28 +1,92 @@
-"""Which pictures belong together, said by columns of a table, arrays of a file, or the pictures' names."""
+"""Which pictures belong together, said by columns of a table, arrays of a file, or the pictures' names.
+
+Whoever asks is obeyed. Otherwise `groups.csv` beside the data decides, then a column or array with a usual
+name: frames that are torn apart make every number too good, frames kept together only cost pictures.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from foveal.core.errors import DataError, UsageError
+from foveal.core.text import printable
+from foveal.data.formats._groups import GROUPS, has_groups, read_groups
+from foveal.data.tree import Tree
 
-KNOWN = ("group", "groups", "track", "subject", "patient", "person", "session")
-Groups = tuple[str, ...]
+NONE = "none"  # the user's word for: every picture stands alone
+# The larger whole first: where two are there, groups of the first hold those of the second together.
+KNOWN = (
+    "group", "groups", "patient", "subject", "person", "participant", "identity", "individual", "animal",
+    "specimen", "site", "session", "scene", "video", "clip", "sequence", "track",
+)  # fmt: skip
 
 
-def chosen(asked: str | None, there: Sequence[str], path: Path) -> tuple[str, ...]:
-    """Return the keys whose values, taken together, say what belongs together; none where nothing does.
+class Grouped(NamedTuple):
+    """What belongs together.
+
+    Attributes:
+        groups: One name per picture, or None where each stands alone.
+        by: The keys, or the pattern, that say so; empty where `groups.csv` does, or nothing.
+        unused: What could say so, and was not asked.
+    """
+
+    groups: tuple[str, ...] | None
+    by: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
+
+
+def by_key(
+    tree: Tree, sources: Sequence[str], asked: str | None, columns: Mapping[str, Sequence[str]], *, label: str
+) -> Grouped:
+    """Return the groups of pictures that more is known of than a name.
 
     Args:
-        asked: What the user wants: one key, or several joined by `+`; None takes the first of `KNOWN`.
-        there: The keys that the data have.
-        path: The data, for the message.
+        tree: Where `groups.csv` may lie.
+        sources: Names of the pictures.
+        asked: One key, or several joined by `+`; `none`; None: `groups.csv`, or a key with a usual name.
+        columns: The values of each key, one per picture; "" where it has none.
+        label: The key of the class. It makes groups only if it is asked for.
 
     Raises:
-        UsageError: `unknown_group`: the data have no such key.
+        UsageError: `unknown_group`: there is no such key.
+        DataError: `bad_groups`: `groups.csv` cannot be used.
     """
+    others = [key for key in columns if key != label]
+    table = (GROUPS,) if has_groups(tree) else ()
+    if asked is None and table:
+        return Grouped(read_groups(tree, sources), (), tuple(others))
+    keys = _usual(columns, others, label) if asked is None else _asked(asked, list(columns), tree.path)
+    unused = (*table, *(key for key in others if key not in keys))
+    return Grouped(joined(columns, keys, sources) if keys else None, keys, unused)
+
+
+def by_name(tree: Tree, names: Sequence[str], asked: str | None, *, beside: Sequence[str] = ()) -> Grouped:
+    """Return the groups of pictures of which only the names are known.
+
+    Args:
+        tree: Where `groups.csv` may lie.
+        names: Names of the pictures.
+        asked: A regular expression whose brackets match the group; `none`; None: `groups.csv`.
+        beside: Other files that `groups.csv` may name.
+
+    Raises:
+        UsageError: `bad_group`: no regular expression, or one without brackets.
+        DataError: `bad_groups`: it fits no name, or `groups.csv` cannot be used.
+    """
+    table = (GROUPS,) if has_groups(tree) else ()
     if asked is None:
-        return next(((key,) for key in KNOWN if key in there), ())
+        return Grouped(read_groups(tree, names, beside=beside))
+    if asked == NONE:
+        return Grouped(None, (), table)
+    return Grouped(matched(asked, [printable(name) for name in names], tree.path), (asked,), table)
+
+
+def _asked(asked: str, there: Sequence[str], path: Path) -> tuple[str, ...]:
+    if asked in there:
+        return (asked,)
+    if asked == NONE:
+        return ()
     keys = tuple(part.strip() for part in asked.split("+"))
     for key in keys:
         if key not in there:
@@ -30,66 +94,79 @@ def chosen(asked: str | None, there: Sequence[str], path: Path) -> tuple[str, ..
             raise UsageError(
                 f"{path} has no {key!r} to group by; it has: {names}",
                 code="unknown_group",
-                hint=f"--group takes one of them, or several, as in --group {'+'.join(there[:2])}",
+                hint=f"--group takes one of them, several, as in --group {'+'.join(there[:2])}, or {NONE}",
             )
     return keys
 
 
+def _usual(columns: Mapping[str, Sequence[str]], keys: Sequence[str], label: str) -> tuple[str, ...]:
+    """Return the first key with a usual name; one that repeats the classes would leave nothing to split."""
+    plain = {re.sub(r"[\W_]*ids?$", "", key.lower()) or key.lower(): key for key in reversed(keys)}
+    for name in KNOWN:
+        if name in plain:
+            values = columns[plain[name]]
+            pairs = set(zip(values, columns[label], strict=True))
+            if not len(pairs) == len(set(values)) == len(set(columns[label])):
+                return (plain[name],)
+    return ()
+
+
 def joined(
     columns: Mapping[str, Sequence[str]], keys: Sequence[str], sources: Sequence[str]
-) -> Groups | None:
-    """Return the group of each picture; one with an empty value stands alone. None without keys.
-
-    Args:
-        columns: The values of each key, one per picture.
-        keys: Which of them count, together.
-        sources: Names of the pictures.
-    """
-    if not keys:
-        return None
+) -> tuple[str, ...]:
+    """Return the group of each picture, all values together; with an empty one it stands alone."""
     rows = zip(*(columns[key] for key in keys), strict=True)
-    return tuple(
-        f"group {'/'.join(row)}" if all(row) else f"alone {source}"
-        for row, source in zip(rows, sources, strict=True)
-    )
+    return tuple(_named(row, source) for row, source in zip(rows, sources, strict=True))
 
 
-def by_name(pattern: str, names: Sequence[str], path: Path) -> Groups:
+def _named(values: Sequence[str], source: str) -> str:
+    if not all(value.strip() for value in values):
+        return f"alone {source}"
+    if len(values) == 1:
+        return f"group {values[0]}"
+    # Escaped, or "a/b" with "c" would be the same as "a" with "b/c".
+    return "group " + "/".join(re.sub(r"[\\/]", r"\\\g<0>", value) for value in values)
+
+
+def matched(pattern: str, names: Sequence[str], path: Path) -> tuple[str, ...]:
     r"""Return the group that a pattern finds in each picture's name; one that it does not fit stands alone.
 
-    >>> by_name(r"num_(\d+)", ["a/exp1_num_7.jpg", "a/exp2_num_7.jpg", "a/x.jpg"], Path("tiles"))
+    >>> matched(r"num_(\d+)", ["a/exp1_num_7.jpg", "a/exp2_num_7.jpg", "a/x.jpg"], Path("tiles"))
     ('group 7', 'group 7', 'alone a/x.jpg')
 
     Args:
         pattern: A regular expression with one pair of brackets or more; what they match is the group.
+            Brackets that match nothing, or nothing but blanks, make no group.
         names: Names of the pictures below the data.
         path: The data, for the message.
 
     Raises:
         UsageError: `bad_group`: no regular expression, or one without brackets.
-        DataError: `bad_groups`: it fits no name.
+        DataError: `bad_groups`: it finds a group in no name.
     """
+    hint = r"--group 'track_(\d+)'; for a list, see groups.csv in the documentation of data"
     try:
         compiled = re.compile(pattern)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise UsageError(
-            f"{pattern!r} is no regular expression: {error}", code="bad_group", hint=r"--group 'track_(\d+)'"
+            f"{pattern!r} is no regular expression: {error}", code="bad_group", hint=hint
         ) from error
     if compiled.groups == 0:
         raise UsageError(
             f"{pattern!r} has no brackets: what they match in a picture's name would be its group",
             code="bad_group",
-            hint=r"--group 'track_(\d+)'; for a list, see groups.csv in the documentation of data",
+            hint=hint,
         )
     found = [compiled.search(name) for name in names]
-    if not any(found):
+    groups = tuple(
+        _named([part or "" for part in match.groups()] if match else [""], name)
+        for match, name in zip(found, names, strict=True)
+    )
+    if not any(group.startswith("group ") for group in groups):
         raise DataError(
-            f"{pattern!r} fits no picture's name in {path}",
+            f"{pattern!r} finds a group in no picture's name in {path}",
             code="bad_groups",
             hint=f"names look like {names[0]!r}" if names else None,
             path=path,
         )
-    return tuple(
-        f"group {'/'.join(part or '' for part in match.groups())}" if match else f"alone {name}"
-        for match, name in zip(found, names, strict=True)
-    )
+    return groups

@@ -12,30 +12,43 @@ _HEADER = ["picture", "group"]
 _MOST_BYTES = 2**28
 
 
-def read_groups(tree: Tree, names: Sequence[str]) -> tuple[str, ...] | None:
+def has_groups(tree: Tree) -> bool:
+    """Return whether the file is there.
+
+    Raises:
+        DataError: `bad_groups`: something is there that nearly is the file, and would be overlooked.
+    """
+    for found in (*tree.files, *tree.passed_over, *tree.folders):
+        if found.casefold() == GROUPS and (found != GROUPS or found not in tree.files):
+            raise _bad(tree, f"{found!r} is not used, because it is no regular file of exactly that name")
+    return GROUPS in tree.files
+
+
+def read_groups(tree: Tree, names: Sequence[str], *, beside: Sequence[str] = ()) -> tuple[str, ...] | None:
     """Return the group of each picture; one that the file does not list stands alone. None without a file.
 
     Args:
         tree: Where the file may lie, at the root.
         names: The pictures.
+        beside: Other names that the file may list: they are passed over.
 
     Raises:
         DataError: `bad_groups`: no such header, a line without group, a picture that is not there or that is
             in two groups.
     """
-    for found in (*tree.files, *tree.passed_over):
-        if found.lower() == GROUPS and (found != GROUPS or found in tree.passed_over):
-            raise _bad(tree, f"{found!r} is not used, because it is no regular file of exactly that name")
-    if GROUPS not in tree.files:
+    if not has_groups(tree):
         return None
-    text = tree.read(GROUPS, at_most=_MOST_BYTES).decode("utf-8-sig", "surrogateescape")
+    content = tree.read(GROUPS, at_most=_MOST_BYTES)
+    if len(content) > _MOST_BYTES:
+        raise _bad(tree, f"it is longer than {_MOST_BYTES} bytes")
+    text = content.decode("utf-8-sig", "surrogateescape")
     try:
-        header, *rows = [row for row in csv.reader(io.StringIO(text)) if row] or [[]]
+        header, *rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row] or [[]]
     except csv.Error as error:
         raise _bad(tree, str(error)) from error
     if header != _HEADER:
         raise _bad(tree, f"its first line is {','.join(header)!r}, not {','.join(_HEADER)!r}")
-    known = set(names)
+    known = {*names, *beside}
     for row in rows:
         if len(row) != len(_HEADER) or row[0] not in known or not row[1].strip():
             raise _bad(tree, f"{','.join(row)!r} names no picture of the data set, or no group")

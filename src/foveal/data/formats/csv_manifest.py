@@ -2,7 +2,6 @@
 
 import csv
 import io
-import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,12 +11,13 @@ from foveal.core.errors import DataError, ImageError
 from foveal.core.text import printable
 from foveal.data.dataset import Dataset
 from foveal.data.decode import LIMITS
+from foveal.data.formats._classes import class_name
 from foveal.data.formats._format import Format
-from foveal.data.formats._group_keys import chosen, joined
+from foveal.data.formats._group_keys import by_key
 from foveal.data.formats._groups import GROUPS
 from foveal.data.formats._splits import ORDER, SPLITS
 from foveal.data.pictures import FilePicture
-from foveal.data.tree import Tree
+from foveal.data.tree import Tree, inside
 
 _SUFFIXES = (".csv", ".tsv")
 _NEEDED = ("path", "label")
@@ -39,11 +39,17 @@ def _candidates(tree: Tree) -> list[str]:
 
 
 def _header(tree: Tree, name: str) -> list[str]:
-    first = _decoded(tree.fetch(name, _HEAD_BYTES)).partition("\n")[0]
     try:
-        return [cell.strip() for cell in next(csv.reader([first], delimiter=_delimiter(name, first)), [])]
-    except csv.Error:
+        first = _decoded(tree.fetch(name, _HEAD_BYTES)).partition("\n")[0]
+        return _columns(next(csv.reader([first], delimiter=_delimiter(name, first)), []))
+    except (csv.Error, ImageError):  # a table that cannot be read is no manifest; another layout may fit
         return []
+
+
+def _columns(cells: Sequence[str]) -> list[str]:
+    """Return the names of the columns, ours in small letters."""
+    ours = (*_NEEDED, "split")
+    return [cell.strip().lower() if cell.strip().lower() in ours else cell.strip() for cell in cells]
 
 
 def _decoded(content: bytes) -> str:
@@ -71,15 +77,15 @@ def _read(tree: Tree, group: str | None) -> Dataset:
             path=tree.path,
         )
     manifest = names[0]
-    columns, rows = _rows(tree, manifest)
+    header, rows = _rows(tree, manifest)
     rows.sort(key=lambda row: (ORDER.index(row.values["split"]) if row.values["split"] else 0, *_place(row)))
     classes = tuple(sorted({row.values["label"] for row in rows}))
     index = {name: label for label, name in enumerate(classes)}
     paths = [row.values["path"] for row in rows]
     sources = tuple(map(printable, paths))
-    values = {name: [row.values[name] for row in rows] for name in columns}
-    keys = chosen(group, [name for name in columns if name not in ("path", "split")], tree.path)
-    taken = {*paths, manifest}
+    columns = {name: [row.values[name] for row in rows] for name in header if name not in ("path", "split")}
+    grouped = by_key(tree, paths, group, columns, label="label")
+    taken = {*paths, manifest, GROUPS}
     return Dataset(
         format="csv_manifest",
         path=tree.path,
@@ -88,9 +94,9 @@ def _read(tree: Tree, group: str | None) -> Dataset:
         labels=np.array([index[row.values["label"]] for row in rows], dtype=np.int64),
         splits=tuple(row.values["split"] for row in rows),
         read=lambda i: _picture(tree, paths[i]),
-        groups=joined(values, keys, sources),
-        grouped_by=keys,
-        not_grouped_by=tuple(name for name in columns if name not in (*_NEEDED, "split", *keys)),
+        groups=grouped.groups,
+        grouped_by=grouped.by,
+        not_grouped_by=grouped.unused,
         folders=_folders(rows),
         ignored=tuple(printable(name) for name in (*tree.files, *tree.passed_over) if name not in taken),
     )
@@ -116,9 +122,10 @@ def _folders(rows: Sequence[_Row]) -> dict[str, tuple[str, ...]]:
 
 def _rows(tree: Tree, name: str) -> tuple[list[str], list[_Row]]:
     """Return the columns and every row with all of them, checked; without a column split, it is empty."""
-    text = _decoded(tree.read(name, at_most=_MOST_BYTES))
-    if len(text) > _MOST_BYTES:
+    content = tree.read(name, at_most=_MOST_BYTES)
+    if len(content) > _MOST_BYTES:
         raise _bad(tree, name, 1, f"it is longer than {_MOST_BYTES} bytes")
+    text = _decoded(content)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(name, text.partition("\n")[0]))
     columns: list[str] = []
     rows: list[_Row] = []
@@ -126,7 +133,7 @@ def _rows(tree: Tree, name: str) -> tuple[list[str], list[_Row]]:
     try:
         for cells in reader:
             if not columns:
-                columns = [cell.strip() for cell in cells]
+                columns = _columns(cells)
                 _check_columns(tree, name, columns)
             elif any(cell.strip() for cell in cells):
                 row = _row(tree, name, reader.line_num, columns, cells)
@@ -153,10 +160,13 @@ def _row(tree: Tree, name: str, line: int, columns: Sequence[str], cells: Sequen
     if len(cells) != len(columns):
         raise _bad(tree, name, line, f"{len(cells)} cells under {len(columns)} columns")
     values = {column: cell.strip() for column, cell in zip(columns, cells, strict=True)}
-    path = values["path"].replace("\\", "/").removeprefix("./")
-    if not path or path.startswith("/") or ".." in path.split("/") or "\0" in path or ":" in path[:2]:
+    try:
+        path = inside(values["path"])
+    except ValueError:
+        path = ""
+    if not path:
         raise _bad(tree, name, line, f"{values['path']!r} is no path below the manifest's folder")
-    label = unicodedata.normalize("NFC", printable(values["label"]))
+    label = class_name(values["label"])
     if not label:
         raise _bad(tree, name, line, f"{path!r} has no label")
     split = values.get("split", "")

@@ -17,8 +17,9 @@ from foveal.core.errors import DataError
 from foveal.data.dataset import Dataset, UInt8
 from foveal.data.formats._format import Format
 from foveal.data.formats._group_keys import by_name
+from foveal.data.formats._groups import GROUPS
 from foveal.data.pictures import RawPicture
-from foveal.data.tree import Tree, parents
+from foveal.data.tree import Tree, below, parents
 
 _NAME = re.compile(r"(?:.*/)?(train|t10k|test)-(images|labels)[-.]idx(\d)-ubyte(\.gz)?")
 _SPLITS = {"train": "train", "t10k": "test", "test": "test"}
@@ -75,8 +76,8 @@ def _folder(tree: Tree) -> str:
 
 
 def _read(tree: Tree, group: str | None) -> Dataset:
-    found = _found(tree)
-    class_file = _class_file(tree, _folder(tree))
+    found, folder = _found(tree), _folder(tree)
+    class_file = _class_file(tree, folder)
     parts = [_part(tree, found, split) for split in ("train", "test") if (split, "images") in found]
     numbers = sorted({int(label) for part in parts for label in np.unique(part.labels)})
     classes, index = _classes(tree, class_file, numbers)
@@ -87,6 +88,8 @@ def _read(tree: Tree, group: str | None) -> Dataset:
         return RawPicture(parts[which].images[i - offsets[which]])
 
     sources = tuple(f"{part.name}#{i}" for part in parts for i in range(len(part.images)))
+    grouped = by_name(below(tree, folder) if folder else tree, sources, group)
+    taken = {*found.values(), class_file, f"{folder}/{GROUPS}" if folder else GROUPS}
     table = np.zeros(256, dtype=np.int64)
     table[list(index)] = list(index.values())
     return Dataset(
@@ -97,9 +100,11 @@ def _read(tree: Tree, group: str | None) -> Dataset:
         labels=np.concatenate([table[part.labels] for part in parts]),
         splits=tuple(part.split for part in parts for _ in range(len(part.images))),
         read=read,
-        groups=None if group is None else by_name(group, sources, tree.path),
+        groups=grouped.groups,
+        grouped_by=grouped.by,
+        not_grouped_by=grouped.unused,
         folders={p.split: tuple(classes[index[int(n)]] for n in np.unique(p.labels)) for p in parts},
-        ignored=tuple(n for n in tree.files if n not in found.values() and n != class_file),
+        ignored=tuple(n for n in tree.files if n not in taken),
     )
 
 

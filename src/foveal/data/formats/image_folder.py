@@ -1,6 +1,5 @@
 """One folder per class, with or without a folder per split around them."""
 
-import unicodedata
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -10,9 +9,10 @@ from foveal.core.errors import DataError
 from foveal.core.text import printable
 from foveal.data.dataset import Dataset
 from foveal.data.decode import LIMITS
+from foveal.data.formats._classes import class_name
 from foveal.data.formats._format import Format
 from foveal.data.formats._group_keys import by_name
-from foveal.data.formats._groups import GROUPS, read_groups
+from foveal.data.formats._groups import GROUPS
 from foveal.data.formats._splits import ORDER, SPLITS
 from foveal.data.pictures import FilePicture
 from foveal.data.suffixes import is_picture
@@ -44,7 +44,7 @@ def _lacks(tree: Tree) -> str | None:
 
 def _unwrapped(tree: Tree) -> Tree:
     """Return what lies in the one folder that archives often have around everything."""
-    while tree.kind != "folder":
+    while tree.kind != "folder" and not any(name.casefold() == GROUPS for name in tree.files):
         tops = {name.partition("/")[0] for name in tree.files if is_picture(name)}
         top = next(iter(tops), "")
         holds_pictures = any(name.count("/") == 1 and is_picture(name) for name in tree.files)
@@ -91,9 +91,9 @@ def _class_folders(tree: Tree, splits: dict[str, str]) -> dict[str, tuple[str, .
     for name in tree.folders:
         top, _, rest = name.partition("/")
         if not splits and not rest:
-            found[""].add(_nfc(top))
+            found[""].add(class_name(top))
         elif top in splits and rest and "/" not in rest:
-            found[splits[top]].add(_nfc(rest))
+            found[splits[top]].add(class_name(rest))
     return {split: tuple(sorted(found[split])) for split in (*ORDER, "") if split in found}
 
 
@@ -103,11 +103,7 @@ def _rows(tree: Tree, splits: dict[str, str]) -> Iterable[_Row]:
         depth = 1 if splits else 0
         if len(parts) < depth + 2 or not is_picture(name) or (splits and parts[0] not in splits):
             continue
-        yield _Row(splits[parts[0]] if splits else "", _nfc(parts[depth]), name)
-
-
-def _nfc(name: str) -> str:
-    return unicodedata.normalize("NFC", printable(name))
+        yield _Row(splits[parts[0]] if splits else "", class_name(parts[depth]), name)
 
 
 def _companions(names: list[str]) -> frozenset[str]:
@@ -145,6 +141,7 @@ def _read(tree: Tree, group: str | None) -> Dataset:
     classes = tuple(sorted({name for names in folders.values() for name in names}))
     index = {name: label for label, name in enumerate(classes)}
     names = [row.name for row in rows]
+    grouped = by_name(tree, names, group, beside=sorted(companions))
     taken = {*names, *companions, GROUPS}
     return Dataset(
         format="image_folder",
@@ -154,7 +151,9 @@ def _read(tree: Tree, group: str | None) -> Dataset:
         labels=np.array([index[row.label] for row in rows], dtype=np.int64),
         splits=tuple(row.split for row in rows),
         read=lambda i: FilePicture(tree.read(names[i], at_most=LIMITS.content_bytes)),
-        groups=read_groups(tree, names) if group is None else by_name(group, names, tree.path),
+        groups=grouped.groups,
+        grouped_by=grouped.by,
+        not_grouped_by=grouped.unused,
         folders=folders,
         companions=tuple(sorted(map(printable, companions))),
         ignored=tuple(printable(name) for name in (*tree.files, *tree.passed_over) if name not in taken),

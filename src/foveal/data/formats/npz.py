@@ -1,34 +1,34 @@
 """NumPy archives: `images` (N, H, W[, C]) uint8 and `labels`, one file for each split or one for all.
 
-Also what Keras calls `x_train`, `y_train`, `x_test`, `y_test`. Arrays of Python objects are refused: their
-bytes are a pickle.
+Also what Keras calls `x_train`, `y_train`, `x_test`, `y_test`, and others `train_images`, `train_labels`. An
+archive is a zip and is read as any other is; arrays of Python objects are refused: their bytes are a pickle.
 """
 
 import io
-import math
-import re
-import unicodedata
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.core.errors import DataError
+from foveal.core.errors import DataError, ImageError
 from foveal.core.text import printable
+from foveal.data.archive import zip_tree
+from foveal.data.archive_limits import ArchiveLimits
 from foveal.data.dataset import Dataset, UInt8
+from foveal.data.formats._classes import class_name
 from foveal.data.formats._format import Format
-from foveal.data.formats._group_keys import chosen, joined
-from foveal.data.formats._splits import ORDER, SPLITS
+from foveal.data.formats._group_keys import by_key
+from foveal.data.formats._groups import GROUPS
+from foveal.data.formats._npy import read_npy
+from foveal.data.formats._splits import ORDER, SPLITS, splits_in
 from foveal.data.pictures import RawPicture
+from foveal.data.suffixes import is_picture
 from foveal.data.tree import Tree
 
 _MOST_BYTES = 2**31  # of all arrays together, unpacked in memory
-_MOST_HEADER = 10_000
 _MOST_CHANNELS = 32  # what Preprocess takes
-_MOST_MEMBERS = 1000
+_LIMITS = ArchiveLimits(members=1000, index_bytes=2**20)
 _IMAGES, _LABELS, _NAMES = ("images", "x"), ("labels", "label", "y"), "class_names"
 Arrays = dict[str, NDArray[Any]]
 
@@ -39,6 +39,7 @@ class _Part(NamedTuple):
     images: UInt8  # (N, H, W, C)
     labels: NDArray[Any]  # (N,), integers or names
     extra: Arrays  # other arrays of N values, by key
+    rest: tuple[str, ...]  # keys of arrays that are none of these
 
 
 def _files(tree: Tree) -> list[str]:
@@ -46,7 +47,22 @@ def _files(tree: Tree) -> list[str]:
 
 
 def _lacks(tree: Tree) -> str | None:
-    return None if _files(tree) else "no .npz in it"
+    files = _files(tree)
+    if not files:
+        return "no .npz in it"
+    if any(map(is_picture, tree.files)) and not any(_is_labelled(tree, file) for file in files):
+        return f"{files[0]}, beside picture files, has no images with labels"
+    return None
+
+
+def _is_labelled(tree: Tree, file: str) -> bool:
+    """Return whether an archive beside picture files could be the data, and not something made from them."""
+    try:
+        members = _opened(tree, file).files
+    except DataError:
+        return False
+    words = {word for name in members for word in name.removesuffix(".npy").split("_")}
+    return not words.isdisjoint(_IMAGES) and not words.isdisjoint(_LABELS)
 
 
 def _read(tree: Tree, group: str | None) -> Dataset:
@@ -55,8 +71,7 @@ def _read(tree: Tree, group: str | None) -> Dataset:
     sources = tuple(f"{part.file}#{i}" for part in parts for i in range(len(part.images)))
     offsets = np.cumsum([0, *(len(part.images) for part in parts)])
     there = list(dict.fromkeys(["labels", *(key for part in parts for key in part.extra)]))
-    keys = chosen(group, there, tree.path)
-    columns = {key: _column(parts, key) for key in keys}
+    grouped = by_key(tree, sources, group, {key: _column(parts, key) for key in there}, label="labels")
 
     def read(i: int) -> RawPicture:
         which = int(np.searchsorted(offsets, i, side="right")) - 1
@@ -73,11 +88,14 @@ def _read(tree: Tree, group: str | None) -> Dataset:
         labels=labels,
         splits=tuple(part.split for part in parts for _ in range(len(part.images))),
         read=read,
-        groups=joined(columns, keys, sources),
-        grouped_by=keys,
-        not_grouped_by=tuple(key for key in there[1:] if key not in keys),
+        groups=grouped.groups,
+        grouped_by=grouped.by,
+        not_grouped_by=grouped.unused,
         folders={split: tuple(sorted(found)) for split, found in folders.items()},
-        ignored=tuple(printable(n) for n in (*tree.files, *tree.passed_over) if n not in set(_files(tree))),
+        ignored=(
+            *(printable(n) for n in (*tree.files, *tree.passed_over) if n not in {*_files(tree), GROUPS}),
+            *dict.fromkeys(f"{part.file}: {printable(key)}" for part in parts for key in part.rest),
+        ),
     )
 
 
@@ -107,28 +125,42 @@ def _parts(tree: Tree) -> tuple[list[_Part], tuple[str, ...] | None]:
 
 
 def _parts_of(tree: Tree, file: str, arrays: Arrays) -> list[_Part]:
-    suffixes = sorted({key[2:] for key in arrays if re.fullmatch(r"[xy]_\w+", key) and key[2:] in SPLITS})
-    if suffixes:
-        return [
-            _part(tree, file, SPLITS[suffix], {key: arrays[f"{key}_{suffix}"] for key in ("x", "y")})
-            for suffix in suffixes
-            if _both(tree, file, arrays, suffix)
-        ]
-    words = re.split(r"[^a-z]+", file.rpartition(".")[0].lower())
-    splits = {SPLITS[word] for word in words if word in SPLITS}
-    return [_part(tree, file, splits.pop() if len(splits) == 1 else "", arrays)]
+    by_split, rest = _by_split(tree, file, arrays)
+    if by_split:
+        return [_part(tree, file, split, found, rest) for split, found in by_split.items()]
+    splits = splits_in(file.rpartition(".")[0])
+    if len(splits) > 1:
+        raise DataError(
+            f"{tree.path}: {file} speaks of {' and '.join(splits)}",
+            code="ambiguous_layout",
+            hint="call it after one split, or after none",
+            path=tree.path,
+        )
+    return [_part(tree, file, "".join(splits), arrays, ())]
 
 
-def _both(tree: Tree, file: str, arrays: Arrays, suffix: str) -> bool:
-    for key in (f"x_{suffix}", f"y_{suffix}"):
-        if key not in arrays:
-            raise _bad(tree, file, f"it has no array {key!r}; it has {', '.join(sorted(arrays))}")
-    return True
+def _by_split(tree: Tree, file: str, arrays: Arrays) -> tuple[dict[str, Arrays], tuple[str, ...]]:
+    """Return the arrays of each split where their keys tell it, and the keys that tell none."""
+    if any(key in arrays for key in _IMAGES):
+        return {}, ()
+    found: dict[str, Arrays] = {}
+    rest = []
+    for key, array in arrays.items():
+        first, last = key.partition("_"), key.rpartition("_")
+        name, split = (last[0], last[2]) if last[2].lower() in SPLITS else (first[2], first[0])
+        if not name or split.lower() not in SPLITS:
+            rest.append(key)
+            continue
+        mine = found.setdefault(SPLITS[split.lower()], {})
+        if name in mine:
+            raise _bad(tree, file, f"it has several {name!r} of {SPLITS[split.lower()]}")
+        mine[name] = array
+    return found, tuple(rest)
 
 
-def _part(tree: Tree, file: str, split: str, arrays: Arrays) -> _Part:
-    images = _pictures(tree, file, _first_of(tree, file, arrays, _IMAGES))
-    labels = _first_of(tree, file, arrays, _LABELS)
+def _part(tree: Tree, file: str, split: str, arrays: Arrays, rest: tuple[str, ...]) -> _Part:
+    image_key, label_key = _one_of(tree, file, arrays, _IMAGES), _one_of(tree, file, arrays, _LABELS)
+    images, labels = _pictures(tree, file, arrays[image_key]), arrays[label_key]
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1 or labels.dtype.kind not in "iuUS":
@@ -143,17 +175,20 @@ def _part(tree: Tree, file: str, split: str, arrays: Arrays) -> _Part:
     extra = {
         key: array
         for key, array in arrays.items()
-        if key not in (*_IMAGES, *_LABELS) and array.shape == labels.shape and array.dtype.kind in "iuUSb"
+        if key not in (image_key, label_key) and array.shape == labels.shape and array.dtype.kind in "iuUSb"
     }
-    return _Part(split, file, images, labels, extra)
+    others = tuple(key for key in arrays if key not in (image_key, label_key, *extra))
+    return _Part(split, file, images, labels, extra, (*rest, *others))
 
 
-def _first_of(tree: Tree, file: str, arrays: Arrays, keys: Sequence[str]) -> NDArray[Any]:
-    for key in keys:
-        if key in arrays:
-            return arrays[key]
-    has = ", ".join(sorted(arrays)) or "nothing"
-    raise _bad(tree, file, f"it has no array {keys[0]!r}; it has {has}")
+def _one_of(tree: Tree, file: str, arrays: Arrays, keys: Sequence[str]) -> str:
+    found = [key for key in keys if key in arrays]
+    if len(found) > 1:
+        raise _bad(tree, file, f"it has {' and '.join(map(repr, found))}; which is meant?")
+    if not found:
+        has = ", ".join(map(printable, sorted(arrays))) or "nothing"
+        raise _bad(tree, file, f"it has no array {keys[0]!r}; it has {has}")
+    return found[0]
 
 
 def _pictures(tree: Tree, file: str, images: NDArray[Any]) -> UInt8:
@@ -181,7 +216,7 @@ def _names(tree: Tree, file: str, array: NDArray[Any]) -> tuple[str, ...]:
 
 def _text(value: object) -> str:
     text = value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
-    return unicodedata.normalize("NFC", printable(text))
+    return class_name(text.strip())
 
 
 def _classes(
@@ -191,6 +226,8 @@ def _classes(
     values = [value for part in parts for value in part.labels.tolist()]
     if any(part.labels.dtype.kind in "US" for part in parts):
         texts = list(map(_text, values))
+        if "" in texts:
+            raise _bad(tree, parts[0].file, f"picture {texts.index('')} has an empty label")
         classes = names or tuple(sorted(set(texts)))
         index: Mapping[Any, int] = {name: k for k, name in enumerate(classes)}
         values = texts
@@ -219,45 +256,33 @@ def _column(parts: Sequence[_Part], key: str) -> list[str]:
     return values
 
 
+def _opened(tree: Tree, file: str) -> Tree:
+    content = tree.read(file, at_most=_MOST_BYTES)
+    if len(content) > _MOST_BYTES:
+        raise _bad(tree, file, f"it is more than {_MOST_BYTES} bytes")
+    return zip_tree(tree.path if tree.kind == "file" else tree.path / file, io.BytesIO(content), _LIMITS)
+
+
 def _arrays(tree: Tree, file: str, left: int) -> Arrays:
     """Return every array of a file, together at most `left` bytes."""
-    content = tree.read(file, at_most=_MOST_BYTES)
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = [member for member in archive.infolist() if member.filename.endswith(".npy")]
-            if len(members) > _MOST_MEMBERS:
-                raise _bad(tree, file, f"it holds {len(members)} arrays, more than {_MOST_MEMBERS}")
-            arrays: Arrays = {}
-            for member in members:
-                with archive.open(member) as stream:
-                    data = stream.read(left + 1)
-                if len(data) > left:
-                    raise _bad(tree, file, f"its arrays are more than {_MOST_BYTES} bytes")
-                left -= len(data)
-                arrays[member.filename.removesuffix(".npy")] = _array(tree, file, member.filename, data)
-            return arrays
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError) as error:
-        raise _bad(tree, file, f"it cannot be read: {error}") from error
-
-
-def _array(tree: Tree, file: str, name: str, data: bytes) -> NDArray[Any]:
-    stream = io.BytesIO(data)
-    try:
-        version = np.lib.format.read_magic(stream)
-        read = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }[version]
-        shape, fortran, dtype = read(stream, max_header_size=_MOST_HEADER)
-    except (ValueError, KeyError, TypeError) as error:
-        raise _bad(tree, file, f"{name} is no array: {error}") from error
-    if dtype.hasobject:
-        raise _bad(tree, file, f"{name} holds Python objects, which foveal never opens; save plain arrays")
-    wanted, found = math.prod(shape) * dtype.itemsize, len(data) - stream.tell()
-    if wanted != found:
-        raise _bad(tree, file, f"{name} announces {shape} of {dtype}, but {found} bytes follow")
-    flat = np.frombuffer(data, dtype=dtype, offset=stream.tell())
-    return flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
+    archive = _opened(tree, file)
+    arrays: Arrays = {}
+    for name in archive.files:
+        if not name.endswith(".npy"):
+            continue
+        try:
+            data = archive.read(name, at_most=left)
+            if len(data) > left:
+                raise _bad(tree, file, f"its arrays are more than {_MOST_BYTES} bytes")
+            left -= len(data)
+            arrays[name.removesuffix(".npy")] = read_npy(data)
+        except ImageError as error:
+            raise _bad(tree, file, f"it cannot be read: {error.message}") from error
+        except ValueError as error:
+            if isinstance(error, DataError):
+                raise
+            raise _bad(tree, file, f"{printable(name)} {error}") from error
+    return arrays
 
 
 def _bad(tree: Tree, file: str, why: str) -> DataError:
