@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from foveal import data
-from foveal.audit.class_statistics import class_statistics, shortcuts
+from foveal.audit.class_statistics import _told_apart, class_statistics, shortcuts
 from foveal.audit.glance import Glances
 from foveal.data import inventory
 
@@ -73,3 +73,10 @@ def test_a_class_without_readable_pictures_has_no_medians(tmp_path: Path) -> Non
     described = class_statistics(*looked_at(root))[1]
 
     assert (described["images"], described["splits"], described["brightness"]) == (0, {}, None)
+
+
+def test_a_rule_is_measured_on_the_other_half() -> None:
+    bins = np.arange(40)  # each picture has a value of its own: on the half that made it, any rule is perfect
+    mine, makes_rule = bins % 2 == 0, bins < 20
+
+    assert _told_apart(bins, mine, makes_rule) == 0.5
