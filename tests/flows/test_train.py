@@ -34,7 +34,7 @@ from foveal.flows._train_document import clock
 from foveal.flows.train import resume, train
 from foveal.train.recipe import Recipe
 
-RECIPE = Recipe(epochs=6, size=16, precision="fp32", threads=1)
+RECIPE = Recipe(epochs=6, size=16, precision="fp32", threads=1, baseline=False)
 
 
 def weights(run):

@@ -15,7 +15,7 @@ from foveal.core.errors import (
 from foveal.flows.train import resume, train
 from foveal.train.recipe import Recipe
 
-RECIPE = Recipe(epochs=6, size=16, precision="fp32", threads=1)
+RECIPE = Recipe(epochs=6, size=16, precision="fp32", threads=1, baseline=False)
 
 
 def test_a_run_is_the_last_from_its_start_and_no_more_once_its_data_are_refused(

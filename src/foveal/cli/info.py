@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from foveal.cli._frame import Json, Quiet, Threads, Verbose, emit
+from foveal.core import catalog
 from foveal.core.text import visible
 from foveal.core.units import show_bytes
 
@@ -65,7 +66,7 @@ def _show(console: "Console", bundle: Path, predictor: "Predictor") -> None:
         "bundle": f"{bundle}, {show_bytes(predictor.size_bytes)}",
         "digest": manifest.digest,
         "verified": f"all hashes, and its golden vectors on {predictor.session.engine}",
-        "model": f"{model.name}, {model.parameters:,} parameters, from {model.source}",
+        "model": f"{catalog.spoken(model.name)}, {model.parameters:,} parameters, from {model.source}",
         "classes": f"{len(manifest.classes)}: {names}{f' and {more} more' if more > 0 else ''}",
         "input": f"{preprocess.size} × {preprocess.size} × {preprocess.channels}, {pillow}",
         "declines": "never: no threshold could be proven"

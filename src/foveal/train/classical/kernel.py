@@ -27,7 +27,7 @@ from foveal.train.fit_plan import FitPlan
 COORDINATES = 256
 TUNING_LANDMARKS = 1000
 WIDTHS = (0.5, 1.0, 2.0)  # gamma, in units of 1 / (variance of all coordinates together)
-COSTS = (1.0, 3.0, 10.0)
+COSTS = (1.0, 3.0, 10.0, 30.0)
 _JITTER = 1e-3  # added to the kernel's diagonal of 1: keeps rounding errors from being blown up
 _BATCH = 4096
 
@@ -117,7 +117,8 @@ def _sharpness(scores: Tensor, labels: Tensor) -> float:
 
 def shape(effort: Effort) -> dict[str, Any]:
     """Return the network's own arguments."""
-    coordinates = min(COORDINATES, effort.dimensions)
+    # N images span N - 1 directions around their mean; more would hold nothing but chance.
+    coordinates = max(1, min(COORDINATES, effort.dimensions, effort.images - 1))
     return {"coordinates": coordinates, "landmarks": min(effort.landmarks, effort.images)}
 
 

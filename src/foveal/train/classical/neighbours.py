@@ -51,7 +51,8 @@ def neighbours(sample: Sample, plan: FitPlan, *, progress: Progress) -> Fit:
 
 def shape(effort: Effort) -> dict[str, Any]:
     """Return the network's own arguments."""
-    return {"coordinates": min(COORDINATES, effort.dimensions), "stored": effort.images}
+    coordinates = max(1, min(COORDINATES, effort.dimensions, effort.images - 1))
+    return {"coordinates": coordinates, "stored": effort.images}
 
 
 def work(effort: Effort) -> float:
