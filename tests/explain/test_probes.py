@@ -142,6 +142,8 @@ def test_probes_say_where_the_classes_can_be_told_apart(by_hand):
     ]
     assert found[1].accuracy == clopper_pearson(80, 80)
     assert found[1].as_json()["accuracy"]["n"] == 80
+    wrong = Labelled(test.images, np.concatenate([1 - test.labels[:10], test.labels[10:]]))
+    assert probes(by_hand, fit=fit, test=wrong)[1].accuracy == clopper_pearson(70, 80)
     with pytest.raises(UsageError, match="probes need pictures"):
         probes(by_hand, fit=fit, test=Labelled(images[:0], labels[:0]))
 
