@@ -220,9 +220,7 @@ def test_compressed_copy_is_refused(copy) -> None:
         for name, content in members.items():
             packed.writestr(name, content)
 
-    assert re.search(
-        "a zip archive of something else|a NumPy .npz archive", refusal(copy, code="not_a_bundle")
-    )
+    assert "unpacked and packed again" in refusal(copy, code="not_a_bundle")
 
 
 def test_nothing_and_folders_and_pipes_are_refused(tmp_path) -> None:

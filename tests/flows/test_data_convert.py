@@ -89,15 +89,36 @@ def test_division_is_the_one_that_training_makes(source: Path, tmp_path: Path) -
         assert found == expected
 
 
-def test_what_is_there_is_kept_unless_forced(source: Path, tmp_path: Path) -> None:
+def test_what_is_there_is_kept(source: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("years of work")
 
     with pytest.raises(WriteError, match="not empty"):
         convert(opening.open(source), tmp_path / "out", to="npz")
     assert (tmp_path / "out" / "mine.txt").is_file()
-    convert(opening.open(source), tmp_path / "out", to="npz", force=True)
-    assert not (tmp_path / "out" / "mine.txt").exists()
+    (tmp_path / "empty").mkdir()
+    assert convert(opening.open(source), tmp_path / "empty", to="npz")["images"] == 24
+
+
+def test_pictures_of_one_name_and_two_suffixes_stay_pictures(tmp_path: Path) -> None:
+    for place, suffix in (("a", "jpg"), ("b", "png")):
+        for name in ("cat", "dog"):
+            (tmp_path / "in" / name / place).mkdir(parents=True)
+            for i in range(3):
+                picture = Image.new("RGB", (9, 7), (20 * i, len(name) * 9, ord(place)))
+                picture.save(tmp_path / "in" / name / place / f"{i}.{suffix}")
+
+    convert(opening.open(tmp_path / "in"), tmp_path / "out", to="image_folder")
+
+    assert len(opening.open(tmp_path / "out")) == 12
+
+
+@pytest.mark.parametrize("name", ["Thumbs.db", "__MACOSX", "train", "groups.csv", ".hidden", "a/b"])
+def test_a_class_that_would_be_read_as_something_else_is_refused(tmp_path: Path, name: str) -> None:
+    np.savez(tmp_path / "odd.npz", images=np.zeros((2, 4, 4), np.uint8), labels=np.array([name, "c"]))
+
+    with pytest.raises(DataError, match="cannot be the name of a folder"):
+        convert(opening.open(tmp_path / "odd.npz"), tmp_path / "x", to="image_folder")
 
 
 def test_nothing_is_left_behind_by_a_conversion_that_fails(tmp_path: Path) -> None:
@@ -116,6 +137,3 @@ def test_places_and_names_that_cannot_be_are_refused(source: Path, tmp_path: Pat
         convert(dataset, source / "inside", to="npz")
     with pytest.raises(UnknownNameError, match="layouts to write has no 'zip'"):
         convert(dataset, tmp_path / "x", to="zip")
-    np.savez(tmp_path / "odd.npz", images=np.zeros((2, 4, 4), np.uint8), labels=np.array(["a/b", "c"]))
-    with pytest.raises(DataError, match="cannot be the name of a folder"):
-        convert(opening.open(tmp_path / "odd.npz"), tmp_path / "x", to="image_folder")

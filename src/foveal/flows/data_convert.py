@@ -20,9 +20,12 @@ from foveal.core.progress import Progress, silent
 from foveal.data import inventory as inventories
 from foveal.data import split as splits
 from foveal.data.dataset import Dataset, Picture
+from foveal.data.formats._groups import GROUPS
+from foveal.data.formats._splits import SPLITS
 from foveal.data.pictures import RawPicture
 from foveal.data.sizing import suggest_channels
 from foveal.data.suffixes import is_picture
+from foveal.data.tree import is_clutter
 
 SCHEMA = "foveal.data/1"
 _SPLIT_OF_ROLE = {"fit": "train", "calib": "val", "test": "test"}
@@ -46,7 +49,6 @@ def convert(
     *,
     to: str,
     split_seed: int | None = None,
-    force: bool = False,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Write a data set in another layout, whole or not at all, and return the `foveal.data/1` document.
@@ -58,7 +60,6 @@ def convert(
         folder: New, or empty.
         to: `image_folder`, `csv_manifest` or `npz`.
         split_seed: Write the train, val and test of a training with this seed; None: the splits there are.
-        force: Replace what is in the folder.
         progress: Told a few times a second.
 
     Raises:
@@ -74,8 +75,8 @@ def convert(
     if to not in writers:
         raise UnknownNameError("layouts to write", to, writers)
     runs.keep_apart(folder, dataset.path)
-    if files.is_there(folder) and (not folder.is_dir() or any(folder.iterdir())) and not force:
-        raise WriteError(f"{folder} is not empty", hint="choose another folder, or --force", path=folder)
+    if files.is_there(folder) and (not folder.is_dir() or any(folder.iterdir())):
+        raise WriteError(f"{folder} is not empty", hint="choose another folder", path=folder)
     if split_seed is not None:
         dataset = _divided(dataset, split_seed, progress)
     rows = list(_rows(dataset))
@@ -85,8 +86,7 @@ def convert(
             fresh = Path(temporary) / "data"
             fresh.mkdir()
             left_out = writers[to](dataset, rows, fresh, progress)
-            files.remove(folder)
-            fresh.rename(folder)
+            fresh.replace(folder)  # an empty folder; anything else was refused
     except OSError as error:
         if isinstance(error, WriteError | ImageError):
             raise
@@ -125,9 +125,9 @@ def _rows(dataset: Dataset) -> Iterator[_Row]:
         split, label = dataset.splits[index], dataset.classes[dataset.labels[index]]
         stem, suffix = _stem(source), _suffix(source)
         name = f"{stem}{suffix}"
-        if (split, label, name.lower()) in taken:
+        if (split, label, stem.lower()) in taken:  # also not beside another suffix: it would be a mask
             name = f"{stem}-{index}{suffix}"
-        taken.add((split, label, name.lower()))
+        taken.add((split, label, stem.lower()))
         group = "" if dataset.groups is None else dataset.groups[index]
         yield _Row(index, name, split, label, group.removeprefix("group ") if group[:6] == "group " else "")
 
@@ -147,8 +147,14 @@ def _suffix(source: str) -> str:
 def _image_folder(
     dataset: Dataset, rows: Sequence[_Row], folder: Path, progress: Progress
 ) -> list[tuple[str, ImageError]]:
+    known = (*SPLITS, GROUPS)  # these would be read as something else
     odd = [
-        name for name in dataset.classes if _NO_FOLDER.search(name) or len(name.encode()) > files.NAME_BYTES
+        name
+        for name in dataset.classes
+        if _NO_FOLDER.search(name)
+        or is_clutter(name)
+        or name.lower() in known
+        or len(name.encode()) > files.NAME_BYTES
     ]
     if odd:
         raise DataError(

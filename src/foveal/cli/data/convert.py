@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from foveal.cli._frame import Force, Group, Json, Quiet, Seed, Verbose, emit
+from foveal.cli._frame import Group, Json, Quiet, Seed, Verbose, emit
 from foveal.cli._progress import progress
 from foveal.core.text import visible
 
@@ -23,7 +23,6 @@ def convert(
         bool, typer.Option("--split", help="Write the train, val and test that training would make.")
     ] = False,
     seed: Seed = 0,
-    force: Force = False,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -34,9 +33,7 @@ def convert(
 
     dataset = opening.open(data, layout, group)
     with progress(quiet=quiet) as tell:
-        document = flow.convert(
-            dataset, folder, to=to, split_seed=seed if split else None, force=force, progress=tell
-        )
+        document = flow.convert(dataset, folder, to=to, split_seed=seed if split else None, progress=tell)
     emit(document, as_json=as_json, human=lambda console: _show(console, document))
 
 
