@@ -1,9 +1,10 @@
 """Does a convolutional network beat a support vector machine? The literature's experiment, in one command.
 
-    python examples/cnn_versus_svm.py DATA --time 15m
+    python examples/cnn_versus_svm.py OUT                                   handwritten digits, a minute
+    python examples/cnn_versus_svm.py OUT --data DATA --time 15m --images 250 1000 4000 16000
 
-trains each model of `--models` with all the data within the same time, and again on fewer and fewer
-pictures; then compares the sealed files on the same test pictures: accuracy with an exact paired test,
+trains each model of `--models` with all the data, within the same time where `--time` is given, and again on
+fewer pictures; then compares the sealed files on the same test pictures: accuracy with an exact paired test,
 generalization (how far the accuracy on the training pictures is above that on new ones), robustness, parts
 against arrangement, speed and size. It ends with a page of pictures and charts, OUT/comparison.html, and with
 OUT/comparison.json. Run it again, and it goes on where it was stopped.
@@ -23,37 +24,47 @@ from foveal.evaluate.answers import answers
 from foveal.evaluate.held_out import HeldOut
 from foveal.flows.compare import compare, write_page
 from foveal.flows.data_efficiency import data_efficiency
+from foveal.flows.data_get import get
 from foveal.flows.train import resume, train
 from foveal.metrics.accuracy import accuracy
 from foveal.report import comparison_words, words
+from foveal.train.fitting import is_baseline
 from foveal.train.recipe import Recipe
 
 
 def main() -> None:
     arguments = parse()
-    recipe = Recipe(time_seconds=units.seconds(arguments.time), size=arguments.size)
-    runs = [
-        trained(arguments.data, recipe.changed(model=name), arguments.out / name) for name in arguments.models
-    ]
-    points = data_efficiency(runs, arguments.data, arguments.images, folder=arguments.out / "curve")
-    compared = compare(runs, arguments.data).with_curve(points)
-    write_page(compared, arguments.out / "comparison.html")
-    learned = {run.name: on_training_pictures(run, arguments.data) for run in runs}
+    out: Path = arguments.out
+    data = arguments.data or Path(get("digits", out / "digits")["out"])
+    recipes = [recipe_of(name, arguments) for name in arguments.models]
+    runs = [trained(data, recipe, out / str(recipe.model)) for recipe in recipes]
+    points = data_efficiency(runs, data, arguments.images, folder=out / "curve")
+    compared = compare(runs, data).with_curve(points)
+    write_page(compared, out / "comparison.html")
+    learned = {run.name: on_training_pictures(run, data) for run in runs}
     told = {**compared.document, "on_training_images": {name: m.as_json() for name, m in learned.items()}}
-    files.write_json(arguments.out / "comparison.json", told)
+    files.write_json(out / "comparison.json", told)
     show(compared.document, learned)
-    print(f"\npage: {arguments.out / 'comparison.html'}")
+    print(f"\npage: {out / 'comparison.html'}")
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("data", type=Path, help="anything foveal check recognizes")
-    parser.add_argument("--models", nargs="+", default=["nano", "svm-hog", "svm-pixels"])
-    parser.add_argument("--time", default="15m", help="for each training with all the data")
+    parser.add_argument("out", type=Path, help="folder to write")
+    parser.add_argument("--data", type=Path, help="anything foveal check recognizes; default digits")
+    parser.add_argument("--models", nargs="+", default=["nano", "svm-hog"])
+    parser.add_argument("--time", help="for each training with all the data; default a few passes")
     parser.add_argument("--size", type=int, help="side of the input in pixels; default from the data")
-    parser.add_argument("--images", nargs="+", type=int, default=[250, 1000, 4000, 16000])
-    parser.add_argument("--out", type=Path, default=Path("cnn-versus-svm"))
+    parser.add_argument("--images", nargs="+", type=int, default=[200])
     return parser.parse_args()
+
+
+def recipe_of(model: str, arguments: argparse.Namespace) -> Recipe:
+    """Return what a model is trained with: the same time for all, or a few passes for a network."""
+    recipe = Recipe(model=model, size=arguments.size, baseline=False)
+    if arguments.time is not None:
+        return recipe.changed(time_seconds=units.seconds(arguments.time))
+    return recipe if is_baseline(str(recipe.model)) else recipe.changed(epochs=8)
 
 
 def trained(data: Path, recipe: Recipe, run: Path) -> Path:
