@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from foveal.core.errors import DataError
 from foveal.flows._steps import Steps, Stopwatch, digest
 
 
@@ -38,11 +39,15 @@ def test_it_is_done_again_when_its_file_is_gone_or_changed(carry_out, tmp_path, 
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"one": {"nothing": 1}}', '{"one": 3}'])
-def test_a_damaged_record_means_that_nothing_was_done(carry_out, tmp_path, text):
+def test_a_damaged_record_is_an_error_and_nothing_is_done_over_it(carry_out, tmp_path, text):
     (tmp_path / "steps.json").write_text(text)
 
-    assert not carry_out({})
-    assert carry_out({})
+    with pytest.raises(DataError, match="is damaged") as caught:
+        carry_out({})
+
+    assert caught.value.code == "bad_steps"
+    assert not (tmp_path / "file").exists()
+    assert (tmp_path / "steps.json").read_text() == text
 
 
 def test_work_that_fails_is_not_written_down(tmp_path):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from foveal.core import files
+from foveal.core.errors import DataError
 from foveal.core.progress import Progress
 
 _BLOCK = 1 << 20
@@ -40,11 +41,18 @@ class Steps:
         self._done: dict[str, Step] = {}
         self.kept: set[str] = set()
         """Names of the steps that were not done again."""
+        if not self._path.is_file():  # none yet
+            return
         try:
             rows = json.loads(self._path.read_text(encoding="utf-8"))
             self._done = {key: Step(**row) for key, row in rows.items()}
-        except (OSError, ValueError, TypeError, AttributeError):
-            pass  # none yet, or not readable: everything is done again
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise DataError(
+                f"{self._path} is damaged: {error}",
+                code="bad_steps",
+                hint="--force builds anew in this folder; another --out keeps both",
+                path=self._path,
+            ) from error
 
     def __getitem__(self, name: str) -> Step:
         """Return a finished step."""

@@ -78,7 +78,8 @@ def build(
         The `foveal.build/1` document, which is also in `build.json`.
 
     Raises:
-        DataError: The data would spoil the result, or changed since the folder was begun (`data_changed`).
+        DataError: The data would spoil the result, or changed since the folder was begun (`data_changed`); or
+            the record of its steps is damaged (`bad_steps`).
         UsageError: The folder was begun with other options (`other_build`).
         TemporaryError: Another process is building there.
         WriteError: The folder cannot be written, holds something else, or lies in the data.

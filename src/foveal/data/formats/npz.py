@@ -1,7 +1,7 @@
 """NumPy archives: `images` (N, H, W[, C]) uint8 and `labels`, one file for each split or one for all.
 
 Also what Keras calls `x_train`, `y_train`, `x_test`, `y_test`, and others `train_images`, `train_labels`. An
-archive is a zip and is read as any other is; arrays of Python objects are refused: their bytes are a pickle.
+archive is a zip and is read as any other is; arrays of Python objects are refused.
 """
 
 import io
