@@ -62,7 +62,7 @@ def test_what_is_downloaded_is_read_as_it_is(served: tuple[Path, str], tmp_path:
     assert get("fashion-mnist", tmp_path / "out", source=address)["ok"], "it is not fetched twice"
 
 
-@pytest.mark.parametrize("bad", [gzip.compress(b"something else"), b"no gzip at all", b""])
+@pytest.mark.parametrize("bad", [gzip.compress(b"something else", mtime=0), b"no gzip at all", b""])
 def test_what_is_something_else_is_refused_and_nothing_stays(
     served: tuple[Path, str], tmp_path: Path, bad: bytes
 ) -> None:
