@@ -99,7 +99,7 @@ def show(document: words.Document, learned: dict[str, Measured]) -> None:
             print(f"    {one['view']}, {one['blocks']} blocks a side: {words.measured(one['accuracy'])}")
     print()
     for pair in document["pairs"]:
-        print(comparison_words.pair_sentence(pair))
+        print(comparison_words.pair_sentence(pair), comparison_words.speed_sentence(pair))
     for sentence in comparison_words.curve_sentences(document):
         print(sentence)
 

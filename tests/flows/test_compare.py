@@ -58,8 +58,20 @@ def test_pair_is_tested_on_the_answers_to_the_same_pictures(found, trained, riva
     [pair] = found.document["pairs"]
 
     assert (pair["only_a"], pair["only_b"]) == (expected.only_a, expected.only_b)
+
     assert pair["p_value"] == pair["p_adjusted"] == expected.p_value
     assert (pair["a"], pair["b"]) == tuple(row["name"] for row in found.document["models"])
+
+
+def test_the_slower_one_of_a_pair_is_the_one_with_the_longer_time(found) -> None:
+    [pair] = found.document["pairs"]
+    times = {row["name"]: row["latency_ms"] for row in found.document["models"]}
+    slower, longer = pair["latency"]["slower"], pair["latency"]["longer"]
+    faster = next(name for name in times if name != slower)
+
+    assert times[slower] >= times[faster]
+    assert 1 + longer["value"] == pytest.approx(times[slower] / times[faster], rel=0.2)
+    assert longer["real"] == (longer["low"] > 0 and longer["value"] > longer["noise_share"])
 
 
 def test_pictures_where_they_differ_are_shown_with_what_was_answered(found) -> None:

@@ -7,7 +7,7 @@ from foveal.audit.class_statistics import Shortcut
 from foveal.audit.near_duplicates import Cluster
 from foveal.audit.outliers import Outlier
 from foveal.core.types import Finding
-from foveal.data.checks._words import EXAMPLES, counted, listed
+from foveal.core.wording import EXAMPLES, counted, listed
 from foveal.data.dataset import Dataset
 
 _SHOWN = 4  # members of a cluster that are named

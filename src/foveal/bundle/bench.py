@@ -3,12 +3,8 @@
 What is timed is `Predictor.run`, the call that serves. See docs/decisions/0015-bench.md.
 """
 
-import gc
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +15,7 @@ from foveal.bundle.footprint import Footprint, footprint
 from foveal.bundle.predictor import Predictor
 from foveal.bundle.session import UInt8
 from foveal.bundle.timing import Difference, Times
-from foveal.core import random
+from foveal.bundle.turns import Lane, take_turns
 from foveal.core.errors import FovealError
 from foveal.core.progress import Progress, silent
 from foveal.core.types import Measured
@@ -28,10 +24,6 @@ from foveal.metrics.clopper_pearson import clopper_pearson
 REFERENCE = "onnxruntime"  # with one thread and one picture a call: what the others are compared with
 PRECISION = "fp32"
 MOST_FLIPS = 0.005
-_ROUNDS = 30  # aimed at; a round of heavy candidates takes what it takes
-_MOST_ROUNDS = 120
-_MOST_CALLS = 200  # of one candidate in one round
-_WARM_SECONDS = 0.02
 _LEAST_COMPARED = 32
 _INPUTS = 8  # different batches that a candidate is given in turn
 
@@ -126,8 +118,7 @@ class Bench:
         skipped: Engines that do not run the bundle here, and why.
         choices: One for each size of batch for which some candidate may be chosen.
         rounds: In which every candidate was timed under both its names.
-        processor_share: Processor time over wall time while one thread ran, median; None: not measured. Below
-            1, other work was on the same processors.
+        processor_share: As in `Turns`.
     """
 
     rows: tuple[Row, ...] = field(repr=False)
@@ -159,57 +150,43 @@ def bench(
     """
     reference = Predictor.open(bundle, engine=REFERENCE, threads=1)
     lanes, skipped = _lanes(bundle, wish, images)
-    calls = _warm_up(lanes, wish, progress)
-    rounds = _rounds(lanes, calls, wish, progress)
-    truth, compared = _reference_labels(reference, images, lanes, rounds, wish)
+    turns = take_turns(list(lanes.values()), seconds=wish.seconds, seed=wish.seed, progress=progress)
+    times = dict(zip(lanes, turns.times, strict=True))
+    truth, compared = _reference_labels(reference, images, times, seconds=wish.seconds)
     rows = []
-    for done, lane in enumerate(lanes):
+    for done, (candidate, lane) in enumerate(lanes.items()):
         progress("memory and answers", done, len(lanes))
-        candidate = lane.candidate
         taken = footprint(bundle, engine=candidate.engine, threads=candidate.threads, batch=candidate.batch)
         flips = _flips(lane.first, compared, truth, batch=candidate.batch)
         version = lane.first.session.engine
-        rows.append(Row(candidate, version, rounds.times[done], taken, flips, available_bytes))
+        rows.append(Row(candidate, version, times[candidate], taken, flips, available_bytes))
     progress("memory and answers", len(lanes), len(lanes))
     choices = [_choice(rows, batch) for batch in wish.batches]
     found = tuple(choice for choice in choices if choice is not None)
-    return Bench(tuple(rows), tuple(skipped), found, rounds.count, rounds.processor_share)
+    return Bench(tuple(rows), tuple(skipped), found, turns.rounds, turns.processor_share)
 
 
-@dataclass(frozen=True)
-class _Lane:
-    """A candidate with the two predictors that are its names, and the batches it is given."""
-
-    candidate: Candidate
-    first: Predictor
-    twin: Predictor
-    inputs: tuple[UInt8, ...]
-
-
-@dataclass(frozen=True)
-class _Rounds:
-    times: tuple[Times, ...]
-    count: int
-    processor_share: float | None
-
-
-def _lanes(bundle: Path, wish: Wish, images: UInt8) -> tuple[list[_Lane], list[tuple[str, FovealError]]]:
-    lanes: list[_Lane] = []
+def _lanes(
+    bundle: Path, wish: Wish, images: UInt8
+) -> tuple[dict[Candidate, Lane], list[tuple[str, FovealError]]]:
+    """Return what can be timed, and the engines that do not run the bundle."""
+    lanes = {}
     skipped = []
     inputs = {batch: _inputs(images, batch) for batch in wish.batches}
     for engine in wish.engines:
+        found = {}
         try:
             for threads in wish.threads:
                 first, twin = (Predictor.open(bundle, engine=engine, threads=threads) for _ in range(2))
-                lanes += [
-                    _Lane(Candidate(engine, threads, batch), first, twin, inputs[batch])
-                    for batch in wish.batches
-                ]
+                for batch in wish.batches:
+                    found[Candidate(engine, threads, batch)] = Lane(first, twin, threads, inputs[batch])
         except FovealError as error:
             if engine == REFERENCE:
                 raise
             skipped.append((engine, error))
-    return [lane for lane in lanes if lane.candidate.engine not in dict(skipped)], skipped
+        else:
+            lanes.update(found)
+    return lanes, skipped
 
 
 def _inputs(images: UInt8, batch: int) -> tuple[UInt8, ...]:
@@ -220,97 +197,12 @@ def _inputs(images: UInt8, batch: int) -> tuple[UInt8, ...]:
     )
 
 
-def _warm_up(lanes: Sequence[_Lane], wish: Wish, progress: Progress) -> list[int]:
-    """Run every candidate until its time is steady; return how many of its calls fill its part of a round."""
-    part = wish.seconds / (2 * len(lanes) * _ROUNDS)
-    calls = []
-    for done, lane in enumerate(lanes):
-        progress("warming engines", done, len(lanes))
-        call = _warm(lane, until=time.monotonic() + wish.seconds / len(lanes))
-        calls.append(_fitting(part, call))
-    progress("warming engines", len(lanes), len(lanes))
-    return calls
-
-
-def _warm(lane: _Lane, *, until: float) -> float:
-    """Return the seconds of a call once they no longer change; of a busy machine, when the time is up."""
-    for predictor in (lane.twin, lane.first):
-        predictor.run(lane.inputs[0])  # the first call takes the memory
-    medians = [float(np.median(_block(lane.first, lane.inputs, 1)))]
-    while not timing.steady(medians) and time.monotonic() < until:
-        count = _fitting(_WARM_SECONDS, medians[-1])
-        _block(lane.twin, lane.inputs, count)
-        medians.append(float(np.median(_block(lane.first, lane.inputs, count))))
-    return medians[-1]
-
-
-def _fitting(seconds: float, call: float) -> int:
-    """Return how many calls fill a time."""
-    return max(1, min(_MOST_CALLS, int(seconds / call)))
-
-
-def _rounds(lanes: Sequence[_Lane], calls: Sequence[int], wish: Wish, progress: Progress) -> _Rounds:
-    """Let all candidates take turns, each time in another order, until the time is used."""
-    turns = list(product(range(len(lanes)), ("first", "twin")))
-    seconds: dict[tuple[int, str], list[NDArray[np.float64]]] = {turn: [] for turn in turns}
-    shares: list[float] = []
-    started, count = time.monotonic(), 0
-    with _without_collector():
-        while count < timing.LEAST_ROUNDS or (
-            count < _MOST_ROUNDS and time.monotonic() - started < wish.seconds
-        ):
-            for place in random.stream(wish.seed, "bench", count).permutation(len(turns)):
-                index, name = turns[place]
-                lane = lanes[index]
-                predictor = lane.first if name == "first" else lane.twin
-                before = time.process_time()
-                times = _block(predictor, lane.inputs, calls[index])
-                if lane.candidate.threads == 1:
-                    shares.append((time.process_time() - before) / times.sum())
-                seconds[index, name].append(times)
-            count += 1
-            used = min(1.0, (time.monotonic() - started) / wish.seconds)
-            progress("timing", round(100 * used), 100, f"{count} rounds")
-    progress("timing", 100, 100, f"{count} rounds")
-    times_of = tuple(
-        Times(np.stack(seconds[index, "first"]), np.stack(seconds[index, "twin"]))
-        for index in range(len(lanes))
-    )
-    return _Rounds(times_of, count, min(1.0, float(np.median(shares))) if shares else None)
-
-
-def _block(predictor: Predictor, inputs: Sequence[UInt8], count: int) -> NDArray[np.float64]:
-    """Return the seconds of `count` calls, float64 (count,)."""
-    found = np.empty(count, np.int64)
-    for call in range(count):
-        images = inputs[call % len(inputs)]
-        start = time.perf_counter_ns()
-        predictor.run(images)
-        found[call] = time.perf_counter_ns() - start
-    return np.maximum(found, 1) / 1e9
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Keep Python's garbage collector, which stops everything at moments of its own, out of the times."""
-    was_on = gc.isenabled()
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
 def _reference_labels(
-    reference: Predictor, images: UInt8, lanes: Sequence[_Lane], rounds: _Rounds, wish: Wish
+    reference: Predictor, images: UInt8, times: Mapping[Candidate, Times], *, seconds: float
 ) -> tuple[NDArray[np.int64], UInt8]:
-    """Return the reference's labels, and the pictures they are of: as many as the time of timing allows."""
-    each = sum(
-        times.p50().value / lane.candidate.batch for lane, times in zip(lanes, rounds.times, strict=True)
-    )
-    compared = images[: max(_LEAST_COMPARED, int(wish.seconds / each))]
+    """Return the reference's labels, and the pictures they are of: as many as so much time allows."""
+    each = sum(found.p50().value / candidate.batch for candidate, found in times.items())
+    compared = images[: max(_LEAST_COMPARED, int(seconds / each))]
     labels = [int(reference.run(image[None]).probabilities.argmax()) for image in compared]
     return np.array(labels, dtype=np.int64), compared
 

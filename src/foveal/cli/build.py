@@ -7,8 +7,19 @@ import typer
 
 from foveal.cli._frame import Device, Force, Group, Json, Quiet, Strict, Threads, Verbose, emit
 from foveal.cli._progress import progress
+from foveal.cli._recipe import (
+    Baseline,
+    Data,
+    Epochs,
+    Images,
+    Model,
+    RecipeFile,
+    Seed,
+    Size,
+    Time,
+    recipe_of,
+)
 from foveal.core import units
-from foveal.core.errors import UsageError
 from foveal.core.extras import need
 from foveal.core.text import visible
 
@@ -17,19 +28,16 @@ if TYPE_CHECKING:
 
 
 def build(
-    data: Annotated[
-        Path, typer.Argument(readable=False, help="Folder, zip, tar or IDX files; see foveal check.")
-    ],
-    model: Annotated[str | None, typer.Option(help="A name from foveal models; default nano.")] = None,
-    recipe: Annotated[Path | None, typer.Option(help="TOML file; options below override it.")] = None,
-    size: Annotated[int | None, typer.Option(help="Side of the input in pixels.")] = None,
-    images: Annotated[
-        int | None, typer.Option(min=2, help="Learn from so many of the training images; default all.")
-    ] = None,
+    data: Data,
+    model: Model = None,
+    recipe: RecipeFile = None,
+    size: Size = None,
+    images: Images = None,
     group: Group = None,
-    epochs: Annotated[float | None, typer.Option(help="Passes over the training images.")] = None,
-    time: Annotated[str | None, typer.Option(help="Budget of the training, such as 90s or 5m.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Every random choice follows from it.")] = None,
+    epochs: Epochs = None,
+    time: Time = None,
+    baseline: Baseline = None,
+    seed: Seed = None,
     device: Device = "auto",
     threads: Threads = None,
     out: Annotated[
@@ -44,20 +52,18 @@ def build(
     """Check, train, calibrate, export, evaluate and bench; the same line again goes on where it stopped."""
     need("train")
     from foveal.flows.build import build as flow
-    from foveal.train.recipe import Recipe, read_recipe
 
-    if time is not None and epochs is not None:
-        raise UsageError("--time and --epochs are two lengths; give one")
-    chosen = (read_recipe(recipe) if recipe else Recipe()).changed(
-        model=model,
-        size=size,
-        images=images,
-        group=group,
-        epochs=epochs,
-        time_seconds=None if time is None else units.seconds(time),
-        seed=seed,
-        threads=threads,
-    )
+    wishes = {
+        "model": model,
+        "size": size,
+        "images": images,
+        "group": group,
+        "epochs": epochs,
+        "baseline": baseline,
+        "seed": seed,
+        "threads": threads,
+    }
+    chosen = recipe_of(recipe, wishes, time=time)
     with progress(quiet=quiet) as tell:
         document = flow(data, recipe=chosen, out=out, strict=strict, force=force, progress=tell)
     emit(

@@ -14,6 +14,7 @@ from foveal.core.errors import UsageError
 from foveal.core.extras import need
 from foveal.core.progress import Progress
 from foveal.core.text import visible
+from foveal.core.wording import counted
 
 
 def compare(
@@ -100,10 +101,10 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 def _show(console: Console, document: dict[str, Any], page: Path | None) -> None:
     from foveal.report import words
-    from foveal.report.comparison_words import curve_sentences, not_shown, pair_sentence
+    from foveal.report.comparison_words import curve_sentences, not_shown, pair_sentence, speed_sentence
 
     console.print(
-        f"on {words.count(document['images'], 'image')} of {document['data']} ({document['split']})",
+        f"on {counted(document['images'], 'image')} of {document['data']} ({document['split']})",
         markup=False,
     )
     table = Table("", "accuracy", "95 % interval", "worst class", "latency", "size", box=None)
@@ -119,7 +120,7 @@ def _show(console: Console, document: dict[str, Any], page: Path | None) -> None
         )
     console.print(table, markup=False)
     for pair in document["pairs"]:
-        console.print(visible(pair_sentence(pair)), markup=False)
+        console.print(visible(f"{pair_sentence(pair)} {speed_sentence(pair)}"), markup=False)
     for sentence in (*curve_sentences(document), *not_shown(document)):
         console.print(visible(sentence), markup=False)
     if page is not None:

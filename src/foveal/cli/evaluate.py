@@ -10,6 +10,7 @@ from foveal.cli._frame import Device, Force, Group, Json, Quiet, Seed, Threads, 
 from foveal.cli._progress import progress
 from foveal.core.extras import need
 from foveal.core.text import visible
+from foveal.core.wording import counted
 
 if TYPE_CHECKING:
     from foveal.evaluate.document import Report
@@ -72,7 +73,7 @@ def _show(console: Console, found: "Report", page: Path | None) -> None:
 
     line("measured", f"{document['bundle']}, {rate:,.0f} images/s")
     how = _UNSEEN["calibration" if found.split == "calib" else document["provenance"]["unseen"]]
-    line("on", f"{words.count(found.images, 'image')} ({found.split}; {how})")
+    line("on", f"{counted(found.images, 'image')} ({found.split}; {how})")
     line("accuracy", words.measured(metrics["accuracy"]))
     line("balanced", words.measured(metrics["intervals"]["balanced_accuracy"]))
     line("worst class", f"{worst['class']}: {words.percent(worst['value'])} ({words.lowest(worst)})")

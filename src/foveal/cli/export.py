@@ -10,6 +10,7 @@ from foveal.cli._progress import progress
 from foveal.core import units
 from foveal.core.extras import need
 from foveal.core.text import visible
+from foveal.core.wording import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,7 +53,7 @@ def _show(console: "Console", document: dict[str, Any]) -> None:
         console.print(f"{title:<10}{visible(text)}", markup=False)
 
     parity = document["parity"]
-    line("compared", f"{words.count(parity['images'], 'image')} of calibration and test, file and network")
+    line("compared", f"{counted(parity['images'], 'image')} of calibration and test, file and network")
     line("largest", f"difference of a probability {parity['max_abs_difference']:.2g}")
     line("changed", f"answers: {words.measured(parity['decision_flips'])}")
     if document["bundle"] is None:

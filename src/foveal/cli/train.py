@@ -7,33 +7,37 @@ import typer
 
 from foveal.cli._frame import Device, Force, Group, Json, Out, Quiet, Strict, Threads, Verbose, emit, speaks
 from foveal.cli._progress import progress
+from foveal.cli._recipe import (
+    Baseline,
+    Data,
+    Epochs,
+    Images,
+    Model,
+    RecipeFile,
+    Seed,
+    Size,
+    Time,
+    recipe_of,
+)
 from foveal.cli._trained import show
-from foveal.core import units
 from foveal.core.errors import UsageError
 from foveal.core.extras import need
 
 
 def train(
-    data: Annotated[
-        Path, typer.Argument(readable=False, help="Folder, zip, tar or IDX files; see foveal check.")
-    ],
-    model: Annotated[str | None, typer.Option(help="A name from foveal models; default nano.")] = None,
-    recipe: Annotated[Path | None, typer.Option(help="TOML file; options below override it.")] = None,
-    size: Annotated[int | None, typer.Option(help="Side of the input in pixels.")] = None,
-    images: Annotated[
-        int | None, typer.Option(min=2, help="Learn from so many of the training images; default all.")
-    ] = None,
-    epochs: Annotated[float | None, typer.Option(help="Passes over the training images.")] = None,
-    time: Annotated[str | None, typer.Option(help="Budget for everything, such as 90s or 5m.")] = None,
-    baseline: Annotated[
-        bool | None,
-        typer.Option("--baseline/--no-baseline", help="Measure a cheap baseline beside a network."),
-    ] = None,
+    data: Data,
+    model: Model = None,
+    recipe: RecipeFile = None,
+    size: Size = None,
+    images: Images = None,
+    epochs: Epochs = None,
+    time: Time = None,
+    baseline: Baseline = None,
     resume: Annotated[
         Path | None, typer.Option(help="Go on with this run folder; with --force also elsewhere.")
     ] = None,
     group: Group = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Every random choice follows from it.")] = None,
+    seed: Seed = None,
     device: Device = "auto",
     threads: Threads = None,
     out: Out = None,
@@ -47,26 +51,22 @@ def train(
     need("train")
     from foveal.flows.train import resume as resume_flow
     from foveal.flows.train import train as train_flow
-    from foveal.train.recipe import Recipe, read_recipe
 
-    if time is not None and epochs is not None:
-        raise UsageError("--time and --epochs are two lengths; give one")
     wishes = {
         "model": model,
         "size": size,
         "images": images,
         "group": group,
         "epochs": epochs,
-        "time_seconds": None if time is None else units.seconds(time),
         "seed": seed,
         "baseline": baseline,
     }
-    if resume is not None and (strict or any(v is not None for v in (*wishes.values(), recipe, out))):
+    if resume is not None and (strict or any(v is not None for v in (*wishes.values(), time, recipe, out))):
         raise UsageError(
             "--resume goes on with the recipe of its run; of the options only --threads may change",
             hint=f"foveal train {data} --resume {resume}",
         )
-    chosen = (read_recipe(recipe) if recipe else Recipe()).changed(**wishes, threads=threads)
+    chosen = recipe_of(recipe, {**wishes, "threads": threads}, time=time)
     with progress(quiet=quiet or not speaks()) as report:
         if resume is not None:
             result = resume_flow(resume, data, threads=threads, force=force, progress=report)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from foveal.core import limits, machine
-from foveal.report.words import count
+from foveal.core.wording import counted
 
 _BUSY_LOAD = 0.5  # processes that wait for a processor, per processor, before we begin
 _STOLEN = 0.01
@@ -92,7 +92,7 @@ def busy(
     """
     said = []
     if found.load is not None and found.load > _BUSY_LOAD * found.cores_usable:
-        processors = count(found.cores_usable, "processor")
+        processors = counted(found.cores_usable, "processor")
         said.append(f"other work runs on this machine: load {found.load:g} on {processors}")
     share = stolen_share(*ticks)
     if share is not None and share > _STOLEN:

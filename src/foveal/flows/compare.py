@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.bundle import timing
 from foveal.bundle.predictor import Predictor
+from foveal.bundle.timing import Times
+from foveal.bundle.turns import Lane, take_turns
 from foveal.core import files, machine
 from foveal.core.errors import ImageError
 from foveal.core.parallel import in_order
@@ -18,7 +21,6 @@ from foveal.data import opening
 from foveal.data.dataset import UInt8
 from foveal.data.sizing import evenly_spaced
 from foveal.evaluate.held_out import HeldOut, readable
-from foveal.evaluate.latency import Latency, latencies
 from foveal.evaluate.paired import Pair, independent, paired
 from foveal.evaluate.robustness import MOST_IMAGES, robustness
 from foveal.evaluate.structure import structure
@@ -30,6 +32,7 @@ from foveal.metrics.worst_class import worst_class
 
 SCHEMA = "foveal.compare/1"
 _SHOWN = 12  # pictures for each side of a pair
+_SECONDS = 1.0  # for timing all of them, and at most as much for warming up
 
 
 @dataclass(frozen=True)
@@ -82,9 +85,9 @@ def compare(
     first = found[0].held_out
     counted = independent(first.units, len(first), seed=seed)
     pairs = paired([one.right[counted] for one in found])
-    timed = _latencies(found, threads=threads, progress=progress)
+    times = _times(found, seed=seed, threads=threads, progress=progress)
     disturbed = _disturbed(found, seed=seed, threads=threads, progress=progress)
-    rows = [_row(one, time, extra) for one, time, extra in zip(found, timed, disturbed, strict=True)]
+    rows = [_row(one, taken, extra) for one, taken, extra in zip(found, times, disturbed, strict=True)]
     shown = [row for pair in pairs for row in _disagreements(found, pair, counted, seed=seed)]
     document = {
         "schema": SCHEMA,
@@ -95,7 +98,7 @@ def compare(
         "independent_images": len(counted),
         "classes": [found[0].predictor.classes[k] for k in np.unique(first.labels)],
         "models": rows,
-        "pairs": [_pair(pair, found) for pair in pairs],
+        "pairs": [_pair(pair, found, times) for pair in pairs],
         "disagreements": shown,
         "curve": [],
         "unreadable": unreadable,
@@ -122,12 +125,13 @@ def write_page(compared: Compared, path: Path) -> None:
     files.write_text(path, comparison_page(compared.document, pictures=compared.pictures))
 
 
-def _latencies(found: Sequence[Contestant], *, threads: int, progress: Progress) -> list[Latency]:
-    progress("timing", 0, 1)
-    alone = [Predictor.open(one.bundle, threads=threads) for one in found]  # one picture has all processors
-    timed = latencies(alone, [one.held_out.read(0)[None] for one in found])
-    progress("timing", 1, 1)
-    return timed
+def _times(found: Sequence[Contestant], *, seed: int, threads: int, progress: Progress) -> tuple[Times, ...]:
+    """Time one picture at a time, which has all processors, without reading and decoding it."""
+    lanes = []
+    for one in found:
+        first, twin = (Predictor.open(one.bundle, threads=threads) for _ in range(2))
+        lanes.append(Lane(first, twin, threads, (one.held_out.read(0)[None],)))
+    return take_turns(lanes, seconds=_SECONDS, seed=seed, progress=progress).times
 
 
 def _disturbed(
@@ -150,7 +154,7 @@ def _disturbed(
     return results
 
 
-def _row(one: Contestant, time: Latency, disturbed: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+def _row(one: Contestant, times: Times, disturbed: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     manifest, probabilities, labels = one.predictor.manifest, one.probabilities, one.held_out.labels
     worst = worst_class(probabilities, labels)
     return {
@@ -166,9 +170,9 @@ def _row(one: Contestant, time: Latency, disturbed: dict[str, list[dict[str, Any
         "worst_class": {"class": one.predictor.classes[worst.index], **worst.recall.as_json()},
         "ece": ece(probabilities, labels),
         "ece_null_p95": ece_null(probabilities),
-        "latency_ms": time.p50_ms,
-        "latency_p99_ms": time.p99_ms,
-        "latency_runs": time.n,
+        "latency_ms": 1000 * times.p50().value,
+        "latency_p99_ms": 1000 * times.p99().value,
+        "latency_runs": times.calls,
         "size_bytes": one.predictor.size_bytes,
         "parameters": manifest.model.parameters,
         "macs": manifest.model.macs,
@@ -176,8 +180,17 @@ def _row(one: Contestant, time: Latency, disturbed: dict[str, list[dict[str, Any
     }
 
 
-def _pair(pair: Pair, found: Sequence[Contestant]) -> dict[str, Any]:
-    return {**asdict(pair), "a": found[pair.a].name, "b": found[pair.b].name}
+def _pair(pair: Pair, found: Sequence[Contestant], times: Sequence[Times]) -> dict[str, Any]:
+    slower, faster = sorted((pair.a, pair.b), key=lambda place: times[place].p50().value, reverse=True)
+    return {
+        **asdict(pair),
+        "a": found[pair.a].name,
+        "b": found[pair.b].name,
+        "latency": {
+            "slower": found[slower].name,
+            "longer": timing.compare(times[slower], times[faster]).as_json(),
+        },
+    }
 
 
 def _disagreements(

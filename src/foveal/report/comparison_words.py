@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from foveal.report.words import Document, count, percent
+from foveal.core.wording import counted
+from foveal.report.words import Document, percent
 
 Row = Mapping[str, Any]
 
@@ -22,16 +23,37 @@ def pair_sentence(pair: Row) -> str:
     a, b, only_a, only_b = (pair[key] for key in ("a", "b", "only_a", "only_b"))
     if pair["verdict"] == "no_difference_shown":
         return (
-            f"No difference is shown between “{a}” and “{b}”: {only_a:,} of {count(pair['n'], 'image')} only "
-            f"the first named correctly, {only_b:,} only the second; {_p(pair)}. The difference lies between "
-            f"{low:+.1f} and {high:+.1f} points (95%)."
+            f"No difference is shown between “{a}” and “{b}”: {only_a:,} of {counted(pair['n'], 'image')} "
+            f"only the first named correctly, {only_b:,} only the second; {_p(pair)}. The difference lies "
+            f"between {low:+.1f} and {high:+.1f} points (95%)."
         )
     if pair["verdict"] == "b_better":
         a, b, only_a, only_b, value, low, high = b, a, only_b, only_a, -value, -high, -low
     return (
         f"“{a}” is better than “{b}” by {value:.1f} points (95% interval {low:.1f} to {high:.1f}): "
-        f"{only_a:,} of {count(pair['n'], 'image')} only it named correctly, {only_b:,} only the other; "
+        f"{only_a:,} of {counted(pair['n'], 'image')} only it named correctly, {only_b:,} only the other; "
         f"{_p(pair)}."
+    )
+
+
+def speed_sentence(pair: Row) -> str:
+    """Return which of two recognizers is faster, if that is more than the noise of timing.
+
+    >>> longer = {"value": 2.0, "low": 1.9, "high": 2.2, "n": 30, "noise_share": 0.02, "real": True}
+    >>> speed_sentence({"a": "cnn", "b": "svm", "latency": {"slower": "svm", "longer": longer}})
+    '“svm” takes 3.00 times as long as “cnn” for one picture (95% interval 2.90 to 3.20, n=30 rounds).'
+    """
+    slower, longer = pair["latency"]["slower"], pair["latency"]["longer"]
+    faster = pair["b"] if slower == pair["a"] else pair["a"]
+    if not longer["real"]:
+        return (
+            f"No real difference in time is shown between “{faster}” and “{slower}”: the same twice differed "
+            f"by up to {longer['noise_share']:.1%}."
+        )
+    return (
+        f"“{slower}” takes {1 + longer['value']:.2f} times as long as “{faster}” for one picture "
+        f"(95% interval {1 + longer['low']:.2f} to {1 + longer['high']:.2f}, "
+        f"n={counted(longer['n'], 'round')})."
     )
 
 
@@ -41,7 +63,7 @@ def not_shown(document: Document) -> list[str]:
     images, independent = document["images"], document["independent_images"]
     if independent < images:
         sentences.append(
-            f"Some of the {count(images, 'image')} belong together (one object, copies): one of each, "
+            f"Some of the {counted(images, 'image')} belong together (one object, copies): one of each, "
             f"{independent:,} in all, counts in the test."
         )
     unknown = [row["name"] for row in document["models"] if row["unseen"] is None]
@@ -56,7 +78,7 @@ def not_shown(document: Document) -> list[str]:
             f"Some of these images calibrated {_names(calibrated)}: its confidence is flattered."
         )
     if document["unreadable"]:
-        unreadable = count(len(document["unreadable"]), "image")
+        unreadable = counted(len(document["unreadable"]), "image")
         sentences.append(f"{unreadable} could not be read by every recognizer and count in no number.")
     sentences.append(
         "Each recognizer was trained once. The test says whether these files differ on such images, not "

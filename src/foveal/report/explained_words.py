@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from foveal.report.words import count, percent
+from foveal.core.wording import counted
+from foveal.report.words import percent
 
 _ROWS, _COLUMNS = ("top", "middle", "bottom"), ("left", "middle", "right")
 _BY_CHANCE = 0.02  # of probability: a difference to random maps that says nothing
@@ -63,7 +64,7 @@ def sanity(check: Mapping[str, Any]) -> str:
     correlation = round(check["rank_correlation"], 2) + 0.0  # not -0.00
     told = (
         f"{check['method']}: rank correlation {correlation:.2f} between maps of the trained network and"
-        f" of one with random weights ({count(check['images'], 'picture')})"
+        f" of one with random weights ({counted(check['images'], 'picture')})"
     )
     if check["verdict"] == "pass":
         return f"{told}; its maps depend on what was learned"

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from foveal.core.errors import MissingExtraError
 from foveal.core.text import visible
 from foveal.core.units import show_bytes
+from foveal.core.wording import counted
 from foveal.data.dataset import UInt8
 from foveal.report import speed_words, words
 from foveal.report.drawing import PALETTE, inline
@@ -172,7 +173,7 @@ def templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"words": words, "speed_words": speed_words}
+    environment.globals |= {"words": words, "speed_words": speed_words, "counted": counted}
     environment.filters |= {
         "percent": words.percent,
         "measured": words.measured,

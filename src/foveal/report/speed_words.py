@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from foveal.report.words import count
+from foveal.core.wording import counted
 
 Document = Mapping[str, Any]
 
@@ -14,13 +14,13 @@ def called(row: Document) -> str:
     >>> called({"engine": "onnxruntime", "precision": "fp32", "threads": 2})
     'onnxruntime fp32 with 2 threads'
     """
-    return f"{row['engine']} {row['precision']} with {count(row['threads'], 'thread')}"
+    return f"{row['engine']} {row['precision']} with {counted(row['threads'], 'thread')}"
 
 
 def choice(found: Document) -> str:
     """Return what to take for one size of batch, what is as fast, and by how much the next is slower."""
     said = (
-        f"for {count(found['batch'], 'picture')} a call: {called(found)}, {found['p50_ms']:.3g} ms, "
+        f"for {counted(found['batch'], 'picture')} a call: {called(found)}, {found['p50_ms']:.3g} ms, "
         f"{found['images_per_second']:,.0f} images/s"
     )
     if found["equally_fast"]:
@@ -36,7 +36,7 @@ def noise(document: Document) -> str:
     found = document["noise"]
     return (
         f"the same twice differed by up to {found['largest_share']:.1%} "
-        f"({count(found['rounds'], 'round')}): less is no real difference"
+        f"({counted(found['rounds'], 'round')}): less is no real difference"
     )
 
 
@@ -53,11 +53,11 @@ def run_on(document: Document) -> str:
     """Return what pictures were run."""
     images = document["images"]
     if images["path"] is None:
-        return count(images["n"], "synthetic picture")
-    return f"{count(images['n'], 'picture')} of {images['path']}"
+        return counted(images["n"], "synthetic picture")
+    return f"{counted(images['n'], 'picture')} of {images['path']}"
 
 
 def _interval(margin: Document) -> str:
     if margin["low"] is None or margin["high"] is None:
         return f"too few rounds for an interval, n={margin['n']}"
-    return f"95% interval {margin['low']:.0%} to {margin['high']:.0%}, n={count(margin['n'], 'round')}"
+    return f"95% interval {margin['low']:.0%} to {margin['high']:.0%}, n={counted(margin['n'], 'round')}"

@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from foveal.core.units import show_seconds
-from foveal.report.words import Document, count
+from foveal.core.wording import counted
+from foveal.report.words import Document
 
 Row = TypeVar("Row")
 
@@ -127,5 +128,5 @@ def _show(value: float | None, text: Any) -> Any:
 
 def _says(number: int, truth: str, label: str) -> str:
     if truth == label:
-        return f"{count(number, 'image')} of “{truth}” recognized"
-    return f"{count(number, 'image')} of “{truth}” taken for “{label}”"
+        return f"{counted(number, 'image')} of “{truth}” recognized"
+    return f"{counted(number, 'image')} of “{truth}” taken for “{label}”"

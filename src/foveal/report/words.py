@@ -9,6 +9,7 @@ from typing import Any
 
 from foveal.core.promises import calibration_images_for_sets, calibration_images_needed
 from foveal.core.units import show_seconds
+from foveal.core.wording import counted
 from foveal.metrics.set_coverage import surely_covered
 
 Document = Mapping[str, Any]
@@ -36,15 +37,6 @@ def limit(share: float) -> str:
     ('1%', '90%', '0.5%')
     """
     return f"{share * 100:.4g}%"
-
-
-def count(number: int, noun: str, plural: str | None = None) -> str:
-    """Return a number with its noun.
-
-    >>> count(1, "image"), count(5000, "image"), count(2, "class", "classes")
-    ('1 image', '5,000 images', '2 classes')
-    """
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def listed(names: Iterable[str], *, most: int = 5) -> str:
@@ -87,7 +79,7 @@ def lowest(worst: Mapping[str, Any]) -> str:
 
 def headline(document: Document) -> str:
     """Return what the accuracy, written before it, is a share of."""
-    images = count(document["metrics"]["accuracy"]["n"], "test image")
+    images = counted(document["metrics"]["accuracy"]["n"], "test image")
     return f"of {images} named correctly"
 
 
@@ -137,7 +129,7 @@ def weak_points(document: Document) -> list[str]:
     worst, sizes = metrics["worst_class"], {row["class"]: row["n"] for row in metrics["per_class"]}
     sentences = []
     if worst is not None and worst["value"] < 1:
-        share = f"{percent(worst['value'])} of {count(sizes[worst['class']], 'image')}"
+        share = f"{percent(worst['value'])} of {counted(sizes[worst['class']], 'image')}"
         sentences.append(f"“{worst['class']}” was recognized least often: {share}; {lowest(worst)}.")
     for pair in document["confused_pairs"][:3]:
         taken = f"{pair['count']:,} of {sizes[pair['truth']]:,}"
@@ -188,7 +180,7 @@ def abstention(document: Document) -> str:
     promise = (
         f"At a confidence of {coverage['threshold']:.4f} or more it answers {measured(coverage)} "
         f"of the images. It was promised to err in at most {limit(coverage['risk'])} of those answers "
-        f"(from {count(coverage['calibration_images'], 'calibration image')}, "
+        f"(from {counted(coverage['calibration_images'], 'calibration image')}, "
         f"with a certainty of {limit(1 - coverage['delta'])})."
     )
     observed = coverage["observed_risk"]
@@ -204,7 +196,7 @@ def prediction_sets(document: Document) -> str:
     conformal = metrics["conformal"]
     if conformal["quantile"] is None:
         return "Every set holds all classes: there were too few calibration images to leave one out."
-    images = count(conformal["calibration_images"], "calibration image")
+    images = counted(conformal["calibration_images"], "calibration image")
     verdict = ", less often than promised" if misses_too_often(document) else ""
     return (
         f"The sets are made to hold the true class for {limit(1 - conformal['alpha'])} of the images, on "
@@ -289,8 +281,8 @@ def _dependent(document: Document) -> list[str]:
         return []
     images, independent = document["images"], document["provenance"]["independent_images"]
     return [
-        f"Some of the {count(images, 'test image')} belong together (one object, copies); counted once each "
-        f"they are {independent:,}, so the intervals here are too narrow."
+        f"Some of the {counted(images, 'test image')} belong together (one object, copies); counted once "
+        f"each they are {independent:,}, so the intervals here are too narrow."
     ]
 
 
@@ -301,7 +293,7 @@ def _wide_accuracy(accuracy: Mapping[str, Any]) -> list[str]:
     spread = max(accuracy["value"] * (1 - accuracy["value"]), 0.01)
     needed = math.ceil(spread * (_NORMAL * 100 / _TARGET_POINTS) ** 2 / 100) * 100
     return [
-        f"{count(accuracy['n'], 'test image')} fix the accuracy to about ±{points:.1f} points; "
+        f"{counted(accuracy['n'], 'test image')} fix the accuracy to about ±{points:.1f} points; "
         f"±{_TARGET_POINTS:.0f} point needs about {needed:,}."
     ]
 
@@ -316,7 +308,7 @@ def _few_images(per_class: Iterable[Mapping[str, Any]]) -> list[str]:
     needed = math.ceil(math.log(_TAIL) / math.log(0.95))
     return [
         f"{those} fewer than {_FEW} test images: {listed(row['class'] for row in few)}. "
-        f"{count(least['n'], 'image')} of “{least['class']}”, all answered correctly, would prove no more "
+        f"{counted(least['n'], 'image')} of “{least['class']}”, all answered correctly, would prove no more "
         f"than {proof}; to prove 95% takes {needed} images without an error."
     ]
 
@@ -330,7 +322,7 @@ def _unreadable(images: Sequence[Mapping[str, Any]]) -> list[str]:
         return []
     names = listed(image["source"] for image in images)
     verb = "is" if len(images) == 1 else "are"
-    return [f"{count(len(images), 'image')} could not be read and {verb} in no number: {names}."]
+    return [f"{counted(len(images), 'image')} could not be read and {verb} in no number: {names}."]
 
 
 def _no_threshold(coverage: Mapping[str, Any]) -> list[str]:

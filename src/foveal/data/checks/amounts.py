@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from foveal.core.promises import DELTA, RISK, calibration_images_needed
 from foveal.core.types import Finding
-from foveal.data.checks._words import EXAMPLES, counted
+from foveal.core.wording import EXAMPLES, counted
 from foveal.data.dataset import Dataset
 from foveal.data.inventory import Inventory
 from foveal.data.split import CARVED_SHARE, Split, can_train

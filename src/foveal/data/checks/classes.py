@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from foveal.core.types import Finding
-from foveal.data.checks._words import EXAMPLES, counted, listed
+from foveal.core.wording import EXAMPLES, counted, listed
 from foveal.data.dataset import Dataset
 from foveal.data.inventory import Inventory
 from foveal.data.split import Split

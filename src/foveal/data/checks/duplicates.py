@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from foveal.core.types import Finding
-from foveal.data.checks._words import EXAMPLES, counted
+from foveal.core.wording import EXAMPLES, counted
 from foveal.data.dataset import Dataset
 from foveal.data.inventory import Inventory
 from foveal.data.split import Split

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from foveal.core.types import Finding
-from foveal.data.checks._words import EXAMPLES, counted
+from foveal.core.wording import EXAMPLES, counted
 from foveal.data.dataset import Dataset
 from foveal.data.inventory import Inventory
 from foveal.data.split import Split

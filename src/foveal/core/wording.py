@@ -1,18 +1,18 @@
-"""Wording that the checks share."""
+"""Words that messages and pages share: numbers with nouns, names in a row."""
 
 from collections.abc import Sequence
 
-EXAMPLES = 10
+EXAMPLES = 10  # of a finding, at most
 
 
-def counted(count: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
     """Return a number with its noun.
 
-    >>> counted(1, "file"), counted(2, "class")
-    ('1 file', '2 classes')
+    >>> counted(1, "file"), counted(5000, "image"), counted(2, "class")
+    ('1 file', '5,000 images', '2 classes')
     """
     plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
-    return f"{count} {noun if count == 1 else plural}"
+    return f"{number:,} {noun if number == 1 else plural}"
 
 
 def listed(names: Sequence[str]) -> str:

@@ -1,0 +1,147 @@
+"""Time several predictors in turns, each under two names, so that what slows the machine down hits all.
+
+See `bundle.timing` for what the times say, and docs/decisions/0015-bench.md.
+"""
+
+import gc
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.bundle import timing
+from foveal.bundle.predictor import Predictor
+from foveal.bundle.session import UInt8
+from foveal.bundle.timing import Times
+from foveal.core import random
+from foveal.core.progress import Progress, silent
+
+_ROUNDS = 30  # aimed at; a round of heavy lanes takes what it takes
+_MOST_ROUNDS = 120
+_MOST_CALLS = 200  # of one lane in one round
+_WARM_SECONDS = 0.02
+
+
+@dataclass(frozen=True)
+class Lane:
+    """What is timed.
+
+    Attributes:
+        first, twin: The same predictor opened twice: its two names.
+        threads: That one call of it uses.
+        inputs: Batches that it is given in turn, at least one, uint8 (B, size, size, channels).
+    """
+
+    first: Predictor
+    twin: Predictor
+    threads: int
+    inputs: tuple[UInt8, ...]
+
+
+@dataclass(frozen=True)
+class Turns:
+    """What was timed.
+
+    Attributes:
+        times: Of each lane.
+        rounds: In which every lane had a turn under both its names.
+        processor_share: Processor time over wall time while one thread ran, median; None: not measured. Below
+            1, other work was on the same processors.
+    """
+
+    times: tuple[Times, ...]
+    rounds: int
+    processor_share: float | None
+
+
+def take_turns(lanes: Sequence[Lane], *, seconds: float, seed: int = 0, progress: Progress = silent) -> Turns:
+    """Warm every lane until its time is steady, then let all take turns, each round in another order.
+
+    Args:
+        lanes: At least one.
+        seconds: For timing, and at most as much again for warming; a sixth of the aimed-at rounds are run,
+            however long they take.
+        seed: Of the order in each round.
+        progress: Told a few times a second.
+    """
+    calls = _warm_up(lanes, seconds, progress)
+    turns = list(product(range(len(lanes)), ("first", "twin")))
+    times: dict[tuple[int, str], list[NDArray[np.float64]]] = {turn: [] for turn in turns}
+    shares: list[float] = []
+    started, count = time.monotonic(), 0
+    with _without_collector():
+        while count < timing.LEAST_ROUNDS or (count < _MOST_ROUNDS and time.monotonic() - started < seconds):
+            for place in random.stream(seed, "bench", count).permutation(len(turns)):
+                index, name = turns[place]
+                lane = lanes[index]
+                predictor = lane.first if name == "first" else lane.twin
+                before = time.process_time()
+                found = _block(predictor, lane.inputs, calls[index])
+                if lane.threads == 1:
+                    shares.append((time.process_time() - before) / found.sum())
+                times[index, name].append(found)
+            count += 1
+            used = min(1.0, (time.monotonic() - started) / seconds)
+            progress("timing", round(100 * used), 100, f"{count} rounds")
+    progress("timing", 100, 100, f"{count} rounds")
+    of_lanes = tuple(
+        Times(np.stack(times[index, "first"]), np.stack(times[index, "twin"])) for index in range(len(lanes))
+    )
+    return Turns(of_lanes, count, min(1.0, float(np.median(shares))) if shares else None)
+
+
+def _warm_up(lanes: Sequence[Lane], seconds: float, progress: Progress) -> list[int]:
+    """Run every lane until its time is steady; return how many of its calls fill its part of a round."""
+    part = seconds / (2 * len(lanes) * _ROUNDS)
+    calls = []
+    for done, lane in enumerate(lanes):
+        progress("warming engines", done, len(lanes))
+        call = _warm(lane, until=time.monotonic() + seconds / len(lanes))
+        calls.append(_fitting(part, call))
+    progress("warming engines", len(lanes), len(lanes))
+    return calls
+
+
+def _warm(lane: Lane, *, until: float) -> float:
+    """Return the seconds of a call once they no longer change; of a busy machine, when the time is up."""
+    for predictor in (lane.twin, lane.first):
+        predictor.run(lane.inputs[0])  # the first call takes the memory
+    medians = [float(np.median(_block(lane.first, lane.inputs, 1)))]
+    while not timing.steady(medians) and time.monotonic() < until:
+        count = _fitting(_WARM_SECONDS, medians[-1])
+        _block(lane.twin, lane.inputs, count)
+        medians.append(float(np.median(_block(lane.first, lane.inputs, count))))
+    return medians[-1]
+
+
+def _fitting(seconds: float, call: float) -> int:
+    """Return how many calls fill a time."""
+    return max(1, min(_MOST_CALLS, int(seconds / call)))
+
+
+def _block(predictor: Predictor, inputs: Sequence[UInt8], count: int) -> NDArray[np.float64]:
+    """Return the seconds of `count` calls, float64 (count,)."""
+    found = np.empty(count, np.int64)
+    for call in range(count):
+        images = inputs[call % len(inputs)]
+        start = time.perf_counter_ns()
+        predictor.run(images)
+        found[call] = time.perf_counter_ns() - start
+    return np.maximum(found, 1) / 1e9
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Keep Python's garbage collector, which stops everything at moments of its own, out of the times."""
+    was_on = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

@@ -1,0 +1,56 @@
+"""bundle.turns: what does more work takes longer, whichever comes first; all take as many turns."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from foveal.bundle import timing
+from foveal.bundle.turns import Lane, take_turns
+
+PICTURE = np.zeros((1, 8, 8, 3), dtype=np.uint8)
+
+
+class Works:
+    """Multiplies matrices of one side, so many times."""
+
+    def __init__(self, times: int) -> None:
+        self.times, self.matrix, self.calls = times, np.eye(64, dtype=np.float32), 0
+
+    def run(self, images):
+        self.calls += 1
+        for _ in range(self.times):
+            self.matrix = self.matrix @ self.matrix
+        return SimpleNamespace(probabilities=np.ones((len(images), 1), np.float32))
+
+
+def lane(times: int, threads: int = 1) -> Lane:
+    return Lane(Works(times), Works(times), threads, (PICTURE,))
+
+
+@pytest.mark.parametrize("order", [(1, 200), (200, 1)])
+def test_the_slower_one_is_found_in_either_order(order) -> None:
+    turns = take_turns([lane(times) for times in order], seconds=0.3)
+
+    light, heavy = (turns.times[order.index(times)] for times in (1, 200))
+    found = timing.compare(heavy, light)
+    assert found.real
+    assert found.ratio.low > np.log(5)
+
+
+def test_a_turn_of_all_under_both_names_makes_a_round() -> None:
+    lanes = [lane(1), lane(3)]
+
+    turns = take_turns(lanes, seconds=0.1)
+
+    assert turns.rounds >= timing.LEAST_ROUNDS
+    for one, times in zip(lanes, turns.times, strict=True):
+        assert len(times.first) == len(times.twin) == turns.rounds
+        assert one.first.calls > times.first.size, "warmed before it was timed"
+        assert one.twin.calls > times.twin.size
+        assert (times.first > 0).all()
+
+
+def test_processor_time_is_only_told_of_what_one_thread_ran() -> None:
+    assert take_turns([lane(1, threads=2)], seconds=0.05).processor_share is None
+    assert 0 < take_turns([lane(1)], seconds=0.05).processor_share <= 1
