@@ -22,12 +22,13 @@ STATUSES = {
     "not reproducible here": "and why",
 }
 NEEDED = {
-    "reproduced": {"found", "command"},
+    "reproduced": {"found", "command", "interval"},
     "analogue": {"found", "command", "differs"},
     "tested": {"found", "test"},
     "open": {"needs"},
     "not reproducible here": {"why"},
 }
+_SAID = {"claimed", "at_least"}  # a number that the interval holds, or that it lies above
 _ALWAYS = {"area", "claim", "source", "status"}
 _HEAD = """# Published claims, and what of them was seen here
 
@@ -46,11 +47,21 @@ def read(path: Path = ENTRIES) -> list[dict[str, Any]]:
         status = entry.get("status")
         if status not in STATUSES:
             raise ValueError(f"{entry.get('claim')!r}: the status is one of {', '.join(STATUSES)}")
-        expected = _ALWAYS | NEEDED[status]
+        expected = _ALWAYS | NEEDED[status] | (entry.keys() & _SAID if status == "reproduced" else set())
         if entry.keys() != expected:
             odd = ", ".join(sorted(entry.keys() ^ expected))
             raise ValueError(f"{entry['claim']!r}: {status} takes {sorted(expected)}; look at {odd}")
+        if status == "reproduced" and not _holds(entry):
+            raise ValueError(f"{entry['claim']!r}: what was found, {entry['interval']}, is not the claim")
     return entries
+
+
+def _holds(entry: dict[str, Any]) -> bool:
+    """Return whether the interval that was measured bears out what is claimed."""
+    low, high = entry["interval"]
+    if "at_least" in entry:
+        return bool(low >= entry["at_least"])
+    return "claimed" in entry and bool(low <= entry["claimed"] <= high)
 
 
 def page(entries: list[dict[str, Any]]) -> str:

@@ -111,8 +111,8 @@ FAULTS = (
     Fault(
         "calibrated on the test part",
         "flows/_export.py",
-        'calib=examples(prepared, "calib"),',
-        'calib=examples(prepared, "test"),',
+        'calib=prepared.examples("calib"),',
+        'calib=prepared.examples("test"),',
         "tests/flows/test_train.py::test_the_decision_is_fitted_on_the_calibration_part_and_on_nothing_else",
     ),
     Fault(

@@ -6,6 +6,8 @@ from types import ModuleType
 
 import pytest
 
+REPRODUCED = 'claim = "x"\nsource = "y"\narea = "z"\nstatus = "reproduced"\nfound = "0.9"\ncommand = "c"'
+
 
 @pytest.fixture(scope="module")
 def claims(project: Path) -> ModuleType:
@@ -49,7 +51,13 @@ def test_a_claim_that_was_seen_here_has_a_number(claims: ModuleType) -> None:
     ("entry", "said"),
     [
         ('claim = "x"\nsource = "y"\narea = "z"\nstatus = "sure"', "the status is one of"),
-        ('claim = "x"\nsource = "y"\narea = "z"\nstatus = "reproduced"\nfound = "0.9"', "look at command"),
+        (
+            'claim = "x"\nsource = "y"\narea = "z"\nstatus = "reproduced"\nfound = "0.9"',
+            "look at command, interval",
+        ),
+        (f"{REPRODUCED}\ninterval = [0.91, 0.92]\nclaimed = 0.926", "is not the claim"),
+        (f"{REPRODUCED}\ninterval = [-0.01, 0.02]\nat_least = 0.0", "is not the claim"),
+        (f"{REPRODUCED}\ninterval = [0.91, 0.92]", "is not the claim"),
         ('claim = "x"\nsource = "y"\narea = "z"\nstatus = "open"\nneeds = "a"\nfound = "b"', "look at found"),
     ],
 )

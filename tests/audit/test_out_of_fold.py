@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from foveal.audit.out_of_fold import FOLDS, deal, out_of_fold
+from foveal.audit.out_of_fold import out_of_fold
 from foveal.core.progress import silent
 from foveal.train.loop import Examples
 
@@ -70,22 +70,3 @@ def test_the_same_seed_gives_the_same_answers() -> None:
     )
 
     assert np.array_equal(one, other)
-
-
-def test_units_stay_whole_and_classes_are_spread() -> None:
-    labels = np.repeat([0, 1], 90)
-    units = np.arange(180) // 3
-    examples = Examples(np.zeros((180, 16, 16, 3), dtype=np.uint8), labels, np.arange(180), units)
-
-    folds = deal(examples, seed=0)
-
-    assert all(len(np.unique(folds[units == unit])) == 1 for unit in range(60))
-    for label in (0, 1):
-        assert np.bincount(folds[labels == label], minlength=FOLDS).tolist() == [30, 30, 30]
-    assert not np.array_equal(folds, deal(examples, seed=1))
-
-
-def test_classes_of_one_picture_do_not_all_come_into_one_fold() -> None:
-    examples = Examples(np.zeros((30, 16, 16, 3), dtype=np.uint8), np.arange(30), np.arange(30))
-
-    assert np.bincount(deal(examples, seed=0), minlength=FOLDS).tolist() == [10, 10, 10]

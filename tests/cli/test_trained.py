@@ -103,15 +103,15 @@ def test_a_baseline_is_told_with_the_images_it_was_fitted_to(result: Any) -> Non
     result.document["baseline"] = {
         "name": "svm-hog", "n_fit": 4000, "of": 42500, "seconds": 8.0, "skipped": {"logistic": "no time"},
         "accuracy": {"value": 0.5, "low": 0.272, "high": 0.728, "n": 20, "method": "clopper-pearson"},
-        "paired": {"both": 9, "only_network": 9, "only_baseline": 1, "neither": 1,
-                   "network_share": {"value": 0.9, "low": 0.555, "high": 0.997, "n": 10}},
+        "paired": {"n": 20, "both": 9, "only_network": 9, "only_baseline": 1, "neither": 1,
+                   "p_value": 0.021, "verdict": "network_better"},
     }  # fmt: skip
 
     text = told(result)
 
     assert "baseline  logistic was not fitted: no time" in text
     assert "svm-hog fitted to 4,000 of the 42,500 training images in 8 s, names 50.0% (95% interval" in text
-    assert "right for 9 of them, only the baseline for 1: the recognizer is clearly better." in text
+    assert "names 9 correctly, only the baseline 1: the recognizer is better (p = 0.021)." in text
 
 
 def test_a_baseline_as_recognizer_has_no_passes(result: Any) -> None:

@@ -45,6 +45,26 @@ def test_the_limit_of_our_group_or_one_above_it_bounds_what_is_available(root, g
     assert (found.limit, found.available) == (500_000, 500_000)
 
 
+@pytest.mark.parametrize(
+    ("group", "folder", "names"),
+    [
+        (V2, "user/job", ("memory.max", "memory.current", "inactive_file")),
+        (V1, "memory/job", ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")),
+    ],
+)
+def test_what_the_group_holds_already_is_not_available_but_copies_of_files_are(root, group, folder, names):
+    limit, usage, cached = names
+    files = {
+        f"sys/fs/cgroup/{folder}/{limit}": "500000\n",
+        f"sys/fs/cgroup/{folder}/{usage}": "450000\n",
+        f"sys/fs/cgroup/{folder}/memory.stat": f"anon 1\n{cached} 100000\n",
+    }
+
+    found = limits.memory(root({**MEMORY, **group, **files}))
+
+    assert (found.limit, found.available) == (500_000, 150_000)
+
+
 @pytest.mark.parametrize("text", ["max\n", "9223372036854771712\n", "", "-1\n"])
 def test_no_limit_is_none(root, text):
     assert limits.memory(root({**V2, "sys/fs/cgroup/user/job/memory.max": text})).limit is None

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from torch import nn
 
 from foveal.bundle import archive
 from foveal.bundle.predictor import Predictor
@@ -68,6 +69,25 @@ def test_the_folder_holds_all_that_is_handed_over(built):
     for sentence in document["verdict"]:
         assert sentence in card
     assert "n=27" in document["verdict"][0]
+
+
+def own_net(*, channels, classes, size):
+    return nn.Sequential(nn.Flatten(), nn.Linear(channels * size**2, classes))
+
+
+def test_a_network_of_ones_own_goes_on_too(colors, tmp_path):
+    def stop(stage: str, done: int, total: int, note: str = "") -> None:
+        if stage == "train" and done:
+            raise KeyboardInterrupt
+
+    recipe = RECIPE.changed(model=own_net, augment="none", baseline=False)
+    with pytest.raises(KeyboardInterrupt):
+        build(colors, recipe=recipe, out=tmp_path / "out", progress=stop)
+
+    document = build(colors, recipe=recipe, out=tmp_path / "out")
+
+    assert document["ok"]
+    assert status(document)["train"] == "done"
 
 
 def test_the_same_call_again_does_nothing_again(copy, built, colors):

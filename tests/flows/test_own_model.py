@@ -1,5 +1,6 @@
 """The main job with a network of the user's own: whole, resumable, and never from a name in a file."""
 
+import functools
 import json
 
 import pytest
@@ -8,15 +9,16 @@ from torch import nn
 
 import foveal
 from foveal.core.errors import DataError, UsageError
+from foveal.models import Architecture, Settings
 from foveal.tasks import recognizer as recognizers
 from foveal.train.recipe import Recipe, read_recipe
 
 ME = __name__
 
 
-def colors_net(*, channels, classes, size):
-    maps = nn.Sequential(nn.Conv2d(channels, 8, 3, padding=1), nn.GELU(), nn.AdaptiveAvgPool2d(2))
-    return nn.Sequential(maps, nn.Flatten(), nn.Linear(32, classes))
+def colors_net(*, channels, classes, size, width=8):
+    maps = nn.Sequential(nn.Conv2d(channels, width, 3, padding=1), nn.GELU(), nn.AdaptiveAvgPool2d(2))
+    return nn.Sequential(maps, nn.Flatten(), nn.Linear(4 * width, classes))
 
 
 def other_net(*, channels, classes, size):
@@ -83,6 +85,29 @@ def test_a_resume_without_the_builder_or_with_another_one_is_refused(own, colors
     with pytest.raises(UsageError, match=r"was started with .*:colors_net, not with .*:other_net") as caught:
         foveal.resume(own.run, colors, model=other_net)
     assert caught.value.code == "other_network"
+
+
+@pytest.mark.parametrize(
+    ("begun", "given"),
+    [
+        (Architecture(colors_net, settings=Settings("muon", 0.1)), colors_net),
+        (functools.partial(colors_net, width=16), colors_net),
+        (functools.partial(colors_net, width=16), functools.partial(colors_net, width=8)),
+    ],
+)
+def test_a_builder_with_other_arguments_or_settings_is_refused_also_before_there_is_a_plan(
+    colors, tmp_path, stopped_at, begun, given
+):
+    run = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        foveal.learn(colors, recipe=RECIPE.changed(model=begun), out=run, progress=stopped_at("warm-up"))
+    assert not (run / "plan.json").exists()
+
+    with pytest.raises(UsageError, match="other arguments or settings") as caught:
+        foveal.resume(run, colors, model=given)
+
+    assert caught.value.code == "other_network"
+    assert foveal.resume(run, colors, model=begun).document["ok"]
 
 
 def test_a_builder_that_has_changed_since_is_refused(colors, tmp_path, stopped_at, monkeypatch):

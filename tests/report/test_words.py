@@ -231,27 +231,28 @@ def test_images_that_may_have_been_learned_from_are_no_proof(
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "verdict"),
+    ("verdict", "p_value", "said"),
     [
-        (0.6, 0.9, "the recognizer is clearly better."),
-        (0.1, 0.4, "the baseline is better; ship it, with --model svm-hog, or train longer."),
-        (0.4, 0.6, "it is not proven that the recognizer is better."),
+        ("network_better", 1e-9, "the recognizer is better (p < 0.0001)."),
+        ("baseline_better", 1e-9, "the baseline is better; ship it, with --model svm-hog, or train longer."),
+        ("no_difference_shown", 0.26, "it is not proven that the recognizer is better (p = 0.26)."),
     ],
 )
 def test_a_baseline_is_better_or_worse_only_where_the_paired_images_show_it(
-    low: float, high: float, verdict: str
+    verdict: str, p_value: float, said: str
 ) -> None:
     baseline = {
         "name": "svm-hog", "n_fit": 300, "of": 300, "seconds": 2.0,
         "accuracy": {"value": 0.5, "low": 0.4, "high": 0.6, "n": 100, "method": "clopper-pearson"},
-        "paired": {"only_network": 1200, "only_baseline": 7, "network_share": {"low": low, "high": high}},
+        "paired": {
+            "n": 4000, "only_network": 1200, "only_baseline": 7, "p_value": p_value, "verdict": verdict,
+        },
     }  # fmt: skip
 
     sentence = words.against_baseline(baseline)
 
     assert sentence is not None
-    assert sentence.endswith(f"right for 1,200 of them, only the baseline for 7: {verdict}")
+    assert sentence.endswith(f"names 1,200 correctly, only the baseline 7: {said}")
+    assert "Of 4,000 independent images only the recognizer" in sentence
     assert "svm-hog fitted to all 300 training images in 2 s" in sentence
     assert words.against_baseline({"name": "majority class"}) is None
-    alike = {**baseline, "paired": {"only_network": 0, "only_baseline": 0, "network_share": None}}
-    assert "not proven" in str(words.against_baseline(alike))

@@ -3,7 +3,8 @@
     torchrun --nproc-per-node 2 ranks_script.py OUT WAY…
 
 Each WAY is `right` or the name of a mistake that is made on purpose; OUT/WAY-<rank>.safetensors gets the
-weights. `lost` ends rank 1 in the middle, as a crash would, and writes the other rank's error.
+weights. `nano` is one step of the default network, `nano64` are six of them in float64. `lost` ends rank 1 in
+the middle, as a crash would, and writes the other rank's error.
 """
 
 import os
@@ -15,6 +16,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from foveal import models
 from foveal.core.errors import TemporaryError
 from foveal.data.preprocess import Preprocess
 from foveal.train import ranks
@@ -44,6 +46,14 @@ def network() -> nn.Module:
     )  # fmt: skip
 
 
+STEPS = {"nano": 1, "nano64": 6}
+
+
+def nano(dtype: torch.dtype) -> nn.Module:
+    torch.manual_seed(0)
+    return models.architecture("nano").build(channels=3, classes=3, size=16).to(dtype)
+
+
 def examples() -> Examples:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, 80)
@@ -70,22 +80,24 @@ def main() -> None:
         ranks._share_statistics = (lambda module: None) if way == "plain_norm" else share
         Team.add_gradients = (lambda self, parameters: None) if way == "no_sum" else add
         kind = EachForItself if way == "own_draws" else Supervised
+        torch.set_default_dtype(torch.float64 if way == "nano64" else torch.float32)
         objective = kind(
-            network(),
+            nano(torch.get_default_dtype()) if way in STEPS else network(),
             classes=3,
             preprocess=Preprocess(size=16, channels=3, mean=(0.3,) * 3, std=(0.2,) * 3),
             augmentation=AUGMENTATION,
             label_smoothing=0.1,
         )
         if ranks.here().rank:  # other first weights must not matter
-            nn.init.zeros_(objective.network[0].weight)
+            nn.init.zeros_(next(objective.network.parameters()))
 
         def die(stage: str, done: int, total: int, note: str = "", way: str = way) -> None:
             if way == "lost" and done == 5 and ranks.here().rank == 1:
                 os._exit(9)
 
+        plan = PLAN.model_copy(update={"steps": STEPS.get(way, PLAN.steps)})
         try:
-            fitted = fit(objective, examples(), PLAN, progress=die)
+            fitted = fit(objective, examples(), plan, progress=die)
         except TemporaryError as error:
             (out / f"{way}.txt").write_text(f"{error.code}: {error.message}")
             os._exit(error.exit_code)

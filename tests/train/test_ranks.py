@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,8 +15,10 @@ from torch import nn
 from foveal.core.errors import UsageError
 from foveal.train import ranks
 from foveal.train.ranks import Team
+from foveal.train.state import State
 
 SCRIPT = Path(__file__).with_name("ranks_script.py")
+NANO = ("nano", "nano64")  # a step of the default network, and six in float64, where no ReLU tips over
 MISTAKES = ("plain_norm", "own_draws", "no_sum")
 TOLERANCE = 1e-5  # measured: 7e-7, see docs/decisions/0016-distributed-training.md
 
@@ -49,11 +52,10 @@ def run(size: int, *arguments: str) -> list[int]:
 def ended(tmp_path_factory):
     """Weights and losses of one process, and of both ranks of two, by the way they were trained."""
     one, two = tmp_path_factory.mktemp("one"), tmp_path_factory.mktemp("two")
-    assert run(1, str(one), "right") == [0]
-    assert run(2, str(two), "right", *MISTAKES) == [0, 0]
-    return {"one": load_file(one / "right-0.safetensors")} | {
-        path.stem: load_file(path) for path in two.iterdir()
-    }
+    assert run(1, str(one), "right", *NANO) == [0]
+    assert run(2, str(two), "right", *NANO, *MISTAKES) == [0, 0]
+    found = {f"one-{way}": load_file(one / f"{way}-0.safetensors") for way in ("right", *NANO)}
+    return found | {path.stem: load_file(path) for path in two.iterdir()}
 
 
 def distance(one, other):
@@ -62,8 +64,13 @@ def distance(one, other):
 
 
 def test_two_ranks_end_where_one_process_ends(ended):
-    assert ended["one"].keys() == ended["right-0"].keys()
-    assert distance(ended["one"], ended["right-0"]) < TOLERANCE
+    assert ended["one-right"].keys() == ended["right-0"].keys()
+    assert distance(ended["one-right"], ended["right-0"]) < TOLERANCE
+
+
+@pytest.mark.parametrize("way", NANO)
+def test_two_ranks_take_the_same_steps_with_the_default_network(ended, way):
+    assert distance(ended[f"one-{way}"], ended[f"{way}-0"]) < TOLERANCE
 
 
 def test_both_ranks_end_in_the_same_bits(ended):
@@ -72,7 +79,7 @@ def test_both_ranks_end_in_the_same_bits(ended):
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_seen(ended, mistake):
-    assert distance(ended["one"], ended[f"{mistake}-0"]) > 1000 * TOLERANCE
+    assert distance(ended["one-right"], ended[f"{mistake}-0"]) > 1000 * TOLERANCE
 
 
 def test_when_a_rank_dies_the_other_says_so_and_ends(tmp_path):
@@ -101,6 +108,13 @@ def test_one_ranks_norm_is_that_of_torch(monkeypatch, shape):
         torch.testing.assert_close(ours.state_dict()[f"0.{name}"], value)
     torch.testing.assert_close(theirs.weight.grad, ours[0].weight.grad)
     torch.testing.assert_close(theirs.eval()(images), ours.eval()(images))
+
+
+def test_a_batch_with_no_picture_for_a_rank_is_refused(monkeypatch):
+    monkeypatch.setattr(ranks, "here", lambda: Team(2, 3))
+    with pytest.raises(UsageError, match="3 ranks cannot share batches of 2") as caught:
+        State(nn.Linear(2, 2), SimpleNamespace(batch_size=2))
+    assert caught.value.code == "too_many_ranks"
 
 
 def test_a_norm_that_cannot_be_shared_is_refused():

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from foveal.core.progress import Progress
-from foveal.core.random import seed_for, stream
+from foveal.core.random import seed_for
 from foveal.data.preprocess import Preprocess
 from foveal.data.store import channel_statistics
 from foveal.models import architecture
@@ -23,6 +23,7 @@ from foveal.train.loop import Examples, fit, settings
 from foveal.train.plan import Plan
 from foveal.train.planning import Facts, plan_training
 from foveal.train.recipe import Recipe
+from foveal.train.sampling import deal
 from foveal.train.starting import start
 
 Int64 = NDArray[np.int64]
@@ -61,7 +62,8 @@ def out_of_fold(examples: Examples, *, classes: int, seed: int, threads: int, pr
     Raises:
         DataError: The loss is no longer finite.
     """
-    folds = deal(examples, seed=seed)
+    units = np.arange(len(examples)) if examples.units is None else examples.units[examples.indices]
+    folds = deal(examples.labels[examples.indices], units, folds=FOLDS, seed=seed)
     probabilities = np.empty((len(examples), classes), dtype=np.float32)
     embeddings, plan = [], None
     for number in range(FOLDS):
@@ -78,28 +80,6 @@ def out_of_fold(examples: Examples, *, classes: int, seed: int, threads: int, pr
                 embeddings.append(_run(_without_head(network), examples.images, examples.indices))
     (embedding,) = embeddings
     return Answers(probabilities, embedding / np.linalg.norm(embedding, axis=1, keepdims=True).clip(min=1e-6))
-
-
-def deal(examples: Examples, *, seed: int) -> Int64:
-    """Return the fold of each example, int64 (M,): whole units, each class spread over the folds.
-
-    Args:
-        examples: Their labels and units.
-        seed: Decides who comes where.
-    """
-    units = np.arange(len(examples)) if examples.units is None else examples.units[examples.indices]
-    _, first, unit = np.unique(units, return_index=True, return_inverse=True)
-    labels = examples.labels[examples.indices][first]  # of a unit: that of its first picture
-    sizes = np.bincount(unit)
-    shuffled = stream(seed, "folds").permutation(len(first))
-    fold_of = np.empty(len(first), dtype=np.int64)
-    filled = np.zeros((int(labels.max()) + 1, FOLDS), dtype=np.int64)
-    # Large units first; each into the fold that has fewest of its class, then fewest of all.
-    for i in shuffled[np.argsort(-sizes[shuffled], kind="stable")].tolist():
-        fold = np.lexsort((filled.sum(axis=0), filled[labels[i]]))[0]
-        fold_of[i] = fold
-        filled[labels[i], fold] += sizes[i]
-    return np.asarray(fold_of[unit])
 
 
 def _passes(rest: Examples) -> float:

@@ -5,10 +5,13 @@ import json
 import os
 import secrets
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from foveal.core.errors import WriteError
+from foveal.core.errors import DataError, FovealError, WriteError
+
+Made = TypeVar("Made")
 
 NAME_BYTES = 200  # a file's name may have 255, and the temporary one beside it is longer
 
@@ -40,6 +43,27 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON atomically; NaN and infinity are refused, they are not JSON."""
     write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path, make: Callable[[Any], Made], *, code: str = "damaged", hint: str) -> Made:
+    """Return what `make` makes of the JSON in a file that foveal wrote.
+
+    Args:
+        path: The file.
+        make: Takes what the JSON means; a value, key or type that it stumbles over is damage.
+        code: Of the error.
+        hint: What to do about it.
+
+    Raises:
+        DataError: The file is no JSON, holds something else, or cannot be read.
+    """
+    try:
+        return make(json.loads(path.read_text(encoding="utf-8")))
+    except FovealError:
+        raise
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"{path} is damaged: {reason}", code=code, hint=hint, path=path) from error
 
 
 def append(path: Path, text: str) -> None:

@@ -6,6 +6,11 @@ from pathlib import Path
 from typing import Any
 
 _ROOT = Path("/")
+# Limit, usage, and the part of it in `memory.stat` that is only a copy of files; version 2 and 1.
+_MEMORY_FILES = (
+    ("memory.max", "memory.current", "inactive_file"),
+    ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+)
 _NO_LIMIT = 1 << 60  # cgroup v1 writes a huge number where there is no limit
 
 
@@ -29,17 +34,17 @@ class Memory:
 
 
 def memory(root: Path = _ROOT) -> Memory:
-    """Return what the machine has and what we may take of it; what is available never exceeds the limit."""
+    """Return what the machine has and what is left of it, and of what each control group of ours may take."""
     found = {}
     for line in _lines(root / "proc/meminfo"):
         name, _, value = line.partition(":")
         if value.strip().endswith(" kB"):
             found[name] = int(value.split()[0]) * 1024
-    limit = _memory_limit(root)
+    groups = _memory_groups(root)
     available = found.get("MemAvailable")
-    if limit is not None and available is not None:
-        available = min(available, limit)
-    return Memory(found.get("MemTotal"), available, limit)
+    if available is not None:
+        available = min([available, *(max(0, limit - used) for limit, used in groups)])
+    return Memory(found.get("MemTotal"), available, min((limit for limit, _ in groups), default=None))
 
 
 def cpu_quota(root: Path = _ROOT) -> float | None:
@@ -73,14 +78,18 @@ def processor_ticks(root: Path = _ROOT) -> tuple[int, int] | None:
     return None
 
 
-def _memory_limit(root: Path) -> int | None:
-    limits = []
+def _memory_groups(root: Path) -> list[tuple[int, int]]:
+    """Return the limit of each of our groups that has one, and what it holds that cannot be given back."""
+    found = []
     for folder in _groups(root, "memory"):
-        for name in ("memory.max", "memory.limit_in_bytes"):
-            text = _first(folder / name)
+        for limit, usage, cached in _MEMORY_FILES:
+            text = _first(folder / limit)
             if text.isdecimal() and int(text) < _NO_LIMIT:
-                limits.append(int(text))
-    return min(limits, default=None)
+                held = _first(folder / usage)
+                files = dict(line.split() for line in _lines(folder / "memory.stat") if line.count(" ") == 1)
+                used = int(held) - int(files.get(cached, 0)) if held.isdecimal() else 0
+                found.append((int(text), max(0, used)))
+    return found
 
 
 def _groups(root: Path, controller: str) -> list[Path]:

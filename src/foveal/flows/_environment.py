@@ -1,6 +1,5 @@
 """What the last digits of the weights depend on besides plan and data."""
 
-import json
 import platform
 from pathlib import Path
 from typing import Any
@@ -43,7 +42,7 @@ def compare_environment(run: Path, now: dict[str, Any], *, force: bool) -> dict[
         UsageError: `other_environment`: this is another machine, number of threads or ranks, or version.
     """
     path = run / ENVIRONMENT
-    before = {"ranks": 1} | (json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {})
+    before = {"ranks": 1} | (_read(run) if path.is_file() else {})
     different = [name for name in _DECIDING if before.get(name) != now[name]]
     if not different:
         return None
@@ -61,9 +60,15 @@ def compare_environment(run: Path, now: dict[str, Any], *, force: bool) -> dict[
 
 def bit_exact(run: Path) -> bool:
     """Return whether the whole run took place in one environment."""
-    return bool(json.loads((run / ENVIRONMENT).read_text(encoding="utf-8"))["bit_exact"])
+    return bool(_read(run)["bit_exact"])
 
 
 def ranks_of(run: Path) -> int:
     """Return how many processes trained together last."""
-    return int(json.loads((run / ENVIRONMENT).read_text(encoding="utf-8")).get("ranks", 1))
+    return int(_read(run).get("ranks", 1))
+
+
+def _read(run: Path) -> dict[str, Any]:
+    return files.read_json(
+        run / ENVIRONMENT, lambda found: {**found}, hint="delete it, and go on with --force"
+    )

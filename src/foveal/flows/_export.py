@@ -6,7 +6,6 @@ from foveal.bundle.manifest import Data, Images, Licenses
 from foveal.export.sealing import Exported, Origin, bundle
 from foveal.flows._prepare import Prepared
 from foveal.tasks.recognizer import Recognizer
-from foveal.train.loop import Examples
 
 
 def export_prepared(recognizer: Recognizer, prepared: Prepared, path: Path, *, threads: int) -> Exported:
@@ -28,14 +27,8 @@ def export_prepared(recognizer: Recognizer, prepared: Prepared, path: Path, *, t
     return bundle(
         recognizer,
         path,
-        calib=examples(prepared, "calib"),
-        test=examples(prepared, "test"),
+        calib=prepared.examples("calib"),
+        test=prepared.examples("test"),
         origin=Origin(data, source="scratch", licenses=Licenses(code="Apache-2.0", weights=None, data=None)),
         threads=threads,
     )
-
-
-def examples(prepared: Prepared, role: str) -> Examples:
-    """Return the pictures that have a role, with what belongs together among them."""
-    split = prepared.split
-    return Examples(prepared.store.images, prepared.store.labels, split.role(role), split.units)

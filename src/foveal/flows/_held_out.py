@@ -1,6 +1,5 @@
 """Which pictures of a data set may measure a recognizer: none that it has learned from."""
 
-import json
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.bundle.manifest import Manifest
+from foveal.core import files
 from foveal.core.errors import DataError, UsageError
 from foveal.core.progress import Progress
 from foveal.data import inventory as inventories
@@ -142,13 +142,13 @@ def _saved_split(path: Path, manifest: Manifest) -> Mapping[str, Any] | None:
     """Return the run's split if it lies there and is the one that this bundle was trained with."""
     if not path.is_file():
         return None
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+
+    def belonging(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
         belongs = document["schema"] == splits.SCHEMA and document["fingerprint"] == manifest.data.fingerprint
         belongs = belongs and manifest.data.split_digest in (None, splits.saved_digest(document))
-    except (ValueError, TypeError, KeyError) as error:
-        raise DataError(f"{path} is damaged: {error}", code="bad_split", path=path) from error
-    return document if belongs else None
+        return document if belongs else None
+
+    return files.read_json(path, belonging, code="bad_split", hint="name the bundle without its run folder")
 
 
 def _role(

@@ -2,7 +2,6 @@
 
 from foveal.flows._prepare import Prepared
 from foveal.models import Architecture
-from foveal.train.loop import Examples
 from foveal.train.objectives.supervised import Supervised
 from foveal.train.plan import Plan
 from foveal.train.starting import start
@@ -14,6 +13,5 @@ def make_objective(plan: Plan, architecture: Architecture, prepared: Prepared) -
     Raises:
         DataError: `other_network`: a user's builder makes another network than the one that was planned.
     """
-    examples = Examples(prepared.store.images, prepared.store.labels, prepared.split.fit)
     classes = len(prepared.dataset.classes)
-    return start(plan, architecture, examples, prepared.preprocess, classes=classes)
+    return start(plan, architecture, prepared.examples("fit"), prepared.preprocess, classes=classes)

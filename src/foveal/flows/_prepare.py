@@ -1,6 +1,5 @@
 """From a data set to pictures at model size with roles: what training starts from."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,11 +19,13 @@ from foveal.data.sizing import suggest_channels, suggest_size
 from foveal.data.split import Split
 from foveal.data.store import Store, StoreWriter, channel_statistics
 from foveal.data.subset import subset
+from foveal.train.loop import Examples
 
 SPLIT = "split.json"
 FINDINGS = "findings.json"
 STORE = "store"
 _PIXELS = "pixels.npy"
+_ANEW = "the pictures were divided by it; train anew"
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,10 @@ class Prepared:
     store: Store
     preprocess: Preprocess
     findings: tuple[Finding, ...]
+
+    def examples(self, role: str) -> Examples:
+        """Return the pictures that have a role, with what belongs together among them."""
+        return Examples(self.store.images, self.store.labels, self.split.role(role), self.split.units)
 
 
 @dataclass(frozen=True)
@@ -115,9 +120,14 @@ def _again(dataset: Dataset, run: Path, preprocess: Preprocess, wishes: Wishes, 
     """Compare the data by content, without decoding; the store is only made again where it is gone."""
     hashes = inventories.content_hashes(dataset, progress=progress)
     found = fingerprint(dataset.sources, [dataset.classes[k] for k in dataset.labels], hashes)
-    split = splits.from_json(json.loads((run / SPLIT).read_text("utf-8")), dataset, fingerprint=found)
-    rows = json.loads((run / FINDINGS).read_text("utf-8"))
-    findings = tuple(Finding(**{**row, "examples": tuple(row["examples"])}) for row in rows)
+    split = files.read_json(
+        run / SPLIT, lambda saved: splits.from_json(saved, dataset, fingerprint=found), hint=_ANEW
+    )
+    findings = files.read_json(
+        run / FINDINGS,
+        lambda rows: tuple(Finding(**{**row, "examples": tuple(row["examples"])}) for row in rows),
+        hint=_ANEW,
+    )
     path = run / STORE / _PIXELS
     try:
         return split, Store.open(path, preprocess=preprocess, fingerprint=found), findings

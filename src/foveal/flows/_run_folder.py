@@ -1,6 +1,5 @@
 """What a run folder holds: how one is started, what it remembers of the command, how one is taken back."""
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -35,11 +34,13 @@ class Command:
         strict: Warnings of the check stop the run.
         data: Absolute path at which the data were; None: a run of an older version. A place to look: what is
             found there is compared by content.
+        network: What was said of a builder of the user's own; see `Architecture.said`.
     """
 
     name: str
     strict: bool = False
     data: str | None = None
+    network: str | None = None
 
 
 def start(run: Path, recipe: Recipe, command: Command, environment: dict[str, Any]) -> None:
@@ -70,7 +71,7 @@ def read_command(run: Path, data: Path) -> Command:
     path = run / _COMMAND
     if not path.is_file():
         return Command(bundle_name(data))
-    return Command(**json.loads(path.read_text(encoding="utf-8")))
+    return files.read_json(path, lambda found: Command(**found), hint="delete it, and go on")
 
 
 @contextmanager

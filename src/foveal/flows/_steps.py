@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from foveal.core import files
-from foveal.core.errors import DataError
 from foveal.core.progress import Progress
 
 _BLOCK = 1 << 20
@@ -43,16 +42,12 @@ class Steps:
         """Names of the steps that were not done again."""
         if not self._path.is_file():  # none yet
             return
-        try:
-            rows = json.loads(self._path.read_text(encoding="utf-8"))
-            self._done = {key: Step(**row) for key, row in rows.items()}
-        except (OSError, ValueError, TypeError, AttributeError) as error:
-            raise DataError(
-                f"{self._path} is damaged: {error}",
-                code="bad_steps",
-                hint="--force builds anew in this folder; another --out keeps both",
-                path=self._path,
-            ) from error
+        self._done = files.read_json(
+            self._path,
+            lambda rows: {key: Step(**row) for key, row in rows.items()},
+            code="bad_steps",
+            hint="--force builds anew in this folder; another --out keeps both",
+        )
 
     def __getitem__(self, name: str) -> Step:
         """Return a finished step."""

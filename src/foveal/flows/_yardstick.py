@@ -1,10 +1,11 @@
 """The strongest cheap baseline beside a network: fitted before it, measured on the same test pictures.
 
 Baselines are fitted to a part of the fit pictures, as large as a small share of the time allows. Which is
-the strongest is decided by cross-validation among those pictures, so the test pictures only measure it.
+the strongest is decided on calibration pictures, the same for all, so the test pictures only measure it; what
+is measured is its exported graph, in the engine that would serve it.
 """
 
-import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,25 +13,38 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.bundle import engines
 from foveal.core import catalog, files
 from foveal.core.errors import RecipeError
 from foveal.core.progress import Progress
+from foveal.data.dataset import UInt8
+from foveal.data.sizing import evenly_spaced
+from foveal.evaluate.paired import independent, paired
+from foveal.export.graph import graph
 from foveal.flows._prepare import Prepared
 from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
 from foveal.train.fit_plan import FitPlan
 from foveal.train.fit_planning import plan_fit
-from foveal.train.fitting import card, fit_baseline
-from foveal.train.loop import Examples
+from foveal.train.fitting import fit_baseline
 from foveal.train.plan import Plan, read_plan, write_plan
 from foveal.train.recipe import Recipe
 
 FACTS = "baseline.json"
 FOLDER = "baseline"  # weights of the strongest, and the plans
-_SHARES = {"logistic": 0.3, "svm_hog": 1.0}  # of the time that those before it leave
+# Of the time that those before it leave; the last one is usually the strongest, and gets most.
+_SHARES = {"knn": 0.1, "logistic": 0.15, "svm_pixels": 0.25, "svm_hog": 1.0}
 _SHARE = 0.06  # of the budget that is planned with; 0.1 is promised, and the machine may be busier later
-_BATCH = 1024
+_BATCH = 256
+_MOST_COMPARED = 1000  # calibration pictures that say which is the strongest
+_ENGINE = "onnxruntime"
+_VERDICTS = {
+    "a_better": "network_better",
+    "b_better": "baseline_better",
+    "no_difference_shown": "no_difference_shown",
+}
+_ANEW = "train anew, or go on without a baseline: delete it"
 _MOST_SECONDS, _LEAST_SECONDS = 30.0, 2.0
 
 
@@ -61,6 +75,7 @@ def fit_yardstick(run: Path, plan: Plan, recipe: Recipe, prepared: Prepared, *, 
         return
     files.make_folder(run / FOLDER)
     seconds = seconds_for(recipe, plan.steps * plan.step_seconds)
+    compared = prepared.split.calib[evenly_spaced(len(prepared.split.calib), at_most=_MOST_COMPARED)]
     fitted, skipped = [], {}
     for name, share in _SHARES.items():
         asked = Recipe(model=name, seed=recipe.seed, threads=plan.threads)
@@ -69,19 +84,20 @@ def fit_yardstick(run: Path, plan: Plan, recipe: Recipe, prepared: Prepared, *, 
         except RecipeError as error:
             skipped[catalog.spoken(name)] = error.message
             continue
-        fitted.append(_fitted(made, prepared, progress))
+        fitted.append(_fitted(made, prepared, compared, progress))
         seconds -= made.seconds
     files.write_json(run / FACTS, {**_kept(run / FOLDER, fitted), "skipped": skipped})
 
 
 @dataclass(frozen=True)
 class _Fitted:
-    """One baseline, fitted; its accuracy by cross-validation is None where there were too few pictures."""
+    """One baseline, fitted, and how many calibration pictures it names correctly."""
 
     recognizer: Recognizer
     plan: FitPlan
     seconds: float
-    row: dict[str, float]
+    right: int
+    compared: int
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -89,8 +105,7 @@ class _Fitted:
             "n_fit": self.plan.images,
             "of": self.plan.of,
             "seconds": round(self.seconds, 2),
-            "cv_accuracy": self.row.get("cv_accuracy"),
-            "cv_images": self.row["cv_images"],
+            "calib_accuracy": clopper_pearson(self.right, self.compared).as_json(),
         }
 
 
@@ -103,28 +118,28 @@ def _planned(path: Path, recipe: Recipe, prepared: Prepared, seconds: float) -> 
     known = read_plan(path)
     if isinstance(known, FitPlan):
         return known
-    smallest, size = card(recipe.architecture.name).smallest_size, prepared.preprocess.size
+    smallest, size = recipe.architecture.smallest_size, prepared.preprocess.size
     if size < smallest:
         raise RecipeError(f"it needs inputs of at least {smallest} pixels; got {size}")
     classes = len(prepared.dataset.classes)
-    plan = plan_fit(recipe, _fit_part(prepared), prepared.preprocess, classes=classes, seconds=seconds)
+    plan = plan_fit(recipe, prepared.examples("fit"), prepared.preprocess, classes=classes, seconds=seconds)
     write_plan(plan, path)
     return plan
 
 
-def _fitted(plan: FitPlan, prepared: Prepared, progress: Progress) -> _Fitted:
+def _fitted(plan: FitPlan, prepared: Prepared, compared: NDArray[np.int64], progress: Progress) -> _Fitted:
     name = catalog.spoken(plan.model)
 
     def told(stage: str, done: int, total: int, note: str = "") -> None:
         progress("baseline", done, total, name)
 
-    fitted = fit_baseline(plan, _fit_part(prepared), prepared.preprocess, progress=told)
+    fitted = fit_baseline(plan, prepared.examples("fit"), prepared.preprocess, progress=told)
     empty = recognizers.build(plan.model, plan.arguments)
     recognizer = Recognizer(
         empty, plan.model, plan.arguments, prepared.preprocess, prepared.dataset.classes
     ).with_weights(fitted.weights)
-    (row,) = (row for row in fitted.history if row["chosen"])
-    return _Fitted(recognizer, plan, fitted.seconds, row)
+    right = _right(recognizer.logits, prepared, compared)
+    return _Fitted(recognizer, plan, fitted.seconds, int(right.sum()), len(compared))
 
 
 def _kept(folder: Path, fitted: list[_Fitted]) -> dict[str, Any]:
@@ -132,14 +147,13 @@ def _kept(folder: Path, fitted: list[_Fitted]) -> dict[str, Any]:
     tried = [one.as_json() for one in fitted]
     if not fitted:
         return {"strongest": None, "candidates": tried}
-    # Where nothing could be cross-validated it is the last, which is the more capable one.
-    best = max(range(len(fitted)), key=lambda i: (tried[i]["cv_accuracy"] or 0.0, i))
+    best = max(range(len(fitted)), key=lambda i: (fitted[i].right, i))
     recognizers.save(fitted[best].recognizer, folder)
     return {"strongest": tried[best], "candidates": tried}
 
 
 def measured_yardstick(
-    run: Path, prepared: Prepared, answers: NDArray[np.int64], majority: dict[str, Any]
+    run: Path, prepared: Prepared, answers: NDArray[np.int64], majority: dict[str, Any], *, threads: int
 ) -> dict[str, Any]:
     """Return the `baseline` object of `foveal.train/1`: the strongest one on the same test pictures.
 
@@ -150,42 +164,47 @@ def measured_yardstick(
         prepared: The data.
         answers: What the network's bundle answered for the test pictures, int64 (N,).
         majority: `class` and `accuracy` of always giving the most common answer.
+        threads: Of the engine.
     """
     always = {"name": "majority class", **majority}
-    facts = json.loads((run / FACTS).read_text("utf-8")) if (run / FACTS).is_file() else {}
+    path = run / FACTS
+    facts = files.read_json(path, lambda found: {**found}, hint=_ANEW) if path.is_file() else {}
     rest = {"majority": majority, **{key: facts[key] for key in ("candidates", "skipped") if key in facts}}
     if not facts.get("strongest"):
         return {**always, **rest}
     test = prepared.split.test
-    recognizer = recognizers.load(run / FOLDER)
-    given = np.concatenate(
-        [
-            recognizer.logits(prepared.store.images[test[start : start + _BATCH]]).argmax(axis=1)
-            for start in range(0, len(test), _BATCH)
-        ]
-    )
-    truth = prepared.store.labels[test]
+    engine = catalog.find(engines, _ENGINE)(graph(recognizers.load(run / FOLDER)), threads=threads)
+    right = _right(lambda images: engine.run(images)[1], prepared, test)
+    network = answers == prepared.store.labels[test]
     return {
         **facts["strongest"],
-        "accuracy": clopper_pearson(int((given == truth).sum()), len(truth)).as_json(),
-        "paired": _paired(answers == truth, given == truth),
+        "accuracy": clopper_pearson(int(right.sum()), len(right)).as_json(),
+        "paired": _paired(network, right, prepared),
         **rest,
     }
 
 
-def _paired(network: NDArray[np.bool_], baseline: NDArray[np.bool_]) -> dict[str, Any]:
-    """Return who was right where; of pictures that only one got right, the share that was the network's."""
-    only_network, only_baseline = int((network & ~baseline).sum()), int((~network & baseline).sum())
-    different = only_network + only_baseline
+def _right(
+    logits: Callable[[UInt8], NDArray[np.float32]], prepared: Prepared, rows: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Return which pictures are named correctly, bool (N,)."""
+    images, labels = prepared.store.images, prepared.store.labels[rows]
+    parts = [np.asarray(images[rows[start : start + _BATCH]]) for start in range(0, len(rows), _BATCH)]
+    return np.asarray(np.concatenate([logits(part).argmax(axis=1) for part in parts]) == labels)
+
+
+def _paired(network: NDArray[np.bool_], baseline: NDArray[np.bool_], prepared: Prepared) -> dict[str, Any]:
+    """Return who was right where, and whether that is a difference; as `foveal compare` counts."""
+    units = prepared.split.units[prepared.split.test]
+    counted = independent(units, len(network), seed=prepared.split.seed)
+    (pair,) = paired([network[counted], baseline[counted]])
     return {
-        "both": int((network & baseline).sum()),
-        "only_network": only_network,
-        "only_baseline": only_baseline,
-        "neither": int((~network & ~baseline).sum()),
-        "network_share": clopper_pearson(only_network, different).as_json() if different else None,
+        "n": pair.n,
+        "both": pair.both,
+        "only_network": pair.only_a,
+        "only_baseline": pair.only_b,
+        "neither": pair.neither,
+        "difference": pair.difference.as_json(),
+        "p_value": pair.p_value,
+        "verdict": _VERDICTS[pair.verdict],
     }
-
-
-def _fit_part(prepared: Prepared) -> Examples:
-    split = prepared.split
-    return Examples(prepared.store.images, prepared.store.labels, split.fit, split.units)

@@ -1,6 +1,5 @@
 """`foveal build`: check → train → calibrate and export → evaluate → bench → one folder to hand over."""
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -173,7 +172,8 @@ def _train(job: _Job, steps: Steps, request: Mapping[str, Any]) -> None:
 
     def work() -> list[str]:
         if (run / RECIPE).is_file():
-            result = resume(run, job.data, progress=watch)
+            own = None if isinstance(job.recipe.model, str) else job.recipe.model
+            result = resume(run, job.data, model=own, progress=watch)
         else:
             result = train(job.data, recipe=job.recipe, out=run, strict=job.strict, progress=watch)
         made = [result.report, run / "metrics.json", *([result.bundle] if result.bundle else [])]
@@ -272,14 +272,6 @@ def _read(path: Path) -> dict[str, Any]:
     """Return a JSON object that we wrote.
 
     Raises:
-        WriteError: It is damaged.
+        DataError: It is damaged.
     """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise WriteError(
-            f"{path} cannot be read: {error}", hint="--force builds anew in this folder", path=path
-        ) from error
-    if not isinstance(document, dict):
-        raise WriteError(f"{path} holds no JSON object", hint="--force builds anew in this folder", path=path)
-    return document
+    return files.read_json(path, lambda document: {**document}, hint="--force builds anew in this folder")

@@ -17,7 +17,7 @@ from foveal.evaluate.robustness import MOST_IMAGES as MOST_DISTURBED
 from foveal.export.rehearsal import rehearse
 from foveal.export.sealing import MOST_COMPARED
 from foveal.flows._environment import compare_environment, environment, write_environment
-from foveal.flows._export import examples, export_prepared
+from foveal.flows._export import export_prepared
 from foveal.flows._log import Logged
 from foveal.flows._measure import measure_bundle
 from foveal.flows._mistake_maps import ANSWERS_EACH as ANSWERS_PER_MISTAKE
@@ -102,7 +102,8 @@ def train(
     recipe = recipe or Recipe()
     check_recipe(recipe)
     runs.keep_apart(out, Path(data))
-    command = Command(bundle_name(Path(data)), strict, str(Path(data).absolute()))
+    own = recipe.architecture.said if recipe.architecture.is_own else None
+    command = Command(bundle_name(Path(data)), strict, str(Path(data).absolute()), own)
     with ranks.joined() as team:
         if team.size > 1 and is_baseline(recipe.architecture.name):
             raise UsageError("a baseline is fitted in one go, by one process; several would not be faster")
@@ -157,8 +158,8 @@ def resume(
     if not (run / RECIPE).is_file():
         raise NotFoundError(f"{run} is no run that can be resumed: it has no {RECIPE}", path=run)
     runs.keep_apart(run, Path(data))
-    recipe = _with_builder(read_recipe(run / RECIPE), model).changed(threads=threads)
     command = read_command(run, Path(data))
+    recipe = _with_builder(read_recipe(run / RECIPE), model, command).changed(threads=threads)
     with ranks.joined() as team:
         job = _Job(_shared(recipe, team), command, progress, time.monotonic(), team)
         if not team.first:
@@ -202,16 +203,20 @@ def _shared(recipe: Recipe, team: Team) -> Recipe:
     return recipe if team.size == 1 else recipe.changed(threads=recipe.threads or team.threads)
 
 
-def _with_builder(recipe: Recipe, model: Builder | None) -> Recipe:
+def _with_builder(recipe: Recipe, model: Builder | None, command: Command) -> Recipe:
     """Return the recipe of a run with the builder that its name stands for."""
     if model is None:
         return recipe
-    given = models.architecture(model).name
-    if given != recipe.model:
+    given, hint = models.architecture(model), "give the builder that it was started with, or train anew"
+    if given.name != recipe.model:
         raise UsageError(
-            f"the run was started with {recipe.model}, not with {given}",
+            f"the run was started with {recipe.model}, not with {given.name}", code="other_network", hint=hint
+        )
+    if given.is_own and command.network not in (None, given.said):
+        raise UsageError(
+            f"the run was started with other arguments or settings of {given.name}",
             code="other_network",
-            hint="give the builder that it was started with, or train anew",
+            hint=hint,
         )
     return recipe.changed(model=model)
 
@@ -228,6 +233,7 @@ def _follow(job: _Job, data: str | Path) -> TrainResult:
     )
     dataset = opening.open(data, group=job.recipe.group)
     prepared = prepare(dataset, run, job.wishes, progress=silent)
+    job.team.meet()  # reading may have taken long; from here on, who is silent is lost
     plan = _agreed(job, read_plan(run / _PLAN) if told["planned"] else _planned(job, prepared))
     _learned(run, job, prepared, plan)
     ended = job.team.told(None)
@@ -256,6 +262,7 @@ def _decide(
             write_recipe(job.recipe, run / RECIPE)
         plan = _known_plan(run, job.threads)
         job.team.told(_start_of(run, job, planned=plan is not None))
+        job.team.meet()
         return prepared, _agreed(job, plan) if plan else _plan(run, job, prepared)
     except FovealError:
         if not decoded:  # refused: nothing will go on from it
@@ -291,7 +298,7 @@ def _carry_out(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan) -
 
 
 def _learned(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan) -> Fitted:
-    learned = examples(prepared, "fit")
+    learned = prepared.examples("fit")
     if isinstance(plan, FitPlan):
         return fit_baseline(plan, learned, prepared.preprocess, progress=job.progress)
     if job.team.first:
@@ -327,7 +334,7 @@ def _plan(run: Path, job: _Job, prepared: Prepared) -> Plan | FitPlan:
 
 
 def _planned(job: _Job, prepared: Prepared) -> Plan | FitPlan:
-    learned, classes = examples(prepared, "fit"), len(prepared.dataset.classes)
+    learned, classes = prepared.examples("fit"), len(prepared.dataset.classes)
     budget = job.recipe.time_seconds
     deadline = None if budget is None else job.started + budget - _after_seconds(prepared)
     if is_baseline(job.architecture.name):
@@ -371,7 +378,9 @@ def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan, fitt
         evaluation, answers = measure_bundle(
             exported.bundle, prepared, threads=plan.threads, progress=job.progress
         )
-        baseline = measured_yardstick(run, prepared, answers, evaluation["metrics"]["majority"])
+        baseline = measured_yardstick(
+            run, prepared, answers, evaluation["metrics"]["majority"], threads=plan.threads
+        )
         maps = explained_mistakes(evaluation, prepared, threads=plan.threads, progress=job.progress)
         page = write_report(run, evaluation, fitted.history, prepared, baseline=baseline, maps=maps)
     document = train_document(run, prepared, plan, fitted, exported, evaluation)

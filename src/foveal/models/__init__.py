@@ -15,6 +15,16 @@ from foveal.models._architecture import Card as Card
 from foveal.models._architecture import LearnsFromImages as LearnsFromImages
 from foveal.models._architecture import Settings as Settings
 from foveal.models._architecture import architecture as architecture
+from foveal.models._architecture import card as card
 from foveal.models._architecture import is_own as is_own
 
-__all__ = ["Architecture", "Builder", "Card", "LearnsFromImages", "Settings", "architecture", "is_own"]
+__all__ = [
+    "Architecture",
+    "Builder",
+    "Card",
+    "LearnsFromImages",
+    "Settings",
+    "architecture",
+    "card",
+    "is_own",
+]

@@ -2,8 +2,9 @@
 
 import functools
 import importlib
+import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from foveal.core import catalog
@@ -123,10 +124,28 @@ class Architecture:
         """Whether a user brought it: then nothing but the user's program can build it."""
         return is_own(self.name)
 
+    @property
+    def said(self) -> str:
+        """All that was said of a builder, as text: what it was given beforehand, and how it learns.
+
+        Equal text does not make an equal network: a builder may have changed. Other text makes another one.
+        """
+        given, build = [], self.build
+        while isinstance(build, functools.partial):
+            given.append([list(map(_plain, build.args)), {k: _plain(v) for k, v in build.keywords.items()}])
+            build = build.func
+        return json.dumps([self.name, given, asdict(self.settings)], sort_keys=True)
+
 
 def is_own(name: str) -> bool:
     """Return whether a name means a user's builder; it is only compared, no code is looked up by it."""
     return _OWN in name
+
+
+def card(name: str) -> Card:
+    """Return what a file in `models/` says of itself."""
+    found: Card = importlib.import_module(f"foveal.models.{name}").CARD
+    return found
 
 
 def architecture(model: "str | Builder | Architecture") -> Architecture:
@@ -160,9 +179,18 @@ def architecture(model: "str | Builder | Architecture") -> Architecture:
         build,
         name=model,
         settings=getattr(module, "SETTINGS", Settings()),
-        smallest_size=module.CARD.smallest_size,
+        smallest_size=card(model).smallest_size,
         variants=sizes if callable(sizes) else lambda size: sizes,
     )
+
+
+def _plain(value: object) -> object:
+    """Return a value that JSON knows; of any other its type, whose text tells nothing between processes."""
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    if isinstance(value, list | tuple):
+        return list(map(_plain, value))
+    return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
 def _qualified_name(build: Any) -> str:

@@ -5,8 +5,8 @@ gradients without smoothing, of several channels the one with the largest magnit
 without sign; votes shared between neighbouring orientations and cells; overlapping blocks of 2×2 cells,
 normalized by L2-Hys. Left out: the Gaussian window over each block, which would need a histogram per block.
 
-Every step is continuous in the pixels, so a difference in the last digit stays one: an exported graph must
-answer as the network does.
+Every step but one is continuous in the pixels, so a difference in the last digit stays one: an exported graph
+must answer as the network does. The choice between two channels with equally large gradients jumps.
 """
 
 import math

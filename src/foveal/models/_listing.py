@@ -1,6 +1,5 @@
 """What there is to train: every file of this folder with its card."""
 
-import importlib
 from typing import Any
 
 import torch
@@ -22,8 +21,7 @@ def listing(*, channels: int = 3, classes: int = 10, size: int = 32) -> list[dic
     """
     rows = []
     for name in catalog.names(models):
-        module = importlib.import_module(f"foveal.models.{name}")
-        card: models.Card = module.CARD
+        card = models.card(name)
         with torch.device("meta"):
             network = catalog.find(models, name)(channels=channels, classes=classes, size=size)
         rows.append(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from foveal.core.wording import counted
-from foveal.report.words import Document, percent
+from foveal.report.words import Document, percent, shown_p
 
 Row = Mapping[str, Any]
 
@@ -104,5 +104,5 @@ def _names(names: list[str]) -> str:
 
 def _p(pair: Row) -> str:
     p = pair["p_adjusted"]
-    number = "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
+    number = shown_p(p)
     return number if p == pair["p_value"] else f"{number}, adjusted for all pairs"

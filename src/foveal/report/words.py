@@ -16,7 +16,6 @@ Document = Mapping[str, Any]
 
 _TAIL = 0.025  # each side of a 95 % interval
 _NORMAL = 1.96  # its half-width in standard errors
-_EVEN = 0.5  # share of the images that only one of two got right, where both are equally good
 _FEW = 30  # test images of a class below which its recall says little
 _TARGET_POINTS = 1.0  # an accuracy known to ± this is called known
 
@@ -77,6 +76,15 @@ def lowest(worst: Mapping[str, Any]) -> str:
     return f"95% interval {percent(worst['low'])} to {percent(worst['high'])} for the lowest of all classes"
 
 
+def shown_p(p: float) -> str:
+    """Return a p-value for people.
+
+    >>> shown_p(0.0213), shown_p(3e-9)
+    ('p = 0.021', 'p < 0.0001')
+    """
+    return "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
+
+
 def headline(document: Document) -> str:
     """Return what the accuracy, written before it, is a share of."""
     images = counted(document["metrics"]["accuracy"]["n"], "test image")
@@ -112,15 +120,14 @@ def against_baseline(baseline: Mapping[str, Any]) -> str | None:
     said = (
         f"The strongest cheap baseline, {baseline['name']} fitted to {part} training images in "
         f"{show_seconds(baseline['seconds'])}, names {measured(baseline['accuracy'])} of the same "
-        f"images correctly. Only the recognizer is right for {paired['only_network']:,} of them, "
-        f"only the baseline for {paired['only_baseline']:,}"
+        f"images correctly. Of {counted(paired['n'], 'independent image')} only the recognizer names "
+        f"{paired['only_network']:,} correctly, only the baseline {paired['only_baseline']:,}"
     )
-    share = paired["network_share"]
-    if share is not None and share["low"] > _EVEN:
-        return f"{said}: the recognizer is clearly better."
-    if share is not None and share["high"] < _EVEN:
+    if paired["verdict"] == "network_better":
+        return f"{said}: the recognizer is better ({shown_p(paired['p_value'])})."
+    if paired["verdict"] == "baseline_better":
         return f"{said}: the baseline is better; ship it, with --model {baseline['name']}, or train longer."
-    return f"{said}: it is not proven that the recognizer is better."
+    return f"{said}: it is not proven that the recognizer is better ({shown_p(paired['p_value'])})."
 
 
 def weak_points(document: Document) -> list[str]:

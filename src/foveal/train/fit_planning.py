@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from foveal import models
 from foveal.core import catalog, machine
 from foveal.core.errors import RecipeError
 from foveal.core.units import show_seconds
 from foveal.data.preprocess import Preprocess
 from foveal.train.classical import Effort
 from foveal.train.fit_plan import FitPlan
-from foveal.train.fitting import card, features, features_of
+from foveal.train.fitting import features, features_of
 from foveal.train.loop import Examples, settings
 from foveal.train.recipe import Recipe
 
@@ -50,7 +51,8 @@ def plan_fit(
     Raises:
         RecipeError: `budget_too_small`: the time is too short for a few images of each class.
     """
-    method = importlib.import_module(f"foveal.train.classical.{card(recipe.architecture.name).fitted_by}")
+    fitted_by = models.card(recipe.architecture.name).fitted_by
+    method = importlib.import_module(f"foveal.train.classical.{fitted_by}")
     base = {"channels": preprocess.channels, "classes": classes, "size": preprocess.size}
     draft = FitPlan(
         model=recipe.architecture.name,
@@ -126,7 +128,8 @@ def _reasons(
     effort: Effort, there: int, forecast: float, arguments: dict[str, Any], seconds: float | None
 ) -> dict[str, str]:
     """Return why each choice was made, for people."""
-    why = "more would take longer than the time left" if seconds is not None else "more would fill the memory"
+    full = seconds is None or effort.images == int(_MOST_NUMBERS / effort.dimensions)
+    why = "more would fill the memory" if full else "more would take longer than the time left"
     images = f"all {there:,}" if effort.images == there else f"{effort.images:,} of {there:,}: {why}"
     reasons = {"images": images}
     if "landmarks" in arguments:

@@ -1,6 +1,5 @@
 """Fit a baseline as planned: features of the training images, then its method, in one go."""
 
-import importlib
 import time
 
 import numpy as np
@@ -17,22 +16,16 @@ from foveal.tasks.classify import learn
 from foveal.tasks.recognizer import build
 from foveal.train import classical
 from foveal.train.classical import Sample
-from foveal.train.classical._divide import spread
 from foveal.train.fit_plan import FitPlan
 from foveal.train.loop import Examples, Fitted, settings
+from foveal.train.sampling import spread
 
 _CHUNK_PIXELS = 256 * 64**2  # whose features are computed at once
 
 
 def is_baseline(model: str) -> bool:
     """Return whether a model, by its name, is fitted in one go instead of trained step by step."""
-    return not models.is_own(model) and card(model).kind == "baseline"
-
-
-def card(model: str) -> models.Card:
-    """Return what a file in `models/` says of itself."""
-    found: models.Card = importlib.import_module(f"foveal.models.{model}").CARD
-    return found
+    return not models.is_own(model) and models.card(model).kind == "baseline"
 
 
 def fit_baseline(
@@ -66,7 +59,7 @@ def fit_baseline(
             classes=plan.arguments["classes"],
         )
         progress("features", 1, 1)
-        method = catalog.find(classical, str(card(plan.model).fitted_by))
+        method = catalog.find(classical, str(models.card(plan.model).fitted_by))
         fit = method(sample, plan, progress=progress)
     seconds = time.monotonic() - started
     return Fitted(fit.tensors, fit.rows, seconds, seconds_now=seconds, waiting_share=0.0, resumed_from=0)

@@ -83,8 +83,15 @@ def write_plan(plan: Plan | FitPlan, path: Path) -> None:
 
 
 def read_plan(path: Path) -> Plan | FitPlan | None:
-    """Return the plan of a run, or None where the run ended before it had one."""
+    """Return the plan of a run, or None where the run ended before it had one.
+
+    Raises:
+        DataError: The file is damaged.
+    """
     if not path.is_file():
         return None
-    document = json.loads(path.read_text(encoding="utf-8"))
-    return FitPlan(**document) if document.get("kind") == "baseline" else Plan(**document)
+
+    def plan(document: dict[str, Any]) -> Plan | FitPlan:
+        return FitPlan(**document) if document.get("kind") == "baseline" else Plan(**document)
+
+    return files.read_json(path, plan, hint="without it nothing can go on as it was begun; train anew")

@@ -24,7 +24,7 @@ from foveal.core import machine
 from foveal.core.errors import TemporaryError, UsageError
 
 _STEP = timedelta(minutes=5)  # a rank that is silent for so long within a step is lost
-_PATIENCE = timedelta(days=2)  # for the first rank to read the pictures, and to prove the result
+_PATIENCE = timedelta(days=2)  # for reading the pictures, and for the first rank to prove the result
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,12 @@ class Team:
                 text = torch.empty(int(length), dtype=torch.uint8)
             dist.broadcast(text, src=0, group=self.patient)
         return json.loads(bytes(text.tolist()))
+
+    def meet(self) -> None:
+        """Wait for all ranks, which may take them hours."""
+        if self.size > 1:
+            with self._together():
+                dist.barrier(group=self.patient)
 
     def start_alike(self, module: nn.Module) -> None:
         """Let batch norm see all parts, and begin with the first rank's weights.

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from foveal.core.errors import DataError
+from foveal.core.errors import DataError, UsageError
 from foveal.train import checkpoint, ranks
 from foveal.train.average import Average
 from foveal.train.objective import Batch, Objective
@@ -23,10 +23,20 @@ _MOMENTUM = {
 
 
 class State:
-    """Weights, momentum, average, learning curve and the number of steps done."""
+    """Weights, momentum, average, learning curve and the number of steps done.
+
+    Raises:
+        UsageError: `too_many_ranks`: a batch has no picture for one of them.
+    """
 
     def __init__(self, objective: Objective, plan: Plan) -> None:
         self.team = ranks.here()
+        if plan.batch_size < self.team.size:
+            raise UsageError(
+                f"{self.team.size} ranks cannot share batches of {plan.batch_size}",
+                code="too_many_ranks",
+                hint="start fewer ranks, or give a larger batch_size in a recipe",
+            )
         self.team.start_alike(objective)
         self.objective = objective
         self.plan = plan

@@ -16,7 +16,6 @@ from foveal.tasks.classify import learn
 from foveal.tasks.recognizer import Recognizer, build
 from foveal.train.classical import Sample
 from foveal.train.classical._choose import choose
-from foveal.train.classical._divide import fold_of_each, spread
 from foveal.train.classical._planes import cross_entropy, planes, squared_hinge
 from foveal.train.classical._principal import principal
 from foveal.train.fit_plan import FitPlan
@@ -199,26 +198,6 @@ def test_directions_are_the_eigenvectors_of_the_covariance():
     assert variance == pytest.approx(values.sum(), rel=1e-4)
     np.testing.assert_allclose(mean, features.mean(axis=0), rtol=1e-4)
     np.testing.assert_allclose(np.abs((vectors[:, :-5:-1] * directions.numpy()).sum(axis=0)), 1, atol=1e-3)
-
-
-def test_units_stay_in_one_fold_and_classes_are_spread_evenly():
-    labels = np.repeat([0, 1, 2], 60)
-    units = np.arange(180) // 4
-
-    folds = fold_of_each(labels, units, folds=3, seed=0)
-
-    assert all(len(set(folds[units == unit])) == 1 for unit in set(units))
-    assert all(np.bincount(folds[labels == label]).tolist() == [20, 20, 20] for label in range(3))
-
-
-def test_every_beginning_of_the_order_holds_the_classes_in_proportion():
-    labels = np.repeat([0, 1, 2], [80, 15, 5])
-
-    order = spread(labels, seed=0, purpose="test")
-
-    assert sorted(order) == list(range(100))
-    assert set(labels[order[:3]]) == {0, 1, 2}
-    assert np.bincount(labels[order[:40]]) == pytest.approx([32, 6, 2], abs=1)
 
 
 def test_the_setting_that_is_right_most_often_is_chosen_and_copies_never_answer_for_each_other():

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from foveal.train.classical import Sample
-from foveal.train.classical._divide import fold_of_each, spread
 from foveal.train.fit_plan import FitPlan
+from foveal.train.sampling import deal, spread
 
 Setting = dict[str, float]
 Rows = list[dict[str, float]]
@@ -45,7 +45,7 @@ def choose(sample: Sample, plan: FitPlan, attempt: Attempt, *, otherwise: Settin
     """
     labels = sample.labels.numpy()
     chosen = spread(labels, seed=plan.seed, purpose="tuning images")[: plan.tuning_images]
-    folds = fold_of_each(labels[chosen], sample.units[chosen], folds=plan.folds, seed=plan.seed)
+    folds = deal(labels[chosen], sample.units[chosen], folds=plan.folds, seed=plan.seed)
     parts = [(chosen[folds != fold], chosen[folds == fold]) for fold in range(plan.folds)]
     if any(len(asked) == 0 or len(np.unique(labels[fitted])) < 2 for fitted, asked in parts):
         row = {**otherwise, "cv_images": 0, "chosen": 1}
