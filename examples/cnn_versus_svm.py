@@ -11,22 +11,13 @@ OUT/comparison.json. Run it again, and it goes on where it was stopped.
 """
 
 import argparse
-import json
 from pathlib import Path
 
-import numpy as np
-
-from foveal.bundle.predictor import Predictor
-from foveal.core import files, machine, units
-from foveal.core.types import Measured
-from foveal.data import opening
-from foveal.evaluate.answers import answers
-from foveal.evaluate.held_out import HeldOut
+from foveal.core import files, units
 from foveal.flows.compare import compare, write_page
 from foveal.flows.data_efficiency import data_efficiency
 from foveal.flows.data_get import get
 from foveal.flows.train import resume, train
-from foveal.metrics.accuracy import accuracy
 from foveal.report import comparison_words, words
 from foveal.train.fitting import is_baseline
 from foveal.train.recipe import Recipe
@@ -41,10 +32,8 @@ def main() -> None:
     points = data_efficiency(runs, data, arguments.images, folder=out / "curve")
     compared = compare(runs, data).with_curve(points)
     write_page(compared, out / "comparison.html")
-    learned = {run.name: on_training_pictures(run, data) for run in runs}
-    told = {**compared.document, "on_training_images": {name: m.as_json() for name, m in learned.items()}}
-    files.write_json(out / "comparison.json", told)
-    show(compared.document, learned)
+    files.write_json(out / "comparison.json", compared.document)
+    show(compared.document)
     print(f"\npage: {out / 'comparison.html'}")
 
 
@@ -74,24 +63,12 @@ def trained(data: Path, recipe: Recipe, run: Path) -> Path:
     return train(data, recipe=recipe, out=run).run
 
 
-def on_training_pictures(run: Path, data: Path, *, most: int = 5000) -> Measured:
-    """Return the accuracy on pictures that were learned from: how well they are remembered, nothing else."""
-    predictor = Predictor.open(run, threads=1)
-    dataset = opening.open(data)
-    places = {source: place for place, source in enumerate(dataset.sources)}
-    learned = [places[source] for source, _ in json.loads((run / "split.json").read_text("utf-8"))["fit"]]
-    chosen = np.random.default_rng(0).permutation(learned)[:most]
-    pictures = HeldOut.of_dataset(dataset, chosen, predictor.preprocess, predictor.classes)
-    found = answers(predictor, pictures, threads=machine.usable_cpus())
-    return accuracy(found.probabilities, pictures.labels[found.positions])
-
-
-def show(document: words.Document, learned: dict[str, Measured]) -> None:
+def show(document: words.Document) -> None:
     print(f"{document['images']:,} test pictures, the same for all\n")
     for row in document["models"]:
         print(
             f"{row['name']}: {words.measured(row['accuracy'])}; {row['latency_ms']:.2f} ms, "
-            f"{units.show_bytes(row['size_bytes'])}; on pictures it learned from {learned[row['name']]}"
+            f"{units.show_bytes(row['size_bytes'])}"
         )
         for one in row["robustness"]:
             print(f"    {one['corruption']}: {words.measured(one['accuracy'])}")
@@ -100,7 +77,7 @@ def show(document: words.Document, learned: dict[str, Measured]) -> None:
     print()
     for pair in document["pairs"]:
         print(comparison_words.pair_sentence(pair), comparison_words.speed_sentence(pair))
-    for sentence in comparison_words.curve_sentences(document):
+    for sentence in (*comparison_words.gap_sentences(document), *comparison_words.curve_sentences(document)):
         print(sentence)
 
 

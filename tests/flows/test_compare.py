@@ -40,6 +40,8 @@ def test_numbers_of_each_are_those_of_its_evaluation(found, trained, rival, colo
         assert row["accuracy"] == alone["metrics"]["accuracy"]
         assert row["worst_class"] == alone["metrics"]["worst_class"]
         assert row["robustness"] == alone["robustness"]
+        learned = json.loads((run.run / "split.json").read_text())["fit"]
+        assert row["on_training_images"]["n"] == len(learned) == row["trained_on"]
         assert row["digest"] == alone["digest"]
         assert row["size_bytes"] == run.bundle.stat().st_size
         assert 0 < row["latency_ms"] <= row["latency_p99_ms"]
@@ -61,6 +63,16 @@ def test_pair_is_tested_on_the_answers_to_the_same_pictures(found, trained, riva
 
     assert pair["p_value"] == pair["p_adjusted"] == expected.p_value
     assert (pair["a"], pair["b"]) == tuple(row["name"] for row in found.document["models"])
+
+
+def test_what_was_learned_by_heart_is_not_known_without_the_run(trained, rival, colors, tmp_path) -> None:
+    bundle = Path(shutil.copy(trained.bundle, tmp_path))
+
+    alone, beside = compare([bundle, rival.run], colors, threads=1).document["models"]
+
+    assert alone["on_training_images"] is None
+    assert beside["on_training_images"]["n"] == 6
+    assert len(says.gap_sentences({"models": [alone, beside]})) == 1
 
 
 def test_the_slower_one_of_a_pair_is_the_one_with_the_longer_time(found) -> None:

@@ -17,7 +17,8 @@ from foveal.data import inventory as inventories
 from foveal.data import opening
 from foveal.data import split as splits
 from foveal.data.preprocess import Preprocess
-from foveal.flows.evaluate import check_page, evaluate, write_page
+from foveal.flows._page import check_page
+from foveal.flows.evaluate import evaluate, write_page
 from foveal.report import words
 from foveal.tasks.classify.decode import Abstain, Conformal, Decision
 from foveal.train.recipe import Recipe, write_recipe

@@ -39,9 +39,9 @@ def bench(
     verbose: Verbose = False,
 ) -> None:
     """Time every engine × threads × batch on this machine, and say which to take and by how much."""
+    from foveal.flows._page import check_page
     from foveal.flows.bench import Terms, write_page
     from foveal.flows.bench import bench as flow
-    from foveal.flows.evaluate import check_page
 
     if report is not None:
         need("train", what="the HTML page")

@@ -44,12 +44,13 @@ def check(
     """Recognize the layout, read every picture, and say what would spoil a result."""
     from foveal.data import opening
     from foveal.flows import check as flow
+    from foveal.flows._page import check_page
 
     if report is not None:
         need("train", what="the HTML page")
     for path in (report, suspects):
         if path is not None:
-            flow.check_page(path, data, force=force)
+            check_page(path, data, force=force)
     with progress(quiet=quiet) as tell:
         dataset = opening.open(data, layout, group)
         result = flow.check(dataset, fast=fast, seed=seed, threads=threads, progress=tell)

@@ -101,7 +101,13 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 def _show(console: Console, document: dict[str, Any], page: Path | None) -> None:
     from foveal.report import words
-    from foveal.report.comparison_words import curve_sentences, not_shown, pair_sentence, speed_sentence
+    from foveal.report.comparison_words import (
+        curve_sentences,
+        gap_sentences,
+        not_shown,
+        pair_sentence,
+        speed_sentence,
+    )
 
     console.print(
         f"on {counted(document['images'], 'image')} of {document['data']} ({document['split']})",
@@ -121,7 +127,7 @@ def _show(console: Console, document: dict[str, Any], page: Path | None) -> None
     console.print(table, markup=False)
     for pair in document["pairs"]:
         console.print(visible(f"{pair_sentence(pair)} {speed_sentence(pair)}"), markup=False)
-    for sentence in (*curve_sentences(document), *not_shown(document)):
+    for sentence in (*gap_sentences(document), *curve_sentences(document), *not_shown(document)):
         console.print(visible(sentence), markup=False)
     if page is not None:
         console.print(f"report      {page}", markup=False)

@@ -44,10 +44,11 @@ def evaluate(
     """Measure the file that ships: accuracy, calibration, abstention, prediction sets, with intervals."""
     from foveal.data import opening
     from foveal.flows import evaluate as flow
+    from foveal.flows._page import check_page
 
     if report is not None:
         need("train", what="the HTML page")
-        flow.check_page(report, data, force=force)
+        check_page(report, data, force=force)
     with progress(quiet=quiet) as tell:
         given = data if group is None else opening.open(data, group=group)
         evaluated = flow.evaluate(model, given, split=split, seed=seed, threads=threads, progress=tell)

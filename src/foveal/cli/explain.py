@@ -55,7 +55,7 @@ def explain(
     """
     from foveal.flows import _drawn_maps
     from foveal.flows import explain as flow
-    from foveal.flows.evaluate import check_page
+    from foveal.flows._page import check_page
 
     if report is not None:
         need("train", what="the HTML page")

@@ -12,11 +12,17 @@ from foveal.bundle.locate import locate
 from foveal.bundle.predictor import Predictor
 from foveal.core.errors import DataError, UsageError
 from foveal.core.progress import Progress
+from foveal.core.types import Measured
 from foveal.data.dataset import Dataset
 from foveal.data.inventory import content_hashes
+from foveal.data.sizing import evenly_spaced
 from foveal.evaluate.answers import answers
 from foveal.evaluate.held_out import HeldOut
-from foveal.flows._held_out import choose
+from foveal.flows._held_out import choose, learned_from
+from foveal.flows._prepare import SPLIT
+from foveal.metrics.accuracy import accuracy
+
+_MOST_REMEMBERED = 1000
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,8 @@ class Contestant:
         held_out: N pictures, the same for all contestants, at this model's size.
         unseen: How it is known that it has not learned from them; see `Chosen.unseen`.
         probabilities: Its answers, float32 (N, K).
+        remembered: Its accuracy on pictures that it has learned from: how well it remembers, nothing else;
+            None where these are not its training data, or the run's `split.json` is not beside the bundle.
     """
 
     path: str
@@ -40,6 +48,7 @@ class Contestant:
     held_out: HeldOut = field(repr=False)
     unseen: str | None
     probabilities: NDArray[np.float32] = field(repr=False)
+    remembered: Measured | None
 
     @property
     def right(self) -> NDArray[np.bool_]:
@@ -99,10 +108,29 @@ def contestants(
             held_out=shared[k].only(kept),
             unseen=chosen[k].unseen,
             probabilities=found[k].probabilities[np.searchsorted(found[k].positions, kept)],
+            remembered=_remembered(dataset, hashes, bundles[k], predictors[k], threads, progress),
         )
         for k, name in enumerate(_names(bundles))
     ]
     return rows, [{"source": source, "error": error} for source, error in errors.items()]
+
+
+def _remembered(
+    dataset: Dataset,
+    hashes: Sequence[str],
+    bundle: Path,
+    predictor: Predictor,
+    threads: int,
+    progress: Progress,
+) -> Measured | None:
+    if not (bundle.parent / SPLIT).is_file():
+        return None  # to divide the data again would take longer than all else
+    learned = learned_from(dataset, hashes, bundle, predictor.manifest, progress=progress)
+    if learned is None:
+        return None
+    some = learned.only(np.array(evenly_spaced(len(learned), at_most=_MOST_REMEMBERED)))
+    found = answers(predictor, some, threads=threads, progress=progress)
+    return accuracy(found.probabilities, some.labels[found.positions])
 
 
 def _bundles(models: Sequence[str | Path]) -> list[Path]:

@@ -22,7 +22,6 @@ from foveal.data.store import StoreWriter
 from foveal.flows._audit import NOT_ASKED as NOT_ASKED
 from foveal.flows._audit import Audit, Seen, audit, look, nothing_asked, parts
 from foveal.flows._doubts import room_to_learn
-from foveal.flows._page import check_page as check_page
 
 SCHEMA = "foveal.check/1"
 

@@ -166,6 +166,7 @@ def _row(one: Contestant, times: Times, disturbed: dict[str, list[dict[str, Any]
         "trained_on": manifest.data.images.fit,
         "input_size": manifest.preprocess.size,
         "accuracy": accuracy(probabilities, labels).as_json(),
+        "on_training_images": None if one.remembered is None else one.remembered.as_json(),
         "balanced_accuracy": balanced_accuracy(probabilities, labels).as_json(),
         "worst_class": {"class": one.predictor.classes[worst.index], **worst.recall.as_json()},
         "ece": ece(probabilities, labels),

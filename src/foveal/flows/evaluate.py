@@ -17,7 +17,6 @@ from foveal.evaluate.held_out import HeldOut
 from foveal.evaluate.reporting import report
 from foveal.flows._held_out import choose
 from foveal.flows._mistake_maps import mistake_maps
-from foveal.flows._page import check_page as check_page
 from foveal.flows._run_folder import RECIPE
 from foveal.train.recipe import read_recipe
 

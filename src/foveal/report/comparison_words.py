@@ -57,6 +57,17 @@ def speed_sentence(pair: Row) -> str:
     )
 
 
+def gap_sentences(document: Document) -> list[str]:
+    """Return how much better each recognizer is on images it learned from; none where that is not known."""
+    return [
+        f"“{row['name']}” names {percent(row['on_training_images']['value'])} of the images it learned from "
+        f"(n={row['on_training_images']['n']:,}) and {percent(row['accuracy']['value'])} of new ones: a gap "
+        f"of {100 * (row['on_training_images']['value'] - row['accuracy']['value']):.1f} points."
+        for row in document["models"]
+        if row["on_training_images"] is not None
+    ]
+
+
 def not_shown(document: Document) -> list[str]:
     """Return what the comparison does not show."""
     sentences = []
