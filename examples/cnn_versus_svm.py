@@ -14,8 +14,7 @@ import argparse
 from pathlib import Path
 
 from foveal.core import files, units
-from foveal.flows.compare import compare, write_page
-from foveal.flows.data_efficiency import data_efficiency
+from foveal.flows.compare import Terms, compare, write_page
 from foveal.flows.data_get import get
 from foveal.flows.train import resume, train
 from foveal.report import comparison_words, words
@@ -29,8 +28,7 @@ def main() -> None:
     data = arguments.data or Path(get("digits", out / "digits")["out"])
     recipes = [recipe_of(name, arguments) for name in arguments.models]
     runs = [trained(data, recipe, out / str(recipe.model)) for recipe in recipes]
-    points = data_efficiency(runs, data, arguments.images, folder=out / "curve")
-    compared = compare(runs, data).with_curve(points)
+    compared = compare(runs, data, Terms(curve=tuple(arguments.images), folder=out / "curve"))
     write_page(compared, out / "comparison.html")
     files.write_json(out / "comparison.json", compared.document)
     show(compared.document)

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -48,6 +49,15 @@ def report(*, threshold: float | None = 0.8, dog: str = "[red]dog", source: str 
     )
 
 
+class Undecided:
+    """Answers, whatever it is shown, that all three classes are equally likely."""
+
+    classes = ("cat", "[red]dog", "owl")
+
+    def run(self, images):
+        return SimpleNamespace(probabilities=np.full((len(images), 3), 1 / 3, dtype=np.float32))
+
+
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     """Let the flow return a report at once, and return what it was asked."""
@@ -57,7 +67,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
         asked.update(model=model, data=data, **options)
         sources = [f"#{i}" for i in range(60)]
         held_out = HeldOut(np.zeros(60, np.int64), sources, lambda i: np.zeros((8, 8, 3), np.uint8))
-        return flow.Evaluated(asked.pop("report", report()), held_out)
+        return flow.Evaluated(asked.pop("report", report()), held_out, Undecided())
 
     monkeypatch.setattr(flow, "evaluate", evaluate)
     return asked

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from foveal.evaluate.paired import independent, paired
+from foveal.evaluate.paired import independent, joined, paired
 from foveal.metrics.mcnemar import mcnemar
 
 
@@ -57,3 +57,37 @@ def test_of_pictures_that_belong_together_one_counts_drawn_by_seed() -> None:
     assert len({tuple(rows) for rows in found}) > 1
     assert np.array_equal(independent(units, 7, seed=5), independent(units, 7, seed=5))
     assert independent(None, 3, seed=0).tolist() == [0, 1, 2]
+
+
+def test_units_are_joined_over_all_columns_in_any_order() -> None:
+    first, second = np.array([0, 0, 1, 2, 3, 4]), np.array([5, 6, 6, 7, 7, 8])
+
+    for columns in ([first, second], [second, first]):
+        found = joined(columns)
+        assert found is not None
+        same = found[:, None] == found[None]
+        assert same.sum(axis=0).tolist() == [3, 3, 3, 2, 2, 1]
+        assert same[0, 2]
+    assert joined([]) is None
+
+
+def test_joining_is_what_following_links_one_by_one_gives() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        columns = [rng.integers(0, 12, 20) for _ in range(3)]
+        left, expected = set(range(20)), []
+        while left:
+            unit, front = set(), [min(left)]
+            while front:
+                place = front.pop()
+                if place not in unit:
+                    unit.add(place)
+                    front += [i for c in columns for i in np.flatnonzero(c == c[place]).tolist()]
+            expected.append(unit)
+            left -= unit
+
+        found = joined(columns)
+
+        assert found is not None
+        made = [set(np.flatnonzero(found == number).tolist()) for number in np.unique(found)]
+        assert sorted(made, key=min) == expected

@@ -9,16 +9,18 @@ import pytest
 from PIL import Image
 
 from foveal.core.errors import DataError, UsageError, WriteError
+from foveal.data import opening
 from foveal.flows._contestants import contestants
-from foveal.flows.compare import compare, write_page
-from foveal.flows.data_efficiency import data_efficiency
+from foveal.flows.compare import Terms, compare, write_page
 from foveal.flows.evaluate import evaluate
 from foveal.flows.train import TrainResult, train
 from foveal.metrics.mcnemar import mcnemar
+from foveal.metrics.paired_difference import paired_difference
 from foveal.report import comparison_words as says
 from foveal.report.comparison_page import comparison_page
-from foveal.train.recipe import Recipe
+from foveal.train.recipe import Recipe, read_recipe, write_recipe
 
+ONE = Terms(threads=1)
 WEAK = Recipe(epochs=1, size=16, precision="fp32", threads=1, images=6)
 
 
@@ -30,7 +32,11 @@ def rival(colors: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainResult
 
 @pytest.fixture(scope="module")
 def found(trained: TrainResult, rival: TrainResult, colors: Path):
-    return compare([trained.run, rival.run], colors, threads=1)
+    return compare([trained.run, rival.run], colors, ONE)
+
+
+def curve(models, data, images, folder):
+    return compare(models, data, Terms(curve=images, folder=folder, threads=1)).document["curve"]
 
 
 def test_numbers_of_each_are_those_of_its_evaluation(found, trained, rival, colors) -> None:
@@ -49,8 +55,6 @@ def test_numbers_of_each_are_those_of_its_evaluation(found, trained, rival, colo
 
 
 def test_pair_is_tested_on_the_answers_to_the_same_pictures(found, trained, rival, colors) -> None:
-    from foveal.data import opening
-
     both, _ = contestants(
         [trained.run, rival.run], opening.open(colors), split=None, threads=1, progress=lambda *_: None
     )
@@ -68,7 +72,7 @@ def test_pair_is_tested_on_the_answers_to_the_same_pictures(found, trained, riva
 def test_what_was_learned_by_heart_is_not_known_without_the_run(trained, rival, colors, tmp_path) -> None:
     bundle = Path(shutil.copy(trained.bundle, tmp_path))
 
-    alone, beside = compare([bundle, rival.run], colors, threads=1).document["models"]
+    alone, beside = compare([bundle, rival.run], colors, ONE).document["models"]
 
     assert alone["on_training_images"] is None
     assert beside["on_training_images"]["n"] == 6
@@ -101,7 +105,7 @@ def test_models_with_other_splits_are_compared_on_what_both_held_out(trained, co
         for run in (trained.run, other.run)
     ]
 
-    document = compare([trained.run, other.run], colors, threads=1).document
+    document = compare([trained.run, other.run], colors, ONE).document
 
     assert sources[0] != sources[1]
     assert document["images"] == len(sources[0] & sources[1])
@@ -114,7 +118,7 @@ def test_a_picture_that_one_has_learned_from_is_refused(trained, rival, colors, 
     shutil.copy(colors / learned, tmp_path / "new" / learned)
 
     with pytest.raises(DataError, match="learned from") as caught:
-        compare([trained.run, rival.run], tmp_path / "new", threads=1)
+        compare([trained.run, rival.run], tmp_path / "new", ONE)
 
     assert caught.value.code == "trained_on"
 
@@ -128,7 +132,7 @@ def test_a_picture_that_cannot_be_read_counts_in_no_number(trained, rival, tmp_p
         )
     (tmp_path / "new" / "red" / "b.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
 
-    document = compare([trained.run, rival.run], tmp_path / "new", threads=1).document
+    document = compare([trained.run, rival.run], tmp_path / "new", ONE).document
 
     assert document["images"] == 3
     assert [row["source"] for row in document["unreadable"]] == ["red/b.png"]
@@ -183,7 +187,7 @@ def test_curve_trains_on_nested_subsets_and_measures_on_the_same_pictures(
 ) -> None:
     full = train(colors, recipe=Recipe(epochs=2, size=16, precision="fp32", threads=1), out=tmp_path / "full")
 
-    rows = data_efficiency([trained.run, full.run], colors, [20, 9], folder=tmp_path / "curve", threads=1)
+    rows = curve([trained.run, full.run], colors, (20, 9), tmp_path / "curve")
 
     full_count = len(json.loads((full.run / "split.json").read_text())["fit"])
     assert [row["images"] for row in rows] == [9, 21, full_count] * 2
@@ -193,12 +197,26 @@ def test_curve_trains_on_nested_subsets_and_measures_on_the_same_pictures(
         for row in rows
     ]
     assert fits[0] < fits[1] < fits[2]
-    before = {
-        path: path.stat().st_mtime_ns for path in (tmp_path / "curve").glob("*/model/weights.safetensors")
-    }
-    again = data_efficiency([trained.run, full.run], colors, [9], folder=tmp_path / "curve", threads=1)
+    before = weights(tmp_path / "curve")
+    again = curve([trained.run, full.run], colors, (9,), tmp_path / "curve")
+
     assert [row for row in again if row["images"] == 9] == [row for row in rows if row["images"] == 9]
-    assert before
+    assert weights(tmp_path / "curve") == before, "nothing is trained again"
+
+
+def weights(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in folder.glob("*/checkpoints/*")}
+
+
+def test_curve_is_not_made_of_trainings_by_another_recipe(trained, rival, colors, tmp_path) -> None:
+    train(
+        colors, recipe=Recipe(epochs=1, size=16, threads=1, images=5), out=tmp_path / f"{trained.run.name}-3"
+    )
+
+    with pytest.raises(UsageError, match="was trained by another recipe") as caught:
+        curve([trained.run, rival.run], colors, (3,), tmp_path)
+
+    assert caught.value.code == "other_training"
 
 
 def test_curve_of_a_bundle_alone_or_with_too_many_pictures_is_refused(
@@ -206,9 +224,70 @@ def test_curve_of_a_bundle_alone_or_with_too_many_pictures_is_refused(
 ) -> None:
     shutil.copy(trained.bundle, tmp_path / "alone.foveal")
     with pytest.raises(UsageError, match="no run folder"):
-        data_efficiency([rival.run, tmp_path / "alone.foveal"], colors, [3], folder=tmp_path / "x")
+        curve([rival.run, tmp_path / "alone.foveal"], colors, (3,), tmp_path / "x")
     with pytest.raises(UsageError, match="a curve takes fewer"):
-        data_efficiency([trained.run, rival.run], colors, [6], folder=tmp_path / "x")
+        curve([trained.run, rival.run], colors, (6,), tmp_path / "x")
     with pytest.raises(WriteError, match="only read"):
-        data_efficiency([trained.run, rival.run], colors, [5], folder=colors / "x")
+        curve([trained.run, rival.run], colors, (5,), colors / "x")
     assert not (tmp_path / "x").exists()
+
+
+@pytest.fixture(scope="module")
+def bursts(trained, rival, tmp_path_factory) -> Path:
+    """Return 24 new pictures of 6 things, which a groups.csv tells; both runs know the key it is under."""
+    folder = tmp_path_factory.mktemp("bursts") / "new"
+    rng = np.random.default_rng(2)
+    for place in range(24):
+        name = ("blue", "green", "red")[place % 3]
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        pixels = rng.integers(0, 255, (20, 20, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / name / f"track{place % 6}_{place}.png")
+    return folder
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_pictures_of_one_thing_count_once_whichever_model_is_named_first(
+    trained, rival, bursts, order
+) -> None:
+    dataset = opening.open(bursts, group=r"(track\d)")
+
+    document = compare([trained.run, rival.run][::order], dataset, ONE).document
+
+    assert (document["images"], document["independent_images"]) == (24, 6)
+    assert document["pairs"][0]["n"] == 6
+    assert evaluate(trained.run, dataset, threads=1).report.provenance["independent_images"] == 6
+    assert any("belong together" in sentence for sentence in says.not_shown(document))
+
+
+def test_what_only_one_run_was_told_belongs_together_counts_for_both(
+    trained, rival, bursts, tmp_path
+) -> None:
+    told = Path(shutil.copytree(trained.run, tmp_path / "told"))
+    recipe = read_recipe(told / "recipe.toml").changed(group=r"(track\d)")
+    write_recipe(recipe, told / "recipe.toml")
+
+    counts = [
+        compare(models, bursts, ONE).document["independent_images"]
+        for models in ([told, rival.run], [rival.run, told])
+    ]
+
+    assert counts == [6, 6]
+    other = Path(shutil.copytree(rival.run, tmp_path / "other"))
+    write_recipe(recipe.changed(group=r"(\d)"), other / "recipe.toml")
+    with pytest.raises(UsageError, match="told different groups") as caught:
+        compare([told, other], bursts, ONE)
+    assert caught.value.code == "other_groups"
+
+
+def test_with_three_models_the_intervals_hold_for_all_pairs_together(
+    trained, rival, colors, tmp_path
+) -> None:
+    third = train(colors, recipe=WEAK.changed(images=9), out=tmp_path / "third")
+
+    pairs = compare([trained.run, rival.run, third.run], colors, ONE).document["pairs"]
+
+    for pair in pairs:
+        assert pair["confidence"] == pytest.approx(1 - 0.05 / 3)
+        expected = paired_difference(pair["only_a"], pair["only_b"], pair["n"], 1 - 0.05 / 3)
+        assert pair["difference"] == expected.as_json()
+        assert "98.3%" in says.pair_sentence(pair)

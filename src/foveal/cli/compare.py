@@ -7,12 +7,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from foveal.cli._frame import Device, Force, Json, Quiet, Seed, Threads, Verbose, emit
+from foveal.cli._frame import Device, Force, Group, Json, Quiet, Seed, Threads, Verbose, emit
 from foveal.cli._progress import progress
 from foveal.core import units
 from foveal.core.errors import UsageError
 from foveal.core.extras import need
-from foveal.core.progress import Progress
 from foveal.core.text import visible
 from foveal.core.wording import counted
 
@@ -27,6 +26,7 @@ def compare(
         ),
     ],
     split: Annotated[str | None, typer.Option(help="Part of the data, such as test.")] = None,
+    group: Group = None,
     curve: Annotated[
         str | None,
         typer.Option(help="Also train anew on so many training images, such as 100,400,1600."),
@@ -44,6 +44,7 @@ def compare(
     verbose: Verbose = False,
 ) -> None:
     """Compare recognizers on the same pictures: exact paired test, speed, size, robustness."""
+    from foveal.data import opening
     from foveal.flows import compare as flow
     from foveal.flows._page import check_page
 
@@ -60,10 +61,10 @@ def compare(
     if report is not None:
         need("train", what="the HTML page")
         check_page(report, data, force=force)
+    terms = flow.Terms(split, images or (), out, seed, threads)
     with progress(quiet=quiet) as tell:
-        points = [] if images is None else _curve(models, data, images, out, threads, tell)
-        compared = flow.compare(models, data, split=split, seed=seed, threads=threads, progress=tell)
-    compared = compared.with_curve(points)
+        given = data if group is None else opening.open(data, group=group)
+        compared = flow.compare(models, given, terms, progress=tell)
     if report is not None:
         flow.write_page(compared, report)
     emit(
@@ -71,19 +72,6 @@ def compare(
         as_json=as_json,
         human=lambda console: _show(console, compared.document, report),
     )
-
-
-def _curve(
-    models: list[Path],
-    data: Path,
-    images: tuple[int, ...],
-    out: Path | None,
-    threads: int | None,
-    tell: Progress,
-) -> list[dict[str, Any]]:
-    from foveal.flows.data_efficiency import data_efficiency  # here: it trains; the rest needs no torch
-
-    return data_efficiency(models, data, images, folder=out, threads=threads, progress=tell)
 
 
 def _numbers(text: str) -> tuple[int, ...]:

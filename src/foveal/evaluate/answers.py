@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from foveal.core.errors import DataError, ImageError
 from foveal.core.parallel import in_order
 from foveal.core.progress import Progress, silent
+from foveal.core.types import Measured
 from foveal.data.dataset import UInt8
 from foveal.evaluate.held_out import HeldOut, readable
+from foveal.metrics.clopper_pearson import clopper_pearson
 
 _BATCH = 32
 _REPORT_SECONDS = 0.25
@@ -51,6 +53,21 @@ class Answers:
     positions: NDArray[np.int64] = field(repr=False)
     unreadable: tuple[ImageError, ...]
     seconds: float
+
+
+def accuracy_at_size(predictor: Runs, images: UInt8, labels: NDArray[np.int64]) -> Measured:
+    """Return the share of pictures that are named correctly, with its exact interval.
+
+    Args:
+        predictor: Runs the model.
+        images: At model size, uint8 (N, size, size, C), N ≥ 1.
+        labels: The truth, int64 (N,).
+    """
+    right = 0
+    for start in range(0, len(images), _BATCH):
+        answer = predictor.run(images[start : start + _BATCH]).probabilities.argmax(axis=1)
+        right += int((answer == labels[start : start + _BATCH]).sum())
+    return clopper_pearson(right, len(images))
 
 
 class _Part(NamedTuple):

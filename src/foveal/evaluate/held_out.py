@@ -1,6 +1,7 @@
 """Pictures that a recognizer has not learned from, with the truth, as its model wants them."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from foveal.core.errors import ImageError, UsageError
 from foveal.data.dataset import Dataset, UInt8
 from foveal.data.preprocess import Preprocess
+from foveal.data.sizing import evenly_spaced
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,15 @@ class HeldOut:
 
         return cls(labels[indices], [sources[i] for i in indices], read)
 
+    def pictures(self, sources: Sequence[str]) -> dict[str, UInt8]:
+        """Return some pictures by their source; one that is gone since it was measured is left out."""
+        places = {source: place for place, source in enumerate(self.sources)}
+        found = {}
+        for source in dict.fromkeys(sources):
+            with suppress(ImageError):
+                found[source] = self.read(places[source])
+        return found
+
     def only(self, positions: NDArray[np.int64]) -> Self:
         """Return some of the pictures, in the order of `positions`, int64 (M,)."""
         read, chosen = self.read, positions.tolist()
@@ -94,6 +105,25 @@ class HeldOut:
             read=lambda position: read(chosen[position]),
             units=None if self.units is None else self.units[positions],
         )
+
+
+def sample(
+    held_out: HeldOut, positions: NDArray[np.int64], *, at_most: int
+) -> tuple[UInt8, NDArray[np.int64]]:
+    """Return some of the pictures, evenly spaced, uint8 (M, size, size, C), and their labels, int64 (M,).
+
+    Args:
+        held_out: The pictures.
+        positions: Which of them may be taken, rising, int64 (N,).
+        at_most: How many to take; those that cannot be read any more are left out.
+
+    Raises:
+        UsageError: Not one can be read.
+    """
+    images, found, _ = readable(held_out, positions[evenly_spaced(len(positions), at_most=at_most)].tolist())
+    if not images:
+        raise UsageError("need at least one readable picture", code="empty")
+    return np.stack(images), held_out.labels[found]
 
 
 def readable(held_out: HeldOut, positions: Sequence[int]) -> tuple[list[UInt8], list[int], list[ImageError]]:

@@ -10,9 +10,9 @@ from foveal.core import machine
 from foveal.core.progress import Progress, silent
 from foveal.evaluate.answers import answers
 from foveal.evaluate.document import Report
-from foveal.evaluate.held_out import HeldOut
+from foveal.evaluate.held_out import HeldOut, sample
 from foveal.evaluate.measure import measure
-from foveal.evaluate.robustness import robustness
+from foveal.evaluate.robustness import MOST_IMAGES, robustness
 
 
 def report(
@@ -48,7 +48,8 @@ def report(
         sources=[held_out.sources[position] for position in found.positions],
         seed=seed,
     )
-    disturbed = robustness(predictor, held_out, found.positions, seed=seed, progress=progress)
+    images, labels = sample(held_out, found.positions, at_most=MOST_IMAGES)
+    disturbed = robustness(predictor, images, labels, seed=seed, progress=progress)
     units = held_out.units
     return replace(
         measured,

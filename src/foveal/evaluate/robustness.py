@@ -4,61 +4,51 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.core import catalog
-from foveal.core.errors import UsageError
 from foveal.core.progress import Progress, silent
 from foveal.core.random import stream
-from foveal.data.sizing import evenly_spaced
-from foveal.evaluate.answers import Runs
+from foveal.data.dataset import UInt8
+from foveal.evaluate.answers import Runs, accuracy_at_size
 from foveal.evaluate.document import Disturbed
-from foveal.evaluate.held_out import HeldOut, readable
-from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.perturb import corruptions
 
 SEVERITY = 3
-MOST_IMAGES = 500
-_BATCH = 64
+MOST_IMAGES = 500  # are disturbed by those who measure
+_BATCH = 64  # pictures that are disturbed at once
 
 
 def robustness(
     predictor: Runs,
-    held_out: HeldOut,
-    positions: NDArray[np.int64],
+    images: UInt8,
+    labels: NDArray[np.int64],
     *,
     severity: int = SEVERITY,
     seed: int = 0,
     progress: Progress = silent,
 ) -> tuple[Disturbed, ...]:
-    """Return the accuracy under every corruption in `perturb/corruptions`, on at most 500 pictures.
+    """Return the accuracy under every corruption in `perturb/corruptions`.
 
-    The pictures are evenly spaced over those given, the same for every corruption. The first row, `none` with
-    severity 0, is the accuracy on these very pictures as they are.
+    The first row, `none` with severity 0, is the accuracy on these very pictures as they are.
 
     Args:
         predictor: Runs the model.
-        held_out: The pictures.
-        positions: Which of them may be taken, rising, int64 (N,): those that could be read before.
+        images: At model size, uint8 (N, size, size, C), N ≥ 1.
+        labels: The truth, int64 (N,).
         severity: 1 to 5.
         seed: Of the noise.
-        progress: Told after every batch.
+        progress: Told after every corruption.
 
     Raises:
-        UsageError: Not one picture can be used, or another severity.
+        UsageError: Another severity.
     """
-    chosen = positions[evenly_spaced(len(positions), at_most=MOST_IMAGES)]
-    pixels, found, _ = readable(held_out, chosen.tolist())
-    if not pixels:
-        raise UsageError("robustness needs at least one readable picture", code="empty")
-    images, labels = np.stack(pixels), held_out.labels[found]
     names = catalog.names(corruptions)
-    answers = [predictor.run(images[at : at + _BATCH]) for at in range(0, len(images), _BATCH)]
-    right = int((np.concatenate([a.probabilities for a in answers]).argmax(axis=1) == labels).sum())
-    results = [Disturbed("none", 0, clopper_pearson(right, len(images)))]
+    results = [Disturbed("none", 0, accuracy_at_size(predictor, images, labels))]
     for place, name in enumerate(names):
-        corrupt, rng, right = catalog.find(corruptions, name), stream(seed, "robustness", name), 0
-        for start in range(0, len(images), _BATCH):
-            disturbed = corrupt(images[start : start + _BATCH], severity=severity, rng=rng)
-            answer = predictor.run(disturbed).probabilities.argmax(axis=1)
-            right += int((answer == labels[start : start + _BATCH]).sum())
-            progress("disturbing", place * len(images) + start + len(answer), len(names) * len(images), name)
-        results.append(Disturbed(name, severity, clopper_pearson(right, len(images))))
+        corrupt, rng = catalog.find(corruptions, name), stream(seed, "robustness", name)
+        disturbed = [
+            corrupt(images[start : start + _BATCH], severity=severity, rng=rng)
+            for start in range(0, len(images), _BATCH)
+        ]
+        found = accuracy_at_size(predictor, np.concatenate(disturbed), labels)
+        results.append(Disturbed(name, severity, found))
+        progress("disturbing", place + 1, len(names), name)
     return tuple(results)

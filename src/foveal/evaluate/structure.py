@@ -9,12 +9,10 @@ from foveal.core import catalog
 from foveal.core.random import stream
 from foveal.core.types import Measured
 from foveal.data.dataset import UInt8
-from foveal.evaluate.answers import Runs
-from foveal.metrics.clopper_pearson import clopper_pearson
+from foveal.evaluate.answers import Runs, accuracy_at_size
 from foveal.perturb import structure as views
 
 BLOCKS = (2, 4, 8)
-_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -50,8 +48,5 @@ def structure(
         for blocks in scales:
             rng = stream(seed, "structure", name, blocks)
             shown = catalog.find(views, name)(images, blocks=blocks, rng=rng)
-            starts = range(0, len(shown), _BATCH)
-            parts = [predictor.run(shown[at : at + _BATCH]).probabilities for at in starts]
-            right = int((np.concatenate(parts).argmax(axis=1) == labels).sum())
-            seen.append(Seen(name, blocks, clopper_pearson(right, len(images))))
+            seen.append(Seen(name, blocks, accuracy_at_size(predictor, shown, labels)))
     return tuple(seen)

@@ -18,6 +18,7 @@ from foveal.data.inventory import content_hashes
 from foveal.data.sizing import evenly_spaced
 from foveal.evaluate.answers import answers
 from foveal.evaluate.held_out import HeldOut
+from foveal.evaluate.paired import joined
 from foveal.flows._held_out import choose, learned_from
 from foveal.flows._prepare import SPLIT
 from foveal.metrics.accuracy import accuracy
@@ -77,7 +78,7 @@ def contestants(
         UsageError: Fewer than two models, one named twice, or no such split.
         DataError: A class that a model lacks, a picture that one has learned from, or none in common.
     """
-    bundles = _bundles(models)
+    bundles = located(models)
     predictors = [Predictor.open(bundle, threads=1) for bundle in bundles]  # batches run side by side
     hashes = content_hashes(dataset, progress=progress)
     chosen = [
@@ -133,7 +134,13 @@ def _remembered(
     return accuracy(found.probabilities, some.labels[found.positions])
 
 
-def _bundles(models: Sequence[str | Path]) -> list[Path]:
+def located(models: Sequence[str | Path]) -> list[Path]:
+    """Return the file of each model.
+
+    Raises:
+        UsageError: Fewer than two models, or one named twice.
+        NotFoundError: There is none.
+    """
     if len(models) < 2:
         raise UsageError(f"a comparison needs two models or more; got {len(models)}")
     bundles = [locate(model) for model in models]
@@ -144,7 +151,10 @@ def _bundles(models: Sequence[str | Path]) -> list[Path]:
 
 
 def _shared(held_out: Sequence[HeldOut], data: Path) -> list[HeldOut]:
-    """Return for each the pictures that all held out, in the order of the first."""
+    """Return for each the pictures that all held out, in the order of the first.
+
+    What belongs together according to one of them does so for all: a run may know more than a bundle.
+    """
     common = set(held_out[0].sources).intersection(*(one.sources for one in held_out[1:]))
     if not common:
         raise DataError(
@@ -158,9 +168,9 @@ def _shared(held_out: Sequence[HeldOut], data: Path) -> list[HeldOut]:
     for one in held_out:
         places = {source: place for place, source in enumerate(one.sources)}
         found.append(one.only(np.array([places[source] for source in order], dtype=np.int64)))
-    if any(one.split != found[0].split for one in found):
-        return [replace(one, split="test") for one in found]
-    return found
+    units = joined([one.units for one in found if one.units is not None])
+    split = found[0].split if all(one.split == found[0].split for one in found) else "test"
+    return [replace(one, split=split, units=units) for one in found]
 
 
 def _names(bundles: Sequence[Path]) -> list[str]:

@@ -13,18 +13,16 @@ from foveal.bundle.predictor import Predictor
 from foveal.bundle.timing import Times
 from foveal.bundle.turns import Lane, take_turns
 from foveal.core import files, machine
-from foveal.core.errors import ImageError
 from foveal.core.parallel import in_order
 from foveal.core.progress import Progress, silent
 from foveal.core.random import stream
-from foveal.data import opening
-from foveal.data.dataset import UInt8
-from foveal.data.sizing import evenly_spaced
-from foveal.evaluate.held_out import HeldOut, readable
+from foveal.data.dataset import Dataset, UInt8
+from foveal.evaluate.held_out import sample
 from foveal.evaluate.paired import Pair, independent, paired
 from foveal.evaluate.robustness import MOST_IMAGES, robustness
 from foveal.evaluate.structure import structure
-from foveal.flows._contestants import Contestant, contestants
+from foveal.flows._contestants import Contestant, contestants, located
+from foveal.flows._grouped import grouped
 from foveal.metrics.accuracy import accuracy
 from foveal.metrics.balanced_accuracy import balanced_accuracy
 from foveal.metrics.ece import ece, ece_null
@@ -47,52 +45,71 @@ class Compared:
     document: dict[str, Any]
     pictures: dict[str, UInt8] = field(repr=False)
 
-    def with_curve(self, rows: list[dict[str, Any]]) -> "Compared":
-        """Return the same with a data-efficiency curve; see `flows.data_efficiency`."""
-        return replace(self, document={**self.document, "curve": rows})
+
+@dataclass(frozen=True)
+class Terms:
+    """How to compare.
+
+    Attributes:
+        split: Part of the data; None is the test part of training data and all of other data.
+        curve: Also train anew on so many training pictures; see `flows.data_efficiency`.
+        folder: Of these trainings; None: `runs/compare-<n>`.
+        seed: Of disturbances and shuffling, and of the draw among pictures that belong together.
+        threads: None takes all processors we may use.
+    """
+
+    split: str | None = None
+    curve: tuple[int, ...] = ()
+    folder: Path | None = None
+    seed: int = 0
+    threads: int | None = None
+
+
+USUAL = Terms()
 
 
 def compare(
     models: Sequence[str | Path],
-    data: str | Path,
+    data: str | Path | Dataset,
+    terms: Terms = USUAL,
     *,
-    split: str | None = None,
-    seed: int = 0,
-    threads: int | None = None,
     progress: Progress = silent,
 ) -> Compared:
     """Compare recognizers on pictures that none of them has learned from.
 
     Args:
         models: Two or more bundles, or run folders that hold one.
-        data: Anything `data.open` recognizes. Which pictures count: as in `foveal evaluate`; where two models
-            held out different ones, those that all of them held out.
-        split: Part of the data; None is the test part of training data and all of other data.
-        seed: Of disturbances and shuffling, and of the draw among pictures that belong together.
-        threads: None takes all processors we may use.
+        data: Anything `data.open` recognizes, or what it returned. Which pictures count and which belong
+            together: as in `foveal evaluate`; where two models held out different ones, those that all held
+            out, and what belongs together for one of them does so for all.
+        terms: How.
         progress: Told a few times a second.
 
     Raises:
         NotFoundError: No such model or data.
         BundleError: A bundle is not to be trusted.
         DataError: A class that a model lacks, a picture that one has learned from, or none in common.
-        UsageError: Fewer than two models, one named twice, or no such split.
+        UsageError: Fewer than two models, one named twice, no such split, or a curve that cannot be drawn.
     """
-    threads = threads or machine.usable_cpus()
-    found, unreadable = contestants(
-        models, opening.open(data), split=split, threads=threads, progress=progress
-    )
+    seed, threads = terms.seed, terms.threads or machine.usable_cpus()
+    bundles = located(models)
+    dataset = data if isinstance(data, Dataset) else grouped(data, bundles)
+    found, unreadable = contestants(models, dataset, split=terms.split, threads=threads, progress=progress)
+    points = _curve(found, dataset, replace(terms, threads=threads), progress) if terms.curve else []
     first = found[0].held_out
     counted = independent(first.units, len(first), seed=seed)
     pairs = paired([one.right[counted] for one in found])
     times = _times(found, seed=seed, threads=threads, progress=progress)
     disturbed = _disturbed(found, seed=seed, threads=threads, progress=progress)
-    rows = [_row(one, taken, extra) for one, taken, extra in zip(found, times, disturbed, strict=True)]
+    rows = [
+        {**_row(one, taken), **extra, "ece_null_p95": ece_null(one.probabilities, seed=seed)}
+        for one, taken, extra in zip(found, times, disturbed, strict=True)
+    ]
     shown = [row for pair in pairs for row in _disagreements(found, pair, counted, seed=seed)]
     document = {
         "schema": SCHEMA,
         "ok": True,
-        "data": str(data),
+        "data": str(data.path if isinstance(data, Dataset) else data),
         "split": first.split,
         "images": len(first),
         "independent_images": len(counted),
@@ -100,7 +117,7 @@ def compare(
         "models": rows,
         "pairs": [_pair(pair, found, times) for pair in pairs],
         "disagreements": shown,
-        "curve": [],
+        "curve": points,
         "unreadable": unreadable,
         "provenance": {
             "engine": found[0].predictor.session.engine,
@@ -108,9 +125,10 @@ def compare(
             "threads": threads,
             "fingerprint": first.fingerprint,
             "seed": seed,
+            "grouped_by": list(dataset.grouped_by),
         },
     }
-    return Compared(document, _pixels(first, [row["source"] for row in shown]))
+    return Compared(document, first.pictures([row["source"] for row in shown]))
 
 
 def write_page(compared: Compared, path: Path) -> None:
@@ -123,6 +141,15 @@ def write_page(compared: Compared, path: Path) -> None:
     from foveal.report.comparison_page import comparison_page
 
     files.write_text(path, comparison_page(compared.document, pictures=compared.pictures))
+
+
+def _curve(
+    found: Sequence[Contestant], dataset: Dataset, terms: Terms, progress: Progress
+) -> list[dict[str, Any]]:
+    from foveal.flows import data_efficiency  # here: it trains; the rest needs no torch
+
+    asked = data_efficiency.Curve(terms.curve, terms.folder, terms.split, terms.threads or 1)
+    return data_efficiency.data_efficiency(found, dataset, asked, progress=progress)
 
 
 def _times(found: Sequence[Contestant], *, seed: int, threads: int, progress: Progress) -> tuple[Times, ...]:
@@ -140,10 +167,9 @@ def _disturbed(
     """Return each one's accuracies on disturbed pictures, and without their detail or arrangement."""
 
     def rows(one: Contestant) -> dict[str, list[dict[str, Any]]]:
-        positions = np.arange(len(one.held_out))
-        corrupted = robustness(one.predictor, one.held_out, positions, seed=seed)
-        images, chosen, _ = readable(one.held_out, evenly_spaced(len(positions), at_most=MOST_IMAGES))
-        seen = structure(one.predictor, np.stack(images), one.held_out.labels[chosen], seed=seed)
+        images, labels = sample(one.held_out, np.arange(len(one.held_out)), at_most=MOST_IMAGES)
+        corrupted = robustness(one.predictor, images, labels, seed=seed)
+        seen = structure(one.predictor, images, labels, seed=seed)
         return {"robustness": list(map(asdict, corrupted)), "structure": list(map(asdict, seen))}
 
     progress("disturbing", 0, len(found))
@@ -154,7 +180,7 @@ def _disturbed(
     return results
 
 
-def _row(one: Contestant, times: Times, disturbed: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+def _row(one: Contestant, times: Times) -> dict[str, Any]:
     manifest, probabilities, labels = one.predictor.manifest, one.probabilities, one.held_out.labels
     worst = worst_class(probabilities, labels)
     return {
@@ -170,14 +196,12 @@ def _row(one: Contestant, times: Times, disturbed: dict[str, list[dict[str, Any]
         "balanced_accuracy": balanced_accuracy(probabilities, labels).as_json(),
         "worst_class": {"class": one.predictor.classes[worst.index], **worst.recall.as_json()},
         "ece": ece(probabilities, labels),
-        "ece_null_p95": ece_null(probabilities),
         "latency_ms": 1000 * times.p50().value,
         "latency_p99_ms": 1000 * times.p99().value,
         "latency_runs": times.calls,
         "size_bytes": one.predictor.size_bytes,
         "parameters": manifest.model.parameters,
         "macs": manifest.model.macs,
-        **disturbed,
     }
 
 
@@ -215,14 +239,3 @@ def _disagreements(
                 }
             )
     return rows
-
-
-def _pixels(held_out: HeldOut, sources: Sequence[str]) -> dict[str, UInt8]:
-    places = {source: place for place, source in enumerate(held_out.sources)}
-    pictures = {}
-    for source in dict.fromkeys(sources):
-        try:
-            pictures[source] = held_out.read(places[source])
-        except ImageError:  # gone since it was measured; the page names it without a picture
-            continue
-    return pictures

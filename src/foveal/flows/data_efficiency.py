@@ -1,20 +1,20 @@
 """The data-efficiency curve: the same recipes trained anew on fewer pictures, measured on the same ones."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from foveal.bundle.predictor import Predictor
-from foveal.core import files, machine, runs
+from foveal.core import files, runs
 from foveal.core.errors import UsageError
 from foveal.core.progress import Progress, silent
-from foveal.data import opening
 from foveal.data.dataset import Dataset
 from foveal.data.inventory import content_hashes
 from foveal.evaluate.answers import answers
-from foveal.flows._contestants import Contestant, contestants
+from foveal.flows._contestants import Contestant
 from foveal.flows._held_out import choose
 from foveal.flows._run_folder import RECIPE
 from foveal.flows.train import resume, train
@@ -25,14 +25,25 @@ Row = dict[str, Any]
 LEAST_SECONDS = 60.0  # of a training with a budget, however few its pictures
 
 
+@dataclass(frozen=True)
+class Curve:
+    """What is asked for.
+
+    Attributes:
+        images: Numbers of training pictures, each below what the runs have learned from.
+        folder: Gets a run folder for each training; None: `runs/compare-<n>`.
+        split: Part of the data that the runs answered for.
+        threads: For training and measuring.
+    """
+
+    images: tuple[int, ...]
+    folder: Path | None = None
+    split: str | None = None
+    threads: int = 1
+
+
 def data_efficiency(
-    models: Sequence[str | Path],
-    data: str | Path,
-    images: Sequence[int],
-    *,
-    folder: Path | None = None,
-    threads: int | None = None,
-    progress: Progress = silent,
+    found: Sequence[Contestant], dataset: Dataset, curve: Curve, *, progress: Progress = silent
 ) -> list[Row]:
     """Train the recipes of runs anew on fewer of their pictures, and measure on the same test pictures.
 
@@ -41,35 +52,31 @@ def data_efficiency(
     already is not trained again, and a training that was stopped goes on.
 
     Args:
-        models: Two or more run folders.
-        data: What they were trained on.
-        images: Numbers of training pictures, each below what the runs have learned from.
-        folder: Gets a run folder for each training; None: `runs/compare-<n>`.
-        threads: For training and measuring; None takes all processors we may use.
+        found: Two or more runs, and what they answered.
+        dataset: What they were trained on.
+        curve: Which points.
         progress: Told about every training.
 
     Returns:
         Rows `name images accuracy run`, the smallest number first and the run itself last for each model.
 
     Raises:
-        UsageError: A model is no run folder, has learned from other data, or a number is too large.
+        UsageError: A model is no run folder, has learned from other data, a number is too large, or the
+            folder holds a training by another recipe (`other_training`).
         FovealError: What opening, training and measuring may raise.
     """
-    threads = threads or machine.usable_cpus()
-    dataset = opening.open(data)
-    found, _ = contestants(models, dataset, split=None, threads=threads, progress=progress)
-    _check(found, images)
-    runs.keep_apart(folder, dataset.path)
-    folder = folder or runs.new_run("compare")
+    _check(found, curve.images)
+    runs.keep_apart(curve.folder, dataset.path)
+    folder = curve.folder or runs.new_run("compare")
     files.make_folder(folder)
     hashes = content_hashes(dataset, progress=progress)
     rows = []
     for one in found:
-        for count in sorted(set(images)):
+        for count in sorted(set(curve.images)):
             run = folder / f"{one.name.replace('/', '-')}-{count}"
             told = _about(f"{one.name} from {count:,}", progress)
-            trained = _trained(one, dataset.path, count, run, threads=threads, progress=told)
-            rows.append(_point(one, trained, dataset, hashes, progress=progress))
+            trained = _trained(one, dataset.path, count, run, threads=curve.threads, progress=told)
+            rows.append(_point(one, trained, dataset, hashes, split=curve.split, progress=progress))
         full = one.predictor.manifest.data.images.fit
         rows.append(
             _row(one.name, full, accuracy(one.probabilities, one.held_out.labels).as_json(), one.path)
@@ -107,14 +114,21 @@ def _about(what: str, progress: Progress) -> Progress:
 
 def _trained(one: Contestant, data: Path, count: int, run: Path, *, threads: int, progress: Progress) -> Path:
     """Train on so many pictures, as far as that is not done yet, and return the bundle."""
+    recipe = read_recipe(one.bundle.parent / RECIPE).changed(images=count, threads=threads)
+    if recipe.time_seconds is not None:
+        share = count / one.predictor.manifest.data.images.fit
+        least = min(LEAST_SECONDS, recipe.time_seconds)
+        recipe = recipe.changed(time_seconds=max(least, share * recipe.time_seconds))
     if (run / RECIPE).is_file():
+        if read_recipe(run / RECIPE) != recipe:
+            raise UsageError(
+                f"{run} was trained by another recipe",
+                code="other_training",
+                hint="choose another --out, or remove this folder",
+                path=run,
+            )
         trained = resume(run, data, progress=progress)
     else:
-        recipe = read_recipe(one.bundle.parent / RECIPE).changed(images=count, threads=threads)
-        if recipe.time_seconds is not None:
-            share = count / one.predictor.manifest.data.images.fit
-            least = min(LEAST_SECONDS, recipe.time_seconds)
-            recipe = recipe.changed(time_seconds=max(least, share * recipe.time_seconds))
         trained = train(data, recipe=recipe, out=run, progress=progress)
     if trained.bundle is None:
         raise UsageError(f"the training in {run} gave no bundle; {trained.report} says why")
@@ -122,11 +136,17 @@ def _trained(one: Contestant, data: Path, count: int, run: Path, *, threads: int
 
 
 def _point(
-    one: Contestant, bundle: Path, dataset: Dataset, hashes: Sequence[str], *, progress: Progress
+    one: Contestant,
+    bundle: Path,
+    dataset: Dataset,
+    hashes: Sequence[str],
+    *,
+    split: str | None,
+    progress: Progress,
 ) -> Row:
     """Measure another bundle on the pictures that a contestant was measured on."""
     predictor = Predictor.open(bundle)
-    chosen = choose(dataset, hashes, bundle, predictor.manifest, split=None, progress=progress)
+    chosen = choose(dataset, hashes, bundle, predictor.manifest, split=split, progress=progress)
     places = {source: place for place, source in enumerate(chosen.held_out.sources)}
     held_out = chosen.held_out.only(np.array([places[source] for source in one.held_out.sources]))
     answered = answers(predictor, held_out, threads=1, progress=progress)

@@ -1,26 +1,20 @@
 """Measure a bundle, or the bundle of a run, on data, and show what was found."""
 
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from foveal.bundle.locate import locate
 from foveal.bundle.predictor import Predictor
 from foveal.core import files, machine
-from foveal.core.errors import FovealError, ImageError, NotFoundError, RecipeError
 from foveal.core.progress import Progress, silent
-from foveal.data import opening
-from foveal.data.dataset import Dataset, UInt8
+from foveal.data.dataset import Dataset
 from foveal.data.inventory import content_hashes
 from foveal.evaluate.document import Report
 from foveal.evaluate.held_out import HeldOut
 from foveal.evaluate.reporting import report
+from foveal.flows._grouped import grouped
 from foveal.flows._held_out import choose
 from foveal.flows._mistake_maps import mistake_maps
-from foveal.flows._run_folder import RECIPE
-from foveal.train.recipe import read_recipe
-
-_NO_SUCH_GROUP = ("unknown_group", "bad_group", "bad_groups")
 
 
 @dataclass(frozen=True)
@@ -30,12 +24,12 @@ class Evaluated:
     Attributes:
         report: The numbers.
         held_out: The pictures.
-        predictor: What answered; None: the page shows mistakes without what they rest on.
+        predictor: What answered.
     """
 
     report: Report
     held_out: HeldOut
-    predictor: Predictor | None = None
+    predictor: Predictor
 
 
 def evaluate(
@@ -68,26 +62,13 @@ def evaluate(
     """
     bundle = locate(model)
     predictor = Predictor.open(bundle, threads=1)  # batches run side by side
-    dataset = data if isinstance(data, Dataset) else _opened(data, bundle.parent)
+    dataset = data if isinstance(data, Dataset) else grouped(data, [bundle])
     hashes = content_hashes(dataset, progress=progress)
     chosen = choose(dataset, hashes, bundle, predictor.manifest, split=split, progress=progress)
     found = report(predictor, chosen.held_out, seed=seed, threads=threads, progress=progress)
-    provenance = {**found.provenance, "unseen": chosen.unseen}
+    provenance = {**found.provenance, "unseen": chosen.unseen, "grouped_by": list(dataset.grouped_by)}
     found = replace(found, bundle=str(bundle), provenance=provenance)
     return Evaluated(found, chosen.held_out, predictor)
-
-
-def _opened(data: str | Path, run: Path) -> Dataset:
-    """Return the data, grouped as the run was told; where they lack its key, as they say themselves."""
-    group = None
-    with suppress(NotFoundError, RecipeError):  # a bundle alone, or beside a file of somebody else
-        group = read_recipe(run / RECIPE).group
-    try:
-        return opening.open(data, group=group)
-    except FovealError as error:
-        if group is None or error.code not in _NO_SUCH_GROUP:
-            raise
-        return opening.open(data)
 
 
 def write_page(
@@ -107,23 +88,10 @@ def write_page(
     """
     from foveal.report.page import evaluation_page
 
-    pictures, maps = _mistakes(evaluated), {}
-    if evaluated.predictor is not None:
-        classes = evaluated.report.classes
-        worst = [(m.source, classes[m.label], classes[m.truth]) for m in evaluated.report.worst_mistakes]
-        threads = threads or machine.usable_cpus()
-        maps = mistake_maps(evaluated.predictor, worst, pictures, threads=threads, progress=progress)
+    mistakes, classes = evaluated.report.worst_mistakes, evaluated.report.classes
+    pictures = evaluated.held_out.pictures([mistake.source for mistake in mistakes])
+    worst = [(m.source, classes[m.label], classes[m.truth]) for m in mistakes]
+    threads = threads or machine.usable_cpus()
+    maps = mistake_maps(evaluated.predictor, worst, pictures, threads=threads, progress=progress)
     page = evaluation_page(evaluated.report.as_json(), pictures=pictures, maps=maps)
     files.write_text(path, page)
-
-
-def _mistakes(evaluated: Evaluated) -> dict[str, UInt8]:
-    """Return the pictures of the worst mistakes at model size."""
-    positions = {source: position for position, source in enumerate(evaluated.held_out.sources)}
-    pictures = {}
-    for mistake in evaluated.report.worst_mistakes:
-        try:
-            pictures[mistake.source] = evaluated.held_out.read(positions[mistake.source])
-        except ImageError:  # gone since it was measured; the page names it without a picture
-            continue
-    return pictures

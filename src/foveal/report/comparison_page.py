@@ -25,6 +25,7 @@ def comparison_page(document: Document, *, pictures: Mapping[str, UInt8]) -> str
     for row in document["disagreements"]:
         picture = shown.get(row["source"])
         sides.setdefault((row["right"], row["wrong"]), []).append({**row, "picture": picture})
+    charts = comparison_charts(document)
     return (
         templates()
         .get_template("comparison.html.j2")
@@ -32,7 +33,8 @@ def comparison_page(document: Document, *, pictures: Mapping[str, UInt8]) -> str
             name=f"Comparison on {PurePath(document['data']).name}",
             document=document,
             says=comparison_words,
-            charts=comparison_charts(document),
+            charts=charts,
+            views=[chart for name, chart in charts.items() if name.startswith("structure_")],
             sides=sides,
             palette=PALETTE,
         )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from foveal.core.wording import counted
-from foveal.report.words import Document, percent, shown_p
+from foveal.report.words import Document, dependent, measured, percent, shown_p
 
 Row = Mapping[str, Any]
 
@@ -14,23 +14,24 @@ def pair_sentence(pair: Row) -> str:
 
     >>> found = {"a": "cnn", "b": "svm", "n": 500, "only_a": 60, "only_b": 20, "verdict": "a_better"}
     >>> found |= {"p_value": 9e-6, "p_adjusted": 9e-6}
-    >>> found |= {"difference": {"value": 0.08, "low": 0.05, "high": 0.11}}
+    >>> found |= {"difference": {"value": 0.08, "low": 0.05, "high": 0.11}, "confidence": 0.95}
     >>> pair_sentence(found)[:69]
     '“cnn” is better than “svm” by 8.0 points (95% interval 5.0 to 11.0): '
     """
     low, high = pair["difference"]["low"] * 100, pair["difference"]["high"] * 100
     value = pair["difference"]["value"] * 100
+    sure = f"{pair['confidence'] * 100:.3g}%"
     a, b, only_a, only_b = (pair[key] for key in ("a", "b", "only_a", "only_b"))
     if pair["verdict"] == "no_difference_shown":
         return (
             f"No difference is shown between “{a}” and “{b}”: {only_a:,} of {counted(pair['n'], 'image')} "
             f"only the first named correctly, {only_b:,} only the second; {_p(pair)}. The difference lies "
-            f"between {low:+.1f} and {high:+.1f} points (95%)."
+            f"between {low:+.1f} and {high:+.1f} points ({sure})."
         )
     if pair["verdict"] == "b_better":
         a, b, only_a, only_b, value, low, high = b, a, only_b, only_a, -value, -high, -low
     return (
-        f"“{a}” is better than “{b}” by {value:.1f} points (95% interval {low:.1f} to {high:.1f}): "
+        f"“{a}” is better than “{b}” by {value:.1f} points ({sure} interval {low:.1f} to {high:.1f}): "
         f"{only_a:,} of {counted(pair['n'], 'image')} only it named correctly, {only_b:,} only the other; "
         f"{_p(pair)}."
     )
@@ -59,24 +60,22 @@ def speed_sentence(pair: Row) -> str:
 
 def gap_sentences(document: Document) -> list[str]:
     """Return how much better each recognizer is on images it learned from; none where that is not known."""
-    return [
-        f"“{row['name']}” names {percent(row['on_training_images']['value'])} of the images it learned from "
-        f"(n={row['on_training_images']['n']:,}) and {percent(row['accuracy']['value'])} of new ones: a gap "
-        f"of {100 * (row['on_training_images']['value'] - row['accuracy']['value']):.1f} points."
-        for row in document["models"]
-        if row["on_training_images"] is not None
-    ]
+    sentences = []
+    for row in document["models"]:
+        learned, new = row["on_training_images"], row["accuracy"]
+        if learned is not None:
+            sentences.append(
+                f"“{row['name']}” names {measured(learned)} of the images it learned from, and "
+                f"{measured(new)} of new ones: a gap of {100 * (learned['value'] - new['value']):.1f} points."
+            )
+    return sentences
 
 
 def not_shown(document: Document) -> list[str]:
     """Return what the comparison does not show."""
-    sentences = []
-    images, independent = document["images"], document["independent_images"]
-    if independent < images:
-        sentences.append(
-            f"Some of the {counted(images, 'image')} belong together (one object, copies): one of each, "
-            f"{independent:,} in all, counts in the test."
-        )
+    sentences = dependent(document["images"], document["independent_images"])
+    if sentences:
+        sentences.append("In the tests of pairs one of each counts.")
     unknown = [row["name"] for row in document["models"] if row["unseen"] is None]
     if unknown:
         sentences.append(

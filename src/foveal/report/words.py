@@ -150,7 +150,7 @@ def unproven(document: Document) -> list[str]:
     return [
         *_perhaps_seen(document),
         *_broken_promises(document),
-        *_dependent(document),
+        *dependent(document["images"], document["provenance"].get("independent_images")),
         *_wide_accuracy(metrics["accuracy"]),
         *_few_images(metrics["per_class"]),
         *_absent(document["absent_classes"]),
@@ -283,13 +283,13 @@ def _repeats(document: Document) -> bool:
     return independent is not None and independent < document["images"]
 
 
-def _dependent(document: Document) -> list[str]:
-    if not _repeats(document):
+def dependent(images: int, independent: int | None) -> list[str]:
+    """Return what it means where only some of the images are independent of each other; None: not known."""
+    if independent is None or independent >= images:
         return []
-    images, independent = document["images"], document["provenance"]["independent_images"]
     return [
         f"Some of the {counted(images, 'test image')} belong together (one object, copies); counted once "
-        f"each they are {independent:,}, so the intervals here are too narrow."
+        f"each they are {independent:,}, so the intervals of accuracies are too narrow."
     ]
 
 
