@@ -3,12 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.bundle.answering import Runs
 from foveal.core import catalog
 from foveal.core.errors import UsageError
 from foveal.core.progress import Progress, silent
 from foveal.core.random import stream
 from foveal.data.sizing import evenly_spaced
-from foveal.evaluate.answers import Runs
 from foveal.evaluate.document import Disturbed
 from foveal.evaluate.held_out import HeldOut, readable
 from foveal.metrics.clopper_pearson import clopper_pearson

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from foveal.bundle.answering import Runs
 from foveal.explain.faithfulness import PEAK_SHARE, Faithfulness, by_chance, faithfulness
-from foveal.explain.scores import Float32, Map, Runs, UInt8
+from foveal.explain.scores import Float32, Map, UInt8
 
 _DIGITS = 5  # of the values in JSON: more say nothing
 

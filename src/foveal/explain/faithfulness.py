@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.bundle.answering import Runs
 from foveal.core.random import stream
 from foveal.explain import grid
 from foveal.explain.backdrop import backdrop
-from foveal.explain.scores import Float32, Runs, UInt8, check_picture, probabilities
+from foveal.explain.scores import Float32, UInt8, check_picture, probabilities
 
 STEPS = 20
 PEAK_SHARE = 0.1  # of the picture: the area called the most important

@@ -106,7 +106,7 @@ def choose_method(subject: Subject, name: str, *, layer: str | None, seed: int) 
 
 
 def asking(runs: object, name: str, *, seed: int) -> Map:
-    """Return a black-box method for anything that answers (`explain.scores.Runs`)."""
+    """Return a black-box method for anything that answers (`bundle.answering.Runs`)."""
     function: Callable[..., Float32] = catalog.find(black_box, name)
 
     def draw(image: UInt8, index: int) -> Float32:
