@@ -15,18 +15,20 @@ from pathlib import Path
 import numpy as np
 
 import foveal
+from foveal.bundle.answering import Runs
 from foveal.bundle.engines.onnxruntime import onnxruntime
 from foveal.bundle.locate import locate
 from foveal.bundle.predictor import Outputs
 from foveal.core.machine import usable_cpus
 from foveal.core.progress import silent
 from foveal.core.random import stream
+from foveal.data.inventory import content_hashes
 from foveal.data.preprocess import Preprocess
 from foveal.data.sizing import evenly_spaced
 from foveal.explain.black_box.occlusion import occlusion, occlusion_maps
 from foveal.explain.black_box.rise import rise
 from foveal.explain.faithfulness import Faithfulness, by_chance, faithfulness
-from foveal.explain.scores import Map, Runs, UInt8
+from foveal.explain.scores import Map, UInt8
 from foveal.explain.white_box.grad_cam import grad_cam
 from foveal.export.graph import graph
 from foveal.flows._held_out import choose
@@ -93,7 +95,10 @@ def main() -> None:
         return
     predictor = foveal.load(given.run, threads=given.threads)
     dataset = foveal.data.open(given.data)
-    held_out = choose(dataset, locate(given.run), predictor.manifest, split=None, progress=silent).held_out
+    hashes = content_hashes(dataset)
+    held_out = choose(
+        dataset, hashes, locate(given.run), predictor.manifest, split=None, progress=silent
+    ).held_out
     images = [held_out.read(place) for place in evenly_spaced(len(held_out), at_most=given.pictures)]
     indices = predictor.run(np.stack(images)).probabilities.argmax(axis=1).tolist()
     network = recognizers.load(given.run / "model")
