@@ -19,10 +19,10 @@ from foveal.models._machines import similarity
 from foveal.train.classical import Effort, Fit, Sample
 from foveal.train.classical._choose import Setting, choose
 from foveal.train.classical._divide import spread
-from foveal.train.classical._planes import STEPS, planes, squared_hinge
 from foveal.train.classical._principal import principal
 from foveal.train.classical._principal import work as directions_work
 from foveal.train.fit_plan import FitPlan
+from foveal.train.planes import STEPS, planes, squared_hinge
 
 COORDINATES = 256
 TUNING_LANDMARKS = 1000
