@@ -16,7 +16,7 @@ from foveal.data.inventory import content_hashes
 from foveal.evaluate.held_out import HeldOut
 from foveal.explain.black_box.occlusion import occlusion_maps
 from foveal.explain.network_runs import with_network
-from foveal.explain.sanity import sanity
+from foveal.explain.sanity import sanity, spearman
 from foveal.explain.shuffled import shuffled
 from foveal.flows import _depths
 from foveal.flows._drawn_maps import check_folder, write_maps
@@ -130,7 +130,7 @@ def test_the_method_that_drew_the_maps_is_checked_with_its_settings(
     looked_at = []
 
     def looks(name, trained_maps, randomized_maps, images, indices):
-        looked_at.extend(draw(images[0], indices[0]).shape for draw in (trained_maps, randomized_maps))
+        looked_at.extend(draw(images[0], indices[0]) for draw in (trained_maps, randomized_maps))
         return sanity(name, trained_maps, randomized_maps, images, indices)
 
     monkeypatch.setattr(_depths, "sanity", looks)
@@ -139,7 +139,10 @@ def test_the_method_that_drew_the_maps_is_checked_with_its_settings(
 
     [check] = found.inside.sanity
     assert check.method == method
-    assert looked_at == [found.explanations[0].heatmap.shape] * 2
+    drawn = found.explanations[0].heatmap
+    assert [one.shape for one in looked_at] == [drawn.shape] * 2
+    assert spearman(looked_at[0], drawn) > 0.95  # RISE asked the bundle, whose answers are calibrated
+    assert spearman(looked_at[1], drawn) < 0.9
 
 
 def test_a_network_that_is_not_the_one_in_the_bundle_is_not_looked_into(
