@@ -115,7 +115,7 @@ def test_a_mistake_is_shown_from_both_sides_with_its_neighbours_and_depths(page:
     assert "200 pictures that neither has seen" in text
     assert "x.png: it ends early" in text
     assert "neighbours: no linear layer" in text
-    assert "Occlusion: its maps are better than random ones for 100.0% (95% interval" in text
+    assert "Occlusion: its maps are better than most random ones on 100.0% (95% interval" in text
     assert "edges: rank correlation 0.97" in text
     assert "its maps show the picture, not what the recognizer looks at" in text
 
@@ -167,10 +167,10 @@ def test_a_method_is_judged_over_all_pictures_with_its_n() -> None:
     sure, unsure = (explained_words.sign_test(sign_test("rise", some).as_json()) for some in (ten, ten[:4]))
 
     assert sure == (
-        "rise: its maps are better than random ones for 100.0% (95% interval 69.2% to 100.0%, n=10), "
-        "sign test p=0.00098"
+        "rise: its maps are better than most random ones on 100.0% (95% interval 69.2% to 100.0%, n=10) of "
+        "the pictures; sign test, p=0.00098"
     )
-    assert unsure.endswith("n=4), sign test p=0.062: that may be luck")
+    assert unsure.endswith("n=4) of the pictures; sign test, p=0.062: that may be luck")
 
 
 def test_level_maps_say_nothing_about_a_method() -> None:

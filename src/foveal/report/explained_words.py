@@ -55,10 +55,9 @@ def faith(entry: Mapping[str, Any]) -> str:
 
 def sign_test(found: Mapping[str, Any]) -> str:
     """Return whether the maps of a method, taken together, are better than random ones."""
-    better = found["better"]
     told = (
-        f"{found['method']}: its maps are better than random ones for {measured(better)}, sign test "
-        f"p={found['p_value']:.2g}"
+        f"{found['method']}: its maps are better than most random ones on {measured(found['better'])} of the "
+        f"pictures; sign test, p={found['p_value']:.2g}"
     )
     if found["verdict"] == "pass":
         return told
