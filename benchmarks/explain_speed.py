@@ -2,31 +2,35 @@
 
     python benchmarks/explain_speed.py runs/last DATA [--pictures 20] [--size 224]
 
-On the bundle of a run, for pictures of the test part: seconds per map, and the mean areas under the deletion
-(lower is better) and insertion curves (higher is better) of each method, beside those of random maps. With
-`--size`, only the seconds of a new nano of that size, on noise: they do not depend on what was learned.
+On the bundle of a run, for pictures of the test part: seconds per map, the mean areas under the deletion
+(lower is better) and insertion curves (higher is better), and how many maps hold, for each method and for
+noise. With `--size`, only the seconds of a new nano of that size, on noise: they do not depend on what was
+learned.
 """
 
 import argparse
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 import foveal
+from foveal.bundle.answering import Runs
 from foveal.bundle.engines.onnxruntime import onnxruntime
 from foveal.bundle.locate import locate
 from foveal.bundle.predictor import Outputs
 from foveal.core.machine import usable_cpus
 from foveal.core.progress import silent
 from foveal.core.random import stream
+from foveal.data.inventory import content_hashes
 from foveal.data.preprocess import Preprocess
 from foveal.data.sizing import evenly_spaced
 from foveal.explain.black_box.occlusion import occlusion, occlusion_maps
 from foveal.explain.black_box.rise import rise
-from foveal.explain.faithfulness import Faithfulness, by_chance, faithfulness
-from foveal.explain.scores import Map, Runs, UInt8
+from foveal.explain.explanation import Asked, Explanation, explain
+from foveal.explain.scores import Map, UInt8
+from foveal.explain.sign_test import sign_test
 from foveal.explain.white_box.grad_cam import grad_cam
 from foveal.export.graph import graph
 from foveal.flows._held_out import choose
@@ -68,13 +72,12 @@ def seconds(draw: Map, images: Sequence[UInt8], indices: Sequence[int]) -> float
     return float(np.median(times))
 
 
-def areas(
-    judge: Callable[[UInt8, int], Sequence[Faithfulness]], images: Sequence[UInt8], indices: Sequence[int]
-) -> str:
-    found = [one for image, index in zip(images, indices, strict=True) for one in judge(image, index)]
-    deletion = np.mean([one.deletion_auc for one in found])
-    insertion = np.mean([one.insertion_auc for one in found])
-    return f"deletion {deletion:.3f}  insertion {insertion:.3f}"
+def judged(name: str, found: Sequence[Explanation]) -> str:
+    deletion = np.mean([one.faith.deletion_auc for one in found])
+    insertion = np.mean([one.faith.insertion_auc for one in found])
+    held, together = sum(one.holds for one in found), sign_test(name, found)
+    better = f"better than most for {together.better.value:.2f}, p={together.p_value:.2g}"
+    return f"deletion {deletion:.3f}  insertion {insertion:.3f}  {held} hold, {better}"
 
 
 def main() -> None:
@@ -93,21 +96,27 @@ def main() -> None:
         return
     predictor = foveal.load(given.run, threads=given.threads)
     dataset = foveal.data.open(given.data)
-    held_out = choose(dataset, locate(given.run), predictor.manifest, split=None, progress=silent).held_out
+    hashes = content_hashes(dataset)
+    held_out = choose(
+        dataset, hashes, locate(given.run), predictor.manifest, split=None, progress=silent
+    ).held_out
     images = [held_out.read(place) for place in evenly_spaced(len(held_out), at_most=given.pictures)]
     indices = predictor.run(np.stack(images)).probabilities.argmax(axis=1).tolist()
     network = recognizers.load(given.run / "model")
-    drawn = methods(predictor) | {"grad_cam": lambda image, index: grad_cam(network, image, index)}
+    rng = stream(0, "random maps")
+    drawn = methods(predictor) | {
+        "grad_cam": lambda image, index: grad_cam(network, image, index),
+        "random": lambda image, index: rng.random((5, 5), np.float32),
+    }
+    classes = predictor.classes
     for name, draw in drawn.items():
         took = seconds(draw, images, indices)
-        found = areas(
-            lambda image, index, draw=draw: [faithfulness(predictor, image, draw(image, index), index)],
-            images,
-            indices,
-        )
-        print(f"{name:<20} {took:.3f} s  {found}  n={len(images)}")
-    chance = areas(lambda image, index: by_chance(predictor, image, index), images, indices)
-    print(f"{'random':<20}          {chance}  n={len(images)}")
+        found = [
+            one
+            for place, image in enumerate(images)
+            for one in explain(predictor, Asked(str(place), image), draw, classes=classes)
+        ]
+        print(f"{name:<20} {took:.3f} s  {judged(name, found)}  n={len(images)}")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import foveal
 from foveal.bundle.locate import locate
 from foveal.calibrate.temperature import calibrated
 from foveal.core.progress import silent
+from foveal.data.inventory import content_hashes
 from foveal.flows._held_out import choose
 from foveal.metrics.accuracy import accuracy
 from foveal.metrics.ece import ece, ece_null
@@ -35,7 +36,8 @@ def main() -> None:
     given = parser.parse_args()
     predictor, bundle = foveal.load(given.model), locate(given.model)
     dataset = foveal.data.open(given.data)
-    held_out = choose(dataset, bundle, predictor.manifest, split=None, progress=silent).held_out
+    hashes = content_hashes(dataset)
+    held_out = choose(dataset, hashes, bundle, predictor.manifest, split=None, progress=silent).held_out
     outputs = [
         predictor.run(np.stack([held_out.read(i) for i in range(start, min(start + BATCH, len(held_out)))]))
         for start in range(0, len(held_out), BATCH)

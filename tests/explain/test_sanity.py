@@ -1,5 +1,7 @@
 """explain.sanity and shuffled: a map that does not depend on the weights is found out."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
@@ -50,21 +52,66 @@ def test_an_edge_detector_does_not_pass_for_an_explanation(noise):
         "method": "edges",
         "rank_correlation": pytest.approx(1),
         "images": 3,
+        "level": 0,
         "limit": 0.5,
         "verdict": "fail",
     }
 
 
+def grad_cams(recognizer):
+    return lambda image, index: grad_cam(recognizer, image, index)
+
+
 def test_grad_cam_depends_on_the_weights(nano, noise):
     random = with_network(nano, shuffled(nano.network))
+    copy = with_network(nano, deepcopy(nano.network))
     images = [noise(seed) for seed in range(6)]
 
-    found = sanity(
-        "grad_cam", lambda i, k: grad_cam(nano, i, k), lambda i, k: grad_cam(random, i, k), images, [0] * 6
+    unchanged, found = (
+        sanity("grad_cam", grad_cams(nano), grad_cams(other), images, [1] * 6) for other in (copy, random)
     )
 
+    assert unchanged.level == found.level == 0  # zeros would have any correlation that one likes
+    assert unchanged.rank_correlation == pytest.approx(1)
+    assert unchanged.verdict == "fail"
     assert abs(found.rank_correlation) < 0.5
     assert found.verdict == "pass"
+
+
+@pytest.mark.parametrize("value", [0.0, 0.7])
+def test_maps_that_are_level_agree_fully_and_prove_nothing(noise, value):
+    images = [noise(seed) for seed in range(3)]
+    level = np.float32(value) + np.float32(value) * 1e-8 * np.eye(4, dtype=np.float32)
+
+    found = sanity("level", lambda i, k: level, lambda i, k: level[:2, :2], images, [0] * 3)
+
+    assert (found.rank_correlation, found.level, found.verdict) == (1.0, 6, "undetermined")
+
+
+def test_a_map_that_turns_level_has_changed(noise):
+    images = [noise(seed) for seed in range(4)]
+    zeros = np.zeros((4, 4), np.float32)
+
+    found = sanity("edges", edges, lambda i, k: zeros, images, [0] * 4)
+
+    assert (found.rank_correlation, found.level, found.verdict) == (0.0, 4, "pass")
+
+
+def test_most_maps_level_is_more_than_half_of_them(noise):
+    images = [noise(seed) for seed in range(4)]
+    zeros = np.zeros((32, 32), np.float32)
+
+    found = sanity(
+        "edges", lambda i, k: zeros if k else edges(i, k), lambda i, k: zeros, images, [1, 0, 0, 0]
+    )
+
+    assert (found.rank_correlation, found.level, found.verdict) == (0.25, 5, "undetermined")
+
+
+def test_a_network_without_weights_cannot_be_shuffled():
+    with pytest.raises(UsageError, match="no weights to put in random order") as caught:
+        shuffled(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.ReLU()))
+    assert caught.value.code == "no_weights"
 
 
 def test_maps_of_different_sizes_are_compared_at_the_larger_one(noise):

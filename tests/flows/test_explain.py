@@ -15,12 +15,17 @@ from foveal.data import opening
 from foveal.data.inventory import content_hashes
 from foveal.evaluate.held_out import HeldOut
 from foveal.explain.black_box.occlusion import occlusion_maps
+from foveal.explain.network_runs import with_network
+from foveal.explain.sanity import sanity, spearman
+from foveal.explain.shuffled import shuffled
+from foveal.flows import _depths
 from foveal.flows._drawn_maps import check_folder, write_maps
 from foveal.flows._held_out import learned_from
 from foveal.flows._mistake_maps import MOST, mistake_maps
 from foveal.flows.evaluate import evaluate, write_page
 from foveal.flows.explain import Explained, Question, explain
 from foveal.flows.train import TrainResult
+from foveal.tasks import recognizer as recognizers
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +56,8 @@ def test_the_document_is_json_with_everything_in_it(of_data: Explained) -> None:
     assert (document["schema"], document["ok"], document["method"]) == ("foveal.explain/1", True, "occlusion")
     assert document["skipped"] == []
     assert document["probes"][0]["layer"] == "pixels"
-    assert {one["method"] for one in document["sanity"]} == {"occlusion", "grad_cam"}
+    assert [one["method"] for one in document["sanity"]] == ["occlusion"]
+    assert (document["sign_test"]["method"], document["sign_test"]["better"]["n"]) == ("occlusion", 4)
     assert {one["source"] for one in document["neighbours"]} == {e.source for e in of_data.explanations}
     assert all(len(one["nearest"]) == 5 for one in document["neighbours"])
     assert len(document["features"]) == 2
@@ -114,6 +120,45 @@ def test_a_bundle_alone_has_maps_and_says_what_it_lacks(
         explain(alone, [str(picture)], question=Question(method="grad_cam"))
     assert caught.value.code == "needs_run_folder"
     assert caught.value.hint == "on a bundle: --method occlusion or rise"
+
+
+@pytest.mark.parametrize("method", ["rise", "grad_cam"])
+def test_the_method_that_drew_the_maps_is_checked_with_its_settings(
+    trained: TrainResult, picture: Path, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer = "stages.0" if method == "grad_cam" else None
+    looked_at = []
+
+    def looks(name, trained_maps, randomized_maps, images, indices):
+        looked_at.extend(draw(images[0], indices[0]) for draw in (trained_maps, randomized_maps))
+        return sanity(name, trained_maps, randomized_maps, images, indices)
+
+    monkeypatch.setattr(_depths, "sanity", looks)
+
+    found = explain(trained.run, [str(picture)], question=Question(method=method, layer=layer, threads=1))
+
+    [check] = found.inside.sanity
+    assert check.method == method
+    drawn = found.explanations[0].heatmap
+    assert [one.shape for one in looked_at] == [drawn.shape] * 2
+    assert spearman(looked_at[0], drawn) > 0.95  # RISE asked the bundle, whose answers are calibrated
+    assert spearman(looked_at[1], drawn) < 0.9
+
+
+def test_a_network_that_is_not_the_one_in_the_bundle_is_not_looked_into(
+    trained: TrainResult, picture: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(trained.run, tmp_path / "run"))
+    recognizer = recognizers.load(run / "model")
+    recognizers.save(with_network(recognizer, shuffled(recognizer.network)), run / "model")
+
+    found = explain(run, [str(picture)], question=Question(threads=1))
+
+    assert [one.label for one in found.explanations] == ["red"]
+    assert "is not the one in this bundle" in found.skipped[0].why
+    assert found.inside.features == {}
+    with pytest.raises(UsageError, match=r"the network in .*run is not the one in this bundle"):
+        explain(run, [str(picture)], question=Question(method="grad_cam"))
 
 
 def test_grad_cam_has_the_size_of_its_layer_and_is_judged_on_the_bundle(
@@ -192,7 +237,7 @@ def test_more_pictures_than_allowed_are_left_out_and_counted(trained: TrainResul
         (None, Question(), UsageError, "there is no picture to explain"),
         ([], Question(), NotFoundError, "the inputs name no picture"),
         (["x"], Question(method="magic"), UnknownNameError, "explain has no 'magic'"),
-        (["x"], Question(layer="stages"), UsageError, "--layer is for grad_cam"),
+        (["x"], Question(layer="stages"), UsageError, "occlusion looks at no one layer: leave --layer out"),
         (["x"], Question(method="attention"), UsageError, "nano has no attention to show"),
     ],
 )

@@ -11,6 +11,8 @@ from foveal.explain.faithfulness import Faithfulness
 from foveal.explain.feature_maps import FeatureMaps
 from foveal.explain.layers import Layer
 from foveal.explain.neighbours import NearPicture
+from foveal.explain.sanity import Sanity
+from foveal.explain.sign_test import sign_test
 from foveal.report import explained_words
 from foveal.report.explained_page import explained_page, probe_chart
 
@@ -40,7 +42,7 @@ def explanation(**changes: Any) -> Explanation:
         "confidence": 0.9,
         "heatmap": heatmap,
         "faith": GOOD,
-        "chance": (BAD,),
+        "chance": (BAD,) * 19,
         "image": IMAGE,
     }
     return Explanation(**{**facts, **changes})
@@ -54,6 +56,7 @@ def document(*explanations: Explanation, **changes: Any) -> dict[str, Any]:
         "digest": "d" * 64,
         "method": "occlusion",
         "explanations": [one.as_json(unit="nats") for one in explanations],
+        "sign_test": sign_test("occlusion", explanations).as_json(),
         "probes": [],
         "sanity": [],
         "neighbours": [],
@@ -112,6 +115,7 @@ def test_a_mistake_is_shown_from_both_sides_with_its_neighbours_and_depths(page:
     assert "200 pictures that neither has seen" in text
     assert "x.png: it ends early" in text
     assert "neighbours: no linear layer" in text
+    assert "Occlusion: its maps are better than most random ones on 100.0% (95% interval" in text
     assert "edges: rank correlation 0.97" in text
     assert "its maps show the picture, not what the recognizer looks at" in text
 
@@ -143,10 +147,38 @@ def test_an_answer_is_said_with_what_hiding_does_to_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("faith", "said"), [(GOOD, "the map holds"), (BAD, "the map says little here")], ids=["good", "as chance"]
+    ("beaten", "said"),
+    [
+        (19, "the map holds, it is better than all 19 random ones: hiding in its order leaves 12.0%"),
+        (18, "the map says little here, it is better than 18 of 19 random ones: hiding in its order"),
+        (0, "the map says little here, it is better than 0 of 19 random ones: hiding in its order"),
+    ],
 )
-def test_a_map_is_said_to_hold_only_where_it_beats_chance(faith: Faithfulness, said: str) -> None:
-    assert explained_words.faith(explanation(faith=faith).as_json(unit="nats")).startswith(said)
+def test_a_map_is_said_to_hold_only_where_it_beats_every_random_one(beaten: int, said: str) -> None:
+    entry = explanation(chance=(BAD,) * beaten + (GOOD,) * (19 - beaten)).as_json(unit="nats")
+
+    assert (entry["chance"]["beaten"], entry["chance"]["maps"]) == (beaten, 19)
+    assert explained_words.faith(entry).startswith(said)
+
+
+def test_a_method_is_judged_over_all_pictures_with_its_n() -> None:
+    ten = [explanation(source=str(k)) for k in range(10)]
+
+    sure, unsure = (explained_words.sign_test(sign_test("rise", some).as_json()) for some in (ten, ten[:4]))
+
+    assert sure == (
+        "rise: its maps are better than most random ones on 100.0% (95% interval 69.2% to 100.0%, n=10) of "
+        "the pictures; sign test, p=0.00098"
+    )
+    assert unsure.endswith("n=4) of the pictures; sign test, p=0.062: that may be luck")
+
+
+def test_level_maps_say_nothing_about_a_method() -> None:
+    check = Sanity("grad_cam", rank_correlation=1.0, images=6, level=9).as_json()
+
+    assert explained_words.sanity(check).endswith(
+        "(6 pictures); 9 of 12 maps are level: that says nothing about the method"
+    )
 
 
 def test_the_document_says_where_the_map_is_largest() -> None:

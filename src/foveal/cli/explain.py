@@ -9,9 +9,11 @@ from rich.console import Console
 from foveal.cli import _inputs
 from foveal.cli._frame import Device, Force, Json, Quiet, Seed, Threads, Verbose, emit
 from foveal.cli._progress import progress
+from foveal.core import catalog
 from foveal.core.errors import DataError, NotFoundError
 from foveal.core.extras import need
 from foveal.core.text import visible
+from foveal.explain import black_box, white_box
 
 if TYPE_CHECKING:
     from foveal.flows.explain import Explained
@@ -33,7 +35,11 @@ def explain(
         str | None, typer.Option("--class", help="Explain this class; default: the answer.")
     ] = None,
     method: Annotated[
-        str, typer.Option(help="auto, occlusion, rise; with a run folder also grad_cam, attention.")
+        str,
+        typer.Option(
+            help=f"auto, {', '.join(catalog.names(black_box))}; "
+            f"with a run folder also {', '.join(catalog.names(white_box))}."
+        ),
     ] = "auto",
     layer: Annotated[
         str | None, typer.Option(help="Where grad_cam looks; default: the last with height and width.")
@@ -104,6 +110,8 @@ def _show(console: Console, explained: "Explained", document: dict[str, Any]) ->
     for one in document["explanations"][: len(explained.explanations)]:
         line("picture", explained_words.answer(one))
         line("", explained_words.faith(one))
+    if document["sign_test"] is not None:
+        line("all maps", explained_words.sign_test(document["sign_test"]))
     for failed in explained.failed:
         line("unreadable", f"{failed.source}: {failed.error.message}")
     for probe in document["probes"]:

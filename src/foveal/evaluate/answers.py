@@ -3,11 +3,12 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.bundle.answering import Runs
 from foveal.core.errors import DataError, ImageError
 from foveal.core.parallel import in_order
 from foveal.core.progress import Progress, silent
@@ -19,23 +20,6 @@ from foveal.metrics.clopper_pearson import clopper_pearson
 _BATCH = 32
 _REPORT_SECONDS = 0.25
 Float32 = NDArray[np.float32]
-
-
-class Outputs(Protocol):
-    """What the graph answers for N pictures."""
-
-    @property
-    def probabilities(self) -> Float32:
-        """Calibrated, float32 (N, K)."""
-        ...
-
-
-class Runs(Protocol):
-    """Anything that runs a batch, from any number of threads: a `Predictor`."""
-
-    def run(self, images: UInt8, /) -> Outputs:
-        """Return the answers for uint8 (N, size, size, channels)."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.bundle.answering import Runs
 from foveal.core import catalog
 from foveal.core.progress import Progress, silent
 from foveal.core.random import stream
 from foveal.data.dataset import UInt8
-from foveal.evaluate.answers import Runs, accuracy_at_size
+from foveal.evaluate.answers import accuracy_at_size
 from foveal.evaluate.document import Disturbed
 from foveal.perturb import corruptions
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.bundle.answering import Runs
 from foveal.core import catalog
 from foveal.core.random import stream
 from foveal.core.types import Measured
 from foveal.data.dataset import UInt8
-from foveal.evaluate.answers import Runs, accuracy_at_size
+from foveal.evaluate.answers import accuracy_at_size
 from foveal.perturb import structure as views
 
 BLOCKS = (2, 4, 8)

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from foveal.bundle.answering import Runs
 from foveal.explain.faithfulness import PEAK_SHARE, Faithfulness, by_chance, faithfulness
-from foveal.explain.scores import Float32, Map, Runs, UInt8
+from foveal.explain.scores import Float32, Map, UInt8
 
 _DIGITS = 5  # of the values in JSON: more say nothing
 
@@ -23,7 +24,7 @@ class Explanation:
         confidence: The calibrated probability of that class.
         heatmap: How much each area counts for it, float32 (h, w).
         faith: What the answer does when the picture vanishes and appears in the map's order.
-        chance: The same for random maps.
+        chance: The same for 19 random maps.
         image: At model size, uint8 (size, size, channels).
     """
 
@@ -36,6 +37,16 @@ class Explanation:
     faith: Faithfulness = field(repr=False)
     chance: tuple[Faithfulness, ...] = field(repr=False)
     image: UInt8 = field(repr=False)
+
+    @property
+    def beaten(self) -> int:
+        """How many of the random maps the map is better than, by insertion area less deletion area."""
+        return sum(self.faith.gain > one.gain for one in self.chance)
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is better than all of them; of unrelated maps 1 in 20 is."""
+        return self.beaten == len(self.chance)
 
     @property
     def chance_deletion(self) -> float:
@@ -80,7 +91,9 @@ class Explanation:
                 "deletion_auc": self.chance_deletion,
                 "insertion_auc": self.chance_insertion,
                 "maps": len(self.chance),
+                "beaten": self.beaten,
             },
+            "holds": self.holds,
         }
 
 
@@ -107,7 +120,7 @@ def explain(
     classes: tuple[str, ...],
     about: str | None = None,
     seed: int = 0,
-) -> Explanation:
+) -> list[Explanation]:
     """Return a picture's answer with its map and what shows how good the map is.
 
     Args:
@@ -115,22 +128,29 @@ def explain(
         asked: The picture.
         draw: Makes the map of a picture and a class.
         classes: K names in the order of the outputs.
-        about: The class to explain; None: the answer.
+        about: The class to explain; None: the answer, and of a mistake then also the true class.
         seed: Of the random maps.
     """
     row = runs.run(asked.image[None]).probabilities[0]
     label = classes[int(row.argmax())]
-    about = about or label
-    index = classes.index(about)
-    heatmap = draw(asked.image, index)
-    return Explanation(
-        source=asked.source,
-        truth=asked.truth,
-        label=label,
-        about=about,
-        confidence=float(row[index]),
-        heatmap=heatmap,
-        faith=faithfulness(runs, asked.image, heatmap, index),
-        chance=by_chance(runs, asked.image, index, seed=seed),
-        image=asked.image,
-    )
+    shown = [about or label]
+    if about is None and asked.truth not in (None, label):
+        shown.append(asked.truth)
+    found = []
+    for name in shown:
+        index = classes.index(name)
+        heatmap = draw(asked.image, index)
+        found.append(
+            Explanation(
+                source=asked.source,
+                truth=asked.truth,
+                label=label,
+                about=name,
+                confidence=float(row[index]),
+                heatmap=heatmap,
+                faith=faithfulness(runs, asked.image, heatmap, index),
+                chance=by_chance(runs, asked.image, heatmap, index, seed=seed),
+                image=asked.image,
+            )
+        )
+    return found

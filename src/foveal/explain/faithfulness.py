@@ -3,21 +3,25 @@
 Source: Petsiuk et al., "RISE", 2018, §4.1 (deletion and insertion).
 """
 
-from collections.abc import Iterator
+import hashlib
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.bundle.answering import Runs
 from foveal.core.random import stream
 from foveal.explain import grid
 from foveal.explain.backdrop import backdrop
-from foveal.explain.scores import Float32, Runs, UInt8, check_picture, probabilities
+from foveal.explain.scores import UInt8, check_picture, probabilities
 
 STEPS = 20
 PEAK_SHARE = 0.1  # of the picture: the area called the most important
-_RANDOM_CELLS = 5  # of a random map along each side: its areas are as coherent as those of real maps
+RANDOM_MAPS = 19  # that a map is compared with: an unrelated one is the best of 20 once in 20 times
+_RANDOM_STEPS = 10  # of each of them: there are many, and whether it is the best hardly depends on the steps
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,8 @@ class Faithfulness:
     """What the probability of a class does as a picture vanishes and appears in the order of a map.
 
     Attributes:
-        deletion: Probability with 0, 1/20 … all of the picture hidden, the most important first.
+        deletion: Probability with 0, 1/20 … all of the picture hidden, the most important first; of random
+            maps with 0, 1/10 …
         insertion: Probability with 0, 1/20 … all of it shown, the most important first.
     """
 
@@ -43,6 +48,12 @@ class Faithfulness:
         return _area(self.insertion)
 
     @property
+    def gain(self) -> float:
+        """Insertion area less deletion area, -1 to 1, from every tenth: by it, maps are compared."""
+        every = (len(self.deletion) - 1) // _RANDOM_STEPS
+        return _area(self.insertion[::every]) - _area(self.deletion[::every])
+
+    @property
     def without_peak(self) -> float:
         """Probability with the most important tenth of the picture hidden."""
         return self.deletion[round(PEAK_SHARE * STEPS)]
@@ -53,7 +64,7 @@ class Faithfulness:
 
 
 def faithfulness(runs: Runs, image: UInt8, heatmap: NDArray[np.floating], index: int) -> Faithfulness:
-    """Return what hiding and revealing in the order of a map does to the answer; it takes 42 answers.
+    """Return what hiding and revealing in the order of a map does to the answer; it takes 40 answers.
 
     Args:
         runs: The recognizer.
@@ -64,23 +75,8 @@ def faithfulness(runs: Runs, image: UInt8, heatmap: NDArray[np.floating], index:
     Raises:
         UsageError: The picture is not such.
     """
-    check_picture(image)
-    behind, size = backdrop(image), len(image)
-    cuts = [round(step * size * size / STEPS) for step in range(STEPS + 1)]
-    ordered = _order(heatmap, size, size * size)
-
-    def exchanged(bottom: UInt8, top: UInt8) -> Iterator[UInt8]:
-        for cut in cuts:
-            picture = bottom.copy()
-            rows, columns = (places[:cut] for places in ordered)
-            picture[rows, columns] = top[rows, columns]
-            yield picture
-
-    deletion, insertion = (
-        tuple(float(p) for p in probabilities(runs, exchanged(*layers))[:, index])
-        for layers in ((image, behind), (behind, image))
-    )
-    return Faithfulness(deletion, insertion)
+    [found] = _judged(runs, image, [heatmap], index, steps=STEPS)
+    return found
 
 
 def without_peak(image: UInt8, heatmap: NDArray[np.floating]) -> UInt8:
@@ -90,37 +86,78 @@ def without_peak(image: UInt8, heatmap: NDArray[np.floating]) -> UInt8:
         image: uint8 (size, size, channels).
         heatmap: (h, w), larger is more important.
     """
-    hidden = image.copy()
-    rows, columns = _order(heatmap, len(image), round(PEAK_SHARE * len(image) ** 2))
-    hidden[rows, columns] = backdrop(image)[rows, columns]
-    return hidden
+    hidden = _ranks(heatmap, len(image)) < round(PEAK_SHARE * len(image) ** 2)
+    return np.where(hidden[..., None], backdrop(image), image)
 
 
 def by_chance(
-    runs: Runs, image: UInt8, index: int, *, seed: int = 0, maps: int = 3
+    runs: Runs, image: UInt8, heatmap: NDArray[np.floating], index: int, *, seed: int = 0
 ) -> tuple[Faithfulness, ...]:
-    """Return the same for random maps: what a map must be better than to show anything.
+    """Return the same for 19 random maps: the map itself, moved, mirrored and turned at random.
+
+    They are as coarse and as rugged as the map, which noise is not: a coarse map beats fine noise by luck. If
+    a map has nothing to do with the picture, any of these places is as likely as its own. What is moved out
+    at one side comes in at the other. It takes 344 answers.
 
     Args:
         runs: The recognizer.
         image: uint8 (size, size, channels) at model size.
+        heatmap: (h, w), larger is more important.
         index: The class.
-        seed: Of the random maps.
-        maps: How many.
+        seed: With the picture and the class it decides which of all places are taken.
+
+    Raises:
+        UsageError: The picture is not such.
     """
-    rng = stream(seed, "random maps")
-    return tuple(faithfulness(runs, image, _random(rng), index) for _ in range(maps))
+    rng = stream(seed, "random maps", hashlib.sha256(image.tobytes()).hexdigest(), str(index))
+    return tuple(_judged(runs, image, _elsewhere(heatmap, rng), index, steps=_RANDOM_STEPS))
 
 
-def _order(heatmap: NDArray[np.floating], size: int, count: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return rows and columns of the first `count` pixels in the order of a map."""
-    order = np.argsort(-grid.enlarged(heatmap, size, size), axis=None, kind="stable")
-    rows, columns = np.unravel_index(order[:count], (size, size))
-    return rows, columns
+def _elsewhere(heatmap: NDArray[np.floating], rng: np.random.Generator) -> list[NDArray[np.floating]]:
+    """Return 19 different ones of all ways to move, mirror and turn a map; of a tiny map all there are."""
+    height, width = heatmap.shape
+    turns = 2 if height == width else 1  # by a quarter: with moves and both mirrors that makes all of them
+    ways = (turns, 2, 2, height, width)
+    count = math.prod(ways) - 1  # the first leaves it as it is
+    found = []
+    for way in rng.choice(count, min(RANDOM_MAPS, count), replace=False) + 1:
+        turn, upside, sideways, down, right = np.unravel_index(way, ways)
+        moved = np.rot90(heatmap, turn)[:: 1 - 2 * upside, :: 1 - 2 * sideways]
+        found.append(np.roll(moved, (down, right), axis=(0, 1)))
+    return found
 
 
-def _random(rng: np.random.Generator) -> Float32:
-    return rng.random((_RANDOM_CELLS, _RANDOM_CELLS), np.float32)
+def _judged(
+    runs: Runs, image: UInt8, heatmaps: Sequence[NDArray[np.floating]], index: int, *, steps: int
+) -> list[Faithfulness]:
+    """Return the curves of several maps; both ends are the same for all, and are asked for once."""
+    check_picture(image)
+    behind, size = backdrop(image), len(image)
+    cuts = [round(step * size * size / steps) for step in range(1, steps)]
+
+    def pictures() -> Iterator[UInt8]:
+        yield image
+        yield behind
+        for heatmap in heatmaps:
+            ranks = _ranks(heatmap, size)[..., None]
+            yield from (np.where(ranks < cut, behind, image) for cut in cuts)
+            yield from (np.where(ranks < cut, image, behind) for cut in cuts)
+
+    whole, hidden, *rows = probabilities(runs, pictures())[:, index].tolist()
+    curves = np.reshape(rows, (len(heatmaps), 2, len(cuts))).tolist()
+    return [Faithfulness((whole, *falls, hidden), (hidden, *rises, whole)) for falls, rises in curves]
+
+
+def _ranks(heatmap: NDArray[np.floating], size: int) -> NDArray[np.intp]:
+    """Return the place of each pixel in the order of a map, 0 for the most important, (size, size).
+
+    Equal values follow in a fixed random order: row by row, a level map would be one of the top.
+    """
+    values = grid.enlarged(heatmap, size, size).ravel()
+    order = np.lexsort((stream(0, "ties").permutation(size * size), -values))
+    ranks = np.empty(size * size, np.intp)
+    ranks[order] = np.arange(size * size)
+    return ranks.reshape(size, size)
 
 
 def _area(curve: tuple[float, ...]) -> float:

@@ -18,7 +18,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class NetworkRuns:
-    """A recognizer's network as `explain.scores.Runs`; its probabilities are not calibrated."""
+    """A recognizer's network as `bundle.answering.Runs`; its probabilities are not calibrated."""
 
     recognizer: Recognizer
 

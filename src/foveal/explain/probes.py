@@ -8,9 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
 
 from foveal.core.errors import UsageError
 from foveal.core.types import Measured
@@ -19,10 +17,10 @@ from foveal.explain.layers import depths
 from foveal.explain.scores import Float32, UInt8
 from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.tasks.recognizer import Recognizer
+from foveal.train.planes import cross_entropy, planes
 
 PIXELS = "pixels"
 _DECAY = 0.01  # on the squared weights, against a mean loss in nats; chosen beforehand, not on any data
-_STEPS = 100
 _FLAT = 1e-6  # a feature that varies less is the same for every picture
 
 
@@ -99,22 +97,7 @@ def linear_answers(
     mean, deviation = known.mean(axis=0), known.std(axis=0)
     scale = np.where(deviation > _FLAT, 1 / np.maximum(deviation, _FLAT), 0)
     rows, others = (torch.from_numpy(((part - mean) * scale).astype(np.float32)) for part in (known, asked))
-    weights, bias = _softmax_regression(rows, torch.from_numpy(labels), classes)
-    answers: NDArray[np.int64] = (others @ weights + bias).argmax(dim=1).numpy()
+    cost = 1 / (_DECAY * len(rows))  # of the summed losses against ½ Σ weights²: the same minimum
+    found = planes(rows, torch.from_numpy(labels), classes=classes, cost=cost, loss=cross_entropy)
+    answers: NDArray[np.int64] = (others @ found[:-1] + found[-1]).argmax(dim=1).numpy()
     return answers
-
-
-@torch.enable_grad()
-def _softmax_regression(rows: Tensor, labels: Tensor, classes: int) -> tuple[Tensor, Tensor]:
-    weights = torch.zeros(rows.shape[1], classes, requires_grad=True)
-    bias = torch.zeros(classes, requires_grad=True)
-    solver = torch.optim.LBFGS([weights, bias], max_iter=_STEPS, line_search_fn="strong_wolfe")
-
-    def closure() -> Tensor:
-        solver.zero_grad()
-        loss = F.cross_entropy(rows @ weights + bias, labels) + _DECAY / 2 * weights.square().sum()
-        torch.autograd.backward(loss)
-        return loss
-
-    solver.step(closure)  # type: ignore[no-untyped-call]
-    return weights.detach(), bias.detach()

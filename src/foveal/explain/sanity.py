@@ -15,6 +15,7 @@ from foveal.explain import grid
 from foveal.explain.scores import Map, UInt8
 
 LIMIT = 0.5  # mean rank correlation above which a map is said not to depend on the weights
+_LEVEL = 1e-6  # of the largest value: what varies less is the same everywhere, but for rounding
 
 
 @dataclass(frozen=True)
@@ -24,19 +25,26 @@ class Sanity:
     Attributes:
         method: Its name.
         rank_correlation: Spearman's, between the maps of the trained and of the random network, -1 to 1,
-            mean over the pictures; a map that is level everywhere counts as 0.
+            mean over the pictures. A map that is level everywhere has no order: two such agree fully, 1, and
+            one of them with another map not at all, 0.
         images: How many pictures.
-        verdict: `pass` where it is at most 0.5, else `fail`: then the method draws the picture, not what the
-            recognizer looks at.
+        level: How many of their maps, two for each picture, are level.
     """
 
     method: str
     rank_correlation: float
     images: int
+    level: int
 
     @property
-    def verdict(self) -> Literal["pass", "fail"]:
-        """Whether the maps depend on the weights."""
+    def verdict(self) -> Literal["pass", "fail", "undetermined"]:
+        """Whether the maps depend on the weights.
+
+        `pass` where the correlation is at most 0.5, else `fail`: then the method draws the picture, not what
+        the recognizer looks at. `undetermined` where most of the maps are level: then they show nothing.
+        """
+        if self.level > self.images:
+            return "undetermined"
         return "pass" if self.rank_correlation <= LIMIT else "fail"
 
     def as_json(self) -> dict[str, Any]:
@@ -61,11 +69,13 @@ def sanity(
     """
     if not images:
         raise UsageError("a sanity check needs at least one picture", code="empty")
-    found = [
-        _agreement(trained(image, index), randomized(image, index))
+    pairs = [
+        (trained(image, index), randomized(image, index))
         for image, index in zip(images, indices, strict=True)
     ]
-    return Sanity(method, float(np.mean(found)), len(found))
+    agreements = [_agreement(*pair) for pair in pairs]
+    level = sum(_is_level(heatmap) for pair in pairs for heatmap in pair)
+    return Sanity(method, float(np.mean(agreements)), len(pairs), level)
 
 
 def spearman(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
@@ -88,8 +98,14 @@ def spearman(first: NDArray[np.floating], second: NDArray[np.floating]) -> float
 
 
 def _agreement(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
+    if _is_level(one) or _is_level(other):
+        return float(_is_level(one) and _is_level(other))
     height, width = max(one.shape[0], other.shape[0]), max(one.shape[1], other.shape[1])
     return spearman(grid.enlarged(one, height, width), grid.enlarged(other, height, width))
+
+
+def _is_level(heatmap: NDArray[np.floating]) -> bool:
+    return bool(np.ptp(heatmap) <= _LEVEL * np.abs(heatmap).max())
 
 
 def _ranks(values: NDArray[np.floating]) -> NDArray[np.float64]:

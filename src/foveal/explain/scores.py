@@ -5,11 +5,11 @@ hidden, so a map in probabilities is flat exactly where the recognizer is surest
 """
 
 from collections.abc import Callable, Iterable
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.bundle.answering import Runs
 from foveal.core.errors import UsageError
 
 UInt8 = NDArray[np.uint8]
@@ -18,23 +18,6 @@ Map = Callable[[UInt8, int], Float32]  # the picture at model size and a class: 
 
 BATCH = 16  # pictures that run together: larger batches are no faster on processors, only hungrier
 _SMALLEST = 1e-30  # a probability below this counts as this: 69 nats
-
-
-class Outputs(Protocol):
-    """What a recognizer answers for N pictures."""
-
-    @property
-    def probabilities(self) -> Float32:
-        """Calibrated where the recognizer is; float32 (N, K)."""
-        ...
-
-
-class Runs(Protocol):
-    """Anything that answers for a batch: a `Predictor`, or a network in `NetworkRuns`."""
-
-    def run(self, images: UInt8, /) -> Outputs:
-        """Return the answers for uint8 (N, size, size, channels)."""
-        ...
 
 
 def probabilities(runs: Runs, images: Iterable[UInt8]) -> Float32:

@@ -5,6 +5,7 @@ import copy
 import torch
 from torch import nn
 
+from foveal.core.errors import UsageError
 from foveal.core.random import seed_for
 
 
@@ -20,7 +21,12 @@ def shuffled(network: nn.Module, *, seed: int = 0) -> nn.Module:
     Args:
         network: Left alone.
         seed: Of the order.
+
+    Raises:
+        UsageError: `no_weights`: there is nothing to put in another order, and the copy would be the same.
     """
+    if not any(values.numel() > 1 for values in network.parameters()):
+        raise UsageError("the network has no weights to put in random order", code="no_weights")
     forgotten = copy.deepcopy(network)
     for name, values in forgotten.named_parameters():
         generator = torch.Generator().manual_seed(seed_for(seed, "shuffled", name))

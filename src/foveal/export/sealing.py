@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save as tensor_bytes
 from torch.utils.flop_counter import FlopCounterMode
 
 import foveal
@@ -21,7 +20,7 @@ from foveal.core.errors import UsageError
 from foveal.core.machine import usable_cpus
 from foveal.export.graph import graph, with_temperature
 from foveal.export.parity import Parity, compare
-from foveal.tasks.recognizer import Recognizer
+from foveal.tasks.recognizer import Recognizer, weights_bytes
 from foveal.train.loop import Examples
 
 _BATCH = 256
@@ -111,7 +110,7 @@ def bundle(
         decision=decision,
         temperature=temperature,
         model=_model(recognizer, origin.source),
-        weights_sha256=_weights_hash(recognizer),
+        weights_sha256=hashlib.sha256(weights_bytes(recognizer)).hexdigest(),
         data=origin.data,
         licenses=origin.licenses,
     )
@@ -173,8 +172,3 @@ def _model(recognizer: Recognizer, source: str) -> Model:
         macs=counter.get_total_flops() // 2,
         source=source,
     )
-
-
-def _weights_hash(recognizer: Recognizer) -> str:
-    tensors = {name: t.contiguous() for name, t in recognizer.network.state_dict().items()}
-    return hashlib.sha256(tensor_bytes(tensors)).hexdigest()

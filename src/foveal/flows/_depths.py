@@ -14,13 +14,12 @@ from foveal.evaluate.held_out import HeldOut, readable
 from foveal.explain.explanation import Explanation
 from foveal.explain.feature_maps import FeatureMaps, feature_maps
 from foveal.explain.features import last_features
+from foveal.explain.methods import Method
 from foveal.explain.neighbours import NearPicture, nearest
 from foveal.explain.network_runs import NetworkRuns, with_network
 from foveal.explain.probes import Labelled, Probe, probes
 from foveal.explain.sanity import Sanity, sanity
 from foveal.explain.shuffled import shuffled
-from foveal.explain.white_box.attention import has_attention
-from foveal.flows._subject import asking, looking_into
 from foveal.tasks.recognizer import Recognizer
 
 _MOST_FIT, _MOST_TEST = 2000, 1000  # pictures of a probe: enough for intervals of ± 3 points
@@ -33,29 +32,34 @@ _CHUNK = 64
 
 
 def sane(
-    recognizer: Recognizer, explanations: Sequence[Explanation], *, seed: int, progress: Progress
-) -> list[Sanity]:
-    """Return for each method how much its maps stay as they were when the weights are random.
+    recognizer: Recognizer,
+    method: Method,
+    explanations: Sequence[Explanation],
+    *,
+    seed: int,
+    progress: Progress,
+) -> Sanity:
+    """Return how much the maps of a method stay as they were when the weights are random.
 
     Args:
         recognizer: The network.
+        method: The one that drew the maps, with its settings.
         explanations: Give the pictures and their classes; at most 6 are taken, evenly.
         seed: Of the random weights.
-        progress: Told after each method.
+        progress: Told before and after.
+
+    Raises:
+        UsageError: `no_weights`: nothing in the network can be put in another order.
     """
+    progress("sanity", 0, 1)
     random = with_network(recognizer, shuffled(recognizer.network, seed=seed))
     shown = [explanations[place] for place in evenly_spaced(len(explanations), at_most=_CHECKED)]
     images, indices = [e.image for e in shown], [recognizer.classes.index(e.about) for e in shown]
-    pairs = {
-        "occlusion": [asking(NetworkRuns(one), "occlusion", seed=seed) for one in (recognizer, random)],
-        "grad_cam": [looking_into(one, "grad_cam") for one in (recognizer, random)],
-    }
-    if has_attention(recognizer.network):
-        pairs["attention"] = [looking_into(one, "attention") for one in (recognizer, random)]
-    found = []
-    for place, (name, (trained, randomized)) in enumerate(pairs.items(), 1):
-        found.append(sanity(name, trained, randomized, images, indices))
-        progress("sanity", place, len(pairs), name)
+    trained, randomized = (
+        method.of(one if method.needs_network else NetworkRuns(one)) for one in (recognizer, random)
+    )
+    found = sanity(method.name, trained, randomized, images, indices)
+    progress("sanity", 1, 1)
     return found
 
 

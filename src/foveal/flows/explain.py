@@ -10,14 +10,18 @@ from foveal.core.errors import NotFoundError, UnknownNameError, UsageError
 from foveal.core.progress import Progress, silent
 from foveal.explain import explanation as explaining
 from foveal.explain.explanation import Asked, Explanation
+from foveal.explain.methods import AUTO, Method
 from foveal.explain.neighbours import NearPicture
 from foveal.explain.sanity import Sanity
+from foveal.explain.scores import Map
+from foveal.explain.sign_test import SignTest, sign_test
 from foveal.flows import _asked
-from foveal.flows._subject import AUTO, Method, Subject, choose_method, open_subject
+from foveal.flows._subject import Subject, choose_method, open_subject
 
 if TYPE_CHECKING:
     from foveal.explain.feature_maps import FeatureMaps
     from foveal.explain.probes import Probe
+    from foveal.models import Builder
 
 SCHEMA = "foveal.explain/1"
 
@@ -29,7 +33,7 @@ class Question:
     Attributes:
         method: A file of `explain/black_box` or `explain/white_box`, or `auto`.
         about: Explain this class; None: the answer, and of a mistake also the true class.
-        layer: Where `grad_cam` looks; None: the last layer with height and width.
+        layer: Where a method looks that looks at one layer; None: the last with height and width.
         most: So many pictures are explained at most.
         seed: Of random masks, maps and weights.
         threads: None takes all processors we may use.
@@ -56,7 +60,7 @@ class Inside:
     """What the network itself and its training data tell.
 
     Attributes:
-        sanity: Whether the maps depend on the weights, by method.
+        sanity: Whether the maps of the method depend on the weights: one entry, or none.
         features: The strongest filters of each depth, by picture.
         probes: What each depth knows.
         neighbours: The nearest training pictures, by picture.
@@ -79,6 +83,7 @@ class Explained:
         digest: Its digest.
         method: How the maps were made.
         explanations: One or two for each picture.
+        sign_test: Whether the maps are better than random ones; None where there is no map.
         failed: Pictures that could not be used.
         inside: What only the network and its training data can tell.
         skipped: What was not done, and why.
@@ -88,6 +93,7 @@ class Explained:
     digest: str
     method: Method
     explanations: tuple[Explanation, ...]
+    sign_test: SignTest | None
     failed: tuple[Unreadable, ...]
     inside: Inside
     skipped: tuple[Skipped, ...]
@@ -112,6 +118,7 @@ class Explained:
                 ),
                 *(one.as_json() for one in self.failed),
             ],
+            "sign_test": None if self.sign_test is None else self.sign_test.as_json(),
             "probes": [one.as_json() for one in self.inside.probes],
             "sanity": [one.as_json() for one in self.inside.sanity],
             "features": [
@@ -127,45 +134,55 @@ class Explained:
 
 
 def explain(
-    model: str | Path,
+    path: str | Path,
     inputs: Iterable[str] | None = None,
     *,
     data: str | Path | None = None,
     question: Question | None = None,
+    model: "Builder | None" = None,
     progress: Progress = silent,
 ) -> Explained:
     """Return what a recognizer looks at, on named pictures or on those of a data set that tell most.
 
     Args:
-        model: A bundle, or a run folder, which also holds the network.
+        path: A bundle, or a run folder, which also holds the network.
         inputs: Pictures. None: the most confident mistakes and some right answers on the part of the data
             that was not learned from.
         data: The training data, for probes and neighbours; of other data only pictures are taken.
         question: What is wanted; None: all defaults.
+        model: The builder of the run's network, where that is one of your own. Without it only the bundle's
+            answers are explained, and what is left out says so.
         progress: Told about every stage.
 
     Raises:
         NotFoundError: No such model or data, or the inputs name no picture.
         BundleError: The bundle is not to be trusted.
-        DataError: The data do not fit the recognizer.
+        DataError: The data do not fit the recognizer, or the builder makes another network.
         UnknownNameError: No such method, class or layer.
         UsageError: The method needs the network and there is none, or there is no picture to explain.
     """
     question = question or Question()
-    subject = open_subject(model, threads=question.threads)
+    subject = open_subject(path, threads=question.threads, builder=model)
     classes = subject.predictor.classes
     if question.about is not None and question.about not in classes:
         raise UnknownNameError("the recognizer", question.about, classes)
-    method = choose_method(subject, question.method, layer=question.layer, seed=question.seed)
+    method, draw = choose_method(subject, question.method, layer=question.layer, seed=question.seed)
     parts = None if data is None else _asked.parts(subject.bundle, subject.predictor, data, progress=progress)
     asked, failed, more = _pictures(subject, inputs, parts, question, progress)
-    found = tuple(_explanations(subject, method, asked, question, progress))
-    inside = _inside(subject, found, parts, question, progress)
+    found = tuple(_explanations(subject, draw, asked, question, progress))
+    inside = _inside(subject, method, found, parts, question, progress)
     skipped = list(inside.skipped)
     if more:
         skipped.append(Skipped("pictures", f"{more} more than the {question.most} that --most allows"))
     return Explained(
-        subject.bundle, subject.predictor.digest, method, found, tuple(failed), inside, tuple(skipped)
+        bundle=subject.bundle,
+        digest=subject.predictor.digest,
+        method=method,
+        explanations=found,
+        sign_test=sign_test(method.name, found) if found else None,
+        failed=tuple(failed),
+        inside=inside,
+        skipped=tuple(skipped),
     )
 
 
@@ -191,26 +208,21 @@ def _pictures(
 
 
 def _explanations(
-    subject: Subject, method: Method, asked: Sequence[Asked], question: Question, progress: Progress
+    subject: Subject, draw: Map, asked: Sequence[Asked], question: Question, progress: Progress
 ) -> Iterator[Explanation]:
-    """Yield the explanation of each picture; of a mistake also why the true class did not win."""
-    runs, classes = subject.predictor, subject.predictor.classes
+    """Yield the explanations of each picture; of a mistake also why the true class did not win."""
+    classes = subject.predictor.classes
     for place, picture in enumerate(asked):
         progress("explaining", place, len(asked))
-        about = question.about
-        first = explaining.explain(
-            runs, picture, method.draw, classes=classes, about=about, seed=question.seed
+        yield from explaining.explain(
+            subject.predictor, picture, draw, classes=classes, about=question.about, seed=question.seed
         )
-        yield first
-        if about is None and picture.truth not in (None, first.label):
-            yield explaining.explain(
-                runs, picture, method.draw, classes=classes, about=picture.truth, seed=question.seed
-            )
     progress("explaining", len(asked), len(asked))
 
 
 def _inside(
     subject: Subject,
+    method: Method,
     explanations: Sequence[Explanation],
     parts: "_asked.Parts | None",
     question: Question,
@@ -224,10 +236,12 @@ def _inside(
     from foveal.flows import _depths
 
     recognizer, threads = subject.recognizer, question.threads
-    inside = Inside(
-        sanity=_depths.sane(recognizer, explanations, seed=question.seed, progress=progress),
-        features=_depths.strongest(recognizer, explanations),
-    )
+    inside = Inside(features=_depths.strongest(recognizer, explanations))
+    try:
+        seed = question.seed
+        inside.sanity.append(_depths.sane(recognizer, method, explanations, seed=seed, progress=progress))
+    except UsageError as error:  # a network without weights
+        inside.skipped.append(Skipped("sanity", error.message))
     if parts is None:
         inside.skipped.append(Skipped("probes and neighbours", "they need the training data: --data DATA"))
     elif parts.learned is None:

@@ -15,6 +15,7 @@ from foveal.export.sealing import Exported
 from foveal.flows._export import export_prepared
 from foveal.flows._prepare import FINDINGS, SPLIT, Prepared, Wishes, prepare
 from foveal.flows._run_folder import RECIPE, read_command
+from foveal.models import Builder
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
 from foveal.train.plan import read_plan
@@ -58,6 +59,7 @@ def export(
     out: str | Path,
     *,
     data: str | Path | None = None,
+    model: Builder | None = None,
     force: bool = False,
     progress: Progress = silent,
 ) -> ExportResult:
@@ -69,19 +71,20 @@ def export(
         run: A run folder whose training is finished, or `runs/last`.
         out: The bundle to write; its name ends in `.foveal`.
         data: Where the data are now; None: where the run found them.
+        model: The builder of the run's network, where that is one of your own.
         force: Replace a file that is there; where the comparison fails, none is there afterwards.
         progress: Told about the pictures.
 
     Raises:
         NotFoundError: No finished run, or no data there.
-        DataError: The data are not those of the run, or its model cannot be read.
-        UsageError: The name has another ending.
+        DataError: The data are not those of the run, its model cannot be read, or the builder makes another.
+        UsageError: The name has another ending; or `own_model`: the network is your own, and has no builder.
         WriteError: The file is there already, cannot be written, or would be a second bundle in the run.
     """
     run, out = runs.find(run), Path(out)
     place = _data(run, data)
     _check_place(out, run, place, force=force)
-    recognizer, plan = recognizers.load(run / "model"), read_plan(run / "plan.json")
+    recognizer, plan = _network(run, out, model), read_plan(run / "plan.json")
     threads = machine.usable_cpus() if plan is None else plan.threads
     try:
         scratch = tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-")
@@ -108,6 +111,14 @@ def check_variant(name: str) -> None:
             code="unknown_variant",
             hint=f"leave --variant out; it has: {', '.join(VARIANTS)}",
         )
+
+
+def _network(run: Path, out: Path, builder: Builder | None) -> Recognizer:
+    try:
+        return recognizers.load(run / "model", builder=builder)
+    except UsageError as error:  # `own_model` is all that it refuses so
+        error.hint = f"from Python: foveal.flows.export.export({str(run)!r}, {str(out)!r}, model=builder)"
+        raise
 
 
 def _data(run: Path, data: str | Path | None) -> Path:

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from foveal.core.wording import counted
-from foveal.report.words import percent
+from foveal.report.words import measured, percent
 
 _ROWS, _COLUMNS = ("top", "middle", "bottom"), ("left", "middle", "right")
-_BY_CHANCE = 0.02  # of probability: a difference to random maps that says nothing
 
 
 def answer(entry: Mapping[str, Any]) -> str:
@@ -39,24 +38,30 @@ def place(peak: Mapping[str, Any]) -> str:
 
 
 def faith(entry: Mapping[str, Any]) -> str:
-    """Return whether the map is better than random ones at finding what the answer rests on."""
+    """Return whether the map is better than all random ones at finding what the answer rests on."""
     chance = entry["chance"]
     numbers = (
         f"hiding in its order leaves {percent(entry['deletion_auc'])} on average (random order "
         f"{percent(chance['deletion_auc'])}), revealing gives {percent(entry['insertion_auc'])} "
         f"({percent(chance['insertion_auc'])})"
     )
-    better = (
-        entry["deletion_auc"] < chance["deletion_auc"] - _BY_CHANCE
-        or entry["insertion_auc"] > chance["insertion_auc"] + _BY_CHANCE
+    if entry["holds"]:
+        return f"the map holds, it is better than all {chance['maps']} random ones: {numbers}"
+    return (
+        f"the map says little here, it is better than {chance['beaten']} of {chance['maps']} random ones: "
+        f"{numbers}"
     )
-    worse = (
-        entry["deletion_auc"] > chance["deletion_auc"] + _BY_CHANCE
-        or entry["insertion_auc"] < chance["insertion_auc"] - _BY_CHANCE
+
+
+def sign_test(found: Mapping[str, Any]) -> str:
+    """Return whether the maps of a method, taken together, are better than random ones."""
+    told = (
+        f"{found['method']}: its maps are better than most random ones on {measured(found['better'])} of the "
+        f"pictures; sign test, p={found['p_value']:.2g}"
     )
-    if better and not worse:
-        return f"the map holds: {numbers}"
-    return f"the map says little here: {numbers}"
+    if found["verdict"] == "pass":
+        return told
+    return f"{told}: that may be luck"
 
 
 def sanity(check: Mapping[str, Any]) -> str:
@@ -66,6 +71,9 @@ def sanity(check: Mapping[str, Any]) -> str:
         f"{check['method']}: rank correlation {correlation:.2f} between maps of the trained network and"
         f" of one with random weights ({counted(check['images'], 'picture')})"
     )
+    if check["verdict"] == "undetermined":
+        level = f"{check['level']} of {2 * check['images']} maps are level"
+        return f"{told}; {level}: that says nothing about the method"
     if check["verdict"] == "pass":
         return f"{told}; its maps depend on what was learned"
     return f"{told}; more than {check['limit']}: its maps show the picture, not what the recognizer looks at"

@@ -69,6 +69,11 @@ def build(architecture: str, arguments: dict[str, Any]) -> nn.Module:
     return models.architecture(architecture).build(**arguments)
 
 
+def weights_bytes(recognizer: Recognizer) -> bytes:
+    """Return the content of `weights.safetensors`; its sha256 is the `weights_sha256` of a bundle."""
+    return tensor_bytes({name: t.contiguous() for name, t in recognizer.network.state_dict().items()})
+
+
 def save(recognizer: Recognizer, folder: Path) -> None:
     """Write `weights.safetensors` and `structure.json` to a folder, made if missing.
 
@@ -76,8 +81,7 @@ def save(recognizer: Recognizer, folder: Path) -> None:
         WriteError: It cannot be written.
     """
     files.make_folder(folder)
-    tensors = {name: tensor.contiguous() for name, tensor in recognizer.network.state_dict().items()}
-    files.write_bytes(folder / "weights.safetensors", tensor_bytes(tensors))
+    files.write_bytes(folder / "weights.safetensors", weights_bytes(recognizer))
     structure = {
         "schema": "foveal.model/1",
         "task": recognizer.task,
@@ -102,14 +106,14 @@ def load(folder: Path, *, builder: models.Builder | None = None) -> Recognizer:
     """
     try:
         structure = json.loads((folder / "structure.json").read_text(encoding="utf-8"))
-        weights = read_tensors((folder / "weights.safetensors").read_bytes())
+        tensors = read_tensors((folder / "weights.safetensors").read_bytes())
         preprocess = Preprocess(**structure["preprocess"])
         name, arguments = structure["architecture"], structure["arguments"]
         if builder is None and not models.is_own(name):
             builder = models.architecture(name).build
         if builder is not None:
             network = builder(**arguments).eval()
-            network.load_state_dict(weights)
+            network.load_state_dict(tensors)
     except (OSError, ValueError, KeyError, RuntimeError, safetensors.SafetensorError) as error:
         raise DataError(
             f"{folder} holds no readable model: {error}",
@@ -120,7 +124,7 @@ def load(folder: Path, *, builder: models.Builder | None = None) -> Recognizer:
         raise UsageError(
             f"{folder} holds a network that {name} built, and only your program can build it",
             code="own_model",
-            hint="give the builder itself: recognizer.load(folder, builder=…)",
+            hint="give the builder itself, from Python: recognizer.load(folder, builder=…)",
             path=folder,
         )
     return Recognizer(network, name, arguments, preprocess, tuple(structure["classes"]), structure["task"])

@@ -16,11 +16,11 @@ from foveal.tasks.classify import learn
 from foveal.tasks.recognizer import Recognizer, build
 from foveal.train.classical import Sample
 from foveal.train.classical._choose import choose
-from foveal.train.classical._planes import cross_entropy, planes, squared_hinge
 from foveal.train.classical._principal import principal
 from foveal.train.fit_plan import FitPlan
 from foveal.train.fitting import fit_baseline
 from foveal.train.loop import Examples
+from foveal.train.planes import cross_entropy, planes, squared_hinge
 
 PREPROCESS = Preprocess(size=16, channels=1, mean=(0.3,), std=(0.35,))
 OWN = {

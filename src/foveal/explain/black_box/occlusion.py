@@ -5,10 +5,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.bundle.answering import Runs
 from foveal.explain import grid
 from foveal.explain.backdrop import backdrop
-from foveal.explain.scores import Float32, Runs, UInt8, check_picture, log_odds, probabilities
+from foveal.explain.scores import Float32, UInt8, check_picture, log_odds, probabilities
 
+UNIT = "nats"  # of log-odds
 COARSE_ANSWERS = 49  # of large patches, at any size of the picture from 16 pixels on
 _COARSE, _STRIDE = 4, 2  # cells: patches of a quarter of the side, half overlapping
 _FINE = 2  # cells: patches of an eighth, one cell apart, only where hiding a large patch cost most

@@ -5,11 +5,13 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.bundle.answering import Runs
 from foveal.core.random import stream
 from foveal.explain import grid
 from foveal.explain.backdrop import backdrop
-from foveal.explain.scores import Float32, Runs, UInt8, check_picture, log_odds, probabilities
+from foveal.explain.scores import Float32, UInt8, check_picture, log_odds, probabilities
 
+UNIT = "nats"  # of log-odds
 MASKS = 128  # answers that a map takes
 _SIDE = 7  # squares of a mask along each side, shown or hidden with probability 1/2
 

@@ -15,8 +15,10 @@ from foveal.explain.layers import network_input
 from foveal.explain.scores import Float32, UInt8, check_picture
 from foveal.tasks.recognizer import Recognizer
 
+UNIT = "share"  # of what flows to the answer
 
-def attention(recognizer: Recognizer, image: UInt8, index: int, *, layer: str | None = None) -> Float32:
+
+def attention(recognizer: Recognizer, image: UInt8, index: int) -> Float32:
     """Return the attention rollout, float32 (h, w), 0 and more: a row of `rollout`, one value per patch.
 
     It is the same for every class: attention says what was looked at, not what for.
@@ -28,7 +30,6 @@ def attention(recognizer: Recognizer, image: UInt8, index: int, *, layer: str | 
             in front.
         image: uint8 (size, size, channels) at model size.
         index: Not used.
-        layer: Not used.
 
     Raises:
         UsageError: It has no attention, or its tokens are no square of patches; or the picture is not such.

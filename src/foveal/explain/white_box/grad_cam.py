@@ -6,6 +6,8 @@ from foveal.explain.layers import last_spatial, network_input, outputs_of, spati
 from foveal.explain.scores import Float32, UInt8, check_picture
 from foveal.tasks.recognizer import Recognizer
 
+UNIT = "logit"
+
 
 def grad_cam(recognizer: Recognizer, image: UInt8, index: int, *, layer: str | None = None) -> Float32:
     """Return the Grad-CAM map of a class, float32 (h, w), 0 and more, with the layer's height and width.

@@ -18,10 +18,10 @@ from foveal.core.progress import Progress
 from foveal.models._machines import similarity
 from foveal.train.classical import Effort, Fit, Sample
 from foveal.train.classical._choose import Setting, choose
-from foveal.train.classical._planes import STEPS, planes, squared_hinge
 from foveal.train.classical._principal import principal
 from foveal.train.classical._principal import work as directions_work
 from foveal.train.fit_plan import FitPlan
+from foveal.train.planes import STEPS, planes, squared_hinge
 from foveal.train.sampling import spread
 
 COORDINATES = 256

@@ -9,8 +9,8 @@ from torch import Tensor
 from foveal.core.progress import Progress
 from foveal.train.classical import Effort, Fit, Sample
 from foveal.train.classical._choose import Setting, choose
-from foveal.train.classical._planes import STEPS, cross_entropy, planes
 from foveal.train.fit_plan import FitPlan
+from foveal.train.planes import STEPS, cross_entropy, planes
 
 COSTS = (1e-4, 1e-3, 1e-2, 0.1)
 _FLAT = 1e-3  # deviation below which a feature says nothing, in deviations of all pixels
