@@ -75,6 +75,16 @@ def test_a_class_without_readable_pictures_has_no_medians(tmp_path: Path) -> Non
     assert (described["images"], described["splits"], described["brightness"]) == (0, {}, None)
 
 
+def test_a_class_without_sharpness_has_no_median_of_it(tmp_path: Path) -> None:
+    root = write(tmp_path / "d", {"a": 3})
+    for i in range(3):
+        Image.new("RGB", (2, 30)).save(root / f"a/{i}.png")
+
+    (described,) = class_statistics(*looked_at(root))
+
+    assert (described["width"], described["sharpness"]) == (2, None)
+
+
 def test_a_rule_is_measured_on_the_other_half() -> None:
     bins = np.arange(40)  # each picture has a value of its own: on the half that made it, any rule is perfect
     mine, makes_rule = bins % 2 == 0, bins < 20

@@ -83,14 +83,17 @@ def _columns(inventory: Inventory, glances: Glances) -> Mapping[str, NDArray[np.
 
 
 def _median(values: NDArray[np.floating]) -> float | None:
-    return round(float(np.median(values)), 4) if len(values) else None
+    known = values[~np.isnan(values)]
+    return round(float(np.median(known)), 4) if len(known) else None
 
 
 def _binned(values: NDArray[np.floating]) -> Int64:
-    edges = np.unique(np.quantile(values, np.linspace(0, 1, _BINS + 1)[1:-1])) if len(values) else values
+    known = values[~np.isnan(values)]
+    edges = np.unique(np.quantile(known, np.linspace(0, 1, _BINS + 1)[1:-1])) if len(known) else known
     # Values on an edge are a bin of their own: sizes are often a few numbers, each very frequent.
     below = np.searchsorted(edges, values, side="left")
-    return np.asarray(below + np.searchsorted(edges, values, side="right"), dtype=np.int64)
+    bins = below + np.searchsorted(edges, values, side="right")
+    return np.where(np.isnan(values), 2 * _BINS, bins)  # no value is one of its own, too
 
 
 def _told_apart(bins: Int64, mine: NDArray[np.bool_], makes_rule: NDArray[np.bool_]) -> float:
