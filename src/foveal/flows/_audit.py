@@ -140,16 +140,16 @@ def audit(seen: Seen, *, seed: int, threads: int | None, progress: Progress) -> 
     """
     rows = np.flatnonzero(seen.inventory.readable)
     clusters, skipped = _clusters(seen, rows, progress)
+    units = _units(seen, rows, clusters)
     if isinstance(seen.images, Skipped):
         doubted = Doubts(skipped=(seen.images,))
     else:
-        units = _units(seen, rows, clusters)
         doubted = doubts(seen.images, seen.dataset, rows, units, training=Training(seed, threads, progress))
     features = doubted.embedding
     if features is None:
         features = seen.glances.thumbnails[rows][:, 2::4, 2::4].reshape(len(rows), -1).astype(np.float32)
     unusual = outliers(seen.glances, features, rows)
-    told = shortcuts(seen.dataset, seen.inventory, seen.glances)
+    told = shortcuts(seen.dataset, seen.inventory, seen.glances, units)
     return Audit(
         tuple(class_statistics(seen.dataset, seen.inventory, seen.glances)),
         tuple(clusters),
