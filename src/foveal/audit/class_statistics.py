@@ -58,7 +58,9 @@ def shortcuts(dataset: Dataset, inventory: Inventory, glances: Glances, units: I
     either half, and those whose others are as few.
 
     Args:
-        dataset, inventory, glances: What is known of all pictures.
+        dataset: Labels.
+        inventory: Sizes, and which pictures are readable.
+        glances: Light and sharpness.
         units: For each picture a number that it shares with those it belongs together with, int64 (N,): the
             frames of a track are alike, and would prove whatever they made the rule of.
     """

@@ -22,8 +22,8 @@ class Glances:
         thumbnails: The whole picture in grey, its sides brought to 32 pixels each, uint8 (N, 32, 32).
         brightness: Mean grey level in [0, 1], float32 (N,).
         contrast: Standard deviation of the grey levels in [0, 0.5], float32 (N,).
-        sharpness: Variance of the Laplacian divided by the variance of the grey levels, ≥ 0, float32 (N,); NaN
-            where a picture that is at most 128 pixels long is narrower than 3: it has no inner pixels.
+        sharpness: Variance of the Laplacian divided by the variance of the grey levels, ≥ 0, float32 (N,);
+            NaN where a picture, brought to at most 128 pixels, is narrower than 3: it has no inner pixels.
         clipped: Share of pixels that are as good as black or white, float32 (N,).
     """
 
