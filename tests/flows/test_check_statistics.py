@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -157,7 +158,9 @@ def test_wrong_labels_are_suspected_with_the_right_one_suggested(learned: CheckR
     assert suspects["train/blue/flipped0.png"]["suggested"] == "red"
     assert 0 < suspects["train/blue/flipped0.png"]["confidence"] <= 1
     (said,) = (one for one in document["findings"] if one["code"] == "label_suspects")
-    assert (said["severity"], said["count"]) == ("warning", len(suspects))
+    without = replace(learned, findings=tuple(f for f in learned.findings if f.code == "label_suspects"))
+    assert without.strictly().ok, "candidates do not stop --strict"
+    assert (said["severity"], said["count"]) == ("info", len(suspects))
 
 
 def test_small_classes_are_left_out_and_named(learned: CheckResult) -> None:
@@ -223,6 +226,39 @@ def test_the_command_writes_both_and_keeps_what_is_there(
     assert run(["check", str(planted), *options]) == 73
     assert json.loads(capsys.readouterr().out)["error"]["message"].endswith("is there already")
     assert run(["check", str(planted), *options, "--force"]) == 0
+
+
+def test_one_name_for_page_and_table_is_refused(
+    planted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+    options = ["--report", str(tmp_path / "both"), "--suspects", str(tmp_path / "link" / "both")]
+
+    assert run(["check", str(planted), *options, "-q", "--json"]) == 2
+    assert "the table would replace the page" in json.loads(capsys.readouterr().out)["error"]["message"]
+    assert not (tmp_path / "both").exists()
+
+
+def test_a_table_of_what_nobody_looked_for_is_refused(
+    planted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "suspects.csv"
+
+    assert run(["check", str(planted), "--fast", "--suspects", str(table), "-q", "--json"]) == 2
+    assert "does not look for doubtful labels" in json.loads(capsys.readouterr().out)["error"]["message"]
+    assert not table.exists()
+
+
+def test_a_page_of_the_fast_check_says_what_was_not_looked_for(planted: Path, tmp_path: Path) -> None:
+    assert run(["check", str(planted), "--fast", "--report", str(tmp_path / "page.html"), "-q"]) == 0
+
+    page = (tmp_path / "page.html").read_text()
+    for name in ("statistics", "near duplicates", "label suspects", "outliers"):
+        assert f"Not looked at: {name}. --fast was given" in page
+    write_page(replace(check(opening.open(planted), fast=True), findings=()), tmp_path / "clean.html")
+    assert (
+        "Nothing that would spoil a result, in what was looked at." in (tmp_path / "clean.html").read_text()
+    )
 
 
 def test_nothing_is_written_into_the_data(planted: Path, capsys: pytest.CaptureFixture[str]) -> None:
