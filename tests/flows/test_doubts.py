@@ -8,6 +8,7 @@ import pytest
 from foveal.core.progress import silent
 from foveal.data import opening
 from foveal.data.dataset import Dataset
+from foveal.flows import _doubts
 from foveal.flows._doubts import Doubts, Skipped, Training, doubts, room_to_learn
 
 
@@ -99,6 +100,7 @@ def test_a_check_that_is_killed_leaves_no_pictures(
     colors: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(_doubts, "FEWEST_IMAGES", 100)
 
     with room_to_learn(opening.open(colors)) as room:
         assert not isinstance(room, Skipped)

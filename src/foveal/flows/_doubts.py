@@ -67,6 +67,10 @@ class Suspect:
 @contextmanager
 def room_to_learn(dataset: Dataset) -> Iterator[StoreWriter | Skipped]:
     """Yield a store for small copies of the pictures, in a temporary folder; or why there is none."""
+    why = _too_little(dataset.labels)  # if all were readable; `doubts` asks again when that is known
+    if why is not None:
+        yield why
+        return
     try:
         need("train", what="looking for wrong labels")
     except MissingExtraError as error:
