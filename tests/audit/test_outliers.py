@@ -38,6 +38,13 @@ def test_each_fault_is_named(ordinary, glance) -> None:
     assert found == {120: "blank", 121: "clipped", 122: "blurred"}
 
 
+def test_what_has_no_sharpness_is_not_blurred(ordinary, glance) -> None:
+    slivers = [ordinary[i][:, :2] for i in range(3)]
+
+    assert reasons([*ordinary, *slivers], glance) == {}
+    assert reasons([one[:, :2] for one in ordinary], glance) == {}
+
+
 def test_black_and_white_drawings_are_not_clipped_where_all_are(glance) -> None:
     rng = np.random.default_rng(0)
     drawings = [
@@ -91,3 +98,14 @@ def test_a_robust_score_is_not_moved_by_the_outlier_itself() -> None:
 
     assert robust_scores(np.append(values, 1e9))[:-1].std() == pytest.approx(1, abs=0.05)
     assert robust_scores(np.ones(5)).tolist() == [0] * 5
+
+
+def test_what_is_not_known_has_no_score_and_no_part_in_the_others() -> None:
+    values = np.array([1.0, 2.0, 4.0, 8.0])
+
+    scores = robust_scores(np.append(values, np.nan))
+
+    assert np.isnan(scores[4])
+    assert scores[:4].tolist() == robust_scores(values).tolist()
+    assert np.isnan(robust_scores(np.full(2, np.nan))).all()
+    assert np.isnan(robust_scores(np.array([1.0, 1.0, np.nan]))).tolist() == [False, False, True]

@@ -93,6 +93,33 @@ def test_an_error_stops(make: Make) -> None:
     assert result.findings[0].code == "unreadable_images"
 
 
+def test_many_unreadable_pictures_are_a_finding(make: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    root = make({"cat": 160, "dog": 160})
+    for path in root.rglob("*.png"):
+        path.write_bytes(b"no picture")
+
+    assert run(["check", str(root), "--json"]) == 65
+
+    document = json.loads(capsys.readouterr().out)
+    assert document["findings"][0]["code"] == "unreadable_images"
+    assert document["skipped"][0]["reason"].startswith("too few to learn from: 0 readable pictures")
+
+
+@pytest.mark.parametrize("sites", [1, 2])
+def test_few_groups_are_no_reason_to_give_up(
+    make: Make, sites: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = make({"cat": 160, "dog": 160})
+    rows = [f"{path.relative_to(root)},{number % sites}" for number, path in enumerate(root.rglob("*.png"))]
+    (root / "groups.csv").write_text("\n".join(["picture,group", *rows]) + "\n")
+
+    assert run(["check", str(root), "--json"]) == 65
+
+    document = json.loads(capsys.readouterr().out)
+    assert "empty_role" in {finding["code"] for finding in document["findings"]}
+    assert "cannot be dealt into 3 parts" in document["skipped"][0]["reason"]
+
+
 def test_a_test_set_alone_has_no_roles(make: Make) -> None:
     result = check(opening.open(make({"test/cat": 4, "test/dog": 4})))
 

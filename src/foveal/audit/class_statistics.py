@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.audit.glance import Glances
-from foveal.core.random import stream
 from foveal.data.dataset import Dataset
 from foveal.data.inventory import Inventory
+from foveal.train.sampling import deal
 
 Int64 = NDArray[np.int64]
 FEWEST_IMAGES = 30  # of a class, before something is said about it
+FEWEST_UNITS = 5  # of a class, in each half: fewer tracks differ in some number by chance
 TOLD_APART = 0.95  # balanced accuracy of one number from where on it is a shortcut
 _BINS = 20
 
@@ -49,25 +50,41 @@ def class_statistics(dataset: Dataset, inventory: Inventory, glances: Glances) -
     return found
 
 
-def shortcuts(dataset: Dataset, inventory: Inventory, glances: Glances) -> list[Shortcut]:
+def shortcuts(dataset: Dataset, inventory: Inventory, glances: Glances, units: Int64) -> list[Shortcut]:
     """Return the classes that one number tells from all others; of several numbers the best one.
 
-    Half of the pictures, drawn at random, decide which values mean the class (in up to 20 equally filled
-    bins), the other half measures. Classes with fewer than 30 pictures, or 30 others, are left out.
+    Half of the units of each class, drawn at random, decide which values mean the class (in up to 20 equally
+    filled bins), the other half measures. Left out are classes with fewer than 30 pictures, or 5 units in
+    either half, and those whose others are as few.
+
+    Args:
+        dataset: Labels.
+        inventory: Sizes, and which pictures are readable.
+        glances: Light and sharpness.
+        units: For each picture a number that it shares with those it belongs together with, int64 (N,): the
+            frames of a track are alike, and would prove whatever they made the rule of.
     """
     rows = np.flatnonzero(inventory.readable)
-    labels = dataset.labels[rows]
-    makes_rule = stream(0, "shortcuts", len(rows)).random(len(rows)) < 0.5
+    if not len(rows):
+        return []
+    labels, units = dataset.labels[rows], units[rows]
+    makes_rule = deal(labels, units, folds=2, seed=0) == 0
     binned = {by: _binned(values[rows]) for by, values in _columns(inventory, glances).items()}
     found = []
     for label in range(len(dataset.classes)):
         mine = labels == label
-        if min(mine.sum(), (~mine).sum()) < FEWEST_IMAGES:
+        if not (_enough(units, mine, makes_rule) and _enough(units, ~mine, makes_rule)):
             continue
         best = max((_told_apart(bins, mine, makes_rule), by) for by, bins in binned.items())
         if best[0] >= TOLD_APART:
             found.append(Shortcut(label, best[1], best[0]))
     return found
+
+
+def _enough(units: Int64, chosen: NDArray[np.bool_], makes_rule: NDArray[np.bool_]) -> bool:
+    halves = (chosen & makes_rule, chosen & ~makes_rule)
+    fewest = min(len(np.unique(units[half])) for half in halves)
+    return bool(chosen.sum() >= FEWEST_IMAGES and fewest >= FEWEST_UNITS)
 
 
 def _columns(inventory: Inventory, glances: Glances) -> Mapping[str, NDArray[np.floating]]:
@@ -83,24 +100,32 @@ def _columns(inventory: Inventory, glances: Glances) -> Mapping[str, NDArray[np.
 
 
 def _median(values: NDArray[np.floating]) -> float | None:
-    return round(float(np.median(values)), 4) if len(values) else None
+    known = values[~np.isnan(values)]
+    return round(float(np.median(known)), 4) if len(known) else None
 
 
 def _binned(values: NDArray[np.floating]) -> Int64:
-    edges = np.unique(np.quantile(values, np.linspace(0, 1, _BINS + 1)[1:-1])) if len(values) else values
+    known = values[~np.isnan(values)]
+    edges = np.unique(np.quantile(known, np.linspace(0, 1, _BINS + 1)[1:-1])) if len(known) else known
     # Values on an edge are a bin of their own: sizes are often a few numbers, each very frequent.
     below = np.searchsorted(edges, values, side="left")
-    return np.asarray(below + np.searchsorted(edges, values, side="right"), dtype=np.int64)
+    bins = below + np.searchsorted(edges, values, side="right")
+    return np.where(np.isnan(values), 2 * _BINS, bins)  # no value is one of its own, too
 
 
 def _told_apart(bins: Int64, mine: NDArray[np.bool_], makes_rule: NDArray[np.bool_]) -> float:
-    """Return the balanced accuracy of the rule `these bins are the class`, on the other half."""
+    """Return the balanced accuracy of the rule `these bins are the class`, on the other half.
+
+    A bin that holds none of the half that makes the rule is judged by the nearest ones that do.
+    """
     most = int(bins.max()) + 1
 
     def shares(rows: NDArray[np.bool_]) -> NDArray[np.float64]:
         return np.bincount(bins[rows], minlength=most) / max(1, int(rows.sum()))
 
-    means_class = shares(mine & makes_rule) > shares(~mine & makes_rule)
+    ours, theirs = shares(mine & makes_rule), shares(~mine & makes_rule)
+    told = np.flatnonzero(ours + theirs)
+    means_class = np.interp(np.arange(most), told, (ours - theirs)[told]) > 0
     hit = shares(mine & ~makes_rule)[means_class].sum()
     passed = shares(~mine & ~makes_rule)[~means_class].sum()
     return float(hit + passed) / 2

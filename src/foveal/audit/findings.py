@@ -60,7 +60,9 @@ def near_duplicates(dataset: Dataset, clusters: Sequence[Cluster], parts: Sequen
 def label_suspects(
     dataset: Dataset, rows: Sequence[int], *, images: int, accuracy: float
 ) -> Iterator[Finding]:
-    """Yield one warning for all doubtful labels, the most doubtful as examples.
+    """Yield one info for all doubtful labels, the most doubtful as examples.
+
+    It is no warning: hard pictures alone make some, so that `--strict` would stop at nearly every data set.
 
     Args:
         dataset: Names.
@@ -71,7 +73,7 @@ def label_suspects(
     if rows:
         yield Finding(
             "label_suspects",
-            "warning",
+            "info",
             len(rows),
             f"{counted(len(rows), 'label')} of {images} to look at: a quickly trained network that agrees "
             f"with {accuracy:.0%} of all labels finds these least likely. Often the picture is only hard.",

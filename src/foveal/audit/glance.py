@@ -22,7 +22,8 @@ class Glances:
         thumbnails: The whole picture in grey, its sides brought to 32 pixels each, uint8 (N, 32, 32).
         brightness: Mean grey level in [0, 1], float32 (N,).
         contrast: Standard deviation of the grey levels in [0, 0.5], float32 (N,).
-        sharpness: Variance of the Laplacian divided by the variance of the grey levels, ≥ 0, float32 (N,).
+        sharpness: Variance of the Laplacian divided by the variance of the grey levels, ≥ 0, float32 (N,);
+            NaN where a picture, brought to at most 128 pixels, is narrower than 3: it has no inner pixels.
         clipped: Share of pixels that are as good as black or white, float32 (N,).
     """
 
@@ -72,8 +73,10 @@ def _sharpness(grey: Image.Image) -> float:
     grey.thumbnail((_LOOKED_AT, _LOOKED_AT), Image.Resampling.BILINEAR)
     levels = np.asarray(grey, dtype=np.float32)
     inner = levels[1:-1, 1:-1]
+    if not inner.size:
+        return float("nan")
     variance = float(levels.var())
-    if not inner.size or variance < 1:
+    if variance < 1:
         return 0.0
     laplacian = 4 * inner - levels[:-2, 1:-1] - levels[2:, 1:-1] - levels[1:-1, :-2] - levels[1:-1, 2:]
     return float(laplacian.var()) / variance

@@ -61,17 +61,6 @@ def label_suspects(probabilities: Floats, labels: Int64) -> Suspects:
     return Suspects(rows, others.argmax(axis=1), others.max(axis=1, initial=0.0))
 
 
-def confident_joint(probabilities: Floats, labels: Int64) -> Int64:
-    """Return how many pictures of each given class are confidently of each class, int64 (K, K).
-
-    Arguments and errors as in `label_suspects`.
-    """
-    guesses, confident = _confident_guesses(probabilities, labels)
-    joint = np.zeros((probabilities.shape[1],) * 2, dtype=np.int64)
-    np.add.at(joint, (labels[confident], guesses[confident]), 1)
-    return joint
-
-
 def _confident_guesses(probabilities: Floats, labels: Int64) -> tuple[Int64, NDArray[np.bool_]]:
     """Return for each picture the class whose threshold it reaches, and whether there is one.
 

@@ -1,7 +1,7 @@
 """What quickly trained networks say of pictures that they have not learned from.
 
-The pictures are dealt into folds, those that belong together into the same one. For each fold a small network
-learns from the others and answers for it: no picture's own label had a part in its probabilities.
+For each fold a small network learns from the others and answers for it: no picture's own label had a part in
+its probabilities.
 """
 
 import copy
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from foveal.audit.folds import FOLDS
 from foveal.core.progress import Progress
 from foveal.core.random import seed_for
 from foveal.data.preprocess import Preprocess
@@ -23,12 +24,10 @@ from foveal.train.loop import Examples, fit, settings
 from foveal.train.plan import Plan
 from foveal.train.planning import Facts, plan_training
 from foveal.train.recipe import Recipe
-from foveal.train.sampling import deal
 from foveal.train.starting import start
 
 Int64 = NDArray[np.int64]
 Float32 = NDArray[np.float32]
-FOLDS = 3
 SEEN_IMAGES = 300_000  # of 32 pixels, shown in all: about two minutes on two cores
 MOST_PASSES = 12.0  # over small sets
 _CHUNK = 4096
@@ -47,23 +46,25 @@ class Answers:
     embedding: Float32 = field(repr=False)
 
 
-def out_of_fold(examples: Examples, *, classes: int, seed: int, threads: int, progress: Progress) -> Answers:
+def out_of_fold(
+    examples: Examples, folds: Int64, *, classes: int, seed: int, threads: int, progress: Progress
+) -> Answers:
     """Train one small network per fold and return what each says of the pictures it has not seen.
 
     How many steps follows from the number and the size of the pictures and from nothing else.
 
     Args:
-        examples: Pictures at model size, square, at least 16 pixels; `units` tell what belongs together.
+        examples: Pictures at model size, square, at least 16 pixels.
+        folds: That of each example in [0, 3), int64 (M,), as `audit.folds` deals them where they
+            are `enough`.
         classes: K.
-        seed: Deals the folds, decides weights and order.
+        seed: Decides weights and order.
         threads: Of torch.
         progress: Told about every step.
 
     Raises:
         DataError: The loss is no longer finite.
     """
-    units = np.arange(len(examples)) if examples.units is None else examples.units[examples.indices]
-    folds = deal(examples.labels[examples.indices], units, folds=FOLDS, seed=seed)
     probabilities = np.empty((len(examples), classes), dtype=np.float32)
     embeddings, plan = [], None
     for number in range(FOLDS):

@@ -65,16 +65,22 @@ def _kinds(glances: Glances, features: NDArray[np.float32], rows: Int64) -> Iter
     if len(rows) < FEWEST_IMAGES:
         return
     sharpness = robust_scores(np.log(glances.sharpness[rows] + 1e-6))
-    yield "blurred", sharpness, (sharpness < -_FAR) & ~blank
+    yield "blurred", sharpness, (sharpness < -_FAR) & ~blank  # never where there is none: NaN
     distances = robust_scores(np.log(neighbour_distances(features) + 1e-6))
     yield "unlike_others", distances, distances > _FAR
 
 
 def robust_scores(values: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return how many standard deviations each value lies from the median, by the median deviation."""
-    deviations = values.astype(np.float64) - np.median(values)
-    scale = _MAD * float(np.median(np.abs(deviations)))
-    return deviations / scale if scale > 0 else np.zeros_like(deviations)
+    """Return how many standard deviations each value lies from the median, by the median deviation.
+
+    NaN stays NaN and has no part in the others' scores.
+    """
+    known = values[~np.isnan(values)].astype(np.float64)
+    if not len(known):
+        return np.full(len(values), np.nan)
+    deviations = values.astype(np.float64) - np.median(known)
+    scale = _MAD * float(np.median(np.abs(known - np.median(known))))
+    return np.asarray(deviations / scale) if scale > 0 else 0 * deviations
 
 
 def neighbour_distances(features: NDArray[np.float32]) -> NDArray[np.float64]:

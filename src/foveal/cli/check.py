@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from foveal.cli._frame import Force, Group, Json, Quiet, Seed, Strict, Threads, Verbose, emit
 from foveal.cli._progress import progress
-from foveal.core.errors import DataError
+from foveal.core.errors import DataError, UsageError
 from foveal.core.extras import need
 from foveal.core.text import visible
 
@@ -46,6 +46,10 @@ def check(
     from foveal.flows import check as flow
     from foveal.flows._page import check_page
 
+    if fast and suspects is not None:
+        raise UsageError("--fast does not look for doubtful labels: there is no table of --suspects to write")
+    if report is not None and suspects is not None and report.resolve() == suspects.resolve():
+        raise UsageError(f"--report and --suspects are both {report}: the table would replace the page")
     if report is not None:
         need("train", what="the HTML page")
     for path in (report, suspects):

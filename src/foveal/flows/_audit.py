@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from foveal.audit import findings
 from foveal.audit import near_duplicates as duplicates
 from foveal.audit.class_statistics import class_statistics, shortcuts
-from foveal.audit.glance import Glances
+from foveal.audit.glance import SIDE, Glances
 from foveal.audit.near_duplicates import Cluster
 from foveal.audit.outliers import Outlier, outliers
 from foveal.core.progress import Progress
@@ -21,7 +21,7 @@ from foveal.data.dataset import Dataset, UInt8
 from foveal.data.inventory import Inventory
 from foveal.data.split import Split, unit_of_each
 from foveal.data.store import StoreWriter
-from foveal.flows._doubts import Doubts, Skipped, Suspect, Training, doubts
+from foveal.flows._doubts import Skipped, Suspect, Training, doubts
 
 NOT_ASKED = "--fast was given"
 Int64 = NDArray[np.int64]
@@ -98,11 +98,6 @@ class Seen:
     glances: Glances
     images: UInt8 | Skipped = field(repr=False)
 
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """For each picture the split it lies in, or the role that training would give it."""
-        return parts(self.dataset, self.split)
-
 
 def parts(dataset: Dataset, split: Split | None) -> tuple[str, ...]:
     """Return for each picture the split it lies in; where the layout has none, its role in training."""
@@ -140,16 +135,14 @@ def audit(seen: Seen, *, seed: int, threads: int | None, progress: Progress) -> 
     """
     rows = np.flatnonzero(seen.inventory.readable)
     clusters, skipped = _clusters(seen, rows, progress)
-    if isinstance(seen.images, Skipped):
-        doubted = Doubts(skipped=(seen.images,))
-    else:
-        units = _units(seen, rows, clusters)
-        doubted = doubts(seen.images, seen.dataset, rows, units, training=Training(seed, threads, progress))
+    units = _units(seen, rows, clusters)
+    doubted = doubts(seen.images, seen.dataset, rows, units, training=Training(seed, threads, progress))
     features = doubted.embedding
     if features is None:
-        features = seen.glances.thumbnails[rows][:, 2::4, 2::4].reshape(len(rows), -1).astype(np.float32)
+        coarse = seen.glances.thumbnails[rows][:, 2::4, 2::4]
+        features = coarse.reshape(len(rows), (SIDE // 4) ** 2).astype(np.float32)
     unusual = outliers(seen.glances, features, rows)
-    told = shortcuts(seen.dataset, seen.inventory, seen.glances)
+    told = shortcuts(seen.dataset, seen.inventory, seen.glances, units)
     return Audit(
         tuple(class_statistics(seen.dataset, seen.inventory, seen.glances)),
         tuple(clusters),
@@ -157,11 +150,11 @@ def audit(seen: Seen, *, seed: int, threads: int | None, progress: Progress) -> 
         tuple(unusual),
         (*skipped, *doubted.skipped),
         (
-            *findings.near_duplicates(seen.dataset, clusters, seen.parts),
+            *findings.near_duplicates(seen.dataset, clusters, parts(seen.dataset, seen.split)),
             *findings.label_suspects(
                 seen.dataset,
                 [one.row for one in doubted.suspects],
-                images=len(rows),
+                images=doubted.images,
                 accuracy=doubted.accuracy,
             ),
             *findings.outliers(seen.dataset, unusual),

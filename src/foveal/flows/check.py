@@ -61,26 +61,13 @@ class CheckResult:
             "roles": {} if self.split is None else {r: len(self.split.role(r)) for r in splits.ROLES},
             "findings": [{**asdict(f), "examples": list(f.examples)} for f in self.findings],
             "fingerprint": self.inventory.fingerprint,
-            **self.audit.as_json(self.dataset, self.parts),
+            **self.audit.as_json(self.dataset, parts(self.dataset, self.split)),
         }
-
-    def pixels(self, source: str) -> UInt8 | None:
-        """Return a picture by its name, uint8 (H, W, C); None where it can no longer be read."""
-        try:
-            picture = self.dataset.read(self.dataset.sources.index(source))
-            return picture.decode(picture.header().channels)
-        except ImageError:
-            return None
 
     def strictly(self) -> "CheckResult":
         """Return the same with warnings counted as errors."""
         clean = not any(finding.severity == "warning" for finding in self.findings)
         return replace(self, ok=self.ok and clean)
-
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """For each picture the split it lies in, or the role that training would give it."""
-        return parts(self.dataset, self.split)
 
 
 def check(
@@ -144,4 +131,15 @@ def write_page(result: CheckResult, path: Path) -> None:
     """
     from foveal.report.check_page import check_page as page
 
-    files.write_text(path, page(result.as_json(), read=result.pixels))
+    dataset = result.dataset
+    rows = {source: row for row, source in enumerate(dataset.sources)}
+    files.write_text(path, page(result.as_json(), read=lambda source: _pixels(dataset, rows[source])))
+
+
+def _pixels(dataset: Dataset, row: int) -> UInt8 | None:
+    """Return a picture, uint8 (H, W, C); None where it can no longer be read."""
+    try:
+        picture = dataset.read(row)
+        return picture.decode(picture.header().channels)
+    except ImageError:
+        return None
