@@ -242,6 +242,15 @@ def test_what_numpy_saves_is_what_is_read(shape: list[int], kind: str) -> None:
         assert np.array_equal(found, array)
 
 
+def test_an_array_shares_the_memory_of_its_file_and_cannot_be_written_to() -> None:
+    data = evil("|u1", (2, 3), bytes(6))
+
+    found = read_npy(data)
+
+    assert np.shares_memory(found, np.frombuffer(data, dtype=np.uint8))
+    assert not found.flags.writeable
+
+
 @pytest.mark.parametrize(
     ("member", "code"), [("../labels.npy", "archive_unsafe"), ("Images.npy", "archive_unsafe")]
 )
