@@ -200,7 +200,7 @@ def test_files_that_could_be_the_same_split_are_refused(tmp_path: Path) -> None:
 def test_a_bomb_is_refused_before_it_fills_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from foveal.data.formats import npz as module
+    from foveal.data.formats import _npz_parts as module
 
     monkeypatch.setattr(module, "_MOST_BYTES", 100_000)
 
