@@ -10,9 +10,8 @@ from PIL import Image
 
 from foveal.core import catalog
 from foveal.core.errors import DataError, UnknownNameError, WriteError
-from foveal.data import formats
+from foveal.data import formats, opening
 from foveal.data import inventory as inventories
-from foveal.data import opening
 from foveal.data import split as splits
 from foveal.data.dataset import Dataset
 from foveal.data.formats import _writing
