@@ -294,6 +294,19 @@ def test_keys_of_splits_bring_their_groups_and_what_is_not_used_is_named(tmp_pat
     assert dataset.ignored == ("set.npz: notes",)
 
 
+def test_a_list_of_groups_counts_beside_a_file_that_is_named_itself(tmp_path: Path) -> None:
+    for name in ("a.npz", "b.npz"):
+        write(tmp_path, name, images=pictures(3), labels=np.arange(3))
+    listed = "picture,group\na.npz#0,7\na.npz#2,7\nb.npz#1,7\n"
+    (tmp_path / "groups.csv").write_text(listed, encoding="utf-8")
+
+    assert opening.open(tmp_path / "a.npz").groups == ("group 7", "alone a.npz#1", "group 7")
+    for strange in ("a.npz#3,7", "c.npz#1,7", "../b.npz#1,7"):
+        (tmp_path / "groups.csv").write_text(f"{listed}{strange}\n", encoding="utf-8")
+        with pytest.raises(DataError, match="names no picture"):
+            opening.open(tmp_path / "a.npz")
+
+
 def test_a_name_of_several_splits_is_ambiguous(tmp_path: Path) -> None:
     write(tmp_path, "train_test.npz", images=pictures(2), labels=np.arange(2))
 

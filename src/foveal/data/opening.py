@@ -8,6 +8,7 @@ from foveal.data import formats
 from foveal.data.archive import archive_tree, is_archive
 from foveal.data.dataset import Dataset
 from foveal.data.formats._format import Format
+from foveal.data.formats._groups import GROUPS
 from foveal.data.tree import Tree, file_tree, folder_tree
 
 _SINGLE = (".npz", ".csv", ".tsv")  # files that are a data set by themselves
@@ -65,7 +66,7 @@ def open(path: str | Path, format: str | None = None, group: str | None = None) 
 
 def _file(path: Path) -> Tree:
     """Return what a file holds, or names: its own folder where it is a table or a NumPy archive."""
-    return file_tree(path) if path.suffix.lower() in _SINGLE else archive_tree(path)
+    return file_tree(path, beside=GROUPS) if path.suffix.lower() in _SINGLE else archive_tree(path)
 
 
 def _only_archive(tree: Tree) -> Path | None:
