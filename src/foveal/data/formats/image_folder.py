@@ -13,6 +13,7 @@ from foveal.core.progress import Progress
 from foveal.core.text import printable
 from foveal.data.dataset import Dataset
 from foveal.data.decode import LIMITS
+from foveal.data.formats._around import folder_around
 from foveal.data.formats._classes import class_name
 from foveal.data.formats._format import Format
 from foveal.data.formats._group_keys import by_name
@@ -21,7 +22,7 @@ from foveal.data.formats._splits import ORDER, SPLITS
 from foveal.data.formats._writing import Row, Written, write_pictures, write_table, written_rows
 from foveal.data.pictures import FilePicture
 from foveal.data.suffixes import is_picture
-from foveal.data.tree import Tree, below, is_clutter
+from foveal.data.tree import Tree, is_clutter
 
 _MOSTLY = 0.95  # share of pictures with a twin from where on the twins are something else than pictures
 _LOSSY = (".jpg", ".jpeg")
@@ -36,28 +37,18 @@ class _Place(NamedTuple):
 
 
 def _lacks(tree: Tree) -> str | None:
-    tree = _unwrapped(tree)
     pictures = [name for name in tree.files if is_picture(name)]
     if not pictures:
         return "no picture file in it"
     if not any("/" in name for name in pictures):
         return "its pictures lie in no class folder"
+    around = folder_around(tree)
+    if around and not any(name.count("/") == 1 and is_picture(name) for name in tree.files):
+        return f"{around} is no class: the folders of the classes lie in it"
     splits = _split_folders(tree)
     if splits and not any(name.count("/") > 1 for name in pictures):
         return f"{' and '.join(sorted(splits))}: the pictures in it lie in no class folder"
     return None
-
-
-def _unwrapped(tree: Tree) -> Tree:
-    """Return what lies in the one folder that archives often have around everything."""
-    while tree.kind != "folder" and not any(name.casefold() == GROUPS for name in tree.files):
-        tops = {name.partition("/")[0] for name in tree.files if is_picture(name)}
-        top = next(iter(tops), "")
-        holds_pictures = any(name.count("/") == 1 and is_picture(name) for name in tree.files)
-        if len(tops) != 1 or top not in tree.folders or top.lower() in SPLITS or holds_pictures:
-            break
-        tree = below(tree, top)
-    return tree
 
 
 def _split_folders(tree: Tree) -> dict[str, str]:
@@ -136,7 +127,6 @@ def _companions(names: list[str]) -> frozenset[str]:
 
 
 def _read(tree: Tree, group: str | None) -> Dataset:
-    tree = _unwrapped(tree)
     splits = _split_folders(tree)
     folders = _class_folders(tree, splits)
     rank = {split: place for place, split in enumerate((*ORDER, ""))}
