@@ -280,6 +280,23 @@ def test_a_list_of_groups_counts_beside_a_table_that_is_named_itself(folder: Pat
         opening.open(folder / "set.csv")
 
 
+def test_the_places_of_a_table_are_it_and_the_folders_that_it_lists_pictures_in(folder: Path) -> None:
+    table, other = folder / "set.csv", folder / "other.csv"
+    table.write_text("path,label\nshots/a/1.png,cat\nshots/2.png,dog\n", encoding="utf-8")
+    other.write_text("path,label\nup/1.png,cat\n2.png,dog\n", encoding="utf-8")
+
+    assert opening.places(table) == [table, folder / "shots", folder / "shots/a"]
+    assert opening.places(other) == [other, folder, folder / "up"]
+    assert opening.places(str(folder)) == [folder]
+    assert opening.places(folder / "gone.csv") == [folder / "gone.csv"]
+    assert opening.places("x" * 300 + ".csv") == [Path("x" * 300 + ".csv")]
+    table.write_text("name,price\n", encoding="utf-8")
+    assert opening.places(table) == [table]
+    table.write_text("path,label\n../1.png,cat\n", encoding="utf-8")
+    with pytest.raises(DataError, match="line 2"):
+        opening.places(table)
+
+
 @pytest.mark.parametrize("make", [Path.touch, Path.mkdir, lambda path: path.symlink_to("gone")])
 def test_what_is_nearly_a_list_of_groups_beside_a_named_table_is_an_error(folder: Path, make) -> None:
     (folder / "set.csv").write_text("path,label\na,cat\n", encoding="utf-8")

@@ -16,6 +16,7 @@ from foveal.data import split as splits
 from foveal.data.dataset import Dataset
 from foveal.data.formats import _writing
 from foveal.flows import data_convert
+from foveal.flows._page import check_page
 from foveal.flows.data_convert import convert
 
 LAYOUTS = [name for name in catalog.names(formats) if catalog.find(formats, name).write]
@@ -182,6 +183,21 @@ def test_nothing_is_left_behind_by_a_conversion_that_fails(tmp_path: Path) -> No
         convert(opening.open(tmp_path / "in"), tmp_path / "out", to="npz")
     assert caught.value.code == "several_sizes"
     assert {path.name for path in tmp_path.iterdir()} == {"in"}
+
+
+def test_nothing_is_written_beside_the_pictures_of_a_table_that_is_named_itself(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        (tmp_path / "shots" / name).mkdir(parents=True)
+        Image.new("L", (8, 8), len(name)).save(tmp_path / "shots" / name / "1.png")
+    table = tmp_path / "set.csv"
+    table.write_text("path,label\nshots/cat/1.png,cat\nshots/dog/1.png,dog\n", encoding="utf-8")
+
+    for place in ("shots", "shots/cat/out", "shots/dog"):
+        with pytest.raises(WriteError, match="only read"):
+            convert(opening.open(table), tmp_path / place, to="npz")
+    with pytest.raises(WriteError, match="only read"):
+        check_page(tmp_path / "shots" / "cat" / "page.html", table, force=True)
+    assert convert(opening.open(table), tmp_path / "out", to="npz")["images"] == 2
 
 
 def test_places_and_names_that_cannot_be_are_refused(source: Path, tmp_path: Path) -> None:

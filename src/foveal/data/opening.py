@@ -11,9 +11,10 @@ from foveal.data.dataset import Dataset
 from foveal.data.formats._around import levels
 from foveal.data.formats._format import Format
 from foveal.data.formats._groups import GROUPS
+from foveal.data.formats.csv_manifest import TABLES, picture_folders
 from foveal.data.tree import Tree, file_tree, folder_tree
 
-_SINGLE = (".npz", ".csv", ".tsv")  # files that are a data set by themselves
+_SINGLE = (".npz", *TABLES)  # files that are a data set by themselves
 
 
 def open(path: str | Path, format: str | None = None, group: str | None = None) -> Dataset:  # noqa: A001, A002
@@ -63,6 +64,24 @@ def open(path: str | Path, format: str | None = None, group: str | None = None) 
         hint="put the pictures of each class into a folder of its own, DATA/CLASS/PICTURE",
         path=path,
     )
+
+
+def places(path: str | Path) -> list[Path]:
+    """Return what is only to be read where the data at a path are used; it need not be there.
+
+    That is the path, and for a manifest also the folders that it lists pictures in: its own, where they lie
+    beside it.
+
+    Raises:
+        DataError: It is a manifest with a mistake in it, or cannot be read.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in TABLES or not files.is_there(path) or not path.is_file():
+        return [path]
+    return [
+        path,
+        *(path.parent / folder for folder in sorted(picture_folders(file_tree(path, beside=GROUPS)))),
+    ]
 
 
 def _file(path: Path) -> Tree:

@@ -9,7 +9,7 @@ from typing import Any
 from foveal.core import catalog, files, runs
 from foveal.core.errors import UnknownNameError, WriteError
 from foveal.core.progress import Progress, silent
-from foveal.data import formats
+from foveal.data import formats, opening
 from foveal.data import inventory as inventories
 from foveal.data import split as splits
 from foveal.data.dataset import Dataset
@@ -48,7 +48,7 @@ def convert(
     writable = {name: layout.write for name, layout in known.items() if layout.write is not None}
     if to not in writable:
         raise UnknownNameError("layouts to write", to, writable)
-    runs.keep_apart(folder, dataset.path)
+    runs.keep_apart(folder, *opening.places(dataset.path))
     if files.is_there(folder) and (not folder.is_dir() or any(folder.iterdir())):
         raise WriteError(f"{folder} is not empty", hint="choose another folder", path=folder)
     if split_seed is not None:

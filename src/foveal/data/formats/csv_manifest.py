@@ -22,7 +22,7 @@ from foveal.data.formats._writing import Row, Written, write_pictures, write_tab
 from foveal.data.pictures import FilePicture
 from foveal.data.tree import Tree, inside
 
-_SUFFIXES = (".csv", ".tsv")
+TABLES = (".csv", ".tsv")
 _NEEDED = ("path", "label")
 _MOST_BYTES = 2**28
 _HEAD_BYTES = 2**16
@@ -36,7 +36,7 @@ class _Line(NamedTuple):
 def _candidates(tree: Tree) -> list[str]:
     """Return the tables at the root whose first line names a path and a label."""
     names = [
-        name for name in tree.files if name.lower().endswith(_SUFFIXES) and "/" not in name and name != GROUPS
+        name for name in tree.files if name.lower().endswith(TABLES) and "/" not in name and name != GROUPS
     ]
     return [name for name in names if set(_NEEDED) <= set(_header(tree, name))]
 
@@ -103,6 +103,16 @@ def _read(tree: Tree, group: str | None) -> Dataset:
         folders=_folders(rows),
         ignored=tuple(printable(name) for name in (*tree.files, *tree.passed_over) if name not in taken),
     )
+
+
+def picture_folders(tree: Tree) -> set[str]:
+    """Return the folders that the tables of a tree list pictures in; "" for the root.
+
+    Raises:
+        DataError: `bad_manifest`.
+    """
+    rows = (row for name in _candidates(tree) for row in _rows(tree, name)[1])
+    return {row.values["path"].rpartition("/")[0] for row in rows}
 
 
 def _picture(tree: Tree, path: str) -> FilePicture:
