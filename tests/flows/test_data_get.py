@@ -99,7 +99,7 @@ def test_a_server_that_is_not_there_is_a_matter_of_time(served: tuple[Path, str]
 
 @pytest.fixture
 def answering() -> Iterator[Callable[[bytes], str]]:
-    """Return a function that starts a server of one answer, sent as it is to everyone, and gives its address."""
+    """Return a function that starts a server of one raw answer, and gives its address."""
     with contextlib.ExitStack() as stack:
 
         def start(answer: bytes) -> str:
@@ -133,7 +133,11 @@ OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
     ],
 )
 def test_an_answer_that_breaks_off_is_a_matter_of_time(
-    answering: Callable[[bytes], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes, said: str
+    answering: Callable[[bytes], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: bytes,
+    said: str,
 ) -> None:
     monkeypatch.setattr(_sample_sets, "FASHION_MNIST", tmp_path / "nowhere")
 
