@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from foveal.cli import _main
 
@@ -51,6 +52,7 @@ def test_convert_and_show(source: Path, tmp_path: Path, capsys: pytest.CaptureFi
         (["get", "nothing"], 2, "data has no 'nothing'"),
         (["convert", "gone", "x", "--to", "npz"], 66, "does not exist"),
         (["convert", "set.npz", "x", "--to", "zip"], 2, "has no 'zip'"),
+        (["convert", "sizes", "x", "--to", "npz"], 65, "2 sizes"),
         (["convert", "set.npz", "x", "--to", "npz", "--group", "nix"], 2, "has no 'nix'"),
         (["show", "set.npz", "--out", "page.png"], 2, "is an HTML page"),
     ],
@@ -59,6 +61,9 @@ def test_mistakes_are_told(
     source: Path, capsys: pytest.CaptureFixture[str], monkeypatch, arguments: list[str], code: int, said: str
 ) -> None:
     monkeypatch.chdir(source.parent)
+    for size in (8, 9):
+        Path(f"sizes/c{size}").mkdir(parents=True)
+        Image.new("L", (size, size)).save(f"sizes/c{size}/1.png")
 
     assert run(*arguments) == code
     assert said in capsys.readouterr().err

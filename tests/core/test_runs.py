@@ -98,6 +98,15 @@ def test_a_numbered_run_inside_the_data_is_refused(tmp_path):
         runs.keep_apart(None, Path("runs"))
 
 
+def test_a_run_in_any_part_of_the_data_is_refused(tmp_path):
+    runs.keep_apart(Path("runs/a"), Path("parts.csv"), Path("shots"))
+
+    with pytest.raises(WriteError, match="the data in shots are only read"):
+        runs.keep_apart(Path("shots/a"), Path("parts.csv"), Path("shots"))
+    with pytest.raises(WriteError, match=r"the data in parts\.csv are only read"):
+        runs.keep_apart(Path("parts.csv"), Path("parts.csv"), Path("shots"))
+
+
 @pytest.mark.parametrize("links", [True, False])
 def test_marking_a_run_that_was_named_by_last_changes_nothing(tmp_path, monkeypatch, links):
     if not links:

@@ -269,6 +269,33 @@ def test_groups_in_two_splits_are_a_warning(folder: Folder) -> None:
     assert look(root) == {}
 
 
+@pytest.mark.parametrize(
+    ("group", "unused", "said"),
+    [
+        (None, ("shift",), "name it with --group."),
+        (
+            "patient",
+            ("groups.csv", "shift"),
+            "name it with --group; groups.csv counts where --group is left out",
+        ),
+        ("patient+shift", ("groups.csv",), "groups.csv counts where --group is"),
+    ],
+)
+def test_keys_that_are_not_used_are_told_and_how_each_would_count(
+    tmp_path: Path, group: str | None, unused: tuple[str, ...], said: str
+) -> None:
+    (tmp_path / "set.csv").write_text("path,label,patient,shift\na,cat,1,1\nb,dog,1,1\nc,dog,2,2\n")
+    (tmp_path / "groups.csv").write_text("picture,group\nb,1\nc,1\n")
+    dataset = data.open(tmp_path, group=group)
+
+    found = check(dataset, inventory.take(dataset))
+
+    finding = next(finding for finding in found if finding.code == "keys_not_used")
+    assert finding.examples == unused
+    assert said in finding.hint
+    assert finding.hint.startswith("groups.csv") == (unused == ("groups.csv",))
+
+
 def test_what_is_left_out_is_told(folder: Folder) -> None:
     root = folder({"train/cat": 2, "train/dog": 2, "test/cat": 2, "test/dog": 2})
     (root / "train/stray.jpg").write_bytes(b"")

@@ -13,7 +13,7 @@ from foveal.core.errors import DataError, UsageError
 from foveal.data import inventory as inventories
 from foveal.data import opening
 from foveal.data import split as splits
-from foveal.data.formats._group_keys import joined
+from foveal.data.formats._group_keys import either, joined
 
 
 @pytest.fixture
@@ -225,6 +225,85 @@ def test_a_list_of_groups_beside_the_table_is_used(folder: Path) -> None:
     assert dataset.groups == ("group 7", "group 7", "alone c")
     assert dataset.not_grouped_by == ("shift",)
     assert "groups.csv" not in dataset.ignored
+
+
+def test_a_list_of_groups_adds_to_a_column(folder: Path) -> None:
+    lines = ["a,cat,1", "b,cat,1", "c,cat,2", "d,cat,", "e,cat,", "f,cat,", "g,cat,x/"]
+    (folder / "set.csv").write_text("\n".join(["path,label,patient", *lines, ""]), encoding="utf-8")
+    assert opening.open(folder).groups == (
+        *("group 1", "group 1", "group 2", "alone d", "alone e", "alone f"),
+        "group x/",
+    )
+    (folder / "groups.csv").write_text("picture,group\nb,7\nc,7\ne,1\nf,1\n", encoding="utf-8")
+
+    dataset = opening.open(folder)
+
+    assert dataset.groups == (*["group 1/7"] * 3, "alone d", *["group /1"] * 2, r"group x\/")
+    assert (dataset.grouped_by, dataset.not_grouped_by) == (("patient",), ())
+    asked = opening.open(folder, group="patient")
+    assert asked.groups is not None
+    assert asked.groups[1:3] == ("group 1", "group 2")
+    assert asked.not_grouped_by == ("groups.csv",)
+
+
+VALUES = st.sampled_from(["", "a", "b", "a/b", "/", "\\"])
+
+
+@given(st.lists(st.tuples(VALUES, VALUES), min_size=1, max_size=9))
+def test_what_either_links_is_one_group_and_nothing_else_is(pairs: list[tuple[str, str]]) -> None:
+    keyed, listed = (
+        [f"group {pair[k]}" if pair[k] else f"alone {i}" for i, pair in enumerate(pairs)] for k in (0, 1)
+    )
+    reach = np.array([[a == c or b == d for c, d in zip(keyed, listed, strict=True)]
+                      for a, b in zip(keyed, listed, strict=True)])  # fmt: skip
+    for _ in pairs:
+        reach = reach @ reach
+
+    groups = either(keyed, listed)
+
+    assert np.array_equal(reach, np.array(groups)[:, None] == np.array(groups)[None, :])
+    assert [group.startswith("alone ") for group in groups] == [not any(pair) for pair in pairs]
+
+
+def test_a_list_of_groups_counts_beside_a_table_that_is_named_itself(folder: Path) -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        (folder / name).write_bytes(b"")
+    (folder / "set.csv").write_text("path,label\na.png,cat\nb.png,dog\n", encoding="utf-8")
+    (folder / "groups.csv").write_text("picture,group\na.png,7\nb.png,7\nc.png,8\n", encoding="utf-8")
+
+    dataset = opening.open(folder / "set.csv")
+
+    assert dataset.groups == ("group 7", "group 7")
+    assert dataset.ignored == ()
+    (folder / "groups.csv").write_text("picture,group\na.png,7\nd.png,7\n", encoding="utf-8")
+    with pytest.raises(DataError, match="'d.png,7' names no picture"):  # noqa: RUF043
+        opening.open(folder / "set.csv")
+
+
+def test_the_places_of_a_table_are_it_and_the_folders_that_it_lists_pictures_in(folder: Path) -> None:
+    table, other = folder / "set.csv", folder / "other.csv"
+    table.write_text("path,label\nshots/a/1.png,cat\nshots/2.png,dog\n", encoding="utf-8")
+    other.write_text("path,label\nup/1.png,cat\n2.png,dog\n", encoding="utf-8")
+
+    assert opening.places(table) == [table, folder / "shots", folder / "shots/a"]
+    assert opening.places(other) == [other, folder, folder / "up"]
+    assert opening.places(str(folder)) == [folder]
+    assert opening.places(folder / "gone.csv") == [folder / "gone.csv"]
+    assert opening.places("x" * 300 + ".csv") == [Path("x" * 300 + ".csv")]
+    table.write_text("name,price\n", encoding="utf-8")
+    assert opening.places(table) == [table]
+    table.write_text("path,label\n../1.png,cat\n", encoding="utf-8")
+    with pytest.raises(DataError, match="line 2"):
+        opening.places(table)
+
+
+@pytest.mark.parametrize("make", [Path.touch, Path.mkdir, lambda path: path.symlink_to("gone")])
+def test_what_is_nearly_a_list_of_groups_beside_a_named_table_is_an_error(folder: Path, make) -> None:
+    (folder / "set.csv").write_text("path,label\na,cat\n", encoding="utf-8")
+    make(folder / "Groups.CSV")
+
+    with pytest.raises(DataError, match="'Groups.CSV' is not used"):  # noqa: RUF043
+        opening.open(folder / "set.csv")
 
 
 def test_a_damaged_table_beside_class_folders_does_not_hide_them(folder: Path, tmp_path: Path) -> None:

@@ -128,6 +128,27 @@ def test_an_animation_gives_its_first_frame_however_many_follow(
     assert np.array_equal(decode(content, 3), expected)
 
 
+@pytest.mark.parametrize("broken", ["no frames", "announced twice", "frames out of order"])
+def test_an_animated_png_whose_frames_are_broken_gives_its_first_without_a_word(
+    broken: str, pixels: Pixels, encode: Encode
+) -> None:
+    frames = [Image.fromarray(pixels(seed=i)) for i in range(3)]
+    content = encode(frames[0], "PNG", save_all=True, append_images=frames[1:])
+    place, control = content.index(b"acTL") - 4, content.index(b"fcTL") - 4
+    about, first = content[place : place + 20], content[control : control + 38]
+    old, new = {
+        "no frames": (about, chunk(b"acTL", bytes(8))),
+        "announced twice": (about, about + about),
+        "frames out of order": (first, chunk(b"fcTL", struct.pack(">I", 7) + first[12:34])),
+    }[broken]
+    changed = content.replace(old, new)
+    assert changed != content
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.array_equal(decode(changed, 3), pixels(seed=0))
+
+
 def test_of_a_stereo_picture_the_first_is_read(pixels: Pixels, encode: Encode) -> None:
     both = [Image.fromarray(pixels(seed=seed)) for seed in (0, 1)]
     content = encode(both[0], "MPO", save_all=True, append_images=both[1:])

@@ -200,7 +200,7 @@ def test_files_that_could_be_the_same_split_are_refused(tmp_path: Path) -> None:
 def test_a_bomb_is_refused_before_it_fills_the_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from foveal.data.formats import npz as module
+    from foveal.data.formats import _npz_parts as module
 
     monkeypatch.setattr(module, "_MOST_BYTES", 100_000)
 
@@ -240,6 +240,15 @@ def test_what_numpy_saves_is_what_is_read(shape: list[int], kind: str) -> None:
 
         assert (found.dtype, found.shape) == (array.dtype, array.shape)
         assert np.array_equal(found, array)
+
+
+def test_an_array_shares_the_memory_of_its_file_and_cannot_be_written_to() -> None:
+    data = evil("|u1", (2, 3), bytes(6))
+
+    found = read_npy(data)
+
+    assert np.shares_memory(found, np.frombuffer(data, dtype=np.uint8))
+    assert not found.flags.writeable
 
 
 @pytest.mark.parametrize(
@@ -283,6 +292,19 @@ def test_keys_of_splits_bring_their_groups_and_what_is_not_used_is_named(tmp_pat
     assert dataset.groups[:3] == ("group 5", "group 5", "group 6")
     assert all(group.startswith("alone") for group in dataset.groups[3:])
     assert dataset.ignored == ("set.npz: notes",)
+
+
+def test_a_list_of_groups_counts_beside_a_file_that_is_named_itself(tmp_path: Path) -> None:
+    for name in ("a.npz", "b.npz"):
+        write(tmp_path, name, images=pictures(3), labels=np.arange(3))
+    listed = "picture,group\na.npz#0,7\na.npz#2,7\nb.npz#1,7\n"
+    (tmp_path / "groups.csv").write_text(listed, encoding="utf-8")
+
+    assert opening.open(tmp_path / "a.npz").groups == ("group 7", "alone a.npz#1", "group 7")
+    for strange in ("a.npz#3,7", "c.npz#1,7", "../b.npz#1,7"):
+        (tmp_path / "groups.csv").write_text(f"{listed}{strange}\n", encoding="utf-8")
+        with pytest.raises(DataError, match="names no picture"):
+            opening.open(tmp_path / "a.npz")
 
 
 def test_a_name_of_several_splits_is_ambiguous(tmp_path: Path) -> None:

@@ -1,10 +1,13 @@
 """data.open: finds the layout, says what it looked for, and picks no archive by chance."""
 
+import io
 import os
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import foveal.data
@@ -32,6 +35,90 @@ def test_the_only_archive_of_a_folder_is_opened(folder: Folder, tmp_path: Path) 
 
     assert data.open(inner).path == inner / "pictures.zip"
     assert data.open(str(inner)).classes == ("cat", "dog")
+
+
+def packed(path: Path, members: dict[str, bytes]) -> Path:
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w") as file:
+            for name, content in members.items():
+                file.writestr(name, content)
+    else:
+        with tarfile.open(path, "w") as file:
+            for name, content in members.items():
+                about = tarfile.TarInfo(name)
+                about.size = len(content)
+                file.addfile(about, io.BytesIO(content))
+    return path
+
+
+def npz_of(count: int) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, images=np.zeros((count, 4, 4), np.uint8), labels=np.arange(count))
+    return file.getvalue()
+
+
+TABLE = b"path,label\nshots/1.png,cat\nshots/2.png,dog\n"
+PICTURES = {"shots/1.png": b"one", "shots/2.png": b"two"}
+
+
+@pytest.mark.parametrize("around", ["", "set/", "my set/v1/"])
+@pytest.mark.parametrize("suffix", [".zip", ".tar"])
+@pytest.mark.parametrize(
+    ("members", "layout", "classes"),
+    [
+        ({"parts.csv": TABLE, **PICTURES}, "csv_manifest", ("cat", "dog")),
+        ({"parts.csv": b"path,label\n1.png,cat\n2.png,dog\n", "1.png": b"", "2.png": b""}, "csv_manifest",
+         ("cat", "dog")),
+        ({"parts.csv": b"path,label\n1.scan,cat\n2.scan,dog\n", "1.scan": b"", "2.scan": b""},
+         "csv_manifest", ("cat", "dog")),
+        ({"set.npz": npz_of(2)}, "npz", ("0", "1")),
+        ({"set.npz": npz_of(2), "preview.png": b""}, "npz", ("0", "1")),
+        ({"cat/1.png": b"", "dog/1.png": b"", "notes.csv": b"a,b"}, "image_folder", ("cat", "dog")),
+    ],
+)  # fmt: skip
+def test_one_folder_around_everything_in_an_archive_changes_nothing(
+    tmp_path: Path, around: str, suffix: str, members: dict[str, bytes], layout: str, classes: tuple[str, ...]
+) -> None:
+    path = packed(tmp_path / f"all{suffix}", {around + name: content for name, content in members.items()})
+    plain = data.open(packed(tmp_path / f"plain{suffix}", members))
+
+    dataset = data.open(path)
+
+    assert (dataset.format, dataset.classes, dataset.sources) == (layout, classes, plain.sources)
+    assert data.open(path, layout).classes == classes
+    if layout != "npz":
+        assert [dataset.read(i).content for i in range(2)] == [plain.read(i).content for i in range(2)]
+
+
+@pytest.mark.parametrize(
+    ("members", "layout", "classes"),
+    [
+        ({"parts.csv": TABLE, **PICTURES}, "csv_manifest", ("cat", "dog")),
+        ({"parts.csv": b"path,label\nshots/a/1.png,cat\n", "shots/a/1.png": b"", "shots/b/1.png": b""},
+         "csv_manifest", ("cat",)),
+        ({"cat/1.png": b"", "cat/notes.csv": b"a,b", "cat/codes.npz": b"no zip"}, "image_folder", ("cat",)),
+        ({"notes.csv": b"a,b", "set/cat/1.png": b"", "set/dog/1.png": b""}, "image_folder", ("cat", "dog")),
+    ],
+)  # fmt: skip
+def test_a_folder_that_is_not_around_everything_is_kept(
+    tmp_path: Path, members: dict[str, bytes], layout: str, classes: tuple[str, ...]
+) -> None:
+    dataset = data.open(packed(tmp_path / "all.zip", members))
+
+    assert (dataset.format, dataset.classes) == (layout, classes)
+
+
+def test_a_split_that_is_alone_is_no_folder_around_everything(tmp_path: Path) -> None:
+    path = packed(tmp_path / "all.zip", {"train/cat/1.png": b"", "train/dog/1.png": b""})
+
+    assert data.open(path).split_names == ("train",)
+
+
+def test_splits_without_classes_are_refused_with_a_folder_around_them_too(tmp_path: Path) -> None:
+    path = packed(tmp_path / "all.zip", {"set/train/1.png": b"", "set/test/1.png": b""})
+
+    with pytest.raises(DataError, match="test and train: the pictures in it lie in no class folder"):
+        data.open(path)
 
 
 def test_several_archives_are_named_and_none_is_opened(folder: Folder, tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
 """flows.data_get: what is downloaded is verified, from a real server of our own; nothing half-done stays."""
 
+import contextlib
 import gzip
 import hashlib
+import socketserver
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -62,7 +64,14 @@ def test_what_is_downloaded_is_read_as_it_is(served: tuple[Path, str], tmp_path:
     assert get("fashion-mnist", tmp_path / "out", source=address)["ok"], "it is not fetched twice"
 
 
-@pytest.mark.parametrize("bad", [gzip.compress(b"something else", mtime=0), b"no gzip at all", b""])
+PACKED = gzip.compress(bytes(range(256)) * 9, mtime=0)
+DAMAGED = PACKED[:10] + b"\xff" * 20 + PACKED[30:]  # behind the header
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [gzip.compress(b"something else", mtime=0), b"no gzip at all", b"", DAMAGED, PACKED[:-20]],
+)
 def test_what_is_something_else_is_refused_and_nothing_stays(
     served: tuple[Path, str], tmp_path: Path, bad: bytes
 ) -> None:
@@ -86,6 +95,56 @@ def test_a_server_that_is_not_there_is_a_matter_of_time(served: tuple[Path, str]
     with pytest.raises(TemporaryError, match="cannot download"):
         get("fashion-mnist", tmp_path / "out", source="http://127.0.0.1:9/")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def answering() -> Iterator[Callable[[bytes], str]]:
+    """Return a function that starts a server of one raw answer, and gives its address."""
+    with contextlib.ExitStack() as stack:
+
+        def start(answer: bytes) -> str:
+            class Raw(socketserver.StreamRequestHandler):
+                def handle(self) -> None:
+                    while self.rfile.readline().strip():  # the request, to its empty line
+                        pass
+                    self.wfile.write(answer)
+
+            server = stack.enter_context(socketserver.ThreadingTCPServer(("127.0.0.1", 0), Raw))
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            stack.callback(thread.join)
+            stack.callback(server.shutdown)
+            return f"http://127.0.0.1:{server.server_address[1]}/"
+
+        yield start
+
+
+OK = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "SSH"),
+        (b"", "closed"),
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n8\r\nabc", "IncompleteRead"),
+        (OK + b"Content-Length: 100\r\n\r\n\x1f\x8b\x08", "ended after 3 of 100 bytes"),
+        (OK + b"Content-Length: many\r\n\r\n", "many"),
+    ],
+)
+def test_an_answer_that_breaks_off_is_a_matter_of_time(
+    answering: Callable[[bytes], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: bytes,
+    said: str,
+) -> None:
+    monkeypatch.setattr(_sample_sets, "FASHION_MNIST", tmp_path / "nowhere")
+
+    with pytest.raises(TemporaryError, match=f"cannot download .*{said}"):
+        get("fashion-mnist", tmp_path / "out", source=answering(answer))
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_digits_need_no_network_and_other_names_are_refused(tmp_path: Path) -> None:

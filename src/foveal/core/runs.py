@@ -76,25 +76,27 @@ def _chosen(out: Path, *, force: bool) -> Path:
     return out
 
 
-def keep_apart(run: Path | None, data: Path) -> None:
+def keep_apart(run: Path | None, *data: Path) -> None:
     """Refuse a run folder, or a file, by which the data would be written to.
 
     Args:
         run: The folder or file, there or not; None: a run in `runs`.
-        data: What is only to be read.
+        data: What is only to be read: files and folders.
 
     Raises:
         WriteError: `inside_data`: it is, holds or lies inside the data.
     """
     asked = run or ROOT
-    place, kept = (asked if run else asked / "new").resolve(), data.resolve()
-    if place == kept or kept in place.parents or place in kept.parents:
-        raise WriteError(
-            f"the data in {data} are only read; {asked} would be written there",
-            code="inside_data",
-            hint="name a place elsewhere, with --out where it is a run",
-            path=asked,
-        )
+    place = (asked if run else asked / "new").resolve()
+    for part in data:
+        kept = part.resolve()
+        if place == kept or kept in place.parents or place in kept.parents:
+            raise WriteError(
+                f"the data in {part} are only read; {asked} would be written there",
+                code="inside_data",
+                hint="name a place elsewhere, with --out where it is a run",
+                path=asked,
+            )
 
 
 def find(path: str | Path) -> Path:

@@ -153,6 +153,8 @@ def _open(content: bytes, limits: Limits) -> ImageFile:
         _check_size(*gif_canvas(content), limits)
     elif kind == "PNG":
         metadata = png.walk(content).metadata_bytes
+        if b"acTL" in content:  # Pillow warns, or gives up, where the frames that nobody wants are broken
+            content = png.still(content)
     file = _Whole(content)
     try:
         image = _READERS[kind](file)

@@ -1,5 +1,6 @@
 """From a path to a data set, whatever the layout."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from foveal.core import catalog, files
@@ -7,10 +8,13 @@ from foveal.core.errors import DataError, NotFoundError
 from foveal.data import formats
 from foveal.data.archive import archive_tree, is_archive
 from foveal.data.dataset import Dataset
+from foveal.data.formats._around import levels
 from foveal.data.formats._format import Format
+from foveal.data.formats._groups import GROUPS
+from foveal.data.formats.csv_manifest import TABLES, picture_folders
 from foveal.data.tree import Tree, file_tree, folder_tree
 
-_SINGLE = (".npz", ".csv", ".tsv")  # files that are a data set by themselves
+_SINGLE = (".npz", *TABLES)  # files that are a data set by themselves
 
 
 def open(path: str | Path, format: str | None = None, group: str | None = None) -> Dataset:  # noqa: A001, A002
@@ -38,10 +42,9 @@ def open(path: str | Path, format: str | None = None, group: str | None = None) 
     names = catalog.names(formats) if format is None else [format]
     readers: dict[str, Format] = {name: catalog.find(formats, name) for name in names}
     tree = folder_tree(path) if path.is_dir() else _file(path)
-    lacks = {name: reader.lacks(tree) for name, reader in readers.items()}
+    tree, lacks = _level(tree, readers)
     if tree.kind == "folder" and None not in lacks.values() and (inner := _only_archive(tree)):
-        tree = archive_tree(inner)
-        lacks = {name: reader.lacks(tree) for name, reader in readers.items()}
+        tree, lacks = _level(archive_tree(inner), readers)
     fitting = [name for name, lack in lacks.items() if lack is None]
     beaten = {name for winner in fitting for name in readers[winner].precedes}
     fitting = [name for name in fitting if name not in beaten]
@@ -63,9 +66,42 @@ def open(path: str | Path, format: str | None = None, group: str | None = None) 
     )
 
 
+def places(path: str | Path) -> list[Path]:
+    """Return what is only to be read where the data at a path are used; it need not be there.
+
+    That is the path, and for a manifest also the folders that it lists pictures in: its own, where they lie
+    beside it.
+
+    Raises:
+        DataError: It is a manifest with a mistake in it, or cannot be read.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in TABLES or not files.is_there(path) or not path.is_file():
+        return [path]
+    return [
+        path,
+        *(path.parent / folder for folder in sorted(picture_folders(file_tree(path, beside=GROUPS)))),
+    ]
+
+
 def _file(path: Path) -> Tree:
-    """Return what a file holds, or names: its own folder where it is a table or a NumPy archive."""
-    return file_tree(path) if path.suffix.lower() in _SINGLE else archive_tree(path)
+    """Return what a file holds; of a table or NumPy archive itself, and the list of groups beside it."""
+    return file_tree(path, beside=GROUPS) if path.suffix.lower() in _SINGLE else archive_tree(path)
+
+
+def _level(tree: Tree, readers: Mapping[str, Format]) -> tuple[Tree, dict[str, str | None]]:
+    """Return the level of an archive that some layout fits, and what each layout lacks there.
+
+    What was written down on purpose wins over folders further in; otherwise the innermost level that fits.
+    """
+    asked = [
+        (level, {name: reader.lacks(level) for name, reader in readers.items()}) for level in levels(tree)
+    ]
+    fitting = [(level, lacks) for level, lacks in asked if None in lacks.values()]
+    for level, lacks in fitting:
+        if any(readers[name].precedes for name, lack in lacks.items() if lack is None):
+            return level, lacks
+    return fitting[-1] if fitting else asked[-1]
 
 
 def _only_archive(tree: Tree) -> Path | None:

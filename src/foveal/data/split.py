@@ -13,6 +13,7 @@ from foveal.core.errors import DataError
 from foveal.core.random import seed_for
 from foveal.data.dataset import Dataset
 from foveal.data.inventory import Inventory
+from foveal.data.linking import linked
 
 SCHEMA = "foveal.split/1"
 ROLES = ("fit", "calib", "test")
@@ -204,21 +205,12 @@ def _units(dataset: Dataset, contents: Mapping[int, str]) -> list[Unit]:
         dataset: Gives the groups.
         contents: Content hashes of the pictures in question, by index.
     """
-    parent = {i: i for i in contents}
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = i = parent[parent[i]]
-        return i
-
-    first: dict[tuple[str, str], int] = {}
-    for i, content in contents.items():
-        parent[root(i)] = root(first.setdefault(("content", content), i))
-        if dataset.groups is not None:
-            parent[root(i)] = root(first.setdefault(("group", dataset.groups[i]), i))
+    names = [list(contents.values())]
+    if dataset.groups is not None:
+        names.append([dataset.groups[i] for i in contents])
     units: dict[int, Unit] = defaultdict(list)
-    for i in contents:
-        units[root(i)].append(i)
+    for i, first in zip(contents, linked(*names), strict=True):
+        units[first].append(i)
     return list(units.values())
 
 

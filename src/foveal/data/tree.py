@@ -127,22 +127,37 @@ def folder_tree(path: Path, *, unlistable: list[str] | None = None) -> Tree:
     )
 
 
-def file_tree(path: Path) -> Tree:
+def file_tree(path: Path, *, beside: str) -> Tree:
     """Return one file as a tree; others of its folder can be read by name, but are not listed.
 
+    Args:
+        path: The file.
+        beside: Name of a file or folder that is listed too if it lies in the same folder, in whatever case.
+
     Raises:
-        DataError: `io_error`: it cannot be looked at.
+        DataError: `io_error`: it, or its folder, cannot be looked at.
     """
     try:
-        size = path.stat().st_size
+        files, folders, passed_over = {path.name: path.stat().st_size}, [], []
+        with os.scandir(path.parent) as found:
+            for entry in found:
+                if entry.name.casefold() != beside.casefold():
+                    continue
+                status = _status(entry)
+                if status is None:
+                    passed_over.append(entry.name)
+                elif stat.S_ISDIR(status.st_mode):
+                    folders.append(entry.name)
+                else:
+                    files[entry.name] = status.st_size
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}", code="io_error", path=path) from error
     return Tree(
         path=path,
         kind="file",
-        files={path.name: size},
-        folders=(),
-        passed_over=(),
+        files=dict(sorted(files.items())),
+        folders=tuple(sorted(folders)),
+        passed_over=tuple(sorted(passed_over)),
         fetch=lambda name, count: read_regular(path.parent / name, count),
     )
 

@@ -8,6 +8,7 @@ from PIL import Image
 
 from foveal.core import files, runs
 from foveal.core.errors import WriteError
+from foveal.data import opening
 from foveal.data.dataset import UInt8
 from foveal.flows.explain import Explained
 from foveal.report.overlay import overlay
@@ -27,7 +28,7 @@ def check_folder(folder: Path, data: str | Path | None, *, force: bool) -> None:
         WriteError: It may not be used.
     """
     if data is not None:
-        runs.keep_apart(folder, Path(data))
+        runs.keep_apart(folder, *opening.places(data))
     if not files.is_there(folder):
         return
     if not folder.is_dir():

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from foveal.core import files, runs
 from foveal.core.errors import WriteError
+from foveal.data import opening
 
 
 def check_page(path: Path, data: str | Path | None, *, force: bool) -> None:
@@ -19,7 +20,7 @@ def check_page(path: Path, data: str | Path | None, *, force: bool) -> None:
         WriteError: Something is there and `force` is off, there is no such folder, or it is in the data.
     """
     if data is not None:
-        runs.keep_apart(path, Path(data))
+        runs.keep_apart(path, *opening.places(data))
     if files.is_there(path) and not force:
         raise WriteError(f"{path} is there already", hint="choose another name, or --force", path=path)
     if not files.is_there(path.parent) or not path.parent.is_dir():

@@ -87,7 +87,7 @@ def build(
     data = Path(data)
     job = _Job(data, out or runs.ROOT / f"build-{bundle_name(data)}", recipe or Recipe(), strict, progress)
     check_recipe(job.recipe)
-    runs.keep_apart(job.out, data)
+    runs.keep_apart(job.out, *opening.places(data))
     dataset = opening.open(data)
     _claim(job.out)
     with runs.locked(job.out):

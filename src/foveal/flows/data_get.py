@@ -2,9 +2,11 @@
 
 import gzip
 import hashlib
+import http.client
 import io
 import urllib.error
 import urllib.request
+import zlib
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -48,7 +50,7 @@ def get(
 
     Raises:
         UnknownNameError: No such data set.
-        TemporaryError: It cannot be downloaded now.
+        TemporaryError: It cannot be downloaded now, or not all of it arrived.
         DataError: `download_mismatch`: what arrived is something else.
         WriteError: The folder holds something else, or cannot be written.
     """
@@ -72,7 +74,7 @@ def _fetch(source: str, part: str, path: Path, progress: Progress) -> None:
     try:
         with gzip.open(io.BytesIO(content)) as packed:
             plain = packed.read(_MOST_UNPACKED + 1)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise _mismatch(source + part, str(error)) from error
     if hashlib.sha256(plain).hexdigest() != CONTENTS[part]:
         raise _mismatch(source + part, "its content has another sha256")
@@ -91,17 +93,23 @@ def _downloaded(address: str, progress: Progress) -> bytes:
                 if have > _MOST_PACKED:
                     raise _mismatch(address, f"it is longer than {_MOST_PACKED} bytes")
                 progress(f"downloading {address.rpartition('/')[2]}", have, max(total, have))
-    except (urllib.error.URLError, OSError, ValueError) as error:
+    except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
         if isinstance(error, DataError):
             raise
         if isinstance(error, urllib.error.HTTPError):
             error.close()  # it is also the answer, with a socket
         reason = error if isinstance(error, urllib.error.HTTPError) else getattr(error, "reason", error)
-        raise TemporaryError(
-            f"cannot download {address}: {reason}",
-            hint="try again later, or take digits, which needs no network: foveal data get digits",
-        ) from error
+        raise _not_now(address, str(reason)) from error
+    if have < total:  # reading piece by piece ends without an error where the connection does
+        raise _not_now(address, f"the connection ended after {have} of {total} bytes")
     return b"".join(pieces)
+
+
+def _not_now(address: str, why: str) -> TemporaryError:
+    return TemporaryError(
+        f"cannot download {address}: {why}",
+        hint="try again later, or take digits, which needs no network: foveal data get digits",
+    )
 
 
 def _mismatch(address: str, why: str) -> DataError:

@@ -152,7 +152,7 @@ def _check_place(out: Path, run: Path, data: Path, *, force: bool) -> None:
     """Refuse, before any work, a file that could not be written afterwards."""
     if out.suffix != SUFFIX:
         raise UsageError(f"a bundle's name ends in {SUFFIX}; got {out.name!r}", path=out)
-    runs.keep_apart(out, data)
+    runs.keep_apart(out, *opening.places(data))
     if not out.parent.is_dir():
         raise WriteError(f"there is no folder {out.parent}", path=out)
     if files.is_there(out):

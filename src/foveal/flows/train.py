@@ -101,7 +101,7 @@ def train(
     # All this before a folder is made: a slip of the pen leaves nothing behind.
     recipe = recipe or Recipe()
     check_recipe(recipe)
-    runs.keep_apart(out, Path(data))
+    runs.keep_apart(out, *opening.places(data))
     own = recipe.architecture.said if recipe.architecture.is_own else None
     command = Command(bundle_name(Path(data)), strict, str(Path(data).absolute()), own)
     with ranks.joined() as team:
@@ -157,7 +157,7 @@ def resume(
     run = runs.find(run)
     if not (run / RECIPE).is_file():
         raise NotFoundError(f"{run} is no run that can be resumed: it has no {RECIPE}", path=run)
-    runs.keep_apart(run, Path(data))
+    runs.keep_apart(run, *opening.places(data))
     command = read_command(run, Path(data))
     recipe = _with_builder(read_recipe(run / RECIPE), model, command).changed(threads=threads)
     with ranks.joined() as team:

@@ -14,7 +14,7 @@ from foveal.core.text import visible
 def convert(
     data: Annotated[Path, typer.Argument(readable=False, help="What to convert; see foveal check.")],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write; new, or empty.")],
-    to: Annotated[str, typer.Option("--to", help="image_folder, csv_manifest or npz.")],
+    to: Annotated[str, typer.Option("--to", help="Layout to write: image_folder, csv_manifest, npz …")],
     layout: Annotated[
         str | None, typer.Option("--format", help="Layout of DATA; default: found out.")
     ] = None,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from foveal.core.types import Finding
 from foveal.core.wording import EXAMPLES, counted
 from foveal.data.dataset import Dataset
+from foveal.data.formats._groups import GROUPS
 from foveal.data.inventory import Inventory
 from foveal.data.split import Split
 
@@ -60,9 +61,17 @@ def _keys(dataset: Dataset) -> Iterator[Finding]:
             "info",
             len(dataset.not_grouped_by),
             f"Not used: {', '.join(map(repr, dataset.not_grouped_by))}.",
-            "Where one of them says which pictures belong together, name it with --group.",
+            _using(dataset.not_grouped_by),
             dataset.not_grouped_by[:EXAMPLES],
         )
+
+
+def _using(unused: tuple[str, ...]) -> str:
+    keys = "Where one of them says which pictures belong together, name it with --group"
+    if GROUPS not in unused:
+        return f"{keys}."
+    listed = f"{GROUPS} counts where --group is left out, together with a key of a usual name."
+    return listed if unused == (GROUPS,) else f"{keys}; {listed}"
 
 
 def _within_classes(dataset: Dataset) -> str:

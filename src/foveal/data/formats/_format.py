@@ -1,9 +1,12 @@
 """What every layout answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
+from foveal.core.progress import Progress
 from foveal.data.dataset import Dataset
+from foveal.data.formats._writing import Row, Written
 from foveal.data.tree import Tree
 
 
@@ -16,9 +19,13 @@ class Format(NamedTuple):
         read: Returns the data set of a tree that lacks nothing. Its second argument says what must not be
             torn apart: keys of the layout, or a pattern over names; None: as the data say.
         precedes: Layouts that this one wins over where both fit, because it was written down on purpose.
+        write: Writes a data set, with a row for each picture, into an empty folder, and tells how far it is.
+            It raises a DataError where the layout cannot hold the data, an OSError where the disk cannot.
+            None: the layout is only read.
     """
 
     looks_for: str
     lacks: Callable[[Tree], str | None]
     read: Callable[[Tree, str | None], Dataset]
     precedes: tuple[str, ...] = ()
+    write: Callable[[Dataset, Sequence[Row], Path, Progress], Written] | None = None

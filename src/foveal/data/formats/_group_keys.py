@@ -1,7 +1,7 @@
 """Which pictures belong together, said by columns of a table, arrays of a file, or the pictures' names.
 
-Whoever asks is obeyed. Otherwise `groups.csv` beside the data decides, then a column or array with a usual
-name: frames that are torn apart make every number too good, frames kept together only cost pictures.
+Whoever asks is obeyed. Otherwise `groups.csv` beside the data and a column or array with a usual name both
+count: frames that are torn apart make every number too good, frames kept together only cost pictures.
 """
 
 import re
@@ -12,6 +12,7 @@ from typing import NamedTuple
 from foveal.core.errors import DataError, UsageError
 from foveal.core.text import printable
 from foveal.data.formats._groups import GROUPS, has_groups, read_groups
+from foveal.data.linking import linked
 from foveal.data.tree import Tree
 
 NONE = "none"  # the user's word for: every picture stands alone
@@ -44,7 +45,8 @@ def by_key(
     Args:
         tree: Where `groups.csv` may lie.
         sources: Names of the pictures.
-        asked: One key, or several joined by `+`; `none`; None: `groups.csv`, or a key with a usual name.
+        asked: One key, or several joined by `+`; `none`; None: a key with a usual name and `groups.csv`;
+            what either of them links stays together.
         columns: The values of each key, one per picture; "" where it has none.
         label: The key of the class. It makes groups only if it is asked for.
 
@@ -54,11 +56,15 @@ def by_key(
     """
     others = [key for key in columns if key != label]
     table = (GROUPS,) if has_groups(tree) else ()
-    if asked is None and table:
-        return Grouped(read_groups(tree, sources), (), tuple(others))
     keys = _usual(columns, others, label) if asked is None else _asked(asked, list(columns), tree.path)
-    unused = (*table, *(key for key in others if key not in keys))
-    return Grouped(joined(columns, keys, sources) if keys else None, keys, unused)
+    unused = tuple(key for key in others if key not in keys)
+    keyed = joined(columns, keys, sources) if keys else None
+    if asked is not None:
+        return Grouped(keyed, keys, (*table, *unused))
+    listed = read_groups(tree, sources)
+    if keyed is None or listed is None:
+        return Grouped(keyed or listed, keys, unused)
+    return Grouped(either(keyed, listed), keys, unused)
 
 
 def by_name(tree: Tree, names: Sequence[str], asked: str | None, *, beside: Sequence[str] = ()) -> Grouped:
@@ -125,7 +131,40 @@ def _named(values: Sequence[str], source: str) -> str:
     if len(values) == 1:
         return f"group {values[0]}"
     # Escaped, or "a/b" with "c" would be the same as "a" with "b/c".
-    return "group " + "/".join(re.sub(r"[\\/]", r"\\\g<0>", value) for value in values)
+    return "group " + "/".join(map(_escaped, values))
+
+
+def _escaped(value: str) -> str:
+    return re.sub(r"[\\/]", r"\\\g<0>", value)
+
+
+def either(keyed: Sequence[str], listed: Sequence[str]) -> tuple[str, ...]:
+    """Return the groups of pictures that a key or a list, or both one after the other, link.
+
+    >>> either(["group p1", "group p1", "group p2", "alone d"], ["alone a", "group 7", "group 7", "alone d"])
+    ('group p1/7', 'group p1/7', 'group p1/7', 'alone d')
+
+    Args:
+        keyed: The groups that the key makes.
+        listed: The groups that the list makes, of the same pictures.
+
+    Returns:
+        One name per picture, of the first value that the key, and the list, has in the group.
+    """
+    units = linked(keyed, listed)
+    of_key, of_list = _first_value(units, keyed), _first_value(units, listed)
+    return tuple(
+        alone
+        if unit not in of_key and unit not in of_list
+        # Escaped, or a key's "p/7" would be the same as its "p" with the list's "7".
+        else "group " + "/".join(map(_escaped, [of_key.get(unit, ""), *filter(None, [of_list.get(unit)])]))
+        for unit, alone in zip(units, keyed, strict=True)
+    )
+
+
+def _first_value(units: Sequence[int], groups: Sequence[str]) -> dict[int, str]:
+    pairs = list(zip(units, groups, strict=True))
+    return {unit: group.removeprefix("group ") for unit, group in reversed(pairs) if group[:6] == "group "}
 
 
 def matched(pattern: str, names: Sequence[str], path: Path) -> tuple[str, ...]:

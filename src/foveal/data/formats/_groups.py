@@ -3,9 +3,10 @@
 import csv
 import io
 from collections.abc import Sequence
+from contextlib import suppress
 
-from foveal.core.errors import DataError
-from foveal.data.tree import Tree
+from foveal.core.errors import DataError, ImageError
+from foveal.data.tree import Tree, inside
 
 GROUPS = "groups.csv"
 _HEADER = ["picture", "group"]
@@ -26,6 +27,8 @@ def has_groups(tree: Tree) -> bool:
 
 def read_groups(tree: Tree, names: Sequence[str], *, beside: Sequence[str] = ()) -> tuple[str, ...] | None:
     """Return the group of each picture; one that the file does not list stands alone. None without a file.
+
+    Beside a table or NumPy archive that was named itself it may also list pictures of others there.
 
     Args:
         tree: Where the file may lie, at the root.
@@ -50,13 +53,26 @@ def read_groups(tree: Tree, names: Sequence[str], *, beside: Sequence[str] = ())
         raise _bad(tree, f"its first line is {','.join(header)!r}, not {','.join(_HEADER)!r}")
     known = {*names, *beside}
     for row in rows:
-        if len(row) != len(_HEADER) or row[0] not in known or not row[1].strip():
+        known_row = len(row) == len(_HEADER) and row[1].strip()
+        if not known_row or not (row[0] in known or _is_of_another(tree, row[0])):
             raise _bad(tree, f"{','.join(row)!r} names no picture of the data set, or no group")
     group: dict[str, str] = {}
     for name, found in rows:
         if group.setdefault(name, found) != found:
             raise _bad(tree, f"{name!r} is in two groups, {group[name]!r} and {found!r}")
     return tuple(f"group {group[name]}" if name in group else f"alone {name}" for name in names)
+
+
+def _is_of_another(tree: Tree, name: str) -> bool:
+    """Return whether a picture, or the array file that holds it, is there beside the file that was named."""
+    if tree.kind != "file":
+        return False
+    for file in {name, name.rpartition("#")[0]} - {""}:
+        with suppress(ValueError, ImageError):  # leads elsewhere; is not there
+            clean = inside(file)
+            tree.read(clean, at_most=0)
+            return clean not in tree.files
+    return False
 
 
 def _bad(tree: Tree, why: str) -> DataError:

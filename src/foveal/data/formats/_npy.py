@@ -35,7 +35,7 @@ def read_npy(data: bytes) -> NDArray[Any]:
     wanted, found = math.prod(shape) * dtype.itemsize, len(data) - start
     if wanted != found:
         raise ValueError(f"announces {shape} of {dtype}, but {found} bytes follow")
-    flat = np.frombuffer(data[start:], dtype=dtype) if found else np.empty(0, dtype)
+    flat = np.frombuffer(data, dtype=dtype, offset=start) if found else np.empty(0, dtype)
     return flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
 
 

@@ -3,11 +3,13 @@
 import csv
 import io
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from foveal.core.errors import DataError, ImageError
+from foveal.core.progress import Progress
 from foveal.core.text import printable
 from foveal.data.dataset import Dataset
 from foveal.data.decode import LIMITS
@@ -16,16 +18,17 @@ from foveal.data.formats._format import Format
 from foveal.data.formats._group_keys import by_key
 from foveal.data.formats._groups import GROUPS
 from foveal.data.formats._splits import ORDER, SPLITS
+from foveal.data.formats._writing import Row, Written, write_pictures, write_table, written_rows
 from foveal.data.pictures import FilePicture
 from foveal.data.tree import Tree, inside
 
-_SUFFIXES = (".csv", ".tsv")
+TABLES = (".csv", ".tsv")
 _NEEDED = ("path", "label")
 _MOST_BYTES = 2**28
 _HEAD_BYTES = 2**16
 
 
-class _Row(NamedTuple):
+class _Line(NamedTuple):
     line: int
     values: dict[str, str]
 
@@ -33,7 +36,7 @@ class _Row(NamedTuple):
 def _candidates(tree: Tree) -> list[str]:
     """Return the tables at the root whose first line names a path and a label."""
     names = [
-        name for name in tree.files if name.lower().endswith(_SUFFIXES) and "/" not in name and name != GROUPS
+        name for name in tree.files if name.lower().endswith(TABLES) and "/" not in name and name != GROUPS
     ]
     return [name for name in names if set(_NEEDED) <= set(_header(tree, name))]
 
@@ -102,17 +105,27 @@ def _read(tree: Tree, group: str | None) -> Dataset:
     )
 
 
+def picture_folders(tree: Tree) -> set[str]:
+    """Return the folders that the tables of a tree list pictures in; "" for the root.
+
+    Raises:
+        DataError: `bad_manifest`.
+    """
+    rows = (row for name in _candidates(tree) for row in _rows(tree, name)[1])
+    return {row.values["path"].rpartition("/")[0] for row in rows}
+
+
 def _picture(tree: Tree, path: str) -> FilePicture:
     if tree.kind in ("zip", "tar") and path not in tree.files:
         raise ImageError(f"{tree.path} has no {path!r}", code="io_error", path=path)
     return FilePicture(tree.read(path, at_most=LIMITS.content_bytes))
 
 
-def _place(row: _Row) -> tuple[str, str]:
+def _place(row: _Line) -> tuple[str, str]:
     return row.values["label"], row.values["path"]
 
 
-def _folders(rows: Sequence[_Row]) -> dict[str, tuple[str, ...]]:
+def _folders(rows: Sequence[_Line]) -> dict[str, tuple[str, ...]]:
     """Return the classes of each split, all of one split where there is none."""
     found: dict[str, set[str]] = {}
     for row in rows:
@@ -120,7 +133,7 @@ def _folders(rows: Sequence[_Row]) -> dict[str, tuple[str, ...]]:
     return {split: tuple(sorted(found[split])) for split in (*ORDER, "") if split in found}
 
 
-def _rows(tree: Tree, name: str) -> tuple[list[str], list[_Row]]:
+def _rows(tree: Tree, name: str) -> tuple[list[str], list[_Line]]:
     """Return the columns and every row with all of them, checked; without a column split, it is empty."""
     content = tree.read(name, at_most=_MOST_BYTES)
     if len(content) > _MOST_BYTES:
@@ -128,7 +141,7 @@ def _rows(tree: Tree, name: str) -> tuple[list[str], list[_Row]]:
     text = _decoded(content)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(name, text.partition("\n")[0]))
     columns: list[str] = []
-    rows: list[_Row] = []
+    rows: list[_Line] = []
     seen: dict[str, int] = {}
     try:
         for cells in reader:
@@ -156,7 +169,7 @@ def _check_columns(tree: Tree, name: str, columns: Sequence[str]) -> None:
         raise _bad(tree, name, 1, f"the column {twice[0]!r} is there twice")
 
 
-def _row(tree: Tree, name: str, line: int, columns: Sequence[str], cells: Sequence[str]) -> _Row:
+def _row(tree: Tree, name: str, line: int, columns: Sequence[str], cells: Sequence[str]) -> _Line:
     if len(cells) != len(columns):
         raise _bad(tree, name, line, f"{len(cells)} cells under {len(columns)} columns")
     values = {column: cell.strip() for column, cell in zip(columns, cells, strict=True)}
@@ -173,7 +186,7 @@ def _row(tree: Tree, name: str, line: int, columns: Sequence[str], cells: Sequen
     if split and split.lower() not in SPLITS:
         raise _bad(tree, name, line, f"{split!r} is no split; there are {', '.join(SPLITS)}")
     known = {"path": path, "label": label, "split": SPLITS[split.lower()] if split else ""}
-    return _Row(line, {**values, **known})
+    return _Line(line, {**values, **known})
 
 
 def _bad(tree: Tree, name: str, line: int, why: str) -> DataError:
@@ -185,9 +198,28 @@ def _bad(tree: Tree, name: str, line: int, why: str) -> DataError:
     )
 
 
+def _write(dataset: Dataset, rows: Sequence[Row], folder: Path, progress: Progress) -> Written:
+    """Write the pictures into one folder, and a table beside it; a class without pictures is not in it."""
+    places = {row.index: f"pictures/{row.index:07d}-{row.name}" for row in rows}
+    (folder / "pictures").mkdir()
+    left_out = write_pictures(dataset, places, folder, progress)
+    kept = written_rows(rows, left_out)
+    columns = [("path", [places[row.index] for row in kept]), ("label", [row.label for row in kept])]
+    columns += [
+        (name, values)
+        for name, values in (("split", [row.split for row in kept]), ("group", [row.group for row in kept]))
+        if any(values)
+    ]
+    lines = zip(*(values for _, values in columns), strict=True)
+    write_table(folder / "manifest.csv", [[name for name, _ in columns], *lines])
+    there = {row.label for row in kept}
+    return Written(tuple(name for name in dataset.classes if name in there), left_out)
+
+
 csv_manifest = Format(
     looks_for="a .csv or .tsv with the columns path, label and perhaps split, group",
     lacks=_lacks,
     read=_read,
     precedes=("image_folder",),
+    write=_write,
 )

@@ -1,57 +1,54 @@
 """One folder per class, with or without a folder per split around them."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from foveal.core import files
 from foveal.core.errors import DataError
+from foveal.core.progress import Progress
 from foveal.core.text import printable
 from foveal.data.dataset import Dataset
 from foveal.data.decode import LIMITS
+from foveal.data.formats._around import folder_around
 from foveal.data.formats._classes import class_name
 from foveal.data.formats._format import Format
 from foveal.data.formats._group_keys import by_name
 from foveal.data.formats._groups import GROUPS
 from foveal.data.formats._splits import ORDER, SPLITS
+from foveal.data.formats._writing import Row, Written, write_pictures, write_table, written_rows
 from foveal.data.pictures import FilePicture
 from foveal.data.suffixes import is_picture
-from foveal.data.tree import Tree, below
+from foveal.data.tree import Tree, is_clutter
 
 _MOSTLY = 0.95  # share of pictures with a twin from where on the twins are something else than pictures
 _LOSSY = (".jpg", ".jpeg")
 _MASKS = (".png", ".bmp", ".gif")
+_NO_FOLDER = re.compile(r'[/\\\0]|^\.|[<>:"|?*]')  # what some file system does not take in a name
 
 
-class _Row(NamedTuple):
+class _Place(NamedTuple):
     split: str
     label: str
     name: str
 
 
 def _lacks(tree: Tree) -> str | None:
-    tree = _unwrapped(tree)
     pictures = [name for name in tree.files if is_picture(name)]
     if not pictures:
         return "no picture file in it"
     if not any("/" in name for name in pictures):
         return "its pictures lie in no class folder"
+    around = folder_around(tree)
+    if around and not any(name.count("/") == 1 and is_picture(name) for name in tree.files):
+        return f"{around} is no class: the folders of the classes lie in it"
     splits = _split_folders(tree)
     if splits and not any(name.count("/") > 1 for name in pictures):
         return f"{' and '.join(sorted(splits))}: the pictures in it lie in no class folder"
     return None
-
-
-def _unwrapped(tree: Tree) -> Tree:
-    """Return what lies in the one folder that archives often have around everything."""
-    while tree.kind != "folder" and not any(name.casefold() == GROUPS for name in tree.files):
-        tops = {name.partition("/")[0] for name in tree.files if is_picture(name)}
-        top = next(iter(tops), "")
-        holds_pictures = any(name.count("/") == 1 and is_picture(name) for name in tree.files)
-        if len(tops) != 1 or top not in tree.folders or top.lower() in SPLITS or holds_pictures:
-            break
-        tree = below(tree, top)
-    return tree
 
 
 def _split_folders(tree: Tree) -> dict[str, str]:
@@ -97,13 +94,13 @@ def _class_folders(tree: Tree, splits: dict[str, str]) -> dict[str, tuple[str, .
     return {split: tuple(sorted(found[split])) for split in (*ORDER, "") if split in found}
 
 
-def _rows(tree: Tree, splits: dict[str, str]) -> Iterable[_Row]:
+def _rows(tree: Tree, splits: dict[str, str]) -> Iterable[_Place]:
     for name in tree.files:
         parts = name.split("/")
         depth = 1 if splits else 0
         if len(parts) < depth + 2 or not is_picture(name) or (splits and parts[0] not in splits):
             continue
-        yield _Row(splits[parts[0]] if splits else "", class_name(parts[depth]), name)
+        yield _Place(splits[parts[0]] if splits else "", class_name(parts[depth]), name)
 
 
 def _companions(names: list[str]) -> frozenset[str]:
@@ -130,7 +127,6 @@ def _companions(names: list[str]) -> frozenset[str]:
 
 
 def _read(tree: Tree, group: str | None) -> Dataset:
-    tree = _unwrapped(tree)
     splits = _split_folders(tree)
     folders = _class_folders(tree, splits)
     rank = {split: place for place, split in enumerate((*ORDER, ""))}
@@ -160,8 +156,47 @@ def _read(tree: Tree, group: str | None) -> Dataset:
     )
 
 
+def _write(dataset: Dataset, rows: Sequence[Row], folder: Path, progress: Progress) -> Written:
+    """Write class folders, also those without pictures, and `groups.csv` where pictures belong together.
+
+    Raises:
+        DataError: `bad_class_names`: a class that no folder, or one with another meaning, could be called.
+    """
+    odd = next((name for name in dataset.classes if _is_odd(name)), None)
+    if odd is not None:
+        raise DataError(
+            f"the class {odd!r} cannot be the name of a folder",
+            code="bad_class_names",
+            hint="--to csv_manifest takes any name",
+            path=dataset.path,
+        )
+    for name in _folders_to_make(dataset, rows):
+        (folder / name).mkdir(parents=True)  # one that is there differs in case only, and would be mixed up
+    places = {row.index: f"{row.split}/{row.label}/{row.name}".lstrip("/") for row in rows}
+    left_out = write_pictures(dataset, places, folder, progress)
+    grouped = [(places[row.index], row.group) for row in written_rows(rows, left_out) if row.group]
+    if grouped:
+        write_table(folder / GROUPS, [("picture", "group"), *grouped])
+    return Written(dataset.classes, left_out)
+
+
+def _is_odd(name: str) -> bool:
+    told_apart = not is_clutter(name) and name.lower() not in (*SPLITS, GROUPS)
+    return bool(_NO_FOLDER.search(name)) or not told_apart or len(name.encode()) > files.NAME_BYTES
+
+
+def _folders_to_make(dataset: Dataset, rows: Sequence[Row]) -> list[str]:
+    """Return a folder for each class of each split; a class that is in none gets one in the first."""
+    splits = list(dict.fromkeys(row.split for row in rows)) or [""]
+    found = {split: list(dataset.folders.get(split, dataset.classes)) for split in splits}
+    there = {name for names in found.values() for name in names}
+    found[splits[0]] += [name for name in dataset.classes if name not in there]
+    return [f"{split}/{name}".lstrip("/") for split, names in found.items() for name in names]
+
+
 image_folder = Format(
     looks_for="[train|val|test/]<class>/<picture>, as a folder, zip or tar",
     lacks=_lacks,
     read=_read,
+    write=_write,
 )

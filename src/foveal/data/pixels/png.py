@@ -1,6 +1,7 @@
 """Is a PNG whole? Pillow checks no checksum of the pixels, misses no end, and leaves missing rows black.
 
-Source: Portable Network Graphics, third edition, W3C 2025, sections 5 (chunks), 7 and 8 (rows, interlacing).
+Source: Portable Network Graphics, third edition, W3C 2025, sections 5 (chunks), 7 and 8 (rows, interlacing),
+11.3.6 (animation).
 """
 
 import struct
@@ -11,6 +12,7 @@ from foveal.core.errors import ImageError
 
 _SIGNATURE_BYTES = 8
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # per pixel, by colour type
+_ANIMATION = (b"acTL", b"fcTL", b"fdAT")
 _PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
 _PIECE = 2**20
 
@@ -54,6 +56,18 @@ def walk(content: bytes) -> Png:
             metadata += 12 + length
         position = end + 4
     raise ImageError("the PNG file ends too early", code="truncated")
+
+
+def still(content: bytes) -> bytes:
+    """Return a whole PNG without what makes it move: the picture that is shown where nothing moves stays."""
+    pieces, position, kind = [content[:_SIGNATURE_BYTES]], _SIGNATURE_BYTES, b""
+    while kind != b"IEND":
+        length, kind = struct.unpack_from(">I4s", content, position)
+        end = position + 12 + length
+        if kind not in _ANIMATION:
+            pieces.append(content[position:end])
+        position = end
+    return b"".join(pieces)
 
 
 def lacks_rows(png: Png) -> bool:
