@@ -60,7 +60,8 @@ def ours(task: Task) -> dict[str, Any]:
     from foveal.core.progress import silent
     from foveal.data import opening
     from foveal.flows._prepare import Wishes, prepare
-    from foveal.train.loop import Examples, fit
+    from foveal.train.examples import Examples
+    from foveal.train.loop import fit
     from foveal.train.objectives.supervised import Supervised
     from foveal.train.plan import Plan
 

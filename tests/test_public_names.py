@@ -31,7 +31,16 @@ PUBLIC = {
     "foveal.export": {"Exported", "Origin", "bundle"},
     "foveal.evaluate": {"HeldOut", "Report", "report"},
     "foveal.models": {
-        *("Architecture", "Builder", "Card", "LearnsFromImages", "Settings", "architecture", "is_own"),
+        *(
+            "Architecture",
+            "Builder",
+            "Card",
+            "LearnsFromImages",
+            "Settings",
+            "architecture",
+            "card",
+            "is_own",
+        ),
     },
     "foveal.train": {"Examples", "Fitted", "Plan", "Recipe", "fit", "plan_training"},
 }

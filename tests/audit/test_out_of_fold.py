@@ -6,7 +6,7 @@ import pytest
 from foveal.audit.folds import folds
 from foveal.audit.out_of_fold import Answers, out_of_fold
 from foveal.core.progress import Progress, silent
-from foveal.train.loop import Examples
+from foveal.train.examples import Examples
 
 
 def colored(count: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

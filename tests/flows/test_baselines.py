@@ -54,6 +54,17 @@ def test_a_baseline_becomes_a_bundle_like_any_recognizer(model, colors, tmp_path
     assert "How it learned" not in page
 
 
+def test_what_is_fitted_is_not_fitted_again(fitted, colors, tmp_path, monkeypatch):
+    run = Path(shutil.copytree(fitted.run, tmp_path / "run"))
+    weights = (run / "model" / "weights.safetensors").read_bytes()
+    monkeypatch.setattr("foveal.train.fitting.features", None)
+
+    again = resume(run, colors)
+
+    assert again.document["digest"] == fitted.document["digest"]
+    assert (run / "model" / "weights.safetensors").read_bytes() == weights
+
+
 def test_the_history_is_what_cross_validation_found(fitted):
     rows = [json.loads(line) for line in (fitted.run / "history.jsonl").read_text().splitlines()]
 

@@ -10,7 +10,7 @@ from foveal.core.random import seed_for
 from foveal.data.preprocess import Preprocess
 from foveal.tasks.classify import learn
 from foveal.tasks.recognizer import build
-from foveal.train.loop import Examples
+from foveal.train.examples import Examples
 from foveal.train.objectives.supervised import Supervised
 from foveal.train.plan import Plan
 

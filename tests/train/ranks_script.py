@@ -20,7 +20,8 @@ from foveal import models
 from foveal.core.errors import TemporaryError
 from foveal.data.preprocess import Preprocess
 from foveal.train import ranks
-from foveal.train.loop import Examples, fit
+from foveal.train.examples import Examples
+from foveal.train.loop import fit
 from foveal.train.objectives.supervised import Supervised
 from foveal.train.plan import Plan
 from foveal.train.ranks import Team

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from foveal.core.errors import DataError, UsageError
 from foveal.train import checkpoint, loop
-from foveal.train.loop import Examples, fetch, fit
+from foveal.train.examples import Examples
+from foveal.train.loop import fetch, fit
 
 
 def same_weights(one, other):

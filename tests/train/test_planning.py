@@ -9,7 +9,7 @@ import torch
 from foveal.core.errors import DataError, RecipeError, UnknownNameError
 from foveal.models.nano import SIZES
 from foveal.train import planning
-from foveal.train.loop import Examples
+from foveal.train.examples import Examples
 from foveal.train.objectives.supervised import Supervised
 from foveal.train.planning import Facts, check_recipe, plan_training
 from foveal.train.recipe import Recipe

@@ -20,7 +20,8 @@ from foveal.models import architecture
 from foveal.models.nano import SIZES
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
-from foveal.train.loop import Examples, fit, settings
+from foveal.train.examples import Examples
+from foveal.train.loop import fit, settings
 from foveal.train.plan import Plan
 from foveal.train.planning import Facts, plan_training
 from foveal.train.recipe import Recipe

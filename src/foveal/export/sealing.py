@@ -21,7 +21,7 @@ from foveal.core.machine import usable_cpus
 from foveal.export.graph import graph, with_temperature
 from foveal.export.parity import Parity, compare
 from foveal.tasks.recognizer import Recognizer, weights_bytes
-from foveal.train.loop import Examples
+from foveal.train.examples import Examples
 
 _BATCH = 256
 MOST_COMPARED = 1000  # images of the parity gate; docs/bundle.md promises 500

@@ -145,7 +145,7 @@ def doubts(
     if not dealt.enough or dealt.doubted.sum() < 2:
         return Doubts(skipped=(Skipped("label_suspects", _TORN, _BY_EYE), *left_out))
     from foveal.audit.out_of_fold import out_of_fold  # here: it needs torch
-    from foveal.train.loop import Examples
+    from foveal.train.examples import Examples
 
     answers = out_of_fold(
         Examples(images, dataset.labels, rows),

@@ -19,7 +19,7 @@ from foveal.data.sizing import suggest_channels, suggest_size
 from foveal.data.split import Split
 from foveal.data.store import Store, StoreWriter, channel_statistics
 from foveal.data.subset import subset
-from foveal.train.loop import Examples
+from foveal.train.examples import Examples
 
 SPLIT = "split.json"
 FINDINGS = "findings.json"

@@ -300,7 +300,9 @@ def _carry_out(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan) -
 def _learned(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan) -> Fitted:
     learned = prepared.examples("fit")
     if isinstance(plan, FitPlan):
-        return fit_baseline(plan, learned, prepared.preprocess, progress=job.progress)
+        return fit_baseline(
+            plan, learned, prepared.preprocess, checkpoints=run / _CHECKPOINTS, progress=job.progress
+        )
     if job.team.first:
         fit_yardstick(run, plan, job.recipe, prepared, progress=job.progress)
     with settings(plan):

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from foveal.train.loop import Examples as Examples
+    from foveal.train.examples import Examples as Examples
     from foveal.train.loop import Fitted as Fitted
     from foveal.train.loop import fit as fit
     from foveal.train.plan import Plan as Plan
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from foveal.train.recipe import Recipe as Recipe
 
 _WHERE = {
-    "Examples": "loop",
+    "Examples": "examples",
     "Fitted": "loop",
     "Plan": "plan",
     "Recipe": "recipe",

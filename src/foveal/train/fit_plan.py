@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class FitPlan(BaseModel):
-    """A complete plan for a baseline; a fit that was killed starts anew from it and ends in the same weights.
+    """A complete plan for a baseline: a fit that was killed starts anew from it and ends in the same weights.
 
     Attributes:
         kind: Tells it from the plan of a network.

@@ -15,9 +15,10 @@ from foveal.core.errors import RecipeError
 from foveal.core.units import show_seconds
 from foveal.data.preprocess import Preprocess
 from foveal.train.classical import Effort
+from foveal.train.examples import Examples
 from foveal.train.fit_plan import FitPlan
 from foveal.train.fitting import features, features_of
-from foveal.train.loop import Examples, settings
+from foveal.train.loop import settings
 from foveal.train.recipe import Recipe
 
 FOLDS = 3

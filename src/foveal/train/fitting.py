@@ -1,6 +1,7 @@
 """Fit a baseline as planned: features of the training images, then its method, in one go."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,10 +15,11 @@ from foveal.data.dataset import UInt8
 from foveal.data.preprocess import Preprocess
 from foveal.tasks.classify import learn
 from foveal.tasks.recognizer import build
-from foveal.train import classical
+from foveal.train import checkpoint, classical
 from foveal.train.classical import Sample
+from foveal.train.examples import Examples
 from foveal.train.fit_plan import FitPlan
-from foveal.train.loop import Examples, Fitted, settings
+from foveal.train.loop import Fitted, settings
 from foveal.train.sampling import spread
 
 _CHUNK_PIXELS = 256 * 64**2  # whose features are computed at once
@@ -29,9 +31,16 @@ def is_baseline(model: str) -> bool:
 
 
 def fit_baseline(
-    plan: FitPlan, examples: Examples, preprocess: Preprocess, *, progress: Progress = silent
+    plan: FitPlan,
+    examples: Examples,
+    preprocess: Preprocess,
+    *,
+    checkpoints: Path | None = None,
+    progress: Progress = silent,
 ) -> Fitted:
     """Return the fitted weights; the history has a row per setting that cross-validation tried.
+
+    What was fitted by the same plan, and lies in `checkpoints`, is not fitted again.
 
     Only `examples` decide: the settings, too, are chosen among them.
 
@@ -39,6 +48,7 @@ def fit_baseline(
         plan: All choices that depend on the machine.
         examples: As many as the plan says.
         preprocess: Gives the normalization.
+        checkpoints: Folder that gets the result; None: it is not kept.
         progress: Told about each fit.
 
     Raises:
@@ -46,6 +56,9 @@ def fit_baseline(
     """
     if len(examples) != plan.of:
         raise UsageError(f"the plan is for {plan.of} images; got {len(examples)}")
+    saved = None if checkpoints is None else checkpoint.latest(checkpoints, plan=plan.digest)
+    if saved is not None:
+        return _kept(saved)
     started = time.monotonic()
     with settings(plan), torch.no_grad():
         labels = examples.labels[examples.indices]
@@ -62,7 +75,24 @@ def fit_baseline(
         method = catalog.find(classical, str(models.card(plan.model).fitted_by))
         fit = method(sample, plan, progress=progress)
     seconds = time.monotonic() - started
+    if checkpoints is not None:
+        tensors = {f"fitted.{name}": tensor for name, tensor in fit.tensors.items()}
+        about = {"step": 1, "seconds": seconds, "history": fit.rows}
+        checkpoint.save(checkpoints, tensors=tensors, about=about, plan=plan.digest)
     return Fitted(fit.tensors, fit.rows, seconds, seconds_now=seconds, waiting_share=0.0, resumed_from=0)
+
+
+def _kept(saved: checkpoint.Checkpoint) -> Fitted:
+    """Return what was fitted before."""
+    return Fitted(
+        saved.part("fitted"),
+        saved.about["history"],
+        saved.about["seconds"],
+        seconds_now=0.0,
+        waiting_share=0.0,
+        resumed_from=1,
+        passed_over=saved.passed_over,
+    )
 
 
 def features_of(plan: FitPlan) -> nn.Module:

@@ -24,6 +24,7 @@ from foveal.core import progress as core
 from foveal.core.errors import TemporaryError, UsageError
 from foveal.core.random import seed_for, stream
 from foveal.train import checkpoint
+from foveal.train.examples import Examples
 from foveal.train.fit_plan import FitPlan
 from foveal.train.memory import freed_memory_kept
 from foveal.train.objective import Batch, Objective
@@ -31,27 +32,6 @@ from foveal.train.plan import Plan
 from foveal.train.state import State
 
 _CHECKPOINT_SECONDS = 20.0  # so that a kill repeats less than 30 s of work
-
-
-@dataclass(frozen=True)
-class Examples:
-    """What is trained on: rows of a store.
-
-    Attributes:
-        images: uint8 (M, H, W, C), usually memory-mapped.
-        labels: int64 (M,).
-        indices: The rows that may be used, int64 (N,).
-        units: For each row a number that it shares with those it belongs together with (frames of one track,
-            copies), int64 (M,); None: each stands alone.
-    """
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64]
-    indices: NDArray[np.int64]
-    units: NDArray[np.int64] | None = None
-
-    def __len__(self) -> int:
-        return len(self.indices)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from foveal.core.progress import Progress, silent
 from foveal.core.units import show_seconds
 from foveal.models import Architecture
 from foveal.train import augment
+from foveal.train.examples import Examples
 from foveal.train.fitting import is_baseline
 from foveal.train.flip_probe import flip_probe
-from foveal.train.loop import Examples
 from foveal.train.objective import Objective
 from foveal.train.plan import Plan
 from foveal.train.recipe import Recipe

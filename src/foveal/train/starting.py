@@ -13,7 +13,7 @@ from foveal.data.preprocess import Preprocess
 from foveal.data.sizing import evenly_spaced
 from foveal.models import Architecture
 from foveal.tasks.classify import learn
-from foveal.train.loop import Examples
+from foveal.train.examples import Examples
 from foveal.train.objectives.supervised import Supervised
 from foveal.train.plan import Plan
 

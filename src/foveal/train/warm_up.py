@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from foveal.train.loop import Examples, fetch, settings
+from foveal.train.examples import Examples
+from foveal.train.loop import fetch, settings
 from foveal.train.objective import Objective
 from foveal.train.plan import Plan
 from foveal.train.state import State

@@ -17,9 +17,9 @@ from foveal.tasks.recognizer import Recognizer, build
 from foveal.train.classical import Sample
 from foveal.train.classical._choose import choose
 from foveal.train.classical._principal import principal
+from foveal.train.examples import Examples
 from foveal.train.fit_plan import FitPlan
 from foveal.train.fitting import fit_baseline
-from foveal.train.loop import Examples
 from foveal.train.planes import cross_entropy, planes, squared_hinge
 
 PREPROCESS = Preprocess(size=16, channels=1, mean=(0.3,), std=(0.35,))
