@@ -64,6 +64,8 @@ def choose(
         DataError: A class that the model lacks, a picture that was learned from, or no picture at all.
         UsageError: No such split.
     """
+    if split == "":
+        raise UsageError("a split has a name; leave --split out for the test part")
     unseen: str | None
     seed: int | None
     dataset = _named_normally(dataset)
@@ -159,7 +161,7 @@ def _role(
     progress: Progress,
 ) -> tuple[Split, str]:
     """Return the training data as the training divided them, and the role that is meant."""
-    name = split or "test"
+    name = "test" if split is None else split
     role = _ROLE_OF_SPLIT.get(name, name)
     if role not in splits.ROLES:
         raise UsageError(f"there is no split {name!r}; the training made: {', '.join(splits.ROLES)}")

@@ -11,6 +11,7 @@ from foveal.bundle.predictor import Predictor
 from foveal.core import files, runs
 from foveal.core.errors import UsageError
 from foveal.core.progress import Progress, silent
+from foveal.data import opening
 from foveal.data.dataset import Dataset
 from foveal.data.inventory import content_hashes
 from foveal.evaluate.answers import answers
@@ -66,7 +67,7 @@ def data_efficiency(
         FovealError: What opening, training and measuring may raise.
     """
     _check(found, curve.images)
-    runs.keep_apart(curve.folder, dataset.path)
+    runs.keep_apart(curve.folder, *opening.places(dataset.path))
     folder = curve.folder or runs.new_run("compare")
     files.make_folder(folder)
     hashes = content_hashes(dataset, progress=progress)
