@@ -15,10 +15,11 @@ from foveal.flows._prepare import FINDINGS, SPLIT, STORE
 from foveal.train.recipe import Recipe, write_recipe
 
 RECIPE = "recipe.toml"
+METRICS = "metrics.json"  # written last: what was trained is exported, measured and reported
 _COMMAND = "command.json"
 # What a run writes after its start; see docs/commands/train.md.
 _RESULTS = (
-    "*.foveal", "report.html", "metrics.json", "history.jsonl", "plan.json", SPLIT, FINDINGS, "log.txt",
+    "*.foveal", "report.html", METRICS, "history.jsonl", "plan.json", SPLIT, FINDINGS, "log.txt",
     "checkpoints", "figures", "model", "baseline", "baseline.json", STORE,
 )  # fmt: skip
 _OURS = (RECIPE, ENVIRONMENT, _COMMAND, *_RESULTS)

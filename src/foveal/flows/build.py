@@ -16,7 +16,7 @@ from foveal.data import opening
 from foveal.data.fingerprint import fingerprint
 from foveal.flows._hand_over import CARD, REPORT, hand_over, verdict
 from foveal.flows._prepare import refuse
-from foveal.flows._run_folder import RECIPE, bundle_name
+from foveal.flows._run_folder import METRICS, RECIPE, bundle_name
 from foveal.flows._steps import Steps, Stopwatch
 from foveal.flows.bench import Terms
 from foveal.flows.bench import bench as measure_speed
@@ -176,7 +176,7 @@ def _train(job: _Job, steps: Steps, request: Mapping[str, Any]) -> None:
             result = resume(run, job.data, model=own, progress=watch)
         else:
             result = train(job.data, recipe=job.recipe, out=run, strict=job.strict, progress=watch)
-        made = [result.report, run / "metrics.json", *([result.bundle] if result.bundle else [])]
+        made = [result.report, run / METRICS, *([result.bundle] if result.bundle else [])]
         return [path.relative_to(job.out).as_posix() for path in made]
 
     try:
@@ -218,7 +218,7 @@ def _report(job: _Job, steps: Steps) -> None:
 
 def _document(job: _Job, steps: Steps) -> dict[str, Any]:
     """Return the document as far as the training goes."""
-    trained = _read(job.out / RUN / "metrics.json")
+    trained = _read(job.out / RUN / METRICS)
     return {
         "schema": SCHEMA,
         "ok": trained["ok"],

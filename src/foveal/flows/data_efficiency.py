@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from foveal.bundle.archive import SUFFIX
+from foveal.bundle.locate import locate
 from foveal.bundle.predictor import Predictor
 from foveal.core import files, runs
 from foveal.core.errors import UsageError
@@ -17,7 +19,7 @@ from foveal.data.inventory import content_hashes
 from foveal.evaluate.answers import answers
 from foveal.flows._contestants import Contestant
 from foveal.flows._held_out import choose
-from foveal.flows._run_folder import RECIPE
+from foveal.flows._run_folder import METRICS, RECIPE
 from foveal.flows.train import resume, train
 from foveal.metrics.accuracy import accuracy
 from foveal.train.recipe import read_recipe
@@ -128,12 +130,24 @@ def _trained(one: Contestant, data: Path, count: int, run: Path, *, threads: int
                 hint="choose another --out, or remove this folder",
                 path=run,
             )
+        finished = _finished(run, one.predictor.manifest.data.fingerprint)
+        if finished is not None:
+            return finished
         trained = resume(run, data, progress=progress)
     else:
         trained = train(data, recipe=recipe, out=run, progress=progress)
     if trained.bundle is None:
         raise UsageError(f"the training in {run} gave no bundle; {trained.report} says why")
     return trained.bundle
+
+
+def _finished(run: Path, fingerprint: str | None) -> Path | None:
+    """Return the bundle of a run that was trained and measured to the end on these data."""
+    if not (run / METRICS).is_file() or not list(run.glob(f"*{SUFFIX}")):
+        return None
+    bundle = locate(run)
+    same = Predictor.open(bundle, threads=1).manifest.data.fingerprint == fingerprint
+    return bundle if same else None
 
 
 def _point(

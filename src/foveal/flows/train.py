@@ -25,7 +25,15 @@ from foveal.flows._mistake_maps import MOST as MISTAKES_EXPLAINED
 from foveal.flows._objective import make_objective
 from foveal.flows._prepare import STORE, Prepared, Wishes, prepare
 from foveal.flows._report import explained_mistakes, write_refusal, write_report
-from foveal.flows._run_folder import RECIPE, Command, bundle_name, read_command, start, undone_if_refused
+from foveal.flows._run_folder import (
+    METRICS,
+    RECIPE,
+    Command,
+    bundle_name,
+    read_command,
+    start,
+    undone_if_refused,
+)
 from foveal.flows._train_document import clock, train_document
 from foveal.flows._yardstick import fit_yardstick, measured_yardstick, seconds_for
 from foveal.models import Architecture, Builder
@@ -389,7 +397,7 @@ def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan, fitt
     document |= {"baseline": baseline}
     earlier = fitted.seconds - fitted.seconds_now  # before it was resumed
     document |= clock(job.recipe.time_seconds, time.monotonic() - job.started + earlier)
-    files.write_json(run / "metrics.json", document)
+    files.write_json(run / METRICS, document)
     shutil.rmtree(run / STORE, ignore_errors=True)
     return TrainResult(run, exported.bundle, page, document, evaluation)
 
