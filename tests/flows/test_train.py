@@ -28,7 +28,7 @@ from foveal.core.errors import (
 )
 from foveal.export import graph as graphs
 from foveal.export import sealing
-from foveal.flows import train as flow
+from foveal.flows import _forecast
 from foveal.flows._log import Logged
 from foveal.flows._train_document import clock
 from foveal.flows.train import resume, train
@@ -204,7 +204,7 @@ def test_kill_nine_at_any_stage_and_resume(stage, trained, colors, tmp_path):
 
 
 def test_a_budget_becomes_a_plan(colors, tmp_path, monkeypatch):
-    monkeypatch.setattr(flow, "_EXPORT_SECONDS", 0.0)
+    monkeypatch.setattr(_forecast, "_EXPORT_SECONDS", 0.0)
 
     result = train(colors, recipe=Recipe(time_seconds=30, size=16, threads=1), out=tmp_path / "run")
 
@@ -222,11 +222,13 @@ def test_a_budget_that_was_not_kept_is_said(used, kept, over):
 
 
 def test_time_is_only_set_aside_for_pictures_that_are_there(monkeypatch):
-    monkeypatch.setattr(flow, "_EXPORT_SECONDS", 0.0)
+    monkeypatch.setattr(_forecast, "_EXPORT_SECONDS", 0.0)
 
     def forecast(calib, test):
         split = SimpleNamespace(calib=range(calib), test=range(test))
-        return flow._after_seconds(SimpleNamespace(split=split, preprocess=SimpleNamespace(size=224)))
+        return _forecast.seconds_after_training(
+            SimpleNamespace(split=split, preprocess=SimpleNamespace(size=224))
+        )
 
     assert forecast(42, 100) < forecast(5000, 5000) / 10
 

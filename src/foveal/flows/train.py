@@ -8,20 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from foveal import models
-from foveal.core import catalog, files, machine, runs
+from foveal.core import files, machine, runs
 from foveal.core.errors import FovealError, NotFoundError, UsageError
 from foveal.core.progress import Progress, silent
 from foveal.data import opening
 from foveal.data.dataset import Dataset
-from foveal.evaluate.robustness import MOST_IMAGES as MOST_DISTURBED
 from foveal.export.rehearsal import rehearse
-from foveal.export.sealing import MOST_COMPARED
 from foveal.flows._environment import compare_environment, environment, write_environment
 from foveal.flows._export import export_prepared
+from foveal.flows._forecast import seconds_after_training
 from foveal.flows._log import Logged
 from foveal.flows._measure import measure_bundle
-from foveal.flows._mistake_maps import ANSWERS_EACH as ANSWERS_PER_MISTAKE
-from foveal.flows._mistake_maps import MOST as MISTAKES_EXPLAINED
 from foveal.flows._objective import make_objective
 from foveal.flows._prepare import STORE, Prepared, Wishes, prepare
 from foveal.flows._report import explained_mistakes, write_refusal, write_report
@@ -37,7 +34,6 @@ from foveal.flows._run_folder import (
 from foveal.flows._train_document import clock, train_document
 from foveal.flows._yardstick import fit_yardstick, measured_yardstick, seconds_for
 from foveal.models import Architecture, Builder
-from foveal.perturb import corruptions
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
 from foveal.train import checkpoint, ranks
@@ -52,9 +48,6 @@ from foveal.train.recipe import Recipe, read_recipe, recipe_from, write_recipe
 from foveal.train.starting import structure
 
 _LOG, _PLAN, _CHECKPOINTS = "log.txt", "plan.json", "checkpoints"
-_EXPORT_SECONDS = 11.0
-_PIXELS_PER_SECOND = 2.5e6
-_EXPLAINED_PIXELS_PER_SECOND = 5e6  # the bundle alone answers: nothing is disturbed or compared
 
 
 @dataclass(frozen=True)
@@ -346,7 +339,7 @@ def _plan(run: Path, job: _Job, prepared: Prepared) -> Plan | FitPlan:
 def _planned(job: _Job, prepared: Prepared) -> Plan | FitPlan:
     learned, classes = prepared.examples("fit"), len(prepared.dataset.classes)
     budget = job.recipe.time_seconds
-    deadline = None if budget is None else job.started + budget - _after_seconds(prepared)
+    deadline = None if budget is None else job.started + budget - seconds_after_training(prepared)
     if is_baseline(job.architecture.name):
         check_size(job.architecture, prepared.preprocess.size)
         left = None if deadline is None else deadline - time.monotonic()
@@ -400,18 +393,3 @@ def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan, fitt
     files.write_json(run / METRICS, document)
     shutil.rmtree(run / STORE, ignore_errors=True)
     return TrainResult(run, exported.bundle, page, document, evaluation)
-
-
-def _after_seconds(prepared: Prepared) -> float:
-    """Return a forecast of what export, calibration, evaluation and report will take.
-
-    Most is fixed (the exporter's imports); the rest grows with the pictures that are looked at, the test
-    pictures by network and baseline.
-    """
-    calib, test = len(prepared.split.calib), len(prepared.split.test)
-    compared = 2 * min(calib + test, MOST_COMPARED)  # by the network and by the file
-    disturbed = (1 + len(catalog.names(corruptions))) * min(test, MOST_DISTURBED)
-    explained = min(test, MISTAKES_EXPLAINED) * ANSWERS_PER_MISTAKE
-    seconds = (calib + 2 * test + compared + disturbed) / _PIXELS_PER_SECOND
-    seconds += explained / _EXPLAINED_PIXELS_PER_SECOND
-    return _EXPORT_SECONDS + seconds * prepared.preprocess.size**2

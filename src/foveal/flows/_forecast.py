@@ -1,0 +1,31 @@
+"""How long export, calibration, evaluation and report will take, which a budget has to leave room for."""
+
+from foveal.core import catalog
+from foveal.evaluate.robustness import MOST_IMAGES
+from foveal.export.sealing import MOST_COMPARED
+from foveal.flows import _mistake_maps
+from foveal.flows._prepare import Prepared
+from foveal.perturb import corruptions
+
+# Measured with nano on two cores; the baseline beside it is exported, too.
+_EXPORT_SECONDS = 12.0
+_PIXELS_PER_SECOND = 2.5e6
+_EXPLAINED_PIXELS_PER_SECOND = 5e6  # the bundle alone answers: nothing is disturbed or compared
+
+
+def seconds_after_training(prepared: Prepared) -> float:
+    """Return a forecast of what follows the training.
+
+    Most is fixed (the exporter's imports); the rest grows with the pictures that are looked at, the test
+    pictures by network and baseline.
+
+    Args:
+        prepared: How many pictures there are, and of what size.
+    """
+    calib, test = len(prepared.split.calib), len(prepared.split.test)
+    compared = 2 * min(calib + test, MOST_COMPARED)  # by the network and by the file
+    disturbed = (1 + len(catalog.names(corruptions))) * min(test, MOST_IMAGES)
+    explained = min(test, _mistake_maps.MOST) * _mistake_maps.ANSWERS_EACH
+    seconds = (calib + 2 * test + compared + disturbed) / _PIXELS_PER_SECOND
+    seconds += explained / _EXPLAINED_PIXELS_PER_SECOND
+    return _EXPORT_SECONDS + seconds * prepared.preprocess.size**2
