@@ -39,6 +39,8 @@ _SHARE = 0.06  # of the budget that is planned with; 0.1 is promised, and the ma
 _BATCH = 256
 _MOST_COMPARED = 1000  # calibration pictures that say which is the strongest
 _ENGINE = "onnxruntime"
+# Beside other work, threads that wait for each other made these many short operations 100 times longer.
+_THREADS = 1
 _VERDICTS = {
     "a_better": "network_better",
     "b_better": "baseline_better",
@@ -66,7 +68,7 @@ def fit_yardstick(run: Path, plan: Plan, recipe: Recipe, prepared: Prepared, *, 
 
     Args:
         run: The run folder; gets `baseline.json` and `baseline/`.
-        plan: Of the network: threads, and how long it will train.
+        plan: Of the network: how long it will train.
         recipe: Says whether a baseline is wanted, and how much time there is.
         prepared: The data.
         progress: Told about each fit.
@@ -78,7 +80,7 @@ def fit_yardstick(run: Path, plan: Plan, recipe: Recipe, prepared: Prepared, *, 
     compared = prepared.split.calib[evenly_spaced(len(prepared.split.calib), at_most=_MOST_COMPARED)]
     fitted, skipped = [], {}
     for name, share in _SHARES.items():
-        asked = Recipe(model=name, seed=recipe.seed, threads=plan.threads)
+        asked = Recipe(model=name, seed=recipe.seed, threads=_THREADS)
         try:
             made = _planned(run / FOLDER / f"plan-{name}.json", asked, prepared, seconds * share)
         except RecipeError as error:
