@@ -54,7 +54,7 @@ def test_convert_and_show(source: Path, tmp_path: Path, capsys: pytest.CaptureFi
         (["convert", "set.npz", "x", "--to", "zip"], 2, "has no 'zip'"),
         (["convert", "sizes", "x", "--to", "npz"], 65, "2 sizes"),
         (["convert", "set.npz", "x", "--to", "npz", "--group", "nix"], 2, "has no 'nix'"),
-        (["show", "set.npz", "--out", "page.png"], 2, "is an HTML page"),
+        (["show", "set.npz", "--out", "page.png"], 2, "the page is HTML"),
     ],
 )
 def test_mistakes_are_told(

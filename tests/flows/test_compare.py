@@ -291,3 +291,11 @@ def test_with_three_models_the_intervals_hold_for_all_pairs_together(
         expected = paired_difference(pair["only_a"], pair["only_b"], pair["n"], 1 - 0.05 / 3)
         assert pair["difference"] == expected.as_json()
         assert "98.3%" in says.pair_sentence(pair)
+
+
+def test_an_interval_that_seems_to_contradict_the_test_is_explained() -> None:
+    found = {"a": "one", "b": "two", "n": 5, "only_a": 4, "only_b": 0, "verdict": "no_difference_shown"}
+    found |= {"p_value": 0.125, "p_adjusted": 0.125, "confidence": 0.95}
+    for low, explained in ((0.018, True), (-0.1, False)):
+        sentence = says.pair_sentence({**found, "difference": {"value": 0.8, "low": low, "high": 0.96}})
+        assert ("approximate" in sentence) is explained

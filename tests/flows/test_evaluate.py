@@ -186,7 +186,7 @@ def test_training_data_that_lost_a_picture_are_still_measured_on_what_was_held_o
 
 
 def test_a_page_whose_name_no_file_can_have_is_refused_before_any_work(world, tmp_path):
-    for page in (tmp_path / ("x" * 300), tmp_path / ("x" * 300) / "page.html"):
+    for page in (tmp_path / ("x" * 300 + ".html"), tmp_path / ("x" * 300) / "page.html"):
         with pytest.raises(WriteError):
             check_page(page, world / "data", force=False)
 

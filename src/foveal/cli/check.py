@@ -44,7 +44,7 @@ def check(
     """Recognize the layout, read every picture, and say what would spoil a result."""
     from foveal.data import opening
     from foveal.flows import check as flow
-    from foveal.flows._page import check_page
+    from foveal.flows._page import check_file, check_page
 
     if fast and suspects is not None:
         raise UsageError("--fast does not look for doubtful labels: there is no table of --suspects to write")
@@ -52,9 +52,9 @@ def check(
         raise UsageError(f"--report and --suspects are both {report}: the table would replace the page")
     if report is not None:
         need("train", what="the HTML page")
-    for path in (report, suspects):
-        if path is not None:
-            check_page(path, data, force=force)
+        check_page(report, data, force=force)
+    if suspects is not None:
+        check_file(suspects, data, force=force)
     with progress(quiet=quiet) as tell:
         dataset = opening.open(data, layout, group)
         result = flow.check(dataset, fast=fast, seed=seed, threads=threads, progress=tell)

@@ -1,20 +1,32 @@
-"""A file that a command writes for people beside its result."""
+"""What a command writes for people beside its result: the page, and tables."""
 
 import os
 from pathlib import Path
 
 from foveal.core import files, runs
-from foveal.core.errors import WriteError
+from foveal.core.errors import UsageError, WriteError
 from foveal.data import opening
 
 
 def check_page(path: Path, data: str | Path | None, *, force: bool) -> None:
-    """Refuse, before any work, a page that could not be written afterwards.
+    """Refuse, before any work, a page that could not be written afterwards; see `check_file`.
+
+    Raises:
+        UsageError: Its name is not that of an HTML page.
+        WriteError: It could not be written.
+    """
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"the page is HTML; {path} is none by its name", hint=f"{path.stem}.html")
+    check_file(path, data, force=force)
+
+
+def check_file(path: Path, data: str | Path | None, *, force: bool) -> None:
+    """Refuse, before any work, a file that could not be written afterwards.
 
     Args:
-        path: The page.
+        path: The file.
         data: What is only to be read, or None.
-        force: A page that is there may be replaced.
+        force: A file that is there may be replaced.
 
     Raises:
         WriteError: Something is there and `force` is off, there is no such folder, or it is in the data.

@@ -26,7 +26,7 @@ def pair_sentence(pair: Row) -> str:
         return (
             f"No difference is shown between “{a}” and “{b}”: {only_a:,} of {counted(pair['n'], 'image')} "
             f"only the first named correctly, {only_b:,} only the second; {_p(pair)}. The difference lies "
-            f"between {low:+.1f} and {high:+.1f} points ({sure})."
+            f"between {low:+.1f} and {high:+.1f} points ({sure}){_only_nearly(low, high)}."
         )
     if pair["verdict"] == "b_better":
         a, b, only_a, only_b, value, low, high = b, a, only_b, only_a, -value, -high, -low
@@ -35,6 +35,13 @@ def pair_sentence(pair: Row) -> str:
         f"{only_a:,} of {counted(pair['n'], 'image')} only it named correctly, {only_b:,} only the other; "
         f"{_p(pair)}."
     )
+
+
+def _only_nearly(low: float, high: float) -> str:
+    """Return why an interval may exclude 0 where the test shows nothing."""
+    if low <= 0 <= high:
+        return ""
+    return "; this interval is approximate, the test is exact, and the test decides"
 
 
 def speed_sentence(pair: Row) -> str:

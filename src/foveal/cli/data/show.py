@@ -9,7 +9,6 @@ from rich.table import Table
 
 from foveal.cli._frame import Force, Group, Json, Quiet, Verbose, emit
 from foveal.cli._progress import progress
-from foveal.core.errors import UsageError
 from foveal.core.extras import need
 from foveal.core.text import visible
 
@@ -31,8 +30,6 @@ def show(
     from foveal.flows import data_show as flow
     from foveal.flows._page import check_page
 
-    if out is not None and out.suffix.lower() not in (".html", ".htm"):
-        raise UsageError(f"--out is an HTML page; {out} is none by its name", hint=f"{out.stem}.html")
     if out is not None:
         need("train", what="the HTML page")
         check_page(out, data, force=force)
