@@ -23,7 +23,7 @@ from foveal.flows._held_out import choose, learned_from
 from foveal.flows._prepare import SPLIT
 from foveal.metrics.accuracy import accuracy
 
-_MOST_REMEMBERED = 1000
+_MOST_REMEMBERED = 500
 
 
 @dataclass(frozen=True)
