@@ -3,7 +3,6 @@
 import io
 import struct
 import sys
-import threading
 import warnings
 import zlib
 from collections.abc import Callable
@@ -490,23 +489,3 @@ def test_much_metadata_is_refused_in_jpeg_and_png(pixels: Pixels, encode: Encode
     assert decode(jpeg[:2] + block * 10 + jpeg[2:], 3).shape == (24, 32, 3)
     assert code_of(jpeg[:2] + block * 20 + jpeg[2:]) == "metadata_limit"
     assert code_of(plain[:33] + texts + plain[33:]) == "metadata_limit"
-
-
-def test_threads_do_not_disturb_each_other(pixels: Pixels, encode: Encode) -> None:
-    contents = [
-        encode(pixels(seed=seed), kind) for seed in range(8) for kind in ("JPEG", "PNG", "GIF", "WEBP")
-    ]
-    expected = [decode(content, 3) for content in contents]
-    wrong: list[int] = []
-
-    def work() -> None:
-        for i, content in enumerate(contents):
-            if not np.array_equal(decode(content, 3), expected[i]):
-                wrong.append(i)
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert wrong == []
