@@ -1,4 +1,4 @@
-"""flows.train.resume: a damaged file of a run is an error with its name, never a bug and never overwritten."""
+"""flows.train.resume: a damaged file of a run is named; it is no bug, and nothing is done over it."""
 
 import shutil
 from pathlib import Path
