@@ -7,7 +7,16 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NoReturn, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_serializer,
+)
 
 from foveal.bundle.container import tampered
 from foveal.core.errors import BundleError
@@ -23,6 +32,10 @@ DECIDING_MEMBERS = ("golden_inputs.npy", "golden_probabilities.npy", "model.onnx
 Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 
 
+# Entries of `Model` that earlier versions refuse, and what says nothing there.
+_LATER: dict[str, tuple[Any, ...]] = {"precision": ("fp32",), "origin": (None,), "steps": ([], ())}
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
@@ -35,12 +48,23 @@ class Model(_Frozen):
         parameters: How many weights it has.
         macs: Multiply-accumulates for one picture, or None where nobody counted them.
         source: Where the weights came from: `scratch`, or the name of what they were fine-tuned from.
+        precision: In which the graph holds its weights and computes most products.
+        origin: Digest of the bundle that it was made smaller from, or None.
+        steps: What was done to that one, in order.
     """
 
     name: str = Field(min_length=1)
     parameters: int = Field(ge=0)
     macs: int | None = Field(default=None, ge=0)
     source: str
+    precision: Literal["fp32", "int8", "int4"] = "fp32"
+    origin: Sha256 | None = None
+    steps: tuple[str, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _without_what_older_versions_refuse(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave later entries out where they say nothing: then versions that lack them read the bundle."""
+        return {k: v for k, v in plain(self).items() if v not in _LATER.get(k, ())}
 
 
 class Images(_Frozen):
