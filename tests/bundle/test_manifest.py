@@ -190,17 +190,18 @@ def test_what_is_no_manifest_is_refused(content, message) -> None:
     assert caught.value.code == "tampered"
 
 
-class TestWhereANetworkComesFrom:
-    PLAIN = {"name": "nano", "parameters": 3, "source": "scratch"}
+PLAIN = {"name": "nano", "parameters": 3, "source": "scratch"}
 
+
+class TestWhereANetworkComesFrom:
     def test_what_says_nothing_is_not_written_so_that_older_versions_read_it(self) -> None:
-        written = Model(**self.PLAIN).model_dump(mode="json")
+        written = Model(**PLAIN).model_dump(mode="json")
 
         assert set(written) == {"name", "parameters", "macs", "source"}
-        assert Model(**self.PLAIN).model_dump() == written
+        assert Model(**PLAIN).model_dump() == written
 
     def test_what_was_done_to_another_bundle_is_written_and_read(self) -> None:
-        made = Model(**self.PLAIN, precision="int8", origin="a" * 64, steps=("prune", "quantize"))
+        made = Model(**PLAIN, precision="int8", origin="a" * 64, steps=("prune", "quantize"))
 
         assert Model.model_validate_json(made.model_dump_json(), strict=True) == made
         assert made.model_dump(mode="json")["steps"] == ["prune", "quantize"]
