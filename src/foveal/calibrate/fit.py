@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from foveal.calibrate.abstain import abstain, candidates
 from foveal.calibrate.conformal import lac
 from foveal.calibrate.temperature import calibrated, temperature
-from foveal.core.promises import DELTA, RISK, TUNING_ONE_IN
+from foveal.core.promises import DELTA, RISK, TUNING_ONE_IN, images_needed
 from foveal.core.random import stream
 from foveal.metrics._arrays import check_rows
-from foveal.tasks.classify.decode import Decision
+from foveal.tasks.classify.decode import Abstain, Conformal, Decision
 
 Indices = NDArray[np.int64]
 
@@ -96,4 +96,13 @@ def fit_decision(
     return fitted, Decision(
         abstain=abstain(confidence[proving], correct[proving], thresholds=thresholds, **limits),
         conformal=lac(probabilities[proving], labels[proving], alpha=promises.alpha),
+    )
+
+
+def unproven(promises: Promises = DEFAULT) -> Decision:
+    """Return the decision rule of a classifier that no labelled picture calibrated: nothing is promised."""
+    needed = images_needed(promises.risk, promises.delta)
+    return Decision(
+        abstain=Abstain(threshold=None, risk=promises.risk, delta=promises.delta, n=0, needed=needed),
+        conformal=Conformal(alpha=promises.alpha, quantile=None, n=0),
     )

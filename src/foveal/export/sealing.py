@@ -37,11 +37,15 @@ class Origin:
         data: What it was made from; its seed divides the calibration images.
         source: Where its weights began: `scratch`, or the name of what they were fine-tuned from.
         licenses: Of code, weights and data.
+        made_from: Digest of the bundle that it was made smaller from, or None.
+        steps: What was done to that one, in order.
     """
 
     data: Data
     source: str = "not stated"
     licenses: Licenses = _NOT_STATED
+    made_from: str | None = None
+    steps: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ def bundle(
         preprocess=recognizer.preprocess,
         decision=decision,
         temperature=temperature,
-        model=_model(recognizer, origin.source),
+        model=_model(recognizer, origin),
         weights_sha256=hashlib.sha256(weights_bytes(recognizer)).hexdigest(),
         data=origin.data,
         licenses=origin.licenses,
@@ -161,7 +165,7 @@ def _answers(session: Session, parts: list[Examples]) -> tuple[Float32, Float32]
     return np.concatenate([p for p, _ in answers]), np.concatenate([z for _, z in answers])
 
 
-def _model(recognizer: Recognizer, source: str) -> Model:
+def _model(recognizer: Recognizer, origin: Origin) -> Model:
     preprocess = recognizer.preprocess
     picture = torch.zeros(1, preprocess.channels, preprocess.size, preprocess.size)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
@@ -170,5 +174,7 @@ def _model(recognizer: Recognizer, source: str) -> Model:
         name=recognizer.architecture,
         parameters=sum(p.numel() for p in recognizer.network.parameters()),
         macs=counter.get_total_flops() // 2,
-        source=source,
+        source=origin.source,
+        origin=origin.made_from,
+        steps=origin.steps,
     )

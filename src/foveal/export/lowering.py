@@ -1,0 +1,121 @@
+"""From a sealed bundle and another graph for the same network to a second bundle, calibrated anew."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+import foveal
+from foveal.bundle import archive, golden
+from foveal.bundle.archive import Members
+from foveal.bundle.engines.onnxruntime import onnxruntime
+from foveal.bundle.manifest import Draft
+from foveal.bundle.session import Float32, Session, UInt8
+from foveal.calibrate.fit import fit_decision, unproven
+from foveal.core.machine import usable_cpus
+from foveal.core.types import Gate
+from foveal.export.graph import with_temperature
+from foveal.export.parity import Parity, compare
+from foveal.train.examples import Examples
+
+MOST_FLIPS = 0.005  # of reduced precision, where nobody says otherwise
+_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Lowering:
+    """What was done to a graph.
+
+    Attributes:
+        model: The new graph: same input, same outputs as the bundle's.
+        precision: In which it holds its weights.
+        steps: What was done, in order.
+    """
+
+    model: bytes
+    precision: Literal["fp32", "int8", "int4"]
+    steps: tuple[str, ...]
+
+
+def lowered(
+    source: Members,
+    lowering: Lowering,
+    path: Path,
+    *,
+    calib: Examples | None,
+    compared: UInt8,
+    threads: int | None = None,
+) -> Parity:
+    """Seal the bundle of another graph, and return how its answers differ from the first one's.
+
+    Temperature, threshold and sets are fitted anew on what the new graph answers. Without labelled pictures
+    nothing that was promised of the first graph is promised of this one: it abstains from nothing, and its
+    sets hold all classes.
+
+    Args:
+        source: The first bundle.
+        lowering: The other graph.
+        path: The bundle to write; one that is there is replaced.
+        calib: Images at model size that were not learned from, labelled; None: there are none.
+        compared: Pictures to compare both on, uint8 (N, size, size, C), N ≥ 1.
+        threads: Of the engine; None takes all processors we may use.
+
+    Raises:
+        BundleError: The new graph cannot be run, or does not stand alone.
+        WriteError: It cannot be written.
+    """
+    threads = threads or usable_cpus()
+    temperature, decision = source.manifest.temperature, unproven()
+    model = with_temperature(lowering.model, temperature)
+    if calib is not None and len(calib):
+        session = onnxruntime(model, threads=threads)
+        units = None if calib.units is None else calib.units[calib.indices]
+        logits = _answers(session, calib.images[calib.indices])[1]
+        labels = calib.labels[calib.indices]
+        seed = source.manifest.data.split_seed
+        temperature, decision = fit_decision(logits, labels, units=units, seed=seed)
+        model = with_temperature(model, temperature)
+    session = onnxruntime(model, threads=threads)
+    before = source.manifest
+    kept = {name: getattr(before, name) for name in Draft.model_fields if name != "schema_"}
+    changed = before.model.model_copy(
+        update={
+            "precision": lowering.precision,
+            "steps": (*before.model.steps, *lowering.steps),
+            "origin": before.model.origin or before.digest,
+        }
+    )
+    draft = Draft(
+        **{
+            **kept,
+            "foveal": foveal.__version__,
+            "model": changed,
+            "temperature": temperature,
+            "decision": decision,
+        }
+    )
+    vectors = golden.measure(session, before.preprocess)
+    archive.seal(path, draft, model=model, golden=vectors, force=True)
+    first = onnxruntime(source.model, threads=threads)
+    return compare(_answers(first, compared)[0], _answers(session, compared)[0])
+
+
+def flips_gate(parity: Parity, *, most: float = MOST_FLIPS) -> Gate:
+    """Return the verdict on reduced precision: another label for at most a share of the pictures."""
+    found = parity.decision_flips
+    return Gate(
+        id="decision_flips",
+        name="reduced precision decides as full precision does",
+        verdict="pass" if found.value <= most else "fail",
+        value=found.value,
+        limit=most,
+    )
+
+
+def _answers(session: Session, images: UInt8) -> tuple[Float32, Float32]:
+    parts = [
+        session.run(np.ascontiguousarray(images[start : start + _BATCH]))
+        for start in range(0, len(images), _BATCH)
+    ]
+    return np.concatenate([p for p, _ in parts]), np.concatenate([z for _, z in parts])

@@ -1,0 +1,143 @@
+"""Teach a small network what a large one answers."""
+
+import copy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from torch import Tensor
+
+from foveal import models
+from foveal.core import machine
+from foveal.core.progress import Progress, silent
+from foveal.tasks.recognizer import Recognizer
+from foveal.train.examples import Examples
+from foveal.train.loop import fit
+from foveal.train.objectives.distill import Distill, Teaching
+from foveal.train.objectives.supervised import Supervised
+from foveal.train.plan import Plan
+from foveal.train.warm_up import warm_up
+
+_TIMED_STEPS = 3
+_SAFETY = 0.97  # share of the time that is planned with
+_SMOOTHING = 0.1
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how a student is taught.
+
+    Attributes:
+        seconds: That it may take, above 0.
+        batch_size: Images per step.
+        rate_share: Highest learning rate, as a share of the one that the architecture begins with: a student
+            that knows something already takes smaller steps.
+        augmentation: Names of files in `train/augment` with their strength, in order.
+        precision: Inside convolutions and products: fp32 or bf16.
+        seed: Of order and augmentation.
+        threads: Of torch; None: all processors that this process may use.
+    """
+
+    seconds: float
+    batch_size: int
+    rate_share: float
+    augmentation: dict[str, float]
+    precision: Literal["fp32", "bf16"] = "fp32"
+    seed: int = 0
+    threads: int | None = None
+
+
+def distill(
+    student: Recognizer,
+    teacher: Recognizer,
+    examples: Examples,
+    plan: Plan,
+    *,
+    teaching: Teaching | None = None,
+    kept: dict[str, Tensor] | None = None,
+    checkpoints: Path | None = None,
+    progress: Progress = silent,
+) -> Recognizer:
+    """Return the student after it was taught; both that were given are left alone.
+
+    Args:
+        student: Any network with the teacher's classes and preprocessing.
+        teacher: Answers on the same augmented pictures.
+        examples: What they are shown; labels are only needed where `teaching.labels_share` is above 0.
+        plan: All choices; see `plan_teaching`.
+        teaching: How; None: softened answers and a tenth of labels.
+        kept: Which numbers of a parameter may differ from 0; see `Distill`.
+        checkpoints: Folder to save to and to go on from; None: a kill loses all.
+        progress: Told about every step.
+
+    Raises:
+        DataError: The loss is no longer finite.
+        KeyboardInterrupt: Ctrl-C; the state after the last whole step is saved first.
+    """
+    objective = _objective(student, teacher, plan, teaching or Teaching(), kept=kept)
+    fitted = fit(objective, examples, plan, checkpoints=checkpoints, progress=progress)
+    return student.with_weights(fitted.weights)
+
+
+def plan_teaching(
+    student: Recognizer,
+    teacher: Recognizer,
+    examples: Examples,
+    schedule: Schedule,
+    *,
+    teaching: Teaching | None = None,
+) -> Plan:
+    """Time a few steps and return a plan that fits the schedule; from then on no clock decides.
+
+    Args:
+        student: Any network with the teacher's classes and preprocessing.
+        teacher: Its forward pass is part of every step.
+        examples: What they are shown.
+        schedule: How long, and how.
+        teaching: As it will be for `distill`.
+    """
+    settings = models.architecture(student.architecture).settings
+    draft = Plan(
+        model=student.architecture,
+        arguments=student.arguments,
+        images=len(examples),
+        steps=1,
+        batch_size=min(schedule.batch_size, len(examples)),
+        learning_rate=settings.learning_rate * schedule.rate_share,
+        weight_decay=settings.weight_decay,
+        label_smoothing=_SMOOTHING,
+        ema_share=0.03,
+        augmentation=schedule.augmentation,
+        precision=schedule.precision,
+        optimizer=settings.optimizer,
+        head_rate=settings.head_rate,
+        warm_up_share=settings.warm_up_share,
+        seed=schedule.seed,
+        threads=schedule.threads or machine.usable_cpus(),
+        step_seconds=0.0,
+    )
+    teaching = teaching or Teaching()
+    speed = warm_up(
+        lambda plan: _objective(student, teacher, plan, teaching), examples, draft, steps=_TIMED_STEPS
+    )
+    steps = max(1, int(_SAFETY * schedule.seconds / speed.step_seconds))
+    return draft.model_copy(update={"steps": steps, "step_seconds": speed.step_seconds})
+
+
+def _objective(
+    student: Recognizer,
+    teacher: Recognizer,
+    plan: Plan,
+    teaching: Teaching,
+    *,
+    kept: dict[str, Tensor] | None = None,
+) -> Distill:
+    student = replace(student, network=copy.deepcopy(student.network))
+    shown = Supervised(
+        student.network,
+        classes=len(student.classes),
+        preprocess=student.preprocess,
+        augmentation=plan.augmentation,
+        label_smoothing=plan.label_smoothing,
+    )
+    return Distill(shown, copy.deepcopy(teacher.network), teaching, kept=kept)

@@ -1,0 +1,99 @@
+"""Learn what a teacher answers, on the same augmented pictures."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from foveal.core import catalog
+from foveal.core.errors import UsageError
+from foveal.tasks.classify import learn
+from foveal.train import matching
+from foveal.train.fake_quantization import FakeQuantization
+from foveal.train.objective import Batch, Losses
+from foveal.train.objectives.supervised import Supervised
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """How a student is taught.
+
+    Attributes:
+        matching: Name of a file in `train/matching`.
+        temperature: T above 0 that softens both answers.
+        labels_share: Share of the loss that asks for the labels instead, in [0, 1]; 0 needs none.
+        quantized: The student computes as an int8 graph would: what it learns survives the rounding.
+    """
+
+    matching: str = "logits"
+    temperature: float = 2.0
+    labels_share: float = 0.1
+    quantized: bool = False
+
+    def __post_init__(self) -> None:
+        if self.temperature <= 0 or not 0 <= self.labels_share <= 1:
+            raise UsageError(
+                "a temperature is above 0 and a share from 0 to 1; "
+                f"got {self.temperature:g} and {self.labels_share:g}"
+            )
+
+
+class Distill(Supervised):
+    """A student that follows a teacher; both see the very same pixels.
+
+    Source: Hinton et al. 2015; that both must see the same crop: Beyer et al., "Knowledge distillation: A
+    good teacher is patient and consistent", 2022, §3.
+    """
+
+    def __init__(
+        self,
+        student: Supervised,
+        teacher: nn.Module,
+        teaching: Teaching,
+        *,
+        kept: dict[str, Tensor] | None = None,
+    ) -> None:
+        """Hold what is trained.
+
+        Args:
+            student: Its network, and the pictures it is shown.
+            teacher: Normalized images (N, C, H, W) to logits (N, K); it is not changed, and no checkpoint
+                holds it.
+            teaching: How.
+            kept: For parameters of the network by name: which of their numbers may differ from 0; bool, of
+                the parameter's shape. The others stay 0.
+        """
+        super().__init__(
+            student.network,
+            classes=student.classes,
+            preprocess=student.preprocess,
+            augmentation={},
+            label_smoothing=student.label_smoothing,
+        )
+        self.changes = student.changes
+        self.teaching = teaching
+        self._measure = catalog.find(matching, teaching.matching)
+        # In a tuple: a submodule would be saved with every checkpoint, and moved by the optimizer.
+        self._teacher = (teacher.to(memory_format=torch.channels_last).eval().requires_grad_(False),)
+        self._kept = kept or {}
+        self.rounding = FakeQuantization(student.network) if teaching.quantized else None
+
+    def forward(self, batch: Batch) -> Losses:
+        """Return the loss, and how many pictures were right."""
+        images, targets = (view[batch.part] for view in self.views(batch))
+        with torch.no_grad():
+            wanted = self._teacher[0](images)
+        logits = self.network(images) if self.rounding is None else self.rounding(images)
+        share = self.teaching.labels_share
+        loss = (1 - share) * self._measure(logits, wanted, temperature=self.teaching.temperature)
+        if share > 0:
+            loss = loss + share * learn.loss(logits, targets)
+        return Losses(loss, (logits.argmax(1) == targets.argmax(1)).sum(), len(logits))
+
+    @torch.no_grad()
+    def after_step(self, share: float) -> None:
+        """Put back to 0 what has to stay 0."""
+        if self._kept:
+            parameters = dict(self.network.named_parameters())
+            for name, kept in self._kept.items():
+                parameters[name].mul_(kept)
