@@ -8,10 +8,10 @@ from foveal.bundle.locate import locate
 from foveal.bundle.predictor import Predictor
 from foveal.core import catalog, extras
 from foveal.core.errors import UsageError
+from foveal.core.steps import file_hash
 from foveal.explain import black_box, methods
 from foveal.explain.methods import Method
 from foveal.explain.scores import Map
-from foveal.flows._steps import file_hash
 
 if TYPE_CHECKING:
     from foveal.models import Builder

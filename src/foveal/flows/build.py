@@ -11,13 +11,13 @@ from foveal.bundle import archive, engines
 from foveal.core import catalog, files, machine, runs
 from foveal.core.errors import DataError, UsageError, WriteError
 from foveal.core.progress import Progress, silent
+from foveal.core.steps import Steps, Stopwatch
 from foveal.data import inventory as inventories
 from foveal.data import opening
 from foveal.data.fingerprint import fingerprint
 from foveal.flows._hand_over import CARD, REPORT, hand_over, verdict
 from foveal.flows._prepare import refuse
 from foveal.flows._run_folder import METRICS, RECIPE, bundle_name
-from foveal.flows._steps import Steps, Stopwatch
 from foveal.flows.bench import Terms
 from foveal.flows.bench import bench as measure_speed
 from foveal.flows.check import check

@@ -1,6 +1,5 @@
 """`foveal export`: the bundle of a finished run once more, calibrated and compared as after its training."""
 
-import shutil
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,18 +7,16 @@ from typing import Any
 
 from foveal.bundle.archive import SUFFIX, read
 from foveal.core import files, machine, runs
-from foveal.core.errors import NotFoundError, UsageError, WriteError
+from foveal.core.errors import UsageError, WriteError
 from foveal.core.progress import Progress, silent
 from foveal.data import opening
 from foveal.export.sealing import Exported
 from foveal.flows._export import export_prepared
-from foveal.flows._prepare import FINDINGS, SPLIT, Prepared, Wishes, prepare
-from foveal.flows._run_folder import RECIPE, read_command
+from foveal.flows._finished_run import data_of, prepared_again
 from foveal.models import Builder
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
 from foveal.train.plan import read_plan
-from foveal.train.recipe import read_recipe
 
 SCHEMA = "foveal.export/1"
 VARIANTS = ("fp32",)
@@ -82,7 +79,7 @@ def export(
         WriteError: The file is there already, cannot be written, or would be a second bundle in the run.
     """
     run, out = runs.find(run), Path(out)
-    place = _data(run, data)
+    place = data_of(run, data, again=f"foveal export {run} --data DATA --out F{SUFFIX}")
     _check_place(out, run, place, force=force)
     recognizer, plan = _network(run, out, model), read_plan(run / "plan.json")
     threads = machine.usable_cpus() if plan is None else plan.threads
@@ -91,7 +88,7 @@ def export(
     except OSError as error:
         raise WriteError(f"cannot write to {out.parent}: {error.strerror}", path=out.parent) from error
     with scratch as folder:
-        prepared = _prepared(run, place, recognizer, Path(folder), threads=threads, progress=progress)
+        prepared = prepared_again(run, place, recognizer, Path(folder), threads=threads, progress=progress)
         progress("export", 0, 1)
         exported = export_prepared(recognizer, prepared, out, threads=threads)
         progress("export", 1, 1)
@@ -121,33 +118,6 @@ def _network(run: Path, out: Path, builder: Builder | None) -> Recognizer:
         raise
 
 
-def _data(run: Path, data: str | Path | None) -> Path:
-    """Return where the data of a run are."""
-    needed = (RECIPE, SPLIT, FINDINGS, "model/structure.json", "model/weights.safetensors")
-    missing = [name for name in needed if not files.is_there(run / name)]
-    if missing:
-        begun = RECIPE not in missing
-        raise NotFoundError(
-            f"{run} is no finished run: it has no {missing[0]}",
-            hint=f"foveal train DATA --resume {run} finishes it"
-            if begun
-            else "RUN is a folder of foveal train",
-            path=run,
-        )
-    if data is not None:
-        return Path(data)
-    remembered = read_command(run, run).data
-    if remembered is None or not files.is_there(Path(remembered)):
-        where = "does not say where its data are" if remembered is None else f"found its data at {remembered}"
-        gone = "" if remembered is None else ", where nothing is now"
-        raise NotFoundError(
-            f"{run} {where}{gone}: calibrating needs the pictures",
-            hint=f"foveal export {run} --data DATA --out F{SUFFIX}",
-            path=remembered or run,
-        )
-    return Path(remembered)
-
-
 def _check_place(out: Path, run: Path, data: Path, *, force: bool) -> None:
     """Refuse, before any work, a file that could not be written afterwards."""
     if out.suffix != SUFFIX:
@@ -164,14 +134,3 @@ def _check_place(out: Path, run: Path, data: Path, *, force: bool) -> None:
             hint="choose a place outside the run",
             path=out,
         )
-
-
-def _prepared(
-    run: Path, data: Path, recognizer: Recognizer, scratch: Path, *, threads: int, progress: Progress
-) -> Prepared:
-    """Return the run's data with the roles that the run gave them."""
-    for name in (SPLIT, FINDINGS):
-        shutil.copy(run / name, scratch / name)
-    seed = read_recipe(run / RECIPE).seed
-    wishes = Wishes(recognizer.preprocess.size, seed, strict=False, threads=threads)
-    return prepare(opening.open(data), scratch, wishes, progress=progress)

@@ -1,11 +1,9 @@
 """Teach a small network what a large one answers."""
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
-
-from torch import Tensor
 
 from foveal import models
 from foveal.core import machine
@@ -47,14 +45,25 @@ class Schedule:
     threads: int | None = None
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """All that decides what a student learns.
+
+    Attributes:
+        plan: All choices of the training.
+        teaching: How it is held to its teacher.
+    """
+
+    plan: Plan
+    teaching: Teaching = field(default_factory=Teaching)
+
+
 def distill(
     student: Recognizer,
     teacher: Recognizer,
     examples: Examples,
-    plan: Plan,
+    lesson: Lesson,
     *,
-    teaching: Teaching | None = None,
-    kept: dict[str, Tensor] | None = None,
     checkpoints: Path | None = None,
     progress: Progress = silent,
 ) -> Recognizer:
@@ -63,10 +72,8 @@ def distill(
     Args:
         student: Any network with the teacher's classes and preprocessing.
         teacher: Answers on the same augmented pictures.
-        examples: What they are shown; labels are only needed where `teaching.labels_share` is above 0.
-        plan: All choices; see `plan_teaching`.
-        teaching: How; None: softened answers and a tenth of labels.
-        kept: Which numbers of a parameter may differ from 0; see `Distill`.
+        examples: What they are shown; labels are only needed where `labels_share` is above 0.
+        lesson: All choices; see `plan_lesson`.
         checkpoints: Folder to save to and to go on from; None: a kill loses all.
         progress: Told about every step.
 
@@ -74,20 +81,20 @@ def distill(
         DataError: The loss is no longer finite.
         KeyboardInterrupt: Ctrl-C; the state after the last whole step is saved first.
     """
-    objective = _objective(student, teacher, plan, teaching or Teaching(), kept=kept)
-    fitted = fit(objective, examples, plan, checkpoints=checkpoints, progress=progress)
+    objective = _objective(student, teacher, lesson)
+    fitted = fit(objective, examples, lesson.plan, checkpoints=checkpoints, progress=progress)
     return student.with_weights(fitted.weights)
 
 
-def plan_teaching(
+def plan_lesson(
     student: Recognizer,
     teacher: Recognizer,
     examples: Examples,
     schedule: Schedule,
     *,
     teaching: Teaching | None = None,
-) -> Plan:
-    """Time a few steps and return a plan that fits the schedule; from then on no clock decides.
+) -> Lesson:
+    """Time a few steps and return what fits the schedule; from then on no clock decides.
 
     Args:
         student: Any network with the teacher's classes and preprocessing.
@@ -117,27 +124,23 @@ def plan_teaching(
         step_seconds=0.0,
     )
     teaching = teaching or Teaching()
-    speed = warm_up(
-        lambda plan: _objective(student, teacher, plan, teaching), examples, draft, steps=_TIMED_STEPS
-    )
+
+    def objective(plan: Plan) -> Distill:
+        return _objective(student, teacher, Lesson(plan, teaching))
+
+    speed = warm_up(objective, examples, draft, steps=_TIMED_STEPS)
     steps = max(1, int(_SAFETY * schedule.seconds / speed.step_seconds))
-    return draft.model_copy(update={"steps": steps, "step_seconds": speed.step_seconds})
+    plan = draft.model_copy(update={"steps": steps, "step_seconds": speed.step_seconds})
+    return Lesson(plan, teaching)
 
 
-def _objective(
-    student: Recognizer,
-    teacher: Recognizer,
-    plan: Plan,
-    teaching: Teaching,
-    *,
-    kept: dict[str, Tensor] | None = None,
-) -> Distill:
-    student = replace(student, network=copy.deepcopy(student.network))
+def _objective(student: Recognizer, teacher: Recognizer, lesson: Lesson) -> Distill:
+    plan = lesson.plan
     shown = Supervised(
-        student.network,
+        copy.deepcopy(student.network),
         classes=len(student.classes),
         preprocess=student.preprocess,
         augmentation=plan.augmentation,
         label_smoothing=plan.label_smoothing,
     )
-    return Distill(shown, copy.deepcopy(teacher.network), teaching, kept=kept)
+    return Distill(shown, copy.deepcopy(teacher.network), lesson.teaching)

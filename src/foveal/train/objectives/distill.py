@@ -1,6 +1,7 @@
 """Learn what a teacher answers, on the same augmented pictures."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -23,12 +24,15 @@ class Teaching:
         temperature: T above 0 that softens both answers.
         labels_share: Share of the loss that asks for the labels instead, in [0, 1]; 0 needs none.
         quantized: The student computes as an int8 graph would: what it learns survives the rounding.
+        kept: For parameters of the student by name: which of their numbers may differ from 0, bool, of the
+            parameter's shape. The others stay 0.
     """
 
     matching: str = "logits"
     temperature: float = 2.0
     labels_share: float = 0.1
     quantized: bool = False
+    kept: Mapping[str, Tensor] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.temperature <= 0 or not 0 <= self.labels_share <= 1:
@@ -45,14 +49,7 @@ class Distill(Supervised):
     good teacher is patient and consistent", 2022, §3.
     """
 
-    def __init__(
-        self,
-        student: Supervised,
-        teacher: nn.Module,
-        teaching: Teaching,
-        *,
-        kept: dict[str, Tensor] | None = None,
-    ) -> None:
+    def __init__(self, student: Supervised, teacher: nn.Module, teaching: Teaching) -> None:
         """Hold what is trained.
 
         Args:
@@ -60,8 +57,6 @@ class Distill(Supervised):
             teacher: Normalized images (N, C, H, W) to logits (N, K); it is not changed, and no checkpoint
                 holds it.
             teaching: How.
-            kept: For parameters of the network by name: which of their numbers may differ from 0; bool, of
-                the parameter's shape. The others stay 0.
         """
         super().__init__(
             student.network,
@@ -75,7 +70,6 @@ class Distill(Supervised):
         self._measure = catalog.find(matching, teaching.matching)
         # In a tuple: a submodule would be saved with every checkpoint, and moved by the optimizer.
         self._teacher = (teacher.to(memory_format=torch.channels_last).eval().requires_grad_(False),)
-        self._kept = kept or {}
         self.rounding = FakeQuantization(student.network) if teaching.quantized else None
 
     def forward(self, batch: Batch) -> Losses:
@@ -93,7 +87,6 @@ class Distill(Supervised):
     @torch.no_grad()
     def after_step(self, share: float) -> None:
         """Put back to 0 what has to stay 0."""
-        if self._kept:
-            parameters = dict(self.network.named_parameters())
-            for name, kept in self._kept.items():
-                parameters[name].mul_(kept)
+        parameters = dict(self.network.named_parameters())
+        for name, kept in self.teaching.kept.items():
+            parameters[name].mul_(kept)

@@ -1,4 +1,4 @@
-"""What a build has done: steps that are kept as long as what went in and what came out is unchanged."""
+"""Work in steps that are kept as long as what went in and what came out is unchanged."""
 
 import hashlib
 import json

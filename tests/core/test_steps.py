@@ -5,7 +5,7 @@ import json
 import pytest
 
 from foveal.core.errors import DataError
-from foveal.flows._steps import Steps, Stopwatch, digest
+from foveal.core.steps import Steps, Stopwatch, digest
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_parts_and_seconds_are_written_down(tmp_path):
 
 def test_the_time_between_two_calls_belongs_to_the_stage_of_the_second(monkeypatch):
     times = iter([0.0, 2.0, 5.0, 6.0])
-    monkeypatch.setattr("foveal.flows._steps.time.monotonic", lambda: next(times))
+    monkeypatch.setattr("foveal.core.steps.time.monotonic", lambda: next(times))
     told = []
     watch = Stopwatch(lambda *given: told.append(given), lambda stage: "a" if stage == "x" else "b")
 

@@ -1,0 +1,44 @@
+"""What a user can afford, in the user's units."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from foveal.core.errors import UsageError
+
+Aim = Literal["latency", "size", "accuracy"]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Limits on the recognizer, and on the search for it.
+
+    Attributes:
+        latency_seconds: Median time of one picture, batch 1, on this machine; None: no limit.
+        size_bytes: Of the sealed bundle; None: no limit.
+        memory_bytes: Largest resident memory of a process that only answers; None: no limit.
+        drop: Accuracy that may be lost, as a share of the pictures; without labels the share of pictures that
+            may be named otherwise.
+        seconds: For the whole search.
+        aim: What the recommended one among those within the limits has least of, or most of.
+    """
+
+    latency_seconds: float | None = None
+    size_bytes: int | None = None
+    memory_bytes: int | None = None
+    drop: float = 0.01
+    seconds: float = 600.0
+    aim: Aim = "latency"
+
+    def __post_init__(self) -> None:
+        for name in ("latency_seconds", "size_bytes", "memory_bytes", "seconds"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise UsageError(f"{name} is above 0; got {value:g}")
+        if not 0 <= self.drop <= 1:
+            raise UsageError(f"a drop is a share of the pictures from 0 to 1; got {self.drop:g}")
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the JSON object `limits`."""
+        told = asdict(self)
+        latency = told.pop("latency_seconds")
+        return {"latency_ms": None if latency is None else latency * 1e3, **told}

@@ -1,0 +1,246 @@
+"""Which variant to take, which are worth showing, and why the others are not: pure functions.
+
+A difference in accuracy counts with its paired interval, one in time only beyond the noise of the same file
+timed twice (docs/decisions/0015-bench.md).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from foveal.core.types import Measured
+from foveal.core.units import show_bytes, show_seconds
+from foveal.optimize.budget import Budget
+from foveal.optimize.variant import Pictures, Variant
+
+_GAIN = 0.05  # a file that is smaller by less than this share is no reason to take another one
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What is said of one variant.
+
+    Attributes:
+        variant: The file.
+        accuracy: Share of the pictures that it names correctly; without labels: as the original does.
+        drop: By how much less often than the original, on the same pictures.
+        broken: Limits that it does not keep: `latency`, `size`, `memory`, `drop`.
+        code: `original`, `recommended`, `feasible`, `dominated`, `no_real_gain` or `outside`.
+        words: The same for people.
+        pareto: No other is better in one respect and as good in all others.
+    """
+
+    variant: Variant
+    accuracy: Measured
+    drop: Measured
+    broken: tuple[str, ...]
+    code: str
+    words: str
+    pareto: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the search comes to.
+
+    Attributes:
+        rows: One for each variant, the original first.
+        recommended: Its name, or None where no variant keeps the limits.
+        feasible: Whether some variant keeps all limits.
+        words: One sentence for people: what is recommended, or what would be feasible.
+        nearest: Where nothing is feasible: for each limit that binds, the best value among the variants that
+            keep the others, or among all.
+    """
+
+    rows: tuple[Judged, ...] = field(repr=False)
+    recommended: str | None
+    feasible: bool
+    words: str
+    nearest: dict[str, float]
+
+
+def decide(variants: Sequence[Variant], pictures: Pictures, budget: Budget) -> Outcome:
+    """Judge all variants.
+
+    Args:
+        variants: The original first; all measured on the same pictures and timed beside the original.
+        pictures: What they were measured on.
+        budget: The limits.
+    """
+    original = variants[0]
+    drops = [pictures.drop(original.answers, variant.answers) for variant in variants]
+    broken = [_broken(v, drop, budget) for v, drop in zip(variants, drops, strict=True)]
+    keep = [place for place, limits in enumerate(broken) if not limits]
+    front = {place for place in range(len(variants)) if not _dominated(place, variants, drops)}
+    chosen = _recommended(keep, variants, drops, budget)
+    rows = []
+    for place, variant in enumerate(variants):
+        code = _code(place, variants, chosen, limits=broken[place], pareto=place in front)
+        words = _words(variant, drops[place], original, code, limits=broken[place])
+        accuracy = pictures.accuracy(variant.answers)
+        rows.append(Judged(variant, accuracy, drops[place], broken[place], code, words, place in front))
+    nearest = {} if keep else _nearest(variants, drops, broken)
+    return Outcome(
+        rows=tuple(rows),
+        recommended=None if chosen is None else variants[chosen].name,
+        feasible=chosen is not None,
+        words=_sentence(rows, chosen, nearest),
+        nearest=nearest,
+    )
+
+
+def _broken(variant: Variant, drop: Measured, budget: Budget) -> tuple[str, ...]:
+    """Return the limits that a variant does not keep, by what was estimated."""
+    found = []
+    if budget.latency_seconds is not None and variant.speed.p50 > budget.latency_seconds:
+        found.append("latency")
+    if budget.size_bytes is not None and variant.size_bytes > budget.size_bytes:
+        found.append("size")
+    if budget.memory_bytes is not None and (variant.peak_bytes or 0) > budget.memory_bytes:
+        found.append("memory")
+    if drop.value > budget.drop:
+        found.append("drop")
+    return tuple(found)
+
+
+def _dominated(place: int, variants: Sequence[Variant], drops: Sequence[Measured]) -> bool:
+    """Return whether another variant is as accurate, fast and small, and really better in one of these."""
+    own, own_drop = variants[place], drops[place]
+    for other, variant in enumerate(variants):
+        if other == place:
+            continue
+        accurate = drops[other].value <= own_drop.value
+        fast = variant.speed.ratio <= own.speed.ratio
+        small = variant.size_bytes <= own.size_bytes
+        better = (
+            drops[other].value < own_drop.value
+            or _really_faster(variant, own)
+            or variant.size_bytes < own.size_bytes
+        )
+        if accurate and fast and small and better:
+            return True
+    return False
+
+
+def _really_faster(variant: Variant, other: Variant) -> bool:
+    """Return whether the intervals of both ratios to the original are apart."""
+    high, low = variant.speed.ratio_high, other.speed.ratio_low
+    return high is not None and low is not None and high < low
+
+
+def _recommended(
+    keep: Sequence[int], variants: Sequence[Variant], drops: Sequence[Measured], budget: Budget
+) -> int | None:
+    """Return the place of what to take: the best of those within the limits, the original in a tie."""
+    if not keep:
+        return None
+    if budget.aim == "accuracy":
+        best = min(keep, key=lambda place: (drops[place].value, variants[place].speed.ratio))
+        return best
+    if budget.aim == "size":
+        best = min(keep, key=lambda place: variants[place].size_bytes)
+        gain = 1 - variants[best].size_bytes / variants[0].size_bytes
+        return best if gain > _GAIN or 0 not in keep else 0
+    best = min(keep, key=lambda place: variants[place].speed.ratio)
+    tied = [place for place in keep if not _really_faster(variants[best], variants[place])]
+    smallest = min(tied, key=lambda place: (variants[place].size_bytes, drops[place].value))
+    if 0 in keep and not _gains(variants[smallest], variants[0]):
+        return 0
+    return smallest
+
+
+def _gains(variant: Variant, original: Variant) -> bool:
+    """Return whether a variant is really faster than the original, or clearly smaller and not slower."""
+    speed = variant.speed
+    if speed.real and speed.ratio < 1:
+        return True
+    slower = speed.real and speed.ratio > 1
+    return not slower and variant.size_bytes < (1 - _GAIN) * original.size_bytes
+
+
+def _code(
+    place: int, variants: Sequence[Variant], chosen: int | None, *, limits: tuple[str, ...], pareto: bool
+) -> str:
+    if place == chosen:
+        return "recommended"
+    if limits:
+        return "outside"
+    if place == 0:
+        return "original"
+    if not _gains(variants[place], variants[0]):
+        return "no_real_gain"
+    return "feasible" if pareto else "dominated"
+
+
+def _words(variant: Variant, drop: Measured, original: Variant, code: str, *, limits: tuple[str, ...]) -> str:
+    """Return the verdict as people read it."""
+    if variant is original:
+        return "the original" + ("; nothing that was tried is a real gain" if code == "recommended" else "")
+    told = [speed_words(variant), size_words(variant, original), drop_words(drop)]
+    if limits:
+        told.append("outside the limit on " + " and ".join(limits))
+    elif code == "no_real_gain":
+        told.append("no real gain")
+    return ", ".join(told)
+
+
+def speed_words(variant: Variant) -> str:
+    """Return how much faster or slower it is than the original, for people."""
+    ratio = variant.speed.ratio
+    if not variant.speed.real:
+        return "not really faster or slower"
+    return f"{1 / ratio:.2g}× as fast" if ratio < 1 else f"{ratio:.2g}× slower here"
+
+
+def size_words(variant: Variant, original: Variant) -> str:
+    """Return how much smaller or larger its file is, for people."""
+    factor = original.size_bytes / variant.size_bytes
+    return f"{factor:.2g}× smaller" if factor >= 1 else f"{1 / factor:.2g}× larger"
+
+
+def drop_words(drop: Measured) -> str:
+    """Return how much worse it is, in points with the interval, for people."""
+    low, high = 100 * drop.low, 100 * drop.high
+    if drop.low <= 0 <= drop.high:
+        return f"no difference shown ({100 * drop.value:+.1f} points lost, {low:+.1f} to {high:+.1f})"
+    word = "worse" if drop.value > 0 else "better"
+    ends = sorted((abs(low), abs(high)))
+    return f"{word} by {abs(100 * drop.value):.1f} points ({ends[0]:.1f} to {ends[1]:.1f})"
+
+
+def _nearest(
+    variants: Sequence[Variant], drops: Sequence[Measured], broken: Sequence[tuple[str, ...]]
+) -> dict[str, float]:
+    """Return for each limit the best value among variants that keep all others, else among all."""
+    values = {
+        "latency": [variant.speed.p50 for variant in variants],
+        "size": [float(variant.size_bytes) for variant in variants],
+        "memory": [float(variant.peak_bytes or 0) for variant in variants],
+        "drop": [drop.value for drop in drops],
+    }
+    found = {}
+    for limit in sorted({name for names in broken for name in names}):
+        others = [p for p, names in enumerate(broken) if set(names) <= {limit}]
+        found[limit] = min(values[limit][p] for p in (others or range(len(variants))))
+    return found
+
+
+def _sentence(rows: Sequence[Judged], chosen: int | None, nearest: dict[str, float]) -> str:
+    if chosen is None:
+        told = ", ".join(f"{limit} {_SHOW[limit](value)}" for limit, value in nearest.items())
+        return f"not feasible within these limits; best reachable: {told}"
+    row = rows[chosen]
+    if chosen == 0:
+        return "the original is recommended: nothing that was tried is a real gain within the limits"
+    return f"{row.variant.name}: {row.words}"
+
+
+def _show_points(share: float) -> str:
+    return f"{100 * share:.1f} points"
+
+
+_SHOW: dict[str, Callable[[float], str]] = {
+    "latency": show_seconds,
+    "size": show_bytes,
+    "memory": show_bytes,
+    "drop": _show_points,
+}

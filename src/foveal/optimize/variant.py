@@ -1,0 +1,116 @@
+"""A recognizer that the search made, and all that was measured of its file."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.core.types import Measured
+from foveal.evaluate.paired import independent
+from foveal.metrics.clopper_pearson import clopper_pearson
+from foveal.metrics.paired_difference import paired_difference
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast a file answers one picture here.
+
+    Attributes:
+        engine, precision, threads: The fastest way to run it that decides alike.
+        p50, p99: Seconds a picture.
+        low, high: 95 % interval of the median.
+        ratio: Its time over that of the original file, run in its own fastest way; below 1 it is faster.
+        ratio_low, ratio_high: 95 % interval of the ratio.
+        real: Whether the ratio is more than the noise of the same file timed twice.
+    """
+
+    engine: str
+    precision: str
+    threads: int
+    p50: float
+    p99: float
+    low: float | None
+    high: float | None
+    ratio: float
+    ratio_low: float | None
+    ratio_high: float | None
+    real: bool
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One sealed file.
+
+    Attributes:
+        name: Short, and different from the others'.
+        steps: What was done to the original, in order.
+        bundle: Path of the file below the folder of the search.
+        parameters, macs: Of the network; multiply-adds of one picture, or None.
+        size_bytes: Of the file.
+        answers: The class it names for each of N pictures, int64 (N,).
+        speed: How fast it is.
+        peak_bytes: Largest resident memory while it answers, or None where it was not measured.
+        predicted: Seconds a picture that were foreseen before it was made, or None.
+        seconds: That it took to make and measure.
+    """
+
+    name: str
+    steps: tuple[str, ...]
+    bundle: str
+    parameters: int
+    macs: int | None
+    size_bytes: int
+    answers: NDArray[np.int64] = field(repr=False)
+    speed: Speed
+    peak_bytes: int | None = None
+    predicted: float | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What variants are compared on.
+
+    Attributes:
+        truth: The class of each, int64 (N,): its label or, without labels, what the original names.
+        labelled: Whether it is the label.
+        counted: Which of them count, rising, int64 (M,): of those that belong together one.
+    """
+
+    truth: NDArray[np.int64] = field(repr=False)
+    labelled: bool
+    counted: NDArray[np.int64] = field(repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        truth: NDArray[np.int64],
+        *,
+        labelled: bool,
+        units: NDArray[np.int64] | None = None,
+        seed: int = 0,
+    ) -> "Pictures":
+        """Return pictures, of which those that belong together count once.
+
+        Args:
+            truth: int64 (N,).
+            labelled: Whether these are labels.
+            units: A number for each, equal for those that belong together, (N,); None: each stands alone.
+            seed: Of the draw.
+        """
+        return cls(truth, labelled, independent(units, len(truth), seed=seed))
+
+    def right(self, answers: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return for each picture that counts whether it is named as it should be, bool (M,)."""
+        found: NDArray[np.bool_] = answers[self.counted] == self.truth[self.counted]
+        return found
+
+    def accuracy(self, answers: NDArray[np.int64]) -> Measured:
+        """Return the share that is named correctly; without labels the share named as the original does."""
+        right = self.right(answers)
+        return clopper_pearson(int(right.sum()), len(right))
+
+    def drop(self, before: NDArray[np.int64], after: NDArray[np.int64]) -> Measured:
+        """Return by how much less often `after` is right than `before`, on the same pictures (Tango 1998)."""
+        first, second = self.right(before), self.right(after)
+        return paired_difference(int((first & ~second).sum()), int((second & ~first).sum()), len(first))

@@ -1,0 +1,202 @@
+"""Where a search works: its folder, its pictures, its clock; and how one candidate becomes measured files."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from foveal.bundle import archive
+from foveal.bundle.archive import Members
+from foveal.bundle.footprint import footprint
+from foveal.bundle.session import UInt8
+from foveal.bundle.ways import Way
+from foveal.core import files
+from foveal.core.progress import Progress, silent
+from foveal.core.steps import Steps
+from foveal.export.lowering import Lowering, lowered
+from foveal.export.sealing import Origin, bundle
+from foveal.optimize.budget import Budget
+from foveal.optimize.measuring import answers, speeds
+from foveal.optimize.variant import Pictures, Speed, Variant
+from foveal.tasks import recognizer as recognizers
+from foveal.tasks.recognizer import Recognizer
+from foveal.train.examples import Examples
+
+_CLOCK, _VARIANTS, _VARIANT = "clock.json", "variants", "variant.json"
+_TIMING_SECONDS = 3.0  # of one variant beside the original
+_FEWEST_TIMED = 64
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Which pictures a search may use for what.
+
+    Attributes:
+        chosen_on: At model size, uint8 (N, S, S, C): the search chooses by these.
+        pictures: What counts on them.
+        calibrating: Labelled pictures on which confidence and thresholds are fitted, and nothing is chosen;
+            None: there are none.
+        learning: What may be learned from; None: nothing is trained.
+    """
+
+    chosen_on: UInt8 = field(repr=False)
+    pictures: Pictures = field(repr=False)
+    calibrating: Examples | None = field(default=None, repr=False)
+    learning: Examples | None = field(default=None, repr=False)
+
+    def shown(self, count: int) -> UInt8:
+        """Return some pictures that nothing is chosen by, where there are such, uint8 (≤ count, S, S, C)."""
+        if self.learning is None:
+            return self.chosen_on[:count]
+        places = np.linspace(0, len(self.learning) - 1, min(count, len(self.learning))).astype(np.int64)
+        return np.asarray(self.learning.images[np.sort(self.learning.indices[places])])
+
+
+class Workshop:
+    """A folder in which variants are made; what is finished there is not made again."""
+
+    def __init__(
+        self,
+        folder: Path,
+        original: Path,
+        roles: Roles,
+        budget: Budget,
+        *,
+        ways: Sequence[Way],
+        progress: Progress = silent,
+    ) -> None:
+        """Open a folder.
+
+        Args:
+            folder: Of this search alone; there already where a search goes on.
+            original: The bundle to make smaller.
+            roles: The pictures.
+            budget: The limits.
+            ways: In which files may be run here.
+            progress: Told about every stage.
+        """
+        self.folder, self.original, self.roles, self.budget = folder, original, roles, budget
+        self.ways, self.progress = tuple(ways), progress
+        self.members: Members = archive.read(original)
+        self.steps = Steps(folder, "steps.json")
+        self._used = self._read_clock()
+        self._since = time.monotonic()
+
+    @property
+    def threads(self) -> int:
+        """Threads for work that is not timed."""
+        return max(way.threads for way in self.ways)
+
+    def left(self) -> float:
+        """Return the seconds that are left of the budget; the time that a killed search used counts."""
+        return self.budget.seconds - self._spent()
+
+    def _spent(self) -> float:
+        return self._used + time.monotonic() - self._since
+
+    def _read_clock(self) -> float:
+        path = self.folder / _CLOCK
+        if not path.is_file():
+            return 0.0
+        return files.read_json(path, lambda found: float(found["used"]), hint="--force begins anew")
+
+    def carry_out(self, name: str, of: dict[str, object], work: Callable[[], Sequence[str]]) -> None:
+        """Do a step once, and note the time; see `core.steps`."""
+        self.steps.carry_out(name, {"step": name, "original": self.members.manifest.digest, **of}, work)
+        files.write_json(self.folder / _CLOCK, {"used": round(self._spent(), 2)})
+
+    def variant(self, name: str) -> Variant:
+        """Return a variant that was measured before."""
+        return files.read_json(
+            self.folder / _VARIANTS / name / _VARIANT,
+            lambda found: Variant(
+                **{
+                    **found,
+                    "steps": tuple(found["steps"]),
+                    "speed": Speed(**found["speed"]),
+                    "answers": np.array(found["answers"], dtype=np.int64),
+                }
+            ),
+            hint="--force begins anew",
+        )
+
+    def read(self, bundle: Path) -> Members:
+        """Return what a sealed file holds."""
+        return archive.read(bundle)
+
+    def digest(self, bundle: Path) -> str:
+        """Return the name of a sealed file among all bundles."""
+        return archive.read(bundle).manifest.digest
+
+    def place(self, name: str) -> Path:
+        """Return the folder of a variant, made if missing."""
+        folder = self.folder / _VARIANTS / name
+        files.make_folder(folder)
+        return folder
+
+    def sealed(self, recognizer: Recognizer, steps: tuple[str, ...], path: Path) -> bool:
+        """Export a network in fp32 through the parity gate; return whether it passed."""
+        manifest = self.members.manifest
+        calib = self.roles.calibrating
+        if calib is None:
+            raise ValueError("a network is exported where pictures are labelled")
+        origin = Origin(
+            manifest.data,
+            source=manifest.model.source,
+            licenses=manifest.licenses,
+            made_from=manifest.model.origin or manifest.digest,
+            steps=(*manifest.model.steps, *steps),
+        )
+        return bundle(recognizer, path, calib=calib, origin=origin, threads=self.threads).bundle is not None
+
+    def lowered(self, source: Path, lowering: Lowering, path: Path) -> None:
+        """Seal another graph of a sealed bundle."""
+        compared = self.roles.chosen_on[:1000]
+        lowered(
+            archive.read(source),
+            lowering,
+            path,
+            calib=self.roles.calibrating,
+            compared=compared,
+            threads=self.threads,
+        )
+
+    def measured(self, name: str, path: Path, *, predicted: float | None, started: float) -> list[str]:
+        """Measure a sealed file beside the original and write down what was found; return the file names."""
+        folder = self.place(name)
+        found = archive.read(path)
+        manifest = found.manifest
+        images = self.roles.chosen_on
+        speed = speeds(
+            self.original,
+            [path],
+            self.ways,
+            images[:_FEWEST_TIMED],
+            seconds=_TIMING_SECONDS,
+            progress=self.progress,
+        )[1]
+        way = Way(speed.engine, speed.precision, speed.threads)
+        found_answers = answers(path, images, threads=self.threads)
+        variant = Variant(
+            name=name,
+            steps=manifest.model.steps[len(self.members.manifest.model.steps) :],
+            bundle=path.relative_to(self.folder).as_posix()
+            if path.is_relative_to(self.folder)
+            else str(path),
+            parameters=manifest.model.parameters,
+            macs=manifest.model.macs,
+            size_bytes=found.size_bytes,
+            answers=found_answers,
+            speed=speed,
+            peak_bytes=footprint(path, way, batch=1).peak_bytes,
+            predicted=predicted,
+            seconds=round(time.monotonic() - started, 2),
+        )
+        files.write_json(folder / _VARIANT, {**asdict(variant), "answers": found_answers.tolist()})
+        return [(folder / _VARIANT).relative_to(self.folder).as_posix()]
+
+    def model(self, name: str) -> Recognizer:
+        """Return the network of a variant that was saved."""
+        return recognizers.load(self.folder / _VARIANTS / name / "model")
