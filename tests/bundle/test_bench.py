@@ -1,5 +1,6 @@
 """bundle.bench: real engines, of which some are known to be heavier or wrong, must be told apart."""
 
+import dataclasses
 import gc
 import os
 import textwrap
@@ -111,6 +112,54 @@ def test_engines_that_cannot_run_the_bundle_are_said_and_the_others_measured(plu
         "bad": "golden_mismatch",
     }
     assert [row.candidate.way.engine for row in found.rows] == ["onnxruntime"]
+
+
+def test_an_engine_that_kills_its_process_on_the_bundle_does_not_kill_ours(plug_in, bundle, images):
+    crash = plug_in("crash", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+
+    found = bench(bundle, wish(crash, threads=(1, 2)), images)
+
+    assert [(one.candidate.way, one.error.code) for one in found.skipped] == [
+        (Way("crash", "fp32", 1), "engine_died"),
+        (Way("crash", "fp32", 2), "engine_died"),
+    ]
+    assert "killed by signal 11" in found.skipped[0].error.message
+    assert {row.candidate.way.engine for row in found.rows} == {"onnxruntime"}
+
+
+def test_every_precision_is_a_candidate_and_has_to_decide_alike(plug_in, bundle, images):
+    wrong = "x = self.inner.run(images)\n        "
+    wrong += "return x if len(images) == 1 or self.precision == 'fp32' else tuple(y[:, ::-1] for y in x)"
+    name = plug_in("both", wrong, precisions=("fp32", "bf16"))
+
+    found = bench(bundle, wish(name, batches=(4,)), images)
+
+    rows = {(row.candidate.way.engine, row.precision): row for row in found.rows}
+    assert set(rows) == {("onnxruntime", "fp32"), ("both", "fp32"), ("both", "bf16")}
+    assert rows["both", "fp32"].why_not is None
+    assert "it decides otherwise" in rows["both", "bf16"].why_not
+
+
+def test_precision_of_the_graph_is_part_of_the_name(plug_in, make_bundle, images, tmp_path):
+    model = {"name": "colors", "parameters": 220, "source": "scratch", "precision": "int8"}
+    small = make_bundle(tmp_path / "int8.foveal", model=model)
+    name = plug_in("both", "return self.inner.run(images)", precisions=("fp32", "bf16"))
+
+    found = bench(small, wish(name, seconds=0.05), images)
+
+    assert [row.precision for row in found.rows] == ["int8", "int8", "int8+bf16"]
+
+
+def test_fastest_are_those_of_each_number_of_threads_for_one_picture_a_call(plug_in, bundle, images):
+    found = bench(bundle, wish(plug_in("heavy", HEAVY), threads=(1, 2), batches=(4, 1)), images)
+
+    first, other = benches.fastest(found)
+    [choice] = [choice for choice in found.choices if choice.batch == 1]
+    assert first == choice.row.candidate.way
+    assert {first.threads, other.threads} == {1, 2}
+    assert {first.engine, other.engine} == {"onnxruntime"}
+    without = [choice for choice in found.choices if choice.batch == 4]
+    assert benches.fastest(dataclasses.replace(found, choices=tuple(without))) == ()
 
 
 def test_every_candidate_runs_as_often_as_the_others_and_its_twins_are_alike(bundle, images):

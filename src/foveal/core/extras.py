@@ -1,5 +1,6 @@
 """Parts that are installed only when somebody wants them: `pip install "foveal[train]"`."""
 
+import os
 import sys
 from importlib.util import find_spec
 from typing import Any
@@ -48,6 +49,18 @@ def openvino(*, what: str = "the engine openvino") -> Any:
     import openvino
 
     return openvino
+
+
+def onnxruntime() -> Any:
+    """Import ONNX Runtime without its telemetry, and return the module.
+
+    Importing 1.32 as it comes notes an identity below `~/.cache/Microsoft`, and its library knows where to
+    report to. The variable is read at that moment; its `disable_telemetry_events` alone comes too late.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime
+
+    return onnxruntime
 
 
 def without_telemetry() -> None:

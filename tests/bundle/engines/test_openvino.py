@@ -1,8 +1,5 @@
 """bundle.engines.openvino: the same answers as ONNX Runtime, for any batch, from any thread, in silence."""
 
-import json
-import subprocess
-import sys
 import threading
 
 import numpy as np
@@ -195,62 +192,6 @@ def test_where_it_is_absent_the_exact_command_is_named(classifier, monkeypatch):
     monkeypatch.setattr(extras, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r'pip install "foveal\[openvino\]"'):
         extras.openvino()
-
-
-# Everything that Python opens for writing or connects to is noted; nothing may be.
-_WATCHED = """
-import json, os, sys
-
-noted = []
-
-def watch(event, arguments):
-    if event.startswith(("socket.connect", "socket.getaddrinfo", "socket.gethost", "socket.send")):
-        noted.append(event)
-    if event == "open" and any(letter in str(arguments[1] or "r") for letter in "wax+"):
-        noted.append(f"opened {arguments[0]}")
-    if event in ("os.mkdir", "os.rename", "subprocess.Popen"):
-        noted.append(f"{event} {arguments[0]}")
-
-sys.addaudithook(watch)
-sys.dont_write_bytecode = True
-import numpy as np
-from foveal.bundle.trial import MODEL
-from foveal.bundle.engines.openvino import openvino
-openvino(MODEL, threads=1).run(np.zeros((3, 4, 4, 3), np.uint8))
-print(json.dumps([noted, sorted(name for name in sys.modules if "telemetry" in name and sys.modules[name])]))
-"""
-
-
-def watched(code: str, home) -> list[list[str]]:
-    environment = {"PATH": "/usr/bin:/bin", "HOME": str(home), "PYTHONPATH": ":".join(sys.path)}
-    told = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment, cwd=home
-    )
-    found: list[list[str]] = json.loads(told.stdout.splitlines()[-1])
-    return found
-
-
-def test_it_connects_to_nothing_and_writes_nothing(tmp_path):
-    noted, loaded = watched(_WATCHED, tmp_path)
-
-    assert noted == []
-    assert loaded == [
-        "openvino.tools.ovc.telemetry_params",
-        "openvino.tools.ovc.telemetry_stub",
-        "openvino.tools.ovc.telemetry_utils",
-    ]
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_the_watch_would_see_it(tmp_path):
-    noisy = _WATCHED.replace(
-        "import numpy as np",
-        "import socket, numpy as np\nopen('x', 'w')\nsocket.socket().connect_ex(('127.0.0.1', 9))",
-    )
-
-    noted, _ = watched(noisy, tmp_path)
-
-    assert noted == ["opened x", "socket.connect"]
 
 
 def test_threads_beyond_the_processors_still_run(classifier):

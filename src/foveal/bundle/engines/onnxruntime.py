@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import onnxruntime as runtime
-
 from foveal.bundle.engines import _contract
 from foveal.bundle.session import Float32, UInt8
+from foveal.core import extras
 
+runtime = extras.onnxruntime()
 _SILENT = 4  # only fatal messages; every error also arrives as an exception
 _TYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
 
@@ -21,7 +21,7 @@ class OnnxSession:
     precision: str
     input_shape: tuple[int, int, int]
     classes: int | None
-    _session: runtime.InferenceSession
+    _session: Any
 
     def run(self, images: UInt8) -> tuple[Float32, Float32]:
         """Return probabilities and logits, float32 (N, K)."""
