@@ -1,74 +1,21 @@
 """bundle.bench: real engines, of which some are known to be heavier or wrong, must be told apart."""
 
-import dataclasses
 import gc
-import os
-import textwrap
 
 import numpy as np
 import pytest
 
 from foveal.bundle import bench as benches
-from foveal.bundle import engines, golden
 from foveal.bundle.bench import Wish, bench
 from foveal.bundle.footprint import footprint
 from foveal.bundle.ways import Way
 from foveal.core.errors import BundleError, NotFoundError
 
-ENGINE = """
-from dataclasses import dataclass
-import numpy as np
-from foveal.bundle.engines.onnxruntime import onnxruntime
-from foveal.core.errors import MissingExtraError
-
-@dataclass(frozen=True)
-class Session:
-    engine: str
-    precision: str
-    input_shape: tuple
-    classes: int
-    inner: object
-
-    def run(self, images):
-        {run}
-
-def precisions():
-    return {precisions}
-
-def {name}(model, *, threads, precision="fp32"):
-    '''Test engine.'''
-    inner = onnxruntime(model, threads=threads)
-    return Session("{name} 1", precision, inner.input_shape, inner.classes, inner)
-"""
 REFERENCE = Way("onnxruntime", "fp32", 1)
 HEAVY = "return [self.inner.run(images) for _ in range(50)][-1]"
 # Right for one picture a call, as when it is opened; wrong for more.
 WRONG = "return tuple(x[:, ::-1] if len(images) > 1 else x for x in self.inner.run(images))"
 NEVER = "raise MissingExtraError('the engine', 'never')"
-
-
-@pytest.fixture
-def plug_in(tmp_path, monkeypatch):
-    """Add an engine, here and in the processes that are started from here."""
-    folder = tmp_path / "more_engines"
-    folder.mkdir()
-    monkeypatch.setattr(engines, "__path__", [*engines.__path__, str(folder)])
-    (tmp_path / "sitecustomize.py").write_text(
-        f"import foveal.bundle.engines as engines\nengines.__path__.append({str(folder)!r})\n"
-    )
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
-
-    def add(name: str, run: str, precisions=("fp32",)) -> str:
-        text = textwrap.dedent(ENGINE).format(name=name, run=run, precisions=precisions)
-        (folder / f"{name}.py").write_text(text)
-        return name
-
-    return add
-
-
-@pytest.fixture(scope="module")
-def images():
-    return golden.synthetic(16, 3, count=20)
 
 
 def wish(*names: str, batches=(1,), threads=(1,), seconds=0.4) -> Wish:
@@ -112,54 +59,6 @@ def test_engines_that_cannot_run_the_bundle_are_said_and_the_others_measured(plu
         "bad": "golden_mismatch",
     }
     assert [row.candidate.way.engine for row in found.rows] == ["onnxruntime"]
-
-
-def test_an_engine_that_kills_its_process_on_the_bundle_does_not_kill_ours(plug_in, bundle, images):
-    crash = plug_in("crash", "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
-
-    found = bench(bundle, wish(crash, threads=(1, 2)), images)
-
-    assert [(one.candidate.way, one.error.code) for one in found.skipped] == [
-        (Way("crash", "fp32", 1), "engine_died"),
-        (Way("crash", "fp32", 2), "engine_died"),
-    ]
-    assert "killed by signal 11" in found.skipped[0].error.message
-    assert {row.candidate.way.engine for row in found.rows} == {"onnxruntime"}
-
-
-def test_every_precision_is_a_candidate_and_has_to_decide_alike(plug_in, bundle, images):
-    wrong = "x = self.inner.run(images)\n        "
-    wrong += "return x if len(images) == 1 or self.precision == 'fp32' else tuple(y[:, ::-1] for y in x)"
-    name = plug_in("both", wrong, precisions=("fp32", "bf16"))
-
-    found = bench(bundle, wish(name, batches=(4,)), images)
-
-    rows = {(row.candidate.way.engine, row.precision): row for row in found.rows}
-    assert set(rows) == {("onnxruntime", "fp32"), ("both", "fp32"), ("both", "bf16")}
-    assert rows["both", "fp32"].why_not is None
-    assert "it decides otherwise" in rows["both", "bf16"].why_not
-
-
-def test_precision_of_the_graph_is_part_of_the_name(plug_in, make_bundle, images, tmp_path):
-    model = {"name": "colors", "parameters": 220, "source": "scratch", "precision": "int8"}
-    small = make_bundle(tmp_path / "int8.foveal", model=model)
-    name = plug_in("both", "return self.inner.run(images)", precisions=("fp32", "bf16"))
-
-    found = bench(small, wish(name, seconds=0.05), images)
-
-    assert [row.precision for row in found.rows] == ["int8", "int8", "int8+bf16"]
-
-
-def test_fastest_are_those_of_each_number_of_threads_for_one_picture_a_call(plug_in, bundle, images):
-    found = bench(bundle, wish(plug_in("heavy", HEAVY), threads=(1, 2), batches=(4, 1)), images)
-
-    first, other = benches.fastest(found)
-    [choice] = [choice for choice in found.choices if choice.batch == 1]
-    assert first == choice.row.candidate.way
-    assert {first.threads, other.threads} == {1, 2}
-    assert {first.engine, other.engine} == {"onnxruntime"}
-    without = [choice for choice in found.choices if choice.batch == 4]
-    assert benches.fastest(dataclasses.replace(found, choices=tuple(without))) == ()
 
 
 def test_every_candidate_runs_as_often_as_the_others_and_its_twins_are_alike(bundle, images):

@@ -7,6 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from foveal.bundle import golden
 from foveal.bundle.engines.onnxruntime import onnxruntime
 from foveal.bundle.engines.openvino import LARGEST, divided, openvino, precisions
 from foveal.core import extras, machine
@@ -133,6 +134,47 @@ def test_bf16_is_offered_only_where_the_processor_has_it_and_is_coarser(classifi
 
     assert coarse.precision == "bf16"
     assert 1e-5 < off < 0.05
+
+
+@pytest.fixture(scope="module")
+def quantized(classifier, tmp_path_factory):
+    """Return the colour classifier with int8 weights and activations, as QDQ."""
+    from onnxruntime import quantization
+
+    class Reader(quantization.CalibrationDataReader):
+        def __init__(self) -> None:
+            self.batches = iter([{"images": golden.synthetic(16, 3, count=40)}])
+
+        def get_next(self):
+            return next(self.batches, None)
+
+    folder = tmp_path_factory.mktemp("int8")
+    (folder / "fp32.onnx").write_bytes(classifier())
+    quantization.quantize_static(
+        folder / "fp32.onnx",
+        folder / "int8.onnx",
+        Reader(),
+        per_channel=True,
+        op_types_to_quantize=["Conv", "Gemm"],
+    )
+    return (folder / "int8.onnx").read_bytes()
+
+
+@pytest.mark.parametrize("precision", precisions() if extras.missing("openvino") == [] else ())
+def test_int8_decides_as_in_onnx_runtime_for_any_batch(quantized, classifier, precision):
+    assert b"QuantizeLinear" in quantized
+    pictures = golden.synthetic(16, 3, count=37)
+    expected = onnxruntime(quantized, threads=1).run(pictures)[0]
+    session = openvino(quantized, threads=1, precision=precision)
+
+    found = session.run(pictures)[0]
+
+    assert np.abs(expected - onnxruntime(classifier(), threads=1).run(pictures)[0]).max() > 1e-6
+    assert np.abs(found - expected).max() < golden.TOLERANCES["int8"] / 2
+    assert np.mean(found.argmax(axis=1) != expected.argmax(axis=1)) <= 0.03
+    for size in (1, 5, 32):
+        parts = [session.run(pictures[start : start + size])[0] for start in range(0, 37, size)]
+        np.testing.assert_allclose(np.concatenate(parts), found, atol=golden.TOLERANCES["int8"] / 5)
 
 
 def test_only_known_precisions_are_taken(classifier):
