@@ -48,6 +48,14 @@ def plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Keep what foveal remembers of earlier runs out of the test, and the test out of that."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
+    return folder
+
+
 @pytest.fixture
 def unlistable(monkeypatch: pytest.MonkeyPatch) -> str:
     """Name of the folders that this test may not list; a mode of 000 would not hold root back."""

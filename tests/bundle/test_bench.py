@@ -1,66 +1,21 @@
 """bundle.bench: real engines, of which some are known to be heavier or wrong, must be told apart."""
 
 import gc
-import os
-import textwrap
 
 import numpy as np
 import pytest
 
 from foveal.bundle import bench as benches
-from foveal.bundle import engines, golden
 from foveal.bundle.bench import Wish, bench
 from foveal.bundle.footprint import footprint
+from foveal.bundle.ways import Way
 from foveal.core.errors import BundleError, NotFoundError
 
-ENGINE = """
-from dataclasses import dataclass
-import numpy as np
-from foveal.bundle.engines.onnxruntime import onnxruntime
-from foveal.core.errors import MissingExtraError
-
-@dataclass(frozen=True)
-class Session:
-    engine: str
-    input_shape: tuple
-    classes: int
-    inner: object
-
-    def run(self, images):
-        {run}
-
-def {name}(model, *, threads):
-    '''Test engine.'''
-    inner = onnxruntime(model, threads=threads)
-    return Session("{name} 1", inner.input_shape, inner.classes, inner)
-"""
+REFERENCE = Way("onnxruntime", "fp32", 1)
 HEAVY = "return [self.inner.run(images) for _ in range(50)][-1]"
 # Right for one picture a call, as when it is opened; wrong for more.
 WRONG = "return tuple(x[:, ::-1] if len(images) > 1 else x for x in self.inner.run(images))"
 NEVER = "raise MissingExtraError('the engine', 'never')"
-
-
-@pytest.fixture
-def plug_in(tmp_path, monkeypatch):
-    """Add an engine, here and in the processes that are started from here."""
-    folder = tmp_path / "more_engines"
-    folder.mkdir()
-    monkeypatch.setattr(engines, "__path__", [*engines.__path__, str(folder)])
-    (tmp_path / "sitecustomize.py").write_text(
-        f"import foveal.bundle.engines as engines\nengines.__path__.append({str(folder)!r})\n"
-    )
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
-
-    def add(name: str, run: str) -> str:
-        (folder / f"{name}.py").write_text(textwrap.dedent(ENGINE).format(name=name, run=run))
-        return name
-
-    return add
-
-
-@pytest.fixture(scope="module")
-def images():
-    return golden.synthetic(16, 3, count=20)
 
 
 def wish(*names: str, batches=(1,), threads=(1,), seconds=0.4) -> Wish:
@@ -84,13 +39,13 @@ def test_an_engine_that_does_the_work_fifty_times_is_really_slower(plug_in, bund
 def test_an_engine_that_decides_otherwise_is_not_chosen_however_fast(plug_in, bundle, images):
     found = bench(bundle, wish(plug_in("wrong", WRONG), batches=(1, 4)), images)
 
-    flips = {(row.candidate.engine, row.candidate.batch): row.flips.value for row in found.rows}
+    flips = {(row.candidate.way.engine, row.candidate.batch): row.flips.value for row in found.rows}
     assert flips["onnxruntime", 1] == flips["onnxruntime", 4] == flips["wrong", 1] == 0
     assert flips["wrong", 4] > 0.3
     wrong = next(row for row in found.rows if row.candidate.batch == 4 and row.flips.value)
     assert "it decides otherwise for" in wrong.why_not
     chosen = {choice.batch: choice for choice in found.choices}
-    assert chosen[4].row.candidate.engine == "onnxruntime"
+    assert chosen[4].row.candidate.way.engine == "onnxruntime"
     assert wrong not in chosen[4].equal
 
 
@@ -99,17 +54,22 @@ def test_engines_that_cannot_run_the_bundle_are_said_and_the_others_measured(plu
 
     found = bench(bundle, wish(plug_in("never", NEVER), bad), images)
 
-    assert {name: error.code for name, error in found.skipped} == {
+    assert {one.engine: one.error.code for one in found.skipped} == {
         "never": "missing_extra",
         "bad": "golden_mismatch",
     }
-    assert [row.candidate.engine for row in found.rows] == ["onnxruntime"]
+    assert [row.candidate.way.engine for row in found.rows] == ["onnxruntime"]
 
 
 def test_every_candidate_runs_as_often_as_the_others_and_its_twins_are_alike(bundle, images):
     found = bench(bundle, wish(threads=(1, 2), batches=(1, 3)), images)
 
-    assert [(r.candidate.threads, r.candidate.batch) for r in found.rows] == [(1, 1), (1, 3), (2, 1), (2, 3)]
+    assert [(r.candidate.way.threads, r.candidate.batch) for r in found.rows] == [
+        (1, 1),
+        (1, 3),
+        (2, 1),
+        (2, 3),
+    ]
     assert {len(row.times.first) for row in found.rows} == {found.rounds}
     assert found.rounds >= 6
     for row in found.rows:
@@ -159,21 +119,21 @@ def test_a_bundle_that_is_not_there_or_not_to_be_trusted_is_refused(bundle, imag
 def test_memory_is_that_of_the_child_and_not_of_us(bundle):
     ours = np.ones(400_000_000, np.uint8)  # resident here; ru_maxrss of a child would count it
 
-    found = footprint(bundle, engine="onnxruntime", threads=1, batch=1)
+    found = footprint(bundle, REFERENCE, batch=1)
 
     assert ours.sum() == 400_000_000
     assert 20_000_000 < found.peak_bytes < 300_000_000
 
 
 def test_a_larger_batch_needs_more_memory(make_bundle, bundle):
-    small = footprint(bundle, engine="onnxruntime", threads=1, batch=1)
-    large = footprint(bundle, engine="onnxruntime", threads=1, batch=4096)
+    small = footprint(bundle, REFERENCE, batch=1)
+    large = footprint(bundle, REFERENCE, batch=4096)
 
     assert large.peak_bytes > small.peak_bytes + 4096 * 16 * 16 * 3 * 4 * 0.9, "the float copy alone"
 
 
 def test_a_process_that_cannot_open_the_bundle_says_why(tmp_path):
-    found = footprint(tmp_path / "none.foveal", engine="onnxruntime", threads=1, batch=1)
+    found = footprint(tmp_path / "none.foveal", REFERENCE, batch=1)
 
     assert found.peak_bytes is None
-    assert "there is no" in found.error
+    assert found.error.code == "not_found"

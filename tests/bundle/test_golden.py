@@ -150,3 +150,62 @@ def test_objects_are_refused(vectors, draft) -> None:
 
     with pytest.raises(BundleError, match=r"golden_inputs\.npy"):
         read_back(vectors, draft, inputs=content)
+
+
+class Disturbed:
+    """An engine that computes in a precision and answers with `change` of what the right one does."""
+
+    engine, input_shape, classes = "disturbed 1", (16, 16, 3), 3
+
+    def __init__(
+        self, session, precision, change=lambda probabilities: probabilities, see=lambda images: images
+    ):
+        self.session, self.precision, self.change, self.see = session, precision, change, see
+
+    def run(self, images):
+        probabilities, logits = self.session.run(np.ascontiguousarray(self.see(images)))
+        return self.change(probabilities), logits
+
+
+@pytest.mark.parametrize(
+    ("graph", "computed"),
+    [
+        ("fp32", "fp32"),
+        ("fp32", "bf16"),
+        ("fp32", "fp16"),
+        ("int8", "fp32"),
+        ("int8", "bf16"),
+        ("int4", "fp32"),
+    ],
+)
+def test_each_precision_has_its_own_tolerance_and_the_coarser_one_counts(session, vectors, graph, computed):
+    allowed = max(golden.TOLERANCES[graph], golden.TOLERANCES[computed])
+
+    for share, good in ((0.9, True), (1.1, False)):
+        shift = np.array([share * allowed, -share * allowed, 0], np.float32)
+        engine = Disturbed(session, computed, lambda probabilities, shift=shift: probabilities + shift)
+        if good:
+            golden.verify(engine, vectors, graph=graph)
+            continue
+        with pytest.raises(
+            BundleError, match=f"in {computed} does not compute .* up to {allowed:g} is allowed"
+        ):
+            golden.verify(engine, vectors, graph=graph)
+
+
+@pytest.mark.parametrize(
+    "see",
+    [
+        lambda images: images[..., ::-1],
+        lambda images: images.transpose(0, 3, 1, 2).reshape(images.shape),
+        lambda images: (images / 255).astype(np.uint8),
+        lambda images: (images + 125.0).clip(0, 255).astype(np.uint8),
+    ],
+    ids=["channels swapped", "layout", "normalized twice", "mean not subtracted"],
+)
+@pytest.mark.parametrize("graph", ["fp32", "int8", "int4"])
+def test_no_tolerance_hides_a_wrong_layout_or_a_lost_normalization(session, vectors, see, graph):
+    golden.verify(Disturbed(session, "bf16"), vectors, graph=graph)
+
+    with pytest.raises(BundleError, match="a probability is off by"):
+        golden.verify(Disturbed(session, "bf16", see=see), vectors, graph=graph)

@@ -203,7 +203,7 @@ def test_no_workers_are_refused_at_once(predictor, wrong) -> None:
 def test_golden_vectors_of_another_model_are_refused(tmp_path, classifier, draft) -> None:
     path = sealed(tmp_path / "x.foveal", draft(), classifier(), other=classifier(temperature=3))
 
-    with pytest.raises(BundleError, match="does not compute what this bundle was measured with") as caught:
+    with pytest.raises(BundleError, match="in fp32 does not compute what was measured at sealing") as caught:
         Predictor.open(path)
     assert caught.value.code == "golden_mismatch"
     assert caught.value.path == str(path)

@@ -39,8 +39,12 @@ def test_the_document_says_what_the_contract_promises(found):
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert found["python"]["version"] == sys.version.split()[0]
     assert found["foveal"]["needs"]["numpy"]
-    [engine] = found["engines"]
-    assert (engine["name"], engine["works"], engine["error"]) == ("onnxruntime", True, None)
+    assert [(one["name"], one["works"], one["error"]) for one in found["engines"]] == [
+        ("onnxruntime", True, None),
+        ("openvino", True, None),
+    ]
+    assert found["engines"][0]["precisions"] == ["fp32"]
+    assert found["engines"][1]["precisions"][0] == "fp32"
     assert found["extras"]["train"] == {
         "installed": True,
         "missing": [],

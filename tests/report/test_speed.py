@@ -47,7 +47,7 @@ def test_the_drawing_has_a_row_for_each_candidate_the_fastest_a_picture_first():
     chart = speed(DOCUMENT)
 
     assert chart.says.startswith("onnxruntime fp32 with 1 thread, batch 8: 0.5 ms; ")
-    assert chart.rows[0] == ("onnxruntime", 1, 8, 4.0, 8.0, 2000.0, 90_000_000)
+    assert chart.rows[0] == ("onnxruntime", "fp32", 1, 8, 4.0, 8.0, 2000.0, 90_000_000)
     assert "n=20 rounds" in chart.title
     assert chart.svg == speed(DOCUMENT).svg
 
@@ -56,7 +56,7 @@ def test_an_interval_with_an_open_end_is_drawn_up_to_its_value():
     document = copy.deepcopy(DOCUMENT)
     document["engines"][0]["intervals"]["p50_ms"]["high"] = None
 
-    assert "onnxruntime, 1 thr., batch 1" in speed(document).svg
+    assert "onnxruntime fp32, 1 thr., batch 1" in speed(document).svg
 
 
 def test_the_page_says_what_to_take_by_how_much_and_on_what():

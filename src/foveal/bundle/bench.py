@@ -1,28 +1,30 @@
-"""Which engine, with how many threads, runs a bundle fastest on this machine, and with the same answers?
+"""Which engine, precision and number of threads run a bundle fastest on this machine, with the same answers?
 
 What is timed is `Predictor.run`, the call that serves. See docs/decisions/0015-bench.md.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.bundle import timing
+from foveal.bundle import timing, ways
 from foveal.bundle.footprint import Footprint, footprint
 from foveal.bundle.predictor import Predictor
 from foveal.bundle.session import UInt8
 from foveal.bundle.timing import Difference, Times
 from foveal.bundle.turns import Lane, take_turns
+from foveal.bundle.ways import REFERENCE, Way
 from foveal.core.errors import FovealError
 from foveal.core.progress import Progress, silent
 from foveal.core.types import Measured
 from foveal.metrics.clopper_pearson import clopper_pearson
 
-REFERENCE = "onnxruntime"  # with one thread and one picture a call: what the others are compared with
-PRECISION = "fp32"
+PRECISION = (
+    "fp32"  # of ONNX Runtime with one thread and one picture a call: what the others are compared with
+)
 MOST_FLIPS = 0.005
 _LEAST_COMPARED = 32
 _INPUTS = 8  # different batches that a candidate is given in turn
@@ -33,7 +35,7 @@ class Wish:
     """What is to be measured.
 
     Attributes:
-        engines: Files of `bundle/engines`.
+        engines: Files of `bundle/engines`; each is measured in all its precisions.
         threads: Threads of one call, each at least 1, each once.
         batches: Pictures of one call, each at least 1, each once.
         seconds: For timing; a sixth of the aimed-at rounds are run, however long they take.
@@ -49,12 +51,25 @@ class Wish:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One way to run the bundle."""
+    """One way to run the bundle, for one number of pictures a call."""
+
+    way: Way
+    batch: int
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A way in which the bundle does not run here.
+
+    Attributes:
+        engine: Its file.
+        candidate: What was tried, or None where the engine itself is not there.
+        error: Why not.
+    """
 
     engine: str
-    threads: int
-    batch: int
-    precision: str = PRECISION
+    candidate: Candidate | None
+    error: FovealError
 
 
 @dataclass(frozen=True)
@@ -64,6 +79,7 @@ class Row:
     Attributes:
         candidate: The way to run.
         version: Name and version of the engine.
+        precision: In which the graph is computed, as `Predictor.precision` calls it.
         times: Seconds a call.
         footprint: Peak memory of a process of its own.
         flips: Share of pictures that it labels otherwise than the reference.
@@ -72,6 +88,7 @@ class Row:
 
     candidate: Candidate
     version: str
+    precision: str
     times: Times
     footprint: Footprint
     flips: Measured
@@ -81,8 +98,6 @@ class Row:
     def why_not(self) -> str | None:
         """Why it may not be chosen, or None."""
         peak = self.footprint.peak_bytes
-        if self.footprint.error is not None:
-            return self.footprint.error
         if self.flips.value > MOST_FLIPS:
             return f"it decides otherwise for {self.flips.value:.1%} of the pictures; {MOST_FLIPS:.1%} may"
         if None not in (peak, self.available_bytes) and (peak or 0) > (self.available_bytes or 0):
@@ -115,14 +130,14 @@ class Bench:
 
     Attributes:
         rows: One a candidate.
-        skipped: Engines that do not run the bundle here, and why.
+        skipped: What does not run the bundle here, and why.
         choices: One for each size of batch for which some candidate may be chosen.
         rounds: In which every candidate was timed under both its names.
         processor_share: As in `Turns`.
     """
 
     rows: tuple[Row, ...] = field(repr=False)
-    skipped: tuple[tuple[str, FovealError], ...]
+    skipped: tuple[Skipped, ...]
     choices: tuple[Choice, ...] = field(repr=False)
     rounds: int
     processor_share: float | None
@@ -148,45 +163,93 @@ def bench(
     Raises:
         NotFoundError, BundleError: There is no bundle, or the reference engine does not run it.
     """
-    reference = Predictor.open(bundle, engine=REFERENCE, threads=1)
-    lanes, skipped = _lanes(bundle, wish, images)
+    reference = Predictor.open(bundle, engine=REFERENCE, precision=PRECISION, threads=1)
+    taken, skipped = _footprints(bundle, wish, progress)
+    lanes = _lanes(bundle, taken, images)
     turns = take_turns(list(lanes.values()), seconds=wish.seconds, seed=wish.seed, progress=progress)
     times = dict(zip(lanes, turns.times, strict=True))
     truth, compared = _reference_labels(reference, images, times, seconds=wish.seconds)
     rows = []
     for done, (candidate, lane) in enumerate(lanes.items()):
-        progress("memory and answers", done, len(lanes))
-        taken = footprint(bundle, engine=candidate.engine, threads=candidate.threads, batch=candidate.batch)
+        progress("answers", done, len(lanes))
         flips = _flips(lane.first, compared, truth, batch=candidate.batch)
-        version = lane.first.session.engine
-        rows.append(Row(candidate, version, times[candidate], taken, flips, available_bytes))
-    progress("memory and answers", len(lanes), len(lanes))
+        named = lane.first.session.engine, lane.first.precision
+        rows.append(Row(candidate, *named, times[candidate], taken[candidate], flips, available_bytes))
+    progress("answers", len(lanes), len(lanes))
     choices = [_choice(rows, batch) for batch in wish.batches]
     found = tuple(choice for choice in choices if choice is not None)
     return Bench(tuple(rows), tuple(skipped), found, turns.rounds, turns.processor_share)
 
 
-def _lanes(
-    bundle: Path, wish: Wish, images: UInt8
-) -> tuple[dict[Candidate, Lane], list[tuple[str, FovealError]]]:
-    """Return what can be timed, and the engines that do not run the bundle."""
-    lanes = {}
-    skipped = []
-    inputs = {batch: _inputs(images, batch) for batch in wish.batches}
-    for engine in wish.engines:
-        found = {}
-        try:
-            for threads in wish.threads:
-                first, twin = (Predictor.open(bundle, engine=engine, threads=threads) for _ in range(2))
-                for batch in wish.batches:
-                    found[Candidate(engine, threads, batch)] = Lane(first, twin, threads, inputs[batch])
-        except FovealError as error:
-            if engine == REFERENCE:
-                raise
-            skipped.append((engine, error))
+def fastest(found: Bench) -> tuple[Way, ...]:
+    """Return what to take for one picture a call: of all ways first, then of each other number of threads.
+
+    Empty where one picture a call was not measured, or nothing may be chosen.
+    """
+    first = next((choice.row.candidate.way for choice in found.choices if choice.batch == 1), None)
+    if first is None:
+        return ()
+    counts = dict.fromkeys(row.candidate.way.threads for row in found.rows)
+    choices = [
+        _choice([row for row in found.rows if row.candidate.way.threads == count], 1)
+        for count in counts
+        if count != first.threads
+    ]
+    return (first, *(choice.row.candidate.way for choice in choices if choice is not None))
+
+
+def _footprints(
+    bundle: Path, wish: Wish, progress: Progress
+) -> tuple[dict[Candidate, Footprint], list[Skipped]]:
+    """Run every candidate in a process of its own: what crashes there is not run in this one."""
+    candidates, skipped = _candidates(wish)
+    found = {}
+    for done, candidate in enumerate(candidates):
+        progress("memory", done, len(candidates))
+        taken = footprint(bundle, candidate.way, batch=candidate.batch)
+        if taken.error is None:
+            found[candidate] = taken
+        elif candidate.way.engine == REFERENCE:
+            raise taken.error
         else:
-            lanes.update(found)
-    return lanes, skipped
+            skipped.append(Skipped(candidate.way.engine, candidate, taken.error))
+    progress("memory", len(candidates), len(candidates))
+    return found, skipped
+
+
+def _candidates(wish: Wish) -> tuple[list[Candidate], list[Skipped]]:
+    """Return what is to be tried, and the engines that are not there."""
+    candidates = []
+    skipped = []
+    for engine in wish.engines:
+        try:
+            known = ways.precisions(engine)
+        except FovealError as error:
+            skipped.append(Skipped(engine, None, error))
+            continue
+        candidates += [
+            Candidate(Way(engine, precision, threads), batch)
+            for precision in known
+            for threads in wish.threads
+            for batch in wish.batches
+        ]
+    return candidates, skipped
+
+
+def _lanes(bundle: Path, taken: Iterable[Candidate], images: UInt8) -> dict[Candidate, Lane]:
+    """Open each way twice, for all its sizes of batch."""
+    opened: dict[Way, tuple[Predictor, Predictor]] = {}
+    lanes = {}
+    for candidate in taken:
+        way = candidate.way
+        if way not in opened:
+            opened[way] = _opened(bundle, way), _opened(bundle, way)
+        lanes[candidate] = Lane(*opened[way], way.threads, _inputs(images, candidate.batch))
+    return lanes
+
+
+def _opened(bundle: Path, way: Way) -> Predictor:
+    return Predictor.open(bundle, engine=way.engine, precision=way.precision, threads=way.threads)
 
 
 def _inputs(images: UInt8, batch: int) -> tuple[UInt8, ...]:
@@ -225,4 +288,4 @@ def _choice(rows: Sequence[Row], batch: int) -> Choice | None:
 
 
 def _cost(row: Row) -> tuple[int, int, float]:
-    return row.candidate.threads, row.footprint.peak_bytes or 0, row.times.p50().value
+    return row.candidate.way.threads, row.footprint.peak_bytes or 0, row.times.p50().value

@@ -1,6 +1,7 @@
 """How much memory a bundle needs while it answers, measured in a process that does nothing else.
 
-`python -m foveal.bundle.footprint BUNDLE ENGINE THREADS BATCH` is that process.
+`python -m foveal.bundle.footprint BUNDLE ENGINE PRECISION THREADS BATCH` is that process. An engine that
+crashes on a graph crashes there.
 """
 
 import json
@@ -11,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from foveal.bundle.predictor import Predictor
+from foveal.bundle.ways import Way
 from foveal.core import child
-from foveal.core.errors import FovealError
+from foveal.core.errors import BundleError, FovealError
 
 _RUNS = 3  # the second and third may still take memory that the first one did not need
 _STATUS = Path("/proc/self/status")
@@ -23,39 +25,42 @@ class Footprint:
     """The largest memory that was resident.
 
     Attributes:
-        peak_bytes: Of the whole process: Python, engine, weights and buffers; None where it did not live.
-        error: Why it did not, or None.
+        peak_bytes: Of the whole process: Python, engine, weights and buffers; None where the bundle did not
+            run, or where nobody counts it.
+        error: Why it did not run, with the code of that; None: it ran.
     """
 
     peak_bytes: int | None
-    error: str | None = None
+    error: FovealError | None = None
 
 
-def footprint(bundle: Path, *, engine: str, threads: int, batch: int) -> Footprint:
+def footprint(bundle: Path, way: Way, *, batch: int) -> Footprint:
     """Return the peak memory of a fresh process that opens a bundle and runs some batches.
 
     Args:
         bundle: The file.
-        engine: A file of `bundle/engines`.
-        threads: Of the engine.
+        way: How to run it.
         batch: Pictures a call.
     """
-    told = child.ask(__name__, str(bundle), engine, str(threads), str(batch))
+    told = child.ask(__name__, str(bundle), way.engine, way.precision, str(way.threads), str(batch))
     if told.answer is None:
-        return Footprint(None, f"it does not live: {told.error}")
-    return Footprint(told.answer["peak_bytes"], told.answer["error"])
+        return Footprint(None, BundleError(f"it does not live: {told.error}", code="engine_died"))
+    error = told.answer["error"]
+    if error is not None:
+        return Footprint(None, BundleError(error["message"], code=error["code"], hint=error["hint"]))
+    return Footprint(told.answer["peak_bytes"])
 
 
-def _measure(bundle: str, engine: str, threads: int, batch: int) -> Footprint:
+def _measure(bundle: str, way: Way, batch: int) -> Footprint:
     try:
-        predictor = Predictor.open(bundle, engine=engine, threads=threads)
+        predictor = Predictor.open(bundle, engine=way.engine, precision=way.precision, threads=way.threads)
         images = np.zeros((batch, *predictor.session.input_shape), np.uint8)
         for _ in range(_RUNS):
             predictor.run(images)
     except FovealError as error:
-        return Footprint(None, error.message)
+        return Footprint(None, error)
     except MemoryError:
-        return Footprint(None, "there is too little memory")
+        return Footprint(None, BundleError("there is too little memory", code="no_memory"))
     return Footprint(_peak_bytes())
 
 
@@ -73,9 +78,10 @@ def _peak_bytes() -> int | None:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _main(bundle: str, engine: str, threads: str, batch: str) -> None:
-    found = _measure(bundle, engine, int(threads), int(batch))
-    sys.stdout.write(json.dumps({"peak_bytes": found.peak_bytes, "error": found.error}))
+def _main(bundle: str, engine: str, precision: str, threads: str, batch: str) -> None:
+    found = _measure(bundle, Way(engine, precision, int(threads)), int(batch))
+    error = None if found.error is None else found.error.as_json()
+    sys.stdout.write(json.dumps({"peak_bytes": found.peak_bytes, "error": error}))
 
 
 if __name__ == "__main__":

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from foveal.bundle import archive, engines, golden
+from foveal.bundle import archive, golden, remembered, ways
 from foveal.bundle.inputs import Input, UInt8, pixels, source
 from foveal.bundle.locate import locate
 from foveal.bundle.manifest import Manifest
 from foveal.bundle.session import Float32, Session
-from foveal.core import catalog
+from foveal.bundle.ways import REFERENCE, Way
 from foveal.core.errors import BundleError, DataError, FovealError, NotFoundError, UsageError
 from foveal.core.machine import usable_cpus
 from foveal.core.parallel import in_order
@@ -63,26 +63,39 @@ class Predictor:
     session: Session
 
     @classmethod
-    def open(cls, path: str | Path, *, engine: str = "onnxruntime", threads: int | None = None) -> Self:
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        engine: str | None = None,
+        precision: str | None = None,
+        threads: int | None = None,
+    ) -> Self:
         """Load a bundle: compare all its hashes, then what the engine answers on its golden vectors.
 
         Args:
             path: A `.foveal` file, or a run folder that holds one.
-            engine: A file of `bundle/engines`.
-            threads: Threads for one picture; None takes all processors we may use. For many
-                pictures, 1 thread each and several workers in `predict_each` are faster.
+            engine: A file of `bundle/engines`. None: where neither it nor `precision` is named, what
+                `foveal bench` found fastest on this machine; else ONNX Runtime.
+            precision: In which the engine computes what the graph leaves in float32; None: fp32 in an engine
+                that is named.
+            threads: Threads for one picture; None takes all processors we may use, or as many as were
+                fastest. For many pictures, 1 thread each and several workers in `predict_each` are faster.
 
         Raises:
             NotFoundError: There is no bundle.
             BundleError: It is not to be trusted, or does not run here as it did where it was sealed.
+            UnknownNameError, UsageError: No such engine, or it does not compute in that precision.
+            MissingExtraError: The engine is not installed.
         """
-        load = catalog.find(engines, engine)
         path = locate(path)
         members = archive.read(path)
+        manifest = members.manifest
+        way = _way(manifest.digest, engine, precision, threads)
         with archive.about(path):
-            session: Session = load(members.model, threads=threads or usable_cpus())
-            _check_fit(session, members.manifest)
-            golden.verify(session, members.golden)
+            session = way.load(members.model)
+            _check_fit(session, manifest)
+            golden.verify(session, members.golden, graph=manifest.model.precision)
         return cls(members.manifest, members.size_bytes, members.report, session)
 
     @property
@@ -99,6 +112,11 @@ class Predictor:
     def decision(self) -> Decision:
         """From probabilities to an answer."""
         return self.manifest.decision
+
+    @property
+    def precision(self) -> str:
+        """In which the graph is computed: `fp32`, `bf16`, `int8` or `int8+bf16`."""
+        return ways.called(self.manifest.model.precision, self.session.precision)
 
     @property
     def digest(self) -> str:
@@ -184,9 +202,23 @@ class Predictor:
         return label
 
 
-def load(path: str | Path, *, threads: int | None = None) -> Predictor:
+def load(
+    path: str | Path,
+    *,
+    engine: str | None = None,
+    precision: str | None = None,
+    threads: int | None = None,
+) -> Predictor:
     """Return the recognizer in a bundle or in a run folder; see `Predictor.open`."""
-    return Predictor.open(path, threads=threads)
+    return Predictor.open(path, engine=engine, precision=precision, threads=threads)
+
+
+def _way(digest: str, engine: str | None, precision: str | None, threads: int | None) -> Way:
+    """Return how to run a bundle: as asked, else as remembered, else on the engine that is always there."""
+    found = None
+    if engine is None and precision is None:
+        found = remembered.recall(digest, threads=threads)
+    return found or Way(engine or REFERENCE, precision or "fp32", threads or usable_cpus())
 
 
 def _check_fit(session: Session, manifest: Manifest) -> None:

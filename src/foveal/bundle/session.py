@@ -18,6 +18,11 @@ class Session(Protocol):
         ...
 
     @property
+    def precision(self) -> str:
+        """In which it computes what the graph leaves in float32: `fp32`, `bf16` or `fp16`."""
+        ...
+
+    @property
     def input_shape(self) -> tuple[int, int, int]:
         """Height, width and channels the model takes."""
         ...

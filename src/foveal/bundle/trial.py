@@ -7,13 +7,14 @@ import json
 import sys
 import time
 from base64 import b64decode
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from foveal.bundle import engines
-from foveal.core import catalog, child
+from foveal.bundle.ways import Way, precisions
+from foveal.core import child
 from foveal.core.errors import FovealError
 
 # logits = mean level of each channel of (N, 4, 4, 3), probabilities = their softmax. The test writes it anew.
@@ -36,6 +37,7 @@ class Trial:
         works: It computed what it should.
         error: What went wrong, or None.
         milliseconds: Of loading and the first run, or None.
+        precisions: In which it computes here; empty where it does not work.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Trial:
     works: bool
     error: str | None
     milliseconds: float | None = None
+    precisions: Sequence[str] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return the JSON object."""
@@ -52,6 +55,7 @@ class Trial:
             "works": self.works,
             "error": self.error,
             "first_run_ms": self.milliseconds,
+            "precisions": list(self.precisions),
         }
 
 
@@ -66,9 +70,8 @@ def trial(engine: str) -> Trial:
 def _try(engine: str) -> Trial:
     version = None
     try:
-        load = catalog.find(engines, engine)
         start = time.perf_counter()
-        session = load(MODEL, threads=1)
+        session = Way(engine, "fp32", 1).load(MODEL)
         version = session.engine
         images = np.arange(96, dtype=np.uint8).reshape(2, 4, 4, 3)
         probabilities, logits = session.run(images)
@@ -80,7 +83,7 @@ def _try(engine: str) -> Trial:
     exact /= exact.sum(axis=1, keepdims=True)
     if not (np.allclose(logits, means, atol=1e-3) and np.allclose(probabilities, exact, atol=1e-4)):
         return Trial(engine, version, False, "it computes something else than it should")
-    return Trial(engine, version, True, None, round(spent, 2))
+    return Trial(engine, version, True, None, round(spent, 2), precisions(engine))
 
 
 if __name__ == "__main__":

@@ -31,6 +31,20 @@ Threads = Annotated[
     int | None, typer.Option("--threads", min=1, max=MOST_THREADS, help="Default: all processors we may use.")
 ]
 
+Engine = Annotated[
+    str,
+    typer.Option("--engine", help="Such as onnxruntime; auto: what foveal bench found fastest here."),
+]
+Precision = Annotated[
+    str,
+    typer.Option("--precision", help="fp32, bf16 … as the engine offers; auto: fp32, or what was fastest."),
+]
+
+
+def named(choice: str) -> str | None:
+    """Return what an option names, or None for `auto`."""
+    return None if choice == "auto" else choice
+
 
 def _known(device: str) -> str:
     if device not in ("auto", "cpu"):

@@ -31,6 +31,12 @@ def bench(
     ] = None,
     time: Annotated[str, typer.Option(help="For timing, such as 20s or 2m.")] = "20s",
     report: Annotated[Path | None, typer.Option(help="HTML page to write.")] = None,
+    remember: Annotated[
+        bool,
+        typer.Option(
+            "--remember/--no-remember", help="Keep the fastest way for predict and evaluate on this machine."
+        ),
+    ] = True,
     force: Force = False,
     seed: Seed = 0,
     device: Device = "auto",
@@ -38,7 +44,7 @@ def bench(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Time every engine × threads × batch on this machine, and say which to take and by how much."""
+    """Time every engine × precision × threads × batch here, and say which to take and by how much."""
     from foveal.flows._page import check_page
     from foveal.flows.bench import Terms, write_page
     from foveal.flows.bench import bench as flow
@@ -51,6 +57,7 @@ def bench(
         threads=None if threads is None else _numbers(threads, "--threads"),
         seconds=units.seconds(time),
         seed=seed,
+        remember=remember,
     )
     with progress(quiet=quiet) as tell:
         result = flow(model, data=data, terms=terms, progress=tell)
@@ -100,11 +107,13 @@ def _show(console: "Console", document: dict[str, Any], page: Path | None) -> No
     for row in document["engines"]:
         console.print(_row(row).rstrip(), markup=False)
     for skipped in document["skipped"]:
-        line("skipped", f"{skipped['engine']}: {skipped['error']['message']}")
+        line("skipped", speed_words.skipped(skipped))
     for choice in document["choices"]:
         line("take", speed_words.choice(choice))
     if not document["choices"]:
         line("take", "none: no way to run it is allowed")
+    if document["remembered"] is not None:
+        line("kept", f"predict and evaluate take it from now on ({document['remembered']})")
     line("noise", speed_words.noise(document))
     if document["stages"]:
         line("one file", str(speed_words.stages(document)))

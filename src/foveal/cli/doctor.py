@@ -68,10 +68,7 @@ def _lines(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
         f"{_size(disk['temporary_free_bytes'])} in {disk['temporary_folder']}",
     )
     for engine in found["engines"]:
-        took = (
-            f", load and first run {engine['first_run_ms']:.3g} ms" if engine["works"] else " does not work"
-        )
-        yield "engines", f"{engine['version'] or engine['name']}{took}"
+        yield "engines", _engine(engine, found["extras"])
     yield "torch", _torch(found["torch"])
     figures = found["figures"]
     font = f", font {figures['font']}" if figures["works"] else _untried(figures)
@@ -80,6 +77,18 @@ def _lines(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "extras", f"{name} {'installed' if extra['installed'] else 'missing'}"
     text = found["text"]
     yield "text", f"stdout {text['stdout']}, file names {text['file_names']}, locale {text['locale']}"
+
+
+def _engine(engine: dict[str, Any], extras: dict[str, Any]) -> str:
+    name = engine["version"] or engine["name"]
+    if engine["works"]:
+        return (
+            f"{name} in {', '.join(engine['precisions'])}, load and first run {engine['first_run_ms']:.3g} ms"
+        )
+    extra = extras.get(engine["name"])
+    if extra is not None and engine["name"] in extra["missing"]:
+        return f"{name} not installed: {extra['install']}"
+    return f"{name} does not work"
 
 
 def _torch(torch: dict[str, Any]) -> str:

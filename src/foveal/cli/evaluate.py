@@ -6,7 +6,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from foveal.cli._frame import Device, Force, Group, Json, Quiet, Seed, Threads, Verbose, emit
+from foveal.cli._frame import (
+    Device,
+    Engine,
+    Force,
+    Group,
+    Json,
+    Precision,
+    Quiet,
+    Seed,
+    Threads,
+    Verbose,
+    emit,
+    named,
+)
 from foveal.cli._progress import progress
 from foveal.core.extras import need
 from foveal.core.text import visible
@@ -36,6 +49,8 @@ def evaluate(
     force: Force = False,
     seed: Seed = 0,
     threads: Threads = None,
+    engine: Engine = "auto",
+    precision: Precision = "auto",
     device: Device = "auto",
     as_json: Json = False,
     quiet: Quiet = False,
@@ -49,9 +64,10 @@ def evaluate(
     if report is not None:
         need("train", what="the HTML page")
         check_page(report, data, force=force)
+    terms = flow.Terms(named(engine), named(precision), threads)
     with progress(quiet=quiet) as tell:
         given = data if group is None else opening.open(data, group=group)
-        evaluated = flow.evaluate(model, given, split=split, seed=seed, threads=threads, progress=tell)
+        evaluated = flow.evaluate(model, given, split=split, seed=seed, terms=terms, progress=tell)
         if report is not None:
             flow.write_page(evaluated, report, threads=threads, progress=tell)
     emit(
@@ -72,7 +88,8 @@ def _show(console: Console, found: "Report", page: Path | None) -> None:
     def line(title: str, text: str) -> None:
         console.print(f"{title:<12}{visible(text)}", markup=False)  # names are the user's
 
-    line("measured", f"{document['bundle']}, {rate:,.0f} images/s")
+    ran = document["provenance"]
+    line("measured", f"{document['bundle']} on {ran['engine']} in {ran['precision']}, {rate:,.0f} images/s")
     how = _UNSEEN["calibration" if found.split == "calib" else document["provenance"]["unseen"]]
     line("on", f"{counted(found.images, 'image')} ({found.split}; {how})")
     line("accuracy", words.measured(metrics["accuracy"]))

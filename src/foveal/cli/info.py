@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from foveal.bundle.predictor import Predictor
+    from foveal.bundle.ways import REFERENCE
 
 SCHEMA = "foveal.info/1"
 _SHOWN = 20  # class names
@@ -33,7 +34,7 @@ def info(
     from foveal.bundle.predictor import Predictor
 
     bundle = locate(model)
-    predictor = Predictor.open(bundle, threads=threads)
+    predictor = Predictor.open(bundle, engine=REFERENCE, threads=threads)
     manifest = predictor.manifest.as_json()
     document = {
         **manifest,

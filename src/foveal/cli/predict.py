@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from foveal.cli import _answers, _inputs
-from foveal.cli._frame import Device, Json, Quiet, Threads, Verbose, emit, talk
+from foveal.cli._frame import Device, Engine, Json, Precision, Quiet, Threads, Verbose, emit, named, talk
 from foveal.core.errors import DataError, NotFoundError, UsageError
 from foveal.core.parallel import as_they_come
 from foveal.core.types import Label
@@ -33,6 +33,8 @@ def predict(
     as_csv: Annotated[bool, typer.Option("--csv", help="Print a table for spreadsheets.")] = False,
     null: Annotated[bool, typer.Option("--null", "-0", help="The list on stdin is NUL-separated.")] = False,
     threads: Threads = None,
+    engine: Engine = "auto",
+    precision: Precision = "auto",
     device: Device = "auto",
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -55,7 +57,9 @@ def predict(
         raise NotFoundError(f"no picture in {' '.join(inputs)}", hint="name files, folders or a pattern")
     # One picture is answered soonest by all processors together, many by each on its own.
     several = listed or len(first) > 1
-    predictor = Predictor.open(bundle, threads=1 if several else threads)
+    predictor = Predictor.open(
+        bundle, engine=named(engine), precision=named(precision), threads=1 if several else threads
+    )
     predictions: list[dict[str, Any]] = []
     if as_json:
         write = _answers.into(predictions)
@@ -68,7 +72,8 @@ def predict(
         answers = _as_they_come(predictor, everything, workers=threads)
     else:
         answers = predictor.predict_each(everything, workers=threads if several else 1)
-    outcomes = _write_all(answers, write, quiet=quiet)
+    ran = f"{predictor.session.engine} in {predictor.precision}"
+    outcomes = _write_all(answers, write, ran=ran, quiet=quiet)
     good = outcomes["ok"] > 0
     exit_code = 0 if good else _exit_code(outcomes)
     if as_json:
@@ -77,6 +82,8 @@ def predict(
             "ok": good,
             "bundle": str(bundle),
             "digest": predictor.digest,
+            "engine": predictor.session.engine,
+            "precision": predictor.precision,
             "predictions": predictions,
         }
         emit(document, as_json=True, human=lambda _: None, exit_code=exit_code)
@@ -97,8 +104,10 @@ def _exit_code(outcomes: Counter[str]) -> int:
     return NotFoundError.exit_code if set(outcomes) == {"not_found"} else DataError.exit_code
 
 
-def _write_all(answers: Iterable[_answers.Answer], write: _answers.Print, *, quiet: bool) -> Counter[str]:
-    """Write answers as they come; return how often each outcome was: `ok`, or the code of an error."""
+def _write_all(
+    answers: Iterable[_answers.Answer], write: _answers.Print, *, ran: str, quiet: bool
+) -> Counter[str]:
+    """Write answers as they come, and then what ran; return how often each outcome was: `ok`, or its code."""
     start, outcomes = time.perf_counter(), Counter({"ok": 0})
     for answer in answers:
         write(answer)
@@ -107,5 +116,5 @@ def _write_all(answers: Iterable[_answers.Answer], write: _answers.Print, *, qui
     if not quiet and (total > 1 or bad):
         seconds = time.perf_counter() - start
         rate = f"{show_seconds(seconds)}, {show_rate(total / seconds)}"
-        talk(f"{total} input{'s' * (total > 1)}, {f'{bad} unusable, ' * (bad > 0)}{rate}")
+        talk(f"{total} input{'s' * (total > 1)}, {f'{bad} unusable, ' * (bad > 0)}{rate}, {ran}")
     return +outcomes

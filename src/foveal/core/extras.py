@@ -1,11 +1,18 @@
 """Parts that are installed only when somebody wants them: `pip install "foveal[train]"`."""
 
+import os
+import sys
 from importlib.util import find_spec
+from typing import Any
 
 from foveal.core.errors import MissingExtraError
 
 # One package per extra that nothing else brings along.
-_WITNESS = {"train": ("torch", "onnxscript", "safetensors", "jinja2", "matplotlib", "sklearn")}
+_WITNESS = {
+    "train": ("torch", "onnxscript", "safetensors", "jinja2", "matplotlib", "sklearn"),
+    "openvino": ("openvino", "nncf"),
+}
+_REPORTER = "openvino_telemetry"  # what openvino and nncf tell their maker with, over the network
 
 
 EXTRAS = tuple(_WITNESS)
@@ -13,7 +20,7 @@ EXTRAS = tuple(_WITNESS)
 
 def missing(extra: str) -> list[str]:
     """Return which packages of an extra are not installed, by their import names; nothing is imported."""
-    return [name for name in _WITNESS[extra] if find_spec(name) is None]
+    return [name for name in _WITNESS[extra] if not _is_there(name)]
 
 
 def need(extra: str, *, what: str = "this command") -> None:
@@ -24,3 +31,45 @@ def need(extra: str, *, what: str = "this command") -> None:
     """
     if missing(extra):
         raise MissingExtraError(what, extra)
+
+
+def openvino(*, what: str = "the engine openvino") -> Any:
+    """Import OpenVINO without its telemetry, and return the module.
+
+    Importing it as it comes sends an event to its maker, and notes an identity in the home folder
+    (openvino/tools/ovc/__init__.py of 2026.4). It and nncf do without where `openvino_telemetry` cannot be
+    imported, so that is what they find: in this process, from now on, unless somebody imported it before.
+
+    Raises:
+        MissingExtraError: OpenVINO is not installed.
+    """
+    if not _is_there("openvino"):
+        raise MissingExtraError(what, "openvino")
+    without_telemetry()
+    import openvino
+
+    return openvino
+
+
+def onnxruntime() -> Any:
+    """Import ONNX Runtime without its telemetry, and return the module.
+
+    Importing 1.32 as it comes notes an identity below `~/.cache/Microsoft`, and its library knows where to
+    report to. The variable is read at that moment; its `disable_telemetry_events` alone comes too late.
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime
+
+    return onnxruntime
+
+
+def without_telemetry() -> None:
+    """Keep `openvino_telemetry` from being imported in this process; to be called before nncf is, too."""
+    sys.modules.setdefault(_REPORTER, None)  # type: ignore[arg-type]  # what the import system takes for "absent"
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:  # where somebody blocks it
+        return False

@@ -60,6 +60,7 @@ def report(
         provenance={
             "foveal": foveal.__version__,
             "engine": predictor.session.engine,
+            "precision": predictor.precision,
             "python": platform.python_version(),
             "cpu": machine.cpu_name(),
             "threads": threads,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from foveal.bundle.locate import locate
 from foveal.bundle.predictor import Predictor
+from foveal.bundle.ways import REFERENCE
 from foveal.core.errors import DataError, UsageError
 from foveal.core.progress import Progress
 from foveal.core.types import Measured
@@ -79,7 +80,9 @@ def contestants(
         DataError: A class that a model lacks, a picture that one has learned from, or none in common.
     """
     bundles = located(models)
-    predictors = [Predictor.open(bundle, threads=1) for bundle in bundles]  # batches run side by side
+    predictors = [
+        Predictor.open(bundle, engine=REFERENCE, threads=1) for bundle in bundles
+    ]  # batches run side by side
     hashes = content_hashes(dataset, progress=progress)
     chosen = [
         choose(dataset, hashes, bundle, predictor.manifest, split=split, progress=progress)

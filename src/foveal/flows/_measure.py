@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from foveal.bundle import archive
 from foveal.bundle.predictor import Predictor
+from foveal.bundle.ways import REFERENCE
 from foveal.core.progress import Progress
 from foveal.evaluate.held_out import HeldOut
 from foveal.evaluate.reporting import report
@@ -30,7 +31,7 @@ def measure_bundle(
         The document, and the class that was answered for each test picture, int64 (N,).
     """
     split, store = prepared.split, prepared.store
-    predictor = Predictor.open(bundle, threads=1)  # batches run side by side
+    predictor = Predictor.open(bundle, engine=REFERENCE, threads=1)  # batches run side by side
     held_out = HeldOut.of_images(store.images, store.labels, prepared.dataset.sources, split.test)
     units = split.units[split.test]
     held_out = replace(held_out, fingerprint=split.fingerprint, split_seed=split.seed, units=units)

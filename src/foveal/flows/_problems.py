@@ -12,6 +12,10 @@ Found = Mapping[str, Any]
 _LITTLE_MEMORY = 1_000_000_000  # the training of small pictures takes half of it
 _LITTLE_DISK = 1_000_000_000
 _OF_X86 = "x86_64"
+_WITHOUT = {
+    "train": "nothing can be trained",
+    "openvino": "OpenVINO, which is faster on some processors, is not tried",
+}
 CPU_TORCH = "pip install --force-reinstall torch torchvision --index-url https://download.pytorch.org/whl/cpu"
 
 
@@ -52,7 +56,8 @@ def problems(found: Found) -> list[Problem]:
 
 def _engines(found: Found) -> Iterator[Problem]:
     for engine in found["engines"]:
-        if not engine["works"]:
+        absent = engine["name"] in found["extras"].get(engine["name"], {"missing": ()})["missing"]
+        if not engine["works"] and not absent:  # what is absent is a missing extra
             yield Problem(
                 "engine_fails",
                 "engines",
@@ -68,7 +73,7 @@ def _extras(found: Found) -> Iterator[Problem]:
                 "missing_extra",
                 "extras",
                 f"the {name!r} extra is not installed (it lacks {', '.join(extra['missing'])}): "
-                "bundles run, but nothing can be trained",
+                f"bundles run, but {_WITHOUT[name]}",
                 extra["install"],
             )
 

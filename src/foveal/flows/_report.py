@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from foveal.bundle.predictor import Predictor
+from foveal.bundle.ways import REFERENCE
 from foveal.core import files
 from foveal.core.progress import Progress
 from foveal.data.dataset import UInt8
@@ -65,7 +66,7 @@ def explained_mistakes(
         progress: Told after each of them.
     """
     mistakes = [(one["source"], one["label"], one["truth"]) for one in evaluation["worst_mistakes"]]
-    predictor = Predictor.open(evaluation["bundle"], threads=1)
+    predictor = Predictor.open(evaluation["bundle"], engine=REFERENCE, threads=1)
     pictures = _mistaken(evaluation, prepared)
     return mistake_maps(predictor, mistakes, pictures, threads=threads, progress=progress)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from foveal.bundle.locate import locate
 from foveal.bundle.predictor import Predictor
+from foveal.bundle.ways import REFERENCE
 from foveal.core import catalog, extras
 from foveal.core.errors import UsageError
 from foveal.core.steps import file_hash
@@ -49,7 +50,7 @@ def open_subject(model: str | Path, *, threads: int | None, builder: "Builder | 
         DataError: The run's network is damaged, or the builder makes another one.
     """
     bundle = locate(model)
-    predictor = Predictor.open(bundle, threads=threads)
+    predictor = Predictor.open(bundle, engine=REFERENCE, threads=threads)
     if bundle == Path(model):
         return Subject(bundle, predictor, None, "a bundle holds no network: name its run folder")
     found = _network(bundle.parent, predictor, builder)

@@ -1,4 +1,4 @@
-"""`foveal bench`: which engine, how many threads, how many pictures a call are fastest on this machine."""
+"""`foveal bench`: which engine, precision and number of threads are fastest on this machine."""
 
 import math
 import time
@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from foveal.bundle import engines, golden
-from foveal.bundle.bench import PRECISION, REFERENCE, Bench, Choice, Row, Wish
+from foveal.bundle import engines, golden, remembered
+from foveal.bundle.bench import PRECISION, Bench, Choice, Row, Skipped, Wish, fastest
 from foveal.bundle.bench import bench as measure
 from foveal.bundle.locate import locate
 from foveal.bundle.predictor import Predictor
+from foveal.bundle.ways import REFERENCE
 from foveal.core import catalog, files, limits, machine
-from foveal.core.errors import DataError, FovealError, ImageError, UsageError
+from foveal.core.errors import DataError, FovealError, ImageError, UsageError, WriteError
 from foveal.core.progress import Progress, silent
 from foveal.data import opening
 from foveal.data.dataset import Dataset, UInt8
@@ -39,12 +40,14 @@ class Terms:
         threads: Threads a call; None: 1, 2, 4 … and all processors that this process may use.
         seconds: For timing, above 0. Opening, memory and answers come on top.
         seed: Of the order in which candidates take turns.
+        remember: Keep what is fastest for one picture a call in the user's cache, for who opens the bundle.
     """
 
     batches: tuple[int, ...] = (1,)
     threads: tuple[int, ...] | None = None
     seconds: float = 20.0
     seed: int = 0
+    remember: bool = False
 
 
 USUAL = Terms()
@@ -90,6 +93,7 @@ class BenchResult:
         stolen_share: Share of the processors' time that a hypervisor took meanwhile; None: not counted.
         wish: What was asked.
         seconds: Everything together.
+        remembered: The file that keeps what is fastest, or None.
     """
 
     bundle: Path
@@ -102,6 +106,7 @@ class BenchResult:
     stolen_share: float | None
     wish: Wish
     seconds: float
+    remembered: Path | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the `foveal.bench/1` document."""
@@ -127,9 +132,10 @@ class BenchResult:
                 "unreadable": self.pictures.unreadable,
             },
             "engines": [_row(row) for row in self.found.rows],
-            "skipped": [{"engine": name, "error": error.as_json()} for name, error in self.found.skipped],
+            "skipped": [_skipped(one) for one in self.found.skipped],
             "chosen": next((choice for choice in choices if choice["batch"] == first), None),
             "choices": choices,
+            "remembered": str(self.remembered) if self.remembered else None,
             "reference": {"engine": REFERENCE, "precision": PRECISION, "threads": 1, "batch": 1},
             "noise": {
                 "method": "each candidate twice under two names, in the same rounds",
@@ -152,7 +158,10 @@ def bench(
     terms: Terms = USUAL,
     progress: Progress = silent,
 ) -> BenchResult:
-    """Measure a bundle on this machine with every engine there is; nothing is written.
+    """Measure a bundle on this machine with every engine there is, in all its precisions.
+
+    Nothing is written but, where `terms.remember` asks for it, one small file in the user's cache; where that
+    cannot be written, a warning says so.
 
     Args:
         model: A bundle, or a run folder that holds one.
@@ -171,13 +180,14 @@ def bench(
     _check(terms.seconds, batches=terms.batches, threads=counts)
     before, ticks = describe(), limits.processor_ticks()
     bundle = locate(model)
-    predictor = Predictor.open(bundle, threads=1)
+    predictor = Predictor.open(bundle, engine=REFERENCE, threads=1)
     pictures = _synthetic(predictor) if data is None else _real(opening.open(data), predictor, progress)
     wish = Wish(catalog.names(engines), counts, terms.batches, terms.seconds, terms.seed)
     found = measure(
         bundle, wish, pictures.images, available_bytes=limits.memory().available, progress=progress
     )
     counted = (ticks, limits.processor_ticks())
+    kept, unkept = _remember(predictor.digest, found) if terms.remember else (None, [])
     disturbed = busy(before, ticks=counted, processor_share=found.processor_share)
     return BenchResult(
         bundle=bundle,
@@ -186,10 +196,11 @@ def bench(
         found=found,
         pictures=pictures,
         machine=before,
-        warnings=(*disturbed, *restricted(before), *_few(pictures, found)),
+        warnings=(*disturbed, *restricted(before), *_few(pictures, found), *unkept),
         stolen_share=stolen_share(*counted),
         wish=wish,
         seconds=time.monotonic() - started,
+        remembered=kept,
     )
 
 
@@ -282,6 +293,28 @@ def _few(pictures: Pictures, found: Bench) -> list[str]:
     return said
 
 
+def _remember(digest: str, found: Bench) -> tuple[Path | None, list[str]]:
+    """Keep what is fastest for one picture a call; return the file, or why there is none."""
+    best = fastest(found)
+    if not best:
+        return None, ["nothing was remembered: no way to run one picture a call was measured and is allowed"]
+    try:
+        return remembered.remember(digest, best), []
+    except WriteError as error:
+        return None, [f"the fastest way was not remembered: {error.message}"]
+
+
+def _skipped(one: Skipped) -> dict[str, Any]:
+    candidate = one.candidate
+    return {
+        "engine": one.engine,
+        "precision": None if candidate is None else candidate.way.precision,
+        "threads": None if candidate is None else candidate.way.threads,
+        "batch": None if candidate is None else candidate.batch,
+        "error": one.error.as_json(),
+    }
+
+
 def _row(row: Row) -> dict[str, Any]:
     candidate = row.candidate
     p50, p99 = row.times.p50(), row.times.p99()
@@ -304,9 +337,9 @@ def _row(row: Row) -> dict[str, Any]:
 def _names(row: Row) -> dict[str, Any]:
     candidate = row.candidate
     return {
-        "engine": candidate.engine,
-        "precision": candidate.precision,
-        "threads": candidate.threads,
+        "engine": candidate.way.engine,
+        "precision": row.precision,
+        "threads": candidate.way.threads,
         "batch": candidate.batch,
     }
 

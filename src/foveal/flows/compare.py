@@ -12,6 +12,7 @@ from foveal.bundle import timing
 from foveal.bundle.predictor import Predictor
 from foveal.bundle.timing import Times
 from foveal.bundle.turns import Lane, take_turns
+from foveal.bundle.ways import REFERENCE
 from foveal.core import files, machine
 from foveal.core.parallel import in_order
 from foveal.core.progress import Progress, silent
@@ -156,7 +157,7 @@ def _times(found: Sequence[Contestant], *, seed: int, threads: int, progress: Pr
     """Time one picture at a time, which has all processors, without reading and decoding it."""
     lanes = []
     for one in found:
-        first, twin = (Predictor.open(one.bundle, threads=threads) for _ in range(2))
+        first, twin = (Predictor.open(one.bundle, engine=REFERENCE, threads=threads) for _ in range(2))
         lanes.append(Lane(first, twin, threads, (one.held_out.read(0)[None],)))
     return take_turns(lanes, seconds=_SECONDS, seed=seed, progress=progress).times
 

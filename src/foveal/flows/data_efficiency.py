@@ -10,6 +10,7 @@ import numpy as np
 from foveal.bundle.archive import SUFFIX
 from foveal.bundle.locate import locate
 from foveal.bundle.predictor import Predictor
+from foveal.bundle.ways import REFERENCE
 from foveal.core import files, runs
 from foveal.core.errors import UsageError
 from foveal.core.progress import Progress, silent
@@ -146,7 +147,7 @@ def _finished(run: Path, fingerprint: str | None) -> Path | None:
     if not (run / METRICS).is_file() or not list(run.glob(f"*{SUFFIX}")):
         return None
     bundle = locate(run)
-    same = Predictor.open(bundle, threads=1).manifest.data.fingerprint == fingerprint
+    same = Predictor.open(bundle, engine=REFERENCE, threads=1).manifest.data.fingerprint == fingerprint
     return bundle if same else None
 
 
@@ -160,7 +161,7 @@ def _point(
     progress: Progress,
 ) -> Row:
     """Measure another bundle on the pictures that a contestant was measured on."""
-    predictor = Predictor.open(bundle)
+    predictor = Predictor.open(bundle, engine=REFERENCE)
     chosen = choose(dataset, hashes, bundle, predictor.manifest, split=split, progress=progress)
     places = {source: place for place, source in enumerate(chosen.held_out.sources)}
     held_out = chosen.held_out.only(np.array([places[source] for source in one.held_out.sources]))

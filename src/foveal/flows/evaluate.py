@@ -18,6 +18,23 @@ from foveal.flows._mistake_maps import mistake_maps
 
 
 @dataclass(frozen=True)
+class Terms:
+    """What runs the recognizer.
+
+    Attributes:
+        engine, precision: As for `Predictor.open`; None: what is remembered as fastest here.
+        threads: Batches at once; None takes all processors we may use.
+    """
+
+    engine: str | None = None
+    precision: str | None = None
+    threads: int | None = None
+
+
+USUAL = Terms()
+
+
+@dataclass(frozen=True)
 class Evaluated:
     """What was found, and the pictures it was found on.
 
@@ -38,7 +55,7 @@ def evaluate(
     *,
     split: str | None = None,
     seed: int = 0,
-    threads: int | None = None,
+    terms: Terms = USUAL,
     progress: Progress = silent,
 ) -> Evaluated:
     """Return what a recognizer is worth on pictures that it has not learned from.
@@ -51,21 +68,23 @@ def evaluate(
             keeps what it was opened with.
         split: Part of the data; None is the test part of training data and all of other data.
         seed: For resampled intervals and for the noise of the corruptions.
-        threads: None takes all processors we may use.
+        terms: What runs it.
         progress: Told a few times a second.
 
     Raises:
         NotFoundError: No such model or data.
         BundleError: The bundle is not to be trusted.
         DataError: A class that the model lacks, a picture that it has learned from, or none to measure on.
-        UsageError: No such split.
+        UsageError: No such split or engine, or one that does not compute in that precision.
+        MissingExtraError: The engine is not installed.
     """
     bundle = locate(model)
-    predictor = Predictor.open(bundle, threads=1)  # batches run side by side
+    # One thread: batches run side by side.
+    predictor = Predictor.open(bundle, engine=terms.engine, precision=terms.precision, threads=1)
     dataset = data if isinstance(data, Dataset) else grouped(data, [bundle])
     hashes = content_hashes(dataset, progress=progress)
     chosen = choose(dataset, hashes, bundle, predictor.manifest, split=split, progress=progress)
-    found = report(predictor, chosen.held_out, seed=seed, threads=threads, progress=progress)
+    found = report(predictor, chosen.held_out, seed=seed, threads=terms.threads, progress=progress)
     provenance = {**found.provenance, "unseen": chosen.unseen, "grouped_by": list(dataset.grouped_by)}
     found = replace(found, bundle=str(bundle), provenance=provenance)
     return Evaluated(found, chosen.held_out, predictor)

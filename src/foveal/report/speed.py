@@ -7,7 +7,7 @@ from foveal.report.drawing import ACCENT, MUTED, WARM, svg
 from foveal.report.speed_words import Document, called
 
 _ROW_INCHES = 0.24
-_TABLE = ("engine", "threads", "batch", "p50_ms", "p99_ms", "images_per_second", "rss_bytes")
+_TABLE = ("engine", "precision", "threads", "batch", "p50_ms", "p99_ms", "images_per_second", "rss_bytes")
 
 
 def speed(document: Document) -> Chart:
@@ -18,7 +18,9 @@ def speed(document: Document) -> Chart:
     """
     rows = sorted(document["engines"], key=lambda row: float(row["p50_ms"] / row["batch"]))
     chosen = {_key(choice) for choice in document["choices"]}
-    names = [f"{row['engine']}, {row['threads']} thr., batch {row['batch']}" for row in rows]
+    names = [
+        f"{row['engine']} {row['precision']}, {row['threads']} thr., batch {row['batch']}" for row in rows
+    ]
 
     def paint(axes: Axes) -> None:
         for place, row in enumerate(rows):

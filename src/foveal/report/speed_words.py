@@ -17,6 +17,19 @@ def called(row: Document) -> str:
     return f"{row['engine']} {row['precision']} with {counted(row['threads'], 'thread')}"
 
 
+def skipped(found: Document) -> str:
+    """Return what was not measured, and why.
+
+    >>> error = {"message": "it does not live"}
+    >>> skipped({"engine": "openvino", "precision": "bf16", "threads": 1, "batch": 8, "error": error})
+    'openvino bf16 with 1 thread, batch 8: it does not live'
+    >>> skipped({"engine": "openvino", "precision": None, "threads": None, "batch": None, "error": error})
+    'openvino: it does not live'
+    """
+    tried = found["engine"] if found["threads"] is None else f"{called(found)}, batch {found['batch']}"
+    return f"{tried}: {found['error']['message']}"
+
+
 def choice(found: Document) -> str:
     """Return what to take for one size of batch, what is as fast, and by how much the next is slower."""
     said = (

@@ -80,7 +80,7 @@ def test_many_threads_may_run_it_at_once(classifier) -> None:
 def test_input_of_another_name_or_type_is_refused(model) -> None:
     model.graph.input[0].type.tensor_type.elem_type = TensorProto.FLOAT
     assert re.search(
-        r"must have one input 'images' of uint8; it has \[\('images', 'tensor\(float\)'\)\]", refusal(model)
+        r"must have one input 'images' of uint8; it has \[\('images', 'float32'\)\]", refusal(model)
     )
 
 

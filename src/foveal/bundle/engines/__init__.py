@@ -1,6 +1,7 @@
-"""What runs a bundle's graph, one engine per file: `engine(model, *, threads) -> Session`.
+"""What runs a bundle's graph, one engine per file: `engine(model, *, threads, precision="fp32") -> Session`.
 
-`model` is the serialized ONNX graph, `threads` what one call of `run` may use. The session follows
-`bundle.session.Session`: `run(images)` takes uint8 (N, H, W, C) and returns probabilities and logits,
-float32 (N, K), the same for any division into batches; `engine` is its name and version.
+`model` is the serialized ONNX graph, `threads` what one call of `run` may use, `precision` one of those that
+the file's `precisions()` names: in which the engine computes what the graph leaves in float32, "fp32" first.
+The session follows `bundle.session.Session`: `run(images)` takes uint8 (N, H, W, C) and returns probabilities
+and logits, float32 (N, K), the same for any division into batches; `engine` is its name and version.
 """

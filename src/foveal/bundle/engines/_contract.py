@@ -1,0 +1,100 @@
+"""What every engine demands of a graph and of its answers."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from foveal.bundle.session import Float32
+from foveal.core.errors import BundleError, UsageError
+
+OUTPUTS = ("probabilities", "logits")
+_SUM_TOLERANCE = 1e-3
+
+
+def check_precision(engine: str, precision: str, known: Sequence[str]) -> None:
+    """Check that an engine computes in a precision on this processor.
+
+    Raises:
+        UsageError: Code `no_precision`; it does not.
+    """
+    if precision not in known:
+        raise UsageError(
+            f"{engine} computes in {', '.join(known)} on this processor, not in {precision}",
+            code="no_precision",
+            hint="foveal doctor lists every engine with its precisions",
+        )
+
+
+def input_shape(inputs: Sequence[tuple[str, str, Sequence[int | None]]]) -> tuple[int, int, int]:
+    """Return height, width and channels of a graph's only input.
+
+    Args:
+        inputs: Name, type and shape of each input; None: a side that is free.
+
+    Raises:
+        BundleError: Code `bad_graph`; it is not one input `images`, uint8 (N, H, W, C) with only N free.
+    """
+    named = [(name, kind) for name, kind, _ in inputs]
+    if named != [("images", "uint8")]:
+        raise contract(f"one input 'images' of uint8; it has {named}")
+    shape = inputs[0][2]
+    sides = [side for side in shape[1:] if side is not None]
+    if len(shape) != 4 or shape[0] is not None or len(sides) != 3:
+        raise contract(f"an input (N, height, width, channels) with only N free; it has {list(shape)}")
+    return sides[0], sides[1], sides[2]
+
+
+def classes(outputs: Mapping[str, tuple[str, Sequence[int | None]]]) -> int | None:
+    """Return how many classes a graph declares, or None where it leaves that open.
+
+    Args:
+        outputs: Type and shape of each output, by name.
+
+    Raises:
+        BundleError: Code `bad_graph`; they are not `probabilities` and `logits`, float32 (N, K).
+    """
+    named = sorted((name, kind) for name, (kind, _) in outputs.items())
+    if named != sorted((name, "float32") for name in OUTPUTS):
+        raise contract(f"the outputs 'probabilities' and 'logits' of float32; it has {named}")
+    shapes = [list(outputs[name][1]) for name in OUTPUTS]
+    if any(len(shape) != 2 for shape in shapes):
+        raise contract(f"outputs (N, classes); they are {shapes}")
+    return shapes[0][1]
+
+
+def check_outputs(probabilities: Float32, logits: Float32, count: int) -> None:
+    """Check that an engine answered with probabilities for each of `count` pictures.
+
+    Raises:
+        BundleError: Code `model_output_invalid`; it did not.
+    """
+    good = probabilities.shape == logits.shape and len(probabilities) == count
+    good = good and bool(np.isfinite(logits).all()) and bool((probabilities >= 0).all())
+    if not good or np.abs(probabilities.sum(axis=1) - 1).max(initial=0) > _SUM_TOLERANCE:
+        raise BundleError(
+            "the model answered with what are no probabilities: NaN, infinite, negative or not summing to 1 "
+            f"(for {count} pictures, shapes {probabilities.shape} and {logits.shape})",
+            code="model_output_invalid",
+            hint="train or export it again; its weights are not usable",
+        )
+
+
+def contract(needed: str) -> BundleError:
+    """Return the error of a graph that is not what an engine needs."""
+    return BundleError(
+        f"the model must have {needed}", code="bad_graph", hint="it is no bundle of foveal train"
+    )
+
+
+def cannot_load(engine: str, error: Exception) -> BundleError:
+    """Return the error of a graph that an engine does not load."""
+    return BundleError(f"{engine} cannot load the model: {_first_line(error)}", code="bad_graph")
+
+
+def cannot_run(engine: str, shape: tuple[int, ...], error: Exception) -> BundleError:
+    """Return the error of pictures that an engine does not run a model on."""
+    return BundleError(f"{engine} cannot run the model on {shape}: {_first_line(error)}", code="model_failed")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:300]

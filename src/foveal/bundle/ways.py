@@ -1,0 +1,59 @@
+"""Ways to run a bundle: which engine, computing in which precision, with how many threads."""
+
+import importlib
+from dataclasses import dataclass
+
+from foveal.bundle import engines
+from foveal.bundle.session import Session
+from foveal.core import catalog
+
+REFERENCE = "onnxruntime"  # is always there; what was sealed was measured on it
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to run a bundle.
+
+    Attributes:
+        engine: A file of `bundle/engines`.
+        precision: In which the engine computes what the graph leaves in float32; one of its `precisions()`.
+        threads: Of one call.
+    """
+
+    engine: str
+    precision: str
+    threads: int
+
+    def load(self, model: bytes) -> Session:
+        """Return a session for a serialized graph; see `bundle.engines`."""
+        session: Session = catalog.find(engines, self.engine)(
+            model, threads=self.threads, precision=self.precision
+        )
+        return session
+
+
+def precisions(engine: str) -> tuple[str, ...]:
+    """Return in which precisions an engine computes on this processor, "fp32" first.
+
+    Raises:
+        UnknownNameError: No such engine.
+        MissingExtraError: It is not installed.
+    """
+    load = catalog.find(engines, engine)
+    found: tuple[str, ...] = importlib.import_module(load.__module__).precisions()
+    return found
+
+
+def called(graph: str, computed: str) -> str:
+    """Return what the precision of a graph in an engine is called.
+
+    Args:
+        graph: `manifest.model.precision`.
+        computed: `session.precision`.
+
+    >>> called("fp32", "bf16"), called("int8", "fp32"), called("int8", "bf16")
+    ('bf16', 'int8', 'int8+bf16')
+    """
+    if graph == "fp32":
+        return computed
+    return graph if computed == "fp32" else f"{graph}+{computed}"
