@@ -1,11 +1,13 @@
 """Ways to run a bundle: which engine, computing in which precision, with how many threads."""
 
 import importlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from foveal.bundle import engines
 from foveal.bundle.session import Session
 from foveal.core import catalog
+from foveal.core.errors import MissingExtraError
 
 REFERENCE = "onnxruntime"  # is always there; what was sealed was measured on it
 
@@ -57,3 +59,22 @@ def called(graph: str, computed: str) -> str:
     if graph == "fp32":
         return computed
     return graph if computed == "fp32" else f"{graph}+{computed}"
+
+
+def here(names: Sequence[str] | None = None) -> dict[str, tuple[str, ...]]:
+    """Return the engines that are installed, each with the precisions in which it computes.
+
+    Args:
+        names: Files of `bundle/engines`; None: all, and those that are not installed are left out.
+
+    Raises:
+        UnknownNameError, MissingExtraError: An engine that was named is not there.
+    """
+    found = {}
+    for name in catalog.names(engines) if names is None else names:
+        try:
+            found[name] = precisions(name)
+        except MissingExtraError:
+            if names is not None:
+                raise
+    return found

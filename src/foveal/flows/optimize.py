@@ -33,7 +33,6 @@ from foveal.optimize.variant import Pictures, Variant
 from foveal.optimize.workshop import Roles, Workshop
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
-from foveal.train.examples import Examples
 from foveal.train.plan import Plan, read_plan
 from foveal.train.sampling import deal
 
@@ -161,8 +160,12 @@ def _begin(out: Path, request: dict[str, Any], *, force: bool) -> None:
 def _ways(terms: Terms) -> list[Way]:
     """Return every way to run a file here that the terms allow."""
     counts = usual_threads() if terms.threads is None else (terms.threads,)
-    found = ways.here(terms.engines)
-    return [Way(engine, precision, count) for engine, known in found for precision in known for count in counts]
+    return [
+        Way(engine, precision, count)
+        for engine, known in ways.here(terms.engines).items()
+        for precision in known
+        for count in counts
+    ]
 
 
 def _roles(prepared: Prepared, *, seed: int) -> Roles:
@@ -267,6 +270,3 @@ def _drop_gate(proven: dict[str, Any], budget: Budget) -> Gate:
         value=lost,
         limit=budget.drop,
     )
-
-
-_ = Examples

@@ -24,6 +24,7 @@ from foveal.optimize.variant import Variant
 from foveal.optimize.workshop import Workshop
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
+from foveal.train.examples import Examples
 from foveal.train.objectives.distill import Teaching
 from foveal.train.plan import Plan, read_plan, write_plan
 
@@ -97,7 +98,9 @@ def _int8(shop: Workshop, name: str, source: Path) -> list[str]:
 
 def _taught(shop: Workshop, learning: Learning) -> list[str]:
     """Give every candidate a short lesson, and the most promising one all the time that is left."""
-    candidates = families.candidates(learning.teacher, shop.roles.shown(_CALIBRATION))[:_MOST_CANDIDATES]
+    macs = shop.members.manifest.model.macs or 0
+    shown = shop.roles.shown(_CALIBRATION)
+    candidates = families.candidates(learning.teacher, shown, macs=macs, most=_MOST_CANDIDATES)
     names, lessons = [], shop.budget.seconds * _SHORT_SHARE
     tried: list[tuple[Candidate, Variant]] = []
     for candidate in candidates:
@@ -169,7 +172,7 @@ def _lesson(
     return [name, *_int8(shop, f"{name}-int8", folder / "fp32.foveal")]
 
 
-def _needed(shop: Workshop) -> "families.Examples":
+def _needed(shop: Workshop) -> Examples:
     if shop.roles.learning is None:
         raise ValueError("nothing is taught without pictures to learn from")
     return shop.roles.learning
