@@ -48,6 +48,12 @@ def test_threads_in_between_reach_no_more_than_their_number_nor_than_all(threads
     assert FOUND.peak("fp32", threads) == pytest.approx(rate)
 
 
+def test_all_threads_that_were_disturbed_reach_what_one_reached():
+    found = Roofline((PEAKS[0], Peak("fp32", 2, "an engine", 39e9, 2.0, 9)), LEVELS)
+
+    assert found.peak("fp32", 2) == 50e9
+
+
 @given(
     macs=st.integers(1, 10**12),
     moved=st.integers(1, 10**9),

@@ -199,6 +199,10 @@ def _bound_row(key: tuple[str, int, int], work: Work, bound: Bound) -> dict[str,
 
 def _between(found: dict[int, float], threads: int) -> float | None:
     """Return what so many threads reach at most, from what one and all of them reached."""
-    if threads in found or not found:
-        return found.get(threads)
-    return min(max(found.values()), threads * max(rate / count for count, rate in found.items()))
+    if not found:
+        return None
+    fewer = max((rate for count, rate in found.items() if count <= threads), default=0.0)
+    if threads in found:
+        return fewer  # more threads never reach less: if so it was measured, something disturbed it
+    each = max(rate / count for count, rate in found.items())
+    return max(fewer, min(max(found.values()), threads * each))
