@@ -12,6 +12,7 @@ from foveal.core import catalog
 KNOWN = {
     "resnet18": (11_689_512, "fc"),
     "resnet50": (25_557_032, "fc"),
+    "resnet101": (44_549_160, "fc"),
     "mobilenet_v2": (3_504_872, "classifier.1"),
 }
 
@@ -84,9 +85,9 @@ def test_statistics_follow_a_short_run(name):
     assert momenta == {0.3}
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "resnet101"])
 def test_every_block_starts_as_the_identity(name):
-    last = {"resnet18": "bn2", "resnet50": "bn3"}[name]
+    last = "bn2" if name == "resnet18" else "bn3"
 
     assert not any(build(name).layer2[1].get_submodule(last).weight)
 

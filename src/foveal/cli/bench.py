@@ -15,7 +15,7 @@ from foveal.core.text import visible
 if TYPE_CHECKING:
     from rich.console import Console
 
-_COLUMNS = "{:<12} {:<9} {:>7} {:>6} {:>10}  {:<22} {:>10} {:>10} {:>9}  {}"
+_COLUMNS = "{:<12} {:<9} {:>7} {:>6} {:>10}  {:<22} {:>10} {:>10} {:>9} {:>7}  {}"
 
 
 def bench(
@@ -78,7 +78,7 @@ def _numbers(text: str, option: str) -> tuple[int, ...]:
 
 def _show(console: "Console", document: dict[str, Any], page: Path | None) -> None:
     """Print a `foveal.bench/1` document for people."""
-    from foveal.report import speed_words
+    from foveal.report import roofline_words, speed_words
 
     def line(title: str, text: str) -> None:
         console.print(f"{title:<10}{visible(text)}", markup=False)
@@ -101,6 +101,7 @@ def _show(console: "Console", document: dict[str, Any], page: Path | None) -> No
         "p99",
         "images/s",
         "memory",
+        "of roof",
         "",
     )
     console.print(_COLUMNS.format(*heads).rstrip(), markup=False)
@@ -115,6 +116,7 @@ def _show(console: "Console", document: dict[str, Any], page: Path | None) -> No
     if document["remembered"] is not None:
         line("kept", f"predict and evaluate take it from now on ({document['remembered']})")
     line("noise", speed_words.noise(document))
+    line("roof", roofline_words.peaks(document["roofline"]))
     if document["stages"]:
         line("one file", str(speed_words.stages(document)))
     for warning in document["warnings"]:
@@ -134,5 +136,6 @@ def _row(row: dict[str, Any]) -> str:
         f"{row['p99_ms']:.3g} ms",
         f"{row['images_per_second']:,.0f}",
         memory,
+        "–" if row["roofline_share"] is None else f"{row['roofline_share']:.0%}",
         "" if row["eligible"] else f"not allowed: {visible(row['why_not'])}",
     )

@@ -17,6 +17,9 @@ def doctor(
     quick: Annotated[
         bool, typer.Option("--quick", help="Import neither torch nor matplotlib: about a second.")
     ] = False,
+    roofline: Annotated[
+        bool, typer.Option("--roofline", help="Also measure what this machine can do at most: four seconds.")
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -24,7 +27,7 @@ def doctor(
     """Show versions, processor, engines, torch build and extras; try them, and say how to mend the rest."""
     from foveal.flows.doctor import doctor as flow
 
-    document = flow(quick=quick)
+    document = flow(quick=quick, peaks=roofline)
     emit(document, as_json=as_json, human=lambda console: _show(console, document))
 
 
@@ -38,6 +41,12 @@ def _show(console: "Console", found: dict[str, Any]) -> None:
     for problem in found["problems"]:
         console.print(f"\n[yellow]mind[/yellow]  {escape(visible(problem['message']))}")
         console.print(f"  → {escape(visible(problem['hint']))}")
+    if found["roofline"] is not None:
+        from foveal.report import roofline_words
+
+        console.print()
+        for line in roofline_words.lines(found["roofline"]):
+            console.print(f"roof  {escape(visible(line))}")
     if not found["problems"]:
         console.print("\nnothing is missing")
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 import foveal
 from foveal.bundle import archive, golden
@@ -20,6 +19,7 @@ from foveal.core.errors import UsageError
 from foveal.core.machine import usable_cpus
 from foveal.export.graph import graph, with_temperature
 from foveal.export.parity import Parity, compare
+from foveal.models._cost import macs
 from foveal.tasks.recognizer import Recognizer, weights_bytes
 from foveal.train.examples import Examples
 
@@ -168,12 +168,10 @@ def _answers(session: Session, parts: list[Examples]) -> tuple[Float32, Float32]
 def _model(recognizer: Recognizer, origin: Origin) -> Model:
     preprocess = recognizer.preprocess
     picture = torch.zeros(1, preprocess.channels, preprocess.size, preprocess.size)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        recognizer.network(picture)
     return Model(
         name=recognizer.architecture,
         parameters=sum(p.numel() for p in recognizer.network.parameters()),
-        macs=counter.get_total_flops() // 2,
+        macs=macs(recognizer.network, picture),
         source=origin.source,
         origin=origin.made_from,
         steps=origin.steps,

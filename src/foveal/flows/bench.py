@@ -13,7 +13,9 @@ from foveal.bundle import engines, golden, remembered
 from foveal.bundle.bench import PRECISION, Bench, Choice, Row, Skipped, Wish, fastest
 from foveal.bundle.bench import bench as measure
 from foveal.bundle.locate import locate
+from foveal.bundle.manifest import Manifest
 from foveal.bundle.predictor import Predictor
+from foveal.bundle.roofline import Roofline, roofline, with_shares
 from foveal.bundle.ways import REFERENCE
 from foveal.core import catalog, files, limits, machine
 from foveal.core.errors import DataError, FovealError, ImageError, UsageError, WriteError
@@ -87,6 +89,8 @@ class BenchResult:
         digest: Its name among all bundles.
         size_bytes: Its length.
         found: The measurement.
+        manifest: What the bundle says of itself.
+        roofline: What this machine can do at most.
         pictures: What was run.
         machine: As it was before.
         warnings: What would make other numbers likely another time.
@@ -100,6 +104,8 @@ class BenchResult:
     digest: str
     size_bytes: int
     found: Bench = field(repr=False)
+    manifest: Manifest = field(repr=False)
+    roofline: Roofline = field(repr=False)
     pictures: Pictures = field(repr=False)
     machine: Machine
     warnings: tuple[str, ...]
@@ -113,6 +119,7 @@ class BenchResult:
         choices = [_choice(choice) for choice in self.found.choices]
         floors = [row.times.floor() for row in self.found.rows]
         first = self.wish.batches[0]
+        rows = [_row(row) for row in self.found.rows]
         return {
             "schema": SCHEMA,
             "ok": True,
@@ -131,7 +138,8 @@ class BenchResult:
                 "n": len(self.pictures.images),
                 "unreadable": self.pictures.unreadable,
             },
-            "engines": [_row(row) for row in self.found.rows],
+            "roofline": with_shares(rows, self.manifest, self.roofline),
+            "engines": rows,
             "skipped": [_skipped(one) for one in self.found.skipped],
             "chosen": next((choice for choice in choices if choice["batch"] == first), None),
             "choices": choices,
@@ -183,6 +191,7 @@ def bench(
     predictor = Predictor.open(bundle, engine=REFERENCE, threads=1)
     pictures = _synthetic(predictor) if data is None else _real(opening.open(data), predictor, progress)
     wish = Wish(catalog.names(engines), counts, terms.batches, terms.seconds, terms.seed)
+    peaks = roofline()
     found = measure(
         bundle, wish, pictures.images, available_bytes=limits.memory().available, progress=progress
     )
@@ -194,6 +203,8 @@ def bench(
         digest=predictor.digest,
         size_bytes=predictor.size_bytes,
         found=found,
+        manifest=predictor.manifest,
+        roofline=peaks,
         pictures=pictures,
         machine=before,
         warnings=(*disturbed, *restricted(before), *_few(pictures, found), *unkept),

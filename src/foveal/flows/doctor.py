@@ -16,6 +16,7 @@ from typing import Any
 
 import foveal
 from foveal.bundle import engines
+from foveal.bundle.roofline import roofline
 from foveal.bundle.trial import trial
 from foveal.core import catalog, child, limits, machine
 from foveal.core.extras import EXTRAS, missing
@@ -28,12 +29,13 @@ _TRIALS = "foveal.flows._trials"
 _NEEDED = ("numpy", "pillow", "onnxruntime", "pydantic", "platformdirs", "rich", "tomli-w", "typer")
 
 
-def doctor(*, quick: bool = False) -> dict[str, Any]:
+def doctor(*, quick: bool = False, peaks: bool = False) -> dict[str, Any]:
     """Return the `foveal.doctor/1` document; what is missing or broken is a problem in it, never an error.
 
     Args:
         quick: Import neither torch nor matplotlib, which takes seconds: their versions are told, and
             `tried` is false.
+        peaks: Also measure what this machine can do at most, in about four seconds.
     """
     tasks: list[Callable[[], dict[str, Any]]] = [
         *(partial(_engine, name) for name in catalog.names(engines)),
@@ -56,6 +58,7 @@ def doctor(*, quick: bool = False) -> dict[str, Any]:
         "figures": figures,
         "extras": {name: _extra(name) for name in EXTRAS},
         "text": _text(),
+        "roofline": roofline().as_json() if peaks else None,
     }
     said = [asdict(problem) for problem in problems(found)]
     return {"schema": SCHEMA, "ok": True, **found, "problems": said}

@@ -18,6 +18,7 @@ from foveal.report.drawing import PALETTE, inline
 from foveal.report.figures import Row, learning_charts, page_charts
 from foveal.report.overlay import overlay
 from foveal.report.pictures import ClassPictures, Embedded, embed, strips
+from foveal.report.roofline_figure import roofline_figure
 from foveal.report.speed import speed
 from foveal.report.tables import confusion_table, origin, thinned
 
@@ -99,6 +100,7 @@ def bench_page(document: words.Document) -> str:
         name=_name(document["bundle"]),
         document=document,
         chart=speed(document),
+        roof=roofline_figure(document),
         size=show_bytes(document["size_bytes"]),
         palette=PALETTE,
     )
@@ -111,7 +113,8 @@ def with_speed(page: str, document: words.Document) -> str:
         page: As `training_page` returned it; names in it are escaped, so the place is found once.
         document: `foveal.bench/1`.
     """
-    section = templates().get_template("speed.html.j2").render(document=document, chart=speed(document))
+    template = templates().get_template("speed.html.j2")
+    section = template.render(document=document, chart=speed(document), roof=roofline_figure(document))
     before, last, after = page.partition(_LAST_SECTION)
     return before + section + "\n" + last + after
 

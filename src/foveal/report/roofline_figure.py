@@ -1,0 +1,112 @@
+"""Drawing of a machine's limits, and of how near each way to run a bundle comes to them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from foveal.report import roofline_words
+from foveal.report.chart import Chart
+from foveal.report.drawing import ACCENT, INK, LINE, MUTED, WARM, svg
+from foveal.report.speed_words import Document, called
+
+_TABLE = (
+    *("engine", "precision", "threads", "batch", "macs_per_byte", "macs_per_second", "bound_ms", "p50_ms"),
+    "roofline_share",
+)
+_DASHES = {"fp32": "-", "bf16": (0, (5, 2)), "int8": (0, (1.5, 1.5))}
+
+
+def roofline_figure(document: Document) -> Chart | None:
+    """Draw the roofs of this machine, and a point for each candidate; None where there is nothing to draw.
+
+    Both axes are logarithmic: multiply-adds for each byte that must be moved, and multiply-adds a second
+    (Williams, Waterman & Patterson, 2009, figure 1). Roofs are those of the largest number of threads.
+
+    Args:
+        document: `foveal.bench/1`.
+    """
+    found = document.get("roofline")
+    if found is None:  # measured before there was one
+        return None
+    points = _points(document["engines"], found["bounds"])
+    if not points:
+        return None
+    most = max(peak["threads"] for peak in found["peaks"])
+    peaks = [peak for peak in found["peaks"] if peak["threads"] == most]
+    levels = [level for level in found["bandwidth"] if level["threads"] == most]
+    chosen = {_key(choice) for choice in document["choices"]}
+
+    def paint(axes: Axes) -> None:
+        _roofs(axes, peaks, levels, points)
+        for point in points:
+            colour = WARM if _key(point) in chosen else ACCENT
+            axes.plot(point["macs_per_byte"], point["macs_per_second"] / 1e9, "o", color=colour, markersize=4)
+        axes.set(xlabel="multiply-adds a byte", ylabel="G multiply-adds a second")
+
+    said = "; ".join(
+        f"{called(one)}, batch {one['batch']}: {one['roofline_share']:.0%} of its roof" for one in points
+    )
+    return Chart(
+        name="roofline",
+        title=f"How near the limits of this machine; roofs with {most} threads, orange: to take",
+        says=f"{roofline_words.peaks(found)}. {said}",
+        columns=_TABLE,
+        rows=tuple(tuple(one[name] for name in _TABLE) for one in points),
+        svg=svg("roofline", paint, width=5.2, height=3.2),
+    )
+
+
+def _points(rows: list[Document], bounds: list[Document]) -> list[dict[str, Any]]:
+    """Return what is drawn of each candidate whose bound is known, the nearest to its roof first."""
+    named = {_way(bound): bound for bound in bounds}
+    found = []
+    for row in rows:
+        bound = named.get(_way(row))
+        if bound is None or row["roofline_share"] is None:
+            continue
+        found.append(
+            {
+                **row,
+                "bound_ms": bound["bound_ms"],
+                "macs_per_byte": bound["macs"] / bound["moved_bytes"],
+                "macs_per_second": bound["macs"] / row["p50_ms"] * 1e3,
+            }
+        )
+    return sorted(found, key=lambda one: float(-one["roofline_share"]))
+
+
+def _roofs(axes: Axes, peaks: list[Document], levels: list[Document], points: list[dict[str, Any]]) -> None:
+    """Draw flat roofs where arithmetic is the limit and rising ones where moving is."""
+    highest = max(peak["macs_per_second"] for peak in peaks)
+    where = [point["macs_per_byte"] for point in points]
+    where += [highest / level["bytes_per_second"] for level in levels]
+    ends = min(where) / 3, max(where) * 3
+    for level in levels:
+        corner = highest / level["bytes_per_second"]
+        rising = np.array([ends[0], corner])
+        axes.loglog(rising, rising * level["bytes_per_second"] / 1e9, color=LINE, linewidth=1.0)
+        axes.annotate(
+            level["name"],
+            (ends[0], ends[0] * level["bytes_per_second"] / 1e9),
+            color=MUTED,
+            fontsize=7,
+            va="bottom",
+        )
+    fastest = max(level["bytes_per_second"] for level in levels)
+    for peak in peaks:
+        flat = [max(ends[0], peak["macs_per_second"] / fastest), ends[1]]
+        height = peak["macs_per_second"] / 1e9
+        style = _DASHES.get(peak["precision"], "-")
+        axes.loglog(flat, [height, height], color=INK, linewidth=1.2, linestyle=style)
+        axes.annotate(peak["precision"], (ends[1], height), color=INK, fontsize=7, ha="right", va="bottom")
+    axes.set_xlim(*ends)
+
+
+def _way(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[name] for name in ("precision", "threads", "batch"))
+
+
+def _key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return row["engine"], *_way(row)
