@@ -1,10 +1,11 @@
-"""Quantities as people write and read them: `2ms`, `90s`, `5m`; 1.2 MB."""
+"""Quantities as people write and read them: `2ms`, `90s`, `500kB`, `1pt`; 1.2 MB."""
 
 import re
 
 from foveal.core.errors import UsageError
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_BYTES = {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _NUMBER = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
 
 
@@ -21,6 +22,36 @@ def seconds(text: str) -> float:
     if match is None or match[2] not in _SECONDS:
         raise UsageError(f"need a time such as 2ms, 90s, 5m or 1h; got {text!r}")
     return float(match[1]) * _SECONDS[match[2]]
+
+
+def size(text: str) -> int:
+    """Return a size in bytes, in powers of 1000 or, with `KiB` and `MiB`, of 1024.
+
+    Raises:
+        UsageError: No number, no unit, or an unknown unit.
+
+    >>> size("500kB"), size("1.5 MB"), size("1MiB")
+    (500000, 1500000, 1048576)
+    """
+    match = _NUMBER.fullmatch(text)
+    if match is None or match[2] not in _BYTES:
+        raise UsageError(f"need a size such as 500kB, 1.5MB or 2MiB; got {text!r}")
+    return round(float(match[1]) * _BYTES[match[2]])
+
+
+def points(text: str) -> float:
+    """Return a share that is given in percentage points.
+
+    Raises:
+        UsageError: No number, or another unit.
+
+    >>> points("1pt"), points("0.5 pt")
+    (0.01, 0.005)
+    """
+    match = _NUMBER.fullmatch(text)
+    if match is None or match[2] != "pt":
+        raise UsageError(f"need percentage points such as 1pt or 0.5pt; got {text!r}")
+    return float(match[1]) / 100
 
 
 def show_seconds(value: float) -> str:

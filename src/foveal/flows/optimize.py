@@ -92,7 +92,7 @@ def optimize(
     """
     started = time.monotonic()
     run = runs.find(model)
-    original = locate(run)
+    original = locate(run).resolve()
     place = data_of(run, data, again=f"foveal optimize {run} DATA")
     out = out or runs.ROOT / f"optimize-{run.resolve().name}"
     runs.keep_apart(out, *opening.places(place))

@@ -4,12 +4,13 @@ from functools import partial
 
 import torch
 
+from foveal.core.random import seed_for
 from foveal.data.dataset import UInt8
 from foveal.models import Architecture, nano
 from foveal.models._cost import cost
 from foveal.optimize.families import Candidate
 from foveal.tasks.classify import learn
-from foveal.tasks.recognizer import Recognizer, build
+from foveal.tasks.recognizer import Recognizer
 
 # Channels of the three stages, the largest first. The last stage holds most of the weights, the first ones
 # take most of the time: what is saved there is seen in the file or in the clock.
@@ -31,21 +32,28 @@ def narrow(original: Recognizer, shown: UInt8) -> list[Candidate]:
 
 
 def _candidate(original: Recognizer, shown: UInt8, widths: tuple[int, ...]) -> Candidate:
+    preprocess, classes = original.preprocess, len(original.classes)
     arguments = {
-        "channels": original.preprocess.channels,
-        "classes": len(original.classes),
-        "size": original.preprocess.size,
+        "channels": preprocess.channels,
+        "classes": classes,
+        "size": preprocess.size,
         "widths": list(widths),
     }
 
     def make() -> Recognizer:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)
-            network = build("nano", arguments)
-        network.learn_from(learn.normalize(torch.from_numpy(shown), original.preprocess))
-        return Recognizer(network.eval(), "nano", arguments, original.preprocess, original.classes)
+            torch.manual_seed(seed_for(0, "narrow", name))
+            network = nano.nano(
+                channels=preprocess.channels, classes=classes, size=preprocess.size, widths=widths
+            )
+        network.learn_from(learn.normalize(torch.from_numpy(shown), preprocess))
+        return Recognizer(network.eval(), "nano", arguments, preprocess, original.classes)
 
-    counts = {name: arguments[name] for name in ("channels", "classes", "size")}
-    found = cost(Architecture(partial(nano.nano, widths=widths)), **counts)
     name = "nano-" + "-".join(map(str, widths))
+    found = cost(
+        Architecture(partial(nano.nano, widths=widths)),
+        size=preprocess.size,
+        channels=preprocess.channels,
+        classes=classes,
+    )
     return Candidate(name, (name,), make, found.macs, found.parameters, rate_share=1.0)

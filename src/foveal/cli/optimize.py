@@ -1,0 +1,112 @@
+"""`foveal optimize`: the smallest, fastest recognizer that keeps the limits, measured on this machine."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from foveal.cli._frame import Device, Force, Json, Quiet, Seed, Threads, Verbose, emit
+from foveal.cli._progress import progress
+from foveal.core import units
+from foveal.core.errors import UsageError
+from foveal.core.extras import need
+from foveal.core.text import visible
+from foveal.core.units import show_bytes
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_COLUMNS = "{:<28} {:>9} {:>18} {:>10} {:>8} {:>10}  {}"
+_AIMS = ("latency", "size", "accuracy")
+
+
+def optimize(
+    model: Annotated[Path, typer.Argument(readable=False, help="A run folder with a finished training.")],
+    data: Annotated[
+        Path | None, typer.Argument(readable=False, help="Its data; default: where the run found them.")
+    ] = None,
+    max_latency: Annotated[
+        str | None, typer.Option(help="Median time of one picture on this machine, such as 2ms.")
+    ] = None,
+    max_size: Annotated[str | None, typer.Option(help="Of the bundle, such as 500kB.")] = None,
+    max_memory: Annotated[
+        str | None, typer.Option(help="Resident memory of a process that answers, such as 150MB.")
+    ] = None,
+    max_drop: Annotated[str, typer.Option(help="Accuracy that may be lost, such as 1pt.")] = "1pt",
+    aim: Annotated[
+        str, typer.Option(help="What to have the best of: latency, size or accuracy.")
+    ] = "latency",
+    time: Annotated[str, typer.Option(help="For the whole search, such as 20m.")] = "10m",
+    engine: Annotated[
+        list[str] | None, typer.Option(help="Engines that may run it; repeat it. Default: all that are here.")
+    ] = None,
+    no_train: Annotated[bool, typer.Option("--no-train", help="Only what needs no training.")] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write; default runs/optimize-<name of the run>.")
+    ] = None,
+    threads: Threads = None,
+    force: Force = False,
+    seed: Seed = 0,
+    device: Device = "auto",
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Make a trained recognizer smaller and faster within limits; prove it on the file that ships."""
+    need("train", what="foveal optimize")
+    from foveal.flows.optimize import Terms
+    from foveal.flows.optimize import optimize as flow
+    from foveal.optimize.budget import Budget
+
+    if aim not in _AIMS:
+        raise UsageError(f"--aim is one of {', '.join(_AIMS)}; got {aim!r}")
+    budget = Budget(
+        latency_seconds=None if max_latency is None else units.seconds(max_latency),
+        size_bytes=None if max_size is None else units.size(max_size),
+        memory_bytes=None if max_memory is None else units.size(max_memory),
+        drop=units.points(max_drop),
+        seconds=units.seconds(time),
+        aim=aim,  # type: ignore[arg-type]  # it was compared with the names
+    )
+    terms = Terms(budget, not no_train, threads, tuple(engine) if engine else None, seed)
+    with progress(quiet=quiet) as tell:
+        document = flow(model, data, terms=terms, out=out, force=force, progress=tell)
+    emit(
+        document,
+        as_json=as_json,
+        human=lambda console: _show(console, document),
+        exit_code=0 if document["ok"] else 10,
+    )
+
+
+def _show(console: "Console", document: dict[str, Any]) -> None:
+    """Print a `foveal.optimize/1` document for people."""
+    head = ("variant", "accuracy", "lost (points)", "p50 ms", "speed", "size", "verdict")
+    console.print(_COLUMNS.format(*head), markup=False)
+    for row in sorted(document["variants"], key=lambda row: row["latency_ms"]["p50"]):
+        drop = row["drop"]
+        lost = f"{100 * drop['value']:+.1f} ({100 * drop['low']:+.1f} {100 * drop['high']:+.1f})"
+        mark = "*" if row["code"] == "recommended" else "·" if row["pareto"] else " "
+        console.print(
+            _COLUMNS.format(
+                f"{mark} {visible(row['name'])}",
+                f"{row['accuracy']['value']:.4f}",
+                lost,
+                f"{row['latency_ms']['p50']:.3f}",
+                f"{1 / row['time_ratio']['value']:.2f}×",
+                show_bytes(row["size_bytes"]),
+                f"{row['engine']} {row['precision']} ×{row['threads']}",
+            ),
+            markup=False,
+        )
+    console.print(visible(document["verdict"]), markup=False)
+    if document["test"] is not None:
+        test = document["test"]
+        low, value, high = (100 * test["drop"][key] for key in ("low", "value", "high"))
+        console.print(
+            f"on {test['images']} test pictures: accuracy {test['accuracy']['value']:.4f}, "
+            f"{value:+.2f} points lost ({low:+.2f} to {high:+.2f})",
+            markup=False,
+        )
+    if document["bundle"]:
+        console.print(f"bundle    {visible(document['bundle'])}", markup=False)
