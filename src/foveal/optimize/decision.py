@@ -134,18 +134,18 @@ def _recommended(
     if not keep:
         return None
     if budget.aim == "accuracy":
-        best = min(keep, key=lambda place: (drops[place].value, variants[place].speed.ratio))
-        return best
+        return min(keep, key=lambda place: (drops[place].value, variants[place].speed.ratio))
     if budget.aim == "size":
         best = min(keep, key=lambda place: variants[place].size_bytes)
         gain = 1 - variants[best].size_bytes / variants[0].size_bytes
         return best if gain > _GAIN or 0 not in keep else 0
-    best = min(keep, key=lambda place: variants[place].speed.ratio)
-    tied = [place for place in keep if not _really_faster(variants[best], variants[place])]
-    smallest = min(tied, key=lambda place: (variants[place].size_bytes, drops[place].value))
-    if 0 in keep and not _gains(variants[smallest], variants[0]):
+    gaining = [place for place in keep if _gains(variants[place], variants[0])]
+    if not gaining and 0 in keep:
         return 0
-    return smallest
+    worth = gaining or list(keep)
+    best = min(worth, key=lambda place: variants[place].speed.ratio)
+    tied = [place for place in worth if not _really_faster(variants[best], variants[place])]
+    return min(tied, key=lambda place: (variants[place].size_bytes, drops[place].value))
 
 
 def _gains(variant: Variant, original: Variant) -> bool:

@@ -1,0 +1,177 @@
+"""optimize.decision: what is recommended, what is shown, and what is said of the rest."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from foveal.core.errors import UsageError
+from foveal.optimize.budget import Budget
+from foveal.optimize.decision import decide, drop_words
+from foveal.optimize.variant import Pictures, Speed, Variant
+
+IMAGES = 400
+TRUTH = np.zeros(IMAGES, dtype=np.int64)
+PICTURES = Pictures.of(TRUTH, labelled=True)
+
+
+def speed(ratio, *, noise=0.02):
+    spread = (ratio * (1 - noise), ratio * (1 + noise))
+    return Speed(
+        engine="onnxruntime",
+        precision="fp32",
+        threads=1,
+        p50=1e-3 * ratio,
+        p99=2e-3 * ratio,
+        low=1e-3 * spread[0],
+        high=1e-3 * spread[1],
+        ratio=ratio,
+        ratio_low=spread[0],
+        ratio_high=spread[1],
+        real=abs(ratio - 1) > noise,
+    )
+
+
+def variant(name, *, ratio=1.0, size=1_000_000, wrong=40, noise=0.02, memory=None):
+    answers = np.zeros(IMAGES, dtype=np.int64)
+    answers[:wrong] = 1
+    return Variant(
+        name, (), f"{name}.foveal", 10, 100, size, answers, speed(ratio, noise=noise), peak_bytes=memory
+    )
+
+
+ORIGINAL = variant("original")
+
+
+class TestRecommendation:
+    def test_the_fastest_within_the_limit_on_accuracy(self) -> None:
+        rows = [ORIGINAL, variant("good", ratio=0.5, wrong=42), variant("bad", ratio=0.2, wrong=80)]
+
+        found = decide(rows, PICTURES, Budget(drop=0.01))
+
+        assert found.recommended == "good"
+        assert found.feasible
+        assert [row.code for row in found.rows] == ["original", "recommended", "outside"]
+        assert found.rows[2].broken == ("drop",)
+
+    def test_a_gain_within_the_noise_is_none(self) -> None:
+        rows = [ORIGINAL, variant("lucky", ratio=0.97, noise=0.05)]
+
+        found = decide(rows, PICTURES, Budget())
+
+        assert found.recommended == "original"
+        assert found.rows[1].code == "no_real_gain"
+        assert "no real gain" in found.words or "nothing that was tried is a real gain" in found.words
+
+    def test_of_two_that_are_equally_fast_the_smaller(self) -> None:
+        rows = [
+            ORIGINAL,
+            variant("large", ratio=0.500, size=900_000),
+            variant("small", ratio=0.505, size=300_000),
+        ]
+
+        assert decide(rows, PICTURES, Budget()).recommended == "small"
+
+    def test_the_aim_decides_among_those_within_the_limits(self) -> None:
+        rows = [
+            ORIGINAL,
+            variant("quick", ratio=0.2, size=500_000, wrong=43),
+            variant("tiny", ratio=0.4, size=100_000, wrong=43),
+            variant("exact", ratio=0.8, size=800_000, wrong=36),
+        ]
+
+        chosen = {aim: decide(rows, PICTURES, Budget(aim=aim)).recommended for aim in AIMS}
+        assert chosen == {"latency": "quick", "size": "tiny", "accuracy": "exact"}
+
+    def test_a_smaller_file_that_is_slower_is_taken_only_where_size_is_the_aim(self) -> None:
+        rows = [ORIGINAL, variant("slow", ratio=1.5, size=200_000)]
+
+        assert decide(rows, PICTURES, Budget()).recommended == "original"
+        assert decide(rows, PICTURES, Budget(aim="size")).recommended == "slow"
+
+
+AIMS = ("latency", "size", "accuracy")
+
+
+class TestInfeasible:
+    def test_it_says_what_would_be_feasible(self) -> None:
+        rows = [ORIGINAL, variant("small", ratio=0.5, size=300_000, wrong=41)]
+
+        found = decide(rows, PICTURES, Budget(latency_seconds=0.1e-3, size_bytes=400_000))
+
+        assert not found.feasible
+        assert found.recommended is None
+        assert found.nearest["latency"] == pytest.approx(0.5e-3)
+        assert "not feasible" in found.words
+        assert "0.5 ms" in found.words
+
+    @pytest.mark.parametrize(
+        ("limits", "broken"),
+        [
+            ({"latency_seconds": 0.9e-3}, ("latency",)),
+            ({"size_bytes": 999_999}, ("size",)),
+            ({"memory_bytes": 50}, ("memory",)),
+            ({"size_bytes": 1, "memory_bytes": 1}, ("size", "memory")),
+        ],
+    )
+    def test_each_limit_is_kept_or_named(self, limits, broken) -> None:
+        found = decide([variant("original", memory=100)], PICTURES, Budget(**limits))
+
+        assert found.rows[0].broken == broken
+        assert set(found.nearest) == set(broken)
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0.1, 2), st.integers(10_000, 2_000_000), st.integers(0, 100)),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_what_is_recommended_keeps_the_limits_and_no_other_is_better_in_all(made) -> None:
+    rows = [ORIGINAL, *(variant(f"v{i}", ratio=r, size=s, wrong=w) for i, (r, s, w) in enumerate(made))]
+    budget = Budget(drop=0.05)
+
+    found = decide(rows, PICTURES, budget)
+
+    chosen = next(row for row in found.rows if row.variant.name == found.recommended)
+    gaining = [row for row in found.rows if row.code in ("recommended", "feasible", "dominated")]
+    assert not chosen.broken  # the original keeps these, so something is always recommended
+    assert chosen.variant is not ORIGINAL or gaining == [chosen]
+    for row in gaining:
+        assert not row.variant.speed.ratio_high < chosen.variant.speed.ratio_low
+    assert any(row.pareto for row in found.rows)
+
+
+class TestPictures:
+    def test_without_labels_the_original_is_always_right(self) -> None:
+        answers = np.arange(50) % 3
+        pictures = Pictures.of(answers, labelled=False)
+
+        assert pictures.accuracy(answers).value == 1.0
+        assert pictures.drop(answers, np.where(np.arange(50) < 5, 9, answers)).value == pytest.approx(0.1)
+
+    def test_what_belongs_together_counts_once(self) -> None:
+        units = np.repeat(np.arange(20), 5)
+        pictures = Pictures.of(np.zeros(100, dtype=np.int64), labelled=True, units=units)
+
+        assert len(pictures.counted) == 20
+        assert pictures.accuracy(np.zeros(100, dtype=np.int64)).n == 20
+
+
+class TestBudget:
+    @pytest.mark.parametrize(
+        "wrong",
+        [{"latency_seconds": 0.0}, {"size_bytes": -1}, {"seconds": 0.0}, {"drop": 1.5}, {"drop": -0.1}],
+    )
+    def test_what_nobody_can_have_is_refused(self, wrong) -> None:
+        with pytest.raises(UsageError):
+            Budget(**wrong)
+
+
+def test_a_difference_that_was_not_shown_is_not_called_equal() -> None:
+    same = PICTURES.drop(ORIGINAL.answers, variant("same", wrong=41).answers)
+    worse = PICTURES.drop(ORIGINAL.answers, variant("worse", wrong=80).answers)
+
+    assert drop_words(same).startswith("no difference shown")
+    assert drop_words(worse).startswith("worse by 10.0 points")
