@@ -1,4 +1,4 @@
-"""export.lowering: another graph in the same clothes, calibrated on its own answers, with nothing taken over."""
+"""export.lowering: another graph in the same clothes, calibrated on its own answers."""
 
 import numpy as np
 import onnx
