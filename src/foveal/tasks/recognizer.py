@@ -15,10 +15,11 @@ from safetensors.torch import save as tensor_bytes
 from torch import Tensor, nn
 
 from foveal import models
-from foveal.core import files
+from foveal.core import catalog, files
 from foveal.core.errors import DataError, UsageError
 from foveal.data.dataset import UInt8
 from foveal.data.preprocess import Preprocess
+from foveal.tasks import layers
 from foveal.tasks.classify import learn
 
 
@@ -74,12 +75,22 @@ def weights_bytes(recognizer: Recognizer) -> bytes:
     return tensor_bytes({name: t.contiguous() for name, t in recognizer.network.state_dict().items()})
 
 
-def save(recognizer: Recognizer, folder: Path) -> None:
+def save(recognizer: Recognizer, folder: Path, *, builder: models.Builder | None = None) -> None:
     """Write `weights.safetensors` and `structure.json` to a folder, made if missing.
 
+    Layers that differ from what the builder makes (a step made the network smaller) are described under
+    `layers`. Of a network of your own they can only be found if its builder is given.
+
+    Args:
+        recognizer: What is saved.
+        folder: Of the model.
+        builder: Builds the network where that was one of your own.
+
     Raises:
+        UsageError: `unknown_layer`: a layer differs in a way that cannot be described.
         WriteError: It cannot be written.
     """
+    changed = _changed_layers(recognizer, builder)
     files.make_folder(folder)
     files.write_bytes(folder / "weights.safetensors", weights_bytes(recognizer))
     structure = {
@@ -90,7 +101,20 @@ def save(recognizer: Recognizer, folder: Path) -> None:
         "classes": list(recognizer.classes),
         "preprocess": recognizer.preprocess.model_dump(),
     }
+    if changed:
+        structure["layers"] = changed
     files.write_json(folder / "structure.json", structure)
+
+
+def _changed_layers(recognizer: Recognizer, builder: models.Builder | None) -> layers.Layers:
+    """Return the layers that the builder makes otherwise; none where nothing here can build the network."""
+    if builder is None:
+        if recognizer.architecture not in catalog.names(models):
+            return {}
+        builder = models.architecture(recognizer.architecture).build
+    with torch.device("meta"):
+        fresh = builder(**recognizer.arguments)
+    return layers.described(recognizer.network, fresh)
 
 
 def load(folder: Path, *, builder: models.Builder | None = None) -> Recognizer:
@@ -112,7 +136,7 @@ def load(folder: Path, *, builder: models.Builder | None = None) -> Recognizer:
         if builder is None and not models.is_own(name):
             builder = models.architecture(name).build
         if builder is not None:
-            network = builder(**arguments).eval()
+            network = layers.rebuilt(builder(**arguments).eval(), structure.get("layers", {}), tensors)
             network.load_state_dict(tensors)
     except (OSError, ValueError, KeyError, RuntimeError, safetensors.SafetensorError) as error:
         raise DataError(
