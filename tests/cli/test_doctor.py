@@ -35,4 +35,5 @@ def test_each_part_has_a_line_and_each_problem_a_hint(capsys, monkeypatch):
         assert f"  {part:<9}" in out
     assert "mind  extras   train missing" in out
     assert '→ pip install "foveal[train]"' in out
-    assert "ok    engines  onnxruntime 1." in out
+    assert "engines  onnxruntime 1." in out
+    assert " in fp32, load and first run " in out

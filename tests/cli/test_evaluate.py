@@ -18,6 +18,8 @@ from foveal.evaluate.measure import measure
 from foveal.flows import evaluate as flow
 from foveal.tasks.classify.decode import Abstain, Conformal, Decision
 
+RAN = {"engine": "onnxruntime 1.32.0", "precision": "bf16", "images_per_second": 123.4}
+
 
 def report(*, threshold: float | None = 0.8, dog: str = "[red]dog", source: str = "x.png") -> Report:
     """Return a report of 60 pictures of two of three classes."""
@@ -44,7 +46,7 @@ def report(*, threshold: float | None = 0.8, dog: str = "[red]dog", source: str 
                 Disturbed("gaussian_blur", 3, Measured(0.5, 0.4, 0.6, 60, "clopper-pearson")),
             ),
             "unreadable": ((source, ImageError("it ends early", code="truncated")),),
-            "provenance": {"images_per_second": 123.4, "unseen": "split"},
+            "provenance": {**RAN, "unseen": "split"},
         }
     )
 
@@ -74,14 +76,34 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
 
 
 def test_json_is_the_document_and_nothing_else(measured, capsys):
-    code = _main.run(["evaluate", "run", "data", "--split", "val", "--seed", "3", "--threads", "2", "--json"])
+    options = [
+        "--split",
+        "val",
+        "--seed",
+        "3",
+        "--threads",
+        "2",
+        "--engine",
+        "openvino",
+        "--precision",
+        "bf16",
+    ]
+    code = _main.run(["evaluate", "run", "data", *options, "--json"])
 
     document = json.loads(capsys.readouterr().out)
     assert code == 0
     assert (document["schema"], document["ok"], document["images"]) == ("foveal.evaluate/1", True, 60)
     assert document["metrics"]["accuracy"]["method"] == "clopper-pearson"
     del measured["progress"]
-    assert measured == {"model": Path("run"), "data": Path("data"), "split": "val", "seed": 3, "threads": 2}
+    terms = flow.Terms("openvino", "bf16", 2)
+    assert measured == {"model": Path("run"), "data": Path("data"), "split": "val", "seed": 3, "terms": terms}
+
+
+def test_auto_leaves_engine_and_precision_to_what_is_remembered(measured, capsys):
+    assert _main.run(["evaluate", "run", "data", "--engine", "auto", "-q"]) == 0
+
+    assert measured["terms"] == flow.Terms(None, None, None)
+    assert "a.foveal on onnxruntime 1.32.0 in bf16, 123 images/s" in capsys.readouterr().out
 
 
 def test_text_says_with_intervals_what_is_good_weak_and_not_proven(measured, capsys):
@@ -118,7 +140,7 @@ def test_control_characters_in_names_are_never_printed(measured, capsys):
 
 
 def test_text_says_when_the_calibration_part_was_measured(measured, capsys):
-    facts = {"images_per_second": 1.0, "unseen": "calibration"}
+    facts = {**RAN, "unseen": "calibration"}
     measured["report"] = replace(report(), split="calib", provenance=facts)
 
     assert _main.run(["evaluate", "run", "data", "--split", "calib", "-q"]) == 0

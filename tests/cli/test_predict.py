@@ -5,6 +5,7 @@ import io
 import json
 import os
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -15,9 +16,15 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from foveal.bundle import remembered
+from foveal.bundle.engines.openvino import _core
+from foveal.bundle.predictor import Predictor
+from foveal.bundle.ways import Way
 from foveal.cli._main import run
+from foveal.core import extras
 
 FOVEAL = [sys.executable, "-c", "from foveal.cli import main; main()"]
+NAMED = ("--engine", "onnxruntime")
 COLORS = {"red": (220, 30, 30), "green": (30, 220, 30), "blue": (30, 30, 220)}
 
 
@@ -54,16 +61,49 @@ def test_json_is_the_contracts_document(predict, bundle) -> None:
 
     document = json.loads(out)
     assert code == 0
-    assert list(document) == ["schema", "ok", "bundle", "digest", "predictions"]
+    assert list(document) == ["schema", "ok", "bundle", "digest", "engine", "precision", "predictions"]
     assert document["schema"] == "foveal.predict/1"
     assert document["ok"] is True
     assert document["bundle"] == str(bundle)
+    assert document["engine"].startswith("onnxruntime 1.")
+    assert document["precision"] == "fp32"
     [prediction] = document["predictions"]
     assert list(prediction) == ["source", "label", "confidence", "abstain", "set", "scores"]
     assert prediction["label"] == "red"
     assert prediction["abstain"] is False
     assert prediction["set"] == ["red"]
     assert sum(prediction["scores"].values()) == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.skipif(extras.missing("openvino") != [], reason="needs the openvino extra")
+def test_what_is_remembered_answers_and_what_is_named_goes_before(predict, bundle) -> None:
+    remembered.remember(Predictor.open(bundle).digest, [Way("openvino", "fp32", 1)])
+
+    by_itself, named = (json.loads(predict("in/red.png", *more, "--json")[1]) for more in ((), NAMED))
+
+    assert by_itself["engine"].startswith("openvino 20")
+    assert named["engine"].startswith("onnxruntime 1.")
+    assert [p["label"] for p in by_itself["predictions"]] == [p["label"] for p in named["predictions"]]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (["--engine", "warpdrive"], 2, "engines has no 'warpdrive'"),
+        (["--precision", "bf16"], 2, "onnxruntime computes in fp32 on this processor, not in bf16"),
+        (["--engine", "openvino"], 69, 'pip install "foveal[openvino]"'),
+    ],
+)
+def test_an_engine_or_precision_that_is_not_there_is_refused(
+    predict, monkeypatch, options, code, said
+) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
+    _core.cache_clear()
+
+    found, out, err = predict("in/red.png", *options)
+
+    assert (found, out) == (code, "")
+    assert said in err
 
 
 def test_folder_stands_for_its_pictures_in_order(predict) -> None:
@@ -161,6 +201,7 @@ def test_jsonl_is_one_object_a_line(predict) -> None:
     ]
     assert set(lines[0]["error"]) == {"code", "message", "hint", "path"}
     assert err.startswith("foveal: 4 inputs, 1 unusable, ")
+    assert re.search(r", onnxruntime 1\.\S+ in fp32\n$", err), "what answered is said"
 
 
 def test_csv_is_read_by_the_standard_library(predict) -> None:

@@ -70,6 +70,7 @@ def test_the_report_says_with_what_it_was_measured(predictor, coloured):
 
     facts = document["provenance"]
     assert (document["digest"], document["split"]) == ("d" * 64, "test")
+    assert document["provenance"]["precision"] == "fp32"
     assert (facts["engine"], facts["threads"], facts["fingerprint"]) == ("pencil 1.0", 2, None)
     assert facts["images_per_second"] > 0
     assert facts["seconds"] > 0

@@ -6,6 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from foveal.bundle import engines, remembered
+from foveal.bundle.engines.openvino import _core
+from foveal.bundle.ways import precisions
+from foveal.core import catalog, extras
 from foveal.core.errors import DataError, NotFoundError, UsageError
 from foveal.flows import _machine
 from foveal.flows._machine import Machine
@@ -31,15 +35,16 @@ def test_the_document_says_what_the_contract_promises(bundle):
 
     assert document["schema"] == "foveal.bench/1"
     assert document["ok"] is True
-    assert [row["batch"] for row in document["engines"]] == [2, 1]
+    rows = [(row["engine"], row["precision"], row["batch"]) for row in document["engines"]]
+    assert rows[:2] == [("onnxruntime", "fp32", 2), ("onnxruntime", "fp32", 1)]
+    there = [(name, precision) for name in catalog.names(engines) for precision in precisions(name)]
+    assert rows == [(*way, batch) for way in there for batch in (2, 1)]
     for row in document["engines"]:
-        assert row["engine"] == "onnxruntime"
-        assert row["precision"] == "fp32"
         assert row["threads"] == 1
-        assert row["eligible"] is True
         assert 0 < row["p50_ms"] <= row["p99_ms"]
         assert row["images_per_second"] == pytest.approx(1000 * row["batch"] / row["p50_ms"])
-        assert row["decision_flips"]["value"] == 0
+        assert row["eligible"] is (row["decision_flips"]["value"] <= 0.005)
+        assert row["decision_flips"]["value"] == 0 or row["precision"] != "fp32"
         assert row["rss_bytes"] > 20_000_000
     assert document["chosen"]["batch"] == 2, "that for the first batch which was asked for"
     assert [choice["batch"] for choice in document["choices"]] == [2, 1]
@@ -82,6 +87,60 @@ def test_without_a_readable_picture_it_is_refused(bundle, tmp_path):
 def test_numbers_out_of_range_are_refused_before_any_work(terms, message, tmp_path):
     with pytest.raises(UsageError, match=message):
         bench(tmp_path / "none.foveal", terms=terms)
+
+
+@pytest.fixture
+def reference_alone(monkeypatch):
+    """Only ONNX Runtime is there."""
+    monkeypatch.setattr(catalog, "names", lambda folder: ["onnxruntime"])
+
+
+def test_what_is_fastest_is_kept_only_where_that_was_asked_for(bundle, reference_alone, own_cache):
+    quiet = bench(bundle, terms=QUICK)
+    assert quiet.as_json()["remembered"] is None
+    assert list(own_cache.rglob("*.json")) == []
+
+    found = bench(bundle, terms=dataclasses.replace(QUICK, remember=True))
+
+    [kept] = own_cache.rglob("*.json")
+    assert found.as_json()["remembered"] == str(kept) == str(remembered.path(found.digest))
+    way = remembered.recall(found.digest)
+    chosen = found.as_json()["chosen"]
+    assert (way.engine, way.precision, way.threads) == (
+        chosen["engine"],
+        chosen["precision"],
+        chosen["threads"],
+    )
+
+
+def test_a_cache_that_cannot_be_written_is_a_warning(bundle, reference_alone, own_cache):
+    own_cache.joinpath("foveal").write_text("a file is in the way")
+
+    document = bench(bundle, terms=dataclasses.replace(QUICK, remember=True)).as_json()
+
+    assert document["remembered"] is None
+    assert any("the fastest way was not remembered: cannot make" in said for said in document["warnings"])
+
+
+def test_without_one_picture_a_call_nothing_is_kept_and_that_is_said(bundle, reference_alone, own_cache):
+    document = bench(bundle, terms=dataclasses.replace(QUICK, remember=True, batches=(3,))).as_json()
+
+    assert document["remembered"] is None
+    assert any("nothing was remembered" in said for said in document["warnings"])
+    assert list(own_cache.rglob("*.json")) == []
+
+
+def test_an_engine_that_is_not_installed_is_skipped_with_the_command_that_installs_it(bundle, monkeypatch):
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
+    _core.cache_clear()
+
+    document = bench(bundle, terms=QUICK).as_json()
+
+    [skipped] = document["skipped"]
+    assert (skipped["engine"], skipped["precision"], skipped["threads"]) == ("openvino", None, None)
+    assert skipped["error"]["code"] == "missing_extra"
+    assert skipped["error"]["hint"] == 'pip install "foveal[openvino]"'
+    assert {row["engine"] for row in document["engines"]} == {"onnxruntime"}
 
 
 def test_a_missing_bundle_is_not_found(tmp_path):

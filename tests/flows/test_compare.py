@@ -12,6 +12,7 @@ from foveal.core.errors import DataError, UsageError, WriteError
 from foveal.data import opening
 from foveal.flows._contestants import contestants
 from foveal.flows.compare import Terms, compare, write_page
+from foveal.flows.evaluate import Terms as Running
 from foveal.flows.evaluate import evaluate
 from foveal.flows.train import TrainResult, train
 from foveal.metrics.mcnemar import mcnemar
@@ -21,6 +22,7 @@ from foveal.report.comparison_page import comparison_page
 from foveal.train.recipe import Recipe, read_recipe, write_recipe
 
 ONE = Terms(threads=1)
+ONE_THREAD = Running(threads=1)
 WEAK = Recipe(epochs=1, size=16, precision="fp32", threads=1, images=6)
 
 
@@ -41,7 +43,7 @@ def curve(models, data, images, folder):
 
 def test_numbers_of_each_are_those_of_its_evaluation(found, trained, rival, colors) -> None:
     for row, run in zip(found.document["models"], (trained, rival), strict=True):
-        alone = evaluate(run.run, colors, threads=1).report.as_json()
+        alone = evaluate(run.run, colors, terms=ONE_THREAD).report.as_json()
 
         assert row["accuracy"] == alone["metrics"]["accuracy"]
         assert row["worst_class"] == alone["metrics"]["worst_class"]
@@ -255,7 +257,7 @@ def test_pictures_of_one_thing_count_once_whichever_model_is_named_first(
 
     assert (document["images"], document["independent_images"]) == (24, 6)
     assert document["pairs"][0]["n"] == 6
-    assert evaluate(trained.run, dataset, threads=1).report.provenance["independent_images"] == 6
+    assert evaluate(trained.run, dataset, terms=ONE_THREAD).report.provenance["independent_images"] == 6
     assert any("belong together" in sentence for sentence in says.not_shown(document))
 
 

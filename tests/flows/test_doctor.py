@@ -86,6 +86,16 @@ def test_a_sound_machine_has_no_problem(sound):
     assert problems(sound) == []
 
 
+def test_an_engine_that_is_not_installed_is_one_problem_and_says_how(sound):
+    sound["engines"][1] |= {"works": False, "error": "the engine openvino needs it", "version": None}
+    sound["extras"]["openvino"] |= {"installed": False, "missing": ["openvino", "nncf"]}
+
+    [problem] = problems(sound)
+
+    assert (problem.code, problem.hint) == ("missing_extra", 'pip install "foveal[openvino]"')
+    assert "OpenVINO, which is faster on some processors, is not tried" in problem.message
+
+
 CHANGES = [
     (
         "engines",

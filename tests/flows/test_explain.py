@@ -22,6 +22,7 @@ from foveal.flows import _depths
 from foveal.flows._drawn_maps import check_folder, write_maps
 from foveal.flows._held_out import learned_from
 from foveal.flows._mistake_maps import MOST, mistake_maps
+from foveal.flows.evaluate import Terms as Running
 from foveal.flows.evaluate import evaluate, write_page
 from foveal.flows.explain import Explained, Question, explain
 from foveal.flows.train import TrainResult
@@ -306,7 +307,7 @@ def test_the_page_of_an_evaluation_shows_what_its_mistakes_rest_on(
             pixels[..., channel] += 70
             Image.fromarray(pixels).save(tmp_path / "swapped" / name / f"{k}.png")
 
-    found = evaluate(trained.bundle, tmp_path / "swapped", threads=1)
+    found = evaluate(trained.bundle, tmp_path / "swapped", terms=Running(threads=1))
     write_page(found, tmp_path / "page.html", threads=1)
 
     page = (tmp_path / "page.html").read_text(encoding="utf-8")

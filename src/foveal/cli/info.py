@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from foveal.bundle.predictor import Predictor
-    from foveal.bundle.ways import REFERENCE
 
 SCHEMA = "foveal.info/1"
 _SHOWN = 20  # class names
@@ -32,6 +31,7 @@ def info(
     """Show a bundle's manifest after comparing its hashes and running its golden vectors here."""
     from foveal.bundle.locate import locate
     from foveal.bundle.predictor import Predictor
+    from foveal.bundle.ways import REFERENCE
 
     bundle = locate(model)
     predictor = Predictor.open(bundle, engine=REFERENCE, threads=threads)
