@@ -52,7 +52,7 @@ class TestDocument:
         origin = archive.read(trained.bundle).manifest.digest
 
         for row in document["variants"][1:]:
-            found = [path for path in (out / "variants" / row["name"]).glob("*.foveal")]
+            found = sorted((out / "variants" / row["name"]).glob("*.foveal"))
             for path in found:
                 model = archive.read(path).manifest.model
                 assert model.origin == origin
