@@ -15,8 +15,8 @@ from foveal.bundle.manifest import Manifest
 from foveal.core import child
 
 _TRIAL = "foveal.bundle.roofline_trial"
-_WEIGHT_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "int8": 1.0, "int4": 0.5}
-_OUTPUT_BYTES = 8  # logit and probability of a class
+WEIGHT_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "int8": 1.0, "int4": 0.5}
+OUTPUT_BYTES = 8  # logit and probability of a class
 
 
 @dataclass(frozen=True)
@@ -155,11 +155,11 @@ def work_of(manifest: Manifest, *, precision: str, batch: int) -> Work | None:
         precision: In which it runs: its weights have that size.
         batch: Pictures of the call.
     """
-    if manifest.model.macs is None or precision not in _WEIGHT_BYTES:
+    if manifest.model.macs is None or precision not in WEIGHT_BYTES:
         return None
     preprocess = manifest.preprocess
-    weights = round(manifest.model.parameters * _WEIGHT_BYTES[precision])
-    each = preprocess.size**2 * preprocess.channels + len(manifest.classes) * _OUTPUT_BYTES
+    weights = round(manifest.model.parameters * WEIGHT_BYTES[precision])
+    each = preprocess.size**2 * preprocess.channels + len(manifest.classes) * OUTPUT_BYTES
     return Work(manifest.model.macs * batch, weights + batch * each)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter
 
 from foveal.report import roofline_words
 from foveal.report.chart import Chart
@@ -102,6 +103,9 @@ def _roofs(axes: Axes, peaks: list[Document], levels: list[Document], points: li
         axes.loglog(flat, [height, height], color=INK, linewidth=1.2, linestyle=style)
         axes.annotate(peak["precision"], (ends[1], height), color=INK, fontsize=7, ha="right", va="bottom")
     axes.set_xlim(*ends)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter(NullFormatter())
 
 
 def _way(row: Mapping[str, Any]) -> tuple[Any, ...]:
