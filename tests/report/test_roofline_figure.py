@@ -76,6 +76,17 @@ def test_the_roofs_are_named_and_no_formula_is_left_in_the_labels():
     assert "mathdefault" not in svg
 
 
+@pytest.mark.parametrize(
+    ("threads", "said"), [((1,), "1 thread,"), ((1, 2), "2 threads,"), ((3,), "2 threads,")]
+)
+def test_the_roofs_are_those_of_as_many_threads_as_the_candidates_have(threads, said):
+    document = copy.deepcopy(DOCUMENT)
+    document["engines"] = [row(count, 1.0, 0.5) for count in threads]
+    document["roofline"]["bounds"] = [bound(count, 0.5) for count in threads]
+
+    assert f"roofs with {said}" in roofline_figure(document).title
+
+
 @pytest.mark.parametrize("lacking", ["roofline", "bounds"])
 def test_without_a_measurement_there_is_no_figure_and_the_page_is_whole(lacking):
     document = copy.deepcopy(DOCUMENT)
