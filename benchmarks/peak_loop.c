@@ -11,10 +11,10 @@
 #include <time.h>
 
 #define WINDOWS 3000
-#define ONE(op, n) op " %%zmm20, %%zmm20, %%zmm" #n "\n"
+#define ONE(op, n) op " %%zmm10, %%zmm10, %%zmm" #n "\n"
 #define TEN(op) \
     ONE(op, 0) ONE(op, 1) ONE(op, 2) ONE(op, 3) ONE(op, 4) ONE(op, 5) ONE(op, 6) ONE(op, 7) ONE(op, 8) ONE(op, 9)
-#define CHANGED "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm20"
+#define CHANGED "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10"
 
 static double now(void) {
     struct timespec t;
