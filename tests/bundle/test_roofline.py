@@ -69,6 +69,15 @@ def test_more_work_never_has_a_lower_bound_and_both_parts_bind(macs, moved, more
     assert bound.seconds * FOUND.level(moved, threads).bytes_per_second >= moved * (1 - 1e-9)
 
 
+def test_of_two_precisions_the_faster_one_bounds(bundle):
+    found = Roofline((*PEAKS, Peak("bf16", 1, "an engine", 90e9, 0.1, 9)), LEVELS)
+    manifest = archive.read(bundle).manifest
+    manifest = manifest.model_copy(update={"model": manifest.model.model_copy(update={"macs": 1000})})
+
+    assert found.peak("int8+bf16", 1) == 200e9
+    assert work_of(manifest, precision="int8+bf16", batch=1) == work_of(manifest, precision="int8", batch=1)
+
+
 def test_without_a_peak_there_is_no_bound():
     assert FOUND.bound(Work(1, 1), precision="bf16", threads=1) is None
     assert Roofline((), (), error="killed").bound(Work(1, 1), precision="fp32", threads=1) is None

@@ -1,6 +1,7 @@
 """bundle.roofline_trial: the graphs are those that are described, and compute what they should."""
 
 import sys
+import time
 from importlib.util import find_spec
 
 import numpy as np
@@ -124,6 +125,12 @@ def test_an_engine_that_refuses_is_skipped_and_its_reason_said(monkeypatch):
     pytest.importorskip("openvino")
 
     assert dict(trials._openvino(1))["int8"] == "no kernel"
+
+
+def test_a_peak_counts_the_rows_of_every_thread():
+    [peak] = trials._peaks({("fp32", 2, "an engine"): lambda: time.sleep(0.01)}, 0.1)
+
+    assert 0.5 < peak.macs_per_second * 0.01 / (2 * 512**3) <= 1
 
 
 def test_the_fastest_engine_makes_the_peak():

@@ -52,7 +52,25 @@ def test_the_document_says_what_the_contract_promises(bundle):
     assert document["machine"]["cores_usable"] >= 1
     assert document["images"] == {"kind": "synthetic", "path": None, "n": 48, "unreadable": 0}
     assert document["stages"] == []
-    assert any("synthetic pictures; --data" in warning for warning in document["warnings"])
+
+
+def test_each_row_says_which_share_of_the_roof_it_reaches(make_bundle, tmp_path):
+    model = {"name": "colors", "parameters": 300, "macs": 50_000, "source": "scratch"}
+
+    document = bench(make_bundle(tmp_path / "counted.foveal", model=model), terms=QUICK).as_json()
+
+    roof, [row] = document["roofline"], document["engines"]
+    assert {peak["precision"] for peak in roof["peaks"]} >= {"fp32", "int8"}, roof["error"]
+    [least] = roof["bounds"]
+    assert least["macs"] == 50_000
+    assert row["roofline_share"] == pytest.approx(least["bound_ms"] / row["p50_ms"])
+
+
+def test_without_counted_multiply_adds_no_share_is_made_up(bundle):
+    document = bench(bundle, terms=QUICK).as_json()
+
+    assert document["roofline"]["bounds"] == []
+    assert document["engines"][0]["roofline_share"] is None
 
 
 def test_with_data_the_parts_of_the_way_are_measured_on_every_readable_picture(bundle, pictures):

@@ -15,8 +15,8 @@ from foveal.bundle.manifest import Manifest
 from foveal.core import child
 
 _TRIAL = "foveal.bundle.roofline_trial"
-_WEIGHT_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "int8": 1.0, "int4": 0.5}
-_OUTPUT_BYTES = 8  # logit and probability of a class
+WEIGHT_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "int8": 1.0, "int4": 0.5}
+OUTPUT_BYTES = 8  # logit and probability of a class
 
 
 @dataclass(frozen=True)
@@ -97,10 +97,13 @@ class Roofline:
     def peak(self, precision: str, threads: int) -> float | None:
         """Return multiply-adds a second; between the measured numbers of threads, not more than can be.
 
-        None where the precision was not measured.
+        None where the precision was not measured. Of several, as `int8+bf16`, the fastest counts.
         """
-        found = {p.threads: p.macs_per_second for p in self.peaks if p.precision == precision}
-        return _between(found, threads)
+        each = [
+            _between({p.threads: p.macs_per_second for p in self.peaks if p.precision == part}, threads)
+            for part in precision.split("+")
+        ]
+        return max((rate for rate in each if rate is not None), default=None)
 
     def level(self, moved_bytes: int, threads: int) -> Level | None:
         """Return the nearest level that holds so many bytes, its speed being that of so many threads."""
@@ -152,14 +155,15 @@ def work_of(manifest: Manifest, *, precision: str, batch: int) -> Work | None:
 
     Args:
         manifest: The bundle's.
-        precision: In which it runs: its weights have that size.
+        precision: In which it runs: its weights have that size; of several, as `int8+bf16`, the smallest.
         batch: Pictures of the call.
     """
-    if manifest.model.macs is None or precision not in _WEIGHT_BYTES:
+    sizes = [WEIGHT_BYTES[part] for part in precision.split("+") if part in WEIGHT_BYTES]
+    if manifest.model.macs is None or not sizes:
         return None
     preprocess = manifest.preprocess
-    weights = round(manifest.model.parameters * _WEIGHT_BYTES[precision])
-    each = preprocess.size**2 * preprocess.channels + len(manifest.classes) * _OUTPUT_BYTES
+    weights = round(manifest.model.parameters * min(sizes))
+    each = preprocess.size**2 * preprocess.channels + len(manifest.classes) * OUTPUT_BYTES
     return Work(manifest.model.macs * batch, weights + batch * each)
 
 

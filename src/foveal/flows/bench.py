@@ -120,6 +120,7 @@ class BenchResult:
         floors = [row.times.floor() for row in self.found.rows]
         first = self.wish.batches[0]
         rows = [_row(row) for row in self.found.rows]
+        roof = with_shares(rows, self.manifest, self.roofline)
         return {
             "schema": SCHEMA,
             "ok": True,
@@ -138,7 +139,6 @@ class BenchResult:
                 "n": len(self.pictures.images),
                 "unreadable": self.pictures.unreadable,
             },
-            "roofline": with_shares(rows, self.manifest, self.roofline),
             "engines": rows,
             "skipped": [_skipped(one) for one in self.found.skipped],
             "chosen": next((choice for choice in choices if choice["batch"] == first), None),
@@ -153,6 +153,7 @@ class BenchResult:
             "stages": [
                 {"name": stage.name, **_milliseconds(stage.seconds)} for stage in self.pictures.stages
             ],
+            "roofline": roof,
             "warnings": list(self.warnings),
             "seconds": round(self.seconds, 2),
             "seed": self.wish.seed,

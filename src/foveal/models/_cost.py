@@ -6,7 +6,7 @@ sums of two maps) change the result of the layer before them in place, where nob
 only what they read besides.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 import torch
@@ -54,6 +54,7 @@ class Cost:
         activation_bytes: What all layers read and write, weights aside.
         peak_activation_bytes: What must be there at once, at the layer where that is most, weights aside.
         layers: The kinds of layer that there are; their numbers add up to those above.
+        steps: The layers themselves, in order.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Cost:
     activation_bytes: int
     peak_activation_bytes: int
     layers: tuple[KindCost, ...]
+    steps: tuple[Step, ...] = field(repr=False)
 
     @property
     def macs_per_byte(self) -> float:
@@ -73,9 +75,10 @@ class Cost:
         return self.macs / (self.weight_bytes + self.activation_bytes)
 
     def as_json(self) -> dict[str, Any]:
-        """Return the JSON object."""
+        """Return the JSON object; single steps are not in it."""
+        found = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "steps"}
         layers = [asdict(layer) for layer in self.layers]
-        return {**asdict(self), "name": catalog.spoken(self.name), "layers": layers}
+        return {**found, "name": catalog.spoken(self.name), "layers": layers}
 
 
 def cost(
@@ -138,6 +141,7 @@ def cost_of(network: nn.Module, picture: Tensor, *, name: str, classes: int) -> 
         activation_bytes=sum(layer.activation_bytes for layer in layers),
         peak_activation_bytes=peak_bytes(steps),
         layers=layers,
+        steps=tuple(steps),
     )
 
 

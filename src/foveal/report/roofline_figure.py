@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter
 
+from foveal.core.wording import counted
 from foveal.report import roofline_words
 from foveal.report.chart import Chart
 from foveal.report.drawing import ACCENT, INK, LINE, MUTED, WARM, svg
@@ -22,7 +24,8 @@ def roofline_figure(document: Document) -> Chart | None:
     """Draw the roofs of this machine, and a point for each candidate; None where there is nothing to draw.
 
     Both axes are logarithmic: multiply-adds for each byte that must be moved, and multiply-adds a second
-    (Williams, Waterman & Patterson, 2009, figure 1). Roofs are those of the largest number of threads.
+    (Williams, Waterman & Patterson, 2009, figure 1). Roofs are those of the most threads that a
+    candidate has.
 
     Args:
         document: `foveal.bench/1`.
@@ -33,7 +36,7 @@ def roofline_figure(document: Document) -> Chart | None:
     points = _points(document["engines"], found["bounds"])
     if not points:
         return None
-    most = max(peak["threads"] for peak in found["peaks"])
+    most = _roof_threads(found["peaks"], max(point["threads"] for point in points))
     peaks = [peak for peak in found["peaks"] if peak["threads"] == most]
     levels = [level for level in found["bandwidth"] if level["threads"] == most]
     chosen = {_key(choice) for choice in document["choices"]}
@@ -50,12 +53,18 @@ def roofline_figure(document: Document) -> Chart | None:
     )
     return Chart(
         name="roofline",
-        title=f"How near the limits of this machine; roofs with {most} threads, orange: to take",
+        title=f"How near the limits of this machine; roofs with {counted(most, 'thread')}, orange: to take",
         says=f"{roofline_words.peaks(found)}. {said}",
         columns=_TABLE,
         rows=tuple(tuple(one[name] for name in _TABLE) for one in points),
         svg=svg("roofline", paint, width=5.2, height=3.2),
     )
+
+
+def _roof_threads(peaks: list[Document], most: int) -> int:
+    """Return the measured number of threads that is nearest above the candidates', or the largest."""
+    counts = sorted({peak["threads"] for peak in peaks})
+    return int(next((count for count in counts if count >= most), counts[-1]))
 
 
 def _points(rows: list[Document], bounds: list[Document]) -> list[dict[str, Any]]:
@@ -102,6 +111,10 @@ def _roofs(axes: Axes, peaks: list[Document], levels: list[Document], points: li
         axes.loglog(flat, [height, height], color=INK, linewidth=1.2, linestyle=style)
         axes.annotate(peak["precision"], (ends[1], height), color=INK, fontsize=7, ha="right", va="bottom")
     axes.set_xlim(*ends)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter(NullFormatter())
 
 
 def _way(row: Mapping[str, Any]) -> tuple[Any, ...]:
