@@ -26,8 +26,9 @@ from foveal.data import checks, formats
 from foveal.data.dataset import Dataset
 from foveal.data.tree import folder_tree
 from foveal.explain import black_box, white_box
+from foveal.optimize import families, importance, steps
 from foveal.perturb import corruptions
-from foveal.train import augment, classical, objectives
+from foveal.train import augment, classical, matching, objectives
 from foveal.train.objective import Batch, Objective
 
 GROUPS = {name: importlib.import_module(f"foveal.cli.{name}") for name in catalog.folders(cli)}
@@ -39,9 +40,13 @@ FOLDERS = [
     cli,
     corruptions,
     engines,
+    families,
     formats,
+    importance,
+    matching,
     metrics,
     models,
+    steps,
     white_box,
 ]
 FOLDERS += GROUPS.values()

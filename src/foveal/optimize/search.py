@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from foveal.export.lowering import Lowering
-from foveal.optimize import families
-from foveal.optimize.families import Candidate
+from foveal.optimize.candidate import Candidate, candidates
 from foveal.optimize.steps.distill import Lesson, Schedule, distill, plan_lesson
 from foveal.optimize.steps.quantize import quantize
 from foveal.optimize.variant import Variant
@@ -100,10 +99,10 @@ def _taught(shop: Workshop, learning: Learning) -> list[str]:
     """Give every candidate a short lesson, and the most promising one all the time that is left."""
     macs = shop.members.manifest.model.macs or 0
     shown = shop.roles.shown(_CALIBRATION)
-    candidates = families.candidates(learning.teacher, shown, macs=macs, most=_MOST_CANDIDATES)
+    found = candidates(learning.teacher, shown, macs=macs, most=_MOST_CANDIDATES)
     names, lessons = [], shop.budget.seconds * _SHORT_SHARE
     tried: list[tuple[Candidate, Variant]] = []
-    for candidate in candidates:
+    for candidate in found:
         if shop.left() < lessons + shop.budget.seconds * _CERTIFY_SHARE:
             break
         made = _lesson(shop, learning, candidate, "short", seconds=lessons)

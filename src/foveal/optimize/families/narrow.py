@@ -8,7 +8,7 @@ from foveal.core.random import seed_for
 from foveal.data.dataset import UInt8
 from foveal.models import Architecture, nano
 from foveal.models._cost import cost
-from foveal.optimize.families import Candidate
+from foveal.optimize.candidate import Candidate
 from foveal.tasks.classify import learn
 from foveal.tasks.recognizer import Recognizer
 

@@ -5,8 +5,8 @@ import torch
 from foveal.core.errors import UsageError
 from foveal.data.dataset import UInt8
 from foveal.models._cost import cost_of
+from foveal.optimize.candidate import Candidate
 from foveal.optimize.channels import groups
-from foveal.optimize.families import Candidate
 from foveal.optimize.steps.prune import prune, to_parameters
 from foveal.optimize.steps.recalibrated import recalibrated
 from foveal.tasks.recognizer import Recognizer
