@@ -110,7 +110,7 @@ def _magnitudes(seen: Values) -> tuple[NDArray[np.float64], float]:
     width = (seen.high - seen.low) / _BINS
     centers = np.abs(seen.low + width * (np.arange(_BINS) + 0.5))
     place = np.minimum((centers / max(largest, 1e-30) * _BINS).astype(np.int64), _BINS - 1)
-    summed: NDArray[np.float64] = np.bincount(place, weights=seen.counts, minlength=_BINS)
+    summed = np.bincount(place, weights=seen.counts, minlength=_BINS).astype(np.float64)
     return summed, largest
 
 
