@@ -1,0 +1,227 @@
+"""A graph whose convolutions and products run on 8-bit integers, in the QDQ form that engines fuse.
+
+Every tensor that an integer operator reads or writes passes through a QuantizeLinear and a DequantizeLinear:
+q = round(x / scale) + zero (Jacob et al., "Quantization and Training of Neural Networks for Efficient
+Integer-Arithmetic-Only Inference", 2018, eq. 1). An engine that sees DQ → Conv → Q runs one integer kernel.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from onnx import helper
+
+from foveal.optimize.graphs.net import Array, Net, attribute
+from foveal.optimize.graphs.ranges import Range
+
+_WEIGHTED = ("Conv", "Gemm")
+_JOINING = ("Add", "Concat")
+_KEEPS_VALUES = ("MaxPool", "Flatten")  # every number that comes out went in: one scale for both sides
+_AVERAGING = ("GlobalAveragePool", "AveragePool")
+_ACTIVATIONS = ("Relu", "Clip")
+_ENDS = {"uint8": (0, 255), "int8": (-128, 127)}
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """How numbers become integers.
+
+    Attributes:
+        activations: Type of what flows between layers; asymmetric, one scale per tensor.
+        narrow: Weights use 7 bits instead of 8. Processors without VNNI add two products in 16 bits, and
+            255 · 127 · 2 does not fit there, 255 · 64 · 2 does.
+    """
+
+    activations: Literal["uint8", "int8"] = "uint8"
+    narrow: bool = False
+
+
+def units(model: bytes) -> tuple[str, ...]:
+    """Return the names of the nodes of a simplified graph that can be integer or stay in float, in order."""
+    net = Net(model)
+    return tuple(node.name for node in net.nodes if _is_unit(net, node))
+
+
+def tensors(model: bytes) -> tuple[str, ...]:
+    """Return the names of the tensors whose ranges `with_integers` may ask for."""
+    net = Net(model)
+    found: dict[str, None] = {}
+    for node in net.nodes:
+        if _is_unit(net, node) or node.op_type in (*_KEEPS_VALUES, *_AVERAGING):
+            found |= dict.fromkeys(name for name in node.input if net.producer(name) is not None)
+            found |= dict.fromkeys([_after_activation(net, node)])
+    return tuple(name for name in found if name not in net.outputs)
+
+
+def with_integers(
+    model: bytes, ranges: Mapping[str, Range], scheme: Scheme, *, floats: Collection[str] = ()
+) -> bytes:
+    """Return the graph on integers.
+
+    Args:
+        model: A simplified graph.
+        ranges: What integers span, for all of `tensors(model)`.
+        scheme: Types and bits.
+        floats: Names of `units` that stay in float.
+    """
+    net = Net(model)
+    writer = _Writer(net, ranges, scheme)
+    chosen = [node for node in net.nodes if _is_unit(net, node) and node.name not in floats]
+    writer.read_bytes_directly()
+    for node in list(net.nodes):
+        if any(node is unit for unit in chosen):
+            writer.make_integer(node)
+        elif node.op_type in (*_KEEPS_VALUES, *_AVERAGING) and node.input[0] in writer.restored:
+            writer.follow(node)
+    return net.to_bytes()
+
+
+def _is_unit(net: Net, node: Any) -> bool:
+    if node.op_type in _WEIGHTED:
+        return all(name in net.constants for name in node.input[1:])
+    return node.op_type in _JOINING and all(net.producer(name) is not None for name in node.input)
+
+
+def _after_activation(net: Net, node: Any) -> str:
+    """Return the tensor that leaves a node, behind its ReLU where that is all that reads it."""
+    name: str = node.output[0]
+    reader = net.only_consumer(name)
+    return reader.output[0] if reader is not None and reader.op_type in _ACTIVATIONS else name
+
+
+class _Writer:
+    """Puts quantization into a net."""
+
+    def __init__(self, net: Net, ranges: Mapping[str, Range], scheme: Scheme) -> None:
+        self.net, self.ranges, self.scheme = net, ranges, scheme
+        self.restored: dict[str, tuple[float, int]] = {}  # tensor behind a DQ → its scale and zero
+        self.integer: set[str] = set()  # names of the nodes that have become integer
+        self.pairs: dict[str, str] = {}  # float tensor → the tensor behind its DQ
+
+    def read_bytes_directly(self) -> None:
+        """Take the picture's bytes as the integers that they are."""
+        cast = next((n for n in self.net.nodes if n.name == "cast" and n.op_type == "Cast"), None)
+        if cast is None or self.net.only_consumer(cast.output[0]) is None:
+            return
+        name = cast.output[0]
+        if self.scheme.activations == "uint8":
+            constants = self._constants(name, 1.0, 0)
+            self.net.replace(
+                cast,
+                helper.make_node("DequantizeLinear", [cast.input[0], *constants], [name], name=f"{name}_dq"),
+            )
+            self.restored[name], self.pairs[name] = (1.0, 0), name
+        else:
+            self._pair(name, 1.0, -128)
+
+    def make_integer(self, node: Any) -> None:
+        """Let a node read integers, and write them unless the answer itself leaves it."""
+        self.integer.add(node.name)
+        activations = [n for n in node.input if n not in self.net.constants]
+        for name in activations:
+            restored = self._restored(name)
+            self.net.redirect(name, restored, readers=[node])
+        if node.op_type in _WEIGHTED:
+            self._weights(node, self.restored[node.input[0]][0])
+        output = _after_activation(self.net, node)
+        if output in self.net.outputs:
+            return
+        if output != node.output[0]:  # the integers end at the ReLU's 0: they are the ReLU
+            activation = self.net.only_consumer(node.output[0])
+            self.net.nodes.remove(activation)
+            node.output[0] = output
+        self._restored(output)
+
+    def follow(self, node: Any) -> None:
+        """Let a pooling operator stay on the integers that it is given."""
+        output = node.output[0]
+        if output in self.net.outputs:
+            return
+        if node.op_type in _KEEPS_VALUES:
+            self._pair(output, *self.restored[node.input[0]])
+        else:
+            self._restored(output)
+
+    def _restored(self, name: str) -> str:
+        """Return the tensor behind the DQ of a tensor; a pair is made where there is none."""
+        if name in self.restored:
+            return name
+        if name not in self.pairs:
+            self._pair(name, *self._step(self.ranges[name]))
+        return self.pairs[name]
+
+    def _step(self, span: Range) -> tuple[float, int]:
+        lowest, highest = _ENDS[self.scheme.activations]
+        low, high = min(span[0], 0.0), max(span[1], 0.0)
+        scale = float(np.float32(max((high - low) / (highest - lowest), 1e-10)))
+        return scale, int(np.clip(round(lowest - low / scale), lowest, highest))
+
+    def _pair(self, name: str, scale: float, zero: int) -> None:
+        readers = self.net.consumers(name)
+        integers, back = self.net.free(f"{name}_q"), self.net.free(f"{name}_dq")
+        constants = self._constants(name, scale, zero)
+        writer, source = self.net.producer(name), name
+        if self._stays_float(writer):
+            source = self._held_apart(name, writer, scale, zero)
+        self.net.insert_behind(
+            self.net.producer(source),
+            helper.make_node("QuantizeLinear", [source, *constants], [integers], name=integers),
+            helper.make_node("DequantizeLinear", [integers, *constants], [back], name=back),
+        )
+        self.net.redirect(name, back, readers=readers)
+        self.restored[back], self.pairs[name] = (scale, zero), back
+
+    def _stays_float(self, writer: Any) -> bool:
+        if writer.op_type in _ACTIVATIONS:
+            writer = self.net.producer(writer.input[0])
+        return writer is not None and writer.op_type in _WEIGHTED and writer.name not in self.integer
+
+    def _held_apart(self, name: str, writer: Any, scale: float, zero: int) -> str:
+        """Return a float convolution's output behind a maximum with the lowest number that integers can say.
+
+        It changes nothing, for the integers end there. But between a DQ and a Q, with nothing or a ReLU in
+        front of the Q, ONNX Runtime takes float weights for forgotten ones and rounds them itself, per
+        tensor.
+        """
+        lowest = (_ENDS[self.scheme.activations][0] - zero) * scale
+        floor = self.net.add_constant(f"{name}_lowest", np.asarray(lowest, np.float32))
+        raised = self.net.free(f"{name}_raised")
+        source = writer.input[0] if writer.op_type == "Relu" and lowest == 0.0 else name
+        self.net.insert_behind(writer, helper.make_node("Max", [source, floor], [raised], name=raised))
+        return raised
+
+    def _constants(self, name: str, scale: float, zero: int) -> list[str]:
+        kind = np.uint8 if self.scheme.activations == "uint8" else np.int8
+        return [
+            self.net.add_constant(f"{name}_scale", np.asarray(scale, np.float32)),
+            self.net.add_constant(f"{name}_zero", np.asarray(zero, kind)),
+        ]
+
+    def _weights(self, node: Any, input_scale: float) -> None:
+        """Store weights as int8 and the bias as int32, with a scale for each output channel."""
+        net = self.net
+        weights = net.constants[node.input[1]].astype(np.float32)
+        axis = 0 if node.op_type == "Conv" or attribute(node, "transB", 0) else 1
+        others = tuple(i for i in range(weights.ndim) if i != axis)
+        largest = np.abs(weights).max(axis=others) / (64 if self.scheme.narrow else 127)
+        bias = net.constants[node.input[2]].astype(np.float64) if len(node.input) > 2 else None
+        if bias is not None:  # it must fit 32 bits
+            largest = np.maximum(largest, np.abs(bias) / (input_scale * 2**30))
+        scale = np.maximum(largest, 1e-12).astype(np.float32)
+        shape = [-1 if i == axis else 1 for i in range(weights.ndim)]
+        stored = np.rint(weights / scale.reshape(shape)).astype(np.int8)
+        node.input[1] = self._stored(node, node.input[1], stored, scale, axis)
+        if bias is not None:
+            fine = (scale.astype(np.float64) * input_scale).astype(np.float32)
+            rounded = np.rint(bias / fine.astype(np.float64)).astype(np.int32)
+            node.input[2] = self._stored(node, node.input[2], rounded, fine, 0)
+
+    def _stored(self, node: Any, name: str, integers: Array, scale: Array, axis: int) -> str:
+        net = self.net
+        inputs = [net.add_constant(f"{name}_q", integers), net.add_constant(f"{name}_scale", scale)]
+        inputs.append(net.add_constant(f"{name}_zero", np.zeros(scale.shape, integers.dtype)))
+        back = net.free(f"{name}_dq")
+        place = helper.make_node("DequantizeLinear", inputs, [back], name=back, axis=axis)
+        net.nodes.insert(next(i for i, other in enumerate(net.nodes) if other is node), place)
+        return back

@@ -1,0 +1,103 @@
+"""Integers where they change nothing, float where they would: the fewest layers that keep the decisions."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Literal
+
+from foveal.bundle.session import UInt8
+from foveal.core.progress import Progress, silent
+from foveal.optimize.divergence import between, probabilities
+from foveal.optimize.graphs.integers import Scheme, units, with_integers
+from foveal.optimize.graphs.ranges import Method
+from foveal.optimize.steps.quantize import calibrate, divided, preset
+
+MOST_KL = 1e-3  # nats; a tenth of what one would call a visible change of a probability
+
+Cost = Callable[[Collection[str]], float]
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """What came of it.
+
+    Attributes:
+        model: The graph; all integer where that already stays within the limit.
+        floats: Names of the nodes that stay in float, the most sensitive one first.
+        sensitivities: Name of a node → mean KL in nats where only that one is integer, largest first; empty
+            where nothing had to stay in float.
+        mean_kl: Of the graph that came out, on the pictures that judged.
+    """
+
+    model: bytes
+    floats: tuple[str, ...]
+    sensitivities: dict[str, float]
+    mean_kl: float
+
+
+def mixed_precision(
+    model: bytes,
+    pictures: UInt8,
+    *,
+    most_kl: float = MOST_KL,
+    scheme: Scheme | None = None,
+    method: Method | Literal["best"] = "best",
+    progress: Progress = silent,
+) -> Mixed:
+    """Return the int8 graph with as few layers in float as its decisions need.
+
+    Nodes are ranked by what rounding them alone does to the answers; the smallest number of the worst ones is
+    looked for by halving, and those among them that are not needed become integer after all. None that is
+    left can be spared: without it the limit is broken.
+
+    Args:
+        model: As `export.graph.graph` makes it.
+        pictures: uint8 (M, size, size, C) as served, M ≥ 1; every fourth one judges and does not calibrate.
+        most_kl: Largest mean KL(float ‖ result) on the judging pictures, in nats, ≥ 0.
+        scheme: Types and bits; None: for this machine.
+        method: How spans are found; see `quantize`.
+        progress: Told how many nodes were tried.
+
+    Raises:
+        UsageError: No pictures.
+    """
+    scheme = scheme or preset()
+    _, judging = divided(pictures)
+    ready = calibrate(model, pictures, scheme=scheme, method=method)
+    reference = probabilities(ready.model, judging)
+
+    def cost(floats: Collection[str]) -> float:
+        rounded = with_integers(ready.model, ready.ranges, scheme, floats=floats)
+        return between(reference, probabilities(rounded, judging)).mean_kl
+
+    floats: tuple[str, ...] = ()
+    table: dict[str, float] = {}
+    if cost(()) > most_kl:
+        table = _alone(units(ready.model), cost, progress)
+        floats = _fewest(tuple(table), cost, most_kl)
+    chosen = with_integers(ready.model, ready.ranges, scheme, floats=floats)
+    return Mixed(chosen, floats, table, cost(floats))
+
+
+def _alone(names: tuple[str, ...], cost: Cost, progress: Progress) -> dict[str, float]:
+    """Return what each node costs where it alone is integer, the worst one first."""
+    costs = {}
+    for done, name in enumerate(names, start=1):
+        costs[name] = cost([other for other in names if other != name])
+        progress("sensitivity", done, len(names))
+    return dict(sorted(costs.items(), key=lambda entry: -entry[1]))
+
+
+def _fewest(ranked: tuple[str, ...], cost: Cost, most_kl: float) -> tuple[str, ...]:
+    enough, too_few = len(ranked), 0
+    while enough - too_few > 1:
+        middle = (enough + too_few) // 2
+        if cost(ranked[:middle]) <= most_kl:
+            enough = middle
+        else:
+            too_few = middle
+    kept = ranked[:enough]
+    for name in reversed(kept):
+        without = tuple(other for other in kept if other != name)
+        if cost(without) <= most_kl:
+            kept = without
+    return kept

@@ -1,0 +1,114 @@
+"""Static post-training quantization to 8-bit integers: about a quarter of the bytes, and integer kernels."""
+
+import platform
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from foveal.bundle.session import UInt8
+from foveal.core.errors import UsageError
+from foveal.core.machine import cpu_features
+from foveal.core.random import stream
+from foveal.optimize.divergence import between, probabilities
+from foveal.optimize.graphs.integers import Scheme, tensors, with_integers
+from foveal.optimize.graphs.ranges import Method, Range, Values, observed, spans
+from foveal.optimize.graphs.simplify import simplified
+
+METHODS: tuple[Method, ...] = ("minmax", "percentile", "entropy")
+_HELD_OUT = 4  # one picture of so many judges the methods instead of calibrating
+_VNNI = {"AVX512-VNNI", "AVX-VNNI", "AMX-INT8"}
+_ARM = {"NEON", "DOTPROD", "I8MM", "SVE"}
+
+
+def preset(features: Sequence[str] | None = None) -> Scheme:
+    """Return the scheme for a processor.
+
+    x86 with VNNI or AMX: unsigned activations, 8-bit weights. ARM: signed activations. Everything else, also
+    what nobody knows anything of: 7-bit weights, because such processors add pairs of products in 16 bits
+    and would answer otherwise than the file says (`vpmaddubsw`).
+
+    Args:
+        features: Of `core.machine.cpu_features`; None asks this machine.
+    """
+    if features is None:
+        features = cpu_features() or (("NEON",) if platform.machine() in ("arm64", "aarch64") else ())
+    if _ARM.intersection(features):
+        return Scheme(activations="int8")
+    return Scheme(narrow=not _VNNI.intersection(features))
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A graph that is ready to become integers.
+
+    Attributes:
+        model: Simplified, in float.
+        ranges: What the integers of each tensor span.
+        method: How they were found.
+    """
+
+    model: bytes
+    ranges: dict[str, Range]
+    method: Method
+
+
+def quantize(
+    model: bytes,
+    pictures: UInt8,
+    *,
+    scheme: Scheme | None = None,
+    method: Method | Literal["best"] = "best",
+    floats: Collection[str] = (),
+) -> bytes:
+    """Return the graph with convolutions, products, sums and pooling on 8-bit integers.
+
+    Weights are rounded per output channel, activations per tensor. Temperature and softmax stay in float.
+
+    Args:
+        model: As `export.graph.graph` makes it; at any temperature, which is kept.
+        pictures: uint8 (M, size, size, C), as the served preprocessing leaves them; M ≥ 1, 100 to 500 are
+            enough. No labels are needed.
+        scheme: Types and bits; None: `preset()` of this machine.
+        method: How the spans of integers are found; `best` takes the one whose answers are nearest (mean KL)
+            on every fourth picture, which then does not calibrate.
+        floats: Names of `graphs.integers.units` that stay in float.
+
+    Raises:
+        UsageError: No pictures, or of another kind than the graph takes.
+    """
+    scheme = scheme or preset()
+    ready = calibrate(model, pictures, scheme=scheme, method=method)
+    return with_integers(ready.model, ready.ranges, scheme, floats=floats)
+
+
+def calibrate(
+    model: bytes, pictures: UInt8, *, scheme: Scheme, method: Method | Literal["best"] = "best"
+) -> Calibrated:
+    """Return the simplified graph and the spans of its integers; arguments as for `quantize`."""
+    if len(pictures) == 0:
+        raise UsageError("integers are calibrated on one picture or more; got none", code="empty")
+    plain = simplified(model)
+    if method != "best":
+        return Calibrated(plain, spans(observed(plain, tensors(plain), pictures), method), method)
+    learning, judging = divided(pictures)
+    values = observed(plain, tensors(plain), learning)
+    chosen = _nearest(plain, values, scheme, judging)
+    return Calibrated(plain, spans(values, chosen), chosen)
+
+
+def divided(pictures: UInt8) -> tuple[UInt8, UInt8]:
+    """Return pictures that calibrate, and others that judge; a single picture does both."""
+    order = stream(0, "quantize").permutation(len(pictures))
+    judges = np.arange(len(order)) % _HELD_OUT == 0
+    return pictures[order[~judges] if len(order) > 1 else order], pictures[order[judges]]
+
+
+def _nearest(plain: bytes, values: dict[str, Values], scheme: Scheme, judging: UInt8) -> Method:
+    reference = probabilities(plain, judging)
+    costs = {}
+    for method in METHODS:
+        rounded = with_integers(plain, spans(values, method), scheme)
+        costs[method] = between(reference, probabilities(rounded, judging)).mean_kl
+    return min(METHODS, key=lambda method: costs[method])
