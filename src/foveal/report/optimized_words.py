@@ -5,8 +5,9 @@ from typing import Any
 
 from foveal.core.units import show_bytes
 from foveal.core.wording import counted
+from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.optimize.measuring import MOST_FLIPS
-from foveal.report.words import interval, limit, percent
+from foveal.report.words import limit, measured, percent
 
 Row = Mapping[str, Any]
 
@@ -274,7 +275,7 @@ def _of_the_search(document: Row) -> list[str]:
     elif len(rows) > 1:
         said.append(
             f"{counted(len(rows), 'variant')} were compared on the same {pictures}: what is best among "
-            "several is flattered there. The test pictures, at which the search looked once, do not flatter it."
+            "several is flattered there. The test pictures, looked at once, do not flatter it."
         )
     if any("distill" in row["steps"] for row in rows):
         said.append(
@@ -287,10 +288,11 @@ def _of_the_search(document: Row) -> list[str]:
 
 def _of_the_machine(machine: Row) -> list[str]:
     said = [f"Times hold for this machine ({machine['cpu']}); on another one the order may be another."]
-    if machine["load"] is not None and machine["load"] > machine["cores_usable"]:
+    load, processors = machine["load"], counted(machine["cores_usable"], "processor")
+    if load is not None and load > machine["cores_usable"]:
         said.append(
-            f"At the end {machine['load']:.1f} processes wanted {counted(machine['cores_usable'], 'processor')}, "
-            "this search included: on a quiet machine intervals are narrower."
+            f"At the end {load:.1f} processes wanted {processors}, this "
+            "search included: on a quiet machine intervals are narrower."
         )
     return said
 
@@ -304,6 +306,11 @@ def share(value: Row) -> str:
     return f"{percent(value['value'])} ({100 * value['low']:.1f} to {100 * value['high']:.1f})"
 
 
-def tested(value: Row) -> str:
-    """Return a share of the test pictures with its interval and n."""
-    return f"{percent(value['value'])} ({interval(value)})"
+def agreement(found: Row) -> str:
+    """Return how often the recommended one answers as the original does, right or wrong, from `test`.
+
+    >>> agreement({"images": 5000, "agreement": 0.9732})
+    '97.3% (95% interval 96.8% to 97.8%, n=5,000)'
+    """
+    n = found["images"]
+    return measured(clopper_pearson(round(found["agreement"] * n), n).as_json())
