@@ -71,8 +71,8 @@ def test_the_page_says_first_what_to_take_with_intervals_and_n():
     page = text(optimized_page(searched(*ALL)))
 
     said = (
-        "“original-int8” is 4.00× as fast (95% interval 3.64× to 4.44×), 4.0× smaller; on the test pictures it "
-        "loses +0.2 points (95% interval -0.8 to +1.2, n=500)."
+        "“original-int8” is 4.00× as fast (95% interval 3.64× to 4.44×), 4.0× smaller; on the test pictures "
+        "it loses +0.2 points (95% interval -0.8 to +1.2, n=500)."
     )
     assert said in page
     assert page.index(said) < page.index("Limits") < page.index("All variants")

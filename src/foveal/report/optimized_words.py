@@ -310,7 +310,7 @@ def agreement(found: Row) -> str:
     """Return how often the recommended one answers as the original does, right or wrong, from `test`.
 
     >>> agreement({"images": 5000, "agreement": 0.9732})
-    '97.3% (95% interval 96.8% to 97.8%, n=5,000)'
+    '97.3% (95% interval 96.8% to 97.7%, n=5,000)'
     """
     n = found["images"]
     return measured(clopper_pearson(round(found["agreement"] * n), n).as_json())
