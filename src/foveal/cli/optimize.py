@@ -110,3 +110,4 @@ def _show(console: "Console", document: dict[str, Any]) -> None:
         )
     if document["bundle"]:
         console.print(f"bundle    {visible(document['bundle'])}", markup=False)
+    console.print(f"report    {visible(document['report'])}", markup=False)

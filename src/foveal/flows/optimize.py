@@ -31,12 +31,13 @@ from foveal.optimize.measuring import answers, speeds
 from foveal.optimize.search import Learning, search
 from foveal.optimize.variant import Pictures, Variant
 from foveal.optimize.workshop import Roles, Workshop
+from foveal.report.optimized_page import optimized_page
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
 from foveal.train.plan import Plan, read_plan
 from foveal.train.sampling import deal
 
-REQUEST, DOCUMENT = "request.json", "optimize.json"
+REQUEST, DOCUMENT, REPORT = "request.json", "optimize.json", "report.html"
 _FINAL_SECONDS = 12.0  # of timing all that is worth showing, in the same rounds
 _TIMED = 64
 _CAREFUL_BATCH = 128
@@ -111,6 +112,8 @@ def optimize(
         document = _delivered(shop, outcome, prepared, original, name=original.stem)
         document["seconds"] = round(time.monotonic() - started, 2)
         document["model"] = str(model)
+        document["report"] = str(out / REPORT)
+        files.write_text(out / REPORT, optimized_page(document))
         files.write_json(out / DOCUMENT, document)
         files.remove(out / STORE)
         runs.mark_last(out)

@@ -1,0 +1,233 @@
+"""The page of a search: the verdict with its numbers, every variant drawn, nothing loaded or believed."""
+
+import copy
+import re
+
+import pytest
+
+from foveal.report import optimized_words as says
+from foveal.report.frontier import accuracy_and_size, accuracy_and_time
+from foveal.report.optimized_page import effects, limits, optimized_page
+
+
+def share(value: float, half: float, n: int = 400):
+    return {"value": value, "low": value - half, "high": value + half, "n": n, "method": "tango"}
+
+
+def row(name: str, *steps: str, lost: float = 0.0, p50: float = 2.0, size: int = 4_000_000, **changes):
+    return {
+        "name": name,
+        "steps": list(steps),
+        "accuracy": share(0.9 - lost, 0.03),
+        "drop": share(lost, 0.004),
+        "latency_ms": {"p50": p50, "p99": 2 * p50, "p50_low": 0.95 * p50, "p50_high": 1.05 * p50},
+        "time_ratio": {"value": p50 / 2, "low": 0.9 * p50 / 2, "high": 1.1 * p50 / 2, "real": p50 != 2},
+        **{"engine": "onnxruntime", "precision": "fp32", "threads": 1},
+        **{"size_bytes": size, "size_ratio": size / 4_000_000, "peak_rss_bytes": 90_000_000},
+        **{"parameters": 1_000_000, "macs": 65_000_000, "outside": [], "code": "feasible", "pareto": True},
+        **changes,
+    }
+
+
+def searched(*variants, test_drop: float = 0.002, limits: dict | None = None, **changes):
+    chosen = next((one["name"] for one in variants if one["code"] == "recommended"), None)
+    test = {"images": 500, "accuracy": share(0.88, 0.03, 500), "original_accuracy": share(0.883, 0.03, 500)}
+    test |= {"drop": share(test_drop, 0.01, 500), "agreement": 0.97}
+    budget = {"latency_ms": None, "size_bytes": None, "memory_bytes": None, "drop": 0.01}
+    return {
+        **{"feasible": chosen is not None, "recommended": chosen, "nearest": {}, "model": "runs/train-1"},
+        **{"bundle": "out/a.foveal", "digest": "4c0f", "measure": "accuracy", "seconds": 61.0},
+        **{"limits": {**budget, "seconds": 60.0, "aim": "latency", **(limits or {})}},
+        **{"chosen_on": {"images": 400, "role": "half of calib"}, "variants": list(variants)},
+        "test": None if chosen is None else test,
+        "machine": {
+            **{"cpu": "A CPU", "features": ["AVX2"], "architecture": "x86_64"},
+            **{"cores_present": 4, "cores_usable": 2, "load": 0.5},
+        },
+        **changes,
+    }
+
+
+ORIGINAL = row("original", code="original", pareto=False)
+INT8 = row("original-int8", "quantize", lost=0.002, p50=0.5, size=1_000_000, code="recommended")
+STUDENT = row("nano-64", "narrow", "distill", lost=0.03, p50=0.4, size=2_000_000)
+STUDENT |= {"outside": ["drop"], "code": "outside"}
+STUDENT8 = row("nano-64-int8", "narrow", "distill", "quantize", lost=0.035, p50=0.2, size=500_000)
+STUDENT8 |= {"outside": ["drop"], "code": "outside"}
+ALL = (ORIGINAL, INT8, STUDENT, STUDENT8)
+BEST = {**ORIGINAL, "code": "recommended", "outside": []}
+
+
+def text(page: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+
+
+def impossible():
+    rows = [{**one, "code": "outside", "outside": ["latency"]} for one in ALL]
+    return searched(*rows, nearest={"latency": 0.0002}, limits={"latency_ms": 0.1}, bundle=None, digest=None)
+
+
+def test_the_page_says_first_what_to_take_with_intervals_and_n():
+    page = text(optimized_page(searched(*ALL)))
+
+    said = (
+        "“original-int8” is 4.00× as fast (95% interval 3.64× to 4.44×), 4.0× smaller; on the test pictures "
+        "it loses +0.2 points (95% interval -0.8 to +1.2, n=500)."
+    )
+    assert said in page
+    assert page.index(said) < page.index("Limits") < page.index("All variants")
+    assert "the interval reaches to 1.2 points (n=500)" in page
+    assert "“No difference shown” is not “equal”: from 0.8 points better to 1.2 points worse" in page
+
+
+@pytest.mark.parametrize("draw", [accuracy_and_time, accuracy_and_size])
+@pytest.mark.parametrize("rows", [(BEST,), ALL])
+def test_every_variant_is_one_point_and_the_drawing_repeats_itself(draw, rows):
+    document = searched(*rows)
+
+    chart = draw(document)
+
+    assert len(re.findall(r'id="\w+-variant-\d+"', chart.svg)) == len(chart.rows) == len(rows)
+    assert [one[0] for one in chart.rows] == [one["name"] for one in rows]
+    assert chart.svg == draw(document).svg
+
+
+def test_limits_are_lines_only_where_they_were_set():
+    free = searched(*ALL)
+    bound = searched(*ALL, limits={"latency_ms": 1.0, "size_bytes": 900_000})
+
+    for draw in (accuracy_and_time, accuracy_and_size):
+        assert draw(free).svg.count("limit-across") == 0
+        assert draw(bound).svg.count("limit-across") == 1
+        assert draw(bound).svg.count("limit-drop") == 1
+
+
+@pytest.mark.parametrize(
+    ("most", "verdict", "broken"),
+    [
+        (0.6, "kept", False),
+        (0.51, "kept by the estimate; the interval reaches beyond", False),
+        (0.4, "not kept", True),
+    ],
+)
+def test_a_limit_is_kept_without_reserve_only_where_the_whole_interval_keeps_it(most, verdict, broken):
+    latency = limits(searched(*ALL, limits={"latency_ms": most}))[0]
+
+    assert (latency.says, latency.broken) == (verdict, broken)
+    assert latency.found == "0.5 ms (95% interval 0.475 to 0.525 ms)"
+
+
+def test_memory_that_was_not_measured_is_not_called_kept():
+    rows = [{**one, "peak_rss_bytes": None} for one in ALL]
+    document = searched(*rows, limits={"memory_bytes": 10})
+
+    assert [one.says for one in limits(document) if one.name == "memory"] == ["not known"]
+    assert "its memory was not measured" in " ".join(says.unproven(document))
+
+
+def test_each_step_is_compared_with_what_it_began_from():
+    found = {one.name: one for one in effects(list(ALL))}
+
+    assert {name: one.against for name, one in found.items()} == {
+        "original-int8": "original",
+        "nano-64": "original",
+        "nano-64-int8": "nano-64",
+    }
+    assert found["nano-64-int8"].step == "quantize"
+    assert found["nano-64-int8"].times[0] == pytest.approx(2.0)
+    assert found["nano-64-int8"].lost[0] == pytest.approx(0.005)
+    assert found["original-int8"].lost == (INT8["drop"]["value"], INT8["drop"]["low"], INT8["drop"]["high"])
+    assert found["original-int8"].times == pytest.approx((4.0, 2 / 0.55, 2 / 0.45))
+
+
+def test_a_derived_interval_holds_all_that_both_intervals_allow():
+    one = effects(list(ALL))[-1]
+    before, after = STUDENT["time_ratio"], STUDENT8["time_ratio"]
+    ends = [(a, b) for a in ("low", "high") for b in ("low", "high")]
+    quotients = [before[a] / after[b] for a, b in ends]
+    differences = [STUDENT8["drop"][a] - STUDENT["drop"][b] for a, b in ends]
+
+    assert one.derived
+    assert one.times[1:] == pytest.approx((min(quotients), max(quotients)))
+    assert one.lost[1:] == pytest.approx((min(differences), max(differences)))
+
+
+def test_where_nothing_is_feasible_the_page_says_what_would_be():
+    page = text(optimized_page(impossible()))
+
+    assert "Not feasible" in page
+    assert "None of 4 variants keeps all limits. Best reachable: latency 0.2 ms." in page
+    assert "nothing was measured on them" in page
+    assert "every variant keeps it" in page
+
+
+def test_a_choice_that_fails_on_the_test_pictures_is_not_recommended():
+    page = text(optimized_page(searched(*ALL, test_drop=0.03, feasible=False)))
+
+    assert "Take original-int8" not in page
+    assert "Not proven on the test pictures" in page
+    assert "loses +3.0 points (95% interval +2.0 to +4.0, n=500); allowed is 1 point." in page
+    assert "not kept" in page
+
+
+def test_a_single_variant_is_kept_and_has_no_steps():
+    page = optimized_page(searched(BEST))
+
+    assert "Keep the original" in page
+    assert 'id="steps"' not in page
+    assert "were compared on the same" not in page
+
+
+def test_a_difference_within_the_noise_is_no_factor():
+    rows = copy.deepcopy(ALL)
+    rows[1]["time_ratio"]["real"] = False
+
+    page = text(optimized_page(searched(*rows)))
+
+    assert "“original-int8” is not really faster or slower" in page
+    assert "That it is faster than the original is not shown" in page
+
+
+def test_ends_that_are_not_known_are_said():
+    rows = copy.deepcopy(ALL)
+    for one in rows:
+        one["latency_ms"] |= {"p50_low": None, "p50_high": None}
+        one["time_ratio"] |= {"low": None, "high": None}
+        one["macs"] = None
+
+    page = text(optimized_page(searched(*rows, limits={"latency_ms": 1.0})))
+
+    assert "4.00× as fast (too few rounds for an interval)" in page
+    assert "has no upper end" in page
+
+
+def test_an_engine_in_which_accuracy_was_not_measured_is_said():
+    rows = [{**one, "engine": "openvino", "precision": "bf16"} for one in ALL]
+
+    assert any("In openvino bf16 up to 0.5% of the pictures" in one for one in says.unproven(searched(*rows)))
+
+
+def test_names_are_escaped_and_nothing_is_loaded():
+    rows = copy.deepcopy(ALL)
+    for one in rows:
+        one["name"] += "<b>$x$"
+    document = searched(*rows, model="runs/<i>mine", bundle="<u>a.foveal")
+    document["machine"]["cpu"] = "A <script>CPU"
+
+    page = optimized_page(document)
+
+    for foreign in ("<b>$", "<i>mine", "<u>a", "<script"):
+        assert foreign not in page
+    assert "&lt;b&gt;$x$" in page
+    assert not re.search(r"""(?:src|href)\s*=\s*["'](?!#|data:)""", page)
+
+
+@pytest.mark.parametrize("make", [lambda: searched(*ALL), lambda: searched(BEST), impossible])
+def test_ids_are_unique_and_every_share_has_its_n(make):
+    page = optimized_page(make())
+
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    for section in ("verdict", "frontier", "variants", "test", "origin"):
+        assert section in ids
+    assert "n=400" in page
