@@ -1,0 +1,54 @@
+"""Networks with random weights and random statistics, as none has right after it was built."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+import torchvision
+from torch import nn
+
+from foveal.tasks import recognizer
+
+OURS = ("nano", "mobilenet_v2", "resnet18", "resnet50")
+
+
+@pytest.fixture(scope="session")
+def randomized() -> Callable[[nn.Module], nn.Module]:
+    """Give a network's norms statistics and scales that are not 0 and 1; returns it in eval mode.
+
+    The statistics are near those of noise, so that the pictures still matter behind many layers.
+    """
+
+    def make(network: nn.Module, size: int = 32) -> nn.Module:
+        torch.manual_seed(1)
+        norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                nn.init.uniform_(module.weight, 0.5, 1.5)
+                nn.init.normal_(module.bias, std=0.3)
+                module.momentum = 1.0
+            elif isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
+                nn.init.normal_(module.bias, std=0.3)
+        with torch.no_grad():
+            network.train()(torch.randn(4, 3, size, size))
+        for module in norms:
+            module.running_mean += 0.1 * torch.randn_like(module.running_mean)
+            module.running_var *= torch.empty_like(module.running_var).uniform_(0.7, 1.3)
+            module.momentum = 0.1
+        return network.eval()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def network(randomized: Callable[[nn.Module], nn.Module]) -> Callable[[str], nn.Module]:
+    """Make a network for 3 channels and 5 classes, ours for 32 pixels."""
+
+    def make(name: str) -> nn.Module:
+        torch.manual_seed(0)
+        if name in OURS:
+            return randomized(recognizer.build(name, {"channels": 3, "classes": 5, "size": 32}))
+        more = {"aux_logits": False, "init_weights": False} if name == "googlenet" else {}
+        return randomized(torchvision.models.get_model(name, weights=None, num_classes=5, **more), 64)
+
+    return make
