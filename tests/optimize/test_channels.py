@@ -191,7 +191,9 @@ def test_torch_pruning_finds_the_same_groups(name, network):
     for group in groups(net, channels=3, size=size):
         root = net.get_submodule(group.makers[0])
         cut = (
-            pruning.prune_conv_out_channels if isinstance(root, nn.Conv2d) else pruning.prune_linear_out_channels
+            pruning.prune_conv_out_channels
+            if isinstance(root, nn.Conv2d)
+            else pruning.prune_linear_out_channels
         )
         coupled = set()
         for dependency, _ in graph.get_pruning_group(root, cut, idxs=[0]):
