@@ -88,7 +88,7 @@ def test_a_sound_machine_has_no_problem(sound):
 
 def test_an_engine_that_is_not_installed_is_one_problem_and_says_how(sound):
     sound["engines"][1] |= {"works": False, "error": "the engine openvino needs it", "version": None}
-    sound["extras"]["openvino"] |= {"installed": False, "missing": ["openvino", "nncf"]}
+    sound["extras"]["openvino"] |= {"installed": False, "missing": ["openvino"]}
 
     [problem] = problems(sound)
 

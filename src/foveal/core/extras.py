@@ -10,9 +10,9 @@ from foveal.core.errors import MissingExtraError
 # One package per extra that nothing else brings along.
 _WITNESS = {
     "train": ("torch", "onnxscript", "safetensors", "jinja2", "matplotlib", "sklearn"),
-    "openvino": ("openvino", "nncf"),
+    "openvino": ("openvino",),
 }
-_REPORTER = "openvino_telemetry"  # what openvino and nncf tell their maker with, over the network
+_REPORTER = "openvino_telemetry"  # what openvino tells its maker with, over the network
 
 
 EXTRAS = tuple(_WITNESS)
@@ -37,8 +37,8 @@ def openvino(*, what: str = "the engine openvino") -> Any:
     """Import OpenVINO without its telemetry, and return the module.
 
     Importing it as it comes sends an event to its maker, and notes an identity in the home folder
-    (openvino/tools/ovc/__init__.py of 2026.4). It and nncf do without where `openvino_telemetry` cannot be
-    imported, so that is what they find: in this process, from now on, unless somebody imported it before.
+    (openvino/tools/ovc/__init__.py of 2026.4). It does without where `openvino_telemetry` cannot be
+    imported, so that is what it finds: in this process, from now on, unless somebody imported it before.
 
     Raises:
         MissingExtraError: OpenVINO is not installed.
@@ -64,7 +64,7 @@ def onnxruntime() -> Any:
 
 
 def without_telemetry() -> None:
-    """Keep `openvino_telemetry` from being imported in this process; to be called before nncf is, too."""
+    """Keep `openvino_telemetry` from being imported in this process; called before openvino is."""
     sys.modules.setdefault(_REPORTER, None)  # type: ignore[arg-type]  # what the import system takes for "absent"
 
 

@@ -174,7 +174,7 @@ def _ways(terms: Terms) -> list[Way]:
 def _roles(prepared: Prepared, *, seed: int) -> Roles:
     """Divide the calib pictures: one half chooses, the other half calibrates what was chosen.
 
-    The test part is looked at once, at the end. See docs/decisions/0020-optimize.md.
+    The test part is looked at once, at the end. See docs/decisions/0021-optimize.md.
     """
     calib = prepared.examples("calib")
     units = prepared.split.units[calib.indices]

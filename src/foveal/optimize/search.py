@@ -6,7 +6,7 @@ done again, so a search that was killed goes on with the same line.
     original → engine → int8 → {students, pruned networks} → short lessons → the best one's long lesson → int8
 
 Successive halving: Jamieson & Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter
-Optimization", 2016. The order of the levers: docs/decisions/0020-optimize.md.
+Optimization", 2016. The order of the levers: docs/decisions/0021-optimize.md.
 """
 
 import time
