@@ -11,13 +11,18 @@ Optimization", 2016. The order of the levers: docs/decisions/0021-optimize.md.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from safetensors.torch import load as read_tensors
+from safetensors.torch import save as tensor_bytes
+from torch import Tensor
+
+from foveal.core import files
 from foveal.export.lowering import Lowering
 from foveal.optimize.candidate import Candidate, candidates
-from foveal.optimize.steps.distill import Lesson, Schedule, distill, plan_lesson
+from foveal.optimize.steps.distill import MIXING, Lesson, Schedule, asked, distill, plan_lesson
 from foveal.optimize.steps.quantize import quantize
 from foveal.optimize.variant import Variant
 from foveal.optimize.workshop import Workshop
@@ -45,6 +50,8 @@ class Learning:
         batch_size: Images per step.
         precision: Of training.
         seed: Of order and augmentation.
+        answers: What the teacher said of each example beforehand, float (N, K); None: it is asked in every
+            step, because augmentation mixes pictures.
     """
 
     teacher: Recognizer
@@ -52,6 +59,12 @@ class Learning:
     batch_size: int
     precision: Literal["fp32", "bf16"]
     seed: int
+    answers: Tensor | None = field(default=None, repr=False)
+
+    @property
+    def guide(self) -> Recognizer | Tensor:
+        """What students are held to."""
+        return self.teacher if self.answers is None else self.answers
 
 
 def search(shop: Workshop, learning: Learning | None) -> list[Variant]:
@@ -97,6 +110,7 @@ def _int8(shop: Workshop, name: str, source: Path) -> list[str]:
 
 def _taught(shop: Workshop, learning: Learning) -> list[str]:
     """Give every candidate a short lesson, and the most promising one all the time that is left."""
+    learning = replace(learning, answers=_answers(shop, learning))
     macs = shop.members.manifest.model.macs or 0
     shown = shop.roles.shown(_CALIBRATION)
     found = candidates(learning.teacher, shown, macs=macs, most=_MOST_CANDIDATES)
@@ -114,6 +128,27 @@ def _taught(shop: Workshop, learning: Learning) -> list[str]:
     if best is not None and left > _LEAST_LESSON:
         names += _lesson(shop, learning, best, "long", seconds=left)
     return names
+
+
+def _answers(shop: Workshop, learning: Learning) -> Tensor | None:
+    """Ask the teacher about every example, once a search."""
+    path = shop.folder / "teacher.safetensors"
+    if not MIXING.isdisjoint(learning.augmentation):
+        return None
+
+    def ask() -> Sequence[str]:
+        answers = asked(
+            learning.teacher,
+            _needed(shop),
+            mirrored=learning.augmentation.get("flip", 0) > 0,
+            bf16=learning.precision == "bf16",
+            progress=shop.progress,
+        )
+        files.write_bytes(path, tensor_bytes({"logits": answers}))
+        return [path.name]
+
+    shop.carry_out("teacher", {"augmentation": dict(learning.augmentation)}, ask)
+    return read_tensors(path.read_bytes())["logits"]
 
 
 def _promising(tried: Sequence[tuple[Candidate, Variant]], shop: Workshop) -> Candidate | None:
@@ -146,7 +181,7 @@ def _lesson(
         plan = _plan(folder / "plan.json", student, learning, shop, candidate, seconds=seconds)
         taught = distill(
             student,
-            learning.teacher,
+            learning.guide,
             _needed(shop),
             Lesson(plan, Teaching()),
             checkpoints=folder / "checkpoints",
@@ -211,6 +246,6 @@ def _plan(
         seed=learning.seed,
         threads=shop.threads,
     )
-    lesson = plan_lesson(student, learning.teacher, _needed(shop), schedule)
+    lesson = plan_lesson(student, learning.guide, _needed(shop), schedule)
     write_plan(lesson.plan, path)
     return lesson.plan

@@ -5,12 +5,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import torch
+from torch import Tensor
+
 from foveal import models
 from foveal.core import machine
+from foveal.core.errors import UsageError
 from foveal.core.progress import Progress, silent
+from foveal.tasks.classify import learn
 from foveal.tasks.recognizer import Recognizer
 from foveal.train.examples import Examples
 from foveal.train.loop import fit
+from foveal.train.memory import freed_memory_kept
 from foveal.train.objectives.distill import Distill, Teaching
 from foveal.train.objectives.supervised import Supervised
 from foveal.train.plan import Plan
@@ -19,6 +25,8 @@ from foveal.train.warm_up import warm_up
 _TIMED_STEPS = 3
 _SAFETY = 0.97  # share of the time that is planned with
 _SMOOTHING = 0.1
+_ASKED_AT_ONCE = 500
+MIXING = {"mixup", "cutmix"}  # augmentations whose pictures are of several classes
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,7 @@ class Lesson:
 
 def distill(
     student: Recognizer,
-    teacher: Recognizer,
+    teacher: Recognizer | Tensor,
     examples: Examples,
     lesson: Lesson,
     *,
@@ -71,7 +79,7 @@ def distill(
 
     Args:
         student: Any network with the teacher's classes and preprocessing.
-        teacher: Answers on the same augmented pictures.
+        teacher: Answers on the same augmented pictures; or what it answered beforehand, see `asked`.
         examples: What they are shown; labels are only needed where `labels_share` is above 0.
         lesson: All choices; see `plan_lesson`.
         checkpoints: Folder to save to and to go on from; None: a kill loses all.
@@ -88,7 +96,7 @@ def distill(
 
 def plan_lesson(
     student: Recognizer,
-    teacher: Recognizer,
+    teacher: Recognizer | Tensor,
     examples: Examples,
     schedule: Schedule,
     *,
@@ -98,7 +106,7 @@ def plan_lesson(
 
     Args:
         student: Any network with the teacher's classes and preprocessing.
-        teacher: Its forward pass is part of every step.
+        teacher: Its forward pass is part of every step, unless it has answered beforehand.
         examples: What they are shown.
         schedule: How long, and how.
         teaching: As it will be for `distill`.
@@ -134,8 +142,43 @@ def plan_lesson(
     return Lesson(plan, teaching)
 
 
-def _objective(student: Recognizer, teacher: Recognizer, lesson: Lesson) -> Distill:
+def asked(
+    teacher: Recognizer, examples: Examples, *, mirrored: bool, bf16: bool, progress: Progress = silent
+) -> Tensor:
+    """Return what a teacher answers for each example, float32 (N, K), to be used in every pass over them.
+
+    A lesson then costs the student's work alone. The answers are those for the pictures as they are: they fit
+    where augmentation hardly changes what a picture shows, and not where it mixes several.
+
+    Args:
+        teacher: The network to ask.
+        examples: N of them.
+        mirrored: Its mean answer for a picture and its mirror image, which is a little better than one.
+        bf16: Compute in bf16.
+        progress: Told after each batch.
+    """
+    network = copy.deepcopy(teacher.network).to(memory_format=torch.channels_last).eval()
+    rows = []
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bf16), freed_memory_kept():
+        for start in range(0, len(examples), _ASKED_AT_ONCE):
+            stored = examples.indices[start : start + _ASKED_AT_ONCE]
+            images = learn.normalize(torch.from_numpy(examples.images[stored]), teacher.preprocess)
+            answers = network(images).float()
+            if mirrored:
+                answers = (answers + network(images.flip(3)).float()) / 2
+            rows.append(answers)
+            progress("asking the teacher", min(start + _ASKED_AT_ONCE, len(examples)), len(examples))
+    return torch.cat(rows)
+
+
+def _objective(student: Recognizer, teacher: Recognizer | Tensor, lesson: Lesson) -> Distill:
     plan = lesson.plan
+    mixing = MIXING.intersection(plan.augmentation)
+    if isinstance(teacher, Tensor) and mixing:
+        raise UsageError(
+            f"{', '.join(sorted(mixing))} makes pictures that the teacher has not answered for",
+            hint="give the teacher itself, or leave that augmentation out",
+        )
     shown = Supervised(
         copy.deepcopy(student.network),
         classes=len(student.classes),
@@ -143,4 +186,5 @@ def _objective(student: Recognizer, teacher: Recognizer, lesson: Lesson) -> Dist
         augmentation=plan.augmentation,
         label_smoothing=plan.label_smoothing,
     )
-    return Distill(shown, copy.deepcopy(teacher.network), lesson.teaching)
+    guide = teacher if isinstance(teacher, Tensor) else copy.deepcopy(teacher.network)
+    return Distill(shown, guide, lesson.teaching)

@@ -49,13 +49,14 @@ class Distill(Supervised):
     good teacher is patient and consistent", 2022, §3.
     """
 
-    def __init__(self, student: Supervised, teacher: nn.Module, teaching: Teaching) -> None:
+    def __init__(self, student: Supervised, teacher: nn.Module | Tensor, teaching: Teaching) -> None:
         """Hold what is trained.
 
         Args:
             student: Its network, and the pictures it is shown.
             teacher: Normalized images (N, C, H, W) to logits (N, K); it is not changed, and no checkpoint
-                holds it.
+                holds it. Or what it answered beforehand for the example of each row, float (rows, K): then
+                it is not asked about what augmentation does to a picture.
             teaching: How.
         """
         super().__init__(
@@ -68,21 +69,29 @@ class Distill(Supervised):
         self.changes = student.changes
         self.teaching = teaching
         self._measure = catalog.find(matching, teaching.matching)
+        if isinstance(teacher, nn.Module):
+            teacher = teacher.to(memory_format=torch.channels_last).eval().requires_grad_(False)
         # In a tuple: a submodule would be saved with every checkpoint, and moved by the optimizer.
-        self._teacher = (teacher.to(memory_format=torch.channels_last).eval().requires_grad_(False),)
+        self._teacher = (teacher,)
         self.rounding = FakeQuantization(student.network) if teaching.quantized else None
 
     def forward(self, batch: Batch) -> Losses:
         """Return the loss, and how many pictures were right."""
         images, targets = (view[batch.part] for view in self.views(batch))
-        with torch.no_grad():
-            wanted = self._teacher[0](images)
+        wanted = self._wanted(images, batch)
         logits = self.network(images) if self.rounding is None else self.rounding(images)
         share = self.teaching.labels_share
         loss = (1 - share) * self._measure(logits, wanted, temperature=self.teaching.temperature)
         if share > 0:
             loss = loss + share * learn.loss(logits, targets)
         return Losses(loss, (logits.argmax(1) == targets.argmax(1)).sum(), len(logits))
+
+    @torch.no_grad()
+    def _wanted(self, images: Tensor, batch: Batch) -> Tensor:
+        """Return the teacher's logits for the views of the batch's part, (N, K)."""
+        teacher = self._teacher[0]
+        answers: Tensor = teacher[batch.rows[batch.part]] if isinstance(teacher, Tensor) else teacher(images)
+        return answers
 
     @torch.no_grad()
     def after_step(self, share: float) -> None:
