@@ -92,6 +92,21 @@ def test_every_variant_is_one_point_and_the_drawing_repeats_itself(draw, rows):
     assert chart.svg == draw(document).svg
 
 
+def test_a_hopeless_variant_leaves_the_others_apart():
+    hopeless = row("nano-8", "narrow", lost=0.6, p50=0.1, pareto=False, accuracy=share(0.27, 0.03))
+    perfect = row("large", "engine", accuracy={**share(1.0, 0.01), "high": 1.0})
+
+    def heights(document):
+        drawn = accuracy_and_time(document).svg
+        places = re.findall(r'variant-(\d+)">.*?<use [^>]*y="([\d.]+)"', drawn, flags=re.DOTALL)
+        return {document["variants"][int(k)]["name"]: float(y) for k, y in places}
+
+    found = heights(searched(*ALL, hopeless, perfect))
+
+    assert found["large"] < found["original"] < found["nano-64"] < found["nano-8"]
+    assert found["nano-64"] - found["original"] > (0.03 / 0.63) * 2 * (found["nano-8"] - found["original"])
+
+
 def test_limits_are_lines_only_where_they_were_set():
     free = searched(*ALL)
     bound = searched(*ALL, limits={"latency_ms": 1.0, "size_bytes": 900_000})

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, PercentFormatter
+from numpy.typing import NDArray
 
 from foveal.report import optimized_words as says
 from foveal.report.chart import Chart, short
@@ -15,6 +17,9 @@ Row = Mapping[str, Any]
 _LARGEST = 150.0  # area of the marker of the largest file, in square points
 _ROOM = 1.6  # free space beside the outermost points on a logarithmic axis, as a factor
 _WIDE = 30  # ends of an axis that differ by more are labelled at powers of ten, 2 and 5 only
+_TALL = 0.2  # accuracies that differ by more are spaced by their errors
+_NO_ERRORS = 0.003  # added to a share of errors, whose logarithm would not exist at 0
+_ACCURACIES = (0.0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0)
 _TABLE = (
     *("name", "accuracy", "low", "high", "n", "p50_ms", "p50_low_ms", "p50_high_ms", "size_bytes"),
     *("pareto", "recommended"),
@@ -32,12 +37,15 @@ def accuracy_and_time(document: Row) -> Chart:
         return float(row["latency_ms"]["p50"])
 
     def paint(axes: Axes) -> None:
+        _scatter(axes, document, place, limit=document["limits"]["latency_ms"])
+        low, high = axes.get_xlim()
         for row in document["variants"]:
             ends = [row["latency_ms"][end] for end in ("p50_low", "p50_high")]
             if None not in ends:
                 value = row["accuracy"]["value"]
                 axes.hlines(value, *ends, color=_colour(row), alpha=0.4, lw=2, zorder=2)
-        _scatter(axes, document, place, limit=document["limits"]["latency_ms"])
+                low, high = min(low, ends[0]), max(high, ends[1])
+        axes.set_xlim(low, high)
         axes.set_xlabel("ms for one picture (median; bars: 95% intervals)")
 
     return _chart(
@@ -102,9 +110,24 @@ def _scatter(axes: Axes, document: Row, place: Callable[[Row], float], *, limit:
     if limit is not None:
         axes.axvline(limit, color=INK, lw=0.8, ls=(0, (4, 3)), gid="limit-across")
     axes.margins(y=0.12)
+    if max(row["accuracy"]["high"] for row in rows) - min(row["accuracy"]["low"] for row in rows) > _TALL:
+        _by_errors(axes)
     axes.set_ylabel(f"{_measure(document)} (bars: 95% intervals)")
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
     axes.grid(axis="y", color=LINE)
+
+
+def _by_errors(axes: Axes) -> None:
+    """Space accuracies by the logarithm of the errors: a hopeless variant leaves room for the others."""
+
+    def forward(accuracy: NDArray[np.float64]) -> NDArray[np.float64]:
+        return -np.log(np.maximum(1 + _NO_ERRORS - accuracy, _NO_ERRORS / 2))
+
+    def back(height: NDArray[np.float64]) -> NDArray[np.float64]:
+        return 1 + _NO_ERRORS - np.exp(-height)
+
+    axes.set_yscale("function", functions=(forward, back))
+    axes.yaxis.set_major_locator(FixedLocator(_ACCURACIES))
 
 
 def _name(axes: Axes, rows: Sequence[Row], place: Callable[[Row], float]) -> None:
