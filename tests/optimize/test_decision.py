@@ -175,3 +175,10 @@ def test_a_difference_that_was_not_shown_is_not_called_equal() -> None:
 
     assert drop_words(same).startswith("no difference shown")
     assert drop_words(worse).startswith("worse by 10.0 points")
+
+
+def test_memory_that_nobody_measured_is_not_called_kept() -> None:
+    found = decide([variant("original", memory=None)], PICTURES, Budget(memory_bytes=10**9))
+
+    assert found.rows[0].broken == ("memory",)
+    assert "memory" not in found.nearest

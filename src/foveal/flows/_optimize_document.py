@@ -39,7 +39,7 @@ def optimize_document(
         "ok": feasible,
         "feasible": feasible,
         "recommended": outcome.recommended,
-        "verdict": outcome.words,
+        "verdict": outcome.words if passed else _refuted(outcome, gates),
         "nearest": outcome.nearest,
         "bundle": None if bundle is None else str(bundle),
         "digest": None if bundle is None else archive.read(bundle).manifest.digest,
@@ -53,6 +53,15 @@ def optimize_document(
         "pareto": [row.variant.name for row in outcome.rows if row.pareto],
         "machine": describe().as_json(),
     }
+
+
+def _refuted(outcome: Outcome, gates: Sequence[Gate]) -> str:
+    """Return what is said where the pictures that chose were kinder than the test pictures."""
+    gate = next(gate for gate in gates if gate.verdict != "pass")
+    return (
+        f"not proven: {outcome.recommended} keeps the limits on the pictures that chose it, but on the test "
+        f"pictures it lost {100 * (gate.value or 0):.1f} points; {100 * gate.limit:.1f} may be lost"
+    )
 
 
 def _row(row: Judged, original_bytes: int) -> dict[str, Any]:

@@ -4,6 +4,7 @@ A difference in accuracy counts with its paired interval, one in time only beyon
 timed twice (docs/decisions/0015-bench.md).
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -95,8 +96,10 @@ def _broken(variant: Variant, drop: Measured, budget: Budget) -> tuple[str, ...]
         found.append("latency")
     if budget.size_bytes is not None and variant.size_bytes > budget.size_bytes:
         found.append("size")
-    if budget.memory_bytes is not None and (variant.peak_bytes or 0) > budget.memory_bytes:
-        found.append("memory")
+    if budget.memory_bytes is not None and (
+        variant.peak_bytes is None or variant.peak_bytes > budget.memory_bytes
+    ):
+        found.append("memory")  # what nobody measured is not known to be kept
     if drop.value > budget.drop:
         found.append("drop")
     return tuple(found)
@@ -214,13 +217,15 @@ def _nearest(
     values = {
         "latency": [variant.speed.p50 for variant in variants],
         "size": [float(variant.size_bytes) for variant in variants],
-        "memory": [float(variant.peak_bytes or 0) for variant in variants],
+        "memory": [math.inf if v.peak_bytes is None else float(v.peak_bytes) for v in variants],
         "drop": [drop.value for drop in drops],
     }
     found = {}
     for limit in sorted({name for names in broken for name in names}):
         others = [p for p, names in enumerate(broken) if set(names) <= {limit}]
-        found[limit] = min(values[limit][p] for p in (others or range(len(variants))))
+        best = min(values[limit][p] for p in (others or range(len(variants))))
+        if math.isfinite(best):
+            found[limit] = best
     return found
 
 
