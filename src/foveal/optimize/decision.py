@@ -232,7 +232,9 @@ def _nearest(
 def _sentence(rows: Sequence[Judged], chosen: int | None, nearest: dict[str, float]) -> str:
     if chosen is None:
         told = ", ".join(f"{limit} {_SHOW[limit](value)}" for limit, value in nearest.items())
-        return f"not feasible within these limits; best reachable: {told}"
+        return (
+            f"not feasible within these limits; best reachable: {told or 'not known, nothing was measured'}"
+        )
     row = rows[chosen]
     if chosen == 0:
         return "the original is recommended: nothing that was tried is a real gain within the limits"
