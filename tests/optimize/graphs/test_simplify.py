@@ -1,0 +1,93 @@
+"""graphs.simplify: other operators, the same answers."""
+
+from collections import Counter
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import nn
+from torchvision.models.resnet import BasicBlock
+
+from foveal.bundle.engines.onnxruntime import onnxruntime
+from foveal.bundle.graph import check_graph
+from foveal.data.preprocess import Preprocess
+from foveal.export.graph import graph
+from foveal.optimize.graphs.simplify import simplified
+from foveal.tasks.recognizer import Recognizer, build
+
+FLOAT_ARITHMETIC = {"Sub", "Mul", "BatchNormalization", "ReduceMean", "ReduceMax", "Gather", "Reshape"}
+
+
+def operators(model):
+    return Counter(node.op_type for node in onnx.load_from_string(model).graph.node)
+
+
+def disturbed(network):
+    """Give norms statistics and scales of their own, some of them negative."""
+    torch.manual_seed(1)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.running_mean, std=0.3)
+            nn.init.uniform_(module.running_var, 0.5, 2)
+            nn.init.uniform_(module.weight, -1, 2)
+            nn.init.normal_(module.bias, std=0.3)
+    return network.eval()
+
+
+def nano(channels):
+    return build("nano", {"channels": channels, "classes": 5, "size": 32, "widths": [8, 8, 16]})
+
+
+def residual(channels):
+    """Padding in front, a norm with no convolution before it, a mean as torchvision writes it."""
+    return nn.Sequential(
+        nn.Conv2d(channels, 8, 7, stride=2, padding=3, bias=False),
+        nn.BatchNorm2d(8),
+        nn.ReLU6(),
+        nn.MaxPool2d(3, stride=2, padding=1),
+        BasicBlock(8, 8),
+        nn.BatchNorm2d(8),
+        nn.Conv2d(8, 8, 3, padding=1, groups=8),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(8, 5),
+    )
+
+
+@pytest.mark.parametrize("architecture", [nano, residual])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_answers_stay_and_float_arithmetic_goes(architecture, channels):
+    torch.manual_seed(0)
+    network = disturbed(architecture(channels))
+    preprocess = Preprocess(
+        size=32, channels=channels, mean=(0.3, 0.5, 0.6)[:channels], std=(0.2,) * channels
+    )
+    model = graph(Recognizer(network, "own", {}, preprocess, tuple("abcde")), temperature=1.7)
+
+    plain = simplified(model)
+
+    check_graph(plain)
+    onnx.checker.check_model(onnx.load_from_string(plain), full_check=True)
+    assert not FLOAT_ARITHMETIC & set(operators(plain)), operators(plain)
+    before, after = onnxruntime(model, threads=1), onnxruntime(plain, threads=1)
+    for count in (1, 3):
+        images = np.random.default_rng(count).integers(0, 256, (count, 32, 32, channels), dtype=np.uint8)
+        for expected, got in zip(before.run(images), after.run(images), strict=True):
+            np.testing.assert_allclose(got, expected, atol=2e-5 * max(1, np.abs(expected).max()))
+
+
+def test_a_trained_nano_has_no_norm_left(nano_graph):
+    found = operators(simplified(nano_graph))
+
+    assert found["Conv"] == 7, "the first one normalizes too; norms lie inside"
+    assert found["Div"] == 1, "temperature alone"
+
+
+def test_a_graph_of_another_kind_passes_unharmed(classifier):
+    model = classifier()
+    images = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3), dtype=np.uint8)
+
+    expected, got = (onnxruntime(m, threads=1).run(images)[1] for m in (model, simplified(model)))
+
+    np.testing.assert_allclose(got, expected, atol=1e-5)

@@ -1,0 +1,198 @@
+"""steps.quantize: integers everywhere, the decisions of the float graph, a file that keeps its contract."""
+
+from collections import Counter
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import numpy_helper
+from onnx.reference import ReferenceEvaluator
+from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
+
+from foveal.bundle.graph import check_graph
+from foveal.core.errors import UsageError
+from foveal.export.graph import with_temperature
+from foveal.optimize.divergence import divergence
+from foveal.optimize.graphs.integers import Scheme, units, with_integers
+from foveal.optimize.graphs.simplify import simplified
+from foveal.optimize.steps.quantize import METHODS, calibrate, divided, preset, quantize
+
+INTEGER = {"QLinearConv", "QLinearAdd", "QLinearGlobalAveragePool", "QGemm", "NhwcMaxPool", "MaxPool"}
+MOVING = {"Transpose", "Flatten", "Softmax", "Div"}  # temperature 1 is no division any more
+
+
+def fused(model, folder):
+    """Return which operators ONNX Runtime really runs."""
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(folder / "fused.onnx")
+    options.log_severity_level = 4
+    options.add_session_config_entry("session.qdqisint8allowed", "1")  # as on ARM, where it is the default
+    onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return Counter(node.op_type for node in onnx.load(folder / "fused.onnx").graph.node)
+
+
+def run(model, pictures):
+    return onnxruntime.InferenceSession(model).run(["probabilities", "logits"], {"images": pictures})
+
+
+@pytest.mark.parametrize("network", ["nano_graph", "separable_graph"])
+@pytest.mark.parametrize("activations", ["uint8", "int8"])
+def test_nothing_between_the_bytes_and_the_logits_is_float(request, tmp_path, pictures, network, activations):
+    model = request.getfixturevalue(network)
+
+    found = fused(quantize(model, pictures, scheme=Scheme(activations), method="minmax"), tmp_path)
+
+    allowed = INTEGER | MOVING | ({"Cast", "QuantizeLinear"} if activations == "int8" else set())
+    assert set(found) <= allowed, found
+    assert found["QLinearConv"] >= 3
+
+
+@pytest.mark.parametrize("network", ["nano_graph", "separable_graph"])
+@pytest.mark.parametrize("method", METHODS)
+def test_decisions_stay(request, pictures, test_set, network, method):
+    model = request.getfixturevalue(network)
+    images, labels = test_set
+
+    rounded = quantize(model, pictures, scheme=Scheme(), method=method)
+
+    before, after = (run(m, images)[0].argmax(1) for m in (model, rounded))
+    assert (before == labels).mean() > 0.9, "it really classifies"
+    assert (after == labels).mean() > (before == labels).mean() - 0.03
+
+
+@pytest.mark.parametrize("scheme", [Scheme(), Scheme("int8"), Scheme(narrow=True)], ids=str)
+def test_the_file_keeps_its_contract(nano_graph, pictures, scheme):
+    rounded = quantize(nano_graph, pictures, scheme=scheme, method="minmax")
+
+    check_graph(rounded)
+    loaded = onnx.load_from_string(rounded)
+    onnx.checker.check_model(loaded, full_check=True)
+    assert {entry.domain for entry in loaded.opset_import} == {""}
+    assert (loaded.producer_name, loaded.doc_string, len(loaded.metadata_props)) == ("foveal", "", 0)
+    assert rounded == quantize(nano_graph, pictures, scheme=scheme, method="minmax"), "no chance, no time"
+    weights = [t for t in loaded.graph.initializer if t.dims and t.data_type == onnx.TensorProto.FLOAT]
+    assert all(len(t.dims) <= 1 for t in weights), "only scales are float"
+    for count in (1, 5):
+        assert run(rounded, pictures[:count])[0].shape == (count, 6)
+
+
+def test_temperature_can_be_set_afterwards(nano_graph, pictures):
+    rounded = with_temperature(quantize(nano_graph, pictures, method="minmax"), 2.5)
+
+    probabilities, logits = run(rounded, pictures)
+
+    expected = np.exp(logits / 2.5) / np.exp(logits / 2.5).sum(1, keepdims=True)
+    np.testing.assert_allclose(probabilities, expected, atol=1e-6)
+
+
+def test_the_operators_mean_what_onnx_says(separable_graph, pictures):
+    """ONNX's own reference evaluator runs each Q, DQ and Conv by definition, without any fusion."""
+    rounded = quantize(separable_graph, pictures, scheme=Scheme(), method="minmax")
+
+    reference = ReferenceEvaluator(onnx.load_from_string(rounded)).run(["logits"], {"images": pictures[:3]})
+
+    logits = run(rounded, pictures[:3])[1]
+    np.testing.assert_allclose(logits, reference[0], atol=0.05 * np.abs(logits).max())
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_weights_are_the_nearest_integers_of_each_channel(nano_graph, pictures, narrow):
+    ready = calibrate(nano_graph, pictures, scheme=Scheme(), method="minmax")
+    rounded = onnx.load_from_string(with_integers(ready.model, ready.ranges, Scheme(narrow=narrow)))
+    floats = {t.name: numpy_helper.to_array(t) for t in onnx.load_from_string(ready.model).graph.initializer}
+    arrays = {t.name: numpy_helper.to_array(t) for t in rounded.graph.initializer}
+    checked = 0
+    for name, array in floats.items():
+        if array.ndim < 2:
+            continue
+        integers, scale = arrays[f"{name}_q"], arrays[f"{name}_scale"]
+        shape = (-1, *[1] * (array.ndim - 1))
+        assert np.abs(integers.astype(int)).max() <= (64 if narrow else 127)
+        error = np.abs(array - integers * scale.reshape(shape))
+        assert (error <= 0.5001 * scale.reshape(shape)).all()
+        checked += 1
+    assert checked == 8
+
+
+class _Pictures(CalibrationDataReader):
+    def __init__(self, pictures):
+        self.left = [{"images": pictures[i : i + 32]} for i in range(0, len(pictures), 32)]
+
+    def get_next(self):
+        return self.left.pop(0) if self.left else None
+
+
+def test_it_is_no_worse_than_onnx_runtimes_own_quantizer(nano_graph, pictures, test_set, tmp_path):
+    (tmp_path / "float.onnx").write_bytes(simplified(nano_graph))
+    quantize_static(
+        tmp_path / "float.onnx",
+        tmp_path / "int8.onnx",
+        _Pictures(pictures),
+        per_channel=True,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+        op_types_to_quantize=["Conv", "Gemm", "Add", "MaxPool"],
+    )
+
+    theirs = divergence(nano_graph, (tmp_path / "int8.onnx").read_bytes(), test_set[0])
+    ours = divergence(nano_graph, quantize(nano_graph, pictures, scheme=Scheme()), test_set[0])
+
+    assert 0 < ours.mean_kl < 1.5 * theirs.mean_kl
+
+
+def test_best_is_the_nearest_on_pictures_that_did_not_calibrate(nano_graph, pictures):
+    learning, judging = divided(pictures)
+    costs = {
+        method: divergence(
+            nano_graph, quantize(nano_graph, learning, scheme=Scheme(), method=method), judging
+        ).mean_kl
+        for method in METHODS
+    }
+
+    assert len({*costs.values()}) == 3, costs
+    assert calibrate(nano_graph, pictures, scheme=Scheme()).method == min(costs, key=costs.get)
+
+
+def test_float_neighbours_of_integers_keep_their_weights(nano_graph, pictures):
+    """ONNX Runtime would round the float weights between a DQ and a Q itself, unasked."""
+    ready = calibrate(nano_graph, pictures, scheme=Scheme(), method="minmax")
+    convs = [name for name in units(ready.model) if "Conv" in name]
+    mixed = with_integers(ready.model, ready.ranges, Scheme(), floats=convs[1::2])
+
+    session = onnxruntime.SessionOptions()
+    session.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    plain = onnxruntime.InferenceSession(mixed, session).run(["logits"], {"images": pictures})[0]
+
+    np.testing.assert_allclose(run(mixed, pictures)[1], plain, atol=0.02 * np.abs(plain).max())
+
+
+def test_all_in_float_is_the_float_graph(nano_graph, pictures):
+    ready = calibrate(nano_graph, pictures, scheme=Scheme(), method="minmax")
+    same = with_integers(ready.model, ready.ranges, Scheme(), floats=units(ready.model))
+
+    np.testing.assert_allclose(run(same, pictures)[1], run(nano_graph, pictures)[1], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("features", "scheme"),
+    [
+        (("AVX2", "AVX512", "AVX512-VNNI"), Scheme()),
+        (("AVX2", "AVX-VNNI"), Scheme()),
+        (("AVX", "AVX2", "FMA"), Scheme(narrow=True)),
+        (("NEON", "DOTPROD"), Scheme(activations="int8")),
+        (("",), Scheme(narrow=True)),
+    ],
+)
+def test_the_scheme_follows_the_processor(features, scheme):
+    assert preset(features) == scheme
+
+
+def test_no_pictures_are_refused(nano_graph, pictures):
+    with pytest.raises(UsageError, match="got none") as error:
+        quantize(nano_graph, pictures[:0])
+    assert error.value.code == "empty"
+
+
+def test_one_picture_is_enough_to_run(nano_graph, pictures):
+    assert run(quantize(nano_graph, pictures[:1]), pictures[:2])[0].shape == (2, 6)
