@@ -26,6 +26,7 @@ from foveal.data import checks, formats
 from foveal.data.dataset import Dataset
 from foveal.data.tree import folder_tree
 from foveal.explain import black_box, white_box
+from foveal.optimize import importance, steps
 from foveal.perturb import corruptions
 from foveal.train import augment, classical, objectives
 from foveal.train.objective import Batch, Objective
@@ -40,8 +41,10 @@ FOLDERS = [
     corruptions,
     engines,
     formats,
+    importance,
     metrics,
     models,
+    steps,
     white_box,
 ]
 FOLDERS += GROUPS.values()

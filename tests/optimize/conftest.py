@@ -1,5 +1,6 @@
 """Networks with random weights and random statistics, as none has right after it was built."""
 
+import copy
 from collections.abc import Callable
 
 import pytest
@@ -7,6 +8,8 @@ import torch
 import torchvision
 from torch import nn
 
+from foveal.core.random import stream
+from foveal.optimize.channels.group import tensors
 from foveal.tasks import recognizer
 
 OURS = ("nano", "mobilenet_v2", "resnet18", "resnet50")
@@ -22,6 +25,7 @@ def randomized() -> Callable[[nn.Module], nn.Module]:
     def make(network: nn.Module, size: int = 32) -> nn.Module:
         torch.manual_seed(1)
         norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+        momenta = [norm.momentum for norm in norms]
         for module in network.modules():
             if isinstance(module, nn.BatchNorm2d):
                 nn.init.uniform_(module.weight, 0.5, 1.5)
@@ -31,10 +35,10 @@ def randomized() -> Callable[[nn.Module], nn.Module]:
                 nn.init.normal_(module.bias, std=0.3)
         with torch.no_grad():
             network.train()(torch.randn(4, 3, size, size))
-        for module in norms:
+        for module, momentum in zip(norms, momenta, strict=True):
             module.running_mean += 0.1 * torch.randn_like(module.running_mean)
             module.running_var *= torch.empty_like(module.running_var).uniform_(0.7, 1.3)
-            module.momentum = 0.1
+            module.momentum = momentum
         return network.eval()
 
     return make
@@ -52,3 +56,36 @@ def network(randomized: Callable[[nn.Module], nn.Module]) -> Callable[[str], nn.
         return randomized(torchvision.models.get_model(name, weights=None, num_classes=5, **more), 64)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def choice():
+    return _choice
+
+
+def _choice(found):
+    """Keep most units of each group at random, one at least."""
+    rng = stream(0, "keep")
+    kept = {group.name: rng.random(len(group)) < 0.8 for group in found}
+    for mask in kept.values():
+        mask[rng.integers(len(mask))] = True
+    return kept
+
+
+@pytest.fixture(scope="session")
+def silenced():
+    return _silenced
+
+
+@torch.no_grad()
+def _silenced(network, found, kept):
+    """Set to 0 what makes and scales the removed units; what reads them keeps its weights."""
+    network = copy.deepcopy(network)
+    for group in found:
+        for place in group.places:
+            if place.role != "reads":
+                gone = torch.from_numpy(place.positions[~kept[group.name]].ravel())
+                for name in ("weight", "bias"):
+                    if name in tensors(network.get_submodule(place.module), 0):
+                        network.get_submodule(place.module).get_parameter(name)[gone] = 0
+    return network
