@@ -16,6 +16,7 @@ from foveal.optimize.channels.removal import parameters_left
 from foveal.optimize.steps.prune import kept_units, prune, to_parameters
 from foveal.optimize.steps.recalibrated import recalibrated
 from foveal.tasks.classify import learn
+from foveal.tasks.layers import rebuilt
 from foveal.tasks.recognizer import Recognizer, build, load, save
 
 ARGUMENTS = {"channels": 3, "classes": 5, "size": 16, "widths": [16, 24, 32]}
@@ -160,6 +161,13 @@ def test_a_structure_that_somebody_changed_is_refused(recognizer, tmp_path, how)
 
     with pytest.raises(DataError, match="holds no readable model"):
         load(tmp_path)
+
+
+def test_a_layer_takes_no_memory_that_the_weights_do_not_account_for():
+    told = {"kind": "Linear", "in_features": 1 << 14, "out_features": 1 << 13, "bias": False}
+
+    with pytest.raises(ValueError, match="is not of shape"):
+        rebuilt(build("nano", ARGUMENTS), {"head": told}, {"head.weight": torch.zeros(5, 32)})
 
 
 def test_layers_that_are_no_table_are_refused(recognizer, tmp_path):
