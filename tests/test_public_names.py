@@ -42,6 +42,7 @@ PUBLIC = {
             "is_own",
         ),
     },
+    "foveal.optimize.channels": {"Group", "Place", "groups"},
     "foveal.train": {"Examples", "Fitted", "Plan", "Recipe", "fit", "plan_training"},
 }
 

@@ -58,7 +58,11 @@ def network(randomized: Callable[[nn.Module], nn.Module]) -> Callable[[str], nn.
         if name in OURS:
             return randomized(recognizer.build(name, {"channels": 3, "classes": 5, "size": 32}))
         more = {"aux_logits": False, "init_weights": False} if name == "googlenet" else {}
-        return randomized(torchvision.models.get_model(name, weights=None, num_classes=5, **more), 64)
+        made = torchvision.models.get_model(name, weights=None, num_classes=5, **more)
+        if name == "vgg11_bn":  # its own has a hundred million weights, and the same operations
+            made.classifier[0], made.classifier[3] = nn.Linear(25088, 64), nn.Linear(64, 48)
+            made.classifier[6] = nn.Linear(48, 5)
+        return randomized(made, 64)
 
     return make
 

@@ -1,4 +1,4 @@
-"""Numbers per position of a layer to numbers per unit of a group."""
+"""Scores that can be compared from group to group."""
 
 from collections.abc import Iterable
 
