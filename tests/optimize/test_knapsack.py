@@ -108,10 +108,13 @@ def test_refined_choices_meet_the_true_cost_and_cannot_be_bettered_by_one_change
 
 
 def test_refinement_saves_where_it_does_least_damage_for_what_it_saves() -> None:
-    options = [[Option(0, 0), Option(3, 0)], [Option(0, 0), Option(1, 0)]]
-    costs = {(0, 0): 10, (1, 0): 4, (0, 1): 9, (1, 1): 3}  # 3 for 6 saved is less than 1 for 1 saved
+    options = [[Option(0, 10), Option(3, 4)], [Option(0, 1), Option(1, 0)], [Option(0, 4), Option(2.5, 0)]]
 
-    assert knapsack.refine(options, (0, 0), cost=costs.__getitem__, budget=5) == (1, 0)
+    def cost(choice) -> float:
+        return cost_of(options, choice)
+
+    # 3 for 6 saved is less than 1 for 1 saved or 2.5 for 4 saved, though each of these does less damage.
+    assert knapsack.refine(options, (0, 0, 0), cost=cost, budget=10) == (1, 0, 0)
 
 
 def test_refinement_asks_for_each_cost_once() -> None:
