@@ -36,6 +36,7 @@ _CALIBRATION = 256  # pictures that show int8 its ranges
 _SHORT_SHARE = 0.08  # of the budget: the first lesson of each candidate
 _MOST_CANDIDATES = 4
 _CERTIFY_SHARE = 0.12  # of the budget: what has to be left for measuring at the end
+_PLAN = "plan.json"
 _LEAST_LESSON = 5.0  # seconds; a shorter one teaches nothing
 _SHRINKS = 0.5  # what remains of a candidate's loss of accuracy after the long lesson, as far as is foreseen
 
@@ -115,17 +116,18 @@ def _taught(shop: Workshop, learning: Learning) -> list[str]:
     shown = shop.roles.shown(_CALIBRATION)
     found = candidates(learning.teacher, shown, macs=macs, most=_MOST_CANDIDATES)
     names, lessons = [], shop.budget.seconds * _SHORT_SHARE
+    reserve = shop.budget.seconds * _CERTIFY_SHARE
     tried: list[tuple[Candidate, Variant]] = []
     for candidate in found:
-        if shop.left() < lessons + shop.budget.seconds * _CERTIFY_SHARE:
+        if not _begun(shop, candidate, "short") and shop.left() < lessons + reserve:
             break
         made = _lesson(shop, learning, candidate, "short", seconds=lessons)
         names += made
         if made:
             tried.append((candidate, shop.variant(made[-1])))
     best = _promising(tried, shop)
-    left = shop.left() - shop.budget.seconds * _CERTIFY_SHARE
-    if best is not None and left > _LEAST_LESSON:
+    left = shop.left() - reserve
+    if best is not None and (left > _LEAST_LESSON or _begun(shop, best, "long")):
         names += _lesson(shop, learning, best, "long", seconds=left)
     return names
 
@@ -177,8 +179,8 @@ def _lesson(
     folder = shop.place(name)
 
     def teach() -> Sequence[str]:
-        student = _begun(shop, candidate, learning, length)
-        plan = _plan(folder / "plan.json", student, learning, shop, candidate, seconds=seconds)
+        student = _student(shop, candidate, length)
+        plan = _plan(folder / _PLAN, student, learning, shop, candidate, seconds=seconds)
         taught = distill(
             student,
             learning.guide,
@@ -216,7 +218,12 @@ def _needed(shop: Workshop) -> Examples:
     return shop.roles.learning
 
 
-def _begun(shop: Workshop, candidate: Candidate, learning: Learning, length: str) -> Recognizer:
+def _begun(shop: Workshop, candidate: Candidate, length: str) -> bool:
+    """Return whether a lesson was begun before: then it is finished, whatever the clock says now."""
+    return (shop.folder / "variants" / f"{candidate.name}-{length}" / _PLAN).is_file()
+
+
+def _student(shop: Workshop, candidate: Candidate, length: str) -> Recognizer:
     """Return the student as it begins a lesson: the long one goes on where the short one ended."""
     short = shop.folder / "variants" / f"{candidate.name}-short" / "model"
     if length == "long" and short.is_dir():
