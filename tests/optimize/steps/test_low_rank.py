@@ -1,5 +1,7 @@
 """steps.low_rank: cheaper layers, the promised errors, decisions that stay where the ranks allow it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -97,6 +99,20 @@ def test_moments_are_those_of_the_inputs(separable, pictures):
     outputs = nn.functional.conv2d(seen["enter"], weight, padding=1).square().mean(dim=(0, 2, 3))
     rows = weight.flatten(1)
     torch.testing.assert_close(((rows @ found["enter"]) * rows).sum(1), outputs, rtol=1e-4, atol=1e-5)
+
+
+def test_moments_follow_strides_and_dilations(separable, pictures):
+    conv = nn.Conv2d(3, 5, (3, 2), stride=(2, 3), padding=(1, 0), dilation=(1, 2), bias=False)
+    images = pictures[:20]
+    one = replace(separable, network=nn.Sequential(conv, nn.Flatten()))
+
+    found = input_moments(one, {"0": True}, images)["0"]
+
+    outputs = torch.from_numpy(one.logits(images)).double().view(len(images), 5, -1)
+    rows = conv.weight.detach().double().flatten(1)
+    torch.testing.assert_close(
+        ((rows @ found) * rows).sum(1), outputs.square().mean(dim=(0, 2)), rtol=1e-4, atol=0
+    )
 
 
 def test_it_exports_and_the_first_one_is_left_alone(nano, pictures):

@@ -16,7 +16,7 @@ from foveal.optimize.factorizations._factorization import Factorization, Part, R
 _ROUNDS = 300
 _ENOUGH = 1e-9  # relative change of the error in a round
 _RIDGES = (1e-9, 1e-4, 1e-2)  # how strongly terms are held down, in turn until they do not cancel
-_LARGEST_TERMS = 100.0  # squared lengths of all terms together, relative to the sum's
+_LARGEST_TERMS = 5.0  # squared lengths of all terms together, relative to the sum's
 
 
 def _parts(shape: Shape, ranks: Ranks) -> tuple[Part, ...]:
