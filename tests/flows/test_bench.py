@@ -59,11 +59,13 @@ def test_each_row_says_which_share_of_the_roof_it_reaches(make_bundle, tmp_path)
 
     document = bench(make_bundle(tmp_path / "counted.foveal", model=model), terms=QUICK).as_json()
 
-    roof, [row] = document["roofline"], document["engines"]
+    roof, rows = document["roofline"], document["engines"]
     assert {peak["precision"] for peak in roof["peaks"]} >= {"fp32", "int8"}, roof["error"]
-    [least] = roof["bounds"]
-    assert least["macs"] == 50_000
-    assert row["roofline_share"] == pytest.approx(least["bound_ms"] / row["p50_ms"])
+    bounds = {(b["precision"], b["threads"], b["batch"]): b for b in roof["bounds"]}
+    assert {bound["macs"] / bound["batch"] for bound in bounds.values()} == {50_000}
+    for row in rows:
+        least = bounds[row["precision"], row["threads"], row["batch"]]
+        assert row["roofline_share"] == pytest.approx(least["bound_ms"] / row["p50_ms"])
 
 
 def test_without_counted_multiply_adds_no_share_is_made_up(bundle):
