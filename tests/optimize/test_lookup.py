@@ -1,0 +1,131 @@
+"""optimize.lookup: known differences are found; each entry is measured once and outlives the process."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+
+from foveal.bundle.engines.onnxruntime import onnxruntime
+from foveal.core.errors import DataError, UsageError
+from foveal.optimize import lookup, micro
+from foveal.optimize.lookup import Table
+from foveal.optimize.shapes import Shape
+
+DENSE = Shape("convolution", 4, 8, kernel=(3, 3), padding=(1, 1, 1, 1), height=6, width=6)
+HEAD = Shape("linear", 8, 3)
+IMAGES = np.zeros((1, 6, 6, 4), np.uint8)
+
+
+class Sleeps:
+    """A session that takes a known time; every so many calls it is held up by other work."""
+
+    engine, classes = "sleeps", 2
+
+    def __init__(self, seconds: float, *, held_up_every: int = 10**9) -> None:
+        self.seconds, self.held_up_every, self.calls = seconds, held_up_every, 0
+        self.input_shape = (6, 6, 4)
+
+    def run(self, images):
+        self.calls += 1
+        time.sleep(self.seconds + (0.01 if self.calls % self.held_up_every == 0 else 0))
+        answer = np.full((len(images), 2), 0.5, np.float32)
+        return answer, answer
+
+
+class Loader:
+    """Opens graphs as sessions that sleep; longer with the layer. Notes what it opened."""
+
+    def __init__(self, seconds: float = 0.002) -> None:
+        self.seconds, self.opened = seconds, []
+
+    def __call__(self, model: bytes) -> Sleeps:
+        self.opened.append(model)
+        with_layer = model == micro.micro(DENSE, "fp32", with_layer=True)
+        return Sleeps(0.0005 + self.seconds * with_layer)
+
+
+@pytest.mark.parametrize("every", [10**9, 5])
+def test_the_difference_is_what_one_sleeps_longer_whatever_holds_up_single_calls(every) -> None:
+    one, other = Sleeps(0.004, held_up_every=every), Sleeps(0.001, held_up_every=every)
+
+    found = lookup.difference(one, other, IMAGES)
+
+    assert found == pytest.approx(0.003, rel=0.4)
+    assert lookup.difference(other, one, IMAGES) == pytest.approx(-0.003, rel=0.4)
+
+
+def test_a_duration_is_what_a_call_sleeps() -> None:
+    assert lookup.duration(Sleeps(0.004), IMAGES) == pytest.approx(0.004, rel=0.4)
+
+
+def test_a_layer_is_the_difference_and_measured_once() -> None:
+    loader = Loader()
+    table = Table(loader, "fp32")
+
+    first = table.layer(DENSE)
+
+    assert first == pytest.approx(0.002, rel=0.5)
+    assert table.layer(DENSE) == first
+    assert sorted(loader.opened) == sorted(
+        micro.micro(DENSE, "fp32", with_layer=there) for there in (True, False)
+    )
+
+
+def test_no_layer_takes_less_than_nothing() -> None:
+    assert Table(lambda model: Sleeps(0.003 / len(model)), "fp32").layer(HEAD) >= 0
+    assert Table(Loader(seconds=-0.0005), "fp32").layer(DENSE) == 0
+
+
+def test_a_network_is_its_input_and_its_layers_each_as_often_as_it_runs() -> None:
+    table = Table(Loader(), "fp32")
+
+    parts = table.parts([DENSE, HEAD, DENSE], channels=4, size=6)
+
+    assert parts.layers == pytest.approx(2 * table.layer(DENSE) + table.layer(HEAD))
+    assert parts.input == table.input(channels=4, size=6) > 0
+
+
+def test_what_was_measured_is_not_measured_again_after_it_was_stored() -> None:
+    table = Table(Loader(), "fp32")
+    parts = table.parts([DENSE, HEAD], channels=4, size=6)
+    loader = Loader()
+
+    again = lookup.from_json(json.loads(json.dumps(table.as_json())), loader)
+
+    assert again.parts([DENSE, HEAD], channels=4, size=6) == parts
+    assert loader.opened == []
+    again.layer(Shape("linear", 8, 4))
+    assert len(loader.opened) == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"schema": "other"},
+        {"precision": "int9"},
+        {"layers": [{"shape": {}, "seconds": 1}]},
+        {"layers": [{"shape": HEAD.as_json(), "seconds": -1}]},
+        {"inputs": [{"channels": 3, "size": 8, "seconds": "nan"}]},
+        {"inputs": None},
+    ],
+)
+def test_what_is_no_table_is_refused(change) -> None:
+    with pytest.raises(DataError, match="no table"):
+        lookup.from_json({**Table(Loader(), "fp32").as_json(), **change}, Loader())
+
+
+def test_an_unknown_precision_is_refused() -> None:
+    with pytest.raises(UsageError, match="fp32 or int8"):
+        Table(Loader(), "bf16")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_in_a_real_engine_sixteen_times_the_work_takes_longer(precision) -> None:
+    table = Table(lambda model: onnxruntime(model, threads=1), precision)
+
+    def layer(width: int) -> Shape:
+        side = {"kernel": (3, 3), "padding": (1, 1, 1, 1), "height": 16, "width": 16}
+        return Shape("convolution", width, width, **side)
+
+    assert table.layer(layer(128)) > 2 * table.layer(layer(32)) > 0
