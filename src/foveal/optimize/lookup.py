@@ -85,7 +85,7 @@ class Table:
         Args:
             shapes: Its layers, each as often as it runs: see `optimize.shapes`.
             channels: Of its input.
-        size: Side of its input in pixels.
+            size: Side of its input in pixels.
 
         Raises:
             BundleError: The engine does not run one of the layers.
