@@ -1,7 +1,7 @@
 """How far is the predicted time of a network from the measured one, for networks that it was not fitted to?
 
     python benchmarks/latency_prediction.py
-    python benchmarks/latency_prediction.py --engines onnxruntime openvino --precisions fp32 int8 --threads 1 2
+    python benchmarks/latency_prediction.py --engines openvino --precisions int8 --threads 1
 
 Thirteen networks with random weights in three families (nano, mobilenet_v2 and resnet18 of several widths
 and sizes) are exported, quantized to int8 with ONNX Runtime's own tool and timed in turns; in each turn the

@@ -89,7 +89,7 @@ def test_the_layer_is_the_one_that_torch_would_run(name) -> None:
     expected = nn.functional.linear(features.relu().mean(dim=(2, 3)), *(as_torch[n] for n in last.input[1:]))
 
     _, logits = onnxruntime(model.SerializeToString(), threads=1).run(images(shape))
-    assert np.allclose(logits, expected.numpy(), rtol=1e-4, atol=1e-4)
+    assert np.allclose(logits, expected.numpy(), rtol=2e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("groups", [1, 2, 32])
