@@ -24,13 +24,12 @@ from foveal.optimize.shapes import Shape
 Load = Callable[[bytes], Session]
 
 _SCHEMA = "foveal.lookup/1"
-_ROUNDS = 7
+_ROUNDS = 10
 _SECONDS = 0.04  # for timing one entry, of a layer half of it without the layer
 _WARM_SECONDS = 0.005
 _MOST_CALLS = 200
-# Of the calls of a turn. Other work only ever adds time, mostly to few calls: the quartile below is steadier
-# than their median, by far so on a busy machine.
-_QUANTILE = 0.25
+# Of all calls. Other work only ever adds time, often to most calls of a round, and then moves a median.
+_QUANTILE = 0.2
 
 
 class Table:
@@ -131,8 +130,8 @@ def from_json(written: Mapping[str, Any], load: Load) -> Table:
 def difference(one: Session, other: Session, images: UInt8) -> float:
     """Return by how many seconds one call takes longer in the first session than in the second.
 
-    Both are warmed and then timed in turns, in either order alternately. The difference is taken within each
-    round, of the lower quartiles of both turns, and of these differences the median.
+    Both are warmed and then timed in turns, in either order alternately. Of all calls of a session the lower
+    fifth is taken, which is what a call takes while nothing else disturbs it.
 
     Args:
         one: What is slower.
@@ -141,32 +140,32 @@ def difference(one: Session, other: Session, images: UInt8) -> float:
     """
     sessions = (one, other)
     calls = [_fitting(_warmed(session, images), turns=2 * _ROUNDS) for session in sessions]
-    found = []
+    spent: tuple[list[float], list[float]] = ([], [])
     for count in range(_ROUNDS):
-        order = (0, 1) if count % 2 else (1, 0)
-        spent = {index: _turn(sessions[index], images, calls[index]) for index in order}
-        found.append(spent[0] - spent[1])
-    return float(np.median(found))
+        for index in (0, 1) if count % 2 else (1, 0):
+            spent[index].extend(_turn(sessions[index], images, calls[index]))
+    first, second = (float(np.quantile(each, _QUANTILE)) for each in spent)
+    return first - second
 
 
 def duration(session: Session, images: UInt8) -> float:
-    """Return the seconds of one call: of each round's calls the lower quartile, of these the median.
+    """Return the seconds of one call while nothing else disturbs it: the lower fifth of all calls.
 
     Args:
         session: It is warmed first.
         images: What it is given, uint8 (N, h, w, c).
     """
-    calls = _fitting(_warmed(session, images), turns=_ROUNDS)
-    return float(np.median([_turn(session, images, calls) for _ in range(_ROUNDS)]))
+    calls = _fitting(_warmed(session, images), turns=1)
+    return float(np.quantile(_turn(session, images, calls), _QUANTILE))
 
 
 def _warmed(session: Session, images: UInt8) -> float:
     """Run a session for some milliseconds, twice at least; return the seconds of its fastest call."""
     session.run(images)
     started = time.perf_counter()
-    fastest = _turn(session, images, 1)
+    fastest = min(_turn(session, images, 1))
     while time.perf_counter() - started < _WARM_SECONDS:
-        fastest = min(fastest, _turn(session, images, 1))
+        fastest = min(fastest, *_turn(session, images, 1))
     return fastest
 
 
@@ -175,14 +174,14 @@ def _fitting(call: float, *, turns: int) -> int:
     return max(1, min(_MOST_CALLS, int(_SECONDS / (turns * max(call, 1e-9)))))
 
 
-def _turn(session: Session, images: UInt8, count: int) -> float:
-    """Return the lower quartile of the seconds of so many calls."""
-    spent = np.empty(count)
-    for call in range(count):
+def _turn(session: Session, images: UInt8, count: int) -> list[float]:
+    """Return the seconds of each of so many calls."""
+    spent = []
+    for _ in range(count):
         started = time.perf_counter()
         session.run(images)
-        spent[call] = time.perf_counter() - started
-    return float(np.quantile(spent, _QUANTILE))
+        spent.append(time.perf_counter() - started)
+    return spent
 
 
 def _images(height: int, width: int, channels: int) -> UInt8:

@@ -4,8 +4,9 @@
 
 `input` and the sum are measured (`optimize.lookup`); factor and intercept are fitted to networks that were
 measured as a whole. A layer takes longer in a network than alone: its weights have left the nearest cache,
-and additions and poolings between layers are not in the table. That share is much the same within a family
-of networks and another one for other families (docs/benchmarks.md): fit to the family that is searched.
+and additions and poolings between layers are not in the table. That share differs more between families of
+networks than within one (docs/benchmarks.md, where other work beside it blurs this): fit to the family that
+is searched.
 """
 
 import math
