@@ -87,7 +87,15 @@ def _after_activation(net: Net, node: Any) -> str:
     """Return the tensor that leaves a node, behind its ReLU where that is all that reads it."""
     name: str = node.output[0]
     reader = net.only_consumer(name)
-    return reader.output[0] if reader is not None and reader.op_type in _ACTIVATIONS else name
+    return reader.output[0] if reader is not None and _ends_around_zero(net, reader) else name
+
+
+def _ends_around_zero(net: Net, node: Any) -> bool:
+    """Return whether a node only cuts numbers off, and leaves 0: integers that end there do the same."""
+    if node.op_type != "Clip":
+        return bool(node.op_type == "Relu")
+    low, high = (net.constants.get(name) for name in (*node.input, "", "")[1:3])
+    return low is not None and high is not None and bool(low <= 0 <= high)
 
 
 class _Writer:
