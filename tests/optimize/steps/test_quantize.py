@@ -43,7 +43,7 @@ def test_nothing_between_the_bytes_and_the_logits_is_float(request, tmp_path, pi
 
     found = fused(quantize(model, pictures, scheme=Scheme(activations), method="minmax"), tmp_path)
 
-    allowed = INTEGER | MOVING | ({"Cast", "QuantizeLinear"} if activations == "int8" else set())
+    allowed = INTEGER | MOVING | ({"Cast", "Sub", "QuantizeLinear"} if activations == "int8" else set())
     assert set(found) <= allowed, found
     assert found["QLinearConv"] >= 3
 

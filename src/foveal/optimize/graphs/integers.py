@@ -14,6 +14,7 @@ from onnx import helper
 
 from foveal.optimize.graphs.net import Array, Net, attribute
 from foveal.optimize.graphs.ranges import Range
+from foveal.optimize.graphs.simplify import CENTERING
 
 _WEIGHTED = ("Conv", "Gemm")
 _JOINING = ("Add", "Concat")
@@ -109,19 +110,18 @@ class _Writer:
 
     def read_bytes_directly(self) -> None:
         """Take the picture's bytes as the integers that they are."""
-        cast = next((n for n in self.net.nodes if n.name == "cast" and n.op_type == "Cast"), None)
-        if cast is None or self.net.only_consumer(cast.output[0]) is None:
+        centering = next((n for n in self.net.nodes if n.name == CENTERING and n.op_type == "Sub"), None)
+        if centering is None:
             return
-        name = cast.output[0]
+        cast, name = self.net.producer(centering.input[0]), centering.output[0]
+        center = int(self.net.constants[centering.input[1]])
         if self.scheme.activations == "uint8":
-            constants = self._constants(name, 1.0, 0)
-            self.net.replace(
-                cast,
-                helper.make_node("DequantizeLinear", [cast.input[0], *constants], [name], name=f"{name}_dq"),
-            )
-            self.restored[name], self.pairs[name] = (1.0, 0), name
+            bytes_and_step = [cast.input[0], *self._constants(name, 1.0, center)]
+            back = helper.make_node("DequantizeLinear", bytes_and_step, [name], name=f"{name}_dq")
+            self.net.replace(centering, back)
+            self.restored[name], self.pairs[name] = (1.0, center), name
         else:
-            self._pair(name, 1.0, -128)
+            self._pair(name, 1.0, center - 128)
 
     def make_integer(self, node: Any) -> None:
         """Let a node read integers, and write them unless the answer itself leaves it."""

@@ -8,6 +8,7 @@ from onnx import helper
 from foveal.optimize.graphs.net import Net, attribute
 
 _MOVES_ONLY = {"Reshape", "Gather", "Squeeze", "Unsqueeze", "Flatten", "Identity"}
+CENTERING = "centering"  # name of the node that takes one grey level from all bytes
 _GROWING = {"Relu", "Clip"}  # never fall where their input rises: a maximum may be taken before or after
 
 
@@ -90,7 +91,11 @@ def _scale_classifier(net: Net) -> None:
 
 
 def _normalize_by_convolution(net: Net) -> None:
-    """Cast, subtract, multiply and transpose become: transpose bytes, cast, one number per channel."""
+    """Cast, subtract, multiply and transpose become: transpose bytes, cast, center, scale each channel.
+
+    All channels are centered at one whole grey level, which an integer's zero can say. Without that, rounded
+    weights would let a picture's mean brightness through where they should sum to 0.
+    """
     cast, subtract, multiply, transpose = (_chain(net, "images", ["Cast", "Sub", "Mul", "Transpose"])) or [
         None
     ] * 4
@@ -99,19 +104,22 @@ def _normalize_by_convolution(net: Net) -> None:
     mean, scale = net.constants.get(subtract.input[1]), net.constants.get(multiply.input[1])
     if mean is None or scale is None:
         return
-    planes, floats = net.free("planes"), net.free("pixels")
+    planes, floats, pixels = net.free("planes"), net.free("floats"), net.free("pixels")
     mean, scale = np.broadcast_arrays(mean.reshape(-1).astype(np.float64), scale.reshape(-1))
+    center = np.clip(np.rint(mean.mean()), 0, 255)
     names = [
         net.add_constant("normalization.weight", scale.astype(np.float32).reshape(-1, 1, 1, 1)),
-        net.add_constant("normalization.bias", (-mean * scale).astype(np.float32)),
+        net.add_constant("normalization.bias", ((center - mean) * scale).astype(np.float32)),
     ]
+    middle = net.add_constant("center", np.asarray(center, np.float32))
     for node in (subtract, multiply, transpose):
         net.nodes.remove(node)
     net.replace(
         cast,
         helper.make_node("Transpose", ["images"], [planes], name="transposition", perm=[0, 3, 1, 2]),
         helper.make_node("Cast", [planes], [floats], name="cast", to=1),
-        _by_channel("normalization", floats, transpose.output[0], names, len(scale)),
+        helper.make_node("Sub", [floats, middle], [pixels], name=CENTERING),
+        _by_channel("normalization", pixels, transpose.output[0], names, len(scale)),
     )
 
 
