@@ -181,8 +181,8 @@ class _Writer:
         self.restored[back], self.pairs[name] = (scale, zero), back
 
     def _stays_float(self, writer: Any) -> bool:
-        if writer.op_type in _ACTIVATIONS:
-            writer = self.net.producer(writer.input[0])
+        while writer is not None and writer.op_type in (*_ACTIVATIONS, *_KEEPS_VALUES):
+            writer = self.net.producer(writer.input[0])  # engines move a Q in front of these
         return writer is not None and writer.op_type in _WEIGHTED and writer.name not in self.integer
 
     def _held_apart(self, name: str, writer: Any, scale: float, zero: int) -> str:
