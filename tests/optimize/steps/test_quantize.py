@@ -1,5 +1,7 @@
 """steps.quantize: integers everywhere, the decisions of the float graph, a file that keeps its contract."""
 
+import subprocess
+import sys
 from collections import Counter
 
 import numpy as np
@@ -202,3 +204,30 @@ def test_no_pictures_are_refused(nano_graph, pictures):
 
 def test_one_picture_is_enough_to_run(nano_graph, pictures):
     assert run(quantize(nano_graph, pictures[:1]), pictures[:2])[0].shape == (2, 6)
+
+
+IN_OPENVINO = """
+import sys, numpy, openvino
+pictures = numpy.load(sys.argv[2])
+model = openvino.Core().read_model(open(sys.argv[1], "rb").read())
+model.reshape({"images": pictures.shape})
+run = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"}).create_infer_request()
+numpy.save(sys.argv[3], run.infer({"images": pictures})["probabilities"])
+"""
+
+
+@pytest.mark.parametrize("network", ["nano_graph", "separable_graph"])
+@pytest.mark.parametrize("scheme", [Scheme(), Scheme("int8")], ids=str)
+def test_openvino_runs_it_and_answers_alike(request, tmp_path, pictures, network, scheme):
+    """In a process of its own: what its compiler cannot take, it has answered with a segmentation fault."""
+    pytest.importorskip("openvino")
+    rounded = quantize(request.getfixturevalue(network), pictures, scheme=scheme, method="minmax")
+    (tmp_path / "int8.onnx").write_bytes(rounded)
+    np.save(tmp_path / "pictures.npy", pictures[:64])
+    names = [str(tmp_path / name) for name in ("int8.onnx", "pictures.npy", "answers.npy")]
+
+    subprocess.run([sys.executable, "-c", IN_OPENVINO, *names], check=True)
+
+    answers, expected = np.load(names[2]), run(rounded, pictures[:64])[0]
+    assert (answers.argmax(1) == expected.argmax(1)).mean() > 0.95
+    np.testing.assert_allclose(answers, expected, atol=0.1)

@@ -14,7 +14,7 @@ from onnx import helper
 
 from foveal.optimize.graphs.net import Array, Net, attribute
 from foveal.optimize.graphs.ranges import Range
-from foveal.optimize.graphs.simplify import CENTERING
+from foveal.optimize.graphs.simplify import CAST, CENTERING
 
 _WEIGHTED = ("Conv", "Gemm")
 _JOINING = ("Add", "Concat")
@@ -110,15 +110,17 @@ class _Writer:
 
     def read_bytes_directly(self) -> None:
         """Take the picture's bytes as the integers that they are."""
-        centering = next((n for n in self.net.nodes if n.name == CENTERING and n.op_type == "Sub"), None)
-        if centering is None:
+        cast = next((n for n in self.net.nodes if n.name == CAST and n.op_type == "Cast"), None)
+        last = None if cast is None else self.net.only_consumer(cast.output[0])
+        if cast is None or last is None:
             return
-        cast, name = self.net.producer(centering.input[0]), centering.output[0]
-        center = int(self.net.constants[centering.input[1]])
+        centered = last.name == CENTERING
+        last = last if centered else cast
+        name, center = last.output[0], int(self.net.constants[last.input[1]]) if centered else 0
         if self.scheme.activations == "uint8":
             bytes_and_step = [cast.input[0], *self._constants(name, 1.0, center)]
             back = helper.make_node("DequantizeLinear", bytes_and_step, [name], name=f"{name}_dq")
-            self.net.replace(centering, back)
+            self.net.replace(last, back)
             self.restored[name], self.pairs[name] = (1.0, center), name
         else:
             self._pair(name, 1.0, center - 128)
