@@ -6,7 +6,7 @@ import pytest
 from foveal.bundle.graph import check_graph
 from foveal.optimize.divergence import divergence
 from foveal.optimize.graphs.integers import Scheme, units, with_integers
-from foveal.optimize.steps.mixed_precision import mixed_precision
+from foveal.optimize.steps.mixed_precision import _fewest, mixed_precision
 from foveal.optimize.steps.quantize import calibrate, divided, quantize
 
 MOST_KL = 0.005
@@ -74,3 +74,10 @@ def test_a_limit_of_nothing_leaves_all_in_float(separable_graph, pictures, test_
     mixed = mixed_precision(separable_graph, pictures, most_kl=1e-9, scheme=Scheme(), method="minmax")
 
     assert divergence(separable_graph, mixed.model, test_set[0]).mean_kl < 1e-6
+
+
+@pytest.mark.parametrize("needed", [{"a"}, {"b", "d"}, {"a", "f"}, set("abcdef")])
+def test_only_what_is_needed_stays_whatever_its_rank(needed):
+    kept = _fewest(tuple("abcdef"), lambda floats: 0.0 if needed <= set(floats) else 1.0, 0.5)
+
+    assert set(kept) == needed

@@ -13,8 +13,8 @@ from torch import Tensor
 from foveal.core.random import stream
 from foveal.optimize.factorizations._factorization import Factorization, Part, Ranks, Shape, weighted
 
-_ROUNDS = 300
-_ENOUGH = 1e-9  # relative change of the error in a round
+_ROUNDS = 100
+_ENOUGH = 1e-3  # relative change of the error in a round
 _RIDGES = (1e-9, 1e-4, 1e-2)  # how strongly terms are held down, in turn until they do not cancel
 _LARGEST_TERMS = 5.0  # squared lengths of all terms together, relative to the sum's
 

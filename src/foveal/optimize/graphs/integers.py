@@ -14,6 +14,7 @@ from onnx import helper
 
 from foveal.optimize.graphs.net import Array, Net, attribute
 from foveal.optimize.graphs.ranges import Range
+from foveal.optimize.graphs.simplify import CAST, CENTERING
 
 _WEIGHTED = ("Conv", "Gemm")
 _JOINING = ("Add", "Concat")
@@ -87,7 +88,15 @@ def _after_activation(net: Net, node: Any) -> str:
     """Return the tensor that leaves a node, behind its ReLU where that is all that reads it."""
     name: str = node.output[0]
     reader = net.only_consumer(name)
-    return reader.output[0] if reader is not None and reader.op_type in _ACTIVATIONS else name
+    return reader.output[0] if reader is not None and _ends_around_zero(net, reader) else name
+
+
+def _ends_around_zero(net: Net, node: Any) -> bool:
+    """Return whether a node only cuts numbers off, and leaves 0: integers that end there do the same."""
+    if node.op_type != "Clip":
+        return bool(node.op_type == "Relu")
+    low, high = (net.constants.get(name) for name in (*node.input, "", "")[1:3])
+    return low is not None and high is not None and bool(low <= 0 <= high)
 
 
 class _Writer:
@@ -101,19 +110,20 @@ class _Writer:
 
     def read_bytes_directly(self) -> None:
         """Take the picture's bytes as the integers that they are."""
-        cast = next((n for n in self.net.nodes if n.name == "cast" and n.op_type == "Cast"), None)
-        if cast is None or self.net.only_consumer(cast.output[0]) is None:
+        cast = next((n for n in self.net.nodes if n.name == CAST and n.op_type == "Cast"), None)
+        last = None if cast is None else self.net.only_consumer(cast.output[0])
+        if cast is None or last is None:
             return
-        name = cast.output[0]
+        centered = last.name == CENTERING
+        last = last if centered else cast
+        name, center = last.output[0], int(self.net.constants[last.input[1]]) if centered else 0
         if self.scheme.activations == "uint8":
-            constants = self._constants(name, 1.0, 0)
-            self.net.replace(
-                cast,
-                helper.make_node("DequantizeLinear", [cast.input[0], *constants], [name], name=f"{name}_dq"),
-            )
-            self.restored[name], self.pairs[name] = (1.0, 0), name
+            bytes_and_step = [cast.input[0], *self._constants(name, 1.0, center)]
+            back = helper.make_node("DequantizeLinear", bytes_and_step, [name], name=f"{name}_dq")
+            self.net.replace(last, back)
+            self.restored[name], self.pairs[name] = (1.0, center), name
         else:
-            self._pair(name, 1.0, -128)
+            self._pair(name, 1.0, center - 128)
 
     def make_integer(self, node: Any) -> None:
         """Let a node read integers, and write them unless the answer itself leaves it."""
@@ -173,8 +183,8 @@ class _Writer:
         self.restored[back], self.pairs[name] = (scale, zero), back
 
     def _stays_float(self, writer: Any) -> bool:
-        if writer.op_type in _ACTIVATIONS:
-            writer = self.net.producer(writer.input[0])
+        while writer is not None and writer.op_type in (*_ACTIVATIONS, *_KEEPS_VALUES):
+            writer = self.net.producer(writer.input[0])  # engines move a Q in front of these
         return writer is not None and writer.op_type in _WEIGHTED and writer.name not in self.integer
 
     def _held_apart(self, name: str, writer: Any, scale: float, zero: int) -> str:

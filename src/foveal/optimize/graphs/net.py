@@ -21,13 +21,16 @@ class Net:
     """
 
     def __init__(self, model: bytes) -> None:
-        """Read a serialized graph, and work out what depends on nothing but constants."""
+        """Read a serialized graph, and work out what depends on nothing but constants.
+
+        Weights that are kept as integers stay integers.
+        """
         self._model: Any = onnx.load_from_string(model)
         graph = self._model.graph
         self.constants: dict[str, Array] = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
         self.nodes: list[Any] = []
         for node in graph.node:
-            if all(name in self.constants for name in node.input if name):
+            if node.op_type != "DequantizeLinear" and all(n in self.constants for n in node.input if n):
                 self.constants.update(self._evaluated(node))
             else:
                 self.nodes.append(node)

@@ -8,6 +8,8 @@ from onnx import helper
 from foveal.optimize.graphs.net import Net, attribute
 
 _MOVES_ONLY = {"Reshape", "Gather", "Squeeze", "Unsqueeze", "Flatten", "Identity"}
+CAST = "cast"  # name of the node that makes numbers of the bytes
+CENTERING = "centering"  # name of the node that takes one grey level from all of them
 _GROWING = {"Relu", "Clip"}  # never fall where their input rises: a maximum may be taken before or after
 
 
@@ -99,7 +101,7 @@ def _normalize_by_convolution(net: Net) -> None:
     mean, scale = net.constants.get(subtract.input[1]), net.constants.get(multiply.input[1])
     if mean is None or scale is None:
         return
-    planes, floats = net.free("planes"), net.free("pixels")
+    planes, pixels = net.free("planes"), net.free("pixels")
     mean, scale = np.broadcast_arrays(mean.reshape(-1).astype(np.float64), scale.reshape(-1))
     names = [
         net.add_constant("normalization.weight", scale.astype(np.float32).reshape(-1, 1, 1, 1)),
@@ -110,8 +112,8 @@ def _normalize_by_convolution(net: Net) -> None:
     net.replace(
         cast,
         helper.make_node("Transpose", ["images"], [planes], name="transposition", perm=[0, 3, 1, 2]),
-        helper.make_node("Cast", [planes], [floats], name="cast", to=1),
-        _by_channel("normalization", floats, transpose.output[0], names, len(scale)),
+        helper.make_node("Cast", [planes], [pixels], name=CAST, to=1),
+        _by_channel("normalization", pixels, transpose.output[0], names, len(scale)),
     )
 
 
@@ -186,7 +188,11 @@ def _set_weights(net: Net, conv: Any, weights: Any, bias: Any) -> None:
 
 
 def _fold_normalization(net: Net) -> None:
-    """Let the first convolution normalize, if it pads nothing and mixes all channels."""
+    """Let the first convolution normalize, if it pads nothing and mixes all channels.
+
+    It is given pixels from which one whole grey level is taken, which an integer's zero can say. Without
+    that, rounded weights would let a picture's mean brightness through where they should sum to 0.
+    """
     node = next((n for n in net.nodes if n.name == "normalization" and n.op_type == "Conv"), None)
     conv = None if node is None else net.only_consumer(node.output[0])
     if node is None or conv is None or conv.op_type != "Conv" or conv.input[1] not in net.constants:
@@ -202,8 +208,10 @@ def _fold_normalization(net: Net) -> None:
     shift = net.constants[node.input[2]].reshape(1, -1, 1, 1).astype(np.float64)
     weights = net.constants[conv.input[1]]
     bias = net.constants[conv.input[2]] if len(conv.input) > 2 else np.zeros(len(weights))
-    source = node.input[0]
-    net.nodes.remove(node)
-    conv.input[0] = source
-    bias = bias + (weights * shift).sum(axis=(1, 2, 3))
+    center = np.clip(np.rint(-(shift / scale).mean()), 0, 255)
+    pixels = net.free("centered")
+    middle = net.add_constant("center", np.asarray(center, np.float32))
+    net.replace(node, helper.make_node("Sub", [node.input[0], middle], [pixels], name=CENTERING))
+    conv.input[0] = pixels
+    bias = bias + (weights * (shift + center * scale)).sum(axis=(1, 2, 3))
     _set_weights(net, conv, (weights * scale).astype(np.float32), bias.astype(np.float32))
