@@ -169,6 +169,27 @@ def unmark_last(run: Path, former: Path | None) -> None:
         files.remove(ROOT / _LAST)
 
 
+def claim(out: Path, *, request: str, kind: str) -> None:
+    """Make a folder for work that the same call goes on with, or refuse one that holds something else.
+
+    Args:
+        out: The folder.
+        request: Name of the file in it that says what was asked; it tells a folder of ours.
+        kind: What such a folder holds, for people: `build`.
+
+    Raises:
+        WriteError: It is a file, cannot be made, or holds something else.
+    """
+    if files.is_there(out) and not out.is_dir():
+        raise WriteError(f"{out} is a file", hint="choose a folder with --out", path=out)
+    files.make_folder(out)
+    names = {path.name for path in out.iterdir()}
+    if request not in names and not names <= {LOCK}:
+        raise WriteError(
+            f"{out} is not empty, and holds no {kind}", hint="choose another folder with --out", path=out
+        )
+
+
 @contextmanager
 def locked(run: Path) -> Iterator[None]:
     """Hold a run folder for one writer; the lock dies with the process.

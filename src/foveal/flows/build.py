@@ -9,7 +9,7 @@ from typing import Any
 import foveal
 from foveal.bundle import archive, engines
 from foveal.core import catalog, files, machine, runs
-from foveal.core.errors import DataError, UsageError, WriteError
+from foveal.core.errors import DataError, UsageError
 from foveal.core.progress import Progress, silent
 from foveal.core.steps import Steps, Stopwatch
 from foveal.data import inventory as inventories
@@ -89,7 +89,7 @@ def build(
     check_recipe(job.recipe)
     runs.keep_apart(job.out, *opening.places(data))
     dataset = opening.open(data)
-    _claim(job.out)
+    runs.claim(job.out, request=REQUEST, kind="build")
     with runs.locked(job.out):
         hashes = inventories.content_hashes(dataset, progress=progress)
         found = fingerprint(dataset.sources, [dataset.classes[k] for k in dataset.labels], hashes)
@@ -107,18 +107,6 @@ def build(
         files.write_json(job.out / BUILD, document)
         runs.mark_last(job.out)
     return document
-
-
-def _claim(out: Path) -> None:
-    """Make the folder, or refuse one that holds something else."""
-    if files.is_there(out) and not out.is_dir():
-        raise WriteError(f"{out} is a file", hint="choose a folder with --out", path=out)
-    files.make_folder(out)
-    names = {path.name for path in out.iterdir()}
-    if REQUEST not in names and not names <= {runs.LOCK}:
-        raise WriteError(
-            f"{out} is not empty, and holds no build", hint="choose another folder with --out", path=out
-        )
 
 
 def _begin(job: _Job, request: Mapping[str, Any], *, force: bool) -> None:

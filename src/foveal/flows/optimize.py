@@ -15,7 +15,7 @@ from foveal.bundle.locate import locate
 from foveal.bundle.predictor import Predictor
 from foveal.bundle.ways import Way
 from foveal.core import files, machine, runs
-from foveal.core.errors import UsageError, WriteError
+from foveal.core.errors import UsageError
 from foveal.core.progress import Progress, silent
 from foveal.core.types import Gate
 from foveal.data import opening
@@ -23,13 +23,14 @@ from foveal.evaluate.held_out import HeldOut
 from foveal.evaluate.reporting import report
 from foveal.flows._finished_run import data_of, prepared_again
 from foveal.flows._optimize_document import optimize_document
-from foveal.flows._prepare import STORE, Prepared
+from foveal.flows._prepare import FINDINGS, SPLIT, STORE, Prepared
 from foveal.flows.bench import usual_threads
 from foveal.optimize.budget import Budget
 from foveal.optimize.decision import Outcome, decide
 from foveal.optimize.measuring import answers, speeds
 from foveal.optimize.search import Learning, search
 from foveal.optimize.variant import Pictures, Variant
+from foveal.optimize.workshop import FILES as WORKSHOP_FILES
 from foveal.optimize.workshop import Roles, Workshop
 from foveal.report.optimized_page import optimized_page
 from foveal.tasks import recognizer as recognizers
@@ -38,6 +39,8 @@ from foveal.train.plan import Plan, read_plan
 from foveal.train.sampling import deal
 
 REQUEST, DOCUMENT, REPORT = "request.json", "optimize.json", "report.html"
+# What a search writes besides its request: --force removes this and nothing else.
+_OURS = (*WORKSHOP_FILES, DOCUMENT, REPORT, SPLIT, FINDINGS, STORE, f"*{SUFFIX}")
 _FINAL_SECONDS = 12.0  # of timing all that is worth showing, in the same rounds
 _TIMED = 64
 _CAREFUL_BATCH = 128
@@ -97,7 +100,7 @@ def optimize(
     place = data_of(run, data, again=f"foveal optimize {run} DATA")
     out = out or runs.ROOT / f"optimize-{run.resolve().name}"
     runs.keep_apart(out, *opening.places(place))
-    _claim(out)
+    runs.claim(out, request=REQUEST, kind="search")
     with runs.locked(out):
         _begin(out, _request(original, terms), force=force)
         recognizer = recognizers.load(run / "model")
@@ -118,18 +121,6 @@ def optimize(
         files.remove(out / STORE)
         runs.mark_last(out)
     return document
-
-
-def _claim(out: Path) -> None:
-    """Make the folder, or refuse one that holds something else."""
-    if files.is_there(out) and not out.is_dir():
-        raise WriteError(f"{out} is a file", hint="choose a folder with --out", path=out)
-    files.make_folder(out)
-    names = {path.name for path in out.iterdir()}
-    if REQUEST not in names and not names <= {runs.LOCK}:
-        raise WriteError(
-            f"{out} is not empty, and holds no search", hint="choose another folder with --out", path=out
-        )
 
 
 def _request(original: Path, terms: Terms) -> dict[str, Any]:
@@ -154,8 +145,8 @@ def _begin(out: Path, request: dict[str, Any], *, force: bool) -> None:
             hint="--force begins anew in this folder; another --out keeps both",
             path=out,
         )
-    for entry in out.iterdir():
-        if entry.name not in (REQUEST, runs.LOCK):
+    for pattern in _OURS:
+        for entry in out.glob(pattern):
             files.remove(entry)
     files.write_json(path, request)
 

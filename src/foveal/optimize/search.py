@@ -25,7 +25,7 @@ from foveal.optimize.candidate import Candidate, candidates
 from foveal.optimize.steps.distill import MIXING, Lesson, Schedule, asked, distill, plan_lesson
 from foveal.optimize.steps.quantize import quantize
 from foveal.optimize.variant import Variant
-from foveal.optimize.workshop import Workshop
+from foveal.optimize.workshop import TEACHER, Workshop
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
 from foveal.train.examples import Examples
@@ -134,7 +134,7 @@ def _taught(shop: Workshop, learning: Learning) -> list[str]:
 
 def _answers(shop: Workshop, learning: Learning) -> Tensor | None:
     """Ask the teacher about every example, once a search."""
-    path = shop.folder / "teacher.safetensors"
+    path = shop.folder / TEACHER
     if not MIXING.isdisjoint(learning.augmentation):
         return None
 

@@ -24,7 +24,9 @@ from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
 from foveal.train.examples import Examples
 
-_CLOCK, _VARIANTS, _VARIANT = "clock.json", "variants", "variant.json"
+_STEPS, _CLOCK, _VARIANTS, _VARIANT = "steps.json", "clock.json", "variants", "variant.json"
+TEACHER = "teacher.safetensors"
+FILES = (_STEPS, _CLOCK, _VARIANTS, TEACHER)  # what a search keeps in its folder
 _TIMING_SECONDS = 3.0  # of one variant beside the original
 _FEWEST_TIMED = 64
 
@@ -80,7 +82,7 @@ class Workshop:
         self.folder, self.original, self.roles, self.budget = folder, original, roles, budget
         self.ways, self.progress = tuple(ways), progress
         self.members: Members = archive.read(original)
-        self.steps = Steps(folder, "steps.json")
+        self.steps = Steps(folder, _STEPS)
         self._used = self._read_clock()
         self._since = time.monotonic()
 
