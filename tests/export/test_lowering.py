@@ -11,7 +11,7 @@ from foveal.bundle.manifest import Data, Images
 from foveal.bundle.predictor import Predictor
 from foveal.data.preprocess import Preprocess
 from foveal.export import Origin, bundle
-from foveal.export.lowering import Lowering, flips_gate, lowered
+from foveal.export.lowering import Lowering, lowered
 from foveal.tasks.recognizer import Recognizer
 from foveal.train import Examples
 
@@ -49,23 +49,14 @@ def original(tmp_path_factory):
     return archive.read(bundle(made, path, calib=examples(400), origin=ORIGIN).bundle)
 
 
-def with_other_scores(model, change):
-    """Return the graph with changed numbers in its last layer."""
-    loaded = onnx.load_from_string(model)
-    bias = next(i for i in loaded.graph.initializer if i.name.endswith("head.bias"))
-    bias.CopyFrom(numpy_helper.from_array(change(numpy_helper.to_array(bias)), bias.name))
-    return loaded.SerializeToString(deterministic=True)
-
-
 def test_the_same_graph_gives_the_same_answers_and_says_where_it_comes_from(original, tmp_path) -> None:
     path = tmp_path / "same.foveal"
     lowering = Lowering(original.model, "int8", ("quantize",))
 
-    parity = lowered(original, lowering, path, calib=examples(400), compared=examples(60, 1).images)
+    lowered(original, lowering, path, calib=examples(400))
 
     made = archive.read(path).manifest
-    assert parity.decision_flips.value == 0
-    assert parity.max_abs_difference == 0
+    assert archive.read(path).model == original.model
     assert (made.model.precision, made.model.steps) == ("int8", ("quantize",))
     assert made.model.origin == original.manifest.digest
     assert made.decision == original.manifest.decision
@@ -73,13 +64,11 @@ def test_the_same_graph_gives_the_same_answers_and_says_where_it_comes_from(orig
 
 
 def test_what_is_made_from_what_was_made_keeps_the_first_origin(original, tmp_path) -> None:
-    images = examples(20, 1).images
     lowered(
         original,
         Lowering(original.model, "fp32", ("prune",)),
         tmp_path / "a.foveal",
         calib=None,
-        compared=images,
     )
     first = archive.read(tmp_path / "a.foveal")
     lowered(
@@ -87,7 +76,6 @@ def test_what_is_made_from_what_was_made_keeps_the_first_origin(original, tmp_pa
         Lowering(original.model, "int8", ("quantize",)),
         tmp_path / "b.foveal",
         calib=None,
-        compared=images,
     )
 
     made = archive.read(tmp_path / "b.foveal").manifest.model
@@ -99,7 +87,7 @@ def test_without_labels_nothing_is_promised(original, tmp_path) -> None:
     path = tmp_path / "silent.foveal"
     images = examples(60, 1).images
 
-    lowered(original, Lowering(original.model, "int8", ("quantize",)), path, calib=None, compared=images)
+    lowered(original, Lowering(original.model, "int8", ("quantize",)), path, calib=None)
 
     decision = archive.read(path).manifest.decision
     assert decision.abstain.threshold is None
@@ -121,24 +109,7 @@ def test_confidence_follows_the_new_graph(original, tmp_path) -> None:
         Lowering(louder, "int8", ("quantize",)),
         tmp_path / "loud.foveal",
         calib=examples(400),
-        compared=examples(20, 1).images,
     )
 
     made = archive.read(tmp_path / "loud.foveal").manifest
     assert made.temperature == pytest.approx(10 * original.manifest.temperature, rel=1e-3)
-
-
-def test_other_answers_are_counted_and_fail_the_gate(original, tmp_path) -> None:
-    other = with_other_scores(original.model, lambda bias: bias + np.float32([0, 0, 1e4]))
-
-    parity = lowered(
-        original,
-        Lowering(other, "int8", ("quantize",)),
-        tmp_path / "other.foveal",
-        calib=None,
-        compared=examples(90, 1).images,
-    )
-
-    assert parity.decision_flips.value > 0.4
-    assert flips_gate(parity).verdict == "fail"
-    assert flips_gate(parity, most=1.0).verdict == "pass"

@@ -27,6 +27,17 @@ def searched(trained, tmp_path_factory):
     return out, optimize(trained.run, terms=terms(train=True), out=out)
 
 
+def refuted(*_):
+    return {
+        "images": 30,
+        "accuracy": {"value": 0.1, "low": 0.0, "high": 0.3, "n": 30, "method": "clopper-pearson"},
+        "original_accuracy": {"value": 1.0, "low": 0.9, "high": 1.0, "n": 30, "method": "clopper-pearson"},
+        "drop": {"value": 0.9, "low": 0.7, "high": 1.0, "n": 30, "method": "tango"},
+        "agreement": 0.1,
+        "report": {},
+    }
+
+
 class TestDocument:
     def test_it_is_the_contracts(self, searched) -> None:
         out, document = searched
@@ -95,7 +106,10 @@ class TestGoingOn:
 
         for path, written in files.items():
             assert path.stat().st_mtime_ns == written, path
-        assert [row["name"] for row in again["variants"]] == [row["name"] for row in document["variants"]]
+        changing = {"seconds", "machine"}
+        assert {k: v for k, v in again.items() if k not in changing} == {
+            k: v for k, v in document.items() if k not in changing
+        }
 
     def test_other_limits_need_another_folder(self, searched, trained) -> None:
         with pytest.raises(UsageError) as refused:
@@ -104,6 +118,19 @@ class TestGoingOn:
 
 
 class TestNo:
+    def test_what_the_test_pictures_refute_is_not_delivered(self, trained, tmp_path, monkeypatch) -> None:
+        from foveal.flows import optimize as flow
+
+        monkeypatch.setattr(flow, "_measured_on_test", refuted)
+
+        document = optimize(trained.run, terms=terms(), out=tmp_path / "search")
+
+        assert document["ok"] is False
+        assert document["bundle"] is None
+        assert [gate["verdict"] for gate in document["gates"]] == ["fail"]
+        assert "not proven" in document["verdict"]
+        assert not list((tmp_path / "search").glob("*.foveal"))
+
     def test_limits_that_nothing_keeps_are_answered_with_what_would_be_feasible(
         self, trained, tmp_path
     ) -> None:
@@ -119,6 +146,27 @@ class TestNo:
         document = optimize(trained.run, terms=terms(), out=tmp_path / "search")
 
         assert {row["name"] for row in document["variants"]} == {"original", "original-int8"}
+
+    def test_force_removes_what_a_search_wrote_and_nothing_else(self, trained, tmp_path) -> None:
+        out = tmp_path / "search"
+        optimize(trained.run, terms=terms(), out=out)
+        (out / "notes.txt").write_text("mine")
+
+        document = optimize(trained.run, terms=terms(drop=0.3), out=out, force=True)
+
+        assert (out / "notes.txt").read_text() == "mine"
+        assert document["limits"]["drop"] == 0.3
+
+    def test_the_same_variants_come_out_with_one_engine_that_is_not_the_reference(
+        self, trained, tmp_path
+    ) -> None:
+        only = Terms(Budget(drop=0.2, seconds=30.0), train=False, threads=1, engines=("openvino",))
+
+        document = optimize(trained.run, terms=only, out=tmp_path / "search")
+
+        engines = {row["name"]: row["engine"] for row in document["variants"]}
+        assert engines["original"] == ways.REFERENCE
+        assert engines["original-int8"] == "openvino"
 
     def test_a_folder_with_something_else_is_left_alone(self, trained, tmp_path) -> None:
         (tmp_path / "mine.txt").write_text("mine")

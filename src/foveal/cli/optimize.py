@@ -81,7 +81,7 @@ def optimize(
 
 def _show(console: "Console", document: dict[str, Any]) -> None:
     """Print a `foveal.optimize/1` document for people."""
-    head = ("variant", "accuracy", "lost (points)", "p50 ms", "speed", "size", "verdict")
+    head = ("variant", "accuracy", "lost (points)", "p50 ms", "speed", "size", "runs in")
     console.print(_COLUMNS.format(*head), markup=False)
     for row in sorted(document["variants"], key=lambda row: row["latency_ms"]["p50"]):
         drop = row["drop"]
@@ -93,9 +93,9 @@ def _show(console: "Console", document: dict[str, Any]) -> None:
                 f"{row['accuracy']['value']:.4f}",
                 lost,
                 f"{row['latency_ms']['p50']:.3f}",
-                f"{1 / row['time_ratio']['value']:.2f}×",
+                f"{1 / row['time_ratio']['value']:.2f}×" if row["time_ratio"]["real"] else "=",
                 show_bytes(row["size_bytes"]),
-                f"{row['engine']} {row['precision']} ×{row['threads']}",
+                f"{row['engine']} {row['precision']} ×{row['threads']}{_said(row)}",
             ),
             markup=False,
         )
@@ -108,6 +108,17 @@ def _show(console: "Console", document: dict[str, Any]) -> None:
             f"{value:+.2f} points lost ({low:+.2f} to {high:+.2f})",
             markup=False,
         )
+    for name, error in document["failed"].items():
+        console.print(f"{visible(name)} could not be made: {visible(error['message'])}", markup=False)
+    for warning in document["warnings"]:
+        console.print(visible(warning), markup=False)
     if document["bundle"]:
         console.print(f"bundle    {visible(document['bundle'])}", markup=False)
     console.print(f"report    {visible(document['report'])}", markup=False)
+
+
+def _said(row: dict[str, Any]) -> str:
+    """Return why a variant is not to be taken, where there is a reason."""
+    if row["outside"]:
+        return f"  (outside the limit on {', '.join(row['outside'])})"
+    return "  (no real gain)" if row["code"] == "no_real_gain" else ""

@@ -14,12 +14,9 @@ from foveal.bundle.manifest import Draft
 from foveal.bundle.session import Float32, Session, UInt8
 from foveal.calibrate.fit import fit_decision, unproven
 from foveal.core.machine import usable_cpus
-from foveal.core.types import Gate
 from foveal.export.graph import with_temperature
-from foveal.export.parity import Parity, compare
 from foveal.train.examples import Examples
 
-MOST_FLIPS = 0.005  # of reduced precision, where nobody says otherwise
 _BATCH = 64
 
 
@@ -44,10 +41,9 @@ def lowered(
     path: Path,
     *,
     calib: Examples | None,
-    compared: UInt8,
     threads: int | None = None,
-) -> Parity:
-    """Seal the bundle of another graph, and return how its answers differ from the first one's.
+) -> None:
+    """Seal the bundle of another graph.
 
     Temperature, threshold and sets are fitted anew on what the new graph answers. Without labelled pictures
     nothing that was promised of the first graph is promised of this one: it abstains from nothing, and its
@@ -58,7 +54,6 @@ def lowered(
         lowering: The other graph.
         path: The bundle to write; one that is there is replaced.
         calib: Images at model size that were not learned from, labelled; None: there are none.
-        compared: Pictures to compare both on, uint8 (N, size, size, C), N ≥ 1.
         threads: Of the engine; None takes all processors we may use.
 
     Raises:
@@ -97,20 +92,6 @@ def lowered(
     )
     vectors = golden.measure(session, before.preprocess)
     archive.seal(path, draft, model=model, golden=vectors, force=True)
-    first = onnxruntime(source.model, threads=threads)
-    return compare(_answers(first, compared)[0], _answers(session, compared)[0])
-
-
-def flips_gate(parity: Parity, *, most: float = MOST_FLIPS) -> Gate:
-    """Return the verdict on reduced precision: another label for at most a share of the pictures."""
-    found = parity.decision_flips
-    return Gate(
-        id="decision_flips",
-        name="reduced precision decides as full precision does",
-        verdict="pass" if found.value <= most else "fail",
-        value=found.value,
-        limit=most,
-    )
 
 
 def _answers(session: Session, images: UInt8) -> tuple[Float32, Float32]:

@@ -21,6 +21,7 @@ def optimize_document(
     bundle: Path | None,
     proven: dict[str, Any] | None,
     gates: Sequence[Gate],
+    warnings: Sequence[str],
 ) -> dict[str, Any]:
     """Return the document of a finished search.
 
@@ -30,6 +31,7 @@ def optimize_document(
         bundle: The recommended file, or None.
         proven: What was measured of it on the test part.
         gates: Limits that were compared on the test part.
+        warnings: What else is to be said.
     """
     original = outcome.rows[0].variant
     passed = all(gate.verdict == "pass" for gate in gates)
@@ -47,10 +49,12 @@ def optimize_document(
         "limits": shop.budget.as_json(),
         "measure": "accuracy" if shop.roles.pictures.labelled else "agreement",
         "chosen_on": {"images": len(shop.roles.pictures.counted), "role": "half of calib"},
-        "test": proven,
+        "test": None if proven is None else {k: v for k, v in proven.items() if k != "report"},
         "gates": [asdict(gate) for gate in gates],
         "variants": [_row(row, original.size_bytes) for row in outcome.rows],
         "pareto": [row.variant.name for row in outcome.rows if row.pareto],
+        "failed": shop.failures(),
+        "warnings": list(warnings),
         "machine": describe().as_json(),
     }
 
@@ -82,6 +86,7 @@ def _row(row: Judged, original_bytes: int) -> dict[str, Any]:
             "low": speed.ratio_low,
             "high": speed.ratio_high,
             "real": speed.real,
+            "n": speed.rounds,
         },
         "engine": speed.engine,
         "precision": speed.precision,

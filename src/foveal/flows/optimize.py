@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import foveal
 from foveal.bundle import archive, remembered, ways
@@ -15,9 +14,10 @@ from foveal.bundle.locate import locate
 from foveal.bundle.predictor import Predictor
 from foveal.bundle.ways import Way
 from foveal.core import files, machine, runs
-from foveal.core.errors import UsageError
+from foveal.core.errors import DataError, UsageError, WriteError
 from foveal.core.progress import Progress, silent
 from foveal.core.types import Gate
+from foveal.core.wording import counted
 from foveal.data import opening
 from foveal.evaluate.held_out import HeldOut
 from foveal.evaluate.reporting import report
@@ -25,11 +25,12 @@ from foveal.flows._finished_run import data_of, prepared_again
 from foveal.flows._optimize_document import optimize_document
 from foveal.flows._prepare import FINDINGS, SPLIT, STORE, Prepared
 from foveal.flows.bench import usual_threads
+from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.optimize.budget import Budget
-from foveal.optimize.decision import Outcome, decide
-from foveal.optimize.measuring import answers, speeds
+from foveal.optimize.decision import Field, Outcome, decide
+from foveal.optimize.measuring import answers, really_faster, speed, timed
 from foveal.optimize.search import Learning, search
-from foveal.optimize.variant import Pictures, Variant
+from foveal.optimize.variant import Pictures, Speed, Variant
 from foveal.optimize.workshop import FILES as WORKSHOP_FILES
 from foveal.optimize.workshop import Roles, Workshop
 from foveal.report.optimized_page import optimized_page
@@ -39,10 +40,11 @@ from foveal.train.plan import Plan, read_plan
 from foveal.train.sampling import deal
 
 REQUEST, DOCUMENT, REPORT = "request.json", "optimize.json", "report.html"
+_TIMING, _TEST = "timing.json", "test.json"
 # What a search writes besides its request: --force removes this and nothing else.
-_OURS = (*WORKSHOP_FILES, DOCUMENT, REPORT, SPLIT, FINDINGS, STORE, f"*{SUFFIX}")
-_FINAL_SECONDS = 12.0  # of timing all that is worth showing, in the same rounds
-_TIMED = 64
+_OURS = (*WORKSHOP_FILES, _TIMING, _TEST, DOCUMENT, REPORT, SPLIT, FINDINGS, STORE, f"*{SUFFIX}")
+_FEWEST_UNITS = 4  # of calib
+_FINAL_SECONDS, _FINAL_SHARE = 12.0, 0.03  # of timing all that is worth showing, in the same rounds
 _CAREFUL_BATCH = 128
 
 
@@ -109,17 +111,16 @@ def optimize(
         roles = _roles(prepared, seed=terms.seed)
         shop = Workshop(out, original, roles, terms.budget, ways=_ways(terms), progress=progress)
         learning = _learning(run, recognizer, terms) if terms.train else None
-        variants = search(shop, learning)
-        variants = _timed_together(shop, variants)
-        outcome = decide(variants, roles.pictures, terms.budget)
-        document = _delivered(shop, outcome, prepared, original, name=original.stem)
+        outcome = decide(_side_by_side(shop, search(shop, learning)), terms.budget)
+        document = _delivered(shop, outcome, prepared, name=original.stem)
         document["seconds"] = round(time.monotonic() - started, 2)
         document["model"] = str(model)
         document["report"] = str(out / REPORT)
         files.write_text(out / REPORT, optimized_page(document))
         files.write_json(out / DOCUMENT, document)
         files.remove(out / STORE)
-        runs.mark_last(out)
+        if document["bundle"] is not None:  # else what is marked there is still the last one to use
+            runs.mark_last(out)
     return document
 
 
@@ -140,7 +141,7 @@ def _begin(out: Path, request: dict[str, Any], *, force: bool) -> None:
         if before == request:
             return
         raise UsageError(
-            f"{out} holds a search with other limits or of another bundle",
+            f"{out} holds a search that was begun with other {' and '.join(_changed(before, request))}",
             code="other_search",
             hint="--force begins anew in this folder; another --out keeps both",
             path=out,
@@ -149,6 +150,14 @@ def _begin(out: Path, request: dict[str, Any], *, force: bool) -> None:
         for entry in out.glob(pattern):
             files.remove(entry)
     files.write_json(path, request)
+
+
+def _changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Return what differs between two requests, in words."""
+    old, new = before.get("terms", {}), now["terms"]
+    told = {"digest": "weights of the run", "foveal": "versions of foveal"}
+    changed = [words for key, words in told.items() if before.get(key) != now[key]]
+    return changed + [f"{name}" for name in new if old.get(name) != new[name]]
 
 
 def _ways(terms: Terms) -> list[Way]:
@@ -169,6 +178,14 @@ def _roles(prepared: Prepared, *, seed: int) -> Roles:
     """
     calib = prepared.examples("calib")
     units = prepared.split.units[calib.indices]
+    if len(np.unique(units)) < _FEWEST_UNITS:
+        raise DataError(
+            f"calib has {counted(len(np.unique(units)), 'picture')} that stand alone: too few to choose by "
+            "one half and to calibrate on the other",
+            code="too_few_calib",
+            hint="train with more pictures in val, or with fewer that belong together",
+            path=prepared.dataset.path,
+        )
     half = deal(calib.labels[calib.indices], units, folds=2, seed=seed)
     choosing, calibrating = calib.indices[half == 0], calib.indices[half == 1]
     pictures = Pictures.of(
@@ -190,69 +207,91 @@ def _learning(run: Path, teacher: Recognizer, terms: Terms) -> Learning:
     return Learning(teacher, plan.augmentation, plan.batch_size, plan.precision, terms.seed)
 
 
-def _timed_together(shop: Workshop, variants: list[Variant]) -> list[Variant]:
-    """Time all variants once more, in the same rounds: only so can two of them be compared."""
-    paths = [shop.folder / variant.bundle for variant in variants]
-    found = speeds(
-        shop.original,
-        paths,
-        shop.ways,
-        shop.roles.chosen_on[:_TIMED],
-        seconds=_FINAL_SECONDS,
-        progress=shop.progress,
-    )
-    # The original is listed as it was: in ONNX Runtime. Run in its fastest way it is a variant of its own.
-    first = replace(variants[0], speed=found[0])
-    engine = replace(variants[0], name="original-engine", steps=("engine",), speed=found[1])
-    rest = [replace(v, speed=s) for v, s in zip(variants[1:], found[2:], strict=True)]
-    return [first, engine, *rest] if engine.speed.engine != first.speed.engine else [first, *rest]
+def _side_by_side(shop: Workshop, variants: list[Variant]) -> Field:
+    """Time all variants once more, each in its best way, in the same rounds: only so can two be compared."""
+    path = shop.folder / _TIMING
+
+    def work() -> list[str]:
+        files_and_ways = [(shop.path(variant), [variant.speed.way]) for variant in variants]
+        rows = timed(files_and_ways, shop.roles.chosen_on, seconds=seconds, progress=shop.progress)
+        found = [row for [row] in rows]
+        document = {
+            "speeds": [asdict(speed(row, found[0])) for row in found],
+            "faster": really_faster(found).tolist(),
+        }
+        files.write_json(path, document)
+        return [path.name]
+
+    shop.carry_out("timing", {"variants": [variant.name for variant in variants]}, work)
+    document = files.read_json(path, lambda found: {**found}, hint="--force begins anew in this folder")
+    speeds = [Speed(**found) for found in document["speeds"]]
+    timed_variants = [replace(v, speed=s) for v, s in zip(variants, speeds, strict=True)]
+    return Field(timed_variants, shop.roles.pictures, np.array(document["faster"], dtype=np.bool_))
 
 
-def _delivered(
-    shop: Workshop, outcome: Outcome, prepared: Prepared, original: Path, *, name: str
+def _delivered(shop: Workshop, outcome: Outcome, prepared: Prepared, *, name: str) -> dict[str, Any]:
+    """Prove what is recommended on the test part, copy it where it is proven, and return the document."""
+    bundle = shop.folder / f"{name}{SUFFIX}"
+    files.remove(bundle)  # of an earlier end of this search
+    rows = {row.variant.name: row.variant for row in outcome.rows}
+    if outcome.recommended is None:
+        return optimize_document(shop, outcome, bundle=None, proven=None, gates=[], warnings=[])
+    chosen = rows[outcome.recommended]
+    proven = _proven(chosen, rows["original"], prepared, shop)
+    gate = _drop_gate(proven, shop.budget)
+    if gate.verdict != "pass":
+        return optimize_document(shop, outcome, bundle=None, proven=proven, gates=[gate], warnings=[])
+    files.write_bytes(bundle, shop.path(chosen).read_bytes())
+    archive.attach_report(bundle, proven["report"])
+    # What bench found for the original stays as it is.
+    warnings = [] if chosen.bundle is None else _remembered(bundle, chosen)
+    return optimize_document(shop, outcome, bundle=bundle, proven=proven, gates=[gate], warnings=warnings)
+
+
+def _remembered(bundle: Path, chosen: Variant) -> list[str]:
+    """Let this machine run the bundle as it was measured; return what is to be said where that cannot be."""
+    try:
+        remembered.remember(archive.read(bundle).manifest.digest, chosen.ways)
+    except WriteError as error:
+        return [f"the fastest way to run it was not remembered: {error.message}"]
+    return []
+
+
+def _proven(chosen: Variant, original: Variant, prepared: Prepared, shop: Workshop) -> dict[str, Any]:
+    """Measure what is recommended on the test part, once, and compare it with the original."""
+    path = shop.folder / _TEST
+
+    def work() -> list[str]:
+        files.write_json(path, _measured_on_test(chosen, original, prepared, shop))
+        return [path.name]
+
+    shop.carry_out("test", {"digest": shop.digest(shop.path(chosen)), "way": asdict(chosen.speed.way)}, work)
+    return files.read_json(path, lambda found: {**found}, hint="--force begins anew in this folder")
+
+
+def _measured_on_test(
+    chosen: Variant, original: Variant, prepared: Prepared, shop: Workshop
 ) -> dict[str, Any]:
-    """Copy what is recommended, prove it on the test part, and return the document."""
-    rows = {row.variant.name: row for row in outcome.rows}
-    gates, proven, bundle = [], None, None
-    if outcome.recommended is not None:
-        row = rows[outcome.recommended]
-        bundle = shop.folder / f"{name}{SUFFIX}"
-        files.write_bytes(bundle, (shop.folder / row.variant.bundle).read_bytes())
-        proven = _proven(bundle, original, prepared, shop)
-        gates = [_drop_gate(proven, shop.budget)]
-        speed = row.variant.speed
-        remembered.remember(
-            archive.read(bundle).manifest.digest, [Way(speed.engine, speed.precision, speed.threads)]
-        )
-    return optimize_document(shop, outcome, bundle=bundle, proven=proven, gates=gates)
-
-
-def _proven(bundle: Path, original: Path, prepared: Prepared, shop: Workshop) -> dict[str, Any]:
-    """Measure the recommended file on the test part, attach the report, and compare it with the original."""
     split, store = prepared.split, prepared.store
     held_out = HeldOut.of_images(store.images, store.labels, prepared.dataset.sources, split.test)
     units = split.units[split.test]
     held_out = replace(held_out, fingerprint=split.fingerprint, split_seed=split.seed, units=units)
-    predictor = Predictor.open(bundle, engine=ways.REFERENCE, precision="fp32", threads=1)
+    way = chosen.speed.way
+    predictor = Predictor.open(shop.path(chosen), engine=way.engine, precision=way.precision, threads=1)
     found = report(predictor, held_out, seed=split.seed, threads=shop.threads, progress=shop.progress)
     found = replace(found, provenance={**found.provenance, "images_per_second": None})
-    archive.attach_report(bundle, found.without_names().as_json())
-    images = np.asarray(store.images[split.test])
-    before = answers(original, images, threads=shop.threads)
-    after = answers(bundle, images, threads=shop.threads)
-    truth = store.labels[split.test]
+    images, truth = np.asarray(store.images[split.test]), store.labels[split.test]
+    before = answers(shop.original, original.speed.way, images)
+    after = answers(shop.path(chosen), way, images)
     pictures = Pictures.of(truth, labelled=True, units=units, seed=split.seed)
     return {
         "images": len(truth),
-        "accuracy": pictures.accuracy(after).as_json(),
-        "original_accuracy": pictures.accuracy(before).as_json(),
+        "accuracy": found.metrics.accuracy.as_json(),
+        "original_accuracy": clopper_pearson(int((before == truth).sum()), len(truth)).as_json(),
         "drop": pictures.drop(before, after).as_json(),
-        "agreement": _agreement(before, after),
+        "agreement": float((before == after).mean()),
+        "report": found.without_names().as_json(),
     }
-
-
-def _agreement(before: NDArray[np.int64], after: NDArray[np.int64]) -> float:
-    return float((before == after).mean())
 
 
 def _drop_gate(proven: dict[str, Any], budget: Budget) -> Gate:

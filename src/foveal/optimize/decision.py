@@ -6,7 +6,11 @@ timed twice (docs/decisions/0015-bench.md).
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as attribute
+
+import numpy as np
+from numpy.typing import NDArray
 
 from foveal.core.types import Measured
 from foveal.core.units import show_bytes, show_seconds
@@ -52,30 +56,73 @@ class Outcome:
             keep the others, or among all.
     """
 
-    rows: tuple[Judged, ...] = field(repr=False)
+    rows: tuple[Judged, ...] = attribute(repr=False)
     recommended: str | None
     feasible: bool
     words: str
     nearest: dict[str, float]
 
 
-def decide(variants: Sequence[Variant], pictures: Pictures, budget: Budget) -> Outcome:
+@dataclass(frozen=True)
+class Field:
+    """All variants side by side.
+
+    Attributes:
+        variants: The original first; all measured on the same pictures and timed in the same rounds.
+        pictures: What they were measured on.
+        faster: Whether the first of each pair is really faster than the second, bool (N, N).
+    """
+
+    variants: Sequence[Variant]
+    pictures: Pictures
+    faster: NDArray[np.bool_]
+
+    def drop(self, before: int, after: int) -> Measured:
+        """Return by how much less often one is right than another."""
+        return self.pictures.drop(self.variants[before].answers, self.variants[after].answers)
+
+    def gains(self, place: int) -> bool:
+        """Return whether one is really faster than the original, or clearly smaller and not slower."""
+        if self.faster[place, 0]:
+            return True
+        smaller = self.variants[place].size_bytes < (1 - _GAIN) * self.variants[0].size_bytes
+        return smaller and not self.faster[0, place]
+
+    def dominated(self, place: int) -> bool:
+        """Return whether another is as accurate, fast and small by the estimates, and really better in one.
+
+        Really more accurate: the paired interval of their difference excludes 0.
+        """
+        own = self.variants[place]
+        for other, variant in enumerate(self.variants):
+            if other == place:
+                continue
+            drop = self.drop(other, place)  # what is lost by taking `place` instead
+            as_good = drop.value >= 0 and variant.size_bytes <= own.size_bytes
+            as_good = as_good and variant.speed.ratio <= own.speed.ratio
+            better = drop.low > 0 or self.faster[other, place] or variant.size_bytes < own.size_bytes
+            if as_good and better:
+                return True
+        return False
+
+
+def decide(field: Field, budget: Budget) -> Outcome:
     """Judge all variants.
 
     Args:
-        variants: The original first; all measured on the same pictures and timed beside the original.
-        pictures: What they were measured on.
+        field: The variants.
         budget: The limits.
     """
+    variants, pictures = field.variants, field.pictures
     original = variants[0]
-    drops = [pictures.drop(original.answers, variant.answers) for variant in variants]
-    broken = [_broken(v, drop, budget) for v, drop in zip(variants, drops, strict=True)]
+    drops = [field.drop(0, place) for place in range(len(variants))]
+    broken = [_broken(v, original, drop, budget) for v, drop in zip(variants, drops, strict=True)]
     keep = [place for place, limits in enumerate(broken) if not limits]
-    front = {place for place in range(len(variants)) if not _dominated(place, variants, drops)}
-    chosen = _recommended(keep, variants, drops, budget)
+    front = {place for place in range(len(variants)) if not field.dominated(place)}
+    chosen = _recommended(keep, field, budget)
     rows = []
     for place, variant in enumerate(variants):
-        code = _code(place, variants, chosen, limits=broken[place], pareto=place in front)
+        code = _code(place, field, chosen, limits=broken[place], pareto=place in front)
         words = _words(variant, drops[place], original, code, limits=broken[place])
         accuracy = pictures.accuracy(variant.answers)
         rows.append(Judged(variant, accuracy, drops[place], broken[place], code, words, place in front))
@@ -89,11 +136,16 @@ def decide(variants: Sequence[Variant], pictures: Pictures, budget: Budget) -> O
     )
 
 
-def _broken(variant: Variant, drop: Measured, budget: Budget) -> tuple[str, ...]:
-    """Return the limits that a variant does not keep, by what was estimated."""
+def _broken(variant: Variant, original: Variant, drop: Measured, budget: Budget) -> tuple[str, ...]:
+    """Return the limits that a variant does not keep, by what was estimated.
+
+    Where the original is too slow, so is what is faster than it by nothing but noise.
+    """
     found = []
-    if budget.latency_seconds is not None and variant.speed.p50 > budget.latency_seconds:
-        found.append("latency")
+    if budget.latency_seconds is not None:
+        lucky = original.speed.p50 > budget.latency_seconds and not variant.speed.real
+        if lucky or variant.speed.p50 > budget.latency_seconds:
+            found.append("latency")
     if budget.size_bytes is not None and variant.size_bytes > budget.size_bytes:
         found.append("size")
     if budget.memory_bytes is not None and (
@@ -105,71 +157,34 @@ def _broken(variant: Variant, drop: Measured, budget: Budget) -> tuple[str, ...]
     return tuple(found)
 
 
-def _dominated(place: int, variants: Sequence[Variant], drops: Sequence[Measured]) -> bool:
-    """Return whether another variant is as accurate, fast and small, and really better in one of these."""
-    own, own_drop = variants[place], drops[place]
-    for other, variant in enumerate(variants):
-        if other == place:
-            continue
-        accurate = drops[other].value <= own_drop.value
-        fast = variant.speed.ratio <= own.speed.ratio
-        small = variant.size_bytes <= own.size_bytes
-        better = (
-            drops[other].value < own_drop.value
-            or _really_faster(variant, own)
-            or variant.size_bytes < own.size_bytes
-        )
-        if accurate and fast and small and better:
-            return True
-    return False
-
-
-def _really_faster(variant: Variant, other: Variant) -> bool:
-    """Return whether the intervals of both ratios to the original are apart."""
-    high, low = variant.speed.ratio_high, other.speed.ratio_low
-    return high is not None and low is not None and high < low
-
-
-def _recommended(
-    keep: Sequence[int], variants: Sequence[Variant], drops: Sequence[Measured], budget: Budget
-) -> int | None:
+def _recommended(keep: Sequence[int], field: Field, budget: Budget) -> int | None:
     """Return the place of what to take: the best of those within the limits, the original in a tie."""
     if not keep:
         return None
-    if budget.aim == "accuracy":
-        return min(keep, key=lambda place: (drops[place].value, variants[place].speed.ratio))
+    if budget.aim == "accuracy":  # all that are not shown to be less accurate than the best one are tied
+        best = min(keep, key=lambda place: field.drop(0, place).value)
+        keep = [place for place in keep if field.drop(best, place).low <= 0]
     if budget.aim == "size":
-        best = min(keep, key=lambda place: variants[place].size_bytes)
-        gain = 1 - variants[best].size_bytes / variants[0].size_bytes
-        return best if gain > _GAIN or 0 not in keep else 0
-    gaining = [place for place in keep if _gains(variants[place], variants[0])]
+        smallest = min(keep, key=lambda place: field.variants[place].size_bytes)
+        gain = 1 - field.variants[smallest].size_bytes / field.variants[0].size_bytes
+        return smallest if gain > _GAIN or 0 not in keep else 0
+    gaining = [place for place in keep if field.gains(place)]
     if not gaining and 0 in keep:
         return 0
     worth = gaining or list(keep)
-    best = min(worth, key=lambda place: variants[place].speed.ratio)
-    tied = [place for place in worth if not _really_faster(variants[best], variants[place])]
-    return min(tied, key=lambda place: (variants[place].size_bytes, drops[place].value))
+    quickest = min(worth, key=lambda place: field.variants[place].speed.ratio)
+    tied = [place for place in worth if not field.faster[quickest, place]]
+    return min(tied, key=lambda place: (field.variants[place].size_bytes, field.drop(0, place).value))
 
 
-def _gains(variant: Variant, original: Variant) -> bool:
-    """Return whether a variant is really faster than the original, or clearly smaller and not slower."""
-    speed = variant.speed
-    if speed.real and speed.ratio < 1:
-        return True
-    slower = speed.real and speed.ratio > 1
-    return not slower and variant.size_bytes < (1 - _GAIN) * original.size_bytes
-
-
-def _code(
-    place: int, variants: Sequence[Variant], chosen: int | None, *, limits: tuple[str, ...], pareto: bool
-) -> str:
+def _code(place: int, field: Field, chosen: int | None, *, limits: tuple[str, ...], pareto: bool) -> str:
     if place == chosen:
         return "recommended"
     if limits:
         return "outside"
     if place == 0:
         return "original"
-    if not _gains(variants[place], variants[0]):
+    if not field.gains(place):
         return "no_real_gain"
     return "feasible" if pareto else "dominated"
 

@@ -1,4 +1,4 @@
-"""How fast sealed files answer one picture here, each in its fastest way, beside the original."""
+"""How a sealed file is run best here, and how fast: files in turns, each in ways that decide alike."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.bundle import timing
+from foveal.bundle.bench import MOST_FLIPS
+from foveal.bundle.footprint import footprint
 from foveal.bundle.predictor import Predictor
 from foveal.bundle.session import UInt8
 from foveal.bundle.timing import Times
@@ -16,96 +18,93 @@ from foveal.bundle.turns import Lane, take_turns
 from foveal.bundle.ways import REFERENCE, Way
 from foveal.core.errors import FovealError
 from foveal.core.progress import Progress, silent
+from foveal.data.sizing import evenly_spaced
 from foveal.optimize.variant import Speed
 
-MOST_FLIPS = 0.005  # of the pictures may be named otherwise than by ONNX Runtime on the same file
-_COMPARED = 256
-_INPUTS = 8
+_COMPARED = 512  # pictures on which a way has to decide as the reference does
+_INPUTS = 8  # different pictures that are timed in turn
 _BATCH = 64
 
 
 @dataclass(frozen=True)
-class _Timed:
+class Timed:
+    """A file in one way, timed in the same rounds as others.
+
+    Attributes:
+        way: How it was run.
+        times: Seconds a picture.
+    """
+
     way: Way
     times: Times
 
 
-def speeds(
-    original: Path,
-    others: Sequence[Path],
-    ways: Sequence[Way],
+def alike(bundle: Path, ways: Sequence[Way], images: UInt8) -> list[Way]:
+    """Return the ways in which a file runs and decides as in ONNX Runtime, where it was sealed.
+
+    Each engine and precision first runs in a process of its own: what crashes there is left out. At most
+    0.5 % of the pictures may be named otherwise.
+
+    Args:
+        bundle: The file.
+        ways: To choose from.
+        images: Pictures at model size, uint8 (N, S, S, C); up to 512 of them, evenly spaced, are compared.
+
+    Raises:
+        BundleError: It does not run in ONNX Runtime.
+    """
+    compared = images[evenly_spaced(len(images), at_most=_COMPARED)]
+    truth = answers(bundle, Way(REFERENCE, "fp32", 1), compared)
+    sound: dict[tuple[str, str], bool] = {(REFERENCE, "fp32"): True}
+    for way in ways:
+        kind = way.engine, way.precision
+        if kind not in sound:
+            sound[kind] = footprint(bundle, way, batch=1).error is None and _agrees(
+                bundle, way, compared, truth
+            )
+    return [way for way in ways if sound[way.engine, way.precision]]
+
+
+def timed(
+    files: Sequence[tuple[Path, Sequence[Way]]],
     images: UInt8,
     *,
     seconds: float,
     progress: Progress = silent,
-) -> list[Speed]:
-    """Return the speed of the original in ONNX Runtime, and of each other file in its fastest way.
-
-    All take turns in the same rounds. A way in which a file does not run, or names more than 0.5 % of the
-    pictures otherwise than the same file in ONNX Runtime, is not taken.
+) -> list[list[Timed]]:
+    """Time files, each in all of its ways, all in the same rounds.
 
     Args:
-        original: The bundle to compare with.
-        others: Other bundles; the original may be among them.
-        ways: To run them; those of ONNX Runtime are the original's own.
-        images: Pictures at model size for each file, uint8 (N, S, S, C): the same, at the original's size.
+        files: Bundles, each with at least one way to run it.
+        images: Pictures at model size, uint8 (N, S, S, C).
         seconds: For timing.
         progress: Told a few times a second.
-
-    Raises:
-        BundleError: A file does not run in ONNX Runtime.
     """
-    own = [way for way in ways if way.engine == REFERENCE]
-    groups = [_lanes(original, own, images)]
-    groups += [_lanes(path, ways, images) for path in others]
-    lanes = [lane for group in groups for _, lane in group]
-    turns = iter(take_turns(lanes, seconds=seconds, progress=progress).times)
-    timed = [[_Timed(way, next(turns)) for way, _ in group] for group in groups]
-    base = _fastest(timed[0])
-    return [_speed(base, base), *(_speed(_fastest(rows), base) for rows in timed[1:])]
+    places = evenly_spaced(len(images), at_most=_INPUTS)
+    inputs = tuple(np.ascontiguousarray(images[place : place + 1]) for place in places)
+    lanes = [
+        Lane(_opened(path, way), _opened(path, way), way.threads, inputs)
+        for path, ways in files
+        for way in ways
+    ]
+    found = iter(take_turns(lanes, seconds=seconds, progress=progress).times)
+    return [[Timed(way, next(found)) for way in ways] for _, ways in files]
 
 
-def answers(bundle: Path, images: UInt8, *, threads: int) -> NDArray[np.int64]:
-    """Return the class that a bundle names for each picture, in ONNX Runtime, int64 (N,)."""
-    predictor = Predictor.open(bundle, engine=REFERENCE, precision="fp32", threads=threads)
-    return _labels(predictor, images)
-
-
-def _lanes(bundle: Path, ways: Sequence[Way], images: UInt8) -> list[tuple[Way, Lane]]:
-    """Open a file in every way in which it decides as in ONNX Runtime."""
-    compared = images[:_COMPARED]
-    inputs = tuple(np.ascontiguousarray(images[i : i + 1]) for i in range(min(_INPUTS, len(images))))
-    truth = None
-    found = []
-    for way in sorted(ways, key=lambda way: way.engine != REFERENCE):
-        try:
-            first, twin = (
-                Predictor.open(bundle, engine=way.engine, precision=way.precision, threads=way.threads)
-                for _ in range(2)
-            )
-            labels = _labels(first, compared)
-        except FovealError:
-            if way.engine == REFERENCE:
-                raise
-            continue
-        truth = labels if truth is None else truth
-        if float((labels != truth).mean()) <= MOST_FLIPS:
-            found.append((way, Lane(first, twin, way.threads, inputs)))
-    return found
-
-
-def _labels(predictor: Predictor, images: UInt8) -> NDArray[np.int64]:
-    parts = (predictor.run(images[i : i + _BATCH]) for i in range(0, len(images), _BATCH))
-    return np.fromiter(
-        chain.from_iterable(part.probabilities.argmax(axis=1) for part in parts), np.int64, len(images)
-    )
-
-
-def _fastest(rows: Sequence[_Timed]) -> _Timed:
+def fastest(rows: Sequence[Timed]) -> Timed:
+    """Return the fastest; of those that are not really slower, the one with the fewest threads."""
     return timing.choose(rows, times=lambda row: row.times, cost=lambda row: row.way.threads)[0]
 
 
-def _speed(row: _Timed, base: _Timed) -> Speed:
+def best_for_each_number_of_threads(rows: Sequence[Timed]) -> tuple[Way, ...]:
+    """Return the fastest way of all first, then the fastest with each other number of threads."""
+    first = fastest(rows).way
+    counts = dict.fromkeys(row.way.threads for row in rows if row.way.threads != first.threads)
+    return (first, *(fastest([row for row in rows if row.way.threads == n]).way for n in counts))
+
+
+def speed(row: Timed, base: Timed) -> Speed:
+    """Return how fast a file is, as such and beside another one in the same rounds."""
     p50, p99 = row.times.p50(), row.times.p99()
     difference = timing.compare(row.times, base.times)
     low, high = difference.ratio.low, difference.ratio.high
@@ -121,4 +120,46 @@ def _speed(row: _Timed, base: _Timed) -> Speed:
         ratio_low=None if low is None else float(np.exp(low)),
         ratio_high=None if high is None else float(np.exp(high)),
         real=difference.real,
+        rounds=p50.n,
     )
+
+
+def really_faster(rows: Sequence[Timed]) -> NDArray[np.bool_]:
+    """Return for each pair whether the first is really faster than the second, bool (N, N).
+
+    Args:
+        rows: Timed in the same rounds.
+    """
+    return np.array(
+        [
+            [
+                one is not other
+                and (found := timing.compare(other.times, one.times)).real
+                and found.ratio.value > 0
+                for other in rows
+            ]
+            for one in rows
+        ],
+        dtype=np.bool_,
+    ).reshape(len(rows), len(rows))
+
+
+def answers(bundle: Path, way: Way, images: UInt8) -> NDArray[np.int64]:
+    """Return the class that a file names for each picture when it is run in a way, int64 (N,)."""
+    predictor = _opened(bundle, way)
+    parts = (predictor.run(images[i : i + _BATCH]) for i in range(0, len(images), _BATCH))
+    return np.fromiter(
+        chain.from_iterable(part.probabilities.argmax(axis=1) for part in parts), np.int64, len(images)
+    )
+
+
+def _agrees(bundle: Path, way: Way, images: UInt8, truth: NDArray[np.int64]) -> bool:
+    try:
+        labels = answers(bundle, way, images)
+    except FovealError:  # it opens here no better than in a process of its own
+        return False
+    return float((labels != truth).mean()) <= MOST_FLIPS
+
+
+def _opened(bundle: Path, way: Way) -> Predictor:
+    return Predictor.open(bundle, engine=way.engine, precision=way.precision, threads=way.threads)

@@ -10,19 +10,26 @@ Optimization", 2016. The order of the levers: docs/decisions/0021-optimize.md.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+import torch
 from safetensors.torch import load as read_tensors
 from safetensors.torch import save as tensor_bytes
 from torch import Tensor
 
+from foveal.bundle.session import UInt8
+from foveal.bundle.ways import Way
 from foveal.core import files
+from foveal.core.errors import BundleError, DataError
 from foveal.export.lowering import Lowering
+from foveal.models._cost import cost_of
+from foveal.optimize.budget import Budget
 from foveal.optimize.candidate import Candidate, candidates
-from foveal.optimize.steps.distill import MIXING, Lesson, Schedule, asked, distill, plan_lesson
+from foveal.optimize.steps.distill import Lesson, Schedule, asked, distill, plan_lesson
+from foveal.optimize.steps.mixed_precision import mixed_precision
 from foveal.optimize.steps.quantize import quantize
 from foveal.optimize.variant import Variant
 from foveal.optimize.workshop import TEACHER, Workshop
@@ -37,6 +44,7 @@ _SHORT_SHARE = 0.08  # of the budget: the first lesson of each candidate
 _MOST_CANDIDATES = 4
 _CERTIFY_SHARE = 0.12  # of the budget: what has to be left for measuring at the end
 _PLAN = "plan.json"
+_GENTLE = {"flip", "shift"}  # augmentations that leave the teacher's answer nearly as it was
 _LEAST_LESSON = 5.0  # seconds; a shorter one teaches nothing
 _SHRINKS = 0.5  # what remains of a candidate's loss of accuracy after the long lesson, as far as is foreseen
 
@@ -52,7 +60,7 @@ class Learning:
         precision: Of training.
         seed: Of order and augmentation.
         answers: What the teacher said of each example beforehand, float (N, K); None: it is asked in every
-            step, because augmentation mixes pictures.
+            step, because augmentation changes what the pictures show.
     """
 
     teacher: Recognizer
@@ -82,49 +90,82 @@ def search(shop: Workshop, learning: Learning | None) -> list[Variant]:
 
 
 def _free_levers(shop: Workshop) -> list[str]:
-    """Measure the original as it is, and in int8 without training."""
-
-    def original() -> Sequence[str]:
-        return shop.measured("original", shop.original, predicted=None, started=time.monotonic())
-
-    shop.carry_out("original", {}, original)
+    """Measure the original as it is, run in its best way, and in int8 without training."""
     names = ["original"]
+    _measure(shop, "original", shop.original, ways=shop.reference_ways)
+    _measure(shop, "original-engine", shop.original, ways=shop.ways)
+    if shop.variant("original-engine").speed.way not in shop.reference_ways:
+        names.append("original-engine")
     if shop.members.manifest.model.precision == "fp32":
-        names += _int8(shop, "original-int8", shop.original)
+        names += _int8(shop, "original", shop.original)
     return names
 
 
+def _measure(shop: Workshop, name: str, path: Path, *, ways: Sequence[Way]) -> None:
+    def work() -> Sequence[str]:
+        return shop.measured(name, path, ways=ways, started=time.monotonic())
+
+    shop.progress("variants", 0, 1, name)
+    shop.carry_out(name, {}, work)
+
+
 def _int8(shop: Workshop, name: str, source: Path) -> list[str]:
-    """Quantize a sealed file and measure it; return its name, or nothing where it cannot be done."""
+    """Quantize a sealed file; where that loses too much, leave the most sensitive layers in float."""
+    names = _rounded(shop, f"{name}-int8", source, "quantize", quantize)
+    if names and _lost(shop, names[0]) > shop.budget.drop >= _lost(shop, name):
+        names += _rounded(shop, f"{name}-mixed", source, "mixed_precision", _mixed)
+    return names
+
+
+def _mixed(model: bytes, pictures: UInt8) -> bytes:
+    return mixed_precision(model, pictures).model
+
+
+def _rounded(
+    shop: Workshop, name: str, source: Path, step: str, rounding: Callable[[bytes, UInt8], bytes]
+) -> list[str]:
+    """Seal and measure a rounded graph; return its name, or nothing where it cannot be done."""
 
     def work() -> Sequence[str]:
         started = time.monotonic()
         path = shop.place(name) / "int8.foveal"
-        model = quantize(shop.read(source).model, shop.roles.shown(_CALIBRATION))
-        shop.lowered(source, Lowering(model, "int8", ("quantize",)), path)
-        return shop.measured(name, path, predicted=None, started=started)
+        try:
+            model = rounding(shop.read(source).model, shop.roles.shown(_CALIBRATION))
+            shop.lowered(source, Lowering(model, "int8", (step,)), path)
+            return shop.measured(name, path, ways=shop.ways, started=started)
+        except (DataError, BundleError) as error:
+            return shop.failed(name, error)
 
     shop.progress("variants", 0, 1, name)
     shop.carry_out(name, {"source": shop.digest(source)}, work)
-    return [name]
+    return [name] if shop.has(name) else []
+
+
+def _lost(shop: Workshop, name: str) -> float:
+    """Return the accuracy that a variant has lost against the original, on the pictures that choose."""
+    before, after = shop.variant("original").answers, shop.variant(name).answers
+    return shop.roles.pictures.drop(before, after).value
 
 
 def _taught(shop: Workshop, learning: Learning) -> list[str]:
     """Give every candidate a short lesson, and the most promising one all the time that is left."""
     learning = replace(learning, answers=_answers(shop, learning))
-    macs = shop.members.manifest.model.macs or 0
     shown = shop.roles.shown(_CALIBRATION)
+    macs = (
+        shop.members.manifest.model.macs
+        or cost_of(learning.teacher.network, _picture(learning.teacher), name="original", classes=0).macs
+    )
     found = candidates(learning.teacher, shown, macs=macs, most=_MOST_CANDIDATES)
     names, lessons = [], shop.budget.seconds * _SHORT_SHARE
     reserve = shop.budget.seconds * _CERTIFY_SHARE
-    tried: list[tuple[Candidate, Variant]] = []
+    tried: list[tuple[Candidate, list[str]]] = []
     for candidate in found:
         if not _begun(shop, candidate, "short") and shop.left() < lessons + reserve:
             break
         made = _lesson(shop, learning, candidate, "short", seconds=lessons)
         names += made
         if made:
-            tried.append((candidate, shop.variant(made[-1])))
+            tried.append((candidate, made))
     best = _promising(tried, shop)
     left = shop.left() - reserve
     if best is not None and (left > _LEAST_LESSON or _begun(shop, best, "long")):
@@ -132,10 +173,15 @@ def _taught(shop: Workshop, learning: Learning) -> list[str]:
     return names
 
 
+def _picture(recognizer: Recognizer) -> Tensor:
+    preprocess = recognizer.preprocess
+    return torch.zeros(1, preprocess.channels, preprocess.size, preprocess.size)
+
+
 def _answers(shop: Workshop, learning: Learning) -> Tensor | None:
     """Ask the teacher about every example, once a search."""
     path = shop.folder / TEACHER
-    if not MIXING.isdisjoint(learning.augmentation):
+    if not _GENTLE.issuperset(learning.augmentation):
         return None
 
     def ask() -> Sequence[str]:
@@ -153,22 +199,37 @@ def _answers(shop: Workshop, learning: Learning) -> Tensor | None:
     return read_tensors(path.read_bytes())["logits"]
 
 
-def _promising(tried: Sequence[tuple[Candidate, Variant]], shop: Workshop) -> Candidate | None:
-    """Return the fastest candidate that is foreseen to keep the limits after a long lesson.
+def _promising(tried: Sequence[tuple[Candidate, list[str]]], shop: Workshop) -> Candidate | None:
+    """Return the candidate that a long lesson is worth most for.
 
-    Where none is, it is the one that has lost least.
+    Of those that keep the limits on time, size and memory, in float or int8, and are foreseen to keep the one
+    on accuracy, it is the best one for the aim. Where none is, it is the one that has lost least; where none
+    keeps the first limits either, nothing that is learned would help.
     """
-    if not tried:
-        return None
-    pictures, original = shop.roles.pictures, shop.variant("original")
-    drops = [pictures.drop(original.answers, variant.answers).value for _, variant in tried]
-    hopeful = [
-        (variant.speed.ratio, place)
-        for place, ((_, variant), drop) in enumerate(zip(tried, drops, strict=True))
-        if drop * _SHRINKS <= shop.budget.drop
+    fitting = [
+        (candidate, variant, _lost(shop, variant.name))
+        for candidate, names in tried
+        for variant in map(shop.variant, names)
+        if _fits(variant, shop.budget)
     ]
-    place = min(hopeful)[1] if hopeful else min(range(len(drops)), key=drops.__getitem__)
-    return tried[place][0]
+    if not fitting:
+        return None
+    hopeful = [one for one in fitting if _SHRINKS * one[2] <= shop.budget.drop]
+    if not hopeful or shop.budget.aim == "accuracy":
+        return min(fitting, key=lambda one: one[2])[0]
+    if shop.budget.aim == "size":
+        return min(hopeful, key=lambda one: one[1].size_bytes)[0]
+    return min(hopeful, key=lambda one: one[1].speed.ratio)[0]
+
+
+def _fits(variant: Variant, budget: Budget) -> bool:
+    """Return whether a variant keeps the limits that no lesson changes."""
+    pairs = (
+        (variant.speed.p50, budget.latency_seconds),
+        (variant.size_bytes, budget.size_bytes),
+        (variant.peak_bytes, budget.memory_bytes),
+    )
+    return all(limit is None or (value is not None and value <= limit) for value, limit in pairs)
 
 
 def _lesson(
@@ -181,35 +242,34 @@ def _lesson(
     def teach() -> Sequence[str]:
         student = _student(shop, candidate, length)
         plan = _plan(folder / _PLAN, student, learning, shop, candidate, seconds=seconds)
-        taught = distill(
-            student,
-            learning.guide,
-            _needed(shop),
-            Lesson(plan, Teaching()),
-            checkpoints=folder / "checkpoints",
-            progress=shop.progress,
-        )
+        try:
+            taught = distill(
+                student,
+                learning.guide,
+                _needed(shop),
+                Lesson(plan, Teaching()),
+                checkpoints=folder / "checkpoints",
+                progress=shop.progress,
+            )
+        except DataError as error:  # its loss is no longer finite
+            return shop.failed(name, error)
         recognizers.save(taught, folder / "model")
         return [f"variants/{name}/model/weights.safetensors", f"variants/{name}/model/structure.json"]
 
     shop.progress("variants", 0, 1, name)
     shop.carry_out(f"{name}: teach", {"candidate": candidate.name, "length": length}, teach)
-
     path = folder / "fp32.foveal"
 
     def seal() -> Sequence[str]:
         started = time.monotonic()
         if not shop.sealed(shop.model(name), (*candidate.steps, "distill"), path):
-            return []  # its file does not decide as the network does: it is no candidate any more
-        return [
-            f"variants/{name}/{path.name}",
-            *shop.measured(name, path, predicted=None, started=started),
-        ]
+            return shop.failed(name, BundleError("its file does not decide as the network", code="parity"))
+        return [f"variants/{name}/{path.name}", *shop.measured(name, path, ways=shop.ways, started=started)]
 
-    shop.carry_out(name, {"candidate": candidate.name, "length": length}, seal)
-    if not path.is_file():
+    if not (folder / "model").is_dir():
         return []
-    return [name, *_int8(shop, f"{name}-int8", path)]
+    shop.carry_out(name, {"candidate": candidate.name, "length": length}, seal)
+    return [name, *_int8(shop, name, path)] if shop.has(name) else []
 
 
 def _needed(shop: Workshop) -> Examples:

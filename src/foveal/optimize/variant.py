@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.bundle.ways import Way
 from foveal.core.types import Measured
 from foveal.evaluate.paired import independent
 from foveal.metrics.clopper_pearson import clopper_pearson
@@ -22,6 +23,7 @@ class Speed:
         ratio: Its time over that of the original file, run in its own fastest way; below 1 it is faster.
         ratio_low, ratio_high: 95 % interval of the ratio.
         real: Whether the ratio is more than the noise of the same file timed twice.
+        rounds: In which it was timed.
     """
 
     engine: str
@@ -35,6 +37,12 @@ class Speed:
     ratio_low: float | None
     ratio_high: float | None
     real: bool
+    rounds: int
+
+    @property
+    def way(self) -> Way:
+        """How the file is run."""
+        return Way(self.engine, self.precision, self.threads)
 
 
 @dataclass(frozen=True)
@@ -44,24 +52,26 @@ class Variant:
     Attributes:
         name: Short, and different from the others'.
         steps: What was done to the original, in order.
-        bundle: Path of the file below the folder of the search.
+        bundle: Path of the file below the folder of the search; None: it is the original's.
         parameters, macs: Of the network; multiply-adds of one picture, or None.
         size_bytes: Of the file.
-        answers: The class it names for each of N pictures, int64 (N,).
-        speed: How fast it is.
-        peak_bytes: Largest resident memory while it answers, or None where it was not measured.
+        answers: The class it names for each of N pictures, run as `speed` says, int64 (N,).
+        speed: How it is run best, and how fast that is.
+        ways: The best way of all, then the best with each other number of threads.
+        peak_bytes: Largest resident memory while it answers so, or None where it was not measured.
         predicted: Seconds a picture that were foreseen before it was made, or None.
         seconds: That it took to make and measure.
     """
 
     name: str
     steps: tuple[str, ...]
-    bundle: str
+    bundle: str | None
     parameters: int
     macs: int | None
     size_bytes: int
     answers: NDArray[np.int64] = field(repr=False)
     speed: Speed
+    ways: tuple[Way, ...] = ()
     peak_bytes: int | None = None
     predicted: float | None = None
     seconds: float = 0.0

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,14 +12,23 @@ from foveal.bundle import archive
 from foveal.bundle.archive import Members
 from foveal.bundle.footprint import footprint
 from foveal.bundle.session import UInt8
-from foveal.bundle.ways import Way
+from foveal.bundle.ways import REFERENCE, Way
 from foveal.core import files
+from foveal.core.errors import FovealError
+from foveal.core.machine import usable_cpus
 from foveal.core.progress import Progress, silent
 from foveal.core.steps import Steps
 from foveal.export.lowering import Lowering, lowered
 from foveal.export.sealing import Origin, bundle
 from foveal.optimize.budget import Budget
-from foveal.optimize.measuring import answers, speeds
+from foveal.optimize.measuring import (
+    alike,
+    answers,
+    best_for_each_number_of_threads,
+    fastest,
+    speed,
+    timed,
+)
 from foveal.optimize.variant import Pictures, Speed, Variant
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
@@ -27,8 +37,7 @@ from foveal.train.examples import Examples
 _STEPS, _CLOCK, _VARIANTS, _VARIANT = "steps.json", "clock.json", "variants", "variant.json"
 TEACHER = "teacher.safetensors"
 FILES = (_STEPS, _CLOCK, _VARIANTS, TEACHER)  # what a search keeps in its folder
-_TIMING_SECONDS = 3.0  # of one variant beside the original
-_FEWEST_TIMED = 64
+_TIMING_SECONDS, _TIMING_SHARE = 3.0, 0.01  # of one variant beside the original; of the budget at most
 
 
 @dataclass(frozen=True)
@@ -89,7 +98,7 @@ class Workshop:
     @property
     def threads(self) -> int:
         """Threads for work that is not timed."""
-        return max(way.threads for way in self.ways)
+        return usable_cpus()
 
     def left(self) -> float:
         """Return the seconds that are left of the budget; the time that a killed search used counts."""
@@ -118,6 +127,7 @@ class Workshop:
                     **found,
                     "steps": tuple(found["steps"]),
                     "speed": Speed(**found["speed"]),
+                    "ways": tuple(Way(**way) for way in found["ways"]),
                     "answers": np.array(found["answers"], dtype=np.int64),
                 }
             ),
@@ -155,49 +165,63 @@ class Workshop:
 
     def lowered(self, source: Path, lowering: Lowering, path: Path) -> None:
         """Seal another graph of a sealed bundle."""
-        compared = self.roles.chosen_on[:1000]
-        lowered(
-            archive.read(source),
-            lowering,
-            path,
-            calib=self.roles.calibrating,
-            compared=compared,
-            threads=self.threads,
-        )
+        lowered(archive.read(source), lowering, path, calib=self.roles.calibrating, threads=self.threads)
 
-    def measured(self, name: str, path: Path, *, predicted: float | None, started: float) -> list[str]:
-        """Measure a sealed file beside the original and write down what was found; return the file names."""
-        folder = self.place(name)
-        found = archive.read(path)
-        manifest = found.manifest
-        images = self.roles.chosen_on
-        speed = speeds(
-            self.original,
-            [path],
-            self.ways,
-            images[:_FEWEST_TIMED],
-            seconds=_TIMING_SECONDS,
-            progress=self.progress,
-        )[1]
-        way = Way(speed.engine, speed.precision, speed.threads)
-        found_answers = answers(path, images, threads=self.threads)
+    def has(self, name: str) -> bool:
+        """Return whether a variant was measured."""
+        return (self.folder / _VARIANTS / name / _VARIANT).is_file()
+
+    def failed(self, name: str, error: FovealError) -> list[str]:
+        """Note why a variant cannot be made, so that the search goes on without it; return the file names."""
+        path = self.place(name) / "failed.json"
+        files.write_json(path, error.as_json())
+        self.progress("variants", 0, 1, f"{name}: {error.message}")
+        return [path.relative_to(self.folder).as_posix()]
+
+    def failures(self) -> dict[str, Any]:
+        """Return for each variant that could not be made the error, as JSON."""
+        found = sorted((self.folder / _VARIANTS).glob("*/failed.json"))
+        return {path.parent.name: files.read_json(path, dict, hint="--force begins anew") for path in found}
+
+    def path(self, variant: Variant) -> Path:
+        """Return the file of a variant."""
+        return self.original if variant.bundle is None else self.folder / variant.bundle
+
+    def measured(self, name: str, path: Path, *, ways: Sequence[Way], started: float) -> list[str]:
+        """Measure a sealed file beside the original and write down what was found; return the file names.
+
+        Args:
+            name: Of the variant.
+            path: Its file.
+            ways: In which it may be run.
+            started: When its making began, of `time.monotonic`.
+        """
+        folder, found, images = self.place(name), archive.read(path), self.roles.chosen_on
+        seconds = min(_TIMING_SECONDS, _TIMING_SHARE * self.budget.seconds)
+        own = [(self.original, self.reference_ways), (path, alike(path, ways, images))]
+        first, rows = timed(own, images, seconds=seconds, progress=self.progress)
+        best = fastest(rows)
+        done, before = found.manifest.model, self.members.manifest.model
         variant = Variant(
             name=name,
-            steps=manifest.model.steps[len(self.members.manifest.model.steps) :],
-            bundle=path.relative_to(self.folder).as_posix()
-            if path.is_relative_to(self.folder)
-            else str(path),
-            parameters=manifest.model.parameters,
-            macs=manifest.model.macs,
+            steps=done.steps[len(before.steps) :],
+            bundle=None if path == self.original else path.relative_to(self.folder).as_posix(),
+            parameters=done.parameters,
+            macs=done.macs,
             size_bytes=found.size_bytes,
-            answers=found_answers,
-            speed=speed,
-            peak_bytes=footprint(path, way, batch=1).peak_bytes,
-            predicted=predicted,
+            answers=answers(path, best.way, images),
+            speed=speed(best, fastest(first)),
+            ways=best_for_each_number_of_threads(rows),
+            peak_bytes=footprint(path, best.way, batch=1).peak_bytes,
             seconds=round(time.monotonic() - started, 2),
         )
-        files.write_json(folder / _VARIANT, {**asdict(variant), "answers": found_answers.tolist()})
+        files.write_json(folder / _VARIANT, {**asdict(variant), "answers": variant.answers.tolist()})
         return [(folder / _VARIANT).relative_to(self.folder).as_posix()]
+
+    @property
+    def reference_ways(self) -> list[Way]:
+        """Ways to run the original that all others are compared with: ONNX Runtime in float32."""
+        return [Way(REFERENCE, "fp32", count) for count in dict.fromkeys(way.threads for way in self.ways)]
 
     def model(self, name: str) -> Recognizer:
         """Return the network of a variant that was saved."""

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from foveal.bundle.bench import MOST_FLIPS
 from foveal.core.units import show_bytes
 from foveal.core.wording import counted
 from foveal.metrics.clopper_pearson import clopper_pearson
-from foveal.optimize.measuring import MOST_FLIPS
 from foveal.report.words import limit, measured, percent
 
 Row = Mapping[str, Any]
