@@ -44,7 +44,7 @@ _TIMING, _TEST = "timing.json", "test.json"
 # What a search writes besides its request: --force removes this and nothing else.
 _OURS = (*WORKSHOP_FILES, _TIMING, _TEST, DOCUMENT, REPORT, SPLIT, FINDINGS, STORE, f"*{SUFFIX}")
 _FEWEST_UNITS = 4  # of calib
-_FINAL_SECONDS, _FINAL_SHARE = 12.0, 0.03  # of timing all that is worth showing, in the same rounds
+_FINAL_SECONDS, _FINAL_SHARE = 12.0, 0.03  # of timing all variants in the same rounds; of the budget at most
 _CAREFUL_BATCH = 128
 
 
@@ -210,6 +210,7 @@ def _learning(run: Path, teacher: Recognizer, terms: Terms) -> Learning:
 def _side_by_side(shop: Workshop, variants: list[Variant]) -> Field:
     """Time all variants once more, each in its best way, in the same rounds: only so can two be compared."""
     path = shop.folder / _TIMING
+    seconds = min(_FINAL_SECONDS, _FINAL_SHARE * shop.budget.seconds)
 
     def work() -> list[str]:
         files_and_ways = [(shop.path(variant), [variant.speed.way]) for variant in variants]
