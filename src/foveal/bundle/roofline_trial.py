@@ -5,7 +5,6 @@ the machine down hits all alike, and the best call of each counts. Matrices with
 for the second-level cache and large enough to keep every unit busy.
 """
 
-import importlib
 import json
 import sys
 import time
@@ -13,7 +12,6 @@ from base64 import b64decode
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -21,9 +19,11 @@ import onnxruntime as runtime
 from numpy.typing import NDArray
 
 from foveal.bundle import bandwidth
+from foveal.bundle.engines import openvino
 from foveal.bundle.roofline import Peak, Roofline
 from foveal.core import machine
 from foveal.core.caches import caches
+from foveal.core.errors import MissingExtraError
 
 SIDE = 512
 _SECONDS = 2.0  # for all products together
@@ -129,11 +129,11 @@ def _onnxruntime(threads: int) -> Iterator[tuple[str, _Call | str]]:
 
 def _openvino(threads: int) -> Iterator[tuple[str, _Call | str]]:
     """Yield OpenVINO's products, or for each precision why there is none."""
-    if find_spec("openvino") is None:
+    try:
+        core = openvino.core()
+    except MissingExtraError:
         yield from ((precision, "openvino is not installed") for precision, *_ in _OPENVINO)
         return
-    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # it counts every import elsewhere
-    core = importlib.import_module("openvino").Core()
     able = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     for precision, graph, hint, kind in _OPENVINO:
         if precision == "bf16" and "BF16" not in able:

@@ -9,7 +9,7 @@ from onnx import TensorProto, helper
 
 from foveal.bundle import golden
 from foveal.bundle.engines.onnxruntime import onnxruntime
-from foveal.bundle.engines.openvino import LARGEST, divided, openvino, precisions
+from foveal.bundle.engines.openvino import LARGEST, core, divided, openvino, precisions
 from foveal.core import extras, machine
 from foveal.core.errors import BundleError, MissingExtraError, UsageError
 
@@ -240,3 +240,11 @@ def test_threads_beyond_the_processors_still_run(classifier):
     session = openvino(classifier(), threads=machine.usable_cpus() + 2)
 
     assert session.run(IMAGES[:1])[0].shape == (1, 3)
+
+
+def test_the_process_has_one_core(project) -> None:
+    """With several, one takes the thread's stack for signals with it, and Ctrl-C is a segmentation fault."""
+    made = [path for path in (project / "src").rglob("*.py") if ".Core()" in path.read_text(encoding="utf-8")]
+
+    assert [path.name for path in made] == ["openvino.py"]
+    assert core() is core()

@@ -85,7 +85,7 @@ class OpenVinoSession:
     def _compile(self, size: int) -> _Compiled:
         fixed = self._model.clone()
         fixed.reshape([size, *self.input_shape])
-        return _Compiled(_core().compile_model(fixed, "CPU", self._properties))
+        return _Compiled(core().compile_model(fixed, "CPU", self._properties))
 
 
 def divided(count: int) -> Iterator[int]:
@@ -106,7 +106,7 @@ def precisions() -> tuple[str, ...]:
     Raises:
         MissingExtraError: OpenVINO is not installed.
     """
-    able = _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    able = core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     arm = platform.machine().lower() in ("aarch64", "arm64")
     return ("fp32", *["bf16"] * ("BF16" in able), *["fp16"] * (arm and "FP16" in able))
 
@@ -139,7 +139,7 @@ def openvino(model: bytes, *, threads: int, precision: str = "fp32") -> OpenVino
         "ENABLE_CPU_PINNING": False,  # two sessions would be pinned to the same processors
     }
     try:
-        graph = _core().read_model(model)
+        graph = core().read_model(model)
     except Exception as error:  # RuntimeError, and what its frontend lets through
         raise _contract.cannot_load(engine, error) from error
     shape = _contract.input_shape([(_name(port), _kind(port), _sides(port)) for port in graph.inputs])
@@ -153,7 +153,15 @@ def openvino(model: bytes, *, threads: int, precision: str = "fp32") -> OpenVino
 
 
 @cache
-def _core() -> Any:
+def core() -> Any:
+    """Return OpenVINO's core, the only one of this process, which stays.
+
+    Each core gives the thread that makes it another stack for signals and takes it back when it goes. With
+    two of them one is left that is no longer there: the next Ctrl-C is a segmentation fault (2026.4).
+
+    Raises:
+        MissingExtraError: OpenVINO is not installed.
+    """
     return extras.openvino().Core()
 
 
