@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from foveal.bundle import remembered
-from foveal.bundle.engines.openvino import _core
+from foveal.bundle.engines.openvino import core
 from foveal.bundle.predictor import Predictor
 from foveal.bundle.ways import Way
 from foveal.cli._main import run
@@ -98,7 +98,7 @@ def test_an_engine_or_precision_that_is_not_there_is_refused(
     predict, monkeypatch, options, code, said
 ) -> None:
     monkeypatch.setattr(extras, "find_spec", lambda name: None)
-    _core.cache_clear()
+    core.cache_clear()
 
     found, out, err = predict("in/red.png", *options)
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from foveal.bundle import engines, remembered
-from foveal.bundle.engines.openvino import _core
+from foveal.bundle.engines.openvino import core
 from foveal.bundle.ways import precisions
 from foveal.core import catalog, extras
 from foveal.core.errors import DataError, NotFoundError, UsageError
@@ -152,7 +152,7 @@ def test_without_one_picture_a_call_nothing_is_kept_and_that_is_said(bundle, ref
 
 def test_an_engine_that_is_not_installed_is_skipped_with_the_command_that_installs_it(bundle, monkeypatch):
     monkeypatch.setattr(extras, "find_spec", lambda name: None)
-    _core.cache_clear()
+    core.cache_clear()
 
     document = bench(bundle, terms=QUICK).as_json()
 
