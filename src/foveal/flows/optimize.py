@@ -28,8 +28,9 @@ from foveal.flows.bench import usual_threads
 from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.optimize.budget import Budget
 from foveal.optimize.decision import Field, Outcome, decide
+from foveal.optimize.lessons import Learning
 from foveal.optimize.measuring import answers, really_faster, speed, timed
-from foveal.optimize.search import Learning, search
+from foveal.optimize.search import search
 from foveal.optimize.variant import Pictures, Speed, Variant
 from foveal.optimize.workshop import FILES as WORKSHOP_FILES
 from foveal.optimize.workshop import Roles, Workshop

@@ -32,7 +32,9 @@ class Candidate:
     rate_share: float
 
 
-def candidates(original: Recognizer, shown: UInt8, *, macs: int, most: int) -> list[Candidate]:
+def candidates(
+    original: Recognizer, shown: UInt8, *, macs: int, parameters: float, most: int
+) -> list[Candidate]:
     """Return candidates of all families that are clearly smaller than the original, the largest first.
 
     Where there are more than wanted, some are left out evenly, by their multiply-adds.
@@ -41,11 +43,13 @@ def candidates(original: Recognizer, shown: UInt8, *, macs: int, most: int) -> l
         original: What is to be replaced.
         shown: Pictures that may be looked at, uint8 (N, S, S, C).
         macs: Multiply-adds of the original for one picture.
+        parameters: That a candidate may have at most.
         most: How many to return at most.
     """
     names = catalog.names(families)
     found = [one for name in names for one in catalog.find(families, name)(original, shown)]
-    smaller = sorted((one for one in found if one.macs <= _LARGEST * macs), key=lambda one: -one.macs)
+    smaller = [one for one in found if one.macs <= _LARGEST * macs and one.parameters <= parameters]
+    smaller.sort(key=lambda one: -one.macs)
     if len(smaller) <= most:
         return smaller
     return [smaller[round(place * (len(smaller) - 1) / (most - 1))] for place in range(most)]

@@ -9,71 +9,39 @@ Successive halving: Jamieson & Talwalkar, "Non-stochastic Best Arm Identificatio
 Optimization", 2016. The order of the levers: docs/decisions/0021-optimize.md.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import torch
-from safetensors.torch import load as read_tensors
-from safetensors.torch import save as tensor_bytes
 from torch import Tensor
 
 from foveal.bundle.session import UInt8
 from foveal.bundle.ways import Way
-from foveal.core import files
 from foveal.core.errors import BundleError, DataError
 from foveal.export.lowering import Lowering
 from foveal.models._cost import cost_of
 from foveal.optimize.budget import Budget
 from foveal.optimize.candidate import Candidate, candidates
-from foveal.optimize.steps.distill import Lesson, Schedule, asked, distill, plan_lesson
+from foveal.optimize.lessons import LONG, ROUNDING, SHORT, Learning, Stage, answers_beforehand, begun, lesson
 from foveal.optimize.steps.mixed_precision import mixed_precision
 from foveal.optimize.steps.quantize import quantize
 from foveal.optimize.variant import Variant
-from foveal.optimize.workshop import TEACHER, Workshop
-from foveal.tasks import recognizer as recognizers
+from foveal.optimize.workshop import Workshop
 from foveal.tasks.recognizer import Recognizer
-from foveal.train.examples import Examples
-from foveal.train.objectives.distill import Teaching
-from foveal.train.plan import Plan, read_plan, write_plan
 
 _CALIBRATION = 256  # pictures that show int8 its ranges
-_SHORT_SHARE = 0.08  # of the budget: the first lesson of each candidate
-_MOST_CANDIDATES = 4
+_MOST_CANDIDATES = 3
+_SHORT_SHARE = 0.05  # of the budget: the first lesson of each candidate
+_ROUNDING_SHARE = 0.1  # of the budget: a lesson in bearing to be rounded, where int8 loses too much
 _CERTIFY_SHARE = 0.12  # of the budget: what has to be left for measuring at the end
-_PLAN = "plan.json"
-_GENTLE = {"flip", "shift"}  # augmentations that leave the teacher's answer nearly as it was
-_LEAST_LESSON = 5.0  # seconds; a shorter one teaches nothing
-_SHRINKS = 0.5  # what remains of a candidate's loss of accuracy after the long lesson, as far as is foreseen
-
-
-@dataclass(frozen=True)
-class Learning:
-    """How networks are taught in a search.
-
-    Attributes:
-        teacher: The original network.
-        augmentation: Names of files in `train/augment` with their strength, in order.
-        batch_size: Images per step.
-        precision: Of training.
-        seed: Of order and augmentation.
-        answers: What the teacher said of each example beforehand, float (N, K); None: it is asked in every
-            step, because augmentation changes what the pictures show.
-    """
-
-    teacher: Recognizer
-    augmentation: dict[str, float]
-    batch_size: int
-    precision: Literal["fp32", "bf16"]
-    seed: int
-    answers: Tensor | None = field(default=None, repr=False)
-
-    @property
-    def guide(self) -> Recognizer | Tensor:
-        """What students are held to."""
-        return self.teacher if self.answers is None else self.answers
+_LEAST_LESSON = 2.0  # seconds; a shorter one teaches nothing
+_LONGER = 10  # times the short lesson: about what the long one gets
+_SHRINKS = 0.5  # a lesson that is n times as long is foreseen to leave n^-0.5 of the loss of accuracy
+_TOO_MUCH = 0.5  # of the limit on lost accuracy, lost by int8 alone
+_OVERSIZE = 1.1  # of the limit on size: what is foreseen to be larger is not taught
 
 
 def search(shop: Workshop, learning: Learning | None) -> list[Variant]:
@@ -149,54 +117,81 @@ def _lost(shop: Workshop, name: str) -> float:
 
 def _taught(shop: Workshop, learning: Learning) -> list[str]:
     """Give every candidate a short lesson, and the most promising one all the time that is left."""
-    learning = replace(learning, answers=_answers(shop, learning))
-    shown = shop.roles.shown(_CALIBRATION)
-    macs = (
-        shop.members.manifest.model.macs
-        or cost_of(learning.teacher.network, _picture(learning.teacher), name="original", classes=0).macs
-    )
-    found = candidates(learning.teacher, shown, macs=macs, most=_MOST_CANDIDATES)
-    names, lessons = [], shop.budget.seconds * _SHORT_SHARE
-    reserve = shop.budget.seconds * _CERTIFY_SHARE
+    learning = replace(learning, answers=answers_beforehand(shop, learning))
+    names = _rounding_aware(shop, learning, _itself(learning), after="original")
+    seconds, reserve = shop.budget.seconds * _SHORT_SHARE, shop.budget.seconds * _CERTIFY_SHARE
     tried: list[tuple[Candidate, list[str]]] = []
-    for candidate in found:
-        if not _begun(shop, candidate, "short") and shop.left() < lessons + reserve:
-            break
-        made = _lesson(shop, learning, candidate, "short", seconds=lessons)
+    for candidate in _affordable(shop, learning):
+        made = _lesson(shop, learning, candidate, SHORT, seconds=seconds)
         names += made
         if made:
             tried.append((candidate, made))
     best = _promising(tried, shop)
-    left = shop.left() - reserve
-    if best is not None and (left > _LEAST_LESSON or _begun(shop, best, "long")):
-        names += _lesson(shop, learning, best, "long", seconds=left)
+    if best is None:
+        return names
+    rounding = shop.budget.seconds * _ROUNDING_SHARE if _rounds_badly(shop, f"{best.name}-short") else 0.0
+    made = _lesson(shop, learning, best, LONG, seconds=shop.left() - reserve - rounding)
+    names += made
+    if made:
+        names += _rounding_aware(shop, learning, best, after=made[0])
     return names
+
+
+def _lesson(
+    shop: Workshop, learning: Learning, candidate: Candidate, stage: Stage, *, seconds: float
+) -> list[str]:
+    """Teach a candidate and measure it in float and in int8; return nothing where the time is up."""
+    left = shop.left() - shop.budget.seconds * _CERTIFY_SHARE
+    if not begun(shop, candidate, stage) and (seconds < _LEAST_LESSON or left < seconds):
+        return []
+    name = lesson(shop, learning, candidate, stage, seconds=seconds)
+    return [] if name is None else [name, *_int8(shop, name, shop.path(shop.variant(name)))]
+
+
+def _affordable(shop: Workshop, learning: Learning) -> list[Candidate]:
+    """Return the candidates that a limit on size does not rule out beforehand."""
+    original = shop.members.manifest.model
+    macs = (
+        original.macs
+        or cost_of(learning.teacher.network, _picture(learning.teacher), name="original", classes=0).macs
+    )
+    # What the original has become in int8, shrunk with the weights, is what to expect of the others.
+    smallest = min(shop.variant(name).size_bytes for name in ("original", "original-int8") if shop.has(name))
+    limit = shop.budget.size_bytes
+    most = math.inf if limit is None else _OVERSIZE * limit * original.parameters / smallest
+    shown = shop.roles.shown(_CALIBRATION)
+    return candidates(learning.teacher, shown, macs=macs, parameters=most, most=_MOST_CANDIDATES)
+
+
+def _itself(learning: Learning) -> Candidate:
+    """Return the original as a candidate for being taught to bear rounding."""
+    return Candidate("original", (), lambda: learning.teacher, 0, 0, rate_share=1.0)
+
+
+def _rounding_aware(shop: Workshop, learning: Learning, candidate: Candidate, *, after: str) -> list[str]:
+    """Teach a network that loses too much in int8 to bear being rounded.
+
+    Args:
+        shop: Where.
+        learning: How.
+        candidate: What is taught.
+        after: Name of the variant that is its float network.
+    """
+    if not _rounds_badly(shop, after) or _lost(shop, after) > shop.budget.drop:
+        return []
+    return _lesson(shop, learning, candidate, ROUNDING, seconds=shop.budget.seconds * _ROUNDING_SHARE)
+
+
+def _rounds_badly(shop: Workshop, name: str) -> bool:
+    """Return whether a network loses a good part of the limit on accuracy by becoming int8."""
+    if not shop.has(f"{name}-int8"):
+        return False
+    return _lost(shop, f"{name}-int8") - _lost(shop, name) > _TOO_MUCH * shop.budget.drop
 
 
 def _picture(recognizer: Recognizer) -> Tensor:
     preprocess = recognizer.preprocess
     return torch.zeros(1, preprocess.channels, preprocess.size, preprocess.size)
-
-
-def _answers(shop: Workshop, learning: Learning) -> Tensor | None:
-    """Ask the teacher about every example, once a search."""
-    path = shop.folder / TEACHER
-    if not _GENTLE.issuperset(learning.augmentation):
-        return None
-
-    def ask() -> Sequence[str]:
-        answers = asked(
-            learning.teacher,
-            _needed(shop),
-            mirrored=learning.augmentation.get("flip", 0) > 0,
-            bf16=learning.precision == "bf16",
-            progress=shop.progress,
-        )
-        files.write_bytes(path, tensor_bytes({"logits": answers}))
-        return [path.name]
-
-    shop.carry_out("teacher", {"augmentation": dict(learning.augmentation)}, ask)
-    return read_tensors(path.read_bytes())["logits"]
 
 
 def _promising(tried: Sequence[tuple[Candidate, list[str]]], shop: Workshop) -> Candidate | None:
@@ -214,7 +209,8 @@ def _promising(tried: Sequence[tuple[Candidate, list[str]]], shop: Workshop) -> 
     ]
     if not fitting:
         return None
-    hopeful = [one for one in fitting if _SHRINKS * one[2] <= shop.budget.drop]
+    remains = _LONGER**-_SHRINKS
+    hopeful = [one for one in fitting if remains * one[2] <= shop.budget.drop]
     if not hopeful or shop.budget.aim == "accuracy":
         return min(fitting, key=lambda one: one[2])[0]
     if shop.budget.aim == "size":
@@ -230,89 +226,3 @@ def _fits(variant: Variant, budget: Budget) -> bool:
         (variant.peak_bytes, budget.memory_bytes),
     )
     return all(limit is None or (value is not None and value <= limit) for value, limit in pairs)
-
-
-def _lesson(
-    shop: Workshop, learning: Learning, candidate: Candidate, length: str, *, seconds: float
-) -> list[str]:
-    """Teach a candidate, seal it in fp32 and in int8, and measure both."""
-    name = f"{candidate.name}-{length}"
-    folder = shop.place(name)
-
-    def teach() -> Sequence[str]:
-        student = _student(shop, candidate, length)
-        plan = _plan(folder / _PLAN, student, learning, shop, candidate, seconds=seconds)
-        try:
-            taught = distill(
-                student,
-                learning.guide,
-                _needed(shop),
-                Lesson(plan, Teaching()),
-                checkpoints=folder / "checkpoints",
-                progress=shop.progress,
-            )
-        except DataError as error:  # its loss is no longer finite
-            return shop.failed(name, error)
-        recognizers.save(taught, folder / "model")
-        return [f"variants/{name}/model/weights.safetensors", f"variants/{name}/model/structure.json"]
-
-    shop.progress("variants", 0, 1, name)
-    shop.carry_out(f"{name}: teach", {"candidate": candidate.name, "length": length}, teach)
-    path = folder / "fp32.foveal"
-
-    def seal() -> Sequence[str]:
-        started = time.monotonic()
-        if not shop.sealed(shop.model(name), (*candidate.steps, "distill"), path):
-            return shop.failed(name, BundleError("its file does not decide as the network", code="parity"))
-        return [f"variants/{name}/{path.name}", *shop.measured(name, path, ways=shop.ways, started=started)]
-
-    if not (folder / "model").is_dir():
-        return []
-    shop.carry_out(name, {"candidate": candidate.name, "length": length}, seal)
-    return [name, *_int8(shop, name, path)] if shop.has(name) else []
-
-
-def _needed(shop: Workshop) -> Examples:
-    if shop.roles.learning is None:
-        raise ValueError("nothing is taught without pictures to learn from")
-    return shop.roles.learning
-
-
-def _begun(shop: Workshop, candidate: Candidate, length: str) -> bool:
-    """Return whether a lesson was begun before: then it is finished, whatever the clock says now."""
-    return (shop.folder / "variants" / f"{candidate.name}-{length}" / _PLAN).is_file()
-
-
-def _student(shop: Workshop, candidate: Candidate, length: str) -> Recognizer:
-    """Return the student as it begins a lesson: the long one goes on where the short one ended."""
-    short = shop.folder / "variants" / f"{candidate.name}-short" / "model"
-    if length == "long" and short.is_dir():
-        return recognizers.load(short)
-    return candidate.make()
-
-
-def _plan(
-    path: Path,
-    student: Recognizer,
-    learning: Learning,
-    shop: Workshop,
-    candidate: Candidate,
-    *,
-    seconds: float,
-) -> Plan:
-    """Return the plan of a lesson; one that was begun keeps its own."""
-    found = read_plan(path)
-    if isinstance(found, Plan):
-        return found
-    schedule = Schedule(
-        seconds,
-        learning.batch_size,
-        candidate.rate_share,
-        learning.augmentation,
-        precision=learning.precision,
-        seed=learning.seed,
-        threads=shop.threads,
-    )
-    lesson = plan_lesson(student, learning.guide, _needed(shop), schedule)
-    write_plan(lesson.plan, path)
-    return lesson.plan

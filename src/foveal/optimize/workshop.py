@@ -121,7 +121,7 @@ class Workshop:
     def variant(self, name: str) -> Variant:
         """Return a variant that was measured before."""
         return files.read_json(
-            self.folder / _VARIANTS / name / _VARIANT,
+            self.place_of(name) / _VARIANT,
             lambda found: Variant(
                 **{
                     **found,
@@ -142,9 +142,13 @@ class Workshop:
         """Return the name of a sealed file among all bundles."""
         return archive.read(bundle).manifest.digest
 
+    def place_of(self, name: str) -> Path:
+        """Return where the folder of a variant is, or would be."""
+        return self.folder / _VARIANTS / name
+
     def place(self, name: str) -> Path:
         """Return the folder of a variant, made if missing."""
-        folder = self.folder / _VARIANTS / name
+        folder = self.place_of(name)
         files.make_folder(folder)
         return folder
 
@@ -169,7 +173,7 @@ class Workshop:
 
     def has(self, name: str) -> bool:
         """Return whether a variant was measured."""
-        return (self.folder / _VARIANTS / name / _VARIANT).is_file()
+        return (self.place_of(name) / _VARIANT).is_file()
 
     def failed(self, name: str, error: FovealError) -> list[str]:
         """Note why a variant cannot be made, so that the search goes on without it; return the file names."""
@@ -225,4 +229,4 @@ class Workshop:
 
     def model(self, name: str) -> Recognizer:
         """Return the network of a variant that was saved."""
-        return recognizers.load(self.folder / _VARIANTS / name / "model")
+        return recognizers.load(self.place_of(name) / "model")

@@ -8,17 +8,20 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import torch
 from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 
 from foveal.bundle.graph import check_graph
 from foveal.core.errors import UsageError
-from foveal.export.graph import with_temperature
+from foveal.data.preprocess import Preprocess
+from foveal.export.graph import graph, with_temperature
 from foveal.optimize.divergence import divergence
-from foveal.optimize.graphs.integers import Scheme, units, with_integers
+from foveal.optimize.graphs.integers import Scheme, readers, units, with_integers
 from foveal.optimize.graphs.simplify import simplified
 from foveal.optimize.steps.quantize import METHODS, calibrate, divided, preset, quantize
+from foveal.tasks.recognizer import Recognizer
 
 INTEGER = {"QLinearConv", "QLinearAdd", "QLinearGlobalAveragePool", "QGemm", "NhwcMaxPool", "MaxPool"}
 MOVING = {"Transpose", "Flatten", "Softmax", "Div"}  # temperature 1 is no division any more
@@ -161,6 +164,53 @@ def test_best_is_the_nearest_on_pictures_that_did_not_calibrate(nano_graph, pict
 
     assert len({*costs.values()}) == 3, costs
     assert calibrate(nano_graph, pictures, scheme=Scheme()).method == min(costs, key=costs.get)
+
+
+class Reddish(torch.nn.Module):
+    """Tells by one grey level whether red is above or below the mean of green and blue, however bright."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.differ, self.mix = torch.nn.Conv2d(3, 2, 1, bias=False), torch.nn.Conv2d(2, 2, 1)
+        self.head = torch.nn.Linear(2, 2)
+        with torch.no_grad():  # 0.5 is 63.5 steps of 1/127: both halves are rounded up
+            self.differ.weight.copy_(torch.tensor([[1, -0.5, -0.5], [-1, 0.5, 0.5]]).view(2, 3, 1, 1))
+            self.mix.weight.copy_(torch.eye(2).view(2, 2, 1, 1))
+            self.mix.bias.zero_()
+            self.head.weight.copy_(100 * torch.eye(2))
+            self.head.bias.zero_()
+
+    def forward(self, images):
+        return self.head(torch.relu(self.mix(torch.relu(self.differ(images)))).mean(dim=(2, 3)))
+
+
+def test_a_first_layer_that_subtracts_nearly_equal_numbers_stays_float(separable_graph, pictures):
+    """As filters that whiten do: rounding it costs more than rounding all others."""
+    assert calibrate(separable_graph, pictures, scheme=Scheme()).floats == ()
+    rng = np.random.default_rng(0)
+    pictures = np.repeat(rng.integers(20, 236, (256, 1, 1, 1)), 8, axis=1).repeat(8, axis=2).repeat(3, axis=3)
+    redder = rng.integers(0, 2, 256)
+    pictures[:, :4, :4, 0] += (2 * redder - 1)[:, None, None]
+    pictures = pictures.astype(np.uint8)
+    preprocess = Preprocess(size=8, channels=3, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
+    model = graph(Recognizer(Reddish().eval(), "own", {}, preprocess, ("red", "other")))
+    ready = calibrate(model, pictures, scheme=Scheme())
+
+    def right(rounded):
+        return (run(rounded, pictures)[1].argmax(1) == 1 - redder).mean()
+
+    assert right(model) == 1
+    assert right(quantize(model, pictures, scheme=Scheme(), method=ready.method)) < 0.9
+    assert ready.floats == units(ready.model)[:1]
+    assert right(quantize(model, pictures, scheme=Scheme())) == 1
+
+
+@pytest.mark.parametrize("name", ["nano", "resnet18", "mobilenet_v2"])
+def test_one_layer_reads_the_picture(network, name):
+    preprocess = Preprocess(size=32, channels=3, mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2))
+    plain = simplified(graph(Recognizer(network(name), "own", {}, preprocess, tuple("abcde"))))
+
+    assert readers(plain) == units(plain)[:1]
 
 
 @pytest.mark.parametrize("network", ["nano_graph", "separable_graph"])

@@ -44,6 +44,20 @@ def units(model: bytes) -> tuple[str, ...]:
     return tuple(node.name for node in net.nodes if _is_unit(net, node))
 
 
+def readers(model: bytes) -> tuple[str, ...]:
+    """Return the names of the `units` of a simplified graph that read the picture, before any other unit."""
+    net = Net(model)
+    behind: set[str] = set()  # tensors that some unit has worked on
+    found = []
+    for node in net.nodes:
+        unit, fresh = _is_unit(net, node), not behind.intersection(node.input)
+        if unit and fresh:
+            found.append(node.name)
+        if unit or not fresh:
+            behind.update(node.output)
+    return tuple(found)
+
+
 def tensors(model: bytes) -> tuple[str, ...]:
     """Return the names of the tensors whose ranges `with_integers` may ask for."""
     net = Net(model)

@@ -12,12 +12,13 @@ from foveal.core.errors import UsageError
 from foveal.core.machine import cpu_features
 from foveal.core.random import stream
 from foveal.optimize.divergence import between, probabilities
-from foveal.optimize.graphs.integers import Scheme, tensors, with_integers
+from foveal.optimize.graphs.integers import Scheme, readers, tensors, with_integers
 from foveal.optimize.graphs.ranges import Method, Range, Values, observed, spans
 from foveal.optimize.graphs.simplify import simplified
 
 METHODS: tuple[Method, ...] = ("minmax", "percentile", "entropy")
 _HELD_OUT = 4  # one picture of so many judges the methods instead of calibrating
+_SPARED = 0.5  # of the divergence: what has to be left for a layer to stay in float
 _VNNI = {"AVX512-VNNI", "AVX-VNNI", "AMX-INT8"}
 _ARM = {"NEON", "DOTPROD", "I8MM", "SVE"}
 
@@ -47,11 +48,13 @@ class Calibrated:
         model: Simplified, in float.
         ranges: What the integers of each tensor span.
         method: How they were found.
+        floats: Names of the layers that had better stay in float, of those that read the picture.
     """
 
     model: bytes
     ranges: dict[str, Range]
     method: Method
+    floats: tuple[str, ...] = ()
 
 
 def quantize(
@@ -72,15 +75,17 @@ def quantize(
             enough. No labels are needed.
         scheme: Types and bits; None: `preset()` of this machine.
         method: How the spans of integers are found; `best` takes the one whose answers are nearest (mean KL)
-            on every fourth picture, which then does not calibrate.
-        floats: Names of `graphs.integers.units` that stay in float.
+            on every fourth picture, which then does not calibrate. It also leaves the layer that reads the
+            picture in float where rounding that one costs more than rounding all others: filters that
+            whiten subtract nearly equal numbers, and 8 bits are too few for their difference.
+        floats: Names of `graphs.integers.units` that stay in float in any case.
 
     Raises:
         UsageError: No pictures, or of another kind than the graph takes.
     """
     scheme = scheme or preset()
     ready = calibrate(model, pictures, scheme=scheme, method=method)
-    return with_integers(ready.model, ready.ranges, scheme, floats=floats)
+    return with_integers(ready.model, ready.ranges, scheme, floats=(*ready.floats, *floats))
 
 
 def calibrate(
@@ -94,8 +99,7 @@ def calibrate(
         return Calibrated(plain, spans(observed(plain, tensors(plain), pictures), method), method)
     learning, judging = divided(pictures)
     values = observed(plain, tensors(plain), learning)
-    chosen = _nearest(plain, values, scheme, judging)
-    return Calibrated(plain, spans(values, chosen), chosen)
+    return _nearest(plain, values, scheme, judging)
 
 
 def divided(pictures: UInt8) -> tuple[UInt8, UInt8]:
@@ -105,10 +109,16 @@ def divided(pictures: UInt8) -> tuple[UInt8, UInt8]:
     return pictures[order[~judges] if len(order) > 1 else order], pictures[order[judges]]
 
 
-def _nearest(plain: bytes, values: dict[str, Values], scheme: Scheme, judging: UInt8) -> Method:
+def _nearest(plain: bytes, values: dict[str, Values], scheme: Scheme, judging: UInt8) -> Calibrated:
+    """Return the spans, and the layers left in float, whose answers are nearest to those in float."""
     reference = probabilities(plain, judging)
-    costs = {}
-    for method in METHODS:
-        rounded = with_integers(plain, spans(values, method), scheme)
-        costs[method] = between(reference, probabilities(rounded, judging)).mean_kl
-    return min(METHODS, key=lambda method: costs[method])
+
+    def cost(method: Method, floats: tuple[str, ...]) -> float:
+        rounded = with_integers(plain, spans(values, method), scheme, floats=floats)
+        return between(reference, probabilities(rounded, judging)).mean_kl
+
+    costs = {method: cost(method, ()) for method in METHODS}
+    method = min(METHODS, key=lambda one: costs[one])
+    first = readers(plain)
+    spared = first if first and cost(method, first) < _SPARED * costs[method] else ()
+    return Calibrated(plain, spans(values, method), method, spared)

@@ -1,0 +1,198 @@
+"""The lessons of a search: what a candidate is taught, how long, and what is kept of it."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from safetensors.torch import load as read_tensors
+from safetensors.torch import save as tensor_bytes
+from torch import Tensor
+
+from foveal.core import files
+from foveal.core.errors import BundleError, DataError
+from foveal.optimize.candidate import Candidate
+from foveal.optimize.steps.distill import Lesson, Schedule, asked, distill, plan_lesson
+from foveal.optimize.workshop import TEACHER, Workshop
+from foveal.tasks import recognizer as recognizers
+from foveal.tasks.recognizer import Recognizer
+from foveal.train.examples import Examples
+from foveal.train.objectives.distill import Teaching
+from foveal.train.plan import Plan, read_plan, write_plan
+
+_PLAN = "plan.json"
+_GENTLE = {"flip", "shift"}  # augmentations that leave the teacher's answer nearly as it was
+
+
+@dataclass(frozen=True)
+class Learning:
+    """How networks are taught in a search.
+
+    Attributes:
+        teacher: The original network.
+        augmentation: Names of files in `train/augment` with their strength, in order.
+        batch_size: Images per step.
+        precision: Of training.
+        seed: Of order and augmentation.
+        answers: What the teacher said of each example beforehand, float (N, K); None: it is asked in every
+            step, because augmentation changes what the pictures show.
+    """
+
+    teacher: Recognizer
+    augmentation: dict[str, float]
+    batch_size: int
+    precision: Literal["fp32", "bf16"]
+    seed: int
+    answers: Tensor | None = field(default=None, repr=False)
+
+    @property
+    def guide(self) -> Recognizer | Tensor:
+        """What students are held to."""
+        return self.teacher if self.answers is None else self.answers
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One of the lessons that a candidate may get.
+
+    Attributes:
+        name: Ends the name of the variant.
+        rate_share: Highest learning rate, as a share of the candidate's own.
+        quantized: The student computes as an int8 graph would.
+        after: Names of the lessons that it goes on from; the last that was given counts.
+    """
+
+    name: str
+    rate_share: float = 1.0
+    quantized: bool = False
+    after: tuple[str, ...] = ()
+
+
+SHORT = Stage("short")
+LONG = Stage("long", after=("short",))
+ROUNDING = Stage("rounding", rate_share=0.1, quantized=True, after=("short", "long"))
+
+
+def answers_beforehand(shop: Workshop, learning: Learning) -> Tensor | None:
+    """Ask the teacher about every example, once a search; None where augmentation does not allow that."""
+    path = shop.folder / TEACHER
+    if not _GENTLE.issuperset(learning.augmentation):
+        return None
+
+    def ask() -> Sequence[str]:
+        answers = asked(
+            learning.teacher,
+            _needed(shop),
+            mirrored=learning.augmentation.get("flip", 0) > 0,
+            bf16=learning.precision == "bf16",
+            progress=shop.progress,
+        )
+        files.write_bytes(path, tensor_bytes({"logits": answers}))
+        return [path.name]
+
+    shop.carry_out("teacher", {"augmentation": dict(learning.augmentation)}, ask)
+    return read_tensors(path.read_bytes())["logits"]
+
+
+def begun(shop: Workshop, candidate: Candidate, stage: Stage) -> bool:
+    """Return whether a lesson was begun before: then it is finished, whatever the clock says now."""
+    return (shop.place_of(_called(candidate, stage)) / _PLAN).is_file()
+
+
+def lesson(
+    shop: Workshop, learning: Learning, candidate: Candidate, stage: Stage, *, seconds: float
+) -> str | None:
+    """Teach a candidate, seal it in float and measure it.
+
+    Args:
+        shop: Where.
+        learning: How.
+        candidate: What.
+        stage: Which of its lessons.
+        seconds: That the lesson may take; one that was begun before keeps its plan.
+
+    Returns:
+        The name of the variant; None where it cannot be taught or sealed, which is noted.
+    """
+    name = _called(candidate, stage)
+    folder = shop.place(name)
+    path = folder / "fp32.foveal"
+    asked_for: dict[str, object] = {"candidate": candidate.name, "length": stage.name}
+
+    def teach() -> Sequence[str]:
+        student = _student(shop, candidate, stage)
+        plan = _plan(shop, learning, candidate, stage, student, seconds=seconds)
+        try:
+            taught = distill(
+                student,
+                learning.guide,
+                _needed(shop),
+                Lesson(plan, Teaching(quantized=stage.quantized)),
+                checkpoints=folder / "checkpoints",
+                progress=shop.progress,
+            )
+        except DataError as error:  # its loss is no longer finite
+            return shop.failed(name, error)
+        recognizers.save(taught, folder / "model")
+        return [f"variants/{name}/model/weights.safetensors", f"variants/{name}/model/structure.json"]
+
+    def seal() -> Sequence[str]:
+        started = time.monotonic()
+        if not shop.sealed(shop.model(name), (*candidate.steps, "distill"), path):
+            return shop.failed(name, BundleError("its file does not decide as the network", code="parity"))
+        return [f"variants/{name}/{path.name}", *shop.measured(name, path, ways=shop.ways, started=started)]
+
+    shop.progress("variants", 0, 1, name)
+    shop.carry_out(f"{name}: teach", asked_for, teach)
+    if not (folder / "model").is_dir():
+        return None
+    shop.carry_out(name, asked_for, seal)
+    return name if shop.has(name) else None
+
+
+def _called(candidate: Candidate, stage: Stage) -> str:
+    return f"{candidate.name}-{stage.name}"
+
+
+def _needed(shop: Workshop) -> Examples:
+    if shop.roles.learning is None:
+        raise ValueError("nothing is taught without pictures to learn from")
+    return shop.roles.learning
+
+
+def _student(shop: Workshop, candidate: Candidate, stage: Stage) -> Recognizer:
+    """Return the student as it begins a lesson: it goes on where the one before ended."""
+    for before in reversed(stage.after):
+        saved = shop.place_of(f"{candidate.name}-{before}") / "model"
+        if saved.is_dir():
+            return recognizers.load(saved)
+    return candidate.make()
+
+
+def _plan(
+    shop: Workshop,
+    learning: Learning,
+    candidate: Candidate,
+    stage: Stage,
+    student: Recognizer,
+    *,
+    seconds: float,
+) -> Plan:
+    """Return the plan of a lesson; one that was begun keeps its own."""
+    path = shop.place_of(_called(candidate, stage)) / _PLAN
+    found = read_plan(path)
+    if isinstance(found, Plan):
+        return found
+    schedule = Schedule(
+        seconds,
+        learning.batch_size,
+        candidate.rate_share * stage.rate_share,
+        learning.augmentation,
+        precision=learning.precision,
+        seed=learning.seed,
+        threads=shop.threads,
+    )
+    teaching = Teaching(quantized=stage.quantized)
+    planned = plan_lesson(student, learning.guide, _needed(shop), schedule, teaching=teaching)
+    write_plan(planned.plan, path)
+    return planned.plan
