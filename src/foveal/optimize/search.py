@@ -119,9 +119,11 @@ def _taught(shop: Workshop, learning: Learning) -> list[str]:
     """Give every candidate a short lesson, and the most promising one all the time that is left."""
     learning = replace(learning, answers=answers_beforehand(shop, learning))
     names = _rounding_aware(shop, learning, _itself(learning), after="original")
-    seconds, reserve = shop.budget.seconds * _SHORT_SHARE, shop.budget.seconds * _CERTIFY_SHARE
+    seconds = shop.budget.seconds * _SHORT_SHARE
     tried: list[tuple[Candidate, list[str]]] = []
     for candidate in _affordable(shop, learning):
+        if not begun(shop, candidate, SHORT) and _left(shop) < seconds:
+            break
         made = _lesson(shop, learning, candidate, SHORT, seconds=seconds)
         names += made
         if made:
@@ -129,20 +131,24 @@ def _taught(shop: Workshop, learning: Learning) -> list[str]:
     best = _promising(tried, shop)
     if best is None:
         return names
-    rounding = shop.budget.seconds * _ROUNDING_SHARE if _rounds_badly(shop, f"{best.name}-short") else 0.0
-    made = _lesson(shop, learning, best, LONG, seconds=shop.left() - reserve - rounding)
+    keep = shop.budget.seconds * _ROUNDING_SHARE if _rounds_badly(shop, f"{best.name}-short") else 0.0
+    made = _lesson(shop, learning, best, LONG, seconds=_left(shop) - keep)
     names += made
     if made:
         names += _rounding_aware(shop, learning, best, after=made[0])
     return names
 
 
+def _left(shop: Workshop) -> float:
+    """Return the seconds that are left for lessons."""
+    return shop.left() - shop.budget.seconds * _CERTIFY_SHARE
+
+
 def _lesson(
     shop: Workshop, learning: Learning, candidate: Candidate, stage: Stage, *, seconds: float
 ) -> list[str]:
-    """Teach a candidate and measure it in float and in int8; return nothing where the time is up."""
-    left = shop.left() - shop.budget.seconds * _CERTIFY_SHARE
-    if not begun(shop, candidate, stage) and (seconds < _LEAST_LESSON or left < seconds):
+    """Teach a candidate and measure it in float and in int8; nothing where too little time is left."""
+    if not begun(shop, candidate, stage) and seconds < _LEAST_LESSON:
         return []
     name = lesson(shop, learning, candidate, stage, seconds=seconds)
     return [] if name is None else [name, *_int8(shop, name, shop.path(shop.variant(name)))]
@@ -179,7 +185,8 @@ def _rounding_aware(shop: Workshop, learning: Learning, candidate: Candidate, *,
     """
     if not _rounds_badly(shop, after) or _lost(shop, after) > shop.budget.drop:
         return []
-    return _lesson(shop, learning, candidate, ROUNDING, seconds=shop.budget.seconds * _ROUNDING_SHARE)
+    seconds = min(_left(shop), shop.budget.seconds * _ROUNDING_SHARE)
+    return _lesson(shop, learning, candidate, ROUNDING, seconds=seconds)
 
 
 def _rounds_badly(shop: Workshop, name: str) -> bool:
