@@ -162,7 +162,7 @@ def test_best_is_the_nearest_on_pictures_that_did_not_calibrate(nano_graph, pict
         for method in METHODS
     }
 
-    assert len({*costs.values()}) == 3, costs
+    assert len({*costs.values()}) > 1, costs
     assert calibrate(nano_graph, pictures, scheme=Scheme()).method == min(costs, key=costs.get)
 
 
