@@ -9,7 +9,7 @@ from torch.distributions import Categorical, kl_divergence
 from foveal.core import catalog
 from foveal.core.errors import UsageError
 from foveal.train import checkpoint, matching
-from foveal.train.fake_quantization import FakeQuantization, rounded_weight
+from foveal.train.fake_quantization import FOUR_BITS_END, FakeQuantization, rounded_weight
 from foveal.train.loop import fetch, fit
 from foveal.train.matching.dist import dist
 from foveal.train.matching.logits import logits
@@ -142,16 +142,30 @@ class TestRounding:
         torch.testing.assert_close(multiples, multiples.round(), atol=1e-3, rtol=0)
         assert ((rounded - weight).abs().flatten(1) <= 0.5 * steps[:, None] + 1e-6).all()
 
-    def test_rounding_after_a_channel_is_scaled_is_scaling_what_was_rounded(self) -> None:
+    def test_four_bits_are_fifteen_levels_and_cut_off_what_is_far_out(self) -> None:
+        weight = torch.randn(6, 4, 3, 3, generator=torch.Generator().manual_seed(0))
+        weight[:, 0, 0, 0] = 20
+        step = FOUR_BITS_END / 7 * weight.flatten(1).square().mean(1).sqrt()
+
+        multiples = rounded_weight(weight, 4).flatten(1) / step[:, None]
+
+        torch.testing.assert_close(multiples, multiples.round(), atol=1e-3, rtol=0)
+        assert multiples.abs().max().round() == 7
+        inside = weight.flatten(1).abs() <= 7 * step[:, None]
+        error = (rounded_weight(weight, 4) - weight).flatten(1).abs()
+        assert (error <= 0.5001 * step[:, None])[inside].all()
+
+    @pytest.mark.parametrize("bits", [8, 4])
+    def test_rounding_after_a_channel_is_scaled_is_scaling_what_was_rounded(self, bits) -> None:
         weight = torch.randn(6, 4, 3, 3, generator=torch.Generator().manual_seed(0))
         scale = torch.tensor([0.1, 0.5, 1.0, 2.0, 7.0, 30.0]).view(6, 1, 1, 1)
 
-        torch.testing.assert_close(rounded_weight(weight * scale), rounded_weight(weight) * scale)
+        torch.testing.assert_close(rounded_weight(weight * scale, bits), rounded_weight(weight, bits) * scale)
 
     def test_the_network_gets_gradients_and_keeps_no_trace(self, supervised, examples, plan, teacher) -> None:
         plain = supervised(plan)
         names = set(plain.network.state_dict())
-        student = Distill(plain, teacher, Teaching(quantized=True))
+        student = Distill(plain, teacher, Teaching(bits=8))
         images = student.views(fetch(examples, plan, 0))[0]
 
         rounded = student.rounding(images)

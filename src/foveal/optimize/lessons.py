@@ -58,19 +58,19 @@ class Stage:
     Attributes:
         name: Ends the name of the variant.
         rate_share: Highest learning rate, as a share of the candidate's own.
-        quantized: The student computes as an int8 graph would.
+        bits: Of the weights of an int8 graph that the student computes as; None: it computes in float.
         after: Names of the lessons that it goes on from; the last that was given counts.
     """
 
     name: str
     rate_share: float = 1.0
-    quantized: bool = False
+    bits: Literal[8, 4] | None = None
     after: tuple[str, ...] = ()
 
 
 SHORT = Stage("short")
 LONG = Stage("long", after=("short",))
-ROUNDING = Stage("rounding", rate_share=0.1, quantized=True, after=("short", "long"))
+ROUNDING = Stage("rounding", rate_share=0.1, bits=8, after=("short", "long"))
 
 
 def answers_beforehand(shop: Workshop, learning: Learning) -> Tensor | None:
@@ -127,7 +127,7 @@ def lesson(
                 student,
                 learning.guide,
                 _needed(shop),
-                Lesson(plan, Teaching(quantized=stage.quantized)),
+                Lesson(plan, Teaching(bits=stage.bits)),
                 checkpoints=folder / "checkpoints",
                 progress=shop.progress,
             )
@@ -192,7 +192,7 @@ def _plan(
         seed=learning.seed,
         threads=shop.threads,
     )
-    teaching = Teaching(quantized=stage.quantized)
+    teaching = Teaching(bits=stage.bits)
     planned = plan_lesson(student, learning.guide, _needed(shop), schedule, teaching=teaching)
     write_plan(planned.plan, path)
     return planned.plan

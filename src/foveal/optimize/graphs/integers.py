@@ -9,12 +9,17 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import ml_dtypes
 import numpy as np
-from onnx import helper
+from onnx import TensorProto, helper
 
 from foveal.optimize.graphs.net import Array, Net, attribute
 from foveal.optimize.graphs.ranges import Range
 from foveal.optimize.graphs.simplify import CAST, CENTERING
+from foveal.train.fake_quantization import FEWEST_FOR_FOUR, FOUR_BITS_END
+
+INT4 = ml_dtypes.int4
+_FOUR_BITS, _OPSET = 7, 21  # the largest weight; the first version of operators that knows INT4
 
 _WEIGHTED = ("Conv", "Gemm")
 _JOINING = ("Add", "Concat")
@@ -32,10 +37,13 @@ class Scheme:
         activations: Type of what flows between layers; asymmetric, one scale per tensor.
         narrow: Weights use 7 bits instead of 8. Processors without VNNI add two products in 16 bits, and
             255 · 127 · 2 does not fit there, 255 · 64 · 2 does.
+        four_bits: Weights of large layers behind the first one are held in 4 bits: half of the bytes, and the
+            same kernels, for engines make 8-bit integers of them once, when the graph is loaded.
     """
 
     activations: Literal["uint8", "int8"] = "uint8"
     narrow: bool = False
+    four_bits: bool = False
 
 
 def units(model: bytes) -> tuple[str, ...]:
@@ -81,7 +89,8 @@ def with_integers(
         floats: Names of `units` that stay in float.
     """
     net = Net(model)
-    writer = _Writer(net, ranges, scheme)
+    fours = set(units(model)).difference(readers(model)) if scheme.four_bits else set()
+    writer = _Writer(net, ranges, scheme, fours)
     chosen = [node for node in net.nodes if _is_unit(net, node) and node.name not in floats]
     writer.read_bytes_directly()
     for node in list(net.nodes):
@@ -89,7 +98,7 @@ def with_integers(
             writer.make_integer(node)
         elif node.op_type in (*_KEEPS_VALUES, *_AVERAGING) and node.input[0] in writer.restored:
             writer.follow(node)
-    return net.to_bytes()
+    return net.to_bytes(opset=_OPSET if scheme.four_bits else None)
 
 
 def _is_unit(net: Net, node: Any) -> bool:
@@ -116,8 +125,8 @@ def _ends_around_zero(net: Net, node: Any) -> bool:
 class _Writer:
     """Puts quantization into a net."""
 
-    def __init__(self, net: Net, ranges: Mapping[str, Range], scheme: Scheme) -> None:
-        self.net, self.ranges, self.scheme = net, ranges, scheme
+    def __init__(self, net: Net, ranges: Mapping[str, Range], scheme: Scheme, fours: Collection[str]) -> None:
+        self.net, self.ranges, self.scheme, self.fours = net, ranges, scheme, fours
         self.restored: dict[str, tuple[float, int]] = {}  # tensor behind a DQ → its scale and zero
         self.integer: set[str] = set()  # names of the nodes that have become integer
         self.pairs: dict[str, str] = {}  # float tensor → the tensor behind its DQ
@@ -223,18 +232,23 @@ class _Writer:
         ]
 
     def _weights(self, node: Any, input_scale: float) -> None:
-        """Store weights as int8 and the bias as int32, with a scale for each output channel."""
+        """Store weights as int8 or int4 and the bias as int32, with a scale for each output channel."""
         net = self.net
         weights = net.constants[node.input[1]].astype(np.float32)
+        four = node.name in self.fours and weights.size >= FEWEST_FOR_FOUR
         axis = 0 if node.op_type == "Conv" or attribute(node, "transB", 0) else 1
         others = tuple(i for i in range(weights.ndim) if i != axis)
-        largest = np.abs(weights).max(axis=others) / (64 if self.scheme.narrow else 127)
+        if four:
+            largest = FOUR_BITS_END * np.sqrt(np.square(weights).mean(axis=others)) / _FOUR_BITS
+        else:
+            largest = np.abs(weights).max(axis=others) / (64 if self.scheme.narrow else 127)
         bias = net.constants[node.input[2]].astype(np.float64) if len(node.input) > 2 else None
         if bias is not None:  # it must fit 32 bits
             largest = np.maximum(largest, np.abs(bias) / (input_scale * 2**30))
         scale = np.maximum(largest, 1e-12).astype(np.float32)
         shape = [-1 if i == axis else 1 for i in range(weights.ndim)]
-        stored = np.rint(weights / scale.reshape(shape)).astype(np.int8)
+        stored = np.rint(weights / scale.reshape(shape))
+        stored = stored.clip(-_FOUR_BITS, _FOUR_BITS).astype(INT4) if four else stored.astype(np.int8)
         node.input[1] = self._stored(node, node.input[1], stored, scale, axis)
         if bias is not None:
             fine = (scale.astype(np.float64) * input_scale).astype(np.float32)
@@ -243,9 +257,17 @@ class _Writer:
 
     def _stored(self, node: Any, name: str, integers: Array, scale: Array, axis: int) -> str:
         net = self.net
-        inputs = [net.add_constant(f"{name}_q", integers), net.add_constant(f"{name}_scale", scale)]
-        inputs.append(net.add_constant(f"{name}_zero", np.zeros(scale.shape, integers.dtype)))
+        held = net.add_constant(f"{name}_q", integers)
+        nodes = []
+        if integers.dtype == INT4:
+            wide = net.free(f"{name}_wide")
+            nodes.append(helper.make_node("Cast", [held], [wide], name=wide, to=TensorProto.INT8))
+            held = wide
+        kind = np.int32 if integers.dtype == np.int32 else np.int8
+        zeros = net.add_constant(f"{name}_zero", np.zeros(scale.shape, kind))
         back = net.free(f"{name}_dq")
-        place = helper.make_node("DequantizeLinear", inputs, [back], name=back, axis=axis)
-        net.nodes.insert(next(i for i, other in enumerate(net.nodes) if other is node), place)
+        inputs = [held, net.add_constant(f"{name}_scale", scale), zeros]
+        nodes.append(helper.make_node("DequantizeLinear", inputs, [back], name=back, axis=axis))
+        place = next(i for i, other in enumerate(net.nodes) if other is node)
+        net.nodes[place:place] = nodes
         return back

@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -99,7 +99,8 @@ def calibrate(
         return Calibrated(plain, spans(observed(plain, tensors(plain), pictures), method), method)
     learning, judging = divided(pictures)
     values = observed(plain, tensors(plain), learning)
-    return _nearest(plain, values, scheme, judging)
+    # What 4 bits do to the weights is the same whatever the spans are, and would hide what these do.
+    return _nearest(plain, values, replace(scheme, four_bits=False), judging)
 
 
 def divided(pictures: UInt8) -> tuple[UInt8, UInt8]:

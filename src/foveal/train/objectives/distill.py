@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -21,17 +22,20 @@ class Teaching:
 
     Attributes:
         matching: Name of a file in `train/matching`.
-        temperature: T above 0 that softens both answers.
+        temperature: T above 0 that softens both answers. Ours are taught with smoothed labels, so their
+            answers are soft already, and more of it loses what they say (Müller et al., "When Does Label
+            Smoothing Help?", 2019, §4).
         labels_share: Share of the loss that asks for the labels instead, in [0, 1]; 0 needs none.
-        quantized: The student computes as an int8 graph would: what it learns survives the rounding.
+        bits: Of the weights of an int8 graph that the student computes as, so that what it learns survives
+            the rounding; None: it computes in float.
         kept: For parameters of the student by name: which of their numbers may differ from 0, bool, of the
             parameter's shape. The others stay 0.
     """
 
     matching: str = "logits"
-    temperature: float = 2.0
+    temperature: float = 1.0
     labels_share: float = 0.1
-    quantized: bool = False
+    bits: Literal[8, 4] | None = None
     kept: Mapping[str, Tensor] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -73,7 +77,7 @@ class Distill(Supervised):
             teacher = teacher.to(memory_format=torch.channels_last).eval().requires_grad_(False)
         # In a tuple: a submodule would be saved with every checkpoint, and moved by the optimizer.
         self._teacher = (teacher,)
-        self.rounding = FakeQuantization(student.network) if teaching.quantized else None
+        self.rounding = None if teaching.bits is None else FakeQuantization(student.network, teaching.bits)
 
     def forward(self, batch: Batch) -> Losses:
         """Return the loss, and how many pictures were right."""
