@@ -163,6 +163,11 @@ class Manifest(Draft):
         document = {**draft.as_json(), "members": dict(members)}
         return cls.model_validate({**document, "digest": digest(document)})
 
+    def draft(self, **changes: Any) -> Draft:
+        """Return what the maker stated, some of it changed; the entries are validated again."""
+        stated = {name: getattr(self, name) for name in Draft.model_fields if name != "schema_"}
+        return Draft(**{**stated, **changes})
+
 
 def digest(document: Mapping[str, Any]) -> str:
     """Return the sha256 over all that decides an answer, in hexadecimal.

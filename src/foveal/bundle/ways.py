@@ -10,6 +10,7 @@ from foveal.core import catalog
 from foveal.core.errors import MissingExtraError
 
 REFERENCE = "onnxruntime"  # is always there; what was sealed was measured on it
+MOST_FLIPS = 0.005  # share of pictures that a way to run, or a rounded file, may label otherwise
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ Optimization", 2016. The order of the levers: docs/decisions/0021-optimize.md.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -20,17 +20,14 @@ from safetensors.torch import load as read_tensors
 from safetensors.torch import save as tensor_bytes
 from torch import Tensor
 
-from foveal.bundle.session import UInt8
 from foveal.bundle.ways import Way
 from foveal.core import files
 from foveal.core.errors import BundleError, DataError
-from foveal.export.lowering import Lowering
 from foveal.models._cost import cost_of
 from foveal.optimize.budget import Budget
 from foveal.optimize.candidate import Candidate, candidates
+from foveal.optimize.rounding import SHOWN, rounded
 from foveal.optimize.steps.distill import Lesson, Schedule, asked, distill, plan_lesson
-from foveal.optimize.steps.mixed_precision import mixed_precision
-from foveal.optimize.steps.quantize import quantize
 from foveal.optimize.variant import Variant
 from foveal.optimize.workshop import TEACHER, Workshop
 from foveal.tasks import recognizer as recognizers
@@ -39,7 +36,6 @@ from foveal.train.examples import Examples
 from foveal.train.objectives.distill import Teaching
 from foveal.train.plan import Plan, read_plan, write_plan
 
-_CALIBRATION = 256  # pictures that show int8 its ranges
 _SHORT_SHARE = 0.08  # of the budget: the first lesson of each candidate
 _MOST_CANDIDATES = 4
 _CERTIFY_SHARE = 0.12  # of the budget: what has to be left for measuring at the end
@@ -111,27 +107,21 @@ def _measure(shop: Workshop, name: str, path: Path, *, ways: Sequence[Way]) -> N
 
 def _int8(shop: Workshop, name: str, source: Path) -> list[str]:
     """Quantize a sealed file; where that loses too much, leave the most sensitive layers in float."""
-    names = _rounded(shop, f"{name}-int8", source, "quantize", quantize)
+    names = _rounded(shop, f"{name}-int8", source, "int8")
     if names and _lost(shop, names[0]) > shop.budget.drop >= _lost(shop, name):
-        names += _rounded(shop, f"{name}-mixed", source, "mixed_precision", _mixed)
+        names += _rounded(shop, f"{name}-mixed", source, "mixed")
     return names
 
 
-def _mixed(model: bytes, pictures: UInt8) -> bytes:
-    return mixed_precision(model, pictures).model
-
-
-def _rounded(
-    shop: Workshop, name: str, source: Path, step: str, rounding: Callable[[bytes, UInt8], bytes]
-) -> list[str]:
+def _rounded(shop: Workshop, name: str, source: Path, rounding: str) -> list[str]:
     """Seal and measure a rounded graph; return its name, or nothing where it cannot be done."""
 
     def work() -> Sequence[str]:
         started = time.monotonic()
         path = shop.place(name) / "int8.foveal"
         try:
-            model = rounding(shop.read(source).model, shop.roles.shown(_CALIBRATION))
-            shop.lowered(source, Lowering(model, "int8", (step,)), path)
+            lowering = rounded(shop.read(source).model, shop.roles.shown(SHOWN), rounding)
+            shop.lowered(source, lowering, path)
             return shop.measured(name, path, ways=shop.ways, started=started)
         except (DataError, BundleError) as error:
             return shop.failed(name, error)
@@ -150,7 +140,7 @@ def _lost(shop: Workshop, name: str) -> float:
 def _taught(shop: Workshop, learning: Learning) -> list[str]:
     """Give every candidate a short lesson, and the most promising one all the time that is left."""
     learning = replace(learning, answers=_answers(shop, learning))
-    shown = shop.roles.shown(_CALIBRATION)
+    shown = shop.roles.shown(SHOWN)
     macs = (
         shop.members.manifest.model.macs
         or cost_of(learning.teacher.network, _picture(learning.teacher), name="original", classes=0).macs
