@@ -22,7 +22,7 @@ def export(
     data: Annotated[
         Path | None, typer.Option(help="Where the run's data are now; default: where it found them.")
     ] = None,
-    variant: Annotated[str, typer.Option(help="fp32; others come with foveal optimize.")] = "fp32",
+    variant: Annotated[str, typer.Option(help="Numbers in the file: fp32, int8, mixed (int8 and fp32) or int4.")] = "fp32",
     force: Force = False,
     device: Device = "auto",
     as_json: Json = False,
@@ -31,12 +31,11 @@ def export(
 ) -> None:
     """Export a finished run again: calibrate the file, compare it with the network, seal it."""
     need("train")
-    from foveal.flows.export import check_variant
+    from foveal.flows.export import Terms
     from foveal.flows.export import export as flow
 
-    check_variant(variant)
     with progress(quiet=quiet) as tell:
-        result = flow(run, out, data=data, force=force, progress=tell)
+        result = flow(run, out, data=data, terms=Terms(variant, force), progress=tell)
     document = result.as_json()
     emit(
         document,
