@@ -5,8 +5,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from foveal.bundle.archive import SUFFIX, read
-from foveal.core import files, machine, runs
+from foveal.calibrate.temperature import calibrated
+from foveal.core import extras, files, machine, runs
 from foveal.core.errors import UsageError, WriteError
 from foveal.core.progress import Progress, silent
 from foveal.core.types import Gate
@@ -14,7 +17,7 @@ from foveal.data import opening
 from foveal.export.parity import Parity
 from foveal.flows._export import export_prepared
 from foveal.flows._finished_run import data_of, prepared_again
-from foveal.flows._stages import Stage, Workbench, round_off
+from foveal.flows._stages import OPENVINO, Stage, Workbench, round_off, with_openvino
 from foveal.models import Builder
 from foveal.optimize.rounding import ROUNDINGS
 from foveal.tasks import recognizer as recognizers
@@ -31,10 +34,12 @@ class Terms:
 
     Attributes:
         variant: One of `VARIANTS`.
+        openvino: Put OpenVINO's own form of the graph into the file, too.
         force: Replace a file that is there; where a gate fails, none is there afterwards.
     """
 
     variant: str = "fp32"
+    openvino: bool = False
     force: bool = False
 
 
@@ -44,22 +49,24 @@ class ExportResult:
 
     Attributes:
         run: The run folder.
-        variant: What was made.
-        parity: How near the file is to the network or, where it is rounded, to the file in float32; of the
-            first gate that failed, where one did.
+        terms: What was wanted.
+        parity: How near the file is to the network or, where it is rounded, to the file in float32.
+        openvino: How near OpenVINO's form is to the network; None where it was not wanted, or not come to.
         gates: Every verdict, in order; nothing is made behind one that failed.
         bundle: The file, or None where a gate failed.
     """
 
     run: Path
-    variant: str
+    terms: Terms
     parity: Parity
+    openvino: Parity | None
     gates: tuple[Gate, ...]
     bundle: Path | None
 
     def as_json(self) -> dict[str, Any]:
         """Return the `foveal.export/1` document."""
         members = None if self.bundle is None else read(self.bundle)
+        form = None if members is None else members.forms.get(OPENVINO)
         return {
             "schema": SCHEMA,
             "ok": members is not None,
@@ -67,8 +74,14 @@ class ExportResult:
             "bundle": None if members is None else str(self.bundle),
             "digest": None if members is None else members.manifest.digest,
             "size_bytes": None if members is None else members.size_bytes,
-            "variant": self.variant,
+            "variant": self.terms.variant,
             "parity": self.parity.as_json(),
+            "openvino": None
+            if self.openvino is None
+            else {
+                "size_bytes": None if form is None else len(form.xml) + len(form.weights),
+                "parity": self.openvino.as_json(),
+            },
             "gates": [asdict(gate) for gate in self.gates],
         }
 
@@ -97,12 +110,16 @@ def export(
     Raises:
         NotFoundError: No finished run, or no data there.
         DataError: The data are not those of the run, its model cannot be read, or the builder makes another.
-        BundleError: `nothing_rounded`: the network has no layer for that variant.
+        BundleError: `nothing_rounded`: the network has no layer for that variant; OpenVINO's form does not
+            run here.
+        MissingExtraError: OpenVINO's form is wanted, and OpenVINO not installed.
         UsageError: The name has another ending; `unknown_variant`; or `own_model`: the network is your own,
             and has no builder.
         WriteError: The file is there already, cannot be written, or would be a second bundle in the run.
     """
     check_variant(terms.variant)
+    if terms.openvino:
+        extras.need(OPENVINO, what="--openvino")
     run, out = runs.find(run), Path(out)
     place = data_of(run, data, again=f"foveal export {run} --data DATA --out F{SUFFIX}")
     _check_place(out, run, place, force=terms.force)
@@ -122,8 +139,15 @@ def export(
         else:
             files.remove(out)  # an earlier one would be taken for this one
         progress("export", 1, 1)
+    return _result(run, terms, stages, out)
+
+
+def _result(run: Path, terms: Terms, stages: list[Stage], out: Path) -> ExportResult:
+    forms = [stage.parity for stage in stages if stage.gate.id == OPENVINO]
+    own = [stage.parity for stage in stages if stage.gate.id != OPENVINO]
     gates = tuple(stage.gate for stage in stages)
-    return ExportResult(run, terms.variant, last.parity, gates, out if last.passed else None)
+    bundle = out if stages[-1].passed else None
+    return ExportResult(run, terms, own[-1], forms[0] if forms else None, gates, bundle)
 
 
 def _stages(recognizer: Recognizer, bench: Workbench, terms: Terms) -> list[Stage]:
@@ -133,6 +157,11 @@ def _stages(recognizer: Recognizer, bench: Workbench, terms: Terms) -> list[Stag
     stages = [Stage(path, exported.parity, exported.parity.gate())]
     if stages[-1].passed and terms.variant != "fp32":
         stages.append(round_off(bench, path, terms.variant))
+    if stages[-1].passed and terms.openvino:
+        temperature = read(path).manifest.temperature
+        logits = [recognizer.logits(some.images[some.indices]) for some in bench.compared()]
+        network = calibrated(np.concatenate(logits), temperature)
+        stages.append(with_openvino(bench, stages[-1].path, network))
     return stages
 
 
