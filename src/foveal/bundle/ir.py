@@ -55,7 +55,8 @@ class Ir:
 
 def written(net: Xml.Element) -> bytes:
     """Return the only bytes that describe a network: no space, no comment, no declaration of anything."""
-    return _HEAD + Xml.tostring(net, encoding="us-ascii", xml_declaration=False)
+    text: bytes = Xml.tostring(net, encoding="us-ascii", xml_declaration=False)
+    return _HEAD + text
 
 
 def check_ir(ir: Ir) -> None:

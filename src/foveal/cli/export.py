@@ -60,7 +60,7 @@ def _show(console: "Console", document: dict[str, Any]) -> None:
     if document["openvino"] is not None:
         _compared(line, document["openvino"]["parity"], "OpenVINO's form and network")
     if document["bundle"] is None:
-        line("gate", _failed(document["gates"][-1]["id"], document["run"]))
+        line("gate", f"failed: {_failed(document)}; no bundle was written")
         return
     size = units.show_bytes(document["size_bytes"])
     if document["openvino"] is not None:
@@ -77,14 +77,17 @@ def _compared(line: Callable[[str, str], None], parity: dict[str, Any], what: st
     line("changed", f"answers: {words.measured(parity['decision_flips'])}")
 
 
-def _failed(gate: str, run: str) -> str:
-    if gate == "parity":
-        return "failed: the exported file does not decide as the network does; no bundle was written"
-    if gate == "openvino":
-        return (
-            "failed: OpenVINO's form does not decide as the network does; without --openvino it is left out"
-        )
+def _failed(document: dict[str, Any]) -> str:
+    """Return which gate failed, and what to do."""
+    from foveal.report import words
+
+    gate = document["gates"][-1]
+    if gate["id"] == "parity":
+        return "the exported file does not decide as the network does"
+    if gate["id"] == "openvino":
+        return "OpenVINO's form does not decide as the network does; leave --openvino out"
+    less = "--variant mixed leaves in fp32 what changes most, " if document["variant"] == "int8" else ""
     return (
-        "failed: rounding changes more than 0.5% of the answers; no bundle was written. "
-        f"foveal optimize {run} looks for a smaller one within limits on accuracy; --variant mixed rounds less"
+        f"more than {words.limit(gate['limit'])} of the answers changed; {less}"
+        f"foveal optimize {document['run']} makes smaller ones within a limit on accuracy"
     )

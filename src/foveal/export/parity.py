@@ -42,7 +42,7 @@ class Parity:
         )
 
     def rounded_gate(self) -> Gate:
-        """Return the verdict on a file with coarser numbers: at most 0.5 % of the images get another label."""
+        """Return the verdict on coarser numbers: at most 0.5 % of the images get another label."""
         flips = self.decision_flips.value
         return Gate(
             id="flips",
