@@ -115,6 +115,8 @@ def _check_element(element: Xml.Element) -> None:
     known = element.tag == "data" or extra <= ({"names"} if element.tag == "port" else set())
     if not known or not attributes <= set(element.attrib):
         raise _refused(f"a {element.tag} has other attributes than it should")
+    if element.tail is not None or (element.text is not None and element.tag != "dim"):
+        raise _refused("its description is written in another way than sealing does: it holds words")
     if wrong := [child.tag for child in element if child.tag not in inside]:
         raise _refused(f"a {element.tag} holds {wrong[0][:40]!r}")
 
