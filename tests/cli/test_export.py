@@ -10,7 +10,7 @@ from foveal.cli._main import run
 @pytest.mark.parametrize(
     ("options", "code", "error"),
     [
-        (["--variant", "int8"], 2, "unknown_variant"),
+        (["--variant", "int7"], 2, "unknown_variant"),
         ([], 66, "not_found"),
         (["--device", "cuda:0"], 69, "no_device"),
     ],
@@ -28,3 +28,34 @@ def test_without_a_place_it_is_usage(tmp_path, capsys):
     assert run(["export", str(tmp_path)]) == 2
 
     assert "--out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("gate", "variant", "says", "says_not"),
+    [
+        ("parity", "fp32", "does not decide as the network", "optimize"),
+        ("flips", "int8", "more than 0.5% of the answers changed; --variant mixed", "--openvino"),
+        ("flips", "int4", "foveal optimize runs/last makes", "--variant mixed"),
+        ("openvino", "fp32", "leave --openvino out", "optimize"),
+    ],
+)
+def test_a_failed_gate_says_what_to_do(gate, variant, says, says_not, monkeypatch, tmp_path, capsys):
+    flips = {"value": 0.01, "low": 0.0, "high": 0.02, "n": 500, "method": "clopper-pearson"}
+    parity = {"max_abs_difference": 0.1, "decision_flips": flips, "clear_flips": 5, "images": 500}
+
+    class Result:
+        def as_json(self):
+            gates = [{"id": gate, "verdict": "fail", "limit": 0.005}]
+            form = {"size_bytes": None, "parity": parity} if gate == "openvino" else None
+            told = {"variant": variant, "parity": parity, "openvino": form, "gates": gates}
+            return {"ok": False, "run": "runs/last", "bundle": None, **told}
+
+    monkeypatch.setattr("foveal.flows.export.export", lambda *places, **options: Result())
+
+    assert run(["export", "runs/last", "--out", str(tmp_path / "a.foveal")]) == 10
+
+    told = " ".join(capsys.readouterr().out.split())
+    assert says in told
+    assert says_not not in told
+    assert "no bundle was written" in told
+    assert told.count("500 images of calibration and test") == (2 if gate == "openvino" else 1)

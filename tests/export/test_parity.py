@@ -46,3 +46,23 @@ def test_a_clear_flip_fails():
 
     assert parity.clear_flips == 1
     assert parity.gate().verdict == "fail"
+
+
+@pytest.mark.parametrize(("flips", "verdict"), [(0, "pass"), (5, "pass"), (6, "fail"), (1000, "fail")])
+def test_a_rounded_file_may_change_one_answer_in_two_hundred(flips, verdict):
+    reference = np.tile(np.float32([0.7, 0.3]), (1000, 1))
+    exported = reference.copy()
+    exported[:flips] = [0.3, 0.7]
+
+    parity = compare(reference, exported)
+    gate = parity.rounded_gate()
+
+    assert (gate.id, gate.verdict, gate.value, gate.limit) == ("flips", verdict, flips / 1000, 0.005)
+    assert parity.decision_flips.low <= gate.value <= parity.decision_flips.high
+    assert parity.gate().verdict == ("pass" if flips == 0 else "fail")
+
+
+def test_rounding_may_move_probabilities_as_long_as_the_answers_stay():
+    moved = compare(REFERENCE, np.float32([[0.5, 0.3, 0.2], [0.38, 0.36, 0.26], [0.6, 0.4, 0.0]]))
+
+    assert (moved.rounded_gate().verdict, moved.gate().verdict) == ("pass", "fail")

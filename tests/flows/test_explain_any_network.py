@@ -116,7 +116,7 @@ def test_another_builder_is_refused(attentive: TrainResult, colors: Path, tmp_pa
 def test_an_own_network_is_exported_again_with_its_builder_and_not_without(
     attentive: TrainResult, tmp_path: Path
 ) -> None:
-    exported = export(attentive.run, tmp_path / "again.foveal", model=transformer).exported
+    exported = export(attentive.run, tmp_path / "again.foveal", model=transformer)
 
     assert exported.bundle is not None
     assert archive.read(exported.bundle).manifest.digest == attentive.document["digest"]

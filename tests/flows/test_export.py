@@ -6,12 +6,30 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import helper, numpy_helper
 
 from foveal.bundle import archive
-from foveal.core.errors import DataError, NotFoundError, UsageError, WriteError
+from foveal.bundle.footprint import Footprint
+from foveal.bundle.predictor import Predictor
+from foveal.core import extras
+from foveal.core.errors import (
+    BundleError,
+    DataError,
+    MissingExtraError,
+    NotFoundError,
+    UsageError,
+    WriteError,
+)
 from foveal.export import sealing
-from foveal.flows.export import check_variant, export
+from foveal.export.lowering import Lowering
+from foveal.flows import _stages
+from foveal.flows.export import Terms, export
+from foveal.optimize.rounding import ROUNDINGS
+
+with_openvino = pytest.mark.skipif(extras.missing("openvino") != [], reason="needs the openvino extra")
+ENGINES = ("onnxruntime", "openvino")
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -72,14 +90,14 @@ def test_a_run_of_an_older_version_does_not_say_where_its_data_are(run, colors, 
     with pytest.raises(NotFoundError, match="does not say where its data are"):
         export(run, tmp_path / "a.foveal")
 
-    assert export(run, tmp_path / "a.foveal", data=colors).exported.bundle is not None
+    assert export(run, tmp_path / "a.foveal", data=colors).bundle is not None
 
 
 def test_an_export_that_decides_differently_leaves_no_file(run, tmp_path, monkeypatch):
     monkeypatch.setattr(sealing, "calibrated", lambda z, t: np.roll(np.float32(z), 1, axis=1))
     (tmp_path / "a.foveal").write_bytes(b"an older one")
 
-    document = export(run, tmp_path / "a.foveal", force=True).as_json()
+    document = export(run, tmp_path / "a.foveal", terms=Terms(force=True)).as_json()
 
     assert (document["ok"], document["bundle"], document["size_bytes"]) == (False, None, None)
     assert document["gates"][0]["verdict"] == "fail"
@@ -112,10 +130,119 @@ def test_a_folder_that_holds_no_finished_run_is_refused(run, tmp_path, lost, hin
     assert hint in caught.value.hint
 
 
-def test_a_variant_that_is_not_there_yet_says_where_it_comes_from():
-    check_variant("fp32")
+def test_a_variant_that_there_is_not_names_those_that_there_are(run, tmp_path):
+    with pytest.raises(UsageError, match="no variant 'int2'") as caught:
+        export(run, tmp_path / "a.foveal", terms=Terms("int2"))
 
-    with pytest.raises(
-        UsageError, match="no variant 'int8' yet: reduced precision comes with foveal optimize"
-    ):
-        check_variant("int8")
+    assert caught.value.code == "unknown_variant"
+    assert "fp32, int8, mixed, w4a8, int4" in caught.value.hint
+
+
+@pytest.mark.parametrize("variant", ["int8", "mixed"])
+def test_a_rounded_file_is_behind_two_gates_and_promises_what_was_fitted_on_itself(
+    run, trained, tmp_path, variant
+):
+    document = export(run, tmp_path / "a.foveal", terms=Terms(variant)).as_json()
+
+    made, whole = archive.read(tmp_path / "a.foveal").manifest, archive.read(trained.bundle).manifest
+    assert (document["ok"], document["variant"], document["openvino"]) == (True, variant, None)
+    assert [(gate["id"], gate["verdict"]) for gate in document["gates"]] == [
+        ("parity", "pass"),
+        ("flips", "pass"),
+    ]
+    assert document["parity"]["decision_flips"]["value"] == document["gates"][1]["value"] <= 0.005
+    assert document["parity"]["images"] == whole.data.images.calib + whole.data.images.test
+    assert document["digest"] == made.digest != whole.digest
+    assert document["size_bytes"] < trained.bundle.stat().st_size
+    assert (made.model.precision, made.model.origin) == ("int8", whole.digest)
+    assert made.model.steps == (ROUNDINGS[variant].step,)
+    assert made.temperature != whole.temperature
+    assert made.decision.abstain.n == whole.decision.abstain.n
+    assert made.decision.conformal.quantile != whole.decision.conformal.quantile
+
+
+def test_a_rounded_file_that_changes_answers_leaves_no_file(run, tmp_path, monkeypatch):
+    def shuffled(model, shown, name):
+        """The same graph with the logits of two classes exchanged: every answer is another one."""
+        loaded = onnx.load_from_string(model)
+        swap = helper.make_node("Gather", ["own", "order"], ["logits"], axis=1)
+        for node in loaded.graph.node:
+            node.output[:] = ["own" if output == "logits" else output for output in node.output]
+        place = next(k for k, node in enumerate(loaded.graph.node) if "own" in node.output)
+        loaded.graph.node.insert(place + 1, swap)
+        order = numpy_helper.from_array(np.array([1, 2, 0]), "order")
+        loaded.graph.initializer.append(order)
+        return Lowering(loaded.SerializeToString(deterministic=True), "int8", ("shuffle",))
+
+    monkeypatch.setattr(_stages, "rounded", shuffled)
+    (tmp_path / "a.foveal").write_bytes(b"an older one")
+
+    document = export(run, tmp_path / "a.foveal", terms=Terms("int8", openvino=True, force=True)).as_json()
+
+    assert (document["ok"], document["bundle"], document["digest"]) == (False, None, None)
+    assert [gate["verdict"] for gate in document["gates"]] == ["pass", "fail"]
+    assert document["gates"][1]["value"] > 0.9
+    assert document["openvino"] is None  # not come to
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
+
+
+@with_openvino
+@pytest.mark.parametrize("variant", ["fp32", "int8"])
+def test_openvinos_form_is_tried_compared_and_weighed(run, tmp_path, variant):
+    document = export(run, tmp_path / "a.foveal", terms=Terms(variant, openvino=True)).as_json()
+
+    members = archive.read(tmp_path / "a.foveal")
+    form, last = members.forms["openvino"], document["gates"][-1]
+    assert document["ok"] is True
+    assert (last["id"], last["verdict"]) == ("openvino", "pass")
+    assert last["limit"] == (1e-4 if variant == "fp32" else 0.005)
+    assert document["openvino"]["size_bytes"] == len(form.xml) + len(form.weights)
+    assert document["openvino"]["parity"]["images"] == document["parity"]["images"]
+    assert document["size_bytes"] == (tmp_path / "a.foveal").stat().st_size
+    assert document["size_bytes"] > len(members.model) + len(form.weights)
+    pictures = members.golden.inputs
+    before, after = (Predictor.open(tmp_path / "a.foveal", engine=e).run(pictures) for e in ENGINES)
+    np.testing.assert_allclose(
+        after.probabilities, before.probabilities, atol=1e-4 if variant == "fp32" else 0.05
+    )
+
+
+@with_openvino
+def test_a_form_that_decides_differently_leaves_no_file(run, tmp_path, monkeypatch):
+    honest = _stages.Workbench.probabilities
+
+    def turned(self, bundle, *, engine="onnxruntime"):
+        found = honest(self, bundle, engine=engine)
+        return np.roll(found, 1, axis=1) if engine == "openvino" else found
+
+    monkeypatch.setattr(_stages.Workbench, "probabilities", turned)
+
+    document = export(run, tmp_path / "a.foveal", terms=Terms(openvino=True)).as_json()
+
+    assert (document["ok"], document["bundle"]) == (False, None)
+    assert [(gate["id"], gate["verdict"]) for gate in document["gates"]] == [
+        ("parity", "pass"),
+        ("openvino", "fail"),
+    ]
+    assert document["openvino"]["size_bytes"] is None
+    assert document["parity"]["clear_flips"] == 0 < document["openvino"]["parity"]["clear_flips"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
+
+
+@with_openvino
+def test_a_form_that_does_not_live_is_found_out_in_another_process(run, tmp_path, monkeypatch):
+    died = Footprint(None, BundleError("it does not live: killed by signal 11", code="engine_died"))
+    monkeypatch.setattr(_stages, "footprint", lambda path, way, *, batch: died)
+
+    with pytest.raises(BundleError, match="signal 11") as caught:
+        export(run, tmp_path / "a.foveal", terms=Terms(openvino=True))
+
+    assert "leave --openvino out" in caught.value.hint
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
+
+
+def test_without_openvino_its_form_is_refused_before_any_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
+
+    with pytest.raises(MissingExtraError, match=r'--openvino needs .* pip install "foveal\[openvino\]"'):
+        export(tmp_path / "none", tmp_path / "a.foveal", terms=Terms(openvino=True))

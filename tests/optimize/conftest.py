@@ -156,6 +156,19 @@ def nano():
     return trained(build("nano", arguments), "nano")
 
 
+@pytest.fixture(scope="session")
+def wide():
+    """A trained nano with layers above and below what 4 bits are for."""
+    torch.manual_seed(0)
+    arguments = {"channels": 3, "classes": len(CLASSES), "size": SIZE, "widths": [16, 48, 64]}
+    return trained(build("nano", arguments), "nano")
+
+
+@pytest.fixture(scope="session")
+def wide_graph(wide):
+    return graph(wide)
+
+
 class Separable(nn.Module):
     """Padded first convolution, depthwise convolution, mean: what MobileNets are made of."""
 

@@ -155,6 +155,14 @@ def test_each_step_is_compared_with_what_it_began_from():
     assert found["original-int8"].times == pytest.approx((4.0, 2 / 0.55, 2 / 0.45))
 
 
+def test_a_mixed_variant_is_compared_with_the_same_network_in_float32():
+    mixed = row("nano-64-mixed", "narrow", "distill", "mixed_precision", lost=0.031, p50=0.3)
+
+    found = {one.name: one for one in effects([*ALL, mixed])}
+
+    assert (found["nano-64-mixed"].against, found["nano-64-mixed"].step) == ("nano-64", "mixed_precision")
+
+
 def test_a_derived_interval_holds_all_that_both_intervals_allow():
     one = effects(list(ALL))[-1]
     before, after = STUDENT["time_ratio"], STUDENT8["time_ratio"]

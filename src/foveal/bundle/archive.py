@@ -13,6 +13,7 @@ from foveal.bundle.card import model_card
 from foveal.bundle.container import tampered
 from foveal.bundle.golden import Golden, from_bytes, to_bytes
 from foveal.bundle.graph import check_graph
+from foveal.bundle.ir import Ir, check_ir
 from foveal.bundle.manifest import Draft, Manifest, parse
 from foveal.core.errors import BundleError, ImageError, NotFoundError, UsageError, WriteError
 from foveal.core.files import write_bytes
@@ -20,7 +21,8 @@ from foveal.data.tree import read_regular
 
 SUFFIX = ".foveal"
 _REQUIRED = ("manifest.json", "model.onnx", "golden_inputs.npy", "golden_probabilities.npy", "README.md")
-_NAMES = (*_REQUIRED, "report.json")
+_IR = ("openvino/model.xml", "openvino/model.bin")  # both or none
+_NAMES = (*_REQUIRED, *_IR, "report.json")
 _SIZE_CAP = 1 << 30
 
 Content = bytes | memoryview
@@ -37,6 +39,7 @@ class Members:
         readme: The model card, Markdown.
         report: The attached evaluation, or None.
         size_bytes: Length of the file.
+        forms: The graph in an engine's own form, by the engine's file in `bundle/engines`.
     """
 
     manifest: Manifest
@@ -45,9 +48,18 @@ class Members:
     readme: str = field(repr=False)
     report: dict[str, Any] | None = field(repr=False)
     size_bytes: int
+    forms: Mapping[str, Ir] = field(default_factory=dict, repr=False)
 
 
-def seal(path: str | Path, draft: Draft, *, model: bytes, golden: Golden, force: bool = False) -> Manifest:
+def seal(
+    path: str | Path,
+    draft: Draft,
+    *,
+    model: bytes,
+    golden: Golden,
+    ir: Ir | None = None,
+    force: bool = False,
+) -> Manifest:
     """Write a bundle, whole or not at all, and return its manifest.
 
     Args:
@@ -55,6 +67,7 @@ def seal(path: str | Path, draft: Draft, *, model: bytes, golden: Golden, force:
         draft: What the maker states.
         model: The serialized ONNX graph.
         golden: As `golden.measure` took them from a session of this very graph.
+        ir: The graph in OpenVINO's own form, too.
         force: Replace a file that is there.
 
     Raises:
@@ -73,6 +86,8 @@ def seal(path: str | Path, draft: Draft, *, model: bytes, golden: Golden, force:
         "golden_probabilities.npy": to_bytes(golden.probabilities),
         "README.md": model_card(draft).encode(),
     }
+    if ir is not None:
+        members |= dict(zip(_IR, (ir.xml, ir.weights), strict=True))
     manifest = Manifest.seal(draft, _hashes(members))
     content = _pack(manifest, members)
     _verified(content, path)  # what is written can be read
@@ -159,7 +174,16 @@ def _verified(content: bytes, path: Path) -> Members:
         readme=bytes(members["README.md"]).decode("utf-8", "replace"),
         report=_report(members, manifest.digest),
         size_bytes=len(content),
+        forms=_forms(members),
     )
+
+
+def _forms(members: Mapping[str, Content]) -> dict[str, Ir]:
+    if _IR[0] not in members:
+        return {}
+    ir = Ir(*(bytes(members[name]) for name in _IR))
+    check_ir(ir)
+    return {"openvino": ir}
 
 
 def _open(content: bytes, path: Path) -> tuple[Manifest, dict[str, Content]]:
@@ -169,6 +193,8 @@ def _open(content: bytes, path: Path) -> tuple[Manifest, dict[str, Content]]:
     members: dict[str, Content] = {**container.unpack(content, known=_NAMES)}
     if missing := [name for name in _REQUIRED if name not in members]:
         raise tampered(f"it lacks {', '.join(missing)}")
+    if len(halves := [name for name in _IR if name in members]) == 1:
+        raise tampered(f"of OpenVINO's form it holds {halves[0]} alone")
     manifest = parse(bytes(members["manifest.json"]))
     if set(manifest.members) != set(members) - {"manifest.json"}:
         raise tampered("the manifest lists other members than there are")

@@ -16,7 +16,7 @@ from foveal.bundle.predictor import Predictor
 from foveal.bundle.session import UInt8
 from foveal.bundle.timing import Difference, Times
 from foveal.bundle.turns import Lane, take_turns
-from foveal.bundle.ways import REFERENCE, Way
+from foveal.bundle.ways import MOST_FLIPS, REFERENCE, Way
 from foveal.core.errors import FovealError
 from foveal.core.progress import Progress, silent
 from foveal.core.types import Measured
@@ -25,7 +25,6 @@ from foveal.metrics.clopper_pearson import clopper_pearson
 PRECISION = (
     "fp32"  # of ONNX Runtime with one thread and one picture a call: what the others are compared with
 )
-MOST_FLIPS = 0.005
 _LEAST_COMPARED = 32
 _INPUTS = 8  # different batches that a candidate is given in turn
 

@@ -28,6 +28,7 @@ MANIFEST_BYTES = 16 << 20  # a hundred thousand class names fit; a manifest is n
 
 # What decides an answer, beside the manifest's own entries; everything else may change and the digest stays.
 DECIDING_MEMBERS = ("golden_inputs.npy", "golden_probabilities.npy", "model.onnx")
+DECIDING_IF_THERE = ("openvino/model.bin", "openvino/model.xml")
 
 Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 
@@ -163,16 +164,23 @@ class Manifest(Draft):
         document = {**draft.as_json(), "members": dict(members)}
         return cls.model_validate({**document, "digest": digest(document)})
 
+    def draft(self, **changes: Any) -> Draft:
+        """Return what the maker stated, some of it changed; the entries are validated again."""
+        stated = {name: getattr(self, name) for name in Draft.model_fields if name != "schema_"}
+        return Draft(**{**stated, **changes})
+
 
 def digest(document: Mapping[str, Any]) -> str:
     """Return the sha256 over all that decides an answer, in hexadecimal.
 
     It is taken over one JSON object with the keys schema, task, classes, preprocess and decision, as they
-    stand in the manifest, and members, with the hashes of the graph and the golden vectors only; written
-    with sorted keys, without spaces, unescaped, as UTF-8.
+    stand in the manifest, and members, with the hashes of the graph, in all forms it is there in, and the
+    golden vectors only; written with sorted keys, without spaces, unescaped, as UTF-8.
     """
     deciding = {key: document[key] for key in ("schema", "task", "classes", "preprocess", "decision")}
-    deciding["members"] = {name: document["members"][name] for name in DECIDING_MEMBERS}
+    members = document["members"]
+    there = [name for name in DECIDING_IF_THERE if name in members]
+    deciding["members"] = {name: members[name] for name in (*DECIDING_MEMBERS, *there)}
     text = json.dumps(deciding, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 

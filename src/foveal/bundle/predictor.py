@@ -93,7 +93,7 @@ class Predictor:
         manifest = members.manifest
         way = _way(manifest.digest, engine, precision, threads)
         with archive.about(path):
-            session = way.load(members.model)
+            session = way.load(members.model, members.forms)
             _check_fit(session, manifest)
             golden.verify(session, members.golden, graph=manifest.model.precision)
         return cls(members.manifest, members.size_bytes, members.report, session)

@@ -1,15 +1,18 @@
 """Ways to run a bundle: which engine, computing in which precision, with how many threads."""
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from foveal.bundle import engines
+from foveal.bundle.ir import Ir
 from foveal.bundle.session import Session
 from foveal.core import catalog
 from foveal.core.errors import MissingExtraError
 
 REFERENCE = "onnxruntime"  # is always there; what was sealed was measured on it
+MOST_FLIPS = 0.005  # share of pictures that a way to run, or a rounded file, may label otherwise
 
 
 @dataclass(frozen=True)
@@ -26,10 +29,16 @@ class Way:
     precision: str
     threads: int
 
-    def load(self, model: bytes) -> Session:
-        """Return a session for a serialized graph; see `bundle.engines`."""
+    def load(self, model: bytes, forms: Mapping[str, Ir] = MappingProxyType({})) -> Session:
+        """Return a session for a graph; see `bundle.engines`.
+
+        Args:
+            model: The serialized ONNX graph.
+            forms: The same in the own form of an engine, by its name: that engine takes it instead.
+        """
+        given = forms.get(self.engine, model)
         session: Session = catalog.find(engines, self.engine)(
-            model, threads=self.threads, precision=self.precision
+            given, threads=self.threads, precision=self.precision
         )
         return session
 

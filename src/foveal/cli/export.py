@@ -1,5 +1,6 @@
 """`foveal export`: write the bundle of a run, and prove that it decides as the network does."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,7 +23,12 @@ def export(
     data: Annotated[
         Path | None, typer.Option(help="Where the run's data are now; default: where it found them.")
     ] = None,
-    variant: Annotated[str, typer.Option(help="fp32; others come with foveal optimize.")] = "fp32",
+    variant: Annotated[
+        str, typer.Option(help="Numbers in the file: fp32, int8, mixed (int8 and fp32), w4a8 or int4.")
+    ] = "fp32",
+    openvino: Annotated[
+        bool, typer.Option("--openvino", help="Put OpenVINO's own form of the network into the file, too.")
+    ] = False,
     force: Force = False,
     device: Device = "auto",
     as_json: Json = False,
@@ -31,12 +37,11 @@ def export(
 ) -> None:
     """Export a finished run again: calibrate the file, compare it with the network, seal it."""
     need("train")
-    from foveal.flows.export import check_variant
+    from foveal.flows.export import Terms
     from foveal.flows.export import export as flow
 
-    check_variant(variant)
     with progress(quiet=quiet) as tell:
-        result = flow(run, out, data=data, force=force, progress=tell)
+        result = flow(run, out, data=data, terms=Terms(variant, openvino, force), progress=tell)
     document = result.as_json()
     emit(
         document,
@@ -47,17 +52,42 @@ def export(
 
 
 def _show(console: "Console", document: dict[str, Any]) -> None:
-    from foveal.report import words
-
     def line(title: str, text: str) -> None:
         console.print(f"{title:<10}{visible(text)}", markup=False)
 
-    parity = document["parity"]
-    line("compared", f"{counted(parity['images'], 'image')} of calibration and test, file and network")
+    whole = document["variant"] == "fp32"
+    _compared(line, document["parity"], "file and network" if whole else "rounded file and float32")
+    if document["openvino"] is not None:
+        _compared(line, document["openvino"]["parity"], "OpenVINO's form and network")
+    if document["bundle"] is None:
+        line("gate", f"failed: {_failed(document)}; no bundle was written")
+        return
+    size = units.show_bytes(document["size_bytes"])
+    if document["openvino"] is not None:
+        size += f", of which {units.show_bytes(document['openvino']['size_bytes'])} are OpenVINO's form"
+    line("bundle", f"{document['bundle']}, {size}")
+    line("digest", document["digest"])
+
+
+def _compared(line: Callable[[str, str], None], parity: dict[str, Any], what: str) -> None:
+    from foveal.report import words
+
+    line("compared", f"{counted(parity['images'], 'image')} of calibration and test, {what}")
     line("largest", f"difference of a probability {parity['max_abs_difference']:.2g}")
     line("changed", f"answers: {words.measured(parity['decision_flips'])}")
-    if document["bundle"] is None:
-        line("gate", "failed: the exported file does not decide as the network does; no bundle was written")
-        return
-    line("bundle", f"{document['bundle']}, {units.show_bytes(document['size_bytes'])}")
-    line("digest", document["digest"])
+
+
+def _failed(document: dict[str, Any]) -> str:
+    """Return which gate failed, and what to do."""
+    from foveal.report import words
+
+    gate = document["gates"][-1]
+    if gate["id"] == "parity":
+        return "the exported file does not decide as the network does"
+    if gate["id"] == "openvino":
+        return "OpenVINO's form does not decide as the network does; leave --openvino out"
+    less = "--variant mixed leaves in fp32 what changes most, " if document["variant"] == "int8" else ""
+    return (
+        f"more than {words.limit(gate['limit'])} of the answers changed; {less}"
+        f"foveal optimize {document['run']} makes smaller ones within a limit on accuracy"
+    )

@@ -83,5 +83,7 @@ def _show(console: "Console", bundle: Path, predictor: "Predictor") -> None:
         "report": "attached" if predictor.report is not None else "none; foveal evaluate makes one",
         "made by": f"foveal {manifest.foveal}",
     }
+    if any(name.startswith("openvino/") for name in manifest.members):
+        rows["openvino"] = "its own form of the network is inside; that engine runs it"
     for name, value in rows.items():
         console.print(f"[bold]{name:<9}[/bold] {escape(visible(value))}")

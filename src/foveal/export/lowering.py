@@ -4,20 +4,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 import foveal
 from foveal.bundle import archive, golden
 from foveal.bundle.archive import Members
 from foveal.bundle.engines.onnxruntime import onnxruntime
-from foveal.bundle.manifest import Draft
-from foveal.bundle.session import Float32, Session, UInt8
 from foveal.calibrate.fit import fit_decision, unproven
 from foveal.core.machine import usable_cpus
+from foveal.export.answers import answers
 from foveal.export.graph import with_temperature
 from foveal.train.examples import Examples
-
-_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -64,39 +59,23 @@ def lowered(
     temperature, decision = source.manifest.temperature, unproven()
     model = with_temperature(lowering.model, temperature)
     if calib is not None and len(calib):
-        session = onnxruntime(model, threads=threads)
+        _, logits = answers(onnxruntime(model, threads=threads).run, [calib])
         units = None if calib.units is None else calib.units[calib.indices]
-        logits = _answers(session, calib.images[calib.indices])[1]
         labels = calib.labels[calib.indices]
         seed = source.manifest.data.split_seed
         temperature, decision = fit_decision(logits, labels, units=units, seed=seed)
         model = with_temperature(model, temperature)
     session = onnxruntime(model, threads=threads)
-    before = source.manifest
-    kept = {name: getattr(before, name) for name in Draft.model_fields if name != "schema_"}
-    changed = before.model.model_copy(
+    before = source.manifest.model
+    changed = before.model_copy(
         update={
             "precision": lowering.precision,
-            "steps": (*before.model.steps, *lowering.steps),
-            "origin": before.model.origin or before.digest,
+            "steps": (*before.steps, *lowering.steps),
+            "origin": before.origin or source.manifest.digest,
         }
     )
-    draft = Draft(
-        **{
-            **kept,
-            "foveal": foveal.__version__,
-            "model": changed,
-            "temperature": temperature,
-            "decision": decision,
-        }
+    draft = source.manifest.draft(
+        foveal=foveal.__version__, model=changed, temperature=temperature, decision=decision
     )
-    vectors = golden.measure(session, before.preprocess)
+    vectors = golden.measure(session, draft.preprocess)
     archive.seal(path, draft, model=model, golden=vectors, force=True)
-
-
-def _answers(session: Session, images: UInt8) -> tuple[Float32, Float32]:
-    parts = [
-        session.run(np.ascontiguousarray(images[start : start + _BATCH]))
-        for start in range(0, len(images), _BATCH)
-    ]
-    return np.concatenate([p for p, _ in parts]), np.concatenate([z for _, z in parts])

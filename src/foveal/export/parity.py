@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.bundle.ways import MOST_FLIPS
 from foveal.core.types import Gate, Measured
 from foveal.metrics.clopper_pearson import clopper_pearson
 
@@ -38,6 +39,17 @@ class Parity:
             verdict="pass" if passed else "fail",
             value=self.max_abs_difference,
             limit=MAX_DIFFERENCE,
+        )
+
+    def rounded_gate(self) -> Gate:
+        """Return the verdict on coarser numbers: at most 0.5 % of the images get another label."""
+        flips = self.decision_flips.value
+        return Gate(
+            id="flips",
+            name="the rounded file decides as the one in float32",
+            verdict="pass" if flips <= MOST_FLIPS else "fail",
+            value=flips,
+            limit=MOST_FLIPS,
         )
 
     def as_json(self) -> dict[str, Any]:

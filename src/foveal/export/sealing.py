@@ -11,20 +11,17 @@ import foveal
 from foveal.bundle import archive, golden
 from foveal.bundle.engines.onnxruntime import onnxruntime
 from foveal.bundle.manifest import Data, Draft, Licenses, Model
-from foveal.bundle.session import Float32, Session
 from foveal.calibrate.fit import fit_decision
 from foveal.calibrate.temperature import calibrated
 from foveal.core import files
 from foveal.core.errors import UsageError
 from foveal.core.machine import usable_cpus
+from foveal.export.answers import answers, spread
 from foveal.export.graph import graph, with_temperature
 from foveal.export.parity import Parity, compare
 from foveal.models._cost import macs
 from foveal.tasks.recognizer import Recognizer, weights_bytes
 from foveal.train.examples import Examples
-
-_BATCH = 256
-MOST_COMPARED = 1000  # images of the parity gate; docs/bundle.md promises 500
 
 _NOT_STATED = Licenses(code=None, weights=None, data=None)
 
@@ -94,14 +91,14 @@ def bundle(
     _check(calib, held_out, recognizer)
     threads = threads or usable_cpus()
     model = graph(recognizer)
-    _, logits = _answers(onnxruntime(model, threads=threads), [calib])
+    _, logits = answers(onnxruntime(model, threads=threads).run, [calib])
     labels = calib.labels[calib.indices]
     units = None if calib.units is None else calib.units[calib.indices]
     temperature, decision = fit_decision(logits, labels, units=units, seed=origin.data.split_seed)
     model = with_temperature(model, temperature)
     session = onnxruntime(model, threads=threads)
-    compared = _spread(held_out)
-    exported, _ = _answers(session, compared)
+    compared = spread(held_out)
+    exported, _ = answers(session.run, compared)
     reference = np.concatenate([recognizer.logits(some.images[some.indices]) for some in compared])
     parity = compare(calibrated(reference, temperature), exported)
     if parity.gate().verdict != "pass":
@@ -141,28 +138,6 @@ def _check(calib: Examples, held_out: list[Examples], recognizer: Recognizer) ->
             f"labels are indices from 0 to {classes - 1}; got {labels.min()} to {labels.max()}",
             hint="the order is that of recognizer.classes",
         )
-
-
-def _spread(parts: list[Examples]) -> list[Examples]:
-    """Return at most `MOST_COMPARED` of the images, evenly spaced over all parts laid end to end."""
-    ends = np.cumsum([len(part) for part in parts])
-    chosen = np.linspace(0, ends[-1] - 1, min(int(ends[-1]), MOST_COMPARED)).astype(np.int64)
-    pieces = np.split(chosen, np.searchsorted(chosen, ends[:-1]))
-    starts = [0, *ends[:-1]]
-    return [
-        Examples(part.images, part.labels, part.indices[piece - start])
-        for part, piece, start in zip(parts, pieces, starts, strict=True)
-    ]
-
-
-def _answers(session: Session, parts: list[Examples]) -> tuple[Float32, Float32]:
-    """Return probabilities and logits, each (M, K), for the images of all parts."""
-    answers = [
-        session.run(np.ascontiguousarray(part.images[part.indices[start : start + _BATCH]]))
-        for part in parts
-        for start in range(0, len(part), _BATCH)
-    ]
-    return np.concatenate([p for p, _ in answers]), np.concatenate([z for _, z in answers])
 
 
 def _model(recognizer: Recognizer, origin: Origin) -> Model:

@@ -5,21 +5,42 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from foveal.bundle.archive import SUFFIX, read
-from foveal.core import files, machine, runs
+from foveal.calibrate.temperature import calibrated
+from foveal.core import extras, files, machine, runs
 from foveal.core.errors import UsageError, WriteError
 from foveal.core.progress import Progress, silent
+from foveal.core.types import Gate
 from foveal.data import opening
-from foveal.export.sealing import Exported
+from foveal.export.parity import Parity
 from foveal.flows._export import export_prepared
 from foveal.flows._finished_run import data_of, prepared_again
+from foveal.flows._stages import OPENVINO, Stage, Workbench, round_off, with_openvino
 from foveal.models import Builder
+from foveal.optimize.rounding import ROUNDINGS
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
 from foveal.train.plan import read_plan
 
 SCHEMA = "foveal.export/1"
-VARIANTS = ("fp32",)
+VARIANTS = ("fp32", *ROUNDINGS)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What is wanted.
+
+    Attributes:
+        variant: One of `VARIANTS`.
+        openvino: Put OpenVINO's own form of the graph into the file, too.
+        force: Replace a file that is there; where a gate fails, none is there afterwards.
+    """
+
+    variant: str = "fp32"
+    openvino: bool = False
+    force: bool = False
 
 
 @dataclass(frozen=True)
@@ -28,26 +49,40 @@ class ExportResult:
 
     Attributes:
         run: The run folder.
-        exported: The bundle, or none, and how near it is to the network.
+        terms: What was wanted.
+        parity: How near the file is to the network or, where it is rounded, to the file in float32.
+        openvino: How near OpenVINO's form is to the network; None where it was not wanted, or not come to.
+        gates: Every verdict, in order; nothing is made behind one that failed.
+        bundle: The file, or None where a gate failed.
     """
 
     run: Path
-    exported: Exported
+    terms: Terms
+    parity: Parity
+    openvino: Parity | None
+    gates: tuple[Gate, ...]
+    bundle: Path | None
 
     def as_json(self) -> dict[str, Any]:
         """Return the `foveal.export/1` document."""
-        gate, bundle = self.exported.parity.gate(), self.exported.bundle
-        members = None if bundle is None else read(bundle)
+        members = None if self.bundle is None else read(self.bundle)
+        form = None if members is None else members.forms.get(OPENVINO)
         return {
             "schema": SCHEMA,
-            "ok": bundle is not None,
+            "ok": members is not None,
             "run": str(self.run),
-            "bundle": None if bundle is None else str(bundle),
+            "bundle": None if members is None else str(self.bundle),
             "digest": None if members is None else members.manifest.digest,
             "size_bytes": None if members is None else members.size_bytes,
-            "variant": "fp32",
-            "parity": self.exported.parity.as_json(),
-            "gates": [asdict(gate)],
+            "variant": self.terms.variant,
+            "parity": self.parity.as_json(),
+            "openvino": None
+            if self.openvino is None
+            else {
+                "size_bytes": None if form is None else len(form.xml) + len(form.weights),
+                "parity": self.openvino.as_json(),
+            },
+            "gates": [asdict(gate) for gate in self.gates],
         }
 
 
@@ -57,7 +92,7 @@ def export(
     *,
     data: str | Path | None = None,
     model: Builder | None = None,
-    force: bool = False,
+    terms: Terms = Terms(),
     progress: Progress = silent,
 ) -> ExportResult:
     """Export the network of a run, calibrate the file on the run's calib part, compare it, and seal it.
@@ -69,18 +104,25 @@ def export(
         out: The bundle to write; its name ends in `.foveal`.
         data: Where the data are now; None: where the run found them.
         model: The builder of the run's network, where that is one of your own.
-        force: Replace a file that is there; where the comparison fails, none is there afterwards.
+        terms: What is wanted.
         progress: Told about the pictures.
 
     Raises:
         NotFoundError: No finished run, or no data there.
         DataError: The data are not those of the run, its model cannot be read, or the builder makes another.
-        UsageError: The name has another ending; or `own_model`: the network is your own, and has no builder.
+        BundleError: `nothing_rounded`: the network has no layer for that variant; OpenVINO's form does not
+            run here.
+        MissingExtraError: OpenVINO's form is wanted, and OpenVINO not installed.
+        UsageError: The name has another ending; `unknown_variant`; or `own_model`: the network is your own,
+            and has no builder.
         WriteError: The file is there already, cannot be written, or would be a second bundle in the run.
     """
+    check_variant(terms.variant)
+    if terms.openvino:
+        extras.need(OPENVINO, what="--openvino")
     run, out = runs.find(run), Path(out)
     place = data_of(run, data, again=f"foveal export {run} --data DATA --out F{SUFFIX}")
-    _check_place(out, run, place, force=force)
+    _check_place(out, run, place, force=terms.force)
     recognizer, plan = _network(run, out, model), read_plan(run / "plan.json")
     threads = machine.usable_cpus() if plan is None else plan.threads
     try:
@@ -90,23 +132,50 @@ def export(
     with scratch as folder:
         prepared = prepared_again(run, place, recognizer, Path(folder), threads=threads, progress=progress)
         progress("export", 0, 1)
-        exported = export_prepared(recognizer, prepared, out, threads=threads)
+        stages = _stages(recognizer, Workbench(Path(folder), prepared, threads), terms)
+        last = stages[-1]
+        if last.passed:
+            files.write_bytes(out, last.path.read_bytes())
+        else:
+            files.remove(out)  # an earlier one would be taken for this one
         progress("export", 1, 1)
-    return ExportResult(run, exported)
+    return _result(run, terms, stages, out)
+
+
+def _result(run: Path, terms: Terms, stages: list[Stage], out: Path) -> ExportResult:
+    forms = [stage.parity for stage in stages if stage.gate.id == OPENVINO]
+    own = [stage.parity for stage in stages if stage.gate.id != OPENVINO]
+    gates = tuple(stage.gate for stage in stages)
+    bundle = out if stages[-1].passed else None
+    return ExportResult(run, terms, own[-1], forms[0] if forms else None, gates, bundle)
+
+
+def _stages(recognizer: Recognizer, bench: Workbench, terms: Terms) -> list[Stage]:
+    """Make one file from the other until the one that is wanted is there, or a gate fails."""
+    path = bench.folder / f"fp32{SUFFIX}"
+    exported = export_prepared(recognizer, bench.prepared, path, threads=bench.threads)
+    stages = [Stage(path, exported.parity, exported.parity.gate())]
+    if stages[-1].passed and terms.variant != "fp32":
+        stages.append(round_off(bench, path, terms.variant))
+    if stages[-1].passed and terms.openvino:
+        temperature = read(path).manifest.temperature
+        logits = [recognizer.logits(some.images[some.indices]) for some in bench.compared()]
+        network = calibrated(np.concatenate(logits), temperature)
+        stages.append(with_openvino(bench, stages[-1].path, network))
+    return stages
 
 
 def check_variant(name: str) -> None:
-    """Refuse a variant that cannot be made yet.
+    """Refuse a variant that there is not.
 
     Raises:
         UsageError: `unknown_variant`.
     """
     if name not in VARIANTS:
         raise UsageError(
-            f"there is no variant {name!r} yet: reduced precision comes with foveal optimize, which measures "
-            "what it costs",
+            f"there is no variant {name!r}",
             code="unknown_variant",
-            hint=f"leave --variant out; it has: {', '.join(VARIANTS)}",
+            hint=f"there are: {', '.join(VARIANTS)}; foveal optimize makes smaller networks, too",
         )
 
 

@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.bundle import timing
-from foveal.bundle.bench import MOST_FLIPS
 from foveal.bundle.footprint import footprint
 from foveal.bundle.predictor import Predictor
 from foveal.bundle.session import UInt8
 from foveal.bundle.timing import Times
 from foveal.bundle.turns import Lane, take_turns
-from foveal.bundle.ways import REFERENCE, Way
+from foveal.bundle.ways import MOST_FLIPS, REFERENCE, Way
 from foveal.core.errors import FovealError
 from foveal.core.progress import Progress, silent
 from foveal.data.sizing import evenly_spaced

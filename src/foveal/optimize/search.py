@@ -11,28 +11,24 @@ Optimization", 2016. The order of the levers: docs/decisions/0021-optimize.md.
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from foveal.bundle.session import UInt8
 from foveal.bundle.ways import Way
 from foveal.core.errors import BundleError, DataError
-from foveal.export.lowering import Lowering
 from foveal.models._cost import cost_of
 from foveal.optimize.budget import Budget
 from foveal.optimize.candidate import Candidate, candidates
 from foveal.optimize.lessons import LONG, ROUNDING, SHORT, Learning, Stage, answers_beforehand, begun, lesson
-from foveal.optimize.steps.mixed_precision import mixed_precision
-from foveal.optimize.steps.quantize import quantize
+from foveal.optimize.rounding import SHOWN, rounded
 from foveal.optimize.variant import Variant
 from foveal.optimize.workshop import Workshop
 from foveal.tasks.recognizer import Recognizer
 
-_CALIBRATION = 256  # pictures that show int8 its ranges
 _MOST_CANDIDATES = 3
 _SHORT_SHARE = 0.05  # of the budget: the first lesson of each candidate
 _ROUNDING_SHARE = 0.1  # of the budget: a lesson in bearing to be rounded, where int8 loses too much
@@ -79,27 +75,21 @@ def _measure(shop: Workshop, name: str, path: Path, *, ways: Sequence[Way]) -> N
 
 def _int8(shop: Workshop, name: str, source: Path) -> list[str]:
     """Quantize a sealed file; where that loses too much, leave the most sensitive layers in float."""
-    names = _rounded(shop, f"{name}-int8", source, "quantize", quantize)
+    names = _rounded(shop, f"{name}-int8", source, "int8")
     if names and _lost(shop, names[0]) > shop.budget.drop >= _lost(shop, name):
-        names += _rounded(shop, f"{name}-mixed", source, "mixed_precision", _mixed)
+        names += _rounded(shop, f"{name}-mixed", source, "mixed")
     return names
 
 
-def _mixed(model: bytes, pictures: UInt8) -> bytes:
-    return mixed_precision(model, pictures).model
-
-
-def _rounded(
-    shop: Workshop, name: str, source: Path, step: str, rounding: Callable[[bytes, UInt8], bytes]
-) -> list[str]:
+def _rounded(shop: Workshop, name: str, source: Path, rounding: str) -> list[str]:
     """Seal and measure a rounded graph; return its name, or nothing where it cannot be done."""
 
     def work() -> Sequence[str]:
         started = time.monotonic()
         path = shop.place(name) / "int8.foveal"
         try:
-            model = rounding(shop.read(source).model, shop.roles.shown(_CALIBRATION))
-            shop.lowered(source, Lowering(model, "int8", (step,)), path)
+            lowering = rounded(shop.read(source).model, shop.roles.shown(SHOWN), rounding)
+            shop.lowered(source, lowering, path)
             return shop.measured(name, path, ways=shop.ways, started=started)
         except (DataError, BundleError) as error:
             return shop.failed(name, error)
@@ -165,7 +155,7 @@ def _affordable(shop: Workshop, learning: Learning) -> list[Candidate]:
     smallest = min(shop.variant(name).size_bytes for name in ("original", "original-int8") if shop.has(name))
     limit = shop.budget.size_bytes
     most = math.inf if limit is None else _OVERSIZE * limit * original.parameters / smallest
-    shown = shop.roles.shown(_CALIBRATION)
+    shown = shop.roles.shown(SHOWN)
     return candidates(learning.teacher, shown, macs=macs, parameters=most, most=_MOST_CANDIDATES)
 
 

@@ -29,6 +29,7 @@ from foveal.optimize.measuring import (
     speed,
     timed,
 )
+from foveal.optimize.rounding import some
 from foveal.optimize.variant import Pictures, Speed, Variant
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
@@ -61,8 +62,7 @@ class Roles:
         """Return some pictures that nothing is chosen by, where there are such, uint8 (≤ count, S, S, C)."""
         if self.learning is None:
             return self.chosen_on[:count]
-        places = np.linspace(0, len(self.learning) - 1, min(count, len(self.learning))).astype(np.int64)
-        return np.asarray(self.learning.images[np.sort(self.learning.indices[places])])
+        return some(self.learning, count)
 
 
 class Workshop:

@@ -13,8 +13,6 @@ from foveal.report.words import Document
 
 Row = Mapping[str, Any]
 
-_LOWERED = "-int8"  # ends the name of a variant that is another one with smaller numbers
-
 
 @dataclass(frozen=True)
 class Kept:
@@ -136,7 +134,7 @@ def _kept(value: float | None, high: float | None, most: float) -> tuple[str, bo
 
 
 def effects(variants: list[Row]) -> list[Effect]:
-    """Return what each step gained and cost: int8 beside the same variant before, others beside the first.
+    """Return what each step gained and cost: beside the variant that its name begins with, or the first.
 
     Two variants were each compared with the original only. What they differ by lies between the ends of both
     95 % intervals set against each other; by Bonferroni's inequality that holds in at least 90 % of cases.
@@ -148,8 +146,7 @@ def effects(variants: list[Row]) -> list[Effect]:
     original = variants[0]
     found = []
     for row in variants[1:]:
-        before = named.get(row["name"].removesuffix(_LOWERED), original)
-        before = original if before is row else before
+        before = named.get(row["name"].rpartition("-")[0], original)
         found.append(_effect(row, before, derived=before is not original))
     return found
 

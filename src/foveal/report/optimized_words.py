@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from foveal.bundle.bench import MOST_FLIPS
+from foveal.bundle.ways import MOST_FLIPS
 from foveal.core.units import show_bytes
 from foveal.core.wording import counted
 from foveal.metrics.clopper_pearson import clopper_pearson

@@ -15,19 +15,9 @@ from foveal.export.graph import graph
 from foveal.optimize.graphs.integers import INT4, Scheme
 from foveal.optimize.steps.quantize import quantize
 from foveal.tasks.classify import learn
-from foveal.tasks.recognizer import Recognizer, build
 from foveal.train.fake_quantization import FEWEST_FOR_FOUR, FakeQuantization
 
 FOUR = Scheme(four_bits=True)
-
-
-@pytest.fixture(scope="module")
-def wide(nano, randomized):
-    """A nano with layers above and below what 4 bits are for."""
-    torch.manual_seed(0)
-    arguments = {**{"channels": 3, "classes": 6, "size": 16}, "widths": [16, 48, 64]}
-    network = randomized(build("nano", arguments), 16)
-    return Recognizer(network, "nano", arguments, nano.preprocess, nano.classes)
 
 
 def test_large_layers_are_held_in_half_of_the_bytes_and_run_on_the_same_kernels(wide, pictures, tmp_path):

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from foveal.bundle.engines import _contract
+from foveal.bundle.ir import Ir
 from foveal.bundle.session import Float32, UInt8
 from foveal.core import extras
 from foveal.core.machine import usable_cpus
@@ -111,15 +112,15 @@ def precisions() -> tuple[str, ...]:
     return ("fp32", *["bf16"] * ("BF16" in able), *["fp16"] * (arm and "FP16" in able))
 
 
-def openvino(model: bytes, *, threads: int, precision: str = "fp32") -> OpenVinoSession:
-    """Return a session for an ONNX classifier.
+def openvino(model: bytes | Ir, *, threads: int, precision: str = "fp32") -> OpenVinoSession:
+    """Return a session for a classifier.
 
     Nothing is sent anywhere and no file is opened. So many calls run side by side as the processors allow
     with `threads` each.
 
     Args:
-        model: The serialized graph: input `images` uint8 (N, H, W, C) with fixed H, W and C; outputs
-            `probabilities` and `logits`, float32 (N, K).
+        model: The serialized ONNX graph, or the same in OpenVINO's form: input `images` uint8 (N, H, W, C)
+            with fixed H, W and C; outputs `probabilities` and `logits`, float32 (N, K).
         threads: How many threads one call of `run` may use.
         precision: One of `precisions()`; always set, as without it float32 becomes bf16 where the processor
             is faster at that (docs.openvino.ai, "Precision Control").
@@ -139,7 +140,7 @@ def openvino(model: bytes, *, threads: int, precision: str = "fp32") -> OpenVino
         "ENABLE_CPU_PINNING": False,  # two sessions would be pinned to the same processors
     }
     try:
-        graph = core().read_model(model)
+        graph = _read(model)
     except Exception as error:  # RuntimeError, and what its frontend lets through
         raise _contract.cannot_load(engine, error) from error
     shape = _contract.input_shape([(_name(port), _kind(port), _sides(port)) for port in graph.inputs])
@@ -150,6 +151,13 @@ def openvino(model: bytes, *, threads: int, precision: str = "fp32") -> OpenVino
     except Exception as error:  # as above
         raise _contract.cannot_load(engine, error) from error
     return session
+
+
+def _read(model: bytes | Ir) -> Any:
+    if isinstance(model, bytes):
+        return core().read_model(model)
+    weights = np.frombuffer(model.weights, np.uint8)
+    return core().read_model(model.xml, extras.openvino().Tensor(weights))
 
 
 @cache

@@ -1,0 +1,116 @@
+"""From a bundle in float32 to the one that was asked for: each stage is a sealed file behind its own gate."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from foveal.bundle import archive
+from foveal.bundle.engines.openvino import LARGEST
+from foveal.bundle.footprint import footprint
+from foveal.bundle.predictor import Predictor
+from foveal.bundle.session import Float32
+from foveal.bundle.ways import REFERENCE, Way
+from foveal.core.types import Gate
+from foveal.export.answers import answers, spread
+from foveal.export.ir import with_ir
+from foveal.export.lowering import lowered
+from foveal.export.parity import Parity, compare
+from foveal.flows._prepare import Prepared
+from foveal.optimize.rounding import rounded, some
+from foveal.train.examples import Examples
+
+OPENVINO = "openvino"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One sealed file, compared with the one before it.
+
+    Attributes:
+        path: The file; it is there even where the gate failed.
+        parity: How far its decisions are.
+        gate: The verdict.
+    """
+
+    path: Path
+    parity: Parity
+    gate: Gate
+
+    @property
+    def passed(self) -> bool:
+        """Whether the file may ship."""
+        return self.gate.verdict == "pass"
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """What stages work with.
+
+    Attributes:
+        folder: For their files.
+        prepared: The pictures with their roles: fit shows integers their ranges, calib calibrates, and calib
+            and test are compared on.
+        threads: Of the engines.
+    """
+
+    folder: Path
+    prepared: Prepared = field(repr=False)
+    threads: int
+
+    def compared(self) -> list[Examples]:
+        """Return the pictures of the parity gate."""
+        return spread([self.prepared.examples("calib"), self.prepared.examples("test")])
+
+    def probabilities(self, bundle: Path, *, engine: str = REFERENCE) -> Float32:
+        """Return what a sealed file answers for them in float32, (M, K)."""
+        predictor = Predictor.open(bundle, engine=engine, precision="fp32", threads=self.threads)
+        return answers(predictor.run, self.compared())[0]
+
+
+def round_off(bench: Workbench, source: Path, variant: str) -> Stage:
+    """Seal a rounded file, its confidence and thresholds fitted anew, and count which decisions changed.
+
+    Args:
+        bench: Where and on which pictures.
+        source: The sealed file in float32, which has passed its own gate.
+        variant: One of `optimize.rounding.ROUNDINGS`.
+
+    Raises:
+        BundleError: `nothing_rounded`, or the rounded graph does not run.
+    """
+    path = bench.folder / f"{variant}{archive.SUFFIX}"
+    before = archive.read(source)
+    lowering = rounded(before.model, some(bench.prepared.examples("fit")), variant)
+    lowered(before, lowering, path, calib=bench.prepared.examples("calib"), threads=bench.threads)
+    parity = compare(bench.probabilities(source), bench.probabilities(path))
+    return Stage(path, parity, parity.rounded_gate())
+
+
+def with_openvino(bench: Workbench, source: Path, network: Float32) -> Stage:
+    """Seal a file with OpenVINO's own form of its graph inside, and compare how that decides.
+
+    It runs in a process of its own first: what crashes there has not killed an export.
+
+    Args:
+        bench: Where and on which pictures.
+        source: The sealed file without it.
+        network: Probabilities of the trained network on those pictures, (M, K).
+
+    Returns:
+        The stage; a form of a rounded graph is held to the limit on flips, as the graph was.
+
+    Raises:
+        MissingExtraError: OpenVINO is not installed.
+        BundleError: It does not run here.
+    """
+    path = bench.folder / f"openvino{archive.SUFFIX}"
+    before = archive.read(source)
+    with_ir(before, path)
+    for batch in (1, LARGEST):
+        error = footprint(path, Way(OPENVINO, "fp32", bench.threads), batch=batch).error
+        if error is not None:
+            error.hint = "leave --openvino out: the file runs in ONNX Runtime, and OpenVINO reads model.onnx"
+            raise error
+    parity = compare(network, bench.probabilities(path, engine=OPENVINO))
+    plain = before.manifest.model.precision == "fp32"
+    gate = parity.gate() if plain else parity.rounded_gate()
+    return Stage(path, parity, replace(gate, id=OPENVINO, name="OpenVINO's form decides as the network"))

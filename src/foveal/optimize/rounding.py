@@ -1,0 +1,88 @@
+"""Graphs with coarser numbers, by name: what `foveal optimize` tries and `foveal export --variant` makes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import onnx
+
+from foveal.bundle.session import UInt8
+from foveal.core.errors import BundleError, UnknownNameError
+from foveal.export.lowering import Lowering
+from foveal.optimize.steps.int4 import int4
+from foveal.optimize.steps.mixed_precision import mixed_precision
+from foveal.optimize.steps.quantize import preset, quantize
+from foveal.train.examples import Examples
+
+SHOWN = 256  # pictures that show integers their ranges
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """One way to round a graph.
+
+    Attributes:
+        step: What the bundle's manifest calls it.
+        precision: In which the graph then holds most of its weights.
+        make: From an exported graph and pictures that may be looked at to the rounded graph.
+    """
+
+    step: str
+    precision: Literal["int8", "int4"]
+    make: Callable[[bytes, UInt8], bytes]
+
+
+def _four_bits(model: bytes, shown: UInt8) -> bytes:
+    return quantize(model, shown, scheme=replace(preset(), four_bits=True))
+
+
+ROUNDINGS = {
+    "int8": Rounding("quantize", "int8", quantize),
+    "mixed": Rounding("mixed_precision", "int8", lambda model, shown: mixed_precision(model, shown).model),
+    "w4a8": Rounding("quantize_w4a8", "int4", _four_bits),
+    "int4": Rounding("int4", "int4", lambda model, shown: int4(model)),
+}
+
+
+def rounded(model: bytes, shown: UInt8, name: str) -> Lowering:
+    """Return a graph with coarser numbers.
+
+    Args:
+        model: As `export.graph.graph` makes it.
+        shown: Pictures at model size that nothing is judged by, uint8 (M, S, S, C), M ≥ 1.
+        name: One of `ROUNDINGS`.
+
+    Raises:
+        UnknownNameError: No such rounding.
+        BundleError: `nothing_rounded`: it left all as it was.
+    """
+    if name not in ROUNDINGS:
+        raise UnknownNameError("roundings", name, ROUNDINGS)
+    way = ROUNDINGS[name]
+    made = way.make(model, shown)
+    graph = onnx.load_from_string(made).graph
+    if all(node.op_type != "DequantizeLinear" for node in graph.node):
+        raise BundleError(
+            f"{name} changes nothing: the network has no layer that becomes integer",
+            code="nothing_rounded",
+            hint="what remains is fp32",
+        )
+    if way.precision == "int4" and all(t.data_type != onnx.TensorProto.INT4 for t in graph.initializer):
+        raise BundleError(
+            f"{name} changes nothing: the network has no layer that is large enough for 4 bits",
+            code="nothing_rounded",
+            hint="int8 is as small",
+        )
+    return Lowering(made, way.precision, (way.step,))
+
+
+def some(learning: Examples, count: int = SHOWN) -> UInt8:
+    """Return pictures that may be looked at, evenly spaced, uint8 (≤ count, S, S, C).
+
+    Args:
+        learning: What was learned from.
+        count: How many at most.
+    """
+    places = np.linspace(0, len(learning) - 1, min(count, len(learning))).astype(np.int64)
+    return np.asarray(learning.images[np.sort(learning.indices[places])])
