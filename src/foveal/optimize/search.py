@@ -226,6 +226,7 @@ def _fits(variant: Variant, budget: Budget) -> bool:
     """Return whether a variant keeps the limits that no lesson changes."""
     pairs = (
         (variant.speed.p50, budget.latency_seconds),
+        (variant.speed.p99, budget.p99_seconds),
         (variant.size_bytes, budget.size_bytes),
         (variant.peak_bytes, budget.memory_bytes),
     )
@@ -262,7 +263,8 @@ def _lesson(
 
     def seal() -> Sequence[str]:
         started = time.monotonic()
-        if not shop.sealed(shop.model(name), (*candidate.steps, "distill"), path):
+        steps = (*candidate.steps, "distill")
+        if not shop.sealed(shop.model(name), steps, path, inherits=candidate.inherits):
             return shop.failed(name, BundleError("its file does not decide as the network", code="parity"))
         return [f"variants/{name}/{path.name}", *shop.measured(name, path, ways=shop.ways, started=started)]
 
