@@ -167,7 +167,7 @@ def test_each_step_is_a_row_from_what_it_began_with_to_what_came_out():
 
     steps = page[page.index("A row for each step") : page.index("How near the limits")]
     assert (
-        "quantize original original-int8 +0.2 (-0.2 to +0.6) 2 → 0.5 4× (3.64 to 4.44) 4 MB → 1 MB" in steps
+        "quantize original original-int8 +0.2 (-0.2 to +0.6) 2 → 0.5 4× (3.64 to 4.44) 2.0× smaller" in steps
     )
     assert "quantize nano-64 nano-64-int8 +0.5 (+0.1 to +0.9) 0.4 → 0.2 no real difference" in steps
 

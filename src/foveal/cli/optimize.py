@@ -97,7 +97,7 @@ def _show(console: "Console", document: dict[str, Any]) -> None:
                 "–" if row["cpu_ms"]["value"] is None else f"{row['cpu_ms']['value']:.3f}",
                 f"{1 / row['time_ratio']['value']:.2f}×" if row["time_ratio"]["real"] else "=",
                 show_bytes(row["size_bytes"]),
-                f"{row['engine']} {row['precision']} ×{row['threads']}{_said(row)}",
+                f"{row['engine']} {row['computed']} ×{row['threads']}{_said(row)}",
             ),
             markup=False,
         )

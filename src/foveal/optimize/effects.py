@@ -40,23 +40,23 @@ class Effect:
 def made_from(steps: Sequence[tuple[str, ...]]) -> list[int]:
     """Return for each variant but the first the place of that which it was made from.
 
-    That is the one before it with most of its steps, in the same order from the first on; of several the
-    latest: a long lesson goes on from the short one, and a file is rounded after it was learned.
+    That is the latest one that has all of its steps, as a longer lesson goes on from a shorter one, or the
+    most of them, in the same order from the first on.
 
     Args:
         steps: Of each variant in the order in which they were made, the original first.
 
     >>> short = long = ("half", "distill")
-    >>> made_from([(), (), ("quantize",), short, long, (*long, "quantize")])
-    [0, 1, 1, 3, 4]
+    >>> made_from([(), (), ("quantize",), short, (*short, "quantize"), long, (*long, "quantize")])
+    [0, 1, 1, 3, 3, 5]
     """
-    return [
-        max(
-            (place for place in range(own) if steps[own][: len(steps[place])] == steps[place]),
-            key=lambda place: (len(steps[place]), place),
-        )
-        for own in range(1, len(steps))
-    ]
+    return [_before(steps[own], steps[:own]) for own in range(1, len(steps))]
+
+
+def _before(own: tuple[str, ...], earlier: Sequence[tuple[str, ...]]) -> int:
+    """Return the place of what a variant was made from, among those that were there before it."""
+    most = max((len(some) for some in earlier if some != own and own[: len(some)] == some), default=0)
+    return max(place for place, some in enumerate(earlier) if some in (own, own[:most]))
 
 
 def effects(field: Field, times: Sequence[Ratio]) -> list[Effect]:

@@ -23,7 +23,7 @@ _JUDGED = {
     "original": "the original",
     "recommended": "recommended",
     "feasible": "within the limits",
-    "dominated": "another is as good in all, better in one",
+    "dominated": "beaten by another one",
     "no_real_gain": "no real gain",
 }
 
@@ -108,6 +108,15 @@ def lost(drop: Row) -> str:
     return f"{points(drop['value'])} (95% interval {low:+.1f} to {high:+.1f}, n={drop['n']:,})"
 
 
+def change(drop: Row) -> str:
+    """Return the points that are lost with their interval, for a table that says above what they are.
+
+    >>> change({"value": 0.002, "low": -0.0021, "high": 0.0061})
+    '+0.2 (-0.2 to +0.6)'
+    """
+    return f"{100 * drop['value']:+.1f} ({100 * drop['low']:+.1f} to {100 * drop['high']:+.1f})"
+
+
 def times(ratio: float) -> str:
     """Return by which factor something is faster, from its time as a share of the other's.
 
@@ -155,17 +164,17 @@ def smaller(ratio: float) -> str:
 def judged(row: Row) -> str:
     """Return what is said of a variant; which limits it breaks comes first."""
     if row["outside"] and row["code"] != "recommended":
-        return f"outside the limit on {' and '.join(_LIMITS[name] for name in row['outside'])}"
+        return f"outside: {', '.join(_LIMITS[name] for name in row['outside'])}"
     return _JUDGED[row["code"]]
 
 
 def way(row: Row) -> str:
     """Return in which way a variant was timed.
 
-    >>> way({"engine": "openvino", "precision": "bf16", "threads": 1})
-    'openvino bf16, 1 thread'
+    >>> way({"engine": "openvino", "computed": "int8+bf16", "threads": 1})
+    'openvino int8+bf16, 1 thread'
     """
-    return f"{row['engine']} {row['precision']}, {counted(row['threads'], 'thread')}"
+    return f"{row['engine']} {row['computed']}, {counted(row['threads'], 'thread')}"
 
 
 def time_interval(latency: Row, quantile: str = "p50") -> str:

@@ -10,7 +10,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from foveal.core.wording import counted
 from foveal.report import roofline_words
 from foveal.report.chart import Chart, short
-from foveal.report.drawing import ACCENT, INK, LINE, MUTED, WARM, svg
+from foveal.report.drawing import ACCENT, INK, LINE, MUTED, PALETTE, WARM, svg
 from foveal.report.speed_words import Document, called
 
 _TABLE = (
@@ -87,7 +87,8 @@ def variants_figure(document: Document) -> Chart | None:
     return Chart(
         name="roofline",
         title=f"Variants under the roofs of this machine with {counted(most, 'thread')}; orange: recommended",
-        says=f"{roofline_words.peaks(found)}. Share of its own roof that each reaches: "
+        says=f"{roofline_words.peaks({**found, 'peaks': peaks, 'bandwidth': levels})}. "
+        "Share of its own roof that each reaches: "
         + ("; ".join(f"{one['name']} {one['roofline_share']:.0%}" for one in known) or "not known"),
         columns=_VARIANTS,
         rows=tuple(tuple(one[name] for name in _VARIANTS) for one in points),
@@ -107,19 +108,19 @@ def _worked(row: Document) -> dict[str, Any]:
 
 
 def _name(axes: Axes, points: list[dict[str, Any]]) -> None:
-    """Write names beside the points that matter, in turns above and below so that few meet."""
+    """Write names left of the points that matter: variants of one precision lie above each other."""
     named = [one for one in points if one["pareto"] or one["code"] in ("recommended", "original")]
-    for number, one in enumerate(sorted(named, key=lambda one: float(one["macs_per_byte"]))):
-        above = number % 2 == 0
+    for one in named:
         axes.annotate(
             short(one["name"]),
             (one["macs_per_byte"], one["macs_per_second"] / 1e9),
-            (0, 4 if above else -4),
+            (-5, 0),
             textcoords="offset points",
-            ha="center",
-            va="bottom" if above else "top",
+            ha="right",
+            va="center",
             fontsize=7,
             color=WARM if one["code"] == "recommended" else INK,
+            bbox={"facecolor": PALETTE["paper"][0], "edgecolor": "none", "pad": 0.5},  # over the lines
         )
 
 
