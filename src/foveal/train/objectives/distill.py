@@ -45,8 +45,8 @@ class Teaching:
 class Distill(Supervised):
     """A student that follows a teacher.
 
-    A teacher that is a network sees the very same pixels as the student, in every step. One that has answered
-    beforehand has seen each picture as it is: that costs nothing in a step, and fits where augmentation hardly
+    A teacher that is a network sees the very same pixels as the student, in every step. One that answered
+    beforehand saw each picture as it is: that costs nothing in a step, and fits where augmentation hardly
     changes what a picture shows, as mirroring and small shifts.
 
     Source: Hinton et al. 2015; that both should see the same crop: Beyer et al., "Knowledge distillation: A
