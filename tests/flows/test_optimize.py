@@ -229,21 +229,21 @@ class TestNo:
         """The folder holds another search: --force removes what that wrote, and nothing else."""
         (copied / "notes.txt").write_text("mine")
         line = ["optimize", str(trained.run), "--no-train", "--engine", ways.REFERENCE, "--threads", "1"]
-        line += ["--time", "2s", "--max-drop", "20pt", "--max-latency", "0.0001ms", "--out", str(copied)]
+        line += ["--time", "2s", "--max-drop", "20pt", "--max-p99", "0.0001ms", "--out", str(copied)]
 
         assert run([*line, "--force", "--json", "-q"]) == 10
 
         document = json.loads(capsys.readouterr().out)
         assert (document["ok"], document["feasible"], document["bundle"]) == (False, False, None)
-        assert document["limits"]["latency_ms"] == pytest.approx(1e-4)
+        assert document["limits"]["p99_ms"] == pytest.approx(1e-4)
         assert {row["code"] for row in document["variants"]} == {"outside"}
-        kept = [row["latency_ms"]["p50"] for row in document["variants"] if row["outside"] == ["latency"]]
-        assert document["nearest"]["latency_ms"] == pytest.approx(min(kept))
+        kept = [row["latency_ms"]["p99"] for row in document["variants"] if row["outside"] == ["p99"]]
+        assert document["nearest"]["p99_ms"] == pytest.approx(min(kept))
         assert not list(copied.glob("*.foveal")), "what the other search recommended is gone"
         assert (copied / "notes.txt").read_text() == "mine"
 
         assert run([*line, "-q"]) == 10
-        assert "not feasible within these limits; best reachable: latency " in capsys.readouterr().out
+        assert "not feasible within these limits; best reachable: p99 " in capsys.readouterr().out
 
     def test_without_training_nothing_is_trained(self, plain) -> None:
         document = json.loads((plain / DOCUMENT).read_text())

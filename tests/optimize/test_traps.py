@@ -18,6 +18,8 @@ from foveal.flows.optimize import _side_by_side
 from foveal.optimize import search as searching
 from foveal.optimize.budget import Budget
 from foveal.optimize.decision import Field, decide
+from foveal.optimize.families.narrow import narrow
+from foveal.optimize.families.pruned import pruned
 from foveal.optimize.measuring import Timed, really_faster, speed, timed
 from foveal.optimize.search import Learning, search
 from foveal.optimize.steps import distill as distilling
@@ -27,7 +29,9 @@ from foveal.train.examples import Examples
 
 MILLISECONDS = {None: 1.0, "distill": 0.8, "mixed_precision": 0.6, "quantize": 0.5}
 WAY = Way(REFERENCE, "fp32", 1)
-ORIGIN = Origin(Data(fingerprint="f" * 64, split_seed=0, images=Images(fit=1024, calib=600, test=0)))
+ORIGIN = Origin(
+    Data(fingerprint="f" * 64, split_seed=0, images=Images(fit=1024, calib=600, test=0)), source="somebody"
+)
 
 
 @pytest.fixture(scope="module")
@@ -143,9 +147,12 @@ def test_the_same_seed_and_the_same_times_give_the_same_files_and_the_same_choic
     every = searching.candidates
     monkeypatch.setattr(searching, "candidates", lambda *args, **more: every(*args, **more)[-1:])
 
+    arguments = {"channels": 3, "classes": len(nano.classes), "size": 16, "widths": [8, 16, 16]}
+    teacher = replace(nano, arguments=arguments)  # a network that can be written down
+
     def found():
-        shop = workshop(nano, Budget(drop=0.3, seconds=5.0), learns=True)
-        learning = Learning(nano, {"flip": 0.5}, batch_size=64, precision="fp32", seed=3)
+        shop = workshop(teacher, Budget(drop=0.3, seconds=5.0), learns=True)
+        learning = Learning(teacher, {"flip": 0.5}, batch_size=64, precision="fp32", seed=3)
         field, _ = _side_by_side(shop, search(shop, learning))
         outcome = decide(field, shop.budget)
         told = [replace(row.variant, answers=(), seconds=0.0, peak_bytes=None) for row in outcome.rows]
@@ -156,3 +163,16 @@ def test_the_same_seed_and_the_same_times_give_the_same_files_and_the_same_choic
 
     assert len(first[1]) == 4, "the original, the student, and both in integers"
     assert first == second
+
+
+def test_only_what_begins_with_weights_of_the_original_says_where_those_came_from(
+    workshop, nano, pictures, tmp_path
+):
+    assert {one.inherits for one in narrow(nano, pictures)} == {False}
+    assert {one.inherits for one in pruned(nano, pictures)} == {True}
+    shop = workshop(nano, Budget())
+
+    for inherits, source in ((True, "somebody"), (False, "scratch")):
+        path = tmp_path / f"{source}.foveal"
+        assert shop.sealed(nano, ("a step",), path, inherits=inherits)
+        assert archive.read(path).manifest.model.source == source

@@ -154,6 +154,24 @@ def test_a_limit_is_kept_without_reserve_only_where_the_whole_interval_keeps_it(
     assert latency.found == "0.5 ms (95% interval 0.475 to 0.525 ms)"
 
 
+def test_a_limit_on_the_99th_percentile_has_its_own_interval():
+    document = searched(*ALL, limits={"p99_ms": 1.2})
+
+    [tail, _] = limits(document)
+
+    assert tail.found == "1 ms (95% interval 0.9 to 1.25 ms)"
+    assert tail.says == "kept by the estimate; the interval reaches beyond"
+    said = " ".join(says.unproven(document))
+    assert "That 99 of 100 answers stay within 1.2 ms is not proven: the interval reaches to 1.25 ms." in said
+    assert "one on the median" not in said
+
+
+def test_a_limit_on_the_median_says_what_the_slowest_in_a_hundred_take():
+    said = " ".join(says.unproven(searched(*ALL, limits={"latency_ms": 0.6})))
+
+    assert "one answer in a hundred took more than 1 ms (--max-p99 limits that)" in said
+
+
 def test_memory_that_was_not_measured_is_not_called_kept():
     rows = [{**one, "peak_rss_bytes": None} for one in ALL]
     document = searched(*rows, limits={"memory_bytes": 10})

@@ -219,12 +219,12 @@ def _side_by_side(shop: Workshop, variants: list[Variant]) -> tuple[Field, list[
     """
     path = shop.folder / _TIMING
     seconds = min(_FINAL_SECONDS, _FINAL_SHARE * shop.budget.seconds)
+    before = made_from([variant.steps for variant in variants])
 
     def work() -> list[str]:
         files_and_ways = [(shop.path(variant), [variant.speed.way]) for variant in variants]
         rows = timed(files_and_ways, shop.roles.chosen_on, seconds=seconds, progress=shop.progress)
         found = [row for [row] in rows]
-        before = made_from([variant.steps for variant in variants])
         document = {
             "speeds": [asdict(speed(row, found[0])) for row in found],
             "faster": really_faster(found).tolist(),
@@ -233,7 +233,8 @@ def _side_by_side(shop: Workshop, variants: list[Variant]) -> tuple[Field, list[
         files.write_json(path, document)
         return [path.name]
 
-    shop.carry_out("timing", {"variants": [variant.name for variant in variants]}, work)
+    names = [variant.name for variant in variants]
+    shop.carry_out("timing", {"variants": names, "before": [names[place] for place in before]}, work)
     document = files.read_json(path, lambda found: {**found}, hint="--force begins anew in this folder")
     speeds = [Speed(**found) for found in document["speeds"]]
     timed_variants = [replace(v, speed=s) for v, s in zip(variants, speeds, strict=True)]
