@@ -40,7 +40,7 @@ def trained(colors: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainResu
     return train(colors, recipe=recipe, out=tmp_path_factory.mktemp("runs") / "train")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def stopped_at() -> Callable[..., Progress]:
     """Make a progress that stops the run as Ctrl-C does, at a stage or some way into it."""
 

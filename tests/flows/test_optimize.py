@@ -2,29 +2,78 @@
 
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from foveal.bundle import archive, ways
+from foveal.bundle.bandwidth import Level
+from foveal.bundle.roofline import Peak, Roofline
+from foveal.cli._main import run
 from foveal.core.errors import NotFoundError, UsageError, WriteError
 from foveal.flows.evaluate import evaluate
-from foveal.flows.optimize import DOCUMENT, Terms, optimize
+from foveal.flows.optimize import DOCUMENT, REPORT, Terms, optimize
 from foveal.optimize.budget import Budget
 
 HERE = (ways.REFERENCE,)
 
 
-def terms(*, train=False, **limits):
-    limits = {"drop": 0.2, "seconds": 30.0, **limits}
-    return Terms(Budget(**limits), train=train, threads=1, engines=HERE)
+def terms(*, train=False, engines=HERE, **limits):
+    limits = {"drop": 0.2, "seconds": 2.0, **limits}
+    return Terms(Budget(**limits), train=train, threads=1, engines=engines)
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search that was stopped in its first lesson and went on.
+
+    Attributes:
+        out: Its folder.
+        document: What it came to.
+        early: What of its files was there when it was stopped, with the time of writing.
+    """
+
+    out: Path
+    document: dict
+    early: dict
+
+
+def written(out: Path) -> dict:
+    return {path: path.stat().st_mtime_ns for path in (out / "variants").rglob("*.json")}
 
 
 @pytest.fixture(scope="module")
-def searched(trained, tmp_path_factory):
-    """Return the folder and the document of a search that trains; for reading only."""
+def still():
+    """Let the clock stand still and lessons be short: what a search does is up to no machine then."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("foveal.optimize.search._MOST_CANDIDATES", 2)
+        patch.setattr("foveal.optimize.search._LEAST_LESSON", 0.1)
+        patch.setattr("foveal.optimize.workshop.Workshop._spent", lambda _: 0.0)
+        yield
+
+
+@pytest.fixture(scope="module")
+def searched(trained, still, stopped_at, tmp_path_factory):
+    """Return a search that trains; for reading only."""
     out = tmp_path_factory.mktemp("searches") / "search"
-    return out, optimize(trained.run, terms=terms(train=True), out=out)
+    with pytest.raises(KeyboardInterrupt):
+        optimize(trained.run, terms=terms(train=True), out=out, progress=stopped_at("train"))
+    early = written(out)
+    return Search(out, optimize(trained.run, terms=terms(train=True), out=out), early)
+
+
+@pytest.fixture(scope="module")
+def plain(trained, still, tmp_path_factory):
+    """Return the folder of a search that does not train; for reading and copying only."""
+    out = tmp_path_factory.mktemp("searches") / "plain"
+    optimize(trained.run, terms=terms(), out=out)
+    return out
+
+
+@pytest.fixture
+def copied(plain, tmp_path):
+    return Path(shutil.copytree(plain, tmp_path / "search"))
 
 
 def refuted(*_):
@@ -40,30 +89,57 @@ def refuted(*_):
 
 class TestDocument:
     def test_it_is_the_contracts(self, searched) -> None:
-        out, document = searched
+        document = searched.document
 
         assert document["schema"] == "foveal.optimize/1"
-        assert document == json.loads((out / DOCUMENT).read_text())
+        assert document == json.loads((searched.out / DOCUMENT).read_text())
         for row in document["variants"]:
             assert {"name", "steps", "accuracy", "drop", "latency_ms", "size_bytes", "verdict"} <= row.keys()
             assert row["accuracy"]["low"] <= row["accuracy"]["value"] <= row["accuracy"]["high"]
             assert row["latency_ms"]["p50"] <= row["latency_ms"]["p99"]
+            assert 0 < row["cpu_ms"]["low"] <= row["cpu_ms"]["value"] <= row["cpu_ms"]["high"]
         assert set(document["pareto"]) <= {row["name"] for row in document["variants"]}
 
     def test_the_original_and_its_integers_are_there_and_trained_ones(self, searched) -> None:
-        names = [row["name"] for row in searched[1]["variants"]]
+        names = [row["name"] for row in searched.document["variants"]]
 
         assert names[0] == "original"
         assert "original-int8" in names
         assert any(name.endswith("-short") for name in names)
+        assert any(name.endswith("-long") for name in names)
         assert len(set(names)) == len(names)
 
+    def test_each_step_is_told_beside_what_it_began_from(self, searched) -> None:
+        rows = {row["name"]: row for row in searched.document["variants"]}
+
+        found = {one["name"]: one for one in searched.document["effects"]}
+
+        assert list(found) == list(rows)[1:]
+        for name, one in found.items():
+            before, after = rows[one["before"]], rows[name]
+            assert one["size_ratio"] == pytest.approx(after["size_bytes"] / before["size_bytes"])
+            lost = after["drop"]["value"] - before["drop"]["value"]
+            assert one["drop"]["value"] == pytest.approx(lost)
+            if name.endswith("-int8"):
+                assert one["before"] == name.removesuffix("-int8")
+            if name.endswith("-long"):
+                assert one["before"] == name.replace("-long", "-short")
+
+    def test_what_an_answer_moves_is_a_quarter_in_integers(self, searched) -> None:
+        rows = {row["name"]: row for row in searched.document["variants"]}
+        float_row, int8 = rows["original"], rows["original-int8"]
+        weights = float_row["parameters"]
+
+        assert (float_row["computed"], int8["computed"]) == ("fp32", "int8")
+        assert float_row["moved_bytes"] - int8["moved_bytes"] == 3 * weights
+        assert searched.document["roofline"] is None, "the search was too short to measure the machine"
+        assert "five minutes" in (searched.out / REPORT).read_text()
+
     def test_every_file_says_where_it_comes_from_and_what_was_done(self, searched, trained) -> None:
-        out, document = searched
         origin = archive.read(trained.bundle).manifest.digest
 
-        for row in document["variants"][1:]:
-            found = sorted((out / "variants" / row["name"]).glob("*.foveal"))
+        for row in searched.document["variants"][1:]:
+            found = sorted((searched.out / "variants" / row["name"]).glob("*.foveal"))
             for path in found:
                 model = archive.read(path).manifest.model
                 assert model.origin == origin
@@ -72,97 +148,114 @@ class TestDocument:
 
 class TestWhatIsRecommended:
     def test_evaluate_measures_what_was_claimed(self, searched, colors) -> None:
-        _, document = searched
+        found = evaluate(searched.document["bundle"], colors)
 
-        found = evaluate(document["bundle"], colors)
-
-        assert found.report.metrics.accuracy.as_json() == document["test"]["accuracy"]
+        assert found.report.metrics.accuracy.as_json() == searched.document["test"]["accuracy"]
         assert found.report.as_json()["provenance"]["unseen"] == "split"
 
     def test_its_report_is_about_it(self, searched) -> None:
-        bundle = archive.read(searched[1]["bundle"])
+        bundle = archive.read(searched.document["bundle"])
 
-        assert bundle.manifest.digest == searched[1]["digest"]
-        assert bundle.report["digest"] == searched[1]["digest"]
+        assert bundle.manifest.digest == searched.document["digest"]
+        assert bundle.report["digest"] == searched.document["digest"]
 
 
 class TestGoingOn:
-    def test_a_search_that_was_stopped_goes_on_with_what_it_had(self, trained, tmp_path, stopped_at) -> None:
-        out = tmp_path / "search"
-        with pytest.raises(KeyboardInterrupt):
-            optimize(trained.run, terms=terms(train=True), out=out, progress=stopped_at("train"))
-        before = (out / "variants" / "original-int8" / "variant.json").read_bytes()
+    def test_a_search_that_was_stopped_goes_on_with_what_it_had(self, searched) -> None:
+        variant = searched.out / "variants" / "original-int8" / "variant.json"
 
-        document = optimize(trained.run, terms=terms(train=True), out=out)
-
-        assert (out / "variants" / "original-int8" / "variant.json").read_bytes() == before
-        assert any(row["name"].endswith("-short") for row in document["variants"])
+        assert variant in searched.early
+        assert not any("model" in path.parts for path in searched.early), "it was stopped in the first lesson"
+        for path, written_at in searched.early.items():
+            assert path.stat().st_mtime_ns == written_at, path
 
     def test_a_finished_search_is_not_done_again(self, searched, trained) -> None:
-        out, document = searched
-        files = {path: path.stat().st_mtime_ns for path in (out / "variants").rglob("*") if path.is_file()}
+        files = written(searched.out)
 
-        again = optimize(trained.run, terms=terms(train=True), out=out)
+        again = optimize(trained.run, terms=terms(train=True), out=searched.out)
 
-        for path, written in files.items():
-            assert path.stat().st_mtime_ns == written, path
+        assert written(searched.out) == files
         changing = {"seconds", "machine"}
         assert {k: v for k, v in again.items() if k not in changing} == {
-            k: v for k, v in document.items() if k not in changing
+            k: v for k, v in searched.document.items() if k not in changing
         }
 
     def test_other_limits_need_another_folder(self, searched, trained) -> None:
         with pytest.raises(UsageError) as refused:
-            optimize(trained.run, terms=terms(train=True, drop=0.5), out=searched[0])
+            optimize(trained.run, terms=terms(train=True, drop=0.5), out=searched.out)
         assert refused.value.code == "other_search"
 
 
+class TestLimitsOfTheMachine:
+    def test_they_are_measured_once_and_every_variant_is_seen_under_them(
+        self, copied, trained, monkeypatch
+    ) -> None:
+        from foveal.flows import optimize as flow
+
+        levels = (Level("memory", 1, None, 1e10, 0.1, 9),)
+        peaks = tuple(Peak(name, 1, "an engine", 1e12, 0.1, 9) for name in ("fp32", "int8"))
+        asked = []
+        monkeypatch.setattr(flow.roofline, "roofline", lambda: asked.append(1) or Roofline(peaks, levels))
+        monkeypatch.setattr(flow, "_LEAST_FOR_ROOF", 1.0)
+
+        for _ in range(2):
+            document = optimize(trained.run, terms=terms(), out=copied)
+
+        assert len(asked) == 1
+        for row in document["variants"]:  # so fast a processor waits for memory
+            assert row["bound_ms"] == pytest.approx(row["moved_bytes"] / 1e10 * 1e3)
+            assert row["roofline_share"] == pytest.approx(row["bound_ms"] / row["latency_ms"]["p50"])
+        assert "Variants under the roofs of this machine" in (copied / REPORT).read_text()
+
+
 class TestNo:
-    def test_what_the_test_pictures_refute_is_not_delivered(self, trained, tmp_path, monkeypatch) -> None:
+    def test_what_the_test_pictures_refute_is_not_delivered(self, copied, trained, monkeypatch) -> None:
         from foveal.flows import optimize as flow
 
         monkeypatch.setattr(flow, "_measured_on_test", refuted)
+        (copied / "test.json").unlink()
 
-        document = optimize(trained.run, terms=terms(), out=tmp_path / "search")
+        document = optimize(trained.run, terms=terms(), out=copied)
 
         assert document["ok"] is False
         assert document["bundle"] is None
         assert [gate["verdict"] for gate in document["gates"]] == ["fail"]
         assert "not proven" in document["verdict"]
-        assert not list((tmp_path / "search").glob("*.foveal"))
+        assert not list(copied.glob("*.foveal"))
 
-    def test_limits_that_nothing_keeps_are_answered_with_what_would_be_feasible(
-        self, trained, tmp_path
+    def test_limits_that_nothing_keeps_are_answered_with_what_would_be_feasible_and_exit_10(
+        self, copied, trained, capsys
     ) -> None:
-        document = optimize(trained.run, terms=terms(latency_seconds=1e-7), out=tmp_path / "search")
+        """The folder holds another search: --force removes what that wrote, and nothing else."""
+        (copied / "notes.txt").write_text("mine")
+        line = ["optimize", str(trained.run), "--no-train", "--engine", ways.REFERENCE, "--threads", "1"]
+        line += ["--time", "2s", "--max-drop", "20pt", "--max-p99", "0.0001ms", "--out", str(copied)]
 
-        assert document["ok"] is False
-        assert document["feasible"] is False
-        assert document["bundle"] is None
-        assert document["nearest"]["latency"] > 1e-7
-        assert "not feasible" in document["verdict"]
+        assert run([*line, "--force", "--json", "-q"]) == 10
 
-    def test_without_training_nothing_is_trained(self, trained, tmp_path) -> None:
-        document = optimize(trained.run, terms=terms(), out=tmp_path / "search")
+        document = json.loads(capsys.readouterr().out)
+        assert (document["ok"], document["feasible"], document["bundle"]) == (False, False, None)
+        assert document["limits"]["p99_ms"] == pytest.approx(1e-4)
+        assert {row["code"] for row in document["variants"]} == {"outside"}
+        kept = [row["latency_ms"]["p99"] for row in document["variants"] if row["outside"] == ["p99"]]
+        assert document["nearest"]["p99_ms"] == pytest.approx(min(kept))
+        assert not list(copied.glob("*.foveal")), "what the other search recommended is gone"
+        assert (copied / "notes.txt").read_text() == "mine"
+
+        assert run([*line, "-q"]) == 10
+        assert "not feasible within these limits; best reachable: p99 " in capsys.readouterr().out
+
+    def test_without_training_nothing_is_trained(self, plain) -> None:
+        document = json.loads((plain / DOCUMENT).read_text())
 
         assert {row["name"] for row in document["variants"]} == {"original", "original-int8"}
 
-    def test_force_removes_what_a_search_wrote_and_nothing_else(self, trained, tmp_path) -> None:
-        out = tmp_path / "search"
-        optimize(trained.run, terms=terms(), out=out)
-        (out / "notes.txt").write_text("mine")
-
-        document = optimize(trained.run, terms=terms(drop=0.3), out=out, force=True)
-
-        assert (out / "notes.txt").read_text() == "mine"
-        assert document["limits"]["drop"] == 0.3
-
     def test_the_same_variants_come_out_with_one_engine_that_is_not_the_reference(
-        self, trained, tmp_path
+        self, trained, still, tmp_path, monkeypatch
     ) -> None:
-        only = Terms(Budget(drop=0.2, seconds=30.0), train=False, threads=1, engines=("openvino",))
+        monkeypatch.setattr(ways, "here", lambda names: dict.fromkeys(names, ("fp32",)))
 
-        document = optimize(trained.run, terms=only, out=tmp_path / "search")
+        document = optimize(trained.run, terms=terms(engines=("openvino",)), out=tmp_path / "search")
 
         engines = {row["name"]: row["engine"] for row in document["variants"]}
         assert engines["original"] == ways.REFERENCE
@@ -176,8 +269,8 @@ class TestNo:
         assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
     def test_a_run_that_is_not_finished_is_refused(self, trained, tmp_path) -> None:
-        run = Path(shutil.copytree(trained.run, tmp_path / "run"))
-        (run / "model" / "weights.safetensors").unlink()
+        unfinished = Path(shutil.copytree(trained.run, tmp_path / "run"))
+        (unfinished / "model" / "weights.safetensors").unlink()
 
         with pytest.raises(NotFoundError):
-            optimize(run, terms=terms(), out=tmp_path / "search")
+            optimize(unfinished, terms=terms(), out=tmp_path / "search")

@@ -1,5 +1,7 @@
 """optimize.decision: what is recommended, what is shown, and what is said of the rest."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -117,6 +119,8 @@ class TestInfeasible:
         ("limits", "broken"),
         [
             ({"latency_seconds": 0.9e-3}, ("latency",)),
+            ({"p99_seconds": 1.9e-3}, ("p99",)),
+            ({"latency_seconds": 0.9e-3, "p99_seconds": 2e-3}, ("latency",)),
             ({"size_bytes": 999_999}, ("size",)),
             ({"memory_bytes": 50}, ("memory",)),
             ({"size_bytes": 1, "memory_bytes": 1}, ("size", "memory")),
@@ -161,6 +165,26 @@ class TestNoise:
         assert not found.feasible
         assert found.rows[1].broken == ("latency",)
 
+    @pytest.mark.parametrize(
+        ("tail", "broken"), [((1.5, 1.9), ()), ((1.5, 2.2), ("p99",)), ((None, None), ("p99",))]
+    )
+    def test_a_shorter_tail_is_one_whose_interval_lies_apart(self, tail, broken) -> None:
+        """Both medians are the same: the 99th percentile is judged by its own interval."""
+        low, high = tail
+        speeds = speed(1.0), speed(1.0)
+        ends = [(2.0e-3, 2.4e-3), (low and low * 1e-3, high and high * 1e-3)]
+        values = [2.1e-3, 1.7e-3]
+        rows = [
+            replace(variant(name), speed=replace(one, p99=value, p99_low=ends[0], p99_high=ends[1]))
+            for name, one, value, ends in zip(("original", "steady"), speeds, values, ends, strict=True)
+        ]
+
+        found = decide(rows, PICTURES, Budget(p99_seconds=2e-3))
+
+        assert found.rows[0].broken == ("p99",)
+        assert found.rows[1].broken == broken
+        assert found.feasible is (broken == ())
+
     def test_one_picture_more_is_no_reason_to_take_a_slower_and_larger_one(self) -> None:
         rows = [ORIGINAL, variant("luckier", ratio=3.0, size=3_000_000, wrong=39)]
 
@@ -200,7 +224,10 @@ class TestPictures:
 class TestBudget:
     @pytest.mark.parametrize(
         "wrong",
-        [{"latency_seconds": 0.0}, {"size_bytes": -1}, {"seconds": 0.0}, {"drop": 1.5}, {"drop": -0.1}],
+        [
+            *({"latency_seconds": 0.0}, {"p99_seconds": 0.0}, {"size_bytes": -1}, {"seconds": 0.0}),
+            *({"drop": 1.5}, {"drop": -0.1}, {"aim": "speed"}, {"aim": "Latency"}),
+        ],
     )
     def test_what_nobody_can_have_is_refused(self, wrong) -> None:
         with pytest.raises(UsageError):

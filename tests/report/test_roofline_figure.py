@@ -6,7 +6,7 @@ import pytest
 
 from foveal.report import roofline_words
 from foveal.report.page import bench_page
-from foveal.report.roofline_figure import roofline_figure
+from foveal.report.roofline_figure import roofline_figure, variants_figure
 
 
 def peak(precision, threads, rate):
@@ -117,3 +117,35 @@ def test_every_measurement_has_a_line_and_what_was_not_measured_its_reason():
     )
     assert lines[-1] == "openvino bf16: it is not installed"
     assert roofline_words.lines({**DOCUMENT["roofline"], "error": "killed"})[-1] == "not measured: killed"
+
+
+def one_variant(name, p50, *, code="feasible", pareto=True, **changes):
+    return {
+        **{"name": name, "code": code, "pareto": pareto, "threads": 1, "computed": "fp32"},
+        **{"macs": 50_000_000, "moved_bytes": 1_000_000, "bound_ms": 1.0, "roofline_share": 1 / p50},
+        "latency_ms": {"p50": p50},
+        **changes,
+    }
+
+
+def test_a_variant_is_a_point_too_and_its_roof_that_of_its_threads():
+    beaten = one_variant("beaten", 4.0, pareto=False, bound_ms=None, roofline_share=None)
+    nameless = one_variant("uncounted", 1.0, macs=None)
+    rows = [one_variant("original", 2.0, code="original"), one_variant("best", 1.25), beaten, nameless]
+
+    chart = variants_figure({"variants": rows, "roofline": DOCUMENT["roofline"]})
+
+    found = [dict(zip(chart.columns, one, strict=True)) for one in chart.rows]
+    assert [one["name"] for one in found] == ["original", "best", "beaten"]
+    assert found[1]["macs_per_second"] == pytest.approx(50e6 / 1.25e-3)
+    assert found[1]["macs_per_byte"] == 50
+    assert "with 1 thread;" in chart.title
+    assert "fp32 50 G multiply-adds/s" in chart.says, "the roof of one thread"
+    assert "original 50%; best 80%" in chart.says
+    assert ">original<" in chart.svg
+    assert ">beaten<" not in chart.svg
+
+
+@pytest.mark.parametrize("roof", [None, {**DOCUMENT["roofline"], "peaks": [], "error": "it died"}])
+def test_without_roofs_nothing_is_drawn(roof):
+    assert variants_figure({"variants": [one_variant("original", 2.0)], "roofline": roof}) is None

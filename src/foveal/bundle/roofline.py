@@ -5,7 +5,7 @@ on CPUs Czaja et al., 2020, arXiv:2009.11224. Peaks are measured, not looked up:
 nobody knows the frequency. They are measured in a process of its own, see `bundle.roofline_trial`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import Any
@@ -140,13 +140,21 @@ def roofline() -> Roofline:
     Other work on the machine lowers what is found: then shares of it come out too high.
     """
     told = child.ask(_TRIAL)
-    if told.answer is None:
-        return Roofline((), (), error=told.error)
+    return Roofline((), (), error=told.error) if told.answer is None else read(told.answer)
+
+
+def read(found: Mapping[str, Any]) -> Roofline:
+    """Return what was written down as `dataclasses.asdict` gives it.
+
+    Args:
+        found: The JSON object, with the fields of `Roofline`.
+    """
     return Roofline(
-        tuple(Peak(**peak) for peak in told.answer["peaks"]),
-        tuple(Level(**level) for level in told.answer["levels"]),
-        tuple(Moved(**moved) for moved in told.answer["moved"]),
-        tuple((name, why) for name, why in told.answer["skipped"]),
+        tuple(Peak(**peak) for peak in found["peaks"]),
+        tuple(Level(**level) for level in found["levels"]),
+        tuple(Moved(**moved) for moved in found["moved"]),
+        tuple((name, why) for name, why in found["skipped"]),
+        found.get("error"),
     )
 
 

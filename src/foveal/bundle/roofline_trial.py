@@ -165,14 +165,7 @@ def _infer(request: Any, rows: Rows) -> Rows:
 
 
 def _main() -> None:
-    found = measure()
-    document = {
-        "peaks": [asdict(peak) for peak in found.peaks],
-        "levels": [asdict(level) for level in found.levels],
-        "moved": [asdict(moved) for moved in found.moved],
-        "skipped": found.skipped,
-    }
-    sys.stdout.write(json.dumps(document))
+    sys.stdout.write(json.dumps(asdict(measure())))
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ _ROUNDS = 30  # aimed at; a round of heavy lanes takes what it takes
 _MOST_ROUNDS = 120
 _MOST_CALLS = 200  # of one lane in one round
 _WARM_SECONDS = 0.02
+_FINE = 1e-4  # seconds; a clock of processor time that is coarser says nothing of one turn
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,14 @@ class Turns:
         rounds: In which every lane had a turn under both its names.
         processor_share: Processor time over wall time while one thread ran, median; None: not measured. Below
             1, other work was on the same processors.
+        processor: Of each lane the processor time of a call in seconds, all threads of this process together,
+            the mean of each round's, float64 (R,); None where the clock of it is too coarse.
     """
 
     times: tuple[Times, ...]
     rounds: int
     processor_share: float | None
+    processor: tuple[NDArray[np.float64], ...] | None = None
 
 
 def take_turns(lanes: Sequence[Lane], *, seconds: float, seed: int = 0, progress: Progress = silent) -> Turns:
@@ -72,6 +76,7 @@ def take_turns(lanes: Sequence[Lane], *, seconds: float, seed: int = 0, progress
     turns = list(product(range(len(lanes)), ("first", "twin")))
     times: dict[tuple[int, str], list[NDArray[np.float64]]] = {turn: [] for turn in turns}
     shares: list[float] = []
+    processor: list[list[float]] = [[] for _ in turns]
     started, count = time.monotonic(), 0
     with _without_collector():
         while count < timing.LEAST_ROUNDS or (count < _MOST_ROUNDS and time.monotonic() - started < seconds):
@@ -81,8 +86,10 @@ def take_turns(lanes: Sequence[Lane], *, seconds: float, seed: int = 0, progress
                 predictor = lane.first if name == "first" else lane.twin
                 before = time.process_time()
                 found = _block(predictor, lane.inputs, calls[index])
+                spent = time.process_time() - before
                 if lane.threads == 1:
-                    shares.append((time.process_time() - before) / found.sum())
+                    shares.append(spent / found.sum())
+                processor[place].append(spent / len(found))
                 times[index, name].append(found)
             count += 1
             used = min(1.0, (time.monotonic() - started) / seconds)
@@ -91,7 +98,16 @@ def take_turns(lanes: Sequence[Lane], *, seconds: float, seed: int = 0, progress
     of_lanes = tuple(
         Times(np.stack(times[index, "first"]), np.stack(times[index, "twin"])) for index in range(len(lanes))
     )
-    return Turns(of_lanes, count, min(1.0, float(np.median(shares))) if shares else None)
+    share = min(1.0, float(np.median(shares))) if shares else None
+    return Turns(of_lanes, count, share, _of_rounds(processor))
+
+
+def _of_rounds(processor: Sequence[Sequence[float]]) -> tuple[NDArray[np.float64], ...] | None:
+    """Return the mean of both names of each lane in each round, where the clock is fine enough."""
+    if time.get_clock_info("process_time").resolution > _FINE:
+        return None
+    found = np.array(processor)  # (2 * lanes, R): the two names of a lane follow each other, as in `turns`
+    return tuple(found.reshape(-1, 2, found.shape[1]).mean(axis=1))
 
 
 def _warm_up(lanes: Sequence[Lane], seconds: float, progress: Progress) -> list[int]:

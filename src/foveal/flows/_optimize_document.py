@@ -1,48 +1,68 @@
 """The `foveal.optimize/1` document."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from foveal.bundle import archive
+from foveal.bundle.roofline import Roofline, work_of
+from foveal.bundle.ways import called
 from foveal.core.types import Gate
 from foveal.flows._machine import describe
 from foveal.optimize.decision import Judged, Outcome
+from foveal.optimize.effects import Effect
 from foveal.optimize.workshop import Workshop
 
 SCHEMA = "foveal.optimize/1"
+_TIMES = ("latency", "p99")  # limits in seconds, and in the document in milliseconds
+_BYTES = ("size", "memory")
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What came of the recommended file.
+
+    Attributes:
+        bundle: Its copy, or None where nothing is recommended or it was not proven.
+        proven: What was measured of it on the test part.
+        gates: Limits that were compared on the test part.
+        warnings: What else is to be said.
+    """
+
+    bundle: Path | None = None
+    proven: dict[str, Any] | None = None
+    gates: Sequence[Gate] = ()
+    warnings: Sequence[str] = ()
 
 
 def optimize_document(
     shop: Workshop,
     outcome: Outcome,
+    delivery: Delivery,
     *,
-    bundle: Path | None,
-    proven: dict[str, Any] | None,
-    gates: Sequence[Gate],
-    warnings: Sequence[str],
+    effects: Sequence[Effect],
+    roof: Roofline | None,
 ) -> dict[str, Any]:
     """Return the document of a finished search.
 
     Args:
         shop: Where it worked.
         outcome: What it came to.
-        bundle: The recommended file, or None.
-        proven: What was measured of it on the test part.
-        gates: Limits that were compared on the test part.
-        warnings: What else is to be said.
+        delivery: What was made of that.
+        effects: What each step gained and cost.
+        roof: What this machine can do at most, or None where it was not measured.
     """
-    original = outcome.rows[0].variant
-    passed = all(gate.verdict == "pass" for gate in gates)
+    passed = all(gate.verdict == "pass" for gate in delivery.gates)
     feasible = outcome.feasible and passed
+    bundle, proven = delivery.bundle, delivery.proven
     return {
         "schema": SCHEMA,
         "ok": feasible,
         "feasible": feasible,
         "recommended": outcome.recommended,
-        "verdict": outcome.words if passed else _refuted(outcome, gates),
-        "nearest": outcome.nearest,
+        "verdict": outcome.words if passed else _refuted(outcome, delivery.gates),
+        "nearest": dict(_in_its_unit(limit, value) for limit, value in outcome.nearest.items()),
         "bundle": None if bundle is None else str(bundle),
         "digest": None if bundle is None else archive.read(bundle).manifest.digest,
         "run": str(shop.folder),
@@ -50,13 +70,22 @@ def optimize_document(
         "measure": "accuracy" if shop.roles.pictures.labelled else "agreement",
         "chosen_on": {"images": len(shop.roles.pictures.counted), "role": "half of calib"},
         "test": None if proven is None else {k: v for k, v in proven.items() if k != "report"},
-        "gates": [asdict(gate) for gate in gates],
-        "variants": [_row(row, original.size_bytes) for row in outcome.rows],
+        "gates": [asdict(gate) for gate in delivery.gates],
+        "variants": [_row(row, shop, outcome, roof) for row in outcome.rows],
         "pareto": [row.variant.name for row in outcome.rows if row.pareto],
+        "effects": [effect.as_json() for effect in effects],
         "failed": shop.failures(),
-        "warnings": list(warnings),
+        "roofline": None if roof is None else roof.as_json(),
+        "warnings": list(delivery.warnings),
         "machine": describe().as_json(),
     }
+
+
+def _in_its_unit(limit: str, value: float) -> tuple[str, float]:
+    """Return the best value of a limit under the name that the limit has in `limits`."""
+    if limit in _TIMES:
+        return f"{limit}_ms", value * 1e3
+    return (f"{limit}_bytes", value) if limit in _BYTES else (limit, value)
 
 
 def _refuted(outcome: Outcome, gates: Sequence[Gate]) -> str:
@@ -68,7 +97,7 @@ def _refuted(outcome: Outcome, gates: Sequence[Gate]) -> str:
     )
 
 
-def _row(row: Judged, original_bytes: int) -> dict[str, Any]:
+def _row(row: Judged, shop: Workshop, outcome: Outcome, roof: Roofline | None) -> dict[str, Any]:
     variant, speed = row.variant, row.variant.speed
     return {
         "name": variant.name,
@@ -78,9 +107,12 @@ def _row(row: Judged, original_bytes: int) -> dict[str, Any]:
         "latency_ms": {
             "p50": speed.p50 * 1e3,
             "p99": speed.p99 * 1e3,
-            "p50_low": None if speed.low is None else speed.low * 1e3,
-            "p50_high": None if speed.high is None else speed.high * 1e3,
+            "p50_low": _ms(speed.low),
+            "p50_high": _ms(speed.high),
+            "p99_low": _ms(speed.p99_low),
+            "p99_high": _ms(speed.p99_high),
         },
+        "cpu_ms": {"value": _ms(speed.cpu), "low": _ms(speed.cpu_low), "high": _ms(speed.cpu_high)},
         "time_ratio": {
             "value": speed.ratio,
             "low": speed.ratio_low,
@@ -91,15 +123,36 @@ def _row(row: Judged, original_bytes: int) -> dict[str, Any]:
         "engine": speed.engine,
         "precision": speed.precision,
         "threads": speed.threads,
+        **_work(row, shop, roof),
         "size_bytes": variant.size_bytes,
-        "size_ratio": variant.size_bytes / original_bytes,
+        "size_ratio": variant.size_bytes / outcome.rows[0].variant.size_bytes,
         "peak_rss_bytes": variant.peak_bytes,
         "parameters": variant.parameters,
         "macs": variant.macs,
-        "predicted_ms": None if variant.predicted is None else variant.predicted * 1e3,
+        "predicted_ms": _ms(variant.predicted),
         "outside": list(row.broken),
         "verdict": row.words,
         "code": row.code,
         "pareto": row.pareto,
         "seconds": variant.seconds,
     }
+
+
+def _work(row: Judged, shop: Workshop, roof: Roofline | None) -> dict[str, Any]:
+    """Return what an answer moves at least, in which precision, and the least time that it could take."""
+    manifest, speed = shop.read(shop.path(row.variant)).manifest, row.variant.speed
+    computed = called(manifest.model.precision, speed.precision)
+    work = work_of(manifest, precision=computed, batch=1)
+    bound = None
+    if work is not None and roof is not None:
+        bound = roof.bound(work, precision=computed, threads=speed.threads)
+    return {
+        "computed": computed,
+        "moved_bytes": None if work is None else work.moved_bytes,
+        "bound_ms": None if bound is None else bound.seconds * 1e3,
+        "roofline_share": None if bound is None else bound.seconds / speed.p50,
+    }
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds * 1e3

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 import foveal
-from foveal.bundle import archive, remembered, ways
+from foveal.bundle import archive, remembered, roofline, ways
 from foveal.bundle.archive import SUFFIX
 from foveal.bundle.locate import locate
 from foveal.bundle.predictor import Predictor
+from foveal.bundle.roofline import Roofline
 from foveal.bundle.ways import Way
 from foveal.core import files, machine, runs
 from foveal.core.errors import DataError, UsageError, WriteError
@@ -22,16 +23,17 @@ from foveal.data import opening
 from foveal.evaluate.held_out import HeldOut
 from foveal.evaluate.reporting import report
 from foveal.flows._finished_run import data_of, prepared_again
-from foveal.flows._optimize_document import optimize_document
+from foveal.flows._optimize_document import Delivery, optimize_document
 from foveal.flows._prepare import FINDINGS, SPLIT, STORE, Prepared
 from foveal.flows.bench import usual_threads
 from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.optimize.budget import Budget
 from foveal.optimize.decision import Field, Outcome, decide
+from foveal.optimize.effects import Effect, effects, made_from
 from foveal.optimize.lessons import Learning
-from foveal.optimize.measuring import answers, really_faster, speed, timed
+from foveal.optimize.measuring import answers, ratio, really_faster, speed, timed
 from foveal.optimize.search import search
-from foveal.optimize.variant import Pictures, Speed, Variant
+from foveal.optimize.variant import Pictures, Ratio, Speed, Variant
 from foveal.optimize.workshop import FILES as WORKSHOP_FILES
 from foveal.optimize.workshop import Roles, Workshop
 from foveal.report.optimized_page import optimized_page
@@ -41,11 +43,12 @@ from foveal.train.plan import Plan, read_plan
 from foveal.train.sampling import deal
 
 REQUEST, DOCUMENT, REPORT = "request.json", "optimize.json", "report.html"
-_TIMING, _TEST = "timing.json", "test.json"
+_TIMING, _TEST, _ROOF = "timing.json", "test.json", "roofline.json"
 # What a search writes besides its request: --force removes this and nothing else.
-_OURS = (*WORKSHOP_FILES, _TIMING, _TEST, DOCUMENT, REPORT, SPLIT, FINDINGS, STORE, f"*{SUFFIX}")
+_OURS = (*WORKSHOP_FILES, _TIMING, _TEST, _ROOF, DOCUMENT, REPORT, SPLIT, FINDINGS, STORE, f"*{SUFFIX}")
 _FEWEST_UNITS = 4  # of calib
 _FINAL_SECONDS, _FINAL_SHARE = 12.0, 0.03  # of timing all variants in the same rounds; of the budget at most
+_LEAST_FOR_ROOF = 300.0  # seconds of a search; this machine's limits take four more
 _CAREFUL_BATCH = 128
 
 
@@ -112,8 +115,10 @@ def optimize(
         roles = _roles(prepared, seed=terms.seed)
         shop = Workshop(out, original, roles, terms.budget, ways=_ways(terms), progress=progress)
         learning = _learning(run, recognizer, terms) if terms.train else None
-        outcome = decide(_side_by_side(shop, search(shop, learning)), terms.budget)
-        document = _delivered(shop, outcome, prepared, name=original.stem)
+        field, steps = _side_by_side(shop, search(shop, learning))
+        outcome, roof = decide(field, terms.budget), _roof(shop)
+        delivery = _delivered(shop, outcome, prepared, name=original.stem)
+        document = optimize_document(shop, outcome, delivery, effects=steps, roof=roof)
         document["seconds"] = round(time.monotonic() - started, 2)
         document["model"] = str(model)
         document["report"] = str(out / REPORT)
@@ -208,10 +213,14 @@ def _learning(run: Path, teacher: Recognizer, terms: Terms) -> Learning:
     return Learning(teacher, plan.augmentation, plan.batch_size, plan.precision, terms.seed)
 
 
-def _side_by_side(shop: Workshop, variants: list[Variant]) -> Field:
-    """Time all variants once more, each in its best way, in the same rounds: only so can two be compared."""
+def _side_by_side(shop: Workshop, variants: list[Variant]) -> tuple[Field, list[Effect]]:
+    """Time all variants once more, each in its best way, in the same rounds: only so can two be compared.
+
+    Return them beside each other, and each beside what it was made from.
+    """
     path = shop.folder / _TIMING
     seconds = min(_FINAL_SECONDS, _FINAL_SHARE * shop.budget.seconds)
+    before = made_from([variant.steps for variant in variants])
 
     def work() -> list[str]:
         files_and_ways = [(shop.path(variant), [variant.speed.way]) for variant in variants]
@@ -220,34 +229,52 @@ def _side_by_side(shop: Workshop, variants: list[Variant]) -> Field:
         document = {
             "speeds": [asdict(speed(row, found[0])) for row in found],
             "faster": really_faster(found).tolist(),
+            "steps": [asdict(ratio(row, found[place])) for row, place in zip(found[1:], before, strict=True)],
         }
         files.write_json(path, document)
         return [path.name]
 
-    shop.carry_out("timing", {"variants": [variant.name for variant in variants]}, work)
+    names = [variant.name for variant in variants]
+    shop.carry_out("timing", {"variants": names, "before": [names[place] for place in before]}, work)
     document = files.read_json(path, lambda found: {**found}, hint="--force begins anew in this folder")
     speeds = [Speed(**found) for found in document["speeds"]]
     timed_variants = [replace(v, speed=s) for v, s in zip(variants, speeds, strict=True)]
-    return Field(timed_variants, shop.roles.pictures, np.array(document["faster"], dtype=np.bool_))
+    field = Field(timed_variants, shop.roles.pictures, np.array(document["faster"], dtype=np.bool_))
+    return field, effects(field, [Ratio(**found) for found in document["steps"]])
 
 
-def _delivered(shop: Workshop, outcome: Outcome, prepared: Prepared, *, name: str) -> dict[str, Any]:
-    """Prove what is recommended on the test part, copy it where it is proven, and return the document."""
+def _roof(shop: Workshop) -> Roofline | None:
+    """Return what this machine can do at most, measured once a search; None in a short one."""
+    path = shop.folder / _ROOF
+    if shop.budget.seconds < _LEAST_FOR_ROOF:
+        return None
+
+    def work() -> list[str]:
+        shop.progress("limits of this machine", 0, 1)
+        files.write_json(path, asdict(roofline.roofline()))
+        return [path.name]
+
+    shop.carry_out("roofline", {}, work)
+    return files.read_json(path, roofline.read, hint="--force begins anew in this folder")
+
+
+def _delivered(shop: Workshop, outcome: Outcome, prepared: Prepared, *, name: str) -> Delivery:
+    """Prove what is recommended on the test part, and copy it where it is proven."""
     bundle = shop.folder / f"{name}{SUFFIX}"
     files.remove(bundle)  # of an earlier end of this search
     rows = {row.variant.name: row.variant for row in outcome.rows}
     if outcome.recommended is None:
-        return optimize_document(shop, outcome, bundle=None, proven=None, gates=[], warnings=[])
+        return Delivery()
     chosen = rows[outcome.recommended]
     proven = _proven(chosen, rows["original"], prepared, shop)
     gate = _drop_gate(proven, shop.budget)
     if gate.verdict != "pass":
-        return optimize_document(shop, outcome, bundle=None, proven=proven, gates=[gate], warnings=[])
+        return Delivery(proven=proven, gates=[gate])
     files.write_bytes(bundle, shop.path(chosen).read_bytes())
     archive.attach_report(bundle, proven["report"])
-    # What bench found for the original stays as it is.
-    warnings = [] if chosen.bundle is None else _remembered(bundle, chosen)
-    return optimize_document(shop, outcome, bundle=bundle, proven=proven, gates=[gate], warnings=warnings)
+    # What bench found for the original stays as it is where nothing else is recommended.
+    warnings = [] if chosen is rows["original"] else _remembered(bundle, chosen)
+    return Delivery(bundle, proven, [gate], warnings)
 
 
 def _remembered(bundle: Path, chosen: Variant) -> list[str]:

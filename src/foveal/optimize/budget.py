@@ -1,11 +1,12 @@
 """What a user can afford, in the user's units."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from foveal.core.errors import UsageError
 
 Aim = Literal["latency", "size", "accuracy"]
+AIMS: tuple[Aim, ...] = get_args(Aim)
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,7 @@ class Budget:
 
     Attributes:
         latency_seconds: Median time of one picture, batch 1, on this machine; None: no limit.
+        p99_seconds: That 99 of 100 answers may take at most, of one picture each; None: no limit.
         size_bytes: Of the sealed bundle; None: no limit.
         memory_bytes: Largest resident memory of a process that only answers; None: no limit.
         drop: Accuracy that may be lost, as a share of the pictures; without labels the share of pictures that
@@ -23,6 +25,7 @@ class Budget:
     """
 
     latency_seconds: float | None = None
+    p99_seconds: float | None = None
     size_bytes: int | None = None
     memory_bytes: int | None = None
     drop: float = 0.01
@@ -30,15 +33,17 @@ class Budget:
     aim: Aim = "latency"
 
     def __post_init__(self) -> None:
-        for name in ("latency_seconds", "size_bytes", "memory_bytes", "seconds"):
+        for name in ("latency_seconds", "p99_seconds", "size_bytes", "memory_bytes", "seconds"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise UsageError(f"{name} is above 0; got {value:g}")
         if not 0 <= self.drop <= 1:
             raise UsageError(f"a drop is a share of the pictures from 0 to 1; got {self.drop:g}")
+        if self.aim not in AIMS:
+            raise UsageError(f"an aim is one of {', '.join(AIMS)}; got {self.aim!r}")
 
     def as_json(self) -> dict[str, Any]:
         """Return the JSON object `limits`."""
         told = asdict(self)
-        latency = told.pop("latency_seconds")
-        return {"latency_ms": None if latency is None else latency * 1e3, **told}
+        times = {name: told.pop(f"{name}_seconds") for name in ("latency", "p99")}
+        return {**{f"{k}_ms": None if v is None else v * 1e3 for k, v in times.items()}, **told}

@@ -22,6 +22,7 @@ class Candidate:
         macs: Multiply-adds of one picture.
         parameters: How many numbers it has.
         rate_share: Highest learning rate of its first lesson, as a share of its architecture's own.
+        inherits: Whether it begins with weights of the original: then they come from where those came from.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Candidate:
     macs: int
     parameters: int
     rate_share: float
+    inherits: bool = True
 
 
 def candidates(

@@ -28,7 +28,7 @@ class Judged:
         variant: The file.
         accuracy: Share of the pictures that it names correctly; without labels: as the original does.
         drop: By how much less often than the original, on the same pictures.
-        broken: Limits that it does not keep: `latency`, `size`, `memory`, `drop`.
+        broken: Limits that it does not keep: `latency`, `p99`, `size`, `memory`, `drop`.
         code: `original`, `recommended`, `feasible`, `dominated`, `no_real_gain` or `outside`.
         words: The same for people.
         pareto: No other is better in one respect and as good in all others.
@@ -53,7 +53,7 @@ class Outcome:
         feasible: Whether some variant keeps all limits.
         words: One sentence for people: what is recommended, or what would be feasible.
         nearest: Where nothing is feasible: for each limit that binds, the best value among the variants that
-            keep the others, or among all.
+            keep the others, or among all: `latency` and `p99` in seconds, `size` and `memory` in bytes.
     """
 
     rows: tuple[Judged, ...] = attribute(repr=False)
@@ -146,6 +146,10 @@ def _broken(variant: Variant, original: Variant, drop: Measured, budget: Budget)
         lucky = original.speed.p50 > budget.latency_seconds and not variant.speed.real
         if lucky or variant.speed.p50 > budget.latency_seconds:
             found.append("latency")
+    if budget.p99_seconds is not None:
+        lucky = original.speed.p99 > budget.p99_seconds and not _shorter_tail(variant, original)
+        if lucky or variant.speed.p99 > budget.p99_seconds:
+            found.append("p99")
     if budget.size_bytes is not None and variant.size_bytes > budget.size_bytes:
         found.append("size")
     if budget.memory_bytes is not None and (
@@ -155,6 +159,12 @@ def _broken(variant: Variant, original: Variant, drop: Measured, budget: Budget)
     if drop.value > budget.drop:
         found.append("drop")
     return tuple(found)
+
+
+def _shorter_tail(variant: Variant, original: Variant) -> bool:
+    """Return whether the intervals of both 99th percentiles lie apart, the variant's below."""
+    high, low = variant.speed.p99_high, original.speed.p99_low
+    return high is not None and low is not None and high < low
 
 
 def _recommended(keep: Sequence[int], field: Field, budget: Budget) -> int | None:
@@ -231,6 +241,7 @@ def _nearest(
     """Return for each limit the best value among variants that keep all others, else among all."""
     values = {
         "latency": [variant.speed.p50 for variant in variants],
+        "p99": [variant.speed.p99 for variant in variants],
         "size": [float(variant.size_bytes) for variant in variants],
         "memory": [math.inf if v.peak_bytes is None else float(v.peak_bytes) for v in variants],
         "drop": [drop.value for drop in drops],
@@ -262,6 +273,7 @@ def _show_points(share: float) -> str:
 
 _SHOW: dict[str, Callable[[float], str]] = {
     "latency": show_seconds,
+    "p99": show_seconds,
     "size": show_bytes,
     "memory": show_bytes,
     "drop": _show_points,

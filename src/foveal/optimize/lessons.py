@@ -138,7 +138,8 @@ def lesson(
 
     def seal() -> Sequence[str]:
         started = time.monotonic()
-        if not shop.sealed(shop.model(name), (*candidate.steps, "distill"), path):
+        steps = (*candidate.steps, "distill")
+        if not shop.sealed(shop.model(name), steps, path, inherits=candidate.inherits):
             return shop.failed(name, BundleError("its file does not decide as the network", code="parity"))
         return [f"variants/{name}/{path.name}", *shop.measured(name, path, ways=shop.ways, started=started)]
 

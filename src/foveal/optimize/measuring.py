@@ -18,7 +18,8 @@ from foveal.bundle.ways import MOST_FLIPS, REFERENCE, Way
 from foveal.core.errors import FovealError
 from foveal.core.progress import Progress, silent
 from foveal.data.sizing import evenly_spaced
-from foveal.optimize.variant import Speed
+from foveal.metrics.quantile import quantile
+from foveal.optimize.variant import Ratio, Speed
 
 _COMPARED = 512  # pictures on which a way has to decide as the reference does
 _INPUTS = 8  # different pictures that are timed in turn
@@ -32,10 +33,12 @@ class Timed:
     Attributes:
         way: How it was run.
         times: Seconds a picture.
+        processor: Seconds of all threads together for a picture, float64 (R,); None: not measured.
     """
 
     way: Way
     times: Times
+    processor: NDArray[np.float64] | None = None
 
 
 def alike(bundle: Path, ways: Sequence[Way], images: UInt8) -> list[Way]:
@@ -86,8 +89,9 @@ def timed(
         for path, ways in files
         for way in ways
     ]
-    found = iter(take_turns(lanes, seconds=seconds, progress=progress).times)
-    return [[Timed(way, next(found)) for way in ways] for _, ways in files]
+    turns = take_turns(lanes, seconds=seconds, progress=progress)
+    found = zip(turns.times, turns.processor or [None] * len(lanes), strict=True)
+    return [[Timed(way, *next(found)) for way in ways] for _, ways in files]
 
 
 def fastest(rows: Sequence[Timed]) -> Timed:
@@ -105,8 +109,8 @@ def best_for_each_number_of_threads(rows: Sequence[Timed]) -> tuple[Way, ...]:
 def speed(row: Timed, base: Timed) -> Speed:
     """Return how fast a file is, as such and beside another one in the same rounds."""
     p50, p99 = row.times.p50(), row.times.p99()
-    difference = timing.compare(row.times, base.times)
-    low, high = difference.ratio.low, difference.ratio.high
+    processor = None if row.processor is None else quantile(row.processor, 0.5)
+    beside = ratio(row, base)
     return Speed(
         engine=row.way.engine,
         precision=row.way.precision,
@@ -115,11 +119,29 @@ def speed(row: Timed, base: Timed) -> Speed:
         p99=p99.value,
         low=p50.low,
         high=p50.high,
-        ratio=float(np.exp(difference.ratio.value)),
-        ratio_low=None if low is None else float(np.exp(low)),
-        ratio_high=None if high is None else float(np.exp(high)),
-        real=difference.real,
+        ratio=beside.value,
+        ratio_low=beside.low,
+        ratio_high=beside.high,
+        real=beside.real,
         rounds=p50.n,
+        p99_low=p99.low,
+        p99_high=p99.high,
+        cpu=None if processor is None else processor.value,
+        cpu_low=None if processor is None else processor.low,
+        cpu_high=None if processor is None else processor.high,
+    )
+
+
+def ratio(row: Timed, base: Timed) -> Ratio:
+    """Return the time of one over that of another one in the same rounds."""
+    difference = timing.compare(row.times, base.times)
+    value, low, high = difference.ratio.value, difference.ratio.low, difference.ratio.high
+    return Ratio(
+        value=float(np.exp(value)),
+        low=None if low is None else float(np.exp(low)),
+        high=None if high is None else float(np.exp(high)),
+        real=difference.real,
+        n=difference.ratio.n,
     )
 
 

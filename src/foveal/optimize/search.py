@@ -219,6 +219,7 @@ def _fits(variant: Variant, budget: Budget) -> bool:
     """Return whether a variant keeps the limits that no lesson changes."""
     pairs = (
         (variant.speed.p50, budget.latency_seconds),
+        (variant.speed.p99, budget.p99_seconds),
         (variant.size_bytes, budget.size_bytes),
         (variant.peak_bytes, budget.memory_bytes),
     )

@@ -1,6 +1,7 @@
 """A recognizer that the search made, and all that was measured of its file."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,28 @@ from foveal.core.types import Measured
 from foveal.evaluate.paired import independent
 from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.metrics.paired_difference import paired_difference
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """The time of one file over that of another one, timed in the same rounds.
+
+    Attributes:
+        value: Below 1 it is faster.
+        low, high: 95 % interval; None where rounds were too few.
+        real: Whether it is more than the noise of the same file timed twice.
+        n: Rounds.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    real: bool
+    n: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -24,6 +47,9 @@ class Speed:
         ratio_low, ratio_high: 95 % interval of the ratio.
         real: Whether the ratio is more than the noise of the same file timed twice.
         rounds: In which it was timed.
+        p99_low, p99_high: 95 % interval of the 99th percentile, which takes calls as independent.
+        cpu: Processor seconds of a picture, of all threads together; None: not measured. A proxy of energy.
+        cpu_low, cpu_high: 95 % interval of its median over rounds.
     """
 
     engine: str
@@ -38,6 +64,11 @@ class Speed:
     ratio_high: float | None
     real: bool
     rounds: int
+    p99_low: float | None = None
+    p99_high: float | None = None
+    cpu: float | None = None
+    cpu_low: float | None = None
+    cpu_high: float | None = None
 
     @property
     def way(self) -> Way:

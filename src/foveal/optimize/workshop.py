@@ -152,15 +152,24 @@ class Workshop:
         files.make_folder(folder)
         return folder
 
-    def sealed(self, recognizer: Recognizer, steps: tuple[str, ...], path: Path) -> bool:
-        """Export a network in fp32 through the parity gate; return whether it passed."""
+    def sealed(
+        self, recognizer: Recognizer, steps: tuple[str, ...], path: Path, *, inherits: bool = True
+    ) -> bool:
+        """Export a network in fp32 through the parity gate; return whether it passed.
+
+        Args:
+            recognizer: The network.
+            steps: What was done to the original to get it, in order.
+            path: The file to write.
+            inherits: Whether it began with weights of the original.
+        """
         manifest = self.members.manifest
         calib = self.roles.calibrating
         if calib is None:
             raise ValueError("a network is exported where pictures are labelled")
         origin = Origin(
             manifest.data,
-            source=manifest.model.source,
+            source=manifest.model.source if inherits else "scratch",
             licenses=manifest.licenses,
             made_from=manifest.model.origin or manifest.digest,
             steps=(*manifest.model.steps, *steps),

@@ -9,6 +9,7 @@ from foveal.report import optimized_words
 from foveal.report.drawing import PALETTE
 from foveal.report.frontier import accuracy_and_size, accuracy_and_time
 from foveal.report.page import templates
+from foveal.report.roofline_figure import variants_figure
 from foveal.report.words import Document
 
 Row = Mapping[str, Any]
@@ -33,31 +34,6 @@ class Kept:
     broken: bool
 
 
-@dataclass(frozen=True)
-class Effect:
-    """What the last step to a variant gained and cost.
-
-    Attributes:
-        name: Of the variant.
-        against: Of that which it was made from or is compared with.
-        step: What was done.
-        times: Factor of speed: value, low and high; low and high None where rounds were too few.
-        lost: Accuracy lost as a share: value, low and high.
-        size: Its file as a share of the other's.
-        memory: Bytes more that a process needs, below 0 less; None where that was not measured.
-        derived: Whether the intervals follow from two others instead of a comparison of both.
-    """
-
-    name: str
-    against: str
-    step: str
-    times: tuple[float, float | None, float | None]
-    lost: tuple[float, float, float]
-    size: float
-    memory: int | None
-    derived: bool
-
-
 def optimized_page(document: Document) -> str:
     """Return a search as one HTML page that loads nothing from outside; it holds no picture.
 
@@ -73,7 +49,8 @@ def optimized_page(document: Document) -> str:
             says=optimized_words,
             chosen=optimized_words.recommended(document),
             limits=limits(document),
-            effects=effects(document["variants"]),
+            rows={row["name"]: row for row in document["variants"]},
+            roof=variants_figure(document),
             charts=[accuracy_and_time(document), accuracy_and_size(document)],
             palette=PALETTE,
         )
@@ -85,9 +62,10 @@ def limits(document: Document) -> list[Kept]:
     row = optimized_words.recommended(document)
     allowed, nearest = document["limits"], document["nearest"]
     names: dict[str, tuple[str, float | None, Callable[[float], str]]] = {
-        "latency": ("time of one picture", allowed["latency_ms"], lambda value: f"{value:.3g} ms"),
-        "size": ("size of the file", allowed["size_bytes"], show_bytes),
-        "memory": ("memory", allowed["memory_bytes"], show_bytes),
+        "latency_ms": ("time of one picture", allowed["latency_ms"], _show_ms),
+        "p99_ms": ("time of 99 in 100 pictures", allowed["p99_ms"], _show_ms),
+        "size_bytes": ("size of the file", allowed["size_bytes"], show_bytes),
+        "memory_bytes": ("memory", allowed["memory_bytes"], show_bytes),
         "drop": (
             "accuracy lost" if document["measure"] == "accuracy" else "answers changed",
             allowed["drop"],
@@ -108,14 +86,19 @@ def limits(document: Document) -> list[Kept]:
     return found
 
 
+def _show_ms(value: float) -> str:
+    return f"{value:.3g} ms"
+
+
 def _of(key: str, document: Document, row: Row) -> tuple[float | None, float | None, str]:
     """Return what was found of a variant: the value, the upper end of its interval, and both for people."""
-    if key == "latency":
+    if key in ("latency_ms", "p99_ms"):
+        quantile = "p50" if key == "latency_ms" else "p99"
         latency = row["latency_ms"]
-        return latency["p50"], latency["p50_high"], optimized_words.milliseconds(latency)
-    if key == "size":
+        return latency[quantile], latency[f"{quantile}_high"], optimized_words.milliseconds(latency, quantile)
+    if key == "size_bytes":
         return row["size_bytes"], row["size_bytes"], show_bytes(row["size_bytes"])
-    if key == "memory":
+    if key == "memory_bytes":
         peak = row["peak_rss_bytes"]
         return peak, peak, "not measured" if peak is None else f"{show_bytes(peak)} (one process, peak)"
     drop = row["drop"] if document["test"] is None else document["test"]["drop"]
@@ -131,50 +114,3 @@ def _kept(value: float | None, high: float | None, most: float) -> tuple[str, bo
     if high is None or high > most:
         return "kept by the estimate; the interval reaches beyond", False
     return "kept", False
-
-
-def effects(variants: list[Row]) -> list[Effect]:
-    """Return what each step gained and cost: beside the variant that its name begins with, or the first.
-
-    Two variants were each compared with the original only. What they differ by lies between the ends of both
-    95 % intervals set against each other; by Bonferroni's inequality that holds in at least 90 % of cases.
-
-    Args:
-        variants: Of `foveal.optimize/1`, the original first.
-    """
-    named = {row["name"]: row for row in variants}
-    original = variants[0]
-    found = []
-    for row in variants[1:]:
-        before = named.get(row["name"].rpartition("-")[0], original)
-        found.append(_effect(row, before, derived=before is not original))
-    return found
-
-
-def _effect(row: Row, before: Row, *, derived: bool) -> Effect:
-    own, other = row["time_ratio"], before["time_ratio"]
-    lost, earlier = row["drop"], before["drop"]
-    peaks = row["peak_rss_bytes"], before["peak_rss_bytes"]
-    steps = row["steps"][len(before["steps"]) :] or row["steps"]
-    return Effect(
-        name=row["name"],
-        against=before["name"],
-        step=", ".join(steps),
-        times=(
-            other["value"] / own["value"],
-            _quotient(other["low"] if derived else 1.0, own["high"]),
-            _quotient(other["high"] if derived else 1.0, own["low"]),
-        ),
-        lost=(
-            lost["value"] - earlier["value"] if derived else lost["value"],
-            lost["low"] - earlier["high"] if derived else lost["low"],
-            lost["high"] - earlier["low"] if derived else lost["high"],
-        ),
-        size=row["size_bytes"] / before["size_bytes"],
-        memory=None if None in peaks else peaks[0] - peaks[1],
-        derived=derived,
-    )
-
-
-def _quotient(above: float | None, below: float | None) -> float | None:
-    return None if above is None or below is None else above / below

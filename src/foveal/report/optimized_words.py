@@ -12,12 +12,18 @@ from foveal.report.words import limit, measured, percent
 Row = Mapping[str, Any]
 
 _REFERENCE = ("onnxruntime", "fp32")  # in which answers are measured
-_LIMITS = {"latency": "time", "size": "size", "memory": "memory", "drop": "accuracy lost"}
+_LIMITS = {
+    "latency": "time",
+    "p99": "time of 99 in 100",
+    "size": "size",
+    "memory": "memory",
+    "drop": "accuracy lost",
+}
 _JUDGED = {
     "original": "the original",
     "recommended": "recommended",
     "feasible": "within the limits",
-    "dominated": "another is as good in all, better in one",
+    "dominated": "beaten by another one",
     "no_real_gain": "no real gain",
 }
 
@@ -34,7 +40,16 @@ def headline(document: Row) -> str:
         return "Not feasible"
     if not document["feasible"]:
         return "Not proven on the test pictures"
-    return "Keep the original" if not row["steps"] else f"Take {row['name']}"
+    if is_original(row):
+        return "Keep the original"
+    if not row["steps"]:
+        return f"Keep the file, run it in {row['engine']} {row['precision']}"
+    return f"Take {row['name']}"
+
+
+def is_original(row: Row) -> bool:
+    """Return whether it is the original, run as it was; the same file in a faster way is a variant."""
+    return bool(row["name"] == "original")
 
 
 def verdict(document: Row) -> str:
@@ -43,7 +58,7 @@ def verdict(document: Row) -> str:
     if row is None:
         tried = counted(len(document["variants"]), "variant")
         return f"None of {tried} keeps all limits. Best reachable: {reachable(document['nearest'])}."
-    if document["feasible"] and not row["steps"]:
+    if document["feasible"] and is_original(row):
         return "The original: nothing that was tried is a real gain within the limits."
     told = f"“{row['name']}” is {factor(row)}, {smaller(row['size_ratio'])}"
     if document["test"] is None:
@@ -58,13 +73,14 @@ def verdict(document: Row) -> str:
 def reachable(nearest: Mapping[str, float]) -> str:
     """Return the best value of every limit that binds.
 
-    >>> reachable({"drop": 0.024, "latency": 0.0012})
-    'accuracy lost 2.4 points, latency 1.2 ms'
+    >>> reachable({"drop": 0.024, "latency_ms": 1.2})
+    'accuracy lost 2.4 points, median time 1.2 ms'
     """
     show = {
-        "latency": lambda value: f"latency {value * 1e3:.3g} ms",
-        "size": lambda value: f"size {show_bytes(value)}",
-        "memory": lambda value: f"memory {show_bytes(value)}",
+        "latency_ms": lambda value: f"median time {value:.3g} ms",
+        "p99_ms": lambda value: f"99th percentile {value:.3g} ms",
+        "size_bytes": lambda value: f"size {show_bytes(value)}",
+        "memory_bytes": lambda value: f"memory {show_bytes(value)}",
         "drop": lambda value: f"accuracy lost {points(value, sign=False)}",
     }
     return ", ".join(show[name](value) for name, value in nearest.items())
@@ -92,6 +108,15 @@ def lost(drop: Row) -> str:
     return f"{points(drop['value'])} (95% interval {low:+.1f} to {high:+.1f}, n={drop['n']:,})"
 
 
+def change(drop: Row) -> str:
+    """Return the points that are lost with their interval, for a table that says above what they are.
+
+    >>> change({"value": 0.002, "low": -0.0021, "high": 0.0061})
+    '+0.2 (-0.2 to +0.6)'
+    """
+    return f"{100 * drop['value']:+.1f} ({100 * drop['low']:+.1f} to {100 * drop['high']:+.1f})"
+
+
 def times(ratio: float) -> str:
     """Return by which factor something is faster, from its time as a share of the other's.
 
@@ -104,14 +129,14 @@ def times(ratio: float) -> str:
 def factor(row: Row) -> str:
     """Return how much faster a variant is than the original, with its interval, if that is more than noise.
 
-    >>> row = {"steps": ["quantize"], "time_ratio": {"value": 0.25, "low": 0.2, "high": 0.5, "real": True}}
+    >>> row = {"name": "int8", "time_ratio": {"value": 0.25, "low": 0.2, "high": 0.5, "real": True}}
     >>> factor(row)
     '4.00× as fast (95% interval 2.00× to 5.00×)'
-    >>> factor({"steps": ["quantize"], "time_ratio": {"value": 0.9, "low": 0.8, "high": 1.1, "real": False}})
+    >>> factor({"name": "int8", "time_ratio": {"value": 0.9, "low": 0.8, "high": 1.1, "real": False}})
     'not really faster or slower'
     """
     ratio = row["time_ratio"]
-    if not row["steps"]:
+    if is_original(row):
         return "as fast as it was"
     if not ratio["real"]:
         return "not really faster or slower"
@@ -139,38 +164,38 @@ def smaller(ratio: float) -> str:
 def judged(row: Row) -> str:
     """Return what is said of a variant; which limits it breaks comes first."""
     if row["outside"] and row["code"] != "recommended":
-        return f"outside the limit on {' and '.join(_LIMITS[name] for name in row['outside'])}"
+        return f"outside: {', '.join(_LIMITS[name] for name in row['outside'])}"
     return _JUDGED[row["code"]]
 
 
 def way(row: Row) -> str:
     """Return in which way a variant was timed.
 
-    >>> way({"engine": "openvino", "precision": "bf16", "threads": 1})
-    'openvino bf16, 1 thread'
+    >>> way({"engine": "openvino", "computed": "int8+bf16", "threads": 1})
+    'openvino int8+bf16, 1 thread'
     """
-    return f"{row['engine']} {row['precision']}, {counted(row['threads'], 'thread')}"
+    return f"{row['engine']} {row['computed']}, {counted(row['threads'], 'thread')}"
 
 
-def median_interval(latency: Row) -> str:
-    """Return only the interval of the median time of one picture.
+def time_interval(latency: Row, quantile: str = "p50") -> str:
+    """Return only the interval of the time of one picture, of its median or of the 99th percentile.
 
-    >>> median_interval({"p50": 0.407, "p50_low": 0.4, "p50_high": 0.4132})
+    >>> time_interval({"p50": 0.407, "p50_low": 0.4, "p50_high": 0.4132})
     '95% interval 0.4 to 0.413 ms'
     """
-    low, high = latency["p50_low"], latency["p50_high"]
+    low, high = latency[f"{quantile}_low"], latency[f"{quantile}_high"]
     if low is None or high is None:
         return "too few rounds for an interval"
     return f"95% interval {low:.3g} to {high:.3g} ms"
 
 
-def milliseconds(latency: Row) -> str:
-    """Return the median time of one picture with its interval.
+def milliseconds(latency: Row, quantile: str = "p50") -> str:
+    """Return the time of one picture with its interval: the median or the 99th percentile.
 
     >>> milliseconds({"p50": 0.407, "p50_low": 0.4, "p50_high": 0.4132})
     '0.407 ms (95% interval 0.4 to 0.413 ms)'
     """
-    return f"{latency['p50']:.3g} ms ({median_interval(latency)})"
+    return f"{latency[quantile]:.3g} ms ({time_interval(latency, quantile)})"
 
 
 def span(value: float, low: float | None, high: float | None, unit: str = "") -> str:
@@ -187,9 +212,15 @@ def span(value: float, low: float | None, high: float | None, unit: str = "") ->
 
 def speed(row: Row) -> str:
     """Return the factor of speed with its interval, for a table; a difference within the noise is none."""
-    ratio = row["time_ratio"]
-    if not row["steps"]:
-        return "1"
+    return "1" if is_original(row) else faster(row["time_ratio"])
+
+
+def faster(ratio: Row) -> str:
+    """Return one factor of speed with its interval, for a table, from a `time_ratio`.
+
+    >>> faster({"value": 0.25, "low": 0.2, "high": 0.5, "real": True})
+    '4× (2 to 5)'
+    """
     if not ratio["real"]:
         return "no real difference"
     low, high = ratio["low"], ratio["high"]
@@ -207,7 +238,7 @@ def unproven(document: Row) -> list[str]:
 
 def _of_accuracy(document: Row, row: Row) -> list[str]:
     found, allowed = document["test"], document["limits"]["drop"]
-    if found is None or not row["steps"]:
+    if found is None or is_original(row):
         return []
     drop, said = found["drop"], []
     if drop["value"] <= allowed < drop["high"]:
@@ -242,7 +273,7 @@ def _end(share: float) -> str:
 
 def _of_speed(document: Row, row: Row) -> list[str]:
     allowed, latency, said = document["limits"]["latency_ms"], row["latency_ms"], []
-    if row["steps"] and not row["time_ratio"]["real"]:
+    if not is_original(row) and not row["time_ratio"]["real"]:
         said.append(
             "That it is faster than the original is not shown: the difference is no larger than that of the "
             "same file timed twice."
@@ -254,11 +285,19 @@ def _of_speed(document: Row, row: Row) -> list[str]:
             f"That the median stays within {allowed:.3g} ms is not proven: its interval reaches to "
             f"{latency['p50_high']:.3g} ms."
         )
-    if allowed is not None and latency["p99"] > allowed:
+    tail = document["limits"]["p99_ms"]
+    if tail is None and allowed is not None and latency["p99"] > allowed:
         said.append(
             "The limit on time is one on the median: one answer in a hundred took more than "
-            f"{latency['p99']:.3g} ms."
+            f"{latency['p99']:.3g} ms (--max-p99 limits that)."
         )
+    if tail is not None and (latency["p99_high"] is None or latency["p99"] <= tail < latency["p99_high"]):
+        end = (
+            "has no upper end: too few calls were timed"
+            if latency["p99_high"] is None
+            else (f"reaches to {latency['p99_high']:.3g} ms")
+        )
+        said.append(f"That 99 of 100 answers stay within {tail:.3g} ms is not proven: the interval {end}.")
     if document["limits"]["memory_bytes"] is not None and row["peak_rss_bytes"] is None:
         said.append("Whether it keeps the limit on memory is not known: its memory was not measured.")
     return said

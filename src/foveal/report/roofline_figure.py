@@ -1,4 +1,4 @@
-"""Drawing of a machine's limits, and of how near each way to run a bundle comes to them."""
+"""Drawing of a machine's limits, and of how near each way to run a bundle, or each variant, comes to them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,14 +9,15 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from foveal.core.wording import counted
 from foveal.report import roofline_words
-from foveal.report.chart import Chart
-from foveal.report.drawing import ACCENT, INK, LINE, MUTED, WARM, svg
+from foveal.report.chart import Chart, short
+from foveal.report.drawing import ACCENT, INK, LINE, MUTED, PALETTE, WARM, svg
 from foveal.report.speed_words import Document, called
 
 _TABLE = (
     *("engine", "precision", "threads", "batch", "macs_per_byte", "macs_per_second", "bound_ms", "p50_ms"),
     "roofline_share",
 )
+_VARIANTS = ("name", "computed", "threads", *_TABLE[4:])
 _DASHES = {"fp32": "-", "bf16": (0, (5, 2)), "int8": (0, (1.5, 1.5))}
 
 
@@ -44,9 +45,7 @@ def roofline_figure(document: Document) -> Chart | None:
     def paint(axes: Axes) -> None:
         _roofs(axes, peaks, levels, points)
         for point in points:
-            colour = WARM if _key(point) in chosen else ACCENT
-            axes.plot(point["macs_per_byte"], point["macs_per_second"] / 1e9, "o", color=colour, markersize=4)
-        axes.set(xlabel="multiply-adds a byte", ylabel="G multiply-adds a second")
+            _point(axes, point, WARM if _key(point) in chosen else ACCENT)
 
     said = "; ".join(
         f"{called(one)}, batch {one['batch']}: {one['roofline_share']:.0%} of its roof" for one in points
@@ -59,6 +58,76 @@ def roofline_figure(document: Document) -> Chart | None:
         rows=tuple(tuple(one[name] for name in _TABLE) for one in points),
         svg=svg("roofline", paint, width=5.2, height=3.2),
     )
+
+
+def variants_figure(document: Document) -> Chart | None:
+    """Draw the roofs of this machine, and a point for each variant of a search; None without roofs or points.
+
+    Those that are named are recommended, the original, or beaten by no other one in all respects.
+
+    Args:
+        document: `foveal.optimize/1`.
+    """
+    found = document["roofline"]
+    points = [_worked(row) for row in document["variants"] if None not in (row["macs"], row["moved_bytes"])]
+    if found is None or not found["peaks"] or not found["bandwidth"] or not points:
+        return None
+    most = _roof_threads(found["peaks"], max(point["threads"] for point in points))
+    peaks = [peak for peak in found["peaks"] if peak["threads"] == most]
+    levels = [level for level in found["bandwidth"] if level["threads"] == most]
+
+    def paint(axes: Axes) -> None:
+        _roofs(axes, peaks, levels, points)
+        for number, point in enumerate(points):
+            colour = WARM if point["code"] == "recommended" else ACCENT if point["pareto"] else MUTED
+            _point(axes, point, colour, gid=f"variant-{number}")
+        _name(axes, points)
+
+    known = [point for point in points if point["roofline_share"] is not None]
+    return Chart(
+        name="roofline",
+        title=f"Variants under the roofs of this machine with {counted(most, 'thread')}; orange: recommended",
+        says=f"{roofline_words.peaks({**found, 'peaks': peaks, 'bandwidth': levels})}. "
+        "Share of its own roof that each reaches: "
+        + ("; ".join(f"{one['name']} {one['roofline_share']:.0%}" for one in known) or "not known"),
+        columns=_VARIANTS,
+        rows=tuple(tuple(one[name] for name in _VARIANTS) for one in points),
+        svg=svg("roofline", paint, width=5.2, height=3.6),
+    )
+
+
+def _worked(row: Document) -> dict[str, Any]:
+    """Return a variant with how much it does for each byte, and in a second."""
+    milliseconds = row["latency_ms"]["p50"]
+    return {
+        **row,
+        "p50_ms": milliseconds,
+        "macs_per_byte": row["macs"] / row["moved_bytes"],
+        "macs_per_second": row["macs"] / milliseconds * 1e3,
+    }
+
+
+def _name(axes: Axes, points: list[dict[str, Any]]) -> None:
+    """Write names left of the points that matter: variants of one precision lie above each other."""
+    named = [one for one in points if one["pareto"] or one["code"] in ("recommended", "original")]
+    for one in named:
+        axes.annotate(
+            short(one["name"]),
+            (one["macs_per_byte"], one["macs_per_second"] / 1e9),
+            (-5, 0),
+            textcoords="offset points",
+            ha="right",
+            va="center",
+            fontsize=7,
+            color=WARM if one["code"] == "recommended" else INK,
+            bbox={"facecolor": PALETTE["paper"][0], "edgecolor": "none", "pad": 0.5},  # over the lines
+        )
+
+
+def _point(axes: Axes, point: Document, colour: str, *, gid: str | None = None) -> None:
+    place = point["macs_per_byte"], point["macs_per_second"] / 1e9
+    axes.plot(*place, "o", color=colour, markersize=4, gid=gid)
+    axes.set(xlabel="multiply-adds a byte", ylabel="G multiply-adds a second")
 
 
 def _roof_threads(peaks: list[Document], most: int) -> int:

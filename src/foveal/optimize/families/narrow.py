@@ -56,4 +56,4 @@ def _candidate(original: Recognizer, shown: UInt8, widths: tuple[int, ...]) -> C
         channels=preprocess.channels,
         classes=classes,
     )
-    return Candidate(name, (name,), make, found.macs, found.parameters, rate_share=1.0)
+    return Candidate(name, (name,), make, found.macs, found.parameters, rate_share=1.0, inherits=False)

@@ -1,4 +1,4 @@
-"""Learn what a teacher answers, on the same augmented pictures."""
+"""Learn what a teacher answers, about the same augmented pictures or beforehand about each as it is."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -47,10 +47,14 @@ class Teaching:
 
 
 class Distill(Supervised):
-    """A student that follows a teacher; both see the very same pixels.
+    """A student that follows a teacher.
 
-    Source: Hinton et al. 2015; that both must see the same crop: Beyer et al., "Knowledge distillation: A
-    good teacher is patient and consistent", 2022, §3.
+    A teacher that is a network sees the very same pixels as the student, in every step. One that answered
+    beforehand saw each picture as it is: that costs nothing in a step, and fits where augmentation hardly
+    changes what a picture shows, as mirroring and small shifts.
+
+    Source: Hinton et al. 2015; that both should see the same crop: Beyer et al., "Knowledge distillation: A
+    good teacher is patient and consistent", 2022, §3, where a "fixed teacher" teaches less.
     """
 
     def __init__(self, student: Supervised, teacher: nn.Module | Tensor, teaching: Teaching) -> None:
