@@ -3,7 +3,7 @@
 Every candidate is measured on its exported file, beside the original. What was finished in the folder is not
 done again, so a search that was killed goes on with the same line.
 
-    original → engine → int8 → {students, pruned networks} → short lessons → the best one's long lesson → int8
+    original → engine → int8 → candidates → short lessons → the best one's long lesson → int8
 
 Successive halving: Jamieson & Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter
 Optimization", 2016. The order of the levers: docs/decisions/0021-optimize.md.
@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-import torch
 from safetensors.torch import load as read_tensors
 from safetensors.torch import save as tensor_bytes
 from torch import Tensor
@@ -25,9 +24,9 @@ from foveal.bundle.ways import Way
 from foveal.core import files
 from foveal.core.errors import BundleError, DataError
 from foveal.export.lowering import Lowering
-from foveal.models._cost import cost_of
 from foveal.optimize.budget import Budget
-from foveal.optimize.candidate import Candidate, candidates
+from foveal.optimize.candidate import Candidate
+from foveal.optimize.candidates import candidates
 from foveal.optimize.steps.distill import Lesson, Schedule, asked, distill, plan_lesson
 from foveal.optimize.steps.mixed_precision import mixed_precision
 from foveal.optimize.steps.quantize import quantize
@@ -150,12 +149,7 @@ def _lost(shop: Workshop, name: str) -> float:
 def _taught(shop: Workshop, learning: Learning) -> list[str]:
     """Give every candidate a short lesson, and the most promising one all the time that is left."""
     learning = replace(learning, answers=_answers(shop, learning))
-    shown = shop.roles.shown(_CALIBRATION)
-    macs = (
-        shop.members.manifest.model.macs
-        or cost_of(learning.teacher.network, _picture(learning.teacher), name="original", classes=0).macs
-    )
-    found = candidates(learning.teacher, shown, macs=macs, most=_MOST_CANDIDATES)
+    found = candidates(shop, learning.teacher, most=_MOST_CANDIDATES)
     names, lessons = [], shop.budget.seconds * _SHORT_SHARE
     reserve = shop.budget.seconds * _CERTIFY_SHARE
     tried: list[tuple[Candidate, list[str]]] = []
@@ -171,11 +165,6 @@ def _taught(shop: Workshop, learning: Learning) -> list[str]:
     if best is not None and (left > _LEAST_LESSON or _begun(shop, best, "long")):
         names += _lesson(shop, learning, best, "long", seconds=left)
     return names
-
-
-def _picture(recognizer: Recognizer) -> Tensor:
-    preprocess = recognizer.preprocess
-    return torch.zeros(1, preprocess.channels, preprocess.size, preprocess.size)
 
 
 def _answers(shop: Workshop, learning: Learning) -> Tensor | None:
