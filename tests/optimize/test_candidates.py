@@ -44,7 +44,7 @@ def shop(tmp_path, test_set, original, monkeypatch):
         )
 
     blank = original.with_weights({k: v * 0 for k, v in original.network.state_dict().items()})
-    found = [made("large", original, 10**9), made("same", original, 80_000), made("blank", blank, 70_000)]
+    found = [made("large", original, 10**9), made("same", original, 300_000), made("blank", blank, 200_000)]
     monkeypatch.setattr(step, "found", lambda _: found)
     foreseen = {"fp32": 2e-3, "int8": 1e-3}
     monkeypatch.setattr(step, "yardsticks_of", lambda _: {})
