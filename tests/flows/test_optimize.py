@@ -135,6 +135,16 @@ class TestDocument:
         assert searched.document["roofline"] is None, "the search was too short to measure the machine"
         assert "five minutes" in (searched.out / REPORT).read_text()
 
+    def test_each_candidate_was_tried_or_says_why_not(self, searched) -> None:
+        out, document = searched
+        rows = json.loads((out / "candidates" / "candidates.json").read_text())
+
+        assert all((row["place"] is None) == (row["left_out"] is not None) for row in rows)
+        tried = {
+            row["name"].removesuffix("-short") for row in document["variants"] if "-short" in row["name"]
+        }
+        assert {name.removesuffix("-short-int8") for name in tried} <= {r["name"] for r in rows if r["place"]}
+
     def test_every_file_says_where_it_comes_from_and_what_was_done(self, searched, trained) -> None:
         origin = archive.read(trained.bundle).manifest.digest
 

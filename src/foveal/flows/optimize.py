@@ -238,7 +238,12 @@ def _side_by_side(shop: Workshop, variants: list[Variant]) -> tuple[Field, list[
     shop.carry_out("timing", {"variants": names, "before": [names[place] for place in before]}, work)
     document = files.read_json(path, lambda found: {**found}, hint="--force begins anew in this folder")
     speeds = [Speed(**found) for found in document["speeds"]]
-    timed_variants = [replace(v, speed=s) for v, s in zip(variants, speeds, strict=True)]
+    # What was foreseen is a share of the original's time, whose clock may be another one now.
+    drift = speeds[0].p50 / variants[0].speed.p50
+    timed_variants = [
+        replace(v, speed=s, predicted=None if v.predicted is None else v.predicted * drift)
+        for v, s in zip(variants, speeds, strict=True)
+    ]
     field = Field(timed_variants, shop.roles.pictures, np.array(document["faster"], dtype=np.bool_))
     return field, effects(field, [Ratio(**found) for found in document["steps"]])
 

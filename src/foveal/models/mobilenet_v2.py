@@ -17,10 +17,10 @@ CARD = Card(
 SETTINGS = _torchvision.SETTINGS
 SIZES = _torchvision.sizes
 
-_FIRST_FILTERS = 32
 
-
-def mobilenet_v2(*, channels: int, classes: int, size: int, stem_stride: int = 1) -> nn.Module:
+def mobilenet_v2(
+    *, channels: int, classes: int, size: int, stem_stride: int = 1, width: float = 1.0
+) -> nn.Module:
     """Return a new MobileNetV2 with torchvision's names; weights trained with torchvision fit at every size.
 
     Of two early halvings, in the first convolution and in the second stage, small pictures get one or none.
@@ -32,6 +32,7 @@ def mobilenet_v2(*, channels: int, classes: int, size: int, stem_stride: int = 1
         size: Side of the input in pixels, ≥ 16.
         stem_stride: The early layers shrink pictures at least by this: 1, 2 or 4. From 46 pixels on it is 2
             at least, from 91 on 4.
+        width: Share of the paper's channels in every layer, above 0; rounded to multiples of 8.
     """
     stride = _torchvision.stem_stride(size, stem_stride)
     first, second = (2 if stride >= 2 else 1), (2 if stride >= 4 else 1)
@@ -46,8 +47,14 @@ def mobilenet_v2(*, channels: int, classes: int, size: int, stem_stride: int = 1
         [6, 320, 1, 1],
     ]
     network: Any = MobileNetV2(
-        num_classes=classes, inverted_residual_setting=stages, dropout=0.0, norm_layer=_torchvision.norm
+        num_classes=classes,
+        width_mult=width,
+        inverted_residual_setting=stages,
+        dropout=0.0,
+        norm_layer=_torchvision.norm,
     )
-    network.features[0][0] = _torchvision.first_convolution(channels, _FIRST_FILTERS, first)
+    network.features[0][0] = _torchvision.first_convolution(
+        channels, network.features[0][0].out_channels, first
+    )
     module: nn.Module = network
     return module

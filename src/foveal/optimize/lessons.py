@@ -71,6 +71,7 @@ class Stage:
 SHORT = Stage("short")
 LONG = Stage("long", after=("short",))
 ROUNDING = Stage("rounding", rate_share=0.1, bits=8, after=("short", "long"))
+FOUR_BITS = Stage("four-bits", rate_share=0.1, bits=4, after=("short", "long"))
 
 
 def answers_beforehand(shop: Workshop, learning: Learning) -> Tensor | None:

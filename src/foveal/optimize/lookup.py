@@ -138,14 +138,29 @@ def difference(one: Session, other: Session, images: UInt8) -> float:
         other: What is faster.
         images: What both are given, uint8 (N, h, w, c).
     """
-    sessions = (one, other)
-    calls = [_fitting(_warmed(session, images), turns=2 * _ROUNDS) for session in sessions]
-    spent: tuple[list[float], list[float]] = ([], [])
-    for count in range(_ROUNDS):
-        for index in (0, 1) if count % 2 else (1, 0):
-            spent[index].extend(_turn(sessions[index], images, calls[index]))
-    first, second = (float(np.quantile(each, _QUANTILE)) for each in spent)
+    first, second = in_turns((one, other), images)
     return first - second
+
+
+def in_turns(sessions: Sequence[Session], images: UInt8, *, seconds: float = _SECONDS) -> tuple[float, ...]:
+    """Return the seconds of one call of each session while nothing else disturbs it.
+
+    All are warmed and then timed in turns, in either order alternately. Of all calls of a session the lower
+    fifth is taken.
+
+    Args:
+        sessions: What is timed.
+        images: What all are given, uint8 (N, h, w, c).
+        seconds: For timing, about.
+    """
+    turns = len(sessions) * _ROUNDS
+    calls = [_fitting(_warmed(session, images), turns=turns, seconds=seconds) for session in sessions]
+    spent: list[list[float]] = [[] for _ in sessions]
+    for count in range(_ROUNDS):
+        order = range(len(sessions))
+        for index in reversed(order) if count % 2 else order:
+            spent[index].extend(_turn(sessions[index], images, calls[index]))
+    return tuple(float(np.quantile(each, _QUANTILE)) for each in spent)
 
 
 def duration(session: Session, images: UInt8) -> float:
@@ -155,7 +170,7 @@ def duration(session: Session, images: UInt8) -> float:
         session: It is warmed first.
         images: What it is given, uint8 (N, h, w, c).
     """
-    calls = _fitting(_warmed(session, images), turns=1)
+    calls = _fitting(_warmed(session, images), turns=1, seconds=_SECONDS)
     return float(np.quantile(_turn(session, images, calls), _QUANTILE))
 
 
@@ -169,9 +184,9 @@ def _warmed(session: Session, images: UInt8) -> float:
     return fastest
 
 
-def _fitting(call: float, *, turns: int) -> int:
-    """Return how many calls fill one turn of so many."""
-    return max(1, min(_MOST_CALLS, int(_SECONDS / (turns * max(call, 1e-9)))))
+def _fitting(call: float, *, turns: int, seconds: float) -> int:
+    """Return how many calls fill one turn of so many in a time."""
+    return max(1, min(_MOST_CALLS, int(seconds / (turns * max(call, 1e-9)))))
 
 
 def _turn(session: Session, images: UInt8, count: int) -> list[float]:

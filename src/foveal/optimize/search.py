@@ -3,41 +3,48 @@
 Every candidate is measured on its exported file, beside the original. What was finished in the folder is not
 done again, so a search that was killed goes on with the same line.
 
-    original → engine → int8 → {students, pruned networks} → short lessons → the best one's long lesson → int8
+    original → engine → int8 → candidates → short lessons → the best one's long lesson → int8
 
 Successive halving: Jamieson & Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter
 Optimization", 2016. The order of the levers: docs/decisions/0021-optimize.md.
 """
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
 from foveal.bundle.ways import Way
 from foveal.core.errors import BundleError, DataError
-from foveal.models._cost import cost_of
 from foveal.optimize.budget import Budget
-from foveal.optimize.candidate import Candidate, candidates
-from foveal.optimize.lessons import LONG, ROUNDING, SHORT, Learning, Stage, answers_beforehand, begun, lesson
+from foveal.optimize.candidate import Candidate
+from foveal.optimize.candidates import candidates
+from foveal.optimize.lessons import (
+    FOUR_BITS,
+    LONG,
+    ROUNDING,
+    SHORT,
+    Learning,
+    Stage,
+    answers_beforehand,
+    begun,
+    lesson,
+)
 from foveal.optimize.rounding import SHOWN, rounded
 from foveal.optimize.variant import Variant
 from foveal.optimize.workshop import Workshop
-from foveal.tasks.recognizer import Recognizer
 
 _MOST_CANDIDATES = 3
 _SHORT_SHARE = 0.05  # of the budget: the first lesson of each candidate
-_ROUNDING_SHARE = 0.1  # of the budget: a lesson in bearing to be rounded, where int8 loses too much
+_ROUNDING_SHARE = 0.1  # of the budget: a lesson in bearing to be rounded, where that loses too much
 _CERTIFY_SHARE = 0.12  # of the budget: what has to be left for measuring at the end
 _LEAST_LESSON = 2.0  # seconds; a shorter one teaches nothing
 _LONGER = 10  # times the short lesson: about what the long one gets
-_SHRINKS = 0.5  # a lesson that is n times as long is foreseen to leave n^-0.5 of the loss of accuracy
-_TOO_MUCH = 0.5  # of the limit on lost accuracy, lost by int8 alone
-_OVERSIZE = 1.1  # of the limit on size: what is foreseen to be larger is not taught
+# A lesson that is n times as long is foreseen to leave n^-x of the lost accuracy. Measured on CIFAR-10: 0.6
+# where a network is fresh, much less where it is pruned, for it begins with most of what it can come to.
+_SHRINKS = {"fresh": 0.6, "inherits": 0.2}
+_TOO_MUCH = 0.5  # of the limit on lost accuracy, lost by rounding alone
+_AWARE = {"int8": ROUNDING, "w4a8": FOUR_BITS}  # the lesson for what rounding breaks
 
 
 def search(shop: Workshop, learning: Learning | None) -> list[Variant]:
@@ -54,14 +61,14 @@ def search(shop: Workshop, learning: Learning | None) -> list[Variant]:
 
 
 def _free_levers(shop: Workshop) -> list[str]:
-    """Measure the original as it is, run in its best way, and in int8 without training."""
+    """Measure the original as it is, run in its best way, and in coarser numbers."""
     names = ["original"]
     _measure(shop, "original", shop.original, ways=shop.reference_ways)
     _measure(shop, "original-engine", shop.original, ways=shop.ways)
     if shop.variant("original-engine").speed.way not in shop.reference_ways:
         names.append("original-engine")
     if shop.members.manifest.model.precision == "fp32":
-        names += _int8(shop, "original", shop.original)
+        names += _coarser(shop, "original", shop.original)
     return names
 
 
@@ -73,11 +80,19 @@ def _measure(shop: Workshop, name: str, path: Path, *, ways: Sequence[Way]) -> N
     shop.carry_out(name, {}, work)
 
 
-def _int8(shop: Workshop, name: str, source: Path) -> list[str]:
-    """Quantize a sealed file; where that loses too much, leave the most sensitive layers in float."""
+def _coarser(shop: Workshop, name: str, source: Path) -> list[str]:
+    """Round a sealed file as far as the limits ask for it, measure what comes out, and return its names.
+
+    First to int8; where that loses too much, with the most sensitive layers in float; where it is not small
+    enough, with large layers in 4 bits.
+    """
     names = _rounded(shop, f"{name}-int8", source, "int8")
     if names and _lost(shop, names[0]) > shop.budget.drop >= _lost(shop, name):
         names += _rounded(shop, f"{name}-mixed", source, "mixed")
+    limit = shop.budget.size_bytes
+    too_large = limit is not None and all(shop.variant(made).size_bytes > limit for made in names)
+    if too_large or shop.budget.aim == "size":
+        names += _rounded(shop, f"{name}-w4a8", source, "w4a8")
     return names
 
 
@@ -86,7 +101,7 @@ def _rounded(shop: Workshop, name: str, source: Path, rounding: str) -> list[str
 
     def work() -> Sequence[str]:
         started = time.monotonic()
-        path = shop.place(name) / "int8.foveal"
+        path = shop.place(name) / f"{rounding}.foveal"
         try:
             lowering = rounded(shop.read(source).model, shop.roles.shown(SHOWN), rounding)
             shop.lowered(source, lowering, path)
@@ -111,7 +126,7 @@ def _taught(shop: Workshop, learning: Learning) -> list[str]:
     names = _rounding_aware(shop, learning, _itself(learning), after="original")
     seconds = shop.budget.seconds * _SHORT_SHARE
     tried: list[tuple[Candidate, list[str]]] = []
-    for candidate in _affordable(shop, learning):
+    for candidate in candidates(shop, learning.teacher, most=_MOST_CANDIDATES):
         if not begun(shop, candidate, SHORT) and _left(shop) < seconds:
             break
         made = _lesson(shop, learning, candidate, SHORT, seconds=seconds)
@@ -141,31 +156,17 @@ def _lesson(
     if not begun(shop, candidate, stage) and seconds < _LEAST_LESSON:
         return []
     name = lesson(shop, learning, candidate, stage, seconds=seconds)
-    return [] if name is None else [name, *_int8(shop, name, shop.path(shop.variant(name)))]
-
-
-def _affordable(shop: Workshop, learning: Learning) -> list[Candidate]:
-    """Return the candidates that a limit on size does not rule out beforehand."""
-    original = shop.members.manifest.model
-    macs = (
-        original.macs
-        or cost_of(learning.teacher.network, _picture(learning.teacher), name="original", classes=0).macs
-    )
-    # What the original has become in int8, shrunk with the weights, is what to expect of the others.
-    smallest = min(shop.variant(name).size_bytes for name in ("original", "original-int8") if shop.has(name))
-    limit = shop.budget.size_bytes
-    most = math.inf if limit is None else _OVERSIZE * limit * original.parameters / smallest
-    shown = shop.roles.shown(SHOWN)
-    return candidates(learning.teacher, shown, macs=macs, parameters=most, most=_MOST_CANDIDATES)
+    return [] if name is None else [name, *_coarser(shop, name, shop.path(shop.variant(name)))]
 
 
 def _itself(learning: Learning) -> Candidate:
     """Return the original as a candidate for being taught to bear rounding."""
-    return Candidate("original", (), lambda: learning.teacher, 0, 0, rate_share=1.0)
+    kind = learning.teacher.architecture
+    return Candidate("original", (), lambda: learning.teacher, 0, 0, rate_share=1.0, kind=kind, inherits=True)
 
 
 def _rounding_aware(shop: Workshop, learning: Learning, candidate: Candidate, *, after: str) -> list[str]:
-    """Teach a network that loses too much in int8 to bear being rounded.
+    """Teach a network that loses too much in coarser numbers to bear being rounded.
 
     Args:
         shop: Where.
@@ -176,43 +177,47 @@ def _rounding_aware(shop: Workshop, learning: Learning, candidate: Candidate, *,
     if not _rounds_badly(shop, after) or _lost(shop, after) > shop.budget.drop:
         return []
     seconds = min(_left(shop), shop.budget.seconds * _ROUNDING_SHARE)
-    return _lesson(shop, learning, candidate, ROUNDING, seconds=seconds)
+    stage = _AWARE[_coarsest(shop, after)]
+    return _lesson(shop, learning, candidate, stage, seconds=seconds)
+
+
+def _coarsest(shop: Workshop, name: str) -> str:
+    return "w4a8" if shop.has(f"{name}-w4a8") else "int8"
 
 
 def _rounds_badly(shop: Workshop, name: str) -> bool:
-    """Return whether a network loses a good part of the limit on accuracy by becoming int8."""
-    if not shop.has(f"{name}-int8"):
-        return False
-    return _lost(shop, f"{name}-int8") - _lost(shop, name) > _TOO_MUCH * shop.budget.drop
-
-
-def _picture(recognizer: Recognizer) -> Tensor:
-    preprocess = recognizer.preprocess
-    return torch.zeros(1, preprocess.channels, preprocess.size, preprocess.size)
+    """Return whether a network loses a good part of the limit on accuracy in the coarsest numbers tried."""
+    rounded = f"{name}-{_coarsest(shop, name)}"
+    return shop.has(rounded) and _lost(shop, rounded) - _lost(shop, name) > _TOO_MUCH * shop.budget.drop
 
 
 def _promising(tried: Sequence[tuple[Candidate, list[str]]], shop: Workshop) -> Candidate | None:
     """Return the candidate that a long lesson is worth most for.
 
-    Of those that keep the limits on time, size and memory, in float or int8, and are foreseen to keep the one
-    on accuracy, it is the best one for the aim. Where none is, it is the one that has lost least; where none
-    keeps the first limits either, nothing that is learned would help.
+    Of those that keep the limits on time, size and memory, as they are or rounded, and are foreseen to keep
+    the one on accuracy, it is the best one for the aim. Where none is, it is the one foreseen to lose least;
+    where none keeps the first limits either, nothing that is learned would help.
     """
     fitting = [
-        (candidate, variant, _lost(shop, variant.name))
+        (candidate, variant, _lost(shop, variant.name) * _remains(candidate))
         for candidate, names in tried
         for variant in map(shop.variant, names)
         if _fits(variant, shop.budget)
     ]
     if not fitting:
         return None
-    remains = _LONGER**-_SHRINKS
-    hopeful = [one for one in fitting if remains * one[2] <= shop.budget.drop]
+    hopeful = [one for one in fitting if one[2] <= shop.budget.drop]
     if not hopeful or shop.budget.aim == "accuracy":
         return min(fitting, key=lambda one: one[2])[0]
     if shop.budget.aim == "size":
         return min(hopeful, key=lambda one: one[1].size_bytes)[0]
     return min(hopeful, key=lambda one: one[1].speed.ratio)[0]
+
+
+def _remains(candidate: Candidate) -> float:
+    """Return which share of its lost accuracy a candidate is foreseen to keep after the long lesson."""
+    shrinks = _SHRINKS["inherits" if candidate.inherits else "fresh"]
+    return float(_LONGER**-shrinks)
 
 
 def _fits(variant: Variant, budget: Budget) -> bool:

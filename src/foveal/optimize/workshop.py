@@ -1,7 +1,7 @@
 """Where a search works: its folder, its pictures, its clock; and how one candidate becomes measured files."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,8 +36,8 @@ from foveal.tasks.recognizer import Recognizer
 from foveal.train.examples import Examples
 
 _STEPS, _CLOCK, _VARIANTS, _VARIANT = "steps.json", "clock.json", "variants", "variant.json"
-TEACHER = "teacher.safetensors"
-FILES = (_STEPS, _CLOCK, _VARIANTS, TEACHER)  # what a search keeps in its folder
+TEACHER, CANDIDATES = "teacher.safetensors", "candidates"
+FILES = (_STEPS, _CLOCK, _VARIANTS, TEACHER, CANDIDATES)  # what a search keeps in its folder
 _TIMING_SECONDS, _TIMING_SHARE = 3.0, 0.01  # of one variant beside the original; of the budget at most
 
 
@@ -92,6 +92,8 @@ class Workshop:
         self.ways, self.progress = tuple(ways), progress
         self.members: Members = archive.read(original)
         self.steps = Steps(folder, _STEPS)
+        self.foreseen: dict[str, Mapping[str, float]] = {}
+        """Seconds a picture by precision, by the first step of what they are foreseen for."""
         self._used = self._read_clock()
         self._since = time.monotonic()
 
@@ -215,9 +217,10 @@ class Workshop:
         first, rows = timed(own, images, seconds=seconds, progress=self.progress)
         best = fastest(rows)
         done, before = found.manifest.model, self.members.manifest.model
+        steps = done.steps[len(before.steps) :]
         variant = Variant(
             name=name,
-            steps=done.steps[len(before.steps) :],
+            steps=steps,
             bundle=None if path == self.original else path.relative_to(self.folder).as_posix(),
             parameters=done.parameters,
             macs=done.macs,
@@ -226,10 +229,17 @@ class Workshop:
             speed=speed(best, fastest(first)),
             ways=best_for_each_number_of_threads(rows),
             peak_bytes=footprint(path, best.way, batch=1).peak_bytes,
+            predicted=self._foreseen(steps, done.precision),
             seconds=round(time.monotonic() - started, 2),
         )
         files.write_json(folder / _VARIANT, {**asdict(variant), "answers": variant.answers.tolist()})
         return [(folder / _VARIANT).relative_to(self.folder).as_posix()]
+
+    def _foreseen(self, steps: Sequence[str], precision: str) -> float | None:
+        """Return what was foreseen of a file, unless layers of it were left in another precision."""
+        if not steps or "mixed_precision" in steps:
+            return None
+        return self.foreseen.get(steps[0], {}).get(precision)
 
     @property
     def reference_ways(self) -> list[Way]:

@@ -66,18 +66,46 @@ def parameters_left(network: nn.Module, groups: Sequence[Group], kept: Mapping[s
         groups: Of the network.
         kept: Per name of a group the number of units that stay; a group that is not named stays whole.
     """
+    left = sum(p.numel() for p in network.parameters())
+    for name, axes in _lost(groups, kept).items():
+        for parameter in network.get_submodule(name).parameters(recurse=False):
+            left -= parameter.numel() - _numel(parameter, axes)
+    return left
+
+
+def macs_left(
+    network: nn.Module, groups: Sequence[Group], kept: Mapping[str, int], places: Mapping[str, int]
+) -> int:
+    """Return how many multiply-adds the convolutions and linear layers of a network will do for one picture.
+
+    Args:
+        network: That the groups were found in.
+        groups: Of the network.
+        kept: As for `parameters_left`.
+        places: Per name of a layer at how many places of a picture its weights are applied.
+    """
+    lost = _lost(groups, kept)
+    return sum(
+        count * _numel(network.get_submodule(name).get_parameter("weight"), lost.get(name, {}))
+        for name, count in places.items()
+    )
+
+
+def _lost(groups: Sequence[Group], kept: Mapping[str, int]) -> dict[str, dict[int, int]]:
+    """Return per name of a layer how much of each axis of its weight goes."""
     lost: dict[str, dict[int, int]] = {}
     for group in groups:
         for place in group.places if group.name in kept else ():
             axes = lost.setdefault(place.module, {})
             units = len(group) - kept[group.name]
             axes[place.axis] = axes.get(place.axis, 0) + units * place.positions.shape[1]
-    left = sum(p.numel() for p in network.parameters())
-    for name, axes in lost.items():
-        for parameter in network.get_submodule(name).parameters(recurse=False):
-            extents = list(parameter.shape)
-            for axis, count in axes.items():
-                if axis < len(extents):
-                    extents[axis] -= count
-            left -= parameter.numel() - int(np.prod(extents))
-    return left
+    return lost
+
+
+def _numel(parameter: nn.Parameter, lost: Mapping[int, int]) -> int:
+    """Return the numbers of a parameter from whose axes something is lost."""
+    extents = list(parameter.shape)
+    for axis, count in lost.items():
+        if axis < len(extents):
+            extents[axis] -= count
+    return int(np.prod(extents))

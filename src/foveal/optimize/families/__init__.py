@@ -1,5 +1,5 @@
 """Where smaller networks come from, one family per file: `families/<name>.py` defines `<name>`.
 
-A family takes the original recognizer and pictures that may be looked at, uint8 (N, S, S, C), and returns
-`optimize.candidate.Candidate`s. None of them is trained; a search decides which of them are.
+A family takes an `optimize.candidate.Start` and returns `Candidate`s. None of them is trained; a search
+decides which of them are. A family that finds nothing to save returns none.
 """

@@ -1,48 +1,27 @@
 """The original without its least important channels: it remembers much, and has to learn less anew."""
 
-import torch
-
 from foveal.core.errors import UsageError
-from foveal.data.dataset import UInt8
-from foveal.models._cost import cost_of
-from foveal.optimize.candidate import Candidate
-from foveal.optimize.channels import groups
-from foveal.optimize.steps.prune import prune, to_parameters
-from foveal.optimize.steps.recalibrated import recalibrated
-from foveal.tasks.recognizer import Recognizer
+from foveal.optimize.candidate import Candidate, Start
+from foveal.optimize.families._units import scored, smaller
+from foveal.optimize.steps.prune import to_parameters
 
 _SHARES = (0.3, 0.5, 0.7, 0.9)  # of the parameters that go
-_RATE_SHARE = 0.3  # of a fresh network's learning rate: what is left is to be mended, not learned anew
 
 
-def pruned(original: Recognizer, shown: UInt8) -> list[Candidate]:
-    """Return a candidate for each share of the parameters that can go.
+def pruned(start: Start) -> list[Candidate]:
+    """Return a candidate for each share of the parameters that can go, the same share of every group.
 
     Args:
-        original: What is pruned.
-        shown: Pictures that set the batch-norm statistics anew, uint8 (N, S, S, C).
+        start: The original is pruned; its pictures say what counts, and set the batch norms anew.
     """
-    preprocess = original.preprocess
-    found = groups(original.network, channels=preprocess.channels, size=preprocess.size)
+    units = scored(start)
     made = []
     for share in _SHARES:
         try:
-            keep = to_parameters(original.network, found, share)
+            counts = to_parameters(start.original.network, units.groups, share)
         except UsageError as error:
             if error.code != "too_small":
                 raise
             continue  # the network has not so much to give
-        made.append(_candidate(original, shown, share, keep))
+        made.append(smaller(start, units, f"pruned-{100 * share:.0f}", counts))
     return made
-
-
-def _candidate(original: Recognizer, shown: UInt8, share: float, keep: dict[str, int]) -> Candidate:
-    def make() -> Recognizer:
-        return recalibrated(prune(original, keep), shown)
-
-    smaller = prune(original, keep)
-    preprocess = original.preprocess
-    picture = torch.zeros(1, preprocess.channels, preprocess.size, preprocess.size)
-    found = cost_of(smaller.network, picture, name=original.architecture, classes=len(original.classes))
-    name = f"pruned-{100 * share:.0f}"
-    return Candidate(name, (name,), make, found.macs, found.parameters, rate_share=_RATE_SHARE)

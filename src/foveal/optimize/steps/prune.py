@@ -11,6 +11,7 @@ from foveal.core.errors import UnknownNameError, UsageError
 from foveal.optimize import importance as measures
 from foveal.optimize.channels import Group, groups
 from foveal.optimize.channels.removal import parameters_left, without
+from foveal.optimize.importance._shares import Scores
 from foveal.tasks.recognizer import Recognizer
 from foveal.train.examples import Examples
 
@@ -45,11 +46,26 @@ def prune(
     counts = kept_units(found, keep, round_to=round_to)
     touched = [group for group in found if counts.get(group.name, len(group)) < len(group)]
     scores = catalog.find(measures, importance)(recognizer, touched, examples)
-    kept = {}
-    for group, score in zip(touched, scores, strict=True):
-        best = np.argsort(-score, kind="stable")[: counts[group.name]]
-        kept[group.name] = np.isin(np.arange(len(group)), best)
-    return replace(recognizer, network=without(recognizer.network, touched, kept).eval())
+    return cut(recognizer, touched, scores, counts)
+
+
+def cut(
+    recognizer: Recognizer, found: Sequence[Group], scores: Sequence[Scores], counts: Mapping[str, int]
+) -> Recognizer:
+    """Return a recognizer that keeps the units of the highest scores; the given one is left alone.
+
+    Args:
+        recognizer: That the groups were found in.
+        found: The groups that may lose units.
+        scores: Of the units of each, float64 (units,); of equal ones the first stays.
+        counts: Per name of a group how many units stay; a group that is not named stays whole.
+    """
+    kept = {
+        group.name: np.isin(np.arange(len(group)), np.argsort(-score, kind="stable")[: counts[group.name]])
+        for group, score in zip(found, scores, strict=True)
+        if counts.get(group.name, len(group)) < len(group)
+    }
+    return replace(recognizer, network=without(recognizer.network, found, kept).eval())
 
 
 def kept_units(found: Sequence[Group], keep: Keep, *, round_to: int = 8) -> dict[str, int]:

@@ -1,0 +1,45 @@
+"""Candidates that have nothing of the original but its classes: they learn everything anew."""
+
+from functools import partial
+from typing import Any
+
+import torch
+
+from foveal.core.random import seed_for
+from foveal.models import Architecture, LearnsFromImages, architecture
+from foveal.models._cost import cost
+from foveal.optimize.candidate import Candidate, Start
+from foveal.tasks.classify import learn
+from foveal.tasks.recognizer import Recognizer
+
+
+def fresh(start: Start, name: str, built_by: str, arguments: dict[str, Any]) -> Candidate:
+    """Return the candidate that an architecture makes.
+
+    Args:
+        start: The original gives preprocessing and classes; its pictures are shown to what learns from them.
+        name: Of the candidate.
+        built_by: File in `models/`.
+        arguments: Of its builder besides channels, classes and size.
+    """
+    preprocess, classes = start.original.preprocess, len(start.original.classes)
+    given = {"channels": preprocess.channels, "classes": classes, "size": preprocess.size, **arguments}
+    build = architecture(built_by).build
+
+    def make() -> Recognizer:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_for(0, "fresh", name))
+            network = build(**given)
+        if isinstance(network, LearnsFromImages):
+            network.learn_from(learn.normalize(torch.from_numpy(start.shown), preprocess))
+        return Recognizer(network.eval(), built_by, given, preprocess, start.original.classes)
+
+    found = cost(
+        Architecture(partial(build, **arguments)),
+        size=preprocess.size,
+        channels=preprocess.channels,
+        classes=classes,
+    )
+    return Candidate(
+        name, (name,), make, found.macs, found.parameters, rate_share=1.0, kind=built_by, inherits=False
+    )

@@ -1,0 +1,37 @@
+"""The original's own architecture in its smaller sizes: they have to learn everything anew."""
+
+import inspect
+from typing import Any
+
+from foveal import models
+from foveal.core import catalog
+from foveal.optimize.candidate import Candidate, Start
+from foveal.optimize.families._fresh import fresh
+
+_WIDTHS = (0.75, 0.5)  # of the channels of every layer
+_COVERED = "nano"  # `narrow` has its widths
+
+
+def slimmer(start: Start) -> list[Candidate]:
+    """Return a candidate for each size that takes fewer multiply-adds; none for somebody's own network.
+
+    Args:
+        start: The original gives architecture, arguments, preprocessing and classes.
+    """
+    name, given = start.original.architecture, start.original.arguments
+    if name == _COVERED or name not in catalog.names(models) or models.card(name).kind != "network":
+        return []
+    architecture = models.architecture(name)
+    own = {key: value for key, value in given.items() if key not in ("channels", "classes", "size")}
+    sizes: list[dict[str, Any]] = [
+        dict(size) for size in architecture.variants(start.original.preprocess.size)
+    ]
+    if "width" in inspect.signature(architecture.build).parameters:
+        sizes += [{"width": own.get("width", 1.0) * share} for share in _WIDTHS]
+    made = [fresh(start, _called(name, size), name, {**own, **size}) for size in sizes if size]
+    return [one for one in made if one.macs < start.macs]
+
+
+def _called(name: str, size: dict[str, Any]) -> str:
+    """Return a name such as mobilenet-v2-width-0.75."""
+    return "-".join([catalog.spoken(name), *(f"{catalog.spoken(key)}-{size[key]:g}" for key in sorted(size))])
