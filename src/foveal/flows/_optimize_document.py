@@ -29,11 +29,11 @@ def optimize_document(
         shop: Where it worked.
         outcome: What it came to.
         bundle: The recommended file, or None.
-        proven: What was measured of it on the test part.
-        gates: Limits that were compared on the test part.
+        proven: What was measured of it on pictures that chose nothing.
+        gates: Limits that were compared there.
         warnings: What else is to be said.
     """
-    original = outcome.rows[0].variant
+    original, labelled = outcome.rows[0].variant, shop.roles.pictures.labelled
     passed = all(gate.verdict == "pass" for gate in gates)
     feasible = outcome.feasible and passed
     return {
@@ -41,14 +41,18 @@ def optimize_document(
         "ok": feasible,
         "feasible": feasible,
         "recommended": outcome.recommended,
-        "verdict": outcome.words if passed else _refuted(outcome, gates),
+        "verdict": outcome.words if passed else _refuted(outcome, gates, labelled=labelled),
         "nearest": outcome.nearest,
         "bundle": None if bundle is None else str(bundle),
         "digest": None if bundle is None else archive.read(bundle).manifest.digest,
         "run": str(shop.folder),
         "limits": shop.budget.as_json(),
-        "measure": "accuracy" if shop.roles.pictures.labelled else "agreement",
-        "chosen_on": {"images": len(shop.roles.pictures.counted), "role": "half of calib"},
+        "measure": "accuracy" if labelled else "agreement",
+        "labels": labelled,
+        "chosen_on": {
+            "images": len(shop.roles.pictures.counted),
+            "role": "half of calib" if labelled else "pictures that nothing else was done with",
+        },
         "test": None if proven is None else {k: v for k, v in proven.items() if k != "report"},
         "gates": [asdict(gate) for gate in gates],
         "variants": [_row(row, original.size_bytes) for row in outcome.rows],
@@ -59,13 +63,14 @@ def optimize_document(
     }
 
 
-def _refuted(outcome: Outcome, gates: Sequence[Gate]) -> str:
-    """Return what is said where the pictures that chose were kinder than the test pictures."""
+def _refuted(outcome: Outcome, gates: Sequence[Gate], *, labelled: bool) -> str:
+    """Return what is said where the pictures that chose were kinder than those that prove."""
     gate = next(gate for gate in gates if gate.verdict != "pass")
-    return (
-        f"not proven: {outcome.recommended} keeps the limits on the pictures that chose it, but on the test "
-        f"pictures it lost {100 * (gate.value or 0):.1f} points; {100 * gate.limit:.1f} may be lost"
-    )
+    found, most = 100 * (gate.value or 0), 100 * gate.limit
+    told = f"not proven: {outcome.recommended} keeps the limits on the pictures that chose it, but on "
+    if labelled:
+        return told + f"the test pictures it lost {found:.1f} points; {most:.1f} may be lost"
+    return told + f"others {found:.1f} % of its answers are not the original's; {most:.1f} % may change"
 
 
 def _row(row: Judged, original_bytes: int) -> dict[str, Any]:

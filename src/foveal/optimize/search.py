@@ -29,6 +29,7 @@ from foveal.models._cost import cost_of
 from foveal.optimize.budget import Budget
 from foveal.optimize.candidate import Candidate, candidates
 from foveal.optimize.steps.distill import Lesson, Schedule, asked, distill, plan_lesson
+from foveal.optimize.steps.int4 import int4
 from foveal.optimize.steps.mixed_precision import mixed_precision
 from foveal.optimize.steps.quantize import quantize
 from foveal.optimize.variant import Variant
@@ -76,6 +77,15 @@ class Learning:
         return self.teacher if self.answers is None else self.answers
 
 
+@dataclass(frozen=True)
+class _Rounding:
+    """How a graph gets smaller numbers: name of the step, what the numbers are, and the step itself."""
+
+    step: str
+    precision: Literal["int8", "int4"]
+    of: Callable[[bytes, UInt8], bytes]
+
+
 def search(shop: Workshop, learning: Learning | None) -> list[Variant]:
     """Return all variants that were made and measured, the original first.
 
@@ -90,7 +100,10 @@ def search(shop: Workshop, learning: Learning | None) -> list[Variant]:
 
 
 def _free_levers(shop: Workshop) -> list[str]:
-    """Measure the original as it is, run in its best way, and in int8 without training."""
+    """Measure the original as it is, run in its best way, and in smaller numbers without training.
+
+    Weights in 4 bits save bytes and no time, so they are tried where bytes are asked about.
+    """
     names = ["original"]
     _measure(shop, "original", shop.original, ways=shop.reference_ways)
     _measure(shop, "original-engine", shop.original, ways=shop.ways)
@@ -98,6 +111,9 @@ def _free_levers(shop: Workshop) -> list[str]:
         names.append("original-engine")
     if shop.members.manifest.model.precision == "fp32":
         names += _int8(shop, "original", shop.original)
+        if shop.budget.size_bytes is not None or shop.budget.aim == "size":
+            rounding = _Rounding("int4", "int4", lambda model, _: int4(model))
+            names += _rounded(shop, "original-int4", shop.original, rounding)
     return names
 
 
@@ -111,9 +127,9 @@ def _measure(shop: Workshop, name: str, path: Path, *, ways: Sequence[Way]) -> N
 
 def _int8(shop: Workshop, name: str, source: Path) -> list[str]:
     """Quantize a sealed file; where that loses too much, leave the most sensitive layers in float."""
-    names = _rounded(shop, f"{name}-int8", source, "quantize", quantize)
+    names = _rounded(shop, f"{name}-int8", source, _Rounding("quantize", "int8", quantize))
     if names and _lost(shop, names[0]) > shop.budget.drop >= _lost(shop, name):
-        names += _rounded(shop, f"{name}-mixed", source, "mixed_precision", _mixed)
+        names += _rounded(shop, f"{name}-mixed", source, _Rounding("mixed_precision", "int8", _mixed))
     return names
 
 
@@ -121,17 +137,15 @@ def _mixed(model: bytes, pictures: UInt8) -> bytes:
     return mixed_precision(model, pictures).model
 
 
-def _rounded(
-    shop: Workshop, name: str, source: Path, step: str, rounding: Callable[[bytes, UInt8], bytes]
-) -> list[str]:
+def _rounded(shop: Workshop, name: str, source: Path, rounding: _Rounding) -> list[str]:
     """Seal and measure a rounded graph; return its name, or nothing where it cannot be done."""
 
     def work() -> Sequence[str]:
         started = time.monotonic()
-        path = shop.place(name) / "int8.foveal"
+        path = shop.place(name) / f"{rounding.precision}.foveal"
         try:
-            model = rounding(shop.read(source).model, shop.roles.shown(_CALIBRATION))
-            shop.lowered(source, Lowering(model, "int8", (step,)), path)
+            model = rounding.of(shop.read(source).model, shop.roles.shown(_CALIBRATION))
+            shop.lowered(source, Lowering(model, rounding.precision, (rounding.step,)), path)
             return shop.measured(name, path, ways=shop.ways, started=started)
         except (DataError, BundleError) as error:
             return shop.failed(name, error)
