@@ -181,7 +181,7 @@ class TestAgain:
 
         assert optimize(bundle, colors, terms=asked, out=again)["ok"] is True
 
-    def test_other_pictures_need_another_folder(self, again, bundle, tmp_path) -> None:
+    def test_other_pictures_need_another_folder(self, again, bundle, colors, tmp_path) -> None:
         other = copied(sorted(colors.rglob("*.png"))[:150], tmp_path / "other")
 
         with pytest.raises(UsageError, match="other pictures") as refused:

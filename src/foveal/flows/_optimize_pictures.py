@@ -143,7 +143,7 @@ def _too_few(usable: int, learned: int, *, path: Path) -> DataError:
         f"{counted(usable, 'different picture')} can be used{without}: too few to show integers their "
         f"ranges, to choose by {_FEWEST} others, and to prove the choice on {_FEWEST} more",
         code="too_few_pictures",
-        hint="name more; with 1,000 a share of changed answers of 1 % is known to about 1 point",
+        hint="name more; with 1,000, no change in the proof shows that at most 1 % of the answers change",
         path=path,
     )
 
