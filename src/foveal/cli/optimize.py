@@ -66,7 +66,10 @@ def optimize(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Make a trained recognizer smaller and faster within limits; prove it on the file that ships."""
+    """Make a trained recognizer smaller and faster within limits; prove it on the file that ships.
+
+    With a bundle and pictures nothing is trained, no label is needed, and changed answers are what counts.
+    """
     need("train", what="foveal optimize")
     from foveal.flows.optimize import Terms
     from foveal.flows.optimize import optimize as flow

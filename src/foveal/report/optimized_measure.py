@@ -15,19 +15,17 @@ class Measure:
         name: Of what is to be high.
         lost: Of what is limited.
         column: The same over a column of numbers in percent or points.
-        picture: One of those that prove.
-        proof: All of them.
+        proof: Pictures that prove what was chosen on others.
     """
 
     name: str
     lost: str
     column: str
-    picture: str
     proof: str
 
 
-ACCURACY = Measure("accuracy", "accuracy lost", "points lost", "test picture", "the test pictures")
-AGREEMENT = Measure("agreement", "answers changed", "changed, %", "picture", "pictures that chose nothing")
+ACCURACY = Measure("accuracy", "accuracy lost", "points lost", "the test pictures")
+AGREEMENT = Measure("agreement", "answers changed", "changed, %", "pictures that chose nothing")
 
 
 def measure_of(document: Row) -> Measure:
