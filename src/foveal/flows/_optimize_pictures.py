@@ -156,8 +156,8 @@ def _warnings(found: Unlabelled, unusable: list[str], *, learned: int | None) ->
     ]
     if learned is None:
         said.append(
-            "which pictures the original has learned from is not known: on those it changes its answers less "
-            "than on new ones"
+            "which pictures the original has learned from is not known: on those fewer "
+            "answers may change than on new ones"
         )
     elif learned:
         said.append(f"the original has learned from {counted(learned, 'picture')}: they measure nothing")
