@@ -220,7 +220,7 @@ class TestLimitsOfTheMachine:
 
 class TestNo:
     def test_what_the_test_pictures_refute_is_not_delivered(self, copied, trained, monkeypatch) -> None:
-        from foveal.flows import optimize as flow
+        from foveal.flows import _optimize_run as flow
 
         monkeypatch.setattr(flow, "_measured_on_test", refuted)
         (copied / "test.json").unlink()

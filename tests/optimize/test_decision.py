@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foveal.core.errors import UsageError
+from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.optimize.budget import Budget
 from foveal.optimize.decision import Field, drop_words
 from foveal.optimize.decision import decide as judge
@@ -247,3 +248,37 @@ def test_memory_that_nobody_measured_is_not_called_kept() -> None:
 
     assert found.rows[0].broken == ("memory",)
     assert "memory" not in found.nearest
+
+
+class TestWithoutLabels:
+    """The truth is what the original names: nothing agrees with it better than itself."""
+
+    PICTURES = Pictures.of(TRUTH, labelled=False)
+
+    def test_the_drop_is_the_share_of_changed_answers_with_the_interval_of_a_share(self) -> None:
+        rows = [variant("original", wrong=0), variant("other", ratio=0.5, wrong=3)]
+
+        found = decide(rows, self.PICTURES, Budget(drop=0.01))
+
+        assert found.rows[0].drop == clopper_pearson(0, IMAGES)
+        assert found.rows[1].drop == clopper_pearson(3, IMAGES)
+        assert found.recommended == "other"
+        assert "0.8 % of the answers changed (0.2 to 2.2)" in found.words
+        assert "points" not in found.words
+
+    @given(st.integers(0, IMAGES), st.integers(0, IMAGES), st.integers(0, IMAGES))
+    def test_accuracy_never_falls_by_more_than_the_share_that_changed(self, right, changed, offset) -> None:
+        labels = np.where(np.arange(IMAGES) < right, 0, 1)  # the original names all of them 0
+        after = np.roll(np.where(np.arange(IMAGES) < changed, 2, 0), offset)
+
+        fallen = Pictures.of(labels, labelled=True).drop(TRUTH, after).value
+
+        assert fallen <= self.PICTURES.changed(after).value + 1e-12
+
+    def test_what_would_be_feasible_is_said_in_answers(self) -> None:
+        rows = [variant("original", wrong=0), variant("other", ratio=0.5, wrong=40)]
+
+        found = decide(rows, self.PICTURES, Budget(latency_seconds=0.6e-3, drop=0.01))
+
+        assert found.recommended is None
+        assert "drop 10.0 % of the answers" in found.words

@@ -281,7 +281,34 @@ def test_names_are_escaped_and_nothing_is_loaded():
     assert not re.search(r"""(?:src|href)\s*=\s*["'](?!#|data:)""", page)
 
 
-@pytest.mark.parametrize("make", [lambda: searched(*ALL), lambda: searched(BEST), impossible])
+def agreeing(**changes):
+    test = {"images": 500, "accuracy": share(0.995, 0.004, 500), "original_accuracy": None}
+    test |= {"drop": share(0.005, 0.004, 500), "agreement": 0.995}
+    return searched(*ALL, measure="agreement", labels=False, **{"test": test, **changes})
+
+
+def test_without_labels_nothing_is_called_accuracy_that_is_agreement():
+    page = text(optimized_page(agreeing()))
+
+    assert "on pictures that chose nothing it changes 0.5% (95% interval 0.1% to 0.9%, n=500)" in page
+    assert "answers changed 1%" in page
+    assert "accuracy cannot fall by more than the share that changed" in page
+    for word in ("ccuracy lost", "points lost", "test picture", "Accuracy on", "Accuracy and"):
+        assert word not in page
+
+
+def test_no_change_is_not_called_none():
+    none = {"value": 0.0, "low": 0.0, "high": 0.0073, "n": 500, "method": "clopper-pearson"}
+    document = agreeing()
+    document["test"]["drop"] = none
+
+    said = " ".join(says.unproven(document))
+
+    assert "up to 0.7% is compatible with it" in said
+    assert "estimated, not proven" not in said
+
+
+@pytest.mark.parametrize("make", [agreeing, lambda: searched(*ALL), lambda: searched(BEST), impossible])
 def test_ids_are_unique_and_every_share_has_its_n(make):
     page = optimized_page(make())
 

@@ -33,6 +33,17 @@ def paths(inputs: Sequence[str], *, null: bool = False) -> Iterator[str]:
             yield from _below(text)
 
 
+def names(inputs: Sequence[str]) -> Iterator[str]:
+    """Yield what is named: a pattern or a list as the files it stands for, folders as they are.
+
+    Args:
+        inputs: What the person wrote; see `paths`.
+    """
+    for text in inputs:
+        is_one = text != "-" and (_mode(text) != 0 or not glob.has_magic(text))
+        yield from [text] if is_one else paths([text])
+
+
 def _matching(pattern: str) -> Iterator[str]:
     listed: set[Path] = set()  # folders: far fewer than the pictures in them
     for name in sorted(set(glob.iglob(pattern, recursive=True))):  # noqa: PTH207 (Path refuses absolute patterns)

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from foveal.cli import _inputs
 from foveal.cli._frame import Device, Force, Json, Quiet, Seed, Threads, Verbose, emit
 from foveal.cli._progress import progress
 from foveal.core import units
+from foveal.core.errors import NotFoundError
 from foveal.core.extras import need
 from foveal.core.text import visible
 from foveal.core.units import show_bytes
@@ -19,9 +21,18 @@ _COLUMNS = "{:<28} {:>9} {:>18} {:>8} {:>8} {:>8} {:>8} {:>9}  {}"
 
 
 def optimize(
-    model: Annotated[Path, typer.Argument(readable=False, help="A run folder with a finished training.")],
+    model: Annotated[
+        Path,
+        typer.Argument(
+            readable=False, help="A run folder with a finished training, or a .foveal bundle with pictures."
+        ),
+    ],
     data: Annotated[
-        Path | None, typer.Argument(readable=False, help="Its data; default: where the run found them.")
+        list[str] | None,
+        typer.Argument(
+            help="The run's data; default: where the run found them. With a bundle pictures without labels: "
+            "files, folders, patterns, archives; - for a list on stdin."
+        ),
     ] = None,
     max_latency: Annotated[
         str | None, typer.Option(help="Median time of one picture on this machine, such as 2ms.")
@@ -33,7 +44,9 @@ def optimize(
     max_memory: Annotated[
         str | None, typer.Option(help="Resident memory of a process that answers, such as 150MB.")
     ] = None,
-    max_drop: Annotated[str, typer.Option(help="Accuracy that may be lost, such as 1pt.")] = "1pt",
+    max_drop: Annotated[
+        str, typer.Option(help="Accuracy that may be lost, or answers that may change, such as 1pt.")
+    ] = "1pt",
     aim: Annotated[
         str, typer.Option(help="What to have the best of: latency, size or accuracy.")
     ] = "latency",
@@ -41,9 +54,11 @@ def optimize(
     engine: Annotated[
         list[str] | None, typer.Option(help="Engines that may run it; repeat it. Default: all that are here.")
     ] = None,
-    no_train: Annotated[bool, typer.Option("--no-train", help="Only what needs no training.")] = False,
+    no_train: Annotated[
+        bool, typer.Option("--no-train", help="Only what needs no training; so with a bundle.")
+    ] = False,
     out: Annotated[
-        Path | None, typer.Option(help="Folder to write; default runs/optimize-<name of the run>.")
+        Path | None, typer.Option(help="Folder to write; default runs/optimize-<name of run or bundle>.")
     ] = None,
     threads: Threads = None,
     force: Force = False,
@@ -53,7 +68,10 @@ def optimize(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Make a trained recognizer smaller and faster within limits; prove it on the file that ships."""
+    """Make a trained recognizer smaller and faster within limits; prove it on the file that ships.
+
+    With a bundle and pictures nothing is trained, no label is needed, and changed answers are what counts.
+    """
     need("train", what="foveal optimize")
     from foveal.flows.optimize import Terms
     from foveal.flows.optimize import optimize as flow
@@ -69,8 +87,11 @@ def optimize(
         aim=aim,  # type: ignore[arg-type]  # the budget compares it with the names
     )
     terms = Terms(budget, not no_train, threads, tuple(engine) if engine else None, seed)
+    named = list(_inputs.names(data)) if data else None
+    if named == []:
+        raise NotFoundError(f"nothing in {' '.join(data or ())}", hint="name files, folders or a pattern")
     with progress(quiet=quiet) as tell:
-        document = flow(model, data, terms=terms, out=out, force=force, progress=tell)
+        document = flow(model, named, terms=terms, out=out, force=force, progress=tell)
     emit(
         document,
         as_json=as_json,
@@ -81,7 +102,11 @@ def optimize(
 
 def _show(console: "Console", document: dict[str, Any]) -> None:
     """Print a `foveal.optimize/1` document for people."""
-    head = ("variant", "accuracy", "lost (points)", "p50 ms", "p99 ms", "cpu ms", "speed", "size", "runs in")
+    from foveal.report.optimized_measure import measure_of
+
+    measure = measure_of(document)
+    times = ("p50 ms", "p99 ms", "cpu ms")
+    head = ("variant", measure.name, measure.column, *times, "speed", "size", "runs in")
     console.print(_COLUMNS.format(*head), markup=False)
     for row in sorted(document["variants"], key=lambda row: row["latency_ms"]["p50"]):
         drop = row["drop"]
@@ -103,13 +128,7 @@ def _show(console: "Console", document: dict[str, Any]) -> None:
         )
     console.print(visible(document["verdict"]), markup=False)
     if document["test"] is not None:
-        test = document["test"]
-        low, value, high = (100 * test["drop"][key] for key in ("low", "value", "high"))
-        console.print(
-            f"on {test['images']} test pictures: accuracy {test['accuracy']['value']:.4f}, "
-            f"{value:+.2f} points lost ({low:+.2f} to {high:+.2f})",
-            markup=False,
-        )
+        console.print(_proof(document["test"]), markup=False)
     for name, error in document["failed"].items():
         console.print(f"{visible(name)} could not be made: {visible(error['message'])}", markup=False)
     for warning in document["warnings"]:
@@ -117,6 +136,16 @@ def _show(console: "Console", document: dict[str, Any]) -> None:
     if document["bundle"]:
         console.print(f"bundle    {visible(document['bundle'])}", markup=False)
     console.print(f"report    {visible(document['report'])}", markup=False)
+
+
+def _proof(test: dict[str, Any]) -> str:
+    """Return what was found on pictures that chose nothing."""
+    low, value, high = (100 * test["drop"][key] for key in ("low", "value", "high"))
+    if test["original_accuracy"] is None:
+        told = f"{value:.2f} % of the answers changed ({low:.2f} to {high:.2f})"
+        return f"on {test['images']} pictures that chose nothing: {told}"
+    told = f"accuracy {test['accuracy']['value']:.4f}, {value:+.2f} points lost ({low:+.2f} to {high:+.2f})"
+    return f"on {test['images']} test pictures: {told}"
 
 
 def _said(row: dict[str, Any]) -> str:

@@ -123,6 +123,20 @@ def learned_from(
     return replace(HeldOut.of_dataset(dataset, fit, manifest.preprocess, manifest.classes), split="fit")
 
 
+def learned_contents(bundle: Path, manifest: Manifest) -> frozenset[str] | None:
+    """Return the content hashes of all pictures that a recognizer has learned from; None: not known.
+
+    Args:
+        bundle: The file; `split.json` is looked for beside it.
+        manifest: What it says about itself.
+
+    Raises:
+        DataError: `bad_split`: the file beside it is damaged.
+    """
+    saved = _saved_split(bundle.parent / "split.json", manifest)
+    return None if saved is None else frozenset(splits.hashes_of(saved, "fit"))
+
+
 def _named_normally(dataset: Dataset) -> Dataset:
     return replace(dataset, classes=tuple(unicodedata.normalize("NFC", name) for name in dataset.classes))
 

@@ -53,6 +53,7 @@ def optimize_document(
         effects: What each step gained and cost.
         roof: What this machine can do at most, or None where it was not measured.
     """
+    labelled = shop.roles.pictures.labelled
     passed = all(gate.verdict == "pass" for gate in delivery.gates)
     feasible = outcome.feasible and passed
     bundle, proven = delivery.bundle, delivery.proven
@@ -61,14 +62,18 @@ def optimize_document(
         "ok": feasible,
         "feasible": feasible,
         "recommended": outcome.recommended,
-        "verdict": outcome.words if passed else _refuted(outcome, delivery.gates),
+        "verdict": outcome.words if passed else _refuted(outcome, delivery.gates, labelled=labelled),
         "nearest": dict(_in_its_unit(limit, value) for limit, value in outcome.nearest.items()),
         "bundle": None if bundle is None else str(bundle),
         "digest": None if bundle is None else archive.read(bundle).manifest.digest,
         "run": str(shop.folder),
         "limits": shop.budget.as_json(),
-        "measure": "accuracy" if shop.roles.pictures.labelled else "agreement",
-        "chosen_on": {"images": len(shop.roles.pictures.counted), "role": "half of calib"},
+        "measure": "accuracy" if labelled else "agreement",
+        "labels": labelled,
+        "chosen_on": {
+            "images": len(shop.roles.pictures.counted),
+            "role": "half of calib" if labelled else "pictures that nothing else was done with",
+        },
         "test": None if proven is None else {k: v for k, v in proven.items() if k != "report"},
         "gates": [asdict(gate) for gate in delivery.gates],
         "variants": [_row(row, shop, outcome, roof) for row in outcome.rows],
@@ -88,13 +93,14 @@ def _in_its_unit(limit: str, value: float) -> tuple[str, float]:
     return (f"{limit}_bytes", value) if limit in _BYTES else (limit, value)
 
 
-def _refuted(outcome: Outcome, gates: Sequence[Gate]) -> str:
-    """Return what is said where the pictures that chose were kinder than the test pictures."""
+def _refuted(outcome: Outcome, gates: Sequence[Gate], *, labelled: bool) -> str:
+    """Return what is said where the pictures that chose were kinder than those that prove."""
     gate = next(gate for gate in gates if gate.verdict != "pass")
-    return (
-        f"not proven: {outcome.recommended} keeps the limits on the pictures that chose it, but on the test "
-        f"pictures it lost {100 * (gate.value or 0):.1f} points; {100 * gate.limit:.1f} may be lost"
-    )
+    found, most = 100 * (gate.value or 0), 100 * gate.limit
+    told = f"not proven: {outcome.recommended} keeps the limits on the pictures that chose it, but on "
+    if labelled:
+        return told + f"the test pictures it lost {found:.1f} points; {most:.1f} may be lost"
+    return told + f"others {found:.1f} % of its answers are not the original's; {most:.1f} % may change"
 
 
 def _row(row: Judged, shop: Workshop, outcome: Outcome, roof: Roofline | None) -> dict[str, Any]:

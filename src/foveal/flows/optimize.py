@@ -1,6 +1,7 @@
 """`foveal optimize`: the smallest, fastest recognizer that still keeps the user's limits, measured here."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,48 +9,37 @@ from typing import Any
 import numpy as np
 
 import foveal
-from foveal.bundle import archive, remembered, roofline, ways
+from foveal.bundle import archive, roofline, ways
 from foveal.bundle.archive import SUFFIX
-from foveal.bundle.locate import locate
-from foveal.bundle.predictor import Predictor
 from foveal.bundle.roofline import Roofline
 from foveal.bundle.ways import Way
-from foveal.core import files, machine, runs
-from foveal.core.errors import DataError, UsageError, WriteError
+from foveal.core import files, runs
+from foveal.core.errors import UsageError
 from foveal.core.progress import Progress, silent
-from foveal.core.types import Gate
-from foveal.core.wording import counted
-from foveal.data import opening
-from foveal.evaluate.held_out import HeldOut
-from foveal.evaluate.reporting import report
-from foveal.flows._finished_run import data_of, prepared_again
-from foveal.flows._optimize_document import Delivery, optimize_document
-from foveal.flows._prepare import FINDINGS, SPLIT, STORE, Prepared
+from foveal.flows._optimize_document import optimize_document
+from foveal.flows._optimize_ground import Material
+from foveal.flows._optimize_pictures import OfBundle
+from foveal.flows._optimize_proof import TEST, delivered
+from foveal.flows._optimize_run import OfRun
+from foveal.flows._prepare import FINDINGS, SPLIT, STORE
+from foveal.flows._run_folder import RECIPE
 from foveal.flows.bench import usual_threads
-from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.optimize.budget import Budget
-from foveal.optimize.decision import Field, Outcome, decide
+from foveal.optimize.decision import Field, decide
 from foveal.optimize.effects import Effect, effects, made_from
-from foveal.optimize.lessons import Learning
-from foveal.optimize.measuring import answers, ratio, really_faster, speed, timed
+from foveal.optimize.measuring import ratio, really_faster, speed, timed
 from foveal.optimize.search import search
-from foveal.optimize.variant import Pictures, Ratio, Speed, Variant
+from foveal.optimize.variant import Ratio, Speed, Variant
 from foveal.optimize.workshop import FILES as WORKSHOP_FILES
-from foveal.optimize.workshop import Roles, Workshop
+from foveal.optimize.workshop import Workshop
 from foveal.report.optimized_page import optimized_page
-from foveal.tasks import recognizer as recognizers
-from foveal.tasks.recognizer import Recognizer
-from foveal.train.plan import Plan, read_plan
-from foveal.train.sampling import deal
 
 REQUEST, DOCUMENT, REPORT = "request.json", "optimize.json", "report.html"
-_TIMING, _TEST, _ROOF = "timing.json", "test.json", "roofline.json"
+_TIMING, _ROOF = "timing.json", "roofline.json"
 # What a search writes besides its request: --force removes this and nothing else.
-_OURS = (*WORKSHOP_FILES, _TIMING, _TEST, _ROOF, DOCUMENT, REPORT, SPLIT, FINDINGS, STORE, f"*{SUFFIX}")
-_FEWEST_UNITS = 4  # of calib
+_OURS = (*WORKSHOP_FILES, _TIMING, TEST, _ROOF, DOCUMENT, REPORT, SPLIT, FINDINGS, STORE, f"*{SUFFIX}")
 _FINAL_SECONDS, _FINAL_SHARE = 12.0, 0.03  # of timing all variants in the same rounds; of the budget at most
 _LEAST_FOR_ROOF = 300.0  # seconds of a search; this machine's limits take four more
-_CAREFUL_BATCH = 128
 
 
 @dataclass(frozen=True)
@@ -73,7 +63,7 @@ class Terms:
 
 def optimize(
     model: str | Path,
-    data: str | Path | None = None,
+    data: str | Path | Sequence[str | Path] | None = None,
     *,
     terms: Terms,
     out: Path | None = None,
@@ -83,10 +73,12 @@ def optimize(
     """Search, or go on where the same call was stopped; write the recommended bundle and a report.
 
     Args:
-        model: A run folder with a finished training.
-        data: The data of the run, wherever they are now; None: where the run found them.
+        model: A run folder with a finished training; or a bundle, or another folder that holds one: then
+            nothing is trained, and agreement with the original is what counts.
+        data: The data of the run, wherever they are now; None: where the run found them. With a bundle
+            pictures, whose labels are not looked at: files, folders, archives, or one data set.
         terms: How to search.
-        out: Folder to write; None: `runs/optimize-<name of the run>`.
+        out: Folder to write; None: `runs/optimize-<name of the run or bundle>`.
         force: Begin anew where a search lies.
         progress: Told about every stage.
 
@@ -94,30 +86,28 @@ def optimize(
         The `foveal.optimize/1` document, which is also in `optimize.json`.
 
     Raises:
-        NotFoundError: No finished run, or no data there.
-        DataError: The data are not those of the run.
-        UsageError: The folder was begun with other options (`other_search`).
+        NotFoundError: No finished run, no bundle, or no data there.
+        DataError: The data are not those of the run, or the pictures are too few (`too_few_pictures`).
+        BundleError: The bundle is not to be trusted.
+        UsageError: The folder was begun with other options (`other_search`), or a bundle has no pictures
+            (`no_pictures`).
         TemporaryError: Another process searches there.
         WriteError: The folder cannot be written, holds something else, or lies in the data.
     """
     started = time.monotonic()
-    run = runs.find(model)
-    original = locate(run).resolve()
-    place = data_of(run, data, again=f"foveal optimize {run} DATA")
-    out = out or runs.ROOT / f"optimize-{run.resolve().name}"
-    runs.keep_apart(out, *opening.places(place))
+    material = _material(model, data, seed=terms.seed, progress=progress)
+    terms = replace(terms, train=terms.train and material.trains)
+    out = out or runs.ROOT / f"optimize-{material.name}"
+    runs.keep_apart(out, *material.only_read)
     runs.claim(out, request=REQUEST, kind="search")
     with runs.locked(out):
-        _begin(out, _request(original, terms), force=force)
-        recognizer = recognizers.load(run / "model")
-        threads = terms.threads or machine.usable_cpus()
-        prepared = prepared_again(run, place, recognizer, out, threads=threads, progress=progress)
-        roles = _roles(prepared, seed=terms.seed)
-        shop = Workshop(out, original, roles, terms.budget, ways=_ways(terms), progress=progress)
-        learning = _learning(run, recognizer, terms) if terms.train else None
-        field, steps = _side_by_side(shop, search(shop, learning))
+        _begin(out, _request(material, terms), force=force)
+        ground = material.ground(out, train=terms.train, seed=terms.seed, progress=progress)
+        ways_here = _ways(terms)
+        shop = Workshop(out, material.original, ground.roles, terms.budget, ways=ways_here, progress=progress)
+        field, steps = _side_by_side(shop, search(shop, ground.learning))
         outcome, roof = decide(field, terms.budget), _roof(shop)
-        delivery = _delivered(shop, outcome, prepared, name=original.stem)
+        delivery = delivered(shop, outcome, ground, name=material.original.stem)
         document = optimize_document(shop, outcome, delivery, effects=steps, roof=roof)
         document["seconds"] = round(time.monotonic() - started, 2)
         document["model"] = str(model)
@@ -130,10 +120,27 @@ def optimize(
     return document
 
 
-def _request(original: Path, terms: Terms) -> dict[str, Any]:
-    """Return what the line asks for, of which bundle."""
+def _material(
+    model: str | Path, data: str | Path | Sequence[str | Path] | None, *, seed: int, progress: Progress
+) -> Material:
+    """Return what was named: a folder with a recipe is a run, everything else has to be or hold a bundle."""
+    named = [] if data is None else [data] if isinstance(data, str | Path) else list(data)
+    run = runs.find(model)
+    if not files.is_there(run / RECIPE):
+        return OfBundle.find(model, named, seed=seed, progress=progress)
+    if len(named) > 1:
+        raise UsageError(
+            f"a run has one set of data; got {len(named)} names",
+            hint="other pictures are for its bundle: name the .foveal file",
+        )
+    return OfRun.find(run, named[0] if named else None)
+
+
+def _request(material: Material, terms: Terms) -> dict[str, Any]:
+    """Return what the line asks for, of which bundle and pictures."""
     return {
-        "digest": archive.read(original).manifest.digest,
+        "digest": archive.read(material.original).manifest.digest,
+        **material.asked,
         "terms": {**asdict(terms), "engines": None if terms.engines is None else list(terms.engines)},
         "foveal": foveal.__version__,
     }
@@ -161,8 +168,8 @@ def _begin(out: Path, request: dict[str, Any], *, force: bool) -> None:
 def _changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Return what differs between two requests, in words."""
     old, new = before.get("terms", {}), now["terms"]
-    told = {"digest": "weights of the run", "foveal": "versions of foveal"}
-    changed = [words for key, words in told.items() if before.get(key) != now[key]]
+    told = {"digest": "weights", "pictures": "pictures", "foveal": "versions of foveal"}
+    changed = [words for key, words in told.items() if before.get(key) != now.get(key)]
     return changed + [f"{name}" for name in new if old.get(name) != new[name]]
 
 
@@ -175,42 +182,6 @@ def _ways(terms: Terms) -> list[Way]:
         for precision in known
         for count in counts
     ]
-
-
-def _roles(prepared: Prepared, *, seed: int) -> Roles:
-    """Divide the calib pictures: one half chooses, the other half calibrates what was chosen.
-
-    The test part is looked at once, at the end. See docs/decisions/0021-optimize.md.
-    """
-    calib = prepared.examples("calib")
-    units = prepared.split.units[calib.indices]
-    if len(np.unique(units)) < _FEWEST_UNITS:
-        raise DataError(
-            f"calib has {counted(len(np.unique(units)), 'picture')} that stand alone: too few to choose by "
-            "one half and to calibrate on the other",
-            code="too_few_calib",
-            hint="train with more pictures in val, or with fewer that belong together",
-            path=prepared.dataset.path,
-        )
-    half = deal(calib.labels[calib.indices], units, folds=2, seed=seed)
-    choosing, calibrating = calib.indices[half == 0], calib.indices[half == 1]
-    pictures = Pictures.of(
-        calib.labels[choosing], labelled=True, units=prepared.split.units[choosing], seed=seed
-    )
-    return Roles(
-        chosen_on=np.asarray(calib.images[choosing]),
-        pictures=pictures,
-        calibrating=replace(calib, indices=calibrating),
-        learning=prepared.examples("fit"),
-    )
-
-
-def _learning(run: Path, teacher: Recognizer, terms: Terms) -> Learning:
-    """Return how students are taught: as their teacher was."""
-    plan = read_plan(run / "plan.json")
-    if not isinstance(plan, Plan):
-        return Learning(teacher, {}, _CAREFUL_BATCH, "fp32", terms.seed)
-    return Learning(teacher, plan.augmentation, plan.batch_size, plan.precision, terms.seed)
 
 
 def _side_by_side(shop: Workshop, variants: list[Variant]) -> tuple[Field, list[Effect]]:
@@ -261,79 +232,3 @@ def _roof(shop: Workshop) -> Roofline | None:
 
     shop.carry_out("roofline", {}, work)
     return files.read_json(path, roofline.read, hint="--force begins anew in this folder")
-
-
-def _delivered(shop: Workshop, outcome: Outcome, prepared: Prepared, *, name: str) -> Delivery:
-    """Prove what is recommended on the test part, and copy it where it is proven."""
-    bundle = shop.folder / f"{name}{SUFFIX}"
-    files.remove(bundle)  # of an earlier end of this search
-    rows = {row.variant.name: row.variant for row in outcome.rows}
-    if outcome.recommended is None:
-        return Delivery()
-    chosen = rows[outcome.recommended]
-    proven = _proven(chosen, rows["original"], prepared, shop)
-    gate = _drop_gate(proven, shop.budget)
-    if gate.verdict != "pass":
-        return Delivery(proven=proven, gates=[gate])
-    files.write_bytes(bundle, shop.path(chosen).read_bytes())
-    archive.attach_report(bundle, proven["report"])
-    # What bench found for the original stays as it is where nothing else is recommended.
-    warnings = [] if chosen is rows["original"] else _remembered(bundle, chosen)
-    return Delivery(bundle, proven, [gate], warnings)
-
-
-def _remembered(bundle: Path, chosen: Variant) -> list[str]:
-    """Let this machine run the bundle as it was measured; return what is to be said where that cannot be."""
-    try:
-        remembered.remember(archive.read(bundle).manifest.digest, chosen.ways)
-    except WriteError as error:
-        return [f"the fastest way to run it was not remembered: {error.message}"]
-    return []
-
-
-def _proven(chosen: Variant, original: Variant, prepared: Prepared, shop: Workshop) -> dict[str, Any]:
-    """Measure what is recommended on the test part, once, and compare it with the original."""
-    path = shop.folder / _TEST
-
-    def work() -> list[str]:
-        files.write_json(path, _measured_on_test(chosen, original, prepared, shop))
-        return [path.name]
-
-    shop.carry_out("test", {"digest": shop.digest(shop.path(chosen)), "way": asdict(chosen.speed.way)}, work)
-    return files.read_json(path, lambda found: {**found}, hint="--force begins anew in this folder")
-
-
-def _measured_on_test(
-    chosen: Variant, original: Variant, prepared: Prepared, shop: Workshop
-) -> dict[str, Any]:
-    split, store = prepared.split, prepared.store
-    held_out = HeldOut.of_images(store.images, store.labels, prepared.dataset.sources, split.test)
-    units = split.units[split.test]
-    held_out = replace(held_out, fingerprint=split.fingerprint, split_seed=split.seed, units=units)
-    way = chosen.speed.way
-    predictor = Predictor.open(shop.path(chosen), engine=way.engine, precision=way.precision, threads=1)
-    found = report(predictor, held_out, seed=split.seed, threads=shop.threads, progress=shop.progress)
-    found = replace(found, provenance={**found.provenance, "images_per_second": None})
-    images, truth = np.asarray(store.images[split.test]), store.labels[split.test]
-    before = answers(shop.original, original.speed.way, images)
-    after = answers(shop.path(chosen), way, images)
-    pictures = Pictures.of(truth, labelled=True, units=units, seed=split.seed)
-    return {
-        "images": len(truth),
-        "accuracy": found.metrics.accuracy.as_json(),
-        "original_accuracy": clopper_pearson(int((before == truth).sum()), len(truth)).as_json(),
-        "drop": pictures.drop(before, after).as_json(),
-        "agreement": float((before == after).mean()),
-        "report": found.without_names().as_json(),
-    }
-
-
-def _drop_gate(proven: dict[str, Any], budget: Budget) -> Gate:
-    lost = proven["drop"]["value"]
-    return Gate(
-        id="drop",
-        name="accuracy lost on the test pictures",
-        verdict="pass" if lost <= budget.drop else "fail",
-        value=lost,
-        limit=budget.drop,
-    )

@@ -78,7 +78,9 @@ class Field:
     faster: NDArray[np.bool_]
 
     def drop(self, before: int, after: int) -> Measured:
-        """Return by how much less often one is right than another."""
+        """Return by how much less often one is right than another; of the original's answers what changed."""
+        if before == 0 and not self.pictures.labelled:
+            return self.pictures.changed(self.variants[after].answers)
         return self.pictures.drop(self.variants[before].answers, self.variants[after].answers)
 
     def gains(self, place: int) -> bool:
@@ -123,7 +125,8 @@ def decide(field: Field, budget: Budget) -> Outcome:
     rows = []
     for place, variant in enumerate(variants):
         code = _code(place, field, chosen, limits=broken[place], pareto=place in front)
-        words = _words(variant, drops[place], original, code, limits=broken[place])
+        lost = (drop_words if pictures.labelled else changed_words)(drops[place])
+        words = _words(variant, lost, original, code, limits=broken[place])
         accuracy = pictures.accuracy(variant.answers)
         rows.append(Judged(variant, accuracy, drops[place], broken[place], code, words, place in front))
     nearest = {} if keep else _nearest(variants, drops, broken)
@@ -131,7 +134,7 @@ def decide(field: Field, budget: Budget) -> Outcome:
         rows=tuple(rows),
         recommended=None if chosen is None else variants[chosen].name,
         feasible=chosen is not None,
-        words=_sentence(rows, chosen, nearest),
+        words=_sentence(rows, chosen, nearest, labelled=pictures.labelled),
         nearest=nearest,
     )
 
@@ -199,11 +202,11 @@ def _code(place: int, field: Field, chosen: int | None, *, limits: tuple[str, ..
     return "feasible" if pareto else "dominated"
 
 
-def _words(variant: Variant, drop: Measured, original: Variant, code: str, *, limits: tuple[str, ...]) -> str:
+def _words(variant: Variant, lost: str, original: Variant, code: str, *, limits: tuple[str, ...]) -> str:
     """Return the verdict as people read it."""
     if variant is original:
         return "the original" + ("; nothing that was tried is a real gain" if code == "recommended" else "")
-    told = [speed_words(variant), size_words(variant, original), drop_words(drop)]
+    told = [speed_words(variant), size_words(variant, original), lost]
     if limits:
         told.append("outside the limit on " + " and ".join(limits))
     elif code == "no_real_gain":
@@ -235,6 +238,14 @@ def drop_words(drop: Measured) -> str:
     return f"{word} by {abs(100 * drop.value):.1f} points ({ends[0]:.1f} to {ends[1]:.1f})"
 
 
+def changed_words(changed: Measured) -> str:
+    """Return how often it answers otherwise than the original, in percent with the interval, for people."""
+    low, high = 100 * changed.low, 100 * changed.high
+    if changed.value == 0:
+        return f"no answer of {changed.n:,} changed (up to {high:.1f} %)"
+    return f"{100 * changed.value:.1f} % of the answers changed ({low:.1f} to {high:.1f})"
+
+
 def _nearest(
     variants: Sequence[Variant], drops: Sequence[Measured], broken: Sequence[tuple[str, ...]]
 ) -> dict[str, float]:
@@ -255,9 +266,12 @@ def _nearest(
     return found
 
 
-def _sentence(rows: Sequence[Judged], chosen: int | None, nearest: dict[str, float]) -> str:
+def _sentence(
+    rows: Sequence[Judged], chosen: int | None, nearest: dict[str, float], *, labelled: bool
+) -> str:
     if chosen is None:
-        told = ", ".join(f"{limit} {_SHOW[limit](value)}" for limit, value in nearest.items())
+        show = _SHOW if labelled else {**_SHOW, "drop": _show_changed}
+        told = ", ".join(f"{limit} {show[limit](value)}" for limit, value in nearest.items())
         return (
             f"not feasible within these limits; best reachable: {told or 'not known, nothing was measured'}"
         )
@@ -269,6 +283,10 @@ def _sentence(rows: Sequence[Judged], chosen: int | None, nearest: dict[str, flo
 
 def _show_points(share: float) -> str:
     return f"{100 * share:.1f} points"
+
+
+def _show_changed(share: float) -> str:
+    return f"{100 * share:.1f} % of the answers"
 
 
 _SHOW: dict[str, Callable[[float], str]] = {

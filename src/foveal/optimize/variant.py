@@ -151,6 +151,15 @@ class Pictures:
         right = self.right(answers)
         return clopper_pearson(int(right.sum()), len(right))
 
+    def changed(self, answers: NDArray[np.int64]) -> Measured:
+        """Return the share that is named otherwise than the truth; of the original that is every change.
+
+        The interval is the exact one of a share: nothing can be named more like the original than by itself,
+        so there are no changes in the other direction that a paired interval would allow for.
+        """
+        right = self.right(answers)
+        return clopper_pearson(int((~right).sum()), len(right))
+
     def drop(self, before: NDArray[np.int64], after: NDArray[np.int64]) -> Measured:
         """Return by how much less often `after` is right than `before`, on the same pictures (Tango 1998)."""
         first, second = self.right(before), self.right(after)

@@ -51,17 +51,25 @@ class Roles:
         calibrating: Labelled pictures on which confidence and thresholds are fitted, and nothing is chosen;
             None: there are none.
         learning: What may be learned from; None: nothing is trained.
+        showing: Pictures by which nothing is chosen, uint8 (M, S, S, C); None: those to learn from are such.
     """
 
     chosen_on: UInt8 = field(repr=False)
     pictures: Pictures = field(repr=False)
     calibrating: Examples | None = field(default=None, repr=False)
     learning: Examples | None = field(default=None, repr=False)
+    showing: UInt8 | None = field(default=None, repr=False)
 
     def shown(self, count: int) -> UInt8:
-        """Return some pictures that nothing is chosen by, where there are such, uint8 (≤ count, S, S, C)."""
+        """Return some pictures that nothing is chosen by, uint8 (≤ count, S, S, C).
+
+        Raises:
+            ValueError: There are none.
+        """
+        if self.showing is not None:
+            return self.showing[:count]
         if self.learning is None:
-            return self.chosen_on[:count]
+            raise ValueError("what chooses shows nothing: there is no other picture")
         return some(self.learning, count)
 
 

@@ -8,6 +8,7 @@ from foveal.core.units import show_bytes
 from foveal.report import optimized_words
 from foveal.report.drawing import PALETTE
 from foveal.report.frontier import accuracy_and_size, accuracy_and_time
+from foveal.report.optimized_measure import measure_of
 from foveal.report.page import templates
 from foveal.report.roofline_figure import variants_figure
 from foveal.report.words import Document
@@ -47,6 +48,7 @@ def optimized_page(document: Document) -> str:
             name=optimized_words.headline(document),
             document=document,
             says=optimized_words,
+            measure=measure_of(document),
             chosen=optimized_words.recommended(document),
             limits=limits(document),
             rows={row["name"]: row for row in document["variants"]},
@@ -60,16 +62,16 @@ def optimized_page(document: Document) -> str:
 def limits(document: Document) -> list[Kept]:
     """Return every limit that was set, with what was found of the recommended variant, or of all."""
     row = optimized_words.recommended(document)
-    allowed, nearest = document["limits"], document["nearest"]
+    allowed, nearest, measure = document["limits"], document["nearest"], measure_of(document)
     names: dict[str, tuple[str, float | None, Callable[[float], str]]] = {
         "latency_ms": ("time of one picture", allowed["latency_ms"], _show_ms),
         "p99_ms": ("time of 99 in 100 pictures", allowed["p99_ms"], _show_ms),
         "size_bytes": ("size of the file", allowed["size_bytes"], show_bytes),
         "memory_bytes": ("memory", allowed["memory_bytes"], show_bytes),
         "drop": (
-            "accuracy lost" if document["measure"] == "accuracy" else "answers changed",
+            measure.lost,
             allowed["drop"],
-            lambda value: optimized_words.points(value, sign=False),
+            lambda value: optimized_words.allowance(value, measure),
         ),
     }
     found = []
@@ -77,7 +79,8 @@ def limits(document: Document) -> list[Kept]:
         if most is None:
             continue
         if row is None:
-            best = optimized_words.reachable({key: nearest[key]}) if key in nearest else "no obstacle"
+            reached = {key: nearest[key]} if key in nearest else {}
+            best = optimized_words.reachable(reached, measure) if key in nearest else "no obstacle"
             says = "binds" if key in nearest else "every variant keeps it"
             found.append(Kept(name, show(most), best, says, broken=key in nearest))
         else:
@@ -102,7 +105,7 @@ def _of(key: str, document: Document, row: Row) -> tuple[float | None, float | N
         peak = row["peak_rss_bytes"]
         return peak, peak, "not measured" if peak is None else f"{show_bytes(peak)} (one process, peak)"
     drop = row["drop"] if document["test"] is None else document["test"]["drop"]
-    return drop["value"], drop["high"], optimized_words.lost(drop)
+    return drop["value"], drop["high"], optimized_words.found(drop, measure_of(document))
 
 
 def _kept(value: float | None, high: float | None, most: float) -> tuple[str, bool]:

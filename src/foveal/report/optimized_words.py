@@ -7,18 +7,13 @@ from foveal.bundle.ways import MOST_FLIPS
 from foveal.core.units import show_bytes
 from foveal.core.wording import counted
 from foveal.metrics.clopper_pearson import clopper_pearson
+from foveal.report.optimized_measure import ACCURACY, AGREEMENT, Measure, measure_of
 from foveal.report.words import limit, measured, percent
 
 Row = Mapping[str, Any]
 
 _REFERENCE = ("onnxruntime", "fp32")  # in which answers are measured
-_LIMITS = {
-    "latency": "time",
-    "p99": "time of 99 in 100",
-    "size": "size",
-    "memory": "memory",
-    "drop": "accuracy lost",
-}
+_LIMITS = {"latency": "time", "p99": "time of 99 in 100", "size": "size", "memory": "memory"}
 _JUDGED = {
     "original": "the original",
     "recommended": "recommended",
@@ -39,7 +34,7 @@ def headline(document: Row) -> str:
     if row is None:
         return "Not feasible"
     if not document["feasible"]:
-        return "Not proven on the test pictures"
+        return f"Not proven on {measure_of(document).proof}"
     if is_original(row):
         return "Keep the original"
     if not row["steps"]:
@@ -57,20 +52,54 @@ def verdict(document: Row) -> str:
     row = recommended(document)
     if row is None:
         tried = counted(len(document["variants"]), "variant")
-        return f"None of {tried} keeps all limits. Best reachable: {reachable(document['nearest'])}."
+        return f"None of {tried} keeps all limits. Best reachable: {_best(document)}."
     if document["feasible"] and is_original(row):
         return "The original: nothing that was tried is a real gain within the limits."
     told = f"“{row['name']}” is {factor(row)}, {smaller(row['size_ratio'])}"
+    measure = measure_of(document)
     if document["test"] is None:
-        return f"{told}; it was not measured on test pictures."
-    told += f"; on the test pictures it loses {lost(document['test']['drop'])}"
+        return f"{told}; it was not measured on {measure.proof}."
+    told += f"; on {measure.proof} it {_costs(document['test']['drop'], measure)}"
     if document["feasible"]:
         return f"{told}."
-    allowed = points(document["limits"]["drop"], sign=False)
+    allowed = allowance(document["limits"]["drop"], measure)
     return f"{told}; allowed is {allowed}. It was chosen on other pictures, where it kept the limit."
 
 
-def reachable(nearest: Mapping[str, float]) -> str:
+def _best(document: Row) -> str:
+    return reachable(document["nearest"], measure_of(document))
+
+
+def _costs(drop: Row, measure: Measure) -> str:
+    if measure is AGREEMENT:
+        return f"changes {changed(drop)} of the answers"
+    return f"loses {lost(drop)}"
+
+
+def allowance(share: float, measure: Measure) -> str:
+    """Return what a drop may be, in the words of a measure.
+
+    >>> allowance(0.01, ACCURACY), allowance(0.01, AGREEMENT)
+    ('1 point', '1%')
+    """
+    return limit(share) if measure is AGREEMENT else points(share, sign=False)
+
+
+def found(drop: Row, measure: Measure) -> str:
+    """Return what a drop is, in the words of a measure, with its interval and n."""
+    return changed(drop) if measure is AGREEMENT else lost(drop)
+
+
+def changed(drop: Row) -> str:
+    """Return the share of answers that are not the original's, with its interval and n.
+
+    >>> changed({"value": 0.002, "low": 0.0011, "high": 0.0061, "n": 5000})
+    '0.2% (95% interval 0.1% to 0.6%, n=5,000)'
+    """
+    return measured(drop)
+
+
+def reachable(nearest: Mapping[str, float], measure: Measure = ACCURACY) -> str:
     """Return the best value of every limit that binds.
 
     >>> reachable({"drop": 0.024, "latency_ms": 1.2})
@@ -81,7 +110,7 @@ def reachable(nearest: Mapping[str, float]) -> str:
         "p99_ms": lambda value: f"99th percentile {value:.3g} ms",
         "size_bytes": lambda value: f"size {show_bytes(value)}",
         "memory_bytes": lambda value: f"memory {show_bytes(value)}",
-        "drop": lambda value: f"accuracy lost {points(value, sign=False)}",
+        "drop": lambda value: f"{measure.lost} {allowance(value, measure)}",
     }
     return ", ".join(show[name](value) for name, value in nearest.items())
 
@@ -161,10 +190,11 @@ def smaller(ratio: float) -> str:
     return f"{1 / ratio:.1f}× smaller" if ratio < 1 else f"{ratio:.1f}× larger"
 
 
-def judged(row: Row) -> str:
+def judged(row: Row, measure: Measure = ACCURACY) -> str:
     """Return what is said of a variant; which limits it breaks comes first."""
     if row["outside"] and row["code"] != "recommended":
-        return f"outside: {', '.join(_LIMITS[name] for name in row['outside'])}"
+        names = _LIMITS | {"drop": measure.lost}
+        return f"outside: {', '.join(names[name] for name in row['outside'])}"
     return _JUDGED[row["code"]]
 
 
@@ -232,7 +262,8 @@ def unproven(document: Row) -> list[str]:
     row = recommended(document)
     sentences = [*_of_the_search(document)]
     if row is not None:
-        sentences = [*_of_accuracy(document, row), *_of_speed(document, row), *sentences]
+        of_answers = _of_agreement if measure_of(document) is AGREEMENT else _of_accuracy
+        sentences = [*of_answers(document, row), *_of_speed(document, row), *sentences]
     return [*sentences, *_of_the_machine(document["machine"])]
 
 
@@ -258,6 +289,24 @@ def _of_accuracy(document: Row, row: Row) -> list[str]:
         said.append(
             f"Accuracy was measured in ONNX Runtime. In {row['engine']} {row['precision']} up to "
             f"{limit(MOST_FLIPS)} of the pictures that were compared may have been named otherwise."
+        )
+    return said
+
+
+def _of_agreement(document: Row, row: Row) -> list[str]:
+    found, allowed = document["test"], document["limits"]["drop"]
+    if found is None or not row["steps"]:
+        return []
+    drop, said = found["drop"], []
+    if drop["value"] <= allowed < drop["high"]:
+        said.append(
+            f"That it changes no more than {limit(allowed)} of the answers was estimated, not proven: "
+            f"the interval reaches to {percent(drop['high'])} (n={drop['n']:,}). More pictures narrow it."
+        )
+    if drop["value"] == 0:
+        said.append(
+            f"No change among {counted(drop['n'], 'picture')} is not “none”: up to "
+            f"{percent(drop['high'])} is compatible with it."
         )
     return said
 
@@ -314,14 +363,18 @@ def _of_the_search(document: Row) -> list[str]:
     elif len(rows) > 1:
         said.append(
             f"{counted(len(rows), 'variant')} were compared on the same {pictures}: what is best among "
-            "several is flattered there. The test pictures, looked at once, do not flatter it."
+            f"several is flattered there. {measure_of(document).proof.capitalize()}, looked at once, do not "
+            "flatter it."
         )
     if any("distill" in row["steps"] for row in rows):
         said.append(
             "Each network was trained once; another training of the same kind may come out otherwise."
         )
     if document["measure"] == "agreement":
-        said.append("The pictures have no labels: shares are of answers like the original's, right or wrong.")
+        said.append(
+            "The pictures have no labels: shares are of answers like the original's, right or wrong. On "
+            "pictures like these accuracy cannot fall by more than the share that changed."
+        )
     return said
 
 

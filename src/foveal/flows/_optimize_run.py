@@ -1,0 +1,152 @@
+"""A finished run as the ground of a search: labelled pictures with the roles that the training gave them."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from foveal.bundle.locate import locate
+from foveal.bundle.predictor import Predictor
+from foveal.core import machine
+from foveal.core.errors import DataError
+from foveal.core.progress import Progress
+from foveal.core.wording import counted
+from foveal.data import opening
+from foveal.evaluate.held_out import HeldOut
+from foveal.evaluate.reporting import report
+from foveal.flows._finished_run import data_of, prepared_again
+from foveal.flows._optimize_ground import Ground
+from foveal.flows._prepare import Prepared
+from foveal.metrics.clopper_pearson import clopper_pearson
+from foveal.optimize.lessons import Learning
+from foveal.optimize.measuring import answers
+from foveal.optimize.variant import Pictures, Variant
+from foveal.optimize.workshop import Roles, Workshop
+from foveal.tasks import recognizer as recognizers
+from foveal.tasks.recognizer import Recognizer
+from foveal.train.plan import Plan, read_plan
+from foveal.train.sampling import deal
+
+_FEWEST_UNITS = 4  # of calib
+_CAREFUL_BATCH = 128
+
+
+@dataclass(frozen=True)
+class OfRun:
+    """A run with its data.
+
+    Attributes:
+        run: The folder.
+        original: Its bundle.
+        data: Where its data are now.
+    """
+
+    run: Path
+    original: Path
+    data: Path
+    trains: bool = True
+
+    @classmethod
+    def find(cls, run: Path, data: str | Path | None) -> "OfRun":
+        """Return a finished run and its data.
+
+        Args:
+            run: The folder.
+            data: The data of the run, wherever they are now; None: where the run found them.
+
+        Raises:
+            NotFoundError: No finished run, or no data there.
+        """
+        original = locate(run).resolve()
+        return cls(run, original, data_of(run, data, again=f"foveal optimize {run} DATA"))
+
+    @property
+    def name(self) -> str:
+        """Name of the run's folder."""
+        return self.run.resolve().name
+
+    @property
+    def only_read(self) -> list[Path]:
+        """Where the data are."""
+        return opening.places(self.data)
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """Nothing: the data are those of the run."""
+        return {}
+
+    def ground(self, out: Path, *, train: bool, seed: int, progress: Progress) -> Ground:
+        """Return the run's pictures with their roles; see `Material`."""
+        recognizer = recognizers.load(self.run / "model")
+        threads = machine.usable_cpus()
+        prepared = prepared_again(self.run, self.data, recognizer, out, threads=threads, progress=progress)
+        return Ground(
+            _roles(prepared, seed=seed),
+            prove=partial(_measured_on_test, prepared),
+            learning=_learning(self.run, recognizer, seed) if train else None,
+        )
+
+
+def _roles(prepared: Prepared, *, seed: int) -> Roles:
+    """Divide the calib pictures: one half chooses, the other half calibrates what was chosen.
+
+    The test part is looked at once, at the end. See docs/decisions/0021-optimize.md.
+    """
+    calib = prepared.examples("calib")
+    units = prepared.split.units[calib.indices]
+    if len(np.unique(units)) < _FEWEST_UNITS:
+        raise DataError(
+            f"calib has {counted(len(np.unique(units)), 'picture')} that stand alone: too few to choose by "
+            "one half and to calibrate on the other",
+            code="too_few_calib",
+            hint="train with more pictures in val, or with fewer that belong together",
+            path=prepared.dataset.path,
+        )
+    half = deal(calib.labels[calib.indices], units, folds=2, seed=seed)
+    choosing, calibrating = calib.indices[half == 0], calib.indices[half == 1]
+    pictures = Pictures.of(
+        calib.labels[choosing], labelled=True, units=prepared.split.units[choosing], seed=seed
+    )
+    return Roles(
+        chosen_on=np.asarray(calib.images[choosing]),
+        pictures=pictures,
+        calibrating=replace(calib, indices=calibrating),
+        learning=prepared.examples("fit"),
+    )
+
+
+def _learning(run: Path, teacher: Recognizer, seed: int) -> Learning:
+    """Return how students are taught: as their teacher was."""
+    plan = read_plan(run / "plan.json")
+    if not isinstance(plan, Plan):
+        return Learning(teacher, {}, _CAREFUL_BATCH, "fp32", seed)
+    return Learning(teacher, plan.augmentation, plan.batch_size, plan.precision, seed)
+
+
+def _measured_on_test(
+    prepared: Prepared, shop: Workshop, chosen: Variant, original: Variant
+) -> dict[str, Any]:
+    """Measure what is recommended on the test part, and compare it with the original."""
+    split, store = prepared.split, prepared.store
+    held_out = HeldOut.of_images(store.images, store.labels, prepared.dataset.sources, split.test)
+    units = split.units[split.test]
+    held_out = replace(held_out, fingerprint=split.fingerprint, split_seed=split.seed, units=units)
+    way = chosen.speed.way
+    predictor = Predictor.open(shop.path(chosen), engine=way.engine, precision=way.precision, threads=1)
+    found = report(predictor, held_out, seed=split.seed, threads=shop.threads, progress=shop.progress)
+    found = replace(found, provenance={**found.provenance, "images_per_second": None})
+    images, truth = np.asarray(store.images[split.test]), store.labels[split.test]
+    before = answers(shop.original, original.speed.way, images)
+    after = answers(shop.path(chosen), way, images)
+    pictures = Pictures.of(truth, labelled=True, units=units, seed=split.seed)
+    return {
+        "images": len(truth),
+        "role": "test part",
+        "accuracy": found.metrics.accuracy.as_json(),
+        "original_accuracy": clopper_pearson(int((before == truth).sum()), len(truth)).as_json(),
+        "drop": pictures.drop(before, after).as_json(),
+        "agreement": float((before == after).mean()),
+        "report": found.without_names().as_json(),
+    }
