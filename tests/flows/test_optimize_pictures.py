@@ -15,12 +15,14 @@ from foveal.core.errors import DataError, NotFoundError, UsageError
 from foveal.core.progress import silent
 from foveal.data import split as splits
 from foveal.data.dataset import content_hash
+from foveal.export.lowering import Lowering
 from foveal.flows import _optimize_pictures
 from foveal.flows._optimize_pictures import OfBundle, divided
 from foveal.flows.optimize import Terms, optimize
 from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.optimize import search
 from foveal.optimize.budget import Budget
+from foveal.optimize.rounding import ROUNDINGS
 
 CHANGING = {"seconds", "machine", "report", "run", "bundle"}
 
@@ -212,19 +214,23 @@ class TestAgain:
 def test_what_changes_too_many_answers_is_outside_and_bytes_get_four_bits(
     bundle, colors, tmp_path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(search, "quantize", inverted)
+    def rounded(model, shown, name):
+        way = ROUNDINGS[name]
+        made = inverted(model) if name == "int8" else way.make(model, shown)
+        return Lowering(made, way.precision, (way.step,))
+
+    monkeypatch.setattr(search, "rounded", rounded)
 
     document = optimize(bundle, colors, terms=terms(aim="size"), out=tmp_path / "search")
 
     found = {row["name"]: row for row in document["variants"]}
-    assert found.keys() == {"original", "original-int8", "original-mixed", "original-int4"}
+    assert found.keys() == {"original", "original-int8", "original-mixed", "original-w4a8"}
     assert found["original-int8"]["drop"]["value"] == 1
     assert found["original-int8"]["outside"] == ["drop"]
     assert "100.0 % of the answers changed" in found["original-int8"]["verdict"]
     assert document["recommended"] != "original-int8"
-    assert archive.read(tmp_path / "search/variants/original-int4/int4.foveal").manifest.model.steps == (
-        "int4",
-    )
+    sealed = archive.read(tmp_path / "search/variants/original-w4a8/w4a8.foveal")
+    assert sealed.manifest.model.steps == ("quantize_w4a8",)
 
 
 class TestNo:

@@ -17,11 +17,13 @@ from foveal.export.sealing import bundle as seal
 from foveal.flows.optimize import _side_by_side
 from foveal.optimize import search as searching
 from foveal.optimize.budget import Budget
+from foveal.optimize.candidate import Start
 from foveal.optimize.decision import Field, decide
 from foveal.optimize.families.narrow import narrow
 from foveal.optimize.families.pruned import pruned
+from foveal.optimize.lessons import Learning
 from foveal.optimize.measuring import Timed, really_faster, speed, timed
-from foveal.optimize.search import Learning, search
+from foveal.optimize.search import search
 from foveal.optimize.steps import distill as distilling
 from foveal.optimize.variant import Pictures, Variant
 from foveal.optimize.workshop import Roles, Workshop
@@ -49,6 +51,7 @@ def workshop(test_set, tmp_path_factory):
             pictures=Pictures.of(labels[choosing], labelled=True),
             calibrating=calib,
             learning=Examples(images, labels, calibrating) if learns else None,
+            showing=images[calibrating],
         )
         return Workshop(folder, folder / "original.foveal", roles, budget, ways=[WAY])
 
@@ -144,6 +147,7 @@ def test_the_same_seed_and_the_same_times_give_the_same_files_and_the_same_choic
     monkeypatch.setattr("foveal.flows.optimize.timed", fixed)
     monkeypatch.setattr(distilling, "warm_up", lambda *_, **__: SimpleNamespace(step_seconds=0.1))
     monkeypatch.setattr(Workshop, "_spent", lambda _: 0.0)
+    monkeypatch.setattr(searching, "_LEAST_LESSON", 0.1)
     every = searching.candidates
     monkeypatch.setattr(searching, "candidates", lambda *args, **more: every(*args, **more)[-1:])
 
@@ -161,15 +165,16 @@ def test_the_same_seed_and_the_same_times_give_the_same_files_and_the_same_choic
 
     first, second = found(), found()
 
-    assert len(first[1]) == 4, "the original, the student, and both in integers"
+    assert len(first[1]) == 6, "the original, the student after either lesson, and all in integers"
     assert first == second
 
 
 def test_only_what_begins_with_weights_of_the_original_says_where_those_came_from(
     workshop, nano, pictures, tmp_path
 ):
-    assert {one.inherits for one in narrow(nano, pictures)} == {False}
-    assert {one.inherits for one in pruned(nano, pictures)} == {True}
+    start = Start(nano, pictures, macs=10**6)
+    assert {one.inherits for one in narrow(start)} == {False}
+    assert {one.inherits for one in pruned(start)} == {True}
     shop = workshop(nano, Budget())
 
     for inherits, source in ((True, "somebody"), (False, "scratch")):

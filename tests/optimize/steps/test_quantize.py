@@ -281,3 +281,12 @@ def test_openvino_runs_it_and_answers_alike(request, tmp_path, pictures, network
     answers, expected = np.load(names[2]), run(rounded, pictures[:64])[0]
     assert (answers.argmax(1) == expected.argmax(1)).mean() > 0.95
     np.testing.assert_allclose(answers, expected, atol=0.1)
+
+
+def test_nodes_without_names_are_told_apart(classifier):
+    """ONNX does not ask for names; with one for all, a layer that stays in float would take all along."""
+    pictures = np.random.default_rng(0).integers(0, 256, (64, 16, 16, 3), dtype=np.uint8)
+    ready = calibrate(classifier(), pictures, scheme=Scheme())
+
+    assert len(set(units(ready.model))) == len(units(ready.model)) == 2
+    assert b"DequantizeLinear" in quantize(classifier(), pictures)

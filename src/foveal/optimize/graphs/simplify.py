@@ -28,6 +28,7 @@ def simplified(model: bytes) -> bytes:
         model: As `export.graph.graph` makes it.
     """
     net = Net(model)
+    _name_each(net)
     _pool_whole_maps(net)
     _flatten_once(net)
     net.drop_unread()
@@ -38,6 +39,15 @@ def simplified(model: bytes) -> bytes:
     _activate_before_maximum(net)
     _fold_normalization(net)
     return net.to_bytes()
+
+
+def _name_each(net: Net) -> None:
+    """Give every node a name of its own: what stays in float is told by names, and files may lack them."""
+    seen: set[str] = set()
+    for node in net.nodes:
+        if not node.name or node.name in seen:
+            node.name = f"node_{node.output[0]}"
+        seen.add(node.name)
 
 
 def _pool_whole_maps(net: Net) -> None:
