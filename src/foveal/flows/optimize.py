@@ -209,14 +209,28 @@ def _side_by_side(shop: Workshop, variants: list[Variant]) -> tuple[Field, list[
     shop.carry_out("timing", {"variants": names, "before": [names[place] for place in before]}, work)
     document = files.read_json(path, lambda found: {**found}, hint="--force begins anew in this folder")
     speeds = [Speed(**found) for found in document["speeds"]]
-    # What was foreseen is a share of the original's time, whose clock may be another one now.
-    drift = speeds[0].p50 / variants[0].speed.p50
-    timed_variants = [
-        replace(v, speed=s, predicted=None if v.predicted is None else v.predicted * drift)
-        for v, s in zip(variants, speeds, strict=True)
-    ]
+    timed_variants = [replace(v, speed=s) for v, s in zip(variants, speeds, strict=True)]
+    timed_variants = _foreseen(shop, variants, timed_variants)
     field = Field(timed_variants, shop.roles.pictures, np.array(document["faster"], dtype=np.bool_))
     return field, effects(field, [Ratio(**found) for found in document["steps"]])
+
+
+def _foreseen(shop: Workshop, before: list[Variant], now: list[Variant]) -> list[Variant]:
+    """Return the variants with what was foreseen of them in terms of the last timing.
+
+    It was foreseen as a share of the time of the original in float or in integers, and the clock of a shared
+    machine may be another one now.
+    """
+    drift = {
+        one.name: after.speed.p50 / (one.speed.ratio * before[0].speed.p50)
+        for one, after in zip(before, now, strict=True)
+    }
+
+    def share(variant: Variant) -> float:
+        in_float = shop.read(shop.path(variant)).manifest.model.precision == "fp32"
+        return drift.get("original-engine" if in_float else "original-int8", drift["original"])
+
+    return [v if v.predicted is None else replace(v, predicted=v.predicted * share(v)) for v in now]
 
 
 def _roof(shop: Workshop) -> Roofline | None:

@@ -247,7 +247,8 @@ class Workshop:
         """Return what was foreseen of a file, unless layers of it were left in another precision."""
         if not steps or "mixed_precision" in steps:
             return None
-        return self.foreseen.get(steps[0], {}).get(precision)
+        computed = "fp32" if precision == "fp32" else "int8"  # weights in 4 bits are computed with as int8
+        return self.foreseen.get(steps[0], {}).get(computed)
 
     @property
     def reference_ways(self) -> list[Way]:
