@@ -80,12 +80,14 @@ class Row:
         steps: What was done to the original.
         make: Makes it, untaught.
         rate: Highest learning rate of its lesson, as a share of its architecture's own; 0: no lesson.
+        passes: Of its lesson over the pictures, whatever time they take; None: what the time allows.
     """
 
     name: str
     steps: tuple[str, ...]
     make: Callable[[], Recognizer]
     rate: float
+    passes: float | None
 
 
 @dataclass(frozen=True)
@@ -95,21 +97,29 @@ class Lessons:
     Attributes:
         guide: The original, or what it answered beforehand.
         schedule: Time, batch and augmentation.
-        passes: Over the pictures, whatever time they take; None: what the time allows.
         rounding: Share of the lesson, at its end, in which the student computes as an int8 graph would.
     """
 
     guide: Recognizer | Tensor
     schedule: Schedule
-    passes: float | None
     rounding: float
+
+
+@dataclass(frozen=True)
+class Part:
+    """The first or the last part of a lesson: its share, its rate, whether it rounds, passes of the whole."""
+
+    share: float
+    rate: float
+    quantized: bool
+    passes: float | None
 
 
 def rows(original: Recognizer, shop: Workshop, given: argparse.Namespace) -> Iterator[Row]:
     """Yield all networks that are asked for."""
     shown = shop.roles.shown(SHOWN)
     for one in pruned(original, shown):
-        yield Row(one.name, one.steps, one.make, given.rate)
+        yield Row(one.name, one.steps, one.make, given.rate, given.passes)
     for kind in given.kinds:
         name = f"{kind}-{100 * FACTORED:.0f}"
 
@@ -117,13 +127,14 @@ def rows(original: Recognizer, shop: Workshop, given: argparse.Namespace) -> Ite
             found = low_rank(original, kind=kind, share=FACTORED, pictures=shown)
             return recalibrated(found.recognizer, shown)
 
-        yield Row(f"{name}-untaught", (name,), make, 0.0)
-        yield Row(name, (name,), make, given.factored_rate)
+        yield Row(f"{name}-untaught", (name,), make, 0.0, None)
+        yield Row(name, (name,), make, given.factored_rate, given.passes)
     total = shop.members.manifest.model.parameters
     small = [one for one in narrow(original, shown) if STUDENT * one.parameters <= total]
     if small:
         student = max(small, key=lambda one: one.parameters)
-        yield Row(f"student-{student.name}", student.steps, student.make, student.rate_share)
+        passes = given.student_passes or given.passes
+        yield Row(f"student-{student.name}", student.steps, student.make, student.rate_share, passes)
 
 
 def workshop(prepared: Prepared, original: Path, given: argparse.Namespace) -> Workshop:
@@ -161,7 +172,7 @@ def lessons(teacher: Recognizer, run: Path, shop: Workshop, given: argparse.Name
         threads=given.lesson_threads,
     )
     if not GENTLE.issuperset(augmentation):
-        return Lessons(teacher, schedule, given.passes, given.rounding)
+        return Lessons(teacher, schedule, given.rounding)
 
     def ask() -> list[str]:
         mirrored, bf16 = augmentation.get("flip", 0) > 0, schedule.precision == "bf16"
@@ -171,7 +182,7 @@ def lessons(teacher: Recognizer, run: Path, shop: Workshop, given: argparse.Name
 
     shop.carry_out("teacher", {"augmentation": augmentation}, ask)
     answers = read_tensors((shop.folder / TEACHER).read_bytes())["logits"]
-    return Lessons(answers, schedule, given.passes, given.rounding)
+    return Lessons(answers, schedule, given.rounding)
 
 
 def taught(row: Row, given: Lessons, shop: Workshop) -> Recognizer:
@@ -180,23 +191,21 @@ def taught(row: Row, given: Lessons, shop: Workshop) -> Recognizer:
     parts = [("float", 1 - given.rounding, row.rate, False), ("rounded", given.rounding, row.rate / 4, True)]
     for name, share, rate, quantized in parts:
         if share > 0 and rate > 0:
-            student = _lesson(student, folder / name, given, shop, (share, rate, quantized))
+            part = Part(share, rate, quantized, row.passes)
+            student = _lesson(student, folder / name, given, shop, part)
     return student
 
 
-def _lesson(
-    student: Recognizer, folder: Path, given: Lessons, shop: Workshop, part: tuple[float, float, bool]
-) -> Recognizer:
-    share, rate, quantized = part
-    teaching, learning = Teaching(quantized=quantized), shop.roles.learning
+def _lesson(student: Recognizer, folder: Path, given: Lessons, shop: Workshop, part: Part) -> Recognizer:
+    teaching, learning = Teaching(quantized=part.quantized), shop.roles.learning
     assert learning is not None
     files.make_folder(folder)
     plan = read_plan(folder / "plan.json")
     if not isinstance(plan, Plan):
-        schedule = replace(given.schedule, rate_share=rate, seconds=share * given.schedule.seconds)
+        schedule = replace(given.schedule, rate_share=part.rate, seconds=part.share * given.schedule.seconds)
         plan = plan_lesson(student, given.guide, learning, schedule, teaching=teaching).plan
-        if given.passes is not None:
-            steps = max(1, round(share * given.passes * len(learning) / plan.batch_size))
+        if part.passes is not None:
+            steps = max(1, round(part.share * part.passes * len(learning) / plan.batch_size))
             plan = plan.model_copy(update={"steps": steps})
         write_plan(plan, folder / "plan.json")
     lesson = Lesson(plan, teaching)
@@ -331,6 +340,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=120.0, help="of a lesson, as a few steps foresee it")
     parser.add_argument("--passes", type=float, help="of a lesson over the pictures, instead of seconds")
+    parser.add_argument("--student-passes", type=float, help="of the small student; default: as --passes")
     parser.add_argument("--batch", type=int, help="default: that of the run")
     parser.add_argument("--rate", type=float, default=0.3, help="of pruned networks, share of a fresh one's")
     parser.add_argument("--factored-rate", type=float, default=0.1)
@@ -350,7 +360,18 @@ def begin(given: argparse.Namespace) -> None:
     """Refuse to go on with what was begun otherwise."""
     files.make_folder(given.out)
     path = given.out / "request.json"
-    known = ("run", "seconds", "passes", "batch", "rate", "factored_rate", "rounding", "threads", "engines")
+    known = (
+        "run",
+        "seconds",
+        "passes",
+        "student_passes",
+        "batch",
+        "rate",
+        "factored_rate",
+        "rounding",
+        "threads",
+        "engines",
+    )
     asked_for = {name: str(getattr(given, name)) for name in known}
     if path.is_file() and files.read_json(path, dict, hint="another --out") != asked_for:
         raise SystemExit(f"{given.out} was begun with other options; take another --out")
