@@ -392,7 +392,8 @@ def main() -> None:
     variants = [shop.variant(name) for name in names]
     speeds = side_by_side(variants, shop, given.timing)
     print(f"\r{cpu_name()}, {given.threads} thread(s), {original.architecture} of {given.run}".ljust(110))
-    print(f"n = {len(shop.roles.pictures.counted):,} test pictures; {variants[0].speed.rounds} rounds\n")
+    rounds, counted = speeds["original"][0].rounds, len(shop.roles.pictures.counted)
+    print(f"n = {counted:,} test pictures; timed in {rounds} rounds\n")
     print(table(variants, speeds, shop))
     for name, error in shop.failures().items():
         print(f"\n{name}: {error}")
