@@ -21,7 +21,7 @@ class Shop:
 
     def __init__(self, folder, images, labels) -> None:
         self.folder, self.budget, self.progress = folder, Budget(seconds=600), silent
-        self.roles = Roles(images, Pictures.of(labels, labelled=True))
+        self.roles = Roles(images, Pictures.of(labels, labelled=True), showing=images)
         self.steps, self.foreseen = Steps(folder, "steps.json"), {}
 
     def carry_out(self, name, of, work) -> None:

@@ -54,7 +54,7 @@ class TestAffordable:
         found = [
             candidate("slow", predicted=1.4e-3),
             candidate("nearly", predicted=1.2e-3),
-            candidate("large", parameters=70_000),
+            candidate("large", parameters=90_000),
         ]
 
         assert affordable(found, ground) == {"slow": "too_slow", "large": "too_large"}
