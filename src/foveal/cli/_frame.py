@@ -57,7 +57,7 @@ Group = Annotated[
     str | None,
     typer.Option(
         "--group",
-        help="What must not be torn apart: a key such as track, or label+track; or a pattern over names.",
+        help="What must not be torn apart: a key such as track, or labels+track; or a pattern over names.",
     ),
 ]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder to write; default runs/train-<n>.")]

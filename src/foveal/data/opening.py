@@ -24,7 +24,7 @@ def open(path: str | Path, format: str | None = None, group: str | None = None) 
         path: A folder, a zip, a tar, a manifest or a NumPy archive; a folder that holds nothing but one
             archive is that archive.
         format: Name of a file in `data/formats`; None finds out.
-        group: What must not be torn apart: keys of a manifest or NumPy archive, as in `label+track`, or a
+        group: What must not be torn apart: keys of a manifest or NumPy archive, as in `labels+track`, or a
             pattern over the names of pictures; None: as the data say.
 
     Raises:
