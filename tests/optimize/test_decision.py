@@ -55,6 +55,16 @@ ORIGINAL = variant("original")
 
 
 class TestRecommendation:
+    @pytest.mark.parametrize(("wrong", "expected"), [(36, "taught"), (41, "rounded")])
+    def test_what_was_taught_goes_first_only_where_the_limit_is_shown_to_be_kept(self, wrong, expected):
+        taught = replace(variant("taught", ratio=0.2, wrong=wrong), steps=("half", "distill"))
+        rows = [ORIGINAL, replace(variant("rounded", ratio=0.5), steps=("quantize",)), taught]
+        high = PICTURES.drop(ORIGINAL.answers, taught.answers).high
+
+        assert decide(rows, PICTURES, Budget(drop=0.01)).recommended == expected
+        assert (high <= 0.01) == (expected == "taught")
+        assert decide([ORIGINAL, taught], PICTURES, Budget(drop=0.01)).recommended == "taught"
+
     def test_the_fastest_within_the_limit_on_accuracy(self) -> None:
         rows = [ORIGINAL, variant("good", ratio=0.5, wrong=42), variant("bad", ratio=0.2, wrong=80)]
 
