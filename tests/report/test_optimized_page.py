@@ -260,10 +260,10 @@ def test_ends_that_are_not_known_are_said():
     assert "has no upper end" in page
 
 
-def test_an_engine_in_which_accuracy_was_not_measured_is_said():
+def test_the_engine_whose_accuracy_it_is_is_said():
     rows = [{**one, "engine": "openvino", "precision": "bf16"} for one in ALL]
 
-    assert any("In openvino bf16 up to 0.5% of the pictures" in one for one in says.unproven(searched(*rows)))
+    assert any("Accuracy is that of openvino bf16." in one for one in says.unproven(searched(*rows)))
 
 
 def test_names_are_escaped_and_nothing_is_loaded():

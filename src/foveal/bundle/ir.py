@@ -14,7 +14,7 @@ from xml.etree import ElementTree as Xml
 from foveal.core.errors import BundleError
 
 _HEAD = b'<?xml version="1.0"?>\n'
-_XML_BYTES, _LAYERS, _SIDE = 64 << 20, 100_000, 1 << 31  # far above any real network
+_XML_BYTES, _LAYERS, _SIDE = 16 << 20, 100_000, 1 << 31  # far above any real network
 _BITS = {
     **{"f32": 32, "f16": 16, "bf16": 16, "boolean": 8, "i64": 64, "i32": 32, "i16": 16, "i8": 8, "i4": 4},
     **{"u64": 64, "u32": 32, "u16": 16, "u8": 8, "u4": 4},
@@ -77,8 +77,11 @@ def check_ir(ir: Ir) -> None:
         if _number(layer, "id") != place:
             raise _refused("its layers are not numbered in order")
         _check_layer(layer, len(ir.weights))
-        given |= {(place, _number(port, "id")) for port in layer.iterfind("output/port")}
-        taken |= {(place, _number(port, "id")) for port in layer.iterfind("input/port")}
+        for seen, ports in ((given, "output/port"), (taken, "input/port")):
+            found = [(place, _number(port, "id")) for port in layer.iterfind(ports)]
+            if len(set(found)) < len(found):
+                raise _refused("two ports of a layer have one number")
+            seen |= set(found)
     _check_edges(edges, given, taken)
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from foveal.core.types import Measured
 from foveal.core.units import show_bytes, show_seconds
+from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.optimize.budget import Budget
 from foveal.optimize.variant import Pictures, Variant
 
@@ -83,6 +84,14 @@ class Field:
             return self.pictures.changed(self.variants[after].answers)
         return self.pictures.drop(self.variants[before].answers, self.variants[after].answers)
 
+    def cost(self, before: int, after: int) -> Measured:
+        """Return what a step costs: accuracy lost; without labels the share of answers that it changes."""
+        if self.pictures.labelled:
+            return self.drop(before, after)
+        counted = self.pictures.counted
+        differ = self.variants[before].answers[counted] != self.variants[after].answers[counted]
+        return clopper_pearson(int(differ.sum()), len(differ))
+
     def gains(self, place: int) -> bool:
         """Return whether one is really faster than the original, or clearly smaller and not slower."""
         if self.faster[place, 0]:
@@ -129,7 +138,7 @@ def decide(field: Field, budget: Budget) -> Outcome:
         words = _words(variant, lost, original, code, limits=broken[place])
         accuracy = pictures.accuracy(variant.answers)
         rows.append(Judged(variant, accuracy, drops[place], broken[place], code, words, place in front))
-    nearest = {} if keep else _nearest(variants, drops, broken)
+    nearest = {} if keep else _nearest(variants, drops, broken, budget)
     return Outcome(
         rows=tuple(rows),
         recommended=None if chosen is None else variants[chosen].name,
@@ -263,9 +272,16 @@ def changed_words(changed: Measured) -> str:
 
 
 def _nearest(
-    variants: Sequence[Variant], drops: Sequence[Measured], broken: Sequence[tuple[str, ...]]
+    variants: Sequence[Variant],
+    drops: Sequence[Measured],
+    broken: Sequence[tuple[str, ...]],
+    budget: Budget,
 ) -> dict[str, float]:
-    """Return for each limit the best value among variants that keep all others, else among all."""
+    """Return for each limit the best value among variants that keep all others, else among all.
+
+    A time within the limit that is not shown to be faster than the original, which is too slow, reaches
+    nothing: then the original's counts.
+    """
     values = {
         "latency": [variant.speed.p50 for variant in variants],
         "p99": [variant.speed.p99 for variant in variants],
@@ -276,7 +292,9 @@ def _nearest(
     found = {}
     for limit in sorted({name for names in broken for name in names}):
         others = [p for p, names in enumerate(broken) if set(names) <= {limit}]
-        best = min(values[limit][p] for p in (others or range(len(variants))))
+        reached = [values[limit][p] for p in (others or range(len(variants)))]
+        most = {"latency": budget.latency_seconds, "p99": budget.p99_seconds}.get(limit) or 0.0
+        best = min((value for value in reached if value > most), default=values[limit][0])
         if math.isfinite(best):
             found[limit] = best
     return found

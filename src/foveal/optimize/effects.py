@@ -69,7 +69,7 @@ def effects(field: Field, times: Sequence[Ratio]) -> list[Effect]:
     variants = field.variants
     before = made_from([variant.steps for variant in variants])
     return [
-        _effect(variants[own], variants[place], field.drop(place, own), time)
+        _effect(variants[own], variants[place], field.cost(place, own), time)
         for own, place, time in zip(range(1, len(variants)), before, times, strict=True)
     ]
 

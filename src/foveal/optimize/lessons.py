@@ -140,9 +140,20 @@ def lesson(
     def seal() -> Sequence[str]:
         started = time.monotonic()
         steps = (*candidate.steps, "distill")
-        if not shop.sealed(shop.model(name), steps, path, inherits=candidate.inherits):
-            return shop.failed(name, BundleError("its file does not decide as the network", code="parity"))
-        return [f"variants/{name}/{path.name}", *shop.measured(name, path, ways=shop.ways, started=started)]
+        try:
+            if shop.sealed(shop.model(name), steps, path, inherits=candidate.inherits):
+                made = shop.measured(name, path, ways=shop.ways, started=started)
+                return [f"variants/{name}/{path.name}", *made]
+        except (DataError, BundleError) as error:
+            return shop.failed(name, error)
+        return shop.failed(
+            name,
+            BundleError(
+                "its file does not decide as the network",
+                code="parity",
+                hint="the search goes on without it",
+            ),
+        )
 
     shop.progress("variants", 0, 1, name)
     shop.carry_out(f"{name}: teach", asked_for, teach)

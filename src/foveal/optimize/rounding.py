@@ -24,7 +24,8 @@ class Rounding:
 
     Attributes:
         step: What the bundle's manifest calls it.
-        precision: In which the graph then holds most of its weights.
+        precision: Of most weights as they are computed with: those in 4 bits of an int8 graph become int8
+            once, when it is loaded.
         make: From an exported graph and pictures that may be looked at to the rounded graph.
     """
 
@@ -40,9 +41,12 @@ def _four_bits(model: bytes, shown: UInt8) -> bytes:
 ROUNDINGS = {
     "int8": Rounding("quantize", "int8", quantize),
     "mixed": Rounding("mixed_precision", "int8", lambda model, shown: mixed_precision(model, shown).model),
-    "w4a8": Rounding("quantize_w4a8", "int4", _four_bits),
+    "w4a8": Rounding("quantize_w4a8", "int8", _four_bits),
     "int4": Rounding("int4", "int4", lambda model, shown: int4(model)),
 }
+
+
+_IN_FOUR_BITS = ("w4a8", "int4")
 
 
 def rounded(model: bytes, shown: UInt8, name: str) -> Lowering:
@@ -68,7 +72,7 @@ def rounded(model: bytes, shown: UInt8, name: str) -> Lowering:
             code="nothing_rounded",
             hint="what remains is fp32",
         )
-    if way.precision == "int4" and all(t.data_type != onnx.TensorProto.INT4 for t in graph.initializer):
+    if name in _IN_FOUR_BITS and all(t.data_type != onnx.TensorProto.INT4 for t in graph.initializer):
         raise BundleError(
             f"{name} changes nothing: the network has no layer that is large enough for 4 bits",
             code="nothing_rounded",

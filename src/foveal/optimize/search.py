@@ -3,7 +3,8 @@
 Every candidate is measured on its exported file, beside the original. What was finished in the folder is not
 done again, so a search that was killed goes on with the same line.
 
-    original → engine → int8 → candidates → short lessons → the best one's long lesson → int8
+    original → engine → int8 (→ mixed, 4 bits) → candidates → short lessons → the best one's long lesson
+    → rounded in the same ways → a lesson in bearing it, where rounding costs too much
 
 Successive halving: Jamieson & Talwalkar, "Non-stochastic Best Arm Identification and Hyperparameter
 Optimization", 2016. The order of the levers: docs/decisions/0021-optimize.md.

@@ -287,15 +287,15 @@ def _of_accuracy(document: Row, row: Row) -> list[str]:
         said.append(f"Of pictures that belong together one counts: {drop['n']:,} of {found['images']:,}.")
     if (row["engine"], row["precision"]) != _REFERENCE:
         said.append(
-            f"Accuracy was measured in ONNX Runtime. In {row['engine']} {row['precision']} up to "
-            f"{limit(MOST_FLIPS)} of the pictures that were compared may have been named otherwise."
+            f"Accuracy is that of {row['engine']} {row['precision']}. In other engines up to "
+            f"{limit(MOST_FLIPS)} of the pictures that were compared may be named otherwise."
         )
     return said
 
 
 def _of_agreement(document: Row, row: Row) -> list[str]:
     found, allowed = document["test"], document["limits"]["drop"]
-    if found is None or not row["steps"]:
+    if found is None or is_original(row):
         return []
     drop, said = found["drop"], []
     if drop["value"] <= allowed < drop["high"]:

@@ -81,3 +81,18 @@ def test_only_what_is_needed_stays_whatever_its_rank(needed):
     kept = _fewest(tuple("abcdef"), lambda floats: 0.0 if needed <= set(floats) else 1.0, 0.5)
 
     assert set(kept) == needed
+
+
+@pytest.mark.parametrize("name", ["nano_graph", "separable_graph", "outlier_graph", "wide_graph"])
+def test_it_is_never_further_from_the_answers_than_int8(request, name, pictures, test_set):
+    """What int8 leaves in float to begin with stays there."""
+    model = request.getfixturevalue(name)
+
+    mixed, rounded = (
+        mixed_precision(model, pictures, scheme=Scheme()),
+        quantize(model, pictures, scheme=Scheme()),
+    )
+
+    assert set(calibrate(model, pictures, scheme=Scheme()).floats) <= set(mixed.floats) or mixed.sensitivities
+    apart = [divergence(model, one, test_set[0]).mean_kl for one in (mixed.model, rounded)]
+    assert apart[0] <= 1.1 * apart[1]

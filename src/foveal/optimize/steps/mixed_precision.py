@@ -69,9 +69,9 @@ def mixed_precision(
         rounded = with_integers(ready.model, ready.ranges, scheme, floats=floats)
         return between(reference, probabilities(rounded, judging)).mean_kl
 
-    floats: tuple[str, ...] = ()
+    floats = ready.floats  # what int8 leaves in float anyway: the result is never further away than that
     table: dict[str, float] = {}
-    if cost(()) > most_kl:
+    if cost(floats) > most_kl:
         table = _alone(units(ready.model), cost, progress)
         floats = _fewest(tuple(table), cost, most_kl)
     chosen = with_integers(ready.model, ready.ranges, scheme, floats=floats)
