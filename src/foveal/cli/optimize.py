@@ -20,46 +20,54 @@ if TYPE_CHECKING:
 _COLUMNS = "{:<28} {:>9} {:>18} {:>8} {:>8} {:>8} {:>8} {:>9}  {}"
 
 
+Model = Annotated[
+    Path,
+    typer.Argument(
+        readable=False, help="A run folder with a finished training, or a .foveal bundle with pictures."
+    ),
+]
+Data = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="The run's data; default: where the run found them. With a bundle pictures without labels: "
+        "files, folders, patterns, archives; - for a list on stdin."
+    ),
+]
+MaxLatency = Annotated[
+    str | None, typer.Option(help="Median time of one picture on this machine, such as 2ms.")
+]
+MaxP99 = Annotated[str | None, typer.Option(help="That 99 of 100 answers take at most, such as 5ms.")]
+MaxSize = Annotated[str | None, typer.Option(help="Of the bundle, such as 500kB.")]
+MaxMemory = Annotated[
+    str | None, typer.Option(help="Resident memory of a process that answers, such as 150MB.")
+]
+MaxDrop = Annotated[
+    str, typer.Option(help="Accuracy that may be lost, or answers that may change, such as 1pt.")
+]
+Aim = Annotated[str, typer.Option(help="What to have the best of: latency, size or accuracy.")]
+Time = Annotated[str, typer.Option(help="For the whole search, such as 20m.")]
+Engine = Annotated[
+    list[str] | None, typer.Option(help="Engines that may run it; repeat it. Default: all that are here.")
+]
+NoTrain = Annotated[bool, typer.Option("--no-train", help="Only what needs no training; so with a bundle.")]
+Out = Annotated[
+    Path | None, typer.Option(help="Folder to write; default runs/optimize-<name of run or bundle>.")
+]
+
+
 def optimize(
-    model: Annotated[
-        Path,
-        typer.Argument(
-            readable=False, help="A run folder with a finished training, or a .foveal bundle with pictures."
-        ),
-    ],
-    data: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="The run's data; default: where the run found them. With a bundle pictures without labels: "
-            "files, folders, patterns, archives; - for a list on stdin."
-        ),
-    ] = None,
-    max_latency: Annotated[
-        str | None, typer.Option(help="Median time of one picture on this machine, such as 2ms.")
-    ] = None,
-    max_p99: Annotated[
-        str | None, typer.Option(help="That 99 of 100 answers take at most, such as 5ms.")
-    ] = None,
-    max_size: Annotated[str | None, typer.Option(help="Of the bundle, such as 500kB.")] = None,
-    max_memory: Annotated[
-        str | None, typer.Option(help="Resident memory of a process that answers, such as 150MB.")
-    ] = None,
-    max_drop: Annotated[
-        str, typer.Option(help="Accuracy that may be lost, or answers that may change, such as 1pt.")
-    ] = "1pt",
-    aim: Annotated[
-        str, typer.Option(help="What to have the best of: latency, size or accuracy.")
-    ] = "latency",
-    time: Annotated[str, typer.Option(help="For the whole search, such as 20m.")] = "10m",
-    engine: Annotated[
-        list[str] | None, typer.Option(help="Engines that may run it; repeat it. Default: all that are here.")
-    ] = None,
-    no_train: Annotated[
-        bool, typer.Option("--no-train", help="Only what needs no training; so with a bundle.")
-    ] = False,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder to write; default runs/optimize-<name of run or bundle>.")
-    ] = None,
+    model: Model,
+    data: Data = None,
+    max_latency: MaxLatency = None,
+    max_p99: MaxP99 = None,
+    max_size: MaxSize = None,
+    max_memory: MaxMemory = None,
+    max_drop: MaxDrop = "1pt",
+    aim: Aim = "latency",
+    time: Time = "10m",
+    engine: Engine = None,
+    no_train: NoTrain = False,
+    out: Out = None,
     threads: Threads = None,
     force: Force = False,
     seed: Seed = 0,

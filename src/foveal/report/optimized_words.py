@@ -262,15 +262,15 @@ def unproven(document: Row) -> list[str]:
     row = recommended(document)
     sentences = [*_of_the_search(document)]
     if row is not None:
+        sentences = [*_of_speed(document, row), *sentences]
+    if row is not None and document["test"] is not None and not is_original(row):
         of_answers = _of_agreement if measure_of(document) is AGREEMENT else _of_accuracy
-        sentences = [*of_answers(document, row), *_of_speed(document, row), *sentences]
+        sentences = [*of_answers(document, row), *sentences]
     return [*sentences, *_of_the_machine(document["machine"])]
 
 
 def _of_accuracy(document: Row, row: Row) -> list[str]:
     found, allowed = document["test"], document["limits"]["drop"]
-    if found is None or is_original(row):
-        return []
     drop, said = found["drop"], []
     if drop["value"] <= allowed < drop["high"]:
         said.append(
@@ -293,11 +293,9 @@ def _of_accuracy(document: Row, row: Row) -> list[str]:
     return said
 
 
-def _of_agreement(document: Row, row: Row) -> list[str]:
-    found, allowed = document["test"], document["limits"]["drop"]
-    if found is None or is_original(row):
-        return []
-    drop, said = found["drop"], []
+def _of_agreement(document: Row, _row: Row) -> list[str]:
+    drop, allowed = document["test"]["drop"], document["limits"]["drop"]
+    said = []
     if drop["value"] <= allowed < drop["high"]:
         said.append(
             f"That it changes no more than {limit(allowed)} of the answers was estimated, not proven: "
