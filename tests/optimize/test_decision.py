@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from foveal.core.errors import UsageError
 from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.optimize.budget import Budget
-from foveal.optimize.decision import Field, drop_words
+from foveal.optimize.decision import Field
 from foveal.optimize.decision import decide as judge
 from foveal.optimize.variant import Pictures, Speed, Variant
+from foveal.optimize.verdicts import drop_words
 
 IMAGES = 400
 TRUTH = np.zeros(IMAGES, dtype=np.int64)
@@ -273,7 +274,7 @@ class TestWithoutLabels:
         assert found.rows[0].drop == clopper_pearson(0, IMAGES)
         assert found.rows[1].drop == clopper_pearson(3, IMAGES)
         assert found.recommended == "other"
-        assert "0.8 % of the answers changed (0.2 to 2.2)" in found.words
+        assert "0.8 % of the answers changed (0.2 to 2.2, n=400)" in found.words
         assert "points" not in found.words
 
     @given(st.integers(0, IMAGES), st.integers(0, IMAGES), st.integers(0, IMAGES))
