@@ -16,7 +16,7 @@ from foveal.core.types import Measured
 from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.optimize.budget import Budget
 from foveal.optimize.variant import Pictures, Variant
-from foveal.optimize.verdicts import limits_words, reached_words, unproven_words, variant_words
+from foveal.optimize.verdicts import joined, reached_words, variant_words
 
 _GAIN = 0.05  # a file that is smaller by less than this share is no reason to take another one
 
@@ -32,7 +32,7 @@ class Judged:
         broken: Limits that it does not keep: `latency`, `p99`, `size`, `memory`, `drop`.
         unproven: Limits that it keeps by the estimate alone: the interval reaches beyond, or has no end.
         code: `original`, `recommended`, `feasible`, `dominated`, `no_real_gain` or `outside`.
-        words: The same for people.
+        words: The same for people; not what is `unproven`, which other pictures may prove.
         pareto: No other is better in one respect and as good in all others.
     """
 
@@ -141,7 +141,7 @@ def decide(field: Field, budget: Budget) -> Outcome:
         told = (
             variant_words(variant, original, drops[place], labelled=labelled) if place else ["the original"]
         )
-        told += _verdict(place, code, broken=broken[place], unproven=unproven)
+        told += _verdict(place, code, broken=broken[place])
         rows.append(
             Judged(
                 variant,
@@ -258,18 +258,13 @@ def _code(place: int, field: Field, chosen: int | None, *, limits: tuple[str, ..
     return "feasible" if pareto else "dominated"
 
 
-def _verdict(place: int, code: str, *, broken: tuple[str, ...], unproven: tuple[str, ...]) -> list[str]:
+def _verdict(place: int, code: str, *, broken: tuple[str, ...]) -> list[str]:
     """Return what is said of a variant besides its numbers."""
-    said = []
-    if place == 0 and code == "recommended":
-        said.append("nothing that was tried is a real gain")
     if broken:
-        said.append(f"outside the limit on {limits_words(broken)}")
-    elif code == "no_real_gain":
-        said.append("no real gain")
-    elif unproven:
-        said.append(unproven_words(unproven))
-    return said
+        return [f"outside the limit on {joined(broken)}"]
+    if place == 0 and code == "recommended":
+        return ["nothing that was tried is a real gain"]
+    return ["no real gain"] if code == "no_real_gain" else []
 
 
 def _nearest(
@@ -309,8 +304,7 @@ def _sentence(
         )
     row = rows[chosen]
     if chosen == 0:
-        told = "the original is recommended: nothing that was tried is a real gain within the limits"
-        return f"{told}; {unproven_words(row.unproven)}" if row.unproven else told
+        return "the original is recommended: nothing that was tried is a real gain within the limits"
     return f"{row.variant.name}: {row.words}"
 
 

@@ -70,13 +70,13 @@ def allowed_words(drop: float, *, labelled: bool) -> str:
     return f"{100 * drop:.4g} points" if labelled else f"{100 * drop:.4g} %"
 
 
-def limits_words(limits: Sequence[str]) -> str:
-    """Return limits by name.
+def joined(names: Sequence[str]) -> str:
+    """Return names in a row.
 
-    >>> limits_words(("latency", "p99", "drop"))
+    >>> joined(("latency", "p99", "drop"))
     'latency, p99 and drop'
     """
-    *first, last = limits
+    *first, last = names
     return f"{', '.join(first)} and {last}" if first else last
 
 
@@ -88,7 +88,7 @@ def unproven_words(limits: Sequence[str]) -> str:
     """
     one = len(limits) == 1
     noun, verb, whose = ("limit", "is", "its interval") if one else ("limits", "are", "their intervals")
-    return f"the {noun} on {limits_words(limits)} {verb} kept by the estimate, not by the end of {whose}"
+    return f"the {noun} on {joined(limits)} {verb} kept by the estimate, not by the end of {whose}"
 
 
 def reached_words(limit: str, variant: Variant, drop: Measured, *, labelled: bool) -> str:
