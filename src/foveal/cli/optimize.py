@@ -17,7 +17,7 @@ from foveal.core.units import show_bytes
 if TYPE_CHECKING:
     from rich.console import Console
 
-_COLUMNS = "{:<28} {:>9} {:>18} {:>8} {:>8} {:>8} {:>8} {:>9}  {}"
+_COLUMNS = "{:<28} {:>17} {:>17} {:>20} {:>8} {:>8} {:>8} {:>9}  {}"
 
 
 Model = Annotated[
@@ -110,33 +110,37 @@ def optimize(
 
 def _show(console: "Console", document: dict[str, Any]) -> None:
     """Print a `foveal.optimize/1` document for people."""
+    from foveal.report import optimized_cells as cells
     from foveal.report.optimized_measure import measure_of
+    from foveal.report.optimized_words import untried
 
     measure = measure_of(document)
     times = ("p50 ms", "p99 ms", "cpu ms")
-    head = ("variant", measure.name, measure.column, *times, "speed", "size", "runs in")
+    head = ("variant", f"{measure.name}, %", measure.column, *times, "speed", "size", "runs in")
     console.print(_COLUMNS.format(*head), markup=False)
     for row in sorted(document["variants"], key=lambda row: row["latency_ms"]["p50"]):
-        drop = row["drop"]
-        lost = f"{100 * drop['value']:+.1f} ({100 * drop['low']:+.1f} {100 * drop['high']:+.1f})"
         mark = "*" if row["code"] == "recommended" else "·" if row["pareto"] else " "
+        latency = row["latency_ms"]
         console.print(
             _COLUMNS.format(
                 f"{mark} {visible(row['name'])}",
-                f"{row['accuracy']['value']:.4f}",
-                lost,
-                f"{row['latency_ms']['p50']:.3f}",
-                f"{row['latency_ms']['p99']:.3f}",
-                "–" if row["cpu_ms"]["value"] is None else f"{row['cpu_ms']['value']:.3f}",
+                _in_percent(row["accuracy"]),
+                cells.change(row["drop"]),
+                cells.span(latency["p50"], latency["p50_low"], latency["p50_high"]),
+                f"{latency['p99']:.3g}",
+                "–" if row["cpu_ms"]["value"] is None else f"{row['cpu_ms']['value']:.3g}",
                 f"{1 / row['time_ratio']['value']:.2f}×" if row["time_ratio"]["real"] else "=",
                 show_bytes(row["size_bytes"]),
                 f"{row['engine']} {row['computed']} ×{row['threads']}{_said(row)}",
             ),
             markup=False,
         )
+    console.print(_legend(document), markup=False)
     console.print(visible(document["verdict"]), markup=False)
     if document["test"] is not None:
-        console.print(_proof(document["test"]), markup=False)
+        console.print(_proof(document), markup=False)
+    for sentence in untried(document):
+        console.print(f"not tried {visible(sentence)}", markup=False)
     for name, error in document["failed"].items():
         console.print(f"{visible(name)} could not be made: {visible(error['message'])}", markup=False)
     for warning in document["warnings"]:
@@ -146,18 +150,41 @@ def _show(console: "Console", document: dict[str, Any]) -> None:
     console.print(f"report    {visible(document['report'])}", markup=False)
 
 
-def _proof(test: dict[str, Any]) -> str:
+def _in_percent(share: dict[str, Any]) -> str:
+    low, value, high = (100 * share[key] for key in ("low", "value", "high"))
+    return f"{value:.1f} ({low:.1f} to {high:.1f})"
+
+
+def _legend(document: dict[str, Any]) -> str:
+    """Return what the signs mean, and what the numbers rest on."""
+    from foveal.core.wording import counted
+
+    first = document["variants"][0]
+    pictures, rounds = counted(first["accuracy"]["n"], "picture"), counted(first["time_ratio"]["n"], "round")
+    return (
+        f"in parentheses 95 % intervals, n={pictures} that chose and {rounds} of timing; "
+        "* recommended, · none better in all, = no real difference in speed"
+    )
+
+
+def _proof(document: dict[str, Any]) -> str:
     """Return what was found on pictures that chose nothing."""
-    low, value, high = (100 * test["drop"][key] for key in ("low", "value", "high"))
+    from foveal.report.optimized_words import agreement, changed, lost
+    from foveal.report.words import measured
+
+    test = document["test"]
     if test["original_accuracy"] is None:
-        told = f"{value:.2f} % of the answers changed ({low:.2f} to {high:.2f})"
+        told = f"agreement {agreement(test)}, changed {changed(test['drop'])}"
         return f"on {test['images']} pictures that chose nothing: {told}"
-    told = f"accuracy {test['accuracy']['value']:.4f}, {value:+.2f} points lost ({low:+.2f} to {high:+.2f})"
-    return f"on {test['images']} test pictures: {told}"
+    return (
+        f"on {test['images']} test pictures: accuracy {measured(test['accuracy'])}, lost {lost(test['drop'])}"
+    )
 
 
 def _said(row: dict[str, Any]) -> str:
     """Return why a variant is not to be taken, where there is a reason."""
     if row["outside"]:
         return f"  (outside the limit on {', '.join(row['outside'])})"
-    return "  (no real gain)" if row["code"] == "no_real_gain" else ""
+    if row["code"] == "no_real_gain":
+        return "  (no real gain)"
+    return f"  (not proven: {', '.join(row['unproven'])})" if row["unproven"] else ""

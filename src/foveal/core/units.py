@@ -1,6 +1,7 @@
 """Quantities as people write and read them: `2ms`, `90s`, `500kB`, `1pt`; 1.2 MB."""
 
 import re
+from collections.abc import Mapping
 
 from foveal.core.errors import UsageError
 
@@ -20,7 +21,9 @@ def seconds(text: str) -> float:
     """
     match = _NUMBER.fullmatch(text)
     if match is None or match[2] not in _SECONDS:
-        raise UsageError(f"need a time such as 2ms, 90s, 5m or 1h; got {text!r}")
+        raise UsageError(
+            f"need a time such as 2ms, 90s, 5m or 1h; got {text!r}", hint=_unit_hint(text, _SECONDS)
+        )
     return float(match[1]) * _SECONDS[match[2]]
 
 
@@ -35,7 +38,9 @@ def size(text: str) -> int:
     """
     match = _NUMBER.fullmatch(text)
     if match is None or match[2] not in _BYTES:
-        raise UsageError(f"need a size such as 500kB, 1.5MB or 2MiB; got {text!r}")
+        raise UsageError(
+            f"need a size such as 500kB, 1.5MB or 2MiB; got {text!r}", hint=_unit_hint(text, _BYTES)
+        )
     return round(float(match[1]) * _BYTES[match[2]])
 
 
@@ -50,8 +55,26 @@ def points(text: str) -> float:
     """
     match = _NUMBER.fullmatch(text)
     if match is None or match[2] != "pt":
-        raise UsageError(f"need percentage points such as 1pt or 0.5pt; got {text!r}")
+        hint = "1pt is one picture in a hundred"
+        if re.fullmatch(r"\s*\d+(?:\.\d+)?\s*%?\s*", text):
+            hint += f"; {text.strip().rstrip('%').strip()}pt, if you mean percentage points"
+        raise UsageError(f"need percentage points such as 1pt or 0.5pt; got {text!r}", hint=hint)
     return float(match[1]) / 100
+
+
+def _unit_hint(text: str, units: Mapping[str, float]) -> str:
+    """Return what is wrong with a quantity, and how it is written.
+
+    >>> _unit_hint("2", _SECONDS), _unit_hint("5MS", _SECONDS)
+    ("'2' has no unit: write 2ms, 2s, 2m or 2h", "no unit 'MS'; there are ms, s, m, h")
+    """
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        return "a number with a point, then the unit: no sign, comma or exponent"
+    if match[2]:
+        return f"no unit {match[2]!r}; there are {', '.join(units)}"
+    *first, last = (f"{match[1]}{unit}" for unit in units)
+    return f"{text.strip()!r} has no unit: write {', '.join(first)} or {last}"
 
 
 def show_seconds(value: float) -> str:

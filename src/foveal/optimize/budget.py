@@ -36,9 +36,14 @@ class Budget:
         for name in ("latency_seconds", "p99_seconds", "size_bytes", "memory_bytes", "seconds"):
             value = getattr(self, name)
             if value is not None and not value > 0:
-                raise UsageError(f"{name} is above 0; got {value:g}")
+                raise UsageError(
+                    f"{name} is above 0; got {value:g}", hint="leave a limit out that should not hold"
+                )
         if not 0 <= self.drop <= 1:
-            raise UsageError(f"a drop is a share of the pictures from 0 to 1; got {self.drop:g}")
+            raise UsageError(
+                f"a drop is a share of the pictures from 0 to 1, or 0pt to 100pt; got {self.drop:g}",
+                hint="1pt is one picture in a hundred",
+            )
         if self.aim not in AIMS:
             raise UsageError(f"an aim is one of {', '.join(AIMS)}; got {self.aim!r}")
 
