@@ -1,7 +1,8 @@
 """`foveal optimize`: the smallest, fastest recognizer that keeps the limits, measured on this machine."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -9,13 +10,15 @@ from foveal.cli import _inputs
 from foveal.cli._frame import Device, Force, Json, Quiet, Seed, Threads, Verbose, emit
 from foveal.cli._progress import progress
 from foveal.core import units
-from foveal.core.errors import NotFoundError
+from foveal.core.errors import NotFoundError, UsageError
 from foveal.core.extras import need
 from foveal.core.text import visible
 from foveal.core.units import show_bytes
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+Number = TypeVar("Number", int, float)
 
 _COLUMNS = "{:<28} {:>17} {:>17} {:>20} {:>8} {:>8} {:>8} {:>9}  {}"
 
@@ -86,12 +89,12 @@ def optimize(
     from foveal.optimize.budget import Budget
 
     budget = Budget(
-        latency_seconds=None if max_latency is None else units.seconds(max_latency),
-        p99_seconds=None if max_p99 is None else units.seconds(max_p99),
-        size_bytes=None if max_size is None else units.size(max_size),
-        memory_bytes=None if max_memory is None else units.size(max_memory),
-        drop=units.points(max_drop),
-        seconds=units.seconds(time),
+        latency_seconds=_read("--max-latency", max_latency, units.seconds),
+        p99_seconds=_read("--max-p99", max_p99, units.seconds),
+        size_bytes=_read("--max-size", max_size, units.size),
+        memory_bytes=_read("--max-memory", max_memory, units.size),
+        drop=_read("--max-drop", max_drop, units.points) or 0.0,
+        seconds=_read("--time", time, units.seconds) or 0.0,
         aim=aim,  # type: ignore[arg-type]  # the budget compares it with the names
     )
     terms = Terms(budget, not no_train, threads, tuple(engine) if engine else None, seed)
@@ -106,6 +109,14 @@ def optimize(
         human=lambda console: _show(console, document),
         exit_code=0 if document["ok"] else 10,
     )
+
+
+def _read(option: str, text: str | None, read: Callable[[str], Number]) -> Number | None:
+    """Return a limit as a number, None where there is none; an error names the option."""
+    try:
+        return None if text is None else read(text)
+    except UsageError as error:
+        raise UsageError(f"{option}: {error.message}", hint=error.hint) from error
 
 
 def _show(console: "Console", document: dict[str, Any]) -> None:

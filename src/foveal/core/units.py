@@ -55,10 +55,9 @@ def points(text: str) -> float:
     """
     match = _NUMBER.fullmatch(text)
     if match is None or match[2] != "pt":
-        hint = "1pt is one picture in a hundred"
-        if re.fullmatch(r"\s*\d+(?:\.\d+)?\s*%?\s*", text):
-            hint += f"; {text.strip().rstrip('%').strip()}pt, if you mean percentage points"
-        raise UsageError(f"need percentage points such as 1pt or 0.5pt; got {text!r}", hint=hint)
+        raise UsageError(
+            f"need percentage points such as 1pt or 0.5pt; got {text!r}", hint=_points_hint(text)
+        )
     return float(match[1]) / 100
 
 
@@ -75,6 +74,22 @@ def _unit_hint(text: str, units: Mapping[str, float]) -> str:
         return f"no unit {match[2]!r}; there are {', '.join(units)}"
     *first, last = (f"{match[1]}{unit}" for unit in units)
     return f"{text.strip()!r} has no unit: write {', '.join(first)} or {last}"
+
+
+def _points_hint(text: str) -> str:
+    """Return how a number of points is written, where a percentage or a share was.
+
+    >>> _points_hint("1%")
+    '1pt is one picture in a hundred; write 1pt'
+    >>> _points_hint("0.01")
+    '1pt is one picture in a hundred; write 0.01pt or, for a share of 0.01, 1pt'
+    """
+    told, match = "1pt is one picture in a hundred", re.fullmatch(r"(\d+(?:\.\d+)?)(\s*%)?", text.strip())
+    if match is None:
+        return told
+    told += f"; write {match[1]}pt"
+    share = not match[2] and 0 < float(match[1]) < 1
+    return f"{told} or, for a share of {match[1]}, {100 * float(match[1]):.4g}pt" if share else told
 
 
 def show_seconds(value: float) -> str:

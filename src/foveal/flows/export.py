@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from foveal.bundle.archive import SUFFIX, read
+from foveal.bundle.ways import MOST_FLIPS
 from foveal.calibrate.temperature import calibrated
 from foveal.core import extras, files, machine, runs
 from foveal.core.errors import UsageError, WriteError
@@ -83,7 +84,20 @@ class ExportResult:
                 "parity": self.openvino.as_json(),
             },
             "gates": [asdict(gate) for gate in self.gates],
+            "unproven": list(self.unproven),
         }
+
+    @property
+    def unproven(self) -> tuple[str, ...]:
+        """Gates on changed answers that the estimate passes, and the upper end of its interval does not."""
+        measured = {"flips": self.parity, OPENVINO: self.openvino}
+        found = []
+        for gate in self.gates:
+            parity = measured.get(gate.id)
+            counts = parity is not None and gate.limit == MOST_FLIPS  # else differences decide, in float32
+            if parity is not None and counts and gate.verdict == "pass":
+                found += [gate.id] if parity.decision_flips.high > gate.limit else []
+        return tuple(found)
 
 
 def export(
