@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from foveal.cli import _inputs
-from foveal.cli._frame import Device, Force, Json, Quiet, Seed, Threads, Verbose, emit
+from foveal.cli._frame import Device, Json, Quiet, Seed, Verbose, emit
 from foveal.cli._progress import progress
 from foveal.core import units
 from foveal.core.errors import NotFoundError, UsageError
@@ -53,6 +53,13 @@ Engine = Annotated[
     list[str] | None, typer.Option(help="Engines that may run it; repeat it. Default: all that are here.")
 ]
 NoTrain = Annotated[bool, typer.Option("--no-train", help="Only what needs no training; so with a bundle.")]
+Again = Annotated[bool, typer.Option("--force", help="Begin anew in a folder that holds a search.")]
+OneAnswer = Annotated[
+    int | None,
+    typer.Option(
+        "--threads", min=1, max=256, help="That one answer may use. Default: the usual numbers are tried."
+    ),
+]
 Out = Annotated[
     Path | None, typer.Option(help="Folder to write; default runs/optimize-<name of run or bundle>.")
 ]
@@ -71,8 +78,8 @@ def optimize(
     engine: Engine = None,
     no_train: NoTrain = False,
     out: Out = None,
-    threads: Threads = None,
-    force: Force = False,
+    threads: OneAnswer = None,
+    force: Again = False,
     seed: Seed = 0,
     device: Device = "auto",
     as_json: Json = False,
@@ -84,8 +91,6 @@ def optimize(
     With a bundle and pictures nothing is trained, no label is needed, and changed answers are what counts.
     """
     need("train", what="foveal optimize")
-    from foveal.flows.optimize import Terms
-    from foveal.flows.optimize import optimize as flow
     from foveal.optimize.budget import Budget
 
     budget = Budget(
@@ -97,6 +102,9 @@ def optimize(
         seconds=_read("--time", time, units.seconds) or 0.0,
         aim=aim,  # type: ignore[arg-type]  # the budget compares it with the names
     )
+    from foveal.flows.optimize import Terms  # here: who mistyped a limit does not wait for torch
+    from foveal.flows.optimize import optimize as flow
+
     terms = Terms(budget, not no_train, threads, tuple(engine) if engine else None, seed)
     named = list(_inputs.names(data)) if data else None
     if named == []:
