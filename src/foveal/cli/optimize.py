@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from foveal.cli import _inputs
-from foveal.cli._frame import Device, Json, Quiet, Seed, Verbose, emit
+from foveal.cli._frame import MOST_THREADS, Device, Json, Quiet, Seed, Verbose, emit
 from foveal.cli._progress import progress
 from foveal.core import units
 from foveal.core.errors import NotFoundError, UsageError
@@ -57,7 +57,10 @@ Again = Annotated[bool, typer.Option("--force", help="Begin anew in a folder tha
 OneAnswer = Annotated[
     int | None,
     typer.Option(
-        "--threads", min=1, max=256, help="That one answer may use. Default: the usual numbers are tried."
+        "--threads",
+        min=1,
+        max=MOST_THREADS,
+        help="That one answer may use. Default: the usual numbers are tried.",
     ),
 ]
 Out = Annotated[
