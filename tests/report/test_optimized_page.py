@@ -382,3 +382,26 @@ def test_every_time_and_every_share_of_what_is_reachable_has_its_interval():
 
     assert len([one for one in found if "interval" in one]) == 3
     assert "size 500 kB" in found
+
+
+@pytest.mark.parametrize(
+    ("allowed", "n", "said"),
+    [
+        (0.01, 40, "that takes 368 pictures to prove, about 992 in all"),
+        (0.01, 400, "More pictures narrow it"),
+        (0.0, 40, "No number of pictures"),
+    ],
+)
+def test_how_many_pictures_would_prove_a_limit_on_answers_is_said(allowed, n, said):
+    document = agreeing()
+    document["limits"]["drop"] = allowed
+    document["test"]["drop"] = {"value": 0.0, "low": 0.0, "high": 0.088, "n": n, "method": "clopper-pearson"}
+
+    assert said in " ".join(says.unproven(document))
+
+
+@pytest.mark.parametrize("tried", [True, False])
+def test_more_time_is_advised_only_where_something_is_trained(tried):
+    document = impossible() | {"levers": [{**LEVERS[2], "tried": tried}]}
+
+    assert ("A longer --time" in " ".join(says.unproven(document))) is tried

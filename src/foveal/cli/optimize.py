@@ -147,7 +147,7 @@ def _show(console: "Console", document: dict[str, Any]) -> None:
             _COLUMNS.format(
                 f"{mark} {visible(row['name'])}",
                 _in_percent(row["accuracy"]),
-                cells.change(row["drop"]),
+                cells.cost(row),
                 cells.span(latency["p50"], latency["p50_low"], latency["p50_high"]),
                 f"{latency['p99']:.3g}",
                 "–" if row["cpu_ms"]["value"] is None else f"{row['cpu_ms']['value']:.3g}",

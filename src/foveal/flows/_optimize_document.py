@@ -139,18 +139,17 @@ def _unproven(outcome: Outcome, delivery: Delivery, shop: Workshop) -> tuple[str
 def _verdict(outcome: Outcome, delivery: Delivery, shop: Workshop, unproven: tuple[str, ...]) -> str:
     """Return what the search came to, in one sentence, with what chose and what proved apart."""
     labelled, said = shop.roles.pictures.labelled, outcome.words
-    proven, most = delivery.proven, shop.budget.drop
-    if proven is not None and outcome.recommended != outcome.rows[0].variant.name:
-        found = (drop_words if labelled else changed_words)(Measured(**proven["drop"]))
-        allowed = allowed_words(most, labelled=labelled)
-        where = "the test pictures" if labelled else "pictures that chose nothing"
-        if proven["drop"]["value"] > most:
-            return (
-                f"not proven: {outcome.recommended} keeps the limits on the pictures that chose it, but on "
-                f"{where} it does not: {found}; allowed: {allowed}"
-            )
-        said += f"; on {where}: {found}; allowed: {allowed}"
-    elif proven is not None and (numbers := held(shop.members.manifest.model)) is not None:
+    if delivery.proven is None:
+        return said
+    found = (drop_words if labelled else changed_words)(Measured(**delivery.proven["drop"]))
+    where = "the test pictures" if labelled else "pictures that chose nothing"
+    told = f"{found}; allowed: {allowed_words(shop.budget.drop, labelled=labelled)}"
+    if any(gate.verdict != "pass" for gate in delivery.gates):
+        chose = f"{outcome.recommended} keeps the limits on the pictures that chose it"
+        return f"not proven: {chose}, but on {where} it does not: {told}"
+    if outcome.recommended != outcome.rows[0].variant.name:
+        said += f"; on {where}: {told}"
+    elif (numbers := held(shop.members.manifest.model)) is not None:
         said += f"; its weights are in {numbers} already, so they were not rounded again"
     return f"{said}; {unproven_words(unproven)}" if unproven else said
 

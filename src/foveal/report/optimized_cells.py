@@ -33,6 +33,15 @@ def change(drop: Row) -> str:
     return f"{100 * drop['value']:+.1f} ({100 * drop['low']:+.1f} to {100 * drop['high']:+.1f})"
 
 
+def cost(row: Row) -> str:
+    """Return what a variant lost, for a table; of the original nothing is, which is no estimate.
+
+    >>> cost({"name": "original", "drop": {"value": 0.0, "low": -0.01, "high": 0.01}})
+    '0'
+    """
+    return "0" if is_original(row) else change(row["drop"])
+
+
 def times(ratio: float) -> str:
     """Return by which factor something is faster, from its time as a share of the other's.
 

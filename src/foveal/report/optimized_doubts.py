@@ -67,7 +67,7 @@ def _of_agreement(document: Row, row: Row) -> list[str]:
     if drop["value"] <= allowed < drop["high"]:
         said.append(
             f"That it changes no more than {limit(allowed)} of the answers was estimated, not proven: "
-            f"the interval reaches to {percent(drop['high'])} (n={drop['n']:,}). {_more(allowed)}"
+            f"the interval reaches to {percent(drop['high'])} (n={drop['n']:,}). {_more(allowed, drop['n'])}"
         )
     if drop["value"] == 0:
         said.append(
@@ -90,15 +90,15 @@ def pictures_needed(allowed: float) -> int | None:
     return 1 if allowed >= 1 else math.ceil(math.log(_TAIL) / math.log1p(-allowed))
 
 
-def _more(allowed: float) -> str:
-    """Return how many pictures would be enough, at best."""
-    n = pictures_needed(allowed)
-    if n is None:
-        return "No number of pictures proves that none changes: --max-drop above 0 can be proven."
-    return (
-        f"At least {counted(n, 'picture')} have to prove it, even if none changes: about "
-        f"{2 * n + min(n, _SHOWN):,} in all."
-    )
+def _more(allowed: float, n: int) -> str:
+    """Return how many pictures would be enough at best, where n were not."""
+    needed = pictures_needed(allowed)
+    if needed is None:
+        return "No number of pictures proves that none changes: a --max-drop above 0 can be proven."
+    if needed <= n:
+        return "More pictures narrow it."
+    in_all = 2 * needed + min(needed, _SHOWN)
+    return f"Even if none changes, that takes {counted(needed, 'picture')} to prove, about {in_all:,} in all."
 
 
 def _end(share: float) -> str:
@@ -146,9 +146,12 @@ def _of_the_search(document: Row) -> list[str]:
     rows, said = document["variants"], []
     pictures = counted(document["chosen_on"]["images"], "picture")
     if document["recommended"] is None:
+        taught = any(one["tried"] for one in document["levers"] if one["name"] == "training")
+        longer = "A longer --time trains longer and may reach further; that" if taught else "That"
+        made = counted(len(rows), "variant") + ("" if taught else ", without training,")
         said.append(
-            f"Not feasible means: not among {counted(len(rows), 'variant')} that were made. A longer --time "
-            "trains longer and may reach further; that nothing can reach the limits is not shown."
+            f"Not feasible means: not among {made} that were made. {longer} nothing can reach the limits is "
+            "not shown."
         )
     elif len(rows) > 1:
         said.append(

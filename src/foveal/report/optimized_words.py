@@ -56,16 +56,17 @@ def verdict(document: Row) -> str:
 
 def reserves(document: Row) -> list[str]:
     """Return a sentence for each limit that what is recommended keeps by the estimate alone."""
+    return [f"Not proven: that {_kept(name, document)}." for name in document["unproven"]]
+
+
+def _kept(name: str, document: Row) -> str:
     measure, limits = measure_of(document), document["limits"]
-    told = {
-        "latency": f"the median time stays within {limits['latency_ms'] or 0:.3g} ms",
-        "p99": f"99 of 100 answers stay within {limits['p99_ms'] or 0:.3g} ms",
-        "drop": (
-            f"no more than {allowance(limits['drop'], measure)} "
-            f"{'of the answers change' if measure is AGREEMENT else 'of accuracy is lost'}"
-        ),
-    }
-    return [f"Not proven: that {told[name]}." for name in document["unproven"]]
+    if name == "drop":
+        allowed = allowance(limits["drop"], measure)
+        answers = measure is AGREEMENT
+        return f"no more than {allowed} of {'the answers change' if answers else 'accuracy is lost'}"
+    told = {"latency": "the median time stays", "p99": "99 of 100 answers stay"}[name]
+    return f"{told} within {limits[f'{name}_ms']:.3g} ms"
 
 
 def untried(document: Row) -> list[str]:
