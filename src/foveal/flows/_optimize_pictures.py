@@ -72,7 +72,8 @@ class OfBundle:
             raise UsageError(
                 f"{model} comes without pictures, and every number is measured on some",
                 code="no_pictures",
-                hint=f"foveal optimize {model} PICTURES; they need no labels. Or name a run folder",
+                hint=f"foveal optimize {model} PICTURES, which need no labels; or name a run folder; "
+                f"foveal bench {model} times engines and threads without any",
             )
         return cls(original, named, seed, progress)
 

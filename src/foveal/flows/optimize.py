@@ -16,7 +16,7 @@ from foveal.bundle.ways import Way
 from foveal.core import files, runs
 from foveal.core.errors import UsageError
 from foveal.core.progress import Progress, silent
-from foveal.flows._optimize_document import optimize_document
+from foveal.flows._optimize_document import levers_of, optimize_document
 from foveal.flows._optimize_ground import Material
 from foveal.flows._optimize_pictures import OfBundle
 from foveal.flows._optimize_proof import TEST, delivered
@@ -108,7 +108,8 @@ def optimize(
         field, steps = _side_by_side(shop, search(shop, ground.learning))
         outcome, roof = decide(field, terms.budget), _roof(shop)
         delivery = delivered(shop, outcome, ground, name=material.original.stem)
-        document = optimize_document(shop, outcome, delivery, effects=steps, roof=roof)
+        named = levers_of(shop, outcome, model=str(model), is_run=material.trains, train=terms.train)
+        document = optimize_document(shop, outcome, delivery, effects=steps, roof=roof, pulled=named)
         document["seconds"] = round(time.monotonic() - started, 2)
         document["model"] = str(model)
         document["report"] = str(out / REPORT)
