@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from foveal.core import catalog
-from foveal.models._cost import cost_of
+from foveal.models._cost import macs
 from foveal.optimize import families
 from foveal.optimize.candidate import Start, found
 from foveal.optimize.channels import groups
@@ -19,9 +19,7 @@ from foveal.tasks.recognizer import Recognizer, build
 
 
 def macs_of(recognizer: Recognizer) -> int:
-    preprocess = recognizer.preprocess
-    picture = torch.zeros(1, preprocess.channels, preprocess.size, preprocess.size)
-    return cost_of(recognizer.network, picture, name="x", classes=len(recognizer.classes)).macs
+    return macs(recognizer.network, recognizer.blank)
 
 
 @pytest.fixture(scope="module")

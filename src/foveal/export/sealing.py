@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 import foveal
 from foveal.bundle import archive, golden
@@ -141,12 +140,10 @@ def _check(calib: Examples, held_out: list[Examples], recognizer: Recognizer) ->
 
 
 def _model(recognizer: Recognizer, origin: Origin) -> Model:
-    preprocess = recognizer.preprocess
-    picture = torch.zeros(1, preprocess.channels, preprocess.size, preprocess.size)
     return Model(
         name=recognizer.architecture,
         parameters=sum(p.numel() for p in recognizer.network.parameters()),
-        macs=macs(recognizer.network, picture),
+        macs=macs(recognizer.network, recognizer.blank),
         source=origin.source,
         origin=origin.made_from,
         steps=origin.steps,

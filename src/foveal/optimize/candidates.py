@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from foveal.core import files, random
-from foveal.models._cost import cost_of
 from foveal.optimize.candidate import Candidate, Start, found
 from foveal.optimize.foresight import foresee, yardsticks_of
 from foveal.optimize.shortlist import Ground, affordable, promising
@@ -84,10 +82,7 @@ def _chosen(shop: Workshop, original: Recognizer, folder: Path, *, most: int) ->
 
 
 def _start(shop: Workshop, original: Recognizer) -> tuple[Start, int]:
-    preprocess = original.preprocess
-    picture = torch.zeros(1, preprocess.channels, preprocess.size, preprocess.size)
-    cost = cost_of(original.network, picture, name="original", classes=len(original.classes))
-    shown = shop.roles.shown(_SHOWN)
+    cost, shown = original.cost(), shop.roles.shown(_SHOWN)
     return Start(original, shown, cost.macs, _FAMILY_SHARE * shop.budget.seconds), cost.parameters
 
 

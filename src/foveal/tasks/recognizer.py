@@ -19,6 +19,7 @@ from foveal.core import catalog, files
 from foveal.core.errors import DataError, UsageError
 from foveal.data.dataset import UInt8
 from foveal.data.preprocess import Preprocess
+from foveal.models._cost import Cost, cost_of
 from foveal.tasks import layers
 from foveal.tasks.classify import learn
 
@@ -58,6 +59,15 @@ class Recognizer:
             for i in range(0, len(images), batch)
         ]
         return torch.cat(parts).numpy() if parts else np.empty((0, len(self.classes)), np.float32)
+
+    @property
+    def blank(self) -> Tensor:
+        """One picture of zeros as the network takes it, normalized, float32 (1, C, size, size)."""
+        return torch.zeros(1, self.preprocess.channels, self.preprocess.size, self.preprocess.size)
+
+    def cost(self) -> Cost:
+        """Return what one answer costs: multiply-adds, weights and memory."""
+        return cost_of(self.network, self.blank, name=self.architecture, classes=len(self.classes))
 
 
 def build(architecture: str, arguments: dict[str, Any]) -> nn.Module:

@@ -5,10 +5,8 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
-import torch
 
 from foveal.data.dataset import UInt8
-from foveal.models._cost import cost_of
 from foveal.optimize.candidate import Candidate, Start
 from foveal.optimize.channels import Group, groups
 from foveal.optimize.importance._shares import Scores
@@ -76,9 +74,7 @@ def inherited(start: Start, name: str, made: Recognizer, *, kind: str = "") -> C
         made: Its network.
         kind: What sets its layers apart from those of its architecture, in a word.
     """
-    preprocess = made.preprocess
-    picture = torch.zeros(1, preprocess.channels, preprocess.size, preprocess.size)
-    found = cost_of(made.network, picture, name=made.architecture, classes=len(made.classes))
+    found = made.cost()
     return Candidate(
         name,
         (name,),
