@@ -11,12 +11,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from foveal.bundle.quick_turns import quick_turns
 from foveal.bundle.session import UInt8
 from foveal.bundle.ways import Way
 from foveal.core.errors import BundleError, DataError
 from foveal.export.graph import graph
 from foveal.optimize.candidate import Candidate, Start
-from foveal.optimize.lookup import in_turns
 from foveal.optimize.steps.quantize import quantize
 from foveal.optimize.workshop import Workshop
 
@@ -128,7 +128,7 @@ def _shares(start: Start, one: Candidate, yardsticks: Mapping[str, Yardstick]) -
 
 def _share(model: bytes, yardstick: Yardstick, images: UInt8) -> float:
     sessions = [yardstick.way.load(each) for each in (model, yardstick.model)]
-    candidate, original = in_turns(sessions, images, seconds=_TIMING_SECONDS)
+    candidate, original = quick_turns(sessions, images, seconds=_TIMING_SECONDS)
     return candidate / original
 
 
