@@ -1,4 +1,4 @@
-"""A bundle as the ground of a search: pictures without labels; agreement with the original is the measure.
+"""A bundle to be made smaller: pictures without labels; agreement with the original is the measure.
 
 Nobody has to know what the pictures show. Of those that are new to the original, some show integers their
 ranges, half of the rest chooses, and the other half proves. See docs/decisions/0021-optimize.md.
@@ -26,7 +26,7 @@ from foveal.data import opening
 from foveal.data.dataset import UInt8
 from foveal.flows import _unlabelled
 from foveal.flows._held_out import learned_contents
-from foveal.flows._optimize_ground import Ground
+from foveal.flows._optimize_setup import Setup
 from foveal.flows._prepare import STORE
 from foveal.flows._unlabelled import Unlabelled
 from foveal.optimize.measuring import answers
@@ -97,7 +97,7 @@ class OfBundle:
         """What names the pictures, by content."""
         return {"pictures": self.pictures.fingerprint}
 
-    def ground(self, out: Path, *, train: bool, seed: int, progress: Progress) -> Ground:
+    def setup(self, out: Path, *, train: bool, seed: int, progress: Progress) -> Setup:
         """Return the pictures with their roles; see `Material`."""
         found, manifest = self.pictures, archive.read(self.original).manifest
         files.remove(out / STORE)  # of a search that was killed
@@ -116,7 +116,7 @@ class OfBundle:
         pictures, shown = Pictures.of(named, labelled=False), np.asarray(store.images[showing])
         roles = Roles(chosen_on, pictures, showing=shown)
         warnings = _warnings(found, unusable, learned=None if learned is None else int(known.sum()))
-        return Ground(roles, partial(_proven, store.images, proving), warnings=tuple(warnings))
+        return Setup(roles, partial(_proven, store.images, proving), warnings=tuple(warnings))
 
 
 def divided(usable: Int64, known: NDArray[np.bool_], *, seed: int) -> tuple[Int64, Int64, Int64]:
