@@ -19,7 +19,6 @@ from foveal.bundle.ways import Way
 from foveal.core.errors import BundleError, DataError
 from foveal.optimize.budget import Budget
 from foveal.optimize.candidate import Candidate
-from foveal.optimize.candidates import candidates
 from foveal.optimize.lessons import (
     FOUR_BITS,
     LONG,
@@ -32,6 +31,7 @@ from foveal.optimize.lessons import (
     lesson,
 )
 from foveal.optimize.rounding import SHOWN, rounded
+from foveal.optimize.screening import screened
 from foveal.optimize.variant import Variant
 from foveal.optimize.workshop import Workshop
 
@@ -127,7 +127,7 @@ def _taught(shop: Workshop, learning: Learning) -> list[str]:
     names = _rounding_aware(shop, learning, _itself(learning), after="original")
     seconds = shop.budget.seconds * _SHORT_SHARE
     tried: list[tuple[Candidate, list[str]]] = []
-    for candidate in candidates(shop, learning.teacher, most=_MOST_CANDIDATES):
+    for candidate in screened(shop, learning.teacher, most=_MOST_CANDIDATES):
         if not begun(shop, candidate, SHORT) and _left(shop) < seconds:
             break
         made = _lesson(shop, learning, candidate, SHORT, seconds=seconds)

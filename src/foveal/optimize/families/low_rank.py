@@ -7,7 +7,7 @@ import numpy as np
 from torch import nn
 
 from foveal.optimize.candidate import Candidate, Start
-from foveal.optimize.families._units import inherited
+from foveal.optimize.families._inherited import inherited
 from foveal.optimize.steps import low_rank as factoring
 from foveal.optimize.steps.recalibrated import recalibrated
 from foveal.tasks.recognizer import Recognizer
