@@ -10,9 +10,9 @@ from foveal.bundle.predictor import Predictor
 from foveal.bundle.session import Float32
 from foveal.bundle.ways import REFERENCE, Way
 from foveal.core.types import Gate
-from foveal.export.answers import answers, spread
 from foveal.export.ir import with_ir
 from foveal.export.lowering import lowered
+from foveal.export.outputs import outputs, spread
 from foveal.export.parity import Parity, compare
 from foveal.flows._prepare import Prepared
 from foveal.optimize.rounding import rounded, some
@@ -63,7 +63,7 @@ class Workbench:
     def probabilities(self, bundle: Path, *, engine: str = REFERENCE) -> Float32:
         """Return what a sealed file answers for them in float32, (M, K)."""
         predictor = Predictor.open(bundle, engine=engine, precision="fp32", threads=self.threads)
-        return answers(predictor.run, self.compared())[0]
+        return outputs(predictor.run, self.compared())[0]
 
 
 def round_off(bench: Workbench, source: Path, variant: str) -> Stage:

@@ -26,9 +26,9 @@ from foveal.optimize.lessons import (
     SHORT,
     Learning,
     Stage,
-    answers_beforehand,
     begun,
     lesson,
+    teacher_logits,
 )
 from foveal.optimize.rounding import SHOWN, rounded
 from foveal.optimize.screening import screened
@@ -123,7 +123,7 @@ def _lost(shop: Workshop, name: str) -> float:
 
 def _taught(shop: Workshop, learning: Learning) -> list[str]:
     """Give every candidate a short lesson, and the most promising one all the time that is left."""
-    learning = replace(learning, answers=answers_beforehand(shop, learning))
+    learning = replace(learning, teacher_logits=teacher_logits(shop, learning))
     names = _rounding_aware(shop, learning, _itself(learning), after="original")
     seconds = shop.budget.seconds * _SHORT_SHARE
     tried: list[tuple[Candidate, list[str]]] = []

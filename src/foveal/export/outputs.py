@@ -1,4 +1,4 @@
-"""What a graph answers for the pictures that it is calibrated and compared on."""
+"""Probabilities and logits of a graph for the pictures that it is calibrated and compared on."""
 
 from collections.abc import Callable, Sequence
 
@@ -13,7 +13,7 @@ _BATCH = 256
 Run = Callable[[UInt8], tuple[Float32, Float32]]
 
 
-def answers(run: Run, parts: Sequence[Examples]) -> tuple[Float32, Float32]:
+def outputs(run: Run, parts: Sequence[Examples]) -> tuple[Float32, Float32]:
     """Return probabilities and logits, each float32 (M, K), for the images of all parts laid end to end.
 
     Args:
