@@ -214,9 +214,9 @@ class TestAgain:
 def test_what_changes_too_many_answers_is_outside_and_bytes_get_four_bits(
     bundle, colors, tmp_path, monkeypatch
 ) -> None:
-    def rounded(model, shown, name):
+    def rounded(model, shown, name, *, progress):
         way = ROUNDINGS[name]
-        made = inverted(model) if name == "int8" else way.make(model, shown)
+        made = inverted(model) if name == "int8" else way.make(model, shown, progress)
         return Lowering(made, way.precision, (way.step,))
 
     monkeypatch.setattr(search, "rounded", rounded)

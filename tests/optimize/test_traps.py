@@ -148,8 +148,8 @@ def test_the_same_seed_and_the_same_times_give_the_same_files_and_the_same_choic
     monkeypatch.setattr(distilling, "warm_up", lambda *_, **__: SimpleNamespace(step_seconds=0.1))
     monkeypatch.setattr(Workshop, "_spent", lambda _: 0.0)
     monkeypatch.setattr(searching, "_LEAST_LESSON", 0.1)
-    every = searching.candidates
-    monkeypatch.setattr(searching, "candidates", lambda *args, **more: every(*args, **more)[-1:])
+    every = searching.screened
+    monkeypatch.setattr(searching, "screened", lambda *args, **more: every(*args, **more)[-1:])
 
     arguments = {"channels": 3, "classes": len(nano.classes), "size": 16, "widths": [8, 16, 16]}
     teacher = replace(nano, arguments=arguments)  # a network that can be written down

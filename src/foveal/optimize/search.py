@@ -104,7 +104,8 @@ def _rounded(shop: Workshop, name: str, source: Path, rounding: str) -> list[str
         started = time.monotonic()
         path = shop.place(name) / f"{rounding}.foveal"
         try:
-            lowering = rounded(shop.read(source).model, shop.roles.shown(SHOWN), rounding)
+            model, shown = shop.read(source).model, shop.roles.shown(SHOWN)
+            lowering = rounded(model, shown, rounding, progress=shop.progress)
             shop.lowered(source, lowering, path)
             return shop.measured(name, path, ways=shop.ways, started=started)
         except (DataError, BundleError) as error:
