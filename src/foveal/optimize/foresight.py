@@ -114,9 +114,7 @@ def _anchors(start: Start, found: Sequence[Candidate]) -> dict[str, list[Candida
 def _shares(start: Start, one: Candidate, yardsticks: Mapping[str, Yardstick]) -> dict[str, float]:
     """Return the time of a candidate as a share of the original's, by the precisions in which it runs."""
     made = graph(one.make())
-    size, channels = start.original.preprocess.size, start.original.preprocess.channels
-    images = start.shown[:1].reshape(1, size, size, channels)
-    found = {}
+    images, found = start.shown[:1], {}
     for precision, yardstick in yardsticks.items():
         try:
             model = quantize(made, start.shown[:_CALIBRATION]) if precision == "int8" else made

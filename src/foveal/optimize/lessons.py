@@ -173,7 +173,7 @@ class _Assignment:
         except DataError as error:  # its loss is no longer finite
             return self.shop.failed(self.name, error)
         recognizers.save(taught, self.taught)
-        return [f"variants/{self.name}/model/{file}" for file in ("weights.safetensors", "structure.json")]
+        return [f"variants/{self.name}/model/{file}" for file in recognizers.FILES]
 
     def seal(self) -> list[str]:
         """Seal the network in float and measure the file, or note why not; return the names of the files."""

@@ -10,6 +10,7 @@ import onnx
 from foveal.bundle.session import UInt8
 from foveal.core.errors import BundleError, UnknownNameError
 from foveal.core.progress import Progress, silent
+from foveal.data.sizing import evenly_spaced
 from foveal.export.lowering import Lowering
 from foveal.optimize.steps.int4 import int4
 from foveal.optimize.steps.mixed_precision import mixed_precision
@@ -103,5 +104,5 @@ def some(learning: Examples, count: int = SHOWN) -> UInt8:
         learning: What was learned from.
         count: How many at most.
     """
-    places = np.linspace(0, len(learning) - 1, min(count, len(learning))).astype(np.int64)
+    places = evenly_spaced(len(learning), at_most=count)
     return np.asarray(learning.images[np.sort(learning.indices[places])])

@@ -76,7 +76,7 @@ def _chosen(shop: Workshop, original: Recognizer, folder: Path, *, most: int) ->
     for one in every:
         if one.name not in names:
             files.remove(folder / one.name)
-    made = [f"{name}/{file}" for name in names for file in ("weights.safetensors", "structure.json")]
+    made = [f"{name}/{file}" for name in names for file in recognizers.FILES]
     return [_LIST, *made]
 
 

@@ -23,6 +23,9 @@ from foveal.models._cost import Cost, cost_of
 from foveal.tasks import layers
 from foveal.tasks.classify import learn
 
+WEIGHTS, STRUCTURE = "weights.safetensors", "structure.json"
+FILES = (WEIGHTS, STRUCTURE)  # of a folder that `save` writes
+
 
 @dataclass(frozen=True)
 class Recognizer:
@@ -102,7 +105,7 @@ def save(recognizer: Recognizer, folder: Path, *, builder: models.Builder | None
     """
     changed = _changed_layers(recognizer, builder)
     files.make_folder(folder)
-    files.write_bytes(folder / "weights.safetensors", weights_bytes(recognizer))
+    files.write_bytes(folder / WEIGHTS, weights_bytes(recognizer))
     structure = {
         "schema": "foveal.model/1",
         "task": recognizer.task,
@@ -113,7 +116,7 @@ def save(recognizer: Recognizer, folder: Path, *, builder: models.Builder | None
     }
     if changed:
         structure["layers"] = changed
-    files.write_json(folder / "structure.json", structure)
+    files.write_json(folder / STRUCTURE, structure)
 
 
 def _changed_layers(recognizer: Recognizer, builder: models.Builder | None) -> layers.Layers:
@@ -139,8 +142,8 @@ def load(folder: Path, *, builder: models.Builder | None = None) -> Recognizer:
         UsageError: `own_model`: the network is a user's own, and no builder is given.
     """
     try:
-        structure = json.loads((folder / "structure.json").read_text(encoding="utf-8"))
-        tensors = read_tensors((folder / "weights.safetensors").read_bytes())
+        structure = json.loads((folder / STRUCTURE).read_text(encoding="utf-8"))
+        tensors = read_tensors((folder / WEIGHTS).read_bytes())
         preprocess = Preprocess(**structure["preprocess"])
         name, arguments = structure["architecture"], structure["arguments"]
         if builder is None and not models.is_own(name):
