@@ -30,11 +30,11 @@ from foveal.flows._optimize_setup import Setup
 from foveal.flows._prepare import STORE
 from foveal.flows._unlabelled import Unlabelled
 from foveal.optimize.measuring import answers
+from foveal.optimize.rounding import SHOWN
 from foveal.optimize.variant import Pictures, Variant
 from foveal.optimize.workshop import Roles, Workshop
 
 _PIXELS = "pixels.npy"
-_SHOWN = 256  # that show integers their ranges, at most
 _FEWEST = 20  # that choose, and as many that prove
 
 Int64 = NDArray[np.int64]
@@ -131,10 +131,10 @@ def divided(usable: Int64, known: NDArray[np.bool_], *, seed: int) -> tuple[Int6
     """
     order = stream(seed, "roles").permutation(len(usable))
     learned, new = usable[order[known[order]]], usable[order[~known[order]]]
-    missing = max(0, min(_SHOWN, len(usable) // 3) - len(learned))
+    missing = max(0, min(SHOWN, len(usable) // 3) - len(learned))
     rest = new[missing:]
     half = (len(rest) + 1) // 2
-    return np.sort([*learned[:_SHOWN], *new[:missing]]), np.sort(rest[:half]), np.sort(rest[half:])
+    return np.sort([*learned[:SHOWN], *new[:missing]]), np.sort(rest[:half]), np.sort(rest[half:])
 
 
 def _too_few(usable: int, learned: int, *, path: Path) -> DataError:

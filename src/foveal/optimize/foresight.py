@@ -114,11 +114,11 @@ def _anchors(start: Start, found: Sequence[Candidate]) -> dict[str, list[Candida
 def _shares(start: Start, one: Candidate, yardsticks: Mapping[str, Yardstick]) -> dict[str, float]:
     """Return the time of a candidate as a share of the original's, by the precisions in which it runs."""
     made = graph(one.make())
-    images, found = start.shown[:1], {}
+    found = {}
     for precision, yardstick in yardsticks.items():
         try:
             model = quantize(made, start.shown[:_CALIBRATION]) if precision == "int8" else made
-            found[precision] = _share(model, yardstick, images)
+            found[precision] = _share(model, yardstick, start.shown[:1])
         except (DataError, BundleError):  # the search will say so of the file, if it comes to that
             continue
     return found
