@@ -164,8 +164,9 @@ def test_a_rounded_file_is_behind_two_gates_and_promises_what_was_fitted_on_itse
 
 
 def test_a_rounded_file_that_changes_answers_leaves_no_file(run, tmp_path, monkeypatch):
-    def shuffled(model, shown, name):
+    def shuffled(model, shown, name, *, progress):
         """The same graph with the logits of two classes exchanged: every answer is another one."""
+        progress("sensitivity", 1, 1)
         loaded = onnx.load_from_string(model)
         swap = helper.make_node("Gather", ["own", "order"], ["logits"], axis=1)
         for node in loaded.graph.node:
@@ -178,13 +179,20 @@ def test_a_rounded_file_that_changes_answers_leaves_no_file(run, tmp_path, monke
 
     monkeypatch.setattr(_stages, "rounded", shuffled)
     (tmp_path / "a.foveal").write_bytes(b"an older one")
+    told = []
 
-    document = export(run, tmp_path / "a.foveal", terms=Terms("int8", openvino=True, force=True)).as_json()
+    document = export(
+        run,
+        tmp_path / "a.foveal",
+        terms=Terms("int8", openvino=True, force=True),
+        progress=lambda stage, done, total, note="": told.append(stage),
+    ).as_json()
 
     assert (document["ok"], document["bundle"], document["digest"]) == (False, None, None)
     assert [gate["verdict"] for gate in document["gates"]] == ["pass", "fail"]
     assert document["gates"][1]["value"] > 0.9
     assert document["openvino"] is None  # not come to
+    assert "sensitivity" in told, "what rounding tells is passed on"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run"]
 
 

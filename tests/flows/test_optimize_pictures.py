@@ -46,9 +46,9 @@ def again(searched, tmp_path) -> Path:
     return Path(shutil.copytree(searched[0], tmp_path / "again"))
 
 
-def ground(bundle: Path, pictures: Path, out: Path):
+def setup(bundle: Path, pictures: Path, out: Path):
     found = OfBundle.find(bundle, [pictures], seed=0, progress=silent)
-    return found.ground(out, train=False, seed=0, progress=silent)
+    return found.setup(out, train=False, seed=0, progress=silent)
 
 
 def copied(files, folder: Path) -> Path:
@@ -92,7 +92,7 @@ class TestRoles:
     def test_the_search_sees_what_the_model_sees_and_the_truth_is_the_originals(
         self, bundle, colors, tmp_path
     ) -> None:
-        roles = ground(bundle, colors, tmp_path).roles
+        roles = setup(bundle, colors, tmp_path).roles
 
         named = Predictor.open(bundle).run(roles.chosen_on).probabilities.argmax(axis=1)
         assert np.array_equal(roles.pictures.truth, named)
@@ -104,8 +104,8 @@ class TestRoles:
         other = copied(sorted(colors.rglob("*.png"), reverse=True), tmp_path / "other")
         shutil.copy(other / "0.png", other / "copy.png")
 
-        first = ground(bundle, colors, tmp_path / "first")
-        second = ground(bundle, other, tmp_path / "second")
+        first = setup(bundle, colors, tmp_path / "first")
+        second = setup(bundle, other, tmp_path / "second")
 
         assert np.array_equal(first.roles.chosen_on, second.roles.chosen_on)
         assert any("1 file had that of another" in said for said in second.warnings)
@@ -117,7 +117,7 @@ class TestRoles:
         fit = [[path.name, content_hash(path.read_bytes())] for path in files]
         (tmp_path / "split.json").write_text(json.dumps({**saved, "fit": fit, "calib": [], "test": []}))
 
-        found = ground(bundle, colors, tmp_path / "out")
+        found = setup(bundle, colors, tmp_path / "out")
 
         preprocess = archive.read(bundle).manifest.preprocess
         learned = rows(preprocess.from_bytes(path.read_bytes()) for path in files)
@@ -239,9 +239,9 @@ class TestAgain:
 def test_what_changes_too_many_answers_is_outside_and_bytes_get_four_bits(
     bundle, colors, tmp_path, monkeypatch
 ) -> None:
-    def rounded(model, shown, name):
+    def rounded(model, shown, name, *, progress):
         way = ROUNDINGS[name]
-        made = inverted(model) if name == "int8" else way.make(model, shown)
+        made = inverted(model) if name == "int8" else way.make(model, shown, progress)
         return Lowering(made, way.precision, (way.step,))
 
     monkeypatch.setattr(search, "rounded", rounded)

@@ -1,27 +1,28 @@
 """optimize.families: whatever a family makes runs, is as large as it says, and comes out the same again."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from foveal.core import catalog
-from foveal.models._cost import cost_of
-from foveal.optimize import families
+from foveal.models._cost import macs
+from foveal.optimize import candidate, families
 from foveal.optimize.candidate import Start, found
 from foveal.optimize.channels import groups
 from foveal.optimize.channels.removal import macs_left
 from foveal.optimize.families import uneven
-from foveal.optimize.families._units import Units
 from foveal.optimize.families.low_rank import low_rank
+from foveal.optimize.families.pruned import pruned
 from foveal.optimize.families.slimmer import slimmer
+from foveal.optimize.scored_units import Units, scored
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer, build
 
 
 def macs_of(recognizer: Recognizer) -> int:
-    preprocess = recognizer.preprocess
-    picture = torch.zeros(1, preprocess.channels, preprocess.size, preprocess.size)
-    return cost_of(recognizer.network, picture, name="x", classes=len(recognizer.classes)).macs
+    return macs(recognizer.network, recognizer.blank)
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +95,22 @@ def test_channels_go_where_they_do_no_damage(start, monkeypatch) -> None:
     counts = uneven._solved(start, units, widths, damages, target)
 
     assert counts == {group.name: least.get(group.name, len(group)) for group in made}
+
+
+def test_what_units_count_is_asked_once_for_all_families(start, monkeypatch) -> None:
+    asked = []
+
+    def noted(recognizer, images):
+        asked.append(len(images))
+        return scored(recognizer, images)
+
+    monkeypatch.setattr(candidate, "scored", noted)
+    own = replace(start, seconds=1e-6)
+
+    assert pruned(own)
+    uneven.uneven(own)
+
+    assert asked == [64], "all that are shown, for fewer say too little"
 
 
 def test_no_time_no_uneven_widths(start) -> None:

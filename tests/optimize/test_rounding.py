@@ -7,6 +7,8 @@ import pytest
 from foveal.bundle.graph import check_graph
 from foveal.core.errors import BundleError, UnknownNameError
 from foveal.optimize.divergence import divergence
+from foveal.optimize.graphs.integers import units
+from foveal.optimize.graphs.simplify import simplified
 from foveal.optimize.rounding import ROUNDINGS, rounded, some
 from foveal.train.examples import Examples
 
@@ -36,6 +38,21 @@ def test_what_rounds_nothing_is_refused_instead_of_called_four_bits(name, separa
 def test_a_name_that_there_is_not_lists_the_others(nano_graph, pictures):
     with pytest.raises(UnknownNameError, match="did you mean 'int8'"):
         rounded(nano_graph, pictures, "int9")
+
+
+def test_layers_that_are_tried_one_by_one_are_told(outlier_graph, pictures):
+    told: dict[str, list[tuple[int, int]]] = {}
+
+    rounded(
+        outlier_graph,
+        pictures,
+        "mixed",
+        progress=lambda stage, done, total, note="": told.setdefault(stage, []).append((done, total)),
+    )
+
+    layers = units(simplified(outlier_graph))
+    assert told["sensitivity"] == [(done, len(layers)) for done in range(1, len(layers) + 1)]
+    assert told["layers in float"][-1][0] == told["layers in float"][-1][1]
 
 
 def test_pictures_that_may_be_looked_at_are_evenly_spaced_over_what_was_learned_from():

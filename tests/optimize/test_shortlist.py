@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from foveal.optimize.budget import Budget
 from foveal.optimize.candidate import Candidate
-from foveal.optimize.shortlist import Ground, affordable, promising
+from foveal.optimize.shortlist import Criteria, affordable, promising
 
-GROUND = Ground(macs=1000, parameters=100_000, accuracy=0.9, chance=0.1, budget=Budget())
+CRITERIA = Criteria(macs=1000, parameters=100_000, accuracy=0.9, chance=0.1, budget=Budget())
 
 
 def candidate(name="one", *, macs=500, parameters=50_000, score=None, predicted=None) -> Candidate:
@@ -46,48 +46,48 @@ class TestAffordable:
     def test_what_saves_less_than_a_quarter_is_left_out_unless_the_file_counts(self) -> None:
         one = candidate(macs=800)
 
-        assert affordable([one], GROUND) == {"one": "saves_little"}
-        assert affordable([one], replace(GROUND, budget=Budget(aim="size"))) == {}
+        assert affordable([one], CRITERIA) == {"one": "saves_little"}
+        assert affordable([one], replace(CRITERIA, budget=Budget(aim="size"))) == {}
 
     def test_what_is_foreseen_beyond_a_limit_is_left_out_with_room_for_error(self) -> None:
-        ground = replace(GROUND, budget=Budget(latency_seconds=1e-3, size_bytes=60_000))
+        criteria = replace(CRITERIA, budget=Budget(latency_seconds=1e-3, size_bytes=60_000))
         found = [
             candidate("slow", predicted=1.4e-3),
             candidate("nearly", predicted=1.2e-3),
             candidate("large", parameters=90_000),
         ]
 
-        assert affordable(found, ground) == {"slow": "too_slow", "large": "too_large"}
+        assert affordable(found, criteria) == {"slow": "too_slow", "large": "too_large"}
 
     def test_where_a_limit_leaves_nothing_the_smallest_says_what_would_be_feasible(self) -> None:
-        ground = replace(GROUND, budget=Budget(latency_seconds=1e-6))
+        criteria = replace(CRITERIA, budget=Budget(latency_seconds=1e-6))
         found = [
             candidate("whole", macs=1000, predicted=2e-3),
             candidate("half", macs=500, predicted=1e-3),
             candidate("tenth", macs=100, predicted=4e-4),
         ]
 
-        assert affordable(found, ground) == {"whole": "saves_little", "half": "too_slow"}
+        assert affordable(found, criteria) == {"whole": "saves_little", "half": "too_slow"}
 
     def test_tiny_ones_are_tried_only_where_a_limit_rules_out_the_others(self) -> None:
         found = [candidate("half", predicted=1e-3), candidate("tiny", macs=50, predicted=1e-4)]
-        tight = replace(GROUND, budget=Budget(latency_seconds=2e-4))
+        tight = replace(CRITERIA, budget=Budget(latency_seconds=2e-4))
 
-        assert affordable(found, GROUND) == {"tiny": "smaller_than_needed"}
+        assert affordable(found, CRITERIA) == {"tiny": "smaller_than_needed"}
         assert affordable(found, tight) == {"half": "too_slow"}
 
 
 class TestPromising:
     @given(several(), st.integers(1, 5))
     def test_every_candidate_is_taken_or_left_out_for_a_reason(self, found, most) -> None:
-        names, gone = promising(found, GROUND, most=most)
+        names, gone = promising(found, CRITERIA, most=most)
 
         assert len(names) <= most
         assert sorted([*names, *gone]) == sorted(one.name for one in found)
 
     @given(several(), st.integers(1, 5))
     def test_no_one_that_is_taken_is_bettered_by_another(self, found, most) -> None:
-        names, _ = promising(found, GROUND, most=most)
+        names, _ = promising(found, CRITERIA, most=most)
         taken = [one for one in found if one.name in names and one.score is not None and not one.predicted]
 
         for one in taken:
@@ -99,7 +99,7 @@ class TestPromising:
     def test_what_has_forgotten_nearly_all_gets_no_lesson_and_what_knows_nothing_yet_does(self) -> None:
         found = [candidate("lost", score=0.25), candidate("knows", score=0.27), candidate("fresh", macs=400)]
 
-        names, gone = promising(found, GROUND, most=4)
+        names, gone = promising(found, CRITERIA, most=4)
 
         assert gone == {"lost": "forgot"}
         assert sorted(names) == ["fresh", "knows"]
@@ -111,7 +111,7 @@ class TestPromising:
             candidate("c", macs=200, parameters=20_000, score=0.5),
         ]
 
-        names, gone = promising(found, GROUND, most=2)
+        names, gone = promising(found, CRITERIA, most=2)
 
         assert names == ["a", "c"]
         assert gone == {"b": "alike"}

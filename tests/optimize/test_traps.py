@@ -14,7 +14,7 @@ from foveal.bundle.ways import REFERENCE, Way
 from foveal.core.random import stream
 from foveal.export.sealing import Origin
 from foveal.export.sealing import bundle as seal
-from foveal.flows.optimize import _side_by_side
+from foveal.flows.optimize import _final_comparison
 from foveal.optimize import search as searching
 from foveal.optimize.budget import Budget
 from foveal.optimize.candidate import Start
@@ -84,7 +84,7 @@ def test_integers_that_ruin_a_network_are_caught_and_mixed_ones_take_their_place
     monkeypatch.setattr("foveal.flows.optimize.timed", fixed)
     shop = workshop(outlier, Budget(drop=0.05, seconds=30.0))
 
-    field, steps = _side_by_side(shop, search(shop, None))
+    field, steps = _final_comparison(shop, search(shop, None))
 
     outcome = decide(field, shop.budget)
     rows = {row.variant.name: row for row in outcome.rows}
@@ -148,8 +148,8 @@ def test_the_same_seed_and_the_same_times_give_the_same_files_and_the_same_choic
     monkeypatch.setattr(distilling, "warm_up", lambda *_, **__: SimpleNamespace(step_seconds=0.1))
     monkeypatch.setattr(Workshop, "_spent", lambda _: 0.0)
     monkeypatch.setattr(searching, "_LEAST_LESSON", 0.1)
-    every = searching.candidates
-    monkeypatch.setattr(searching, "candidates", lambda *args, **more: every(*args, **more)[-1:])
+    every = searching.screened
+    monkeypatch.setattr(searching, "screened", lambda *args, **more: every(*args, **more)[-1:])
 
     arguments = {"channels": 3, "classes": len(nano.classes), "size": 16, "widths": [8, 16, 16]}
     teacher = replace(nano, arguments=arguments)  # a network that can be written down
@@ -157,7 +157,7 @@ def test_the_same_seed_and_the_same_times_give_the_same_files_and_the_same_choic
     def found():
         shop = workshop(teacher, Budget(drop=0.3, seconds=5.0), learns=True)
         learning = Learning(teacher, {"flip": 0.5}, batch_size=64, precision="fp32", seed=3)
-        field, _ = _side_by_side(shop, search(shop, learning))
+        field, _ = _final_comparison(shop, search(shop, learning))
         outcome = decide(field, shop.budget)
         told = [replace(row.variant, answers=(), seconds=0.0, peak_bytes=None) for row in outcome.rows]
         digests = [shop.digest(shop.path(row.variant)) for row in outcome.rows]

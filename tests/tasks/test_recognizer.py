@@ -1,6 +1,8 @@
 """tasks.recognizer: answers in eval mode whatever happened before, and comes back from its folder."""
 
 import json
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,9 @@ import torch
 
 from foveal.core.errors import DataError, WriteError
 from foveal.data.preprocess import Preprocess
+from foveal.models import Architecture
+from foveal.models._cost import cost
+from foveal.models.nano import nano
 from foveal.tasks.recognizer import Recognizer, build, load, save
 
 ARGUMENTS = {"channels": 3, "classes": 2, "size": 16, "widths": [4, 4, 4]}
@@ -31,6 +36,12 @@ def test_it_answers_in_eval_mode_and_learns_nothing_from_being_asked(recognizer:
 
     assert np.array_equal(before, again)
     assert all(torch.equal(value, state[name]) for name, value in recognizer.network.state_dict().items())
+
+
+def test_its_cost_is_that_of_its_own_input_size(recognizer: Recognizer) -> None:
+    apart = cost(Architecture(partial(nano, widths=[4, 4, 4])), size=16, channels=3, classes=2)
+
+    assert replace(recognizer.cost(), name=apart.name) == apart
 
 
 @pytest.mark.parametrize("batch", [1, 4, 256])

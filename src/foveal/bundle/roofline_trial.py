@@ -15,11 +15,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import onnxruntime as runtime
 from numpy.typing import NDArray
 
 from foveal.bundle import bandwidth
 from foveal.bundle.engines import openvino
+from foveal.bundle.engines.onnxruntime import quiet_options, runtime
 from foveal.bundle.roofline import Peak, Roofline
 from foveal.core import machine
 from foveal.core.caches import caches
@@ -28,7 +28,6 @@ from foveal.core.errors import MissingExtraError
 SIDE = 512
 _SECONDS = 2.0  # for all products together
 _CALLS = 3  # of one engine in one turn
-_SILENT = 4
 
 # product = rows (M, 512) times weights (512, 512), which the graph makes itself, all alike: fp32, then int8
 # in two forms, one that ONNX Runtime and one that OpenVINO computes with integers. The test writes them anew.
@@ -115,12 +114,7 @@ def _rows(threads: int, kind: type[np.generic]) -> Rows:
 
 
 def _onnxruntime(threads: int) -> Iterator[tuple[str, _Call | str]]:
-    runtime.disable_telemetry_events()
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = _SILENT
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # other engines take turns
+    options = quiet_options(threads)  # no thread spins while other engines take their turns
     for precision, graph, kind in (("fp32", FP32_PRODUCT, np.float32), ("int8", INT8_PRODUCT, np.uint8)):
         session = runtime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         rows = _rows(threads, kind)

@@ -22,6 +22,7 @@ Floats = NDArray[np.float64]
 Row = TypeVar("Row")
 
 LEAST_ROUNDS = 6  # below, an interval of the median at 95 % does not exist
+_MOST_CALLS = 200  # of one candidate in one round
 _STEADY = 3  # blocks in a row
 _WITHIN = 0.05
 # Two sessions of one file lie elsewhere in memory, and stay faster or slower by it as long as they live
@@ -130,6 +131,11 @@ def choose(rows: Sequence[Row], *, times: Callable[[Row], Times], cost: Callable
     fastest = min(rows, key=lambda row: times(row).p50().value)
     equal = [row for row in rows if row is fastest or not compare(times(row), times(fastest)).real]
     return sorted(equal, key=cost)
+
+
+def calls_in(seconds: float, call: float) -> int:
+    """Return how many calls of so many seconds fill a time, from 1 to 200."""
+    return max(1, min(_MOST_CALLS, int(seconds / max(call, 1e-9))))
 
 
 def steady(medians: Sequence[float]) -> bool:

@@ -22,7 +22,6 @@ from foveal.core.progress import Progress, silent
 
 _ROUNDS = 30  # aimed at; a round of heavy lanes takes what it takes
 _MOST_ROUNDS = 120
-_MOST_CALLS = 200  # of one lane in one round
 _WARM_SECONDS = 0.02
 _FINE = 1e-4  # seconds; a clock of processor time that is coarser says nothing of one turn
 
@@ -117,7 +116,7 @@ def _warm_up(lanes: Sequence[Lane], seconds: float, progress: Progress) -> list[
     for done, lane in enumerate(lanes):
         progress("warming engines", done, len(lanes))
         call = _warm(lane, until=time.monotonic() + seconds / len(lanes))
-        calls.append(_fitting(part, call))
+        calls.append(timing.calls_in(part, call))
     progress("warming engines", len(lanes), len(lanes))
     return calls
 
@@ -128,15 +127,10 @@ def _warm(lane: Lane, *, until: float) -> float:
         predictor.run(lane.inputs[0])  # the first call takes the memory
     medians = [float(np.median(_block(lane.first, lane.inputs, 1)))]
     while not timing.steady(medians) and time.monotonic() < until:
-        count = _fitting(_WARM_SECONDS, medians[-1])
+        count = timing.calls_in(_WARM_SECONDS, medians[-1])
         _block(lane.twin, lane.inputs, count)
         medians.append(float(np.median(_block(lane.first, lane.inputs, count))))
     return medians[-1]
-
-
-def _fitting(seconds: float, call: float) -> int:
-    """Return how many calls fill a time."""
-    return max(1, min(_MOST_CALLS, int(seconds / call)))
 
 
 def _block(predictor: Predictor, inputs: Sequence[UInt8], count: int) -> NDArray[np.float64]:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from foveal.cli import _inputs
-from foveal.cli._frame import MOST_THREADS, Device, Json, Quiet, Seed, Verbose, emit
+from foveal.cli._frame import Device, Json, Quiet, Seed, Verbose, emit
 from foveal.cli._progress import progress
 from foveal.core import units
 from foveal.core.errors import NotFoundError, UsageError
 from foveal.core.extras import need
+from foveal.core.machine import MOST_THREADS
 from foveal.core.text import visible
 from foveal.core.units import show_bytes
 

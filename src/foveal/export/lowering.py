@@ -10,8 +10,8 @@ from foveal.bundle.archive import Members
 from foveal.bundle.engines.onnxruntime import onnxruntime
 from foveal.calibrate.fit import fit_decision, unproven
 from foveal.core.machine import usable_cpus
-from foveal.export.answers import answers
 from foveal.export.graph import with_temperature
+from foveal.export.outputs import outputs
 from foveal.train.examples import Examples
 
 
@@ -59,7 +59,7 @@ def lowered(
     temperature, decision = source.manifest.temperature, unproven()
     model = with_temperature(lowering.model, temperature)
     if calib is not None and len(calib):
-        _, logits = answers(onnxruntime(model, threads=threads).run, [calib])
+        _, logits = outputs(onnxruntime(model, threads=threads).run, [calib])
         units = None if calib.units is None else calib.units[calib.indices]
         labels = calib.labels[calib.indices]
         seed = source.manifest.data.split_seed

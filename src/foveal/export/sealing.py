@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 import foveal
 from foveal.bundle import archive, golden
@@ -16,8 +15,8 @@ from foveal.calibrate.temperature import calibrated
 from foveal.core import files
 from foveal.core.errors import UsageError
 from foveal.core.machine import usable_cpus
-from foveal.export.answers import answers, spread
 from foveal.export.graph import graph, with_temperature
+from foveal.export.outputs import outputs, spread
 from foveal.export.parity import Parity, compare
 from foveal.models._cost import macs
 from foveal.tasks.recognizer import Recognizer, weights_bytes
@@ -91,14 +90,14 @@ def bundle(
     _check(calib, held_out, recognizer)
     threads = threads or usable_cpus()
     model = graph(recognizer)
-    _, logits = answers(onnxruntime(model, threads=threads).run, [calib])
+    _, logits = outputs(onnxruntime(model, threads=threads).run, [calib])
     labels = calib.labels[calib.indices]
     units = None if calib.units is None else calib.units[calib.indices]
     temperature, decision = fit_decision(logits, labels, units=units, seed=origin.data.split_seed)
     model = with_temperature(model, temperature)
     session = onnxruntime(model, threads=threads)
     compared = spread(held_out)
-    exported, _ = answers(session.run, compared)
+    exported, _ = outputs(session.run, compared)
     reference = np.concatenate([recognizer.logits(some.images[some.indices]) for some in compared])
     parity = compare(calibrated(reference, temperature), exported)
     if parity.gate().verdict != "pass":
@@ -141,12 +140,10 @@ def _check(calib: Examples, held_out: list[Examples], recognizer: Recognizer) ->
 
 
 def _model(recognizer: Recognizer, origin: Origin) -> Model:
-    preprocess = recognizer.preprocess
-    picture = torch.zeros(1, preprocess.channels, preprocess.size, preprocess.size)
     return Model(
         name=recognizer.architecture,
         parameters=sum(p.numel() for p in recognizer.network.parameters()),
-        macs=macs(recognizer.network, picture),
+        macs=macs(recognizer.network, recognizer.blank),
         source=origin.source,
         origin=origin.made_from,
         steps=origin.steps,

@@ -2,7 +2,7 @@
 
 from foveal.core import catalog
 from foveal.evaluate.robustness import MOST_IMAGES
-from foveal.export.answers import MOST_COMPARED
+from foveal.export.outputs import MOST_COMPARED
 from foveal.flows import _mistake_maps
 from foveal.flows._prepare import Prepared
 from foveal.perturb import corruptions

@@ -1,4 +1,4 @@
-"""A bundle as the ground of a search: pictures without labels; agreement with the original is the measure.
+"""A bundle to be made smaller: pictures without labels; agreement with the original is the measure.
 
 Nobody has to know what the pictures show. Of those that are new to the original, some show integers their
 ranges, half of the rest chooses, and the other half proves. See docs/decisions/0021-optimize.md.
@@ -26,15 +26,15 @@ from foveal.data import opening
 from foveal.data.dataset import UInt8
 from foveal.flows import _unlabelled
 from foveal.flows._held_out import learned_contents
-from foveal.flows._optimize_ground import Ground
+from foveal.flows._optimize_setup import Setup
 from foveal.flows._prepare import STORE
 from foveal.flows._unlabelled import Unlabelled
 from foveal.optimize.measuring import answers
+from foveal.optimize.rounding import SHOWN
 from foveal.optimize.variant import Pictures, Variant
 from foveal.optimize.workshop import Roles, Workshop
 
 _PIXELS = "pixels.npy"
-_SHOWN = 256  # that show integers their ranges, at most
 _FEWEST = 20  # that choose, and as many that prove
 
 Int64 = NDArray[np.int64]
@@ -98,7 +98,7 @@ class OfBundle:
         """What names the pictures, by content."""
         return {"pictures": self.pictures.fingerprint}
 
-    def ground(self, out: Path, *, train: bool, seed: int, progress: Progress) -> Ground:
+    def setup(self, out: Path, *, train: bool, seed: int, progress: Progress) -> Setup:
         """Return the pictures with their roles; see `Material`."""
         found, manifest = self.pictures, archive.read(self.original).manifest
         files.remove(out / STORE)  # of a search that was killed
@@ -117,7 +117,7 @@ class OfBundle:
         pictures, shown = Pictures.of(named, labelled=False), np.asarray(store.images[showing])
         roles = Roles(chosen_on, pictures, showing=shown)
         warnings = _warnings(found, unusable, learned=None if learned is None else int(known.sum()))
-        return Ground(roles, partial(_proven, store.images, proving), warnings=tuple(warnings))
+        return Setup(roles, partial(_proven, store.images, proving), warnings=tuple(warnings))
 
 
 def divided(usable: Int64, known: NDArray[np.bool_], *, seed: int) -> tuple[Int64, Int64, Int64]:
@@ -132,10 +132,10 @@ def divided(usable: Int64, known: NDArray[np.bool_], *, seed: int) -> tuple[Int6
     """
     order = stream(seed, "roles").permutation(len(usable))
     learned, new = usable[order[known[order]]], usable[order[~known[order]]]
-    missing = max(0, min(_SHOWN, len(usable) // 3) - len(learned))
+    missing = max(0, min(SHOWN, len(usable) // 3) - len(learned))
     rest = new[missing:]
     half = (len(rest) + 1) // 2
-    return np.sort([*learned[:_SHOWN], *new[:missing]]), np.sort(rest[:half]), np.sort(rest[half:])
+    return np.sort([*learned[:SHOWN], *new[:missing]]), np.sort(rest[:half]), np.sort(rest[half:])
 
 
 def _too_few(usable: int, learned: int, *, path: Path) -> DataError:

@@ -10,7 +10,7 @@ from foveal.core import files
 from foveal.core.errors import WriteError
 from foveal.core.types import Gate
 from foveal.flows._optimize_document import Delivery
-from foveal.flows._optimize_ground import Ground
+from foveal.flows._optimize_setup import Setup
 from foveal.optimize.decision import Outcome
 from foveal.optimize.variant import Variant
 from foveal.optimize.workshop import Workshop
@@ -22,13 +22,13 @@ _NO_PROMISE = (
 )
 
 
-def delivered(shop: Workshop, outcome: Outcome, ground: Ground, *, name: str) -> Delivery:
+def delivered(shop: Workshop, outcome: Outcome, setup: Setup, *, name: str) -> Delivery:
     """Prove what is recommended, and copy it where it is proven.
 
     Args:
         shop: Where the search worked.
         outcome: What it came to.
-        ground: Proves.
+        setup: Proves.
         name: Of the bundle, without its ending.
 
     Raises:
@@ -37,11 +37,11 @@ def delivered(shop: Workshop, outcome: Outcome, ground: Ground, *, name: str) ->
     bundle = shop.folder / f"{name}{SUFFIX}"
     files.remove(bundle)  # of an earlier end of this search
     rows = {row.variant.name: row.variant for row in outcome.rows}
-    said = list(ground.warnings)
+    said = list(setup.warnings)
     if outcome.recommended is None:
         return Delivery(warnings=said)
     chosen = rows[outcome.recommended]
-    proven = _proven(chosen, rows["original"], shop, ground)
+    proven = _proven(chosen, rows["original"], shop, setup)
     gate = _drop_gate(proven, shop)
     if gate.verdict != "pass":
         return Delivery(proven=proven, gates=[gate], warnings=said)
@@ -64,12 +64,12 @@ def _remembered(bundle: Path, chosen: Variant) -> list[str]:
     return []
 
 
-def _proven(chosen: Variant, original: Variant, shop: Workshop, ground: Ground) -> dict[str, Any]:
+def _proven(chosen: Variant, original: Variant, shop: Workshop, setup: Setup) -> dict[str, Any]:
     """Measure what is recommended on pictures that chose nothing, once."""
     path = shop.folder / TEST
 
     def work() -> list[str]:
-        files.write_json(path, ground.prove(shop, chosen, original))
+        files.write_json(path, setup.prove(shop, chosen, original))
         return [path.name]
 
     shop.carry_out("test", {"digest": shop.digest(shop.path(chosen)), "way": asdict(chosen.speed.way)}, work)

@@ -1,4 +1,4 @@
-"""A finished run as the ground of a search: labelled pictures with the roles that the training gave them."""
+"""A finished run to be made smaller: labelled pictures with the roles that the training gave them."""
 
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,7 +17,7 @@ from foveal.data import opening
 from foveal.evaluate.held_out import HeldOut
 from foveal.evaluate.reporting import report
 from foveal.flows._finished_run import data_of, prepared_again
-from foveal.flows._optimize_ground import Ground
+from foveal.flows._optimize_setup import Setup
 from foveal.flows._prepare import Prepared
 from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.optimize.lessons import Learning
@@ -77,12 +77,12 @@ class OfRun:
         """Nothing: the data are those of the run."""
         return {}
 
-    def ground(self, out: Path, *, train: bool, seed: int, progress: Progress) -> Ground:
+    def setup(self, out: Path, *, train: bool, seed: int, progress: Progress) -> Setup:
         """Return the run's pictures with their roles; see `Material`."""
         recognizer = recognizers.load(self.run / "model")
         threads = machine.usable_cpus()
         prepared = prepared_again(self.run, self.data, recognizer, out, threads=threads, progress=progress)
-        return Ground(
+        return Setup(
             _roles(prepared, seed=seed),
             prove=partial(_measured_on_test, prepared),
             learning=_learning(self.run, recognizer, seed) if train else None,

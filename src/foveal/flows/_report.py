@@ -11,6 +11,7 @@ from foveal.bundle.ways import REFERENCE
 from foveal.core import files
 from foveal.core.progress import Progress
 from foveal.data.dataset import UInt8
+from foveal.data.sizing import evenly_spaced
 from foveal.export.parity import Parity
 from foveal.flows._mistake_maps import Maps, mistake_maps
 from foveal.flows._prepare import Prepared
@@ -91,7 +92,7 @@ def _gallery(prepared: Prepared) -> list[ClassPictures]:
     labels = prepared.store.labels[prepared.split.fit]
     for label, name in enumerate(prepared.dataset.classes):
         mine = prepared.split.fit[labels == label]
-        shown = mine[np.linspace(0, len(mine) - 1, min(len(mine), each)).astype(np.int64)]
+        shown = mine[evenly_spaced(len(mine), at_most=each)]
         pictures = tuple(_pixels(prepared, int(index)) for index in shown)
         groups.append(ClassPictures(name, int((prepared.dataset.labels == label).sum()), pictures))
     return groups

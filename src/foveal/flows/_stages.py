@@ -9,10 +9,11 @@ from foveal.bundle.footprint import footprint
 from foveal.bundle.predictor import Predictor
 from foveal.bundle.session import Float32
 from foveal.bundle.ways import REFERENCE, Way
+from foveal.core.progress import Progress, silent
 from foveal.core.types import Gate
-from foveal.export.answers import answers, spread
 from foveal.export.ir import with_ir
 from foveal.export.lowering import lowered
+from foveal.export.outputs import outputs, spread
 from foveal.export.parity import Parity, compare
 from foveal.flows._prepare import Prepared
 from foveal.optimize.rounding import rounded, some
@@ -50,11 +51,13 @@ class Workbench:
         prepared: The pictures with their roles: fit shows integers their ranges, calib calibrates, and calib
             and test are compared on.
         threads: Of the engines.
+        progress: Told about what takes long.
     """
 
     folder: Path
     prepared: Prepared = field(repr=False)
     threads: int
+    progress: Progress = silent
 
     def compared(self) -> list[Examples]:
         """Return the pictures of the parity gate."""
@@ -63,7 +66,7 @@ class Workbench:
     def probabilities(self, bundle: Path, *, engine: str = REFERENCE) -> Float32:
         """Return what a sealed file answers for them in float32, (M, K)."""
         predictor = Predictor.open(bundle, engine=engine, precision="fp32", threads=self.threads)
-        return answers(predictor.run, self.compared())[0]
+        return outputs(predictor.run, self.compared())[0]
 
 
 def round_off(bench: Workbench, source: Path, variant: str) -> Stage:
@@ -79,7 +82,8 @@ def round_off(bench: Workbench, source: Path, variant: str) -> Stage:
     """
     path = bench.folder / f"{variant}{archive.SUFFIX}"
     before = archive.read(source)
-    lowering = rounded(before.model, some(bench.prepared.examples("fit")), variant)
+    shown = some(bench.prepared.examples("fit"))
+    lowering = rounded(before.model, shown, variant, progress=bench.progress)
     lowered(before, lowering, path, calib=bench.prepared.examples("calib"), threads=bench.threads)
     parity = compare(bench.probabilities(source), bench.probabilities(path))
     return Stage(path, parity, parity.rounded_gate())

@@ -119,7 +119,7 @@ def export(
         data: Where the data are now; None: where the run found them.
         model: The builder of the run's network, where that is one of your own.
         terms: What is wanted.
-        progress: Told about the pictures.
+        progress: Told about the pictures, and about layers that are tried in integers.
 
     Raises:
         NotFoundError: No finished run, or no data there.
@@ -150,7 +150,7 @@ def export(
     with scratch as folder:
         prepared = prepared_again(run, place, recognizer, Path(folder), threads=threads, progress=progress)
         progress("export", 0, 1)
-        stages = _stages(recognizer, Workbench(Path(folder), prepared, threads), terms)
+        stages = _stages(recognizer, Workbench(Path(folder), prepared, threads, progress), terms)
         last = stages[-1]
         if last.passed:
             files.write_bytes(out, last.path.read_bytes())

@@ -17,10 +17,10 @@ from foveal.core import files, runs
 from foveal.core.errors import UsageError
 from foveal.core.progress import Progress, silent
 from foveal.flows._optimize_document import levers_of, optimize_document
-from foveal.flows._optimize_ground import Material
 from foveal.flows._optimize_pictures import OfBundle
 from foveal.flows._optimize_proof import TEST, delivered
 from foveal.flows._optimize_run import OfRun
+from foveal.flows._optimize_setup import Material
 from foveal.flows._prepare import FINDINGS, SPLIT, STORE
 from foveal.flows._run_folder import RECIPE
 from foveal.flows.bench import usual_threads
@@ -102,12 +102,12 @@ def optimize(
     runs.claim(out, request=REQUEST, kind="search")
     with runs.locked(out):
         _begin(out, _request(material, terms), force=force)
-        ground = material.ground(out, train=terms.train, seed=terms.seed, progress=progress)
+        setup = material.setup(out, train=terms.train, seed=terms.seed, progress=progress)
         ways_here = _ways(terms)
-        shop = Workshop(out, material.original, ground.roles, terms.budget, ways=ways_here, progress=progress)
-        field, steps = _side_by_side(shop, search(shop, ground.learning))
+        shop = Workshop(out, material.original, setup.roles, terms.budget, ways=ways_here, progress=progress)
+        field, steps = _final_comparison(shop, search(shop, setup.learning))
         outcome, roof = decide(field, terms.budget), _roof(shop)
-        delivery = delivered(shop, outcome, ground, name=material.original.stem)
+        delivery = delivered(shop, outcome, setup, name=material.original.stem)
         named = levers_of(shop, outcome, model=str(model), is_run=material.trains, train=terms.train)
         document = optimize_document(shop, outcome, delivery, effects=steps, roof=roof, pulled=named)
         document["seconds"] = round(time.monotonic() - started, 2)
@@ -185,7 +185,7 @@ def _ways(terms: Terms) -> list[Way]:
     ]
 
 
-def _side_by_side(shop: Workshop, variants: list[Variant]) -> tuple[Field, list[Effect]]:
+def _final_comparison(shop: Workshop, variants: list[Variant]) -> tuple[Field, list[Effect]]:
     """Time all variants once more, each in its best way, in the same rounds: only so can two be compared.
 
     Return them beside each other, and each beside what it was made from.
@@ -211,16 +211,16 @@ def _side_by_side(shop: Workshop, variants: list[Variant]) -> tuple[Field, list[
     document = files.read_json(path, lambda found: {**found}, hint="--force begins anew in this folder")
     speeds = [Speed(**found) for found in document["speeds"]]
     timed_variants = [replace(v, speed=s) for v, s in zip(variants, speeds, strict=True)]
-    timed_variants = _foreseen(shop, variants, timed_variants)
+    timed_variants = _predictions_rescaled(shop, variants, timed_variants)
     field = Field(timed_variants, shop.roles.pictures, np.array(document["faster"], dtype=np.bool_))
     return field, effects(field, [Ratio(**found) for found in document["steps"]])
 
 
-def _foreseen(shop: Workshop, before: list[Variant], now: list[Variant]) -> list[Variant]:
-    """Return the variants with what was foreseen of them in terms of the last timing.
+def _predictions_rescaled(shop: Workshop, before: list[Variant], now: list[Variant]) -> list[Variant]:
+    """Return the variants with their predicted times in terms of the last timing.
 
-    It was foreseen as a share of the time of the original in float or in integers, and the clock of a shared
-    machine may be another one now.
+    These were predicted as a share of the time of the original in float or in integers, and the clock of a
+    shared machine may be another one now.
     """
     drift = {
         one.name: after.speed.p50 / (one.speed.ratio * before[0].speed.p50)

@@ -2,11 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from foveal.core import catalog
 from foveal.data.dataset import UInt8
 from foveal.optimize import families
+from foveal.optimize.scored_units import Units, scored
+from foveal.optimize.throughput import answered_in
 from foveal.tasks.recognizer import Recognizer
+
+_FEWEST, _MOST = 128, 256  # pictures that say what units count
+_SHARE = 0.2  # of a family's time: for asking them
+_BACKWARD = 3.0  # a forward and a backward pass take as long as so many forward passes
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,13 @@ class Start:
     shown: UInt8 = field(repr=False)
     macs: int
     seconds: float = 60.0
+
+    @cached_property
+    def units(self) -> Units:
+        """What can be removed from the original, and how much it counts: asked once, for all families."""
+        seconds = _SHARE * self.seconds / _BACKWARD
+        count = answered_in(seconds, self.original, self.shown, at_least=_FEWEST, at_most=_MOST)
+        return scored(self.original, self.shown[:count])
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
-"""How differently two graphs decide on the same pictures."""
+"""How differently two graphs, or two networks, decide on the same pictures."""
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from foveal.bundle.engines.onnxruntime import onnxruntime
 from foveal.bundle.session import Float32, UInt8
@@ -45,12 +46,25 @@ def divergence(model: bytes, other: bytes, pictures: UInt8) -> Divergence:
 
 def between(reference: Float32, other: Float32) -> Divergence:
     """Return the same for probabilities (M, K) of both."""
-    p, q = (np.maximum(array.astype(np.float64), _TINY) for array in (reference, other))
+    logs = (np.log(np.maximum(array.astype(np.float64), _TINY)) for array in (reference, other))
     flipped = reference.argmax(1) != other.argmax(1)
-    kl = (p * (np.log(p) - np.log(q))).sum(axis=1)
-    return Divergence(
-        flips=clopper_pearson(int(flipped.sum()), len(flipped)), mean_kl=max(0.0, float(kl.mean()))
-    )
+    return Divergence(flips=clopper_pearson(int(flipped.sum()), len(flipped)), mean_kl=_mean_kl(*logs))
+
+
+def mean_kl_of_logits(reference: Float32, other: Float32) -> float:
+    """Return the mean KL(p ‖ q) in nats for logits (M, K) of both."""
+    return _mean_kl(_log_softmax(reference), _log_softmax(other))
+
+
+def _mean_kl(log_p: NDArray[np.float64], log_q: NDArray[np.float64]) -> float:
+    """Return the mean KL(p ‖ q) over rows, in nats; rounding makes none of it negative."""
+    return max(0.0, float((np.exp(log_p) * (log_p - log_q)).sum(axis=1).mean()))
+
+
+def _log_softmax(logits: Float32) -> NDArray[np.float64]:
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    found: NDArray[np.float64] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return found
 
 
 def probabilities(model: bytes, pictures: UInt8) -> Float32:

@@ -11,12 +11,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from foveal.bundle.quick_turns import quick_turns
 from foveal.bundle.session import UInt8
 from foveal.bundle.ways import Way
 from foveal.core.errors import BundleError, DataError
 from foveal.export.graph import graph
 from foveal.optimize.candidate import Candidate, Start
-from foveal.optimize.lookup import in_turns
 from foveal.optimize.steps.quantize import quantize
 from foveal.optimize.workshop import Workshop
 
@@ -114,13 +114,11 @@ def _anchors(start: Start, found: Sequence[Candidate]) -> dict[str, list[Candida
 def _shares(start: Start, one: Candidate, yardsticks: Mapping[str, Yardstick]) -> dict[str, float]:
     """Return the time of a candidate as a share of the original's, by the precisions in which it runs."""
     made = graph(one.make())
-    size, channels = start.original.preprocess.size, start.original.preprocess.channels
-    images = start.shown[:1].reshape(1, size, size, channels)
     found = {}
     for precision, yardstick in yardsticks.items():
         try:
             model = quantize(made, start.shown[:_CALIBRATION]) if precision == "int8" else made
-            found[precision] = _share(model, yardstick, images)
+            found[precision] = _share(model, yardstick, start.shown[:1])
         except (DataError, BundleError):  # the search will say so of the file, if it comes to that
             continue
     return found
@@ -128,7 +126,7 @@ def _shares(start: Start, one: Candidate, yardsticks: Mapping[str, Yardstick]) -
 
 def _share(model: bytes, yardstick: Yardstick, images: UInt8) -> float:
     sessions = [yardstick.way.load(each) for each in (model, yardstick.model)]
-    candidate, original = in_turns(sessions, images, seconds=_TIMING_SECONDS)
+    candidate, original = quick_turns(sessions, images, seconds=_TIMING_SECONDS)
     return candidate / original
 
 

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Literal
 
 from safetensors.torch import load as read_tensors
@@ -34,8 +36,8 @@ class Learning:
         batch_size: Images per step.
         precision: Of training.
         seed: Of order and augmentation.
-        answers: What the teacher said of each example beforehand, float (N, K); None: it is asked in every
-            step, because augmentation changes what the pictures show.
+        teacher_logits: Of each example, asked for beforehand, float (N, K); None: the teacher is asked in
+            every step, because augmentation changes what the pictures show.
     """
 
     teacher: Recognizer
@@ -43,12 +45,12 @@ class Learning:
     batch_size: int
     precision: Literal["fp32", "bf16"]
     seed: int
-    answers: Tensor | None = field(default=None, repr=False)
+    teacher_logits: Tensor | None = field(default=None, repr=False)
 
     @property
     def guide(self) -> Recognizer | Tensor:
         """What students are held to."""
-        return self.teacher if self.answers is None else self.answers
+        return self.teacher if self.teacher_logits is None else self.teacher_logits
 
 
 @dataclass(frozen=True)
@@ -74,21 +76,21 @@ ROUNDING = Stage("rounding", rate_share=0.1, bits=8, after=("short", "long"))
 FOUR_BITS = Stage("four-bits", rate_share=0.1, bits=4, after=("short", "long"))
 
 
-def answers_beforehand(shop: Workshop, learning: Learning) -> Tensor | None:
+def teacher_logits(shop: Workshop, learning: Learning) -> Tensor | None:
     """Ask the teacher about every example, once a search; None where augmentation does not allow that."""
     path = shop.folder / TEACHER
     if not _GENTLE.issuperset(learning.augmentation):
         return None
 
     def ask() -> Sequence[str]:
-        answers = asked(
+        logits = asked(
             learning.teacher,
             _needed(shop),
             mirrored=learning.augmentation.get("flip", 0) > 0,
             bf16=learning.precision == "bf16",
             progress=shop.progress,
         )
-        files.write_bytes(path, tensor_bytes({"logits": answers}))
+        files.write_bytes(path, tensor_bytes({"logits": logits}))
         return [path.name]
 
     shop.carry_out("teacher", {"augmentation": dict(learning.augmentation)}, ask)
@@ -115,51 +117,14 @@ def lesson(
     Returns:
         The name of the variant; None where it cannot be taught or sealed, which is noted.
     """
-    name = _called(candidate, stage)
-    folder = shop.place(name)
-    path = folder / "fp32.foveal"
-    asked_for: dict[str, object] = {"candidate": candidate.name, "length": stage.name}
-
-    def teach() -> Sequence[str]:
-        student = _student(shop, candidate, stage)
-        plan = _plan(shop, learning, candidate, stage, student, seconds=seconds)
-        try:
-            taught = distill(
-                student,
-                learning.guide,
-                _needed(shop),
-                Lesson(plan, Teaching(bits=stage.bits)),
-                checkpoints=folder / "checkpoints",
-                progress=shop.progress,
-            )
-        except DataError as error:  # its loss is no longer finite
-            return shop.failed(name, error)
-        recognizers.save(taught, folder / "model")
-        return [f"variants/{name}/model/weights.safetensors", f"variants/{name}/model/structure.json"]
-
-    def seal() -> Sequence[str]:
-        started = time.monotonic()
-        steps = (*candidate.steps, "distill")
-        try:
-            if shop.sealed(shop.model(name), steps, path, inherits=candidate.inherits):
-                made = shop.measured(name, path, ways=shop.ways, started=started)
-                return [f"variants/{name}/{path.name}", *made]
-        except (DataError, BundleError) as error:
-            return shop.failed(name, error)
-        return shop.failed(
-            name,
-            BundleError(
-                "its file does not decide as the network",
-                code="parity",
-                hint="the search goes on without it",
-            ),
-        )
-
+    one = _Assignment(shop, learning, candidate, stage)
+    name = one.name
+    of: dict[str, object] = {"candidate": candidate.name, "length": stage.name}
     shop.progress("variants", 0, 1, name)
-    shop.carry_out(f"{name}: teach", asked_for, teach)
-    if not (folder / "model").is_dir():
+    shop.carry_out(f"{name}: teach", of, partial(one.teach, seconds))
+    if not one.taught.is_dir():
         return None
-    shop.carry_out(name, asked_for, seal)
+    shop.carry_out(name, of, one.seal)
     return name if shop.has(name) else None
 
 
@@ -173,39 +138,79 @@ def _needed(shop: Workshop) -> Examples:
     return shop.roles.learning
 
 
-def _student(shop: Workshop, candidate: Candidate, stage: Stage) -> Recognizer:
-    """Return the student as it begins a lesson: it goes on where the one before ended."""
-    for before in reversed(stage.after):
-        saved = shop.place_of(f"{candidate.name}-{before}") / "model"
-        if saved.is_dir():
-            return recognizers.load(saved)
-    return candidate.make()
+@dataclass(frozen=True)
+class _Assignment:
+    """One lesson of one candidate; the attributes are the arguments of `lesson`."""
 
+    shop: Workshop
+    learning: Learning
+    candidate: Candidate
+    stage: Stage
 
-def _plan(
-    shop: Workshop,
-    learning: Learning,
-    candidate: Candidate,
-    stage: Stage,
-    student: Recognizer,
-    *,
-    seconds: float,
-) -> Plan:
-    """Return the plan of a lesson; one that was begun keeps its own."""
-    path = shop.place_of(_called(candidate, stage)) / _PLAN
-    found = read_plan(path)
-    if isinstance(found, Plan):
-        return found
-    schedule = Schedule(
-        seconds,
-        learning.batch_size,
-        candidate.rate_share * stage.rate_share,
-        learning.augmentation,
-        precision=learning.precision,
-        seed=learning.seed,
-        threads=shop.threads,
-    )
-    teaching = Teaching(bits=stage.bits)
-    planned = plan_lesson(student, learning.guide, _needed(shop), schedule, teaching=teaching)
-    write_plan(planned.plan, path)
-    return planned.plan
+    @property
+    def name(self) -> str:
+        """Of the variant."""
+        return _called(self.candidate, self.stage)
+
+    @property
+    def taught(self) -> Path:
+        """Folder of the network after the lesson."""
+        return self.shop.place_of(self.name) / "model"
+
+    def teach(self, seconds: float) -> list[str]:
+        """Carry the lesson out and save the network, or note why not; return the names of the files."""
+        student, folder = self._student(), self.shop.place(self.name)
+        planned = self._planned(student, seconds)
+        try:
+            taught = distill(
+                student,
+                self.learning.guide,
+                _needed(self.shop),
+                planned,
+                checkpoints=folder / "checkpoints",
+                progress=self.shop.progress,
+            )
+        except DataError as error:  # its loss is no longer finite
+            return self.shop.failed(self.name, error)
+        recognizers.save(taught, self.taught)
+        return [f"variants/{self.name}/model/{file}" for file in recognizers.FILES]
+
+    def seal(self) -> list[str]:
+        """Seal the network in float and measure the file, or note why not; return the names of the files."""
+        started, shop, path = time.monotonic(), self.shop, self.shop.place(self.name) / "fp32.foveal"
+        steps = (*self.candidate.steps, "distill")
+        try:
+            if shop.sealed(shop.model(self.name), steps, path, inherits=self.candidate.inherits):
+                made = shop.measured(self.name, path, ways=shop.ways, started=started)
+                return [f"variants/{self.name}/{path.name}", *made]
+        except (DataError, BundleError) as error:
+            return shop.failed(self.name, error)
+        words, hint = "its file does not decide as the network", "the search goes on without it"
+        return shop.failed(self.name, BundleError(words, code="parity", hint=hint))
+
+    def _student(self) -> Recognizer:
+        """Return the student as it begins: it goes on where the lesson before ended."""
+        for before in reversed(self.stage.after):
+            saved = self.shop.place_of(f"{self.candidate.name}-{before}") / "model"
+            if saved.is_dir():
+                return recognizers.load(saved)
+        return self.candidate.make()
+
+    def _planned(self, student: Recognizer, seconds: float) -> Lesson:
+        """Return what the student learns; a lesson that was begun keeps its plan."""
+        path, teaching = self.shop.place_of(self.name) / _PLAN, Teaching(bits=self.stage.bits)
+        found = read_plan(path)
+        if isinstance(found, Plan):
+            return Lesson(found, teaching)
+        schedule = Schedule(
+            seconds,
+            self.learning.batch_size,
+            self.candidate.rate_share * self.stage.rate_share,
+            self.learning.augmentation,
+            precision=self.learning.precision,
+            seed=self.learning.seed,
+            threads=self.shop.threads,
+        )
+        planned = plan_lesson(student, self.learning.guide, _needed(self.shop), schedule, teaching=teaching)
+        write_plan(planned.plan, path)
+        return planned

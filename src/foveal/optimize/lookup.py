@@ -3,15 +3,19 @@
 A layer's time is the difference between a graph with it and the same graph without it, timed in turns, so
 that what slows the machine hits both. Source of the idea: Yang et al., "NetAdapt", 2018, arXiv:1804.03230,
 §3.3. A sum over layers only ranks networks until it is fitted to whole ones: see `optimize.prediction`.
+
+A library: `foveal optimize` measures no such table. It takes 10 to 47 s and was mostly a worse guide than a
+line over multiply-adds through two whole networks (`optimize.foresight`), which takes 1 to 2 s. See
+docs/decisions/0021-optimize.md, 12, and docs/benchmarks.md, "Predicted times".
 """
 
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from foveal.bundle.quick_turns import quick_turns
 from foveal.bundle.session import Session, UInt8
 from foveal.core import random
 from foveal.core.errors import DataError, UsageError
@@ -24,12 +28,7 @@ from foveal.optimize.shapes import Shape
 Load = Callable[[bytes], Session]
 
 _SCHEMA = "foveal.lookup/1"
-_ROUNDS = 10
 _SECONDS = 0.04  # for timing one entry, of a layer half of it without the layer
-_WARM_SECONDS = 0.005
-_MOST_CALLS = 200
-# Of all calls. Other work only ever adds time, often to most calls of a round, and then moves a median.
-_QUANTILE = 0.2
 
 
 class Table:
@@ -75,7 +74,8 @@ class Table:
         """
         if (channels, size) not in self._inputs:
             session = self._load(micro.entrance(self.precision, channels=channels, size=size))
-            self._inputs[channels, size] = duration(session, _images(size, size, channels))
+            images = _images(size, size, channels)
+            [self._inputs[channels, size]] = quick_turns([session], images, seconds=_SECONDS)
         return self._inputs[channels, size]
 
     def parts(self, shapes: Sequence[Shape], *, channels: int, size: int) -> Parts:
@@ -128,75 +128,15 @@ def from_json(written: Mapping[str, Any], load: Load) -> Table:
 
 
 def difference(one: Session, other: Session, images: UInt8) -> float:
-    """Return by how many seconds one call takes longer in the first session than in the second.
-
-    Both are warmed and then timed in turns, in either order alternately. Of all calls of a session the lower
-    fifth is taken, which is what a call takes while nothing else disturbs it.
+    """Return by how many seconds one call takes longer in the first session than in the second, in turns.
 
     Args:
         one: What is slower.
         other: What is faster.
         images: What both are given, uint8 (N, h, w, c).
     """
-    first, second = in_turns((one, other), images)
+    first, second = quick_turns((one, other), images, seconds=_SECONDS)
     return first - second
-
-
-def in_turns(sessions: Sequence[Session], images: UInt8, *, seconds: float = _SECONDS) -> tuple[float, ...]:
-    """Return the seconds of one call of each session while nothing else disturbs it.
-
-    All are warmed and then timed in turns, in either order alternately. Of all calls of a session the lower
-    fifth is taken.
-
-    Args:
-        sessions: What is timed.
-        images: What all are given, uint8 (N, h, w, c).
-        seconds: For timing, about.
-    """
-    turns = len(sessions) * _ROUNDS
-    calls = [_fitting(_warmed(session, images), turns=turns, seconds=seconds) for session in sessions]
-    spent: list[list[float]] = [[] for _ in sessions]
-    for count in range(_ROUNDS):
-        order = range(len(sessions))
-        for index in reversed(order) if count % 2 else order:
-            spent[index].extend(_turn(sessions[index], images, calls[index]))
-    return tuple(float(np.quantile(each, _QUANTILE)) for each in spent)
-
-
-def duration(session: Session, images: UInt8) -> float:
-    """Return the seconds of one call while nothing else disturbs it: the lower fifth of all calls.
-
-    Args:
-        session: It is warmed first.
-        images: What it is given, uint8 (N, h, w, c).
-    """
-    calls = _fitting(_warmed(session, images), turns=1, seconds=_SECONDS)
-    return float(np.quantile(_turn(session, images, calls), _QUANTILE))
-
-
-def _warmed(session: Session, images: UInt8) -> float:
-    """Run a session for some milliseconds, twice at least; return the seconds of its fastest call."""
-    session.run(images)
-    started = time.perf_counter()
-    fastest = min(_turn(session, images, 1))
-    while time.perf_counter() - started < _WARM_SECONDS:
-        fastest = min(fastest, *_turn(session, images, 1))
-    return fastest
-
-
-def _fitting(call: float, *, turns: int, seconds: float) -> int:
-    """Return how many calls fill one turn of so many in a time."""
-    return max(1, min(_MOST_CALLS, int(seconds / (turns * max(call, 1e-9)))))
-
-
-def _turn(session: Session, images: UInt8, count: int) -> list[float]:
-    """Return the seconds of each of so many calls."""
-    spent = []
-    for _ in range(count):
-        started = time.perf_counter()
-        session.run(images)
-        spent.append(time.perf_counter() - started)
-    return spent
 
 
 def _images(height: int, width: int, channels: int) -> UInt8:

@@ -3,6 +3,8 @@
 Both follow the contract of `bundle.session.Session`, so that any engine loads them. In both, the layer's
 input comes from a cheap convolution of one factor per channel: in a network a layer gets its input from
 another one, in the engine's own layout and already quantized. So what a change of layout costs cancels.
+
+A part of the library around `optimize.lookup`, which says why `foveal optimize` does not use it.
 """
 
 from dataclasses import dataclass, field

@@ -7,6 +7,8 @@ measured as a whole. A layer takes longer in a network than alone: its weights h
 and additions and poolings between layers are not in the table. That share differs more between families of
 networks than within one (docs/benchmarks.md, where other work beside it blurs this): fit to the family that
 is searched.
+
+A part of the library around `optimize.lookup`, which says why `foveal optimize` does not use it.
 """
 
 import math

@@ -9,6 +9,8 @@ import onnx
 
 from foveal.bundle.session import UInt8
 from foveal.core.errors import BundleError, UnknownNameError
+from foveal.core.progress import Progress, silent
+from foveal.data.sizing import evenly_spaced
 from foveal.export.lowering import Lowering
 from foveal.optimize.steps.int4 import int4
 from foveal.optimize.steps.mixed_precision import mixed_precision
@@ -26,36 +28,50 @@ class Rounding:
         step: What the bundle's manifest calls it.
         precision: Of most weights as they are computed with: those in 4 bits of an int8 graph become int8
             once, when it is loaded.
-        make: From an exported graph and pictures that may be looked at to the rounded graph.
+        make: From an exported graph and pictures that may be looked at to the rounded graph; told are the
+            layers that were tried, where it tries many.
     """
 
     step: str
     precision: Literal["int8", "int4"]
-    make: Callable[[bytes, UInt8], bytes]
+    make: Callable[[bytes, UInt8, Progress], bytes]
 
 
-def _four_bits(model: bytes, shown: UInt8) -> bytes:
+def _eight_bits(model: bytes, shown: UInt8, _progress: Progress) -> bytes:
+    return quantize(model, shown)
+
+
+def _mixed(model: bytes, shown: UInt8, progress: Progress) -> bytes:
+    return mixed_precision(model, shown, progress=progress).model
+
+
+def _four_bits(model: bytes, shown: UInt8, _progress: Progress) -> bytes:
     return quantize(model, shown, scheme=replace(preset(), four_bits=True))
 
 
+def _weights_in_four_bits(model: bytes, _shown: UInt8, _progress: Progress) -> bytes:
+    return int4(model)
+
+
 ROUNDINGS = {
-    "int8": Rounding("quantize", "int8", quantize),
-    "mixed": Rounding("mixed_precision", "int8", lambda model, shown: mixed_precision(model, shown).model),
+    "int8": Rounding("quantize", "int8", _eight_bits),
+    "mixed": Rounding("mixed_precision", "int8", _mixed),
     "w4a8": Rounding("quantize_w4a8", "int8", _four_bits),
-    "int4": Rounding("int4", "int4", lambda model, shown: int4(model)),
+    "int4": Rounding("int4", "int4", _weights_in_four_bits),
 }
 
 
 _IN_FOUR_BITS = ("w4a8", "int4")
 
 
-def rounded(model: bytes, shown: UInt8, name: str) -> Lowering:
+def rounded(model: bytes, shown: UInt8, name: str, *, progress: Progress = silent) -> Lowering:
     """Return a graph with coarser numbers.
 
     Args:
         model: As `export.graph.graph` makes it.
         shown: Pictures at model size that nothing is judged by, uint8 (M, S, S, C), M ≥ 1.
         name: One of `ROUNDINGS`.
+        progress: Told about the layers where many graphs are tried.
 
     Raises:
         UnknownNameError: No such rounding.
@@ -64,7 +80,7 @@ def rounded(model: bytes, shown: UInt8, name: str) -> Lowering:
     if name not in ROUNDINGS:
         raise UnknownNameError("roundings", name, ROUNDINGS)
     way = ROUNDINGS[name]
-    made = way.make(model, shown)
+    made = way.make(model, shown, progress)
     graph = onnx.load_from_string(made).graph
     if all(node.op_type != "DequantizeLinear" for node in graph.node):
         raise BundleError(
@@ -88,5 +104,5 @@ def some(learning: Examples, count: int = SHOWN) -> UInt8:
         learning: What was learned from.
         count: How many at most.
     """
-    places = np.linspace(0, len(learning) - 1, min(count, len(learning))).astype(np.int64)
+    places = evenly_spaced(len(learning), at_most=count)
     return np.asarray(learning.images[np.sort(learning.indices[places])])

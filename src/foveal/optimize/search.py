@@ -19,7 +19,6 @@ from foveal.bundle.ways import Way
 from foveal.core.errors import BundleError, DataError
 from foveal.optimize.budget import Budget
 from foveal.optimize.candidate import Candidate
-from foveal.optimize.candidates import candidates
 from foveal.optimize.lessons import (
     FOUR_BITS,
     LONG,
@@ -27,11 +26,12 @@ from foveal.optimize.lessons import (
     SHORT,
     Learning,
     Stage,
-    answers_beforehand,
     begun,
     lesson,
+    teacher_logits,
 )
 from foveal.optimize.rounding import SHOWN, rounded
+from foveal.optimize.screening import screened
 from foveal.optimize.variant import Variant
 from foveal.optimize.workshop import Workshop
 
@@ -104,7 +104,8 @@ def _rounded(shop: Workshop, name: str, source: Path, rounding: str) -> list[str
         started = time.monotonic()
         path = shop.place(name) / f"{rounding}.foveal"
         try:
-            lowering = rounded(shop.read(source).model, shop.roles.shown(SHOWN), rounding)
+            model, shown = shop.read(source).model, shop.roles.shown(SHOWN)
+            lowering = rounded(model, shown, rounding, progress=shop.progress)
             shop.lowered(source, lowering, path)
             return shop.measured(name, path, ways=shop.ways, started=started)
         except (DataError, BundleError) as error:
@@ -123,11 +124,11 @@ def _lost(shop: Workshop, name: str) -> float:
 
 def _taught(shop: Workshop, learning: Learning) -> list[str]:
     """Give every candidate a short lesson, and the most promising one all the time that is left."""
-    learning = replace(learning, answers=answers_beforehand(shop, learning))
+    learning = replace(learning, teacher_logits=teacher_logits(shop, learning))
     names = _rounding_aware(shop, learning, _itself(learning), after="original")
     seconds = shop.budget.seconds * _SHORT_SHARE
     tried: list[tuple[Candidate, list[str]]] = []
-    for candidate in candidates(shop, learning.teacher, most=_MOST_CANDIDATES):
+    for candidate in screened(shop, learning.teacher, most=_MOST_CANDIDATES):
         if not begun(shop, candidate, SHORT) and _left(shop) < seconds:
             break
         made = _lesson(shop, learning, candidate, SHORT, seconds=seconds)

@@ -1,6 +1,7 @@
 """Which convolutions and linear layers a network runs, in which order, and on maps of which size.
 
-That is what its time is predicted from: see `optimize.lookup`.
+That is what its time is predicted from: see `optimize.lookup`, which says why `foveal optimize` does not use
+it.
 """
 
 from collections.abc import Iterator, Mapping

@@ -22,7 +22,7 @@ _NEEDED = 0.15  # of the multiply-adds; less is taken only where a limit asks fo
 
 
 @dataclass(frozen=True)
-class Ground:
+class Criteria:
     """What candidates are held against.
 
     Attributes:
@@ -39,7 +39,7 @@ class Ground:
     budget: Budget
 
 
-def affordable(found: Sequence[Candidate], ground: Ground) -> dict[str, str]:
+def affordable(found: Sequence[Candidate], criteria: Criteria) -> dict[str, str]:
     """Return why candidates are left out before anything is made of them, by name: a code.
 
     `saves_little`, `too_slow`, `too_large`, `smaller_than_needed`. Where none is left because
@@ -47,22 +47,22 @@ def affordable(found: Sequence[Candidate], ground: Ground) -> dict[str, str]:
     """
     gone: dict[str, str] = {}
     for one in found:
-        code = _excess(one, ground)
+        code = _excess(one, criteria)
         if code:
             gone[one.name] = code
     left = [one for one in found if one.name not in gone]
-    if any(one.macs >= _NEEDED * ground.macs for one in left):
-        gone |= {one.name: "smaller_than_needed" for one in left if one.macs < _NEEDED * ground.macs}
+    if any(one.macs >= _NEEDED * criteria.macs for one in left):
+        gone |= {one.name: "smaller_than_needed" for one in left if one.macs < _NEEDED * criteria.macs}
     limited = [one for one in found if gone.get(one.name) in _LIMITS]
     if limited and not left:
         del gone[min(limited, key=lambda one: one.macs).name]
     return gone
 
 
-def _excess(one: Candidate, ground: Ground) -> str:
-    budget = ground.budget
-    lighter = budget.aim == "size" and one.parameters <= (1 - _SAVES) * ground.parameters
-    if one.macs > (1 - _SAVES) * ground.macs and not lighter:
+def _excess(one: Candidate, criteria: Criteria) -> str:
+    budget = criteria.budget
+    lighter = budget.aim == "size" and one.parameters <= (1 - _SAVES) * criteria.parameters
+    if one.macs > (1 - _SAVES) * criteria.macs and not lighter:
         return "saves_little"
     if budget.latency_seconds and one.predicted and _time(one) > _ERROR * budget.latency_seconds:
         return "too_slow"
@@ -72,32 +72,35 @@ def _excess(one: Candidate, ground: Ground) -> str:
     return ""
 
 
-def promising(found: Sequence[Candidate], ground: Ground, *, most: int) -> tuple[list[str], dict[str, str]]:
+def promising(
+    found: Sequence[Candidate], criteria: Criteria, *, most: int
+) -> tuple[list[str], dict[str, str]]:
     """Return the names of those that get a lesson, the surest first, and why the others get none: a code.
 
     `forgot`, `dominated` (another one inherits, too, and is as good in score, time and weights), `alike`.
 
     Args:
         found: Candidates; those that inherit have a score.
-        ground: What they are held against.
+        criteria: What they are held against.
         most: How many get a lesson at most.
     """
-    gone = {one.name: "forgot" for one in found if one.score is not None and _kept(one, ground) < _REMEMBERS}
+    scored = [one for one in found if one.score is not None]
+    gone = {one.name: "forgot" for one in scored if _kept(one, criteria) < _REMEMBERS}
     left = [one for one in found if one.name not in gone]
     gone |= {one.name: "dominated" for one in left if any(_betters(other, one) for other in left)}
     left = [one for one in left if one.name not in gone]
     taken: list[Candidate] = []
     while left and len(taken) < most:
-        best = max(left, key=lambda one: _worth(one, taken, ground))
+        best = max(left, key=lambda one: _worth(one, taken, criteria))
         taken.append(best)
         left.remove(best)
     return [one.name for one in taken], gone | {one.name: "alike" for one in left}
 
 
-def _kept(one: Candidate, ground: Ground) -> float:
+def _kept(one: Candidate, criteria: Criteria) -> float:
     """Return which share of the original's accuracy above chance is left without a lesson."""
-    above = ground.accuracy - ground.chance
-    return ((one.score or 0.0) - ground.chance) / above if above > 0 else 1.0
+    above = criteria.accuracy - criteria.chance
+    return ((one.score or 0.0) - criteria.chance) / above if above > 0 else 1.0
 
 
 def _betters(one: Candidate, other: Candidate) -> bool:
@@ -112,18 +115,18 @@ def _betters(one: Candidate, other: Candidate) -> bool:
     return first != second and all(a <= b for a, b in zip(first, second, strict=True))
 
 
-def _worth(one: Candidate, taken: Sequence[Candidate], ground: Ground) -> float:
+def _worth(one: Candidate, taken: Sequence[Candidate], criteria: Criteria) -> float:
     """Return the score for the first one, and for others how far they are from the nearest that is taken."""
     if not taken:
         return -1.0 / one.macs if one.score is None else one.score
-    return min(math.dist(_place(one, ground), _place(other, ground)) for other in taken)
+    return min(math.dist(_place(one, criteria), _place(other, criteria)) for other in taken)
 
 
-def _place(one: Candidate, ground: Ground) -> tuple[float, float, float]:
+def _place(one: Candidate, criteria: Criteria) -> tuple[float, float, float]:
     """Return where a candidate lies: in halvings of multiply-adds and of weights, and whether it is fresh."""
     return (
-        math.log2(one.macs / ground.macs),
-        math.log2(one.parameters / ground.parameters),
+        math.log2(one.macs / criteria.macs),
+        math.log2(one.parameters / criteria.parameters),
         float(not one.inherits),
     )
 

@@ -100,8 +100,8 @@ class Workshop:
         self.ways, self.progress = tuple(ways), progress
         self.members: Members = archive.read(original)
         self.steps = Steps(folder, _STEPS)
-        self.foreseen: dict[str, Mapping[str, float]] = {}
-        """Seconds a picture by precision, by the first step of what they are foreseen for."""
+        self.predicted_latency: dict[str, Mapping[str, float]] = {}
+        """Seconds a picture by precision, by the first step of what it is predicted for."""
         self._used = self._read_clock()
         self._since = time.monotonic()
 
@@ -237,18 +237,18 @@ class Workshop:
             speed=speed(best, fastest(first)),
             ways=best_for_each_number_of_threads(rows),
             peak_bytes=footprint(path, best.way, batch=1).peak_bytes,
-            predicted=self._foreseen(steps, done.precision),
+            predicted=self._predicted(steps, done.precision),
             seconds=round(time.monotonic() - started, 2),
         )
         files.write_json(folder / _VARIANT, {**asdict(variant), "answers": variant.answers.tolist()})
         return [(folder / _VARIANT).relative_to(self.folder).as_posix()]
 
-    def _foreseen(self, steps: Sequence[str], precision: str) -> float | None:
-        """Return what was foreseen of a file, unless layers of it were left in another precision."""
+    def _predicted(self, steps: Sequence[str], precision: str) -> float | None:
+        """Return the seconds a picture that were predicted, unless layers were left in another precision."""
         if not steps or "mixed_precision" in steps:
             return None
         computed = "fp32" if precision == "fp32" else "int8"  # weights in 4 bits are computed with as int8
-        return self.foreseen.get(steps[0], {}).get(computed)
+        return self.predicted_latency.get(steps[0], {}).get(computed)
 
     @property
     def reference_ways(self) -> list[Way]:

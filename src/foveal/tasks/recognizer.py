@@ -19,8 +19,12 @@ from foveal.core import catalog, files
 from foveal.core.errors import DataError, UsageError
 from foveal.data.dataset import UInt8
 from foveal.data.preprocess import Preprocess
+from foveal.models._cost import Cost, cost_of
 from foveal.tasks import layers
 from foveal.tasks.classify import learn
+
+WEIGHTS, STRUCTURE = "weights.safetensors", "structure.json"
+FILES = (WEIGHTS, STRUCTURE)  # of a folder that `save` writes
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,15 @@ class Recognizer:
         ]
         return torch.cat(parts).numpy() if parts else np.empty((0, len(self.classes)), np.float32)
 
+    @property
+    def blank(self) -> Tensor:
+        """One picture of zeros as the network takes it, normalized, float32 (1, C, size, size)."""
+        return torch.zeros(1, self.preprocess.channels, self.preprocess.size, self.preprocess.size)
+
+    def cost(self) -> Cost:
+        """Return what one answer costs: multiply-adds, weights and memory."""
+        return cost_of(self.network, self.blank, name=self.architecture, classes=len(self.classes))
+
 
 def build(architecture: str, arguments: dict[str, Any]) -> nn.Module:
     """Return a new network of `models/<architecture>.py`.
@@ -92,7 +105,7 @@ def save(recognizer: Recognizer, folder: Path, *, builder: models.Builder | None
     """
     changed = _changed_layers(recognizer, builder)
     files.make_folder(folder)
-    files.write_bytes(folder / "weights.safetensors", weights_bytes(recognizer))
+    files.write_bytes(folder / WEIGHTS, weights_bytes(recognizer))
     structure = {
         "schema": "foveal.model/1",
         "task": recognizer.task,
@@ -103,7 +116,7 @@ def save(recognizer: Recognizer, folder: Path, *, builder: models.Builder | None
     }
     if changed:
         structure["layers"] = changed
-    files.write_json(folder / "structure.json", structure)
+    files.write_json(folder / STRUCTURE, structure)
 
 
 def _changed_layers(recognizer: Recognizer, builder: models.Builder | None) -> layers.Layers:
@@ -129,8 +142,8 @@ def load(folder: Path, *, builder: models.Builder | None = None) -> Recognizer:
         UsageError: `own_model`: the network is a user's own, and no builder is given.
     """
     try:
-        structure = json.loads((folder / "structure.json").read_text(encoding="utf-8"))
-        tensors = read_tensors((folder / "weights.safetensors").read_bytes())
+        structure = json.loads((folder / STRUCTURE).read_text(encoding="utf-8"))
+        tensors = read_tensors((folder / WEIGHTS).read_bytes())
         preprocess = Preprocess(**structure["preprocess"])
         name, arguments = structure["architecture"], structure["arguments"]
         if builder is None and not models.is_own(name):

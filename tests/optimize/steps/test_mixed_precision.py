@@ -78,9 +78,19 @@ def test_a_limit_of_nothing_leaves_all_in_float(separable_graph, pictures, test_
 
 @pytest.mark.parametrize("needed", [{"a"}, {"b", "d"}, {"a", "f"}, set("abcdef")])
 def test_only_what_is_needed_stays_whatever_its_rank(needed):
-    kept = _fewest(tuple("abcdef"), lambda floats: 0.0 if needed <= set(floats) else 1.0, 0.5)
+    told = []
+
+    kept = _fewest(
+        tuple("abcdef"),
+        lambda floats: 0.0 if needed <= set(floats) else 1.0,
+        0.5,
+        lambda _stage, done, total: told.append((done, total)),
+    )
 
     assert set(kept) == needed
+    assert len(told) > 1
+    assert told[0][0] == 0
+    assert told[-1][0] == told[-1][1], "all are done at the end"
 
 
 @pytest.mark.parametrize("name", ["nano_graph", "separable_graph", "outlier_graph", "wide_graph"])

@@ -39,10 +39,7 @@ def precisions() -> tuple[str, ...]:
 
 
 def onnxruntime(model: bytes, *, threads: int, precision: str = "fp32") -> OnnxSession:
-    """Return a session for an ONNX classifier.
-
-    Nothing is sent anywhere, no file is opened (the graph must hold its weights), and waiting threads
-    sleep instead of spinning: beside other work on the same processor that is faster.
+    """Return a session for an ONNX classifier; no file is opened (the graph must hold its weights).
 
     Args:
         model: The serialized graph: input `images` uint8 (N, H, W, C) with fixed H, W and C; outputs
@@ -55,13 +52,7 @@ def onnxruntime(model: bytes, *, threads: int, precision: str = "fp32") -> OnnxS
         UsageError: It does not compute in that precision.
     """
     _contract.check_precision("onnxruntime", precision, precisions())
-    runtime.disable_telemetry_events()
-    options = runtime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.execution_mode = runtime.ExecutionMode.ORT_SEQUENTIAL
-    options.log_severity_level = _SILENT
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options = quiet_options(threads)
     options.add_session_config_entry("session.load_model_format", "ONNX")  # what was screened, nothing else
     engine = f"onnxruntime {runtime.__version__}"
     try:
@@ -71,6 +62,21 @@ def onnxruntime(model: bytes, *, threads: int, precision: str = "fp32") -> OnnxS
     shape = _contract.input_shape([(node.name, _kind(node), _sides(node)) for node in session.get_inputs()])
     outputs = {node.name: (_kind(node), _sides(node)) for node in session.get_outputs()}
     return OnnxSession(engine, precision, shape, _contract.classes(outputs), session)
+
+
+def quiet_options(threads: int) -> Any:
+    """Return options of a session that sends nothing anywhere and runs one operator after the other.
+
+    Waiting threads sleep instead of spinning: beside other work on the same processor that is faster.
+    """
+    runtime.disable_telemetry_events()
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = runtime.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = _SILENT
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
 
 
 def _kind(node: Any) -> str:

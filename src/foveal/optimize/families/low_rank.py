@@ -4,12 +4,10 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-import torch
 from torch import nn
 
-from foveal.models._cost import cost_of
 from foveal.optimize.candidate import Candidate, Start
-from foveal.optimize.families._units import inherited
+from foveal.optimize.families._inherited import inherited
 from foveal.optimize.steps import low_rank as factoring
 from foveal.optimize.steps.recalibrated import recalibrated
 from foveal.tasks.recognizer import Recognizer
@@ -36,7 +34,7 @@ def low_rank(start: Start) -> list[Candidate]:
         if isinstance(module, nn.Conv2d | nn.Linear) and np.prod(module.weight.shape[1:]) <= _WIDEST
     }
     plain = factoring.low_rank(start.original, energy=_ENERGY, layers=layers).recognizer
-    if _macs(plain) > (1 - _SAVED) * start.macs:
+    if plain.cost().macs > (1 - _SAVED) * start.macs:
         return []
     made = []
     for share in _SHARES:
@@ -51,10 +49,3 @@ def _weighed(start: Start, share: float, layers: set[str]) -> Recognizer:
     some = start.shown[:_PICTURES]
     made = factoring.low_rank(start.original, share=share, pictures=some, layers=layers)
     return recalibrated(made.recognizer, start.shown)
-
-
-def _macs(recognizer: Recognizer) -> int:
-    preprocess = recognizer.preprocess
-    picture = torch.zeros(1, preprocess.channels, preprocess.size, preprocess.size)
-    name, classes = recognizer.architecture, len(recognizer.classes)
-    return cost_of(recognizer.network, picture, name=name, classes=classes).macs

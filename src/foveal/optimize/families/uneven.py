@@ -10,23 +10,25 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from foveal.data.dataset import UInt8
 from foveal.optimize import knapsack
 from foveal.optimize.candidate import Candidate, Start
 from foveal.optimize.channels.removal import macs_left
-from foveal.optimize.families._units import Units, pictures, scored, smaller
+from foveal.optimize.divergence import mean_kl_of_logits
+from foveal.optimize.families._inherited import without_units
 from foveal.optimize.knapsack import Choice, Option
+from foveal.optimize.scored_units import Units
 from foveal.optimize.steps.prune import cut
 from foveal.optimize.steps.recalibrated import recalibrated
+from foveal.optimize.throughput import answered_in
 from foveal.tasks.recognizer import Recognizer
 
 _TARGETS = (0.65, 0.45, 0.25)  # multiply-adds that are left, as shares
 _KEPT = (0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125)  # of the units of a group
 _ROUND_TO = 8  # as matrix units of processors like it
-_FEWEST = 64  # pictures
+_FEWEST, _MOST = 64, 256  # pictures
 _SHARE = 0.6  # of a family's time: for finding out what damage each cut does
 
 
@@ -36,19 +38,20 @@ def uneven(start: Start) -> list[Candidate]:
     Args:
         start: The original is pruned; its pictures say what each cut does.
     """
-    units = scored(start)
+    units = start.units
     widths = [_widths(len(group)) for group in units.groups]
     cuts = sum(len(each) - 1 for each in widths)
     # Each cut is run twice over the pictures: once to set its norms, once to answer.
-    shown = pictures(start, _SHARE * start.seconds / (2 * max(1, cuts)), at_least=_FEWEST)
-    damages = _damages(start.original, units, widths, shown, seconds=start.seconds)
+    seconds = _SHARE * start.seconds / (2 * max(1, cuts))
+    count = answered_in(seconds, start.original, start.shown, at_least=_FEWEST, at_most=_MOST)
+    damages = _damages(start.original, units, widths, start.shown[:count], seconds=start.seconds)
     if damages is None:
         return []
     made = {}
     for target in _TARGETS:
         counts = _solved(start, units, widths, damages, target)
         if counts is not None:
-            made[tuple(counts.values())] = smaller(start, units, f"uneven-{100 * target:.0f}", counts)
+            made[tuple(counts.values())] = without_units(start, f"uneven-{100 * target:.0f}", counts)
     return list(made.values())
 
 
@@ -62,7 +65,7 @@ def _damages(
     original: Recognizer, units: Units, widths: Sequence[Sequence[int]], shown: UInt8, *, seconds: float
 ) -> list[list[float]] | None:
     """Return what each width of each group does alone, in nats, rising; None if it takes too long."""
-    truth, until = _log_shares(original.logits(shown)), time.monotonic() + seconds
+    truth, until = original.logits(shown), time.monotonic() + seconds
     damages = []
     for group, each in zip(units.groups, widths, strict=True):
         row = [0.0]
@@ -70,9 +73,8 @@ def _damages(
             if time.monotonic() > until:
                 return None
             made = recalibrated(cut(original, units.groups, units.scores, {group.name: width}), shown)
-            answers = _log_shares(made.logits(shown))
-            lost = float((np.exp(truth) * (truth - answers)).sum(axis=1).mean())
-            row.append(max(row[-1], lost))  # a smaller cut never does more damage, but for chance
+            damage = mean_kl_of_logits(truth, made.logits(shown))
+            row.append(max(row[-1], damage))  # a smaller cut never does more damage, but for chance
         damages.append(row)
     return damages
 
@@ -136,11 +138,4 @@ def _places(recognizer: Recognizer) -> dict[str, int]:
     finally:
         for handle in handles:
             handle.remove()  # type: ignore[attr-defined]
-    return found
-
-
-def _log_shares(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return logarithms of the softmax, float64 (N, K)."""
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    found: NDArray[np.float64] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     return found

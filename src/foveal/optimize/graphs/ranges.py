@@ -50,13 +50,13 @@ def observed(model: bytes, names: Iterable[str], pictures: UInt8) -> dict[str, V
     if not names:
         return {}
     ends = dict.fromkeys(names, (np.inf, -np.inf))
-    for answers in _runs(model, names, pictures):
-        for name, array in answers.items():
+    for seen in _runs(model, names, pictures):
+        for name, array in seen.items():
             low, high = ends[name]
             ends[name] = (min(low, float(array.min())), max(high, float(array.max())))
     counts = {name: np.zeros(_BINS, np.int64) for name in names}
-    for answers in _runs(model, names, pictures):
-        for name, array in answers.items():
+    for seen in _runs(model, names, pictures):
+        for name, array in seen.items():
             counts[name] += _histogram(array, *ends[name])
     return {name: Values(*ends[name], counts[name]) for name in names}
 

@@ -145,9 +145,9 @@ def plan_lesson(
 def asked(
     teacher: Recognizer, examples: Examples, *, mirrored: bool, bf16: bool, progress: Progress = silent
 ) -> Tensor:
-    """Return what a teacher answers for each example, float32 (N, K), to be used in every pass over them.
+    """Return a teacher's logits for each example, float32 (N, K), to be used in every pass over them.
 
-    A lesson then costs the student's work alone. The answers are those for the pictures as they are: they fit
+    A lesson then costs the student's work alone. The logits are those for the pictures as they are: they fit
     where augmentation hardly changes what a picture shows, and not where it mixes several.
 
     Args:
@@ -163,10 +163,10 @@ def asked(
         for start in range(0, len(examples), _ASKED_AT_ONCE):
             stored = examples.indices[start : start + _ASKED_AT_ONCE]
             images = learn.normalize(torch.from_numpy(examples.images[stored]), teacher.preprocess)
-            answers = network(images).float()
+            logits = network(images).float()
             if mirrored:
-                answers = (answers + network(images.flip(3)).float()) / 2
-            rows.append(answers)
+                logits = (logits + network(images.flip(3)).float()) / 2
+            rows.append(logits)
             progress("asking the teacher", min(start + _ASKED_AT_ONCE, len(examples)), len(examples))
     return torch.cat(rows)
 

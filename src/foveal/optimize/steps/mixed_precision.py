@@ -55,7 +55,7 @@ def mixed_precision(
         most_kl: Largest mean KL(float ‖ result) on the judging pictures, in nats, ≥ 0.
         scheme: Types and bits; None: for this machine.
         method: How spans are found; see `quantize`.
-        progress: Told how many nodes were tried.
+        progress: Told how many nodes were tried alone, and how many of the worst were tried without.
 
     Raises:
         UsageError: No pictures.
@@ -73,7 +73,7 @@ def mixed_precision(
     table: dict[str, float] = {}
     if cost(floats) > most_kl:
         table = _alone(units(ready.model), cost, progress)
-        floats = _fewest(tuple(table), cost, most_kl)
+        floats = _fewest(tuple(table), cost, most_kl, progress)
     chosen = with_integers(ready.model, ready.ranges, scheme, floats=floats)
     return Mixed(chosen, floats, table, cost(floats))
 
@@ -87,17 +87,22 @@ def _alone(names: tuple[str, ...], cost: Cost, progress: Progress) -> dict[str, 
     return dict(sorted(costs.items(), key=lambda entry: -entry[1]))
 
 
-def _fewest(ranked: tuple[str, ...], cost: Cost, most_kl: float) -> tuple[str, ...]:
+def _fewest(
+    ranked: tuple[str, ...], cost: Cost, most_kl: float, progress: Progress = silent
+) -> tuple[str, ...]:
+    """Return the smallest number of the worst ones that keeps the limit, without those that can be spared."""
     enough, too_few = len(ranked), 0
     while enough - too_few > 1:
         middle = (enough + too_few) // 2
+        progress("layers in float", 0, enough)
         if cost(ranked[:middle]) <= most_kl:
             enough = middle
         else:
             too_few = middle
     kept = ranked[:enough]
-    for name in reversed(kept):
+    for done, name in enumerate(reversed(kept), start=1):
         without = tuple(other for other in kept if other != name)
         if cost(without) <= most_kl:
             kept = without
+        progress("layers in float", done, enough)
     return kept

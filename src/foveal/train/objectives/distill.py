@@ -98,8 +98,8 @@ class Distill(Supervised):
     def _wanted(self, images: Tensor, batch: Batch) -> Tensor:
         """Return the teacher's logits for the views of the batch's part, (N, K)."""
         teacher = self._teacher[0]
-        answers: Tensor = teacher[batch.rows[batch.part]] if isinstance(teacher, Tensor) else teacher(images)
-        return answers
+        logits: Tensor = teacher[batch.rows[batch.part]] if isinstance(teacher, Tensor) else teacher(images)
+        return logits
 
     @torch.no_grad()
     def after_step(self, share: float) -> None:

@@ -14,7 +14,7 @@ Prove = Callable[[Workshop, Variant, Variant], dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Ground:
+class Setup:
     """Pictures with their roles, and what may be done with them.
 
     Attributes:
@@ -59,7 +59,7 @@ class Material(Protocol):
         """What belongs to the request besides the bundle and the terms."""
         ...
 
-    def ground(self, out: Path, *, train: bool, seed: int, progress: Progress) -> Ground:
+    def setup(self, out: Path, *, train: bool, seed: int, progress: Progress) -> Setup:
         """Return the pictures with their roles.
 
         Args:

@@ -1,4 +1,4 @@
-"""optimize.candidates: found once, kept in the folder, and the same after a kill."""
+"""optimize.screening: found once, kept in the folder, and the same after a kill."""
 
 import json
 
@@ -7,10 +7,10 @@ import pytest
 
 from foveal.core.progress import silent
 from foveal.core.steps import Steps
-from foveal.optimize import candidates as step
+from foveal.optimize import screening as step
 from foveal.optimize.budget import Budget
 from foveal.optimize.candidate import Candidate
-from foveal.optimize.candidates import candidates
+from foveal.optimize.screening import screened
 from foveal.optimize.variant import Pictures
 from foveal.optimize.workshop import Roles
 from foveal.tasks.recognizer import Recognizer
@@ -22,7 +22,7 @@ class Shop:
     def __init__(self, folder, images, labels) -> None:
         self.folder, self.budget, self.progress = folder, Budget(seconds=600), silent
         self.roles = Roles(images, Pictures.of(labels, labelled=True), showing=images)
-        self.steps, self.foreseen = Steps(folder, "steps.json"), {}
+        self.steps, self.predicted_latency = Steps(folder, "steps.json"), {}
 
     def carry_out(self, name, of, work) -> None:
         self.steps.carry_out(name, of, work)
@@ -61,7 +61,7 @@ def rows(shop):
 
 
 def test_what_remembers_is_taken_and_for_the_others_it_says_why_not(shop, original, test_set) -> None:
-    [taken] = candidates(shop, original, most=3)
+    [taken] = screened(shop, original, most=3)
 
     told = rows(shop)
     images, labels = test_set
@@ -76,24 +76,24 @@ def test_what_remembers_is_taken_and_for_the_others_it_says_why_not(shop, origin
 
 
 def test_what_was_foreseen_is_told_to_the_workshop(shop, original) -> None:
-    candidates(shop, original, most=3)
+    screened(shop, original, most=3)
 
-    assert shop.foreseen == {"same": {"fp32": 2e-3, "int8": 1e-3}}
+    assert shop.predicted_latency == {"same": {"fp32": 2e-3, "int8": 1e-3}}
 
 
 def test_the_second_time_nothing_is_looked_for(shop, original, test_set, monkeypatch) -> None:
-    [before] = candidates(shop, original, most=3)
+    [before] = screened(shop, original, most=3)
 
     def never(_):
         raise AssertionError("candidates were looked for again")
 
     monkeypatch.setattr(step, "found", never)
     again = Shop(shop.folder, *test_set)
-    [after] = candidates(again, original, most=3)
+    [after] = screened(again, original, most=3)
 
     images = test_set[0][:8]
     np.testing.assert_array_equal(after.make().logits(images), original.logits(images))
-    assert again.foreseen == shop.foreseen
+    assert again.predicted_latency == shop.predicted_latency
     assert (after.name, after.steps, after.macs, after.score) == (
         before.name,
         before.steps,

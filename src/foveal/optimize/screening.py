@@ -1,6 +1,5 @@
 """The step of a search that finds smaller networks and keeps those that are worth a lesson."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -8,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from foveal.core import files, random
-from foveal.models._cost import cost_of
 from foveal.optimize.candidate import Candidate, Start, found
 from foveal.optimize.foresight import foresee, yardsticks_of
-from foveal.optimize.shortlist import Ground, affordable, promising
+from foveal.optimize.shortlist import Criteria, affordable, promising
+from foveal.optimize.throughput import answered_in
 from foveal.optimize.workshop import CANDIDATES, Workshop
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
@@ -25,10 +23,9 @@ _SHOWN = 256  # pictures that families may look at
 _FAMILY_SHARE, _FORESIGHT_SHARE, _SCORE_SHARE = 0.03, 0.04, 0.02  # of the budget
 _LEAST_FORESIGHT = 2.0  # seconds: less measures not one network
 _FEWEST, _MOST = 200, 1000  # pictures that give a score
-_TIMED = 32
 
 
-def candidates(shop: Workshop, original: Recognizer, *, most: int) -> list[Candidate]:
+def screened(shop: Workshop, original: Recognizer, *, most: int) -> list[Candidate]:
     """Return what gets a lesson, the surest first; found once a search, and then read from its folder.
 
     All that were found are in `candidates/candidates.json`, with what was foreseen of them and why some were
@@ -50,7 +47,7 @@ def candidates(shop: Workshop, original: Recognizer, *, most: int) -> list[Candi
     shop.carry_out("candidates", {"most": most}, work)
     rows = files.read_json(folder / _LIST, list, hint="--force begins anew")
     taken = [_read(row, folder) for row in sorted(rows, key=lambda row: row["place"] or 0) if row["place"]]
-    shop.foreseen = {one.name: one.predicted for one in taken}
+    shop.predicted_latency = {one.name: one.predicted for one in taken}
     return taken
 
 
@@ -62,32 +59,29 @@ def _chosen(shop: Workshop, original: Recognizer, folder: Path, *, most: int) ->
     if seconds >= _LEAST_FORESIGHT:
         every = foresee(start, every, yardsticks_of(shop), seconds=seconds)
     images, truth = _scoring(shop, original)
-    ground = Ground(
+    criteria = Criteria(
         start.macs,
         parameters,
         accuracy=_accuracy(original, images, truth),
         chance=float(np.bincount(truth).max() / len(truth)),
         budget=shop.budget,
     )
-    gone = affordable(every, ground)
+    gone = affordable(every, criteria)
     every = [
         one if one.name in gone else replace(one, score=_score(one, folder, images, truth)) for one in every
     ]
-    names, more = promising([one for one in every if one.name not in gone], ground, most=most)
+    names, more = promising([one for one in every if one.name not in gone], criteria, most=most)
     gone |= more
     files.write_json(folder / _LIST, [_row(one, names, gone) for one in every])
     for one in every:
         if one.name not in names:
             files.remove(folder / one.name)
-    made = [f"{name}/{file}" for name in names for file in ("weights.safetensors", "structure.json")]
+    made = [f"{name}/{file}" for name in names for file in recognizers.FILES]
     return [_LIST, *made]
 
 
 def _start(shop: Workshop, original: Recognizer) -> tuple[Start, int]:
-    preprocess = original.preprocess
-    picture = torch.zeros(1, preprocess.channels, preprocess.size, preprocess.size)
-    cost = cost_of(original.network, picture, name="original", classes=len(original.classes))
-    shown = shop.roles.shown(_SHOWN)
+    cost, shown = original.cost(), shop.roles.shown(_SHOWN)
     return Start(original, shown, cost.macs, _FAMILY_SHARE * shop.budget.seconds), cost.parameters
 
 
@@ -95,10 +89,8 @@ def _scoring(shop: Workshop, original: Recognizer) -> tuple[NDArray[np.uint8], N
     """Return pictures that give scores, and their classes: as many as there is time for, drawn by chance."""
     pictures = shop.roles.pictures
     images = shop.roles.chosen_on
-    began = time.monotonic()
-    original.logits(images[:_TIMED])
-    rate = min(_TIMED, len(images)) / max(time.monotonic() - began, 1e-6)
-    count = int(min(_MOST, max(_FEWEST, rate * _SCORE_SHARE * shop.budget.seconds), len(pictures.counted)))
+    seconds = _SCORE_SHARE * shop.budget.seconds
+    count = answered_in(seconds, original, images, at_least=_FEWEST, at_most=_MOST)
     rows = np.sort(random.stream(0, "scores").permutation(pictures.counted)[:count])
     return np.asarray(images[rows]), pictures.truth[rows]
 
