@@ -258,15 +258,16 @@ def test_what_changes_too_many_answers_is_outside_and_bytes_get_four_bits(
     assert sealed.manifest.model.steps == ("quantize_w4a8",)
 
 
+@pytest.fixture(scope="module")
+def twice(searched, colors, tmp_path_factory):
+    """Return the folder and the document of a search on what an earlier search rounded."""
+    source = searched[0] / "variants" / "original-int8" / "int8.foveal"
+    out = tmp_path_factory.mktemp("twice") / "search"
+    return out, optimize(source, colors, terms=terms(drop=0.01), out=out), archive.read(source).manifest
+
+
 class TestRounded:
     """The bundle is in int8 already: engines and threads are left."""
-
-    @pytest.fixture(scope="class")
-    def twice(self, searched, colors, tmp_path_factory):
-        """Return the folder and the document of a search on what an earlier search rounded."""
-        source = searched[0] / "variants" / "original-int8" / "int8.foveal"
-        out = tmp_path_factory.mktemp("twice") / "search"
-        return out, optimize(source, colors, terms=terms(drop=0.01), out=out), archive.read(source).manifest
 
     def test_it_is_not_rounded_again_and_document_and_page_say_what_to_type(self, twice) -> None:
         out, document, manifest = twice
