@@ -114,7 +114,7 @@ class OfBundle:
         chosen_on = np.asarray(store.images[choosing])
         named = answers(self.original, Way(REFERENCE, "fp32", usable_cpus()), chosen_on)
         pictures, shown = Pictures.of(named, labelled=False), np.asarray(store.images[showing])
-        roles = Roles(chosen_on, pictures, showing=shown)
+        roles = Roles(chosen_on, pictures, showing=shown, seed=seed)
         warnings = _warnings(found, unusable, learned=None if learned is None else int(known.sum()))
         return Ground(roles, partial(_proven, store.images, proving), warnings=tuple(warnings))
 

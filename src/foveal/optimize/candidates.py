@@ -88,7 +88,8 @@ def _start(shop: Workshop, original: Recognizer) -> tuple[Start, int]:
     picture = torch.zeros(1, preprocess.channels, preprocess.size, preprocess.size)
     cost = cost_of(original.network, picture, name="original", classes=len(original.classes))
     shown = shop.roles.shown(_SHOWN)
-    return Start(original, shown, cost.macs, _FAMILY_SHARE * shop.budget.seconds), cost.parameters
+    seconds = _FAMILY_SHARE * shop.budget.seconds
+    return Start(original, shown, cost.macs, seconds, shop.roles.seed), cost.parameters
 
 
 def _scoring(shop: Workshop, original: Recognizer) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -99,7 +100,7 @@ def _scoring(shop: Workshop, original: Recognizer) -> tuple[NDArray[np.uint8], N
     original.logits(images[:_TIMED])
     rate = min(_TIMED, len(images)) / max(time.monotonic() - began, 1e-6)
     count = int(min(_MOST, max(_FEWEST, rate * _SCORE_SHARE * shop.budget.seconds), len(pictures.counted)))
-    rows = np.sort(random.stream(0, "scores").permutation(pictures.counted)[:count])
+    rows = np.sort(random.stream(shop.roles.seed, "scores").permutation(pictures.counted)[:count])
     return np.asarray(images[rows]), pictures.truth[rows]
 
 
