@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from safetensors.torch import load as read_tensors
@@ -22,6 +22,8 @@ from foveal.train.plan import Plan, read_plan, write_plan
 
 _PLAN = "plan.json"
 _GENTLE = {"flip", "shift"}  # augmentations that leave the teacher's answer nearly as it was
+_ASKING_SHARE = 0.1  # of the budget: a teacher that takes longer for all examples is asked in every step
+_TIMED = 64  # examples
 
 
 @dataclass(frozen=True)
@@ -75,24 +77,36 @@ FOUR_BITS = Stage("four-bits", rate_share=0.1, bits=4, after=("short", "long"))
 
 
 def answers_beforehand(shop: Workshop, learning: Learning) -> Tensor | None:
-    """Ask the teacher about every example, once a search; None where augmentation does not allow that."""
+    """Ask the teacher about every example, once a search.
+
+    None where augmentation does not allow that, or where it would take more than a tenth of the budget.
+    """
     path = shop.folder / TEACHER
     if not _GENTLE.issuperset(learning.augmentation):
         return None
+    mirrored, bf16 = learning.augmentation.get("flip", 0) > 0, learning.precision == "bf16"
 
     def ask() -> Sequence[str]:
-        answers = asked(
-            learning.teacher,
-            _needed(shop),
-            mirrored=learning.augmentation.get("flip", 0) > 0,
-            bf16=learning.precision == "bf16",
-            progress=shop.progress,
-        )
+        examples = _needed(shop)
+        few = replace(examples, indices=examples.indices[:_TIMED])
+        for _ in range(2):  # the first time prepares what later ones reuse
+            began = time.monotonic()
+            asked(learning.teacher, few, mirrored=mirrored, bf16=bf16)
+        foreseen = (time.monotonic() - began) * len(examples) / len(few)
+        if foreseen > _ASKING_SHARE * shop.budget.seconds:
+            files.remove(path)
+            return []
+        answers = asked(learning.teacher, examples, mirrored=mirrored, bf16=bf16, progress=shop.telling)
         files.write_bytes(path, tensor_bytes({"logits": answers}))
         return [path.name]
 
     shop.carry_out("teacher", {"augmentation": dict(learning.augmentation)}, ask)
-    return read_tensors(path.read_bytes())["logits"]
+    return read_tensors(path.read_bytes())["logits"] if path.is_file() else None
+
+
+def any_begun(shop: Workshop) -> bool:
+    """Return whether any lesson was begun before."""
+    return any(shop.place_of("").glob(f"*/{_PLAN}"))
 
 
 def begun(shop: Workshop, candidate: Candidate, stage: Stage) -> bool:
@@ -130,9 +144,10 @@ def lesson(
                 _needed(shop),
                 Lesson(plan, Teaching(bits=stage.bits)),
                 checkpoints=folder / "checkpoints",
-                progress=shop.progress,
+                progress=shop.telling,
             )
         except DataError as error:  # its loss is no longer finite
+            files.remove(folder / "model")  # of an attempt that was killed before it was a step
             return shop.failed(name, error)
         recognizers.save(taught, folder / "model")
         return [f"variants/{name}/model/weights.safetensors", f"variants/{name}/model/structure.json"]
@@ -207,5 +222,6 @@ def _plan(
     )
     teaching = Teaching(bits=stage.bits)
     planned = plan_lesson(student, learning.guide, _needed(shop), schedule, teaching=teaching)
+    shop.note_time()  # first: after a kill no other lesson has time that had none before this one
     write_plan(planned.plan, path)
     return planned.plan
