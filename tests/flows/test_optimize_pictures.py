@@ -126,6 +126,38 @@ class TestRoles:
         assert not rows(found.roles.chosen_on) & learned
         assert any("learned from 100 pictures" in said for said in found.warnings)
 
+    def test_no_picture_chooses_what_one_that_belongs_to_it_proves(
+        self, make_bundle, colors, tmp_path
+    ) -> None:
+        """Every picture has a twin; two of them are known to be learned, and so are theirs."""
+        bundle = make_bundle(tmp_path / "colors.foveal")
+        files = sorted(colors.rglob("*.png"))
+        rows = [f"{path.relative_to(colors)},{number // 2}" for number, path in enumerate(files)]
+        grouped = Path(shutil.copytree(colors, tmp_path / "grouped"))
+        (grouped / "groups.csv").write_text("\n".join(["picture,group", *rows]))
+        fit = [[path.name, content_hash(path.read_bytes())] for path in (files[0], files[3])]
+        fingerprint = archive.read(bundle).manifest.data.fingerprint
+        split = {"schema": splits.SCHEMA, "fingerprint": fingerprint, "fit": fit, "calib": [], "test": []}
+        (tmp_path / "split.json").write_text(json.dumps(split))
+        preprocess = archive.read(bundle).manifest.preprocess
+        unit = {preprocess.from_bytes(p.read_bytes()).tobytes(): n // 2 for n, p in enumerate(files)}
+
+        found = setup(bundle, grouped, tmp_path / "out")
+
+        images, proving = found.prove.args
+        shown, chosen, proven = (
+            [unit[image.tobytes()] for image in part]
+            for part in (found.roles.shown(999), found.roles.chosen_on, images[proving])
+        )
+        assert sorted([*shown, *chosen, *proven]) == list(range(90)), "one of each unit, in one part"
+        assert {0, 1} <= set(shown)
+        assert any("one counts: 90 others" in said for said in found.warnings)
+
+    def test_the_seed_reaches_the_search(self, bundle, colors, tmp_path) -> None:
+        found = OfBundle.find(bundle, [colors], seed=5, progress=silent)
+
+        assert found.setup(tmp_path / "out", train=False, seed=5, progress=silent).roles.seed == 5
+
 
 class TestDocument:
     def test_it_speaks_of_agreement(self, searched) -> None:
