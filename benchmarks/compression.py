@@ -147,7 +147,7 @@ def workshop(prepared: Prepared, original: Path, given: argparse.Namespace) -> W
     """Return where all is made: learned from fit, calibrated on calib, measured on test."""
     split, store = prepared.split, prepared.store
     units = split.units[split.test]
-    pictures = Pictures.of(store.labels[split.test], labelled=True, units=units, seed=split.seed)
+    pictures = Pictures.of(store.labels[split.test], labelled=True, units=units)
     roles = Roles(
         chosen_on=np.asarray(store.images[split.test]),
         pictures=pictures,
@@ -401,8 +401,8 @@ def main() -> None:
     variants = [shop.variant(name) for name in names]
     speeds = side_by_side(variants, shop, given.timing)
     print(f"\r{cpu_name()}, {given.threads} thread(s), {original.architecture} of {given.run}".ljust(110))
-    rounds, counted = speeds["original"][0].rounds, len(shop.roles.pictures.counted)
-    print(f"n = {counted:,} test pictures; timed in {rounds} rounds\n")
+    rounds, counted = speeds["original"][0].rounds, int(shop.roles.pictures.independent)
+    print(f"n = {counted:,} independent test pictures; timed in {rounds} rounds\n")
     print(table(variants, speeds, shop))
     for name, error in shop.failures().items():
         print(f"\n{name}: {error}")

@@ -265,12 +265,16 @@ class TestPictures:
         assert pictures.accuracy(answers).value == 1.0
         assert pictures.drop(answers, np.where(np.arange(50) < 5, 9, answers)).value == pytest.approx(0.1)
 
-    def test_what_belongs_together_counts_once(self) -> None:
-        units = np.repeat(np.arange(20), 5)
+    def test_all_pictures_are_in_the_estimate_and_what_belongs_together_counts_once_in_the_interval(self):
+        units, answers = np.repeat(np.arange(20), 5), np.zeros(100, dtype=np.int64)
         pictures = Pictures.of(np.zeros(100, dtype=np.int64), labelled=True, units=units)
+        changed = answers.copy()
+        changed[7] = 1  # one picture of one unit
 
-        assert len(pictures.counted) == 20
-        assert pictures.accuracy(np.zeros(100, dtype=np.int64)).n == 20
+        assert pictures.accuracy(answers).n == 20
+        for found in (pictures.drop(answers, changed), pictures.changed(changed, since=answers)):
+            assert found.value == pytest.approx(0.01), "not 0.05: the other four are answered as before"
+            assert found.high > 0.15, "as wide as with 20 pictures"
 
 
 class TestBudget:

@@ -81,7 +81,8 @@ def searched(*variants, test_drop: float = 0.002, limits: dict | None = None, **
         **{"feasible": chosen is not None, "recommended": chosen, "nearest": {}, "model": "runs/train-1"},
         **{"bundle": "out/a.foveal", "digest": "4c0f", "measure": "accuracy", "seconds": 61.0},
         **{"limits": {**budget, "seconds": 60.0, "aim": "latency", **(limits or {})}},
-        **{"chosen_on": {"images": 400, "role": "half of calib"}, "variants": list(variants)},
+        "chosen_on": {"images": 400, "independent": 400, "role": "half of calib"},
+        "variants": list(variants),
         **{"effects": steps(variants), "roofline": None, "unproven": [], "levers": LEVERS},
         "test": None if chosen is None else test,
         "machine": {
@@ -405,3 +406,14 @@ def test_more_time_is_advised_only_where_something_is_trained(tried):
     document = impossible() | {"levers": [{**LEVERS[2], "tried": tried}]}
 
     assert ("A longer --time" in " ".join(says.unproven(document))) is tried
+
+
+def test_of_pictures_that_belong_together_the_page_says_what_counts() -> None:
+    chosen_on = {"images": 400, "independent": 59, "role": "half of calib"}
+
+    apart, together = (
+        text(optimized_page(searched(*ALL, **more))) for more in ({}, {"chosen_on": chosen_on})
+    )
+
+    assert "belong together" not in apart
+    assert "they say as much as 59 that stand alone" in together

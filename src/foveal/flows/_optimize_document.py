@@ -85,7 +85,8 @@ def optimize_document(
         "measure": "accuracy" if labelled else "agreement",
         "labels": labelled,
         "chosen_on": {
-            "images": len(shop.roles.pictures.counted),
+            "images": len(shop.roles.pictures.truth),
+            "independent": int(shop.roles.pictures.independent),
             "role": "half of calib" if labelled else "pictures that nothing else was done with",
         },
         "test": None if proven is None else {k: v for k, v in proven.items() if k != "report"},

@@ -106,9 +106,7 @@ def _roles(prepared: Prepared, *, seed: int) -> Roles:
         )
     half = deal(calib.labels[calib.indices], units, folds=2, seed=seed)
     choosing, calibrating = calib.indices[half == 0], calib.indices[half == 1]
-    pictures = Pictures.of(
-        calib.labels[choosing], labelled=True, units=prepared.split.units[choosing], seed=seed
-    )
+    pictures = Pictures.of(calib.labels[choosing], labelled=True, units=prepared.split.units[choosing])
     return Roles(
         chosen_on=np.asarray(calib.images[choosing]),
         pictures=pictures,
@@ -141,7 +139,7 @@ def _measured_on_test(
     images, truth = np.asarray(store.images[split.test]), store.labels[split.test]
     before = answers(shop.original, original.speed.way, images)
     after = answers(shop.path(chosen), way, images)
-    pictures = Pictures.of(truth, labelled=True, units=units, seed=split.seed)
+    pictures = Pictures.of(truth, labelled=True, units=units)
     return {
         "images": len(truth),
         "role": "test part",

@@ -14,12 +14,13 @@ from foveal.core.types import Measured
 from foveal.metrics.binomial_cdf import incomplete_beta, log_beta
 
 
-def clopper_pearson(successes: int, n: int, confidence: float = 0.95) -> Measured:
+def clopper_pearson(successes: float, n: float, confidence: float = 0.95) -> Measured:
     """Return the share `successes / n` with its two-sided exact interval.
 
     Args:
         successes: 0 to n.
-        n: Independent trials, at least 1.
+        n: Independent trials, at least 1. No whole number where some belong together: see
+            `metrics.clustered`.
         confidence: Probability with which the interval covers the truth, in (0, 1).
 
     Raises:
@@ -36,13 +37,13 @@ def clopper_pearson(successes: int, n: int, confidence: float = 0.95) -> Measure
     if not 0 < confidence < 1:
         raise UsageError(f"confidence must be in (0, 1); got {confidence}")
     tail = (1 - confidence) / 2
-    low = _lower(int(successes), int(n), tail)
-    high = 1 - _lower(int(n - successes), int(n), tail)
-    return Measured(int(successes) / int(n), low, high, int(n), "clopper-pearson")
+    successes, n = float(successes), float(n)
+    low, high = _lower(successes, n, tail), 1 - _lower(max(0.0, n - successes), n, tail)
+    return Measured(successes / n, low, high, int(n), "clopper-pearson")
 
 
 @lru_cache(maxsize=1 << 14)
-def _lower(successes: int, n: int, tail: float) -> float:
+def _lower(successes: float, n: float, tail: float) -> float:
     """Return the p at which `successes` or more happen with probability `tail`.
 
     Newton's steps from Wilson's lower limit; one that leaves the bracket is replaced by a bisection.
@@ -64,7 +65,7 @@ def _lower(successes: int, n: int, tail: float) -> float:
     return p
 
 
-def _wilson_lower(successes: int, n: int, tail: float) -> float:
+def _wilson_lower(successes: float, n: float, tail: float) -> float:
     z = NormalDist().inv_cdf(1 - tail)
     centre = successes + z * z / 2
     spread = z * math.sqrt(successes * (n - successes) / n + z * z / 4)

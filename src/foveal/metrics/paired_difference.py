@@ -11,16 +11,17 @@ from statistics import NormalDist
 from foveal.core.errors import UsageError
 from foveal.core.types import Measured
 
+_ROUNDED = 1e-9  # of counts that are no whole numbers
 _ROUNDS = 60  # halvings of [-1, 1]: far below what is printed
 
 
-def paired_difference(only_a: int, only_b: int, n: int, confidence: float = 0.95) -> Measured:
+def paired_difference(only_a: float, only_b: float, n: float, confidence: float = 0.95) -> Measured:
     """Return the accuracy of the first minus that of the second, with its score interval.
 
     Args:
         only_a: Images that only the first named correctly.
         only_b: Images that only the second named correctly.
-        n: All images, at least 1.
+        n: All images, at least 1. No whole numbers where some belong together: see `metrics.clustered`.
         confidence: In (0, 1).
 
     Raises:
@@ -32,7 +33,7 @@ def paired_difference(only_a: int, only_b: int, n: int, confidence: float = 0.95
     """
     if n < 1:
         raise UsageError(f"a difference needs at least one image; got n={n}", code="empty")
-    if min(only_a, only_b) < 0 or only_a + only_b > n:
+    if min(only_a, only_b) < 0 or only_a + only_b > n * (1 + _ROUNDED):
         raise UsageError(f"of {n} images {only_a} and {only_b} cannot be named by one recognizer only")
     if not 0 < confidence < 1:
         raise UsageError(f"confidence must be in (0, 1); got {confidence}")
@@ -40,10 +41,10 @@ def paired_difference(only_a: int, only_b: int, n: int, confidence: float = 0.95
     value = (only_a - only_b) / n
     low = _end(only_a, only_b, n, z, outside=-1.0, inside=value)
     high = _end(only_a, only_b, n, z, outside=1.0, inside=value)
-    return Measured(value, low, high, n, "tango")
+    return Measured(value, low, high, int(n), "tango")
 
 
-def _end(only_a: int, only_b: int, n: int, z: float, *, outside: float, inside: float) -> float:
+def _end(only_a: float, only_b: float, n: float, z: float, *, outside: float, inside: float) -> float:
     """Return the difference nearest to `outside` that the score test does not reject."""
     if abs(_score(only_a, only_b, n, outside)) <= z:
         return outside
@@ -56,7 +57,7 @@ def _end(only_a: int, only_b: int, n: int, z: float, *, outside: float, inside: 
     return inside
 
 
-def _score(only_a: int, only_b: int, n: int, difference: float) -> float:
+def _score(only_a: float, only_b: float, n: float, difference: float) -> float:
     """Return Tango's statistic for a supposed difference; at 0 it is McNemar's."""
     a = 2 * n
     b = (2 * n - only_a + only_b) * difference - only_a - only_b

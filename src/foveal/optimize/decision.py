@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.core.types import Measured
-from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.optimize.budget import Budget
 from foveal.optimize.variant import Pictures, Variant
 from foveal.optimize.verdicts import joined, reached_words, variant_words
@@ -90,9 +89,7 @@ class Field:
         """Return what a step costs: accuracy lost; without labels the share of answers that it changes."""
         if self.pictures.labelled:
             return self.drop(before, after)
-        counted = self.pictures.counted
-        differ = self.variants[before].answers[counted] != self.variants[after].answers[counted]
-        return clopper_pearson(int(differ.sum()), len(differ))
+        return self.pictures.changed(self.variants[after].answers, since=self.variants[before].answers)
 
     def gains(self, place: int) -> bool:
         """Return whether one is really faster than the original, or clearly smaller and not slower."""

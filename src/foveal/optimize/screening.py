@@ -92,7 +92,7 @@ def _scoring(shop: Workshop, original: Recognizer) -> tuple[NDArray[np.uint8], N
     images = shop.roles.chosen_on
     seconds = _SCORE_SHARE * shop.budget.seconds
     count = answered_in(seconds, original, images, at_least=_FEWEST, at_most=_MOST)
-    rows = np.sort(random.stream(shop.roles.seed, "scores").permutation(pictures.counted)[:count])
+    rows = np.sort(random.stream(shop.roles.seed, "scores").permutation(len(pictures.truth))[:count])
     return np.asarray(images[rows]), pictures.truth[rows]
 
 

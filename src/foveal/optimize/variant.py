@@ -8,9 +8,7 @@ from numpy.typing import NDArray
 
 from foveal.bundle.ways import Way
 from foveal.core.types import Measured
-from foveal.evaluate.paired import independent
-from foveal.metrics.clopper_pearson import clopper_pearson
-from foveal.metrics.paired_difference import paired_difference
+from foveal.metrics.clustered import clustered_difference, clustered_share, independent_number
 
 
 @dataclass(frozen=True)
@@ -115,52 +113,47 @@ class Pictures:
     Attributes:
         truth: The class of each, int64 (N,): its label or, without labels, what the original names.
         labelled: Whether it is the label.
-        counted: Which of them count, rising, int64 (M,): of those that belong together one.
+        independent: How many independent pictures say as much: what intervals count, see `metrics.clustered`.
     """
 
     truth: NDArray[np.int64] = field(repr=False)
     labelled: bool
-    counted: NDArray[np.int64] = field(repr=False)
+    independent: float
 
     @classmethod
     def of(
-        cls,
-        truth: NDArray[np.int64],
-        *,
-        labelled: bool,
-        units: NDArray[np.int64] | None = None,
-        seed: int = 0,
+        cls, truth: NDArray[np.int64], *, labelled: bool, units: NDArray[np.int64] | None = None
     ) -> "Pictures":
-        """Return pictures, of which those that belong together count once.
+        """Return pictures: every one counts in estimates, those that belong together once in intervals.
 
         Args:
             truth: int64 (N,).
             labelled: Whether these are labels.
             units: A number for each, equal for those that belong together, (N,); None: each stands alone.
-            seed: Of the draw.
         """
-        return cls(truth, labelled, independent(units, len(truth), seed=seed))
+        return cls(truth, labelled, independent_number(units, len(truth)))
 
     def right(self, answers: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return for each picture that counts whether it is named as it should be, bool (M,)."""
-        found: NDArray[np.bool_] = answers[self.counted] == self.truth[self.counted]
+        """Return for each picture whether it is named as it should be, bool (N,)."""
+        found: NDArray[np.bool_] = answers == self.truth
         return found
 
     def accuracy(self, answers: NDArray[np.int64]) -> Measured:
         """Return the share that is named correctly; without labels the share named as the original does."""
-        right = self.right(answers)
-        return clopper_pearson(int(right.sum()), len(right))
+        return clustered_share(self.right(answers), self.independent)
 
-    def changed(self, answers: NDArray[np.int64]) -> Measured:
-        """Return the share that is named otherwise than the truth; of the original that is every change.
+    def changed(self, answers: NDArray[np.int64], since: NDArray[np.int64] | None = None) -> Measured:
+        """Return the share that is named otherwise than before.
 
         The interval is the exact one of a share: nothing can be named more like the original than by itself,
         so there are no changes in the other direction that a paired interval would allow for.
+
+        Args:
+            answers: int64 (N,).
+            since: What was named before, int64 (N,); None: the truth.
         """
-        right = self.right(answers)
-        return clopper_pearson(int((~right).sum()), len(right))
+        return clustered_share(answers != (self.truth if since is None else since), self.independent)
 
     def drop(self, before: NDArray[np.int64], after: NDArray[np.int64]) -> Measured:
         """Return by how much less often `after` is right than `before`, on the same pictures (Tango 1998)."""
-        first, second = self.right(before), self.right(after)
-        return paired_difference(int((first & ~second).sum()), int((second & ~first).sum()), len(first))
+        return clustered_difference(self.right(before), self.right(after), self.independent)

@@ -145,6 +145,12 @@ def _of_speed(document: Row, row: Row) -> list[str]:
 def _of_the_search(document: Row) -> list[str]:
     rows, said = document["variants"], []
     pictures = counted(document["chosen_on"]["images"], "picture")
+    independent = document["chosen_on"]["independent"]
+    if independent < document["chosen_on"]["images"]:
+        said.append(
+            f"Some of the {pictures} that chose belong together. All are in the estimates; in the intervals "
+            f"they say as much as {independent:,} that stand alone."
+        )
     if document["recommended"] is None:
         taught = any(one["tried"] for one in document["levers"] if one["name"] == "training")
         longer = "A longer --time trains longer and may reach further; that" if taught else "That"
