@@ -89,7 +89,7 @@ def test_what_is_below_the_noise_is_not_claimed_though_its_interval_excludes_0()
     found = timing.compare(slower, faster)
 
     assert found.ratio.low > 0
-    assert found.floor == pytest.approx(math.log(1.1))
+    assert found.noise == pytest.approx(math.log(1.1))
     assert not found.real
 
 

@@ -75,8 +75,8 @@ def test_errors_are_relative() -> None:
     assert found.error([Point(Parts(0, 1), 4), Point(Parts(0, 0.01), 0.02)]) == pytest.approx(0.25)
 
 
-def test_a_further_network_is_taken_into_account_and_all_of_it_can_be_stored() -> None:
-    found = fit([Point(Parts(0.1, 1), 2)]).with_point(Point(Parts(0.1, 2), 4.5))
+def test_all_of_it_can_be_stored() -> None:
+    found = fit([Point(Parts(0.1, 1), 2), Point(Parts(0.1, 2), 4.5)])
 
     assert len(found.points) == 2
     assert prediction.from_json(json.loads(json.dumps(found.as_json()))) == found

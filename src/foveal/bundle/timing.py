@@ -29,7 +29,7 @@ _WITHIN = 0.05
 # (Mytkowicz et al., "Producing Wrong Data Without Doing Anything Obviously Wrong!", 2009). Twins are two of
 # them and bound that badly: of 360 comparisons of a tiny file with itself 30 lay above its own floors, by up
 # to 1.4 %.
-LEAST_FLOOR = 0.03
+LEAST_FLOOR = math.log(1.03)
 
 
 @dataclass(frozen=True)
@@ -85,12 +85,12 @@ class Difference:
 
     Attributes:
         ratio: The log of the quotient of their times.
-        floor: The larger of their A/A floors, at least `LEAST_FLOOR`; a log as well.
-        real: The interval of the ratio excludes 0, and the ratio lies above the floor.
+        noise: The larger of their A/A floors, a log as well.
+        real: The interval of the ratio excludes 0, and the ratio lies above the noise and `LEAST_FLOOR`.
     """
 
     ratio: Quantile
-    floor: float
+    noise: float
     real: bool
 
     def as_json(self) -> dict[str, Any]:
@@ -102,7 +102,8 @@ class Difference:
             "high": None if high is None else math.expm1(high),
             "n": self.ratio.n,
             "method": self.ratio.method,
-            "noise_share": math.expm1(self.floor),
+            "noise_share": math.expm1(self.noise),
+            "least_share": math.expm1(LEAST_FLOOR),
             "real": self.real,
         }
 
@@ -115,9 +116,9 @@ def compare(slower: Times, faster: Times) -> Difference:
         faster: Times in the same R rounds.
     """
     ratio = _log_ratio(slower.of_rounds, faster.of_rounds)
-    floor = max(LEAST_FLOOR, slower.floor(), faster.floor())
+    noise = max(slower.floor(), faster.floor())
     excluded = ratio.low is not None and ratio.high is not None and (ratio.low > 0 or ratio.high < 0)
-    return Difference(ratio, floor, excluded and abs(ratio.value) > floor)
+    return Difference(ratio, noise, excluded and abs(ratio.value) > max(LEAST_FLOOR, noise))
 
 
 def choose(rows: Sequence[Row], *, times: Callable[[Row], Times], cost: Callable[[Row], Any]) -> list[Row]:

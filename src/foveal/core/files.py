@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from foveal.core.errors import DataError, FovealError, WriteError
 
 Made = TypeVar("Made")
 
+_LEFT_OVER = f".{{}}.{'[0-9a-f]' * 16}.tmp"  # pattern of temporary files: with the name that they become
 NAME_BYTES = 200  # a file's name may have 255, and the temporary one beside it is longer
 
 
@@ -37,7 +39,17 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 def left_over(folder: Path) -> Iterator[Path]:
     """Yield what processes that were killed while they wrote have left in a folder and those below."""
-    yield from folder.rglob(f".*.{'[0-9a-f]' * 16}.tmp")
+    yield from folder.rglob(_LEFT_OVER.format("*"))
+
+
+def is_left_over(name: str, *, of: str) -> bool:
+    """Return whether a file is called as one that was being written when its process was killed.
+
+    Args:
+        name: Of the file, without its folder.
+        of: Name of the file that it would have become.
+    """
+    return fnmatchcase(name, _LEFT_OVER.format(of))
 
 
 def write_text(path: Path, text: str) -> None:

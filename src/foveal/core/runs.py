@@ -184,7 +184,7 @@ def claim(out: Path, *, request: str, kind: str) -> None:
         raise WriteError(f"{out} is a file", hint="choose a folder with --out", path=out)
     files.make_folder(out)
     names = {path.name for path in out.iterdir()}
-    begun = {LOCK, *(path.name for path in files.left_over(out) if path.name.startswith(f".{request}."))}
+    begun = {LOCK, *(name for name in names if files.is_left_over(name, of=request))}
     if request not in names and not names <= begun:  # it may have been killed while it wrote the request
         raise WriteError(
             f"{out} is not empty, and holds no {kind}", hint="choose another folder with --out", path=out

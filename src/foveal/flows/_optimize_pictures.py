@@ -197,6 +197,7 @@ def _proven(
     pictures = Pictures.of(before, labelled=False)
     return {
         "images": len(shown),
+        "independent": int(pictures.independent),
         "role": "pictures that nothing was chosen by",
         "accuracy": pictures.accuracy(after).as_json(),
         "original_accuracy": None,

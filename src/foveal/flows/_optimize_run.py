@@ -19,7 +19,6 @@ from foveal.evaluate.reporting import report
 from foveal.flows._finished_run import data_of, prepared_again
 from foveal.flows._optimize_setup import Setup
 from foveal.flows._prepare import Prepared
-from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.optimize.lessons import Learning
 from foveal.optimize.measuring import answers
 from foveal.optimize.variant import Pictures, Variant
@@ -143,8 +142,9 @@ def _measured_on_test(
     return {
         "images": len(truth),
         "role": "test part",
-        "accuracy": found.metrics.accuracy.as_json(),
-        "original_accuracy": clopper_pearson(int((before == truth).sum()), len(truth)).as_json(),
+        "independent": int(pictures.independent),
+        "accuracy": pictures.accuracy(after).as_json(),
+        "original_accuracy": pictures.accuracy(before).as_json(),
         "drop": pictures.drop(before, after).as_json(),
         "agreement": float((before == after).mean()),
         "report": found.without_names().as_json(),

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from foveal.bundle.archive import SUFFIX, read
-from foveal.bundle.ways import MOST_FLIPS
 from foveal.calibrate.temperature import calibrated
 from foveal.core import extras, files, machine, runs
 from foveal.core.errors import UsageError, WriteError
@@ -94,7 +93,7 @@ class ExportResult:
         found = []
         for gate in self.gates:
             parity = measured.get(gate.id)
-            counts = parity is not None and gate.limit == MOST_FLIPS  # else differences decide, in float32
+            counts = gate.id == "flips" or self.terms.variant != "fp32"  # else differences decide, in float32
             if parity is not None and counts and gate.verdict == "pass":
                 found += [gate.id] if parity.decision_flips.high > gate.limit else []
         return tuple(found)

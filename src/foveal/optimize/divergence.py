@@ -1,5 +1,6 @@
 """How differently two graphs, or two networks, decide on the same pictures."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,8 +58,12 @@ def mean_kl_of_logits(reference: Float32, other: Float32) -> float:
 
 
 def _mean_kl(log_p: NDArray[np.float64], log_q: NDArray[np.float64]) -> float:
-    """Return the mean KL(p ‖ q) over rows, in nats; rounding makes none of it negative."""
-    return max(0.0, float((np.exp(log_p) * (log_p - log_q)).sum(axis=1).mean()))
+    """Return the mean KL(p ‖ q) over rows, in nats, infinite where an answer is no number.
+
+    Rounding makes none of it negative.
+    """
+    found = float((np.exp(log_p) * (log_p - log_q)).sum(axis=1).mean())
+    return max(0.0, found) if math.isfinite(found) else math.inf
 
 
 def _log_softmax(logits: Float32) -> NDArray[np.float64]:

@@ -18,6 +18,9 @@ _HELD = {
 }
 
 
+_ANEW = "with --force or another --out"  # a folder goes on with the very line that it was begun with
+
+
 @dataclass(frozen=True)
 class Lever:
     """One thing that makes a recognizer smaller or faster.
@@ -90,7 +93,8 @@ def _engine(original: Model, ways: Sequence[Way]) -> Lever:
             "engine",
             tried=False,
             says=f"{next(iter(kinds))} with {threads} is the only way to run it that is allowed here",
-            instead='leave --engine and --threads out; or pip install "foveal[openvino]", another engine',
+            instead=f"leave --engine and --threads out, {_ANEW}; "
+            'or pip install "foveal[openvino]", another engine',
         )
     return Lever("engine", tried=True, says=f"{', '.join(kinds)}, with {threads}")
 
@@ -105,10 +109,11 @@ def _rounding(original: Model, named: Named) -> Lever:
             "then this line, with --force"
         )
     else:
-        of = f" whose digest begins with {original.origin[:12]}" if original.origin else ""
+        only_rounded = original.origin and all(step in _HELD for step in original.steps)
+        of = f" whose digest begins with {original.origin[:12]}" if only_rounded and original.origin else ""
         instead = (
-            f"foveal optimize FLOAT{SUFFIX} PICTURES, with the fp32 bundle{of} that it was made from: that "
-            "one can be rounded"
+            f"foveal optimize FLOAT{SUFFIX} PICTURES, with the fp32 bundle{of} of the same network: that one "
+            "can be rounded"
         )
     return Lever(
         "rounding",
@@ -133,11 +138,11 @@ def _training(named: Named, *, train: bool, taught: bool) -> Lever:
             "training",
             tried=False,
             says="--no-train was asked for",
-            instead="the same line without --no-train",
+            instead=f"the same line without --no-train, {_ANEW}",
         )
     return Lever(
         "training",
         tried=False,
-        says="no network was worth a lesson, or there was no time for one",
-        instead="a longer --time",
+        says="no network was worth a lesson, there was no time for one, or none came out whole",
+        instead=f"a longer --time, {_ANEW}",
     )

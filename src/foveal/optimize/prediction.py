@@ -87,10 +87,6 @@ class Prediction:
             raise UsageError("an error needs at least one measured network", code="empty")
         return math.fsum(abs(self.predict(p.parts) / p.seconds - 1) for p in points) / len(points)
 
-    def with_point(self, point: Point) -> "Prediction":
-        """Return it fitted to one more network."""
-        return fit((*self.points, point))
-
     def as_json(self) -> dict[str, Any]:
         """Return the fit and its points."""
         points = [{**asdict(point.parts), "seconds": point.seconds} for point in self.points]

@@ -9,7 +9,7 @@ _TIMED = 16  # pictures
 
 
 def answered_in(seconds: float, recognizer: Recognizer, images: UInt8, *, at_least: int, at_most: int) -> int:
-    """Return as many pictures as a network answers in a time, within both bounds.
+    """Return how many pictures a network answers in a time, within both bounds.
 
     Args:
         seconds: That all of them may take, as some foresee it.

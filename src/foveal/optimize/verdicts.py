@@ -29,8 +29,8 @@ def speed_words(variant: Variant) -> str:
     ends = "too few rounds for an interval"
     if speed.ratio_low is not None and speed.ratio_high is not None:
         pair = (speed.ratio_low, speed.ratio_high) if slower else (1 / speed.ratio_high, 1 / speed.ratio_low)
-        ends = f"{pair[0]:.2g} to {pair[1]:.2g}"
-    told = f"{speed.ratio:.2g}× slower here" if slower else f"{1 / speed.ratio:.2g}× as fast"
+        ends = f"{_factor(pair[0])} to {_factor(pair[1])}"
+    told = f"{_factor(speed.ratio)}× slower here" if slower else f"{_factor(1 / speed.ratio)}× as fast"
     return f"{told} ({ends})"
 
 
@@ -39,7 +39,16 @@ def size_words(variant: Variant, original: Variant) -> str:
     if variant.size_bytes == original.size_bytes:
         return "of the same size"
     factor = original.size_bytes / variant.size_bytes
-    return f"{factor:.2g}× smaller" if factor >= 1 else f"{1 / factor:.2g}× larger"
+    return f"{_factor(factor)}× smaller" if factor >= 1 else f"{_factor(1 / factor)}× larger"
+
+
+def _factor(factor: float) -> str:
+    """Return a factor to two decimals below 10, to one above, to none from 100 on.
+
+    >>> _factor(1.04), _factor(17.81), _factor(123.4)
+    ('1.04', '17.8', '123')
+    """
+    return f"{factor:.{2 if factor < 10 else 1 if factor < 100 else 0}f}"
 
 
 def drop_words(drop: Measured) -> str:

@@ -56,7 +56,8 @@ def speed_sentence(pair: Row) -> str:
     if not longer["real"]:
         return (
             f"No real difference in time is shown between “{faster}” and “{slower}”: the same twice differed "
-            f"by up to {longer['noise_share']:.1%}."
+            f"by up to {longer['noise_share']:.1%}, and less than {longer['least_share']:.0%} is never "
+            "called real."
         )
     return (
         f"“{slower}” takes {1 + longer['value']:.2f} times as long as “{faster}” for one picture "

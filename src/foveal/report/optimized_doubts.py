@@ -46,7 +46,10 @@ def _of_accuracy(document: Row, row: Row) -> list[str]:
             f"compatible with {counted(drop['n'], 'test picture')}."
         )
     if drop["n"] < found["images"]:
-        said.append(f"Of pictures that belong together one counts: {drop['n']:,} of {found['images']:,}.")
+        said.append(
+            f"Some of the {found['images']:,} test pictures belong together. All are in the estimates; in "
+            f"the intervals they say as much as {drop['n']:,} that stand alone."
+        )
     return said + _of_the_engine(document, row)
 
 
@@ -115,7 +118,7 @@ def _of_speed(document: Row, row: Row) -> list[str]:
     if not is_original(row) and not row["time_ratio"]["real"]:
         said.append(
             "That it is faster than the original is not shown: the difference is no larger than that of the "
-            "same file timed twice."
+            "same file timed twice, or below 3 %."
         )
     if allowed is not None and latency["p50_high"] is None:
         said.append("The median time has no upper end: too few rounds were timed.")

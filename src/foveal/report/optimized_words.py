@@ -160,8 +160,8 @@ def lost(drop: Row) -> str:
 def agreement(found: Row) -> str:
     """Return how often the recommended one answers as the original does, right or wrong, from `test`.
 
-    >>> agreement({"images": 5000, "agreement": 0.9732})
+    >>> agreement({"images": 5000, "independent": 5000, "agreement": 0.9732})
     '97.3% (95% interval 96.8% to 97.7%, n=5,000)'
     """
-    n = found["images"]
-    return measured(clopper_pearson(round(found["agreement"] * n), n).as_json())
+    n = found["independent"]
+    return measured(clopper_pearson(found["agreement"] * n, n).as_json())

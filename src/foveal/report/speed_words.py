@@ -1,8 +1,10 @@
 """What a `foveal.bench/1` document says, in sentences; see `report.words` for the evaluation."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
+from foveal.bundle.timing import LEAST_FLOOR
 from foveal.core.wording import counted
 
 Document = Mapping[str, Any]
@@ -49,7 +51,8 @@ def noise(document: Document) -> str:
     found = document["noise"]
     return (
         f"the same twice differed by up to {found['largest_share']:.1%} "
-        f"({counted(found['rounds'], 'round')}): less is no real difference"
+        f"({counted(found['rounds'], 'round')}): less is no real difference, nor is anything below "
+        f"{math.expm1(LEAST_FLOOR):.0%}"
     )
 
 

@@ -42,7 +42,7 @@ def pad_bytes(net: Net, planes: str, conv: Any, levels: NDArray[np.uint8]) -> st
     if around is None or not any(around):
         return planes
     top, left, bottom, right = around
-    channels, height, width = (side or 0 for side in net.shapes()[planes][1:])
+    channels, height, width = (side for side in net.shapes()[planes][1:] if side is not None)
     level = net.add_constant(f"{_NAME}.level", levels.reshape(1, -1, 1, 1))
     nodes = [helper.make_node("Shape", ["images"], [f"{_NAME}.count"], name=f"{_NAME}.count", start=0, end=1)]
 

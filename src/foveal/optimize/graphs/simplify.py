@@ -214,8 +214,11 @@ def _fold_normalization(net: Net) -> None:
     shift = net.constants[node.input[2]].reshape(1, -1, 1, 1).astype(np.float64)
     weights = net.constants[conv.input[1]]
     bias = net.constants[conv.input[2]] if len(conv.input) > 2 else np.zeros(len(weights))
-    levels = np.clip(np.rint(-shift / scale), 0, 255)
+    levels = np.rint(-shift / scale)
     cast, center = net.producer(node.input[0]), np.rint(levels.mean())
+    sides = net.shapes().get(cast.input[0], (None,))
+    if levels.min() < 0 or levels.max() > 255 or None in sides[1:]:
+        return  # no byte stands for the mean, or nobody knows how long the border is
     cast.input[0] = pad_bytes(net, cast.input[0], conv, levels.astype(np.uint8))
     pixels = net.free("centered")
     middle = net.add_constant("center", np.asarray(center, np.float32))
