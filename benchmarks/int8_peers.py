@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
+from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 from foveal.bundle import archive
@@ -29,6 +30,7 @@ from foveal.core import machine
 from foveal.core.progress import silent
 from foveal.flows._finished_run import data_of, prepared_again
 from foveal.metrics.paired_difference import paired_difference
+from foveal.metrics.quantile import quantile
 from foveal.optimize.rounding import some
 from foveal.optimize.steps.quantize import quantize
 from foveal.tasks import recognizer
@@ -95,9 +97,9 @@ def in_openvino(graph: bytes) -> Run:
     return lambda images: np.asarray(request.infer([images])[0])
 
 
-def medians(sessions: dict[str, list[Run]], images: UInt8) -> dict[str, float]:
-    """Return the seconds of one picture in the faster engine of each file, timed in turns."""
-    times: dict[str, list[list[float]]] = {name: [[] for _ in found] for name, found in sessions.items()}
+def of_rounds(sessions: dict[str, list[Run]], images: UInt8) -> dict[str, NDArray[np.float64]]:
+    """Return the median seconds of each round, float64 (ROUNDS,), in the faster engine of each file."""
+    times = {name: np.empty((len(found), ROUNDS, CALLS)) for name, found in sessions.items()}
     for turn in range(ROUNDS):
         for name, found in sessions.items():
             for place, session in enumerate(found):
@@ -105,8 +107,15 @@ def medians(sessions: dict[str, list[Run]], images: UInt8) -> dict[str, float]:
                     image = images[(turn * CALLS + call) % len(images)][None]
                     start = time.perf_counter()
                     session(image)
-                    times[name][place].append(time.perf_counter() - start)
-    return {name: min(float(np.median(rows)) for rows in found) for name, found in times.items()}
+                    times[name][place, turn, call] = time.perf_counter() - start
+    medians = {name: np.median(rows, axis=2) for name, rows in times.items()}
+    return {name: min(rows, key=lambda one: float(np.median(one))) for name, rows in medians.items()}
+
+
+def faster(slow: NDArray[np.float64], fast: NDArray[np.float64]) -> str:
+    """Return how many times as fast, the median over rounds, with its 95 % interval."""
+    found = quantile(slow / fast, 0.5)
+    return f"{found.value:.2f}× ({found.low:.2f} to {found.high:.2f})"
 
 
 def main() -> None:
@@ -140,7 +149,7 @@ def main() -> None:
         name: [in_onnx_runtime(graph), *([] if name == "fp32" else [in_openvino(graph)])]
         for name, graph in graphs.items()
     }
-    seconds = medians(sessions, images)
+    seconds = of_rounds(sessions, images)
     print(f"{machine.cpu_name()}, one thread, {ROUNDS} rounds of {CALLS} calls; test n={len(truth)}\n")
     print("| file | p50 | speed | graph | accuracy | points lost |\n| --- | --- | --- | --- | --- | --- |")
     before = None
@@ -150,10 +159,14 @@ def main() -> None:
         before = right if before is None else before
         lost = paired_difference(int((before & ~right).sum()), int((right & ~before).sum()), len(truth))
         print(
-            f"| {name} | {seconds[name] * 1e3:.3f} ms | {seconds['fp32'] / seconds[name]:.2f}× | "
-            f"{len(graph) / 1e6:.2f} MB | {right.mean():.4f} | "
+            f"| {name} | {np.median(seconds[name]) * 1e3:.3f} ms "
+            f"| {faster(seconds['fp32'], seconds[name])} | {len(graph) / 1e6:.2f} MB | {right.mean():.4f} | "
             f"{100 * lost.value:+.2f} ({100 * lost.low:+.2f} to {100 * lost.high:+.2f}) |"
         )
+    for path in arguments.bundles:
+        name = f"{path.parent.name}/{path.name}"
+        beside = [f"{faster(seconds[peer], seconds[name])} {peer}" for peer in makers if peer in seconds]
+        print(f"\n{name} is as fast as: {'; '.join(beside)}")
 
 
 if __name__ == "__main__":

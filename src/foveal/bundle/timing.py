@@ -1,7 +1,8 @@
 """What measured times say, and what they do not: pure functions on arrays of seconds.
 
 Every candidate is timed under two names, in the same rounds. What these two twins differ by (the A/A
-difference) is what the method cannot tell apart: a smaller difference between two candidates means nothing.
+difference) is what the method cannot tell apart: a smaller difference between two candidates means nothing,
+and none below 3 % does.
 Comparisons are made within rounds, so that what slows the whole machine down for a while hits both sides.
 See docs/decisions/0015-bench.md.
 """
@@ -24,6 +25,11 @@ LEAST_ROUNDS = 6  # below, an interval of the median at 95 % does not exist
 _MOST_CALLS = 200  # of one candidate in one round
 _STEADY = 3  # blocks in a row
 _WITHIN = 0.05
+# Two sessions of one file lie elsewhere in memory, and stay faster or slower by it as long as they live
+# (Mytkowicz et al., "Producing Wrong Data Without Doing Anything Obviously Wrong!", 2009). Twins are two of
+# them and bound that badly: of 360 comparisons of a tiny file with itself 30 lay above its own floors, by up
+# to 1.4 %.
+LEAST_FLOOR = 0.03
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ class Times:
         return _log_ratio(np.median(self.first, axis=1), np.median(self.twin, axis=1))
 
     def floor(self) -> float:
-        """Return the smallest log ratio that means something: the far end of the A/A interval."""
+        """Return what the twins may differ by: the far end of the A/A interval."""
         found = self.noise()
         return max(abs(end) for end in (found.value, found.low, found.high) if end is not None)
 
@@ -79,7 +85,7 @@ class Difference:
 
     Attributes:
         ratio: The log of the quotient of their times.
-        floor: The larger of their A/A floors, a log as well.
+        floor: The larger of their A/A floors, at least `LEAST_FLOOR`; a log as well.
         real: The interval of the ratio excludes 0, and the ratio lies above the floor.
     """
 
@@ -109,7 +115,7 @@ def compare(slower: Times, faster: Times) -> Difference:
         faster: Times in the same R rounds.
     """
     ratio = _log_ratio(slower.of_rounds, faster.of_rounds)
-    floor = max(slower.floor(), faster.floor())
+    floor = max(LEAST_FLOOR, slower.floor(), faster.floor())
     excluded = ratio.low is not None and ratio.high is not None and (ratio.low > 0 or ratio.high < 0)
     return Difference(ratio, floor, excluded and abs(ratio.value) > floor)
 

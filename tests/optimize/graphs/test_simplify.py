@@ -16,6 +16,7 @@ from foveal.export.graph import graph
 from foveal.optimize.graphs.simplify import simplified
 from foveal.tasks.recognizer import Recognizer, build
 
+WHOLE_LEVELS = (77 / 255, 130 / 255, 152 / 255)
 FLOAT_ARITHMETIC = {"Mul", "BatchNormalization", "ReduceMean", "ReduceMax", "Gather", "Reshape"}
 
 
@@ -60,9 +61,7 @@ def residual(channels):
 def test_answers_stay_and_float_arithmetic_goes(architecture, channels):
     torch.manual_seed(0)
     network = disturbed(architecture(channels))
-    preprocess = Preprocess(
-        size=32, channels=channels, mean=(0.3, 0.5, 0.6)[:channels], std=(0.2,) * channels
-    )
+    preprocess = Preprocess(size=32, channels=channels, mean=WHOLE_LEVELS[:channels], std=(0.2,) * channels)
     model = graph(Recognizer(network, "own", {}, preprocess, tuple("abcde")), temperature=1.7)
 
     plain = simplified(model)
@@ -75,6 +74,31 @@ def test_answers_stay_and_float_arithmetic_goes(architecture, channels):
         images = np.random.default_rng(count).integers(0, 256, (count, 32, 32, channels), dtype=np.uint8)
         for expected, got in zip(before.run(images), after.run(images), strict=True):
             np.testing.assert_allclose(got, expected, atol=2e-5 * max(1, np.abs(expected).max()))
+
+
+@pytest.mark.parametrize(("stride", "padding"), [(1, 1), (2, 3), (1, (2, 0)), (2, (0, 1))])
+def test_what_is_padded_is_the_mean_of_each_channel(stride, padding):
+    """Black would be -1.5 to -3 there, and one level for all channels 0.6 off; half a level is 0.01."""
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(3, 8, 5, stride=stride, padding=padding),
+        nn.AdaptiveMaxPool2d(1),
+        nn.Flatten(),
+        nn.Linear(8, 5),
+    )
+
+    def answers(mean):
+        preprocess = Preprocess(size=16, channels=3, mean=mean, std=(0.2,) * 3)
+        model = graph(Recognizer(network, "own", {}, preprocess, tuple("abcde")))
+        plain = simplified(model)
+        assert operators(plain)["Conv"] == 1, "it normalizes"
+        images = np.full((2, 16, 16, 3), 255, np.uint8)
+        images[:, ::2, 1::2] = np.rint(np.array(mean) * 255)
+        return [onnxruntime(m, threads=1).run(images)[1] for m in (model, plain)]
+
+    np.testing.assert_allclose(*answers(WHOLE_LEVELS), atol=1e-5)
+    between = tuple(mean + 0.49 / 255 for mean in WHOLE_LEVELS)
+    np.testing.assert_allclose(*answers(between), atol=0.01)
 
 
 def test_a_trained_nano_has_no_norm_left(nano_graph):

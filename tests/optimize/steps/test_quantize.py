@@ -24,7 +24,8 @@ from foveal.optimize.steps.quantize import METHODS, calibrate, divided, preset, 
 from foveal.tasks.recognizer import Recognizer
 
 INTEGER = {"QLinearConv", "QLinearAdd", "QLinearGlobalAveragePool", "QGemm", "NhwcMaxPool", "MaxPool"}
-MOVING = {"Transpose", "Flatten", "Softmax", "Div"}  # temperature 1 is no division any more
+# Temperature 1 is no division any more; the border around the bytes is laid before the first layer.
+MOVING = {"Transpose", "Flatten", "Softmax", "Div", "Shape", "Expand", "Concat"}
 
 
 def fused(model, folder):

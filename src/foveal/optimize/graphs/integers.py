@@ -13,6 +13,7 @@ import ml_dtypes
 import numpy as np
 from onnx import TensorProto, helper
 
+from foveal.optimize.graphs.border import belongs_to_border
 from foveal.optimize.graphs.net import Array, Net, attribute
 from foveal.optimize.graphs.ranges import Range
 from foveal.optimize.graphs.simplify import CAST, CENTERING
@@ -104,7 +105,9 @@ def with_integers(
 def _is_unit(net: Net, node: Any) -> bool:
     if node.op_type in _WEIGHTED:
         return all(name in net.constants for name in node.input[1:])
-    return node.op_type in _JOINING and all(net.producer(name) is not None for name in node.input)
+    if node.op_type not in _JOINING or belongs_to_border(node):
+        return False
+    return all(net.producer(name) is not None for name in node.input)
 
 
 def _after_activation(net: Net, node: Any) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from onnx import helper
 
+from foveal.optimize.graphs.border import pad_bytes, pads
 from foveal.optimize.graphs.net import Net, attribute
 
 _MOVES_ONLY = {"Reshape", "Gather", "Squeeze", "Unsqueeze", "Flatten", "Identity"}
@@ -16,8 +17,8 @@ _GROWING = {"Relu", "Clip"}  # never fall where their input rises: a maximum may
 def simplified(model: bytes) -> bytes:
     """Return a graph with the same answers up to rounding, without what keeps integers out.
 
-    - Normalization becomes a 1×1 depthwise convolution right behind the bytes of the picture, and a part of
-      the first convolution where that has no padding (padding is 0 *after* normalization).
+    - Normalization becomes a part of the first convolution, which then reads the bytes of the picture; what
+      it padded is put around these before. Where that cannot be, it becomes a 1×1 depthwise convolution.
     - Batch norm is folded into the convolution in front of it, also through a maximum between them; where
       that cannot be, it becomes a 1×1 depthwise convolution.
     - Means and maxima over a whole map become pooling operators, for which there are integer kernels.
@@ -198,7 +199,7 @@ def _set_weights(net: Net, conv: Any, weights: Any, bias: Any) -> None:
 
 
 def _fold_normalization(net: Net) -> None:
-    """Let the first convolution normalize, if it pads nothing and mixes all channels.
+    """Let the first convolution normalize, if it mixes all channels.
 
     It is given pixels from which one whole grey level is taken, which an integer's zero can say. Without
     that, rounded weights would let a picture's mean brightness through where they should sum to 0.
@@ -207,18 +208,15 @@ def _fold_normalization(net: Net) -> None:
     conv = None if node is None else net.only_consumer(node.output[0])
     if node is None or conv is None or conv.op_type != "Conv" or conv.input[1] not in net.constants:
         return
-    auto = attribute(conv, "auto_pad", b"NOTSET")
-    if (
-        any(attribute(conv, "pads", [0]))
-        or auto not in (b"NOTSET", b"VALID")
-        or attribute(conv, "group", 1) != 1
-    ):
+    if pads(conv) is None or attribute(conv, "group", 1) != 1:
         return
     scale = net.constants[node.input[1]].reshape(1, -1, 1, 1).astype(np.float64)
     shift = net.constants[node.input[2]].reshape(1, -1, 1, 1).astype(np.float64)
     weights = net.constants[conv.input[1]]
     bias = net.constants[conv.input[2]] if len(conv.input) > 2 else np.zeros(len(weights))
-    center = np.clip(np.rint(-(shift / scale).mean()), 0, 255)
+    levels = np.clip(np.rint(-shift / scale), 0, 255)
+    cast, center = net.producer(node.input[0]), np.rint(levels.mean())
+    cast.input[0] = pad_bytes(net, cast.input[0], conv, levels.astype(np.uint8))
     pixels = net.free("centered")
     middle = net.add_constant("center", np.asarray(center, np.float32))
     net.replace(node, helper.make_node("Sub", [node.input[0], middle], [pixels], name=CENTERING))
