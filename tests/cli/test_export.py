@@ -34,7 +34,7 @@ def test_without_a_place_it_is_usage(tmp_path, capsys):
     ("gate", "variant", "says", "says_not"),
     [
         ("parity", "fp32", "does not decide as the network", "optimize"),
-        ("flips", "int8", "more than 0.5% of the answers changed; --variant mixed", "--openvino"),
+        ("flips", "int8", "of the answers changed, at most 0.5% may; --variant mixed", "--openvino"),
         ("flips", "int4", "foveal optimize runs/last makes", "--variant mixed"),
         ("openvino", "fp32", "leave --openvino out", "optimize"),
     ],
@@ -59,3 +59,26 @@ def test_a_failed_gate_says_what_to_do(gate, variant, says, says_not, monkeypatc
     assert says_not not in told
     assert "no bundle was written" in told
     assert told.count("500 images of calibration and test") == (2 if gate == "openvino" else 1)
+
+
+@pytest.mark.parametrize(("unproven", "said"), [(["flips"], True), ([], False)])
+def test_a_gate_that_few_pictures_passed_is_said_with_its_interval_and_n(
+    unproven, said, monkeypatch, tmp_path, capsys
+):
+    flips = {"value": 0.0, "low": 0.0, "high": 0.088, "n": 40, "method": "clopper-pearson"}
+    parity = {"max_abs_difference": 0.1, "decision_flips": flips, "clear_flips": 0, "images": 40}
+
+    class Result:
+        def as_json(self):
+            gates = [{"id": "flips", "verdict": "pass", "limit": 0.005}]
+            told = {"variant": "int8", "parity": parity, "openvino": None, "gates": gates}
+            told |= {"size_bytes": 1000, "digest": "4c0f", "unproven": unproven}
+            return {"ok": True, "run": "runs/last", "bundle": "a.foveal", **told}
+
+    monkeypatch.setattr("foveal.flows.export.export", lambda *places, **options: Result())
+
+    assert run(["export", "runs/last", "--out", str(tmp_path / "a.foveal")]) == 0
+
+    told = " ".join(capsys.readouterr().out.split())
+    assert ("at most 0.5% of the answers change: the interval reaches to 8.8% (n=40)" in told) is said
+    assert "95% interval 0.0% to 8.8%, n=40" in told

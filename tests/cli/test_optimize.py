@@ -42,7 +42,9 @@ def test_a_folder_and_a_pattern_mean_the_same_and_both_are_told(world, capsys) -
     assert (document["schema"], document["measure"]) == ("foveal.optimize/1", "agreement")
     assert document["warnings"]
     assert "agreement" in said.splitlines()[0]
-    assert "on 30 pictures that chose nothing" in said
+    assert "on 30 pictures that chose nothing: agreement" in said
+    assert "95 % intervals, n=30 pictures that chose" in said
+    assert "not tried Training: a bundle holds no network" in said
     assert "accuracy" not in said
     assert "points lost" not in said
     assert all(warning[:40] in said for warning in document["warnings"])
@@ -71,3 +73,22 @@ def test_names_keep_folders_whole_and_open_patterns(world) -> None:
 
     assert list(_inputs.names([folder, "not there"])) == [folder, "not there"]
     assert len(list(_inputs.names([pattern]))) == 10
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "hint"),
+    [
+        ("--max-latency", "2", "2ms"),
+        ("--max-p99", "5 MS", "no unit 'MS'"),
+        ("--max-size", "500", "500kB"),
+        ("--max-memory", "1e9B", "no sign, comma or exponent"),
+        ("--max-drop", "1%", "1pt"),
+        ("--time", "10", "10m"),
+    ],
+)
+def test_a_limit_that_cannot_be_read_names_its_option_and_how_to_write_it(option, value, hint, capsys):
+    assert _main.run(["optimize", "nowhere.foveal", option, value, "--json"]) == 2
+
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["message"].startswith(f"{option}: need")
+    assert hint in error["hint"]

@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -95,3 +96,31 @@ def test_names_that_are_no_utf8_are_written_as_json_that_gives_them_back(tmp_pat
     files.write_json(tmp_path / "x.json", {"group": "M\udcfcller"})
 
     assert json.loads((tmp_path / "x.json").read_text(encoding="utf-8")) == {"group": "M\udcfcller"}
+
+
+def test_what_a_killed_writer_left_is_found_and_nothing_else(tmp_path, monkeypatch) -> None:
+    """A kill leaves the temporary file: neither the old one nor the new one is touched."""
+    (tmp_path / "below").mkdir()
+    kept = [tmp_path / name for name in ("a.json", ".hidden", ".mine.tmp", "x.0123456789abcdef.tmp")]
+    for path in kept:
+        path.write_text("mine")
+
+    class Killed(BaseException):
+        pass
+
+    def die(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", die)  # nobody tidies up after a kill
+        patch.setattr(Path, "replace", die)
+        for path in (tmp_path / "a.json", tmp_path / "below" / "b.json"):
+            with pytest.raises(Killed):
+                files.write_bytes(path, b"new")
+
+    found = list(files.left_over(tmp_path))
+
+    assert sorted(path.parent.name for path in found) == sorted([tmp_path.name, "below"])
+    assert not set(found) & set(kept)
+    assert {path.read_text() for path in kept} == {"mine"}
+    assert not (tmp_path / "below" / "b.json").exists()

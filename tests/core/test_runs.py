@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -190,3 +191,23 @@ def test_the_same_process_is_refused_too():
 
     with runs.locked(run), pytest.raises(TemporaryError, match="another process"), runs.locked(run):
         pass
+
+
+@pytest.mark.parametrize(
+    ("names", "ours"),
+    [
+        ([], True),
+        ([".lock"], True),
+        ([".lock", ".request.json.0123456789abcdef.tmp"], True),
+        (["request.json", "anything"], True),
+        ([".lock", "mine.txt"], False),
+        ([".mine.txt.0123456789abcdef.tmp"], False),
+        ([".request.json.mine.tmp"], False),
+    ],
+)
+def test_a_folder_is_ours_that_is_empty_says_so_or_was_killed_as_it_began_to(tmp_path, names, ours) -> None:
+    for name in names:
+        (tmp_path / name).write_text("")
+
+    with nullcontext() if ours else pytest.raises(WriteError, match="holds no search"):
+        runs.claim(tmp_path, request="request.json", kind="search")

@@ -65,8 +65,11 @@ def test_parts_and_seconds_are_written_down(tmp_path):
     steps = Steps(tmp_path, "steps.json")
     steps.carry_out("one", {}, list, parts=lambda: {"train": 1.5})
 
-    again = Steps(tmp_path, "steps.json")["one"]
+    found = Steps(tmp_path, "steps.json")
+    again = found["one"]
     assert (again.parts, again.made) == ({"train": 1.5}, {})
+    assert "one" in found
+    assert "two" not in found
     assert json.loads((tmp_path / "steps.json").read_text())["one"]["of"] == digest({})
 
 

@@ -36,3 +36,23 @@ def test_sizes_for_people_have_three_digits_and_a_unit(value):
 
     scale = {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9}[unit]
     assert float(number) * scale == pytest.approx(value, rel=0.006)
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "hint"),
+    [
+        (units.seconds, "2", "write 2ms, 2s, 2m or 2h"),
+        (units.seconds, "5MS", "no unit 'MS'; there are ms, s, m, h"),
+        (units.seconds, "2,5ms", "a number with a point"),
+        (units.size, "500", "500kB"),
+        (units.size, "3mb", "no unit 'mb'"),
+        (units.points, "1%", "write 1pt"),
+        (units.points, "0.01", "for a share of 0.01, 1pt"),
+        (units.points, "-1pt", "one picture in a hundred"),
+    ],
+)
+def test_a_quantity_that_cannot_be_read_comes_with_how_to_write_it(read, text, hint):
+    with pytest.raises(UsageError) as refused:
+        read(text)
+
+    assert hint in refused.value.hint

@@ -24,8 +24,10 @@ from foveal.core.errors import (
 )
 from foveal.export import sealing
 from foveal.export.lowering import Lowering
+from foveal.export.parity import Parity
 from foveal.flows import _stages
-from foveal.flows.export import Terms, export
+from foveal.flows.export import ExportResult, Terms, export
+from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.optimize.rounding import ROUNDINGS
 
 with_openvino = pytest.mark.skipif(extras.missing("openvino") != [], reason="needs the openvino extra")
@@ -254,3 +256,15 @@ def test_without_openvino_its_form_is_refused_before_any_work(tmp_path, monkeypa
 
     with pytest.raises(MissingExtraError, match=r'--openvino needs .* pip install "foveal\[openvino\]"'):
         export(tmp_path / "none", tmp_path / "a.foveal", terms=Terms(openvino=True))
+
+
+@pytest.mark.parametrize(("images", "unproven"), [(40, ("flips",)), (736, ()), (735, ("flips",))])
+def test_a_gate_on_changed_answers_is_proven_only_by_the_end_of_its_interval(images, unproven):
+    """None of 736 changed: 1 - 0.025^(1/736) is just below half a percent."""
+    rounded = Parity(0.01, clopper_pearson(0, images), 0, images)
+    gates = (Parity(0.0, clopper_pearson(0, images), 0, images).gate(), rounded.rounded_gate())
+
+    found = ExportResult(Path("run"), Terms("int8"), rounded, None, gates, None)
+
+    assert [gate.verdict for gate in gates] == ["pass", "pass"]
+    assert found.unproven == unproven

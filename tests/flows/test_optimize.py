@@ -11,7 +11,10 @@ from foveal.bundle import archive, ways
 from foveal.bundle.bandwidth import Level
 from foveal.bundle.roofline import Peak, Roofline
 from foveal.cli._main import run
+from foveal.core import machine
 from foveal.core.errors import NotFoundError, UsageError, WriteError
+from foveal.core.progress import silent
+from foveal.flows._optimize_run import OfRun
 from foveal.flows.evaluate import evaluate
 from foveal.flows.optimize import DOCUMENT, REPORT, Terms, optimize
 from foveal.optimize.budget import Budget
@@ -193,6 +196,48 @@ class TestGoingOn:
         with pytest.raises(UsageError) as refused:
             optimize(trained.run, terms=terms(train=True, drop=0.5), out=searched.out)
         assert refused.value.code == "other_search"
+
+    @pytest.mark.parametrize(
+        ("place", "found", "said"),
+        [
+            ("cpu_name", "another processor", "cpu '"),
+            ("usable_cpus", 64, "(here 64)"),
+            ("cpu_features", ("AVX9",), "features ["),
+            ("_version", "9.9", "onnxruntime '"),
+        ],
+    )
+    def test_times_of_one_machine_are_never_mixed_with_those_of_another(
+        self, copied, trained, monkeypatch, place, found, said
+    ) -> None:
+        before = {path: path.read_bytes() for path in copied.rglob("*") if path.is_file()}
+        monkeypatch.setattr(machine, place, lambda *_: found)
+
+        with pytest.raises(UsageError) as refused:
+            optimize(trained.run, terms=terms(), out=copied)
+
+        assert refused.value.code == "other_environment"
+        assert said in refused.value.message
+        assert "go on where it was begun" in refused.value.hint
+        assert {path: path.read_bytes() for path in copied.rglob("*") if path.is_file()} == before
+
+    def test_other_limits_are_told_first_and_a_folder_that_does_not_say_where_is_refused(
+        self, copied, trained, monkeypatch
+    ) -> None:
+        request = json.loads((copied / "request.json").read_text())
+        unsaid = {key: value for key, value in request.items() if key not in ("machine", "versions")}
+        (copied / "request.json").write_text(json.dumps(unsaid))
+
+        with pytest.raises(UsageError) as refused:
+            optimize(trained.run, terms=terms(), out=copied)
+        assert refused.value.code == "other_environment"
+        with pytest.raises(UsageError) as refused:
+            optimize(trained.run, terms=terms(drop=0.3), out=copied)
+        assert refused.value.code == "other_search"
+
+    def test_the_seed_reaches_what_is_shown_and_how_is_taught(self, trained, tmp_path) -> None:
+        found = OfRun.find(trained.run, None).setup(tmp_path, train=True, seed=5, progress=silent)
+
+        assert (found.roles.seed, found.learning.seed) == (5, 5)
 
 
 class TestLimitsOfTheMachine:

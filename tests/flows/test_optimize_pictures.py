@@ -1,5 +1,6 @@
 """flows.optimize of a bundle with pictures: agreement is the measure, and no picture has two roles."""
 
+import html
 import json
 import shutil
 from pathlib import Path
@@ -125,6 +126,38 @@ class TestRoles:
         assert not rows(found.roles.chosen_on) & learned
         assert any("learned from 100 pictures" in said for said in found.warnings)
 
+    def test_no_picture_chooses_what_one_that_belongs_to_it_proves(
+        self, make_bundle, colors, tmp_path
+    ) -> None:
+        """Every picture has a twin; two of them are known to be learned, and so are theirs."""
+        bundle = make_bundle(tmp_path / "colors.foveal")
+        files = sorted(colors.rglob("*.png"))
+        rows = [f"{path.relative_to(colors)},{number // 2}" for number, path in enumerate(files)]
+        grouped = Path(shutil.copytree(colors, tmp_path / "grouped"))
+        (grouped / "groups.csv").write_text("\n".join(["picture,group", *rows]))
+        fit = [[path.name, content_hash(path.read_bytes())] for path in (files[0], files[3])]
+        fingerprint = archive.read(bundle).manifest.data.fingerprint
+        split = {"schema": splits.SCHEMA, "fingerprint": fingerprint, "fit": fit, "calib": [], "test": []}
+        (tmp_path / "split.json").write_text(json.dumps(split))
+        preprocess = archive.read(bundle).manifest.preprocess
+        unit = {preprocess.from_bytes(p.read_bytes()).tobytes(): n // 2 for n, p in enumerate(files)}
+
+        found = setup(bundle, grouped, tmp_path / "out")
+
+        images, proving = found.prove.args
+        shown, chosen, proven = (
+            [unit[image.tobytes()] for image in part]
+            for part in (found.roles.shown(999), found.roles.chosen_on, images[proving])
+        )
+        assert sorted([*shown, *chosen, *proven]) == list(range(90)), "one of each unit, in one part"
+        assert {0, 1} <= set(shown)
+        assert any("one counts: 90 others" in said for said in found.warnings)
+
+    def test_the_seed_reaches_the_search(self, bundle, colors, tmp_path) -> None:
+        found = OfBundle.find(bundle, [colors], seed=5, progress=silent)
+
+        assert found.setup(tmp_path / "out", train=False, seed=5, progress=silent).roles.seed == 5
+
 
 class TestDocument:
     def test_it_speaks_of_agreement(self, searched) -> None:
@@ -157,6 +190,14 @@ class TestDocument:
         assert "ccuracy lost" not in page
         assert any("nothing was trained" in said for said in document["warnings"])
         assert any("learned from is not known" in said for said in document["warnings"])
+
+    def test_what_a_bundle_leaves_to_be_done_is_said(self, searched) -> None:
+        found = {one["name"]: one for one in searched[1]["levers"]}
+
+        assert [name for name, one in found.items() if one["tried"]] == ["rounding"]
+        assert "foveal optimize RUN" in found["training"]["instead"]
+        assert "onnxruntime fp32 with 1 thread is the only way" in found["engine"]["says"]
+        assert searched[1]["original"]["precision"] == "fp32"
 
     def test_no_promise_is_inherited_and_that_is_said(self, searched) -> None:
         out, document = searched
@@ -207,8 +248,24 @@ class TestAgain:
         document = optimize(bundle, colors, terms=terms(), out=again)
 
         assert (document["ok"], document["bundle"]) == (False, None)
-        assert "90.0 % of its answers are not the original's" in document["verdict"]
+        assert "90.0 % of the answers changed (" in document["verdict"]
         assert not list(again.glob("*.foveal"))
+
+    def test_what_the_proof_leaves_open_is_said_in_the_verdict(
+        self, again, bundle, colors, monkeypatch
+    ) -> None:
+        few = {"images": 40, "role": "", "accuracy": clopper_pearson(39, 40).as_json()}
+        few |= {"original_accuracy": None, "drop": clopper_pearson(1, 40).as_json()}
+        few |= {"agreement": 0.975, "report": None}
+        monkeypatch.setattr(_optimize_pictures, "_proven", lambda *_: few)
+        monkeypatch.setattr("foveal.optimize.decision._recommended", lambda *_: 1)
+        (again / "test.json").unlink()
+
+        document = optimize(bundle, colors, terms=terms(), out=again)
+
+        assert (document["ok"], document["unproven"]) == (True, ["drop"])
+        assert "2.5 % of the answers changed (0.1 to 13.2, n=40); allowed: 10 %" in document["verdict"]
+        assert "the limit on drop is kept by the estimate" in document["verdict"]
 
 
 def test_what_changes_too_many_answers_is_outside_and_bytes_get_four_bits(
@@ -231,6 +288,37 @@ def test_what_changes_too_many_answers_is_outside_and_bytes_get_four_bits(
     assert document["recommended"] != "original-int8"
     sealed = archive.read(tmp_path / "search/variants/original-w4a8/w4a8.foveal")
     assert sealed.manifest.model.steps == ("quantize_w4a8",)
+
+
+@pytest.fixture(scope="module")
+def twice(searched, colors, tmp_path_factory):
+    """Return the folder and the document of a search on what an earlier search rounded."""
+    source = searched[0] / "variants" / "original-int8" / "int8.foveal"
+    out = tmp_path_factory.mktemp("twice") / "search"
+    return out, optimize(source, colors, terms=terms(drop=0.01), out=out), archive.read(source).manifest
+
+
+class TestRounded:
+    """The bundle is in int8 already: engines and threads are left."""
+
+    def test_it_is_not_rounded_again_and_document_and_page_say_what_to_type(self, twice) -> None:
+        out, document, manifest = twice
+        found = {one["name"]: one for one in document["levers"]}
+        page = (out / "report.html").read_text(encoding="utf-8")
+
+        assert [row["name"] for row in document["variants"]] == ["original"]
+        assert document["original"]["origin"] == manifest.model.origin
+        assert found["rounding"]["tried"] is False
+        assert manifest.model.origin[:12] in found["rounding"]["instead"]
+        assert "its weights are in int8 already, so they were not rounded again" in document["verdict"]
+        for one in found.values():
+            assert f"{one['says']}. Instead: {one['instead']}." in html.unescape(page)
+
+    def test_the_original_needs_no_proof_that_it_answers_like_itself(self, twice) -> None:
+        document = twice[1]
+
+        assert document["test"]["drop"]["high"] > document["limits"]["drop"]
+        assert document["unproven"] == []
 
 
 class TestNo:

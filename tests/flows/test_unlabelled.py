@@ -2,6 +2,7 @@
 
 import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -103,7 +104,8 @@ def test_the_store_holds_what_the_model_sees_and_says_what_is_no_picture(folder,
     (folder / "broken.png").write_bytes(b"no picture")
     found = find(folder)
 
-    store, unusable = _unlabelled.stored(found, tmp_path / "pixels.npy", PREPROCESS, progress=silent)
+    stored = _unlabelled.stored(found, tmp_path / "pixels.npy", PREPROCESS, progress=silent)
+    store, unusable = stored.store, stored.unusable
 
     [why] = unusable
     assert why.startswith(str(folder / "broken.png"))
@@ -119,3 +121,119 @@ def test_nothing_there_is_not_found(name, tmp_path) -> None:
 
     with pytest.raises(NotFoundError, match=name):
         find(tmp_path / name)
+
+
+def test_too_many_files_with_copies_never_give_a_content_twice(folder, monkeypatch) -> None:
+    for path in sorted(folder.rglob("*.png")):
+        shutil.copy(path, folder / f"copy-{path.name}")
+    monkeypatch.setattr(_unlabelled, "MOST", 14)
+
+    for seed in range(5):
+        found = _unlabelled.find([folder], seed=seed, progress=silent)
+
+        assert len(set(found.hashes)) == len(found.hashes) == 14 - found.copies
+        assert found.left_out == 10
+
+
+def units_by_content(found) -> set[frozenset[str]]:
+    pairs = list(zip(found.units.tolist(), found.hashes, strict=True))
+    return {frozenset(content for unit, content in pairs if unit == one) for one in dict(pairs)}
+
+
+def test_a_list_says_what_belongs_together_and_is_part_of_what_is_asked(folder, tmp_path) -> None:
+    before = find(folder)
+    listed = ["a/0.png", "a/2.png", "b/1.png"]
+    (folder / "groups.csv").write_text("picture,group\n" + "".join(f"{name},track\n" for name in listed))
+
+    found = find(folder)
+
+    track = frozenset(content_hash((folder / name).read_bytes()) for name in listed)
+    others = contents(folder) - track
+    assert units_by_content(found) == {track, *(frozenset([one]) for one in others)}
+    assert found.hashes == before.hashes
+    assert found.fingerprint != before.fingerprint
+    moved = Path(shutil.copytree(folder, tmp_path / "moved"))
+    (moved / "a" / "0.png").rename(moved / "a" / "renamed.png")
+    table = (moved / "groups.csv").read_text().replace("a/0.png", "a/renamed.png").replace("track", "7")
+    (moved / "groups.csv").write_text(table)
+    assert find(moved).fingerprint == found.fingerprint, "names change nothing"
+
+
+def test_copies_of_one_content_link_the_groups_that_they_are_in(folder) -> None:
+    shutil.copy(folder / "a" / "0.png", folder / "b" / "copy.png")
+    rows = ["a/0.png,one", "a/2.png,one", "b/copy.png,two", "b/1.png,two"]
+    (folder / "groups.csv").write_text("\n".join(["picture,group", *rows]))
+
+    linked = max(units_by_content(find(folder)), key=len)
+
+    assert linked == {
+        content_hash((folder / name).read_bytes()) for name in ("a/0.png", "a/2.png", "b/1.png")
+    }
+
+
+def test_the_groups_of_a_data_set_count(tmp_path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), dtype=np.uint8)
+    patient = np.array(["p", "q", "p", "r", "q", "s"])
+    np.savez(tmp_path / "set.npz", images=pixels, labels=np.arange(6) % 2, patient=patient)
+
+    assert sorted(map(len, units_by_content(find(tmp_path / "set.npz")))) == [1, 1, 2, 2]
+
+
+def scene(seed: int) -> Image.Image:
+    """A smooth picture that resembles no other."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (7, 7, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize((64, 64), Image.Resampling.BICUBIC)
+
+
+def brought(folder: Path, store: Path):
+    store.mkdir()
+    found = find(folder)
+    return found, _unlabelled.stored(found, store / "pixels.npy", PREPROCESS, progress=silent)
+
+
+def test_near_copies_belong_together_and_with_the_groups_of_either(tmp_path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for seed in range(80):
+        scene(seed).save(photos / f"{seed}.png")
+    again = {
+        0: scene(0),
+        1: scene(1).transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+        2: scene(2).resize((32, 32)),
+    }
+    for seed, picture in again.items():
+        picture.save(photos / f"again-{seed}.jpg", quality=85)
+    (photos / "groups.csv").write_text("picture,group\nagain-0.jpg,g\n79.png,g\n")
+
+    found, stored = brought(photos, tmp_path / "store")
+
+    name = {
+        content: Path(source).name
+        for content, source in zip(found.hashes, found.dataset.sources, strict=True)
+    }
+    linked = {frozenset(map(name.get, unit)) for unit in units_by_content(stored_units(found, stored))}
+    assert {unit for unit in linked if len(unit) > 1} == {
+        frozenset({"0.png", "again-0.jpg", "79.png"}),
+        frozenset({"1.png", "again-1.jpg"}),
+        frozenset({"2.png", "again-2.jpg"}),
+    }
+    assert stored.alike == 0
+
+
+def stored_units(found, stored):
+    return replace(found, units=stored.units)
+
+
+def test_pictures_of_one_kind_are_told_and_not_taken_for_copies(tmp_path) -> None:
+    """Twenty parts before one camera: hardly a pixel differs, and each is another part."""
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number in range(20):
+        part = np.array(scene(0))
+        part[number : number + 3, 20:23] = 255
+        Image.fromarray(part).save(photos / f"{number}.png")
+
+    _, stored = brought(photos, tmp_path / "store")
+
+    assert stored.alike == 20
+    assert len(np.unique(stored.units)) == 20

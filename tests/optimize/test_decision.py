@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from foveal.core.errors import UsageError
 from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.optimize.budget import Budget
-from foveal.optimize.decision import Field, drop_words
+from foveal.optimize.decision import Field
 from foveal.optimize.decision import decide as judge
 from foveal.optimize.variant import Pictures, Speed, Variant
+from foveal.optimize.verdicts import drop_words
 
 IMAGES = 400
 TRUTH = np.zeros(IMAGES, dtype=np.int64)
@@ -216,6 +217,46 @@ class TestNoise:
         assert judge(Field(rows, PICTURES, faster), Budget()).recommended == "fast"
 
 
+class TestUnproven:
+    """An estimate that keeps a limit is not called proven where the end of its interval breaks it."""
+
+    @pytest.mark.parametrize(
+        ("limits", "unproven"),
+        [
+            ({"drop": 0.01}, ("drop",)),
+            ({"drop": 0.5}, ()),
+            ({"drop": 0.5, "latency_seconds": 0.505e-3}, ("latency",)),
+            ({"drop": 0.5, "latency_seconds": 0.52e-3}, ()),
+            ({"drop": 0.5, "p99_seconds": 9e-3}, ("p99",)),
+            ({"drop": 0.01, "latency_seconds": 0.4e-3}, ("drop",)),  # what is broken is not unproven, too
+        ],
+    )
+    def test_limits_are_proven_by_the_ends_of_intervals(self, limits, unproven) -> None:
+        rows = [ORIGINAL, variant("half", ratio=0.5, wrong=41)]  # nobody knows the ends of its p99
+
+        assert decide(rows, PICTURES, Budget(**limits)).rows[1].unproven == unproven
+
+    @given(st.integers(0, 60), st.floats(0, 0.2))
+    def test_of_answers_it_is_just_what_the_interval_says(self, wrong, most) -> None:
+        found = decide([ORIGINAL, variant("other", wrong=wrong)], PICTURES, Budget(drop=most)).rows
+
+        drop = found[1].drop
+        assert ("drop" in found[1].unproven) == (drop.value <= most < drop.high)
+        assert "drop" not in found[0].unproven
+
+    @pytest.mark.parametrize("labelled", [True, False])
+    @pytest.mark.parametrize("wrong", [0, 41, 80])
+    def test_whatever_is_said_of_answers_has_its_n_and_an_interval(self, labelled, wrong) -> None:
+        first = ORIGINAL if labelled else variant("original", wrong=0)
+        pictures = Pictures.of(TRUTH, labelled=labelled)
+
+        row = decide([first, variant("other", ratio=0.5, wrong=wrong)], pictures, Budget(drop=0.9)).rows[1]
+
+        assert "400" in row.words
+        assert f"{100 * row.drop.high:.1f}".lstrip("-") in row.words
+        assert "2× as fast (2 to 2" in row.words
+
+
 class TestPictures:
     def test_without_labels_the_original_is_always_right(self) -> None:
         answers = np.arange(50) % 3
@@ -273,7 +314,7 @@ class TestWithoutLabels:
         assert found.rows[0].drop == clopper_pearson(0, IMAGES)
         assert found.rows[1].drop == clopper_pearson(3, IMAGES)
         assert found.recommended == "other"
-        assert "0.8 % of the answers changed (0.2 to 2.2)" in found.words
+        assert "0.8 % of the answers changed (0.2 to 2.2, n=400)" in found.words
         assert "points" not in found.words
 
     @given(st.integers(0, IMAGES), st.integers(0, IMAGES), st.integers(0, IMAGES))

@@ -5,7 +5,9 @@ import re
 
 import pytest
 
-from foveal.report import optimized_words as says
+from foveal.metrics.clopper_pearson import clopper_pearson
+from foveal.report import optimized_doubts as says
+from foveal.report import optimized_words
 from foveal.report.frontier import accuracy_and_size, accuracy_and_time
 from foveal.report.optimized_page import limits, optimized_page
 
@@ -26,10 +28,23 @@ def row(name: str, *steps: str, lost: float = 0.0, p50: float = 2.0, size: int =
         },
         "cpu_ms": {"value": 1.2 * p50, "low": 1.1 * p50, "high": 1.32 * p50},
         **{"computed": "fp32", "moved_bytes": 1_000_000, "bound_ms": None, "roofline_share": None},
-        "time_ratio": {"value": p50 / 2, "low": 0.9 * p50 / 2, "high": 1.1 * p50 / 2, "real": p50 != 2},
+        "time_ratio": {
+            "value": p50 / 2,
+            "low": 0.9 * p50 / 2,
+            "high": 1.1 * p50 / 2,
+            "real": p50 != 2,
+            "n": 20,
+        },
         **{"engine": "onnxruntime", "precision": "fp32", "threads": 1},
         **{"size_bytes": size, "size_ratio": size / 4_000_000, "peak_rss_bytes": 90_000_000},
-        **{"parameters": 1_000_000, "macs": 65_000_000, "outside": [], "code": "feasible", "pareto": True},
+        **{
+            "parameters": 1_000_000,
+            "macs": 65_000_000,
+            "outside": [],
+            "unproven": [],
+            "code": "feasible",
+            "pareto": True,
+        },
         **changes,
     }
 
@@ -50,6 +65,13 @@ def steps(variants):
     ]
 
 
+LEVERS = [
+    {"name": "engine", "tried": True, "says": "onnxruntime fp32", "instead": None},
+    {"name": "rounding", "tried": True, "says": "int8", "instead": None},
+    {"name": "training", "tried": False, "says": "asked <so>", "instead": "foveal optimize <RUN>"},
+]
+
+
 def searched(*variants, test_drop: float = 0.002, limits: dict | None = None, **changes):
     chosen = next((one["name"] for one in variants if one["code"] == "recommended"), None)
     test = {"images": 500, "accuracy": share(0.88, 0.03, 500), "original_accuracy": share(0.883, 0.03, 500)}
@@ -60,7 +82,7 @@ def searched(*variants, test_drop: float = 0.002, limits: dict | None = None, **
         **{"bundle": "out/a.foveal", "digest": "4c0f", "measure": "accuracy", "seconds": 61.0},
         **{"limits": {**budget, "seconds": 60.0, "aim": "latency", **(limits or {})}},
         **{"chosen_on": {"images": 400, "role": "half of calib"}, "variants": list(variants)},
-        **{"effects": steps(variants), "roofline": None},
+        **{"effects": steps(variants), "roofline": None, "unproven": [], "levers": LEVERS},
         "test": None if chosen is None else test,
         "machine": {
             **{"cpu": "A CPU", "features": ["AVX2"], "architecture": "x86_64"},
@@ -215,7 +237,7 @@ def test_where_nothing_is_feasible_the_page_says_what_would_be():
     page = text(optimized_page(impossible()))
 
     assert "Not feasible" in page
-    assert "None of 4 variants keeps all limits. Best reachable: median time 0.2 ms." in page
+    assert "None of 4 variants keeps all limits. Best reachable: median time 0.2 ms (95% interval" in page
     assert "nothing was measured on them" in page
     assert "every variant keeps it" in page
 
@@ -317,3 +339,69 @@ def test_ids_are_unique_and_every_share_has_its_n(make):
     for section in ("verdict", "frontier", "variants", "limits-of-the-machine", "test", "origin"):
         assert section in ids
     assert "n=400" in page
+
+
+def test_a_limit_that_only_the_estimate_keeps_is_said_where_it_is_recommended():
+    chosen = {**INT8, "unproven": ["drop"]}
+    document = searched(ORIGINAL, chosen, unproven=["latency", "drop"], limits={"latency_ms": 0.51})
+
+    page = text(optimized_page(document))
+
+    first = page[: page.index("Limits")]
+    assert "Not proven: that the median time stays within 0.51 ms." in first
+    assert "Not proven: that no more than 1 point of accuracy is lost." in first
+    assert "recommended; not proven: accuracy lost" in page
+    assert "Not proven: that" not in text(optimized_page(searched(*ALL)))
+
+
+def test_of_the_original_nothing_is_lost_and_that_is_no_estimate():
+    kept = limits(searched(BEST))[-1]
+
+    assert (kept.name, kept.says, kept.broken) == ("accuracy lost", "kept", False)
+
+
+def test_what_could_not_be_tried_is_said_with_what_to_type():
+    page = optimized_page(searched(*ALL))
+
+    assert "asked &lt;so&gt;. Instead: foveal optimize &lt;RUN&gt;." in page
+    assert page.count("not tried</b>") == 1
+    assert optimized_words.untried(searched(*ALL)) == ["Training: asked <so>. Instead: foveal optimize <RUN>"]
+
+
+@pytest.mark.parametrize("allowed", [0.5, 0.05, 0.01, 0.005, 0.001])
+def test_so_many_pictures_as_are_said_to_prove_a_limit_do_and_one_less_does_not(allowed):
+    needed = says.pictures_needed(allowed)
+
+    assert clopper_pearson(0, needed).high <= allowed < clopper_pearson(0, needed - 1).high
+
+
+def test_every_time_and_every_share_of_what_is_reachable_has_its_interval():
+    nearest = {"latency_ms": 0.2, "p99_ms": 0.4, "drop": 0.002, "size_bytes": 500_000}
+
+    found = optimized_words.reachable(nearest, ALL).split(", ")
+
+    assert len([one for one in found if "interval" in one]) == 3
+    assert "size 500 kB" in found
+
+
+@pytest.mark.parametrize(
+    ("allowed", "n", "said"),
+    [
+        (0.01, 40, "that takes 368 pictures to prove, about 992 in all"),
+        (0.01, 400, "More pictures narrow it"),
+        (0.0, 40, "No number of pictures"),
+    ],
+)
+def test_how_many_pictures_would_prove_a_limit_on_answers_is_said(allowed, n, said):
+    document = agreeing()
+    document["limits"]["drop"] = allowed
+    document["test"]["drop"] = {"value": 0.0, "low": 0.0, "high": 0.088, "n": n, "method": "clopper-pearson"}
+
+    assert said in " ".join(says.unproven(document))
+
+
+@pytest.mark.parametrize("tried", [True, False])
+def test_more_time_is_advised_only_where_something_is_trained(tried):
+    document = impossible() | {"levers": [{**LEVERS[2], "tried": tried}]}
+
+    assert ("A longer --time" in " ".join(says.unproven(document))) is tried

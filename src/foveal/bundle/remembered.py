@@ -39,9 +39,9 @@ def remember(digest: str, ways: Sequence[Way]) -> Path:
     Raises:
         WriteError: The cache cannot be written.
     """
-    here, file = _here(), path(digest)
-    others = [entry for entry in _entries(file) if entry.get("machine") != here["machine"]]
-    entry = {**here, "ways": [asdict(way) for way in ways]}
+    now, file = here(), path(digest)
+    others = [entry for entry in _entries(file) if entry.get("machine") != now["machine"]]
+    entry = {**now, "ways": [asdict(way) for way in ways]}
     files.make_folder(file.parent)
     files.write_json(file, {"schema": SCHEMA, "machines": [*others[1 - _MOST_MACHINES :], entry]})
     return file
@@ -55,14 +55,14 @@ def recall(digest: str, *, threads: int | None = None) -> Way | None:
         threads: Of one call; None takes as many as were fastest.
     """
     for entry in _entries(path(digest)):
-        if {**entry, "ways": None} == {**_here(), "ways": None}:
+        if {**entry, "ways": None} == {**here(), "ways": None}:
             ways = (_way(found) for found in _listed(entry.get("ways")))
             return next((way for way in ways if way and threads in (None, way.threads)), None)
     return None
 
 
-def _here() -> dict[str, Any]:
-    """Return what has to be the same for a measurement to hold."""
+def here() -> dict[str, Any]:
+    """Return what has to be the same for a measured time to hold: `machine`, and `versions` of what ran."""
     return {
         "machine": {
             "cpu": machine.cpu_name(),

@@ -62,6 +62,9 @@ def _show(console: "Console", document: dict[str, Any]) -> None:
     if document["bundle"] is None:
         line("gate", f"failed: {_failed(document)}; no bundle was written")
         return
+    for gate in document["gates"]:
+        if gate["id"] in document["unproven"]:
+            line("unproven", _unproven(document, gate))
     size = units.show_bytes(document["size_bytes"])
     if document["openvino"] is not None:
         size += f", of which {units.show_bytes(document['openvino']['size_bytes'])} are OpenVINO's form"
@@ -77,6 +80,18 @@ def _compared(line: Callable[[str, str], None], parity: dict[str, Any], what: st
     line("changed", f"answers: {words.measured(parity['decision_flips'])}")
 
 
+def _unproven(document: dict[str, Any], gate: dict[str, Any]) -> str:
+    """Return which limit the interval breaks, and what tells more."""
+    from foveal.report import words
+
+    parity = document["parity"] if gate["id"] == "flips" else document["openvino"]["parity"]
+    found = parity["decision_flips"]
+    return (
+        f"that at most {words.limit(gate['limit'])} of the answers change: the interval reaches to "
+        f"{words.percent(found['high'])} (n={found['n']:,}); foveal compare says on your pictures how many do"
+    )
+
+
 def _failed(document: dict[str, Any]) -> str:
     """Return which gate failed, and what to do."""
     from foveal.report import words
@@ -88,6 +103,7 @@ def _failed(document: dict[str, Any]) -> str:
         return "OpenVINO's form does not decide as the network does; leave --openvino out"
     less = "--variant mixed leaves in fp32 what changes most, " if document["variant"] == "int8" else ""
     return (
-        f"more than {words.limit(gate['limit'])} of the answers changed; {less}"
+        f"{words.measured(document['parity']['decision_flips'])} of the answers changed, at most "
+        f"{words.limit(gate['limit'])} may; {less}"
         f"foveal optimize {document['run']} makes smaller ones within a limit on accuracy"
     )

@@ -1,23 +1,27 @@
 """`foveal optimize`: the smallest, fastest recognizer that keeps the limits, measured on this machine."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from foveal.cli import _inputs
-from foveal.cli._frame import Device, Force, Json, Quiet, Seed, Threads, Verbose, emit
+from foveal.cli._frame import Device, Json, Quiet, Seed, Verbose, emit
 from foveal.cli._progress import progress
 from foveal.core import units
-from foveal.core.errors import NotFoundError
+from foveal.core.errors import NotFoundError, UsageError
 from foveal.core.extras import need
+from foveal.core.machine import MOST_THREADS
 from foveal.core.text import visible
 from foveal.core.units import show_bytes
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-_COLUMNS = "{:<28} {:>9} {:>18} {:>8} {:>8} {:>8} {:>8} {:>9}  {}"
+Number = TypeVar("Number", int, float)
+
+_COLUMNS = "{:<28} {:>17} {:>17} {:>20} {:>8} {:>8} {:>8} {:>9}  {}"
 
 
 Model = Annotated[
@@ -50,6 +54,16 @@ Engine = Annotated[
     list[str] | None, typer.Option(help="Engines that may run it; repeat it. Default: all that are here.")
 ]
 NoTrain = Annotated[bool, typer.Option("--no-train", help="Only what needs no training; so with a bundle.")]
+Again = Annotated[bool, typer.Option("--force", help="Begin anew in a folder that holds a search.")]
+OneAnswer = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        min=1,
+        max=MOST_THREADS,
+        help="That one answer may use. Default: the usual numbers are tried.",
+    ),
+]
 Out = Annotated[
     Path | None, typer.Option(help="Folder to write; default runs/optimize-<name of run or bundle>.")
 ]
@@ -68,8 +82,8 @@ def optimize(
     engine: Engine = None,
     no_train: NoTrain = False,
     out: Out = None,
-    threads: Threads = None,
-    force: Force = False,
+    threads: OneAnswer = None,
+    force: Again = False,
     seed: Seed = 0,
     device: Device = "auto",
     as_json: Json = False,
@@ -81,19 +95,20 @@ def optimize(
     With a bundle and pictures nothing is trained, no label is needed, and changed answers are what counts.
     """
     need("train", what="foveal optimize")
-    from foveal.flows.optimize import Terms
-    from foveal.flows.optimize import optimize as flow
     from foveal.optimize.budget import Budget
 
     budget = Budget(
-        latency_seconds=None if max_latency is None else units.seconds(max_latency),
-        p99_seconds=None if max_p99 is None else units.seconds(max_p99),
-        size_bytes=None if max_size is None else units.size(max_size),
-        memory_bytes=None if max_memory is None else units.size(max_memory),
-        drop=units.points(max_drop),
-        seconds=units.seconds(time),
+        latency_seconds=_read("--max-latency", max_latency, units.seconds),
+        p99_seconds=_read("--max-p99", max_p99, units.seconds),
+        size_bytes=_read("--max-size", max_size, units.size),
+        memory_bytes=_read("--max-memory", max_memory, units.size),
+        drop=_read("--max-drop", max_drop, units.points) or 0.0,
+        seconds=_read("--time", time, units.seconds) or 0.0,
         aim=aim,  # type: ignore[arg-type]  # the budget compares it with the names
     )
+    from foveal.flows.optimize import Terms  # here: who mistyped a limit does not wait for torch
+    from foveal.flows.optimize import optimize as flow
+
     terms = Terms(budget, not no_train, threads, tuple(engine) if engine else None, seed)
     named = list(_inputs.names(data)) if data else None
     if named == []:
@@ -108,35 +123,47 @@ def optimize(
     )
 
 
+def _read(option: str, text: str | None, read: Callable[[str], Number]) -> Number | None:
+    """Return a limit as a number, None where there is none; an error names the option."""
+    try:
+        return None if text is None else read(text)
+    except UsageError as error:
+        raise UsageError(f"{option}: {error.message}", hint=error.hint) from error
+
+
 def _show(console: "Console", document: dict[str, Any]) -> None:
     """Print a `foveal.optimize/1` document for people."""
+    from foveal.report import optimized_cells as cells
     from foveal.report.optimized_measure import measure_of
+    from foveal.report.optimized_words import untried
 
     measure = measure_of(document)
     times = ("p50 ms", "p99 ms", "cpu ms")
-    head = ("variant", measure.name, measure.column, *times, "speed", "size", "runs in")
+    head = ("variant", f"{measure.name}, %", measure.column, *times, "speed", "size", "runs in")
     console.print(_COLUMNS.format(*head), markup=False)
     for row in sorted(document["variants"], key=lambda row: row["latency_ms"]["p50"]):
-        drop = row["drop"]
-        lost = f"{100 * drop['value']:+.1f} ({100 * drop['low']:+.1f} {100 * drop['high']:+.1f})"
         mark = "*" if row["code"] == "recommended" else "·" if row["pareto"] else " "
+        latency = row["latency_ms"]
         console.print(
             _COLUMNS.format(
                 f"{mark} {visible(row['name'])}",
-                f"{row['accuracy']['value']:.4f}",
-                lost,
-                f"{row['latency_ms']['p50']:.3f}",
-                f"{row['latency_ms']['p99']:.3f}",
-                "–" if row["cpu_ms"]["value"] is None else f"{row['cpu_ms']['value']:.3f}",
+                _in_percent(row["accuracy"]),
+                cells.cost(row),
+                cells.span(latency["p50"], latency["p50_low"], latency["p50_high"]),
+                f"{latency['p99']:.3g}",
+                "–" if row["cpu_ms"]["value"] is None else f"{row['cpu_ms']['value']:.3g}",
                 f"{1 / row['time_ratio']['value']:.2f}×" if row["time_ratio"]["real"] else "=",
                 show_bytes(row["size_bytes"]),
                 f"{row['engine']} {row['computed']} ×{row['threads']}{_said(row)}",
             ),
             markup=False,
         )
+    console.print(_legend(document), markup=False)
     console.print(visible(document["verdict"]), markup=False)
     if document["test"] is not None:
-        console.print(_proof(document["test"]), markup=False)
+        console.print(_proof(document), markup=False)
+    for sentence in untried(document):
+        console.print(f"not tried {visible(sentence)}", markup=False)
     for name, error in document["failed"].items():
         console.print(f"{visible(name)} could not be made: {visible(error['message'])}", markup=False)
     for warning in document["warnings"]:
@@ -146,18 +173,41 @@ def _show(console: "Console", document: dict[str, Any]) -> None:
     console.print(f"report    {visible(document['report'])}", markup=False)
 
 
-def _proof(test: dict[str, Any]) -> str:
+def _in_percent(share: dict[str, Any]) -> str:
+    low, value, high = (100 * share[key] for key in ("low", "value", "high"))
+    return f"{value:.1f} ({low:.1f} to {high:.1f})"
+
+
+def _legend(document: dict[str, Any]) -> str:
+    """Return what the signs mean, and what the numbers rest on."""
+    from foveal.core.wording import counted
+
+    first = document["variants"][0]
+    pictures, rounds = counted(first["accuracy"]["n"], "picture"), counted(first["time_ratio"]["n"], "round")
+    return (
+        f"in parentheses 95 % intervals, n={pictures} that chose and {rounds} of timing; "
+        "* recommended, · none better in all, = no real difference in speed"
+    )
+
+
+def _proof(document: dict[str, Any]) -> str:
     """Return what was found on pictures that chose nothing."""
-    low, value, high = (100 * test["drop"][key] for key in ("low", "value", "high"))
+    from foveal.report.optimized_words import agreement, changed, lost
+    from foveal.report.words import measured
+
+    test = document["test"]
     if test["original_accuracy"] is None:
-        told = f"{value:.2f} % of the answers changed ({low:.2f} to {high:.2f})"
+        told = f"agreement {agreement(test)}, changed {changed(test['drop'])}"
         return f"on {test['images']} pictures that chose nothing: {told}"
-    told = f"accuracy {test['accuracy']['value']:.4f}, {value:+.2f} points lost ({low:+.2f} to {high:+.2f})"
-    return f"on {test['images']} test pictures: {told}"
+    return (
+        f"on {test['images']} test pictures: accuracy {measured(test['accuracy'])}, lost {lost(test['drop'])}"
+    )
 
 
 def _said(row: dict[str, Any]) -> str:
     """Return why a variant is not to be taken, where there is a reason."""
     if row["outside"]:
         return f"  (outside the limit on {', '.join(row['outside'])})"
-    return "  (no real gain)" if row["code"] == "no_real_gain" else ""
+    if row["code"] == "no_real_gain":
+        return "  (no real gain)"
+    return f"  (not proven: {', '.join(row['unproven'])})" if row["unproven"] else ""

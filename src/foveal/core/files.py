@@ -5,7 +5,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,6 +33,11 @@ def write_bytes(path: Path, data: bytes) -> None:
         if isinstance(error, OSError):
             raise WriteError(f"cannot write {path}: {error.strerror}", path=path) from error
         raise
+
+
+def left_over(folder: Path) -> Iterator[Path]:
+    """Yield what processes that were killed while they wrote have left in a folder and those below."""
+    yield from folder.rglob(f".*.{'[0-9a-f]' * 16}.tmp")
 
 
 def write_text(path: Path, text: str) -> None:

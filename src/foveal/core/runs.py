@@ -184,7 +184,8 @@ def claim(out: Path, *, request: str, kind: str) -> None:
         raise WriteError(f"{out} is a file", hint="choose a folder with --out", path=out)
     files.make_folder(out)
     names = {path.name for path in out.iterdir()}
-    if request not in names and not names <= {LOCK}:
+    begun = {LOCK, *(path.name for path in files.left_over(out) if path.name.startswith(f".{request}."))}
+    if request not in names and not names <= begun:  # it may have been killed while it wrote the request
         raise WriteError(
             f"{out} is not empty, and holds no {kind}", hint="choose another folder with --out", path=out
         )

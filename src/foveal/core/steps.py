@@ -49,6 +49,10 @@ class Steps:
             hint="--force builds anew in this folder; another --out keeps both",
         )
 
+    def __contains__(self, name: str) -> bool:
+        """Return whether a step was finished, whatever became of its files."""
+        return name in self._done
+
     def __getitem__(self, name: str) -> Step:
         """Return a finished step."""
         return self._done[name]

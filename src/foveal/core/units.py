@@ -1,6 +1,7 @@
 """Quantities as people write and read them: `2ms`, `90s`, `500kB`, `1pt`; 1.2 MB."""
 
 import re
+from collections.abc import Mapping
 
 from foveal.core.errors import UsageError
 
@@ -20,7 +21,9 @@ def seconds(text: str) -> float:
     """
     match = _NUMBER.fullmatch(text)
     if match is None or match[2] not in _SECONDS:
-        raise UsageError(f"need a time such as 2ms, 90s, 5m or 1h; got {text!r}")
+        raise UsageError(
+            f"need a time such as 2ms, 90s, 5m or 1h; got {text!r}", hint=_unit_hint(text, _SECONDS)
+        )
     return float(match[1]) * _SECONDS[match[2]]
 
 
@@ -35,7 +38,9 @@ def size(text: str) -> int:
     """
     match = _NUMBER.fullmatch(text)
     if match is None or match[2] not in _BYTES:
-        raise UsageError(f"need a size such as 500kB, 1.5MB or 2MiB; got {text!r}")
+        raise UsageError(
+            f"need a size such as 500kB, 1.5MB or 2MiB; got {text!r}", hint=_unit_hint(text, _BYTES)
+        )
     return round(float(match[1]) * _BYTES[match[2]])
 
 
@@ -50,8 +55,41 @@ def points(text: str) -> float:
     """
     match = _NUMBER.fullmatch(text)
     if match is None or match[2] != "pt":
-        raise UsageError(f"need percentage points such as 1pt or 0.5pt; got {text!r}")
+        raise UsageError(
+            f"need percentage points such as 1pt or 0.5pt; got {text!r}", hint=_points_hint(text)
+        )
     return float(match[1]) / 100
+
+
+def _unit_hint(text: str, units: Mapping[str, float]) -> str:
+    """Return what is wrong with a quantity, and how it is written.
+
+    >>> _unit_hint("2", _SECONDS), _unit_hint("5MS", _SECONDS)
+    ("'2' has no unit: write 2ms, 2s, 2m or 2h", "no unit 'MS'; there are ms, s, m, h")
+    """
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        return "a number with a point, then the unit: no sign, comma or exponent"
+    if match[2]:
+        return f"no unit {match[2]!r}; there are {', '.join(units)}"
+    *first, last = (f"{match[1]}{unit}" for unit in units)
+    return f"{text.strip()!r} has no unit: write {', '.join(first)} or {last}"
+
+
+def _points_hint(text: str) -> str:
+    """Return how a number of points is written, where a percentage or a share was.
+
+    >>> _points_hint("1%")
+    '1pt is one picture in a hundred; write 1pt'
+    >>> _points_hint("0.01")
+    '1pt is one picture in a hundred; write 0.01pt or, for a share of 0.01, 1pt'
+    """
+    told, match = "1pt is one picture in a hundred", re.fullmatch(r"(\d+(?:\.\d+)?)(\s*%)?", text.strip())
+    if match is None:
+        return told
+    told += f"; write {match[1]}pt"
+    share = not match[2] and 0 < float(match[1]) < 1
+    return f"{told} or, for a share of {match[1]}, {100 * float(match[1]):.4g}pt" if share else told
 
 
 def show_seconds(value: float) -> str:

@@ -8,10 +8,12 @@ from typing import Any
 from foveal.bundle import archive
 from foveal.bundle.roofline import Roofline, work_of
 from foveal.bundle.ways import called
-from foveal.core.types import Gate
+from foveal.core.types import Gate, Measured
 from foveal.flows._machine import describe
 from foveal.optimize.decision import Judged, Outcome
 from foveal.optimize.effects import Effect
+from foveal.optimize.levers import Lever, Named, held, levers
+from foveal.optimize.verdicts import allowed_words, changed_words, drop_words, unproven_words
 from foveal.optimize.workshop import Workshop
 
 SCHEMA = "foveal.optimize/1"
@@ -43,6 +45,7 @@ def optimize_document(
     *,
     effects: Sequence[Effect],
     roof: Roofline | None,
+    pulled: Sequence[Lever],
 ) -> dict[str, Any]:
     """Return the document of a finished search.
 
@@ -52,21 +55,32 @@ def optimize_document(
         delivery: What was made of that.
         effects: What each step gained and cost.
         roof: What this machine can do at most, or None where it was not measured.
+        pulled: What was tried, and what could not be.
     """
     labelled = shop.roles.pictures.labelled
     passed = all(gate.verdict == "pass" for gate in delivery.gates)
     feasible = outcome.feasible and passed
     bundle, proven = delivery.bundle, delivery.proven
+    unproven = _unproven(outcome, delivery, shop)
+    original = shop.members.manifest
     return {
         "schema": SCHEMA,
         "ok": feasible,
         "feasible": feasible,
         "recommended": outcome.recommended,
-        "verdict": outcome.words if passed else _refuted(outcome, delivery.gates, labelled=labelled),
+        "verdict": _verdict(outcome, delivery, shop, unproven),
+        "unproven": list(unproven),
         "nearest": dict(_in_its_unit(limit, value) for limit, value in outcome.nearest.items()),
         "bundle": None if bundle is None else str(bundle),
         "digest": None if bundle is None else archive.read(bundle).manifest.digest,
         "run": str(shop.folder),
+        "original": {
+            "digest": original.digest,
+            "precision": original.model.precision,
+            "steps": list(original.model.steps),
+            "origin": original.model.origin,
+        },
+        "levers": [lever.as_json() for lever in pulled],
         "limits": shop.budget.as_json(),
         "measure": "accuracy" if labelled else "agreement",
         "labels": labelled,
@@ -93,14 +107,51 @@ def _in_its_unit(limit: str, value: float) -> tuple[str, float]:
     return (f"{limit}_bytes", value) if limit in _BYTES else (limit, value)
 
 
-def _refuted(outcome: Outcome, gates: Sequence[Gate], *, labelled: bool) -> str:
-    """Return what is said where the pictures that chose were kinder than those that prove."""
-    gate = next(gate for gate in gates if gate.verdict != "pass")
-    found, most = 100 * (gate.value or 0), 100 * gate.limit
-    told = f"not proven: {outcome.recommended} keeps the limits on the pictures that chose it, but on "
-    if labelled:
-        return told + f"the test pictures it lost {found:.1f} points; {most:.1f} may be lost"
-    return told + f"others {found:.1f} % of its answers are not the original's; {most:.1f} % may change"
+def levers_of(
+    shop: Workshop, outcome: Outcome, *, model: str, is_run: bool, train: bool
+) -> tuple[Lever, ...]:
+    """Return what was tried, and what the file to be replaced did not allow.
+
+    Args:
+        shop: Where the search worked.
+        outcome: What it came to.
+        model: What the line names.
+        is_run: Whether that is a run folder.
+        train: Whether networks might be trained.
+    """
+    taught = any("distill" in row.variant.steps for row in outcome.rows)
+    named = Named(model, str(Path(model) / shop.original.name) if is_run else model, is_run)
+    return levers(shop.members.manifest.model, named, shop.ways, train=train, taught=taught)
+
+
+def _unproven(outcome: Outcome, delivery: Delivery, shop: Workshop) -> tuple[str, ...]:
+    """Return the limits that what is recommended keeps by the estimate alone; answers by those that prove."""
+    row = next((row for row in outcome.rows if row.code == "recommended"), None)
+    if row is None:
+        return ()
+    found = tuple(limit for limit in row.unproven if limit != "drop")
+    if delivery.proven is None or row is outcome.rows[0]:
+        return found
+    drop, most = delivery.proven["drop"], shop.budget.drop
+    return (*found, "drop") if drop["value"] <= most < drop["high"] else found
+
+
+def _verdict(outcome: Outcome, delivery: Delivery, shop: Workshop, unproven: tuple[str, ...]) -> str:
+    """Return what the search came to, in one sentence, with what chose and what proved apart."""
+    labelled, said = shop.roles.pictures.labelled, outcome.words
+    if delivery.proven is None:
+        return said
+    found = (drop_words if labelled else changed_words)(Measured(**delivery.proven["drop"]))
+    where = "the test pictures" if labelled else "pictures that chose nothing"
+    told = f"{found}; allowed: {allowed_words(shop.budget.drop, labelled=labelled)}"
+    if any(gate.verdict != "pass" for gate in delivery.gates):
+        chose = f"{outcome.recommended} keeps the limits on the pictures that chose it"
+        return f"not proven: {chose}, but on {where} it does not: {told}"
+    if outcome.recommended != outcome.rows[0].variant.name:
+        said += f"; on {where}: {told}"
+    elif (numbers := held(shop.members.manifest.model)) is not None:
+        said += f"; its weights are in {numbers} already, so they were not rounded again"
+    return f"{said}; {unproven_words(unproven)}" if unproven else said
 
 
 def _row(row: Judged, shop: Workshop, outcome: Outcome, roof: Roofline | None) -> dict[str, Any]:
@@ -137,7 +188,8 @@ def _row(row: Judged, shop: Workshop, outcome: Outcome, roof: Roofline | None) -
         "macs": variant.macs,
         "predicted_ms": _ms(variant.predicted),
         "outside": list(row.broken),
-        "verdict": row.words,
+        "unproven": list(row.unproven),
+        "verdict": "; ".join([row.words, *([unproven_words(row.unproven)] if row.unproven else [])]),
         "code": row.code,
         "pareto": row.pareto,
         "seconds": variant.seconds,

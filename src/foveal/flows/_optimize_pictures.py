@@ -4,7 +4,7 @@ Nobody has to know what the pictures show. Of those that are new to the original
 ranges, half of the rest chooses, and the other half proves. See docs/decisions/0021-optimize.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -24,11 +24,12 @@ from foveal.core.random import stream
 from foveal.core.wording import counted
 from foveal.data import opening
 from foveal.data.dataset import UInt8
+from foveal.evaluate.paired import independent
 from foveal.flows import _unlabelled
 from foveal.flows._held_out import learned_contents
 from foveal.flows._optimize_setup import Setup
 from foveal.flows._prepare import STORE
-from foveal.flows._unlabelled import Unlabelled
+from foveal.flows._unlabelled import Stored, Unlabelled
 from foveal.optimize.measuring import answers
 from foveal.optimize.rounding import SHOWN
 from foveal.optimize.variant import Pictures, Variant
@@ -72,7 +73,8 @@ class OfBundle:
             raise UsageError(
                 f"{model} comes without pictures, and every number is measured on some",
                 code="no_pictures",
-                hint=f"foveal optimize {model} PICTURES; they need no labels. Or name a run folder",
+                hint=f"foveal optimize {model} PICTURES, which need no labels; or name a run folder; "
+                f"foveal bench {model} times engines and threads without any",
             )
         return cls(original, named, seed, progress)
 
@@ -102,21 +104,30 @@ class OfBundle:
         found, manifest = self.pictures, archive.read(self.original).manifest
         files.remove(out / STORE)  # of a search that was killed
         files.make_folder(out / STORE)
-        store, unusable = _unlabelled.stored(
-            found, out / STORE / _PIXELS, manifest.preprocess, progress=progress
-        )
-        learned = learned_contents(self.original, manifest)
-        usable = np.flatnonzero(store.labels >= 0)
-        known = np.array([found.hashes[place] in (learned or ()) for place in usable], dtype=np.bool_)
+        stored = _unlabelled.stored(found, out / STORE / _PIXELS, manifest.preprocess, progress=progress)
+        store, learned = stored.store, learned_contents(self.original, manifest)
+        readable = np.flatnonzero(store.labels >= 0)
+        usable = readable[independent(stored.units[readable], len(readable), seed=seed)]
+        known = _learned(found.hashes, stored.units, learned or frozenset())[usable]
         showing, choosing, proving = divided(usable, known, seed=seed)
         if min(len(choosing), len(proving)) < _FEWEST:
             raise _too_few(len(usable), int(known.sum()), path=Path(self.named[0]))
         chosen_on = np.asarray(store.images[choosing])
         named = answers(self.original, Way(REFERENCE, "fp32", usable_cpus()), chosen_on)
         pictures, shown = Pictures.of(named, labelled=False), np.asarray(store.images[showing])
-        roles = Roles(chosen_on, pictures, showing=shown)
-        warnings = _warnings(found, unusable, learned=None if learned is None else int(known.sum()))
+        roles = Roles(chosen_on, pictures, showing=shown, seed=seed)
+        warnings = _warnings(found, stored, learned=None if learned is None else int(known.sum()))
+        apart = len(readable) - len(usable)
+        if apart:
+            warnings.append(f"of pictures that belong together one counts: {apart:,} others are not used")
         return Setup(roles, partial(_proven, store.images, proving), warnings=tuple(warnings))
+
+
+def _learned(hashes: Sequence[str], units: Int64, learned: Collection[str]) -> NDArray[np.bool_]:
+    """Return for each picture whether the original has learned from it or from one it belongs with, (N,)."""
+    known = np.array([content in learned for content in hashes], dtype=np.bool_)
+    found: NDArray[np.bool_] = np.isin(units, units[known])
+    return found
 
 
 def divided(usable: Int64, known: NDArray[np.bool_], *, seed: int) -> tuple[Int64, Int64, Int64]:
@@ -148,7 +159,7 @@ def _too_few(usable: int, learned: int, *, path: Path) -> DataError:
     )
 
 
-def _warnings(found: Unlabelled, unusable: list[str], *, learned: int | None) -> list[str]:
+def _warnings(found: Unlabelled, stored: Stored, *, learned: int | None) -> list[str]:
     """Return what is to be said of the pictures."""
     said = [
         "nothing was trained, and no label was looked at: what counts is how often an answer is the "
@@ -161,8 +172,14 @@ def _warnings(found: Unlabelled, unusable: list[str], *, learned: int | None) ->
         )
     elif learned:
         said.append(f"the original has learned from {counted(learned, 'picture')}: they measure nothing")
-    if unusable:
-        said.append(f"{counted(len(unusable), 'picture')} cannot be used; the first: {unusable[0]}")
+    if stored.unusable:
+        first = stored.unusable[0]
+        said.append(f"{counted(len(stored.unusable), 'picture')} cannot be used; the first: {first}")
+    if stored.alike:
+        said.append(
+            f"{counted(stored.alike, 'picture')} look nearly the same as many others: if they are frames of "
+            "few scenes, they prove less than their number; groups.csv beside them says what belongs together"
+        )
     if found.copies:
         said.append(f"each content counts once: {counted(found.copies, 'file')} had that of another one")
     if found.left_out:

@@ -114,6 +114,7 @@ def _roles(prepared: Prepared, *, seed: int) -> Roles:
         pictures=pictures,
         calibrating=replace(calib, indices=calibrating),
         learning=prepared.examples("fit"),
+        seed=seed,
     )
 
 

@@ -1,4 +1,7 @@
-"""Pictures of which nobody says what they show: each content once, in an order that names do not change."""
+"""Pictures of which nobody says what they show: each content once, in an order that names do not change.
+
+What belongs together is known of them all the same: what a list or a key groups, and near copies.
+"""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -7,7 +10,10 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from foveal.audit.glance import Glances
+from foveal.audit.near_duplicates import clusters, near_duplicates
 from foveal.core.errors import DataError, NotFoundError
 from foveal.core.files import is_there
 from foveal.core.progress import Progress
@@ -18,7 +24,9 @@ from foveal.data import opening
 from foveal.data.archive import archive_tree, is_archive
 from foveal.data.dataset import Dataset, Picture
 from foveal.data.decode import LIMITS
-from foveal.data.inventory import content_hashes
+from foveal.data.formats._groups import read_groups
+from foveal.data.inventory import Inventory, content_hashes
+from foveal.data.linking import linked
 from foveal.data.pictures import FilePicture
 from foveal.data.preprocess import Preprocess
 from foveal.data.store import Store, StoreWriter
@@ -27,7 +35,11 @@ from foveal.data.tree import Tree, folder_tree, read_regular
 
 MOST = 6_000  # that are read: two thousand in each of three parts know a share of 1 % to half of it
 
+_MOST_COPIES = 16  # of one picture; more that are linked are of one kind, as parts on a belt are
+
 Read = Callable[[], Picture]
+Found = tuple[str, Read, str]  # name, reader, and what it shares with those that it belongs together with
+Int64 = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -37,16 +49,36 @@ class Unlabelled:
     Attributes:
         dataset: One for each content, by rising hash, then those that cannot be read; one class without name.
         hashes: Of each, as in `split.json`; "" where it cannot be read.
-        fingerprint: Of all contents together, whatever the files are called.
+        units: For each a number that it shares with those that a list or a key groups, int64 (N,).
+        fingerprint: Of all contents together, and of what belongs together, whatever the files are called.
         copies: How many more had the content of another.
         left_out: How many more there are that were not taken.
     """
 
     dataset: Dataset = field(repr=False)
     hashes: tuple[str, ...] = field(repr=False)
+    units: Int64 = field(repr=False)
     fingerprint: str
     copies: int
     left_out: int
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Pictures at model size.
+
+    Attributes:
+        store: With N rows, of which those labelled -1 cannot be used.
+        unusable: Why each of these cannot.
+        units: For each a number that it shares with those it belongs together with, int64 (N,): near copies
+            (saved again, resized, cropped, mirrored) and what a list or a key groups.
+        alike: How many look nearly the same as more than fifteen others, which makes no unit.
+    """
+
+    store: Store = field(repr=False)
+    unusable: list[str] = field(repr=False)
+    units: Int64 = field(repr=False)
+    alike: int = 0
 
 
 def find(named: Sequence[str | Path], *, seed: int, progress: Progress) -> Unlabelled:
@@ -54,12 +86,13 @@ def find(named: Sequence[str | Path], *, seed: int, progress: Progress) -> Unlab
 
     Args:
         named: Files, folders and archives, of which all pictures below count; or one data set in any format.
-        seed: Which are taken where there are more than 6,000.
+        seed: Which files are taken where there are more than 6,000. No content is there twice even then, and
+            what belongs together is told of those that were taken.
         progress: Told about the files.
 
     Raises:
         NotFoundError: Nothing there, or no picture in it.
-        DataError: An archive or data set is damaged.
+        DataError: An archive or data set is damaged, or `bad_groups`.
     """
     found = list(_pictures(named))
     left_out = max(0, len(found) - MOST)
@@ -72,19 +105,33 @@ def find(named: Sequence[str | Path], *, seed: int, progress: Progress) -> Unlab
     places = [first[content] for content in sorted(first)]
     unreadable = [place for place, content in enumerate(hashes) if not content]
     kept = places + unreadable
+    contents = [content or f"unreadable {place}" for place, content in enumerate(hashes)]
+    units = np.array(linked(contents, [group for _, _, group in found]), dtype=np.int64)[kept]
+    kept_hashes = tuple(hashes[place] for place in kept)
     return Unlabelled(
         dataset=_dataset([found[place] for place in kept], path),
-        hashes=tuple(hashes[place] for place in kept),
-        fingerprint=hashlib.sha256("\n".join(sorted(first)).encode()).hexdigest(),
+        hashes=kept_hashes,
+        units=units,
+        fingerprint=_fingerprint(kept_hashes, units),
         copies=len(found) - len(kept),
         left_out=left_out,
     )
 
 
-def stored(
-    pictures: Unlabelled, path: Path, preprocess: Preprocess, *, progress: Progress
-) -> tuple[Store, list[str]]:
-    """Bring pictures to model size.
+def _fingerprint(hashes: Sequence[str], units: Int64) -> str:
+    """Return the sha256 over contents, and over which of them belong together where any do."""
+    members = [sorted(filter(None, np.array(hashes)[units == unit])) for unit in _repeated(units)]
+    parts = [sorted(filter(None, hashes)), *sorted(each for each in members if len(each) > 1)]
+    return hashlib.sha256("\n\n".join("\n".join(part) for part in parts).encode()).hexdigest()
+
+
+def _repeated(units: Int64) -> Int64:
+    found, counts = np.unique(units, return_counts=True)
+    return found[counts > 1]
+
+
+def stored(pictures: Unlabelled, path: Path, preprocess: Preprocess, *, progress: Progress) -> Stored:
+    """Bring pictures to model size, and find near copies among them.
 
     Args:
         pictures: N of them.
@@ -92,34 +139,47 @@ def stored(
         preprocess: Of the model.
         progress: Told about the pictures.
 
-    Returns:
-        The store with N rows, of which those labelled -1 cannot be used; and why each of these cannot.
-
     Raises:
         WriteError: The store cannot be written.
     """
+    glances = Glances.of(len(pictures.dataset))
     with StoreWriter(path, count=len(pictures.dataset), preprocess=preprocess) as writer:
-        taken = inventories.take(pictures.dataset, store=writer, progress=progress)
+        taken = inventories.take(pictures.dataset, store=writer, look=glances.look, progress=progress)
         labels = np.where(taken.readable, 0, -1).astype(np.int64)
         store = writer.seal(labels, fingerprint=pictures.fingerprint)
     rows = zip(pictures.dataset.sources, taken.error, strict=True)
-    return store, [f"{printable(source)}: {error.message}" for source, error in rows if error is not None]
+    unusable = [f"{printable(source)}: {error.message}" for source, error in rows if error is not None]
+    units, alike = _together(pictures.units, taken, glances, progress)
+    return Stored(store, unusable, units, alike)
 
 
-def _dataset(found: Sequence[tuple[str, Read]], path: Path) -> Dataset:
+def _together(units: Int64, taken: Inventory, glances: Glances, progress: Progress) -> tuple[Int64, int]:
+    """Return the units with near copies in them, and how many pictures are like too many others for that."""
+    readable = np.flatnonzero(taken.readable)
+    found = clusters(near_duplicates(glances.thumbnails[readable], progress=progress))
+    copies = np.arange(len(units))
+    for cluster in found:
+        if len(cluster.members) <= _MOST_COPIES:
+            copies[readable[list(cluster.members)]] = readable[cluster.members[0]]
+    alike = sum(len(cluster.members) for cluster in found if len(cluster.members) > _MOST_COPIES)
+    both = linked(*([str(unit) for unit in column.tolist()] for column in (units, copies)))
+    return np.array(both, dtype=np.int64), alike
+
+
+def _dataset(found: Sequence[Found], path: Path) -> Dataset:
     return Dataset(
         format="pictures",
         path=path,
         classes=("",),
-        sources=tuple(source for source, _ in found),
+        sources=tuple(source for source, _, _ in found),
         labels=np.zeros(len(found), dtype=np.int64),
         splits=("",) * len(found),
         read=lambda index: found[index][1](),
     )
 
 
-def _pictures(named: Sequence[str | Path]) -> Iterator[tuple[str, Read]]:
-    """Yield name and reader of every picture; what holds no picture by name may be a data set."""
+def _pictures(named: Sequence[str | Path]) -> Iterator[Found]:
+    """Yield every picture; what holds no picture by name may be a data set."""
     paths = [Path(one) for one in named]
     if not any(map(is_there, paths)):
         raise NotFoundError(f"there is no {paths[0]}", path=paths[0])
@@ -131,18 +191,27 @@ def _pictures(named: Sequence[str | Path]) -> Iterator[tuple[str, Read]]:
     yield from found or _of_dataset(paths[0])
 
 
-def _below(path: Path) -> Iterator[tuple[str, Read]]:
-    """Yield a file, or the pictures in a folder or archive by their suffix; a folder without access, too."""
+def _below(path: Path) -> Iterator[Found]:
+    """Yield a file, or the pictures in a folder or archive by their suffix; a folder without access, too.
+
+    `groups.csv` there says what belongs together.
+    """
     if path.is_dir():
         unlistable: list[str] = []  # like a file that is not there: whoever reads it says so
         tree = folder_tree(path, unlistable=unlistable)
         names = sorted([*filter(is_picture, tree.files), *unlistable])
-        yield from ((str(path / name), _reader(tree, name)) for name in names)
+        yield from _grouped(path, tree, names)
     elif is_archive(path):
         tree = archive_tree(path)
-        yield from ((str(path / name), _reader(tree, name)) for name in tree.files if is_picture(name))
+        yield from _grouped(path, tree, list(filter(is_picture, tree.files)))
     else:
-        yield str(path), partial(_file, path)
+        yield str(path), partial(_file, path), str(path)
+
+
+def _grouped(path: Path, tree: Tree, names: Sequence[str]) -> Iterator[Found]:
+    groups = read_groups(tree, names) or names
+    for name, group in zip(names, groups, strict=True):
+        yield str(path / name), _reader(tree, name), f"{path}: {group}"
 
 
 def _reader(tree: Tree, name: str) -> Read:
@@ -153,7 +222,7 @@ def _file(path: Path) -> Picture:
     return FilePicture(read_regular(path, LIMITS.content_bytes + 1))
 
 
-def _of_dataset(path: Path) -> Iterator[tuple[str, Read]]:
+def _of_dataset(path: Path) -> Iterator[Found]:
     try:
         dataset = opening.open(path)
     except DataError as error:
@@ -162,5 +231,6 @@ def _of_dataset(path: Path) -> Iterator[tuple[str, Read]]:
         raise NotFoundError(
             f"no picture in {path}", hint="name files, folders, archives or a data set", path=path
         ) from error
-    for index, source in enumerate(dataset.sources):
-        yield source, partial(dataset.read, index)
+    groups = dataset.groups or dataset.sources
+    for index, (source, group) in enumerate(zip(dataset.sources, groups, strict=True)):
+        yield source, partial(dataset.read, index), group

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from foveal.bundle.archive import SUFFIX, read
+from foveal.bundle.ways import MOST_FLIPS
 from foveal.calibrate.temperature import calibrated
 from foveal.core import extras, files, machine, runs
 from foveal.core.errors import UsageError, WriteError
@@ -83,7 +84,20 @@ class ExportResult:
                 "parity": self.openvino.as_json(),
             },
             "gates": [asdict(gate) for gate in self.gates],
+            "unproven": list(self.unproven),
         }
+
+    @property
+    def unproven(self) -> tuple[str, ...]:
+        """Gates on changed answers that the estimate passes, and the upper end of its interval does not."""
+        measured = {"flips": self.parity, OPENVINO: self.openvino}
+        found = []
+        for gate in self.gates:
+            parity = measured.get(gate.id)
+            counts = parity is not None and gate.limit == MOST_FLIPS  # else differences decide, in float32
+            if parity is not None and counts and gate.verdict == "pass":
+                found += [gate.id] if parity.decision_flips.high > gate.limit else []
+        return tuple(found)
 
 
 def export(
@@ -128,7 +142,11 @@ def export(
     try:
         scratch = tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-")
     except OSError as error:
-        raise WriteError(f"cannot write to {out.parent}: {error.strerror}", path=out.parent) from error
+        raise WriteError(
+            f"cannot write to {out.parent}: {error.strerror}",
+            hint="choose another place with --out",
+            path=out.parent,
+        ) from error
     with scratch as folder:
         prepared = prepared_again(run, place, recognizer, Path(folder), threads=threads, progress=progress)
         progress("export", 0, 1)
@@ -190,10 +208,14 @@ def _network(run: Path, out: Path, builder: Builder | None) -> Recognizer:
 def _check_place(out: Path, run: Path, data: Path, *, force: bool) -> None:
     """Refuse, before any work, a file that could not be written afterwards."""
     if out.suffix != SUFFIX:
-        raise UsageError(f"a bundle's name ends in {SUFFIX}; got {out.name!r}", path=out)
+        raise UsageError(
+            f"a bundle's name ends in {SUFFIX}; got {out.name!r}",
+            hint=f"--out {out.with_suffix(SUFFIX)}" if out.name else f"--out NAME{SUFFIX}",
+            path=out,
+        )
     runs.keep_apart(out, *opening.places(data))
     if not out.parent.is_dir():
-        raise WriteError(f"there is no folder {out.parent}", path=out)
+        raise WriteError(f"there is no folder {out.parent}", hint=f"mkdir -p {out.parent} makes it", path=out)
     if files.is_there(out):
         if not force:
             raise WriteError(f"{out} is there already", code="would_overwrite", hint="add --force", path=out)

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 import foveal
-from foveal.bundle import archive, roofline, ways
+from foveal.bundle import archive, remembered, roofline, ways
 from foveal.bundle.archive import SUFFIX
 from foveal.bundle.roofline import Roofline
 from foveal.bundle.ways import Way
-from foveal.core import files, runs
+from foveal.core import files, machine, runs
 from foveal.core.errors import UsageError
 from foveal.core.progress import Progress, silent
-from foveal.flows._optimize_document import optimize_document
+from foveal.flows._optimize_document import levers_of, optimize_document
 from foveal.flows._optimize_pictures import OfBundle
 from foveal.flows._optimize_proof import TEST, delivered
 from foveal.flows._optimize_run import OfRun
@@ -89,8 +89,8 @@ def optimize(
         NotFoundError: No finished run, no bundle, or no data there.
         DataError: The data are not those of the run, or the pictures are too few (`too_few_pictures`).
         BundleError: The bundle is not to be trusted.
-        UsageError: The folder was begun with other options (`other_search`), or a bundle has no pictures
-            (`no_pictures`).
+        UsageError: The folder was begun with other options (`other_search`), on another machine or with
+            other engines (`other_environment`), or a bundle has no pictures (`no_pictures`).
         TemporaryError: Another process searches there.
         WriteError: The folder cannot be written, holds something else, or lies in the data.
     """
@@ -107,8 +107,10 @@ def optimize(
         shop = Workshop(out, material.original, setup.roles, terms.budget, ways=ways_here, progress=progress)
         field, steps = _final_comparison(shop, search(shop, setup.learning))
         outcome, roof = decide(field, terms.budget), _roof(shop)
+        files.remove(out / DOCUMENT)  # it is written last, and says that the bundle is there
         delivery = delivered(shop, outcome, setup, name=material.original.stem)
-        document = optimize_document(shop, outcome, delivery, effects=steps, roof=roof)
+        named = levers_of(shop, outcome, model=str(model), is_run=material.trains, train=terms.train)
+        document = optimize_document(shop, outcome, delivery, effects=steps, roof=roof, pulled=named)
         document["seconds"] = round(time.monotonic() - started, 2)
         document["model"] = str(model)
         document["report"] = str(out / REPORT)
@@ -137,12 +139,19 @@ def _material(
 
 
 def _request(material: Material, terms: Terms) -> dict[str, Any]:
-    """Return what the line asks for, of which bundle and pictures."""
+    """Return what the line asks for, of which bundle and pictures, and where.
+
+    Times that were measured elsewhere are no times of this machine, and by them was chosen what is taught: so
+    a search stays on the machine that it was begun on. Lessons end in other digits with another torch.
+    """
+    here = remembered.here()
     return {
         "digest": archive.read(material.original).manifest.digest,
         **material.asked,
         "terms": {**asdict(terms), "engines": None if terms.engines is None else list(terms.engines)},
         "foveal": foveal.__version__,
+        "machine": here["machine"],
+        "versions": {**here["versions"], **machine.versions("torch")},
     }
 
 
@@ -152,21 +161,42 @@ def _begin(out: Path, request: dict[str, Any], *, force: bool) -> None:
     if path.is_file() and not force:
         before = files.read_json(path, lambda found: {**found}, hint="--force begins anew in this folder")
         if before == request:
+            for path in list(files.left_over(out)):
+                files.remove(path)
             return
-        raise UsageError(
-            f"{out} holds a search that was begun with other {' and '.join(_changed(before, request))}",
-            code="other_search",
-            hint="--force begins anew in this folder; another --out keeps both",
-            path=out,
-        )
+        raise _refusal(out, before, request)
     for pattern in _OURS:
         for entry in out.glob(pattern):
             files.remove(entry)
     files.write_json(path, request)
 
 
+def _refusal(out: Path, before: dict[str, Any], now: dict[str, Any]) -> UsageError:
+    """Return why a folder that was begun with one request does not go on with another one."""
+    changed = _changed(before, now)
+    if changed:
+        return UsageError(
+            f"{out} holds a search that was begun with other {' and '.join(changed)}",
+            code="other_search",
+            hint="--force begins anew in this folder; another --out keeps both",
+            path=out,
+        )
+    here = [
+        f"{name} {before.get(place, {}).get(name)!r} (here {value!r})"
+        for place in ("machine", "versions")
+        for name, value in now[place].items()
+        if before.get(place, {}).get(name) != value
+    ]
+    return UsageError(
+        f"{out} holds a search that was begun with {', '.join(here)}: its times do not hold here",
+        code="other_environment",
+        hint="go on where it was begun; or --force begins anew in this folder, another --out keeps both",
+        path=out,
+    )
+
+
 def _changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Return what differs between two requests, in words."""
+    """Return what was asked otherwise in two requests, in words."""
     old, new = before.get("terms", {}), now["terms"]
     told = {"digest": "weights", "pictures": "pictures", "foveal": "versions of foveal"}
     changed = [words for key, words in told.items() if before.get(key) != now.get(key)]

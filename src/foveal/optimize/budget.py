@@ -7,6 +7,13 @@ from foveal.core.errors import UsageError
 
 Aim = Literal["latency", "size", "accuracy"]
 AIMS: tuple[Aim, ...] = get_args(Aim)
+_ABOVE_ZERO = {
+    "latency_seconds": "a limit on the median time",
+    "p99_seconds": "a limit on the 99th percentile",
+    "size_bytes": "a limit on the size",
+    "memory_bytes": "a limit on memory",
+    "seconds": "the time of a search",
+}
 
 
 @dataclass(frozen=True)
@@ -33,12 +40,16 @@ class Budget:
     aim: Aim = "latency"
 
     def __post_init__(self) -> None:
-        for name in ("latency_seconds", "p99_seconds", "size_bytes", "memory_bytes", "seconds"):
+        for name, what in _ABOVE_ZERO.items():
             value = getattr(self, name)
             if value is not None and not value > 0:
-                raise UsageError(f"{name} is above 0; got {value:g}")
+                hint = "leave out a limit that should not hold" if name != "seconds" else "such as 10m"
+                raise UsageError(f"{what} is above 0; got {value:g}", hint=hint)
         if not 0 <= self.drop <= 1:
-            raise UsageError(f"a drop is a share of the pictures from 0 to 1; got {self.drop:g}")
+            raise UsageError(
+                f"a drop is a share of the pictures from 0 to 1, or 0pt to 100pt; got {self.drop:g}",
+                hint="1pt is one picture in a hundred",
+            )
         if self.aim not in AIMS:
             raise UsageError(f"an aim is one of {', '.join(AIMS)}; got {self.aim!r}")
 

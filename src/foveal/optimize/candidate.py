@@ -22,15 +22,17 @@ class Start:
 
     Attributes:
         original: What is to be replaced.
-        shown: Pictures that may be looked at, uint8 (N, S, S, C), N ≥ 2.
+        shown: Pictures that may be looked at, uint8 (N, S, S, C), N ≥ 2; the first of them are a fair draw.
         macs: Multiply-adds of the original for one picture.
         seconds: That one family may think; what cannot be done in it is left out.
+        seed: Of every random choice, such as the weights of fresh networks.
     """
 
     original: Recognizer
     shown: UInt8 = field(repr=False)
     macs: int
     seconds: float = 60.0
+    seed: int = 0
 
     @cached_property
     def units(self) -> Units:
@@ -47,7 +49,7 @@ class Candidate:
     Attributes:
         name: Short, and different from the others'.
         steps: What is done to the original to get it, in order, without the teaching; the first is its name.
-        make: Makes it, always the same.
+        make: Makes it, always the same: what is random in it follows from the seed.
         macs: Multiply-adds of one picture.
         parameters: How many numbers it has.
         rate_share: Highest learning rate of its first lesson, as a share of its architecture's own.

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.core.types import Measured
-from foveal.core.units import show_bytes, show_seconds
 from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.optimize.budget import Budget
 from foveal.optimize.variant import Pictures, Variant
+from foveal.optimize.verdicts import joined, reached_words, variant_words
 
 _GAIN = 0.05  # a file that is smaller by less than this share is no reason to take another one
 
@@ -30,8 +30,9 @@ class Judged:
         accuracy: Share of the pictures that it names correctly; without labels: as the original does.
         drop: By how much less often than the original, on the same pictures.
         broken: Limits that it does not keep: `latency`, `p99`, `size`, `memory`, `drop`.
+        unproven: Limits that it keeps by the estimate alone: the interval reaches beyond, or has no end.
         code: `original`, `recommended`, `feasible`, `dominated`, `no_real_gain` or `outside`.
-        words: The same for people.
+        words: The same for people; not what is `unproven`, which other pictures may prove.
         pareto: No other is better in one respect and as good in all others.
     """
 
@@ -39,6 +40,7 @@ class Judged:
     accuracy: Measured
     drop: Measured
     broken: tuple[str, ...]
+    unproven: tuple[str, ...]
     code: str
     words: str
     pareto: bool
@@ -124,7 +126,7 @@ def decide(field: Field, budget: Budget) -> Outcome:
         field: The variants.
         budget: The limits.
     """
-    variants, pictures = field.variants, field.pictures
+    variants, pictures, labelled = field.variants, field.pictures, field.pictures.labelled
     original = variants[0]
     drops = [field.drop(0, place) for place in range(len(variants))]
     broken = [_broken(v, original, drop, budget) for v, drop in zip(variants, drops, strict=True)]
@@ -134,16 +136,30 @@ def decide(field: Field, budget: Budget) -> Outcome:
     rows = []
     for place, variant in enumerate(variants):
         code = _code(place, field, chosen, limits=broken[place], pareto=place in front)
-        lost = (drop_words if pictures.labelled else changed_words)(drops[place])
-        words = _words(variant, lost, original, code, limits=broken[place])
-        accuracy = pictures.accuracy(variant.answers)
-        rows.append(Judged(variant, accuracy, drops[place], broken[place], code, words, place in front))
+        unproven = _unproven(place, variant, drops[place], budget)
+        unproven = tuple(limit for limit in unproven if limit not in broken[place])
+        told = (
+            variant_words(variant, original, drops[place], labelled=labelled) if place else ["the original"]
+        )
+        told += _verdict(place, code, broken=broken[place])
+        rows.append(
+            Judged(
+                variant,
+                accuracy=pictures.accuracy(variant.answers),
+                drop=drops[place],
+                broken=broken[place],
+                unproven=unproven,
+                code=code,
+                words=", ".join(told),
+                pareto=place in front,
+            )
+        )
     nearest = {} if keep else _nearest(variants, drops, broken, budget)
     return Outcome(
         rows=tuple(rows),
         recommended=None if chosen is None else variants[chosen].name,
         feasible=chosen is not None,
-        words=_sentence(rows, chosen, nearest, labelled=pictures.labelled),
+        words=_sentence(rows, chosen, nearest, labelled=labelled),
         nearest=nearest,
     )
 
@@ -171,6 +187,21 @@ def _broken(variant: Variant, original: Variant, drop: Measured, budget: Budget)
     if drop.value > budget.drop:
         found.append("drop")
     return tuple(found)
+
+
+def _unproven(place: int, variant: Variant, drop: Measured, budget: Budget) -> tuple[str, ...]:
+    """Return the limits that the upper end of an interval breaks, or which have no end.
+
+    Of the original nothing is lost: that is no estimate. Bytes are counted, and memory is a peak.
+    """
+    ends = {
+        "latency": (variant.speed.high, budget.latency_seconds),
+        "p99": (variant.speed.p99_high, budget.p99_seconds),
+        "drop": (drop.high if place else 0.0, budget.drop),
+    }
+    return tuple(
+        limit for limit, (end, most) in ends.items() if most is not None and (end is None or end > most)
+    )
 
 
 def _shorter_tail(variant: Variant, original: Variant) -> bool:
@@ -227,48 +258,13 @@ def _code(place: int, field: Field, chosen: int | None, *, limits: tuple[str, ..
     return "feasible" if pareto else "dominated"
 
 
-def _words(variant: Variant, lost: str, original: Variant, code: str, *, limits: tuple[str, ...]) -> str:
-    """Return the verdict as people read it."""
-    if variant is original:
-        return "the original" + ("; nothing that was tried is a real gain" if code == "recommended" else "")
-    told = [speed_words(variant), size_words(variant, original), lost]
-    if limits:
-        told.append("outside the limit on " + " and ".join(limits))
-    elif code == "no_real_gain":
-        told.append("no real gain")
-    return ", ".join(told)
-
-
-def speed_words(variant: Variant) -> str:
-    """Return how much faster or slower it is than the original, for people."""
-    ratio = variant.speed.ratio
-    if not variant.speed.real:
-        return "not really faster or slower"
-    return f"{1 / ratio:.2g}× as fast" if ratio < 1 else f"{ratio:.2g}× slower here"
-
-
-def size_words(variant: Variant, original: Variant) -> str:
-    """Return how much smaller or larger its file is, for people."""
-    factor = original.size_bytes / variant.size_bytes
-    return f"{factor:.2g}× smaller" if factor >= 1 else f"{1 / factor:.2g}× larger"
-
-
-def drop_words(drop: Measured) -> str:
-    """Return how much worse it is, in points with the interval, for people."""
-    low, high = 100 * drop.low, 100 * drop.high
-    if drop.low <= 0 <= drop.high:
-        return f"no difference shown ({100 * drop.value:+.1f} points lost, {low:+.1f} to {high:+.1f})"
-    word = "worse" if drop.value > 0 else "better"
-    ends = sorted((abs(low), abs(high)))
-    return f"{word} by {abs(100 * drop.value):.1f} points ({ends[0]:.1f} to {ends[1]:.1f})"
-
-
-def changed_words(changed: Measured) -> str:
-    """Return how often it answers otherwise than the original, in percent with the interval, for people."""
-    low, high = 100 * changed.low, 100 * changed.high
-    if changed.value == 0:
-        return f"no answer of {changed.n:,} changed (up to {high:.1f} %)"
-    return f"{100 * changed.value:.1f} % of the answers changed ({low:.1f} to {high:.1f})"
+def _verdict(place: int, code: str, *, broken: tuple[str, ...]) -> list[str]:
+    """Return what is said of a variant besides its numbers."""
+    if broken:
+        return [f"outside the limit on {joined(broken)}"]
+    if place == 0 and code == "recommended":
+        return ["nothing that was tried is a real gain"]
+    return ["no real gain"] if code == "no_real_gain" else []
 
 
 def _nearest(
@@ -282,19 +278,13 @@ def _nearest(
     A time within the limit that is not shown to be faster than the original, which is too slow, reaches
     nothing: then the original's counts.
     """
-    values = {
-        "latency": [variant.speed.p50 for variant in variants],
-        "p99": [variant.speed.p99 for variant in variants],
-        "size": [float(variant.size_bytes) for variant in variants],
-        "memory": [math.inf if v.peak_bytes is None else float(v.peak_bytes) for v in variants],
-        "drop": [drop.value for drop in drops],
-    }
     found = {}
     for limit in sorted({name for names in broken for name in names}):
         others = [p for p, names in enumerate(broken) if set(names) <= {limit}]
-        reached = [values[limit][p] for p in (others or range(len(variants)))]
+        values = [_value(limit, one, drop) for one, drop in zip(variants, drops, strict=True)]
+        reached = [values[p] for p in (others or range(len(variants)))]
         most = {"latency": budget.latency_seconds, "p99": budget.p99_seconds}.get(limit) or 0.0
-        best = min((value for value in reached if value > most), default=values[limit][0])
+        best = min((value for value in reached if value > most), default=values[0])
         if math.isfinite(best):
             found[limit] = best
     return found
@@ -304,8 +294,11 @@ def _sentence(
     rows: Sequence[Judged], chosen: int | None, nearest: dict[str, float], *, labelled: bool
 ) -> str:
     if chosen is None:
-        show = _SHOW if labelled else {**_SHOW, "drop": _show_changed}
-        told = ", ".join(f"{limit} {show[limit](value)}" for limit, value in nearest.items())
+        told = ", ".join(
+            reached_words(limit, row.variant, row.drop, labelled=labelled)
+            for limit, value in nearest.items()
+            for row in [next(row for row in rows if _value(limit, row.variant, row.drop) == value)]
+        )
         return (
             f"not feasible within these limits; best reachable: {told or 'not known, nothing was measured'}"
         )
@@ -315,18 +308,13 @@ def _sentence(
     return f"{row.variant.name}: {row.words}"
 
 
-def _show_points(share: float) -> str:
-    return f"{100 * share:.1f} points"
-
-
-def _show_changed(share: float) -> str:
-    return f"{100 * share:.1f} % of the answers"
-
-
-_SHOW: dict[str, Callable[[float], str]] = {
-    "latency": show_seconds,
-    "p99": show_seconds,
-    "size": show_bytes,
-    "memory": show_bytes,
-    "drop": _show_points,
-}
+def _value(limit: str, variant: Variant, drop: Measured) -> float:
+    """Return what a limit is on."""
+    values: dict[str, Callable[[], float]] = {
+        "latency": lambda: variant.speed.p50,
+        "p99": lambda: variant.speed.p99,
+        "size": lambda: float(variant.size_bytes),
+        "memory": lambda: math.inf if variant.peak_bytes is None else float(variant.peak_bytes),
+        "drop": lambda: drop.value,
+    }
+    return values[limit]()

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -24,6 +24,8 @@ from foveal.train.plan import Plan, read_plan, write_plan
 
 _PLAN = "plan.json"
 _GENTLE = {"flip", "shift"}  # augmentations that leave the teacher's answer nearly as it was
+_ASKING_SHARE = 0.1  # of the budget: a teacher that takes longer for all examples is asked in every step
+_TIMED = 64  # examples
 
 
 @dataclass(frozen=True)
@@ -77,24 +79,36 @@ FOUR_BITS = Stage("four-bits", rate_share=0.1, bits=4, after=("short", "long"))
 
 
 def teacher_logits(shop: Workshop, learning: Learning) -> Tensor | None:
-    """Ask the teacher about every example, once a search; None where augmentation does not allow that."""
+    """Ask the teacher about every example, once a search.
+
+    None where augmentation does not allow that, or where it would take more than a tenth of the budget.
+    """
     path = shop.folder / TEACHER
     if not _GENTLE.issuperset(learning.augmentation):
         return None
+    mirrored, bf16 = learning.augmentation.get("flip", 0) > 0, learning.precision == "bf16"
 
     def ask() -> Sequence[str]:
-        logits = asked(
-            learning.teacher,
-            _needed(shop),
-            mirrored=learning.augmentation.get("flip", 0) > 0,
-            bf16=learning.precision == "bf16",
-            progress=shop.progress,
-        )
+        examples = _needed(shop)
+        few = replace(examples, indices=examples.indices[:_TIMED])
+        for _ in range(2):  # the first time prepares what later ones reuse
+            began = time.monotonic()
+            asked(learning.teacher, few, mirrored=mirrored, bf16=bf16)
+        foreseen = (time.monotonic() - began) * len(examples) / len(few)
+        if foreseen > _ASKING_SHARE * shop.budget.seconds:
+            files.remove(path)
+            return []
+        logits = asked(learning.teacher, examples, mirrored=mirrored, bf16=bf16, progress=shop.telling)
         files.write_bytes(path, tensor_bytes({"logits": logits}))
         return [path.name]
 
     shop.carry_out("teacher", {"augmentation": dict(learning.augmentation)}, ask)
-    return read_tensors(path.read_bytes())["logits"]
+    return read_tensors(path.read_bytes())["logits"] if path.is_file() else None
+
+
+def any_begun(shop: Workshop) -> bool:
+    """Return whether any lesson was begun before."""
+    return any(shop.place_of("").glob(f"*/{_PLAN}"))
 
 
 def begun(shop: Workshop, candidate: Candidate, stage: Stage) -> bool:
@@ -168,9 +182,10 @@ class _Assignment:
                 _needed(self.shop),
                 planned,
                 checkpoints=folder / "checkpoints",
-                progress=self.shop.progress,
+                progress=self.shop.telling,
             )
         except DataError as error:  # its loss is no longer finite
+            files.remove(self.taught)  # of an attempt that was killed before it was a step
             return self.shop.failed(self.name, error)
         recognizers.save(taught, self.taught)
         return [f"variants/{self.name}/model/{file}" for file in recognizers.FILES]
@@ -212,5 +227,6 @@ class _Assignment:
             threads=self.shop.threads,
         )
         planned = plan_lesson(student, self.learning.guide, _needed(self.shop), schedule, teaching=teaching)
+        self.shop.note_time()  # first: after a kill no other lesson has time that had none before this one
         write_plan(planned.plan, path)
         return planned

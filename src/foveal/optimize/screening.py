@@ -82,7 +82,8 @@ def _chosen(shop: Workshop, original: Recognizer, folder: Path, *, most: int) ->
 
 def _start(shop: Workshop, original: Recognizer) -> tuple[Start, int]:
     cost, shown = original.cost(), shop.roles.shown(_SHOWN)
-    return Start(original, shown, cost.macs, _FAMILY_SHARE * shop.budget.seconds), cost.parameters
+    seconds = _FAMILY_SHARE * shop.budget.seconds
+    return Start(original, shown, cost.macs, seconds, shop.roles.seed), cost.parameters
 
 
 def _scoring(shop: Workshop, original: Recognizer) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -91,7 +92,7 @@ def _scoring(shop: Workshop, original: Recognizer) -> tuple[NDArray[np.uint8], N
     images = shop.roles.chosen_on
     seconds = _SCORE_SHARE * shop.budget.seconds
     count = answered_in(seconds, original, images, at_least=_FEWEST, at_most=_MOST)
-    rows = np.sort(random.stream(0, "scores").permutation(pictures.counted)[:count])
+    rows = np.sort(random.stream(shop.roles.seed, "scores").permutation(pictures.counted)[:count])
     return np.asarray(images[rows]), pictures.truth[rows]
 
 

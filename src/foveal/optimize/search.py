@@ -26,6 +26,7 @@ from foveal.optimize.lessons import (
     SHORT,
     Learning,
     Stage,
+    any_begun,
     begun,
     lesson,
     teacher_logits,
@@ -123,10 +124,17 @@ def _lost(shop: Workshop, name: str) -> float:
 
 
 def _taught(shop: Workshop, learning: Learning) -> list[str]:
-    """Give every candidate a short lesson, and the most promising one all the time that is left."""
+    """Give every candidate a short lesson, and the most promising one all the time that is left.
+
+    Nothing is prepared for lessons that there is no time for, and every lesson that was begun is finished.
+    """
+    if _left(shop) < _LEAST_LESSON and not any_begun(shop):
+        return []
     learning = replace(learning, teacher_logits=teacher_logits(shop, learning))
     names = _rounding_aware(shop, learning, _itself(learning), after="original")
     seconds = shop.budget.seconds * _SHORT_SHARE
+    if "candidates" not in shop.steps and (seconds < _LEAST_LESSON or _left(shop) < seconds):
+        return names
     tried: list[tuple[Candidate, list[str]]] = []
     for candidate in screened(shop, learning.teacher, most=_MOST_CANDIDATES):
         if not begun(shop, candidate, SHORT) and _left(shop) < seconds:

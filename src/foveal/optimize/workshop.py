@@ -17,6 +17,7 @@ from foveal.core import files
 from foveal.core.errors import FovealError
 from foveal.core.machine import usable_cpus
 from foveal.core.progress import Progress, silent
+from foveal.core.random import stream
 from foveal.core.steps import Steps
 from foveal.export.lowering import Lowering, lowered
 from foveal.export.sealing import Origin, bundle
@@ -29,16 +30,18 @@ from foveal.optimize.measuring import (
     speed,
     timed,
 )
-from foveal.optimize.rounding import some
 from foveal.optimize.variant import Pictures, Speed, Variant
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
 from foveal.train.examples import Examples
+from foveal.train.sampling import spread
 
 _STEPS, _CLOCK, _VARIANTS, _VARIANT = "steps.json", "clock.json", "variants", "variant.json"
+_FAILED = "failed.json"
 TEACHER, CANDIDATES = "teacher.safetensors", "candidates"
 FILES = (_STEPS, _CLOCK, _VARIANTS, TEACHER, CANDIDATES)  # what a search keeps in its folder
 _TIMING_SECONDS, _TIMING_SHARE = 3.0, 0.01  # of one variant beside the original; of the budget at most
+_NOTED_SECONDS = 5.0  # of a lesson that a kill gives again, at most
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class Roles:
             None: there are none.
         learning: What may be learned from; None: nothing is trained.
         showing: Pictures by which nothing is chosen, uint8 (M, S, S, C); None: those to learn from are such.
+        seed: Of what is drawn from them, and of every other random choice of the search.
     """
 
     chosen_on: UInt8 = field(repr=False)
@@ -59,18 +63,24 @@ class Roles:
     calibrating: Examples | None = field(default=None, repr=False)
     learning: Examples | None = field(default=None, repr=False)
     showing: UInt8 | None = field(default=None, repr=False)
+    seed: int = 0
 
     def shown(self, count: int) -> UInt8:
-        """Return some pictures that nothing is chosen by, uint8 (≤ count, S, S, C).
+        """Return some pictures that nothing is chosen by, drawn by chance, uint8 (≤ count, S, S, C).
+
+        Every beginning of them is a fair draw, too: where there are labels, with all classes in about their
+        proportions. So whoever has time for some of them takes the first.
 
         Raises:
             ValueError: There are none.
         """
         if self.showing is not None:
-            return self.showing[:count]
+            return self.showing[stream(self.seed, "shown").permutation(len(self.showing))[:count]]
         if self.learning is None:
             raise ValueError("what chooses shows nothing: there is no other picture")
-        return some(self.learning, count)
+        stored = self.learning.indices
+        order = spread(self.learning.labels[stored], seed=self.seed, purpose="shown")
+        return np.asarray(self.learning.images[stored[order[:count]]])
 
 
 class Workshop:
@@ -103,7 +113,7 @@ class Workshop:
         self.predicted_latency: dict[str, Mapping[str, float]] = {}
         """Seconds a picture by precision, by the first step of what it is predicted for."""
         self._used = self._read_clock()
-        self._since = time.monotonic()
+        self._since = self._noted = time.monotonic()
 
     @property
     def threads(self) -> int:
@@ -125,8 +135,24 @@ class Workshop:
 
     def carry_out(self, name: str, of: dict[str, object], work: Callable[[], Sequence[str]]) -> None:
         """Do a step once, and note the time; see `core.steps`."""
-        self.steps.carry_out(name, {"step": name, "original": self.members.manifest.digest, **of}, work)
-        files.write_json(self.folder / _CLOCK, {"used": round(self._spent(), 2)})
+
+        def noted() -> Sequence[str]:
+            names = work()
+            self.note_time()  # first: the time of a finished step is never given again
+            return names
+
+        self.steps.carry_out(name, {"step": name, "original": self.members.manifest.digest, **of}, noted)
+
+    def note_time(self) -> None:
+        """Write down how much of the time is used: what was left undone for want of it stays undone then."""
+        files.write_json(self.folder / _CLOCK, {"used": self._spent()})
+        self._noted = time.monotonic()
+
+    def telling(self, stage: str, done: int, total: int, note: str = "") -> None:
+        """Pass the progress of long work on, and note the time every few seconds."""
+        self.progress(stage, done, total, note)
+        if time.monotonic() - self._noted >= _NOTED_SECONDS:
+            self.note_time()
 
     def variant(self, name: str) -> Variant:
         """Return a variant that was measured before."""
@@ -196,14 +222,15 @@ class Workshop:
 
     def failed(self, name: str, error: FovealError) -> list[str]:
         """Note why a variant cannot be made, so that the search goes on without it; return the file names."""
-        path = self.place(name) / "failed.json"
+        path = self.place(name) / _FAILED
+        files.remove(self.place(name) / _VARIANT)  # of an attempt that was killed before it was a step
         files.write_json(path, error.as_json())
         self.progress("variants", 0, 1, f"{name}: {error.message}")
         return [path.relative_to(self.folder).as_posix()]
 
     def failures(self) -> dict[str, Any]:
         """Return for each variant that could not be made the error, as JSON."""
-        found = sorted((self.folder / _VARIANTS).glob("*/failed.json"))
+        found = sorted((self.folder / _VARIANTS).glob(f"*/{_FAILED}"))
         return {path.parent.name: files.read_json(path, dict, hint="--force begins anew") for path in found}
 
     def path(self, variant: Variant) -> Path:
@@ -240,6 +267,7 @@ class Workshop:
             predicted=self._predicted(steps, done.precision),
             seconds=round(time.monotonic() - started, 2),
         )
+        files.remove(folder / _FAILED)
         files.write_json(folder / _VARIANT, {**asdict(variant), "answers": variant.answers.tolist()})
         return [(folder / _VARIANT).relative_to(self.folder).as_posix()]
 

@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 from numpy.typing import NDArray
 
-from foveal.report import optimized_words as says
 from foveal.report.chart import Chart, short
 from foveal.report.drawing import ACCENT, INK, LINE, MUTED, WARM, svg
+from foveal.report.optimized_cells import milliseconds, share, smaller
 
 Row = Mapping[str, Any]
 
@@ -174,8 +174,8 @@ def _chart(name: str, title: str, document: Row, drawing: str) -> Chart:
         name=name,
         title=title,
         says="; ".join(
-            f"{row['name']} {says.share(row['accuracy'])} in {row['latency_ms']['p50']:.3g} ms, "
-            f"{says.smaller(row['size_ratio'])}"
+            f"{row['name']} {share(row['accuracy'])} on n={row['accuracy']['n']:,} in "
+            f"{milliseconds(row['latency_ms'])}, {smaller(row['size_ratio'])}"
             for row in rows
         ),
         columns=_TABLE,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from foveal.core.units import show_bytes
-from foveal.report import optimized_words
+from foveal.report import optimized_cells, optimized_doubts, optimized_words
 from foveal.report.drawing import PALETTE
 from foveal.report.frontier import accuracy_and_size, accuracy_and_time
 from foveal.report.optimized_measure import measure_of
@@ -48,6 +48,8 @@ def optimized_page(document: Document) -> str:
             name=optimized_words.headline(document),
             document=document,
             says=optimized_words,
+            cells=optimized_cells,
+            doubts=optimized_doubts,
             measure=measure_of(document),
             chosen=optimized_words.recommended(document),
             limits=limits(document),
@@ -80,7 +82,11 @@ def limits(document: Document) -> list[Kept]:
             continue
         if row is None:
             reached = {key: nearest[key]} if key in nearest else {}
-            best = optimized_words.reachable(reached, measure) if key in nearest else "no obstacle"
+            best = (
+                optimized_words.reachable(reached, document["variants"], measure)
+                if key in nearest
+                else "no obstacle"
+            )
             says = "binds" if key in nearest else "every variant keeps it"
             found.append(Kept(name, show(most), best, says, broken=key in nearest))
         else:
@@ -98,12 +104,14 @@ def _of(key: str, document: Document, row: Row) -> tuple[float | None, float | N
     if key in ("latency_ms", "p99_ms"):
         quantile = "p50" if key == "latency_ms" else "p99"
         latency = row["latency_ms"]
-        return latency[quantile], latency[f"{quantile}_high"], optimized_words.milliseconds(latency, quantile)
+        return latency[quantile], latency[f"{quantile}_high"], optimized_cells.milliseconds(latency, quantile)
     if key == "size_bytes":
         return row["size_bytes"], row["size_bytes"], show_bytes(row["size_bytes"])
     if key == "memory_bytes":
         peak = row["peak_rss_bytes"]
         return peak, peak, "not measured" if peak is None else f"{show_bytes(peak)} (one process, peak)"
+    if optimized_cells.is_original(row):
+        return 0.0, 0.0, "none: it is the original"
     drop = row["drop"] if document["test"] is None else document["test"]["drop"]
     return drop["value"], drop["high"], optimized_words.found(drop, measure_of(document))
 

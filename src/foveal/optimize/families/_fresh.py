@@ -17,7 +17,8 @@ def fresh(start: Start, name: str, built_by: str, arguments: dict[str, Any]) -> 
     """Return the candidate that an architecture makes.
 
     Args:
-        start: The original gives preprocessing and classes; its pictures are shown to what learns from them.
+        start: The original gives preprocessing and classes; its pictures are shown to what learns from them,
+            and the weights follow from its seed and the name.
         name: Of the candidate.
         built_by: File in `models/`.
         arguments: Of its builder besides channels, classes and size.
@@ -28,7 +29,7 @@ def fresh(start: Start, name: str, built_by: str, arguments: dict[str, Any]) -> 
 
     def make() -> Recognizer:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_for(0, "fresh", name))
+            torch.manual_seed(seed_for(start.seed, "fresh", name))
             network = build(**given)
         if isinstance(network, LearnsFromImages):
             network.learn_from(learn.normalize(torch.from_numpy(start.shown), preprocess))
