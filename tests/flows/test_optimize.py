@@ -82,6 +82,7 @@ def copied(plain, tmp_path):
 def refuted(*_):
     return {
         "images": 30,
+        "independent": 30,
         "accuracy": {"value": 0.1, "low": 0.0, "high": 0.3, "n": 30, "method": "clopper-pearson"},
         "original_accuracy": {"value": 1.0, "low": 0.9, "high": 1.0, "n": 30, "method": "clopper-pearson"},
         "drop": {"value": 0.9, "low": 0.7, "high": 1.0, "n": 30, "method": "tango"},

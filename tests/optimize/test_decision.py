@@ -254,7 +254,7 @@ class TestUnproven:
 
         assert "400" in row.words
         assert f"{100 * row.drop.high:.1f}".lstrip("-") in row.words
-        assert "2× as fast (2 to 2" in row.words
+        assert "2.00× as fast (1.96 to 2.04)" in row.words
 
 
 class TestPictures:

@@ -7,6 +7,7 @@ the disk is a moment at which the process may be killed.
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -78,6 +79,13 @@ class World:
         self.spend(seconds)
 
 
+class Network(str):
+    """A network that is nothing but its name, and takes pictures of one pixel."""
+
+    __slots__ = ()
+    preprocess = SimpleNamespace(size=1)
+
+
 class Shop(Workshop):
     """A workshop whose hands are replaced; its clock, its steps and its files are the real ones."""
 
@@ -102,7 +110,7 @@ class Shop(Workshop):
         files.write_bytes(path, b"lowered")
 
     def model(self, name):
-        return name
+        return Network(name)
 
 
 @pytest.fixture
@@ -120,7 +128,8 @@ def run(tmp_path, monkeypatch):
 
     def bundle_of(path):
         model = SimpleNamespace(precision="fp32")
-        return SimpleNamespace(model=b"", manifest=SimpleNamespace(digest=path.as_posix(), model=model))
+        told = {"digest": path.as_posix(), "model": model, "preprocess": Network.preprocess}
+        return SimpleNamespace(model=b"", manifest=SimpleNamespace(**told))
 
     def rounded(model, shown, name, *, progress):
         one().spend(one().rounding)
@@ -165,7 +174,7 @@ def run(tmp_path, monkeypatch):
 
         shop.carry_out("candidates", {}, find)
         return [
-            Candidate(kind, (kind,), lambda kind=kind: kind, 10, 10, 1.0, "nano", inherits=True)
+            Candidate(kind, (kind,), partial(Network, kind), 10, 10, 1.0, "nano", inherits=True)
             for kind in one().kinds[:most]
         ]
 
@@ -183,7 +192,7 @@ def run(tmp_path, monkeypatch):
     monkeypatch.setattr(lessons, "plan_lesson", plan_lesson)
     monkeypatch.setattr(lessons, "distill", distill)
     monkeypatch.setattr(lessons.recognizers, "save", save)
-    monkeypatch.setattr(lessons.recognizers, "load", lambda folder: folder.parent.name)
+    monkeypatch.setattr(lessons.recognizers, "load", lambda folder: Network(folder.parent.name))
     pictures = np.zeros((PICTURES, 1, 1, 1), np.uint8)
     labels = np.zeros(PICTURES, np.int64)
     roles = Roles(
@@ -191,7 +200,7 @@ def run(tmp_path, monkeypatch):
         Pictures.of(labels, labelled=True),
         learning=Examples(pictures, labels, np.arange(PICTURES)),
     )
-    teacher = SimpleNamespace(architecture="nano")
+    teacher = SimpleNamespace(architecture="nano", preprocess=Network.preprocess)
 
     def begin(world: World, seconds: float, *, folder=tmp_path / "search", train=True) -> list[str]:
         folder.mkdir(exist_ok=True)

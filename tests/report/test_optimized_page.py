@@ -40,6 +40,7 @@ def row(name: str, *steps: str, lost: float = 0.0, p50: float = 2.0, size: int =
         **{
             "parameters": 1_000_000,
             "macs": 65_000_000,
+            "input_pixels": 64,
             "outside": [],
             "unproven": [],
             "code": "feasible",
@@ -74,7 +75,12 @@ LEVERS = [
 
 def searched(*variants, test_drop: float = 0.002, limits: dict | None = None, **changes):
     chosen = next((one["name"] for one in variants if one["code"] == "recommended"), None)
-    test = {"images": 500, "accuracy": share(0.88, 0.03, 500), "original_accuracy": share(0.883, 0.03, 500)}
+    test = {
+        "images": 500,
+        "independent": 500,
+        "accuracy": share(0.88, 0.03, 500),
+        "original_accuracy": share(0.883, 0.03, 500),
+    }
     test |= {"drop": share(test_drop, 0.01, 500), "agreement": 0.97}
     budget = {"latency_ms": None, "p99_ms": None, "size_bytes": None, "memory_bytes": None, "drop": 0.01}
     return {
@@ -305,7 +311,12 @@ def test_names_are_escaped_and_nothing_is_loaded():
 
 
 def agreeing(**changes):
-    test = {"images": 500, "accuracy": share(0.995, 0.004, 500), "original_accuracy": None}
+    test = {
+        "images": 500,
+        "independent": 500,
+        "accuracy": share(0.995, 0.004, 500),
+        "original_accuracy": None,
+    }
     test |= {"drop": share(0.005, 0.004, 500), "agreement": 0.995}
     return searched(*ALL, measure="agreement", labels=False, **{"test": test, **changes})
 

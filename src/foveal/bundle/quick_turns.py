@@ -17,7 +17,9 @@ _WARM_SECONDS = 0.005
 _QUANTILE = 0.2
 
 
-def quick_turns(sessions: Sequence[Session], images: UInt8, *, seconds: float) -> tuple[float, ...]:
+def quick_turns(
+    sessions: Sequence[Session], images: UInt8 | Sequence[UInt8], *, seconds: float
+) -> tuple[float, ...]:
     """Return the seconds of one call of each session while nothing else disturbs it.
 
     All are warmed and then timed in turns, in either order alternately. Of all calls of a session the lower
@@ -25,16 +27,17 @@ def quick_turns(sessions: Sequence[Session], images: UInt8, *, seconds: float) -
 
     Args:
         sessions: What is timed.
-        images: What all are given, uint8 (N, h, w, c).
+        images: What all are given, uint8 (N, h, w, c); or for each session what it is given.
         seconds: For timing, about.
     """
     part = seconds / (len(sessions) * _ROUNDS)
-    calls = [calls_in(part, _warmed(session, images)) for session in sessions]
+    given = [images] * len(sessions) if isinstance(images, np.ndarray) else images
+    calls = [calls_in(part, _warmed(*each)) for each in zip(sessions, given, strict=True)]
     spent: list[list[float]] = [[] for _ in sessions]
     for count in range(_ROUNDS):
         order = range(len(sessions))
         for index in reversed(order) if count % 2 else order:
-            spent[index].extend(_turn(sessions[index], images, calls[index]))
+            spent[index].extend(_turn(sessions[index], given[index], calls[index]))
     return tuple(float(np.quantile(each, _QUANTILE)) for each in spent)
 
 

@@ -187,6 +187,7 @@ def _row(row: Judged, shop: Workshop, outcome: Outcome, roof: Roofline | None) -
         "peak_rss_bytes": variant.peak_bytes,
         "parameters": variant.parameters,
         "macs": variant.macs,
+        "input_pixels": shop.read(shop.path(variant)).manifest.preprocess.size,
         "predicted_ms": _ms(variant.predicted),
         "outside": list(row.broken),
         "unproven": list(row.unproven),

@@ -18,6 +18,7 @@ from foveal.evaluate.held_out import HeldOut
 from foveal.evaluate.reporting import report
 from foveal.flows._finished_run import data_of, prepared_again
 from foveal.flows._optimize_setup import Setup
+from foveal.flows._optimize_sizes import Sizes
 from foveal.flows._prepare import Prepared
 from foveal.optimize.lessons import Learning
 from foveal.optimize.measuring import answers
@@ -81,9 +82,10 @@ class OfRun:
         recognizer = recognizers.load(self.run / "model")
         threads = machine.usable_cpus()
         prepared = prepared_again(self.run, self.data, recognizer, out, threads=threads, progress=progress)
+        sizes = Sizes(prepared, out, partial(_roles, seed=seed), threads)
         return Setup(
-            _roles(prepared, seed=seed),
-            prove=partial(_measured_on_test, prepared),
+            replace(_roles(prepared, seed=seed), resizing=sizes),
+            prove=partial(_measured_on_test, sizes),
             learning=_learning(self.run, recognizer, seed) if train else None,
         )
 
@@ -123,10 +125,13 @@ def _learning(run: Path, teacher: Recognizer, seed: int) -> Learning:
     return Learning(teacher, plan.augmentation, plan.batch_size, plan.precision, seed)
 
 
-def _measured_on_test(
-    prepared: Prepared, shop: Workshop, chosen: Variant, original: Variant
-) -> dict[str, Any]:
-    """Measure what is recommended on the test part, and compare it with the original."""
+def _measured_on_test(sizes: Sizes, shop: Workshop, chosen: Variant, original: Variant) -> dict[str, Any]:
+    """Measure what is recommended on the test part, and compare it with the original.
+
+    Each is given the pictures at its own size.
+    """
+    size = shop.read(shop.path(chosen)).manifest.preprocess.size
+    prepared = sizes.at([size], shop.progress)[size]
     split, store = prepared.split, prepared.store
     held_out = HeldOut.of_images(store.images, store.labels, prepared.dataset.sources, split.test)
     units = split.units[split.test]
@@ -135,9 +140,9 @@ def _measured_on_test(
     predictor = Predictor.open(shop.path(chosen), engine=way.engine, precision=way.precision, threads=1)
     found = report(predictor, held_out, seed=split.seed, threads=shop.threads, progress=shop.progress)
     found = replace(found, provenance={**found.provenance, "images_per_second": None})
-    images, truth = np.asarray(store.images[split.test]), store.labels[split.test]
-    before = answers(shop.original, original.speed.way, images)
-    after = answers(shop.path(chosen), way, images)
+    truth = store.labels[split.test]
+    before = answers(shop.original, original.speed.way, sizes.prepared.store.images[split.test])
+    after = answers(shop.path(chosen), way, store.images[split.test])
     pictures = Pictures.of(truth, labelled=True, units=units)
     return {
         "images": len(truth),

@@ -1,6 +1,8 @@
 """From a data set to pictures at model size with roles: what training starts from."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +14,9 @@ from foveal.core.types import Finding
 from foveal.data import inventory as inventories
 from foveal.data import split as splits
 from foveal.data.check import check
-from foveal.data.dataset import Dataset
+from foveal.data.dataset import Dataset, UInt8
 from foveal.data.fingerprint import fingerprint
+from foveal.data.inventory import Inventory
 from foveal.data.preprocess import Preprocess
 from foveal.data.sizing import suggest_channels, suggest_size
 from foveal.data.split import Split
@@ -87,7 +90,7 @@ def prepare(dataset: Dataset, run: Path, wishes: Wishes, *, progress: Progress) 
     unit = (0.5,) * channels  # the statistics are only known after the pass; pixels do not depend on them
     preprocess = Preprocess(size=wishes.size or suggest_size(dataset), channels=channels, mean=unit, std=unit)
     files.make_folder(run / STORE)
-    for left_over in (run / STORE).glob(f".{_PIXELS}.*.tmp"):  # of a run that was killed while reading
+    for left_over in (run / STORE).glob(".*.tmp"):  # of a run that was killed while reading
         files.remove(left_over)
     if (run / SPLIT).is_file():
         split, store, findings = _again(dataset, run, preprocess, wishes, progress)
@@ -136,24 +139,92 @@ def _again(dataset: Dataset, run: Path, preprocess: Preprocess, wishes: Wishes, 
             raise
     with StoreWriter(path, count=len(dataset), preprocess=preprocess) as writer:
         inventory = inventories.take(dataset, store=writer, threads=wishes.threads, progress=progress)
-        needed = np.concatenate([split.role(role) for role in splits.ROLES])
-        lost = needed[~inventory.readable[needed]]
-        if len(lost):
-            raise DataError(
-                f"{len(lost)} of {len(needed)} pictures that could be read cannot be read now, "
-                f"the first is {dataset.sources[lost[0]]}",
-                code="split_mismatch",
-                hint="make them readable again, and resume",
-                path=dataset.path,
-            )
-        if inventory.fingerprint != found:
-            raise DataError(
-                f"{dataset.path} changed while it was read",
-                code="split_mismatch",
-                hint="resume when nobody writes there",
-                path=dataset.path,
-            )
+        _refuse_others(dataset, split, inventory, known=found)
         return split, writer.seal(dataset.labels, fingerprint=found), findings
+
+
+def _refuse_others(dataset: Dataset, split: Split, inventory: Inventory, *, known: str) -> None:
+    """Raise a DataError where what was read now is not what was divided."""
+    needed = np.concatenate([split.role(role) for role in splits.ROLES])
+    lost = needed[~inventory.readable[needed]]
+    if len(lost):
+        raise DataError(
+            f"{len(lost)} of {len(needed)} pictures that could be read cannot be read now, "
+            f"the first is {dataset.sources[lost[0]]}",
+            code="split_mismatch",
+            hint="make them readable again, and resume",
+            path=dataset.path,
+        )
+    if inventory.fingerprint != known:
+        raise DataError(
+            f"{dataset.path} changed while it was read",
+            code="split_mismatch",
+            hint="resume when nobody writes there",
+            path=dataset.path,
+        )
+
+
+def resized(
+    prepared: Prepared, sizes: Sequence[int], run: Path, *, threads: int, progress: Progress
+) -> dict[int, Prepared]:
+    """Return the same pictures with the same roles at other sizes, each made from its file.
+
+    Args:
+        prepared: The data at one size.
+        sizes: Sides in pixels.
+        run: The folder that it was prepared in; gets `store/pixels-<size>.npy`, and what is there is reused.
+        threads: For decoding; all that are missing are made in one pass.
+        progress: Told about the pictures.
+
+    Raises:
+        DataError: The data have changed since.
+        WriteError: The folder cannot be written.
+    """
+    as_before = {size: prepared.preprocess.model_copy(update={"size": size}) for size in sizes}
+    stores = {size: _opened(run, prepared, one) for size, one in as_before.items()}
+    missing = [size for size in sizes if stores[size] is None]
+    if missing:
+        with ExitStack() as stack:
+            writers = {
+                size: stack.enter_context(
+                    StoreWriter(_at(run, size), count=len(prepared.dataset), preprocess=as_before[size])
+                )
+                for size in missing
+            }
+
+            def put(index: int, pixels: UInt8) -> None:
+                for writer in list(writers.values())[1:]:
+                    writer.put(index, pixels)
+
+            first = writers[missing[0]]
+            inventory = inventories.take(
+                prepared.dataset, store=first, look=put, threads=threads, progress=progress
+            )
+            known = prepared.store.fingerprint
+            _refuse_others(prepared.dataset, prepared.split, inventory, known=known)
+            for size, writer in writers.items():
+                stores[size] = writer.seal(prepared.dataset.labels, fingerprint=known)
+    return {
+        size: replace(prepared, store=store, preprocess=as_before[size])
+        for size, store in stores.items()
+        if store is not None
+    }
+
+
+def _at(run: Path, size: int) -> Path:
+    return run / STORE / f"pixels-{size}.npy"
+
+
+def _opened(run: Path, prepared: Prepared, preprocess: Preprocess) -> Store | None:
+    """Return the store of the same data at a size, or None where it has to be made."""
+    try:
+        return Store.open(
+            _at(run, preprocess.size), preprocess=preprocess, fingerprint=prepared.store.fingerprint
+        )
+    except DataError as error:
+        if error.code != "store_mismatch":
+            raise
+        return None
 
 
 def refuse(findings: tuple[Finding, ...], data: Path, *, strict: bool) -> None:

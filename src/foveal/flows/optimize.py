@@ -225,7 +225,8 @@ def _final_comparison(shop: Workshop, variants: list[Variant]) -> tuple[Field, l
 
     def work() -> list[str]:
         files_and_ways = [(shop.path(variant), [variant.speed.way]) for variant in variants]
-        rows = timed(files_and_ways, shop.roles.chosen_on, seconds=seconds, progress=shop.progress)
+        shown = shop.chosen_on([path for path, _ in files_and_ways])
+        rows = timed(files_and_ways, shown, seconds=seconds, progress=shop.progress)
         found = [row for [row] in rows]
         document = {
             "speeds": [asdict(speed(row, found[0])) for row in found],

@@ -1,6 +1,6 @@
 """Networks that could replace the original."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -16,6 +16,10 @@ _SHARE = 0.2  # of a family's time: for asking them
 _BACKWARD = 3.0  # a forward and a backward pass take as long as so many forward passes
 
 
+def _of_one_size(_: Sequence[int]) -> Mapping[int, UInt8]:
+    return {}
+
+
 @dataclass(frozen=True)
 class Start:
     """What families begin with.
@@ -26,6 +30,8 @@ class Start:
         macs: Multiply-adds of the original for one picture.
         seconds: That one family may think; what cannot be done in it is left out.
         seed: Of every random choice, such as the weights of fresh networks.
+        at_sizes: Returns for sides in pixels `shown` at that size, made from the files, uint8 (N, s, s, C);
+            nothing where there are no files, or reading them takes too long.
     """
 
     original: Recognizer
@@ -33,6 +39,11 @@ class Start:
     macs: int
     seconds: float = 60.0
     seed: int = 0
+    at_sizes: Callable[[Sequence[int]], Mapping[int, UInt8]] = field(default=_of_one_size, repr=False)
+
+    def shown_at(self, size: int) -> UInt8:
+        """Return `shown` at the size of the original, or at one that a candidate was found at."""
+        return self.shown if size == self.original.preprocess.size else self.at_sizes([size])[size]
 
     @cached_property
     def units(self) -> Units:

@@ -113,20 +113,22 @@ def _anchors(start: Start, found: Sequence[Candidate]) -> dict[str, list[Candida
 
 def _shares(start: Start, one: Candidate, yardsticks: Mapping[str, Yardstick]) -> dict[str, float]:
     """Return the time of a candidate as a share of the original's, by the precisions in which it runs."""
-    made = graph(one.make())
+    network = one.make()
+    made, shown = graph(network), start.shown_at(network.preprocess.size)
     found = {}
     for precision, yardstick in yardsticks.items():
         try:
-            model = quantize(made, start.shown[:_CALIBRATION]) if precision == "int8" else made
-            found[precision] = _share(model, yardstick, start.shown[:1])
+            model = quantize(made, shown[:_CALIBRATION]) if precision == "int8" else made
+            found[precision] = _share(model, yardstick, shown[:1], start.shown[:1])
         except (DataError, BundleError):  # the search will say so of the file, if it comes to that
             continue
     return found
 
 
-def _share(model: bytes, yardstick: Yardstick, images: UInt8) -> float:
+def _share(model: bytes, yardstick: Yardstick, images: UInt8, originals: UInt8) -> float:
+    """Return the time of a graph as a share of the original's, each on pictures of its own size."""
     sessions = [yardstick.way.load(each) for each in (model, yardstick.model)]
-    candidate, original = quick_turns(sessions, images, seconds=_TIMING_SECONDS)
+    candidate, original = quick_turns(sessions, [images, originals], seconds=_TIMING_SECONDS)
     return candidate / original
 
 

@@ -89,7 +89,7 @@ def teacher_logits(shop: Workshop, learning: Learning) -> Tensor | None:
     mirrored, bf16 = learning.augmentation.get("flip", 0) > 0, learning.precision == "bf16"
 
     def ask() -> Sequence[str]:
-        examples = _needed(shop)
+        examples = _needed(shop, learning.teacher)
         few = replace(examples, indices=examples.indices[:_TIMED])
         for _ in range(2):  # the first time prepares what later ones reuse
             began = time.monotonic()
@@ -146,10 +146,12 @@ def _called(candidate: Candidate, stage: Stage) -> str:
     return f"{candidate.name}-{stage.name}"
 
 
-def _needed(shop: Workshop) -> Examples:
-    if shop.roles.learning is None:
+def _needed(shop: Workshop, network: Recognizer) -> Examples:
+    """Return the examples at the size that a network takes: the same, in the same order, at every size."""
+    examples = shop.roles_at(network.preprocess.size).learning
+    if examples is None:
         raise ValueError("nothing is taught without pictures to learn from")
-    return shop.roles.learning
+    return examples
 
 
 @dataclass(frozen=True)
@@ -179,7 +181,7 @@ class _Assignment:
             taught = distill(
                 student,
                 self.learning.guide,
-                _needed(self.shop),
+                _needed(self.shop, student),
                 planned,
                 checkpoints=folder / "checkpoints",
                 progress=self.shop.telling,
@@ -226,7 +228,8 @@ class _Assignment:
             seed=self.learning.seed,
             threads=self.shop.threads,
         )
-        planned = plan_lesson(student, self.learning.guide, _needed(self.shop), schedule, teaching=teaching)
+        examples = _needed(self.shop, student)
+        planned = plan_lesson(student, self.learning.guide, examples, schedule, teaching=teaching)
         self.shop.note_time()  # first: after a kill no other lesson has time that had none before this one
         write_plan(planned.plan, path)
         return planned

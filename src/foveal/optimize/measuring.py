@@ -1,6 +1,6 @@
 """How a sealed file is run best here, and how fast: files in turns, each in ways that decide alike."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -69,7 +69,7 @@ def alike(bundle: Path, ways: Sequence[Way], images: UInt8) -> list[Way]:
 
 def timed(
     files: Sequence[tuple[Path, Sequence[Way]]],
-    images: UInt8,
+    images: Mapping[int, UInt8],
     *,
     seconds: float,
     progress: Progress = silent,
@@ -78,20 +78,25 @@ def timed(
 
     Args:
         files: Bundles, each with at least one way to run it.
-        images: Pictures at model size, uint8 (N, S, S, C).
+        images: The same pictures at each size that a file takes, by its side in pixels, uint8 (N, s, s, C).
         seconds: For timing.
         progress: Told a few times a second.
     """
-    places = evenly_spaced(len(images), at_most=_INPUTS)
-    inputs = tuple(np.ascontiguousarray(images[place : place + 1]) for place in places)
-    lanes = [
-        Lane(_opened(path, way), _opened(path, way), way.threads, inputs)
-        for path, ways in files
-        for way in ways
-    ]
+    inputs = {size: _inputs(each) for size, each in images.items()}
+    lanes = [_lane(path, way, inputs) for path, ways in files for way in ways]
     turns = take_turns(lanes, seconds=seconds, progress=progress)
     found = zip(turns.times, turns.processor or [None] * len(lanes), strict=True)
     return [[Timed(way, *next(found)) for way in ways] for _, ways in files]
+
+
+def _inputs(images: UInt8) -> tuple[UInt8, ...]:
+    places = evenly_spaced(len(images), at_most=_INPUTS)
+    return tuple(np.ascontiguousarray(images[place : place + 1]) for place in places)
+
+
+def _lane(path: Path, way: Way, inputs: Mapping[int, tuple[UInt8, ...]]) -> Lane:
+    first, second = _opened(path, way), _opened(path, way)
+    return Lane(first, second, way.threads, inputs[first.preprocess.size])
 
 
 def fastest(rows: Sequence[Timed]) -> Timed:

@@ -1,6 +1,6 @@
 """The step of a search that finds smaller networks and keeps those that are worth a lesson."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.core import files, random
+from foveal.core.wording import counted
+from foveal.data.dataset import UInt8
 from foveal.optimize.candidate import Candidate, Start, found
 from foveal.optimize.foresight import foresee, yardsticks_of
 from foveal.optimize.shortlist import Criteria, affordable, promising
@@ -23,6 +25,7 @@ _SHOWN = 256  # pictures that families may look at
 _FAMILY_SHARE, _FORESIGHT_SHARE, _SCORE_SHARE = 0.03, 0.04, 0.02  # of the budget
 _LEAST_FORESIGHT = 2.0  # seconds: less measures not one network
 _FEWEST, _MOST = 200, 1000  # pictures that give a score
+_READING_SHARE = 0.1  # of the budget: where reading all pictures again takes longer, none is made smaller
 
 
 def screened(shop: Workshop, original: Recognizer, *, most: int) -> list[Candidate]:
@@ -58,17 +61,18 @@ def _chosen(shop: Workshop, original: Recognizer, folder: Path, *, most: int) ->
     seconds = _FORESIGHT_SHARE * shop.budget.seconds
     if seconds >= _LEAST_FORESIGHT:
         every = foresee(start, every, yardsticks_of(shop), seconds=seconds)
-    images, truth = _scoring(shop, original)
+    rows, truth = _scoring(shop, original)
     criteria = Criteria(
         start.macs,
         parameters,
-        accuracy=_accuracy(original, images, truth),
+        accuracy=_accuracy(original, shop.roles.chosen_on[rows], truth),
         chance=float(np.bincount(truth).max() / len(truth)),
         budget=shop.budget,
     )
     gone = affordable(every, criteria)
     every = [
-        one if one.name in gone else replace(one, score=_score(one, folder, images, truth)) for one in every
+        one if one.name in gone else replace(one, score=_score(one, shop, folder, rows, truth))
+        for one in every
     ]
     names, more = promising([one for one in every if one.name not in gone], criteria, most=most)
     gone |= more
@@ -83,24 +87,42 @@ def _chosen(shop: Workshop, original: Recognizer, folder: Path, *, most: int) ->
 def _start(shop: Workshop, original: Recognizer) -> tuple[Start, int]:
     cost, shown = original.cost(), shop.roles.shown(_SHOWN)
     seconds = _FAMILY_SHARE * shop.budget.seconds
-    return Start(original, shown, cost.macs, seconds, shop.roles.seed), cost.parameters
+    return Start(
+        original, shown, cost.macs, seconds, shop.roles.seed, partial(_shown_at, shop)
+    ), cost.parameters
 
 
-def _scoring(shop: Workshop, original: Recognizer) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Return pictures that give scores, and their classes: as many as there is time for, drawn by chance."""
+def _shown_at(shop: Workshop, sizes: Sequence[int]) -> Mapping[int, UInt8]:
+    """Return the pictures that families may look at, at other sizes; none where that takes too long."""
+    foreseen = shop.reading_seconds(sizes)
+    if foreseen is None:
+        return {}
+    if foreseen > _READING_SHARE * shop.budget.seconds:
+        told = f"smaller pictures: reading all of them again would take {counted(round(foreseen), 'second')}"
+        shop.progress("variants", 0, 1, told)
+        return {}
+    return {size: roles.shown(_SHOWN) for size, roles in shop.roles_at_sizes(sizes).items()}
+
+
+def _scoring(shop: Workshop, original: Recognizer) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which pictures give scores, as many as there is time for, drawn by chance; and their classes."""
     pictures = shop.roles.pictures
     images = shop.roles.chosen_on
     seconds = _SCORE_SHARE * shop.budget.seconds
     count = answered_in(seconds, original, images, at_least=_FEWEST, at_most=_MOST)
     rows = np.sort(random.stream(shop.roles.seed, "scores").permutation(len(pictures.truth))[:count])
-    return np.asarray(images[rows]), pictures.truth[rows]
+    return rows, pictures.truth[rows]
 
 
-def _score(one: Candidate, folder: Path, images: NDArray[np.uint8], truth: NDArray[np.int64]) -> float | None:
+def _score(
+    one: Candidate, shop: Workshop, folder: Path, rows: NDArray[np.int64], truth: NDArray[np.int64]
+) -> float | None:
     """Make a candidate, keep its network, and return its accuracy; None for one that knows nothing yet."""
     made = one.make()
     recognizers.save(made, folder / one.name)
-    return _accuracy(made, images, truth) if one.inherits else None
+    if not one.inherits:
+        return None
+    return _accuracy(made, shop.roles_at(made.preprocess.size).chosen_on[rows], truth)
 
 
 def _accuracy(recognizer: Recognizer, images: NDArray[np.uint8], truth: NDArray[np.int64]) -> float:

@@ -105,8 +105,9 @@ def _rounded(shop: Workshop, name: str, source: Path, rounding: str) -> list[str
         started = time.monotonic()
         path = shop.place(name) / f"{rounding}.foveal"
         try:
-            model, shown = shop.read(source).model, shop.roles.shown(SHOWN)
-            lowering = rounded(model, shown, rounding, progress=shop.progress)
+            found = shop.read(source)
+            shown = shop.roles_at(found.manifest.preprocess.size).shown(SHOWN)
+            lowering = rounded(found.model, shown, rounding, progress=shop.progress)
             shop.lowered(source, lowering, path)
             return shop.measured(name, path, ways=shop.ways, started=started)
         except (DataError, BundleError) as error:

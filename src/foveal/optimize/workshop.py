@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -56,6 +56,7 @@ class Roles:
         learning: What may be learned from; None: nothing is trained.
         showing: Pictures by which nothing is chosen, uint8 (M, S, S, C); None: those to learn from are such.
         seed: Of what is drawn from them, and of every other random choice of the search.
+        resizing: Makes the same at other sizes; None: there are no others.
     """
 
     chosen_on: UInt8 = field(repr=False)
@@ -64,6 +65,7 @@ class Roles:
     learning: Examples | None = field(default=None, repr=False)
     showing: UInt8 | None = field(default=None, repr=False)
     seed: int = 0
+    resizing: "Resizing | None" = field(default=None, repr=False)
 
     def shown(self, count: int) -> UInt8:
         """Return some pictures that nothing is chosen by, drawn by chance, uint8 (≤ count, S, S, C).
@@ -81,6 +83,18 @@ class Roles:
         stored = self.learning.indices
         order = spread(self.learning.labels[stored], seed=self.seed, purpose="shown")
         return np.asarray(self.learning.images[stored[order[:count]]])
+
+
+class Resizing(Protocol):
+    """The pictures of a search at other sizes: made from the files, by the one preprocessing rule."""
+
+    def seconds(self, sizes: Sequence[int]) -> float:
+        """Return how long reading all pictures is foreseen to take; 0 where that was done already."""
+        ...
+
+    def roles(self, sizes: Sequence[int], progress: Progress) -> Mapping[int, Roles]:
+        """Return for each side in pixels the same pictures in the same order at that size."""
+        ...
 
 
 class Workshop:
@@ -101,7 +115,7 @@ class Workshop:
         Args:
             folder: Of this search alone; there already where a search goes on.
             original: The bundle to make smaller.
-            roles: The pictures.
+            roles: The pictures, at the size of the original.
             budget: The limits.
             ways: In which files may be run here.
             progress: Told about every stage.
@@ -112,6 +126,7 @@ class Workshop:
         self.steps = Steps(folder, _STEPS)
         self.predicted_latency: dict[str, Mapping[str, float]] = {}
         """Seconds a picture by precision, by the first step of what it is predicted for."""
+        self._sized = {self.members.manifest.preprocess.size: roles}
         self._used = self._read_clock()
         self._since = self._noted = time.monotonic()
 
@@ -119,6 +134,35 @@ class Workshop:
     def threads(self) -> int:
         """Threads for work that is not timed."""
         return usable_cpus()
+
+    def reading_seconds(self, sizes: Sequence[int]) -> float | None:
+        """Return how long reading all pictures at other sizes will take, about; None: it cannot be done."""
+        return None if self.roles.resizing is None else self.roles.resizing.seconds(sizes)
+
+    def roles_at(self, size: int) -> Roles:
+        """Return the pictures at a size: the same ones in the same order as those of the original.
+
+        They are read once a search, from the files; see `roles_at_sizes`.
+        """
+        return self.roles_at_sizes([size])[size]
+
+    def roles_at_sizes(self, sizes: Sequence[int]) -> dict[int, Roles]:
+        """Return the pictures at several sizes, by the side in pixels; what is new is read in one pass.
+
+        Raises:
+            ValueError: There is no other size in this search.
+        """
+        missing = [size for size in sizes if size not in self._sized]
+        if missing:
+            if self.roles.resizing is None:
+                raise ValueError(f"pictures of {missing} pixels are asked for, and there are none")
+            self._sized |= self.roles.resizing.roles(missing, self.telling)
+        return {size: self._sized[size] for size in sizes}
+
+    def chosen_on(self, paths: Sequence[Path]) -> dict[int, UInt8]:
+        """Return the pictures that choose at each size that some sealed files take, by the side in pixels."""
+        sizes = dict.fromkeys(archive.read(path).manifest.preprocess.size for path in paths)
+        return {size: roles.chosen_on for size, roles in self.roles_at_sizes(list(sizes)).items()}
 
     def left(self) -> float:
         """Return the seconds that are left of the budget; the time that a killed search used counts."""
@@ -200,7 +244,7 @@ class Workshop:
             inherits: Whether it began with weights of the original.
         """
         manifest = self.members.manifest
-        calib = self.roles.calibrating
+        calib = self.roles_at(recognizer.preprocess.size).calibrating
         if calib is None:
             raise ValueError("a network is exported where pictures are labelled")
         origin = Origin(
@@ -214,7 +258,9 @@ class Workshop:
 
     def lowered(self, source: Path, lowering: Lowering, path: Path) -> None:
         """Seal another graph of a sealed bundle."""
-        lowered(archive.read(source), lowering, path, calib=self.roles.calibrating, threads=self.threads)
+        found = archive.read(source)
+        calib = self.roles_at(found.manifest.preprocess.size).calibrating
+        lowered(found, lowering, path, calib=calib, threads=self.threads)
 
     def has(self, name: str) -> bool:
         """Return whether a variant was measured."""
@@ -246,10 +292,12 @@ class Workshop:
             ways: In which it may be run.
             started: When its making began, of `time.monotonic`.
         """
-        folder, found, images = self.place(name), archive.read(path), self.roles.chosen_on
+        folder, found = self.place(name), archive.read(path)
+        images = self.roles_at(found.manifest.preprocess.size).chosen_on
         seconds = min(_TIMING_SECONDS, _TIMING_SHARE * self.budget.seconds)
         own = [(self.original, self.reference_ways), (path, alike(path, ways, images))]
-        first, rows = timed(own, images, seconds=seconds, progress=self.progress)
+        shown = self.chosen_on([self.original, path])
+        first, rows = timed(own, shown, seconds=seconds, progress=self.progress)
         best = fastest(rows)
         done, before = found.manifest.model, self.members.manifest.model
         steps = done.steps[len(before.steps) :]

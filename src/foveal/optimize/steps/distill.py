@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from foveal import models
 from foveal.core import machine
@@ -78,9 +78,12 @@ def distill(
     """Return the student after it was taught; both that were given are left alone.
 
     Args:
-        student: Any network with the teacher's classes and preprocessing.
-        teacher: Answers on the same augmented pictures; or what it answered beforehand, see `asked`.
-        examples: What they are shown; labels are only needed where `labels_share` is above 0.
+        student: Any network with the teacher's classes and preprocessing; it may take pictures of another
+            size.
+        teacher: Answers on the same augmented pictures, which are enlarged to its size where the student
+            takes smaller ones; or what it answered beforehand, see `asked`.
+        examples: What they are shown, at the student's size; labels are only needed where `labels_share` is
+            above 0.
         lesson: All choices; see `plan_lesson`.
         checkpoints: Folder to save to and to go on from; None: a kill loses all.
         progress: Told about every step.
@@ -105,9 +108,9 @@ def plan_lesson(
     """Time a few steps and return what fits the schedule; from then on no clock decides.
 
     Args:
-        student: Any network with the teacher's classes and preprocessing.
+        student: As for `distill`.
         teacher: Its forward pass is part of every step, unless it has answered beforehand.
-        examples: What they are shown.
+        examples: What they are shown, at the student's size.
         schedule: How long, and how.
         teaching: As it will be for `distill`.
     """
@@ -186,5 +189,15 @@ def _objective(student: Recognizer, teacher: Recognizer | Tensor, lesson: Lesson
         augmentation=plan.augmentation,
         label_smoothing=plan.label_smoothing,
     )
-    guide = teacher if isinstance(teacher, Tensor) else copy.deepcopy(teacher.network)
+    guide = teacher if isinstance(teacher, Tensor) else _seeing(teacher, student)
     return Distill(shown, guide, lesson.teaching)
+
+
+def _seeing(teacher: Recognizer, student: Recognizer) -> nn.Module:
+    """Return a copy of the teacher's network that takes what its student is shown."""
+    network, size = copy.deepcopy(teacher.network), teacher.preprocess.size
+    if size == student.preprocess.size:
+        return network
+    # Augmentation is drawn once, for the student; its view enlarged lacks detail, but shows the same crop.
+    enlarge = nn.Upsample(size=(size, size), mode="bilinear", align_corners=False)
+    return nn.Sequential(enlarge, network)
