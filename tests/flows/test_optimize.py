@@ -275,8 +275,17 @@ class TestNo:
         assert document["ok"] is False
         assert document["bundle"] is None
         assert [gate["verdict"] for gate in document["gates"]] == ["fail"]
-        assert "not proven" in document["verdict"]
+        assert "not kept" in document["verdict"]
+        assert document["recommended"] is None
+        [row] = [row for row in document["variants"] if row["name"] == document["chosen"]]
+        assert row["code"] == "refuted"
         assert not list(copied.glob("*.foveal"))
+
+    def test_the_run_is_only_read(self, trained) -> None:
+        with pytest.raises(WriteError) as refused:
+            optimize(trained.run, terms=terms(), out=trained.run / "search")
+        assert refused.value.code == "inside_data"
+        assert not (trained.run / "search").exists()
 
     def test_limits_that_nothing_keeps_are_answered_with_what_would_be_feasible_and_exit_10(
         self, copied, trained, capsys

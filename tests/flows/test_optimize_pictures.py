@@ -3,6 +3,7 @@
 import html
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -355,3 +356,23 @@ class TestNo:
         for out in (tmp_path / "photos" / "search", tmp_path / "old"):
             with pytest.raises(OSError, match="only read"):
                 optimize(original, tmp_path / "photos", terms=terms(), out=out, force=True)
+
+
+class TestFresh:
+    """What was begun and has finished no step stands in nobody's way."""
+
+    def test_an_engine_that_is_not_there_is_refused_before_anything_is_read_or_written(
+        self, bundle, colors, tmp_path
+    ) -> None:
+        with pytest.raises(UsageError, match="foo"):
+            optimize(bundle, colors, terms=replace(terms(), engines=("foo",)), out=tmp_path / "search")
+        assert not (tmp_path / "search").exists()
+
+    def test_a_folder_whose_pictures_were_too_few_takes_another_line(self, bundle, colors, tmp_path) -> None:
+        few = copied(sorted(colors.rglob("*.png"))[:20], tmp_path / "few")
+        out = tmp_path / "search"
+        with pytest.raises(DataError) as refused:
+            optimize(bundle, few, terms=terms(), out=out)
+        assert refused.value.code == "too_few_pictures"
+
+        assert optimize(bundle, colors, terms=terms(), out=out)["ok"] is True

@@ -10,6 +10,7 @@ from foveal.optimize.divergence import divergence
 from foveal.optimize.graphs.integers import units
 from foveal.optimize.graphs.simplify import simplified
 from foveal.optimize.rounding import ROUNDINGS, rounded, some
+from foveal.optimize.steps.mixed_precision import mixed_precision
 from foveal.train.examples import Examples
 
 
@@ -53,6 +54,16 @@ def test_layers_that_are_tried_one_by_one_are_told(outlier_graph, pictures):
     layers = units(simplified(outlier_graph))
     assert told["sensitivity"] == [(done, len(layers)) for done in range(1, len(layers) + 1)]
     assert told["layers in float"][-1][0] == told["layers in float"][-1][1]
+
+
+def test_mixed_is_never_just_int8_and_nearer_to_float(wide_graph, pictures):
+    """On these pictures int8 alone is within the usual limit."""
+    assert not mixed_precision(wide_graph, pictures).sensitivities
+
+    eight, mixed = (rounded(wide_graph, pictures, name).model for name in ("int8", "mixed"))
+
+    assert mixed != eight
+    assert divergence(wide_graph, mixed, pictures).mean_kl < divergence(wide_graph, eight, pictures).mean_kl
 
 
 def test_pictures_that_may_be_looked_at_are_evenly_spaced_over_what_was_learned_from():

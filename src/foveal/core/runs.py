@@ -92,7 +92,7 @@ def keep_apart(run: Path | None, *data: Path) -> None:
         kept = part.resolve()
         if place == kept or kept in place.parents or place in kept.parents:
             raise WriteError(
-                f"the data in {part} are only read; {asked} would be written there",
+                f"what is in {part} is only read; {asked} would be written there",
                 code="inside_data",
                 hint="name a place elsewhere, with --out where it is a run",
                 path=asked,

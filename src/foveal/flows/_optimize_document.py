@@ -67,7 +67,8 @@ def optimize_document(
         "schema": SCHEMA,
         "ok": feasible,
         "feasible": feasible,
-        "recommended": outcome.recommended,
+        "recommended": outcome.recommended if passed else None,
+        "chosen": outcome.recommended,
         "verdict": _verdict(outcome, delivery, shop, unproven),
         "unproven": list(unproven),
         "nearest": dict(_in_its_unit(limit, value) for limit, value in outcome.nearest.items()),
@@ -91,7 +92,7 @@ def optimize_document(
         },
         "test": None if proven is None else {k: v for k, v in proven.items() if k != "report"},
         "gates": [asdict(gate) for gate in delivery.gates],
-        "variants": [_row(row, shop, outcome, roof) for row in outcome.rows],
+        "variants": [_row(row, shop, outcome, roof, passed=passed) for row in outcome.rows],
         "pareto": [row.variant.name for row in outcome.rows if row.pareto],
         "effects": [effect.as_json() for effect in effects],
         "failed": shop.failures(),
@@ -147,7 +148,7 @@ def _verdict(outcome: Outcome, delivery: Delivery, shop: Workshop, unproven: tup
     told = f"{found}; allowed: {allowed_words(shop.budget.drop, labelled=labelled)}"
     if any(gate.verdict != "pass" for gate in delivery.gates):
         chose = f"{outcome.recommended} keeps the limits on the pictures that chose it"
-        return f"not proven: {chose}, but on {where} it does not: {told}"
+        return f"not kept: {chose}, but on {where} it does not: {told}"
     if outcome.recommended != outcome.rows[0].variant.name:
         said += f"; on {where}: {told}"
     elif (numbers := held(shop.members.manifest.model)) is not None:
@@ -155,7 +156,9 @@ def _verdict(outcome: Outcome, delivery: Delivery, shop: Workshop, unproven: tup
     return f"{said}; {unproven_words(unproven)}" if unproven else said
 
 
-def _row(row: Judged, shop: Workshop, outcome: Outcome, roof: Roofline | None) -> dict[str, Any]:
+def _row(
+    row: Judged, shop: Workshop, outcome: Outcome, roof: Roofline | None, *, passed: bool
+) -> dict[str, Any]:
     variant, speed = row.variant, row.variant.speed
     return {
         "name": variant.name,
@@ -192,7 +195,7 @@ def _row(row: Judged, shop: Workshop, outcome: Outcome, roof: Roofline | None) -
         "outside": list(row.broken),
         "unproven": list(row.unproven),
         "verdict": "; ".join([row.words, *([unproven_words(row.unproven)] if row.unproven else [])]),
-        "code": row.code,
+        "code": row.code if passed or row.code != "recommended" else "refuted",
         "pareto": row.pareto,
         "seconds": variant.seconds,
     }

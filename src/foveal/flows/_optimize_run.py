@@ -69,8 +69,8 @@ class OfRun:
 
     @property
     def only_read(self) -> list[Path]:
-        """Where the data are."""
-        return opening.places(self.data)
+        """The run's folder, and where the data are."""
+        return [self.run, *opening.places(self.data)]
 
     @property
     def asked(self) -> dict[str, Any]:

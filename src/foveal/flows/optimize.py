@@ -31,7 +31,7 @@ from foveal.optimize.measuring import ratio, really_faster, speed, timed
 from foveal.optimize.search import search
 from foveal.optimize.variant import Ratio, Speed, Variant
 from foveal.optimize.workshop import FILES as WORKSHOP_FILES
-from foveal.optimize.workshop import Workshop
+from foveal.optimize.workshop import STEPS, Workshop
 from foveal.report.optimized_page import optimized_page
 
 REQUEST, DOCUMENT, REPORT = "request.json", "optimize.json", "report.html"
@@ -94,7 +94,7 @@ def optimize(
         TemporaryError: Another process searches there.
         WriteError: The folder cannot be written, holds something else, or lies in the data.
     """
-    started = time.monotonic()
+    started, ways_here = time.monotonic(), _ways(terms)
     material = _material(model, data, seed=terms.seed, progress=progress)
     terms = replace(terms, train=terms.train and material.trains)
     out = out or runs.ROOT / f"optimize-{material.name}"
@@ -103,7 +103,6 @@ def optimize(
     with runs.locked(out):
         _begin(out, _request(material, terms), force=force)
         setup = material.setup(out, train=terms.train, seed=terms.seed, progress=progress)
-        ways_here = _ways(terms)
         shop = Workshop(out, material.original, setup.roles, terms.budget, ways=ways_here, progress=progress)
         field, steps = _final_comparison(shop, search(shop, setup.learning))
         outcome, roof = decide(field, terms.budget), _roof(shop)
@@ -156,7 +155,7 @@ def _request(material: Material, terms: Terms) -> dict[str, Any]:
 
 
 def _begin(out: Path, request: dict[str, Any], *, force: bool) -> None:
-    """Write down what is asked; refuse to go on with what was asked otherwise."""
+    """Write down what is asked; refuse to go on with what was asked otherwise and has finished a step."""
     path = out / REQUEST
     if path.is_file() and not force:
         before = files.read_json(path, lambda found: {**found}, hint="--force begins anew in this folder")
@@ -164,7 +163,8 @@ def _begin(out: Path, request: dict[str, Any], *, force: bool) -> None:
             for path in list(files.left_over(out)):
                 files.remove(path)
             return
-        raise _refusal(out, before, request)
+        if (out / STEPS).is_file():
+            raise _refusal(out, before, request)
     for pattern in _OURS:
         for entry in out.glob(pattern):
             files.remove(entry)

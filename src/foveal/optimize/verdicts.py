@@ -24,7 +24,7 @@ def speed_words(variant: Variant) -> str:
     """Return how much faster or slower it is than the original, with the interval of the factor."""
     speed = variant.speed
     if not speed.real:
-        return "not really faster or slower"
+        return "not shown to be faster or slower"
     slower = speed.ratio >= 1
     ends = "too few rounds for an interval"
     if speed.ratio_low is not None and speed.ratio_high is not None:

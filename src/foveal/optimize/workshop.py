@@ -36,10 +36,10 @@ from foveal.tasks.recognizer import Recognizer
 from foveal.train.examples import Examples
 from foveal.train.sampling import spread
 
-_STEPS, _CLOCK, _VARIANTS, _VARIANT = "steps.json", "clock.json", "variants", "variant.json"
+STEPS, _CLOCK, _VARIANTS, _VARIANT = "steps.json", "clock.json", "variants", "variant.json"
 _FAILED = "failed.json"
 TEACHER, CANDIDATES = "teacher.safetensors", "candidates"
-FILES = (_STEPS, _CLOCK, _VARIANTS, TEACHER, CANDIDATES)  # what a search keeps in its folder
+FILES = (STEPS, _CLOCK, _VARIANTS, TEACHER, CANDIDATES)  # what a search keeps in its folder
 _TIMING_SECONDS, _TIMING_SHARE = 3.0, 0.01  # of one variant beside the original; of the budget at most
 _NOTED_SECONDS = 5.0  # of a lesson that a kill gives again, at most
 
@@ -123,7 +123,7 @@ class Workshop:
         self.folder, self.original, self.roles, self.budget = folder, original, roles, budget
         self.ways, self.progress = tuple(ways), progress
         self.members: Members = archive.read(original)
-        self.steps = Steps(folder, _STEPS)
+        self.steps = Steps(folder, STEPS)
         self.predicted_latency: dict[str, Mapping[str, float]] = {}
         """Seconds a picture by precision, by the first step of what it is predicted for."""
         self._sized = {self.members.manifest.preprocess.size: roles}

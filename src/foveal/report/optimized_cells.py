@@ -13,6 +13,7 @@ _LIMITS = {"latency": "time", "p99": "time of 99 in 100", "size": "size", "memor
 _JUDGED = {
     "original": "the original",
     "recommended": "recommended",
+    "refuted": "chosen, but its proof failed",
     "feasible": "within the limits",
     "dominated": "beaten by another one",
     "no_real_gain": "no real gain",
@@ -58,13 +59,13 @@ def factor(row: Row) -> str:
     >>> factor(row)
     '4.00× as fast (95% interval 2.00× to 5.00×)'
     >>> factor({"name": "int8", "time_ratio": {"value": 0.9, "low": 0.8, "high": 1.1, "real": False}})
-    'not really faster or slower'
+    'not shown to be faster or slower'
     """
     ratio = row["time_ratio"]
     if is_original(row):
         return "as fast as it was"
     if not ratio["real"]:
-        return "not really faster or slower"
+        return "not shown to be faster or slower"
     return f"{times(ratio['value'])} as fast ({factors(ratio)})"
 
 
@@ -89,7 +90,7 @@ def smaller(ratio: float) -> str:
 def judged(row: Row, measure: Measure = ACCURACY) -> str:
     """Return what is said of a variant; which limits it breaks comes first, what is not proven last."""
     names = _LIMITS | {"drop": measure.lost}
-    if row["outside"] and row["code"] != "recommended":
+    if row["outside"] and row["code"] not in ("recommended", "refuted"):
         return f"outside: {', '.join(names[name] for name in row['outside'])}"
     told = _JUDGED[row["code"]]
     if row["unproven"]:

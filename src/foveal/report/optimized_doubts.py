@@ -154,7 +154,7 @@ def _of_the_search(document: Row) -> list[str]:
             f"Some of the {pictures} that chose belong together. All are in the estimates; in the intervals "
             f"they say as much as {independent:,} that stand alone."
         )
-    if document["recommended"] is None:
+    if document["chosen"] is None:
         taught = any(one["tried"] for one in document["levers"] if one["name"] == "training")
         longer = "A longer --time trains longer and may reach further; that" if taught else "That"
         made = counted(len(rows), "variant") + ("" if taught else ", without training,")

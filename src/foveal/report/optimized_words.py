@@ -16,8 +16,8 @@ LEVERS = {"engine": "Engine and threads", "rounding": "Coarser numbers", "traini
 
 
 def recommended(document: Row) -> Row | None:
-    """Return the variant that is recommended, or None."""
-    return next((row for row in document["variants"] if row["name"] == document["recommended"]), None)
+    """Return the variant that was chosen, whether its proof then held or not, or None."""
+    return next((row for row in document["variants"] if row["name"] == document["chosen"]), None)
 
 
 def headline(document: Row) -> str:
@@ -26,7 +26,7 @@ def headline(document: Row) -> str:
     if row is None:
         return "Not feasible"
     if not document["feasible"]:
-        return f"Not proven on {measure_of(document).proof}"
+        return f"Not kept on {measure_of(document).proof}"
     if is_original(row):
         return "Keep the original"
     if not row["steps"]:
