@@ -18,8 +18,8 @@ from foveal.optimize.candidate import Start
 from foveal.optimize.families.smaller_pictures import smaller_pictures
 from foveal.optimize.foresight import foresee
 from foveal.optimize.measuring import timed
+from foveal.optimize.steps.at_size import taking
 from foveal.optimize.steps.distill import Schedule, distill, plan_lesson
-from foveal.optimize.steps.resolution import taking
 from foveal.tasks.recognizer import build
 from foveal.train.examples import Examples
 

@@ -20,7 +20,7 @@ def clopper_pearson(successes: float, n: float, confidence: float = 0.95) -> Mea
     Args:
         successes: 0 to n.
         n: Independent trials, at least 1. No whole number where some belong together: see
-            `metrics.clustered`.
+            `metrics.independent_number`.
         confidence: Probability with which the interval covers the truth, in (0, 1).
 
     Raises:

@@ -21,7 +21,8 @@ def paired_difference(only_a: float, only_b: float, n: float, confidence: float 
     Args:
         only_a: Images that only the first named correctly.
         only_b: Images that only the second named correctly.
-        n: All images, at least 1. No whole numbers where some belong together: see `metrics.clustered`.
+        n: All images, at least 1. No whole number where some belong together: see
+            `metrics.independent_number`.
         confidence: In (0, 1).
 
     Raises:

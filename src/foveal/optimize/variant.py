@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 
 from foveal.bundle.ways import Way
 from foveal.core.types import Measured
-from foveal.metrics.clustered import clustered_difference, clustered_share, independent_number
+from foveal.metrics.clustered_difference import clustered_difference
+from foveal.metrics.clustered_share import clustered_share
+from foveal.metrics.independent_number import independent_number
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,8 @@ class Pictures:
     Attributes:
         truth: The class of each, int64 (N,): its label or, without labels, what the original names.
         labelled: Whether it is the label.
-        independent: How many independent pictures say as much: what intervals count, see `metrics.clustered`.
+        independent: How many independent pictures say as much: what intervals count, see
+            `metrics.independent_number`.
     """
 
     truth: NDArray[np.int64] = field(repr=False)

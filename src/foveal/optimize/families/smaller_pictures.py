@@ -8,7 +8,7 @@ from foveal.core import catalog
 from foveal.core.errors import UsageError
 from foveal.optimize.candidate import Candidate, Start
 from foveal.optimize.families._inherited import inherited
-from foveal.optimize.steps.resolution import at_size, taking
+from foveal.optimize.steps.at_size import at_size, taking
 from foveal.tasks.recognizer import Recognizer
 
 _SHARES = (0.75, 0.625, 0.5)  # of the side; 0.875 of it would save less than a quarter

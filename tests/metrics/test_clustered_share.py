@@ -1,11 +1,13 @@
-"""metrics.clustered: estimates of all pictures, intervals that hold when units are answered alike."""
+"""Where pictures belong together: estimates of all, intervals that hold when units are answered alike."""
 
 import numpy as np
 import pytest
 
 from foveal.core.errors import UsageError
 from foveal.metrics.clopper_pearson import clopper_pearson
-from foveal.metrics.clustered import clustered_difference, clustered_share, independent_number
+from foveal.metrics.clustered_difference import clustered_difference
+from foveal.metrics.clustered_share import clustered_share
+from foveal.metrics.independent_number import independent_number
 from foveal.metrics.paired_difference import paired_difference
 
 

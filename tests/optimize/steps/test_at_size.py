@@ -1,4 +1,4 @@
-"""optimize.steps.resolution: weights stay, norms fit the new pictures, and what is saved loads again."""
+"""optimize.steps.at_size: weights stay, norms fit the new pictures, and what is saved loads again."""
 
 from dataclasses import replace
 
@@ -9,8 +9,8 @@ from torch import nn
 
 from foveal.core.errors import UsageError
 from foveal.models._cost import macs
+from foveal.optimize.steps.at_size import at_size, taking
 from foveal.optimize.steps.recalibrated import recalibrated
-from foveal.optimize.steps.resolution import at_size, taking
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.classify import learn
 from foveal.tasks.recognizer import build
