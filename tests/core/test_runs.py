@@ -80,7 +80,7 @@ def test_a_run_that_is_holds_or_lies_inside_the_data_is_refused(tmp_path, run):
     (tmp_path / "data").mkdir()
     (tmp_path / "link").symlink_to("data")
 
-    with pytest.raises(WriteError, match="are only read") as caught:
+    with pytest.raises(WriteError, match="is only read") as caught:
         runs.keep_apart(Path(run), Path("data"))
 
     assert caught.value.code == "inside_data"
@@ -93,18 +93,18 @@ def test_a_numbered_run_inside_the_data_is_refused(tmp_path):
     runs.keep_apart(Path("data-2"), Path("data"))
     runs.keep_apart(None, Path("runs/data"))
 
-    with pytest.raises(WriteError, match="are only read"):
+    with pytest.raises(WriteError, match="is only read"):
         runs.keep_apart(None, Path())
-    with pytest.raises(WriteError, match="are only read"):
+    with pytest.raises(WriteError, match="is only read"):
         runs.keep_apart(None, Path("runs"))
 
 
 def test_a_run_in_any_part_of_the_data_is_refused(tmp_path):
     runs.keep_apart(Path("runs/a"), Path("parts.csv"), Path("shots"))
 
-    with pytest.raises(WriteError, match="the data in shots are only read"):
+    with pytest.raises(WriteError, match="what is in shots is only read"):
         runs.keep_apart(Path("shots/a"), Path("parts.csv"), Path("shots"))
-    with pytest.raises(WriteError, match=r"the data in parts\.csv are only read"):
+    with pytest.raises(WriteError, match=r"what is in parts\.csv is only read"):
         runs.keep_apart(Path("parts.csv"), Path("parts.csv"), Path("shots"))
 
 

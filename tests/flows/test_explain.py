@@ -269,7 +269,7 @@ def test_a_folder_that_may_not_be_written_is_refused_beforehand(tmp_path: Path) 
         check_folder(tmp_path / "full", None, force=False)
     with pytest.raises(WriteError, match="is a file"):
         check_folder(tmp_path / "file", None, force=True)
-    with pytest.raises(WriteError, match="are only read"):
+    with pytest.raises(WriteError, match="is only read"):
         check_folder(tmp_path / "full" / "maps", tmp_path / "full", force=True)
     check_folder(tmp_path / "full", None, force=True)
     check_folder(tmp_path / "new", None, force=False)
