@@ -157,11 +157,11 @@ def _request(material: Material, terms: Terms) -> dict[str, Any]:
 def _begin(out: Path, request: dict[str, Any], *, force: bool) -> None:
     """Write down what is asked; refuse to go on with what was asked otherwise and has finished a step."""
     path = out / REQUEST
+    for half in list(files.left_over(out)):
+        files.remove(half)
     if path.is_file() and not force:
         before = files.read_json(path, lambda found: {**found}, hint="--force begins anew in this folder")
         if before == request:
-            for path in list(files.left_over(out)):
-                files.remove(path)
             return
         if (out / STEPS).is_file():
             raise _refusal(out, before, request)
