@@ -375,4 +375,18 @@ class TestFresh:
             optimize(bundle, few, terms=terms(), out=out)
         assert refused.value.code == "too_few_pictures"
 
+        mine = out / "mine.foveal"
+        shutil.copy(bundle, mine)
+
         assert optimize(bundle, colors, terms=terms(), out=out)["ok"] is True
+        assert mine.read_bytes() == bundle.read_bytes(), "no search that has finished nothing has made it"
+
+    def test_what_another_kind_of_work_has_begun_is_refused(self, bundle, colors, tmp_path) -> None:
+        out = tmp_path / "build"
+        out.mkdir()
+        (out / "request.json").write_text('{"data": "parts"}')
+
+        with pytest.raises(UsageError) as refused:
+            optimize(bundle, colors, terms=terms(), out=out)
+        assert refused.value.code == "other_search"
+        assert (out / "request.json").read_text() == '{"data": "parts"}'

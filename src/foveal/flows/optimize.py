@@ -38,6 +38,7 @@ REQUEST, DOCUMENT, REPORT = "request.json", "optimize.json", "report.html"
 _TIMING, _ROOF = "timing.json", "roofline.json"
 # What a search writes besides its request: --force removes this and nothing else.
 _OURS = (*WORKSHOP_FILES, _TIMING, TEST, _ROOF, DOCUMENT, REPORT, SPLIT, FINDINGS, STORE, f"*{SUFFIX}")
+_BEGUN = (SPLIT, FINDINGS, STORE)  # what one without a finished step may have written
 _FINAL_SECONDS, _FINAL_SHARE = 12.0, 0.03  # of timing all variants in the same rounds; of the budget at most
 _LEAST_FOR_ROOF = 300.0  # seconds of a search; this machine's limits take four more
 
@@ -155,7 +156,10 @@ def _request(material: Material, terms: Terms) -> dict[str, Any]:
 
 
 def _begin(out: Path, request: dict[str, Any], *, force: bool) -> None:
-    """Write down what is asked; refuse to go on with what was asked otherwise and has finished a step."""
+    """Write down what is asked; refuse to go on with what was asked otherwise.
+
+    A search that has finished no step has made no bundle: another line begins in its place, and bundles stay.
+    """
     path = out / REQUEST
     for half in list(files.left_over(out)):
         files.remove(half)
@@ -163,9 +167,10 @@ def _begin(out: Path, request: dict[str, Any], *, force: bool) -> None:
         before = files.read_json(path, lambda found: {**found}, hint="--force begins anew in this folder")
         if before == request:
             return
-        if (out / STEPS).is_file():
+        # Of another kind of work, or more than begun.
+        if "terms" not in before or (out / STEPS).is_file():
             raise _refusal(out, before, request)
-    for pattern in _OURS:
+    for pattern in _OURS if force else _BEGUN:
         for entry in out.glob(pattern):
             files.remove(entry)
     files.write_json(path, request)
