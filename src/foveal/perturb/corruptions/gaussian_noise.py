@@ -2,9 +2,14 @@
 
 import numpy as np
 
-from foveal.perturb.corruptions._severity import UInt8, at, check
+from foveal.perturb.corruptions._levels import between, side
+from foveal.perturb.corruptions._pixels import piecewise, to_bytes
+from foveal.perturb.corruptions._severity import UInt8, check
 
-SIGMA = (0.04, 0.06, 0.08, 0.12, 0.18)  # standard deviation on the 0..1 scale
+GROUP = "noise"
+# Standard deviation on the 0..1 scale.
+SMALL = (0.04, 0.06, 0.08, 0.09, 0.10)
+LARGE = (0.08, 0.12, 0.18, 0.26, 0.38)
 
 
 def gaussian_noise(images: UInt8, *, severity: int, rng: np.random.Generator) -> UInt8:
@@ -19,6 +24,7 @@ def gaussian_noise(images: UInt8, *, severity: int, rng: np.random.Generator) ->
         UsageError: Another array or severity.
     """
     check(images)
-    sigma = np.float32(255 * at(SIGMA, severity))
-    noisy = images + sigma * rng.standard_normal(images.shape, dtype=np.float32)
-    return noisy.round().clip(0, 255).astype(np.uint8)
+    sigma = np.float32(255 * between(SMALL, LARGE, severity=severity, side=side(images)))
+    return piecewise(
+        images, lambda some: to_bytes(some + sigma * rng.standard_normal(some.shape, dtype=np.float32))
+    )

@@ -1,20 +1,22 @@
 """A camera or a messenger that saves space."""
 
-import io
-
 import numpy as np
-from PIL import Image
 
-from foveal.perturb.corruptions._severity import UInt8, at, check
+from foveal.perturb.corruptions._jpeg import round_trip
+from foveal.perturb.corruptions._levels import between, side
+from foveal.perturb.corruptions._severity import UInt8, check
 
-QUALITY = (60, 40, 25, 15, 8)  # libjpeg's scale, 1 to 95
+GROUP = "digital"
+# libjpeg's quality, 1 to 95.
+SMALL = (80.0, 65.0, 58.0, 50.0, 40.0)
+LARGE = (25.0, 18.0, 15.0, 10.0, 7.0)
 
 
 def jpeg_compression(images: UInt8, *, severity: int, rng: np.random.Generator) -> UInt8:
     """Return the images after a round trip through JPEG; more or fewer than 3 channels go one by one.
 
     Args:
-        images: uint8 (N, H, W, C), H and W from 1 to 65,535.
+        images: uint8 (N, H, W, C).
         severity: 1 to 5.
         rng: Not used; nothing here is random.
 
@@ -22,19 +24,8 @@ def jpeg_compression(images: UInt8, *, severity: int, rng: np.random.Generator) 
         UsageError: Another array or severity.
     """
     check(images)
-    quality = int(at(QUALITY, severity))
+    quality = round(between(SMALL, LARGE, severity=severity, side=side(images)))
     result = np.empty_like(images)
     for number, image in enumerate(images):
-        if image.shape[2] == 3:
-            result[number] = _round_trip(image, quality)
-        else:
-            for channel in range(image.shape[2]):
-                result[number, :, :, channel] = _round_trip(image[:, :, channel], quality)
+        result[number] = round_trip(image, quality)
     return result
-
-
-def _round_trip(pixels: UInt8, quality: int) -> UInt8:
-    file = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels)).save(file, "JPEG", quality=quality)
-    with Image.open(file) as image:
-        return np.asarray(image)
