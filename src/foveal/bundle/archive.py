@@ -22,7 +22,8 @@ from foveal.data.tree import read_regular
 SUFFIX = ".foveal"
 _REQUIRED = ("manifest.json", "model.onnx", "golden_inputs.npy", "golden_probabilities.npy", "README.md")
 _IR = ("openvino/model.xml", "openvino/model.bin")  # both or none
-_NAMES = (*_REQUIRED, *_IR, "report.json")
+_REPORT, _CERTIFICATE = "report.json", "certificate.json"  # about the bundle, and not part of its digest
+_NAMES = (*_REQUIRED, *_IR, _REPORT, _CERTIFICATE)
 _SIZE_CAP = 1 << 30
 
 Content = bytes | memoryview
@@ -39,6 +40,7 @@ class Members:
         readme: The model card, Markdown.
         report: The attached evaluation, or None.
         size_bytes: Length of the file.
+        certificate: The attached certificate, or None.
         forms: The graph in an engine's own form, by the engine's file in `bundle/engines`.
     """
 
@@ -48,6 +50,7 @@ class Members:
     readme: str = field(repr=False)
     report: dict[str, Any] | None = field(repr=False)
     size_bytes: int
+    certificate: dict[str, Any] | None = field(default=None, repr=False)
     forms: Mapping[str, Ir] = field(default_factory=dict, repr=False)
 
 
@@ -107,15 +110,32 @@ def attach_report(path: str | Path, report: Mapping[str, Any]) -> None:
         BundleError: The bundle is not sound.
         WriteError: It cannot be written.
     """
-    path = Path(path)
+    _attach(Path(path), _REPORT, report)
+
+
+def attach_certificate(path: str | Path, certificate: Mapping[str, Any]) -> None:
+    """Put a certificate into a bundle, in place of an earlier one; the digest stays as it is.
+
+    Args:
+        path: The bundle.
+        certificate: A `foveal.certify/1` document whose `digest` is the bundle's.
+
+    Raises:
+        UsageError: The certificate is about another bundle.
+        BundleError: The bundle is not sound.
+        WriteError: It cannot be written.
+    """
+    _attach(Path(path), _CERTIFICATE, certificate)
+
+
+def _attach(path: Path, name: str, document: Mapping[str, Any]) -> None:
     with about(path):
         manifest, members = _open(_content(path), path)
-    if report.get("digest") != manifest.digest:
-        raise UsageError(
-            f"the report is about {report.get('digest')!r}, the bundle is {manifest.digest!r}", path=path
-        )
+    if document.get("digest") != manifest.digest:
+        about_what = f"the {name.removesuffix('.json')} is about {document.get('digest')!r}"
+        raise UsageError(f"{about_what}, the bundle is {manifest.digest!r}", path=path)
     del members["manifest.json"]
-    members["report.json"] = _json(report)
+    members[name] = _json(document)
     write_bytes(path, _pack(manifest.model_copy(update={"members": _hashes(members)}), members))
 
 
@@ -172,8 +192,9 @@ def _verified(content: bytes, path: Path) -> Members:
             classes=len(manifest.classes),
         ),
         readme=bytes(members["README.md"]).decode("utf-8", "replace"),
-        report=_report(members, manifest.digest),
+        report=_attached(members, _REPORT, manifest.digest),
         size_bytes=len(content),
+        certificate=_attached(members, _CERTIFICATE, manifest.digest),
         forms=_forms(members),
     )
 
@@ -217,15 +238,16 @@ def _json(document: Mapping[str, Any]) -> bytes:
     return (json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
-def _report(members: Mapping[str, Content], digest: str) -> dict[str, Any] | None:
-    if "report.json" not in members:
+def _attached(members: Mapping[str, Content], name: str, digest: str) -> dict[str, Any] | None:
+    """Return a document about the bundle that was put into it, or None."""
+    if name not in members:
         return None
     try:
-        report = json.loads(bytes(members["report.json"]))
+        document = json.loads(bytes(members[name]))
     except (ValueError, RecursionError):
-        report = None
-    if not isinstance(report, dict):
-        raise tampered("report.json is no JSON object")
-    if report.get("digest") != digest:
-        raise tampered("report.json is about another bundle")
-    return report
+        document = None
+    if not isinstance(document, dict):
+        raise tampered(f"{name} is no JSON object")
+    if document.get("digest") != digest:
+        raise tampered(f"{name} is about another bundle")
+    return document

@@ -133,8 +133,41 @@ def learned_contents(bundle: Path, manifest: Manifest) -> frozenset[str] | None:
     Raises:
         DataError: `bad_split`: the file beside it is damaged.
     """
+    return _contents(bundle, manifest, "fit")
+
+
+def used_contents(
+    dataset: Dataset, hashes: Sequence[str], bundle: Path, manifest: Manifest, *, progress: Progress
+) -> frozenset[str] | None:
+    """Return the content hashes of all pictures that a recognizer learned from or was calibrated on.
+
+    Args:
+        dataset: The data.
+        hashes: Content hash of each picture; see `content_hashes`.
+        bundle: The file; `split.json` is looked for beside it.
+        manifest: What it says about itself.
+        progress: Told where the pictures have to be read to draw their division again.
+
+    Returns:
+        None where it is not known: these are not the training data, and no `split.json` is beside the bundle.
+
+    Raises:
+        DataError: `bad_split`: the file beside it is damaged; or the training data have changed.
+    """
+    learned, calibrated = (_contents(bundle, manifest, role) for role in ("fit", "calib"))
+    if learned is not None and calibrated is not None:
+        return learned | calibrated
+    dataset = _named_normally(dataset)
+    found = fingerprint(dataset.sources, [dataset.classes[k] for k in dataset.labels], hashes)
+    if found != manifest.data.fingerprint:
+        return None
+    made = _divided(dataset, manifest, None, progress)
+    return frozenset(hashes[place] for role in (made.fit, made.calib) for place in role)
+
+
+def _contents(bundle: Path, manifest: Manifest, role: str) -> frozenset[str] | None:
     saved = _saved_split(bundle.parent / "split.json", manifest)
-    return None if saved is None else frozenset(splits.hashes_of(saved, "fit"))
+    return None if saved is None else frozenset(splits.hashes_of(saved, role))
 
 
 def _named_normally(dataset: Dataset) -> Dataset:

@@ -1,0 +1,142 @@
+"""What a certificate is about: the file that ships, its network, and pictures it has not learned from."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.bundle.predictor import Predictor
+from foveal.certify.level import Level
+from foveal.certify.profile import Profile
+from foveal.core.parallel import in_order
+from foveal.core.progress import Progress, silent
+from foveal.data.dataset import UInt8
+from foveal.evaluate.held_out import HeldOut, sample
+
+if TYPE_CHECKING:
+    from foveal.tasks.recognizer import Recognizer
+
+Float32 = NDArray[np.float32]
+_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Pictures with the truth and what the file answers for them.
+
+    Attributes:
+        held_out: N pictures.
+        probabilities: Calibrated, float32 (N, K).
+        logits: float32 (N, K).
+        unreadable: Pictures that could not be used; they are not among the N.
+    """
+
+    held_out: HeldOut
+    probabilities: Float32 = field(repr=False)
+    logits: Float32 = field(repr=False)
+    unreadable: int = 0
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """The truth, int64 (N,)."""
+        return self.held_out.labels
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Whether each picture was named correctly, bool (N,)."""
+        found: NDArray[np.bool_] = self.probabilities.argmax(axis=1) == self.labels
+        return found
+
+    def some(self, at_most: int) -> tuple[UInt8, NDArray[np.int64]]:
+        """Return some of the pictures, evenly spaced, uint8 (M, size, size, C), and their labels (M,)."""
+        return sample(self.held_out, np.arange(len(self)), at_most=at_most)
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Pictures of the test whose content was used before.
+
+    Attributes:
+        known: Whether it is known which pictures were used; without the run's `split.json` it is not.
+        count: So many of the pictures were.
+        n: Of so many.
+    """
+
+    known: bool
+    count: int
+    n: int
+
+
+@dataclass(frozen=True)
+class Subject:
+    """All that a measurement may look at.
+
+    Attributes:
+        bundle: The file that ships.
+        predictor: The same, opened with one thread: batches run side by side.
+        test: Pictures that it has not learned from and was not calibrated on; one of each that belong
+            together.
+        proving: Those that its promises were proven on, or None where they are not at hand.
+        tuning: Those that its temperature was fitted on, or None.
+        twin: The torch network that the file was made from, or None: then `no_twin` says why.
+        no_twin: Why there is no twin; "" where there is one.
+        overlap: Pictures that were used before.
+        slices: Positions in `test` by the value of each column of a table, by column.
+        level: How much is measured.
+        profile: What is demanded.
+        seed: Of all that is drawn.
+        threads: Batches at once.
+        progress: Told a few times a second.
+    """
+
+    bundle: Path
+    predictor: Predictor
+    test: Answered
+    proving: Answered | None
+    tuning: Answered | None
+    twin: "Recognizer | None"
+    no_twin: str
+    overlap: Overlap
+    level: Level
+    profile: Profile
+    slices: Mapping[str, Mapping[str, NDArray[np.int64]]] = field(default_factory=dict)
+    seed: int = 0
+    threads: int = 1
+    progress: Progress = silent
+
+    def answers(self, images: UInt8) -> tuple[Float32, Float32]:
+        """Return probabilities and logits of the file for pictures at model size, each float32 (N, K).
+
+        Batches have the same pictures whatever the number of threads, so answers do not depend on it.
+        """
+        classes = len(self.predictor.classes)
+        starts = range(0, len(images), _BATCH)
+        outputs = in_order(
+            lambda start: self.predictor.run(images[start : start + _BATCH]),
+            starts,
+            workers=self.threads,
+            name="foveal-certify",
+        )
+        pairs = [(one.probabilities, one.logits) for one in outputs]
+        if not pairs:
+            return np.empty((0, classes), np.float32), np.empty((0, classes), np.float32)
+        return np.concatenate([p for p, _ in pairs]), np.concatenate([z for _, z in pairs])
+
+    def named(self, images: UInt8) -> NDArray[np.int64]:
+        """Return the class that the file names for pictures at model size, int64 (N,)."""
+        found: NDArray[np.int64] = self.answers(images)[0].argmax(axis=1)
+        return found
+
+    def scores(self) -> Callable[[UInt8], Float32]:
+        """Return what an attack may ask: from pictures to logits."""
+        return lambda images: self.answers(images)[1]
+
+    def told(self, what: str) -> Callable[[int, int], None]:
+        """Return a way to report on one measurement: done and total."""
+        return lambda done, total: self.progress("certifying", done, total, what)

@@ -1,0 +1,89 @@
+"""`foveal certify`: what holds for the file that ships, and how is that known?"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from foveal.cli._frame import Device, Force, Group, Json, Quiet, Seed, Threads, Verbose, emit
+from foveal.cli._progress import progress
+from foveal.core.text import visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from foveal.flows.certify import Certified
+
+_FAILED = 10
+
+
+def certify(
+    bundle: Annotated[
+        Path, typer.Argument(readable=False, help="A .foveal bundle, or a run folder that holds one.")
+    ],
+    data: Annotated[
+        Path, typer.Argument(readable=False, help="Folder, zip, tar or IDX files; see foveal check.")
+    ],
+    twin: Annotated[
+        Path | None, typer.Option(help="Run folder with the torch network that the bundle was made from.")
+    ] = None,
+    level: Annotated[str, typer.Option(help="How much is measured: smoke, quick or full.")] = "quick",
+    profile: Annotated[
+        str, typer.Option(help="Your limits: a TOML file, or industrial, physical, digital.")
+    ] = "industrial",
+    slices: Annotated[
+        Path | None, typer.Option(help="CSV that tells pictures apart: the same numbers for each kind.")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Part of the data, such as test.")] = None,
+    group: Group = None,
+    attach: Annotated[
+        bool, typer.Option("--attach/--no-attach", help="Also put the certificate into the bundle.")
+    ] = True,
+    out: Annotated[Path | None, typer.Option(help="Folder to write; default runs/certify-<n>.")] = None,
+    force: Force = False,
+    seed: Seed = 0,
+    threads: Threads = None,
+    device: Device = "auto",
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Measure how reliable the file that ships is, judge it by your limits, and write a certificate."""
+    from foveal.data import opening
+    from foveal.flows import certify as flow
+
+    terms = flow.Terms(level, profile, twin, slices, split, attach, seed, threads)
+    with progress(quiet=quiet) as tell:
+        given = data if group is None else opening.open(data, group=group)
+        found = flow.run(bundle, given, terms, out=out, force=force, progress=tell)
+    emit(
+        found.document,
+        as_json=as_json,
+        human=lambda console: _show(console, found),
+        exit_code=_FAILED if found.document["verdict"] == "fail" else 0,
+    )
+
+
+def _show(console: "Console", found: "Certified") -> None:
+    from foveal.report import certificate_words as words
+
+    document = found.document
+
+    def line(title: str, text: str) -> None:
+        console.print(f"{title:<13}{visible(text)}", markup=False)  # names are the user's
+
+    line("certified", f"{document['bundle']}, digest {document['digest'][:12]}…")
+    line("on", words.measured_on(document))
+    line("profile", f"{document['profile']['name']}, level {document['level']}")
+    for gate in document["gates"]:
+        if gate["limit"] is not None or gate["value"] is not None:
+            line(words.verdict(gate), words.sentence(gate))
+    left_out: list[dict[str, Any]] = [g for g in document["gates"] if g["value"] is None]
+    for gate in left_out:
+        line("left out", f"{gate['name']}: {gate['note']}")
+    line("verdict", words.conclusion(document))
+    line("certificate", document["certificate"])
+    if document["page"]:
+        line("page", document["page"])
+    if found.not_attached is not None:
+        line("not attached", found.not_attached)

@@ -1,0 +1,164 @@
+"""Pictures of a certificate with their roles: what tests, what proved, what tuned, what was used before."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.bundle.predictor import Predictor
+from foveal.calibrate.fit import split_roles
+from foveal.certify.subject import Answered, Overlap
+from foveal.core.errors import DataError
+from foveal.core.parallel import in_order
+from foveal.core.progress import Progress
+from foveal.data.dataset import Dataset
+from foveal.data.inventory import content_hashes
+from foveal.data.sizing import evenly_spaced
+from foveal.evaluate.held_out import HeldOut, readable
+from foveal.evaluate.paired import independent
+from foveal.flows._held_out import choose, used_contents
+
+_BATCH = 32
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures with roles.
+
+    Attributes:
+        test: What is measured on.
+        proving, tuning: Calibration pictures, where the data are those of the training; else None.
+        overlap: Test pictures that were used before.
+        unseen: How it is known that the test pictures were not learned from; see `_held_out.Chosen`.
+        available: Test pictures there are, before those that belong together were thinned to one.
+        contents: Hash over the sorted content hashes of each role, by role.
+    """
+
+    test: Answered
+    proving: Answered | None
+    tuning: Answered | None
+    overlap: Overlap
+    unseen: str | None
+    available: int
+    contents: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """Which pictures are wanted.
+
+    Attributes:
+        split: Part of the data; None is the test part of training data and all of other data.
+        at_most: Test pictures, evenly spaced.
+        seed: Of the draw among pictures that belong together.
+        threads: Batches at once.
+    """
+
+    split: str | None
+    at_most: int
+    seed: int
+    threads: int
+
+
+def pictures(
+    predictor: Predictor, bundle: Path, dataset: Dataset, wishes: Wishes, *, progress: Progress
+) -> Pictures:
+    """Return the pictures that a certificate rests on, with the file's answers.
+
+    Args:
+        predictor: The file, opened.
+        bundle: The file.
+        dataset: The data.
+        wishes: Which of them.
+        progress: Told a few times a second.
+
+    Raises:
+        DataError, UsageError: As `_held_out.choose`, or no picture can be read.
+    """
+    manifest, threads = predictor.manifest, wishes.threads
+    hashes = content_hashes(dataset, progress=progress)
+    chosen = choose(dataset, hashes, bundle, manifest, split=wishes.split, progress=progress)
+    held_out = chosen.held_out
+    alone = independent(held_out.units, len(held_out), seed=wishes.seed)
+    some = held_out.only(alone[evenly_spaced(len(alone), at_most=wishes.at_most)])
+    content = dict(zip(dataset.sources, hashes, strict=True))
+    found = {"test": answered(predictor, some, threads=threads, progress=progress)}
+    if held_out.fingerprint == manifest.data.fingerprint and held_out.split != "calib":
+        calib = choose(dataset, hashes, bundle, manifest, split="calib", progress=progress).held_out
+        tuning, proving = split_roles(calib.labels, calib.units, seed=manifest.data.split_seed)
+        for role, places in (("tuning", tuning), ("proving", proving)):
+            if len(places):
+                found[role] = answered(predictor, calib.only(places), threads=threads, progress=progress)
+    used = used_contents(dataset, hashes, bundle, manifest, progress=progress)
+    return Pictures(
+        test=found["test"],
+        proving=found.get("proving"),
+        tuning=found.get("tuning"),
+        overlap=_overlap(found["test"].held_out.sources, content, used),
+        unseen=chosen.unseen,
+        available=len(held_out),
+        contents={role: _digest(one.held_out.sources, content) for role, one in found.items()},
+    )
+
+
+def answered(predictor: Predictor, held_out: HeldOut, *, threads: int, progress: Progress) -> Answered:
+    """Return those of the pictures that can be read, with what the file answers for them.
+
+    Raises:
+        DataError: `no_readable_images`: there is none.
+    """
+    chunks = [range(i, min(i + _BATCH, len(held_out))) for i in range(0, len(held_out), _BATCH)]
+
+    def work(chunk: range) -> tuple[list[int], NDArray[np.float32], NDArray[np.float32]]:
+        images, positions, _ = readable(held_out, chunk)
+        empty = np.empty((0, len(predictor.classes)), np.float32)
+        if not images:
+            return positions, empty, empty
+        outputs = predictor.run(np.stack(images))
+        return positions, outputs.probabilities, outputs.logits
+
+    parts = []
+    for chunk, part in zip(
+        chunks, in_order(work, chunks, workers=threads, name="foveal-certify"), strict=True
+    ):
+        parts.append(part)
+        progress("measuring", chunk.stop, len(held_out))
+    positions = np.array([place for found, _, _ in parts for place in found], dtype=np.int64)
+    if len(positions) == 0:
+        raise DataError(f"not one of {len(held_out)} pictures can be used", code="no_readable_images")
+    return Answered(
+        held_out.only(positions),
+        np.concatenate([part[1] for part in parts]),
+        np.concatenate([part[2] for part in parts]),
+        unreadable=len(held_out) - len(positions),
+    )
+
+
+def _overlap(sources: Sequence[str], content: Mapping[str, str], used: frozenset[str] | None) -> Overlap:
+    if used is None:
+        return Overlap(known=False, count=0, n=len(sources))
+    return Overlap(known=True, count=sum(content[source] in used for source in sources), n=len(sources))
+
+
+def _digest(sources: Sequence[str], content: Mapping[str, str]) -> str:
+    return sha256("\n".join(sorted(content[source] for source in sources)).encode()).hexdigest()
+
+
+def sliced(test: Answered, table: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, NDArray[np.int64]]]:
+    """Return the positions of test pictures by column and value of a table.
+
+    Args:
+        test: The pictures.
+        table: By column the value of each source.
+    """
+    found: dict[str, dict[str, NDArray[np.int64]]] = {}
+    for column, values in table.items():
+        places: dict[str, list[int]] = {}
+        for place, source in enumerate(test.held_out.sources):
+            if values.get(source, "") != "":
+                places.setdefault(values[source], []).append(place)
+        found[column] = {value: np.array(rows, dtype=np.int64) for value, rows in sorted(places.items())}
+    return {column: rows for column, rows in found.items() if rows}

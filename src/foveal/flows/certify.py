@@ -1,0 +1,220 @@
+"""Certify a bundle: open it and the data, measure, judge, and write what a person can sign."""
+
+import platform
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import foveal
+from foveal.bundle import archive
+from foveal.bundle.locate import locate
+from foveal.bundle.predictor import Predictor
+from foveal.bundle.ways import REFERENCE
+from foveal.certify.certificate import SCHEMA, Certificate, certify, claims, identity
+from foveal.certify.level import level as level_of
+from foveal.certify.profile import Profile, check_limits, read_profile, shipped
+from foveal.certify.subject import Subject
+from foveal.core import files, machine, runs
+from foveal.core.errors import WriteError
+from foveal.core.progress import Progress, silent
+from foveal.data import opening
+from foveal.data.dataset import Dataset
+from foveal.flows._certified_pictures import Pictures, Wishes, pictures, sliced
+from foveal.flows._grouped import grouped
+from foveal.flows._slices import read_slices
+from foveal.flows._twin import twin_of
+
+CERTIFICATE, PAGE, REQUEST = "certificate.json", "certificate.html", "request.json"
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How to certify.
+
+    Attributes:
+        level: `smoke`, `quick` or `full`.
+        profile: A TOML file, or the name of one that comes with foveal.
+        twin: Run folder with the torch network; None: looked for around the bundle.
+        slices: A CSV table that tells pictures apart.
+        split: Part of the data; None is the test part of training data and all of other data.
+        attach: Whether the certificate is also put into the bundle.
+        seed: Of all that is drawn.
+        threads: None takes all processors we may use.
+    """
+
+    level: str = "quick"
+    profile: str | Path = "industrial"
+    twin: Path | None = None
+    slices: Path | None = None
+    split: str | None = None
+    attach: bool = True
+    seed: int = 0
+    threads: int | None = None
+
+
+USUAL = Terms()
+
+
+@dataclass(frozen=True)
+class Certified:
+    """What was written.
+
+    Attributes:
+        document: `foveal.certify/1`, with the paths of what was written.
+        folder: Where the certificate and its page are.
+        certificate: What was found, with pictures.
+        not_attached: Why the certificate is not in the bundle; None: it is, or was not to be.
+    """
+
+    document: dict[str, Any]
+    folder: Path
+    certificate: Certificate = field(repr=False)
+    not_attached: str | None = None
+
+
+def profile_of(named: str | Path) -> Profile:
+    """Return a profile by its name, or from a file.
+
+    Raises:
+        NotFoundError, RecipeError, UnknownNameError: There is none, or it is not one.
+    """
+    text = str(named)
+    return read_profile(Path(named)) if "." in text or "/" in text else shipped(text)
+
+
+def run(
+    model: str | Path,
+    data: str | Path | Dataset,
+    terms: Terms = USUAL,
+    *,
+    out: Path | None = None,
+    force: bool = False,
+    progress: Progress = silent,
+) -> Certified:
+    """Certify a bundle on pictures that it has not learned from, and write certificate and page.
+
+    Args:
+        model: A bundle, or a run folder that holds one.
+        data: As for `flows.evaluate`.
+        terms: How.
+        out: Folder to write; None: `runs/certify-<n>`.
+        force: Replace a certificate that is there.
+        progress: Told a few times a second.
+
+    Raises:
+        NotFoundError: No such model, data, profile, run or table.
+        BundleError: The bundle is not to be trusted.
+        DataError: A class that the model lacks, a picture that it has learned from, or a table that is none.
+        RecipeError: The profile has an unknown key, or a limit on what is not measured.
+        WriteError: The folder cannot be written, holds something else, or lies in the data.
+    """
+    profile, level = profile_of(terms.profile), level_of(terms.level)
+    check_limits(profile, claims(profile))
+    bundle, threads = locate(model), terms.threads or machine.usable_cpus()
+    read_only = [data.path] if isinstance(data, Dataset) else opening.places(data)
+    runs.keep_apart(out, *read_only)
+    predictor = Predictor.open(bundle, engine=REFERENCE, threads=1)  # batches run side by side
+    twin = twin_of(predictor, bundle, terms.twin)
+    dataset = data if isinstance(data, Dataset) else grouped(data, [bundle])
+    table = None if terms.slices is None else read_slices(terms.slices, dataset.sources)
+    wishes = Wishes(terms.split, level.images, terms.seed, threads)
+    found = pictures(predictor, bundle, dataset, wishes, progress=progress)
+    subject = Subject(
+        bundle=bundle,
+        predictor=predictor,
+        test=found.test,
+        proving=found.proving,
+        tuning=found.tuning,
+        twin=None if isinstance(twin, str) else twin,
+        no_twin=twin if isinstance(twin, str) else "",
+        overlap=found.overlap,
+        level=level,
+        profile=profile,
+        slices={} if table is None else sliced(found.test, table),
+        seed=terms.seed,
+        threads=threads,
+        progress=progress,
+    )
+    folder = _folder(out, force=force)  # only now: what is refused leaves no folder behind
+    with runs.locked(folder):
+        certificate = certify(subject)
+        document = _document(subject, certificate, found, dataset)
+        return _written(folder, document, certificate, attach=terms.attach, bundle=bundle)
+
+
+def _folder(out: Path | None, *, force: bool) -> Path:
+    if out is None:
+        folder = runs.new_run("certify")
+    else:
+        folder = out
+        runs.claim(folder, request=REQUEST, kind="certificate")
+        if files.is_there(folder / CERTIFICATE) and not force:
+            raise WriteError(
+                f"{folder} holds a certificate", code="would_overwrite",
+                hint="choose another --out, or --force to replace it", path=folder,
+            )  # fmt: skip
+    files.write_json(folder / REQUEST, {"kind": "certificate"})
+    return folder
+
+
+def _document(
+    subject: Subject, certificate: Certificate, found: Pictures, dataset: Dataset
+) -> dict[str, Any]:
+    """Return what the certificate says; but for `created` the same call gives the same bytes."""
+    manifest, test = subject.predictor.manifest, subject.test
+    document = {
+        "schema": SCHEMA,
+        "ok": certificate.verdict != "fail",
+        "bundle": str(subject.bundle),
+        "digest": manifest.digest,
+        "weights_sha256": manifest.weights_sha256,
+        "model": {"name": manifest.model.name, "precision": manifest.model.precision},
+        "classes": list(manifest.classes),
+        **certificate.as_json(),
+        "data": {
+            "path": str(dataset.path),
+            "fingerprint": test.held_out.fingerprint,
+            "split": test.held_out.split,
+            "unseen": found.unseen,
+            "available": found.available,
+            "independent": len(test) + test.unreadable,
+            "unreadable": test.unreadable,
+            "grouped_by": list(dataset.grouped_by),
+            "roles": {
+                role: {"images": len(one), "sha256": found.contents[role]}
+                for role, one in (("tuning", found.tuning), ("proving", found.proving), ("test", test))
+                if one is not None
+            },
+        },
+        "twin": {"used": subject.twin is not None, "why_not": subject.no_twin or None},
+        "void_if": "anything of this changes: model.onnx, preprocessing, classes, decision, engine or "
+        "its version; pictures that come about otherwise than these",
+        "seed": subject.seed,
+        "provenance": {
+            "foveal": foveal.__version__,
+            "engine": subject.predictor.session.engine,
+            "precision": subject.predictor.precision,
+            "python": platform.python_version(),
+            "cpu": machine.cpu_name(),
+            "threads": subject.threads,
+            **machine.versions("numpy", "torch", "pillow"),
+        },
+    }
+    document["id"] = identity(document)
+    document["created"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return document
+
+
+def _written(
+    folder: Path, document: dict[str, Any], certificate: Certificate, *, attach: bool, bundle: Path
+) -> Certified:
+    not_attached = None
+    files.write_json(folder / CERTIFICATE, document)
+    if attach:
+        try:
+            archive.attach_certificate(bundle, document)
+        except WriteError as error:  # the certificate itself is written: a bundle may be read-only
+            not_attached = error.message
+    told = {**document, "certificate": str(folder / CERTIFICATE), "page": None}
+    return Certified(told, folder, certificate, not_attached)
