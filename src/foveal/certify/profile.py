@@ -25,6 +25,9 @@ class Profile(BaseModel):
             limit is measured and judges nothing.
         radii: Distances that attacks are measured at in Linf, in grey levels of 0 to 255.
         l2_radii: The same in L2, in units of a full grey level range: 0.5 is that of the literature.
+        certified_radii: Distances that bounds are tried at, in grey levels.
+        smoothing_sigma: Deviation of the noise of smoothed answers, in units of the full grey level range.
+        smoothing_radii: Distances that smoothed answers are proven at, in the same units.
         patch_share: Share of a picture's area that a patch or the stickers cover.
         alphas: Shares of prediction sets that may miss the truth.
         risks: Shares of errors among the answers that thresholds are looked for.
@@ -36,6 +39,9 @@ class Profile(BaseModel):
     limits: dict[str, float] = Field(default_factory=dict)
     radii: tuple[float, ...] = (2.0, 4.0, 8.0)
     l2_radii: tuple[float, ...] = (0.5,)
+    certified_radii: tuple[float, ...] = (1.0, 2.0, 8.0)
+    smoothing_sigma: float = Field(default=0.25, gt=0, le=2)
+    smoothing_radii: tuple[float, ...] = (0.25, 0.5)
     patch_share: float = Field(default=0.05, gt=0, le=0.25)
     alphas: tuple[float, ...] = (0.1, 0.05, 0.01)
     risks: tuple[float, ...] = (0.005, 0.01, 0.02)

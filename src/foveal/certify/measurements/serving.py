@@ -1,6 +1,10 @@
-"""C13: time of one answer on this machine; only where the profile asks, for it differs from run to run."""
+"""C13: time and memory of an answer on this machine; only where the profile asks: they differ each time."""
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
 
 from foveal.bundle.predictor import Predictor
 from foveal.bundle.turns import Lane, take_turns
@@ -11,28 +15,47 @@ from foveal.certify.profile import Profile
 from foveal.certify.statement import Statement
 from foveal.certify.subject import Subject
 from foveal.core.types import Measured
+from foveal.data.dataset import UInt8
+from foveal.metrics.bootstrap import bootstrap
 from foveal.metrics.quantile import Quantile
 
 _MEDIAN = Claim("latency_ms", "median milliseconds of one picture", "estimate", "at_most")
 _TAIL = Claim("latency_p99_ms", "milliseconds that one picture in 100 exceeds", "estimate", "at_most")
+_GROWS = Claim("memory_bytes_per_answer", "memory that an answer leaves taken", "estimate", "at_most")
 _SECONDS = 2.0
+_WARM, _BLOCKS, _ANSWERS = 500, 20, 100  # answers before, and blocks of answers between two looks at memory
+_STATM = Path("/proc/self/statm")
 
 
 def _claims(profile: Profile) -> Sequence[Claim]:
-    return (_MEDIAN, _TAIL)
+    return (_MEDIAN, _TAIL, _GROWS)
 
 
 def _measure(subject: Subject) -> Section:
     if not subject.profile.serving:
         why = "not asked for: serving = true in the profile; times differ from run to run"
-        return Section((_MEDIAN.not_measured(why), _TAIL.not_measured(why)))
+        return Section((_MEDIAN.not_measured(why), _TAIL.not_measured(why), _GROWS.not_measured(why)))
     images, _ = subject.test.some(8)
     first, twin = (
         Predictor.open(subject.bundle, engine=REFERENCE, threads=subject.threads) for _ in range(2)
     )
     lane = Lane(first, twin, subject.threads, tuple(image[None] for image in images))
     [times] = take_turns([lane], seconds=_SECONDS, seed=subject.seed).times
-    return Section((_stated(_MEDIAN, times.p50()), _stated(_TAIL, times.p99())))
+    grows = _growth(first, lane.inputs, subject)
+    return Section((_stated(_MEDIAN, times.p50()), _stated(_TAIL, times.p99()), grows))
+
+
+def _growth(predictor: Predictor, inputs: Sequence[UInt8], subject: Subject) -> Statement:
+    """Return how many bytes each answer leaves taken, after a warm-up: the mean of blocks of answers."""
+    if not _STATM.is_file():
+        return _GROWS.not_measured(f"there is no {_STATM} here")
+    page, seen = os.sysconf("SC_PAGE_SIZE"), []
+    for call in range(_WARM + _BLOCKS * _ANSWERS + 1):
+        if call >= _WARM and (call - _WARM) % _ANSWERS == 0:
+            seen.append(page * int(_STATM.read_text().split()[1]))
+        predictor.run(inputs[call % len(inputs)])
+    each = np.diff(seen) / _ANSWERS
+    return _GROWS.estimate(bootstrap(each, draws=subject.level.draws, seed=subject.seed), seed=subject.seed)
 
 
 def _stated(claim: Claim, found: Quantile) -> Statement:

@@ -1,0 +1,57 @@
+"""C7: pictures that no square patch can turn, if the file is asked about masked copies of each.
+
+The guarantee is that of the defended recognizer (double masking), for one square patch of at most that share
+of the area; several patches, or other shapes, are outside of it. Source: Xiang, Mahloujifar & Mittal,
+"PatchCleanser", 2022.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from foveal.certified.patches import Masks, certify, defended
+from foveal.certify.claim import Claim
+from foveal.certify.measurement import Measurement, Section
+from foveal.certify.profile import Profile
+from foveal.certify.subject import Subject
+
+
+def _claims(profile: Profile) -> Sequence[Claim]:
+    return (
+        Claim("certified_patch", f"proven right against a patch of {profile.patch_share:.0%}", "guarantee"),
+        Claim("defended_accuracy", "named rightly, without a patch, by masked copies", "estimate"),
+    )
+
+
+def _measure(subject: Subject) -> Section:
+    certified, clean = _claims(subject.profile)
+    level = subject.level
+    if level.certified == 0:
+        why = "not at this level"
+        return Section(tuple(one.not_measured(why, asked=False) for one in (certified, clean)))
+    images, labels = subject.test.some(level.certified)
+    masks = Masks.against(subject.profile.patch_share, size=images.shape[1])
+    told = subject.told("masked copies")
+    proven, right = [], []
+    for place in range(len(images)):  # one by one, for the sake of those who wait
+        one, label = images[place][None], labels[place][None]
+        proven.append(bool(certify(subject.scores(), one, label, masks)[0]))
+        # What is proven is also answered rightly: the answer has to be asked for elsewhere only.
+        right.append(proven[-1] or bool(defended(subject.scores(), one, masks)[0] == label[0]))
+        told(place + 1, len(images))
+    details = {
+        "patch_side": masks.patch,
+        "mask_side": masks.side,
+        "masks": len(masks.corners),
+        "answers_a_picture": len(masks.pairs),
+    }
+    note = f"one square of at most {masks.patch} pixels a side, anywhere; {len(masks.corners)} masks"
+    return Section(
+        (
+            certified.share(int(np.count_nonzero(proven)), len(proven), note=note, details=details),
+            clean.share(int(np.count_nonzero(right)), len(right), note=note),
+        )
+    )
+
+
+certified_patch = Measurement("C7", "Proven: against a patch", _claims, _measure)
