@@ -8,13 +8,11 @@ import numpy as np
 import pytest
 
 import foveal.evaluate
-from foveal.core import catalog
 from foveal.core.errors import DataError, UsageError
 from foveal.evaluate.answers import answers
 from foveal.evaluate.held_out import HeldOut, sample
 from foveal.evaluate.reporting import report
-from foveal.evaluate.robustness import robustness
-from foveal.perturb import corruptions
+from foveal.evaluate.robustness import NAMES, robustness
 
 
 def test_public_names_are_loaded_on_first_use():
@@ -92,7 +90,7 @@ def test_every_corruption_is_measured_and_costs_something(predictor, coloured):
 
     assert (clean.corruption, clean.severity) == ("none", 0)
     assert clean.accuracy == report(predictor, held_out).metrics.accuracy
-    assert [one.corruption for one in found] == catalog.names(corruptions)
+    assert [one.corruption for one in found] == list(NAMES)
     assert {(one.severity, one.accuracy.n) for one in found} == {(5, 300)}
     assert all(one.accuracy.value <= clean.accuracy.value + 0.05 for one in found)
     assert (clean, *found) == robustness(predictor, images, labels, severity=5)

@@ -1,11 +1,9 @@
 """How long export, calibration, evaluation and report will take, which a budget has to leave room for."""
 
-from foveal.core import catalog
-from foveal.evaluate.robustness import MOST_IMAGES
+from foveal.evaluate.robustness import MOST_IMAGES, NAMES
 from foveal.export.outputs import MOST_COMPARED
 from foveal.flows import _mistake_maps
 from foveal.flows._prepare import Prepared
-from foveal.perturb import corruptions
 
 # Measured with nano on two cores; the baseline beside it is exported, too.
 _EXPORT_SECONDS = 12.0
@@ -24,7 +22,7 @@ def seconds_after_training(prepared: Prepared) -> float:
     """
     calib, test = len(prepared.split.calib), len(prepared.split.test)
     compared = 2 * min(calib + test, MOST_COMPARED)  # by the network and by the file
-    disturbed = (1 + len(catalog.names(corruptions))) * min(test, MOST_IMAGES)
+    disturbed = (1 + len(NAMES)) * min(test, MOST_IMAGES)
     explained = min(test, _mistake_maps.MOST) * _mistake_maps.ANSWERS_EACH
     seconds = (calib + 2 * test + compared + disturbed) / _PIXELS_PER_SECOND
     seconds += explained / _EXPLAINED_PIXELS_PER_SECOND

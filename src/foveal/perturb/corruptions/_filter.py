@@ -55,11 +55,18 @@ def convolved(images: UInt8, kernel: NDArray[np.float64]) -> Floats:
     return total * np.float32(1 / _ONE)
 
 
-def mirrored(images: UInt8 | Floats, down: int, across: int) -> NDArray[np.float32]:
-    """Return images with margins that mirror them, also several times where they are smaller."""
-    return np.pad(images, ((0, 0), (down, down), (across, across), (0, 0)), "symmetric").astype(
-        np.float32, copy=False
-    )
+def mirrored(images: UInt8 | Floats, down: int, across: int) -> Floats:
+    """Return images (N, H, W, C) with margins that mirror them, also several times where they are smaller."""
+    if down:
+        images = images.take(_there_and_back(images.shape[1], down), axis=1)
+    if across:
+        images = images.take(_there_and_back(images.shape[2], across), axis=2)
+    return images.astype(np.float32, copy=False)
+
+
+def _there_and_back(length: int, margin: int) -> NDArray[np.intp]:
+    places = np.arange(-margin, length + margin) % max(1, 2 * length)
+    return np.minimum(places, 2 * length - 1 - places)
 
 
 def _along(images: UInt8 | Floats, kernel: NDArray[np.float64], *, axis: int) -> Floats:

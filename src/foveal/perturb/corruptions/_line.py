@@ -21,7 +21,7 @@ def traced(image: UInt8 | Floats, *, reach: int, sigma: float, angle: float) -> 
         sigma: Standard deviation in pixels.
         angle: Of the line, in radians, upwards from the right.
     """
-    steps = np.arange(min(reach, math.ceil(4 * sigma)) + 1)
+    steps = np.arange(min(reach, math.ceil(3.5 * sigma)) + 1)
     weights = whole(np.exp(-(steps**2) / (2 * sigma**2))) / 2**15
     height, width = image.shape[:2]
     moves = [(round(-step * math.sin(angle)), round(step * math.cos(angle))) for step in steps]

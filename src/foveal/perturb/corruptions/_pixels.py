@@ -18,9 +18,9 @@ def to_bytes(values: Floats) -> UInt8:
     return values.astype(np.uint8)
 
 
-def piecewise(images: UInt8, change: Callable[[UInt8], UInt8]) -> UInt8:
-    """Return `change` of all images (N, H, W, C), asked for a few at a time and in their order."""
-    step = max(1, _AT_ONCE // max(1, images.shape[1] * images.shape[2]))
+def piecewise(images: UInt8, change: Callable[[UInt8], UInt8], *, most: int = _AT_ONCE) -> UInt8:
+    """Return `change` of all images (N, H, W, C), asked for a few, at most `most`, at a time and in order."""
+    step = max(1, min(most, _AT_ONCE // max(1, images.shape[1] * images.shape[2])))
     result = np.empty_like(images)
     for start in range(0, len(images), step):
         result[start : start + step] = change(images[start : start + step])

@@ -23,17 +23,17 @@ def dead_pixels(images: UInt8, *, severity: int, rng: np.random.Generator) -> UI
         UsageError: Another array or severity.
     """
     check(images)
-    height, width = images.shape[1:3]
+    height, width, channels = images.shape[1:]
     dead = min(height * width, max(1, round(at(SHARE, severity) * height * width)))
 
     def change(some: UInt8) -> UInt8:
-        drawn = rng.random((len(some), height * width), dtype=np.float32)
-        # The smallest numbers are at random places; whether their last bit is set is as random.
-        places = np.argsort(drawn, axis=1, kind="stable")[:, :dead]
-        spoilt = some.reshape(len(some), height * width, -1).copy()
-        stuck = (drawn.view(np.uint32) >> 3 & 1).astype(np.uint8) * np.uint8(255)
-        pictures = np.arange(len(some))[:, None]
-        spoilt[pictures, places] = stuck[pictures, places][..., None]
+        drawn = rng.random((len(some), height * width + dead), dtype=np.float32)
+        # The smallest numbers are at random places.
+        places = np.argpartition(drawn[:, : height * width], dead - 1, axis=1)[:, :dead]
+        places.sort(axis=1)
+        spoilt = some.reshape(len(some), height * width, channels).copy()
+        stuck = np.where(drawn[:, height * width :] < 0.5, np.uint8(0), np.uint8(255))
+        spoilt[np.arange(len(some))[:, None], places] = stuck[:, :, None]
         return spoilt.reshape(some.shape)
 
     return piecewise(images, change)

@@ -55,11 +55,11 @@ def frost(images: UInt8, *, severity: int, rng: np.random.Generator) -> UInt8:
 def _pane(side: int) -> UInt8:
     """Return the ice of a square pane, uint8 (side, side)."""
     rng = np.random.default_rng(_SEED)
-    haze = Image.fromarray(rng.integers(40, 130, (24, 24), dtype=np.uint8)).resize(
+    haze = Image.fromarray(rng.integers(20, 170, (56, 56), dtype=np.uint8)).resize(
         (_DRAWN, _DRAWN), Image.Resampling.BICUBIC
     )
     ice = np.asarray(haze) + rng.integers(0, 30, (_DRAWN, _DRAWN), dtype=np.uint8)
-    for shade in (60, 60, 90):  # layers, the brightest on top
+    for shade in (70, 90, 120):  # layers, the brightest on top
         crystals = Image.new("L", (2 * _DRAWN, 2 * _DRAWN))
         draw = ImageDraw.Draw(crystals)
         for _ in range(_CRYSTALS // 3):
@@ -79,7 +79,7 @@ def _feather(
     for step in range(steps):
         angle += rng.normal(0, 0.03)
         following = x + span / steps * math.cos(angle), y + span / steps * math.sin(angle)
-        draw.line([(x, y), following], fill=255, width=max(1, round(span / 70 * (1 - step / steps)) + 1))
+        draw.line([(x, y), following], fill=255, width=max(1, round(span / 22 * (1 - step / steps)) + 2))
         x, y = following
         branch = span * 0.35 * (1 - step / steps) * rng.uniform(0.6, 1.2)
         if branch > 20:

@@ -13,9 +13,9 @@ from foveal.perturb.corruptions._severity import UInt8, check
 GROUP = "blur"
 # Standard deviation and reach in pixels, and how often; the last time moves only a share of the pixels.
 # The published levels for 32 pixels, once or twice with less blur in between, are not in order; ours are.
-SMALL_SIGMA, LARGE_SIGMA = (0.05, 0.25, 0.4, 0.4, 0.4), (0.7, 0.9, 1.0, 1.1, 1.5)
+SMALL_SIGMA, LARGE_SIGMA = (0.25, 0.25, 0.3, 0.3, 0.3), (0.7, 0.9, 1.0, 1.1, 1.5)
 SMALL_REACH, LARGE_REACH = (1.0, 1.0, 1.0, 1.0, 1.0), (1.0, 2.0, 2.0, 3.0, 4.0)
-SMALL_TIMES, LARGE_TIMES = (0.6, 0.75, 1.0, 1.5, 2.0), (2.0, 1.0, 3.0, 2.0, 2.0)
+SMALL_TIMES, LARGE_TIMES = (0.5, 0.9, 1.2, 1.6, 2.0), (2.0, 1.0, 3.0, 2.0, 2.0)
 
 
 def glass_blur(images: UInt8, *, severity: int, rng: np.random.Generator) -> UInt8:
@@ -35,7 +35,7 @@ def glass_blur(images: UInt8, *, severity: int, rng: np.random.Generator) -> UIn
     check(images)
     size = side(images)
     kernel = gaussian(length(SMALL_SIGMA, LARGE_SIGMA, severity=severity, side=size))
-    reach = round(between(SMALL_REACH, LARGE_REACH, severity=severity, side=size))
+    reach = between(SMALL_REACH, LARGE_REACH, severity=severity, side=size)
     times = between(SMALL_TIMES, LARGE_TIMES, severity=severity, side=size)
     passes = math.ceil(times - 1e-9)
     last = 1 - (passes - times)
@@ -44,7 +44,7 @@ def glass_blur(images: UInt8, *, severity: int, rng: np.random.Generator) -> UIn
         drawn = rng.random((len(some), passes, 3, *some.shape[1:3]), dtype=np.float32)
         shuffled = to_bytes(blurred(some, kernel))
         for number in range(passes):
-            moves = (drawn[:, number, :2] * (2 * reach + 1)).astype(np.int32) - np.int32(reach)
+            moves = np.rint((drawn[:, number, :2] - 0.5) * np.float32(2 * reach + 1)).astype(np.int32)
             if number == passes - 1:
                 moves[np.broadcast_to(drawn[:, number, 2:] >= last, moves.shape)] = 0
             shuffled = _moved(shuffled, moves)
