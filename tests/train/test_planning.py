@@ -251,3 +251,14 @@ def test_the_warm_up_is_the_start_of_a_long_run_and_leaves_nothing_behind(exampl
     assert 0 <= min(shares) <= max(shares) < 0.01
     assert all(group["lr"] > 0 for group in groups)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_robust_adds_to_what_the_data_ask_for_and_says_so(examples, speeds):
+    speeds(lambda plan: 0.1)
+
+    usual, robust = (planned(Recipe(epochs=1, augment=name), examples) for name in ("auto", "robust"))
+
+    assert list(robust.augmentation.items()) == [*usual.augmentation.items(), *planning.ROBUST.items()]
+    assert "as asked" in robust.reasons["augment"]
+    assert "augment" not in usual.reasons
+    check_recipe(Recipe(augment=planning.ROBUST))

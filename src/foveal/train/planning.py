@@ -34,6 +34,8 @@ _WITHOUT = {"augment": "none", "precision": "fp32"}
 _SMALLEST_BATCH = 32  # fewer make batch statistics too noisy
 _FEW_IMAGES = 10_000  # from here on a run sees the same pictures so often that they should vary more
 _STEPS = 3  # timed per measurement
+# What `augment = "robust"` adds; docs/corruptions.md has what it was chosen by.
+ROBUST = {"corruption": 1.0, "noise": 0.5}
 _SAFETY = 0.97  # share of the time left that is planned with: the machine may be busier later
 _GAIN = 1.1  # bf16 has to be this much faster to be worth it
 _LOSS_TOLERANCE = 0.05  # and its first losses may differ from fp32 by this share
@@ -207,6 +209,9 @@ def _augmentation(
     changes = {"flip": float(probe.allowed), "shift": 0.0625}
     if len(examples) < _FEW_IMAGES:
         changes |= {"affine": 0.7, "color": 0.3}
+    if recipe.augment == "robust":
+        changes |= ROBUST
+        reasons["augment"] = "robust: corrupted pictures among the training pictures, as asked"
     return changes
 
 

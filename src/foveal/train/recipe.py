@@ -45,8 +45,9 @@ class Recipe(BaseModel):
         label_smoothing: Share of the target spread over all classes, in [0, 1); None: the objective's, 0.2 of
             `supervised`.
         ema_share: Time constant of the averaged weights as a share of the run, in (0, 1].
-        augment: `auto` decides from the data; `none` trains on the pictures as they are; a table names
-            files of `train/augment` with their strength, in order.
+        augment: `auto` decides from the data; `robust` adds what makes a network bear corrupted pictures;
+            `none` trains on the pictures as they are; a table names files of `train/augment` with their
+            strength, in order.
         baseline: Whether a network is measured beside the strongest of the cheap baselines.
         precision: `auto` measures bf16 against fp32 and keeps the faster one if it is as accurate.
         seed: Every random choice follows from it.
@@ -67,7 +68,7 @@ class Recipe(BaseModel):
     settings: dict[str, float] = {}
     label_smoothing: float | None = Field(default=None, ge=0, lt=1)
     ema_share: float = Field(default=0.03, gt=0, le=1)
-    augment: Literal["auto", "none"] | dict[str, float] = "auto"
+    augment: Literal["auto", "none", "robust"] | dict[str, float] = "auto"
     baseline: bool = True
     precision: str = Field(default="auto", pattern="^(auto|fp32|bf16)$")
     seed: int = Field(default=0, ge=0)

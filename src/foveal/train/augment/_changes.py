@@ -98,7 +98,7 @@ def blurred(images: Tensor, amounts: Tensor, generator: torch.Generator) -> Tens
 
 
 def blocky(images: Tensor, amounts: Tensor, generator: torch.Generator) -> Tensor:
-    """Show fewer pixels: the picture at down to 0.4 of its side, enlarged again without smoothing."""
+    """Show fewer pixels: down to 0.4 of the side, by the mean amount and so the same for all images."""
     share = 1 - 0.6 * float(amounts.mean().clamp(max=1))
     size = [max(1, round(side * share)) for side in images.shape[2:]]
     few = F.interpolate(images, size=size, mode="area")
