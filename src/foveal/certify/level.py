@@ -22,6 +22,7 @@ class Level:
         noisy: Noisy copies of each picture for randomized smoothing.
         patched: Pictures that get a patch or stickers; 0 leaves these out.
         patch_steps: Of the patch.
+        patch_queries: Places that stickers are tried at.
         unknown: Pictures of each kind of unknown objects.
         invariant: Pictures that harmless changes are tried on.
         draws: Of a bootstrap.
@@ -39,6 +40,7 @@ class Level:
     noisy: int
     patched: int
     patch_steps: int
+    patch_queries: int
     unknown: int
     invariant: int
     draws: int = 1000
@@ -50,10 +52,20 @@ class Level:
 
 
 LEVELS = {
-    "smoke": Level("smoke", 500, 100, (3,), 50, 10, 1, 50, 0, 0, 0, 0, 100, 50),
-    "quick": Level("quick", 5_000, 200, (1, 3, 5), 500, 50, 3, 500, 50, 1_000, 200, 200, 500, 200),
-    "full": Level("full", 10**9, 2_000, (1, 2, 3, 4, 5), 1_000, 100, 9, 5_000, 500, 10_000, 1_000, 1_000,
-                  1_000, 1_000),
+    "smoke": Level(
+        "smoke", images=500, corrupted=100, severities=(3,), attacked=50, steps=10, targets=1, queries=50,
+        certified=0, noisy=0, patched=0, patch_steps=0, patch_queries=0, unknown=100, invariant=100, draws=200,
+    ),
+    "quick": Level(
+        "quick", images=5_000, corrupted=200, severities=(1, 3, 5), attacked=500, steps=50, targets=3,
+        queries=500, certified=50, noisy=1_000, patched=200, patch_steps=200, patch_queries=200, unknown=500,
+        invariant=500,
+    ),
+    "full": Level(
+        "full", images=10**9, corrupted=2_000, severities=(1, 2, 3, 4, 5), attacked=1_000, steps=100, targets=9,
+        queries=5_000, certified=500, noisy=10_000, patched=1_000, patch_steps=1_000, patch_queries=1_000,
+        unknown=1_000, invariant=1_000,
+    ),
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.bundle.predictor import Predictor
+from foveal.bundle.session import Outputs
 from foveal.certify.level import Level
 from foveal.certify.profile import Profile
 from foveal.core.parallel import in_order
@@ -87,6 +88,7 @@ class Subject:
         twin: The torch network that the file was made from, or None: then `no_twin` says why.
         no_twin: Why there is no twin; "" where there is one.
         overlap: Pictures that were used before.
+        unknown: Pictures of things that it was not taught, uint8 (N, size, size, C), or None.
         slices: Positions in `test` by the value of each column of a table, by column.
         level: How much is measured.
         profile: What is demanded.
@@ -105,28 +107,39 @@ class Subject:
     overlap: Overlap
     level: Level
     profile: Profile
+    unknown: UInt8 | None = None
     slices: Mapping[str, Mapping[str, NDArray[np.int64]]] = field(default_factory=dict)
     seed: int = 0
     threads: int = 1
     progress: Progress = silent
 
-    def answers(self, images: UInt8) -> tuple[Float32, Float32]:
-        """Return probabilities and logits of the file for pictures at model size, each float32 (N, K).
+    def outputs(self, images: UInt8) -> Outputs:
+        """Return all that the file answers for pictures at model size, N ≥ 1.
 
         Batches have the same pictures whatever the number of threads, so answers do not depend on it.
         """
-        classes = len(self.predictor.classes)
-        starts = range(0, len(images), _BATCH)
-        outputs = in_order(
-            lambda start: self.predictor.run(images[start : start + _BATCH]),
-            starts,
-            workers=self.threads,
-            name="foveal-certify",
+        parts = list(
+            in_order(
+                lambda start: self.predictor.run(images[start : start + _BATCH]),
+                range(0, len(images), _BATCH),
+                workers=self.threads,
+                name="foveal-certify",
+            )
         )
-        pairs = [(one.probabilities, one.logits) for one in outputs]
-        if not pairs:
-            return np.empty((0, classes), np.float32), np.empty((0, classes), np.float32)
-        return np.concatenate([p for p, _ in pairs]), np.concatenate([z for _, z in pairs])
+        unknown = [part.unknown for part in parts if part.unknown is not None]
+        return Outputs(
+            np.concatenate([part.probabilities for part in parts]),
+            np.concatenate([part.logits for part in parts]),
+            np.concatenate(unknown) if unknown else None,
+        )
+
+    def answers(self, images: UInt8) -> tuple[Float32, Float32]:
+        """Return probabilities and logits of the file for pictures at model size, each float32 (N, K)."""
+        if len(images) == 0:
+            nothing = np.empty((0, len(self.predictor.classes)), np.float32)
+            return nothing, nothing
+        found = self.outputs(images)
+        return found.probabilities, found.logits
 
     def named(self, images: UInt8) -> NDArray[np.int64]:
         """Return the class that the file names for pictures at model size, int64 (N,)."""

@@ -31,6 +31,9 @@ def certify(
     profile: Annotated[
         str, typer.Option(help="Your limits: a TOML file, or industrial, physical, digital.")
     ] = "industrial",
+    unknown: Annotated[
+        list[Path] | None, typer.Option(help="Pictures of things it was not taught; may be repeated.")
+    ] = None,
     slices: Annotated[
         Path | None, typer.Option(help="CSV that tells pictures apart: the same numbers for each kind.")
     ] = None,
@@ -52,7 +55,9 @@ def certify(
     from foveal.data import opening
     from foveal.flows import certify as flow
 
-    terms = flow.Terms(level, profile, twin, slices, split, attach, seed, threads)
+    terms = flow.Terms(
+        level, profile, twin, tuple(unknown or ()), slices, split, attach, seed, threads
+    )
     with progress(quiet=quiet) as tell:
         given = data if group is None else opening.open(data, group=group)
         found = flow.run(bundle, given, terms, out=out, force=force, progress=tell)

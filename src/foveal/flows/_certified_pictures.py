@@ -1,6 +1,7 @@
 """Pictures of a certificate with their roles: what tests, what proved, what tuned, what was used before."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -11,15 +12,16 @@ from numpy.typing import NDArray
 from foveal.bundle.predictor import Predictor
 from foveal.calibrate.fit import split_roles
 from foveal.certify.subject import Answered, Overlap
-from foveal.core.errors import DataError
+from foveal.core.errors import DataError, ImageError
 from foveal.core.parallel import in_order
 from foveal.core.progress import Progress
-from foveal.data.dataset import Dataset
+from foveal.data.dataset import Dataset, UInt8
 from foveal.data.inventory import content_hashes
 from foveal.data.sizing import evenly_spaced
 from foveal.evaluate.held_out import HeldOut, readable
 from foveal.evaluate.paired import independent
 from foveal.flows._held_out import choose, used_contents
+from foveal.flows._unlabelled import find
 
 _BATCH = 32
 
@@ -33,7 +35,8 @@ class Pictures:
         proving, tuning: Calibration pictures, where the data are those of the training; else None.
         overlap: Test pictures that were used before.
         unseen: How it is known that the test pictures were not learned from; see `_held_out.Chosen`.
-        available: Test pictures there are, before those that belong together were thinned to one.
+        available: Test pictures there are.
+        independent: Of them, where of those that belong together one counts.
         contents: Hash over the sorted content hashes of each role, by role.
     """
 
@@ -43,6 +46,7 @@ class Pictures:
     overlap: Overlap
     unseen: str | None
     available: int
+    independent: int
     contents: Mapping[str, str]
 
 
@@ -100,6 +104,7 @@ def pictures(
         overlap=_overlap(found["test"].held_out.sources, content, used),
         unseen=chosen.unseen,
         available=len(held_out),
+        independent=len(alone),
         contents={role: _digest(one.held_out.sources, content) for role, one in found.items()},
     )
 
@@ -162,3 +167,31 @@ def sliced(test: Answered, table: Mapping[str, Mapping[str, str]]) -> dict[str, 
                 places.setdefault(values[source], []).append(place)
         found[column] = {value: np.array(rows, dtype=np.int64) for value, rows in sorted(places.items())}
     return {column: rows for column, rows in found.items() if rows}
+
+
+def strangers(
+    named: Sequence[Path], predictor: Predictor, *, at_most: int, seed: int, progress: Progress
+) -> UInt8 | None:
+    """Return pictures of things that a recognizer was not taught, uint8 (N, size, size, C), or None.
+
+    Args:
+        named: Files, folders or archives, or one data set; empty: there are none.
+        predictor: The recognizer, whose preprocessing they go through.
+        at_most: So many, evenly spaced.
+        seed: Of the draw where there are very many.
+        progress: Told about the files.
+
+    Raises:
+        NotFoundError, DataError: As `_unlabelled.find`, or not one can be used.
+    """
+    if not named:
+        return None
+    dataset = find(named, seed=seed, progress=progress).dataset
+    places = np.array(evenly_spaced(len(dataset), at_most=at_most), dtype=np.int64)
+    preprocess, images = predictor.preprocess, []
+    for place in places.tolist():
+        with suppress(ImageError):
+            images.append(preprocess(dataset.read(place).decode(preprocess.channels)))
+    if not images:
+        raise DataError(f"not one picture in {named[0]} can be used", code="no_readable_images")
+    return np.stack(images)

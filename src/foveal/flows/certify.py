@@ -20,7 +20,7 @@ from foveal.core.errors import WriteError
 from foveal.core.progress import Progress, silent
 from foveal.data import opening
 from foveal.data.dataset import Dataset
-from foveal.flows._certified_pictures import Pictures, Wishes, pictures, sliced
+from foveal.flows._certified_pictures import Pictures, Wishes, pictures, sliced, strangers
 from foveal.flows._grouped import grouped
 from foveal.flows._slices import read_slices
 from foveal.flows._twin import twin_of
@@ -36,6 +36,7 @@ class Terms:
         level: `smoke`, `quick` or `full`.
         profile: A TOML file, or the name of one that comes with foveal.
         twin: Run folder with the torch network; None: looked for around the bundle.
+        unknown: Pictures of things that it was not taught: files, folders or archives, or one data set.
         slices: A CSV table that tells pictures apart.
         split: Part of the data; None is the test part of training data and all of other data.
         attach: Whether the certificate is also put into the bundle.
@@ -46,6 +47,7 @@ class Terms:
     level: str = "quick"
     profile: str | Path = "industrial"
     twin: Path | None = None
+    unknown: tuple[Path, ...] = ()
     slices: Path | None = None
     split: str | None = None
     attach: bool = True
@@ -120,6 +122,7 @@ def run(
     table = None if terms.slices is None else read_slices(terms.slices, dataset.sources)
     wishes = Wishes(terms.split, level.images, terms.seed, threads)
     found = pictures(predictor, bundle, dataset, wishes, progress=progress)
+    foreign = strangers(terms.unknown, predictor, at_most=level.unknown, seed=terms.seed, progress=progress)
     subject = Subject(
         bundle=bundle,
         predictor=predictor,
@@ -131,6 +134,7 @@ def run(
         overlap=found.overlap,
         level=level,
         profile=profile,
+        unknown=foreign,
         slices={} if table is None else sliced(found.test, table),
         seed=terms.seed,
         threads=threads,
@@ -178,7 +182,7 @@ def _document(
             "split": test.held_out.split,
             "unseen": found.unseen,
             "available": found.available,
-            "independent": len(test) + test.unreadable,
+            "independent": found.independent,
             "unreadable": test.unreadable,
             "grouped_by": list(dataset.grouped_by),
             "roles": {
@@ -187,6 +191,7 @@ def _document(
                 if one is not None
             },
         },
+        "unknown": None if subject.unknown is None else {"images": len(subject.unknown)},
         "twin": {"used": subject.twin is not None, "why_not": subject.no_twin or None},
         "void_if": "anything of this changes: model.onnx, preprocessing, classes, decision, engine or "
         "its version; pictures that come about otherwise than these",

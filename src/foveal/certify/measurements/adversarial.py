@@ -25,6 +25,8 @@ from foveal.perturb.attacks.ball import Ball
 from foveal.perturb.attacks.black_box.square import square
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from foveal.tasks.recognizer import Recognizer
 
 Bools = NDArray[np.bool_]
@@ -114,7 +116,7 @@ def white_box(
 
     level, many = subject.level, steps or subject.level.steps
 
-    def run(attack: Callable[..., object], name: str) -> Callable[[UInt8, Int64], UInt8]:
+    def run(attack: Callable[..., "Tensor"], name: str) -> Callable[[UInt8, Int64], UInt8]:
         seed = seed_for(subject.seed, "certify", name, str(ball))
         return partial(attacked, twin, partial(attack, ball=ball, steps=many), ball=ball, seed=seed)
 
@@ -129,7 +131,9 @@ def asking(subject: Subject, ball: Ball) -> Callable[[UInt8, Int64], UInt8]:
 
     def run(images: UInt8, labels: Int64) -> UInt8:
         rng = stream(subject.seed, "certify", "square", str(ball))
-        return square(subject.scores(), images, labels, ball=ball, queries=subject.level.queries, rng=rng)
+        queries = subject.level.queries
+        found: UInt8 = square(subject.scores(), images, labels, ball=ball, queries=queries, rng=rng)
+        return found
 
     return run
 
