@@ -55,7 +55,7 @@ class SmallConv(nn.Module):
 def _plan(size: int, width: int) -> list[tuple[int, int]]:
     """Return channels and stride of each convolution; large pictures are halved to about 32 pixels first."""
     halvings = max(0, round(math.log2(size / 32)))
-    return [(width, 2)] * halvings + [(width, 2), (2 * width, 1), (2 * width, 2)]
+    return [(width, 2)] * halvings + [(width, 2), (2 * width, 2), (2 * width, 1)]
 
 
 def small_conv(*, channels: int, classes: int, size: int, width: int = 32) -> SmallConv:

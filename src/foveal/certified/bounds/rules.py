@@ -247,6 +247,10 @@ def _clamp(step: Step, given: Arguments, names: tuple[str, str] = ("min", "max")
     return Monotone(lambda x: x.clamp(low, high))
 
 
+def _relu6(step: Step, given: Arguments) -> Kind:
+    return Monotone(F.relu6)
+
+
 RULES: dict[Any, Rule] = {
     _ATEN.conv2d.default: _conv2d,
     _ATEN.conv2d.padding: _conv2d,
@@ -260,9 +264,10 @@ RULES: dict[Any, Rule] = {
     _ATEN.avg_pool2d.default: _avg_pool,
     _ATEN.adaptive_avg_pool2d.default: _adaptive_avg_pool,
     _ATEN.view.default: _view,
-    _ATEN.reshape.default: _view,
+    _ATEN._unsafe_view.default: _view,  # the same, of a map that nothing else reads
     _ATEN.clone.default: _same,
     _ATEN.relu.default: _relu,
+    _ATEN.relu6.default: _relu6,
     _ATEN.max_pool2d.default: _max_pool,
     _ATEN.amax.default: _amax,
     _ATEN.hardtanh.default: partial(_clamp, names=("min_val", "max_val")),
