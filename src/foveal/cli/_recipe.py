@@ -33,7 +33,35 @@ Baseline = Annotated[
     bool | None,
     typer.Option("--baseline/--no-baseline", help="Measure a cheap baseline beside a network."),
 ]
+Objective = Annotated[
+    str | None,
+    typer.Option("--objective", help="What is learned: adversarial, trades …; default supervised."),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--setting", metavar="KEY=VALUE", help="Of the objective; may be given several times."),
+]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Every random choice follows from it.")]
+
+
+def settings_of(given: list[str] | None) -> dict[str, float] | None:
+    """Return what `--setting` says, or None where it was not given.
+
+    Raises:
+        UsageError: Not `KEY=VALUE` with a number.
+    """
+    if not given:
+        return None
+    settings = {}
+    for one in given:
+        key, _, value = one.partition("=")
+        try:
+            settings[key.strip()] = float(value)
+        except ValueError:
+            raise UsageError(
+                f"--setting takes KEY=VALUE with a number; got {one!r}", hint="--setting epsilon=8"
+            ) from None
+    return settings
 
 
 def recipe_of(file: Path | None, wishes: Mapping[str, object], *, time: str | None) -> "Recipe":

@@ -13,11 +13,14 @@ from foveal.cli._recipe import (
     Epochs,
     Images,
     Model,
+    Objective,
     RecipeFile,
     Seed,
+    Settings,
     Size,
     Time,
     recipe_of,
+    settings_of,
 )
 from foveal.cli._trained import show
 from foveal.core.errors import UsageError
@@ -32,6 +35,8 @@ def train(
     images: Images = None,
     epochs: Epochs = None,
     time: Time = None,
+    objective: Objective = None,
+    setting: Settings = None,
     baseline: Baseline = None,
     resume: Annotated[
         Path | None, typer.Option(help="Go on with this run folder; with --force also elsewhere.")
@@ -58,6 +63,8 @@ def train(
         "images": images,
         "group": group,
         "epochs": epochs,
+        "objective": objective,
+        "settings": settings_of(setting),
         "seed": seed,
         "baseline": baseline,
     }

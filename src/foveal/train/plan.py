@@ -14,7 +14,7 @@ from foveal.core import files
 from foveal.train.fit_plan import FitPlan
 
 # Unknown to earlier versions: at their defaults they leave the digest, and so the checkpoints, alone.
-_LATER = ("optimizer", "head_rate", "warm_up_share", "structure")
+_LATER = ("optimizer", "head_rate", "warm_up_share", "structure", "objective", "settings")
 
 
 class Plan(BaseModel):
@@ -35,6 +35,8 @@ class Plan(BaseModel):
         optimizer: `muon` or `adam`; see `models.Settings`.
         head_rate: With `muon`: rate of the last layer as a multiple of that of the filters.
         warm_up_share: Share of the steps in which the rate rises.
+        objective: Name of a file in `train/objectives`.
+        settings: A value for each of its settings.
         structure: Digest of names and shapes of the network's state where a user's own builder makes it.
         seed: Of order, augmentation and initial weights.
         threads: Of torch; another number gives other last digits.
@@ -57,6 +59,8 @@ class Plan(BaseModel):
     optimizer: Literal["muon", "adam"] = "muon"
     head_rate: float = Field(default=2.5, gt=0)
     warm_up_share: float = Field(default=0.0, ge=0, lt=1)
+    objective: str = "supervised"
+    settings: dict[str, float] = {}
     structure: str | None = None
     seed: int
     threads: int = Field(ge=1)

@@ -10,7 +10,7 @@ from foveal.core.errors import DataError, RecipeError, UnknownNameError
 from foveal.core.progress import Progress, silent
 from foveal.core.units import show_seconds
 from foveal.models import Architecture
-from foveal.train import augment
+from foveal.train import augment, chosen
 from foveal.train.examples import Examples
 from foveal.train.fitting import is_baseline
 from foveal.train.flip_probe import flip_probe
@@ -27,8 +27,8 @@ FEWEST_STEPS = 12  # per pass, before the batch shrinks
 
 # What only a training in steps has; and what says of it no more than a baseline does anyway.
 _STEP_BY_STEP = (
-    "epochs", "batch_size", "learning_rate", "weight_decay", "label_smoothing", "ema_share", "augment",
-    "precision",
+    "epochs", "batch_size", "learning_rate", "weight_decay", "objective", "settings", "label_smoothing",
+    "ema_share", "augment", "precision",
 )  # fmt: skip
 _WITHOUT = {"augment": "none", "precision": "fp32"}
 _SMALLEST_BATCH = 32  # fewer make batch statistics too noisy
@@ -61,9 +61,9 @@ def check_recipe(recipe: Recipe) -> None:
     """Refuse what is wrong whatever the data, so that nobody waits for their pictures to be read first.
 
     Raises:
-        RecipeError: The size is below the model's smallest, a strength outside its range, or a setting of
-            step-by-step training given for a baseline.
-        UnknownNameError: No such model or augmentation.
+        RecipeError: The size is below the model's smallest, a strength outside its range, a setting that the
+            objective has not, or one of step-by-step training given for a baseline.
+        UnknownNameError: No such model, objective or augmentation.
         UsageError: The model is the name of somebody's own builder.
     """
     architecture = recipe.architecture
@@ -71,6 +71,7 @@ def check_recipe(recipe: Recipe) -> None:
         check_size(architecture, recipe.size)
     if is_baseline(architecture.name):
         _check_baseline(recipe)
+    chosen.settings_of(recipe.objective, recipe.settings)
     if not isinstance(recipe.augment, dict):
         return
     for name, strength in recipe.augment.items():
@@ -169,7 +170,9 @@ def _draft(recipe: Recipe, examples: Examples, facts: Facts, reasons: dict[str, 
         head_rate=settings.head_rate,
         warm_up_share=settings.warm_up_share,
         weight_decay=settings.weight_decay if recipe.weight_decay is None else recipe.weight_decay,
-        label_smoothing=recipe.label_smoothing,
+        objective=recipe.objective,
+        settings=chosen.settings_of(recipe.objective, recipe.settings),
+        label_smoothing=_label_smoothing(recipe),
         ema_share=recipe.ema_share,
         augmentation=_augmentation(recipe, examples, facts, reasons),
         precision="fp32",
@@ -177,6 +180,12 @@ def _draft(recipe: Recipe, examples: Examples, facts: Facts, reasons: dict[str, 
         threads=recipe.threads or machine.usable_cpus(),
         step_seconds=0.0,
     )
+
+
+def _label_smoothing(recipe: Recipe) -> float:
+    if recipe.label_smoothing is None:
+        return chosen.label_smoothing(recipe.objective)
+    return recipe.label_smoothing
 
 
 def _augmentation(

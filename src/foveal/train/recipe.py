@@ -40,7 +40,10 @@ class Recipe(BaseModel):
         batch_size: Images per step; None: from the number of images and the model.
         learning_rate: Highest rate of the schedule; None: the model's, 0.24 for filters of nano.
         weight_decay: Per unit of learning rate; None: the model's, 0.001 of the last layer of nano.
-        label_smoothing: Share of the target spread over all classes, in [0, 1).
+        objective: Name of a file in `train/objectives`, with `-` or `_`: what is learned.
+        settings: Of the objective, by name; what is left out has the default that its file states.
+        label_smoothing: Share of the target spread over all classes, in [0, 1); None: the objective's, 0.2 of
+            `supervised`.
         ema_share: Time constant of the averaged weights as a share of the run, in (0, 1].
         augment: `auto` decides from the data; `none` trains on the pictures as they are; a table names
             files of `train/augment` with their strength, in order.
@@ -60,7 +63,9 @@ class Recipe(BaseModel):
     batch_size: int | None = Field(default=None, ge=2)
     learning_rate: float | None = Field(default=None, gt=0)
     weight_decay: float | None = Field(default=None, ge=0)
-    label_smoothing: float = Field(default=0.2, ge=0, lt=1)
+    objective: str = "supervised"
+    settings: dict[str, float] = {}
+    label_smoothing: float | None = Field(default=None, ge=0, lt=1)
     ema_share: float = Field(default=0.03, gt=0, le=1)
     augment: Literal["auto", "none"] | dict[str, float] = "auto"
     baseline: bool = True
@@ -72,6 +77,11 @@ class Recipe(BaseModel):
     @classmethod
     def _file_name(cls, model: str | Callable[..., Any]) -> str | Callable[..., Any]:
         return catalog.written(model) if isinstance(model, str) and not models.is_own(model) else model
+
+    @field_validator("objective")
+    @classmethod
+    def _objective_file(cls, objective: str) -> str:
+        return catalog.written(objective)
 
     @model_validator(mode="after")
     def _one_length(self) -> "Recipe":
@@ -150,4 +160,7 @@ def read_recipe(path: Path) -> Recipe:
 
 def write_recipe(recipe: Recipe, path: Path) -> None:
     """Write a recipe as TOML; fields left open are not written."""
-    files.write_text(path, tomli_w.dumps(recipe.model_dump(exclude_none=True)))
+    fields = recipe.model_dump(exclude_none=True)
+    if not recipe.settings:
+        del fields["settings"]
+    files.write_text(path, tomli_w.dumps(fields))

@@ -13,6 +13,7 @@ from foveal.data.preprocess import Preprocess
 from foveal.data.sizing import evenly_spaced
 from foveal.models import Architecture
 from foveal.tasks.classify import learn
+from foveal.train import chosen
 from foveal.train.examples import Examples
 from foveal.train.objectives.supervised import Supervised
 from foveal.train.plan import Plan
@@ -34,6 +35,7 @@ def start(
 
     Raises:
         DataError: `other_network`: a user's builder makes another network than the one that was planned.
+        UnknownNameError: The plan names an objective that is not there.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(plan.seed, "weights"))
@@ -48,13 +50,7 @@ def start(
         count = max(32, min(512, _SHOWN_PIXELS // preprocess.size**2))
         shown = examples.images[examples.indices[evenly_spaced(len(examples), at_most=count)]]
         network.learn_from(learn.normalize(torch.from_numpy(shown), preprocess))
-    return Supervised(
-        network,
-        classes=classes,
-        preprocess=preprocess,
-        augmentation=plan.augmentation,
-        label_smoothing=plan.label_smoothing,
-    )
+    return chosen.kind(plan.objective).planned(plan, network, classes=classes, preprocess=preprocess)
 
 
 def structure(network: nn.Module) -> str:

@@ -1,6 +1,6 @@
 """Learn the labels."""
 
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,10 @@ from foveal.tasks.classify import learn
 from foveal.train import augment, optimizer
 from foveal.train.objective import Batch, Losses, Objective
 from foveal.train.plan import Plan
+from foveal.train.setting import Setting
+
+SETTINGS: dict[str, Setting] = {}
+LABEL_SMOOTHING = 0.2
 
 
 class Supervised(Objective):
@@ -40,6 +44,24 @@ class Supervised(Objective):
         self.preprocess = preprocess
         self.label_smoothing = label_smoothing
         self.changes = [(catalog.find(augment, name), strength) for name, strength in augmentation.items()]
+
+    @classmethod
+    def planned(cls, plan: Plan, network: nn.Module, *, classes: int, preprocess: Preprocess) -> Self:
+        """Return the objective of a plan around a network.
+
+        Args:
+            plan: Gives augmentation, label smoothing and the objective's settings.
+            network: Normalized images (N, C, H, W) to logits (N, K).
+            classes: K.
+            preprocess: Gives the normalization.
+        """
+        return cls(
+            network,
+            classes=classes,
+            preprocess=preprocess,
+            augmentation=plan.augmentation,
+            label_smoothing=plan.label_smoothing,
+        )
 
     @torch.no_grad()
     def views(self, batch: Batch) -> tuple[Tensor, Tensor]:
