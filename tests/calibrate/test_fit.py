@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foveal.calibrate.abstain import abstain, candidates
-from foveal.calibrate.conformal import lac
 from foveal.calibrate.fit import Promises, fit_decision, split_roles
+from foveal.calibrate.sets.lac import lac
 from foveal.calibrate.temperature import calibrated, temperature
 from foveal.core.errors import UsageError
 from foveal.core.promises import calibration_images_needed, images_needed
