@@ -1,7 +1,7 @@
 """Sets that keep the promise for the images of each class, rare and difficult ones too.
 
-Source: Vovk, Gammerman & Shafer, "Algorithmic Learning in a Random World", 2005, §4.5 (label-conditional
-Mondrian predictors); Sadinle, Lei & Wasserman, "Least Ambiguous Set-Valued Classifiers", 2019, §2.2.
+Source: Vovk, Gammerman & Shafer, "Algorithmic Learning in a Random World", 2005 (label-conditional
+Mondrian predictors); Sadinle, Lei & Wasserman, "Least Ambiguous Set-Valued Classifiers", 2019.
 """
 
 import numpy as np
