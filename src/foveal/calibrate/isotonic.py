@@ -33,8 +33,8 @@ class Isotonic:
     def calibrated(self, probabilities: NDArray[np.floating]) -> Floats:
         """Return probabilities with the curve's value as the largest, float64 (N, K); no answer changes.
 
-        The others keep their proportions, or get equal shares if all are 0. Where the largest would fall below
-        the second, both are equal.
+        The others keep their proportions, or get equal shares if all are 0. Where the largest would fall
+        below the second, both are equal.
         """
         values = probabilities.astype(np.float64)
         rows, best = np.arange(len(values)), values.argmax(axis=1)
