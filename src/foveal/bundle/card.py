@@ -73,7 +73,7 @@ def _decision(draft: Draft) -> list[str]:
         sets = (
             f"- Its prediction sets are made to hold the true class in {share:.0%} of the cases of "
             f"each class{_how_sure(conformal)} (Mondrian split conformal, n={conformal.n}"
-            f"{f'; {without} classes had too few images and are in every set' if without else ''})"
+            f"{f'; {without} of them with too few images are in every set' if without else ''})"
         )
     elif conformal.delta is not None:
         sets = (
