@@ -71,7 +71,7 @@ FAULTS = (
         "core/promises.py",
         "return math.ceil(round((n + 1) * (1 - alpha), 9))",
         "return math.ceil(round(n * (1 - alpha), 9))",
-        "tests/calibrate/test_conformal.py::test_coverage_follows_its_beta_law_and_without_the_correction_it_does_not",
+        "tests/calibrate/test_sets.py::test_coverage_follows_its_beta_law_and_without_the_correction_it_does_not",
     ),
     Fault(
         "off-by-one resize",

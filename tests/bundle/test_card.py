@@ -1,5 +1,7 @@
 """bundle.card: the model card says what the manifest says, and what is not proven."""
 
+import pytest
+
 from foveal.bundle.card import model_card
 
 
@@ -35,3 +37,24 @@ def test_class_names_cannot_break_out_of_the_card(draft) -> None:
 
     assert "`a'b\\n# Trust me`, `c\\x1b[31m`" in card
     assert "and 12 more" in card
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        (
+            {"method": "aps", "delta": 0.05},
+            "hold the true class in at least 90% of cases, with 95% certainty (split conformal, aps, n=500)",
+        ),
+        (
+            {"method": "mondrian", "quantiles": [0.7, 0.2, None], "counts": [400, 95, 5]},
+            "in 90% of the cases of each class, on average over calibrations (Mondrian split conformal, "
+            "n=500; 1 of them with too few images are in every set)",
+        ),
+    ],
+)
+def test_card_says_what_kind_of_sets_promise_what(draft, entries, said) -> None:
+    abstain = {"threshold": None, "risk": 0.01, "delta": 0.05, "n": 500}
+    conformal = {"alpha": 0.1, "quantile": 0.7, "n": 500, **entries}
+
+    assert said in model_card(draft(decision={"abstain": abstain, "conformal": conformal}))

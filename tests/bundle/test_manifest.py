@@ -205,3 +205,28 @@ class TestWhereANetworkComesFrom:
 
         assert Model.model_validate_json(made.model_dump_json(), strict=True) == made
         assert made.model_dump(mode="json")["steps"] == ["prune", "quantize"]
+
+
+def test_digest_changes_with_the_way_of_the_sets(draft, manifest) -> None:
+    conformal = {"alpha": 0.1, "quantile": 0.7, "n": 500}
+    ways = [{**conformal, "method": "aps"}, {**conformal, "delta": 0.05}]
+
+    digests = {
+        Manifest.seal(
+            draft(decision={"abstain": manifest.decision.abstain.model_dump(), "conformal": way}), HASHES
+        ).digest
+        for way in (conformal, *ways)
+    }
+
+    assert len(digests) == 3
+    assert manifest.digest in digests, "what an earlier version wrote is what is written now"
+
+
+def test_sets_of_another_number_of_classes_are_refused(draft, manifest) -> None:
+    conformal = {
+        **{"method": "mondrian", "alpha": 0.1, "quantile": 0.7, "n": 20},
+        **{"quantiles": [0.7, 0.5], "counts": [10, 10]},
+    }
+
+    with pytest.raises(ValidationError, match="3 classes, and quantiles for 2"):
+        draft(decision={"abstain": manifest.decision.abstain.model_dump(), "conformal": conformal})

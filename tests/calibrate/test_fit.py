@@ -5,10 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from foveal.calibrate import sets
 from foveal.calibrate.abstain import abstain, candidates
-from foveal.calibrate.conformal import lac
-from foveal.calibrate.fit import Promises, fit_decision, split_roles
+from foveal.calibrate.fit import Promises, fit_decision, split_roles, unproven
+from foveal.calibrate.sets.lac import lac
+from foveal.calibrate.sets.raps import penalty_for, raps
 from foveal.calibrate.temperature import calibrated, temperature
+from foveal.core import catalog
 from foveal.core.errors import UsageError
 from foveal.core.promises import calibration_images_needed, images_needed
 from foveal.tasks.classify.decode import prediction_sets
@@ -153,3 +156,30 @@ def test_almost_no_images_give_a_decision_that_promises_nothing(n):
 def test_no_images_are_refused():
     with pytest.raises(UsageError, match="logits need at least 1 image"):
         fit_decision(*drawn(0))
+
+
+@pytest.mark.parametrize("name", catalog.names(sets))
+@pytest.mark.parametrize("delta", [None, 0.1])
+def test_the_way_of_the_sets_can_be_chosen_and_is_promised_again(name, delta):
+    logits, labels = drawn(900)
+    promises = Promises(alpha=0.15, risk=0.02, delta=0.1, sets=name, sets_delta=delta)
+
+    _, decision = fit_decision(logits, labels, promises=promises)
+
+    assert decision.conformal.method == name
+    assert Promises.of(decision) == promises
+    assert fit_decision(logits, labels, promises=Promises.of(decision))[1] == decision
+    assert Promises.of(unproven(promises, classes=5)).sets == name
+    none = unproven(promises, classes=5).conformal
+    assert prediction_sets(np.eye(5, dtype=np.float32), none).all()
+
+
+def test_the_penalty_of_raps_is_chosen_on_the_tuning_images():
+    logits, labels = drawn(900, classes=20)
+    tuning, proving = split_roles(labels, seed=3)
+
+    fitted, decision = fit_decision(logits, labels, promises=Promises(sets="raps"), seed=3)
+
+    probabilities = calibrated(logits, fitted)
+    chosen = penalty_for(probabilities[tuning], labels[tuning])
+    assert decision.conformal == raps(probabilities[proving], labels[proving], penalty=chosen)

@@ -76,3 +76,31 @@ def test_damaged_bundle_is_never_called_verified(bundle, tmp_path, capsys, posit
     assert document["ok"] is False
     assert document["error"]["code"] == "tampered"
     assert "verified" not in document
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        (
+            {"method": "raps", "penalty": 0.1},
+            "90% of cases; in at least 87.7% with 95% certainty (raps, n=500)",
+        ),
+        (
+            {"method": "aps", "delta": 0.1},
+            "hold the truth in at least 90% of cases with 90% certainty (aps, n=500)",
+        ),
+        (
+            {"method": "mondrian", "quantiles": [0.7, 0.2, None], "counts": [400, 95, 5]},
+            "made to hold the truth in 90% of the cases of each class (mondrian, n=500)",
+        ),
+    ],
+)
+def test_kinds_of_sets_are_told_apart(make_bundle, tmp_path, capsys, entries, said) -> None:
+    decision = {
+        "abstain": {"threshold": None, "risk": 0.01, "delta": 0.05, "n": 500},
+        "conformal": {"alpha": 0.1, "quantile": 0.7, "n": 500, **entries},
+    }
+    path = make_bundle(tmp_path / "sets.foveal", decision=decision)
+
+    assert run(["info", str(path)]) == 0
+    assert said in capsys.readouterr().out

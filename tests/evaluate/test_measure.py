@@ -67,7 +67,16 @@ def test_the_document_has_the_agreed_keys(document):
         *MEASURED,
     }
     assert set(metrics["conformal"]) == {
-        *("alpha", "quantile", "calibration_images", "coverage", "mean_set_size", "singleton_share"),
+        *(
+            "method",
+            "alpha",
+            "delta",
+            "quantile",
+            "calibration_images",
+            "coverage",
+            "mean_set_size",
+            "singleton_share",
+        ),
     }
     assert set(metrics["per_class"][0]) == {"class", "n", "recall", "precision"}
     assert set(metrics["majority"]) == {"class", "accuracy"}

@@ -1,5 +1,7 @@
 """export.lowering: another graph in the same clothes, calibrated on its own answers."""
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
@@ -9,6 +11,7 @@ from onnx import numpy_helper
 from foveal.bundle import archive
 from foveal.bundle.manifest import Data, Images
 from foveal.bundle.predictor import Predictor
+from foveal.calibrate.fit import Promises
 from foveal.data.preprocess import Preprocess
 from foveal.export import Origin, bundle
 from foveal.export.lowering import Lowering, lowered
@@ -113,3 +116,20 @@ def test_confidence_follows_the_new_graph(original, tmp_path) -> None:
 
     made = archive.read(tmp_path / "loud.foveal").manifest
     assert made.temperature == pytest.approx(10 * original.manifest.temperature, rel=1e-3)
+
+
+def test_what_the_first_graph_promises_the_new_one_promises(tmp_path) -> None:
+    made = Recognizer(Brightest().eval(), "nano", {}, PREPROCESS, ("red", "green", "blue"))
+    promises = Promises(alpha=0.2, risk=0.05, sets="mondrian", sets_delta=0.1)
+    told = replace(ORIGIN, promises=promises)
+    original = archive.read(bundle(made, tmp_path / "a.foveal", calib=examples(400), origin=told).bundle)
+    lowering = Lowering(original.model, "int8", ("quantize",))
+    assert Promises.of(original.manifest.decision) == promises
+
+    lowered(original, lowering, tmp_path / "b.foveal", calib=examples(400))
+    lowered(original, lowering, tmp_path / "c.foveal", calib=None)
+
+    again, silent = (archive.read(tmp_path / name).manifest.decision for name in ("b.foveal", "c.foveal"))
+    assert again == original.manifest.decision
+    assert Promises.of(silent) == promises
+    assert silent.conformal.quantiles == (None, None, None)

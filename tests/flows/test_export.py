@@ -29,6 +29,7 @@ from foveal.flows import _stages
 from foveal.flows.export import ExportResult, Terms, export
 from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.optimize.rounding import ROUNDINGS
+from foveal.train.recipe import read_recipe, write_recipe
 
 with_openvino = pytest.mark.skipif(extras.missing("openvino") != [], reason="needs the openvino extra")
 ENGINES = ("onnxruntime", "openvino")
@@ -268,3 +269,15 @@ def test_a_gate_on_changed_answers_is_proven_only_by_the_end_of_its_interval(ima
 
     assert [gate.verdict for gate in gates] == ["pass", "pass"]
     assert found.unproven == unproven
+
+
+def test_what_the_recipe_promises_is_what_the_file_promises(run, tmp_path):
+    asked = {"sets": "aps", "alpha": 0.25, "sets_delta": 0.2, "risk": 0.1}
+    write_recipe(read_recipe(run / "recipe.toml").changed(**asked), run / "recipe.toml")
+
+    export(run, tmp_path / "a.foveal", terms=Terms("int8"))
+
+    decision = archive.read(tmp_path / "a.foveal").manifest.decision
+    conformal = decision.conformal
+    assert (conformal.method, conformal.alpha, conformal.delta) == ("aps", 0.25, 0.2)
+    assert decision.abstain.risk == 0.1

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from foveal.calibrate.conformal import lac
+from foveal.calibrate.sets.lac import lac
 from foveal.core.errors import UsageError
 from foveal.metrics.majority import majority
 from foveal.metrics.set_coverage import set_coverage, surely_covered

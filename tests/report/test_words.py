@@ -256,3 +256,15 @@ def test_a_baseline_is_better_or_worse_only_where_the_paired_images_show_it(
     assert "Of 4,000 independent images only the recognizer" in sentence
     assert "svm-hog fitted to all 300 training images in 2 s" in sentence
     assert words.against_baseline({"name": "majority class"}) is None
+
+
+def test_prediction_sets_of_other_kinds_say_what_they_promise(
+    document: Document, metrics: dict[str, Any]
+) -> None:
+    metrics["conformal"] |= {"method": "mondrian", "delta": None}
+    assert "90% of the images of each class, on average over draws of" in words.prediction_sets(document)
+    metrics["conformal"] |= {"method": "lac", "delta": 0.05, "coverage": interval(0.85, 0.899)}
+    assert "90% of the images, with a certainty of 95%, from" in words.prediction_sets(document)
+    assert "less often than promised" in words.prediction_sets(document)
+    metrics["conformal"] |= {"delta": None}
+    assert "less often than promised" not in words.prediction_sets(document), "an average may lie above"

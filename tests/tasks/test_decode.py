@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from foveal.core.errors import UsageError
 from foveal.tasks.classify.decode import Abstain, Conformal, Decision, decode, prediction_sets
 
 CLASSES = ("wheel", "axle", "nut")  # on purpose not in alphabetical order
@@ -93,3 +95,70 @@ def test_sets_hold_the_best_class_and_grow_with_the_quantile(seed: int, quantile
 def test_a_source_too_few_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="zip"):
         decode(rows((1, 0, 0)), classes=CLASSES, decision=decision(), sources=())
+
+
+MONDRIAN = Conformal(
+    method="mondrian", alpha=0.1, quantile=0.9, n=110, quantiles=(0.3, 0.9, None), counts=(50, 52, 8)
+)
+
+
+def test_each_class_has_its_own_limit_and_one_without_is_in_every_set() -> None:
+    sets = prediction_sets(rows((0.68, 0.32, 0), (0.09, 0.06, 0.85), (0.75, 0.15, 0.1)), MONDRIAN)
+
+    assert sets.tolist() == [[True, True, True], [False, False, True], [True, True, True]]
+    with pytest.raises(UsageError, match="a rule for 3 classes, and 2"):
+        prediction_sets(rows((0.5, 0.5)), MONDRIAN)
+
+
+def test_sets_by_mass_and_by_rank() -> None:
+    scores = rows((0.5, 0.3, 0.2))  # before each class: 0, 0.5 and 0.8
+    for limit, size in [(0.0, 1), (0.5, 2), (0.79, 2), (0.81, 3)]:
+        assert prediction_sets(scores, Conformal(method="aps", alpha=0.1, quantile=limit, n=9)).sum() == size
+    rule = Conformal(method="raps", alpha=0.1, quantile=0.81, n=9, penalty=0.1, free=2)
+    assert prediction_sets(scores, rule).tolist() == [[True, True, False]]
+
+
+def test_a_randomized_rule_wants_numbers_and_is_not_sealed() -> None:
+    rule = Conformal(method="aps", alpha=0.1, quantile=0.4, n=9, randomized=True)
+
+    sets = prediction_sets(rows((0.9, 0.1, 0), (0.9, 0.1, 0)), rule, uniform=np.array([0.1, 0.9]))
+
+    assert sets.tolist() == [[True, False, False], [False, False, False]]
+    for wrong, numbers in [(rule, None), (decision().conformal, np.zeros(1))]:
+        with pytest.raises(UsageError, match="randomized rule takes"):
+            prediction_sets(rows((1, 0, 0)), wrong, uniform=numbers)
+    with pytest.raises(ValidationError, match="measured, not sealed"):
+        Decision(abstain=decision().abstain, conformal=rule)
+
+
+def test_entries_that_say_nothing_are_not_written_and_others_are_read_again() -> None:
+    plain = decision().conformal
+
+    assert plain.model_dump(mode="json") == {"method": "lac", "alpha": 0.1, "quantile": 0.5, "n": 500}
+    for rule in (
+        MONDRIAN,
+        plain.model_copy(update={"delta": 0.05}),
+        Conformal(method="raps", alpha=0.1, quantile=0.5, n=9, penalty=0.1, free=2),
+    ):
+        assert Conformal.model_validate_json(rule.model_dump_json(), strict=True) == rule
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ({"method": "mondrian"}, "and no other method"),
+        ({"quantiles": (0.5,), "counts": (9,)}, "and no other method"),
+        ({"method": "mondrian", "quantiles": (0.5, 0.1), "counts": (9,)}, "and no other method"),
+        ({"method": "mondrian", "quantiles": (0.5, 0.1), "counts": (10, 10)}, "n is the sum"),
+        ({"method": "mondrian", "quantiles": (0.4, 0.1), "counts": (10, 20)}, "quantile the largest"),
+        ({"method": "mondrian", "quantiles": (0.5, 0.1), "counts": (24, 6)}, "6 images give no quantile"),
+        ({"penalty": 0.1}, "only raps"),
+        ({"randomized": True}, "only aps and raps"),
+        ({"delta": 0.04}, "30 images give no quantile"),
+        ({"delta": 0.0}, "greater than 0"),
+        ({"method": "own"}, "Input should be 'lac'"),
+    ],
+)
+def test_rules_that_contradict_themselves_are_refused(entries: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Conformal.model_validate({"alpha": 0.1, "quantile": 0.5, "n": 30, **entries})

@@ -65,3 +65,11 @@ def test_unreadable_files(tmp_path):
         read_recipe(tmp_path / "b.toml")
     with pytest.raises(RecipeError, match="cannot read"):
         read_recipe(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("sets", "own"), ("alpha", 1), ("risk", 0), ("sets_delta", 0), ("alpha", 0)]
+)
+def test_promises_that_are_none_are_refused(field, value):
+    with pytest.raises(RecipeError, match=field):
+        recipe_from({field: value})

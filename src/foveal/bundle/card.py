@@ -2,6 +2,7 @@
 
 from foveal.bundle.manifest import Draft
 from foveal.core.text import visible
+from foveal.tasks.classify.decode import Conformal
 
 _SHOWN = 50  # class names
 
@@ -67,6 +68,18 @@ def _decision(draft: Draft) -> list[str]:
     if conformal.quantile is None:
         few = f"{conformal.n} independent calibration images were too few"
         sets = f"- Its prediction sets hold every class: {few}"
+    elif conformal.method == "mondrian":
+        share, without = 1 - conformal.alpha, sum(one is None for one in conformal.quantiles)
+        sets = (
+            f"- Its prediction sets are made to hold the true class in {share:.0%} of the cases of "
+            f"each class{_how_sure(conformal)} (Mondrian split conformal, n={conformal.n}"
+            f"{f'; {without} of them with too few images are in every set' if without else ''})"
+        )
+    elif conformal.delta is not None:
+        sets = (
+            f"- Its prediction sets hold the true class in at least {1 - conformal.alpha:.0%} of cases"
+            f"{_how_sure(conformal)} (split conformal, {conformal.method}, n={conformal.n})"
+        )
     else:
         sets = (
             f"- Its prediction sets are made to hold the true class in {1 - conformal.alpha:.0%} of cases, "
@@ -74,6 +87,12 @@ def _decision(draft: Draft) -> list[str]:
             f"{surely_covered(conformal.n, conformal.alpha):.1%} (split conformal, n={conformal.n})"
         )
     return [answer, sets]
+
+
+def _how_sure(conformal: Conformal) -> str:
+    if conformal.delta is None:
+        return ", on average over calibrations"
+    return f", with {1 - conformal.delta:.0%} certainty"
 
 
 def _origin(draft: Draft) -> list[str]:

@@ -16,6 +16,7 @@ from pydantic import (
     ValidationError,
     field_validator,
     model_serializer,
+    model_validator,
 )
 
 from foveal.bundle.container import tampered
@@ -128,6 +129,13 @@ class Draft(_Frozen):
     weights_sha256: Sha256
     data: Data
     licenses: Licenses
+
+    @model_validator(mode="after")
+    def _sets_for_every_class(self) -> Self:
+        quantiles = self.decision.conformal.quantiles
+        if quantiles and len(quantiles) != len(self.classes):
+            raise ValueError(f"{len(self.classes)} classes, and quantiles for {len(quantiles)}")
+        return self
 
     @field_validator("classes")
     @classmethod

@@ -92,16 +92,10 @@ def abstain(
         UsageError: The arrays, the risk or delta are not such, or the thresholds do not fall.
     """
     needed = images_needed(risk, delta)
-    _check(confidence, correct)
-    if thresholds.ndim != 1 or (np.diff(thresholds) >= 0).any():
-        raise UsageError("thresholds must fall strictly, from strict to loose")
-    rising = np.sort(confidence.astype(np.float64))
-    wrong = np.sort(confidence[~correct].astype(np.float64))
+    answered, errors = answered_and_wrong(confidence, correct, thresholds)
     proven = None
-    for threshold in thresholds:
-        answered = len(rising) - int(np.searchsorted(rising, threshold))
-        errors = len(wrong) - int(np.searchsorted(wrong, threshold))
-        if binomial_cdf(errors, answered, risk) > delta:
+    for threshold, count, wrong in zip(thresholds, answered, errors, strict=True):
+        if binomial_cdf(int(wrong), int(count), risk) > delta:
             break
         proven = float(threshold)
     return Abstain(
@@ -111,6 +105,22 @@ def abstain(
         n=len(confidence),
         needed=needed if proven is None else None,
     )
+
+
+def answered_and_wrong(
+    confidence: Floats, correct: NDArray[np.bool_], thresholds: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return how many images each threshold answers, and how many of these answers are wrong, (M,) each.
+
+    Raises:
+        UsageError: The arrays are not such, or the thresholds do not fall.
+    """
+    _check(confidence, correct)
+    if thresholds.ndim != 1 or (np.diff(thresholds) >= 0).any():
+        raise UsageError("thresholds must fall strictly, from strict to loose")
+    rising = np.sort(confidence.astype(np.float64))
+    wrong = np.sort(confidence[~correct].astype(np.float64))
+    return len(rising) - np.searchsorted(rising, thresholds), len(wrong) - np.searchsorted(wrong, thresholds)
 
 
 def _check(confidence: Floats, correct: NDArray[np.bool_]) -> None:

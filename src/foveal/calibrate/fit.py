@@ -3,18 +3,22 @@
 Why they do not share images: docs/decisions/0005-calibration-splits.md.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.calibrate import sets
 from foveal.calibrate.abstain import abstain, candidates
-from foveal.calibrate.conformal import lac
+from foveal.calibrate.sets.raps import penalty_for
 from foveal.calibrate.temperature import calibrated, temperature
+from foveal.core import catalog
 from foveal.core.promises import DELTA, RISK, TUNING_ONE_IN, images_needed
 from foveal.core.random import stream
 from foveal.metrics._arrays import check_rows
-from foveal.tasks.classify.decode import Abstain, Conformal, Decision
+from foveal.tasks.classify.decode import Abstain, Conformal, Decision, SetMethod
 
 Indices = NDArray[np.int64]
 
@@ -27,11 +31,22 @@ class Promises:
         alpha: Share of prediction sets that may miss the truth.
         risk: Share of errors among the answers it does not decline.
         delta: Probability that the promise about the risk is wrong.
+        sets: How the sets are made: a file of `calibrate/sets`.
+        sets_delta: Probability that the promise about the sets is wrong for the images that were drawn; None:
+            it is an average over draws.
     """
 
     alpha: float = 0.1
     risk: float = RISK
     delta: float = DELTA
+    sets: SetMethod = "lac"
+    sets_delta: float | None = None
+
+    @classmethod
+    def of(cls, decision: Decision) -> "Promises":
+        """Return what a decision rule promises, so that another file for the same network promises it too."""
+        abstain, conformal = decision.abstain, decision.conformal
+        return cls(conformal.alpha, abstain.risk, abstain.delta, conformal.method, conformal.delta)
 
 
 DEFAULT = Promises()
@@ -95,14 +110,32 @@ def fit_decision(
     thresholds = candidates(confidence[tuning], correct[tuning], images=len(proving), **limits)
     return fitted, Decision(
         abstain=abstain(confidence[proving], correct[proving], thresholds=thresholds, **limits),
-        conformal=lac(probabilities[proving], labels[proving], alpha=promises.alpha),
+        conformal=_sets(probabilities, labels, tuning, proving, promises),
     )
 
 
-def unproven(promises: Promises = DEFAULT) -> Decision:
-    """Return the decision rule of a classifier that no labelled picture calibrated: nothing is promised."""
-    needed = images_needed(promises.risk, promises.delta)
+def _sets(
+    probabilities: NDArray[np.float32],
+    labels: NDArray[np.integer],
+    tuning: Indices,
+    proving: Indices,
+    promises: Promises,
+) -> Conformal:
+    rule: Callable[..., Conformal] = catalog.find(sets, promises.sets)
+    if promises.sets == "raps":
+        rule = partial(rule, penalty=penalty_for(probabilities[tuning], labels[tuning], alpha=promises.alpha))
+    return rule(probabilities[proving], labels[proving], alpha=promises.alpha, delta=promises.sets_delta)
+
+
+def unproven(promises: Promises = DEFAULT, *, classes: int) -> Decision:
+    """Return the decision rule of a classifier that no labelled picture calibrated: nothing is promised.
+
+    Args:
+        promises: What would be promised with pictures.
+        classes: How many there are.
+    """
+    needed, none = images_needed(promises.risk, promises.delta), np.empty(0, dtype=np.int64)
     return Decision(
         abstain=Abstain(threshold=None, risk=promises.risk, delta=promises.delta, n=0, needed=needed),
-        conformal=Conformal(alpha=promises.alpha, quantile=None, n=0),
+        conformal=_sets(np.empty((0, classes), np.float32), none, none, none, promises),
     )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from foveal.bundle.predictor import Predictor
+    from foveal.tasks.classify.decode import Conformal
 
 SCHEMA = "foveal.info/1"
 _SHOWN = 20  # class names
@@ -54,7 +55,6 @@ def _show(console: "Console", bundle: Path, predictor: "Predictor") -> None:
     from rich.markup import escape
 
     from foveal.data.preprocess import decoder
-    from foveal.metrics.set_coverage import surely_covered
 
     manifest = predictor.manifest
     model, preprocess, images = manifest.model, manifest.preprocess, manifest.data.images
@@ -74,10 +74,7 @@ def _show(console: "Console", bundle: Path, predictor: "Predictor") -> None:
         if abstain.threshold is None
         else f"below {abstain.threshold:.4f}, for at most {abstain.risk:.1%} wrong answers "
         f"({1 - abstain.delta:.0%} certainty, n={abstain.n})",
-        "sets": "all classes: too few calibration images"
-        if conformal.quantile is None
-        else f"made to hold the truth in {1 - conformal.alpha:.0%} of cases; in at least "
-        f"{surely_covered(conformal.n, conformal.alpha):.1%} with 95% certainty (n={conformal.n})",
+        "sets": _sets(conformal),
         "images": f"{images.fit} fit, {images.calib} calibration, {images.test} test",
         "licences": ", ".join(f"{of} {name or 'not stated'}" for of, name in manifest.licenses),
         "report": "attached" if predictor.report is not None else "none; foveal evaluate makes one",
@@ -87,3 +84,20 @@ def _show(console: "Console", bundle: Path, predictor: "Predictor") -> None:
         rows["openvino"] = "its own form of the network is inside; that engine runs it"
     for name, value in rows.items():
         console.print(f"[bold]{name:<9}[/bold] {escape(visible(value))}")
+
+
+def _sets(conformal: "Conformal") -> str:
+    from foveal.metrics.set_coverage import surely_covered
+
+    if conformal.quantile is None:
+        return "all classes: too few calibration images"
+    share = f"{1 - conformal.alpha:.0%}"
+    certainty = f" with {1 - conformal.delta:.0%} certainty" if conformal.delta is not None else ""
+    rests = f"({conformal.method}, n={conformal.n})"
+    if conformal.method == "mondrian":
+        return f"made to hold the truth in {share} of the cases of each class{certainty} {rests}"
+    if certainty:
+        return f"hold the truth in at least {share} of cases{certainty} {rests}"
+    least = surely_covered(conformal.n, conformal.alpha)
+    rests = rests if conformal.method != "lac" else f"(n={conformal.n})"
+    return f"made to hold the truth in {share} of cases; in at least {least:.1%} with 95% certainty {rests}"

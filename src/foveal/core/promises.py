@@ -34,15 +34,25 @@ def calibration_images_needed(risk: float, delta: float) -> int:
     return _with_tuning(images_needed(risk, delta))
 
 
-def calibration_images_for_sets(alpha: float) -> int:
+def calibration_images_for_sets(alpha: float, delta: float | None = None) -> int:
     """Return how many calibration pictures leave enough for sets that miss at most `alpha`: 14 for 10 %."""
-    return _with_tuning(math.ceil(round(1 / alpha, 9)) - 1)
+    return _with_tuning(sets_need(alpha, delta))
 
 
 def conformal_rank(n: int, alpha: float) -> int:
     """Return which smallest score of n calibration pictures is the quantile; above n, none of them is."""
     # Rounded, or 10 * (1 - 0.1) might become 9.000000000000002 and the rank one too large.
     return math.ceil(round((n + 1) * (1 - alpha), 9))
+
+
+def sets_need(alpha: float, delta: float | None = None) -> int:
+    """Return the fewest calibration pictures that give sets a quantile: 9 for 10 %, 29 at a delta of 5 %.
+
+    Args:
+        alpha: Share of sets that may miss the truth.
+        delta: Probability that it is more for the pictures that were drawn; None: an average over draws.
+    """
+    return math.ceil(round(1 / alpha, 9)) - 1 if delta is None else images_needed(alpha, delta)
 
 
 def _with_tuning(proving: int) -> int:

@@ -210,7 +210,9 @@ def _coverage_at_risk(answered: CoverageAtRisk | None, abstain: Abstain, n: int)
 
 def _conformal(sets: SetCoverage, conformal: Conformal) -> dict[str, Any]:
     return {
+        "method": conformal.method,
         "alpha": conformal.alpha,
+        "delta": conformal.delta,
         "quantile": conformal.quantile,
         "calibration_images": conformal.n,
         "coverage": sets.coverage.as_json(),

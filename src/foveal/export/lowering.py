@@ -8,7 +8,7 @@ import foveal
 from foveal.bundle import archive, golden
 from foveal.bundle.archive import Members
 from foveal.bundle.engines.onnxruntime import onnxruntime
-from foveal.calibrate.fit import fit_decision, unproven
+from foveal.calibrate.fit import Promises, fit_decision, unproven
 from foveal.core.machine import usable_cpus
 from foveal.export.graph import with_temperature
 from foveal.export.outputs import outputs
@@ -40,9 +40,9 @@ def lowered(
 ) -> None:
     """Seal the bundle of another graph.
 
-    Temperature, threshold and sets are fitted anew on what the new graph answers. Without labelled pictures
-    nothing that was promised of the first graph is promised of this one: it abstains from nothing, and its
-    sets hold all classes.
+    Temperature, threshold and sets are fitted anew on what the new graph answers, to the same promises.
+    Without labelled pictures nothing that was promised of the first graph is promised of this one: it
+    abstains from nothing, and its sets hold all classes.
 
     Args:
         source: The first bundle.
@@ -56,14 +56,15 @@ def lowered(
         WriteError: It cannot be written.
     """
     threads = threads or usable_cpus()
-    temperature, decision = source.manifest.temperature, unproven()
+    temperature, promises = source.manifest.temperature, Promises.of(source.manifest.decision)
+    decision = unproven(promises, classes=len(source.manifest.classes))
     model = with_temperature(lowering.model, temperature)
     if calib is not None and len(calib):
         _, logits = outputs(onnxruntime(model, threads=threads).run, [calib])
         units = None if calib.units is None else calib.units[calib.indices]
         labels = calib.labels[calib.indices]
         seed = source.manifest.data.split_seed
-        temperature, decision = fit_decision(logits, labels, units=units, seed=seed)
+        temperature, decision = fit_decision(logits, labels, units=units, promises=promises, seed=seed)
         model = with_temperature(model, temperature)
     session = onnxruntime(model, threads=threads)
     before = source.manifest.model

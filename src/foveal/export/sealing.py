@@ -10,7 +10,7 @@ import foveal
 from foveal.bundle import archive, golden
 from foveal.bundle.engines.onnxruntime import onnxruntime
 from foveal.bundle.manifest import Data, Draft, Licenses, Model
-from foveal.calibrate.fit import fit_decision
+from foveal.calibrate.fit import DEFAULT, Promises, fit_decision
 from foveal.calibrate.temperature import calibrated
 from foveal.core import files
 from foveal.core.errors import UsageError
@@ -27,7 +27,7 @@ _NOT_STATED = Licenses(code=None, weights=None, data=None)
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a recognizer comes from, as far as its maker says.
+    """Where a recognizer comes from and what it is to keep, as far as its maker says.
 
     Attributes:
         data: What it was made from; its seed divides the calibration images.
@@ -35,6 +35,7 @@ class Origin:
         licenses: Of code, weights and data.
         made_from: Digest of the bundle that it was made smaller from, or None.
         steps: What was done to that one, in order.
+        promises: What its decision rule is to guarantee.
     """
 
     data: Data
@@ -42,6 +43,7 @@ class Origin:
     licenses: Licenses = _NOT_STATED
     made_from: str | None = None
     steps: tuple[str, ...] = ()
+    promises: Promises = DEFAULT
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,9 @@ def bundle(
     _, logits = outputs(onnxruntime(model, threads=threads).run, [calib])
     labels = calib.labels[calib.indices]
     units = None if calib.units is None else calib.units[calib.indices]
-    temperature, decision = fit_decision(logits, labels, units=units, seed=origin.data.split_seed)
+    temperature, decision = fit_decision(
+        logits, labels, units=units, promises=origin.promises, seed=origin.data.split_seed
+    )
     model = with_temperature(model, temperature)
     session = onnxruntime(model, threads=threads)
     compared = spread(held_out)

@@ -3,18 +3,28 @@
 from pathlib import Path
 
 from foveal.bundle.manifest import Data, Images, Licenses
+from foveal.calibrate.fit import Promises
 from foveal.export.sealing import Exported, Origin, bundle
 from foveal.flows._prepare import Prepared
 from foveal.tasks.recognizer import Recognizer
+from foveal.train.recipe import Recipe
 
 
-def export_prepared(recognizer: Recognizer, prepared: Prepared, path: Path, *, threads: int) -> Exported:
+def promises_of(recipe: Recipe) -> Promises:
+    """Return what the decision rule of a recipe's network is to guarantee."""
+    return Promises(alpha=recipe.alpha, risk=recipe.risk, sets=recipe.sets, sets_delta=recipe.sets_delta)
+
+
+def export_prepared(
+    recognizer: Recognizer, prepared: Prepared, path: Path, *, promises: Promises, threads: int
+) -> Exported:
     """Seal a bundle; test images only show that file and network agree, nothing is fitted on them.
 
     Args:
         recognizer: What was trained.
         prepared: The data with their roles.
         path: The file to write.
+        promises: What its decision rule is to guarantee.
         threads: Of the engine whose answers are calibrated.
     """
     split = prepared.split
@@ -24,11 +34,12 @@ def export_prepared(recognizer: Recognizer, prepared: Prepared, path: Path, *, t
         images=Images(fit=len(split.fit), calib=len(split.calib), test=len(split.test)),
         split_digest=split.digest,
     )
+    licenses = Licenses(code="Apache-2.0", weights=None, data=None)
     return bundle(
         recognizer,
         path,
         calib=prepared.examples("calib"),
         test=prepared.examples("test"),
-        origin=Origin(data, source="scratch", licenses=Licenses(code="Apache-2.0", weights=None, data=None)),
+        origin=Origin(data, source="scratch", licenses=licenses, promises=promises),
         threads=threads,
     )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from foveal.bundle.archive import SUFFIX, read
+from foveal.calibrate.fit import Promises
 from foveal.calibrate.temperature import calibrated
 from foveal.core import extras, files, machine, runs
 from foveal.core.errors import UsageError, WriteError
@@ -15,14 +16,16 @@ from foveal.core.progress import Progress, silent
 from foveal.core.types import Gate
 from foveal.data import opening
 from foveal.export.parity import Parity
-from foveal.flows._export import export_prepared
+from foveal.flows._export import export_prepared, promises_of
 from foveal.flows._finished_run import data_of, prepared_again
+from foveal.flows._run_folder import RECIPE
 from foveal.flows._stages import OPENVINO, Stage, Workbench, round_off, with_openvino
 from foveal.models import Builder
 from foveal.optimize.rounding import ROUNDINGS
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
 from foveal.train.plan import read_plan
+from foveal.train.recipe import read_recipe
 
 SCHEMA = "foveal.export/1"
 VARIANTS = ("fp32", *ROUNDINGS)
@@ -149,7 +152,8 @@ def export(
     with scratch as folder:
         prepared = prepared_again(run, place, recognizer, Path(folder), threads=threads, progress=progress)
         progress("export", 0, 1)
-        stages = _stages(recognizer, Workbench(Path(folder), prepared, threads, progress), terms)
+        bench = Workbench(Path(folder), prepared, threads, progress)
+        stages = _stages(recognizer, bench, terms, promises_of(read_recipe(run / RECIPE)))
         last = stages[-1]
         if last.passed:
             files.write_bytes(out, last.path.read_bytes())
@@ -167,10 +171,10 @@ def _result(run: Path, terms: Terms, stages: list[Stage], out: Path) -> ExportRe
     return ExportResult(run, terms, own[-1], forms[0] if forms else None, gates, bundle)
 
 
-def _stages(recognizer: Recognizer, bench: Workbench, terms: Terms) -> list[Stage]:
+def _stages(recognizer: Recognizer, bench: Workbench, terms: Terms, promises: Promises) -> list[Stage]:
     """Make one file from the other until the one that is wanted is there, or a gate fails."""
     path = bench.folder / f"fp32{SUFFIX}"
-    exported = export_prepared(recognizer, bench.prepared, path, threads=bench.threads)
+    exported = export_prepared(recognizer, bench.prepared, path, promises=promises, threads=bench.threads)
     stages = [Stage(path, exported.parity, exported.parity.gate())]
     if stages[-1].passed and terms.variant != "fp32":
         stages.append(round_off(bench, path, terms.variant))

@@ -15,7 +15,7 @@ from foveal.data import opening
 from foveal.data.dataset import Dataset
 from foveal.export.rehearsal import rehearse
 from foveal.flows._environment import compare_environment, environment, write_environment
-from foveal.flows._export import export_prepared
+from foveal.flows._export import export_prepared, promises_of
 from foveal.flows._forecast import seconds_after_training
 from foveal.flows._log import Logged
 from foveal.flows._measure import measure_bundle
@@ -372,7 +372,13 @@ def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan, fitt
     recognizers.save(recognizer, run / "model")
     files.write_text(run / "history.jsonl", "".join(json.dumps(row) + "\n" for row in fitted.history))
     job.progress("export", 0, 1)
-    exported = export_prepared(recognizer, prepared, run / f"{job.command.name}.foveal", threads=plan.threads)
+    exported = export_prepared(
+        recognizer,
+        prepared,
+        run / f"{job.command.name}.foveal",
+        promises=promises_of(job.recipe),
+        threads=plan.threads,
+    )
     job.progress("export", 1, 1)
     evaluation, baseline = None, {}
     if exported.bundle is None:

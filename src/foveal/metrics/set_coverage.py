@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.core.errors import UsageError
 from foveal.core.promises import conformal_rank
 from foveal.core.types import Measured
+from foveal.metrics._sets import check_sets
 from foveal.metrics.clopper_pearson import clopper_pearson
 
 
@@ -30,10 +30,7 @@ def set_coverage(sets: NDArray[np.bool_], labels: NDArray[np.integer]) -> SetCov
     Raises:
         UsageError: The arrays are not such.
     """
-    if sets.ndim != 2 or sets.dtype != np.bool_ or labels.shape != sets.shape[:1] or not len(sets):
-        raise UsageError(
-            f"need sets bool (N, K) and N ≥ 1 labels; got {sets.dtype} {sets.shape} and {labels.shape}"
-        )
+    check_sets(sets, labels)
     sizes = sets.sum(axis=1)
     hits = int(sets[np.arange(len(labels)), labels].sum())
     single = clopper_pearson(int((sizes == 1).sum()), len(sizes))

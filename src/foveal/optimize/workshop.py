@@ -13,6 +13,7 @@ from foveal.bundle.archive import Members
 from foveal.bundle.footprint import footprint
 from foveal.bundle.session import UInt8
 from foveal.bundle.ways import REFERENCE, Way
+from foveal.calibrate.fit import Promises
 from foveal.core import files
 from foveal.core.errors import FovealError
 from foveal.core.machine import usable_cpus
@@ -253,6 +254,7 @@ class Workshop:
             licenses=manifest.licenses,
             made_from=manifest.model.origin or manifest.digest,
             steps=(*manifest.model.steps, *steps),
+            promises=Promises.of(manifest.decision),
         )
         return bundle(recognizer, path, calib=calib, origin=origin, threads=self.threads).bundle is not None
 

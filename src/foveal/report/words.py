@@ -205,9 +205,13 @@ def prediction_sets(document: Document) -> str:
         return "Every set holds all classes: there were too few calibration images to leave one out."
     images = counted(conformal["calibration_images"], "calibration image")
     verdict = ", less often than promised" if misses_too_often(document) else ""
+    promised = limit(1 - conformal["alpha"])
+    of_each = " of each class" if conformal.get("method") == "mondrian" else ""
+    delta = conformal.get("delta")
+    how = "on average over draws of" if delta is None else f"with a certainty of {limit(1 - delta)}, from"
     return (
-        f"The sets are made to hold the true class for {limit(1 - conformal['alpha'])} of the images, on "
-        f"average over draws of {images}; here they did for {measured(conformal['coverage'])}{verdict}. "
+        f"The sets are made to hold the true class for {promised} of the images{of_each}, "
+        f"{how} {images}; here they did for {measured(conformal['coverage'])}{verdict}. "
         f"A set names {conformal['mean_set_size']:.2f} classes on average; "
         f"{measured(metrics['intervals']['singleton_share'])} of the sets name exactly one."
     )
@@ -227,12 +231,14 @@ def misses_too_often(document: Document) -> bool:
     """Return whether these images show that the sets miss the truth more often than they were made to.
 
     The promise is an average over calibrations; the coverage of one may lie below it and nothing be wrong.
-    So it is held against what one calibration surely covers.
+    So it is held against what one calibration surely covers; that of a promise for each class varies less.
     """
     conformal = document["metrics"]["conformal"]
     if conformal["quantile"] is None or _repeats(document):
         return False
     least = surely_covered(conformal["calibration_images"], conformal["alpha"])
+    if conformal.get("delta") is not None:
+        least = 1 - conformal["alpha"]
     return bool(conformal["coverage"]["high"] < least)
 
 
@@ -348,7 +354,7 @@ def _no_threshold(coverage: Mapping[str, Any]) -> list[str]:
 def _no_sets(conformal: Mapping[str, Any]) -> list[str]:
     if conformal["quantile"] is not None:
         return []
-    needed = calibration_images_for_sets(conformal["alpha"])
+    needed = calibration_images_for_sets(conformal["alpha"], conformal.get("delta"))
     return [
         f"Prediction sets that hold the true class for {limit(1 - conformal['alpha'])} of the images "
         f"need at least {needed:,} independent calibration images."

@@ -21,6 +21,8 @@ from foveal import models
 from foveal.core import catalog, files
 from foveal.core.errors import NotFoundError, RecipeError
 from foveal.core.machine import MOST_THREADS
+from foveal.core.promises import RISK
+from foveal.tasks.classify.decode import SetMethod
 
 _LENGTHS = ("epochs", "time_seconds")
 
@@ -50,6 +52,12 @@ class Recipe(BaseModel):
             strength, in order.
         baseline: Whether a network is measured beside the strongest of the cheap baselines.
         precision: `auto` measures bf16 against fp32 and keeps the faster one if it is as accurate.
+        sets: How prediction sets are made: `lac` for the smallest on average, `aps` or `raps` for sets that
+            grow with the difficulty of the picture, `mondrian` for a promise that holds for each class.
+        alpha: Share of prediction sets that may miss the truth, in (0, 1).
+        sets_delta: Probability that more of them do, for the calibration pictures that were drawn; None:
+            `alpha` is an average over draws.
+        risk: Share of wrong answers among those that are not declined, in (0, 1).
         seed: Every random choice follows from it.
         threads: At most 256; None: all processors this process may use.
     """
@@ -71,6 +79,10 @@ class Recipe(BaseModel):
     augment: Literal["auto", "none", "robust"] | dict[str, float] = "auto"
     baseline: bool = True
     precision: str = Field(default="auto", pattern="^(auto|fp32|bf16)$")
+    sets: SetMethod = "lac"
+    alpha: float = Field(default=0.1, gt=0, lt=1)
+    sets_delta: float | None = Field(default=None, gt=0, lt=1)
+    risk: float = Field(default=RISK, gt=0, lt=1)
     seed: int = Field(default=0, ge=0)
     threads: int | None = Field(default=None, ge=1, le=MOST_THREADS)
 

@@ -1,14 +1,25 @@
 """From a classifier's probabilities to predictions: label, prediction set, abstention."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
-from foveal.core.promises import conformal_rank
+from foveal.core.errors import UsageError
+from foveal.core.promises import sets_need
 from foveal.core.types import Label
+from foveal.tasks.classify.set_scores.aps import aps
+from foveal.tasks.classify.set_scores.lac import lac
+from foveal.tasks.classify.set_scores.raps import raps
 
 _MOST_IMAGES = 10**9
 
@@ -34,27 +45,76 @@ class Abstain(BaseModel):
     needed: int | None = None
 
 
+SetMethod = Literal["lac", "aps", "raps", "mondrian"]
+
+# Entries of `Conformal` that earlier versions refuse, and what says nothing there.
+_LATER: dict[str, tuple[Any, ...]] = {
+    "delta": (None,),
+    "penalty": (0.0,),
+    "free": (0,),
+    "quantiles": ([], ()),
+    "counts": ([], ()),
+    "randomized": (False,),
+}
+
+
 class Conformal(BaseModel):
     """Split-conformal prediction sets: the true class is inside with probability ≥ 1 - alpha.
 
     Attributes:
-        method: `lac`: all classes with 1 - probability ≤ quantile (Sadinle et al., 2019).
+        method: `lac`: all classes with 1 - probability ≤ quantile (Sadinle et al., 2019); `aps`, `raps`: with
+            the scores of `set_scores`; `mondrian`: as `lac`, with a quantile for each class, so that the
+            promise holds for the images of each class.
         alpha: Promised share of misses, over the draw of calibration and test images.
-        quantile: The finite-sample quantile; None when n is too small, then the set is all classes.
+        quantile: The finite-sample quantile; None when n is too small, then the set is all classes. Of
+            `mondrian` the largest of its classes'.
         n: Calibration images it rests on; there is a quantile where they are enough for one.
+        delta: Where the promise is not an average over draws of the calibration images: the probability that
+            it is wrong for the ones that were drawn. None: it is an average.
+        penalty, free: Of `raps`.
+        quantiles: Of `mondrian`, for each class; None where its images are too few: it is in every set.
+        counts: Of `mondrian`, the calibration images of each class.
+        randomized: Whether the scores of `aps` and `raps` take a random number for each image. Such sets can
+            be measured, not sealed: the same image would not get the same answer.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-    method: Literal["lac"] = "lac"
+    method: SetMethod = "lac"
     alpha: float = Field(gt=0, lt=1)
     quantile: float | None
     n: int = Field(ge=0, le=_MOST_IMAGES)
+    delta: float | None = Field(default=None, gt=0, lt=1)
+    penalty: float = Field(default=0.0, ge=0)
+    free: int = Field(default=0, ge=0)
+    quantiles: tuple[float | None, ...] = ()
+    counts: tuple[Annotated[int, Field(ge=0, le=_MOST_IMAGES)], ...] = ()
+    randomized: bool = False
 
     @model_validator(mode="after")
     def _enough(self) -> "Conformal":
-        if self.quantile is not None and conformal_rank(self.n, self.alpha) > self.n:
-            raise ValueError(f"{self.n} images give no quantile at alpha {self.alpha}")
+        pairs = [(self.quantile, self.n), *zip(self.quantiles, self.counts, strict=False)]
+        for quantile, n in pairs[1:] or pairs:
+            if quantile is not None and n < sets_need(self.alpha, self.delta):
+                raise ValueError(f"{n} images give no quantile at alpha {self.alpha}")
         return self
+
+    @model_validator(mode="after")
+    def _entries_of_the_method(self) -> "Conformal":
+        known = [quantile for quantile in self.quantiles if quantile is not None]
+        if (self.method == "mondrian") != bool(self.quantiles) or len(self.counts) != len(self.quantiles):
+            raise ValueError("mondrian, and no other method, has a quantile and a count for each class")
+        if self.quantiles and (sum(self.counts) != self.n or max(known, default=None) != self.quantile):
+            raise ValueError("n is the sum of the classes' counts, and quantile the largest of theirs")
+        if self.method != "raps" and (self.penalty or self.free):
+            raise ValueError("only raps has a penalty")
+        if self.method not in ("aps", "raps") and self.randomized:
+            raise ValueError("only aps and raps can be randomized")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_what_older_versions_refuse(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave later entries out where they say nothing: then versions that lack them read the bundle."""
+        return {k: v for k, v in plain(self).items() if k not in _LATER or v not in _LATER[k]}
 
 
 class Decision(BaseModel):
@@ -64,22 +124,63 @@ class Decision(BaseModel):
     abstain: Abstain
     conformal: Conformal
 
+    @model_validator(mode="after")
+    def _same_answer_twice(self) -> "Decision":
+        if self.conformal.randomized:
+            raise ValueError("randomized sets are measured, not sealed: an image would get different answers")
+        return self
 
-def prediction_sets(probabilities: NDArray[np.float32], conformal: Conformal) -> NDArray[np.bool_]:
+
+def prediction_sets(
+    probabilities: NDArray[np.float32],
+    conformal: Conformal,
+    *,
+    uniform: NDArray[np.floating] | None = None,
+) -> NDArray[np.bool_]:
     """Return which classes are in each image's set, bool (N, K).
 
     The most probable class always is: a set that names nothing helps nobody, and adding it can only
-    raise the coverage.
+    raise the coverage. Randomized sets are left as they are, or their coverage would not be exact.
 
     Args:
         probabilities: Calibrated, (N, K).
         conformal: The fitted rule.
+        uniform: For a randomized rule, a number in [0, 1] drawn for each image, (N,).
+
+    Raises:
+        UsageError: Numbers for a rule that is not randomized, or none for one that is; or the rule is for
+            another number of classes.
     """
+    if (uniform is not None) != conformal.randomized:
+        raise UsageError("a randomized rule takes a random number for each image, and no other rule does")
     if conformal.quantile is None:
         return np.ones(probabilities.shape, dtype=bool)
-    inside = 1.0 - probabilities.astype(np.float64) <= conformal.quantile
-    inside[np.arange(len(inside)), probabilities.argmax(axis=1)] = True
+    inside = set_scores(probabilities, conformal, uniform=uniform) <= _limits(conformal, probabilities)
+    if uniform is None:
+        inside[np.arange(len(inside)), probabilities.argmax(axis=1)] = True
     return inside
+
+
+def set_scores(
+    probabilities: NDArray[np.floating],
+    conformal: Conformal,
+    *,
+    uniform: NDArray[np.floating] | None = None,
+) -> NDArray[np.float64]:
+    """Return the score of every class that a rule compares with its quantile, float64 (N, K)."""
+    if conformal.method == "aps":
+        return aps(probabilities, uniform=uniform)
+    if conformal.method == "raps":
+        return raps(probabilities, penalty=conformal.penalty, free=conformal.free, uniform=uniform)
+    return lac(probabilities)
+
+
+def _limits(conformal: Conformal, probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the largest score inside, for all classes (1,) or each (K,)."""
+    quantiles = conformal.quantiles or (conformal.quantile,)
+    if len(quantiles) not in (1, probabilities.shape[1]):
+        raise UsageError(f"a rule for {len(quantiles)} classes, and {probabilities.shape[1]} probabilities")
+    return np.array([np.inf if quantile is None else quantile for quantile in quantiles])
 
 
 def decode(
