@@ -29,6 +29,11 @@ def export_prepared(recognizer: Recognizer, prepared: Prepared, path: Path, *, t
         path,
         calib=prepared.examples("calib"),
         test=prepared.examples("test"),
-        origin=Origin(data, source="scratch", licenses=Licenses(code="Apache-2.0", weights=None, data=None)),
+        origin=Origin(
+            data,
+            source="scratch",
+            licenses=Licenses(code="Apache-2.0", weights=None, data=None),
+            fit=prepared.examples("fit"),
+        ),
         threads=threads,
     )

@@ -1,11 +1,18 @@
 """From a classifier's probabilities to predictions: label, prediction set, abstention."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from foveal.core.promises import conformal_rank
 from foveal.core.types import Label
@@ -57,12 +64,48 @@ class Conformal(BaseModel):
         return self
 
 
+class Unknown(BaseModel):
+    """When a picture shows nothing that is known: the graph's output `unknown` is above `threshold`.
+
+    Attributes:
+        score: What the graph computes there: a file of `calibrate/unknowns`.
+        threshold: A finite-sample quantile of known pictures; None when n is too small for one.
+        alpha: Of known pictures at most this share is taken for unknown, over the draw of calibration and
+            test pictures. Of unknown ones nothing is promised.
+        n: Calibration images it rests on; there is a threshold where they are enough for one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    score: str = Field(pattern="^[a-z][a-z0-9_]{0,63}$")
+    threshold: float | None
+    alpha: float = Field(gt=0, lt=1)
+    n: int = Field(ge=0, le=_MOST_IMAGES)
+
+    @model_validator(mode="after")
+    def _enough(self) -> "Unknown":
+        if self.threshold is not None and conformal_rank(self.n, self.alpha) > self.n:
+            raise ValueError(f"{self.n} images give no threshold at alpha {self.alpha}")
+        return self
+
+
 class Decision(BaseModel):
-    """What turns probabilities into an answer; it is part of the bundle and of its digest."""
+    """What turns a graph's outputs into an answer; it is part of the bundle and of its digest.
+
+    Attributes:
+        abstain: When to decline.
+        conformal: Which classes are in a prediction set.
+        unknown: When a picture shows nothing that is known; None: the graph does not say how unknown it is.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     abstain: Abstain
     conformal: Conformal
+    unknown: Unknown | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_what_says_nothing(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave later entries out where they say nothing: older bundles keep their digests."""
+        return {name: value for name, value in plain(self).items() if value is not None}
 
 
 def prediction_sets(probabilities: NDArray[np.float32], conformal: Conformal) -> NDArray[np.bool_]:
@@ -88,6 +131,7 @@ def decode(
     classes: Sequence[str],
     decision: Decision,
     sources: Sequence[str],
+    unknown: NDArray[np.float32] | None = None,
 ) -> list[Label]:
     """Return one prediction per image.
 
@@ -96,11 +140,13 @@ def decode(
         classes: K names.
         decision: The fitted thresholds.
         sources: N names.
+        unknown: How unknown each picture is, (N,); None: it was not measured.
     """
+    strange = _rejected(unknown, decision.unknown, len(probabilities))
     inside = prediction_sets(probabilities, decision.conformal)
     threshold = decision.abstain.threshold
     predictions = []
-    for row, members, source in zip(probabilities, inside, sources, strict=True):
+    for row, members, source, reject in zip(probabilities, inside, sources, strange, strict=True):
         order = np.argsort(-row, kind="stable")
         best = int(order[0])
         confidence = float(row[best])
@@ -112,6 +158,15 @@ def decode(
                 abstain=None if threshold is None else confidence < threshold,
                 set=tuple(classes[k] for k in order if members[k]),
                 scores={name: float(p) for name, p in zip(classes, row, strict=True)},
+                unknown=reject,
             )
         )
     return predictions
+
+
+def _rejected(
+    scores: NDArray[np.float32] | None, rule: Unknown | None, count: int
+) -> list[bool] | list[None]:
+    if scores is None or rule is None or rule.threshold is None:
+        return [None] * count
+    return [bool(float(score) > rule.threshold) for score in scores]
