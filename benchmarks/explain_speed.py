@@ -19,7 +19,7 @@ import foveal
 from foveal.bundle.answering import Runs
 from foveal.bundle.engines.onnxruntime import onnxruntime
 from foveal.bundle.locate import locate
-from foveal.bundle.predictor import Outputs
+from foveal.bundle.session import Outputs
 from foveal.core.machine import usable_cpus
 from foveal.core.progress import silent
 from foveal.core.random import stream

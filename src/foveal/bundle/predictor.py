@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from foveal.bundle import archive, golden, remembered, ways
 from foveal.bundle.inputs import Input, UInt8, pixels, source
 from foveal.bundle.locate import locate
 from foveal.bundle.manifest import Manifest
-from foveal.bundle.session import Float32, Session
+from foveal.bundle.session import Outputs, Session
 from foveal.bundle.ways import REFERENCE, Way
 from foveal.core.errors import BundleError, DataError, FovealError, NotFoundError, UsageError
 from foveal.core.machine import usable_cpus
@@ -20,13 +20,6 @@ from foveal.core.parallel import in_order
 from foveal.core.types import Label
 from foveal.data.preprocess import Preprocess
 from foveal.tasks.classify.decode import Decision, decode
-
-
-class Outputs(NamedTuple):
-    """What the graph answers for N pictures, float32 (N, K): calibrated probabilities, and raw logits."""
-
-    probabilities: Float32
-    logits: Float32
 
 
 @dataclass(frozen=True)
@@ -96,6 +89,7 @@ class Predictor:
             session = way.load(members.model, members.forms)
             _check_fit(session, manifest)
             golden.verify(session, members.golden, graph=manifest.model.precision)
+            _check_unknown(session, members.golden.inputs[:1], manifest)
         return cls(members.manifest, members.size_bytes, members.report, session)
 
     @property
@@ -139,8 +133,11 @@ class Predictor:
                 f"run needs uint8 (N, {', '.join(map(str, shape))}); got {images.dtype} {images.shape}"
             )
         if len(images) == 0:
-            return Outputs(*(np.empty((0, len(self.classes)), np.float32) for _ in range(2)))
-        return Outputs(*self.session.run(np.ascontiguousarray(images)))
+            none = [np.empty((0, len(self.classes)), np.float32) for _ in range(2)]
+            said = None if self.decision.unknown is None else np.empty(0, np.float32)
+            return Outputs(none[0], none[1], said)
+        answers = self.session.run(np.ascontiguousarray(images))
+        return answers if isinstance(answers, Outputs) else Outputs(*answers)
 
     def predict(self, inputs: Input | Iterable[Input]) -> list[Label]:
         """Return one prediction for each input.
@@ -197,8 +194,14 @@ class Predictor:
             return Unreadable(name, error)
 
     def _label(self, image: UInt8, name: str) -> Label:
-        probabilities = self.run(image[None]).probabilities
-        [label] = decode(probabilities, classes=self.classes, decision=self.decision, sources=[name])
+        answers = self.run(image[None])
+        [label] = decode(
+            answers.probabilities,
+            unknown=answers.unknown,
+            classes=self.classes,
+            decision=self.decision,
+            sources=[name],
+        )
         return label
 
 
@@ -232,6 +235,18 @@ def _check_fit(session: Session, manifest: Manifest) -> None:
     if session.classes not in (None, len(manifest.classes)):
         raise BundleError(
             f"the model has {session.classes} classes, the manifest {len(manifest.classes)}", code="bad_graph"
+        )
+
+
+def _check_unknown(session: Session, picture: UInt8, manifest: Manifest) -> None:
+    """Refuse a manifest whose rule for unknown pictures is about what the graph does not answer."""
+    answers = session.run(picture)
+    said = isinstance(answers, Outputs) and answers.unknown is not None
+    if said != (manifest.decision.unknown is not None):
+        raise BundleError(
+            "the model says how unknown a picture is and the manifest has no rule for it, or the reverse",
+            code="bad_graph",
+            hint="export the model again",
         )
 
 

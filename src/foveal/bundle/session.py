@@ -1,12 +1,36 @@
 """What every engine in `bundle/engines` returns."""
 
-from typing import Protocol
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 UInt8 = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
+UNKNOWN = "unknown"  # the output that a graph may have beside the other two
+
+
+class _Answers(NamedTuple):
+    probabilities: Float32
+    logits: Float32
+
+
+class Outputs(_Answers):
+    """What a graph answers for N pictures: a pair, with what only some graphs answer beside it.
+
+    Attributes:
+        probabilities: Calibrated, float32 (N, K).
+        logits: Before the temperature, float32 (N, K).
+        unknown: How unknown each picture is, float32 (N,), larger is more so; None: the graph does not say.
+    """
+
+    unknown: Float32 | None
+
+    def __new__(cls, probabilities: Float32, logits: Float32, unknown: Float32 | None = None) -> Self:
+        """Put the answers of a graph together."""
+        made = super().__new__(cls, probabilities, logits)
+        made.unknown = unknown
+        return made
 
 
 class Session(Protocol):
@@ -34,6 +58,8 @@ class Session(Protocol):
 
     def run(self, images: UInt8) -> tuple[Float32, Float32]:
         """Return calibrated probabilities and raw logits, each float32 (N, K).
+
+        Where the graph has the output `unknown` they are `Outputs` that hold it.
 
         Args:
             images: uint8 (N, height, width, channels), N ≥ 1.

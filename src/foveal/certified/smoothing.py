@@ -160,9 +160,7 @@ def _votes(
     return total
 
 
-def _noisy(
-    image: UInt8, sigma: float, copies: int, rng: np.random.Generator, batch: int
-) -> Iterator[UInt8]:
+def _noisy(image: UInt8, sigma: float, copies: int, rng: np.random.Generator, batch: int) -> Iterator[UInt8]:
     """Yield noisy copies in whole levels, exactly as if rounded after adding: the picture is whole."""
     for start in range(0, copies, batch):
         drawn = rng.standard_normal((min(batch, copies - start), *image.shape))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Answer = Union[Label, "Unreadable"]
 Print = Callable[[Answer], None]
 
-_COLUMNS = ("source", "label", "confidence", "abstain", "set", "error", "message")
+_COLUMNS = ("source", "label", "confidence", "abstain", "set", "error", "message", "unknown")
 _WIDEST = 24  # letters of a column of names
 
 
@@ -32,11 +32,12 @@ def as_table() -> Print:
 
     def write(answer: Answer) -> None:
         if not isinstance(answer, Label):
-            writer.writerow((answer.source, *[""] * 4, answer.error.code, answer.error.message))
+            writer.writerow((answer.source, *[""] * 4, answer.error.code, answer.error.message, ""))
         else:
-            abstain = "" if answer.abstain is None else str(answer.abstain).lower()
+            abstain, unknown = (_word(said) for said in (answer.abstain, answer.unknown))
             members = json.dumps(answer.set, ensure_ascii=False)
-            writer.writerow((answer.source, answer.label, answer.confidence, abstain, members, "", ""))
+            row = (answer.source, answer.label, answer.confidence, abstain, members, "", "", unknown)
+            writer.writerow(row)
         sys.stdout.flush()  # who reads may wait for this answer
 
     return write
@@ -60,9 +61,15 @@ def for_people(classes: Sequence[str]) -> Print:
             return
         label, members = _short(answer.label, width), _short(", ".join(answer.set), _WIDEST)
         answers = {None: "–", True: "no", False: "yes"}[answer.abstain]
+        if answer.unknown:
+            answers = "unknown"
         print(row.format(label, f"{answer.confidence:.1%}", answers, members, source), flush=True)
 
     return write
+
+
+def _word(said: bool | None) -> str:
+    return "" if said is None else str(said).lower()
 
 
 def _short(text: str, width: int) -> str:

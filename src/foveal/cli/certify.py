@@ -55,9 +55,7 @@ def certify(
     from foveal.data import opening
     from foveal.flows import certify as flow
 
-    terms = flow.Terms(
-        level, profile, twin, tuple(unknown or ()), slices, split, attach, seed, threads
-    )
+    terms = flow.Terms(level, profile, twin, tuple(unknown or ()), slices, split, attach, seed, threads)
     with progress(quiet=quiet) as tell:
         given = data if group is None else opening.open(data, group=group)
         found = flow.run(bundle, given, terms, out=out, force=force, progress=tell)

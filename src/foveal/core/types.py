@@ -78,6 +78,7 @@ class Label:
             was there to prove any threshold.
         set: The conformal prediction set, most probable first; never empty.
         scores: Calibrated probability of every class.
+        unknown: Whether it shows nothing that is known; None where that is not measured.
     """
 
     source: str
@@ -86,6 +87,7 @@ class Label:
     abstain: bool | None
     set: tuple[str, ...]
     scores: dict[str, float] = field(repr=False)
+    unknown: bool | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the contract's prediction object."""

@@ -9,9 +9,10 @@ from foveal.bundle.archive import Members
 from foveal.bundle.engines._contract import OUTPUTS
 from foveal.bundle.engines.openvino import core
 from foveal.bundle.ir import Ir, written
+from foveal.bundle.session import UNKNOWN
 from foveal.core import extras
 
-_NAMED = {"images", *OUTPUTS}
+_NAMED = {"images", *OUTPUTS, UNKNOWN}
 
 
 def ir(model: bytes) -> Ir:

@@ -12,6 +12,8 @@ from foveal.calibrate.fit import Promises, fit_decision, unproven
 from foveal.core.machine import usable_cpus
 from foveal.export.graph import with_temperature
 from foveal.export.outputs import outputs
+from foveal.export.rejection import with_rejection
+from foveal.export.unknown import without_unknown
 from foveal.train.examples import Examples
 
 
@@ -36,19 +38,22 @@ def lowered(
     path: Path,
     *,
     calib: Examples | None,
+    fit: Examples | None = None,
     threads: int | None = None,
 ) -> None:
     """Seal the bundle of another graph.
 
-    Temperature, threshold and sets are fitted anew on what the new graph answers, to the same promises.
-    Without labelled pictures nothing that was promised of the first graph is promised of this one: it
-    abstains from nothing, and its sets hold all classes.
+    Temperature, thresholds, sets and what tells unknown pictures are fitted anew on what the new graph
+    answers, to the same promises. Without labelled pictures nothing that was promised of the first graph is
+    promised of this one: it abstains from nothing, its sets hold all classes, and it takes no picture for
+    unknown.
 
     Args:
         source: The first bundle.
         lowering: The other graph.
         path: The bundle to write; one that is there is replaced.
         calib: Images at model size that were not learned from, labelled; None: there are none.
+        fit: Images that were learned from; see `export.sealing.bundle`.
         threads: Of the engine; None takes all processors we may use.
 
     Raises:
@@ -58,7 +63,7 @@ def lowered(
     threads = threads or usable_cpus()
     temperature, promises = source.manifest.temperature, Promises.of(source.manifest.decision)
     decision = unproven(promises, classes=len(source.manifest.classes))
-    model = with_temperature(lowering.model, temperature)
+    model = with_temperature(without_unknown(lowering.model), temperature)
     if calib is not None and len(calib):
         _, logits = outputs(onnxruntime(model, threads=threads).run, [calib])
         units = None if calib.units is None else calib.units[calib.indices]
@@ -66,6 +71,8 @@ def lowered(
         seed = source.manifest.data.split_seed
         temperature, decision = fit_decision(logits, labels, units=units, promises=promises, seed=seed)
         model = with_temperature(model, temperature)
+        model, unknown = with_rejection(model, fit=fit, calib=calib, threads=threads, seed=seed)
+        decision = decision.model_copy(update={"unknown": unknown})
     session = onnxruntime(model, threads=threads)
     before = source.manifest.model
     changed = before.model_copy(

@@ -1,7 +1,7 @@
 """From a trained recognizer to a sealed bundle: export, calibrate the file, compare it, seal it."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from foveal.core.machine import usable_cpus
 from foveal.export.graph import graph, with_temperature
 from foveal.export.outputs import outputs, spread
 from foveal.export.parity import Parity, compare
+from foveal.export.rejection import with_rejection
 from foveal.models._cost import macs
 from foveal.tasks.recognizer import Recognizer, weights_bytes
 from foveal.train.examples import Examples
@@ -36,6 +37,8 @@ class Origin:
         made_from: Digest of the bundle that it was made smaller from, or None.
         steps: What was done to that one, in order.
         promises: What its decision rule is to guarantee.
+        fit: Images at model size that it learned from, labelled: what they look like inside the network
+            tells unknown pictures; None: only the logits can.
     """
 
     data: Data
@@ -44,6 +47,7 @@ class Origin:
     made_from: str | None = None
     steps: tuple[str, ...] = ()
     promises: Promises = DEFAULT
+    fit: Examples | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -89,16 +93,16 @@ def bundle(
         BundleError, WriteError: It cannot be sealed.
     """
     held_out = [calib] if test is None else [calib, test]
-    _check(calib, held_out, recognizer)
+    _check(calib, held_out if origin.fit is None else [*held_out, origin.fit], recognizer)
     threads = threads or usable_cpus()
     model = graph(recognizer)
     _, logits = outputs(onnxruntime(model, threads=threads).run, [calib])
     labels = calib.labels[calib.indices]
     units = None if calib.units is None else calib.units[calib.indices]
-    temperature, decision = fit_decision(
-        logits, labels, units=units, promises=origin.promises, seed=origin.data.split_seed
-    )
+    seed = origin.data.split_seed
+    temperature, decision = fit_decision(logits, labels, units=units, promises=origin.promises, seed=seed)
     model = with_temperature(model, temperature)
+    model, unknown = with_rejection(model, fit=origin.fit, calib=calib, threads=threads, seed=seed)
     session = onnxruntime(model, threads=threads)
     compared = spread(held_out)
     exported, _ = outputs(session.run, compared)
@@ -111,7 +115,7 @@ def bundle(
         foveal=foveal.__version__,
         classes=recognizer.classes,
         preprocess=recognizer.preprocess,
-        decision=decision,
+        decision=decision.model_copy(update={"unknown": unknown}),
         temperature=temperature,
         model=_model(recognizer, origin),
         weights_sha256=hashlib.sha256(weights_bytes(recognizer)).hexdigest(),

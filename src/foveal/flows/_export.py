@@ -40,6 +40,8 @@ def export_prepared(
         path,
         calib=prepared.examples("calib"),
         test=prepared.examples("test"),
-        origin=Origin(data, source="scratch", licenses=licenses, promises=promises),
+        origin=Origin(
+            data, source="scratch", licenses=licenses, promises=promises, fit=prepared.examples("fit")
+        ),
         threads=threads,
     )

@@ -82,9 +82,9 @@ def round_off(bench: Workbench, source: Path, variant: str) -> Stage:
     """
     path = bench.folder / f"{variant}{archive.SUFFIX}"
     before = archive.read(source)
-    shown = some(bench.prepared.examples("fit"))
-    lowering = rounded(before.model, shown, variant, progress=bench.progress)
-    lowered(before, lowering, path, calib=bench.prepared.examples("calib"), threads=bench.threads)
+    fit, calib = bench.prepared.examples("fit"), bench.prepared.examples("calib")
+    lowering = rounded(before.model, some(fit), variant, progress=bench.progress)
+    lowered(before, lowering, path, calib=calib, fit=fit, threads=bench.threads)
     parity = compare(bench.probabilities(source), bench.probabilities(path))
     return Stage(path, parity, parity.rounded_gate())
 

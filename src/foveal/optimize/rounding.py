@@ -12,6 +12,7 @@ from foveal.core.errors import BundleError, UnknownNameError
 from foveal.core.progress import Progress, silent
 from foveal.data.sizing import evenly_spaced
 from foveal.export.lowering import Lowering
+from foveal.export.unknown import without_unknown
 from foveal.optimize.steps.int4 import int4
 from foveal.optimize.steps.mixed_precision import mixed_precision
 from foveal.optimize.steps.quantize import preset, quantize
@@ -89,7 +90,7 @@ def rounded(model: bytes, shown: UInt8, name: str, *, progress: Progress = silen
     if name not in ROUNDINGS:
         raise UnknownNameError("roundings", name, ROUNDINGS)
     way = ROUNDINGS[name]
-    made = way.make(model, shown, progress)
+    made = way.make(without_unknown(model), shown, progress)
     graph = onnx.load_from_string(made).graph
     if all(node.op_type != "DequantizeLinear" for node in graph.node):
         raise BundleError(

@@ -245,7 +245,8 @@ class Workshop:
             inherits: Whether it began with weights of the original.
         """
         manifest = self.members.manifest
-        calib = self.roles_at(recognizer.preprocess.size).calibrating
+        roles = self.roles_at(recognizer.preprocess.size)
+        calib = roles.calibrating
         if calib is None:
             raise ValueError("a network is exported where pictures are labelled")
         origin = Origin(
@@ -255,14 +256,15 @@ class Workshop:
             made_from=manifest.model.origin or manifest.digest,
             steps=(*manifest.model.steps, *steps),
             promises=Promises.of(manifest.decision),
+            fit=roles.learning,
         )
         return bundle(recognizer, path, calib=calib, origin=origin, threads=self.threads).bundle is not None
 
     def lowered(self, source: Path, lowering: Lowering, path: Path) -> None:
         """Seal another graph of a sealed bundle."""
         found = archive.read(source)
-        calib = self.roles_at(found.manifest.preprocess.size).calibrating
-        lowered(found, lowering, path, calib=calib, threads=self.threads)
+        roles = self.roles_at(found.manifest.preprocess.size)
+        lowered(found, lowering, path, calib=roles.calibrating, fit=roles.learning, threads=self.threads)
 
     def has(self, name: str) -> bool:
         """Return whether a variant was measured."""

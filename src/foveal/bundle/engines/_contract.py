@@ -1,10 +1,10 @@
 """What every engine demands of a graph and of its answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from foveal.bundle.session import Float32
+from foveal.bundle.session import UNKNOWN, Float32, Outputs
 from foveal.core.errors import BundleError, UsageError
 
 OUTPUTS = ("probabilities", "logits")
@@ -51,23 +51,44 @@ def classes(outputs: Mapping[str, tuple[str, Sequence[int | None]]]) -> int | No
         outputs: Type and shape of each output, by name.
 
     Raises:
-        BundleError: Code `bad_graph`; they are not `probabilities` and `logits`, float32 (N, K).
+        BundleError: Code `bad_graph`; they are not `probabilities` and `logits`, float32 (N, K), and at most
+            `unknown` beside them, float32 (N,).
     """
     named = sorted((name, kind) for name, (kind, _) in outputs.items())
-    if named != sorted((name, "float32") for name in OUTPUTS):
+    if named != sorted((name, "float32") for name in answered(outputs)):
         raise contract(f"the outputs 'probabilities' and 'logits' of float32; it has {named}")
     shapes = [list(outputs[name][1]) for name in OUTPUTS]
     if any(len(shape) != 2 for shape in shapes):
         raise contract(f"outputs (N, classes); they are {shapes}")
+    if UNKNOWN in outputs and len(outputs[UNKNOWN][1]) != 1:
+        raise contract(f"an output 'unknown' (N,); it is {list(outputs[UNKNOWN][1])}")
     return shapes[0][1]
 
 
-def check_outputs(probabilities: Float32, logits: Float32, count: int) -> None:
-    """Check that an engine answered with probabilities for each of `count` pictures.
+def answered(outputs: Collection[str]) -> tuple[str, ...]:
+    """Return what to ask of a graph with these outputs, in the order of `Outputs`."""
+    return (*OUTPUTS, UNKNOWN) if UNKNOWN in outputs else OUTPUTS
+
+
+def checked(answers: Sequence[Float32], count: int) -> Outputs:
+    """Return what an engine answered for `count` pictures, in the order of `answered`.
 
     Raises:
-        BundleError: Code `model_output_invalid`; it did not.
+        BundleError: Code `model_output_invalid`; it is not probabilities, logits and perhaps how unknown.
     """
+    outputs = Outputs(*answers)
+    _check_probabilities(outputs.probabilities, outputs.logits, count)
+    unknown = outputs.unknown
+    if unknown is not None and (unknown.shape != (count,) or not np.isfinite(unknown).all()):
+        raise BundleError(
+            f"the model does not say how unknown {count} pictures are: {unknown.shape}, NaN or infinity",
+            code="model_output_invalid",
+            hint="train or export it again; its weights are not usable",
+        )
+    return outputs
+
+
+def _check_probabilities(probabilities: Float32, logits: Float32, count: int) -> None:
     good = probabilities.shape == logits.shape and len(probabilities) == count
     good = good and bool(np.isfinite(logits).all()) and bool((probabilities >= 0).all())
     if not good or np.abs(probabilities.sum(axis=1) - 1).max(initial=0) > _SUM_TOLERANCE:

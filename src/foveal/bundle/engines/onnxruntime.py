@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from foveal.bundle.engines import _contract
-from foveal.bundle.session import Float32, UInt8
+from foveal.bundle.session import Outputs, UInt8
 from foveal.core import extras
 
 runtime = extras.onnxruntime()
@@ -21,16 +21,16 @@ class OnnxSession:
     precision: str
     input_shape: tuple[int, int, int]
     classes: int | None
+    _outputs: tuple[str, ...]
     _session: Any
 
-    def run(self, images: UInt8) -> tuple[Float32, Float32]:
-        """Return probabilities and logits, float32 (N, K)."""
+    def run(self, images: UInt8) -> Outputs:
+        """Return probabilities and logits, float32 (N, K), and how unknown pictures are where it says so."""
         try:
-            probabilities, logits = self._session.run(_contract.OUTPUTS, {"images": images})
+            answers = self._session.run(self._outputs, {"images": images})
         except Exception as error:  # the engine's errors have no common class
             raise _contract.cannot_run(self.engine, images.shape, error) from error
-        _contract.check_outputs(probabilities, logits, len(images))
-        return probabilities, logits
+        return _contract.checked(answers, len(images))
 
 
 def precisions() -> tuple[str, ...]:
@@ -43,7 +43,7 @@ def onnxruntime(model: bytes, *, threads: int, precision: str = "fp32") -> OnnxS
 
     Args:
         model: The serialized graph: input `images` uint8 (N, H, W, C) with fixed H, W and C; outputs
-            `probabilities` and `logits`, float32 (N, K).
+            `probabilities` and `logits`, float32 (N, K), and perhaps `unknown`, float32 (N,).
         threads: How many threads one call of `run` may use.
         precision: One of `precisions()`.
 
@@ -61,7 +61,8 @@ def onnxruntime(model: bytes, *, threads: int, precision: str = "fp32") -> OnnxS
         raise _contract.cannot_load(engine, error) from error
     shape = _contract.input_shape([(node.name, _kind(node), _sides(node)) for node in session.get_inputs()])
     outputs = {node.name: (_kind(node), _sides(node)) for node in session.get_outputs()}
-    return OnnxSession(engine, precision, shape, _contract.classes(outputs), session)
+    asked = _contract.answered(outputs)
+    return OnnxSession(engine, precision, shape, _contract.classes(outputs), asked, session)
 
 
 def quiet_options(threads: int) -> Any:

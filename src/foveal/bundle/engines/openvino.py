@@ -17,7 +17,7 @@ import numpy as np
 
 from foveal.bundle.engines import _contract
 from foveal.bundle.ir import Ir
-from foveal.bundle.session import Float32, UInt8
+from foveal.bundle.session import UNKNOWN, Float32, Outputs, UInt8
 from foveal.core import extras
 from foveal.core.machine import usable_cpus
 
@@ -31,18 +31,19 @@ class _Compiled:
     """The graph for one batch size, with requests that wait to be used again: one for each call at once."""
 
     graph: Any
+    outputs: tuple[str, ...]
     idle: deque[Any] = field(default_factory=deque)
 
-    def run(self, images: UInt8) -> tuple[Float32, Float32]:
+    def run(self, images: UInt8) -> list[Float32]:
         try:
             request = self.idle.pop()
         except IndexError:
             request = self.graph.create_infer_request()
         request.infer({0: images}, share_inputs=True, share_outputs=True)
         # Copies: the next run of this request writes to the same memory.
-        probabilities, logits = (np.array(request.get_tensor(name).data) for name in _contract.OUTPUTS)
+        answers = [np.array(request.get_tensor(name).data) for name in self.outputs]
         self.idle.append(request)
-        return probabilities, logits
+        return answers
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,14 @@ class OpenVinoSession:
     precision: str
     input_shape: tuple[int, int, int]
     classes: int | None
+    _outputs: tuple[str, ...]
     _model: Any = field(repr=False)
     _properties: dict[str, Any]
     _sizes: dict[int, _Compiled] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def run(self, images: UInt8) -> tuple[Float32, Float32]:
-        """Return probabilities and logits, float32 (N, K)."""
+    def run(self, images: UInt8) -> Outputs:
+        """Return probabilities and logits, float32 (N, K), and how unknown pictures are where it says so."""
         if images.shape[1:] != self.input_shape or images.dtype != np.uint8:
             needed = ValueError(f"it takes uint8 (N, {', '.join(map(str, self.input_shape))})")
             raise _contract.cannot_run(self.engine, images.shape, needed)
@@ -67,13 +69,11 @@ class OpenVinoSession:
         try:
             if len(images) == 0:
                 none = self.compiled(1).run(np.zeros((1, *self.input_shape), np.uint8))
-                return none[0][:0], none[1][:0]
+                return Outputs(*(answer[:0] for answer in none))
             answers = [self.compiled(end - start).run(images[start:end]) for start, end in pairwise(ends)]
         except Exception as error:  # the engine's errors are RuntimeError and what it lets through
             raise _contract.cannot_run(self.engine, images.shape, error) from error
-        probabilities, logits = (np.concatenate(parts) for parts in zip(*answers, strict=True))
-        _contract.check_outputs(probabilities, logits, len(images))
-        return probabilities, logits
+        return _contract.checked([np.concatenate(parts) for parts in zip(*answers, strict=True)], len(images))
 
     def compiled(self, size: int) -> _Compiled:
         """Return the graph for batches of a size, compiled the first time that it is asked for."""
@@ -86,7 +86,7 @@ class OpenVinoSession:
     def _compile(self, size: int) -> _Compiled:
         fixed = self._model.clone()
         fixed.reshape([size, *self.input_shape])
-        return _Compiled(core().compile_model(fixed, "CPU", self._properties))
+        return _Compiled(core().compile_model(fixed, "CPU", self._properties), self._outputs)
 
 
 def divided(count: int) -> Iterator[int]:
@@ -120,7 +120,8 @@ def openvino(model: bytes | Ir, *, threads: int, precision: str = "fp32") -> Ope
 
     Args:
         model: The serialized ONNX graph, or the same in OpenVINO's form: input `images` uint8 (N, H, W, C)
-            with fixed H, W and C; outputs `probabilities` and `logits`, float32 (N, K).
+            with fixed H, W and C; outputs `probabilities` and `logits`, float32 (N, K), and perhaps
+            `unknown`, float32 (N,).
         threads: How many threads one call of `run` may use.
         precision: One of `precisions()`; always set, as without it float32 becomes bf16 where the processor
             is faster at that (docs.openvino.ai, "Precision Control").
@@ -144,8 +145,9 @@ def openvino(model: bytes | Ir, *, threads: int, precision: str = "fp32") -> Ope
     except Exception as error:  # RuntimeError, and what its frontend lets through
         raise _contract.cannot_load(engine, error) from error
     shape = _contract.input_shape([(_name(port), _kind(port), _sides(port)) for port in graph.inputs])
-    found = _contract.classes({_name(port): (_kind(port), _sides(port)) for port in graph.outputs})
-    session = OpenVinoSession(engine, precision, shape, found, graph, properties)
+    outputs = {_name(port): (_kind(port), _sides(port)) for port in graph.outputs}
+    found, asked = _contract.classes(outputs), _contract.answered(outputs)
+    session = OpenVinoSession(engine, precision, shape, found, asked, graph, properties)
     try:
         session.compiled(1)
     except Exception as error:  # as above
@@ -176,7 +178,7 @@ def core() -> Any:
 def _name(port: Any) -> str:
     """Return what the contract calls an input or output; it may have other names beside."""
     names = sorted(port.names)
-    return next((name for name in ("images", *_contract.OUTPUTS) if name in names), ", ".join(names))
+    return next((name for name in ("images", *_contract.OUTPUTS, UNKNOWN) if name in names), ", ".join(names))
 
 
 def _kind(port: Any) -> str:

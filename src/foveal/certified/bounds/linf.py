@@ -62,7 +62,9 @@ def _proven(
     others = torch.arange(reached.boxes[graph.output].low.shape[1]) != labels[:, None]
 
     def wins(method: Method) -> NDArray[np.bool_]:
-        found: NDArray[np.bool_] = ((margins(reached, labels, method=method) > APART) | ~others).all(1).numpy()
+        found: NDArray[np.bool_] = (
+            ((margins(reached, labels, method=method) > APART) | ~others).all(1).numpy()
+        )
         return found
 
     found = wins("interval")

@@ -41,7 +41,12 @@ def _measure(subject: Subject) -> Section:
     images, labels = images[right], labels[right]
     rng = stream(subject.seed, "certify", "stickers")
     stuck = stick(
-        subject.scores(), images, labels, share=subject.profile.patch_share, queries=level.patch_queries, rng=rng
+        subject.scores(),
+        images,
+        labels,
+        share=subject.profile.patch_share,
+        queries=level.patch_queries,
+        rng=rng,
     )
     probabilities = subject.answers(stuck)[0]
     named = probabilities.argmax(axis=1)

@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from foveal.core.errors import UsageError
-from foveal.core.promises import sets_need
+from foveal.core.promises import conformal_rank, sets_need
 from foveal.core.types import Label
 from foveal.tasks.classify.set_scores.aps import aps
 from foveal.tasks.classify.set_scores.lac import lac
@@ -117,12 +117,48 @@ class Conformal(BaseModel):
         return {k: v for k, v in plain(self).items() if k not in _LATER or v not in _LATER[k]}
 
 
+class Unknown(BaseModel):
+    """When a picture shows nothing that is known: the graph's output `unknown` is above `threshold`.
+
+    Attributes:
+        score: What the graph computes there: a file of `calibrate/unknowns`.
+        threshold: A finite-sample quantile of known pictures; None when n is too small for one.
+        alpha: Of known pictures at most this share is taken for unknown, over the draw of calibration and
+            test pictures. Of unknown ones nothing is promised.
+        n: Calibration images it rests on; there is a threshold where they are enough for one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    score: str = Field(pattern="^[a-z][a-z0-9_]{0,63}$")
+    threshold: float | None
+    alpha: float = Field(gt=0, lt=1)
+    n: int = Field(ge=0, le=_MOST_IMAGES)
+
+    @model_validator(mode="after")
+    def _enough(self) -> "Unknown":
+        if self.threshold is not None and conformal_rank(self.n, self.alpha) > self.n:
+            raise ValueError(f"{self.n} images give no threshold at alpha {self.alpha}")
+        return self
+
+
 class Decision(BaseModel):
-    """What turns probabilities into an answer; it is part of the bundle and of its digest."""
+    """What turns a graph's outputs into an answer; it is part of the bundle and of its digest.
+
+    Attributes:
+        abstain: When to decline.
+        conformal: Which classes are in a prediction set.
+        unknown: When a picture shows nothing that is known; None: the graph does not say how unknown it is.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     abstain: Abstain
     conformal: Conformal
+    unknown: Unknown | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_what_says_nothing(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave later entries out where they say nothing: older bundles keep their digests."""
+        return {name: value for name, value in plain(self).items() if value is not None}
 
     @model_validator(mode="after")
     def _same_answer_twice(self) -> "Decision":
@@ -189,6 +225,7 @@ def decode(
     classes: Sequence[str],
     decision: Decision,
     sources: Sequence[str],
+    unknown: NDArray[np.float32] | None = None,
 ) -> list[Label]:
     """Return one prediction per image.
 
@@ -197,11 +234,13 @@ def decode(
         classes: K names.
         decision: The fitted thresholds.
         sources: N names.
+        unknown: How unknown each picture is, (N,); None: it was not measured.
     """
+    strange = _rejected(unknown, decision.unknown, len(probabilities))
     inside = prediction_sets(probabilities, decision.conformal)
     threshold = decision.abstain.threshold
     predictions = []
-    for row, members, source in zip(probabilities, inside, sources, strict=True):
+    for row, members, source, reject in zip(probabilities, inside, sources, strange, strict=True):
         order = np.argsort(-row, kind="stable")
         best = int(order[0])
         confidence = float(row[best])
@@ -213,6 +252,15 @@ def decode(
                 abstain=None if threshold is None else confidence < threshold,
                 set=tuple(classes[k] for k in order if members[k]),
                 scores={name: float(p) for name, p in zip(classes, row, strict=True)},
+                unknown=reject,
             )
         )
     return predictions
+
+
+def _rejected(
+    scores: NDArray[np.float32] | None, rule: Unknown | None, count: int
+) -> list[bool] | list[None]:
+    if scores is None or rule is None or rule.threshold is None:
+        return [None] * count
+    return [bool(float(score) > rule.threshold) for score in scores]

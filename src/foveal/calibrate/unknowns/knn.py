@@ -1,0 +1,69 @@
+"""How far the features point away from those of pictures that were learned from.
+
+Source: Sun et al., "Out-of-Distribution Detection with Deep Nearest Neighbors", 2022, §3: features of length
+1, distance to the k-th nearest of a stored bank. Cosine distance is half the square of the Euclidean one
+there, so it ranks pictures equally.
+"""
+
+import numpy as np
+
+from foveal.calibrate.unknowns._score import SMALLEST, Float32, Known, Node, Parameters, Score
+
+_ROUNDS, _FEWEST = 20, 2  # of moving the middles; rows that a bank of several classes needs
+_BYTES = 2  # of a number: float16
+
+
+def knn(known: Known) -> Score | None:
+    """Return the score 1 - cosine to the nearest row of the bank, in [0, 2], or None.
+
+    All features do not fit into a small file. The bank holds the middles of groups, the same number for each
+    class (Lloyd's algorithm on the sphere, from an even choice): one such middle stands for its group, and
+    so the nearest takes the place of the k-th nearest of all.
+    """
+    if known.answers.features is None or len(known.answers.features) == 0:
+        return None
+    features = _unit(known.answers.features)
+    present = np.unique(known.labels)
+    rows = known.most_bytes // (_BYTES * features.shape[1])
+    if rows < max(_FEWEST, len(present)):
+        return None
+    groups = [_middles(features[known.labels == label], rows // len(present)) for label in present]
+    bank = np.concatenate(groups).T.astype(np.float16)
+    return Score("knn", {"bank": bank, "smallest": np.array(SMALLEST)}, _NODES, _compute)
+
+
+_NODES = (
+    Node("ReduceL2", ("features", "axis"), ("length",), {"keepdims": 1}),
+    Node("Max", ("length", "smallest"), ("divisor",)),
+    Node("Div", ("features", "divisor"), ("unit",)),
+    Node("MatMul", ("unit", "bank"), ("cosines",)),
+    Node("ReduceMax", ("cosines", "axis"), ("nearest",), {"keepdims": 0}),
+    Node("Sub", ("one", "nearest"), ("unknown",)),
+)
+
+
+def _compute(parameters: Parameters, features: Float32 | None, logits: Float32) -> Float32:
+    del logits
+    if features is None:
+        raise ValueError("cosines need features")
+    found: Float32 = np.float32(1) - (_unit(features) @ parameters["bank"]).max(axis=1)
+    return found
+
+
+def _unit(features: Float32) -> Float32:
+    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    return np.asarray(features / np.maximum(lengths, SMALLEST), np.float32)
+
+
+def _middles(features: Float32, count: int) -> Float32:
+    """Return at most `count` directions, float32 (≤ count, D), that directions lie around."""
+    if len(features) <= count:
+        return features
+    middles = features[np.linspace(0, len(features) - 1, count).round().astype(int)]
+    for _ in range(_ROUNDS):
+        nearest = (features @ middles.T).argmax(axis=1)
+        sums = np.zeros_like(middles)
+        np.add.at(sums, nearest, features)
+        taken = np.bincount(nearest, minlength=count) > 0
+        middles = np.where(taken[:, None], _unit(sums), middles)
+    return np.asarray(middles)

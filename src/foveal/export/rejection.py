@@ -1,0 +1,81 @@
+"""Fit how a graph tells unknown pictures: a score inside it, and a threshold on what it then answers."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from foveal.bundle.engines.onnxruntime import onnxruntime
+from foveal.bundle.session import UInt8
+from foveal.calibrate.fit import split_roles
+from foveal.calibrate.unknown import choose, most_bytes, rule
+from foveal.calibrate.unknowns._score import Answers, Known
+from foveal.core import catalog
+from foveal.core.random import stream
+from foveal.data.sizing import evenly_spaced
+from foveal.export.unknown import answering, with_unknown
+from foveal.perturb import unknowns as kinds
+from foveal.tasks.classify.decode import Unknown
+from foveal.train.examples import Examples
+from foveal.train.sampling import spread
+
+MOST_FIT, MOST_TUNING, MOST_STRANGE = 2000, 1000, 100  # pictures; the last of each kind
+_BATCH = 128
+
+Run = Callable[[UInt8], Answers]
+
+
+def with_rejection(
+    model: bytes, *, fit: Examples | None, calib: Examples, threads: int, seed: int = 0
+) -> tuple[bytes, Unknown]:
+    """Return the graph with an output `unknown`, and the rule that goes with it.
+
+    Of the calibration pictures those that tune the temperature choose the score, against pictures of nothing
+    made from them; the threshold rests on the others, on what the new graph answers. Without pictures that
+    were learned from only scores of the logits can be had. Which score finds things that are like the known
+    ones cannot be asked here: it takes classes that the network was not trained on.
+
+    Args:
+        model: A serialized classifier, its temperature in place.
+        fit: Pictures at model size that the network learned from; of many 2000 are used, of all classes in
+            about their proportions.
+        calib: Pictures that it did not learn from, N ≥ 1; the roles are those of `calibrate.fit`.
+        threads: Of the engine.
+        seed: Decides which pictures tune and which prove, and what pictures of nothing look like.
+    """
+    labels = calib.labels[calib.indices]
+    units = None if calib.units is None else calib.units[calib.indices]
+    tuning, proving = (calib.indices[part] for part in split_roles(labels, units, seed=seed))
+    seen = np.asarray(calib.images[tuning[evenly_spaced(len(tuning), at_most=MOST_TUNING)]])
+    run = answering(model, threads=threads)
+    answers = run(seen)
+    known = _known(run, fit, answers, most_bytes=most_bytes(len(model)), seed=seed)
+    chosen = choose(known, answers, _strange(run, seen, seed=seed, purpose="tuning"))
+    graph = with_unknown(model, chosen.score)
+    session = onnxruntime(graph, threads=threads)
+    scores = [
+        session.run(np.ascontiguousarray(calib.images[proving[start : start + _BATCH]])).unknown
+        for start in range(0, len(proving), _BATCH)
+    ]
+    none = np.empty(0, np.float32)
+    return graph, rule(chosen.score.name, np.concatenate([none, *(s for s in scores if s is not None)]))
+
+
+def _known(run: Run, fit: Examples | None, like: Answers, *, most_bytes: int, seed: int) -> Known:
+    """Return what the graph answers for pictures that it learned from, and for pictures of nothing."""
+    if fit is None or len(fit) == 0:
+        return Known(Answers(None, like.logits[:0]), np.empty(0, np.int64))
+    order = spread(fit.labels[fit.indices], seed=seed, purpose="unknown")[:MOST_FIT]
+    rows = np.sort(fit.indices[order])
+    images = np.asarray(fit.images[rows])
+    strange = _strange(run, images, seed=seed, purpose="fit")
+    return Known(run(images), fit.labels[rows], strange=strange, most_bytes=most_bytes)
+
+
+def _strange(run: Run, images: UInt8, *, seed: int, purpose: str) -> dict[str, Answers]:
+    """Return what the graph answers for pictures of nothing made from known ones, by kind."""
+    some = images[evenly_spaced(len(images), at_most=MOST_STRANGE)]
+    made = {
+        name: catalog.find(kinds, name)(some, rng=stream(seed, "unknown", purpose, name))
+        for name in catalog.names(kinds)
+    }
+    return {name: run(pictures) for name, pictures in made.items()}
