@@ -8,8 +8,9 @@ import foveal
 from foveal.bundle import archive, golden
 from foveal.bundle.archive import Members
 from foveal.bundle.engines.onnxruntime import onnxruntime
-from foveal.calibrate.fit import fit_decision, unproven
+from foveal.calibrate.fit import unproven
 from foveal.core.machine import usable_cpus
+from foveal.export.deciding import decided
 from foveal.export.graph import with_temperature
 from foveal.export.outputs import outputs
 from foveal.train.examples import Examples
@@ -60,10 +61,7 @@ def lowered(
     model = with_temperature(lowering.model, temperature)
     if calib is not None and len(calib):
         _, logits = outputs(onnxruntime(model, threads=threads).run, [calib])
-        units = None if calib.units is None else calib.units[calib.indices]
-        labels = calib.labels[calib.indices]
-        seed = source.manifest.data.split_seed
-        temperature, decision = fit_decision(logits, labels, units=units, seed=seed)
+        temperature, decision = decided(logits, calib, seed=source.manifest.data.split_seed)
         model = with_temperature(model, temperature)
     session = onnxruntime(model, threads=threads)
     before = source.manifest.model

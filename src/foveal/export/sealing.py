@@ -10,11 +10,11 @@ import foveal
 from foveal.bundle import archive, golden
 from foveal.bundle.engines.onnxruntime import onnxruntime
 from foveal.bundle.manifest import Data, Draft, Licenses, Model
-from foveal.calibrate.fit import fit_decision
 from foveal.calibrate.temperature import calibrated
 from foveal.core import files
 from foveal.core.errors import UsageError
 from foveal.core.machine import usable_cpus
+from foveal.export.deciding import decided
 from foveal.export.graph import graph, with_temperature
 from foveal.export.outputs import outputs, spread
 from foveal.export.parity import Parity, compare
@@ -91,9 +91,7 @@ def bundle(
     threads = threads or usable_cpus()
     model = graph(recognizer)
     _, logits = outputs(onnxruntime(model, threads=threads).run, [calib])
-    labels = calib.labels[calib.indices]
-    units = None if calib.units is None else calib.units[calib.indices]
-    temperature, decision = fit_decision(logits, labels, units=units, seed=origin.data.split_seed)
+    temperature, decision = decided(logits, calib, seed=origin.data.split_seed)
     model = with_temperature(model, temperature)
     session = onnxruntime(model, threads=threads)
     compared = spread(held_out)

@@ -1,16 +1,25 @@
 """From a classifier's probabilities to predictions: label, prediction set, abstention."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from foveal.core.promises import conformal_rank
 from foveal.core.types import Label
+from foveal.tasks.classify.reference import Reference
 
 _MOST_IMAGES = 10**9
+_LATER = {"monitor"}  # entries of `Decision` that earlier versions refuse
 
 
 class Abstain(BaseModel):
@@ -58,11 +67,23 @@ class Conformal(BaseModel):
 
 
 class Decision(BaseModel):
-    """What turns probabilities into an answer; it is part of the bundle and of its digest."""
+    """What turns probabilities into an answer; it is part of the bundle and of its digest.
+
+    Attributes:
+        abstain: When to decline.
+        conformal: Which classes are in the set.
+        monitor: What the calibration pictures looked like; None where nobody noted it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     abstain: Abstain
     conformal: Conformal
+    monitor: Reference | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_what_says_nothing(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave later entries out where they say nothing: earlier files and digests stay valid."""
+        return {k: v for k, v in plain(self).items() if v is not None or k not in _LATER}
 
 
 def prediction_sets(probabilities: NDArray[np.float32], conformal: Conformal) -> NDArray[np.bool_]:
