@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from foveal.bundle.manifest import DECIDING_MEMBERS, Manifest, Model, digest, parse
 from foveal.core.errors import BundleError
+from foveal.tasks.classify.reference import Reference
 
 HASHES = {name: f"{index:064x}" for index, name in enumerate([*DECIDING_MEMBERS, "README.md"])}
 
@@ -205,3 +206,16 @@ class TestWhereANetworkComesFrom:
 
         assert Model.model_validate_json(made.model_dump_json(), strict=True) == made
         assert made.model_dump(mode="json")["steps"] == ["prune", "quantize"]
+
+
+def test_what_a_monitor_compares_with_is_in_the_digest_where_it_is_there_and_nowhere_else(draft) -> None:
+    plain = draft()
+    watched = plain.decision.model_copy(update={"monitor": Reference(doubt=(0.1,))})
+    hashes = dict.fromkeys(DECIDING_MEMBERS, "0" * 64)
+
+    old = Manifest.seal(plain, hashes)
+    new = Manifest.seal(plain.model_copy(update={"decision": watched}), hashes)
+
+    assert set(old.as_json()["decision"]) == {"abstain", "conformal"}
+    assert new.as_json()["decision"]["monitor"]["doubt"] == [0.1]
+    assert new.digest != old.digest

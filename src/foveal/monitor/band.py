@@ -56,7 +56,7 @@ class Band:
 
     def see(self, happened: bool) -> None:
         """Take in the next picture."""
-        self._strides[-1] += happened
+        self._strides[-1] += int(happened)
         self.seen += 1
         if self.seen % STRIDE == 0:
             self._look()
