@@ -1,7 +1,7 @@
 """One network that answers several times with parts of its last features left out, always the same parts.
 
-Source: Gal & Ghahramani, "Dropout as a Bayesian Approximation", 2016, §4 (the mean over random masks); that
-fixed masks are an ensemble: Durasov et al., "Masksembles for Uncertainty Estimation", 2021. Masks that are drawn
+Source: Gal & Ghahramani, "Dropout as a Bayesian Approximation", 2016, §4 (the mean over random masks); fixed
+masks as an ensemble: Durasov et al., "Masksembles for Uncertainty Estimation", 2021. Masks that are drawn
 anew for each answer would make a file that answers otherwise every time: it could be neither compared nor
 calibrated. Only the last layer runs several times, and masks of its inputs are zeros in its weights.
 """
@@ -37,11 +37,11 @@ class Masked(nn.Module):
     def each(self, images: Tensor) -> Tensor:
         """Return the logits under each mask, (N, T, K)."""
         logits: Tensor = self.network(images)
-        return logits.unflatten(1, (self.masks, -1))
+        return logits.reshape(-1, self.masks, logits.shape[1] // self.masks)
 
 
 def dropout_masks(recognizer: Recognizer, *, share: float, masks: int, seed: int = 0) -> Recognizer:
-    """Return the recognizer that answers with the mean over fixed masks of the features before its last layer.
+    """Return the recognizer that answers with the mean over fixed masks of the last layer's inputs.
 
     A network that did not learn with dropout gains little: its features were never asked to do without each
     other.
@@ -117,7 +117,7 @@ def _check(recognizer: Recognizer, whole: Masked) -> None:
         each = whole.eval().each(images)
     except RuntimeError as error:
         raise _no_last_layer(recognizer) from error
-    if each.shape[2:] != plain.shape[1:]:
+    if each.shape != (len(plain), whole.masks, plain.shape[1]):
         raise _no_last_layer(recognizer)
     if (each - plain[:, None]).abs().max() > _CLOSE * plain.abs().max().clamp(min=1):
         raise _no_last_layer(recognizer)

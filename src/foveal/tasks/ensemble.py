@@ -1,7 +1,7 @@
 """Several networks that answer as one: the mean of their probabilities.
 
-Source: Lakshminarayanan, Pritzel & Blundell, "Simple and Scalable Predictive Uncertainty Estimation using Deep
-Ensembles", 2017, §2.4. https://arxiv.org/abs/1612.01474
+Source: Lakshminarayanan, Pritzel & Blundell, "Simple and Scalable Predictive Uncertainty Estimation using
+Deep Ensembles", 2017, §2.4. https://arxiv.org/abs/1612.01474
 """
 
 import math

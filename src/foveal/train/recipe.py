@@ -47,6 +47,8 @@ class Recipe(BaseModel):
         baseline: Whether a network is measured beside the strongest of the cheap baselines.
         precision: `auto` measures bf16 against fp32 and keeps the faster one if it is as accurate.
         seed: Every random choice follows from it.
+        split_seed: Which pictures are held out follows from it, where the data do not say; None: from `seed`.
+            Members of an ensemble have one split_seed, and seeds of their own.
         threads: At most 256; None: all processors this process may use.
     """
 
@@ -66,6 +68,7 @@ class Recipe(BaseModel):
     baseline: bool = True
     precision: str = Field(default="auto", pattern="^(auto|fp32|bf16)$")
     seed: int = Field(default=0, ge=0)
+    split_seed: int | None = Field(default=None, ge=0)
     threads: int | None = Field(default=None, ge=1, le=MOST_THREADS)
 
     @field_validator("model")
@@ -82,6 +85,11 @@ class Recipe(BaseModel):
     @field_serializer("model")
     def _name_of(self, model: str | Callable[..., Any]) -> str:
         return model if isinstance(model, str) else models.architecture(model).name
+
+    @property
+    def dividing_seed(self) -> int:
+        """What the split is drawn with."""
+        return self.seed if self.split_seed is None else self.split_seed
 
     @property
     def architecture(self) -> models.Architecture:
