@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from foveal.bundle.manifest import DECIDING_MEMBERS, Manifest, Model, digest, parse
 from foveal.core.errors import BundleError
+from foveal.tasks.classify.reference import Reference
 
 HASHES = {name: f"{index:064x}" for index, name in enumerate([*DECIDING_MEMBERS, "README.md"])}
 
@@ -230,3 +231,16 @@ def test_sets_of_another_number_of_classes_are_refused(draft, manifest) -> None:
 
     with pytest.raises(ValidationError, match="3 classes, and quantiles for 2"):
         draft(decision={"abstain": manifest.decision.abstain.model_dump(), "conformal": conformal})
+
+
+def test_what_a_monitor_compares_with_is_in_the_digest_where_it_is_there_and_nowhere_else(draft) -> None:
+    plain = draft()
+    watched = plain.decision.model_copy(update={"monitor": Reference(doubt=(0.1,))})
+    hashes = dict.fromkeys(DECIDING_MEMBERS, "0" * 64)
+
+    old = Manifest.seal(plain, hashes)
+    new = Manifest.seal(plain.model_copy(update={"decision": watched}), hashes)
+
+    assert set(old.as_json()["decision"]) == {"abstain", "conformal"}
+    assert new.as_json()["decision"]["monitor"]["doubt"] == [0.1]
+    assert new.digest != old.digest

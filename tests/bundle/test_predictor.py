@@ -226,3 +226,18 @@ def test_model_with_another_number_of_classes_is_refused(tmp_path, classifier, d
 def test_unknown_engine_lists_those_there_are(bundle) -> None:
     with pytest.raises(UnknownNameError, match="engines has no 'onnxrt'; did you mean 'onnxruntime'"):
         Predictor.open(bundle, engine="onnxrt")
+
+
+def test_who_watches_is_told_of_every_answer_and_its_picture_in_order(predictor, pictures, tmp_path) -> None:
+    (tmp_path / "bad.png").write_bytes(b"x")
+    inputs, told = [*pictures[:5], tmp_path / "bad.png", *pictures[5:]], []
+
+    def watch(answer: Label, image: np.ndarray) -> None:
+        told.append((answer, image))
+
+    answers = list(predictor.predict_each(inputs, workers=4, batch=2, watch=watch))
+
+    assert [answer for answer, _ in told] == [a for a in answers if isinstance(a, Label)]
+    for answer, image in told:
+        assert image.shape == (16, 16, 3)
+        assert predictor.predict(image)[0].scores == answer.scores

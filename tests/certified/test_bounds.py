@@ -33,9 +33,11 @@ class Residual(nn.Module):
         self.enter = nn.Conv2d(2, 4, 3, stride=stride, padding=1, groups=groups)
         self.norm = nn.BatchNorm2d(4)
         self.inside = nn.Conv2d(4, 4, 3, padding="same", bias=False)
-        self.pool = {"maximum": nn.MaxPool2d(2, padding=1), "average": nn.AvgPool2d(2), "none": nn.Identity()}[
-            pool
-        ]
+        self.pool = {
+            "maximum": nn.MaxPool2d(2, padding=1),
+            "average": nn.AvgPool2d(2),
+            "none": nn.Identity(),
+        }[pool]
         self.end = end
         self.drop = nn.Dropout(0.5)
         with torch.no_grad():
@@ -196,7 +198,9 @@ def test_a_planted_error_in_a_rule_is_seen(monkeypatch, operation, plant, method
 
 def test_lines_back_to_the_picture_prove_more_than_boxes():
     torch.manual_seed(0)
-    net = nn.Sequential(nn.Flatten(), nn.Linear(8, 30), nn.ReLU(), nn.Linear(30, 30), nn.ReLU(), nn.Linear(30, 3))
+    net = nn.Sequential(
+        nn.Flatten(), nn.Linear(8, 30), nn.ReLU(), nn.Linear(30, 30), nn.ReLU(), nn.Linear(30, 3)
+    )
     middle, labels = torch.randn(20, 2, 2, 2), torch.zeros(20, dtype=torch.int64)
     boxes = (net, middle - 0.05, middle + 0.05, labels)
 

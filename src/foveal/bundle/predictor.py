@@ -1,7 +1,7 @@
 """A bundle, loaded and verified, that answers."""
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -37,6 +37,9 @@ class Unreadable:
     def as_json(self) -> dict[str, Any]:
         """Return the contract's prediction object."""
         return {"source": self.source, "error": self.error.as_json()}
+
+
+_Answer = tuple[Label | Unreadable, UInt8 | None]  # with the picture that it is about
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,12 @@ class Predictor:
         return labels
 
     def predict_each(
-        self, inputs: Input | Iterable[Input], *, workers: int | None = None, batch: int = 8
+        self,
+        inputs: Input | Iterable[Input],
+        *,
+        workers: int | None = None,
+        batch: int = 8,
+        watch: Callable[[Label, UInt8], None] | None = None,
     ) -> Iterator[Label | Unreadable]:
         """Yield one answer for each input, in their order, while later ones are worked on.
 
@@ -170,6 +178,8 @@ class Predictor:
                 use, which hides waiting for files.
             batch: Inputs that a worker takes at a time; 1 where inputs come slowly. It does not change
                 the answers: each picture runs through the graph by itself, which is the fastest.
+            watch: Told of every answer and its picture at model size, in the order of the inputs, before
+                the answer is yielded: `Monitor.observe` is one.
         """
         if batch < 1 or (workers is not None and workers < 1):
             raise UsageError(f"workers and batch are at least 1; got {workers} and {batch}")
@@ -178,12 +188,23 @@ class Predictor:
         answered = in_order(
             self._answers, batches, workers=workers or usable_cpus() + 1, name="foveal-predict"
         )
-        return (answer for answers in answered for answer in answers)
+        return self._watched(answered, watch)
 
-    def _answers(self, batch: list[tuple[int, Input]]) -> list[Label | Unreadable]:
+    def _watched(
+        self, answered: Iterable[list[_Answer]], watch: Callable[[Label, UInt8], None] | None
+    ) -> Iterator[Label | Unreadable]:
+        for answers in answered:
+            for answer, image in answers:
+                if watch is not None and image is not None and isinstance(answer, Label):
+                    watch(answer, image)
+                yield answer
+
+    def _answers(self, batch: list[tuple[int, Input]]) -> list[_Answer]:
         # All pictures, then all runs: taking turns, decoder and network empty the caches for each other.
         prepared = [self._prepared(item, source(item, index)) for index, item in batch]
-        return [one if isinstance(one, Unreadable) else self._label(*one) for one in prepared]
+        return [
+            (one, None) if isinstance(one, Unreadable) else (self._label(*one), one[0]) for one in prepared
+        ]
 
     def _prepared(self, item: Input, name: str) -> tuple[UInt8, str] | Unreadable:
         try:

@@ -54,7 +54,8 @@ class Level:
 LEVELS = {
     "smoke": Level(
         "smoke", images=500, corrupted=100, severities=(3,), attacked=50, steps=10, targets=1, queries=50,
-        certified=0, noisy=0, patched=0, patch_steps=0, patch_queries=0, unknown=100, invariant=100, draws=200,
+        certified=0, noisy=0, patched=0, patch_steps=0, patch_queries=0, unknown=100, invariant=100,
+        draws=200,
     ),
     "quick": Level(
         "quick", images=5_000, corrupted=200, severities=(1, 3, 5), attacked=500, steps=50, targets=3,
@@ -62,8 +63,8 @@ LEVELS = {
         invariant=500,
     ),
     "full": Level(
-        "full", images=10**9, corrupted=2_000, severities=(1, 2, 3, 4, 5), attacked=1_000, steps=100, targets=9,
-        queries=5_000, certified=500, noisy=10_000, patched=1_000, patch_steps=1_000, patch_queries=1_000,
+        "full", images=10**9, corrupted=2_000, severities=(1, 2, 3, 4, 5), attacked=1_000, steps=100,
+        targets=9, queries=5_000, certified=500, noisy=10_000, patched=1_000, patch_steps=1_000, patch_queries=1_000,
         unknown=1_000, invariant=1_000,
     ),
 }  # fmt: skip

@@ -29,6 +29,14 @@ def export(
     openvino: Annotated[
         bool, typer.Option("--openvino", help="Put OpenVINO's own form of the network into the file, too.")
     ] = False,
+    members: Annotated[
+        list[Path] | None,
+        typer.Option("--with", help="Another run whose network answers, too; as often as you like."),
+    ] = None,
+    dropout: Annotated[
+        float | None, typer.Option(help="Share of the last features that each mask leaves out, such as 0.2.")
+    ] = None,
+    masks: Annotated[int, typer.Option(help="Masks, where there is --dropout.")] = 8,
     force: Force = False,
     device: Device = "auto",
     as_json: Json = False,
@@ -37,11 +45,13 @@ def export(
 ) -> None:
     """Export a finished run again: calibrate the file, compare it with the network, seal it."""
     need("train")
+    from foveal.flows._together import Together
     from foveal.flows.export import Terms
     from foveal.flows.export import export as flow
 
+    together = Together(tuple(members or ()), dropout, masks)
     with progress(quiet=quiet) as tell:
-        result = flow(run, out, data=data, terms=Terms(variant, openvino, force), progress=tell)
+        result = flow(run, out, data=data, terms=Terms(variant, openvino, force, together), progress=tell)
     document = result.as_json()
     emit(
         document,

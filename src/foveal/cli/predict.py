@@ -18,6 +18,7 @@ from foveal.core.units import show_rate, show_seconds
 
 if TYPE_CHECKING:
     from foveal.bundle.predictor import Predictor
+    from foveal.monitor.collected import Collected
 
 SCHEMA = "foveal.predict/1"
 _LISTED = 256  # inputs of a list that are read ahead, and answered before more are looked for
@@ -35,6 +36,9 @@ def predict(
     threads: Threads = None,
     engine: Engine = "auto",
     precision: Precision = "auto",
+    monitor: Annotated[
+        bool, typer.Option("--monitor", help="Say whether they look like the pictures of the calibration.")
+    ] = False,
     device: Device = "auto",
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -60,6 +64,7 @@ def predict(
     predictor = Predictor.open(
         bundle, engine=named(engine), precision=named(precision), threads=1 if several else threads
     )
+    watcher = _watcher(predictor) if monitor else None
     predictions: list[dict[str, Any]] = []
     if as_json:
         write = _answers.into(predictions)
@@ -69,11 +74,13 @@ def predict(
         write = _answers.as_table() if as_csv else _answers.for_people(predictor.classes)
     everything = itertools.chain(first, found)
     if listed:
-        answers = _as_they_come(predictor, everything, workers=threads)
+        answers = _as_they_come(predictor, everything, workers=threads, watch=watcher)
     else:
-        answers = predictor.predict_each(everything, workers=threads if several else 1)
+        answers = predictor.predict_each(everything, workers=threads if several else 1, watch=watcher)
     ran = f"{predictor.session.engine} in {predictor.precision}"
     outcomes = _write_all(answers, write, ran=ran, quiet=quiet)
+    if watcher is not None and not as_json:
+        _tell(watcher.state())
     good = outcomes["ok"] > 0
     exit_code = 0 if good else _exit_code(outcomes)
     if as_json:
@@ -86,17 +93,38 @@ def predict(
             "precision": predictor.precision,
             "predictions": predictions,
         }
+        if watcher is not None:
+            document["monitor"] = watcher.state()
         emit(document, as_json=True, human=lambda _: None, exit_code=exit_code)
     raise typer.Exit(exit_code)
 
 
+def _watcher(predictor: "Predictor") -> "Collected":
+    """Return what looks at all pictures together once they are there, or refuse before any is read."""
+    from foveal.monitor.collected import Collected
+
+    return Collected(predictor.decision)
+
+
+def _tell(state: dict[str, Any]) -> None:
+    """Say on stderr, as stdout is for answers, whether the pictures look like those of the calibration."""
+    for alarm in state["alarms"]:
+        talk(f"monitor: {alarm['message']}")
+    if not state["alarms"]:
+        n = state["pictures"]
+        these = "this picture differs" if n == 1 else f"these {n} pictures differ"
+        talk(f"monitor: no sign that {these} from those of the calibration")
+
+
 def _as_they_come(
-    predictor: "Predictor", inputs: Iterable[str], *, workers: int | None
+    predictor: "Predictor", inputs: Iterable[str], *, workers: int | None, watch: "Collected | None"
 ) -> Iterator[_answers.Answer]:
     """Yield the answer to every input that has come before waiting for another input."""
     for group in as_they_come(inputs, most=_LISTED, name="foveal-list"):
         batch = max(1, min(8, len(group) // 4))  # pieces enough for every worker
-        yield from predictor.predict_each(group, workers=1 if len(group) == 1 else workers, batch=batch)
+        yield from predictor.predict_each(
+            group, workers=1 if len(group) == 1 else workers, batch=batch, watch=watch
+        )
 
 
 def _exit_code(outcomes: Counter[str]) -> int:

@@ -8,8 +8,9 @@ import foveal
 from foveal.bundle import archive, golden
 from foveal.bundle.archive import Members
 from foveal.bundle.engines.onnxruntime import onnxruntime
-from foveal.calibrate.fit import Promises, fit_decision, unproven
+from foveal.calibrate.fit import Promises, unproven
 from foveal.core.machine import usable_cpus
+from foveal.export.deciding import decided
 from foveal.export.graph import with_temperature
 from foveal.export.outputs import outputs
 from foveal.export.rejection import with_rejection
@@ -66,10 +67,8 @@ def lowered(
     model = with_temperature(without_unknown(lowering.model), temperature)
     if calib is not None and len(calib):
         _, logits = outputs(onnxruntime(model, threads=threads).run, [calib])
-        units = None if calib.units is None else calib.units[calib.indices]
-        labels = calib.labels[calib.indices]
         seed = source.manifest.data.split_seed
-        temperature, decision = fit_decision(logits, labels, units=units, promises=promises, seed=seed)
+        temperature, decision = decided(logits, calib, promises=promises, seed=seed)
         model = with_temperature(model, temperature)
         model, unknown = with_rejection(model, fit=fit, calib=calib, threads=threads, seed=seed)
         decision = decision.model_copy(update={"unknown": unknown})

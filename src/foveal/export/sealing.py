@@ -10,11 +10,12 @@ import foveal
 from foveal.bundle import archive, golden
 from foveal.bundle.engines.onnxruntime import onnxruntime
 from foveal.bundle.manifest import Data, Draft, Licenses, Model
-from foveal.calibrate.fit import DEFAULT, Promises, fit_decision
+from foveal.calibrate.fit import DEFAULT, Promises
 from foveal.calibrate.temperature import calibrated
 from foveal.core import files
 from foveal.core.errors import UsageError
 from foveal.core.machine import usable_cpus
+from foveal.export.deciding import decided
 from foveal.export.graph import graph, with_temperature
 from foveal.export.outputs import outputs, spread
 from foveal.export.parity import Parity, compare
@@ -97,10 +98,8 @@ def bundle(
     threads = threads or usable_cpus()
     model = graph(recognizer)
     _, logits = outputs(onnxruntime(model, threads=threads).run, [calib])
-    labels = calib.labels[calib.indices]
-    units = None if calib.units is None else calib.units[calib.indices]
     seed = origin.data.split_seed
-    temperature, decision = fit_decision(logits, labels, units=units, promises=origin.promises, seed=seed)
+    temperature, decision = decided(logits, calib, promises=origin.promises, seed=seed)
     model = with_temperature(model, temperature)
     model, unknown = with_rejection(model, fit=origin.fit, calib=calib, threads=threads, seed=seed)
     session = onnxruntime(model, threads=threads)

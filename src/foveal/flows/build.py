@@ -144,7 +144,9 @@ def _changed(before: Mapping[str, Any], now: Mapping[str, Any], job: _Job) -> Da
 def _check(job: _Job, steps: Steps, request: Mapping[str, Any]) -> None:
     def work() -> list[str]:
         dataset = opening.open(job.data, group=job.recipe.group)
-        found = check(dataset, seed=job.recipe.seed, threads=job.recipe.threads, progress=job.progress)
+        found = check(
+            dataset, seed=job.recipe.dividing_seed, threads=job.recipe.threads, progress=job.progress
+        )
         found = found.strictly() if job.strict else found
         files.write_json(job.out / CHECK, found.as_json())  # also where it stops here: it says why
         refuse(found.findings, job.data, strict=job.strict)

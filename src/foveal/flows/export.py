@@ -1,7 +1,7 @@
 """`foveal export`: the bundle of a finished run once more, calibrated and compared as after its training."""
 
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from foveal.flows._export import export_prepared, promises_of
 from foveal.flows._finished_run import data_of, prepared_again
 from foveal.flows._run_folder import RECIPE
 from foveal.flows._stages import OPENVINO, Stage, Workbench, round_off, with_openvino
+from foveal.flows._together import Together, together
 from foveal.models import Builder
 from foveal.optimize.rounding import ROUNDINGS
 from foveal.tasks import recognizer as recognizers
@@ -39,11 +40,13 @@ class Terms:
         variant: One of `VARIANTS`.
         openvino: Put OpenVINO's own form of the graph into the file, too.
         force: Replace a file that is there; where a gate fails, none is there afterwards.
+        together: What answers beside the network of the run.
     """
 
     variant: str = "fp32"
     openvino: bool = False
     force: bool = False
+    together: Together = field(default_factory=Together)
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ class ExportResult:
             "digest": None if members is None else members.manifest.digest,
             "size_bytes": None if members is None else members.size_bytes,
             "variant": self.terms.variant,
+            **self.terms.together.as_json(),
             "parity": self.parity.as_json(),
             "openvino": None
             if self.openvino is None
@@ -125,12 +129,13 @@ def export(
 
     Raises:
         NotFoundError: No finished run, or no data there.
-        DataError: The data are not those of the run, its model cannot be read, or the builder makes another.
+        DataError: The data are not those of the run, its model cannot be read, or the builder makes another;
+            `other_split`: a member learned from pictures that would calibrate.
         BundleError: `nothing_rounded`: the network has no layer for that variant; OpenVINO's form does not
             run here.
         MissingExtraError: OpenVINO's form is wanted, and OpenVINO not installed.
-        UsageError: The name has another ending; `unknown_variant`; or `own_model`: the network is your own,
-            and has no builder.
+        UsageError: The name has another ending; `unknown_variant`; `own_model`: the network is your own,
+            and has no builder; or networks that cannot answer together, see `_together`.
         WriteError: The file is there already, cannot be written, or would be a second bundle in the run.
     """
     check_variant(terms.variant)
@@ -140,6 +145,7 @@ def export(
     place = data_of(run, data, again=f"foveal export {run} --data DATA --out F{SUFFIX}")
     _check_place(out, run, place, force=terms.force)
     recognizer, plan = _network(run, out, model), read_plan(run / "plan.json")
+    recognizer = together(recognizer, run, terms.together, builder=model)
     threads = machine.usable_cpus() if plan is None else plan.threads
     try:
         scratch = tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-")

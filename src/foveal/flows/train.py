@@ -196,7 +196,7 @@ class _Job:
     @property
     def wishes(self) -> Wishes:
         recipe = self.recipe
-        return Wishes(recipe.size, recipe.seed, self.command.strict, self.threads, recipe.images)
+        return Wishes(recipe.size, recipe.dividing_seed, self.command.strict, self.threads, recipe.images)
 
 
 def _shared(recipe: Recipe, team: Team) -> Recipe:

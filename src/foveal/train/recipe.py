@@ -59,6 +59,8 @@ class Recipe(BaseModel):
             `alpha` is an average over draws.
         risk: Share of wrong answers among those that are not declined, in (0, 1).
         seed: Every random choice follows from it.
+        split_seed: Which pictures are held out follows from it, where the data do not say; None: from `seed`.
+            Members of an ensemble have one split_seed, and seeds of their own.
         threads: At most 256; None: all processors this process may use.
     """
 
@@ -84,6 +86,7 @@ class Recipe(BaseModel):
     sets_delta: float | None = Field(default=None, gt=0, lt=1)
     risk: float = Field(default=RISK, gt=0, lt=1)
     seed: int = Field(default=0, ge=0)
+    split_seed: int | None = Field(default=None, ge=0)
     threads: int | None = Field(default=None, ge=1, le=MOST_THREADS)
 
     @field_validator("model")
@@ -105,6 +108,11 @@ class Recipe(BaseModel):
     @field_serializer("model")
     def _name_of(self, model: str | Callable[..., Any]) -> str:
         return model if isinstance(model, str) else models.architecture(model).name
+
+    @property
+    def dividing_seed(self) -> int:
+        """What the split is drawn with."""
+        return self.seed if self.split_seed is None else self.split_seed
 
     @property
     def architecture(self) -> models.Architecture:

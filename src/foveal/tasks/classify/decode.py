@@ -17,6 +17,7 @@ from pydantic import (
 from foveal.core.errors import UsageError
 from foveal.core.promises import conformal_rank, sets_need
 from foveal.core.types import Label
+from foveal.tasks.classify.reference import Reference
 from foveal.tasks.classify.set_scores.aps import aps
 from foveal.tasks.classify.set_scores.lac import lac
 from foveal.tasks.classify.set_scores.raps import raps
@@ -148,12 +149,14 @@ class Decision(BaseModel):
         abstain: When to decline.
         conformal: Which classes are in a prediction set.
         unknown: When a picture shows nothing that is known; None: the graph does not say how unknown it is.
+        monitor: What the calibration pictures looked like; None where nobody noted it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     abstain: Abstain
     conformal: Conformal
     unknown: Unknown | None = None
+    monitor: Reference | None = None
 
     @model_serializer(mode="wrap")
     def _without_what_says_nothing(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
