@@ -1,0 +1,214 @@
+"""What is said of adversaries: against the exact radius of a linear network, and against hidden gradients."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from foveal.bundle.manifest import Data, Images
+from foveal.bundle.predictor import Predictor
+from foveal.certify.level import LEVELS
+from foveal.certify.measurements.adversarial import adversarial
+from foveal.certify.measurements.attack_flags import attack_flags
+from foveal.certify.measurements.certified_l2 import certified_l2
+from foveal.certify.measurements.certified_linf import certified_linf
+from foveal.certify.measurements.certified_patch import certified_patch
+from foveal.certify.measurements.patch import patch
+from foveal.certify.measurements.stickers import stickers
+from foveal.certify.profile import Profile
+from foveal.certify.subject import Answered, Subject
+from foveal.certify.verdicts import judge
+from foveal.data.preprocess import Preprocess
+from foveal.evaluate.held_out import HeldOut
+from foveal.export.sealing import Origin, bundle
+from foveal.tasks.recognizer import Recognizer
+from foveal.train.examples import Examples
+
+SIDE = 8
+LEVEL = replace(
+    LEVELS["quick"], attacked=60, steps=10, queries=30, certified=8, noisy=100, patched=20, patch_steps=10,
+    patch_queries=20, draws=50,
+)  # fmt: skip
+
+
+class Masking(nn.Module):
+    """Rounds pixels to six steps first: the same answers nearly, and no gradient at all."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.network(torch.round(images * 1.5) / 1.5)
+        return logits
+
+
+def pictures(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return pictures of which one half, left or right, is brighter, uint8 (n, 8, 8, 1), and which."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 2, n)
+    images = rng.normal(128, 30, (n, SIDE, SIDE, 1))
+    images[labels == 0, :, : SIDE // 2] += 12
+    images[labels == 1, :, SIDE // 2 :] += 12
+    return images.clip(0, 255).astype(np.uint8), labels
+
+
+def linear() -> nn.Module:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(SIDE * SIDE, 2))
+    weights = torch.zeros(2, SIDE, SIDE)
+    weights[0, :, : SIDE // 2] = weights[1, :, SIDE // 2 :] = 0.05
+    with torch.no_grad():
+        network[1].weight.copy_(weights.flatten(1))
+        network[1].bias.zero_()
+    return network
+
+
+def recognizer(network: nn.Module) -> Recognizer:
+    preprocess = Preprocess(size=SIDE, channels=1, mean=(0.5,), std=(0.25,))
+    return Recognizer(network.eval(), "halves", {}, preprocess, ("left", "right"))
+
+
+@pytest.fixture(scope="module")
+def sealed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[nn.Module], tuple[Recognizer, Path]]:
+    """Export a network of halves."""
+
+    def make(network: nn.Module) -> tuple[Recognizer, Path]:
+        twin, path = recognizer(network), tmp_path_factory.mktemp("halves") / "halves.foveal"
+        images, labels = pictures(400, seed=1)
+        calib = Examples(images, labels, np.arange(400))
+        data = Data(fingerprint="0" * 64, split_seed=0, images=Images(fit=0, calib=400, test=0))
+        assert bundle(twin, path, calib=calib, origin=Origin(data)).bundle is not None
+        return twin, path
+
+    return make
+
+
+@pytest.fixture
+def attacked(subject: Callable[..., Subject]) -> Callable[..., Subject]:
+    """Make a subject on a sealed network, with its twin."""
+
+    def make(twin: Recognizer | None, path: Path, **changes: object) -> Subject:
+        images, labels = pictures(200, seed=2)
+        outputs = Predictor.open(path, threads=1).run(images)
+        held_out = HeldOut(labels, [f"{k}.png" for k in range(200)], lambda place: images[place])
+        test = Answered(held_out, outputs.probabilities, outputs.logits)
+        why = "" if twin is not None else "no network here"
+        entries = {"bundle": path, "test": test, "twin": twin, "no_twin": why, "level": LEVEL}
+        return subject(**{**entries, **changes})
+
+    return make
+
+
+def exact_margin(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return by how many levels each half's mean beats the other's, for the true class: half of what turns it."""
+    left, right = images[:, :, : SIDE // 2].mean((1, 2, 3)), images[:, :, SIDE // 2 :].mean((1, 2, 3))
+    return np.where(labels == 0, left - right, right - left)
+
+
+def test_a_linear_network_survives_exactly_where_its_radius_allows(sealed, attacked) -> None:
+    one = attacked(*sealed(linear()), profile=Profile(name="t", radii=(2.0, 8.0), l2_radii=()))
+    images, labels = one.test.some(LEVEL.attacked)
+    margins = exact_margin(images, labels)
+
+    for statement, radius in zip(adversarial.measure(one).statements, (2, 8), strict=True):
+        # Both halves move by the radius, if no pixel is cut off at 0 or 255: a few are, so within two.
+        assert abs(statement.value.value * len(images) - (margins > 2 * radius).sum()) <= 2
+        assert statement.claim.kind == "upper_bound"
+
+
+def test_farther_adversaries_leave_fewer(sealed, attacked) -> None:
+    one = attacked(*sealed(linear()), profile=Profile(name="t", radii=(1.0, 4.0, 16.0), l2_radii=(0.1, 0.5)))
+    near, middle, far, *l2 = (found.value.value for found in adversarial.measure(one).statements)
+
+    assert near >= middle >= far
+    assert l2[0] >= l2[1]
+
+
+def test_without_a_network_these_gates_are_not_asked(sealed, attacked) -> None:
+    _, path = sealed(linear())
+    one = attacked(None, path)
+    found = adversarial.measure(one).statements + attack_flags.measure(one).statements
+
+    assert found
+    assert {judged.verdict for judged in judge(found, {s.claim.key: 0.5 for s in found})} == {"not_asked"}
+
+
+def test_smoke_cannot_pass_and_can_fail(sealed, attacked) -> None:
+    smoke = replace(LEVEL, name="smoke")
+    one = attacked(*sealed(linear()), level=smoke, profile=Profile(name="t", radii=(1.0, 64.0), l2_radii=()))
+    found = adversarial.measure(one).statements
+    near, far = judge(found, {s.claim.key: 0.1 for s in found})
+
+    assert near.verdict == "insufficient"
+    assert near.statement.value.low > 0.1
+    assert far.verdict == "fail"
+
+
+def test_no_flag_is_raised_by_an_honest_network(sealed, attacked) -> None:
+    [flags] = attack_flags.measure(attacked(*sealed(linear()))).statements
+
+    assert [row["flag"] for row in flags.details["flags"] if row["red"]] == []
+
+
+def test_hidden_gradients_raise_flags_and_do_not_hide_from_questions(sealed, attacked) -> None:
+    twin, path = sealed(Masking(linear()))
+    one = attacked(twin, path, level=replace(LEVEL, queries=200))
+    [flags] = attack_flags.measure(one).statements
+    red = {row["flag"] for row in flags.details["flags"] if row["red"]}
+    robust = {s.claim.key: s for s in adversarial.measure(one).statements}["robust_linf_8"]
+
+    assert "the gradient vanishes for more than 1 % of pictures" in red
+    assert "asking breaks more than following gradients" in red
+    assert robust.details["broken_by"]["square"] > robust.details["broken_by"]["apgd-ce"]
+
+
+def test_what_is_proven_is_never_broken(sealed, attacked) -> None:
+    twin, path = sealed(linear())
+    level = replace(LEVEL, certified=60)
+    one = attacked(twin, path, level=level, profile=Profile(name="t", radii=(1.0, 2.0, 8.0), l2_radii=()))
+    broken = [s.value.value for s in adversarial.measure(one).statements]
+    proven = [s.value.value for s in certified_linf.measure(one).statements]
+
+    assert all(low <= high for low, high in zip(proven, broken, strict=True))
+    assert abs(proven[0] - broken[0]) <= 0.05, "of a linear network the bounds are exact"
+
+
+def test_bounds_say_nothing_of_a_rounded_file(sealed, attacked) -> None:
+    twin, path = sealed(linear())
+    one = attacked(twin, path)
+    lowered = one.predictor.manifest.model.model_copy(update={"precision": "int8"})
+    manifest = one.predictor.manifest.model_copy(update={"model": lowered})
+    found = certified_linf.measure(replace(one, predictor=replace(one.predictor, manifest=manifest)))
+
+    assert all(s.value is None and "int8" in s.note for s in found.statements)
+
+
+def test_noise_certifies_the_less_the_farther(sealed, attacked) -> None:
+    one = attacked(*sealed(linear()), profile=Profile(name="t", smoothing_radii=(0.05, 0.4)))
+    near, far = certified_l2.measure(one).statements
+
+    assert near.value.value >= far.value.value
+    assert near.details["largest_radius"] < 0.5
+
+
+def test_patches_are_measured_on_pictures_they_were_not_made_on(sealed, attacked) -> None:
+    one = attacked(*sealed(linear()), profile=Profile(name="t", patch_share=0.2))
+    printed, local, masked = patch.measure(one).statements
+    proven, clean = certified_patch.measure(one).statements
+
+    assert printed.value.n < 40
+    assert local.value.value > 0.5, "a fifth of the picture turns a network of means"
+    assert 0 <= proven.value.value <= clean.value.value
+    assert masked.value is None or masked.value.value <= 1
+
+
+def test_stickers_turn_some_and_only_right_answers_count(sealed, attacked) -> None:
+    one = attacked(*sealed(linear()), profile=Profile(name="t", patch_share=0.2))
+    [found] = stickers.measure(one).statements
+
+    assert found.value.n == int((one.named(one.test.some(20)[0]) == one.test.some(20)[1]).sum())
+    assert found.value.value > 0.2
