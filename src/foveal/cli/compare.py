@@ -34,6 +34,10 @@ def compare(
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder of these trainings; default runs/compare-<n>.")
     ] = None,
+    robustness: Annotated[
+        str,
+        typer.Option(help="none, quick or full: what is asked under corruption and attack."),
+    ] = "quick",
     report: Annotated[Path | None, typer.Option(help="HTML page to write.")] = None,
     force: Force = False,
     seed: Seed = 0,
@@ -61,7 +65,7 @@ def compare(
     if report is not None:
         need("train", what="the HTML page")
         check_page(report, data, force=force)
-    terms = flow.Terms(split, images or (), out, seed, threads)
+    terms = flow.Terms(split, images or (), out, seed, threads, robustness)
     with progress(quiet=quiet) as tell:
         given = data if group is None else opening.open(data, group=group)
         compared = flow.compare(models, given, terms, progress=tell)
@@ -94,6 +98,7 @@ def _show(console: Console, document: dict[str, Any], page: Path | None) -> None
         gap_sentences,
         not_shown,
         pair_sentence,
+        resistance_sentences,
         speed_sentence,
     )
 
@@ -115,7 +120,8 @@ def _show(console: Console, document: dict[str, Any], page: Path | None) -> None
     console.print(table, markup=False)
     for pair in document["pairs"]:
         console.print(visible(f"{pair_sentence(pair)} {speed_sentence(pair)}"), markup=False)
-    for sentence in (*gap_sentences(document), *curve_sentences(document), *not_shown(document)):
+    told = (gap_sentences, curve_sentences, resistance_sentences, not_shown)
+    for sentence in (sentence for say in told for sentence in say(document)):
         console.print(visible(sentence), markup=False)
     if page is not None:
         console.print(f"report      {page}", markup=False)

@@ -24,6 +24,7 @@ from foveal.evaluate.robustness import MOST_IMAGES, robustness
 from foveal.evaluate.structure import structure
 from foveal.flows._contestants import Contestant, contestants, located
 from foveal.flows._grouped import grouped
+from foveal.flows._resisting import check_level, resisting
 from foveal.metrics.accuracy import accuracy
 from foveal.metrics.balanced_accuracy import balanced_accuracy
 from foveal.metrics.ece import ece, ece_null
@@ -57,6 +58,7 @@ class Terms:
         folder: Of these trainings; None: `runs/compare-<n>`.
         seed: Of disturbances and shuffling, and of the draw among pictures that belong together.
         threads: None takes all processors we may use.
+        robustness: `none`, `quick` or `full`: how much is asked under corruption and attack.
     """
 
     split: str | None = None
@@ -64,6 +66,7 @@ class Terms:
     folder: Path | None = None
     seed: int = 0
     threads: int | None = None
+    robustness: str = "quick"
 
 
 USUAL = Terms()
@@ -90,9 +93,11 @@ def compare(
         NotFoundError: No such model or data.
         BundleError: A bundle is not to be trusted.
         DataError: A class that a model lacks, a picture that one has learned from, or none in common.
-        UsageError: Fewer than two models, one named twice, no such split, or a curve that cannot be drawn.
+        UsageError: Fewer than two models, one named twice, no such split or level, or a curve that cannot be
+            drawn.
     """
     seed, threads = terms.seed, terms.threads or machine.usable_cpus()
+    check_level(terms.robustness)
     bundles = located(models)
     dataset = data if isinstance(data, Dataset) else grouped(data, bundles)
     found, unreadable = contestants(models, dataset, split=terms.split, threads=threads, progress=progress)
@@ -102,6 +107,9 @@ def compare(
     pairs = paired([one.right[counted] for one in found])
     times = _times(found, seed=seed, threads=threads, progress=progress)
     disturbed = _disturbed(found, seed=seed, threads=threads, progress=progress)
+    resisted = resisting(
+        found, counted, level=terms.robustness, seed=seed, threads=threads, progress=progress
+    )
     rows = [
         {**_row(one, taken), **extra, "ece_null_p95": ece_null(one.probabilities, seed=seed)}
         for one, taken, extra in zip(found, times, disturbed, strict=True)
@@ -117,6 +125,7 @@ def compare(
         "classes": [found[0].predictor.classes[k] for k in np.unique(first.labels)],
         "models": rows,
         "pairs": [_pair(pair, found, times) for pair in pairs],
+        "resistance": resisted,
         "disagreements": shown,
         "curve": points,
         "unreadable": unreadable,

@@ -98,6 +98,11 @@ def not_shown(document: Document) -> list[str]:
     if document["unreadable"]:
         unreadable = counted(len(document["unreadable"]), "image")
         sentences.append(f"{unreadable} could not be read by every recognizer and count in no number.")
+    if document["resistance"] is not None:
+        sentences.append(
+            "What survives the attack is an upper bound: it only asks, and a stronger one may find more. A "
+            "recognizer that names more correctly to begin with can lose more and still be ahead."
+        )
     sentences.append(
         "Each recognizer was trained once. The test says whether these files differ on such images, not "
         "whether other trainings of the same kind would."
@@ -116,11 +121,59 @@ def curve_sentences(document: Document) -> list[str]:
     return sentences
 
 
+def resistance_sentences(document: Document) -> list[str]:
+    """Return what each recognizer keeps under corruption and attack, and which differences are proven."""
+    found = document["resistance"]
+    if found is None:
+        return []
+    return [*(_kept(row, found) for row in found["models"]), *(_harder(pair) for pair in found["pairs"])]
+
+
+def _kept(row: Row, found: Row) -> str:
+    retention = row["retention"]
+    share = (
+        ""
+        if retention is None
+        else f", {percent(retention['value'])} of the {percent(row['clean']['value'])} without"
+    )
+    attacked = ", ".join(f"{percent(one['value'])} within {one['ball']}" for one in row["attacked"])
+    return (
+        f"“{row['name']}” names {measured(row['mean_corruption'])} under corruption (mean of "
+        f"{counted(len(found['corruptions']), 'type')}, severity {found['severity']}){share}; after "
+        f"{found['attack']['queries']:,} questions of an attacker at most {attacked}."
+    )
+
+
+def _harder(pair: Row) -> str:
+    """Return what the test of two recognizers under one stress shows.
+
+    >>> pair = {"a": "cnn", "b": "svm", "stress": "linf 2/255", "verdict": "b_better", "confidence": 0.983}
+    >>> pair |= {"difference": {"value": -0.2, "low": -0.3, "high": -0.1}}
+    >>> pair |= {"p_value": 0.001, "p_adjusted": 0.002}
+    >>> _harder(pair)[:72]
+    'Under attack within linf 2/255 “svm” is better than “cnn” by 20.0 points'
+    """
+    stress = "corruption" if pair["stress"] == "mean_corruption" else f"attack within {pair['stress']}"
+    value, low, high = (100 * pair["difference"][key] for key in ("value", "low", "high"))
+    a, b, sure = pair["a"], pair["b"], f"{pair['confidence'] * 100:.3g}%"
+    if pair["verdict"] == "no_difference_shown":
+        return (
+            f"Under {stress} no difference is shown between “{a}” and “{b}”: it lies between {low:+.1f} and "
+            f"{high:+.1f} points ({sure}); {_p(pair, 'all pairs and stresses')}."
+        )
+    if pair["verdict"] == "b_better":
+        a, b, value, low, high = b, a, -value, -high, -low
+    return (
+        f"Under {stress} “{a}” is better than “{b}” by {value:.1f} points ({sure} interval {low:.1f} to "
+        f"{high:.1f}); {_p(pair, 'all pairs and stresses')}."
+    )
+
+
 def _names(names: list[str]) -> str:
     return ", ".join(f"“{name}”" for name in names)
 
 
-def _p(pair: Row) -> str:
+def _p(pair: Row, among: str = "all pairs") -> str:
     p = pair["p_adjusted"]
     number = shown_p(p)
-    return number if p == pair["p_value"] else f"{number}, adjusted for all pairs"
+    return number if p == pair["p_value"] else f"{number}, adjusted for {among}"

@@ -38,7 +38,7 @@ def fooled(scores, found, labels):
     return scores(found).argmax(axis=1) != labels
 
 
-@pytest.mark.parametrize(("norm", "radius", "grain", "above"), [("linf", 10, 1, 1.1), ("l2", 120, 3, 1.3)])
+@pytest.mark.parametrize(("norm", "radius", "grain", "above"), [("linf", 10, 1, 1.1), ("l2", 60, 3, 2.2)])
 def test_reaches_nearly_the_exact_radius_of_a_linear_recognizer_and_never_less(norm, radius, grain, above):
     scores, images, exact = world(norm, radius, side=9, grain=grain, channels=1)
     labels = scores(images).argmax(axis=1)
@@ -46,7 +46,7 @@ def test_reaches_nearly_the_exact_radius_of_a_linear_recognizer_and_never_less(n
     inner = Ball(norm, 0.999 * exact.min())
 
     far, near = (
-        square(scores, images, labels, ball=ball, queries=1500, rng=RNG(0)) for ball in (outer, inner)
+        square(scores, images, labels, ball=ball, queries=600, rng=RNG(0)) for ball in (outer, inner)
     )
 
     assert fooled(scores, far, labels).mean() >= 0.95
@@ -93,7 +93,7 @@ def test_a_recognizer_without_gradients_is_broken_all_the_same():
     assert (pixels.grad == 0).all(), "the mask hides the way from a gradient"
 
     found, control = (
-        attack(hidden, images, labels, ball=ball, queries=300, rng=RNG(0))
+        attack(hidden, images, labels, ball=ball, queries=150, rng=RNG(0))
         for attack in (square, random_noise)
     )
 
@@ -101,19 +101,19 @@ def test_a_recognizer_without_gradients_is_broken_all_the_same():
     assert fooled(hidden, control, labels).mean() < 0.1
 
 
-@pytest.mark.parametrize(("norm", "radius"), [("linf", 10), ("l2", 100)])
+@pytest.mark.parametrize(("norm", "radius"), [("linf", 10), ("l2", 80)])
 def test_learns_more_from_its_questions_than_noise_does(norm, radius):
-    scores, images, _ = world(norm, radius, side=12, grain=3)
+    scores, images, _ = world(norm, radius, side=9, grain=3)
     labels = scores(images).argmax(axis=1)
-    ball = Ball(norm, 2 * radius)
+    ball = Ball(norm, 3 * radius)
 
     found, control = (
-        attack(scores, images, labels, ball=ball, queries=200, rng=RNG(0))
+        attack(scores, images, labels, ball=ball, queries=150, rng=RNG(0))
         for attack in (square, random_noise)
     )
 
     assert fooled(scores, found, labels).mean() > 0.9
-    assert fooled(scores, control, labels).mean() < 0.6
+    assert fooled(scores, control, labels).mean() < 0.3
 
 
 def test_moves_by_whole_levels_to_corners_of_the_ball():

@@ -136,15 +136,16 @@ def _moved(moves: Floats, radius: float, side: int, rng: np.random.Generator) ->
 
 def _length(windows: Floats) -> Floats:
     """Return the L2 length of each channel of each window, above 0, (N, 1, 1, C)."""
-    return np.maximum(np.sqrt((windows**2).sum(axis=(1, 2), keepdims=True)), _TINY)
+    found: Floats = np.maximum(np.sqrt((windows**2).sum(axis=(1, 2), keepdims=True)), _TINY)
+    return found
 
 
 def _pyramids(count: int, side: int, rng: np.random.Generator) -> Floats:
     """Return an upper half up and a lower half down, or turned by chance, float64 (N, side, side)."""
     upper = side // 2
-    one: Floats = np.concatenate([_pyramid(upper, side), -_pyramid(side - upper, side)])
+    one = np.concatenate([_pyramid(upper, side), -_pyramid(side - upper, side)])
     turned = rng.random(count) < 0.5
-    found: Floats = np.where(turned[:, None, None], one.T, one)
+    found: Floats = np.where(turned[:, None, None], one.T[None], one[None])
     return found
 
 

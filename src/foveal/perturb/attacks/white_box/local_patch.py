@@ -1,0 +1,86 @@
+"""A patch of its own for each picture, at one place, that makes it be named wrongly.
+
+The strongest patch of an adversary who knows the picture: no chance about pose or place. It lies within one
+upright square, which is what a certified patch defence promises about.
+Source of the loss: Croce & Hein, 2020 (the margin); of the steps by signs: Madry et al., 2018.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from foveal.core.errors import UsageError
+from foveal.perturb.attacks.patches import side_of
+
+_FIRST, _LAST = 64.0, 2.0  # grey levels that a pixel moves by in a step
+
+
+def local_patch(
+    logits: Callable[[Tensor], Tensor],
+    images: Tensor,
+    labels: Tensor,
+    *,
+    share: float,
+    steps: int,
+    generator: torch.Generator,
+) -> Tensor:
+    """Return the pictures, each with a square changed at will, float32 (N, C, H, W) in whole levels 0 to 255.
+
+    The square lies where the gradient of the margin is largest. Of all steps the first that is named wrongly
+    counts, else the one of the least margin.
+
+    Args:
+        logits: Of the network, for float32 pixel values 0 to 255 (N, C, H, W); (N, K ≥ 2), differentiable.
+        images: float32 (N, C, H, W), 0 to 255.
+        labels: The truth, int64 (N,).
+        share: Of the picture's area that the square covers at most, in (0, 1).
+        steps: At least 1.
+        generator: Draws the start.
+
+    Raises:
+        UsageError: Other pictures, no step, or a share that is no pixel.
+    """
+    if images.ndim != 4 or len(images) != len(labels) or steps < 1:
+        raise UsageError(f"need pictures (N, C, H, W) with labels and a step; got {tuple(images.shape)}")
+    if len(images) == 0:
+        return images.clone()
+    side = side_of(share, images.shape[2], images.shape[3])
+    margins, gradient = _margins(logits, images, labels)
+    mask = _square(gradient.abs().sum(dim=1, keepdim=True), side)
+    best, least = images.clone(), margins
+    moved = torch.where(mask, (255 * torch.rand(images.shape, generator=generator)).round(), images)
+    for step in range(steps + 1):
+        margins, gradient = _margins(logits, moved, labels)
+        better = (margins < least) & (least >= 0)
+        best[better], least[better] = moved[better], margins[better]
+        if (least < 0).all():
+            break
+        move = _LAST + (_FIRST - _LAST) * (1 + math.cos(math.pi * step / (steps + 1))) / 2
+        moved = torch.where(mask, (moved - move * gradient.sign()).clamp(0, 255).round(), images)
+    return best
+
+
+def _margins(logits: Callable[[Tensor], Tensor], images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the true class's logit less the largest other, (N,), and its gradient, (N, C, H, W)."""
+    pixels = images.detach().clone().requires_grad_(True)
+    found = logits(pixels)
+    own = found.gather(1, labels[:, None])[:, 0]
+    others = found.masked_fill(F.one_hot(labels, found.shape[1]).bool(), -math.inf).amax(dim=1)
+    margins = own - others
+    (gradient,) = torch.autograd.grad(margins.sum(), pixels)
+    return margins.detach(), gradient
+
+
+def _square(weight: Tensor, side: int) -> Tensor:
+    """Return where the square of the largest sum lies, bool (N, 1, H, W)."""
+    height, width = weight.shape[2:]
+    sums = F.avg_pool2d(weight, side, stride=1)
+    place = sums.flatten(1).argmax(dim=1)
+    top, left = place // sums.shape[3], place % sums.shape[3]
+    rows, columns = torch.arange(height), torch.arange(width)
+    tall = (rows >= top[:, None]) & (rows < top[:, None] + side)
+    wide = (columns >= left[:, None]) & (columns < left[:, None] + side)
+    return (tall[:, :, None] & wide[:, None, :])[:, None]
