@@ -21,9 +21,10 @@ def recognizer(seed: int):
     A patch's levels matter only by their sign here, but a level between would be none: contents of black and
     white are all that can make a difference.
     """
-    weights = np.random.default_rng(seed).normal(size=(SIDE * SIDE, 3)) + 0.7 * np.eye(3)[
-        np.arange(SIDE * SIDE) % 3
-    ]
+    weights = (
+        np.random.default_rng(seed).normal(size=(SIDE * SIDE, 3))
+        + 0.7 * np.eye(3)[np.arange(SIDE * SIDE) % 3]
+    )
 
     def scores(images: np.ndarray) -> np.ndarray:
         votes = (images.reshape(len(images), -1) > 127).astype(np.float64)

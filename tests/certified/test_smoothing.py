@@ -1,4 +1,4 @@
-"""certified.smoothing: radii of linear recognizers are known exactly, and are exceeded as rarely as promised."""
+"""certified.smoothing: exact radii of linear recognizers are exceeded as rarely as promised."""
 
 from statistics import NormalDist
 
@@ -40,7 +40,9 @@ def test_a_radius_exceeds_the_exact_one_as_rarely_as_promised(alpha):
     # Rounding adds a twelfth to the variance of the noise, 0.04 % to its deviation.
     too_far = int((found.radii > exact(image) * 1.001).sum())
     assert too_far <= stats.binom.ppf(0.9999, repetitions, alpha)
-    assert too_far >= stats.binom.ppf(0.0001, repetitions, alpha * 0.4)  # and the bound is no looser than it says
+    assert too_far >= stats.binom.ppf(
+        0.0001, repetitions, alpha * 0.4
+    )  # and the bound is no looser than it says
     assert np.median(found.radii) > 0.75 * exact(image)
     assert (found.labels == 0).all()
     assert np.array_equal(found.unit_radii, found.radii / 255)
@@ -97,6 +99,7 @@ def test_the_largest_radius_by_number_of_copies(estimate, radius):
 
 def test_noise_is_the_same_whole_number_whatever_the_picture():
     """Else the digits behind the point could tell pictures apart, and nothing would be proven."""
+
     def drawn(level: int) -> np.ndarray:
         seen = []
 

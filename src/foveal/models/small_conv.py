@@ -23,7 +23,9 @@ CARD = Card(
     summary="for answers that are proven against small changes of all pixels: train it for certified bounds",
     smallest_size=16,
 )
-SETTINGS = Settings(optimizer="adam", learning_rate=1e-3, weight_decay=0.0, batch_size=256, warm_up_share=0.02)
+SETTINGS = Settings(
+    optimizer="adam", learning_rate=1e-3, weight_decay=0.0, batch_size=256, warm_up_share=0.02
+)
 SIZES: tuple[dict[str, Any], ...] = ({"width": 16}, {"width": 32})
 
 
