@@ -1,4 +1,4 @@
-"""certified.smoothing: radii of linear recognizers are known exactly, and are exceeded as rarely as promised."""
+"""certified.smoothing: exact radii of linear recognizers are exceeded as rarely as promised."""
 
 from statistics import NormalDist
 

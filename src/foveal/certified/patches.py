@@ -21,7 +21,7 @@ is among its second ones.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations, product
+from itertools import combinations, pairwise, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,7 +110,7 @@ def certify(scores: Scores, images: UInt8, labels: NDArray[np.int64], masks: Mas
     _check(images, masks)
     singles, count = len(masks.corners), len(masks.pairs)
     steps = [0, singles, *range(singles + _TOGETHER, count, _TOGETHER), count]
-    parts = [masks.pairs[a:b] for a, b in zip(steps, steps[1:], strict=False) if b > a]
+    parts = [masks.pairs[a:b] for a, b in pairwise(steps) if b > a]
 
     def holds(image: UInt8, label: np.int64) -> bool:
         return all((_answers(scores, image, part, masks) == label).all() for part in parts)
@@ -126,7 +126,9 @@ def defended(scores: Scores, images: UInt8, masks: Masks) -> NDArray[np.int64]:
     majority is (algorithm 1).
 
     Args:
-        scores, images, masks: As for `certify`.
+        scores: As for `certify`.
+        images: uint8 (N, size, size, C).
+        masks: Against which patch.
     """
     _check(images, masks)
     return np.array([_defended(scores, image, masks) for image in images], np.int64)

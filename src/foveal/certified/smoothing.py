@@ -3,10 +3,10 @@
 The smoothed recognizer answers what the recognizer answers most often for x + noise, noise normal with
 deviation σ. If it answers c with probability p > 1/2, it answers c for every picture within
 R = σ Φ⁻¹(p) of x in the L2 distance. Source: Cohen, Rosenfeld & Kolter, "Certified Adversarial Robustness via
-Randomized Smoothing", 2019: theorem 1 with p̄_B = 1 - p̲_A, and the algorithms of §3.2.
+Randomized Smoothing", 2019: theorem 1 with p_B = 1 - p_A, and the algorithms of §3.2.
 
-*Whole levels.* A file takes uint8 pictures, so what it is asked about is clip(round(x + noise)), not x + noise.
-That costs nothing: the theorem holds for any measurable function of x + noise, and "round, clip, ask the
+*Whole levels.* A file takes uint8 pictures, so what it is asked about is clip(round(x + noise)), not
+x + noise. That costs nothing: the theorem holds for any measurable function of x + noise, and "round, clip, ask the
 file" is one. What is certified is this whole function around x, and every x' it speaks of is smoothed in the
 same way.
 
@@ -134,7 +134,11 @@ def predict(
     Source: PREDICT of §3.2.1, from `estimate` copies.
 
     Args:
-        scores, images, smoothing, seed, batch: As for `certify`.
+        scores: As for `certify`.
+        images: uint8 (N, H, W, C).
+        smoothing: Noise and number of copies.
+        seed: As for `certify`; the copies are other ones.
+        batch: Copies asked about at a time.
     """
     labels = np.full(len(images), ABSTAINS, np.int64)
     for row, image in enumerate(images):

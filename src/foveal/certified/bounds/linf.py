@@ -71,12 +71,12 @@ def _proven(
     return found if method == "interval" or found.all() else found | wins("crown")
 
 
-def picture_box(images: UInt8, radius: float, preprocess: Preprocess) -> Box:
+def picture_box(images: UInt8, radius: float | Tensor, preprocess: Preprocess) -> Box:
     """Return all that the network may see if no pixel moves by more than `radius`, float64 (N, C, H, W).
 
     Args:
         images: uint8 (N, H, W, C).
-        radius: In grey levels; no pixel leaves 0 to 255.
+        radius: In grey levels, one for all or (N, 1, 1, 1); no pixel leaves 0 to 255.
         preprocess: Gives the normalization, whose rounding in float32 is allowed for.
     """
     mean = (torch.tensor(preprocess.mean) * 255.0).double()

@@ -50,7 +50,8 @@ def lower_margins(
 
     Args:
         network: Normalized images (N, C, H, W) to logits (N, K); bounded as it is in eval mode.
-        low, high: The boxes, normalized, (N, C, H, W), low ≤ high.
+        low: Lower corners of the boxes, normalized, (N, C, H, W).
+        high: Upper corners, nowhere below.
         labels: int64 (N,), in [0, K).
         method: `interval`: boxes layer by layer, the last linear layers merged with the differences of
             classes (Gowal et al. 2018, §3). `crown`: the larger of that and of linear bounds taken from the
