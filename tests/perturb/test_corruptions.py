@@ -1,5 +1,6 @@
 """Promises that every corruption keeps; a new file is covered the moment it exists."""
 
+import functools
 import importlib
 
 import numpy as np
@@ -35,6 +36,7 @@ def pictures(n=3, height=48, width=64, channels=3):
     return (waves[..., None] + grain).clip(30, 225).astype(np.uint8)
 
 
+@functools.cache
 def natural(n, height, width, channels):
     """Return pictures whose spectrum falls like that of photographs, 1/f in amplitude, with edges."""
     rng = np.random.default_rng(1)
@@ -45,7 +47,9 @@ def natural(n, height, width, channels):
     found = np.fft.irfft2((0.4 * spectrum + grey) * scale, (height, width))
     found = found / found.std(axis=(2, 3), keepdims=True)
     found += np.sign(found[:, ::-1, :, ::-1])  # edges
-    return (118 + 38 * found).clip(0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
+    found = (118 + 38 * found).clip(0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
+    found.setflags(write=False)
+    return found
 
 
 def run(name, images, severity, seed=7):
@@ -95,13 +99,13 @@ def test_the_same_random_state_gives_the_same_pictures(name):
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - set(HIDING)))
-@pytest.mark.parametrize("size", [(8, 8), (28, 28), (40, 64), (96, 96), (224, 224)])
+@pytest.mark.parametrize("size", [(8, 8), (28, 28), (40, 64), (100, 100), (224, 224)])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_each_severity_changes_more_than_the_one_before(name, size, channels):
-    images = natural(64 if min(size) < 64 else 2, *size, channels)
+    images = natural(40 if min(size) < 64 else 2, *size, channels)
 
     change = [error(run(name, images, severity), images) for severity in range(1, 6)]
-    if (name, min(size)) in (("snow", 96), ("snow", 224)):
+    if (name, min(size)) in (("snow", 100), ("snow", 224)):
         del change[2]  # the published one lies below the second
 
     assert change[0] > 0
@@ -112,7 +116,7 @@ def test_each_severity_changes_more_than_the_one_before(name, size, channels):
 @pytest.mark.parametrize("name", HIDING)
 @pytest.mark.parametrize("size", [28, 48, 224])
 def test_each_severity_hides_more_than_the_one_before(name, size):
-    images = natural(64 if size < 64 else 8, size, size, 3)
+    images = natural(40 if size < 64 else 6, size, size, 3)
 
     lost = [hidden(run(name, images, severity), images) for severity in range(1, 6)]
 

@@ -26,7 +26,7 @@ def gaussian(sigma: float, *, reach: int | None = None) -> NDArray[np.float64]:
 
 def whole(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return weights in whole parts of 2¹⁵ with the sum 2¹⁵; the largest takes what rounding leaves."""
-    parts = np.rint(weights * (_ONE / weights.sum()))
+    parts: NDArray[np.float64] = np.rint(weights * (_ONE / weights.sum()))
     parts.flat[np.argmax(parts)] += _ONE - parts.sum()
     return parts
 

@@ -13,7 +13,8 @@ def side(images: UInt8) -> int:
 
     A smaller picture is treated as one of 32 pixels, or a blur would shrink to a single pixel.
     """
-    return max(SMALL, min(images.shape[1:3]))
+    shorter: int = min(images.shape[1:3])
+    return max(SMALL, shorter)
 
 
 def between(small: Levels, large: Levels, *, severity: int, side: int) -> float:

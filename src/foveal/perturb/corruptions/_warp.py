@@ -44,4 +44,5 @@ def _inside(places: Floats, length: int) -> NDArray[np.int32]:
     index = np.abs(places.astype(np.int32))
     if index.size and index.max() > period:
         index %= period
-    return np.minimum(index, period - index)
+    inside: NDArray[np.int32] = np.minimum(index, period - index)
+    return inside

@@ -64,7 +64,6 @@ def _affine(moves: Floats, height: int, width: int) -> tuple[Floats, Floats]:
     by_row, by_column = (second - third) / (2 * arm), (first - second) / (2 * arm)
     shift = (first + third) / 2
     moved = by_row * down[..., None] + by_column * across[:, None] + shift
-    return (
-        moved[..., 0] + np.arange(height, dtype=np.float32)[:, None],
-        moved[..., 1] + np.arange(width, dtype=np.float32),
-    )
+    rows = moved[..., 0] + np.arange(height, dtype=np.float32)[:, None]
+    columns = moved[..., 1] + np.arange(width, dtype=np.float32)
+    return rows.astype(np.float32, copy=False), columns.astype(np.float32, copy=False)

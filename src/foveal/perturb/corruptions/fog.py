@@ -67,4 +67,5 @@ def _clouds(count: int, side: int, decay: float, rng: np.random.Generator) -> Fl
         ) + random[2]
         used, step, height = used + 3 * places, half, height / decay**2
     cloud -= cloud.min(axis=(1, 2), keepdims=True)
-    return cloud / cloud.max(axis=(1, 2), keepdims=True)
+    cloud /= cloud.max(axis=(1, 2), keepdims=True)
+    return cloud

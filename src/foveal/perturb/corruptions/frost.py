@@ -54,6 +54,12 @@ def frost(images: UInt8, *, severity: int, rng: np.random.Generator) -> UInt8:
 @functools.lru_cache(maxsize=4)
 def _pane(side: int) -> UInt8:
     """Return the ice of a square pane, uint8 (side, side)."""
+    return np.asarray(Image.fromarray(_ice()).resize((side, side), Image.Resampling.BOX))
+
+
+@functools.cache
+def _ice() -> UInt8:
+    """Return the pane as it is drawn."""
     rng = np.random.default_rng(_SEED)
     haze = Image.fromarray(rng.integers(20, 170, (56, 56), dtype=np.uint8)).resize(
         (_DRAWN, _DRAWN), Image.Resampling.BICUBIC
@@ -67,7 +73,7 @@ def _pane(side: int) -> UInt8:
             _feather(draw, start, rng.uniform(0, math.tau), rng.uniform(150, 600), rng)
         layer = np.asarray(crystals.reduce(2), dtype=np.uint16)
         ice = np.minimum(255, ice + layer * shade // 255).astype(np.uint8)
-    return np.asarray(Image.fromarray(ice).resize((side, side), Image.Resampling.BOX))
+    return ice
 
 
 def _feather(

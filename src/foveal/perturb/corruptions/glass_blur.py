@@ -59,4 +59,5 @@ def _moved(images: UInt8, moves: NDArray[np.int32]) -> UInt8:
     rows = np.clip(moves[:, 0] + np.arange(height, dtype=np.int32)[:, None], 0, height - 1)
     columns = np.clip(moves[:, 1] + np.arange(width, dtype=np.int32), 0, width - 1)
     picture = np.arange(count, dtype=np.int32)[:, None, None] * np.int32(height)
-    return images.reshape(-1, channels).take((picture + rows) * np.int32(width) + columns, axis=0)
+    moved: UInt8 = images.reshape(-1, channels).take((picture + rows) * np.int32(width) + columns, axis=0)
+    return moved

@@ -46,7 +46,8 @@ def _mirrored(margin: NDArray[np.intp], length: int) -> NDArray[np.intp]:
     """Return which lines (N, L) fill whole blocks, after margins (N, 1) that mirror them."""
     whole = -(-(length + _BLOCK - 1) // _BLOCK) * _BLOCK
     places = (np.arange(whole) - margin) % (2 * length)
-    return np.minimum(places, 2 * length - 1 - places)
+    inside: NDArray[np.intp] = np.minimum(places, 2 * length - 1 - places)
+    return inside
 
 
 def _saved(images: UInt8, quality: int) -> UInt8:

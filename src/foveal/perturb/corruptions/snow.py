@@ -43,9 +43,10 @@ def snow(images: UInt8, *, severity: int, rng: np.random.Generator) -> UInt8:
     fall = length(SMALL_FALL, LARGE_FALL, severity=severity, side=size)
     kept = np.float32(between(SMALL_KEPT, LARGE_KEPT, severity=severity, side=size))
 
+    height, width = images.shape[1:3]
     result = np.empty_like(images)
     for number in range(len(images)):
-        field = _field(*images.shape[1:3], flake, rng) * np.float32(deviation) + np.float32(mean)
+        field = _field(height, width, flake, rng) * np.float32(deviation) + np.float32(mean)
         field[field < threshold] = 0
         angle = rng.uniform(-3 * math.pi / 4, -math.pi / 4)
         flakes = traced(field.clip(0, 1)[..., None] * 255, reach=reach, sigma=fall, angle=angle)

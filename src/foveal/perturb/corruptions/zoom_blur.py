@@ -51,4 +51,5 @@ def _along(images: UInt8 | Floats, zoom: float, *, axis: int) -> Floats:
     share = (places - first).astype(np.float32).reshape(shape)
     start = images.take(first, axis=axis).astype(np.float32, copy=False)
     end = images.take(np.minimum(first + 1, length - 1), axis=axis)
-    return start + (end - start) * share
+    magnified: Floats = start + (end - start) * share
+    return magnified
