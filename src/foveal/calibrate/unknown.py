@@ -5,7 +5,7 @@ choice has seen, so its promise holds whatever was chosen: Vovk et al., 2005, an
 Outliers with Conformal p-values", 2023, §2. https://arxiv.org/abs/2104.08279
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -20,6 +20,7 @@ from foveal.tasks.classify.decode import Unknown
 
 ALPHA = 0.05  # of known pictures at most so many are taken for unknown
 WORTH = 0.01  # so much more of the area must parameters bring
+_FOLDS = 3  # of the kinds, where a score has learned from them
 LEAST_BYTES, SHARE = 1 << 16, 0.1  # parameters may take the larger of 64 kB and a tenth of the graph
 
 Fit = Callable[[Known], Score | None]
@@ -52,13 +53,7 @@ def choose(known: Known, tuning: Answers, strange: Mapping[str, Answers]) -> Cho
     """
     fits: dict[str, Fit] = {name: catalog.find(unknowns, name) for name in catalog.names(unknowns)}
     scores = {name: score for name, fit in fits.items() if (score := fit(known)) is not None}
-    areas = {
-        name: float(np.mean([
-            _area(_unaware(score, fits[name], known, kind), tuning, answers)
-            for kind, answers in strange.items()
-        ]))
-        for name, score in scores.items()
-    }  # fmt: skip
+    areas = {name: _mean_area(score, fits[name], known, tuning, strange) for name, score in scores.items()}
     free = max((name for name, score in scores.items() if not score.fitted), key=areas.__getitem__)
     best = max(scores, key=areas.__getitem__)
     chosen = best if areas[best] > areas[free] + WORTH else free
@@ -100,21 +95,29 @@ def most_bytes(graph_bytes: int) -> int:
     return max(LEAST_BYTES, int(SHARE * graph_bytes))
 
 
-def _unaware(score: Score, fit: Fit, known: Known, kind: str) -> Score:
-    """Return the score as it would be had it not learned from one kind of unknown pictures."""
-    if not score.exposed:
-        return score
-    others = {name: answers for name, answers in known.strange.items() if name != kind}
-    return fit(replace(known, strange=others)) or score
-
-
-def _area(score: Score, known: Answers, strange: Answers) -> float:
-    return area(*(score.of(each.features, each.logits) for each in (strange, known)))
-
-
-def area(
-    strange: Sequence[float] | NDArray[np.floating], known: Sequence[float] | NDArray[np.floating]
+def _mean_area(
+    score: Score, fit: Fit, known: Known, tuning: Answers, strange: Mapping[str, Answers]
 ) -> float:
+    """Return the mean over the kinds; a score that learned from some is fitted anew without those asked."""
+    if not score.exposed:
+        return _mean(score, tuning, strange)
+    found: list[float] = []
+    for fold in range(_FOLDS):
+        asked = list(strange)[fold::_FOLDS]
+        others = {kind: answers for kind, answers in known.strange.items() if kind not in asked}
+        unaware = fit(replace(known, strange=others))
+        if unaware is None:
+            return 0.0  # it cannot be judged: it is not taken
+        found += [_mean(unaware, tuning, {kind: strange[kind]}) for kind in asked]
+    return float(np.mean(found))
+
+
+def _mean(score: Score, tuning: Answers, strange: Mapping[str, Answers]) -> float:
+    known = score.of(tuning.features, tuning.logits)
+    return float(np.mean([area(score.of(each.features, each.logits), known) for each in strange.values()]))
+
+
+def area(strange: NDArray[np.floating], known: NDArray[np.floating]) -> float:
     """Return the probability that an unknown picture scores higher than a known one, a tie counting half.
 
     It is the area under the ROC curve: Hanley & McNeil, "The Meaning and Use of the Area under a ROC Curve",

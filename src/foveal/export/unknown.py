@@ -19,7 +19,7 @@ _WIDEST = 2048  # features; kernels and pixels are more, and squares of them no 
 _BATCH = 128
 _LINEAR = ("Gemm", "MatMul")
 _PASSING = ("Add", "Sub", "Mul", "Div", "Identity")  # between the last layer and the logits
-_CONSTANTS = {"one": np.array(1, np.float32), "axis": np.array([1], np.int64)}
+_CONSTANTS: Parameters = {"one": np.array(1, np.float32), "axis": np.array([1], np.int64)}
 
 
 def with_unknown(model: bytes, score: Score) -> bytes:
@@ -42,8 +42,7 @@ def with_unknown(model: bytes, score: Score) -> bytes:
         if found is None:
             raise ValueError(f"{score.name} reads features, and the graph has no last layer that reads any")
         names[FEATURES] = found
-    arrays: Parameters = {**_CONSTANTS, **score.parameters}
-    for name, array in arrays.items():
+    for name, array in {**_CONSTANTS, **score.parameters}.items():
         if name in read:
             names[name] = _PREFIX + name
             _store(loaded.graph, names[name], array)
@@ -139,4 +138,5 @@ def _store(graph: Any, name: str, array: np.ndarray[Any, Any]) -> None:
 
 def _node(node: Node, names: dict[str, str], name: str) -> Any:
     inputs, outputs = ([names[each] for each in side] for side in (node.inputs, node.outputs))
-    return helper.make_node(node.op, inputs, outputs, name=name, **dict(node.attributes))
+    attributes: dict[str, Any] = dict(node.attributes)
+    return helper.make_node(node.op, inputs, outputs, name=name, **attributes)

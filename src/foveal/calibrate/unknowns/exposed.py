@@ -1,4 +1,4 @@
-"""Three views at once: the bank of known features, the shares of the classes, and what noise looks like.
+"""Three views at once: the bank of known features, the energy of the logits, and what noise looks like.
 
 The third is a linear one that has learned to tell known pictures from pictures of nothing; the idea is
 Hendrycks et al., "Deep Anomaly Detection with Outlier Exposure", 2019, here for one layer behind a network
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.calibrate.unknowns._score import Answers, Float32, Known, Node, Parameters, Score
-from foveal.calibrate.unknowns.gen import gen
+from foveal.calibrate.unknowns.energy import energy
 from foveal.calibrate.unknowns.knn import knn
 
 Vector = NDArray[np.float64]
@@ -21,7 +21,7 @@ _FIXED = {"features", "logits", "one", "axis"}
 
 
 def exposed(known: Known) -> Score | None:
-    """Return the sum of `knn`, `gen` and a linear score, any real number, or None.
+    """Return the sum of `knn`, `energy` and a linear score, any real number, or None.
 
     Each is divided by its standard deviation over known pictures.
     """
@@ -33,26 +33,25 @@ def exposed(known: Known) -> Score | None:
     near = knn(replace(known, most_bytes=known.most_bytes - 4 * width - 64))
     if near is None:
         return None
-    shares = gen(known)
+    logit = energy(known)
     line = _line(features, strange)
-    scales = [_spread(part, known.answers) for part in (near, shares)]
+    scales = [_spread(part, known.answers) for part in (near, logit)]
     parameters = {
         "line": (line / max(float((features @ line).std()), 1e-12))[:, None].astype(np.float32),
         "near_scale": np.array(1 / scales[0], np.float32),
-        "shares_scale": np.array(1 / scales[1], np.float32),
+        "logit_scale": np.array(1 / scales[1], np.float32),
         **{f"near_{name}": array for name, array in near.parameters.items()},
-        **{f"shares_{name}": array for name, array in shares.parameters.items()},
     }
-    nodes = (*_renamed(near, "near_"), *_renamed(shares, "shares_"), *_SUM)
+    nodes = (*_renamed(near, "near_"), *_renamed(logit, "logit_"), *_SUM)
 
     def compute(wide: Parameters, features: Float32 | None, logits: Float32) -> Float32:
         if features is None:
             raise ValueError("a linear score needs features")
         parts = {
             prefix: score.compute(_own(wide, prefix), features, logits) * wide[f"{prefix}scale"]
-            for prefix, score in (("near_", near), ("shares_", shares))
+            for prefix, score in (("near_", near), ("logit_", logit))
         }
-        found: Float32 = parts["near_"] + parts["shares_"] + (features @ wide["line"])[:, 0]
+        found: Float32 = parts["near_"] + parts["logit_"] + (features @ wide["line"])[:, 0]
         return found
 
     return Score("exposed", parameters, nodes, compute, exposed=True)
@@ -60,10 +59,10 @@ def exposed(known: Known) -> Score | None:
 
 _SUM = (
     Node("Mul", ("near_unknown", "near_scale"), ("near_part",)),
-    Node("Mul", ("shares_unknown", "shares_scale"), ("shares_part",)),
+    Node("Mul", ("logit_unknown", "logit_scale"), ("logit_part",)),
     Node("MatMul", ("features", "line"), ("column",)),
     Node("Squeeze", ("column", "axis"), ("line_part",)),
-    Node("Add", ("near_part", "shares_part"), ("two_parts",)),
+    Node("Add", ("near_part", "logit_part"), ("two_parts",)),
     Node("Add", ("two_parts", "line_part"), ("unknown",)),
 )
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from foveal.calibrate.unknowns._score import SMALLEST, Float32, Known, Node, Parameters, Score
 
-_ROUNDS, _FEWEST = 20, 2  # of moving the middles; rows that a bank of several classes needs
+_ROUNDS = 20  # of moving the middles
+_EACH, _TOGETHER = 2, 32  # middles of a class, and of all where there are few; more were no better
 _BYTES = 2  # of a number: float16
 
 
@@ -24,10 +25,11 @@ def knn(known: Known) -> Score | None:
         return None
     features = _unit(known.answers.features)
     present = np.unique(known.labels)
-    rows = known.most_bytes // (_BYTES * features.shape[1])
-    if rows < max(_FEWEST, len(present)):
+    each = known.most_bytes // (_BYTES * features.shape[1]) // len(present)
+    if each < 1:
         return None
-    groups = [_middles(features[known.labels == label], rows // len(present)) for label in present]
+    each = min(each, max(_EACH, _TOGETHER // len(present)))
+    groups = [_middles(features[known.labels == label], each) for label in present]
     bank = np.concatenate(groups).T.astype(np.float16)
     return Score("knn", {"bank": bank, "smallest": np.array(SMALLEST)}, _NODES, _compute)
 
@@ -62,8 +64,7 @@ def _middles(features: Float32, count: int) -> Float32:
     middles = features[np.linspace(0, len(features) - 1, count).round().astype(int)]
     for _ in range(_ROUNDS):
         nearest = (features @ middles.T).argmax(axis=1)
-        sums = np.zeros_like(middles)
-        np.add.at(sums, nearest, features)
-        taken = np.bincount(nearest, minlength=count) > 0
-        middles = np.where(taken[:, None], _unit(sums), middles)
+        inside = (nearest == np.arange(count)[:, None]).astype(np.float32)
+        taken = inside.any(axis=1, keepdims=True)
+        middles = np.where(taken, _unit(inside @ features), middles)
     return np.asarray(middles)

@@ -34,9 +34,8 @@ def mahalanobis(known: Known) -> Score | None:
     features = known.answers.features.astype(np.float64)
     mean = features.mean(axis=0)
     counts = np.bincount(members).astype(np.float64)
-    sums = np.zeros((len(present), width))
-    np.add.at(sums, members, features - mean)
-    means = sums / counts[:, None]
+    inside = (members == np.arange(len(present))[:, None]).astype(np.float64)
+    means = inside @ (features - mean) / counts[:, None]
     directions, ratios = _discriminant(features - mean - means[members], means, counts)
     directions, ratios = directions[:, :rank], ratios[:rank]
     middles = means @ directions
