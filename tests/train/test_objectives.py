@@ -1,5 +1,6 @@
 """train.objectives and what a recipe may say of them: named, set, attacked without a trace, gone on with."""
 
+import itertools
 import signal
 
 import pytest
@@ -25,9 +26,8 @@ ATTACKED = ["adversarial", "free", "trades"]
 def make(supervised):
     def objective(plan):
         network = supervised(plan).network
-        return chosen.kind(plan.objective).planned(
-            plan, network, classes=3, preprocess=supervised(plan).preprocess
-        )
+        kind, preprocess = chosen.kind(plan.objective), supervised(plan).preprocess
+        return kind.planned(plan, network, classes=3, preprocess=preprocess)
 
     return objective
 
@@ -86,18 +86,18 @@ def test_plans_of_earlier_versions_keep_their_digest(plan, planned):
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("name", chosen.offered())
 def test_interrupted_and_resumed_equals_undisturbed(tmp_path, examples, planned, make, name, precision):
-    plan = planned(name).model_copy(update={"precision": precision, "steps": 9})
+    plan = planned(name).model_copy(update={"precision": precision, "steps": 7})
     undisturbed = fit(make(plan), examples, plan)
 
     def stop(stage, done, total, note=""):
-        if done == 6:  # in the middle of a replay
+        if done == 5:  # in the middle of a replay
             signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
         fit(make(plan), examples, plan, checkpoints=tmp_path, progress=stop)
     resumed = fit(make(plan), examples, plan, checkpoints=tmp_path)
 
-    assert resumed.resumed_from == 6
+    assert resumed.resumed_from == 5
     assert resumed.history == undisturbed.history
     assert all(torch.equal(resumed.weights[k], v) for k, v in undisturbed.weights.items())
 
@@ -151,6 +151,18 @@ def test_a_network_is_put_back_when_an_attack_fails():
 
     assert network.training
     assert network.norm.running_mean is not None
+
+
+@pytest.mark.parametrize("name", ATTACKED)
+def test_in_bf16_too_every_weight_learns(examples, planned, make, name):
+    objective = make(planned(name)).train()
+
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = objective(fetch(examples, planned(name), 0)).loss
+    loss.backward()
+
+    silent = [n for n, p in objective.network.named_parameters() if p.requires_grad and p.grad is None]
+    assert silent == []
 
 
 @pytest.mark.parametrize("name", ATTACKED)
@@ -244,8 +256,8 @@ def test_free_shows_the_same_pictures_and_moves_them_by_the_gradient_of_the_step
     assert torch.equal(seen[0], seen[2])
     assert not torch.equal(seen[2], seen[3])
     assert torch.equal(seen[3], seen[5])
-    assert all(not torch.equal(one, other) for one, other in zip(moves, moves[1:], strict=False))
-    assert all(one.abs().max() <= 4 for one in moves)
+    assert all(not torch.equal(one, other) for one, other in itertools.pairwise(moves))
+    assert all(one.abs().max() <= 4 + 1e-3 for one in moves)
 
 
 def test_free_is_refused_where_several_processes_train(planned, make, monkeypatch):

@@ -58,6 +58,17 @@ class Attacked(Supervised):
         shown = Supervised.planned(plan, network, classes=classes, preprocess=preprocess)
         return cls(shown, plan.settings)
 
+    @classmethod
+    def reach(cls, plan: Plan, preprocess: Preprocess) -> float:
+        """Return by how much the adversary changes each value of the network's input.
+
+        Of an L2 ball, if it changes all of them alike.
+        """
+        far = plan.settings["epsilon"]
+        if plan.settings["l2"]:
+            far /= (preprocess.channels * preprocess.size**2) ** 0.5
+        return far / 255 / min(preprocess.std)
+
     def pixels(self, images: Tensor) -> Tensor:
         """Return normalized images as grey levels; what augmentation drove beyond 0 and 255 is cut off."""
         return (images * self._deviation + self._mean).clamp(0.0, 255.0)
@@ -97,7 +108,8 @@ def under_attack(network: nn.Module) -> Iterator[None]:
     """Let a network be followed without leaving a trace; afterwards each module is in its own mode again.
 
     What normalizes by the batch in training does so, and its running statistics are out of reach. All else
-    is in evaluation mode: an adversary does not meet dropout.
+    is in evaluation mode: an adversary does not meet dropout. Autocast keeps no weights that it rounds here:
+    rounded without gradients, they would be taken again where the network learns, and not learn.
     """
     modules = list(network.modules())
     modes = [module.training for module in modules]
@@ -108,8 +120,10 @@ def under_attack(network: nn.Module) -> Iterator[None]:
         norm.training = True
         for name in _STATISTICS:
             setattr(norm, name, None)
+    half = torch.is_autocast_enabled("cpu")
     try:
-        yield
+        with torch.autocast("cpu", torch.bfloat16, enabled=half, cache_enabled=False):
+            yield
     finally:
         for module, mode in zip(modules, modes, strict=True):
             module.training = mode
