@@ -34,6 +34,7 @@ class Pictures:
         overlap: Test pictures that were used before.
         unseen: How it is known that the test pictures were not learned from; see `_held_out.Chosen`.
         available: Test pictures there are, before those that belong together were thinned to one.
+        independent: Those left after that, of which the level took some or all.
         contents: Hash over the sorted content hashes of each role, by role.
     """
 
@@ -43,6 +44,7 @@ class Pictures:
     overlap: Overlap
     unseen: str | None
     available: int
+    independent: int
     contents: Mapping[str, str]
 
 
@@ -100,6 +102,7 @@ def pictures(
         overlap=_overlap(found["test"].held_out.sources, content, used),
         unseen=chosen.unseen,
         available=len(held_out),
+        independent=len(alone),
         contents={role: _digest(one.held_out.sources, content) for role, one in found.items()},
     )
 

@@ -178,7 +178,7 @@ def _document(
             "split": test.held_out.split,
             "unseen": found.unseen,
             "available": found.available,
-            "independent": len(test) + test.unreadable,
+            "independent": found.independent,
             "unreadable": test.unreadable,
             "grouped_by": list(dataset.grouped_by),
             "roles": {

@@ -105,7 +105,9 @@ _MEANS: dict[str, Callable[[Gate, float], str]] = {
     "worst_corruption": lambda gate, share: (
         f"Worst is {gate['note'] or 'one of them'}: then it names {of_many(share)} rightly."
     ),
-    "robust_": lambda gate, share: f"After these attacks, {of_many(share)} are still named rightly.",
+    "robust_": lambda gate, share: (
+        f"Within {gate['name'].rpartition(' within ')[2]}, {of_many(share)} pictures survive every attack."
+    ),
     "benign_flips": lambda gate, share: f"A harmless change turns the answer for {of_many(share)} pictures.",
     "twin_agreement": lambda gate, share: f"File and network agree on {of_many(share)} pictures.",
     "shared_pictures": lambda gate, share: (

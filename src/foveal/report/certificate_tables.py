@@ -68,7 +68,7 @@ def is_measured(value: Any) -> bool:
 
 
 def table(title: str, rows: Sequence[Row]) -> Table:
-    """Return rows of a document as a table; measured shares come with their interval.
+    """Return rows of a document as a table; measured shares come with their interval, of classes the worst first.
 
     Args:
         title: What the rows are of.
@@ -76,6 +76,8 @@ def table(title: str, rows: Sequence[Row]) -> Table:
             value of another kind is told as it stands in the document.
     """
     keys = tuple(dict.fromkeys(key for row in rows for key in row))
+    if "class" in keys:  # of many classes the first are shown
+        rows = sorted(rows, key=_badness)
     fields = tuple(tuple(_field(key, row.get(key)) for key in keys) for row in rows)
     return Table(title.replace("_", " "), tuple(key.replace("_", " ") for key in keys), fields)
 
@@ -121,6 +123,11 @@ def heat(figure: Mapping[str, Any]) -> Heat:
 
 def _is_rows(value: Any) -> bool:
     return isinstance(value, list) and len(value) > 0 and all(isinstance(row, Mapping) for row in value)
+
+
+def _badness(row: Row) -> float:
+    """Return the first measured share of a row: the lower, the earlier it should be read."""
+    return next((float(value["value"]) for value in row.values() if is_measured(value)), 0.0)
 
 
 def _field(key: str, value: Any) -> Field:

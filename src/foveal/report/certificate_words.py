@@ -66,8 +66,10 @@ def measured_on(document: Document) -> str:
     data = document["data"]
     test = data["roles"]["test"]["images"]
     text = f"{counted(test, 'picture')} ({data['split']})"
+    if test + data["unreadable"] < data["independent"]:
+        text += f", evenly taken from {data['independent']:,}"
     if data["available"] > data["independent"]:
-        text += f" of {data['available']:,}: of those that belong together one counts"
+        text += f"; there are {data['available']:,}, but of those that belong together one counts"
     known = {
         "split": "the test part of its training data",
         "content": "none was learned from",
@@ -135,15 +137,15 @@ def is_share(gate: Gate) -> bool:
 
 def open_questions(document: Document) -> list[str]:
     """Return what the certificate does not show, a sentence for each."""
-    said = []
+    said: list[str] = []
+    missing: dict[str, list[str]] = {}
     for gate in document["gates"]:
-        name = gate["name"]
-        if gate["verdict"] == "insufficient" and gate["value"] is not None:
-            said.append(f"{name}: {allowed(gate)} is neither shown nor refuted; {needed(gate)}")
-        elif gate["value"] is None:
-            why = gate["note"] or "no reason is told"
-            asked = "" if gate["limit"] is None else f", though {allowed(gate)} is demanded"
-            said.append(f"{name}: not measured{asked}; {why}")
+        if gate["value"] is None:
+            asked = "" if gate["limit"] is None else f" (demanded: {allowed(gate)})"
+            missing.setdefault(gate["note"] or "no reason is told", []).append(gate["name"] + asked)
+        elif gate["verdict"] == "insufficient":
+            said.append(f"{gate['name']}: {allowed(gate)} is neither shown nor refuted; {needed(gate)}")
+    said += [f"not measured: {'; '.join(names)}. The reason: {why}" for why, names in missing.items()]
     return said
 
 
