@@ -21,7 +21,12 @@ _SIDE = 128  # pixels on the page
 _OPEN = 4  # strips of a section that are seen without a click
 _BYTES = 2_000_000  # of all pictures together
 _ORDER = ("pass", "fail", "insufficient", "not_asked")
-_DRAWN = ("reliability", "risk_coverage", "coverage_at", "corruptions")  # figures that have a form of their own
+_DRAWN = (
+    "reliability",
+    "risk_coverage",
+    "coverage_at",
+    "corruptions",
+)  # figures that have a form of their own
 
 
 @dataclass(frozen=True)

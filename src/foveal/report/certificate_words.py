@@ -163,5 +163,7 @@ def never_shown(document: Document) -> list[str]:
         said.insert(0, "level smoke tries every measurement out on few pictures: attacks are too weak to say "
                        "that a limit on them is kept")  # fmt: skip
     if document["level"] == "quick":
-        said.append("level quick looks at a few hundred pictures for the slow measurements; full looks at more")
+        said.append(
+            "level quick looks at a few hundred pictures for the slow measurements; full looks at more"
+        )
     return said
