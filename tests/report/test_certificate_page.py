@@ -18,6 +18,7 @@ from foveal.report.certificate_tables import heat, table
 from .test_page import Elements
 
 HASH = "4018256d987912f871ba9ac54cd90be9ba56edf1b0f3e8781be51eaefeeee78a"
+ATTACKED = "named rightly after every attack within linf 8/255"
 EVIL = ("<script>alert(1)</script>", "\"'><img src=x onerror=alert(1)>", "{{ 7*7 }} &amp;")
 
 
@@ -36,9 +37,7 @@ def statements(classes):
         ),
         Claim("answered", "pictures that it answers", "estimate").share(200, 400),
         Claim("corruption_retention", "what is left", "estimate").share(240, 400),
-        Claim("robust_linf_8", "named rightly after every attack within linf 8/255", "upper_bound").not_measured(
-            "no network", asked=False
-        ),
+        Claim("robust_linf_8", ATTACKED, "upper_bound").not_measured("no network", asked=False),
         Claim("set_coverage", "sets that hold the truth", "guarantee").share(395, 400),
         Claim("attack_flags", "signs that the attacks were blunt", "indicator", "at_most").counted(
             1, 2, note="a sign", details={"flags": [{"flag": "a sign", "value": 0.2, "red": True}]}
@@ -48,7 +47,8 @@ def statements(classes):
 
 
 LIMITS = {
-    "worst_class": 0.8, "answered": 0.9, "corruption_retention": 0.55, "set_coverage": 0.9, "robust_linf_8": 0.5,
+    "worst_class": 0.8, "answered": 0.9, "corruption_retention": 0.55, "set_coverage": 0.9,
+    "robust_linf_8": 0.5,
 }  # fmt: skip
 FIGURES = {
     "C2": {"reliability": [
@@ -84,7 +84,8 @@ SECTIONS = (
 def certified(limits=None, classes=("bird", "cat", "deer"), **changes):
     judged = judge(statements(classes), LIMITS if limits is None else limits)
     return {
-        "schema": "foveal.certify/1", "bundle": "runs/train-1/parts.foveal", "digest": HASH, "weights_sha256": HASH,
+        "schema": "foveal.certify/1", "bundle": "runs/train-1/parts.foveal",
+        "digest": HASH, "weights_sha256": HASH,
         "model": {"name": "nano", "precision": "int8"}, "classes": list(classes), "level": "quick",
         "profile": {"name": "mine", "digest": HASH}, "verdict": overall(judged), "significance": 0.05,
         "correction": "holm", "gates": [one.as_json() for one in judged],
@@ -92,8 +93,9 @@ def certified(limits=None, classes=("bird", "cat", "deer"), **changes):
             {"id": number, "title": title, "gates": gates, "says": [], "figures": FIGURES.get(number, {})}
             for number, title, gates in SECTIONS
         ],
-        "data": {"path": "pictures", "fingerprint": HASH, "split": "test", "unseen": "split", "available": 400,
-                 "independent": 400, "unreadable": 0, "roles": {"test": {"images": 400, "sha256": HASH}}},
+        "data": {"path": "pictures", "fingerprint": HASH, "split": "test", "unseen": "split",
+                 "available": 400, "independent": 400, "unreadable": 0,
+                 "roles": {"test": {"images": 400, "sha256": HASH}}},
         "twin": {"used": False, "why_not": "no network"}, "void_if": "anything changes", "seed": 7,
         "provenance": {"foveal": "0.7.0", "engine": "onnxruntime 1.32", "precision": "int8", "python": "3.11",
                        "cpu": "Example CPU", "threads": 2},
@@ -250,7 +252,7 @@ def test_every_section_of_the_plan_has_an_explanation():
     assert meanings.about({"id": "C99", "gates": []}) == ""
 
 
-@pytest.mark.parametrize("share_", np.linspace(0, 1, 201).tolist() + [1e-6, 0.0004, 0.9996, 1 - 1e-7])
+@pytest.mark.parametrize("share_", [*np.linspace(0, 1, 201).tolist(), 1e-6, 0.0004, 0.9996, 1 - 1e-7])
 def test_a_share_in_words_is_not_far_from_the_share(share_):
     said = meanings.of_many(share_)
     if " of " not in said:

@@ -6,40 +6,44 @@ from typing import Any
 Gate = Mapping[str, Any]
 
 ABOUT = {
-    "C1": "How often is the answer right? An average hides the class that is recognized worst, so that one is "
-    "told beside it.",
-    "C2": "Is a stated confidence honest? Of all answers with a confidence of 90 %, nine in ten should be right. "
-    "In the drawing, points below the dashed line are too sure of themselves.",
-    "C3": "The recognizer may decline to answer. Below a confidence that was chosen on calibration pictures it "
-    "does, so that of the answers that it gives at most a promised share is wrong.",
-    "C4": "Instead of one class it can name a set of classes, made to hold the true one as often as promised. "
-    "Small sets are useful, large ones are honest about doubt.",
-    "C5": "Lenses get dusty, light changes, files are compressed. The same pictures were harmed on purpose, in "
-    "several ways and strengths, and shown to the file.",
-    "C6": "An adversary may change every grey level by a little, too little for people to see. Several attacks "
-    "looked for the worst such picture, and what they found was shown to the file that ships.",
+    "C1": "How often is the answer right? An average hides the class that is recognized worst, so that "
+    "one is told beside it.",
+    "C2": "Is a stated confidence honest? Of all answers with a confidence of 90 %, nine in ten should be "
+    "right. In the drawing, points below the dashed line are too sure of themselves.",
+    "C3": "The recognizer may decline to answer. Below a confidence that was chosen on calibration "
+    "pictures it does, so that of the answers that it gives at most a promised share is wrong.",
+    "C4": "Instead of one class it can name a set of classes, made to hold the true one as often as "
+    "promised. Small sets are useful, large ones are honest about doubt.",
+    "C5": "Lenses get dusty, light changes, files are compressed. The same pictures were harmed on "
+    "purpose, in several ways and strengths, and shown to the file.",
+    "C6": "An adversary may change every grey level by a little, too little for people to see. Several "
+    "attacks looked for the worst such picture, and what they found was shown to the file that "
+    "ships.",
     "C7": "What holds against every change of that size, not only against those that an attack found.",
-    "C8": "Somebody may stick something on the object. Patches and stickers were made for the purpose, turned, "
-    "scaled and lit as a camera would see them.",
-    "C9": "A recognizer knows its classes and nothing else. Pictures of none of them should be turned away "
-    "instead of being given a name.",
-    "C10": "A test picture that was learned from is an examination with known questions: then no number here "
-    "would mean anything.",
-    "C11": "The file is made from a trained network. Does it still decide alike, for one picture and for many at "
-    "once?",
-    "C12": "Saving a picture again, moving or turning it by next to nothing changes nothing for a person. The "
-    "answer should not change either, right or wrong.",
-    "C13": "How long one answer takes on this machine. Times differ from run to run and from machine to machine.",
-    "C14": "A good average can hide a camera, a light or a supplier with which it fails. The same numbers for "
-    "each kind of picture that the table tells apart.",
+    "C8": "Somebody may stick something on the object. Patches and stickers were made for the purpose, "
+    "turned, scaled and lit as a camera would see them.",
+    "C9": "A recognizer knows its classes and nothing else. Pictures of none of them should be turned "
+    "away instead of being given a name.",
+    "C10": "A test picture that was learned from is an examination with known questions: then no number "
+    "here would mean anything.",
+    "C11": "The file is made from a trained network. Does it still decide alike, for one picture and for "
+    "many at once?",
+    "C12": "Saving a picture again, moving or turning it by next to nothing changes nothing for a person. "
+    "The answer should not change either, right or wrong.",
+    "C13": "How long one answer takes on this machine. Times differ from run to run and from machine to "
+    "machine.",
+    "C14": "A good average can hide a camera, a light or a supplier with which it fails. The same numbers "
+    "for each kind of picture that the table tells apart.",
 }  # fmt: skip
 
 
 def about(section: Mapping[str, Any]) -> str:
     """Return what a section asks, in one or two sentences; "" of a section that nothing is known about."""
     if "attack_flags" in section["gates"]:
-        return ("Robust numbers can be an illusion: where gradients vanish, an attack that follows them finds "
-                "nothing. These signs would betray that.")  # fmt: skip
+        return (
+            "Robust numbers can be an illusion: where gradients vanish, an attack that follows them "
+            "finds nothing. These signs would betray that."
+        )
     return ABOUT.get(section["id"], "")
 
 

@@ -26,7 +26,7 @@ _DRAWN = (
     "risk_coverage",
     "coverage_at",
     "corruptions",
-)  # figures that have a form of their own
+)  # in a form of their own
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ def _charts(document: Document, figures: Mapping[str, Any]) -> tuple[Chart, ...]
     drawn = []
     if figures.get("reliability"):
         error = gates["calibration_error"]["details"]
-        says = f"Expected calibration error {error['ece']:.1%}; by chance alone up to {error['ece_null_p95']:.1%}."
+        says = f"Calibration error (ECE) {error['ece']:.1%}; by chance up to {error['ece_null_p95']:.1%}."
         drawn.append(reliability(figures["reliability"], calibration=says))
     if "risk_coverage" in figures:
         curve, answered = figures["risk_coverage"], gates["answered"]["value"]
@@ -209,7 +209,7 @@ def _framed(strips: Strips) -> dict[str, list[Row]]:
 
 
 def _worst_first(rows: list[Strip]) -> list[Strip]:
-    """Return strips in their order; where some will be behind a click, those with most wrong answers first."""
+    """Return strips in their order; of more than are seen those with most wrong answers first."""
     if len(rows) <= _OPEN:
         return rows
     return sorted(rows, key=lambda row: -sum(one.right is False for one in row.pictures))

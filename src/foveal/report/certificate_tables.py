@@ -68,7 +68,7 @@ def is_measured(value: Any) -> bool:
 
 
 def table(title: str, rows: Sequence[Row]) -> Table:
-    """Return rows of a document as a table; measured shares come with their interval, of classes the worst first.
+    """Return rows of a document as a table, measured shares with their interval; of classes the worst first.
 
     Args:
         title: What the rows are of.

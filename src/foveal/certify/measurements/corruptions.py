@@ -26,7 +26,7 @@ Bools = NDArray[np.bool_]
 _MEAN = Claim("corruption_accuracy", "mean accuracy under 15 corruptions", "estimate")
 _KEPT = Claim(
     "corruption_retention",
-    "share of the accuracy on unharmed pictures that is left under 15 corruptions",
+    "share of the accuracy on unharmed pictures that corruptions leave",
     "estimate",
 )
 _WORST = Claim("worst_corruption", "accuracy under the worst corruption, highest severity", "estimate")

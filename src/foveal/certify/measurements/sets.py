@@ -48,8 +48,8 @@ def _measure(subject: Subject) -> Section:
 def _coverage(rule: Conformal, sets: Bools, labels: NDArray[np.int64]) -> Statement:
     """Return the promise of the sets, held against the test pictures.
 
-    Of m test pictures the number covered is Beta-binomial where the promise holds; a calibration as unlucky as
-    one in 20 covers `surely_covered`, and fewer hits than that allows refute the promise.
+    Of m test pictures the number covered is Beta-binomial where the promise holds; a calibration as unlucky
+    as one in 20 covers `surely_covered`, and fewer hits than that allows refute the promise.
     """
     found = set_coverage(sets, labels)
     hits = round(found.coverage.value * len(labels))
