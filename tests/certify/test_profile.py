@@ -10,6 +10,11 @@ from foveal.core.errors import NotFoundError, RecipeError, UnknownNameError
 NAMES = ("industrial", "physical", "digital")
 
 
+def read_and_check(path):
+    profile = read_profile(path)
+    check_limits(profile, claims(profile))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_limits_of_every_profile_that_ships_are_measured(name):
     profile = shipped(name)
@@ -53,8 +58,7 @@ def test_a_profile_that_says_what_nobody_understands_is_refused(tmp_path, text, 
     path.write_text(text, encoding="utf-8")
 
     with pytest.raises(RecipeError) as caught:
-        profile = read_profile(path)
-        check_limits(profile, claims(profile))
+        read_and_check(path)
     assert error in caught.value.message
     assert hint in (caught.value.hint or "")
 

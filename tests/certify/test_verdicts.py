@@ -1,4 +1,4 @@
-"""certify: three verdicts that never contradict each other, and are wrong together in at most 5 % of cases."""
+"""certify: three verdicts that never contradict each other, and are wrong together in 5 % of cases."""
 
 import math
 

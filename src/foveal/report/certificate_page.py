@@ -143,7 +143,8 @@ def facts(document: Document) -> list[tuple[str, str]]:
 
 
 def _correction(document: Document) -> str:
-    return {"holm": "corrected by Holm's method"}.get(document["correction"], document["correction"])
+    correction: str = document["correction"]
+    return {"holm": "corrected by Holm's method"}.get(correction, correction)
 
 
 def _part(
