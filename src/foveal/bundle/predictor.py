@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -51,12 +51,14 @@ class Predictor:
         size_bytes: Length of the bundle.
         report: The evaluation attached to it, or None.
         session: The model in its engine.
+        certificate: The certificate attached to it, or None.
     """
 
     manifest: Manifest
     size_bytes: int
     report: dict[str, Any] | None
     session: Session
+    certificate: dict[str, Any] | None = field(default=None, repr=False)
 
     @classmethod
     def open(
@@ -93,7 +95,7 @@ class Predictor:
             _check_fit(session, manifest)
             golden.verify(session, members.golden, graph=manifest.model.precision)
             _check_unknown(session, members.golden.inputs[:1], manifest)
-        return cls(members.manifest, members.size_bytes, members.report, session)
+        return cls(manifest, members.size_bytes, members.report, session, members.certificate)
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -64,8 +64,8 @@ LEVELS = {
     ),
     "full": Level(
         "full", images=10**9, corrupted=2_000, severities=(1, 2, 3, 4, 5), attacked=1_000, steps=100,
-        targets=9, queries=5_000, certified=500, noisy=10_000, patched=1_000, patch_steps=1_000, patch_queries=1_000,
-        unknown=1_000, invariant=1_000,
+        targets=9, queries=5_000, certified=500, noisy=10_000, patched=1_000, patch_steps=1_000,
+        patch_queries=1_000, unknown=1_000, invariant=1_000,
     ),
 }  # fmt: skip
 

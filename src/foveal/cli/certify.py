@@ -86,7 +86,6 @@ def _show(console: "Console", found: "Certified") -> None:
         line("left out", f"{gate['name']}: {gate['note']}")
     line("verdict", words.conclusion(document))
     line("certificate", document["certificate"])
-    if document["page"]:
-        line("page", document["page"])
+    line("page", document["page"] or 'none: what draws it is not installed: pip install "foveal[train]"')
     if found.not_attached is not None:
         line("not attached", found.not_attached)

@@ -1,7 +1,7 @@
 """`foveal info`: what is in this bundle, and is it intact?"""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -33,10 +33,12 @@ def info(
     from foveal.bundle.locate import locate
     from foveal.bundle.predictor import Predictor
     from foveal.bundle.ways import REFERENCE
+    from foveal.certify.attached import attached
 
     bundle = locate(model)
     predictor = Predictor.open(bundle, engine=REFERENCE, threads=threads)
     manifest = predictor.manifest.as_json()
+    certificate = None if predictor.certificate is None else attached(predictor.certificate)
     document = {
         **manifest,
         "schema": SCHEMA,
@@ -45,13 +47,16 @@ def info(
         "bundle_schema": manifest["schema"],
         "size_bytes": predictor.size_bytes,
         "report": predictor.report is not None,
+        "certificate": certificate,
         "engine": predictor.session.engine,
         "verified": True,
     }
-    emit(document, as_json=as_json, human=lambda console: _show(console, bundle, predictor))
+    emit(document, as_json=as_json, human=lambda console: _show(console, bundle, predictor, certificate))
 
 
-def _show(console: "Console", bundle: Path, predictor: "Predictor") -> None:
+def _show(
+    console: "Console", bundle: Path, predictor: "Predictor", certificate: dict[str, Any] | None
+) -> None:
     from rich.markup import escape
 
     from foveal.data.preprocess import decoder
@@ -78,6 +83,7 @@ def _show(console: "Console", bundle: Path, predictor: "Predictor") -> None:
         "images": f"{images.fit} fit, {images.calib} calibration, {images.test} test",
         "licences": ", ".join(f"{of} {name or 'not stated'}" for of, name in manifest.licenses),
         "report": "attached" if predictor.report is not None else "none; foveal evaluate makes one",
+        "certified": "no; foveal certify does it" if certificate is None else _certified(certificate),
         "made by": f"foveal {manifest.foveal}",
     }
     if any(name.startswith("openvino/") for name in manifest.members):
@@ -101,3 +107,13 @@ def _sets(conformal: "Conformal") -> str:
     least = surely_covered(conformal.n, conformal.alpha)
     rests = rests if conformal.method != "lac" else f"(n={conformal.n})"
     return f"made to hold the truth in {share} of cases; in at least {least:.1%} with 95% certainty {rests}"
+
+
+def _certified(certificate: dict[str, Any]) -> str:
+    """Return the attached certificate in a line."""
+    gates = certificate["gates"]
+    found = f"{certificate['verdict']}: {gates['pass']} of {sum(gates.values())} limits kept"
+    if certificate["failed"]:
+        found += f", missed: {', '.join(certificate['failed'])}"
+    by = f"profile {certificate['profile']}, level {certificate['level']}, {certificate['created'][:10]}"
+    return f"{found} ({by}, id {certificate['id'][:12]}…)"

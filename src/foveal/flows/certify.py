@@ -15,7 +15,7 @@ from foveal.certify.certificate import SCHEMA, Certificate, certify, claims, ide
 from foveal.certify.level import level as level_of
 from foveal.certify.profile import Profile, check_limits, read_profile, shipped
 from foveal.certify.subject import Subject
-from foveal.core import files, machine, runs
+from foveal.core import extras, files, machine, runs
 from foveal.core.errors import WriteError
 from foveal.core.progress import Progress, silent
 from foveal.data import opening
@@ -221,5 +221,17 @@ def _written(
             archive.attach_certificate(bundle, document)
         except WriteError as error:  # the certificate itself is written: a bundle may be read-only
             not_attached = error.message
-    told = {**document, "certificate": str(folder / CERTIFICATE), "page": None}
+    page = _page(folder, document, certificate)
+    told = {**document, "certificate": str(folder / CERTIFICATE), "page": page and str(page)}
     return Certified(told, folder, certificate, not_attached)
+
+
+def _page(folder: Path, document: dict[str, Any], certificate: Certificate) -> Path | None:
+    """Write the page and return its path, or None where what draws it is not installed."""
+    (folder / PAGE).unlink(missing_ok=True)  # that of an earlier certificate would be taken for this one's
+    if extras.missing("train"):
+        return None
+    from foveal.report.certificate_page import certificate_page  # here: drawing needs an extra
+
+    files.write_text(folder / PAGE, certificate_page(document, certificate.strips))
+    return folder / PAGE

@@ -15,7 +15,7 @@ KINDS = {
     "estimate": "what these pictures show, with its interval",
     "indicator": "something to look at; no statement about other pictures",
 }
-_SHARES = ("_ms", "nll", "brier", "aurc", "augrc", "set_size", "radius")
+_NO_SHARES = ("_ms", "nll", "brier", "aurc", "augrc", "set_size", "radius")
 
 
 def verdict(gate: Gate) -> str:
@@ -49,9 +49,7 @@ def value(gate: Gate) -> str:
 
 def number(gate: Gate, value: float) -> str:
     """Return one number in the unit of its gate: shares in percent, all else as it is."""
-    if any(part in gate["id"] for part in _SHARES):
-        return f"{value:.3g}"
-    return f"{100 * value:.1f} %"
+    return f"{100 * value:.1f} %" if is_share(gate) else f"{value:.3g}"
 
 
 def needed(gate: Gate) -> str:
@@ -68,8 +66,10 @@ def measured_on(document: Document) -> str:
     data = document["data"]
     test = data["roles"]["test"]["images"]
     text = f"{counted(test, 'picture')} ({data['split']})"
+    if test + data["unreadable"] < data["independent"]:
+        text += f", evenly taken from {data['independent']:,}"
     if data["available"] > data["independent"]:
-        text += f" of {data['available']:,}: of those that belong together one counts"
+        text += f"; there are {data['available']:,}, but of those that belong together one counts"
     known = {
         "split": "the test part of its training data",
         "content": "none was learned from",
@@ -93,3 +93,77 @@ def conclusion(document: Document) -> str:
         "not_asked": "no limit was set: nothing is judged",
     }
     return f"{told[document['verdict']]} ({count['pass']} of {sum(count.values())} kept)"
+
+
+def headline(document: Document) -> str:
+    """Return in one sentence what is shown of the limits, and what is not."""
+    asked = [gate for gate in document["gates"] if gate["limit"] is not None]
+    if not asked:
+        return "No limit was set: this certificate says what was measured, and judges nothing."
+    count = {name: sum(gate["verdict"] == name for gate in asked) for name in _VERDICTS}
+    shown = [f"{count['pass']} shown to be kept", f"{count['fail']} shown to be missed"]
+    open_ones = count["insufficient"] + count["not_asked"]
+    shown += [f"{open_ones} not shown either way"] if open_ones else []
+    first = {
+        "pass": "Every limit of the profile is shown to be kept",
+        "fail": "This file does not keep the limits of the profile",
+        "insufficient": "It is not shown that this file keeps all limits of the profile",
+    }[document["verdict"]]
+    return f"{first}: of {counted(len(asked), 'limit')}, {', '.join(shown)}."
+
+
+def by_urgency(document: Document) -> list[Gate]:
+    """Return the gates that have a limit: missed, not shown, left out, kept."""
+    order = ("fail", "insufficient", "not_asked", "pass")
+    asked = [gate for gate in document["gates"] if gate["limit"] is not None]
+    return sorted(asked, key=lambda gate: order.index(gate["verdict"]))
+
+
+def allowed(gate: Gate) -> str:
+    """Return a limit with its side.
+
+    >>> allowed({"id": "worst_class", "side": "at_least", "limit": 0.8})
+    'at least 80 %'
+    """
+    side = "at least" if gate["side"] == "at_least" else "at most"
+    unit = f"{100 * gate['limit']:.4g} %" if is_share(gate) else f"{gate['limit']:.4g}"
+    return f"{side} {unit}"
+
+
+def is_share(gate: Gate) -> bool:
+    """Return whether a gate's number is a share, shown in percent and drawn between 0 and 1."""
+    return not any(part in gate["id"] for part in _NO_SHARES)
+
+
+def open_questions(document: Document) -> list[str]:
+    """Return what the certificate does not show, a sentence for each."""
+    said: list[str] = []
+    missing: dict[str, list[str]] = {}
+    for gate in document["gates"]:
+        if gate["value"] is None:
+            asked = "" if gate["limit"] is None else f" (demanded: {allowed(gate)})"
+            missing.setdefault(gate["note"] or "no reason is told", []).append(gate["name"] + asked)
+        elif gate["verdict"] == "insufficient":
+            said.append(f"{gate['name']}: {allowed(gate)} is neither shown nor refuted; {needed(gate)}")
+    said += [f"not measured: {'; '.join(names)}. The reason: {why}" for why, names in missing.items()]
+    return said
+
+
+def never_shown(document: Document) -> list[str]:
+    """Return what no certificate of this kind shows, and what this one's level leaves out."""
+    roles = document["data"]["roles"]
+    said = [
+        "pictures that come about otherwise than these: another camera, light, supplier or place is a new "
+        "question",
+        f"events that are rarer than about 3 in {roles['test']['images']:,}: after so many pictures without "
+        "one the true share can still be that high (95 %)",
+        "damage, attacks and changes that were not tried",
+    ]
+    if document["level"] == "smoke":
+        said.insert(0, "level smoke tries every measurement out on few pictures: attacks are too weak to say "
+                       "that a limit on them is kept")  # fmt: skip
+    if document["level"] == "quick":
+        said.append(
+            "level quick looks at a few hundred pictures for the slow measurements; full looks at more"
+        )
+    return said

@@ -104,7 +104,7 @@ def attacked(subject: Callable[..., Subject]) -> Callable[..., Subject]:
 
 
 def exact_margin(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return by how many levels each half's mean beats the other's, for the true class: half of what turns it."""
+    """Return by how many levels the true half's mean beats the other's: twice the radius that turns it."""
     left, right = images[:, :, : SIDE // 2].mean((1, 2, 3)), images[:, :, SIDE // 2 :].mean((1, 2, 3))
     return np.where(labels == 0, left - right, right - left)
 

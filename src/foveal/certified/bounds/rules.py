@@ -83,9 +83,9 @@ def kind(step: Step, weights: Mapping[str, Tensor]) -> Kind:
 def pulled(value: Callable[[Tensor], Tensor], at: Tensor, rows: Tensor) -> Tensor:
     """Return rows of functions of x for rows (N, M, …) of functions of `value(x)`, linear at `at` (N, …)."""
     count = rows.shape[1]
-    _, pull = torch.func.vjp(value, at.repeat_interleave(count, dim=0))
+    pull = torch.func.vjp(value, at.repeat_interleave(count, dim=0))[1]
     back: Tensor = pull(rows.flatten(0, 1))[0]
-    return back.unflatten(0, (-1, count))
+    return back.view(-1, count, *back.shape[1:])
 
 
 def _bias(bias: Tensor | None, ndim: int) -> Tensor | float:

@@ -24,7 +24,11 @@ from foveal.perturb import corruptions as folder
 
 Bools = NDArray[np.bool_]
 _MEAN = Claim("corruption_accuracy", "mean accuracy under 15 corruptions", "estimate")
-_KEPT = Claim("corruption_retention", "that mean over the accuracy on the same pictures unharmed", "estimate")
+_KEPT = Claim(
+    "corruption_retention",
+    "share of the accuracy on unharmed pictures that corruptions leave",
+    "estimate",
+)
 _WORST = Claim("worst_corruption", "accuracy under the worst corruption, highest severity", "estimate")
 _ERROR = Claim(
     "corrupted_calibration_error",

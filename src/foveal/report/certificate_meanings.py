@@ -1,0 +1,123 @@
+"""What the numbers of a certificate mean, for people who measure parts and not networks."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Gate = Mapping[str, Any]
+
+ABOUT = {
+    "C1": "How often is the answer right? An average hides the class that is recognized worst, so that "
+    "one is told beside it.",
+    "C2": "Is a stated confidence honest? Of all answers with a confidence of 90 %, nine in ten should be "
+    "right. In the drawing, points below the dashed line are too sure of themselves.",
+    "C3": "The recognizer may decline to answer. Below a confidence that was chosen on calibration "
+    "pictures it does, so that of the answers that it gives at most a promised share is wrong.",
+    "C4": "Instead of one class it can name a set of classes, made to hold the true one as often as "
+    "promised. Small sets are useful, large ones are honest about doubt.",
+    "C5": "Lenses get dusty, light changes, files are compressed. The same pictures were harmed on "
+    "purpose, in several ways and strengths, and shown to the file.",
+    "C6": "An adversary may change every grey level by a little, too little for people to see. Several "
+    "attacks looked for the worst such picture, and what they found was shown to the file that "
+    "ships.",
+    "C7": "What holds against every change of that size, not only against those that an attack found.",
+    "C8": "Somebody may stick something on the object. Patches and stickers were made for the purpose, "
+    "turned, scaled and lit as a camera would see them.",
+    "C9": "A recognizer knows its classes and nothing else. Pictures of none of them should be turned "
+    "away instead of being given a name.",
+    "C10": "A test picture that was learned from is an examination with known questions: then no number "
+    "here would mean anything.",
+    "C11": "The file is made from a trained network. Does it still decide alike, for one picture and for "
+    "many at once?",
+    "C12": "Saving a picture again, moving or turning it by next to nothing changes nothing for a person. "
+    "The answer should not change either, right or wrong.",
+    "C13": "How long one answer takes on this machine. Times differ from run to run and from machine to "
+    "machine.",
+    "C14": "A good average can hide a camera, a light or a supplier with which it fails. The same numbers "
+    "for each kind of picture that the table tells apart.",
+}  # fmt: skip
+
+
+def about(section: Mapping[str, Any]) -> str:
+    """Return what a section asks, in one or two sentences; "" of a section that nothing is known about."""
+    if "attack_flags" in section["gates"]:
+        return (
+            "Robust numbers can be an illusion: where gradients vanish, an attack that follows them "
+            "finds nothing. These signs would betray that."
+        )
+    return ABOUT.get(section["id"], "")
+
+
+def meaning(gate: Gate) -> str:
+    """Return what one measured number means in practice; "" where its name says it."""
+    found = gate["value"]
+    if found is None:
+        return ""
+    for start, says in _MEANS.items():
+        if gate["id"] == start or (start.endswith("_") and gate["id"].startswith(start)):
+            return says(gate, found["value"])
+    return ""
+
+
+def of_many(share: float) -> str:
+    """Return a share as a count that people can picture.
+
+    >>> of_many(0.8834), of_many(0.0031), of_many(0.0), of_many(1.0), of_many(0.99996)
+    ('88 of 100', '3 of 1,000', 'none of 100', 'all of 100', 'nearly all')
+    """
+    if share in (0.0, 1.0):
+        return "none of 100" if share == 0 else "all of 100"
+    for many in (100, 1_000, 10_000):
+        if 1 <= round(share * many) < many and (many > 100 or 0.02 <= share <= 0.98):
+            return f"{round(share * many):,} of {many:,}"
+    return "hardly any" if share < 0.5 else "nearly all"
+
+
+def _answered(gate: Gate, share: float) -> str:
+    return f"It answers {of_many(share)} such pictures and passes the others on to a person."
+
+
+def _risk(gate: Gate, share: float) -> str:
+    return f"Of the answers that it gave here, {of_many(share)} were wrong."
+
+
+def _worst_class(gate: Gate, share: float) -> str:
+    name = gate["details"].get("class", "the worst class")
+    return f"Of pictures of “{name}”, the class that is recognized worst, it names {of_many(share)} rightly."
+
+
+def _over(gate: Gate, gap: float) -> str:
+    points = abs(100 * gap)
+    way = "surer of itself than it is right" if gap > 0 else "less sure of itself than it is right"
+    return f"On average it is {points:.1f} percentage points {way}."
+
+
+_MEANS: dict[str, Callable[[Gate, float], str]] = {
+    "accuracy": lambda gate, share: f"It names {of_many(share)} such pictures rightly.",
+    "worst_class": _worst_class,
+    "calibration_error": lambda gate, gap: (
+        f"A stated confidence is off by {100 * gap:.1f} percentage points more than luck explains."
+    ),
+    "overconfidence": _over,
+    "selective_risk": _risk,
+    "answered": _answered,
+    "set_coverage": lambda gate, share: f"The set held the true class for {of_many(share)} such pictures.",
+    "set_size": lambda gate, size: f"A set names {size:.2f} classes on average.",
+    "corruption_accuracy": lambda gate, share: f"Of harmed pictures it names {of_many(share)} rightly.",
+    "corruption_retention": lambda gate, share: (
+        f"Of what it can on clean pictures, {100 * share:.0f} % is left on harmed ones."
+    ),
+    "worst_corruption": lambda gate, share: (
+        f"Worst is {gate['note'] or 'one of them'}: then it names {of_many(share)} rightly."
+    ),
+    "robust_": lambda gate, share: (
+        f"Within {gate['name'].rpartition(' within ')[2]}, {of_many(share)} pictures survive every attack."
+    ),
+    "benign_flips": lambda gate, share: f"A harmless change turns the answer for {of_many(share)} pictures.",
+    "twin_agreement": lambda gate, share: f"File and network agree on {of_many(share)} pictures.",
+    "shared_pictures": lambda gate, share: (
+        "None of the test pictures was used before." if share == 0 else "Some test pictures were used before."
+    ),
+    "attack_flags": lambda gate, share: (
+        "None of the signs is there." if share == 0 else f"Signs that are there: {gate['note']}."
+    ),
+}  # fmt: skip

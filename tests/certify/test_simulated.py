@@ -1,0 +1,110 @@
+"""Measurements on recognizers whose truth is known: honest ones pass, dishonest ones do not."""
+
+import numpy as np
+import pytest
+
+from foveal.certify.measurements.abstention import abstention
+from foveal.certify.measurements.accuracy import accuracy
+from foveal.certify.measurements.calibration import calibration
+from foveal.certify.measurements.sets import sets
+from foveal.certify.measurements.slices import slices
+from foveal.certify.verdicts import judge
+from foveal.tasks.classify.decode import Abstain, Conformal, Decision
+
+
+def verdicts(measurement, subject, limits):
+    return {
+        one.statement.claim.key: one.verdict
+        for one in judge(measurement.measure(subject).statements, limits)
+        if one.limit is not None
+    }
+
+
+def error(subject):
+    return verdicts(calibration, subject, {"calibration_error": 0.02})["calibration_error"]
+
+
+@pytest.mark.parametrize("runs", [2, pytest.param(60, marks=pytest.mark.slow)])
+def test_a_perfectly_calibrated_recognizer_passes(subject, simulate, runs):
+    found = [error(subject(*simulate(seed, images=4000))) for seed in range(runs)]
+
+    assert found.count("pass") >= 0.95 * runs
+
+
+@pytest.mark.parametrize("runs", [2, pytest.param(20, marks=pytest.mark.slow)])
+def test_a_recognizer_whose_temperature_is_wrong_fails(subject, simulate, runs):
+    found = [error(subject(*simulate(seed, images=4000, temperature=0.6))) for seed in range(runs)]
+
+    assert found == ["fail"] * runs
+
+
+def test_randomly_relabelled_pictures_lose(subject, simulate):
+    probabilities, labels = simulate(0)
+    shuffled = np.random.default_rng(1).permutation(labels)
+    limits = {"accuracy": 0.5, "worst_class": 0.5}
+
+    assert set(verdicts(accuracy, subject(probabilities, labels), limits).values()) == {"pass"}
+    assert set(verdicts(accuracy, subject(probabilities, shuffled), limits).values()) == {"fail"}
+    assert error(subject(probabilities, shuffled)) == "fail"
+
+
+@pytest.mark.parametrize(("alpha", "said"), [(0.1, "pass"), (0.2, "fail")])
+def test_a_promise_of_sets_holds_a_limit_only_if_it_promises_as_much(subject, simulate, alpha, said):
+    """The quantile is that of such answers, so the promise is kept; what is demanded may be more."""
+    probabilities, labels = simulate(0, images=20_000)
+    score = np.sort(1 - probabilities[np.arange(len(labels)), labels])
+    quantile = float(score[int(np.ceil((len(score) + 1) * (1 - alpha))) - 1])
+    decision = Decision(
+        abstain=Abstain(threshold=None, risk=0.01, delta=0.05, n=6, needed=299),
+        conformal=Conformal(alpha=alpha, quantile=quantile, n=2000),
+    )
+    made = subject(*simulate(1))
+    made.predictor.decision = decision
+
+    found = verdicts(sets, made, {"set_coverage": 0.9})
+
+    assert found["set_coverage"] == said
+
+
+def test_promises_that_the_pictures_refute_fail(subject, simulate):
+    probabilities, labels = simulate(0, temperature=0.4)  # far too sure: 0.8 and more is often wrong
+    decision = Decision(
+        abstain=Abstain(threshold=0.8, risk=0.01, delta=0.05, n=2000),
+        conformal=Conformal(alpha=0.1, quantile=0.2, n=2000),
+    )
+    made = subject(probabilities, labels)
+    made.predictor.decision = decision
+
+    assert verdicts(abstention, made, {"selective_risk": 0.01})["selective_risk"] == "fail"
+    assert verdicts(sets, made, {"set_coverage": 0.9})["set_coverage"] == "fail"
+
+
+def test_what_could_not_be_proven_is_not_measured_and_passes_nothing(subject, simulate):
+    made = subject(*simulate(0))
+    made.predictor.decision = Decision(
+        abstain=Abstain(threshold=None, risk=0.01, delta=0.05, n=6, needed=299),
+        conformal=Conformal(alpha=0.1, quantile=None, n=6),
+    )
+
+    told = abstention.measure(made).statements + sets.measure(made).statements
+    assert all(one.value is None for one in told)
+    assert any("299" in one.note for one in told)
+    asked = {one.claim.key: 0.5 for one in told}
+    assert {one.verdict for one in judge(told, asked)} == {"insufficient"}
+
+
+def test_the_worst_slice_is_found_and_its_interval_is_that_of_the_worst_of_all(subject, simulate):
+    probabilities, labels = simulate(0)
+    labels[:200] = (labels[:200] + 1) % 4  # here it is wrong more often than right
+    places = {"dim": np.arange(200), "bright": np.arange(200, 2000)}
+    made = subject(probabilities, labels, slices={"lighting": places})
+
+    [found] = slices.measure(made).statements
+
+    assert "lighting dim" in found.note
+    assert found.value.value < 0.4
+    assert [row["n"] for row in found.details["slices"]] == [200, 1800]
+    assert verdicts(slices, made, {"worst_slice": 0.7}) == {"worst_slice": "fail"}
+    assert verdicts(slices, subject(probabilities, labels), {"worst_slice": 0.7}) == {
+        "worst_slice": "insufficient"
+    }
