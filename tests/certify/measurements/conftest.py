@@ -46,7 +46,7 @@ def subject(bundle: Path, answered: Callable[..., Answered]) -> Callable[..., Su
         entries = {
             "bundle": path,
             "predictor": predictor,
-            "test": answered(predictor, 300),
+            "test": changes["test"] if "test" in changes else answered(predictor, 300),
             "proving": None,
             "tuning": None,
             "twin": None,
