@@ -137,10 +137,23 @@ def _add(step: Step, given: Arguments, sign: float = 1.0) -> Kind:
     first, second, factor = given["self"], given["other"], sign * given["alpha"]
     if len(step.inputs) == 2:
         return Sum(factor)
-    if not isinstance(first, Place):
-        raise UsageError(f"no bounds are known for {step.operation} of a constant first", code="no_bounds")
-    constant = _constant(second) * factor
-    return Affine(lambda x: x + constant, lambda r: r + torch.zeros_like(constant), constant.abs(), 1)
+    if isinstance(first, Place):
+        return _shifted(1.0, _constant(second) * factor)
+    return _shifted(factor, _constant(first))
+
+
+def _subtracted(step: Step, given: Arguments) -> Kind:
+    return _shifted(-given["alpha"], _constant(given["other"]))
+
+
+def _shifted(factor: float, constant: Tensor) -> Kind:
+    """Return factor · x + constant."""
+    return Affine(
+        lambda x: factor * x + constant,
+        lambda r: abs(factor) * r + torch.zeros_like(constant),
+        constant.abs(),
+        2,
+    )
 
 
 def _scaled(step: Step, given: Arguments, divide: bool = False) -> Kind:
@@ -258,6 +271,7 @@ RULES: dict[Any, Rule] = {
     _ATEN._native_batch_norm_legit_no_training.default: _batch_norm,
     _ATEN.add.Tensor: _add,
     _ATEN.sub.Tensor: partial(_add, sign=-1.0),
+    _ATEN.rsub.Scalar: _subtracted,
     _ATEN.mul.Tensor: _scaled,
     _ATEN.div.Tensor: partial(_scaled, divide=True),
     _ATEN.mean.dim: _mean,
