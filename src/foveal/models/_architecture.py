@@ -18,7 +18,11 @@ _OWN = ":"  # in the name of a user's builder, in that of no file
 
 @runtime_checkable
 class LearnsFromImages(Protocol):
-    """A network that wants to see training images before the first step."""
+    """A network that wants to see training images before the first step.
+
+    It may take a keyword `reach`, too: by how much an adversary will change each value of those images while
+    the network learns, 0 without one. What it sets from the images must then not amplify such changes.
+    """
 
     def learn_from(self, images: "Tensor") -> None:
         """Set whatever follows from normalized training images (N, C, H, W)."""

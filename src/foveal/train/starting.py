@@ -1,10 +1,11 @@
 """Where a plan's training starts: the network with its initial weights, inside its objective."""
 
 import hashlib
+import inspect
 import json
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from foveal import models
 from foveal.core.errors import DataError
@@ -46,11 +47,20 @@ def start(
             code="other_network",
             hint="go on with the builder as it was, or train anew",
         )
+    kind = chosen.kind(plan.objective)
     if isinstance(network, models.LearnsFromImages):
         count = max(32, min(512, _SHOWN_PIXELS // preprocess.size**2))
         shown = examples.images[examples.indices[evenly_spaced(len(examples), at_most=count)]]
-        network.learn_from(learn.normalize(torch.from_numpy(shown), preprocess))
-    return chosen.kind(plan.objective).planned(plan, network, classes=classes, preprocess=preprocess)
+        _show(network, learn.normalize(torch.from_numpy(shown), preprocess), kind.reach(plan, preprocess))
+    return kind.planned(plan, network, classes=classes, preprocess=preprocess)
+
+
+def _show(network: models.LearnsFromImages, images: Tensor, reach: float) -> None:
+    """Show a network training images, and how far an adversary reaches where it wants to know."""
+    if reach > 0 and "reach" in inspect.signature(network.learn_from).parameters:
+        network.learn_from(images, reach=reach)  # type: ignore[call-arg]  # not all have it
+    else:
+        network.learn_from(images)
 
 
 def structure(network: nn.Module) -> str:

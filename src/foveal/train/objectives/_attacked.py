@@ -21,6 +21,7 @@ RISE = Setting(0.0, 0.0, 1.0, "share of the run over which epsilon rises from 0"
 # In radii; a longer single step from a random start overfits to itself (Wong et al. 2020, §4).
 _LONGEST = 1.25
 _PATH = 2.5  # of all steps together, in radii (Madry et al. 2018)
+_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
 _FIRST = 1e-3  # share of epsilon in the very first step of a rise: a ball has a radius
 
 
@@ -56,6 +57,17 @@ class Attacked(Supervised):
         """Return the objective of a plan around a network."""
         shown = Supervised.planned(plan, network, classes=classes, preprocess=preprocess)
         return cls(shown, plan.settings)
+
+    @classmethod
+    def reach(cls, plan: Plan, preprocess: Preprocess) -> float:
+        """Return by how much the adversary changes each value of the network's input.
+
+        Of an L2 ball, if it changes all of them alike.
+        """
+        far = plan.settings["epsilon"]
+        if plan.settings["l2"]:
+            far /= (preprocess.channels * preprocess.size**2) ** 0.5
+        return far / 255 / min(preprocess.std)
 
     def pixels(self, images: Tensor) -> Tensor:
         """Return normalized images as grey levels; what augmentation drove beyond 0 and 255 is cut off."""
@@ -95,20 +107,26 @@ class Attacked(Supervised):
 def under_attack(network: nn.Module) -> Iterator[None]:
     """Let a network be followed without leaving a trace; afterwards each module is in its own mode again.
 
-    What normalizes by the batch in training does so, but its running statistics stay as they are. All else
-    is in evaluation mode: an adversary does not meet dropout.
+    What normalizes by the batch in training does so, and its running statistics are out of reach. All else
+    is in evaluation mode: an adversary does not meet dropout. Autocast keeps no weights that it rounds here:
+    rounded without gradients, they would be taken again where the network learns, and not learn.
     """
     modules = list(network.modules())
     modes = [module.training for module in modules]
-    norms = [module for module in modules if isinstance(module, _BatchNorm)]
-    kept = [norm.track_running_stats for norm in norms]
+    norms = [module for module in modules if isinstance(module, _BatchNorm) and module.training]
+    kept = [{name: getattr(norm, name) for name in _STATISTICS} for norm in norms]
     network.eval()
     for norm in norms:
-        norm.training, norm.track_running_stats = True, False
+        norm.training = True
+        for name in _STATISTICS:
+            setattr(norm, name, None)
+    half = torch.is_autocast_enabled("cpu")
     try:
-        yield
+        with torch.autocast("cpu", torch.bfloat16, enabled=half, cache_enabled=False):
+            yield
     finally:
         for module, mode in zip(modules, modes, strict=True):
             module.training = mode
-        for norm, tracks in zip(norms, kept, strict=True):
-            norm.track_running_stats = tracks
+        for norm, statistics in zip(norms, kept, strict=True):
+            for name, value in statistics.items():
+                setattr(norm, name, value)

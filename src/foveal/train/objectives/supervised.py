@@ -63,6 +63,11 @@ class Supervised(Objective):
             label_smoothing=plan.label_smoothing,
         )
 
+    @classmethod
+    def reach(cls, plan: Plan, preprocess: Preprocess) -> float:
+        """Return by how much an adversary changes each value of the network's input; 0: there is none."""
+        return 0.0
+
     @torch.no_grad()
     def views(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return augmented network input (N, C, H, W) and target shares (N, K)."""

@@ -1,0 +1,45 @@
+"""Many steps along the gradient, from a random start."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from foveal.perturb.attacks.ascent import ascend, random_start
+from foveal.perturb.attacks.ball import Ball
+
+_PATH = 2.5  # of all steps together, in radii: enough to cross the ball from anywhere
+
+
+def pgd(
+    logits: Callable[[Tensor], Tensor],
+    images: Tensor,
+    labels: Tensor,
+    *,
+    ball: Ball,
+    steps: int,
+    generator: torch.Generator,
+) -> Tensor:
+    """Return the last pictures of projected gradient ascent on cross-entropy, steps of 2.5 radii / `steps`.
+
+    Another generator is another restart; which of several is worst for a picture, the caller decides.
+
+    Source: Madry et al., "Towards Deep Learning Models Resistant to Adversarial Attacks", 2018, §2.1.
+
+    Args:
+        logits: Pixel values (N, C, H, W) in 0 to 255 to logits (N, K), differentiable.
+        images: float32 (N, C, H, W) in 0 to 255.
+        labels: The true classes, int64 (N,).
+        ball: How far each picture may be moved.
+        steps: How many.
+        generator: The only source of randomness.
+    """
+    return ascend(
+        lambda moved: F.cross_entropy(logits(moved).float(), labels, reduction="sum"),
+        images,
+        random_start(images, ball, generator),
+        ball=ball,
+        step=_PATH * ball.radius / max(1, steps),
+        steps=steps,
+    )
