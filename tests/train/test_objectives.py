@@ -41,7 +41,7 @@ def planned(plan):
 
 
 def test_a_recipe_names_what_needs_nothing_but_numbers():
-    assert chosen.offered() == ["adversarial", "free", "logit_norm", "supervised", "trades"]
+    assert chosen.offered() == ["adversarial", "free", "interval", "logit_norm", "supervised", "trades"]
     with pytest.raises(UnknownNameError, match="did you mean 'adversarial'"):
         check_recipe(Recipe(objective="adversary"))
     with pytest.raises(UnknownNameError):
