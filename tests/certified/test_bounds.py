@@ -335,11 +335,19 @@ class OverTheBatch(nn.Module):
         return x.flatten(1) - x.flatten(1).mean(dim=0, keepdim=True)
 
 
-def test_what_looks_at_other_pictures_is_refused():
+class Mixing(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.view(-1, 4)
+
+
+@pytest.mark.parametrize("net", [OverTheBatch(), Mixing()], ids=["mean", "view"])
+def test_what_looks_at_other_pictures_is_refused(net):
     box = torch.zeros(2, 2, 2, 2)
 
-    with pytest.raises(UsageError, match="batch"):
-        lower_margins(OverTheBatch(), box, box, torch.tensor([0, 1]))
+    with pytest.raises(UsageError, match=r"batch|mixes") as caught:
+        lower_margins(net, box, box, torch.tensor([0, 1]))
+
+    assert caught.value.code == "no_bounds"
 
 
 def test_an_empty_box_is_refused():

@@ -6,6 +6,7 @@ is bounded by one of what enters it (Zhang et al., "Efficient Neural Network Rob
 General Activation Functions" (CROWN), 2018, §3.2).
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -169,11 +170,8 @@ def _mean(step: Step, given: Arguments) -> Kind:
     axes = [axis % (len(step.shape) + 1) for axis in given["dim"] or ()]
     if not axes or 0 in axes:
         raise UsageError("no bounds are known for a mean over the batch", code="no_bounds")
-    count = 1
-    for axis in axes:
-        count *= step.shape[axis - 1]
     run = partial(torch.mean, dim=axes, keepdim=given["keepdim"])
-    return Affine(run, run, 0.0, count)
+    return Affine(run, run, 0.0, math.prod(step.shape[axis - 1] for axis in axes))
 
 
 def _avg_pool(step: Step, given: Arguments) -> Kind:
@@ -197,7 +195,8 @@ def _adaptive_avg_pool(step: Step, given: Arguments) -> Kind:
 
 def _view(step: Step, given: Arguments) -> Kind:
     batch, *shape = given["size"]
-    if batch not in (TRACED_BATCH, -1):
+    whole = -1 in shape or math.prod(shape) == math.prod(step.shape)
+    if batch not in (TRACED_BATCH, -1) or not whole:
         raise UsageError("no bounds are known for a view that mixes pictures", code="no_bounds")
 
     def run(x: Tensor) -> Tensor:
