@@ -14,7 +14,7 @@ from torch import nn
 from foveal.certified.bounds import rules
 from foveal.certified.bounds.box import Box
 from foveal.certified.bounds.graph import traced
-from foveal.certified.bounds.linf import certified_linf, picture_box
+from foveal.certified.bounds.linf import APART, certified_linf, picture_box
 from foveal.certified.bounds.margins import FLOAT32, lower_margins, propagated
 from foveal.core.errors import UsageError
 from foveal.data.preprocess import Preprocess
@@ -297,8 +297,9 @@ def test_lines_back_to_the_picture_prove_more_than_boxes():
 def test_where_no_relu_can_switch_lines_are_exact():
     torch.manual_seed(0)
     net = nn.Sequential(nn.Flatten(), nn.Linear(8, 30), nn.ReLU(), nn.Linear(30, 3))
-    middle = torch.randn(1, 2, 2, 2)
-    reach = 1e-4
+    with torch.no_grad():
+        net[1].bias.copy_(torch.tensor([9.0, -9.0]).repeat(15))  # half of them on, half off, wherever x is
+    middle, reach = torch.randn(1, 2, 2, 2), 0.1
 
     bounds = lower_margins(net, middle - reach, middle + reach, torch.tensor([0]), method="crown")
 
@@ -307,10 +308,9 @@ def test_where_no_relu_can_switch_lines_are_exact():
         return logits[0] - logits[other]
 
     for other in (1, 2):
-        value = margin(middle, other)
         slope = torch.autograd.functional.jacobian(lambda x, other=other: margin(x, other), middle)
-        exact = float(value) - reach * float(slope.abs().sum())
-        assert bounds[0, other] == pytest.approx(exact, abs=2e-5)
+        exact = float(margin(middle, other).detach()) - reach * float(slope.abs().sum())
+        assert exact - 1e-3 < bounds[0, other] < exact + 1e-5
 
 
 @pytest.mark.parametrize(
@@ -335,11 +335,19 @@ class OverTheBatch(nn.Module):
         return x.flatten(1) - x.flatten(1).mean(dim=0, keepdim=True)
 
 
-def test_what_looks_at_other_pictures_is_refused():
+class Mixing(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.view(-1, 4)
+
+
+@pytest.mark.parametrize("net", [OverTheBatch(), Mixing()], ids=["mean", "view"])
+def test_what_looks_at_other_pictures_is_refused(net):
     box = torch.zeros(2, 2, 2, 2)
 
-    with pytest.raises(UsageError, match="batch"):
-        lower_margins(OverTheBatch(), box, box, torch.tensor([0, 1]))
+    with pytest.raises(UsageError, match=r"batch|mixes") as caught:
+        lower_margins(net, box, box, torch.tensor([0, 1]))
+
+    assert caught.value.code == "no_bounds"
 
 
 def test_an_empty_box_is_refused():
@@ -417,14 +425,17 @@ def test_what_is_certified_survives_every_attempt():
     preprocess = PREPROCESS.model_copy(update={"size": 16})
     recognizer = Recognizer(net, "small_conv", {}, preprocess, ("a", "b", "c", "d"))
     rng = np.random.default_rng(2)
-    images = rng.integers(0, 256, (30, 16, 16, 3), dtype=np.uint8)
-    labels = recognizer.logits(images).argmax(1)
+    images, labels, radius = rng.integers(0, 256, (20, 16, 16, 3), dtype=np.uint8), np.zeros(20, np.int64), 4
+    box = picture_box(images, radius, preprocess)
+    margins = lower_margins(net, box.low, box.high, torch.from_numpy(labels), method="crown")[:, 1:].amin(1)
+    with torch.no_grad():  # so that about half of them can just be proven
+        net.head.bias[0] -= margins.median() - APART
 
-    for radius in (1, 2, 8):
-        proven = certified_linf(recognizer, images, labels, radius=radius, method="crown")
-        moves = rng.integers(-radius, radius + 1, (300, 16, 16, 3))
-        moves[::2] = rng.choice([-radius, radius], (150, 16, 16, 3))
-        for image, label in zip(images[proven], labels[proven], strict=True):
-            moved = (image + moves).clip(0, 255).astype(np.uint8)
-            assert (recognizer.logits(moved).argmax(1) == label).all()
-    assert certified_linf(recognizer, images, labels, radius=0.1).any()
+    proven = certified_linf(recognizer, images, labels, radius=radius, method="crown")
+
+    assert 0.3 < proven.mean() < 0.7
+    moves = rng.integers(-radius, radius + 1, (300, 16, 16, 3))
+    moves[::2] = rng.choice([-radius, radius], (150, 16, 16, 3))
+    for image in images[proven]:
+        moved = (image + moves).clip(0, 255).astype(np.uint8)
+        assert (recognizer.logits(moved).argmax(1) == 0).all()

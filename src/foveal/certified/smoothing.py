@@ -7,8 +7,8 @@ Randomized Smoothing", 2019: theorem 1 with p_B = 1 - p_A, and the algorithms of
 
 *Whole levels.* A file takes uint8 pictures, so what it is asked about is clip(round(x + noise)), not
 x + noise. That costs nothing: the theorem holds for any measurable function of x + noise, and "round, clip,
-ask the file" is one. What is certified is this whole function around x, and every x' it speaks of is smoothed in the
-same way.
+ask the file" is one. What is certified is this whole function around x, and every x' it speaks of is smoothed
+in the same way.
 
 *Floating point.* Floats near x + noise differ in their last digits from those near x' + noise, and a
 recognizer could tell by them which picture it was given; then nothing is proven (Voráček & Hein, "Sound

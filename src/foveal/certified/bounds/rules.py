@@ -6,6 +6,7 @@ is bounded by one of what enters it (Zhang et al., "Efficient Neural Network Rob
 General Activation Functions" (CROWN), 2018, §3.2).
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -83,8 +84,8 @@ def kind(step: Step, weights: Mapping[str, Tensor]) -> Kind:
 def pulled(value: Callable[[Tensor], Tensor], at: Tensor, rows: Tensor) -> Tensor:
     """Return rows of functions of x for rows (N, M, …) of functions of `value(x)`, linear at `at` (N, …)."""
     count = rows.shape[1]
-    pull = torch.func.vjp(value, at.repeat_interleave(count, dim=0))[1]
-    back: Tensor = pull(rows.flatten(0, 1))[0]
+    made, pull = torch.func.vjp(value, at.repeat_interleave(count, dim=0))[:2]
+    back: Tensor = pull(rows.flatten(0, 1).to(made))[0]  # autocast may have chosen another precision
     return back.view(-1, count, *back.shape[1:])
 
 
@@ -137,10 +138,23 @@ def _add(step: Step, given: Arguments, sign: float = 1.0) -> Kind:
     first, second, factor = given["self"], given["other"], sign * given["alpha"]
     if len(step.inputs) == 2:
         return Sum(factor)
-    if not isinstance(first, Place):
-        raise UsageError(f"no bounds are known for {step.operation} of a constant first", code="no_bounds")
-    constant = _constant(second) * factor
-    return Affine(lambda x: x + constant, lambda r: r + torch.zeros_like(constant), constant.abs(), 1)
+    if isinstance(first, Place):
+        return _shifted(1.0, _constant(second) * factor)
+    return _shifted(factor, _constant(first))
+
+
+def _subtracted(step: Step, given: Arguments) -> Kind:
+    return _shifted(-given["alpha"], _constant(given["other"]))
+
+
+def _shifted(factor: float, constant: Tensor) -> Kind:
+    """Return factor · x + constant."""
+    return Affine(
+        lambda x: factor * x + constant,
+        lambda r: abs(factor) * r + torch.zeros_like(constant),
+        constant.abs(),
+        2,
+    )
 
 
 def _scaled(step: Step, given: Arguments, divide: bool = False) -> Kind:
@@ -156,11 +170,8 @@ def _mean(step: Step, given: Arguments) -> Kind:
     axes = [axis % (len(step.shape) + 1) for axis in given["dim"] or ()]
     if not axes or 0 in axes:
         raise UsageError("no bounds are known for a mean over the batch", code="no_bounds")
-    count = 1
-    for axis in axes:
-        count *= step.shape[axis - 1]
     run = partial(torch.mean, dim=axes, keepdim=given["keepdim"])
-    return Affine(run, run, 0.0, count)
+    return Affine(run, run, 0.0, math.prod(step.shape[axis - 1] for axis in axes))
 
 
 def _avg_pool(step: Step, given: Arguments) -> Kind:
@@ -184,7 +195,8 @@ def _adaptive_avg_pool(step: Step, given: Arguments) -> Kind:
 
 def _view(step: Step, given: Arguments) -> Kind:
     batch, *shape = given["size"]
-    if batch not in (TRACED_BATCH, -1):
+    whole = -1 in shape or math.prod(shape) == math.prod(step.shape)
+    if batch not in (TRACED_BATCH, -1) or not whole:
         raise UsageError("no bounds are known for a view that mixes pictures", code="no_bounds")
 
     def run(x: Tensor) -> Tensor:
@@ -258,6 +270,7 @@ RULES: dict[Any, Rule] = {
     _ATEN._native_batch_norm_legit_no_training.default: _batch_norm,
     _ATEN.add.Tensor: _add,
     _ATEN.sub.Tensor: partial(_add, sign=-1.0),
+    _ATEN.rsub.Scalar: _subtracted,
     _ATEN.mul.Tensor: _scaled,
     _ATEN.div.Tensor: partial(_scaled, divide=True),
     _ATEN.mean.dim: _mean,

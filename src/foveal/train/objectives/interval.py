@@ -80,6 +80,11 @@ class Interval(Supervised):
         shown = Supervised.planned(plan, network, classes=classes, preprocess=preprocess)
         return cls(shown, plan.settings)
 
+    @classmethod
+    def reach(cls, plan: Plan, preprocess: Preprocess) -> float:
+        """Return by how much the box reaches from each value of the network's input at the end."""
+        return plan.settings["epsilon"] / 255 / min(preprocess.std)
+
     def grown(self, share: float) -> float:
         """Return how far the rise has come, in 0 to 1, when a share of the run is over."""
         start, end = self.settings["rise_from"], self.settings["rise_until"]
