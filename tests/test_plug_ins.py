@@ -18,6 +18,7 @@ import typer
 
 from foveal import cli, metrics, models
 from foveal.bundle import engines
+from foveal.certify import measurements
 from foveal.cli._main import run
 from foveal.core import catalog
 from foveal.core.errors import UnknownNameError, UsageError
@@ -44,6 +45,7 @@ FOLDERS = [
     formats,
     importance,
     matching,
+    measurements,
     metrics,
     models,
     steps,
