@@ -19,6 +19,7 @@ import typer
 from foveal import cli, metrics, models
 from foveal.bundle import engines
 from foveal.calibrate import sets
+from foveal.certify import measurements
 from foveal.cli._main import run
 from foveal.core import catalog
 from foveal.core.errors import UnknownNameError, UsageError
@@ -46,6 +47,7 @@ FOLDERS = [
     formats,
     importance,
     matching,
+    measurements,
     metrics,
     models,
     set_scores,

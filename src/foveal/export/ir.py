@@ -35,7 +35,7 @@ def with_ir(source: Members, path: Path) -> None:
     """Seal a bundle again with OpenVINO's form of its graph inside; it gets another digest.
 
     Args:
-        source: The bundle; a report that is attached to it is about the other digest, and left out.
+        source: The bundle; report and certificate attached to it are about the other digest, and left out.
         path: The file to write; one that is there is replaced.
 
     Raises:

@@ -1,8 +1,8 @@
 """C8: a printed patch that makes pictures be taken for one class, and one made for each picture.
 
 The printed patch is trained on the torch network over poses and places, on pictures that are not counted,
-and laid on others; the local one knows its picture. Both are shown to the file. The defence asks it about masked
-copies (`certified.patches`), and the same local patches are shown to the defended recognizer.
+and laid on others; the local one knows its picture. Both are shown to the file. The defence asks it about
+masked copies (`certified.patches`), and the same local patches are shown to the defended recognizer.
 Sources: Brown et al., "Adversarial Patch", 2017; Xiang et al., "PatchCleanser", 2022.
 """
 
