@@ -30,6 +30,7 @@ from foveal.data.tree import folder_tree
 from foveal.explain import black_box, white_box
 from foveal.optimize import families, importance, steps
 from foveal.perturb import corruptions
+from foveal.perturb.attacks import white_box as white_box_attacks
 from foveal.tasks.classify import set_scores
 from foveal.train import augment, classical, matching, objectives
 from foveal.train.objective import Batch, Objective
@@ -54,6 +55,7 @@ FOLDERS = [
     sets,
     steps,
     white_box,
+    white_box_attacks,
 ]
 FOLDERS += GROUPS.values()
 FILES = [(folder, name) for folder in FOLDERS for name in catalog.names(folder)]

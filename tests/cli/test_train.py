@@ -75,6 +75,11 @@ def test_people_are_told_the_result_and_the_next_command(pictures, tmp_path, cap
         (["--size", "8"], 78, "bad_recipe"),
         (["--recipe", "nowhere.toml"], 66, "not_found"),
         (["--nonsense"], 2, "usage"),
+        (["--objective", "adversary"], 2, "unknown_name"),
+        (["--objective", "trades", "--setting", "epsilon"], 2, "usage"),
+        (["--objective", "trades", "--setting", "epsilom=8"], 78, "bad_recipe"),
+        (["--setting", "epsilon=8"], 78, "bad_recipe"),
+        (["--resume", "nowhere", "--objective", "trades"], 2, "usage"),
         (["--time", "1ms"], 78, "budget_too_small"),
     ],
 )
@@ -86,6 +91,19 @@ def test_every_mistake_has_its_exit_code(pictures, tmp_path, monkeypatch, capsys
     document = json.loads(capsys.readouterr().out)
     assert document["schema"] == "foveal.error/1"
     assert (document["ok"], document["error"]["code"]) == (False, error)
+
+
+def test_an_objective_and_its_settings_reach_recipe_and_plan(pictures, tmp_path, capsys):
+    run = tmp_path / "run"
+    arguments = ["--epochs", "2", "--size", "16", "--threads", "1", "--no-baseline", "--out", str(run), "-q"]
+    chosen = ["--objective", "logit-norm", "--setting", "temperature=0.5"]
+
+    assert _main.run(["train", str(pictures), *arguments, *chosen, "--json"]) == 0
+
+    plan = json.loads(capsys.readouterr().out)["plan"]
+    assert (plan["objective"], plan["settings"]) == ("logit_norm", {"temperature": 0.5})
+    assert plan["label_smoothing"] == 0.0
+    assert "[settings]\ntemperature = 0.5\n" in (run / "recipe.toml").read_text()
 
 
 @pytest.mark.parametrize("out", [[], ["--out", "run"], ["--out", "..", "--force"]])

@@ -10,6 +10,7 @@ from torch import nn
 from torch.distributions import Categorical, kl_divergence
 
 from foveal.core.errors import RecipeError, UnknownNameError, UsageError
+from foveal.models import architecture
 from foveal.perturb.attacks.ascent import ascend
 from foveal.train import chosen, ranks
 from foveal.train.loop import fetch, fit
@@ -18,16 +19,16 @@ from foveal.train.objectives._attacked import under_attack
 from foveal.train.planning import check_recipe
 from foveal.train.ranks import Team
 from foveal.train.recipe import Recipe
+from foveal.train.starting import start
 
 ATTACKED = ["adversarial", "free", "trades"]
 
 
 @pytest.fixture
-def make(supervised):
+def make(examples, supervised):
     def objective(plan):
-        network = supervised(plan).network
-        kind, preprocess = chosen.kind(plan.objective), supervised(plan).preprocess
-        return kind.planned(plan, network, classes=3, preprocess=preprocess)
+        preprocess = supervised(plan).preprocess
+        return start(plan, architecture(plan.model), examples, preprocess, classes=3)
 
     return objective
 
@@ -285,8 +286,22 @@ def test_it_learns_to_withstand_what_the_plain_one_does_not(examples, planned, m
         )  # fmt: skip
         return (judge.answers(moved).argmax(1) == batch.labels).float().mean()
 
-    longer = {"steps": 90, "augmentation": {}, "label_smoothing": 0.0}
+    longer = {"steps": 60, "augmentation": {}, "label_smoothing": 0.0}
     plain = robust(planned("supervised").model_copy(update=longer))
     hardened = robust(planned(name, epsilon=24).model_copy(update=longer))
 
     assert hardened > plain + 0.1, (plain, hardened)
+
+
+def test_an_adversary_keeps_the_first_layer_from_blowing_up_what_nature_hardly_varies(make, planned):
+    def loudest(plan):
+        return make(plan).network.whiten.weight.flatten(1).norm(dim=1).max().item()
+
+    plain, near, far = (
+        loudest(plan)
+        for plan in (planned("supervised"), planned("trades", epsilon=1), planned("trades", epsilon=16))
+    )
+
+    reach = 16 / 255 / 0.2  # in deviations of the pixels, by each of 2 × 2 × 3 inputs
+    assert far <= 1 / (reach * 12**0.5)
+    assert far < near <= plain
