@@ -18,6 +18,7 @@ import typer
 
 from foveal import cli, metrics, models
 from foveal.bundle import engines
+from foveal.calibrate import unknowns as unknown_scores
 from foveal.cli._main import run
 from foveal.core import catalog
 from foveal.core.errors import UnknownNameError, UsageError
@@ -28,6 +29,7 @@ from foveal.data.tree import folder_tree
 from foveal.explain import black_box, white_box
 from foveal.optimize import families, importance, steps
 from foveal.perturb import corruptions
+from foveal.perturb import unknowns as unknown_pictures
 from foveal.train import augment, classical, matching, objectives
 from foveal.train.objective import Batch, Objective
 
@@ -47,6 +49,8 @@ FOLDERS = [
     metrics,
     models,
     steps,
+    unknown_pictures,
+    unknown_scores,
     white_box,
 ]
 FOLDERS += GROUPS.values()
