@@ -19,6 +19,7 @@ import typer
 from foveal import cli, metrics, models
 from foveal.bundle import engines
 from foveal.calibrate import sets
+from foveal.calibrate import unknowns as unknown_scores
 from foveal.certify import measurements
 from foveal.cli._main import run
 from foveal.core import catalog
@@ -30,6 +31,7 @@ from foveal.data.tree import folder_tree
 from foveal.explain import black_box, white_box
 from foveal.optimize import families, importance, steps
 from foveal.perturb import corruptions
+from foveal.perturb import unknowns as unknown_pictures
 from foveal.perturb.attacks import white_box as white_box_attacks
 from foveal.tasks.classify import set_scores
 from foveal.train import augment, classical, matching, objectives
@@ -54,6 +56,8 @@ FOLDERS = [
     set_scores,
     sets,
     steps,
+    unknown_pictures,
+    unknown_scores,
     white_box,
     white_box_attacks,
 ]

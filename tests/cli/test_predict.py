@@ -13,6 +13,7 @@ import threading
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -68,9 +69,10 @@ def test_json_is_the_contracts_document(predict, bundle) -> None:
     assert document["engine"].startswith("onnxruntime 1.")
     assert document["precision"] == "fp32"
     [prediction] = document["predictions"]
-    assert list(prediction) == ["source", "label", "confidence", "abstain", "set", "scores"]
+    assert list(prediction) == ["source", "label", "confidence", "abstain", "set", "scores", "unknown"]
     assert prediction["label"] == "red"
     assert prediction["abstain"] is False
+    assert prediction["unknown"] is None
     assert prediction["set"] == ["red"]
     assert sum(prediction["scores"].values()) == pytest.approx(1, abs=1e-6)
 
@@ -280,6 +282,40 @@ def test_undecided_threshold_is_null(predict, make_bundle, folder) -> None:
     assert prediction["set"] == ["red", "green", "blue"] or set(prediction["set"]) == set(COLORS)
     assert ',,"[' in predict("in/red.png", "--csv", model=model)[1]
     assert " –  " in predict("in/red.png", model=model)[1]
+
+
+@pytest.mark.parametrize(("threshold", "unknown"), [(-1e3, True), (1e3, False), (None, None)])
+def test_every_form_says_what_is_unknown(predict, unknown_bundle, folder, threshold, unknown) -> None:
+    model = unknown_bundle(folder / "u.foveal", threshold)
+
+    [prediction] = json.loads(predict("in/red.png", "--json", model=model)[1])["predictions"]
+    [row] = csv.DictReader(io.StringIO(predict("in/red.png", "--csv", model=model)[1]))
+    people = predict("in/red.png", model=model)[1].splitlines()[1].split()
+
+    assert prediction["unknown"] is unknown
+    assert row["unknown"] == {True: "true", False: "false", None: ""}[unknown]
+    assert people[2] == ("unknown" if unknown else "yes")
+    assert prediction["label"] == people[0] == "red"
+
+
+@pytest.fixture
+def unknown_bundle(classifier, draft):
+    """Seal the colour classifier with the energy as its output `unknown`, and a threshold on it."""
+    from foveal.bundle import archive, golden
+    from foveal.bundle.engines.onnxruntime import onnxruntime
+    from foveal.calibrate.unknowns._score import Answers, Known
+    from foveal.calibrate.unknowns.energy import energy
+    from foveal.export.unknown import with_unknown
+
+    def make(path: Path, threshold: float | None) -> Path:
+        known = Known(Answers(None, np.empty((0, 3), np.float32)), np.empty(0, np.int64))
+        model = with_unknown(classifier(), energy(known))
+        rule = {"score": "energy", "threshold": threshold, "alpha": 0.05, "n": 100}
+        stated = draft(decision={**draft().decision.model_dump(), "unknown": rule})
+        vectors = golden.measure(onnxruntime(model, threads=1), stated.preprocess)
+        return archive.seal(path, stated, model=model, golden=vectors) or path
+
+    return make
 
 
 def test_run_folder_is_a_model(predict, bundle, tmp_path) -> None:

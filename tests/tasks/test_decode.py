@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from foveal.core.errors import UsageError
-from foveal.tasks.classify.decode import Abstain, Conformal, Decision, decode, prediction_sets
+from foveal.tasks.classify.decode import Abstain, Conformal, Decision, Unknown, decode, prediction_sets
 
 CLASSES = ("wheel", "axle", "nut")  # on purpose not in alphabetical order
 
@@ -162,3 +162,42 @@ def test_entries_that_say_nothing_are_not_written_and_others_are_read_again() ->
 def test_rules_that_contradict_themselves_are_refused(entries: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         Conformal.model_validate({"alpha": 0.1, "quantile": 0.5, "n": 30, **entries})
+
+
+def rejecting(threshold: float | None, n: int = 100) -> Decision:
+    rule = Unknown(score="energy", threshold=threshold, alpha=0.05, n=n)
+    return decision().model_copy(update={"unknown": rule})
+
+
+def said(rule: Decision, scores: list[float] | None) -> list[bool | None]:
+    found = None if scores is None else np.array(scores, np.float32)
+    answers = rows(*[(0.9, 0.05, 0.05)] * 3)
+    labels = decode(answers, classes=CLASSES, decision=rule, sources=["a", "b", "c"], unknown=found)
+    return [label.unknown for label in labels]
+
+
+def test_only_above_the_threshold_a_picture_is_unknown() -> None:
+    assert said(rejecting(1.5), [1.25, 1.5, 1.75]) == [False, False, True]
+
+
+def test_what_was_not_measured_or_proven_is_neither_known_nor_unknown() -> None:
+    assert said(rejecting(1.5), None) == [None] * 3
+    assert said(rejecting(None), [1.0, 2.0, 3.0]) == [None] * 3
+    assert said(decision(), [1.0, 2.0, 3.0]) == [None] * 3
+
+
+def test_a_rule_that_says_nothing_is_not_written() -> None:
+    """Bundles from before there was such a rule keep their digests."""
+    assert set(decision().model_dump(mode="json")) == {"abstain", "conformal"}
+    assert rejecting(None).model_dump(mode="json")["unknown"]["threshold"] is None
+    assert Decision.model_validate(rejecting(1.5).model_dump()) == rejecting(1.5)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"n": 18}, {"alpha": 0.0}, {"score": "../x"}, {"threshold": float("nan")}]
+)
+def test_a_threshold_that_nothing_proves_is_refused(changes: dict[str, object]) -> None:
+    good = {"score": "energy", "threshold": 1.0, "alpha": 0.05, "n": 19}
+    Unknown.model_validate(good)
+    with pytest.raises(ValueError, match="validation error"):
+        Unknown.model_validate({**good, **changes})

@@ -86,7 +86,20 @@ def _decision(draft: Draft) -> list[str]:
             f"on average over calibrations; with 95% certainty this calibration does so in at least "
             f"{surely_covered(conformal.n, conformal.alpha):.1%} (split conformal, n={conformal.n})"
         )
-    return [answer, sets]
+    return [answer, sets, *_unknown(draft)]
+
+
+def _unknown(draft: Draft) -> list[str]:
+    rule = draft.decision.unknown
+    if rule is None:
+        return []
+    if rule.threshold is None:
+        return [f"- It takes nothing for unknown: {rule.n} independent calibration images were too few"]
+    return [
+        f"- It takes a picture for unknown where the score `{rule.score}` is above {rule.threshold:.5g}: of "
+        f"known ones at most {rule.alpha:.0%}, on average over calibrations (split conformal, n={rule.n}); of "
+        "unknown ones nothing is promised"
+    ]
 
 
 def _how_sure(conformal: Conformal) -> str:

@@ -86,6 +86,14 @@ def _show(
         "certified": "no; foveal certify does it" if certificate is None else _certified(certificate),
         "made by": f"foveal {manifest.foveal}",
     }
+    rule = manifest.decision.unknown
+    if rule is not None:
+        rows["unknown"] = (
+            "nothing: too few calibration images"
+            if rule.threshold is None
+            else f"{catalog.spoken(rule.score)} above {rule.threshold:.5g}, for at most {rule.alpha:.0%} of known "
+            f"pictures (n={rule.n})"
+        )
     if any(name.startswith("openvino/") for name in manifest.members):
         rows["openvino"] = "its own form of the network is inside; that engine runs it"
     for name, value in rows.items():
