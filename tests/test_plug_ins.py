@@ -28,11 +28,14 @@ from foveal.data.tree import folder_tree
 from foveal.explain import black_box, white_box
 from foveal.optimize import families, importance, steps
 from foveal.perturb import corruptions
+from foveal.perturb.attacks import black_box as asking
+from foveal.perturb.attacks import white_box as following
 from foveal.train import augment, classical, matching, objectives
 from foveal.train.objective import Batch, Objective
 
 GROUPS = {name: importlib.import_module(f"foveal.cli.{name}") for name in catalog.folders(cli)}
 FOLDERS = [
+    asking,
     augment,
     black_box,
     checks,
@@ -41,6 +44,7 @@ FOLDERS = [
     corruptions,
     engines,
     families,
+    following,
     formats,
     importance,
     matching,
