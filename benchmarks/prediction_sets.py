@@ -4,7 +4,7 @@
 
 Prints what vector scaling and isotonic regression gain over the temperature on pictures that they were not
 fitted on; coverage and size of the sets of every rule; and what two bounds answer at proven risks. Quoted in
-docs/decisions/0023-prediction-sets.md.
+docs/decisions/0028-prediction-sets.md.
 """
 
 import argparse

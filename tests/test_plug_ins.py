@@ -32,6 +32,8 @@ from foveal.explain import black_box, white_box
 from foveal.optimize import families, importance, steps
 from foveal.perturb import corruptions
 from foveal.perturb import unknowns as unknown_pictures
+from foveal.perturb.attacks import black_box as asking
+from foveal.perturb.attacks import white_box as following
 from foveal.perturb.attacks import white_box as white_box_attacks
 from foveal.tasks.classify import set_scores
 from foveal.train import augment, classical, matching, objectives
@@ -39,6 +41,7 @@ from foveal.train.objective import Batch, Objective
 
 GROUPS = {name: importlib.import_module(f"foveal.cli.{name}") for name in catalog.folders(cli)}
 FOLDERS = [
+    asking,
     augment,
     black_box,
     checks,
@@ -47,6 +50,7 @@ FOLDERS = [
     corruptions,
     engines,
     families,
+    following,
     formats,
     importance,
     matching,

