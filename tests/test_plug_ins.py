@@ -33,6 +33,7 @@ from foveal.optimize import families, importance, steps
 from foveal.perturb import corruptions
 from foveal.perturb import unknowns as unknown_pictures
 from foveal.perturb.attacks import black_box as asking
+from foveal.perturb.attacks import patches
 from foveal.perturb.attacks import white_box as following
 from foveal.perturb.attacks import white_box as white_box_attacks
 from foveal.tasks.classify import set_scores
@@ -57,6 +58,7 @@ FOLDERS = [
     measurements,
     metrics,
     models,
+    patches,
     set_scores,
     sets,
     steps,

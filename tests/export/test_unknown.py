@@ -155,7 +155,7 @@ def test_the_tail_comes_off_without_a_trace_and_goes_on_twice_as_once(graphs):
 def test_logits_are_all_there_is_where_no_layer_reads_features(graphs):
     bare = graph(Recognizer(Headless().eval(), "nano", {}, PREPROCESS, ("red", "green", "blue")))
 
-    made, rule = with_rejection(bare, fit=FIT, calib=CALIB, threads=1)
+    made, rule, _ = with_rejection(bare, fit=FIT, calib=CALIB, threads=1)
 
     assert features(bare) is None
     assert rule.score in ("energy", "gen", "msp")
@@ -166,7 +166,7 @@ def test_logits_are_all_there_is_where_no_layer_reads_features(graphs):
 
 @pytest.mark.parametrize("precision", ["fp32", "int8"])
 def test_known_pictures_pass_and_noise_does_not(graphs, precision):
-    made, rule = with_rejection(graphs[precision], fit=FIT, calib=CALIB, threads=1, seed=3)
+    made, rule, _ = with_rejection(graphs[precision], fit=FIT, calib=CALIB, threads=1, seed=3)
     again = with_rejection(graphs[precision], fit=FIT, calib=CALIB, threads=1, seed=3)
 
     session = onnxruntime(made, threads=1)
@@ -182,7 +182,7 @@ def test_known_pictures_pass_and_noise_does_not(graphs, precision):
 def test_the_threshold_rests_on_what_the_sealed_graph_answers_for_the_proving_pictures(graphs):
     """And not on the pictures that chose the score: moved to noise, only those change it."""
     _, proving = split_roles(CALIB.labels, seed=0)
-    made, rule = with_rejection(graphs["fp32"], fit=FIT, calib=CALIB, threads=1)
+    made, rule, _ = with_rejection(graphs["fp32"], fit=FIT, calib=CALIB, threads=1)
     scores = np.sort(onnxruntime(made, threads=1).run(CALIB.images[proving]).unknown)
 
     rank = int(np.ceil((len(proving) + 1) * 0.95))
@@ -227,7 +227,7 @@ def test_integers_are_never_made_of_the_tail(graphs):
 def test_too_few_pictures_give_the_output_and_no_threshold(graphs):
     few = Examples(CALIB.images, CALIB.labels, CALIB.indices[:12])
 
-    made, rule = with_rejection(graphs["fp32"], fit=None, calib=few, threads=1)
+    made, rule, _ = with_rejection(graphs["fp32"], fit=None, calib=few, threads=1)
 
     assert rule.threshold is None
     assert rule.score in ("energy", "gen", "msp")

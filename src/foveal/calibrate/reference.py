@@ -6,6 +6,7 @@ spaced quantiles would look neater, and be no sample.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,41 +23,61 @@ _OUTSIDE = 0.05  # of the tuning pictures, half on either side
 Indices = NDArray[np.int64]
 
 
-def watched(
-    decision: Decision,
-    confidence: NDArray[np.floating],
-    roles: tuple[Indices, Indices],
-    picture: Callable[[int], UInt8],
-    *,
-    seed: int = 0,
-) -> Decision:
+@dataclass(frozen=True)
+class Looked:
+    """What is known of N calibration pictures.
+
+    Attributes:
+        confidence: Of the answer to each, as the file that ships gives it, float (N,).
+        unknown: How unknown the file finds each of those that prove, float (M,); none where it does not say.
+        picture: Returns one at model size, uint8 (S, S, C), by its number.
+    """
+
+    confidence: NDArray[np.floating] = field(repr=False)
+    unknown: NDArray[np.floating] = field(repr=False)
+    picture: Callable[[int], UInt8] = field(repr=False)
+
+
+def watched(decision: Decision, looked: Looked, roles: tuple[Indices, Indices], *, seed: int = 0) -> Decision:
     """Return the decision with what a monitor needs.
 
     Args:
         decision: As it was fitted on these pictures.
-        confidence: Of the answer to every calibration picture, as the file that ships gives it, float (N,).
+        looked: What is known of the pictures.
         roles: Pictures that tuned and independent ones that proved, as `fit.split_roles` divides them.
-        picture: Returns a calibration picture at model size, uint8 (S, S, C), by its number.
         seed: Decides which ones are kept.
     """
     tuning, proving = roles
     if len(proving) == 0:
         return decision
     kept = _drawn(proving, MOST_SCORES, seed, "scores")
-    threshold = decision.abstain.threshold
-    rejected = None
-    if threshold is not None:
-        rejected = Rate(count=int((confidence[proving] < threshold).sum()), n=len(proving))
+    confidence, unknown = looked.confidence, looked.unknown
     reference = Reference(
         doubt=tuple(sorted(doubt(float(confidence[i])) for i in kept)),
-        rejected=rejected,
+        unknown=tuple(sorted(rounded(float(one)) for one in unknown[np.isin(proving, kept)])),
+        rejected=_rejected(decision, confidence[proving], unknown),
         quality=_ranges(
             _drawn(tuning, MOST_LOOKED_AT, seed, "tuning"),
             _drawn(proving, MOST_LOOKED_AT, seed, "proving"),
-            picture,
+            looked.picture,
         ),
     )
     return decision.model_copy(update={"monitor": reference})
+
+
+def _rejected(
+    decision: Decision, confidence: NDArray[np.floating], unknown: NDArray[np.floating]
+) -> Rate | None:
+    """Return how many of the proving pictures get no answer: declined, or taken for unknown."""
+    threshold, rule = decision.abstain.threshold, decision.unknown
+    refused = np.zeros(len(confidence), dtype=bool)
+    if threshold is not None:
+        refused |= confidence < threshold
+    if rule is not None and rule.threshold is not None and len(unknown):
+        refused |= unknown > rule.threshold
+    elif threshold is None:
+        return None
+    return Rate(count=int(refused.sum()), n=len(confidence))
 
 
 def _drawn(pictures: Indices, most: int, seed: int, purpose: str) -> Indices:

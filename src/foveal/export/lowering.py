@@ -9,8 +9,9 @@ from foveal.bundle import archive, golden
 from foveal.bundle.archive import Members
 from foveal.bundle.engines.onnxruntime import onnxruntime
 from foveal.calibrate.fit import Promises, unproven
+from foveal.calibrate.temperature import calibrated
 from foveal.core.machine import usable_cpus
-from foveal.export.deciding import decided
+from foveal.export.deciding import decided, monitored
 from foveal.export.graph import with_temperature
 from foveal.export.outputs import outputs
 from foveal.export.rejection import with_rejection
@@ -70,8 +71,9 @@ def lowered(
         seed = source.manifest.data.split_seed
         temperature, decision = decided(logits, calib, promises=promises, seed=seed)
         model = with_temperature(model, temperature)
-        model, unknown = with_rejection(model, fit=fit, calib=calib, threads=threads, seed=seed)
+        model, unknown, scores = with_rejection(model, fit=fit, calib=calib, threads=threads, seed=seed)
         decision = decision.model_copy(update={"unknown": unknown})
+        decision = monitored(decision, calibrated(logits, temperature), scores, calib, seed=seed)
     session = onnxruntime(model, threads=threads)
     before = source.manifest.model
     changed = before.model_copy(

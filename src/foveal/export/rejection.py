@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from foveal.bundle.engines.onnxruntime import onnxruntime
 from foveal.bundle.session import UInt8
@@ -26,8 +27,10 @@ Run = Callable[[UInt8], Answers]
 
 def with_rejection(
     model: bytes, *, fit: Examples | None, calib: Examples, threads: int, seed: int = 0
-) -> tuple[bytes, Unknown]:
-    """Return the graph with an output `unknown`, and the rule that goes with it.
+) -> tuple[bytes, Unknown, NDArray[np.float32]]:
+    """Return the graph with an output `unknown`, the rule that goes with it, and its scores.
+
+    The scores are those of the proving pictures, in their order, float32 (M,).
 
     Of the calibration pictures those that tune the temperature choose the score, against pictures of nothing
     made from them; the threshold rests on the others, on what the new graph answers. Without pictures that
@@ -56,8 +59,8 @@ def with_rejection(
         session.run(np.ascontiguousarray(calib.images[proving[start : start + _BATCH]])).unknown
         for start in range(0, len(proving), _BATCH)
     ]
-    none = np.empty(0, np.float32)
-    return graph, rule(chosen.score.name, np.concatenate([none, *(s for s in scores if s is not None)]))
+    found = np.concatenate([np.empty(0, np.float32), *(s for s in scores if s is not None)])
+    return graph, rule(chosen.score.name, found), found
 
 
 def _known(run: Run, fit: Examples | None, like: Answers, *, most_bytes: int, seed: int) -> Known:

@@ -15,7 +15,7 @@ from foveal.calibrate.temperature import calibrated
 from foveal.core import files
 from foveal.core.errors import UsageError
 from foveal.core.machine import usable_cpus
-from foveal.export.deciding import decided
+from foveal.export.deciding import decided, monitored
 from foveal.export.graph import graph, with_temperature
 from foveal.export.outputs import outputs, spread
 from foveal.export.parity import Parity, compare
@@ -101,7 +101,9 @@ def bundle(
     seed = origin.data.split_seed
     temperature, decision = decided(logits, calib, promises=origin.promises, seed=seed)
     model = with_temperature(model, temperature)
-    model, unknown = with_rejection(model, fit=origin.fit, calib=calib, threads=threads, seed=seed)
+    model, unknown, scores = with_rejection(model, fit=origin.fit, calib=calib, threads=threads, seed=seed)
+    decision = decision.model_copy(update={"unknown": unknown})
+    decision = monitored(decision, calibrated(logits, temperature), scores, calib, seed=seed)
     session = onnxruntime(model, threads=threads)
     compared = spread(held_out)
     exported, _ = outputs(session.run, compared)
@@ -114,7 +116,7 @@ def bundle(
         foveal=foveal.__version__,
         classes=recognizer.classes,
         preprocess=recognizer.preprocess,
-        decision=decision.model_copy(update={"unknown": unknown}),
+        decision=decision,
         temperature=temperature,
         model=_model(recognizer, origin),
         weights_sha256=hashlib.sha256(weights_bytes(recognizer)).hexdigest(),

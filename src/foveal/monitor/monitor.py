@@ -66,7 +66,8 @@ class Alarm:
 def seen(answer: Label, image: UInt8 | None = None, *, unknown: float | None = None) -> Seen:
     """Return what a monitor notes of an answer and, where it is given, of its picture at model size."""
     properties = None if image is None else quality(image)
-    return Seen(answer.confidence, answer.abstain, unknown, properties)
+    refusals = [said for said in (answer.abstain, answer.unknown) if said is not None]
+    return Seen(answer.confidence, any(refusals) if refusals else None, unknown, properties)
 
 
 class Monitor:

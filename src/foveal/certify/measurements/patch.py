@@ -74,8 +74,8 @@ def _printed(
     import torch  # here: the rest needs none
 
     from foveal.certify.twin import as_tensor, pixel_logits
-    from foveal.perturb.attacks.patches import apply_patch
-    from foveal.perturb.attacks.white_box.patch import patch
+    from foveal.perturb.attacks.laying import apply_patch
+    from foveal.perturb.attacks.patches.patch import patch
 
     classes = len(subject.predictor.classes)
     chosen = np.linspace(0, classes - 1, min(_TARGETS, classes)).round().astype(int)
@@ -110,7 +110,7 @@ def _local(subject: Subject, twin: "Recognizer", images: UInt8, labels: Int64) -
     import torch  # here: the rest needs none
 
     from foveal.certify.twin import as_tensor, pixel_logits
-    from foveal.perturb.attacks.white_box.local_patch import local_patch
+    from foveal.perturb.attacks.patches.local_patch import local_patch
 
     moved = local_patch(
         pixel_logits(twin),

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from foveal.core.errors import UsageError
 from foveal.metrics.attack_success import attack_success
-from foveal.perturb.attacks.patches import Patch, apply_patch, laid, side_of
-from foveal.perturb.attacks.white_box.local_patch import local_patch
-from foveal.perturb.attacks.white_box.patch import patch
+from foveal.perturb.attacks.laying import Patch, apply_patch, laid, side_of
+from foveal.perturb.attacks.patches.local_patch import local_patch
+from foveal.perturb.attacks.patches.patch import patch
 
 SIDE = 20
 

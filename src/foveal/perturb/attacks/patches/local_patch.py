@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from foveal.core.errors import UsageError
-from foveal.perturb.attacks.patches import side_of
+from foveal.perturb.attacks.laying import side_of
 
 _FIRST, _LAST = 64.0, 2.0  # grey levels that a pixel moves by in a step
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from foveal.core.errors import UsageError
-from foveal.perturb.attacks.patches import Patch, laid, side_of
+from foveal.perturb.attacks.laying import Patch, laid, side_of
 
 _BATCH = 32
 _FIRST, _LAST = 32.0, 2.0  # grey levels that a pixel moves by in a step
