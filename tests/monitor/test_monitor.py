@@ -8,14 +8,14 @@ import pytest
 
 from foveal.calibrate import abstain
 from foveal.calibrate.fit import split_roles, unproven
-from foveal.calibrate.reference import watched
+from foveal.calibrate.reference import Looked, watched
 from foveal.core.errors import UsageError
 from foveal.core.types import Label
 from foveal.monitor import monitor as monitors
 from foveal.monitor.collected import Collected
 from foveal.monitor.monitor import Monitor, Seen, seen
 from foveal.monitor.quality import PROPERTIES, quality
-from foveal.tasks.classify.decode import Abstain, Conformal, Decision
+from foveal.tasks.classify.decode import Abstain, Conformal, Decision, Unknown
 from foveal.tasks.classify.reference import MOST_SCORES, Range, Rate, Reference
 
 PLAIN = Decision(
@@ -37,7 +37,11 @@ def decision():
     rng = np.random.default_rng(0)
     labels = np.arange(900) % 3
     images, confidence = pictures(rng, 900), confidences(rng, 900)
-    return watched(PLAIN, confidence, split_roles(labels, seed=0), lambda i: images[i])
+    return watched(PLAIN, looked(confidence, lambda i: images[i]), split_roles(labels, seed=0))
+
+
+def looked(confidence, picture, unknown=()):
+    return Looked(confidence, np.array(unknown, np.float32), picture)
 
 
 def answer(confidence):
@@ -172,7 +176,7 @@ def test_ranges_are_of_the_tuning_pictures_and_counts_of_the_others():
     for i in range(30, 90):
         images[i] = np.full((16, 16, 3), 250, np.uint8)
 
-    reference = watched(PLAIN, np.full(90, 0.5), roles, lambda i: images[i]).monitor
+    reference = watched(PLAIN, looked(np.full(90, 0.5), lambda i: images[i]), roles).monitor
 
     place = reference.quality["brightness"]
     assert place.high <= max(quality(image)["brightness"] for image in images[:30]) * 1.01
@@ -186,7 +190,7 @@ def test_evenly_spaced_scores_would_not_be_a_sample(decision):
     image, confidence = pictures(rng, 1)[0], confidences(rng, 900)
     roles = split_roles(np.zeros(900, int))
 
-    kept = {watched(PLAIN, confidence, roles, lambda _: image, seed=seed).monitor.doubt for seed in (0, 0, 1)}
+    kept = {watched(PLAIN, looked(confidence, lambda _: image), roles, seed=seed).monitor.doubt for seed in (0, 0, 1)}
     assert len(kept) == 2
 
 
@@ -194,7 +198,7 @@ def test_without_a_threshold_nothing_is_declined_and_nothing_counted():
     never = PLAIN.model_copy(update={"abstain": Abstain(threshold=None, risk=0.01, delta=0.05, n=9)})
     image = np.zeros((16, 16, 3), np.uint8)
 
-    found = watched(never, np.full(9, 0.5), (np.arange(3), np.arange(3, 9)), lambda _: image)
+    found = watched(never, looked(np.full(9, 0.5), lambda _: image), (np.arange(3), np.arange(3, 9)))
 
     assert found.monitor.rejected is None
     monitor = Monitor(found)
@@ -218,3 +222,19 @@ def test_as_many_thresholds_are_allowed_for_as_the_calibration_tries():
 def test_a_reference_that_makes_no_sense_is_refused(wrong):
     with pytest.raises(ValueError, match=r"share|low is at most|at most 199"):
         wrong()
+
+
+def test_what_is_taken_for_unknown_is_rejected_too():
+    image = np.zeros((16, 16, 3), np.uint8)
+    rule = Unknown(score="energy", threshold=2.0, alpha=0.05, n=100)
+    decision = PLAIN.model_copy(update={"unknown": rule})
+    confidence, scores = np.array([0.9, 0.9, 0.9, 0.5, 0.9]), [3.0, 1.0, 1.0]
+
+    found = watched(
+        decision, looked(confidence, lambda _: image, scores), (np.arange(2), np.arange(2, 5))
+    ).monitor
+
+    assert found.rejected == Rate(count=2, n=3)
+    assert found.unknown == (1.0, 1.0, 3.0)
+    assert seen(Label("a", "red", 0.9, False, ("red",), {}, unknown=True)).rejected is True
+    assert seen(Label("a", "red", 0.9, None, ("red",), {}, unknown=None)).rejected is None
