@@ -84,8 +84,8 @@ def _unknown(draft: Draft) -> list[str]:
         return [f"- It takes nothing for unknown: {rule.n} independent calibration images were too few"]
     return [
         f"- It takes a picture for unknown where the score `{rule.score}` is above {rule.threshold:.5g}: of "
-        f"known ones at most {rule.alpha:.0%}, on average over calibrations (split conformal, n={rule.n}); of "
-        "unknown ones nothing is promised"
+        f"known ones at most {rule.alpha:.0%}, on average over calibrations (split conformal, n={rule.n}); "
+        "of unknown ones nothing is promised"
     ]
 
 

@@ -88,8 +88,8 @@ def _show(console: "Console", bundle: Path, predictor: "Predictor") -> None:
         rows["unknown"] = (
             "nothing: too few calibration images"
             if rule.threshold is None
-            else f"{catalog.spoken(rule.score)} above {rule.threshold:.5g}, for at most {rule.alpha:.0%} of known "
-            f"pictures (n={rule.n})"
+            else f"{catalog.spoken(rule.score)} above {rule.threshold:.5g}, for at most {rule.alpha:.0%} of "
+            f"known pictures (n={rule.n})"
         )
     if any(name.startswith("openvino/") for name in manifest.members):
         rows["openvino"] = "its own form of the network is inside; that engine runs it"
