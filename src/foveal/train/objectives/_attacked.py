@@ -17,6 +17,7 @@ from foveal.train.setting import Setting
 
 EPSILON = Setting(8.0, 0.01, 255.0, "how far an adversary may move a pixel, in grey levels")
 L2 = Setting(0.0, 0.0, 1.0, "1: epsilon is the radius of an L2 ball", whole=True)
+STEP = Setting(0.0, 0.0, 2.0, "size of a step in epsilons; 0: 2.5 / steps, at most 1.25")
 RISE = Setting(0.0, 0.0, 1.0, "share of the run over which epsilon rises from 0")
 # In radii; a longer single step from a random start overfits to itself (Wong et al. 2020, §4).
 _LONGEST = 1.25
@@ -96,7 +97,7 @@ class Attacked(Supervised):
             share: Of the run that is over.
         """
         ball, steps = self.ball(share), int(self.settings["steps"])
-        step = min(_LONGEST, _PATH / steps) * ball.radius
+        step = ball.radius * (self.settings["step"] or min(_LONGEST, _PATH / steps))
         with under_attack(self.network):
             return ascend(
                 lambda moved: loss(self.answers(moved)), pixels, start, ball=ball, step=step, steps=steps
