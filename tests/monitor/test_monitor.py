@@ -190,7 +190,10 @@ def test_evenly_spaced_scores_would_not_be_a_sample(decision):
     image, confidence = pictures(rng, 1)[0], confidences(rng, 900)
     roles = split_roles(np.zeros(900, int))
 
-    kept = {watched(PLAIN, looked(confidence, lambda _: image), roles, seed=seed).monitor.doubt for seed in (0, 0, 1)}
+    kept = {
+        watched(PLAIN, looked(confidence, lambda _: image), roles, seed=seed).monitor.doubt
+        for seed in (0, 0, 1)
+    }
     assert len(kept) == 2
 
 

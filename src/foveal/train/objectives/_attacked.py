@@ -17,6 +17,9 @@ from foveal.train.setting import Setting
 
 EPSILON = Setting(8.0, 0.01, 255.0, "how far an adversary may move a pixel, in grey levels")
 L2 = Setting(0.0, 0.0, 1.0, "1: epsilon is the radius of an L2 ball", whole=True)
+STEP = Setting(
+    0.0, 0.0, 2.0, "size of a step in epsilons; 0: 1.25 if it is one, else 2.5 / steps, at most 0.5"
+)
 RISE = Setting(0.0, 0.0, 1.0, "share of the run over which epsilon rises from 0")
 # In radii. A longer single step from a random start overfits to itself (Wong et al. 2020, §4), and so do
 # several long ones: two of 1.25 left nano with 1 % against 20 steps, two of 0.5 with 31 %.
@@ -97,7 +100,8 @@ class Attacked(Supervised):
             share: Of the run that is over.
         """
         ball, steps = self.ball(share), int(self.settings["steps"])
-        step = (_SINGLE if steps == 1 else min(_LONGEST, _PATH / steps)) * ball.radius
+        usual = _SINGLE if steps == 1 else min(_LONGEST, _PATH / steps)
+        step = (self.settings.get("step", 0.0) or usual) * ball.radius
         with under_attack(self.network):
             return ascend(
                 lambda moved: loss(self.answers(moved)), pixels, start, ball=ball, step=step, steps=steps

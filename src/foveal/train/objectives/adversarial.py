@@ -5,12 +5,13 @@ import torch.nn.functional as F
 from foveal.perturb.attacks.ascent import random_start
 from foveal.tasks.classify import learn
 from foveal.train.objective import Batch, Losses
-from foveal.train.objectives._attacked import EPSILON, L2, RISE, Attacked
+from foveal.train.objectives._attacked import EPSILON, L2, RISE, STEP, Attacked
 from foveal.train.setting import Setting
 
 SETTINGS = {
     "epsilon": EPSILON,
     "steps": Setting(2.0, 1.0, 50.0, "of the attack on each batch; each costs two thirds of a step", True),
+    "step": STEP,
     "rise": RISE,
     "l2": L2,
 }

@@ -7,13 +7,14 @@ from torch import Tensor
 from foveal.perturb.attacks.ascent import project
 from foveal.tasks.classify import learn
 from foveal.train.objective import Batch, Losses
-from foveal.train.objectives._attacked import EPSILON, L2, RISE, Attacked, under_attack
+from foveal.train.objectives._attacked import EPSILON, L2, RISE, STEP, Attacked, under_attack
 from foveal.train.setting import Setting
 
 SETTINGS = {
     "epsilon": EPSILON,
     "steps": Setting(3.0, 1.0, 50.0, "of the attack on each batch; each costs two thirds of a step", True),
     "weight": Setting(6.0, 0.0, 100.0, "of staying the same against being right: 1 / λ of the paper"),
+    "step": STEP,
     "rise": RISE,
     "l2": L2,
 }
