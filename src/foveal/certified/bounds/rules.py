@@ -84,9 +84,10 @@ def kind(step: Step, weights: Mapping[str, Tensor]) -> Kind:
 def pulled(value: Callable[[Tensor], Tensor], at: Tensor, rows: Tensor) -> Tensor:
     """Return rows of functions of x for rows (N, M, …) of functions of `value(x)`, linear at `at` (N, …)."""
     count = rows.shape[1]
-    made, pull = torch.func.vjp(value, at.repeat_interleave(count, dim=0))
+    result: Any = torch.func.vjp(value, at.repeat_interleave(count, dim=0))
+    made, pull = result
     back: Tensor = pull(rows.flatten(0, 1).to(made))[0]  # autocast may have chosen another precision
-    return back.unflatten(0, (-1, count))
+    return back.reshape(-1, count, *back.shape[1:])
 
 
 def _bias(bias: Tensor | None, ndim: int) -> Tensor | float:
