@@ -81,7 +81,9 @@ def propagated(graph: Graph, weights: Mapping[str, Tensor], box: Box, *, unit: f
         box: Of pictures.
         unit: Largest relative error of one rounding that is allowed for; 0: none.
     """
-    kinds, boxes, slack = [], [box], []
+    kinds: list[Kind] = []
+    boxes = [box]
+    slack: list[Tensor | None] = []
     for step in graph.steps:
         what = kind(step, weights)
         passed, widened = _passed(what, [boxes[index] for index in step.inputs], unit)

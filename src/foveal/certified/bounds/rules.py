@@ -86,7 +86,7 @@ def pulled(value: Callable[[Tensor], Tensor], at: Tensor, rows: Tensor) -> Tenso
     count = rows.shape[1]
     made, pull = torch.func.vjp(value, at.repeat_interleave(count, dim=0))[:2]
     back: Tensor = pull(rows.flatten(0, 1).to(made))[0]  # autocast may have chosen another precision
-    return back.view(-1, count, *back.shape[1:])
+    return back.reshape(-1, count, *back.shape[1:])
 
 
 def _bias(bias: Tensor | None, ndim: int) -> Tensor | float:
