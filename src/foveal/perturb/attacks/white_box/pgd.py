@@ -9,8 +9,8 @@ from torch import Tensor
 from foveal.perturb.attacks.ascent import ascend, random_start
 from foveal.perturb.attacks.ball import Ball
 
-# Of all steps together, in radii. In L2 a random start lies at the rim, at right angles to the gradient; along
-# the rim the tangent of half that angle shrinks as exp(-path): 2.5 would leave 1.3 % of the radius unused.
+# Of all steps together, in radii. In L2 a random start is at the rim, at right angles to the gradient; on the
+# way along it the tangent of half that angle shrinks as exp(-path); 2.5 leaves 1.3 % of the radius unused.
 _PATHS = {"linf": 2.5, "l2": 5.0}
 
 
