@@ -54,7 +54,7 @@ def watched(decision: Decision, looked: Looked, roles: tuple[Indices, Indices], 
     confidence, unknown = looked.confidence, looked.unknown
     reference = Reference(
         doubt=tuple(sorted(doubt(float(confidence[i])) for i in kept)),
-        unknown=tuple(sorted(rounded(float(one)) for one in unknown[np.isin(proving, kept)])),
+        unknown=tuple(sorted(rounded(float(one)) for one in unknown[np.isin(proving, kept)[: len(unknown)]])),
         rejected=_rejected(decision, confidence[proving], unknown),
         quality=_ranges(
             _drawn(tuning, MOST_LOOKED_AT, seed, "tuning"),
