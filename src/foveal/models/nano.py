@@ -72,9 +72,9 @@ class Nano(nn.Module):
     def learn_from(self, images: Tensor, *, reach: float = 0.0) -> None:
         """Set the first convolution so that its outputs over these images are uncorrelated.
 
-        Nature varies fine detail so little that equal outputs blow it up, and with it what an adversary adds:
-        a filter of length 1 answers to a change of `reach` in each of its d inputs with up to reach √d. That
-        counts as variance of its own (docs/decisions/0027-adversarial-training.md).
+        Nature varies fine detail so little that equal outputs blow it up, and with it what an adversary adds.
+        Where each input is moved by `reach`, up or down by chance, a filter of length 1 varies by `reach`:
+        that counts as variance of its own (docs/decisions/0027-adversarial-training.md).
 
         Args:
             images: Normalized training images (N, C, H, W); a few hundred suffice.
@@ -84,7 +84,7 @@ class Nano(nn.Module):
         patches = F.unfold(images.float(), _PATCH, stride=_PATCH).transpose(1, 2).flatten(0, 1).double()
         patches -= patches.mean(dim=0)
         variances, directions = torch.linalg.eigh(patches.T @ patches / len(patches))
-        noise = max(_NOISE, reach**2 * patches.shape[1])
+        noise = max(_NOISE, reach**2)
         filters = (directions / (variances + noise).sqrt()).T.flip(0).float()
         filters = filters.view(-1, channels, _PATCH, _PATCH)
         self.whiten.weight.copy_(torch.cat([filters, -filters]))
