@@ -144,7 +144,7 @@ def test_sorted_by_class_a_collection_is_still_no_sign(decision):
 
 def test_a_bundle_without_a_reference_or_another_one_is_refused(decision):
     with pytest.raises(UsageError) as caught:
-        Monitor(unproven())
+        Monitor(unproven(classes=3))
     assert caught.value.code == "no_reference"
 
     other = PLAIN.model_copy(update={"monitor": Reference(doubt=(0.1,))})

@@ -19,7 +19,7 @@ from foveal.tasks.classify.decode import Unknown
 from foveal.train.examples import Examples
 from foveal.train.sampling import spread
 
-MOST_FIT, MOST_TUNING, MOST_STRANGE = 2000, 1000, 100  # pictures; the last of each kind
+MOST_FIT, MOST_TUNING, MOST_STRANGE = 2000, 500, 100  # pictures; the last of each kind
 _BATCH = 128
 
 Run = Callable[[UInt8], Answers]

@@ -102,14 +102,15 @@ def test_formulas_of_the_logits() -> None:
     np.testing.assert_allclose(found["gen"], ((p * (1 - p)) ** 0.1).sum(axis=1), rtol=1e-4)
 
 
-def test_gen_tells_apart_what_a_difference_in_float32_would_not() -> None:
-    """1 - p of a sure answer is 0 in float32; the sum of the others is not."""
-    sure = np.array([[40.0, 0.0, 0.0], [60.0, 0.0, 0.0]], np.float32)
-
+def test_gen_loses_no_small_number() -> None:
+    """1 - p of a sure answer is 0 in float32, and 0.1 as an exponent makes the true value felt: 0.14."""
+    sure = np.array([[20.0, 0.0, 0.0], [30.0, 3.0, 0.0]], np.float32)
     score = catalog.find(unknowns, "gen")(Known(Answers(None, sure), np.zeros(2, np.int64)))
+    small = np.exp(sure[:, 1:].astype(np.float64) - sure[:, :1].astype(np.float64))
 
-    a, b = score.of(None, sure)
-    assert a > b > 0
+    expected = small.sum(axis=1) ** 0.1 + (small**0.1).sum(axis=1)
+
+    np.testing.assert_allclose(score.of(None, sure), expected, rtol=1e-4)
 
 
 def test_gen_counts_the_hundred_largest_of_many() -> None:
