@@ -78,14 +78,15 @@ def test_ten_times_the_same_evidence_decides_no_less(claim, found, limit):
 
 @SIDES
 @settings(max_examples=12)
-@given(found=counts, limit=limits)
-def test_the_number_of_pictures_that_is_said_to_decide_decides(claim, found, limit):
-    successes, n = found
+@given(n=st.integers(20, 60), share=st.floats(0.3, 0.7), away=st.floats(0.05, 0.08), above=st.booleans())
+def test_the_number_of_pictures_that_is_said_to_decide_decides(claim, n, share, away, above):
+    successes = round(share * n)
+    limit = successes / n + (away if above else -away)
     [judged] = judge([claim.share(successes, n)], {claim.key: limit})
-    assume(judged.verdict == "insufficient" and judged.needed is not None and judged.needed < 5_000)
     needed = judged.needed
 
-    assert needed >= n
+    assert judged.verdict == "insufficient", "so few say nothing of so small a difference"
+    assert n <= needed < 5_000
     assert verdict(claim, round(successes / n * needed), needed, limit) in ("pass", "fail")
 
 
