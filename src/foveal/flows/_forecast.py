@@ -1,9 +1,12 @@
 """How long export, calibration, evaluation and report will take, which a budget has to leave room for."""
 
+from foveal.core import catalog
 from foveal.evaluate.robustness import MOST_IMAGES, NAMES
 from foveal.export.outputs import MOST_COMPARED
+from foveal.export.rejection import MOST_FIT, MOST_STRANGE, MOST_TUNING
 from foveal.flows import _mistake_maps
 from foveal.flows._prepare import Prepared
+from foveal.perturb import unknowns
 
 # Measured with nano on two cores; the baseline beside it is exported, too.
 _EXPORT_SECONDS = 12.0
@@ -20,10 +23,12 @@ def seconds_after_training(prepared: Prepared) -> float:
     Args:
         prepared: How many pictures there are, and of what size.
     """
-    calib, test = len(prepared.split.calib), len(prepared.split.test)
+    fit, calib, test = (len(prepared.split.role(role)) for role in ("fit", "calib", "test"))
     compared = 2 * min(calib + test, MOST_COMPARED)  # by the network and by the file
     disturbed = (1 + len(NAMES)) * min(test, MOST_IMAGES)
     explained = min(test, _mistake_maps.MOST) * _mistake_maps.ANSWERS_EACH
-    seconds = (calib + 2 * test + compared + disturbed) / _PIXELS_PER_SECOND
+    strange = 2 * MOST_STRANGE * len(catalog.names(unknowns))  # made from those of fit and of calib
+    rejecting = min(fit, MOST_FIT) + min(calib, MOST_TUNING) + strange + calib
+    seconds = (calib + 2 * test + compared + disturbed + rejecting) / _PIXELS_PER_SECOND
     seconds += explained / _EXPLAINED_PIXELS_PER_SECOND
     return _EXPORT_SECONDS + seconds * prepared.preprocess.size**2
