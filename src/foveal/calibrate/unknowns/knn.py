@@ -10,7 +10,7 @@ import numpy as np
 from foveal.calibrate.unknowns._score import SMALLEST, Float32, Known, Node, Parameters, Score
 
 _ROUNDS = 20  # of moving the middles
-_EACH, _TOGETHER = 2, 32  # middles of a class, and of all where there are few; more were no better
+_EACH, _TOGETHER = 2, 32  # middles of a class, and of all where there are few
 _BYTES = 2  # of a number: float16
 
 
