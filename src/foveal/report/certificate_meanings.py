@@ -39,6 +39,11 @@ ABOUT = {
 
 def about(section: Mapping[str, Any]) -> str:
     """Return what a section asks, in one or two sentences; "" of a section that nothing is known about."""
+    if "near_copies" in section["gates"]:
+        return (
+            "Pictures that were saved again, resized or cropped are the same pictures still; and a wrong "
+            "label makes a right answer wrong. Look at these before believing the other numbers."
+        )
     if "attack_flags" in section["gates"]:
         return (
             "Robust numbers can be an illusion: where gradients vanish, an attack that follows them "
@@ -116,6 +121,17 @@ _MEANS: dict[str, Callable[[Gate, float], str]] = {
     "twin_agreement": lambda gate, share: f"File and network agree on {of_many(share)} pictures.",
     "shared_pictures": lambda gate, share: (
         "None of the test pictures was used before." if share == 0 else "Some test pictures were used before."
+    ),
+    "near_copies": lambda gate, share: (
+        "No test picture looks like a learned one."
+        if share == 0
+        else f"Of the test pictures, {of_many(share)} look like one that was learned from."
+    ),
+    "label_suspects": lambda gate, share: (
+        "No label is put in doubt." if share == 0 else f"Of the labels, {of_many(share)} should be looked at."
+    ),
+    "augrc": lambda gate, share: (
+        f"At a threshold drawn at random, {of_many(share)} pictures would get a wrong answer."
     ),
     "attack_flags": lambda gate, share: (
         "None of the signs is there." if share == 0 else f"Signs that are there: {gate['note']}."
