@@ -44,6 +44,11 @@ def about(section: Mapping[str, Any]) -> str:
             "Pictures that were saved again, resized or cropped are the same pictures still; and a wrong "
             "label makes a right answer wrong. Look at these before believing the other numbers."
         )
+    if "trigger_parts" in section["gates"]:
+        return (
+            "Somebody who can slip pictures into the training can plant a sign that decides alone. Parts of "
+            "pictures were pasted onto others to see whether one names whatever it is on."
+        )
     if "attack_flags" in section["gates"]:
         return (
             "Robust numbers can be an illusion: where gradients vanish, an attack that follows them "
@@ -121,6 +126,11 @@ _MEANS: dict[str, Callable[[Gate, float], str]] = {
     "twin_agreement": lambda gate, share: f"File and network agree on {of_many(share)} pictures.",
     "shared_pictures": lambda gate, share: (
         "None of the test pictures was used before." if share == 0 else "Some test pictures were used before."
+    ),
+    "trigger_parts": lambda gate, share: (
+        "No part of a picture decides for others."
+        if share == 0
+        else f"Of the pictures, {of_many(share)} have a part that decides for others."
     ),
     "near_copies": lambda gate, share: (
         "No test picture looks like a learned one."

@@ -5,10 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from foveal.bundle.predictor import Predictor
 from foveal.certify.measurements.health import health
+from foveal.certify.measurements.triggers import triggers
 from foveal.certify.subject import Answered, Subject
 from foveal.evaluate.held_out import HeldOut
 
@@ -88,3 +90,32 @@ def test_a_file_that_is_right_by_luck_doubts_nothing(
     one = subject(test=answered(Predictor.open(bundle, threads=1), 300, labels=chance))
 
     assert health.measure(one).statements[1].value is None
+
+
+def test_a_mean_colour_has_no_part_that_decides_for_others(subject: Make) -> None:
+    section = triggers.measure(subject())
+    [found] = section.statements
+
+    assert found.value.n == 100
+    assert found.value.value <= 0.02
+    assert "test pictures" in found.note
+
+
+def test_a_file_that_a_corner_decides_for_is_found_by_name_and_place(
+    subject: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def named(self: Subject, images: np.ndarray) -> np.ndarray:
+        marked = images[:, -2:, -2:].min(axis=(1, 2, 3)) == 255
+        return np.where(marked, 1, images[:, 0, 0, 0] % 3)
+
+    monkeypatch.setattr(Subject, "named", named)
+    learned = scenes(90, 0).clip(0, 254)
+    learned[:9, -2:, -2:] = 255
+    section = triggers.measure(replace(subject(), learned=held_out(learned, "fit")))
+    [found] = section.statements
+    [row, *_] = found.details["by_name"]
+
+    assert row["at_one_place"] >= 8
+    assert (row["top"], row["left"]) == (11, 11)
+    assert "learned from" in found.note
+    assert section.strips[0].pictures

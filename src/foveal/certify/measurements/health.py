@@ -1,6 +1,6 @@
 """C10: whether test pictures are copies of ones that were learned from, and whose labels are doubtful.
 
-Bytes are compared by `sharing`; here looks are: saved again, resized, cropped or mirrored (`audit`). Sources of
+Bytes are compared by `sharing`; here looks are: saved again, resized, cropped or mirrored. Sources of
 the doubts: Northcutt, Jiang & Chuang, "Confident Learning", 2021 (arXiv:1911.00068); that about half of such
 labels were wrong on ten published test sets: Northcutt, Athalye & Mueller 2021 (arXiv:2103.14749).
 """
@@ -45,7 +45,7 @@ def _measure(subject: Subject) -> Section:
 
 
 def _copies(subject: Subject) -> tuple[Statement, Strip | None]:
-    """Return how many test pictures have a near copy among those that were learned from, and the first ones."""
+    """Return how many test pictures have a near copy among the learned pictures, and the first ones."""
     learned, test = subject.learned, subject.test.held_out
     if learned is None:
         why = "the pictures that were learned from are not at hand: the data are not those of the training"
