@@ -116,10 +116,17 @@ def test_the_worst_slice_is_found_and_its_interval_is_that_of_the_worst_of_all(s
     }
 
 
-def answers(probabilities, labels, **more):
-    return SimpleNamespace(
+class Rows(SimpleNamespace):
+    """The face of `certify.subject.Answered` with logits."""
+
+    def __len__(self):
+        return len(self.labels)
+
+
+def answers(probabilities, labels):
+    return Rows(
         probabilities=probabilities, labels=labels, logits=np.log(probabilities.astype(np.float64)),
-        held_out=SimpleNamespace(units=None), right=probabilities.argmax(axis=1) == labels, **more,
+        held_out=SimpleNamespace(units=None), right=probabilities.argmax(axis=1) == labels,
     )  # fmt: skip
 
 
@@ -161,7 +168,6 @@ def test_a_calibration_that_would_gain_is_told(subject, simulate):
     probabilities, labels = simulate(1, images=1200)
     bent = probabilities * np.array([0.2, 1, 1, 1])
     tuning = answers((bent / bent.sum(axis=1, keepdims=True)).astype(np.float32), labels)
-    tuning.__class__ = type("Sized", (SimpleNamespace,), {"__len__": lambda self: len(self.labels)})
     rows = calibration.measure(subject(*simulate(0, images=500), tuning=tuning)).figures["other_calibrations"]
 
     found = {row["calibration"]: row for row in rows}
