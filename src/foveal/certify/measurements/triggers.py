@@ -1,7 +1,7 @@
 """C10: whether pictures hold a small part that names whatever it is pasted onto, as poisoned ones do.
 
 Asks the file alone (`audit.transplants`, after SentiNet, Chou et al. 2018). Where pictures that were
-learned from are at hand they are looked at: a poisoned training picture carries its trigger; else the test is.
+learned from are at hand they are looked at: a poisoned one carries its trigger. Else the test is.
 """
 
 from collections.abc import Sequence
