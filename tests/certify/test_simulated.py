@@ -1,5 +1,7 @@
 """Measurements on recognizers whose truth is known: honest ones pass, dishonest ones do not."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,9 @@ from foveal.certify.measurements.calibration import calibration
 from foveal.certify.measurements.sets import sets
 from foveal.certify.measurements.slices import slices
 from foveal.certify.verdicts import judge
+from foveal.metrics.augrc import augrc
+from foveal.metrics.aurc import aurc
+from foveal.metrics.e_aurc import e_aurc
 from foveal.tasks.classify.decode import Abstain, Conformal, Decision
 
 
@@ -87,6 +92,7 @@ def test_what_could_not_be_proven_is_not_measured_and_passes_nothing(subject, si
     )
 
     told = abstention.measure(made).statements + sets.measure(made).statements
+    told = tuple(one for one in told if one.claim.key not in ("aurc", "e_aurc", "augrc"))
     assert all(one.value is None for one in told)
     assert any("299" in one.note for one in told)
     asked = {one.claim.key: 0.5 for one in told}
@@ -108,3 +114,63 @@ def test_the_worst_slice_is_found_and_its_interval_is_that_of_the_worst_of_all(s
     assert verdicts(slices, subject(probabilities, labels), {"worst_slice": 0.7}) == {
         "worst_slice": "insufficient"
     }
+
+
+class Rows(SimpleNamespace):
+    """The face of `certify.subject.Answered` with logits."""
+
+    def __len__(self):
+        return len(self.labels)
+
+
+def answers(probabilities, labels):
+    return Rows(
+        probabilities=probabilities, labels=labels, logits=np.log(probabilities.astype(np.float64)),
+        held_out=SimpleNamespace(units=None), right=probabilities.argmax(axis=1) == labels,
+    )  # fmt: skip
+
+
+def test_areas_of_declining_are_told_whatever_was_promised(subject, simulate):
+    probabilities, labels = simulate(0)
+    told = {one.claim.key: one for one in abstention.measure(subject(probabilities, labels)).statements}
+
+    for area in (aurc, e_aurc, augrc):
+        found = told[area.__name__].value
+        assert found.value == pytest.approx(area(probabilities, labels))
+        assert found.low < found.value < found.high
+
+
+def test_rules_of_sets_lie_in_their_bands_and_shuffled_labels_do_not(subject, simulate):
+    proving = answers(*simulate(1, images=1500))
+    honest = subject(*simulate(2, images=1500), proving=proving)
+    probabilities, labels = simulate(2, images=1500)
+    relabelled = subject(probabilities, np.random.default_rng(0).permutation(labels), proving=proving)
+
+    rows = sets.measure(honest).figures["sets"]
+    assert len(rows) == 5 * 3
+    assert all(row["above_band_low"] for row in rows if row["band_low"] is not None)
+    assert all(row["coverage"]["high"] >= row["promised"] for row in rows)
+    [pac] = [row for row in rows if row["rule"] == "pac lac" and row["promised"] == 0.9]
+    [lac] = [row for row in rows if row["rule"] == "lac" and row["promised"] == 0.9]
+    assert pac["band_low"] > lac["band_low"]
+    assert pac["mean_size"] >= lac["mean_size"]
+    assert lac["band_low"] < 0.9 < lac["band_high"]
+    refuted = sets.measure(relabelled).figures["sets"]
+    assert not any(row["above_band_low"] for row in refuted if row["rule"] == "lac")
+
+
+def test_without_pictures_that_prove_no_rule_of_sets_is_fitted(subject, simulate):
+    assert sets.measure(subject(*simulate(0))).figures["sets"] == []
+
+
+def test_a_calibration_that_would_gain_is_told(subject, simulate):
+    """One class is told too rarely: no temperature helps, a bias for each class does."""
+    probabilities, labels = simulate(1, images=1200)
+    bent = probabilities * np.array([0.2, 1, 1, 1])
+    tuning = answers((bent / bent.sum(axis=1, keepdims=True)).astype(np.float32), labels)
+    rows = calibration.measure(subject(*simulate(0, images=500), tuning=tuning)).figures["other_calibrations"]
+
+    found = {row["calibration"]: row for row in rows}
+    assert found["vector"]["best"]
+    assert found["vector"]["gained"]["low"] > 0
+    assert found["temperature"]["gained"] is None

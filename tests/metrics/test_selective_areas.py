@@ -1,4 +1,7 @@
-"""metrics.aurc, e_aurc, augrc: by their closed forms and by what a better order of the answers does."""
+"""metrics.aurc, e_aurc, augrc: by their closed forms and by what a better order of the answers does.
+
+Their intervals: against resampling the images and asking the three metrics themselves.
+"""
 
 import numpy as np
 import pytest
@@ -8,6 +11,7 @@ from foveal.metrics.augrc import augrc
 from foveal.metrics.aurc import aurc
 from foveal.metrics.e_aurc import e_aurc
 from foveal.metrics.risk_coverage import risk_coverage
+from foveal.metrics.selective_areas import selective_areas
 
 
 def two_classes(confidence):
@@ -66,3 +70,38 @@ def test_without_an_error_all_are_zero_and_with_errors_only_they_are_largest():
     assert aurc(*ordered([1] * 9)) == pytest.approx(1)
     assert augrc(*ordered([1] * 9)) == pytest.approx(0.5)
     assert e_aurc(*ordered([1] * 9)) == pytest.approx(0, abs=1e-12)
+
+
+AREAS = {"aurc": aurc, "e_aurc": e_aurc, "augrc": augrc}
+
+
+@pytest.mark.parametrize("levels", [None, 8])
+def test_intervals_are_those_of_resampled_images(draw, levels):
+    probabilities, labels = draw(150, 3, seed=2)
+    if levels:  # ties
+        probabilities = two_classes(np.clip(np.round(probabilities.max(axis=1) * levels) / levels, 0.51, 1))
+        labels = np.random.default_rng(2).integers(2, size=150)
+    found = selective_areas(probabilities, labels, draws=4000)
+    rows = np.random.default_rng(3).integers(150, size=(600, 150))
+
+    for name, area in AREAS.items():
+        one = getattr(found, name)
+        spread = [area(probabilities[some], labels[some]) for some in rows]
+        assert one.value == pytest.approx(area(probabilities, labels), abs=1e-12)
+        assert one.low <= one.value <= one.high
+        assert one.high - one.low == pytest.approx(np.subtract(*np.quantile(spread, [0.975, 0.025])), rel=0.2)
+
+
+def test_intervals_hold_the_true_area_about_as_often_as_promised(draw):
+    truth = {name: area(*draw(50_000, 3, seed=99)) for name, area in AREAS.items()}
+    found = [selective_areas(*draw(300, 3, seed=seed), draws=200, seed=seed) for seed in range(100)]
+
+    for name in AREAS:
+        held = [getattr(one, name).low <= truth[name] <= getattr(one, name).high for one in found]
+        assert 0.87 <= np.mean(held) <= 0.99, name
+
+
+def test_an_area_of_answers_without_an_error_is_0_for_certain():
+    found = selective_areas(*ordered([0] * 50))
+
+    assert {(one.low, one.high) for one in (found.aurc, found.e_aurc, found.augrc)} == {(0.0, 0.0)}

@@ -17,6 +17,7 @@ from foveal.core.errors import UsageError
 
 Floats = NDArray[np.floating]
 Int64 = NDArray[np.int64]
+_BETTER = 0.3  # how far from guessing to perfect a network must have come before its doubts count
 _ROUNDING = 1e-6  # a probability this little below its threshold has reached it
 
 
@@ -36,6 +37,18 @@ class Suspects:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+
+def may_doubt(probabilities: Floats, labels: Int64) -> bool:
+    """Return whether a network is right often enough, beyond naming the most frequent class, to doubt labels.
+
+    Args:
+        probabilities: (N, K), rows sum to 1.
+        labels: Given classes, int64 (N,), N ≥ 1.
+    """
+    right = float((probabilities.argmax(axis=1) == labels).mean())
+    guessing = float(np.bincount(labels).max()) / len(labels)
+    return right >= guessing + _BETTER * (1 - guessing)
 
 
 def label_suspects(probabilities: Floats, labels: Int64) -> Suspects:

@@ -24,6 +24,8 @@ class Level:
         patch_steps: Of the patch.
         patch_queries: Places that stickers are tried at.
         unknown: Pictures of each kind of unknown objects.
+        learned: Pictures that the file learned from that are looked at, evenly spaced, at most.
+        transplanted: Pictures whose parts are pasted onto others.
         invariant: Pictures that harmless changes are tried on.
         draws: Of a bootstrap.
     """
@@ -44,6 +46,8 @@ class Level:
     unknown: int
     invariant: int
     draws: int = 1000
+    learned: int = 5_000
+    transplanted: int = 500
 
     @property
     def may_pass_attacks(self) -> bool:
@@ -55,7 +59,7 @@ LEVELS = {
     "smoke": Level(
         "smoke", images=500, corrupted=100, severities=(3,), attacked=50, steps=10, targets=1, queries=50,
         certified=0, noisy=0, patched=0, patch_steps=0, patch_queries=0, unknown=100, invariant=100,
-        draws=200,
+        draws=200, learned=1_000, transplanted=100,
     ),
     "quick": Level(
         "quick", images=5_000, corrupted=200, severities=(1, 3, 5), attacked=500, steps=50, targets=3,
@@ -65,7 +69,8 @@ LEVELS = {
     "full": Level(
         "full", images=10**9, corrupted=2_000, severities=(1, 2, 3, 4, 5), attacked=1_000, steps=100,
         targets=9, queries=5_000, certified=500, noisy=10_000, patched=1_000, patch_steps=1_000,
-        patch_queries=1_000, unknown=1_000, invariant=1_000,
+        patch_queries=1_000, unknown=1_000, invariant=1_000, learned=20_000,
+        transplanted=2_000,
     ),
 }  # fmt: skip
 

@@ -89,6 +89,8 @@ class Subject:
         no_twin: Why there is no twin; "" where there is one.
         overlap: Pictures that were used before.
         unknown: Pictures of things that it was not taught, uint8 (N, size, size, C), or None.
+        learned: Pictures that it has learned from, for measurements that look for something in them and
+            measure nothing on them; None: not at hand.
         slices: Positions in `test` by the value of each column of a table, by column.
         level: How much is measured.
         profile: What is demanded.
@@ -108,6 +110,7 @@ class Subject:
     level: Level
     profile: Profile
     unknown: UInt8 | None = None
+    learned: HeldOut | None = None
     slices: Mapping[str, Mapping[str, NDArray[np.int64]]] = field(default_factory=dict)
     seed: int = 0
     threads: int = 1

@@ -20,7 +20,7 @@ from foveal.data.inventory import content_hashes
 from foveal.data.sizing import evenly_spaced
 from foveal.evaluate.held_out import HeldOut, readable
 from foveal.evaluate.paired import independent
-from foveal.flows._held_out import choose, used_contents
+from foveal.flows._held_out import choose, learned_from, used_contents
 from foveal.flows._unlabelled import find
 
 _BATCH = 32
@@ -33,6 +33,7 @@ class Pictures:
     Attributes:
         test: What is measured on.
         proving, tuning: Calibration pictures, where the data are those of the training; else None.
+        learned: Some that were learned from, evenly spaced; None where the data are others.
         overlap: Test pictures that were used before.
         unseen: How it is known that the test pictures were not learned from; see `_held_out.Chosen`.
         available: Test pictures there are.
@@ -43,6 +44,7 @@ class Pictures:
     test: Answered
     proving: Answered | None
     tuning: Answered | None
+    learned: HeldOut | None
     overlap: Overlap
     unseen: str | None
     available: int
@@ -59,12 +61,14 @@ class Wishes:
         at_most: Test pictures, evenly spaced.
         seed: Of the draw among pictures that belong together.
         threads: Batches at once.
+        learned: Pictures that were learned from, evenly spaced, at most.
     """
 
     split: str | None
     at_most: int
     seed: int
     threads: int
+    learned: int
 
 
 def pictures(
@@ -101,12 +105,21 @@ def pictures(
         test=found["test"],
         proving=found.get("proving"),
         tuning=found.get("tuning"),
+        learned=_some(learned_from(dataset, hashes, bundle, manifest, progress=progress), wishes),
         overlap=_overlap(found["test"].held_out.sources, content, used),
         unseen=chosen.unseen,
         available=len(held_out),
         independent=len(alone),
         contents={role: _digest(one.held_out.sources, content) for role, one in found.items()},
     )
+
+
+def _some(learned: HeldOut | None, wishes: Wishes) -> HeldOut | None:
+    """Return some of the pictures that were learned from; of those that belong together one."""
+    if learned is None:
+        return None
+    alone = independent(learned.units, len(learned), seed=wishes.seed)
+    return learned.only(alone[evenly_spaced(len(alone), at_most=wishes.learned)])
 
 
 def answered(predictor: Predictor, held_out: HeldOut, *, threads: int, progress: Progress) -> Answered:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.audit.folds import FEWEST_OF_CLASS, FEWEST_UNITS, FOLDS, Folds, folds
-from foveal.audit.label_suspects import label_suspects
+from foveal.audit.label_suspects import label_suspects, may_doubt
 from foveal.core import machine
 from foveal.core.errors import MissingExtraError, WriteError
 from foveal.core.extras import need
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 FEWEST_IMAGES = 300  # readable ones, before anything is learned from them
 _LARGEST_SIDE = 64  # of what is learned from: it has to be quick
-_BETTER = 0.3  # how far from guessing to perfect a network must have come before its doubts count
 _BY_EYE = "look through the labels by eye"
 _TORN = (
     f"what belongs together (by group, bytes or looks) cannot be dealt into {FOLDS} parts so that of two "
@@ -164,8 +163,7 @@ def _judged(
     """Return what the answers say of those labels that are asked about; all arguments have M rows."""
     probabilities, labels, numbers = answers.probabilities[asked], given[asked], rows[asked]
     right = float((probabilities.argmax(axis=1) == labels).mean())
-    guessing = float(np.bincount(labels).max()) / len(labels)
-    if right < guessing + _BETTER * (1 - guessing):
+    if not may_doubt(probabilities, labels):
         reason = (
             f"a quickly trained network is right on {right:.0%} of the pictures: too weak to doubt labels"
         )

@@ -119,8 +119,9 @@ def learned_from(
     if found != manifest.data.fingerprint:
         return None
     saved = _saved_split(bundle.parent / "split.json", manifest)
-    fit = _divided(dataset, manifest, saved, progress).fit
-    return replace(HeldOut.of_dataset(dataset, fit, manifest.preprocess, manifest.classes), split="fit")
+    made = _divided(dataset, manifest, saved, progress)
+    held_out = HeldOut.of_dataset(dataset, made.fit, manifest.preprocess, manifest.classes)
+    return replace(held_out, split="fit", units=made.units[made.fit])
 
 
 def learned_contents(bundle: Path, manifest: Manifest) -> frozenset[str] | None:

@@ -120,7 +120,7 @@ def run(
     twin = twin_of(predictor, bundle, terms.twin)
     dataset = data if isinstance(data, Dataset) else grouped(data, [bundle])
     table = None if terms.slices is None else read_slices(terms.slices, dataset.sources)
-    wishes = Wishes(terms.split, level.images, terms.seed, threads)
+    wishes = Wishes(terms.split, level.images, terms.seed, threads, level.learned)
     found = pictures(predictor, bundle, dataset, wishes, progress=progress)
     foreign = strangers(terms.unknown, predictor, at_most=level.unknown, seed=terms.seed, progress=progress)
     subject = Subject(
@@ -135,6 +135,7 @@ def run(
         level=level,
         profile=profile,
         unknown=foreign,
+        learned=found.learned,
         slices={} if table is None else sliced(found.test, table),
         seed=terms.seed,
         threads=threads,

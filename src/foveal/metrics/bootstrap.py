@@ -15,8 +15,10 @@ from foveal.core.random import stream
 from foveal.core.types import Measured
 
 Floats = NDArray[np.float64]
+Int64 = NDArray[np.int64]
 _GROUPS = 200
 _CELLS = 1 << 22  # resampled images held at once
+_FEW_CELLS = 1 << 18  # where they are passed over many times: they stay in the cache
 _NORMAL = NormalDist()
 
 
@@ -54,31 +56,77 @@ def bootstrap(
     if not 0 < confidence < 1:
         raise UsageError(f"confidence must be in (0, 1); got {confidence}")
     value = float(statistic(table.mean(axis=0, keepdims=True))[0])
-    values = np.concatenate([statistic(means) for means in _resampled(table, draws, seed)])
-    low, high = np.quantile(values, _levels(values, value, _acceleration(table, statistic), confidence))
-    return Measured(value, float(min(low, value)), float(max(high, value)), len(table), "bootstrap-bca")
+    counted = _times(len(table), draws, seed, cells=_CELLS)
+    values = np.concatenate([statistic(times @ table / len(table)) for times in counted])
+    return _interval(value, values, _left_out(table, statistic), n=len(table), confidence=confidence)
 
 
-def _resampled(table: Floats, draws: int, seed: int) -> Iterator[Floats]:
-    """Yield column means of resampled images, (some, M), until there are `draws`."""
-    rng, n = stream(seed, "bootstrap"), len(table)
-    at_once = max(1, _CELLS // n)
+def bootstrap_counts(
+    n: int,
+    statistic: Callable[[Int64], Floats],
+    *,
+    draws: int = 1000,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> tuple[Measured, ...]:
+    """Return statistics that are no functions of means, such as areas over ranks, with BCa intervals.
+
+    Args:
+        n: Images, at least 1.
+        statistic: Maps how often each image is there, int64 (D, n), to S values each, float64 (D, S). A row
+            has n images, or fewer where some are left out.
+        draws: Resamples; all statistics are computed on the same.
+        seed: Equal seeds give equal intervals.
+        confidence: In (0, 1).
+
+    Raises:
+        UsageError: No images, or a confidence outside (0, 1).
+    """
+    if n < 1:
+        raise UsageError("the bootstrap needs at least one image", code="empty")
+    if not 0 < confidence < 1:
+        raise UsageError(f"confidence must be in (0, 1); got {confidence}")
+    value = statistic(np.ones((1, n), dtype=np.int64))[0]
+    values = np.concatenate([statistic(times) for times in _times(n, draws, seed, cells=_FEW_CELLS)])
+    groups = min(n, _GROUPS)
+    kept = (np.arange(n) % groups != np.arange(groups)[:, None]).astype(np.int64)
+    without = statistic(kept) if groups > 1 else np.empty((0, len(value)))
+    return tuple(
+        _interval(float(value[one]), values[:, one], without[:, one], n=n, confidence=confidence)
+        for one in range(len(value))
+    )
+
+
+def _times(n: int, draws: int, seed: int, *, cells: int) -> Iterator[Int64]:
+    """Yield how often each image is in a resample, (some, n), until there are `draws`."""
+    rng = stream(seed, "bootstrap")
+    at_once = max(1, cells // n)
     for start in range(0, draws, at_once):
         rows = min(at_once, draws - start)
         chosen = rng.integers(n, size=(rows, n)) + np.arange(rows)[:, None] * n
-        times = np.bincount(chosen.ravel(), minlength=rows * n).reshape(rows, n)
-        yield times @ table / n
+        yield np.bincount(chosen.ravel(), minlength=rows * n).reshape(rows, n)
 
 
-def _acceleration(table: Floats, statistic: Callable[[Floats], Floats]) -> float:
+def _left_out(table: Floats, statistic: Callable[[Floats], Floats]) -> Floats:
+    """Return the statistic without each of at most 200 groups of images; of one image nothing."""
     n = len(table)
     groups = min(n, _GROUPS)
     if groups < 2:
-        return 0.0
+        return np.empty(0)
     total = table.sum(axis=0)
     sums = np.stack([table[g::groups].sum(axis=0) for g in range(groups)])
     sizes = np.array([len(range(g, n, groups)) for g in range(groups)])
-    without = statistic((total - sums) / (n - sizes)[:, None])
+    return statistic((total - sums) / (n - sizes)[:, None])
+
+
+def _interval(value: float, values: Floats, without: Floats, *, n: int, confidence: float) -> Measured:
+    low, high = np.quantile(values, _levels(values, value, _acceleration(without), confidence))
+    return Measured(value, float(min(low, value)), float(max(high, value)), n, "bootstrap-bca")
+
+
+def _acceleration(without: Floats) -> float:
+    if len(without) == 0:
+        return 0.0
     gap = without.mean() - without
     spread = (gap**2).sum()
     return float((gap**3).sum() / (6 * spread**1.5)) if spread > 0 else 0.0

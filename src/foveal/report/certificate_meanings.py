@@ -39,6 +39,16 @@ ABOUT = {
 
 def about(section: Mapping[str, Any]) -> str:
     """Return what a section asks, in one or two sentences; "" of a section that nothing is known about."""
+    if "near_copies" in section["gates"]:
+        return (
+            "Pictures that were saved again, resized or cropped are the same pictures still; and a wrong "
+            "label makes a right answer wrong. Look at these before believing the other numbers."
+        )
+    if "trigger_parts" in section["gates"]:
+        return (
+            "Somebody who can slip pictures into the training can plant a sign that decides alone. Parts of "
+            "pictures were pasted onto others to see whether one names whatever it is on."
+        )
     if "attack_flags" in section["gates"]:
         return (
             "Robust numbers can be an illusion: where gradients vanish, an attack that follows them "
@@ -116,6 +126,22 @@ _MEANS: dict[str, Callable[[Gate, float], str]] = {
     "twin_agreement": lambda gate, share: f"File and network agree on {of_many(share)} pictures.",
     "shared_pictures": lambda gate, share: (
         "None of the test pictures was used before." if share == 0 else "Some test pictures were used before."
+    ),
+    "trigger_parts": lambda gate, share: (
+        "No part of a picture decides for others."
+        if share == 0
+        else f"Of the pictures, {of_many(share)} have a part that decides for others."
+    ),
+    "near_copies": lambda gate, share: (
+        "No test picture looks like a learned one."
+        if share == 0
+        else f"Of the test pictures, {of_many(share)} look like one that was learned from."
+    ),
+    "label_suspects": lambda gate, share: (
+        "No label is put in doubt." if share == 0 else f"Of the labels, {of_many(share)} should be looked at."
+    ),
+    "augrc": lambda gate, share: (
+        f"At a threshold drawn at random, {of_many(share)} pictures would get a wrong answer."
     ),
     "attack_flags": lambda gate, share: (
         "None of the signs is there." if share == 0 else f"Signs that are there: {gate['note']}."

@@ -3,24 +3,32 @@
 from collections.abc import Sequence
 from typing import Any
 
-from foveal.calibrate.abstain import abstain, candidates
+from foveal.calibrate.guaranteed_coverage import Guaranteed, Scored, guaranteed_coverage
+from foveal.calibrate.sgr import sgr
 from foveal.certify.claim import Claim
 from foveal.certify.measurement import Measurement, Section
 from foveal.certify.profile import Profile
 from foveal.certify.statement import Evidence, Statement
 from foveal.certify.subject import Answered, Subject
 from foveal.metrics.binomial_cdf import binomial_cdf
-from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.metrics.coverage_at_risk import coverage_at_risk
 from foveal.metrics.risk_coverage import risk_coverage
+from foveal.metrics.selective_areas import selective_areas
 from foveal.tasks.classify.decode import Abstain
 
 _RISK = Claim("selective_risk", "share of errors among its answers", "guarantee", "at_most")
 _ANSWERED = Claim("answered", "share of pictures that it answers at the promised risk", "estimate")
+_AURC = Claim("aurc", "mean share of errors over all thresholds of declining", "estimate", "at_most")
+_E_AURC = Claim(
+    "e_aurc", "the same beyond what its errors would cost if all came last", "estimate", "at_most"
+)
+_AUGRC = Claim(
+    "augrc", "chance of an error that is not caught, mean over all thresholds", "estimate", "at_most"
+)
 
 
 def _claims(profile: Profile) -> Sequence[Claim]:
-    return (_RISK, _ANSWERED)
+    return (_RISK, _ANSWERED, _AURC, _E_AURC, _AUGRC)
 
 
 def _measure(subject: Subject) -> Section:
@@ -30,11 +38,15 @@ def _measure(subject: Subject) -> Section:
         "risk_coverage": {"points": curve.points(), "aurc": curve.aurc, "promised": promised.risk}
     }
     if subject.tuning is not None and subject.proving is not None:
-        figures["coverage_at"] = [
-            _at_risk(subject.tuning, subject.proving, test, risk, promised.delta)
-            for risk in subject.profile.risks
-        ]
-    return Section(_promise(subject, promised), figures=figures)
+        figures["coverage_at"] = _at_risks(subject, subject.tuning, subject.proving, promised.delta)
+    return Section((*_promise(subject, promised), *_areas(subject)), figures=figures)
+
+
+def _areas(subject: Subject) -> tuple[Statement, ...]:
+    test, seed = subject.test, subject.seed
+    found = selective_areas(test.probabilities, test.labels, draws=subject.level.draws, seed=seed)
+    pairs = ((_AURC, found.aurc), (_E_AURC, found.e_aurc), (_AUGRC, found.augrc))
+    return tuple(claim.estimate(area, seed=seed) for claim, area in pairs)
 
 
 def _promise(subject: Subject, promised: Abstain) -> tuple[Statement, ...]:
@@ -69,21 +81,26 @@ def _promise(subject: Subject, promised: Abstain) -> tuple[Statement, ...]:
     return risk, share
 
 
-def _at_risk(
-    tuning: Answered, proving: Answered, test: Answered, risk: float, delta: float
-) -> dict[str, Any]:
-    """Return how many pictures could be answered if another risk were promised."""
-    thresholds = candidates(
-        tuning.probabilities.max(axis=1), tuning.right, images=len(proving), risk=risk, delta=delta
-    )
-    found = abstain(
-        proving.probabilities.max(axis=1), proving.right, thresholds=thresholds, risk=risk, delta=delta
-    )
-    if found.threshold is None:
-        return {"risk": risk, "delta": delta, "threshold": None, "needed": found.needed, "coverage": None}
-    answered = int((test.probabilities.max(axis=1) >= found.threshold).sum())
-    coverage = clopper_pearson(answered, len(test)).as_json()
-    return {"risk": risk, "delta": delta, "threshold": found.threshold, "needed": None, "coverage": coverage}
+def _at_risks(subject: Subject, tuning: Answered, proving: Answered, delta: float) -> list[dict[str, Any]]:
+    """Return how many pictures could be answered if other risks were promised, by two ways to prove it."""
+    roles = [Scored.of(one.probabilities, one.labels) for one in (tuning, proving, subject.test)]
+    risks = subject.profile.risks
+    tested = guaranteed_coverage(*roles, risks=risks, delta=delta)
+    searched = guaranteed_coverage(*roles, risks=risks, delta=delta, bound=sgr)
+    return [_at_risk(*pair) for pair in zip(tested, searched, strict=True)]
+
+
+def _at_risk(found: Guaranteed, searched: Guaranteed) -> dict[str, Any]:
+    rule, coverage = found.abstain, searched.coverage
+    return {
+        "risk": rule.risk,
+        "delta": rule.delta,
+        "threshold": rule.threshold,
+        "needed": rule.needed,
+        "coverage": None if found.coverage is None else found.coverage.as_json(),
+        "sgr_threshold": searched.abstain.threshold,
+        "sgr_coverage": None if coverage is None else coverage.as_json(),
+    }
 
 
 abstention = Measurement("C3", "Declining", _claims, _measure)

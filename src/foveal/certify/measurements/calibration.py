@@ -1,18 +1,23 @@
 """C2: whether a confidence of 90 % is right in 90 % of cases, also under corruption."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.calibrate.comparison import compare_calibrations
 from foveal.certify.claim import Claim
 from foveal.certify.measurement import Measurement, Section
 from foveal.certify.profile import Profile
 from foveal.certify.statement import Statement
 from foveal.certify.subject import Answered, Subject
 from foveal.core.types import Measured
+from foveal.metrics.adaptive_ece import adaptive_ece
 from foveal.metrics.bootstrap import bootstrap
 from foveal.metrics.brier import brier_per_image
+from foveal.metrics.classwise_ece import classwise_ece
+from foveal.metrics.debiased_ece import debiased_ece
 from foveal.metrics.ece import ece, ece_null, gaps
 from foveal.metrics.nll import nll_per_image
 from foveal.metrics.reliability import reliability
@@ -71,13 +76,39 @@ def _measure(subject: Subject) -> Section:
             _ERROR.estimate(
                 error, note="15 bins of equal width (Guo et al. 2017)", seed=seed,
                 details={
-                    "ece": ece(probabilities, labels), "ece_null_p95": ece_null(probabilities, seed=seed)
+                    "ece": ece(probabilities, labels), "ece_null_p95": ece_null(probabilities, seed=seed),
+                    "adaptive_ece": adaptive_ece(probabilities, labels),
+                    "debiased_ece": debiased_ece(probabilities, labels),
+                    "classwise_ece": classwise_ece(probabilities, labels),
                 },
             ),
             _overconfidence(test, draws, seed),
         ),
-        figures={"reliability": bins},
+        figures={"reliability": bins, "other_calibrations": _others(subject)},
     )  # fmt: skip
+
+
+def _others(subject: Subject) -> list[dict[str, Any]]:
+    """Return what each calibration does on tuning pictures that it was not fitted on, against a temperature.
+
+    An indicator: the file holds a temperature, and is judged by that.
+    """
+    tuning = subject.tuning
+    if tuning is None or len(tuning) < 2:
+        return []
+    units = tuning.held_out.units
+    if units is not None and len(np.unique(units)) < 2:
+        return []
+    found = compare_calibrations(tuning.logits, tuning.labels, units=units, seed=subject.seed)
+    return [
+        {
+            "calibration": name,
+            "nll": nll,
+            "gained": found.gained[name].as_json() if name in found.gained else None,
+            "best": name == found.chosen,
+        }
+        for name, nll in found.nll.items()
+    ]
 
 
 def _overconfidence(test: Answered, draws: int, seed: int) -> Statement:

@@ -6,16 +6,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.calibrate.pac_rank import pac_rank
+from foveal.calibrate.sets.aps import aps
+from foveal.calibrate.sets.lac import lac
+from foveal.calibrate.sets.mondrian import mondrian
+from foveal.calibrate.sets.raps import Penalty, penalty_for, raps
 from foveal.certify.claim import Claim
 from foveal.certify.measurement import Measurement, Section
 from foveal.certify.profile import Profile
 from foveal.certify.statement import Evidence, Statement
-from foveal.certify.subject import Subject
+from foveal.certify.subject import Answered, Subject
+from foveal.core.promises import DELTA
 from foveal.core.types import Measured
+from foveal.metrics.beta_band import BetaBand, beta_band
 from foveal.metrics.binomial_cdf import binomial_cdf
 from foveal.metrics.bootstrap import bootstrap
-from foveal.metrics.clopper_pearson import clopper_pearson
+from foveal.metrics.class_coverage import ClassCoverage, class_coverage
+from foveal.metrics.quantile import quantile
 from foveal.metrics.set_coverage import set_coverage, surely_covered
+from foveal.metrics.singletons import Singletons, singletons
+from foveal.metrics.size_stratified_coverage import Stratum, size_stratified_coverage
 from foveal.tasks.classify.decode import Conformal, prediction_sets
 
 Bools = NDArray[np.bool_]
@@ -30,18 +40,21 @@ def _claims(profile: Profile) -> Sequence[Claim]:
 
 def _measure(subject: Subject) -> Section:
     test, rule = subject.test, subject.predictor.decision.conformal
-    sets = prediction_sets(test.probabilities, rule)
+    figures = {"sets": compared(subject)}
     if rule.quantile is None:
         why = f"{rule.n} calibration pictures are too few for a set that is less than all classes"
-        return Section(tuple(claim.not_measured(why) for claim in (_COVERED, _WORST, _SIZE)))
-    held = sets[np.arange(len(test)), test.labels]
-    sizes = bootstrap(sets.sum(axis=1).astype(np.float64), draws=subject.level.draws, seed=subject.seed)
+        unmeasured = tuple(claim.not_measured(why) for claim in (_COVERED, _WORST, _SIZE))
+        return Section(unmeasured, figures=figures)
+    sets = prediction_sets(test.probabilities, rule)
+    sizes = sets.sum(axis=1).astype(np.float64)
+    mean = bootstrap(sizes, draws=subject.level.draws, seed=subject.seed)
     return Section(
         (
             _coverage(rule, sets, test.labels),
-            _worst(subject, held, test.labels),
-            _SIZE.estimate(sizes, seed=subject.seed),
-        )
+            _worst(subject, class_coverage(sets, test.labels, alpha=rule.alpha)),
+            _SIZE.estimate(mean, seed=subject.seed, details={"p95": quantile(sizes, 0.95).value}),
+        ),
+        figures=figures,
     )
 
 
@@ -71,30 +84,101 @@ def _coverage(rule: Conformal, sets: Bools, labels: NDArray[np.int64]) -> Statem
             "alpha": rule.alpha,
             "method": rule.method,
             "calibration_images": rule.n,
-            "singletons": found.singleton_share.as_json(),
+            **_singletons(singletons(sets, labels)),
+            "by_size": [
+                {"classes_in_set": _range(one), "coverage": one.coverage.as_json()}
+                for one in size_stratified_coverage(sets, labels)
+            ],
         },
     )
 
 
-def _worst(subject: Subject, held: Bools, labels: NDArray[np.int64]) -> Statement:
+def _singletons(found: Singletons) -> dict[str, Any]:
+    return {
+        "singletons": found.share.as_json(),
+        "singletons_right": None if found.right is None else found.right.as_json(),
+        "empty": found.empty.as_json(),
+    }
+
+
+def _range(stratum: Stratum) -> str:
+    least, most = max(1, stratum.least), stratum.most  # the best class is in every set
+    return str(least) if least == most else f"{least} to {most}"
+
+
+def _worst(subject: Subject, found: ClassCoverage) -> Statement:
     """Return the class whose sets hold it least often; the promise is about all classes together."""
-    present = np.unique(labels)
-    confidence = 1 - 0.05 / len(present)
-    rows: list[tuple[str, Measured]] = [
-        (
-            subject.predictor.classes[k],
-            clopper_pearson(int(held[labels == k].sum()), int((labels == k).sum()), confidence),
-        )
-        for k in present.tolist()
+    names = [subject.predictor.classes[k] for k in found.classes]
+    worst = found.coverage[found.classes.index(found.worst)]
+    low, high = (min(getattr(one, end) for one in found.coverage) for end in ("low", "high"))
+    classes: list[dict[str, Any]] = [
+        {"class": name, "coverage": one.as_json()} for name, one in zip(names, found.coverage, strict=True)
     ]
-    name, worst = min(rows, key=lambda row: (row[1].value, row[1].low))
-    low, high = (min(getattr(row[1], end) for row in rows) for end in ("low", "high"))
-    classes: list[dict[str, Any]] = [{"class": each, "coverage": found.as_json()} for each, found in rows]
     return _WORST.estimate(
         Measured(worst.value, low, high, worst.n, worst.method),
-        note=f"{name}; the sets promise an average over classes, not this",
-        details={"classes": classes},
+        note=f"{subject.predictor.classes[found.worst]}; the sets promise an average over classes, not this",
+        details={"gap": found.gap, "classes": classes},
     )
+
+
+def compared(subject: Subject) -> list[dict[str, Any]]:
+    """Return what every rule of sets would do, fitted on the pictures that prove and measured on the test.
+
+    The file holds one rule; these are what it could have been. Nothing was chosen by looking at them.
+    """
+    if subject.proving is None:
+        return []
+    rows = []
+    for alpha in subject.profile.alphas:
+        rows += [_row(subject, name, rule) for name, rule in _rules(subject, subject.proving, alpha)]
+    return rows
+
+
+def _rules(subject: Subject, proving: Answered, alpha: float) -> list[tuple[str, Conformal]]:
+    probabilities, labels, tuning = proving.probabilities, proving.labels, subject.tuning
+    penalty = Penalty() if tuning is None else penalty_for(tuning.probabilities, tuning.labels, alpha=alpha)
+    return [
+        ("lac", lac(probabilities, labels, alpha=alpha)),
+        ("aps", aps(probabilities, labels, alpha=alpha)),
+        ("raps", raps(probabilities, labels, alpha=alpha, penalty=penalty)),
+        ("mondrian", mondrian(probabilities, labels, alpha=alpha)),
+        ("pac lac", lac(probabilities, labels, alpha=alpha, delta=DELTA)),
+    ]
+
+
+def _row(subject: Subject, name: str, rule: Conformal) -> dict[str, Any]:
+    test = subject.test
+    found = prediction_sets(test.probabilities, rule)
+    covered = set_coverage(found, test.labels)
+    by_class = class_coverage(found, test.labels, alpha=rule.alpha)
+    band = _band(rule, len(test))
+    worst = by_class.coverage[by_class.classes.index(by_class.worst)]
+    hits = round(covered.coverage.value * len(test))
+    return {
+        "rule": name,
+        "promised": 1 - rule.alpha,
+        "coverage": covered.coverage.as_json(),
+        "band_low": None if band is None else band.low,
+        "band_high": None if band is None else band.high,
+        "above_band_low": None if band is None else hits >= band.fewest,
+        "mean_size": covered.mean_size,
+        "worst_class": subject.predictor.classes[by_class.worst],
+        "worst_coverage": worst.as_json(),
+        "class_gap": by_class.gap,
+        "singletons": covered.singleton_share.as_json(),
+    }
+
+
+def _band(rule: Conformal, m: int) -> BetaBand | None:
+    """Return where the coverage of m test pictures must lie in 99 of 100 cases; None: no such band is known.
+
+    It is exact for one quantile over scores that do not tie. Each class of `mondrian` has one of its own.
+    Sets that always hold the best class (of a good network, `aps` too) may lie above it, never below.
+    """
+    if rule.quantile is None or rule.method == "mondrian":
+        return None
+    rank = None if rule.delta is None else pac_rank(rule.n, rule.alpha, rule.delta)
+    return beta_band(rule.n, m, alpha=rule.alpha, rank=rank)
 
 
 sets = Measurement("C4", "Prediction sets", _claims, _measure)
