@@ -1,19 +1,23 @@
 """What a certificate can say something about, and the three ways to say how sure it is."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from statistics import NormalDist
 from typing import Any, Literal
 
-from foveal.certify.statement import Evidence, Statement
+from foveal.certify.statement import NOTHING_SHOWN, Evidence, Statement
 from foveal.core.types import Measured
 from foveal.metrics.binomial_cdf import binomial_cdf
 from foveal.metrics.clopper_pearson import clopper_pearson
 
 Kind = Literal["guarantee", "upper_bound", "estimate", "indicator"]
 Side = Literal["at_least", "at_most"]
+Unit = Literal["share", "ms", "bytes", "nats", "count", "plain"]
 
 _NORMAL = NormalDist()
+_FEWEST = 30  # pictures below which a normal test says nothing
 _MOST_NEEDED = 10**8  # pictures that nobody has: "no number decides" is the honest answer
 
 
@@ -28,12 +32,14 @@ class Claim:
             found this much, a better one finds more; `estimate`: what these pictures show; `indicator`:
             something to look at, no statement about other pictures.
         side: Which side of a limit is good.
+        unit: Of the number, for people: `share` is shown in percent.
     """
 
     key: str
     name: str
     kind: Kind
     side: Side = "at_least"
+    unit: Unit = "share"
 
     def share(
         self, successes: int, n: int, *, note: str = "", seed: int = 0, details: dict[str, Any] | None = None
@@ -56,7 +62,13 @@ class Claim:
         return Statement(self, clopper_pearson(successes, n), evidence, note, seed, details or {})
 
     def estimate(
-        self, value: Measured, *, note: str = "", seed: int = 0, details: dict[str, Any] | None = None
+        self,
+        value: Measured,
+        *,
+        note: str = "",
+        seed: int = 0,
+        details: dict[str, Any] | None = None,
+        chosen_from: int = 1,
     ) -> Statement:
         """Return what a number says that is no share, decided by a normal test.
 
@@ -68,19 +80,92 @@ class Claim:
             note: How it was measured.
             seed: Of what was drawn for it.
             details: More that belongs to it, as JSON.
+            chosen_from: It is the worst of so many. That it misses a limit has to be shown for one that was
+                picked; that it keeps it, for the worst, which is no harder.
         """
 
         def evidence(limit: float) -> Evidence:
             half = value.value - value.low if limit < value.value else value.high - value.value
             error = half / _NORMAL.inv_cdf(0.975)
-            if error <= 0:  # all resamples agree: the spread was not seen
-                above = float(value.value < limit)
-            else:
-                above = 1 - _NORMAL.cdf((value.value - limit) / error)
+            if error <= 0 or value.n < _FEWEST:  # all resamples agree, or few: the spread was not seen
+                return NOTHING_SHOWN
+            above = 1 - _NORMAL.cdf((value.value - limit) / error)
             good, bad = (above, 1 - above) if self.side == "at_least" else (1 - above, above)
-            return Evidence(good, bad, lambda level: _needed_for_number(value, limit, error, level))
+            needed = partial(_needed_for_number, value, limit, error)
+            return Evidence(good, min(1.0, chosen_from * bad), needed)
 
         return Statement(self, value, evidence, note, seed, details or {})
+
+    def worst(
+        self,
+        shares: Mapping[str, tuple[int, int]],
+        *,
+        unseen: Sequence[str] = (),
+        note: str = "",
+        seed: int = 0,
+        details: dict[str, Any] | None = None,
+    ) -> Statement:
+        """Return what the worst of several shares says, decided by exact tests of all of them.
+
+        A limit is kept where each share keeps it (the largest p-value: an intersection-union test), and
+        missed where one does not (the smallest times their number). The interval is that of the worst share:
+        from the worst lower to the worst upper end of intervals that hold together (Bonferroni).
+
+        Args:
+            shares: Successes and trials, ≥ 1, by name.
+            unseen: Names of those without a trial: then no limit is shown to be kept.
+            note: How it was measured.
+            seed: Of what was drawn for it.
+            details: More that belongs to it, as JSON.
+        """
+        least, confidence = self.side == "at_least", 1 - 0.05 / len(shares)
+        found = {name: clopper_pearson(k, n, confidence) for name, (k, n) in shares.items()}
+        pick = min if least else max
+        name = pick(found, key=lambda one: (found[one].value, found[one].low if least else found[one].high))
+        low, high = (pick(getattr(one, end) for one in found.values()) for end in ("low", "high"))
+        value = replace(found[name], low=low, high=high)
+        each = {one: self.share(k, n) for one, (k, n) in shares.items()}
+
+        def evidence(limit: float) -> Evidence:
+            weighed = {one: _weighed(statement, limit) for one, statement in each.items()}
+            binding = max(weighed, key=lambda one: weighed[one].for_it)
+            kept = 1.0 if unseen else weighed[binding].for_it
+            missed = min(1.0, len(weighed) * min(one.against_it for one in weighed.values()))
+            needed = (lambda level: None) if unseen else weighed[binding].needed
+            return Evidence(kept, missed, needed)
+
+        said = "; ".join(part for part in (name, note, _unseen(unseen)) if part)
+        return Statement(self, value, evidence, said, seed, {"worst": name, **(details or {})})
+
+    def promised(
+        self,
+        successes: int,
+        n: int,
+        *,
+        proven: Callable[[float], float],
+        note: str = "",
+        details: dict[str, Any] | None = None,
+    ) -> Statement:
+        """Return what a promise says that other pictures proved, together with these.
+
+        That a limit is kept can be shown by either, so the smaller p-value counts twice; that it is missed,
+        by these alone.
+
+        Args:
+            successes: How many of the pictures.
+            n: Of how many, ≥ 1.
+            proven: From a limit to the probability of a calibration at least as good where the limit is just
+                missed; 1 where it proves nothing of it.
+            note: How it was measured.
+            details: More that belongs to it, as JSON.
+        """
+        plain = self.share(successes, n, note=note, details=details)
+
+        def evidence(limit: float) -> Evidence:
+            seen = _weighed(plain, limit)
+            return replace(seen, for_it=min(1.0, 2 * min(seen.for_it, proven(limit))))
+
+        return replace(plain, evidence=evidence)
 
     def counted(
         self, count: int, n: int, *, note: str = "", details: dict[str, Any] | None = None
@@ -111,6 +196,15 @@ class Claim:
                 that the user need not have.
         """
         return Statement(self, None, None, why, asked=asked)
+
+
+def _weighed(statement: Statement, limit: float) -> Evidence:
+    return NOTHING_SHOWN if statement.evidence is None else statement.evidence(limit)
+
+
+def _unseen(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
+    return f"nothing is known of {len(names)} without a picture: {shown}" if names else ""
 
 
 def _needed_for_number(value: Measured, limit: float, error: float, level: float) -> int | None:

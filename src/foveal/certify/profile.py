@@ -7,13 +7,18 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from foveal.core.errors import NotFoundError, RecipeError, UnknownNameError
 
 _SHIPPED = ("industrial", "physical", "digital")
+
+
+Level = Annotated[float, Field(ge=1, le=255, multiple_of=1)]  # pictures hold whole levels
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Profile(BaseModel):
@@ -23,7 +28,7 @@ class Profile(BaseModel):
         name: Stands on the certificate.
         limits: By name of a statement: the least, or the most, that is good enough. A statement without a
             limit is measured and judges nothing.
-        radii: Distances that attacks are measured at in Linf, in grey levels of 0 to 255.
+        radii: Distances that attacks are measured at in Linf, in whole grey levels from 1 to 255.
         l2_radii: The same in L2, in units of a full grey level range: 0.5 is that of the literature.
         certified_radii: Distances that bounds are tried at, in grey levels.
         smoothing_sigma: Deviation of the noise of smoothed answers, in units of the full grey level range.
@@ -37,14 +42,14 @@ class Profile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     name: str = Field(min_length=1)
     limits: dict[str, float] = Field(default_factory=dict)
-    radii: tuple[float, ...] = (2.0, 4.0, 8.0)
-    l2_radii: tuple[float, ...] = (0.5,)
-    certified_radii: tuple[float, ...] = (1.0, 2.0, 8.0)
+    radii: tuple[Level, ...] = (2.0, 4.0, 8.0)
+    l2_radii: tuple[Positive, ...] = (0.5,)
+    certified_radii: tuple[Positive, ...] = (1.0, 2.0, 8.0)
     smoothing_sigma: float = Field(default=0.25, gt=0, le=2)
-    smoothing_radii: tuple[float, ...] = (0.25, 0.5)
+    smoothing_radii: tuple[Positive, ...] = (0.25, 0.5)
     patch_share: float = Field(default=0.05, gt=0, le=0.25)
-    alphas: tuple[float, ...] = (0.1, 0.05, 0.01)
-    risks: tuple[float, ...] = (0.005, 0.01, 0.02)
+    alphas: tuple[Share, ...] = (0.1, 0.05, 0.01)
+    risks: tuple[Share, ...] = (0.005, 0.01, 0.02)
     serving: bool = False
 
     @property

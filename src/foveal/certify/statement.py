@@ -26,6 +26,9 @@ class Evidence:
     needed: Callable[[float], int | None] = field(repr=False, compare=False)
 
 
+NOTHING_SHOWN = Evidence(1.0, 1.0, lambda level: None)
+
+
 @dataclass(frozen=True)
 class Statement:
     """One number.

@@ -92,6 +92,7 @@ class Subject:
         learned: Pictures that it has learned from, for measurements that look for something in them and
             measure nothing on them; None: not at hand.
         slices: Positions in `test` by the value of each column of a table, by column.
+        empty_slices: Columns with a value that none of the test pictures has.
         level: How much is measured.
         profile: What is demanded.
         seed: Of all that is drawn.
@@ -112,6 +113,7 @@ class Subject:
     unknown: UInt8 | None = None
     learned: HeldOut | None = None
     slices: Mapping[str, Mapping[str, NDArray[np.int64]]] = field(default_factory=dict)
+    empty_slices: tuple[str, ...] = ()
     seed: int = 0
     threads: int = 1
     progress: Progress = silent

@@ -40,6 +40,7 @@ class Judged:
             "value": None if one.value is None else one.value.as_json(),
             "limit": self.limit,
             "side": one.claim.side,
+            "unit": one.claim.unit,
             "kind": one.claim.kind,
             "p_value": self.p_value,
             "needed": self.needed,

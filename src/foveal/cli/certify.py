@@ -43,6 +43,9 @@ def certify(
         bool, typer.Option("--attach/--no-attach", help="Also put the certificate into the bundle.")
     ] = True,
     out: Annotated[Path | None, typer.Option(help="Folder to write; default runs/certify-<n>.")] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit code 10 unless every limit is shown to be kept.")
+    ] = False,
     force: Force = False,
     seed: Seed = 0,
     threads: Threads = None,
@@ -63,8 +66,12 @@ def certify(
         found.document,
         as_json=as_json,
         human=lambda console: _show(console, found),
-        exit_code=_FAILED if found.document["verdict"] == "fail" else 0,
+        exit_code=_exit_code(found.document["verdict"], strict=strict),
     )
+
+
+def _exit_code(verdict: str, *, strict: bool) -> int:
+    return _FAILED if verdict == "fail" or (strict and verdict != "pass") else 0
 
 
 def _show(console: "Console", found: "Certified") -> None:

@@ -97,6 +97,8 @@ def pictures(
     if held_out.fingerprint == manifest.data.fingerprint and held_out.split != "calib":
         calib = choose(dataset, hashes, bundle, manifest, split="calib", progress=progress).held_out
         tuning, proving = split_roles(calib.labels, calib.units, seed=manifest.data.split_seed)
+        if len(proving) != manifest.decision.abstain.n:  # a search chose by some of them: roles are not known
+            tuning = proving = np.empty(0, np.int64)
         for role, places in (("tuning", tuning), ("proving", proving)):
             if len(places):
                 found[role] = answered(predictor, calib.only(places), threads=threads, progress=progress)
@@ -180,6 +182,21 @@ def sliced(test: Answered, table: Mapping[str, Mapping[str, str]]) -> dict[str, 
                 places.setdefault(values[source], []).append(place)
         found[column] = {value: np.array(rows, dtype=np.int64) for value, rows in sorted(places.items())}
     return {column: rows for column, rows in found.items() if rows}
+
+
+def empty_slices(test: Answered, table: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
+    """Return, as `column value`, what a table tells apart and no test picture is.
+
+    Args:
+        test: The pictures.
+        table: By column the value of each source.
+    """
+    there = set(test.held_out.sources)
+    found = []
+    for column, values in table.items():
+        seen = {value for source, value in values.items() if source in there}
+        found += [f"{column} {value}" for value in sorted(set(values.values()) - seen - {""})]
+    return tuple(found)
 
 
 def strangers(

@@ -20,7 +20,7 @@ from foveal.core.errors import WriteError
 from foveal.core.progress import Progress, silent
 from foveal.data import opening
 from foveal.data.dataset import Dataset
-from foveal.flows._certified_pictures import Pictures, Wishes, pictures, sliced, strangers
+from foveal.flows._certified_pictures import Pictures, Wishes, empty_slices, pictures, sliced, strangers
 from foveal.flows._grouped import grouped
 from foveal.flows._slices import read_slices
 from foveal.flows._twin import twin_of
@@ -137,6 +137,7 @@ def run(
         unknown=foreign,
         learned=found.learned,
         slices={} if table is None else sliced(found.test, table),
+        empty_slices=() if table is None else empty_slices(found.test, table),
         seed=terms.seed,
         threads=threads,
         progress=progress,
@@ -171,14 +172,14 @@ def _document(
     document = {
         "schema": SCHEMA,
         "ok": certificate.verdict != "fail",
-        "bundle": str(subject.bundle),
+        "bundle": subject.bundle.name,  # its place is nobody's business who gets the file
         "digest": manifest.digest,
         "weights_sha256": manifest.weights_sha256,
         "model": {"name": manifest.model.name, "precision": manifest.model.precision},
         "classes": list(manifest.classes),
         **certificate.as_json(),
         "data": {
-            "path": str(dataset.path),
+            "name": dataset.path.name,
             "fingerprint": test.held_out.fingerprint,
             "split": test.held_out.split,
             "unseen": found.unseen,
@@ -223,7 +224,12 @@ def _written(
         except WriteError as error:  # the certificate itself is written: a bundle may be read-only
             not_attached = error.message
     page = _page(folder, document, certificate)
-    told = {**document, "certificate": str(folder / CERTIFICATE), "page": page and str(page)}
+    told = {
+        **document,
+        "bundle": str(bundle),
+        "certificate": str(folder / CERTIFICATE),
+        "page": page and str(page),
+    }
     return Certified(told, folder, certificate, not_attached)
 
 

@@ -8,9 +8,8 @@ from foveal.calibrate.sgr import sgr
 from foveal.certify.claim import Claim
 from foveal.certify.measurement import Measurement, Section
 from foveal.certify.profile import Profile
-from foveal.certify.statement import Evidence, Statement
+from foveal.certify.statement import Statement
 from foveal.certify.subject import Answered, Subject
-from foveal.metrics.binomial_cdf import binomial_cdf
 from foveal.metrics.coverage_at_risk import coverage_at_risk
 from foveal.metrics.risk_coverage import risk_coverage
 from foveal.metrics.selective_areas import selective_areas
@@ -64,18 +63,12 @@ def _promise(subject: Subject, promised: Abstain) -> tuple[Statement, ...]:
         return _RISK.not_measured("it answered none of the test pictures"), share
     wrong = round(found.risk.value * answered)
 
-    def evidence(limit: float) -> Evidence:
-        # The promise was proven on other pictures at delta; the test pictures can only refute it.
-        refuted = 1 - binomial_cdf(wrong - 1, answered, limit)
-        holds = promised.risk <= limit and refuted > promised.delta
-        return Evidence(0.0 if holds else 1.0, refuted, lambda level: None)
-
-    risk = Statement(
-        _RISK,
-        found.risk,
-        evidence,
+    risk = _RISK.promised(
+        wrong,
+        answered,
+        proven=lambda limit: promised.delta if promised.risk <= limit else 1.0,
         note=f"promised: at most {promised.risk:.1%} with a certainty of {1 - promised.delta:.0%}, proven on "
-        f"{promised.n} calibration pictures; measured on the test pictures, which can only refute it",
+        f"{promised.n} calibration pictures",
         details={"promised": promised.risk, "delta": promised.delta, "threshold": promised.threshold},
     )
     return risk, share

@@ -9,7 +9,6 @@ from foveal.certify.subject import Subject
 from foveal.metrics.balanced_accuracy import balanced_accuracy
 from foveal.metrics.majority import majority
 from foveal.metrics.per_class import per_class
-from foveal.metrics.worst_class import worst_class
 
 _ALL = Claim("accuracy", "share of right answers", "estimate")
 _MEAN = Claim("balanced_accuracy", "mean over the classes of the share of right answers", "estimate")
@@ -23,29 +22,33 @@ def _claims(profile: Profile) -> Sequence[Claim]:
 def _measure(subject: Subject) -> Section:
     test, names = subject.test, subject.predictor.classes
     probabilities, labels = test.probabilities, test.labels
-    worst = worst_class(probabilities, labels)
     classes = per_class(probabilities, labels)
     rows = [{"class": names[one.index], "recall": one.recall.as_json()} for one in classes]
     absent = [name for k, name in enumerate(names) if not (labels == k).any()]
-    plain = majority(labels)
-    says = [f"always naming the most frequent class would be right in {plain.accuracy.value:.1%} of cases"]
+    right = {names[one.index]: (round(one.recall.value * one.n), one.n) for one in classes}
+    plain = majority(labels).accuracy.value
+    mean = _MEAN.estimate(balanced_accuracy(probabilities, labels))
+    says = [f"always naming the most frequent class would be right in {plain:.1%} of cases"]
     if absent:
         says.append(f"{len(absent)} of {len(names)} classes have no picture here: nothing is said about them")
+        mean = mean.that_cannot_pass("classes without a picture are not in it")
     return Section(
         (
             _ALL.share(
-                int(test.right.sum()), len(test),
-                details={"unreadable": test.unreadable, "majority_share": plain.accuracy.value},
+                int(test.right.sum()),
+                len(test),
+                details={"unreadable": test.unreadable, "majority_share": plain},
             ),
-            _MEAN.estimate(balanced_accuracy(probabilities, labels)),
-            _WORST.estimate(
-                worst.recall,
-                note=f"{names[worst.index]}; the interval holds for all classes at once (Bonferroni)",
-                details={"class": names[worst.index], "classes": rows, "absent": absent},
+            mean,
+            _WORST.worst(
+                right,
+                unseen=absent,
+                note="the interval holds for all classes at once",
+                details={"classes": rows, "absent": absent},
             ),
         ),
         says=tuple(says),
-    )  # fmt: skip
+    )
 
 
 accuracy = Measurement("C1", "Accuracy", _claims, _measure)

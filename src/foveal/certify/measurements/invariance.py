@@ -41,19 +41,19 @@ def _changes(size: int) -> dict[str, Callable[[UInt8], UInt8]]:
 def _measure(subject: Subject) -> Section:
     images, _ = subject.test.some(subject.level.invariant)
     before = subject.named(images)
-    rows, worst = [], 0
+    flips: dict[str, tuple[int, int]] = {}
     told = subject.told("harmless changes")
     changes = _changes(images.shape[1])
     for place, (name, change) in enumerate(changes.items()):
-        flips = int((subject.named(np.stack([change(image) for image in images])) != before).sum())
-        worst = max(worst, flips)
-        rows.append({"change": name, "flips": clopper_pearson(flips, len(images)).as_json()})
+        turned = int((subject.named(np.stack([change(image) for image in images])) != before).sum())
+        flips[name] = (turned, len(images))
         told(place + 1, len(changes))
-    found = _FLIPS.share(
-        worst, len(images),
-        note="of the change that turns most answers; right and wrong answers count alike",
+    rows = [{"change": name, "flips": clopper_pearson(*found).as_json()} for name, found in flips.items()]
+    found = _FLIPS.worst(
+        flips,
+        note=f"of {len(flips)} changes the one that turns most; right and wrong answers count alike",
         details={"changes": rows},
-    )  # fmt: skip
+    )
     return Section((found,))
 
 

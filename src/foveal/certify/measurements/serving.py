@@ -19,9 +19,11 @@ from foveal.data.dataset import UInt8
 from foveal.metrics.bootstrap import bootstrap
 from foveal.metrics.quantile import Quantile
 
-_MEDIAN = Claim("latency_ms", "median milliseconds of one picture", "estimate", "at_most")
-_TAIL = Claim("latency_p99_ms", "milliseconds that one picture in 100 exceeds", "estimate", "at_most")
-_GROWS = Claim("memory_bytes_per_answer", "memory that an answer leaves taken", "estimate", "at_most")
+_MEDIAN = Claim("latency_ms", "median time of one picture", "estimate", "at_most", "ms")
+_TAIL = Claim("latency_p99_ms", "time that one picture in 100 exceeds", "estimate", "at_most", "ms")
+_GROWS = Claim(
+    "memory_bytes_per_answer", "memory that an answer leaves taken", "estimate", "at_most", "bytes"
+)
 _SECONDS = 2.0
 _WARM, _BLOCKS, _ANSWERS = 500, 20, 100  # answers before, and blocks of answers between two looks at memory
 _STATM = Path("/proc/self/statm")

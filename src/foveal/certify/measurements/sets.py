@@ -14,12 +14,11 @@ from foveal.calibrate.sets.raps import Penalty, penalty_for, raps
 from foveal.certify.claim import Claim
 from foveal.certify.measurement import Measurement, Section
 from foveal.certify.profile import Profile
-from foveal.certify.statement import Evidence, Statement
+from foveal.certify.statement import Statement
 from foveal.certify.subject import Answered, Subject
-from foveal.core.promises import DELTA
-from foveal.core.types import Measured
+from foveal.core.promises import DELTA, conformal_rank
 from foveal.metrics.beta_band import BetaBand, beta_band
-from foveal.metrics.binomial_cdf import binomial_cdf
+from foveal.metrics.binomial_cdf import incomplete_beta
 from foveal.metrics.bootstrap import bootstrap
 from foveal.metrics.class_coverage import ClassCoverage, class_coverage
 from foveal.metrics.quantile import quantile
@@ -31,7 +30,7 @@ from foveal.tasks.classify.decode import Conformal, prediction_sets
 Bools = NDArray[np.bool_]
 _COVERED = Claim("set_coverage", "prediction sets that hold the truth", "guarantee")
 _WORST = Claim("worst_class_coverage", "prediction sets that hold the truth, worst class", "estimate")
-_SIZE = Claim("set_size", "mean number of classes in a prediction set", "estimate", "at_most")
+_SIZE = Claim("set_size", "mean number of classes in a prediction set", "estimate", "at_most", "count")
 
 
 def _claims(profile: Profile) -> Sequence[Claim]:
@@ -61,25 +60,30 @@ def _measure(subject: Subject) -> Section:
 def _coverage(rule: Conformal, sets: Bools, labels: NDArray[np.int64]) -> Statement:
     """Return the promise of the sets, held against the test pictures.
 
-    Of m test pictures the number covered is Beta-binomial where the promise holds; a calibration as unlucky
-    as one in 20 covers `surely_covered`, and fewer hits than that allows refute the promise.
+    Given the calibration, the sets of these scores cover Beta(k, n + 1 - k), k the rank of their quantile
+    (Vovk 2012), or more where scores tie: the probability that this lies below a limit is the evidence that
+    the calibration gives. 1 - alpha itself is kept by about every second calibration only.
     """
     found = set_coverage(sets, labels)
     hits = round(found.coverage.value * len(labels))
-    surely = surely_covered(rule.n, rule.alpha)
+    rank = conformal_rank(rule.n, rule.alpha)
+    if rule.delta is not None:
+        rank = pac_rank(rule.n, rule.alpha, rule.delta)
+        promise = f"{1 - rule.alpha:.0%} with a certainty of {1 - rule.delta:.0%}"
+    else:
+        surely = surely_covered(rule.n, rule.alpha)
+        promise = f"{1 - rule.alpha:.0%} on average over calibrations, {surely:.1%} with a certainty of 95%"
 
-    def evidence(limit: float) -> Evidence:
-        promised = 1 - rule.alpha >= limit  # who demands more than that is answered by the test pictures
-        refuted = binomial_cdf(hits, len(labels), min(limit, surely) if promised else limit)
-        holds = promised and refuted > 0.05
-        return Evidence(0.0 if holds else 1.0, refuted, lambda level: None)
+    def proven(limit: float) -> float:
+        if rule.method == "mondrian":  # each class has a quantile of its own
+            return 1.0
+        return incomplete_beta(limit, rank, rule.n + 1 - rank)
 
-    return Statement(
-        _COVERED,
-        found.coverage,
-        evidence,
-        note=f"promised: {1 - rule.alpha:.0%} on average over calibrations, at least {surely:.1%} with a "
-        f"certainty of 95 %, by {rule.n} calibration pictures; the test pictures can only refute it",
+    return _COVERED.promised(
+        hits,
+        len(labels),
+        proven=proven,
+        note=f"promised: {promise}, by {rule.n} calibration pictures",
         details={
             "alpha": rule.alpha,
             "method": rule.method,
@@ -109,14 +113,14 @@ def _range(stratum: Stratum) -> str:
 def _worst(subject: Subject, found: ClassCoverage) -> Statement:
     """Return the class whose sets hold it least often; the promise is about all classes together."""
     names = [subject.predictor.classes[k] for k in found.classes]
-    worst = found.coverage[found.classes.index(found.worst)]
-    low, high = (min(getattr(one, end) for one in found.coverage) for end in ("low", "high"))
     classes: list[dict[str, Any]] = [
         {"class": name, "coverage": one.as_json()} for name, one in zip(names, found.coverage, strict=True)
     ]
-    return _WORST.estimate(
-        Measured(worst.value, low, high, worst.n, worst.method),
-        note=f"{subject.predictor.classes[found.worst]}; the sets promise an average over classes, not this",
+    present = set(found.classes)
+    return _WORST.worst(
+        {name: (round(one.value * one.n), one.n) for name, one in zip(names, found.coverage, strict=True)},
+        unseen=[name for k, name in enumerate(subject.predictor.classes) if k not in present],
+        note="the sets promise an average over classes, not this",
         details={"gap": found.gap, "classes": classes},
     )
 

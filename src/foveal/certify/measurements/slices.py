@@ -10,7 +10,6 @@ from foveal.certify.claim import Claim
 from foveal.certify.measurement import Measurement, Section
 from foveal.certify.profile import Profile
 from foveal.certify.subject import Answered, Subject
-from foveal.core.types import Measured
 from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.metrics.ece import ece, ece_null
 from foveal.tasks.classify.decode import Decision, prediction_sets
@@ -32,18 +31,9 @@ def _measure(subject: Subject) -> Section:
     confidence = 1 - 0.05 / len(parts)  # so that all intervals hold at once
     decision = subject.predictor.decision
     rows = [_row(subject.test, decision, *part, confidence) for part in parts]
-    worst = min(rows, key=lambda row: (row["accuracy"]["value"], row["accuracy"]["low"]))
-    low, high = (min(row["accuracy"][end] for row in rows) for end in ("low", "high"))
-    found = Measured(worst["accuracy"]["value"], low, high, worst["n"], "clopper-pearson")
-    return Section(
-        (
-            _WORST.estimate(
-                found,
-                note=f"{worst['column']} {worst['value']}; the interval holds for all {len(rows)} at once",
-                details={"slices": rows},
-            ),
-        )
-    )  # fmt: skip
+    right = {f"{row['column']} {row['value']}": (row["right"], row["n"]) for row in rows}
+    note = f"the interval holds for all {len(rows)} slices at once"
+    return Section((_WORST.worst(right, unseen=subject.empty_slices, note=note, details={"slices": rows}),))
 
 
 def _row(
@@ -56,6 +46,7 @@ def _row(
         "column": column,
         "value": value,
         "n": len(places),
+        "right": int(right.sum()),
         "accuracy": clopper_pearson(int(right.sum()), len(places), confidence).as_json(),
         "set_coverage": clopper_pearson(covered, len(places), confidence).as_json(),
         "mean_set_size": float(sets.sum(axis=1).mean()),

@@ -15,22 +15,24 @@ from numpy.typing import NDArray
 from foveal.certify.claim import Claim
 from foveal.certify.measurement import Measurement, Section, Shown, Strip
 from foveal.certify.profile import Profile
-from foveal.certify.statement import Evidence, Statement
+from foveal.certify.statement import Statement
 from foveal.certify.subject import Subject
 from foveal.core import catalog
+from foveal.core.promises import conformal_rank
 from foveal.core.random import stream
 from foveal.core.types import Measured
 from foveal.data.dataset import UInt8
 from foveal.metrics.auroc import auroc
-from foveal.metrics.binomial_cdf import binomial_cdf
-from foveal.metrics.clopper_pearson import clopper_pearson
+from foveal.metrics.binomial_cdf import incomplete_beta
 from foveal.metrics.fpr_at_tpr import fpr_at_tpr
 from foveal.perturb import unknowns as folder
 
 Scores = NDArray[np.float32]
 _NEAR = ("blend", "jigsaw")  # made of parts of known pictures
-_FAR_AUROC = Claim("unknown_far_auroc", "AUROC of made unknowns of another kind, the worst kind", "estimate")
-_NEAR_AUROC = Claim("unknown_near_auroc", "AUROC of unknowns made of known parts, the worst kind", "estimate")
+_FAR_AUROC = Claim("unknown_far_auroc", "AUROC of made unknowns of another kind, the worst kind", "indicator")
+_NEAR_AUROC = Claim(
+    "unknown_near_auroc", "AUROC of unknowns made of known parts, the worst kind", "indicator"
+)
 _GIVEN_AUROC = Claim("unknown_given_auroc", "AUROC of the unknown pictures that were given", "estimate")
 _GIVEN_MISSED = Claim(
     "unknown_given_missed", "given unknown pictures that are taken for known ones", "estimate", "at_most"
@@ -84,8 +86,13 @@ def _row(name: str, scores: Scores, known: Scores, found: Measured) -> dict[str,
 
 def _worst(subject: Subject, claim: Claim, found: Mapping[str, Measured]) -> Statement:
     name = min(found, key=lambda one: found[one].value)
-    note = f"{catalog.spoken(name)}, the worst of {len(found)} kinds; score: {_score_name(subject)}"
-    return claim.estimate(found[name], note=note, seed=subject.seed, details={"kind": name})
+    note = (
+        f"{catalog.spoken(name)}, the worst of {len(found)} kinds; score: {_score_name(subject)}, which was "
+    )
+    note += "chosen on such pictures at sealing: this flatters"
+    return claim.estimate(
+        found[name], note=note, seed=subject.seed, details={"kind": name}, chosen_from=len(found)
+    )
 
 
 def _given(
@@ -116,17 +123,12 @@ def _promise(subject: Subject) -> Statement:
     images, _ = subject.test.some(subject.level.images)
     n, rejected = len(images), int((_scores(subject, images) > rule.threshold).sum())
 
-    def evidence(limit: float) -> Evidence:
-        refuted = 1 - binomial_cdf(rejected - 1, n, limit)
-        holds = rule.alpha <= limit and refuted > 0.05
-        return Evidence(0.0 if holds else 1.0, refuted, lambda level: None)
-
-    return Statement(
-        _REJECTED,
-        clopper_pearson(rejected, n),
-        evidence,
-        note=f"promised: at most {rule.alpha:.0%} on average over calibrations, by {rule.n} of them; "
-        "the test pictures can only refute it",
+    rank = conformal_rank(rule.n, rule.alpha)
+    return _REJECTED.promised(
+        rejected,
+        n,
+        proven=lambda limit: incomplete_beta(1 - limit, rank, rule.n + 1 - rank),
+        note=f"promised: at most {rule.alpha:.0%} on average over calibrations, by {rule.n} pictures",
         details={"alpha": rule.alpha, "threshold": rule.threshold, "calibration_images": rule.n},
     )
 
