@@ -35,9 +35,9 @@ def test_every_measurement_has_a_place_and_their_names_differ():
 
 
 def test_claims_follow_the_distances_that_a_profile_asks_for():
-    found = claims(Profile(name="mine", radii=(1.5,), l2_radii=(0.25,)))
+    found = claims(Profile(name="mine", radii=(3.0,), l2_radii=(0.25,)))
 
-    assert {"robust_linf_1_5", "robust_l2_0_25"} <= set(found)
+    assert {"robust_linf_3", "robust_l2_0_25"} <= set(found)
     assert "robust_linf_8" not in found
 
 

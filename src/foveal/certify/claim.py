@@ -18,6 +18,7 @@ Unit = Literal["share", "ms", "bytes", "nats", "count", "plain"]
 
 _NORMAL = NormalDist()
 _FEWEST = 30  # pictures below which a normal test says nothing
+_CONTRADICTED = 0.05
 _MOST_NEEDED = 10**8  # pictures that nobody has: "no number decides" is the honest answer
 
 
@@ -163,7 +164,9 @@ class Claim:
 
         def evidence(limit: float) -> Evidence:
             seen = _weighed(plain, limit)
-            return replace(seen, for_it=min(1.0, 2 * min(seen.for_it, proven(limit))))
+            # A promise that these pictures contradict was made for other ones, and proves nothing of them.
+            before = 1.0 if seen.against_it <= _CONTRADICTED else proven(limit)
+            return replace(seen, for_it=min(1.0, 2 * min(seen.for_it, before)))
 
         return replace(plain, evidence=evidence)
 

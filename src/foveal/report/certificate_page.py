@@ -180,8 +180,8 @@ def _charts(document: Document, figures: Mapping[str, Any]) -> tuple[Chart, ...]
     gates = {gate["id"]: gate for gate in document["gates"]}
     drawn = []
     if figures.get("reliability"):
-        error = gates["calibration_error"]["details"]
-        says = f"Calibration error (ECE) {error['ece']:.1%}; by chance up to {error['ece_null_p95']:.1%}."
+        error, chance = (gates["calibration_error"][part] for part in ("value", "details"))
+        says = f"Calibration error (ECE) {error['value']:.1%}; by chance up to {chance['ece_null_p95']:.1%}."
         drawn.append(reliability(figures["reliability"], calibration=says))
     if "risk_coverage" in figures:
         curve, answered = figures["risk_coverage"], gates["answered"]["value"]
