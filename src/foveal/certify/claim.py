@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from statistics import NormalDist
 from typing import Any, Literal
@@ -20,6 +20,20 @@ _NORMAL = NormalDist()
 _FEWEST = 30  # pictures below which a normal test says nothing
 _CONTRADICTED = 0.05
 _MOST_NEEDED = 10**8  # pictures that nobody has: "no number decides" is the honest answer
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What calibration pictures proved of pictures of their kind.
+
+    Attributes:
+        level: The share that holds with a certainty of 95 %.
+        proven: From a limit to the probability of a calibration at least as good where the limit is just
+            missed; 1 where it proves nothing of it.
+    """
+
+    level: float
+    proven: Callable[[float], float] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -143,20 +157,20 @@ class Claim:
         successes: int,
         n: int,
         *,
-        proven: Callable[[float], float],
+        promise: Promise | None,
         note: str = "",
         details: dict[str, Any] | None = None,
     ) -> Statement:
         """Return what a promise says that other pictures proved, together with these.
 
         That a limit is kept can be shown by either, so the smaller p-value counts twice; that it is missed,
-        by these alone.
+        by these alone. A promise that these pictures contradict was made for other ones, and proves nothing
+        of them.
 
         Args:
             successes: How many of the pictures.
             n: Of how many, ≥ 1.
-            proven: From a limit to the probability of a calibration at least as good where the limit is just
-                missed; 1 where it proves nothing of it.
+            promise: What calibration pictures proved; None where these are not known to be of their kind.
             note: How it was measured.
             details: More that belongs to it, as JSON.
         """
@@ -164,8 +178,10 @@ class Claim:
 
         def evidence(limit: float) -> Evidence:
             seen = _weighed(plain, limit)
-            # A promise that these pictures contradict was made for other ones, and proves nothing of them.
-            before = 1.0 if seen.against_it <= _CONTRADICTED else proven(limit)
+            if promise is None:
+                return seen
+            refuted = min(seen.against_it, _weighed(plain, promise.level).against_it) <= _CONTRADICTED
+            before = 1.0 if refuted else promise.proven(limit)
             return replace(seen, for_it=min(1.0, 2 * min(seen.for_it, before)))
 
         return replace(plain, evidence=evidence)

@@ -4,13 +4,14 @@ import difflib
 import hashlib
 import json
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from foveal.certify.claim import Claim
 from foveal.core.errors import NotFoundError, RecipeError, UnknownNameError
 
 _SHIPPED = ("industrial", "physical", "digital")
@@ -41,7 +42,7 @@ class Profile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     name: str = Field(min_length=1)
-    limits: dict[str, float] = Field(default_factory=dict)
+    limits: dict[str, Annotated[float, Field(strict=True)]] = Field(default_factory=dict)
     radii: tuple[Level, ...] = (2.0, 4.0, 8.0)
     l2_radii: tuple[Positive, ...] = (0.5,)
     certified_radii: tuple[Positive, ...] = (1.0, 2.0, 8.0)
@@ -79,7 +80,7 @@ def read_profile(path: Path) -> Profile:
         RecipeError: Not TOML, an unknown key or a value outside its range.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise NotFoundError(
             f"no profile at {path}", hint=f"a name works, too: {', '.join(_SHIPPED)}", path=path
@@ -108,15 +109,15 @@ def _profile(fields: Mapping[str, Any], where: str) -> Profile:
         raise RecipeError(f"{where}: {place}: {first['msg']}", hint="see docs/commands/certify.md") from error
 
 
-def check_limits(profile: Profile, known: Iterable[str]) -> None:
-    """Refuse a limit on something that is not measured: it would be taken for kept.
+def check_limits(profile: Profile, known: Mapping[str, Claim]) -> None:
+    """Refuse a limit on something that is not measured, which would be taken for kept, or on no share.
 
     Args:
         profile: The limits.
-        known: Names of all that a certificate by this profile states.
+        known: All that a certificate by this profile states, by name.
 
     Raises:
-        RecipeError: An unknown name, with the nearest known one.
+        RecipeError: An unknown name, with the nearest known one; or a limit on a share outside 0 to 1.
     """
     names = sorted(known)
     for key in profile.limits:
@@ -125,4 +126,10 @@ def check_limits(profile: Profile, known: Iterable[str]) -> None:
             hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
             raise RecipeError(
                 f"profile {profile.name}: nothing that is measured is called {key!r}", hint=hint
+            )
+        limit = profile.limits[key]
+        if known[key].unit == "share" and not 0 <= limit <= 1:
+            raise RecipeError(
+                f"profile {profile.name}: {key} is a share from 0 to 1; got {limit:g}",
+                hint=f"{key} = {limit / 100:g}" if 1 < limit <= 100 else None,
             )

@@ -40,8 +40,9 @@ def certify(
     split: Annotated[str | None, typer.Option(help="Part of the data, such as test.")] = None,
     group: Group = None,
     attach: Annotated[
-        bool, typer.Option("--attach/--no-attach", help="Also put the certificate into the bundle.")
-    ] = True,
+        bool | None,
+        typer.Option("--attach/--no-attach", help="Put the certificate into the bundle, too; smoke: no."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write; default runs/certify-<n>.")] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit code 10 unless every limit is shown to be kept.")

@@ -39,7 +39,7 @@ class Terms:
         unknown: Pictures of things that it was not taught: files, folders or archives, or one data set.
         slices: A CSV table that tells pictures apart.
         split: Part of the data; None is the test part of training data and all of other data.
-        attach: Whether the certificate is also put into the bundle.
+        attach: Whether the certificate is also put into the bundle; None: unless the level is `smoke`.
         seed: Of all that is drawn.
         threads: None takes all processors we may use.
     """
@@ -50,7 +50,7 @@ class Terms:
     unknown: tuple[Path, ...] = ()
     slices: Path | None = None
     split: str | None = None
-    attach: bool = True
+    attach: bool | None = None
     seed: int = 0
     threads: int | None = None
 
@@ -116,6 +116,7 @@ def run(
     bundle, threads = locate(model), terms.threads or machine.usable_cpus()
     read_only = [data.path] if isinstance(data, Dataset) else opening.places(data)
     runs.keep_apart(out, *read_only)
+    _refuse_overwriting(out, force=force)
     predictor = Predictor.open(bundle, engine=REFERENCE, threads=1)  # batches run side by side
     twin = twin_of(predictor, bundle, terms.twin)
     dataset = data if isinstance(data, Dataset) else grouped(data, [bundle])
@@ -146,7 +147,8 @@ def run(
     with runs.locked(folder):
         certificate = certify(subject)
         document = _document(subject, certificate, found, dataset)
-        return _written(folder, document, certificate, attach=terms.attach, bundle=bundle)
+        attach = level.name != "smoke" if terms.attach is None else terms.attach
+        return _written(folder, document, certificate, attach=attach, bundle=bundle)
 
 
 def _folder(out: Path | None, *, force: bool) -> Path:
@@ -155,13 +157,19 @@ def _folder(out: Path | None, *, force: bool) -> Path:
     else:
         folder = out
         runs.claim(folder, request=REQUEST, kind="certificate")
-        if files.is_there(folder / CERTIFICATE) and not force:
-            raise WriteError(
-                f"{folder} holds a certificate", code="would_overwrite",
-                hint="choose another --out, or --force to replace it", path=folder,
-            )  # fmt: skip
+        _refuse_overwriting(out, force=force)
     files.write_json(folder / REQUEST, {"kind": "certificate"})
     return folder
+
+
+def _refuse_overwriting(out: Path | None, *, force: bool) -> None:
+    if out is not None and files.is_there(out / CERTIFICATE) and not force:
+        raise WriteError(
+            f"{out} holds a certificate",
+            code="would_overwrite",
+            hint="choose another --out, or --force to replace it",
+            path=out,
+        )
 
 
 def _document(

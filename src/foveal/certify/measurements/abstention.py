@@ -5,7 +5,7 @@ from typing import Any
 
 from foveal.calibrate.guaranteed_coverage import Guaranteed, Scored, guaranteed_coverage
 from foveal.calibrate.sgr import sgr
-from foveal.certify.claim import Claim
+from foveal.certify.claim import Claim, Promise
 from foveal.certify.measurement import Measurement, Section
 from foveal.certify.profile import Profile
 from foveal.certify.statement import Statement
@@ -66,7 +66,9 @@ def _promise(subject: Subject, promised: Abstain) -> tuple[Statement, ...]:
     risk = _RISK.promised(
         wrong,
         answered,
-        proven=lambda limit: promised.delta if promised.risk <= limit else 1.0,
+        promise=None
+        if subject.proving is None
+        else Promise(promised.risk, lambda limit: promised.delta if promised.risk <= limit else 1.0),
         note=f"promised: at most {promised.risk:.1%} with a certainty of {1 - promised.delta:.0%}, proven on "
         f"{promised.n} calibration pictures",
         details={"promised": promised.risk, "delta": promised.delta, "threshold": promised.threshold},

@@ -11,7 +11,7 @@ from foveal.calibrate.sets.aps import aps
 from foveal.calibrate.sets.lac import lac
 from foveal.calibrate.sets.mondrian import mondrian
 from foveal.calibrate.sets.raps import Penalty, penalty_for, raps
-from foveal.certify.claim import Claim
+from foveal.certify.claim import Claim, Promise
 from foveal.certify.measurement import Measurement, Section
 from foveal.certify.profile import Profile
 from foveal.certify.statement import Statement
@@ -49,7 +49,7 @@ def _measure(subject: Subject) -> Section:
     mean = bootstrap(sizes, draws=subject.level.draws, seed=subject.seed)
     return Section(
         (
-            _coverage(rule, sets, test.labels),
+            _coverage(subject, rule, sets),
             _worst(subject, class_coverage(sets, test.labels, alpha=rule.alpha)),
             _SIZE.estimate(mean, seed=subject.seed, details={"p95": quantile(sizes, 0.95).value}),
         ),
@@ -57,22 +57,21 @@ def _measure(subject: Subject) -> Section:
     )
 
 
-def _coverage(rule: Conformal, sets: Bools, labels: NDArray[np.int64]) -> Statement:
+def _coverage(subject: Subject, rule: Conformal, sets: Bools) -> Statement:
     """Return the promise of the sets, held against the test pictures.
 
     Given the calibration, the sets of these scores cover Beta(k, n + 1 - k), k the rank of their quantile
     (Vovk 2012), or more where scores tie: the probability that this lies below a limit is the evidence that
     the calibration gives. 1 - alpha itself is kept by about every second calibration only.
     """
+    labels = subject.test.labels
     found = set_coverage(sets, labels)
     hits = round(found.coverage.value * len(labels))
-    rank = conformal_rank(rule.n, rule.alpha)
+    rank, surely = conformal_rank(rule.n, rule.alpha), surely_covered(rule.n, rule.alpha)
+    said = f"{1 - rule.alpha:.0%} on average over calibrations, {surely:.1%} with a certainty of 95%"
     if rule.delta is not None:
-        rank = pac_rank(rule.n, rule.alpha, rule.delta)
-        promise = f"{1 - rule.alpha:.0%} with a certainty of {1 - rule.delta:.0%}"
-    else:
-        surely = surely_covered(rule.n, rule.alpha)
-        promise = f"{1 - rule.alpha:.0%} on average over calibrations, {surely:.1%} with a certainty of 95%"
+        rank, surely = pac_rank(rule.n, rule.alpha, rule.delta), 1 - rule.alpha
+        said = f"{surely:.0%} with a certainty of {1 - rule.delta:.0%}"
 
     def proven(limit: float) -> float:
         if rule.method == "mondrian":  # each class has a quantile of its own
@@ -82,8 +81,8 @@ def _coverage(rule: Conformal, sets: Bools, labels: NDArray[np.int64]) -> Statem
     return _COVERED.promised(
         hits,
         len(labels),
-        proven=proven,
-        note=f"promised: {promise}, by {rule.n} calibration pictures",
+        promise=None if subject.proving is None else Promise(surely, proven),
+        note=f"promised: {said}, by {rule.n} calibration pictures",
         details={
             "alpha": rule.alpha,
             "method": rule.method,

@@ -27,6 +27,8 @@ def _measure(subject: Subject) -> Section:
     ]
     if not parts:
         why = "no table tells the pictures apart: --slices TABLE.csv"
+        if subject.empty_slices:
+            why = "the table says something of other pictures only, or nothing"
         return Section((_WORST.not_measured(why),))
     confidence = 1 - 0.05 / len(parts)  # so that all intervals hold at once
     decision = subject.predictor.decision

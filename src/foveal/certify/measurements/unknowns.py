@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.certify.claim import Claim
+from foveal.certify.claim import Claim, Promise
 from foveal.certify.measurement import Measurement, Section, Shown, Strip
 from foveal.certify.profile import Profile
 from foveal.certify.statement import Statement
@@ -25,6 +25,7 @@ from foveal.data.dataset import UInt8
 from foveal.metrics.auroc import auroc
 from foveal.metrics.binomial_cdf import incomplete_beta
 from foveal.metrics.fpr_at_tpr import fpr_at_tpr
+from foveal.metrics.set_coverage import surely_covered
 from foveal.perturb import unknowns as folder
 
 Scores = NDArray[np.float32]
@@ -127,7 +128,12 @@ def _promise(subject: Subject) -> Statement:
     return _REJECTED.promised(
         rejected,
         n,
-        proven=lambda limit: incomplete_beta(1 - limit, rank, rule.n + 1 - rank),
+        promise=None
+        if subject.proving is None
+        else Promise(
+            1 - surely_covered(rule.n, rule.alpha),
+            lambda limit: incomplete_beta(1 - limit, rank, rule.n + 1 - rank),
+        ),
         note=f"promised: at most {rule.alpha:.0%} on average over calibrations, by {rule.n} pictures",
         details={"alpha": rule.alpha, "threshold": rule.threshold, "calibration_images": rule.n},
     )
