@@ -12,7 +12,7 @@ from foveal.bundle.manifest import Data, Images
 from foveal.bundle.predictor import Predictor
 from foveal.calibrate import unknowns
 from foveal.calibrate.fit import split_roles
-from foveal.calibrate.unknown import area, most_bytes
+from foveal.calibrate.unknown import most_bytes
 from foveal.calibrate.unknowns._score import Known
 from foveal.core import catalog
 from foveal.core.errors import BundleError
@@ -23,6 +23,7 @@ from foveal.export.ir import ir
 from foveal.export.lowering import Lowering, lowered
 from foveal.export.rejection import with_rejection
 from foveal.export.unknown import answering, features, with_unknown, without_unknown
+from foveal.metrics.auroc import auroc
 from foveal.optimize.rounding import rounded
 from foveal.tasks.recognizer import Recognizer
 from foveal.train import Examples
@@ -171,7 +172,7 @@ def test_known_pictures_pass_and_noise_does_not(graphs, precision):
 
     session = onnxruntime(made, threads=1)
     known, unknown = session.run(NEW.images).unknown, session.run(noise(200)).unknown
-    assert area(unknown, known) > 0.95
+    assert auroc(unknown, known).value > 0.95
     assert (known > rule.threshold).mean() < 0.12  # 5 % of 200, and the luck of 200 calibration pictures
     assert (unknown > rule.threshold).mean() > 0.8
     assert (rule.n, rule.alpha) == (200, 0.05)
