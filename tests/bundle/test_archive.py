@@ -139,19 +139,6 @@ def test_report_about_another_bundle_is_refused(copy) -> None:
     assert copy.read_bytes() == before
 
 
-@pytest.mark.parametrize("report", [b"[]", b"{", b'{"a":' * 100_000], ids=["list", "cut", "deep"])
-def test_report_that_is_no_json_object_is_refused(copy, report) -> None:
-    repack(copy, {**members_of(copy), "report.json": report}, rehash=True)
-
-    assert "report.json is no JSON object" in refusal(copy)
-
-
-def test_the_report_of_another_bundle_is_refused_though_its_hash_fits(copy) -> None:
-    repack(copy, {**members_of(copy), "report.json": b'{"digest": "' + b"0" * 64 + b'"}'}, rehash=True)
-
-    assert "report.json is about another bundle" in refusal(copy)
-
-
 def test_changed_member_is_refused_though_the_zip_is_sound(copy) -> None:
     for name in NAMES[1:]:
         members = members_of(copy)

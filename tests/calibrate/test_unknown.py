@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foveal.calibrate.unknown import LEAST_BYTES, area, choose, most_bytes, rule
+from foveal.calibrate.unknown import LEAST_BYTES, choose, most_bytes, rule
 from foveal.calibrate.unknowns._score import Answers, Known
 from foveal.core.errors import UsageError
+from foveal.metrics.auroc import auroc
 from foveal.metrics.clopper_pearson import clopper_pearson
 
 
@@ -58,15 +59,6 @@ def test_what_is_no_score_or_share_is_refused(scores: np.ndarray, alpha: float) 
         rule("energy", scores.astype(np.float32), alpha=alpha)
 
 
-@given(
-    st.lists(st.integers(0, 5), min_size=1, max_size=12), st.lists(st.integers(0, 5), min_size=1, max_size=12)
-)
-def test_area_is_the_share_of_pairs_in_the_right_order(strange: list[int], known: list[int]) -> None:
-    pairs = [(s > k) + 0.5 * (s == k) for s in strange for k in known]
-
-    assert area(np.array(strange), np.array(known)) == pytest.approx(np.mean(pairs))
-
-
 def clustered(rng: np.random.Generator, shift: float, count: int = 200) -> Answers:
     """Return answers whose logits say nothing, and whose features do where `shift` is large."""
     features = rng.normal(size=(count, 8)) + 5
@@ -109,7 +101,7 @@ def test_what_has_learned_from_a_kind_is_judged_on_kinds_it_has_not_seen() -> No
     informed = exposed(known)
     assert informed is not None
     tuning, strange = kind(None), kind(0)
-    aware = area(*(informed.of(each.features, each.logits) for each in (strange, tuning)))
+    aware = auroc(*(informed.of(each.features, each.logits) for each in (strange, tuning))).value
     assert found.areas["exposed"] < aware - 0.05
 
 

@@ -1,9 +1,12 @@
 """export.unknown and export.rejection: the graph says what the score says, before and after rounding."""
 
+import json
+
 import numpy as np
 import onnx
 import pytest
 import torch
+from PIL import Image
 
 from foveal.bundle import archive
 from foveal.bundle.engines.onnxruntime import onnxruntime
@@ -12,8 +15,9 @@ from foveal.bundle.manifest import Data, Images
 from foveal.bundle.predictor import Predictor
 from foveal.calibrate import unknowns
 from foveal.calibrate.fit import split_roles
-from foveal.calibrate.unknown import area, most_bytes
+from foveal.calibrate.unknown import most_bytes
 from foveal.calibrate.unknowns._score import Known
+from foveal.cli._main import run
 from foveal.core import catalog
 from foveal.core.errors import BundleError
 from foveal.data.preprocess import Preprocess
@@ -23,6 +27,8 @@ from foveal.export.ir import ir
 from foveal.export.lowering import Lowering, lowered
 from foveal.export.rejection import with_rejection
 from foveal.export.unknown import answering, features, with_unknown, without_unknown
+from foveal.metrics.auroc import auroc
+from foveal.monitor.collected import Collected
 from foveal.optimize.rounding import rounded
 from foveal.tasks.recognizer import Recognizer
 from foveal.train import Examples
@@ -171,7 +177,7 @@ def test_known_pictures_pass_and_noise_does_not(graphs, precision):
 
     session = onnxruntime(made, threads=1)
     known, unknown = session.run(NEW.images).unknown, session.run(noise(200)).unknown
-    assert area(unknown, known) > 0.95
+    assert auroc(unknown, known).value > 0.95
     assert (known > rule.threshold).mean() < 0.12  # 5 % of 200, and the luck of 200 calibration pictures
     assert (unknown > rule.threshold).mean() > 0.8
     assert (rule.n, rule.alpha) == (200, 0.05)
@@ -245,3 +251,37 @@ def test_a_rule_without_the_output_and_an_output_without_rule_are_refused(sealed
         archive.seal(tmp_path / name, draft, model=model, golden=made.golden)
         with pytest.raises(BundleError, match="how unknown"):
             Predictor.open(tmp_path / name, engine="onnxruntime", threads=1)
+
+
+def test_a_monitor_is_fed_the_score_of_every_answer_and_tells_that_it_has_changed(sealed):
+    predictor = Predictor.open(sealed, engine="onnxruntime", threads=1)
+    pictures = np.concatenate([NEW.images[:30], noise(90)])
+    expected = predictor.run(pictures).unknown
+    assert len(predictor.decision.monitor.unknown) == 199
+    known, strange = Collected(predictor.decision), Collected(predictor.decision)
+
+    labels = list(predictor.predict_each(NEW.images[:100], watch=known))
+    changed = list(predictor.predict_each(pictures, watch=strange))
+
+    for state, count in ((known.state(), 100), (strange.state(), 120)):
+        assert {name: of["scores"] for name, of in state["scores"].items()} == {
+            "doubt": count,
+            "unknown": count,
+        }
+    np.testing.assert_allclose([label.strangeness for label in changed], expected, rtol=1e-4)
+    assert known.state()["alarms"] == []
+    assert "unknown" in {alarm["what"] for alarm in strange.state()["alarms"]}
+    assert "strangeness" not in labels[0].as_json()
+    assert "strangeness" not in repr(labels[0])
+
+
+def test_the_command_feeds_it_too(sealed, tmp_path, capsys):
+    for number, picture in enumerate(noise(60)):
+        Image.fromarray(picture).save(tmp_path / f"{number}.png")
+
+    assert run(["predict", str(sealed), str(tmp_path), "--monitor", "--json"]) == 0
+
+    document = json.loads(capsys.readouterr().out)
+    assert document["monitor"]["scores"]["unknown"]["scores"] == 60
+    assert ("scores", "unknown") in {(a["kind"], a["what"]) for a in document["monitor"]["alarms"]}
+    assert "strangeness" not in document["predictions"][0]

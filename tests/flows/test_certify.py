@@ -123,18 +123,18 @@ def test_the_bundle_shows_its_certificate_and_keeps_its_digest(certified, traine
 
 
 @pytest.mark.parametrize(
-    ("change", "code"),
+    ("change", "code", "message"),
     [
-        ({"verdict": "pass!"}, "tampered"),
-        ({"gates": [{"limit": 1}]}, "tampered"),
-        ({"schema": "foveal.certify/9"}, "unknown_schema"),
+        ({"verdict": "pass!"}, "tampered", "not have the hash"),
+        ({"gates": [{"limit": 1}]}, "tampered", "not have the hash"),
+        ({"schema": "foveal.certify/9"}, "unknown_schema", "not foveal.certify/1"),
     ],
 )
-def test_a_certificate_that_was_changed_is_not_shown(certified, change, code):
+def test_a_certificate_that_was_changed_is_not_shown(certified, change, code, message):
     document = archive.read(certified[0]).certificate
     assert attached(document)["id"] == document["id"]
 
-    with pytest.raises(FovealError) as caught:
+    with pytest.raises(FovealError, match=message) as caught:
         attached({**document, **change})
     assert caught.value.code == code
 

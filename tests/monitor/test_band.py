@@ -7,10 +7,11 @@ import pytest
 
 from foveal.core.errors import UsageError
 from foveal.metrics.binomial_cdf import binomial_cdf
-from foveal.monitor.band import Band
+from foveal.monitor.band import STRIDE, Band
 from foveal.tasks.classify.reference import Rate
 
 RUNS = 1000
+look = Band._look
 
 
 def ran(band, happened):
@@ -44,6 +45,41 @@ def test_with_the_same_threshold_at_every_look_they_are_not():
         alarms += found
 
     assert alarms > 60
+
+
+def alarms_of(rng, runs=400, looks=200):
+    """Count the alarms of a rate that is all but known, n = 10⁶, and has not changed, at 200 looks each."""
+    expected, alarms = Rate(count=200_000, n=10**6), 0
+    for happened in rng.random((runs, looks * STRIDE)) < 0.2:
+        band = Band(expected, false_alarm=0.05)
+        for count in happened.reshape(looks, STRIDE).sum(axis=1):  # as `see` does, a stride at a time
+            band.seen += STRIDE - 1
+            band._strides[-1] += int(count) - 1
+            band.see(True)
+        alarms += band.alarm is not None
+    return alarms
+
+
+def test_where_the_rate_is_almost_certain_only_the_spending_keeps_the_promise():
+    """Else the width of the interval hides what looking 200 times costs."""
+    alarms = alarms_of(np.random.default_rng(0))
+
+    assert binomial_cdf(400 - alarms, 400, 0.95) > 1e-3, f"{alarms} of 400"
+
+
+def test_a_look_that_spends_all_breaks_it(monkeypatch):
+    """What the test above would say of a band that forgot how often it looks."""
+    monkeypatch.setattr(Band, "_look", without_spending)
+
+    alarms = alarms_of(np.random.default_rng(0), runs=100)
+
+    assert binomial_cdf(100 - alarms, 100, 0.95) < 1e-6, f"{alarms} of 100"
+
+
+def without_spending(band):
+    seen, band.seen = band.seen, STRIDE
+    look(band)
+    band.seen = seen
 
 
 @pytest.mark.parametrize(("rate", "side"), [(0.45, "above"), (0.0, "below")])

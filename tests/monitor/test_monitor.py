@@ -14,9 +14,9 @@ from foveal.core.types import Label
 from foveal.monitor import monitor as monitors
 from foveal.monitor.collected import Collected
 from foveal.monitor.monitor import Monitor, Seen, seen
-from foveal.monitor.quality import PROPERTIES, quality
+from foveal.monitor.quality import quality
 from foveal.tasks.classify.decode import Abstain, Conformal, Decision, Unknown
-from foveal.tasks.classify.reference import MOST_SCORES, Range, Rate, Reference
+from foveal.tasks.classify.reference import MOST_SCORES, PROPERTIES, Range, Rate, Reference
 
 PLAIN = Decision(
     abstain=Abstain(threshold=0.6, risk=0.01, delta=0.05, n=500),

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from foveal.monitor.quality import PROPERTIES, quality
+from foveal.monitor.quality import quality
+from foveal.tasks.classify.reference import PROPERTIES
 
 
 def scene(size=64, seed=0, channels=3):

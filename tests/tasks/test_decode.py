@@ -155,7 +155,7 @@ def test_entries_that_say_nothing_are_not_written_and_others_are_read_again() ->
         ({"penalty": 0.1}, "only raps"),
         ({"randomized": True}, "only aps and raps"),
         ({"delta": 0.04}, "30 images give no quantile"),
-        ({"delta": 0.0}, "greater than 0"),
+        ({"delta": 0.0}, "greater than or equal to 0"),
         ({"method": "own"}, "Input should be 'lac'"),
     ],
 )

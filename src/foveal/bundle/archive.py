@@ -11,6 +11,8 @@ from typing import Any
 from foveal.bundle import container, foreign
 from foveal.bundle.card import model_card
 from foveal.bundle.container import tampered
+from foveal.bundle.enclosed import Enclosed
+from foveal.bundle.enclosed import to_bytes as enclosed_bytes
 from foveal.bundle.golden import Golden, from_bytes, to_bytes
 from foveal.bundle.graph import check_graph
 from foveal.bundle.ir import Ir, check_ir
@@ -22,8 +24,8 @@ from foveal.data.tree import read_regular
 SUFFIX = ".foveal"
 _REQUIRED = ("manifest.json", "model.onnx", "golden_inputs.npy", "golden_probabilities.npy", "README.md")
 _IR = ("openvino/model.xml", "openvino/model.bin")  # both or none
-_REPORT, _CERTIFICATE = "report.json", "certificate.json"  # about the bundle, and not part of its digest
-_NAMES = (*_REQUIRED, *_IR, _REPORT, _CERTIFICATE)
+REPORT, CERTIFICATE = "report.json", "certificate.json"  # about the bundle, and not part of its digest
+_NAMES = (*_REQUIRED, *_IR, REPORT, CERTIFICATE)
 _SIZE_CAP = 1 << 30
 
 Content = bytes | memoryview
@@ -38,9 +40,8 @@ class Members:
         model: The serialized ONNX graph; it stands alone.
         golden: Inputs and answers to compare an engine with.
         readme: The model card, Markdown.
-        report: The attached evaluation, or None.
         size_bytes: Length of the file.
-        certificate: The attached certificate, or None.
+        enclosed: Documents about the bundle, by name of the member; they are read when asked for.
         forms: The graph in an engine's own form, by the engine's file in `bundle/engines`.
     """
 
@@ -48,10 +49,28 @@ class Members:
     model: bytes = field(repr=False)
     golden: Golden = field(repr=False)
     readme: str = field(repr=False)
-    report: dict[str, Any] | None = field(repr=False)
     size_bytes: int
-    certificate: dict[str, Any] | None = field(default=None, repr=False)
+    enclosed: Mapping[str, Enclosed] = field(default_factory=dict, repr=False)
     forms: Mapping[str, Ir] = field(default_factory=dict, repr=False)
+
+    @property
+    def report(self) -> dict[str, Any] | None:
+        """The attached evaluation, or None; `BundleError` where it is not to be trusted."""
+        return document(self.enclosed, REPORT)
+
+    @property
+    def certificate(self) -> dict[str, Any] | None:
+        """The attached certificate, or None; `BundleError` where it is not to be trusted."""
+        return document(self.enclosed, CERTIFICATE)
+
+
+def document(enclosed: Mapping[str, Enclosed], name: str) -> dict[str, Any] | None:
+    """Return what the member `name` says, or None where there is none.
+
+    Raises:
+        BundleError: It is too long, no JSON object, or about another bundle.
+    """
+    return enclosed[name].document if name in enclosed else None
 
 
 def seal(
@@ -108,9 +127,9 @@ def attach_report(path: str | Path, report: Mapping[str, Any]) -> None:
     Raises:
         UsageError: The report is about another bundle.
         BundleError: The bundle is not sound.
-        WriteError: It cannot be written.
+        WriteError: It cannot be written; `too_many_bytes`: more than 8 MiB.
     """
-    _attach(Path(path), _REPORT, report)
+    _attach(Path(path), REPORT, report)
 
 
 def attach_certificate(path: str | Path, certificate: Mapping[str, Any]) -> None:
@@ -123,19 +142,19 @@ def attach_certificate(path: str | Path, certificate: Mapping[str, Any]) -> None
     Raises:
         UsageError: The certificate is about another bundle.
         BundleError: The bundle is not sound.
-        WriteError: It cannot be written.
+        WriteError: It cannot be written; `too_many_bytes`: more than 8 MiB.
     """
-    _attach(Path(path), _CERTIFICATE, certificate)
+    _attach(Path(path), CERTIFICATE, certificate)
 
 
-def _attach(path: Path, name: str, document: Mapping[str, Any]) -> None:
+def _attach(path: Path, name: str, about_it: Mapping[str, Any]) -> None:
     with about(path):
         manifest, members = _open(_content(path), path)
-    if document.get("digest") != manifest.digest:
-        about_what = f"the {name.removesuffix('.json')} is about {document.get('digest')!r}"
+    if about_it.get("digest") != manifest.digest:
+        about_what = f"the {name.removesuffix('.json')} is about {about_it.get('digest')!r}"
         raise UsageError(f"{about_what}, the bundle is {manifest.digest!r}", path=path)
     del members["manifest.json"]
-    members[name] = _json(document)
+    members[name] = enclosed_bytes(about_it, name=name, path=path)
     write_bytes(path, _pack(manifest.model_copy(update={"members": _hashes(members)}), members))
 
 
@@ -192,9 +211,12 @@ def _verified(content: bytes, path: Path) -> Members:
             classes=len(manifest.classes),
         ),
         readme=bytes(members["README.md"]).decode("utf-8", "replace"),
-        report=_attached(members, _REPORT, manifest.digest),
         size_bytes=len(content),
-        certificate=_attached(members, _CERTIFICATE, manifest.digest),
+        enclosed={
+            name: Enclosed(name, bytes(members[name]), manifest.digest, path)
+            for name in (REPORT, CERTIFICATE)
+            if name in members
+        },
         forms=_forms(members),
     )
 
@@ -236,18 +258,3 @@ def _hashes(members: Mapping[str, Content]) -> dict[str, str]:
 
 def _json(document: Mapping[str, Any]) -> bytes:
     return (json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
-
-
-def _attached(members: Mapping[str, Content], name: str, digest: str) -> dict[str, Any] | None:
-    """Return a document about the bundle that was put into it, or None."""
-    if name not in members:
-        return None
-    try:
-        document = json.loads(bytes(members[name]))
-    except (ValueError, RecursionError):
-        document = None
-    if not isinstance(document, dict):
-        raise tampered(f"{name} is no JSON object")
-    if document.get("digest") != digest:
-        raise tampered(f"{name} is about another bundle")
-    return document

@@ -1,7 +1,7 @@
 """A bundle, loaded and verified, that answers."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from foveal.bundle import archive, golden, remembered, ways
+from foveal.bundle.enclosed import Enclosed
 from foveal.bundle.inputs import Input, UInt8, pixels, source
 from foveal.bundle.locate import locate
 from foveal.bundle.manifest import Manifest
@@ -49,16 +50,14 @@ class Predictor:
     Attributes:
         manifest: What the bundle says about itself.
         size_bytes: Length of the bundle.
-        report: The evaluation attached to it, or None.
         session: The model in its engine.
-        certificate: The certificate attached to it, or None.
+        enclosed: Documents about the bundle, by name of the member.
     """
 
     manifest: Manifest
     size_bytes: int
-    report: dict[str, Any] | None
     session: Session
-    certificate: dict[str, Any] | None = field(default=None, repr=False)
+    enclosed: Mapping[str, Enclosed] = field(default_factory=dict, repr=False)
 
     @classmethod
     def open(
@@ -95,7 +94,25 @@ class Predictor:
             _check_fit(session, manifest)
             golden.verify(session, members.golden, graph=manifest.model.precision)
             _check_unknown(session, members.golden.inputs[:1], manifest)
-        return cls(manifest, members.size_bytes, members.report, session, members.certificate)
+        return cls(manifest, members.size_bytes, session, members.enclosed)
+
+    @property
+    def report(self) -> dict[str, Any] | None:
+        """The evaluation attached to the bundle, or None.
+
+        Raises:
+            BundleError: `too_many_bytes`, `tampered`: it is too long, or about another bundle.
+        """
+        return archive.document(self.enclosed, archive.REPORT)
+
+    @property
+    def certificate(self) -> dict[str, Any] | None:
+        """The certificate attached to the bundle, or None.
+
+        Raises:
+            BundleError: `too_many_bytes`, `tampered`: it is too long, or about another bundle.
+        """
+        return archive.document(self.enclosed, archive.CERTIFICATE)
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from foveal.core.random import stream
 from foveal.data.dataset import UInt8
-from foveal.monitor.quality import PROPERTIES, quality
+from foveal.monitor.quality import quality
 from foveal.tasks.classify.decode import Decision
-from foveal.tasks.classify.reference import MOST_SCORES, Range, Rate, Reference, doubt, rounded
+from foveal.tasks.classify.reference import MOST_SCORES, PROPERTIES, Range, Rate, Reference, doubt, rounded
 
 MOST_LOOKED_AT = 2000  # pictures whose properties are measured, of each role: under a second
 _OUTSIDE = 0.05  # of the tuning pictures, half on either side

@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from foveal.calibrate import unknowns
 from foveal.calibrate.unknowns._score import Answers, Float32, Known, Score
 from foveal.core import catalog
 from foveal.core.errors import UsageError
 from foveal.core.promises import conformal_rank
+from foveal.metrics.auroc import auroc
 from foveal.tasks.classify.decode import Unknown
 
 ALPHA = 0.05  # of known pictures at most so many are taken for unknown
@@ -114,16 +114,4 @@ def _mean_area(
 
 def _mean(score: Score, tuning: Answers, strange: Mapping[str, Answers]) -> float:
     known = score.of(tuning.features, tuning.logits)
-    return float(np.mean([area(score.of(each.features, each.logits), known) for each in strange.values()]))
-
-
-def area(strange: NDArray[np.floating], known: NDArray[np.floating]) -> float:
-    """Return the probability that an unknown picture scores higher than a known one, a tie counting half.
-
-    It is the area under the ROC curve: Hanley & McNeil, "The Meaning and Use of the Area under a ROC Curve",
-    1982.
-    """
-    ranked = np.sort(np.asarray(known, np.float64))
-    values = np.asarray(strange, np.float64)
-    below, upto = (np.searchsorted(ranked, values, side=side) for side in ("left", "right"))
-    return float((below + upto).mean() / (2 * len(ranked)))
+    return float(np.mean([auroc(score.of(a.features, a.logits), known).value for a in strange.values()]))

@@ -28,8 +28,12 @@ def attached(document: Mapping[str, Any]) -> dict[str, Any]:
             code="unknown_schema", hint="upgrade foveal",
         )  # fmt: skip
     try:
-        if identity(document) != document["id"]:
-            raise _changed("its content does not have the hash that it names")
+        sound = identity(document) == document["id"]
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise _changed("it lacks what a certificate says") from error
+    if not sound:
+        raise _changed("its content does not have the hash that it names")
+    try:
         asked = [gate for gate in document["gates"] if gate["limit"] is not None]
         verdicts = [gate["verdict"] for gate in asked]
         return {

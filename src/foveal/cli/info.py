@@ -30,6 +30,7 @@ def info(
     verbose: Verbose = False,
 ) -> None:
     """Show a bundle's manifest after comparing its hashes and running its golden vectors here."""
+    from foveal.bundle.archive import REPORT
     from foveal.bundle.locate import locate
     from foveal.bundle.predictor import Predictor
     from foveal.bundle.ways import REFERENCE
@@ -38,7 +39,8 @@ def info(
     bundle = locate(model)
     predictor = Predictor.open(bundle, engine=REFERENCE, threads=threads)
     manifest = predictor.manifest.as_json()
-    certificate = None if predictor.certificate is None else attached(predictor.certificate)
+    found = predictor.certificate
+    certificate = None if found is None else attached(found)
     document = {
         **manifest,
         "schema": SCHEMA,
@@ -46,7 +48,7 @@ def info(
         "bundle": str(bundle),
         "bundle_schema": manifest["schema"],
         "size_bytes": predictor.size_bytes,
-        "report": predictor.report is not None,
+        "report": REPORT in predictor.enclosed,
         "certificate": certificate,
         "engine": predictor.session.engine,
         "verified": True,
@@ -59,6 +61,7 @@ def _show(
 ) -> None:
     from rich.markup import escape
 
+    from foveal.bundle.archive import REPORT
     from foveal.data.preprocess import decoder
 
     manifest = predictor.manifest
@@ -82,7 +85,7 @@ def _show(
         "sets": _sets(conformal),
         "images": f"{images.fit} fit, {images.calib} calibration, {images.test} test",
         "licences": ", ".join(f"{of} {name or 'not stated'}" for of, name in manifest.licenses),
-        "report": "attached" if predictor.report is not None else "none; foveal evaluate makes one",
+        "report": "attached" if REPORT in predictor.enclosed else "none; foveal evaluate makes one",
         "certified": "no; foveal certify does it" if certificate is None else _certified(certificate),
         "made by": f"foveal {manifest.foveal}",
     }

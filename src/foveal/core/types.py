@@ -79,6 +79,8 @@ class Label:
         set: The conformal prediction set, most probable first; never empty.
         scores: Calibrated probability of every class.
         unknown: Whether it shows nothing that is known; None where that is not measured.
+        strangeness: What the graph says of how unknown it is, larger is more so; None where it says nothing.
+            For a monitor: the number means nothing but beside others of the same file, so no JSON has it.
     """
 
     source: str
@@ -88,7 +90,10 @@ class Label:
     set: tuple[str, ...]
     scores: dict[str, float] = field(repr=False)
     unknown: bool | None = None
+    strangeness: float | None = field(default=None, repr=False)
 
     def as_json(self) -> dict[str, Any]:
         """Return the contract's prediction object."""
-        return {**asdict(self), "set": list(self.set)}
+        said = asdict(self)
+        del said["strangeness"]
+        return {**said, "set": list(self.set)}

@@ -47,12 +47,23 @@ def delivered(shop: Workshop, outcome: Outcome, setup: Setup, *, name: str) -> D
         return Delivery(proven=proven, gates=[gate], warnings=said)
     files.write_bytes(bundle, shop.path(chosen).read_bytes())
     if proven["report"] is not None:
-        archive.attach_report(bundle, proven["report"])
+        said += _attached(bundle, proven["report"])
     if chosen is not rows["original"]:  # where nothing else is recommended, what bench found stays as it is
         said += _remembered(bundle, chosen)
     if chosen.bundle is not None:
         said += [] if shop.roles.calibrating is not None else [_NO_PROMISE]
     return Delivery(bundle, proven, [gate], said)
+
+
+def _attached(bundle: Path, report: dict[str, Any]) -> list[str]:
+    """Put the evaluation into the bundle; return what is to be said where it is too long for that."""
+    try:
+        archive.attach_report(bundle, report)
+    except WriteError as error:
+        if error.code != "too_many_bytes":
+            raise
+        return [error.message]
+    return []
 
 
 def _remembered(bundle: Path, chosen: Variant) -> list[str]:

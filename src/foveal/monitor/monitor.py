@@ -64,10 +64,17 @@ class Alarm:
 
 
 def seen(answer: Label, image: UInt8 | None = None, *, unknown: float | None = None) -> Seen:
-    """Return what a monitor notes of an answer and, where it is given, of its picture at model size."""
+    """Return what a monitor notes of an answer and, where it is given, of its picture at model size.
+
+    Args:
+        answer: Of the recognizer.
+        image: uint8 (S, S, C).
+        unknown: The score for unknown objects, where another one than the answer's own is meant.
+    """
     properties = None if image is None else quality(image)
     refusals = [said for said in (answer.abstain, answer.unknown) if said is not None]
-    return Seen(answer.confidence, any(refusals) if refusals else None, unknown, properties)
+    score = answer.strangeness if unknown is None else unknown
+    return Seen(answer.confidence, any(refusals) if refusals else None, score, properties)
 
 
 class Monitor:
@@ -106,7 +113,7 @@ class Monitor:
         Args:
             answer: Of the recognizer.
             image: The picture at model size, uint8 (S, S, C); None: its properties are not looked at.
-            unknown: The score for unknown objects, where the recognizer has one.
+            unknown: The score for unknown objects; None: that of the answer, where it has one.
         """
         self.note(seen(answer, image, unknown=unknown))
 

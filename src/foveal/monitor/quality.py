@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 
 from foveal.data.dataset import UInt8
 
-PROPERTIES = ("brightness", "contrast", "sharpness", "clipping", "blockiness")
 _LINES = 32
 _BLOCK = 8  # side of the squares that JPEG stores
 
 
 def quality(image: UInt8) -> dict[str, float]:
-    """Return the properties of a picture by name.
+    """Return the properties of a picture by name, those of `tasks.classify.reference.PROPERTIES`.
 
     - brightness: mean level, 0 to 255; contrast: standard deviation of the levels.
     - sharpness: mean absolute second difference between neighbours, over both directions: falls with blur

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from foveal.calibrate import unknowns
-from foveal.calibrate.unknown import area
 from foveal.calibrate.unknowns._score import Answers, Known
 from foveal.core import catalog
+from foveal.metrics.auroc import auroc
 
 NAMES = catalog.names(unknowns)
 OF_FEATURES = [name for name in NAMES if name not in ("energy", "gen", "msp")]
@@ -43,7 +43,7 @@ def test_what_is_planted_outside_all_classes_scores_higher(name: str) -> None:
 
     score = catalog.find(unknowns, name)(known)
 
-    assert area(*(score.of(each.features, each.logits) for each in (unknown, more))) > 0.95
+    assert auroc(*(score.of(each.features, each.logits) for each in (unknown, more))).value > 0.95
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -159,7 +159,7 @@ def test_features_that_never_move_change_nothing() -> None:
         score = catalog.find(unknowns, name)(
             Known(Answers(padded, known.answers.logits), known.labels, strange)
         )
-        found = area(score.of(still[1], unknown.logits), score.of(still[0], more.logits))
+        found = auroc(score.of(still[1], unknown.logits), score.of(still[0], more.logits)).value
         assert found > 0.9, name
 
 
@@ -203,7 +203,8 @@ def test_the_nearest_middle_ranks_nearly_as_the_nearest_of_all_features() -> Non
 
     ours = score.of(unit[1], np.concatenate([more.logits, unknown.logits]))
     count = len(more.features)
-    assert abs(area(ours[count:], ours[:count]) - area(theirs[count:], theirs[:count])) < 0.02
+    areas = [auroc(scores[count:], scores[:count]).value for scores in (ours, theirs)]
+    assert abs(areas[0] - areas[1]) < 0.02
     assert _agreement(ours, theirs) > 0.9
 
 

@@ -22,7 +22,15 @@ from foveal.tasks.classify.set_scores.aps import aps
 from foveal.tasks.classify.set_scores.lac import lac
 from foveal.tasks.classify.set_scores.raps import raps
 
+# What a stranger's file says is bounded: a number that no calibration gives must not stop an answer later.
 _MOST_IMAGES = 10**9
+_MOST_CLASSES = 10**6
+_MOST_NEEDED = 10**15
+_RAREST = 1e-12  # 1 / share is still a number of images
+_DEAREST = 1e6  # penalty of a rank
+
+Share = Annotated[float, Field(ge=_RAREST, lt=1)]
+Cutoff = Annotated[float, Field(ge=-1e12, le=1e12)]
 
 
 class Abstain(BaseModel):
@@ -39,11 +47,11 @@ class Abstain(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     score: Literal["confidence"] = "confidence"
-    threshold: float | None
-    risk: float = Field(gt=0, lt=1)
-    delta: float = Field(gt=0, lt=1)
+    threshold: Cutoff | None
+    risk: Share
+    delta: Share
     n: int = Field(ge=0, le=_MOST_IMAGES)
-    needed: int | None = None
+    needed: int | None = Field(default=None, ge=0, le=_MOST_NEEDED)
 
 
 SetMethod = Literal["lac", "aps", "raps", "mondrian"]
@@ -81,14 +89,16 @@ class Conformal(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     method: SetMethod = "lac"
-    alpha: float = Field(gt=0, lt=1)
-    quantile: float | None
+    alpha: Share
+    quantile: Cutoff | None
     n: int = Field(ge=0, le=_MOST_IMAGES)
-    delta: float | None = Field(default=None, gt=0, lt=1)
-    penalty: float = Field(default=0.0, ge=0)
-    free: int = Field(default=0, ge=0)
-    quantiles: tuple[float | None, ...] = ()
-    counts: tuple[Annotated[int, Field(ge=0, le=_MOST_IMAGES)], ...] = ()
+    delta: Share | None = None
+    penalty: float = Field(default=0.0, ge=0, le=_DEAREST)
+    free: int = Field(default=0, ge=0, le=_MOST_CLASSES)
+    quantiles: tuple[Cutoff | None, ...] = Field(default=(), max_length=_MOST_CLASSES)
+    counts: tuple[Annotated[int, Field(ge=0, le=_MOST_IMAGES)], ...] = Field(
+        default=(), max_length=_MOST_CLASSES
+    )
     randomized: bool = False
 
     @model_validator(mode="after")
@@ -132,7 +142,7 @@ class Unknown(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     score: str = Field(pattern="^[a-z][a-z0-9_]{0,63}$")
     threshold: float | None
-    alpha: float = Field(gt=0, lt=1)
+    alpha: Share
     n: int = Field(ge=0, le=_MOST_IMAGES)
 
     @model_validator(mode="after")
@@ -239,11 +249,14 @@ def decode(
         sources: N names.
         unknown: How unknown each picture is, (N,); None: it was not measured.
     """
-    strange = _rejected(unknown, decision.unknown, len(probabilities))
+    rejected = _rejected(unknown, decision.unknown, len(probabilities))
+    strange = [None] * len(probabilities) if unknown is None else unknown.tolist()
     inside = prediction_sets(probabilities, decision.conformal)
     threshold = decision.abstain.threshold
     predictions = []
-    for row, members, source, reject in zip(probabilities, inside, sources, strange, strict=True):
+    for row, members, source, reject, strangeness in zip(
+        probabilities, inside, sources, rejected, strange, strict=True
+    ):
         order = np.argsort(-row, kind="stable")
         best = int(order[0])
         confidence = float(row[best])
@@ -256,6 +269,7 @@ def decode(
                 set=tuple(classes[k] for k in order if members[k]),
                 scores={name: float(p) for name, p in zip(classes, row, strict=True)},
                 unknown=reject,
+                strangeness=strangeness,
             )
         )
     return predictions

@@ -2,7 +2,10 @@
 
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+# What `monitor.quality` measures of a picture.
+PROPERTIES = ("brightness", "contrast", "sharpness", "clipping", "blockiness")
 
 _MOST_IMAGES = 10**9
 MOST_SCORES = 199  # of calibration pictures that a bundle keeps: about 3 kB
@@ -82,10 +85,19 @@ class Reference(_Frozen):
         doubt: `doubt(confidence)` of independent proving pictures, drawn by chance, rising; at most 199.
         unknown: The same of the score for unknown objects, where the bundle has one.
         rejected: Proving pictures that it would not have answered; None where it answers all.
-        quality: Where each property of `monitor.quality` lay, by its name.
+        quality: Where a property of `PROPERTIES` lay, by its name.
     """
 
     doubt: tuple[float, ...] = Field(max_length=MOST_SCORES)
     unknown: tuple[float, ...] = Field(default=(), max_length=MOST_SCORES)
     rejected: Rate | None = None
     quality: dict[str, Range] = Field(default_factory=dict)
+
+    @field_validator("quality")
+    @classmethod
+    def _known_properties(cls, quality: dict[str, Range]) -> dict[str, Range]:
+        if strange := sorted(set(quality) - set(PROPERTIES)):
+            raise ValueError(
+                f"no property of a picture: {strange[0][:64]!r}; they are {', '.join(PROPERTIES)}"
+            )
+        return quality
