@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,13 +93,23 @@ def certify(subject: Subject) -> Certificate:
     check_limits(subject.profile, claims(subject.profile))
     chosen = every_measurement()
     sections = []
-    for place, one in enumerate(chosen):
-        subject.progress("certifying", place, len(chosen), one.title)
-        sections.append((one, one.measure(subject)))
+    with _bounded(subject):
+        for place, one in enumerate(chosen):
+            subject.progress("certifying", place, len(chosen), one.title)
+            sections.append((one, one.measure(subject)))
     subject.progress("certifying", len(chosen), len(chosen), "done")
     statements = [statement for _, found in sections for statement in found.statements]
     judged = judge(statements, subject.profile.limits)
     return Certificate(overall(judged), tuple(judged), tuple(sections), subject.profile, subject.level.name)
+
+
+def _bounded(subject: Subject) -> AbstractContextManager[None]:
+    """Return what keeps torch to the subject's threads; where there is no network, torch is not used."""
+    if subject.twin is None:
+        return nullcontext()
+    from foveal.certify.twin import threads  # here: the rest needs no torch
+
+    return threads(subject.threads)
 
 
 def identity(document: Mapping[str, Any], *, without: Sequence[str] = ("created", "id")) -> str:

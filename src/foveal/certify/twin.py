@@ -1,6 +1,7 @@
 """The torch network behind a file, asked with pixels: what an attack that follows gradients needs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 import numpy as np
@@ -8,13 +9,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from foveal.core.random import seed_for
 from foveal.data.dataset import UInt8
 from foveal.perturb.attacks.ball import Ball
 from foveal.tasks.recognizer import Recognizer
 
+_MOST = 256  # pictures at once
+_PIXELS = 2**19  # and as many pixels: 10 pictures of 224 x 224, whose activations take about 1 GB
+
 
 class Attack(Protocol):
-    """A file of `perturb/attacks/white_box` with ball and number of steps given."""
+    """A file of `perturb/attacks/white_box` with number of steps given."""
 
     def __call__(
         self,
@@ -23,6 +28,7 @@ class Attack(Protocol):
         labels: Tensor,
         /,
         *,
+        ball: Ball,
         generator: torch.Generator,
     ) -> Tensor:
         """Return moved pictures, float32 (N, C, H, W)."""
@@ -48,6 +54,44 @@ def as_tensor(images: UInt8) -> Tensor:
     return torch.from_numpy(images).permute(0, 3, 1, 2).float()
 
 
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Let torch take so many threads inside, and as many as before afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def batches(images: UInt8) -> Iterator[slice]:
+    """Return the parts that pictures (N, H, W, C) are worked on in.
+
+    Their size alone decides, so that memory is bounded and nothing depends on the machine.
+    """
+    size = max(1, min(_MOST, _PIXELS // max(1, images.shape[1] * images.shape[2])))
+    return (slice(start, min(start + size, len(images))) for start in range(0, len(images), size))
+
+
+def drawn(seed: int, part: slice) -> torch.Generator:
+    """Return what a part of the pictures draws from."""
+    return torch.Generator().manual_seed(seed_for(seed, "batch", part.start))
+
+
+def whole(logits: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """Return the same function of the nearest whole levels, which is all that a file can hold.
+
+    Rounding has no slope; that of the function itself is passed on (Athalye, Carlini & Wagner, "Obfuscated
+    Gradients Give a False Sense of Security", 2018, §4.1: backward pass differentiable approximation).
+    """
+
+    def rounded(pixels: Tensor) -> Tensor:
+        return logits(pixels.detach().round() + (pixels - pixels.detach()))
+
+    return rounded
+
+
 def attacked(
     recognizer: Recognizer,
     attack: Attack,
@@ -61,26 +105,35 @@ def attacked(
 
     Args:
         recognizer: Whose gradients are followed.
-        attack: Moves them within that ball.
+        attack: Moves them within that ball. It is told the answers for whole levels, and in Linf the ball of
+            the whole levels within the radius: so it judges the pictures that are returned.
         images: uint8 (N, H, W, C).
         labels: The truth, int64 (N,).
         ball: How far a picture may be moved.
         seed: Of its random start.
     """
-    moved = attack(
-        pixel_logits(recognizer),
-        as_tensor(images),
-        torch.from_numpy(labels),
-        generator=torch.Generator().manual_seed(seed),
-    )
-    return ball.rounded(moved.permute(0, 2, 3, 1).numpy(), images)
+    found = images.copy()
+    logits = whole(pixel_logits(recognizer))
+    inside = Ball("linf", float(int(ball.radius))) if ball.norm == "linf" and ball.radius >= 1 else ball
+    for part in batches(images):
+        moved = attack(
+            logits,
+            as_tensor(images[part]),
+            torch.from_numpy(labels[part]),
+            ball=inside,
+            generator=drawn(seed, part),
+        )
+        found[part] = ball.rounded(moved.permute(0, 2, 3, 1).numpy(), images[part])
+    return found
 
 
 def vanished(recognizer: Recognizer, images: UInt8, labels: NDArray[np.int64]) -> int:
     """Return for how many pictures the slope of the loss in every pixel is exactly 0."""
-    pixels = as_tensor(images).requires_grad_(True)
-    loss = torch.nn.functional.cross_entropy(
-        pixel_logits(recognizer)(pixels), torch.from_numpy(labels), reduction="sum"
-    )
-    (slope,) = torch.autograd.grad(loss, pixels)
-    return int((slope.flatten(1).abs().amax(dim=1) == 0).sum())
+    logits, count = pixel_logits(recognizer), 0
+    for part in batches(images):
+        pixels = as_tensor(images[part]).requires_grad_(True)
+        truth = torch.from_numpy(labels[part])
+        loss = torch.nn.functional.cross_entropy(logits(pixels), truth, reduction="sum")
+        (slope,) = torch.autograd.grad(loss, pixels)
+        count += int((slope.flatten(1).abs().amax(dim=1) == 0).sum())
+    return count

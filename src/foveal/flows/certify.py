@@ -213,7 +213,7 @@ def _document(
             "python": platform.python_version(),
             "cpu": machine.cpu_name(),
             "threads": subject.threads,
-            **machine.versions("numpy", "torch", "pillow"),
+            **machine.versions("numpy", "pillow", *(() if subject.twin is None else ("torch",))),
         },
     }
     document["id"] = identity(document)

@@ -11,8 +11,12 @@ from torch import Tensor, nn
 
 from foveal.bundle.manifest import Data, Images
 from foveal.bundle.predictor import Predictor
+from foveal.certify import twin as twins
+from foveal.certify.certificate import certify
 from foveal.certify.level import LEVELS
-from foveal.certify.measurements.adversarial import adversarial
+from foveal.certify.measurement import Measurement, Section
+from foveal.certify.measurements import adversarial as adversaries
+from foveal.certify.measurements.adversarial import adversarial, survivors
 from foveal.certify.measurements.attack_flags import attack_flags
 from foveal.certify.measurements.certified_l2 import certified_l2
 from foveal.certify.measurements.certified_linf import certified_linf
@@ -25,6 +29,7 @@ from foveal.certify.verdicts import judge
 from foveal.data.preprocess import Preprocess
 from foveal.evaluate.held_out import HeldOut
 from foveal.export.sealing import Origin, bundle
+from foveal.perturb.attacks.ball import Ball
 from foveal.tasks.recognizer import Recognizer
 from foveal.train.examples import Examples
 
@@ -128,6 +133,118 @@ def test_farther_adversaries_leave_fewer(sealed, attacked) -> None:
     assert l2[0] >= l2[1]
 
 
+def test_what_turned_a_picture_nearby_counts_farther_off_and_is_not_attacked_again(
+    sealed, attacked, monkeypatch
+) -> None:
+    one = attacked(*sealed(linear()), profile=Profile(name="t", radii=(8.0, 2.0), l2_radii=()))
+    images, labels = one.test.some(LEVEL.attacked)
+    near = survivors(one, images, labels, Ball("linf", 2.0))
+    assert 0 < len(near.fooled) < len(images)
+
+    # An attack that does nothing: whoever is broken within the larger ball is so by the earlier find.
+    still = {name: lambda images, labels: images for name in adversaries._SEEING}
+    monkeypatch.setattr(adversaries, "white_box", lambda *args, **terms: still)
+    monkeypatch.setattr(adversaries, "asking", lambda *args: lambda images, labels: images)
+    far = survivors(one, images, labels, Ball("linf", 8.0), near.fooled)
+    assert (far.robust == near.robust).all()
+    assert far.by_attack["within a smaller ball"] == len(near.fooled)
+    assert sum(far.by_attack.values()) == len(near.fooled)
+    monkeypatch.undo()
+
+    wide, narrow = adversarial.measure(one).statements  # in the order of the profile
+    assert wide.claim.key == "robust_linf_8"
+    assert wide.value.value <= narrow.value.value
+    assert wide.details["broken_by"]["within a smaller ball"] == sum(narrow.details["broken_by"].values())
+
+
+def test_a_file_that_differs_from_its_network_is_attacked_until_it_falls(sealed, attacked) -> None:
+    """The network's threshold is elsewhere: it misreads pictures that the file reads rightly, and so on."""
+    _, path = sealed(linear())
+    shifted = linear()
+    with torch.no_grad():
+        shifted[1].bias[0] += 0.05 * SIDE * SIDE / 2 * 6 / 255 / 0.25  # as if one half were 6 levels brighter
+    one = attacked(recognizer(shifted), path, level=replace(LEVEL, queries=1))
+    images, labels = one.test.some(LEVEL.attacked)
+    margins = exact_margin(images, labels)
+    disagree = (margins > 0) & (one.twin.logits(images).argmax(axis=1) != labels)
+    assert disagree.sum() >= 3, "the case that this is about"
+
+    found = survivors(one, images, labels, Ball("linf", 12.0))
+    assert abs(int(found.robust.sum()) - int((margins > 24).sum())) <= 1
+    assert not found.robust[disagree].any()
+    assert found.by_attack["apgd-ce"] > 0.9 * sum(found.by_attack.values())
+
+
+def test_what_the_network_is_asked_is_what_a_file_can_hold(sealed) -> None:
+    twin, _ = sealed(linear())
+    images, labels = pictures(8, seed=3)
+    asked = []
+
+    def attack(logits, pixels, truth, /, *, ball, generator):
+        moved = (pixels + 1.4).clamp(0, 255).requires_grad_()
+        [slope] = torch.autograd.grad(logits(moved)[:, 0].sum(), moved)
+        asked.append((logits(moved), slope, ball))
+        return moved.detach()
+
+    found = twins.attacked(twin, attack, images, labels, ball=Ball("linf", 1.5), seed=0)
+    [(answers, slope, ball)] = asked
+    assert ball == Ball("linf", 1.0)
+    assert (found == (images.astype(int) + 1).clip(0, 255)).all()
+    np.testing.assert_allclose(answers.detach().numpy(), twin.logits(found), atol=1e-5)
+    assert (slope.abs() > 0).any(), "rounding does not hide the slope"
+
+
+def test_parts_cover_all_pictures_once_and_change_no_outcome(sealed, attacked, monkeypatch) -> None:
+    one = attacked(*sealed(linear()))
+    images, labels = one.test.some(LEVEL.attacked)
+    ball, seen = Ball("linf", 4.0), []
+
+    def attack(logits, pixels, truth, /, *, ball, generator):
+        seen.append((pixels, truth, float(torch.rand((), generator=generator))))
+        return pixels
+
+    at_once = survivors(one, images, labels, ball)
+    monkeypatch.setattr(twins, "_PIXELS", 7 * SIDE * SIDE)
+    twins.attacked(one.twin, attack, images, labels, ball=ball, seed=0)
+    in_parts = survivors(one, images, labels, ball)
+
+    assert max(len(pixels) for pixels, _, _ in seen) == 7
+    assert torch.equal(torch.cat([pixels for pixels, _, _ in seen]), twins.as_tensor(images))
+    assert torch.cat([truth for _, truth, _ in seen]).tolist() == labels.tolist()
+    assert len({draw for _, _, draw in seen}) == len(seen), "each part draws for itself"
+    assert (at_once.robust == in_parts.robust).all()
+    assert twins.vanished(one.twin, images, labels) == 0
+
+
+@pytest.mark.parametrize(("side", "size"), [(32, 256), (224, 10), (2000, 1)])
+def test_larger_pictures_come_in_smaller_parts(side, size) -> None:
+    images = np.broadcast_to(np.zeros((1, 1, 1, 1), np.uint8), (300, side, side, 3))
+    parts = list(twins.batches(images))
+
+    assert max(part.stop - part.start for part in parts) == size
+    assert [part.start for part in parts] == list(range(0, 300, size))
+
+
+def test_torch_takes_the_threads_of_the_subject_and_then_as_many_as_before(
+    sealed, attacked, monkeypatch
+) -> None:
+    found, before = [], torch.get_num_threads()
+
+    def measure(_: Subject) -> Section:
+        found.append(torch.get_num_threads())
+        return Section(())
+
+    measured = Measurement("C1", "t", lambda profile: (), measure)
+    monkeypatch.setattr("foveal.certify.certificate.every_measurement", lambda: [measured])
+    one = attacked(*sealed(linear()), threads=before + 1)
+
+    certify(one)
+    with pytest.raises(ZeroDivisionError), twins.threads(before + 1):
+        raise ZeroDivisionError
+    assert found == [before + 1]
+    assert torch.get_num_threads() == before
+
+
 def test_without_a_network_these_gates_are_not_asked(sealed, attacked) -> None:
     _, path = sealed(linear())
     one = attacked(None, path)
@@ -152,6 +269,33 @@ def test_no_flag_is_raised_by_an_honest_network(sealed, attacked) -> None:
     [flags] = attack_flags.measure(attacked(*sealed(linear()))).statements
 
     assert [row["flag"] for row in flags.details["flags"] if row["red"]] == []
+
+
+def test_signs_are_looked_for_in_the_largest_ball_of_each_norm(sealed, attacked) -> None:
+    twin, path = sealed(linear())
+    demanded = Profile(name="t", radii=(4.0, 2.0), l2_radii=(0.2, 0.1))
+    [flags] = attack_flags.measure(attacked(twin, path, profile=demanded)).statements
+    in_balls = [row["ball"] for row in flags.details["flags"] if row["ball"]]
+
+    assert in_balls == ["linf 4/255"] * 3 + ["l2 0.2"] * 3
+    only_l2 = attacked(twin, path, profile=Profile(name="t", radii=(), l2_radii=(0.2,)))
+    assert attack_flags.measure(only_l2).statements[0].value.n == 7
+
+
+def test_a_network_that_draws_raises_a_flag(sealed, attacked) -> None:
+    class Drawing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = linear()
+
+        def forward(self, images: Tensor) -> Tensor:
+            logits: Tensor = self.network(images + 0.01 * torch.rand_like(images))
+            return logits
+
+    _, path = sealed(linear())
+    [flags] = attack_flags.measure(attacked(recognizer(Drawing()), path)).statements
+
+    assert "the network answers the same pictures differently" in flags.note
 
 
 def test_hidden_gradients_raise_flags_and_do_not_hide_from_questions(sealed, attacked) -> None:

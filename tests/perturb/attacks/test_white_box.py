@@ -312,6 +312,48 @@ def test_what_is_misread_already_costs_nothing_and_is_left_alone(name, network, 
     assert asked.count(20) <= 5
 
 
+@pytest.mark.parametrize("name", [name for name in MANY if name.startswith("apgd")])
+def test_a_search_goes_on_until_the_margin_is_clear(name, network, unseen):
+    images, labels = (t[:60] for t in unseen)
+
+    def margins(moved):
+        with torch.no_grad():
+            logits = network(moved)
+        true = labels[:, None]
+        return logits.scatter(1, true, -torch.inf).amax(1) - logits.gather(1, true)[:, 0]
+
+    def found(clear):
+        attack = partial(ATTACKS[name], clear=clear)
+        moved = attack(
+            network, images, labels, ball=BALLS[0], steps=20, generator=torch.Generator().manual_seed(0)
+        )
+        return margins(moved)
+
+    barely, clearly, utterly = (found(clear) for clear in (0.0, 1.0, torch.inf))
+    fallen = barely > 0
+    assert fallen.float().mean() > 0.2
+    assert (barely[fallen] < 1).any(), "at the first error it stops close to it"
+    assert ((clearly > 1) == (utterly > 1)).all(), "who can be misread clearly is"
+    assert (utterly >= clearly - 1e-4).all()
+    assert (utterly >= barely - 1e-4).all()
+
+
+@pytest.mark.parametrize("name", [name for name in MANY if name.startswith("apgd")])
+def test_what_is_misread_by_little_is_moved_and_what_is_clearly_misread_is_not(name, network, unseen):
+    images = unseen[0][:20]
+    with torch.no_grad():
+        ranked = network(images).topk(2)
+    second, gap = ranked.indices[:, 1], ranked.values[:, 0] - ranked.values[:, 1]  # misread by the gap
+    clear = float(gap.median())
+
+    moved = partial(ATTACKS[name], clear=clear)(
+        network, images, second, ball=Ball("linf", 2.0), steps=4, generator=torch.Generator().manual_seed(0)
+    )
+    same = (moved == images).flatten(1).all(dim=1)
+
+    assert torch.equal(same, gap > clear)
+
+
 @pytest.mark.parametrize("name", ["apgd_dlr", "apgd_dlr_targeted"])
 def test_a_network_that_is_merely_very_sure_does_not_hide_from_the_ratio(name, network, unseen):
     images, labels = (t[:100] for t in unseen)

@@ -2,8 +2,9 @@
 
 For each picture the worst of several attacks counts (Croce & Hein, "Reliable evaluation of adversarial
 robustness with an ensemble of diverse parameter-free attacks", 2020). Attacks that follow gradients run on
-the torch network; what they find is rounded to a picture and shown to the file that ships. The attack that
-only asks runs on the file itself, so that gradients that vanish in it hide nothing.
+the torch network, on whole grey levels, and go on until a picture is misread by more than file and network
+differ; what they find is shown to the file that ships. The attack that only asks runs on the file itself, so
+that gradients that vanish in it hide nothing. What turned a picture within a smaller ball counts in a larger.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +19,7 @@ from foveal.certify.claim import Claim
 from foveal.certify.measurement import Measurement, Section, Shown, Strip
 from foveal.certify.profile import Profile
 from foveal.certify.statement import Statement
-from foveal.certify.subject import Subject
+from foveal.certify.subject import Float32, Subject
 from foveal.core.random import seed_for, stream
 from foveal.data.dataset import UInt8
 from foveal.perturb.attacks.ball import Ball
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 Bools = NDArray[np.bool_]
 Int64 = NDArray[np.int64]
 _SHOWN = 8
+_SEEING = ("apgd-ce", "pgd", "apgd-dlr-t")  # in the order of their price
+_ROOM = 0.05  # of the usual margin: what rounding takes back of a move in L2, and more
 _LABELS = ((0.55, "strong"), (0.45, "hardened"), (0.20, "partly hardened"), (0.0, "not hardened"))
 _LABELLED = "robust_linf_8"
 
@@ -61,8 +64,9 @@ class Survivors:
     Attributes:
         robust: Whether each picture is named rightly by the file after all attacks, bool (N,).
         fooled: Pictures that were right and are wrong now: their position, and the moved picture.
-        by_attack: How many each attack broke of those that were left when its turn came.
-        twin_only: Moved pictures that fooled the network and not the file.
+        by_attack: How many each attack broke of those that were left when its turn came; first those that
+            were broken within a smaller ball.
+        twin_only: Pictures that some attack turned for the network, and none for the file.
     """
 
     robust: Bools
@@ -71,7 +75,9 @@ class Survivors:
     twin_only: int
 
 
-def survivors(subject: Subject, images: UInt8, labels: Int64, ball: Ball) -> Survivors:
+def survivors(
+    subject: Subject, images: UInt8, labels: Int64, ball: Ball, earlier: Mapping[int, UInt8] | None = None
+) -> Survivors:
     """Return which pictures the file names rightly after every attack.
 
     Args:
@@ -79,50 +85,92 @@ def survivors(subject: Subject, images: UInt8, labels: Int64, ball: Ball) -> Sur
         images: uint8 (N, H, W, C).
         labels: The truth, int64 (N,).
         ball: How far a picture may be moved.
+        earlier: What turned the file within a smaller ball of that norm, by position.
     """
-    robust = subject.named(images) == labels
-    fooled: dict[int, UInt8] = {}
-    by_attack: dict[str, int] = {}
-    twin_only = 0
-    for name, attack in _attacks(subject, ball).items():
+    probabilities, logits = subject.answers(images)
+    robust = probabilities.argmax(axis=1) == labels
+    fooled = dict(earlier or {})
+    robust[list(fooled)] = False
+    by_attack = {"within a smaller ball": len(fooled)} if fooled else {}
+    misread = np.zeros(len(images), dtype=np.bool_)  # by the network
+    clear = 0.0 if subject.twin is None else clearly(subject.twin, images, labels, logits)
+    for name in (*(_SEEING if subject.twin is not None else ()), "square"):
         left = np.flatnonzero(robust)
         if len(left) == 0:
             break
-        moved = attack(images[left], labels[left])
-        wrong = subject.named(moved) != labels[left]
+        if subject.twin is None or name == "square":
+            attack = asking(subject, ball)
+        else:
+            attack = white_box(subject.twin, subject, ball, clear=clear)[name]
+        moved, truth = attack(images[left], labels[left]), labels[left]
+        probabilities, answered = subject.answers(moved)
+        wrong = probabilities.argmax(axis=1) != truth
         if subject.twin is not None and name != "square":
-            twin_only += int(((subject.twin.logits(moved).argmax(axis=1) != labels[left]) & ~wrong).sum())
+            seen = subject.twin.logits(moved)
+            misread[left] |= seen.argmax(axis=1) != truth
+            # Where an attack lands the two differ more than elsewhere: the next one goes on for longer.
+            clear = max(clear, _apart(seen, answered, truth))
         robust[left[wrong]] = False
         fooled |= {int(left[k]): moved[k] for k in np.flatnonzero(wrong)}
         by_attack[name] = int(wrong.sum())
-    return Survivors(robust, fooled, by_attack, twin_only)
+    return Survivors(robust, fooled, by_attack, int((misread & robust).sum()))
 
 
-def _attacks(subject: Subject, ball: Ball) -> dict[str, Callable[[UInt8, Int64], UInt8]]:
-    """Return the attacks in the order of their price."""
-    found: dict[str, Callable[[UInt8, Int64], UInt8]] = {}
-    if subject.twin is not None:
-        found = white_box(subject.twin, subject, ball)
-    return found | {"square": asking(subject, ball)}
+def clearly(twin: "Recognizer", images: UInt8, labels: Int64, logits: Float32) -> float:
+    """Return by how much the network has to misread a picture so that the file will, too, most likely.
+
+    That is the largest difference of their margins on the pictures as they are, so that no picture that the
+    file names rightly counts as misread before it is moved; and 5 % of the usual margin on top.
+
+    Args:
+        twin: The network.
+        images: uint8 (N, H, W, C), N ≥ 1.
+        labels: The truth, int64 (N,).
+        logits: What the file answers for them, float32 (N, K).
+    """
+    seen = twin.logits(images)
+    return _apart(seen, logits, labels) + _ROOM * float(np.median(np.abs(_margins(seen, labels))))
+
+
+def _apart(one: Float32, other: Float32, labels: Int64) -> float:
+    return float(np.abs(_margins(one, labels) - _margins(other, labels)).max())
+
+
+def _margins(logits: Float32, labels: Int64) -> Float32:
+    """Return by how much the best other logit is above the true one, float32 (N,)."""
+    others = logits.copy()
+    np.put_along_axis(others, labels[:, None], -np.inf, axis=1)
+    found: Float32 = others.max(axis=1) - np.take_along_axis(logits, labels[:, None], axis=1)[:, 0]
+    return found
 
 
 def white_box(
-    twin: "Recognizer", subject: Subject, ball: Ball, *, steps: int | None = None
+    twin: "Recognizer", subject: Subject, ball: Ball, *, clear: float, steps: int | None = None
 ) -> dict[str, Callable[[UInt8, Int64], UInt8]]:
-    """Return the attacks that follow the network's gradients, by name."""
+    """Return the attacks that follow the network's gradients, by name.
+
+    Args:
+        twin: The network.
+        subject: How much is done, and the seed.
+        ball: How far a picture may be moved.
+        clear: Margin from which a picture is left alone.
+        steps: Instead of the level's.
+    """
     from foveal.certify.twin import attacked  # here: the rest needs no torch
     from foveal.perturb.attacks.white_box.apgd_ce import apgd_ce
     from foveal.perturb.attacks.white_box.apgd_dlr import apgd_dlr
+    from foveal.perturb.attacks.white_box.pgd import pgd
 
     level, many = subject.level, steps or subject.level.steps
 
     def run(attack: Callable[..., "Tensor"], name: str) -> Callable[[UInt8, Int64], UInt8]:
         seed = seed_for(subject.seed, "certify", name, str(ball))
-        return partial(attacked, twin, partial(attack, ball=ball, steps=many), ball=ball, seed=seed)
+        return partial(attacked, twin, partial(attack, steps=many), ball=ball, seed=seed)
 
     return {
-        "apgd-ce": run(apgd_ce, "apgd-ce"),
-        "apgd-dlr-t": run(partial(apgd_dlr, targets=level.targets), "apgd-dlr-t"),
+        "apgd-ce": run(partial(apgd_ce, clear=clear), "apgd-ce"),
+        "pgd": run(pgd, "pgd"),
+        "apgd-dlr-t": run(partial(apgd_dlr, targets=level.targets, clear=clear), "apgd-dlr-t"),
     }
 
 
@@ -139,20 +187,24 @@ def asking(subject: Subject, ball: Ball) -> Callable[[UInt8, Int64], UInt8]:
 
 
 def _measure(subject: Subject) -> Section:
-    images, labels = subject.test.some(subject.level.attacked)
-    statements, strips = [], []
     asked = balls(subject.profile)
+    if subject.twin is None:
+        why = f"an attack that follows gradients needs the torch network: {subject.no_twin}"
+        return Section(tuple(claim.not_measured(why, asked=False) for claim in _claims(subject.profile)))
+    images, labels = subject.test.some(subject.level.attacked)
+    found: dict[str, Survivors] = {}
+    fooled: dict[str, Mapping[int, UInt8]] = {}  # by norm, within the balls so far
     told = subject.told("attacks")
-    for place, (name, ball) in enumerate(asked.items()):
-        if subject.twin is None:
-            why = f"an attack that follows gradients needs the torch network: {subject.no_twin}"
-            statements.append(_claim(name, ball).not_measured(why, asked=False))
-            continue
-        found = survivors(subject, images, labels, ball)
-        statements.append(_stated(subject, name, ball, found))
-        strips += [_strip(subject, ball, images, found)] if found.fooled else []
-        told(place + 1, len(asked))
-    return Section(tuple(statements), tuple(strips))
+    for name, ball in sorted(asked.items(), key=lambda pair: (pair[1].norm, pair[1].radius)):
+        found[name] = survivors(subject, images, labels, ball, fooled.get(ball.norm))
+        fooled[ball.norm] = found[name].fooled
+        told(len(found), len(asked))
+    return Section(
+        tuple(_stated(subject, name, ball, found[name]) for name, ball in asked.items()),
+        tuple(
+            _strip(subject, ball, images, found[name]) for name, ball in asked.items() if found[name].fooled
+        ),
+    )
 
 
 def _stated(subject: Subject, name: str, ball: Ball, found: Survivors) -> Statement:

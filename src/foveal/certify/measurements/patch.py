@@ -109,18 +109,20 @@ def _printed(
 def _local(subject: Subject, twin: "Recognizer", images: UInt8, labels: Int64) -> tuple[Statement, UInt8]:
     import torch  # here: the rest needs none
 
-    from foveal.certify.twin import as_tensor, pixel_logits
+    from foveal.certify.twin import as_tensor, batches, drawn, pixel_logits
     from foveal.perturb.attacks.patches.local_patch import local_patch
 
-    moved = local_patch(
-        pixel_logits(twin),
-        as_tensor(images),
-        torch.from_numpy(labels),
-        share=subject.profile.patch_share,
-        steps=subject.level.patch_steps,
-        generator=torch.Generator().manual_seed(seed_for(subject.seed, "certify", "local patch")),
-    )
-    shown = moved.permute(0, 2, 3, 1).round().clamp(0, 255).to(torch.uint8).numpy()
+    seed, shown = seed_for(subject.seed, "certify", "local patch"), images.copy()
+    for part in batches(images):
+        moved = local_patch(
+            pixel_logits(twin),
+            as_tensor(images[part]),
+            torch.from_numpy(labels[part]),
+            share=subject.profile.patch_share,
+            steps=subject.level.patch_steps,
+            generator=drawn(seed, part),
+        )
+        shown[part] = moved.permute(0, 2, 3, 1).round().clamp(0, 255).to(torch.uint8).numpy()
     turned = subject.named(shown) != labels
     claim = _claims(subject.profile)[1]
     note = f"{subject.level.patch_steps} steps at the place of the steepest slope"

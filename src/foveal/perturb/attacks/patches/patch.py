@@ -15,6 +15,7 @@ from foveal.core.errors import UsageError
 from foveal.perturb.attacks.laying import Patch, laid, side_of
 
 _BATCH = 32
+_PIXELS = 2**19  # in a batch, at most: 10 pictures of 224 x 224
 _FIRST, _LAST = 32.0, 2.0  # grey levels that a pixel moves by in a step
 
 
@@ -29,7 +30,8 @@ def patch(
 ) -> Patch:
     """Return a patch trained on some pictures; lay it on others to measure it.
 
-    Each step draws a batch of the pictures and a pose for each; see `patches.laid`.
+    Each step draws a batch of the pictures, the smaller the larger they are, and a pose for each; see
+    `patches.laid`.
 
     Args:
         logits: Of the network, for float32 pixel values 0 to 255 (N, C, H, W); (N, K), differentiable.
@@ -49,8 +51,9 @@ def patch(
     side = side_of(share, images.shape[2], images.shape[3])
     pixels = 255 * torch.rand(images.shape[1], side, side, generator=generator)
     mask = torch.ones(side, side)
+    batch = min(_BATCH, len(images), max(1, _PIXELS // (images.shape[2] * images.shape[3])))
     for step in range(steps):
-        rows = torch.randint(len(images), (min(_BATCH, len(images)),), generator=generator)
+        rows = torch.randint(len(images), (batch,), generator=generator)
         pixels.requires_grad_(True)
         answers = logits(laid(pixels, mask, images[rows], generator=generator))
         loss = F.cross_entropy(answers, torch.full((len(rows),), target))

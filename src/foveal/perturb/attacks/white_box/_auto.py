@@ -32,6 +32,7 @@ class Hunt:
         measure: Logits (M, K) and which of the images they are about, int64 (M,), to what the adversary wants
             large, (M,).
         ball: How far each picture may be moved.
+        clear: A picture is left alone once its best other logit is above the true one by more than this, ≥ 0.
     """
 
     logits: Callable[[Tensor], Tensor]
@@ -39,6 +40,7 @@ class Hunt:
     labels: Tensor
     measure: Measure
     ball: Ball
+    clear: float = 0.0
 
 
 @dataclass
@@ -50,6 +52,7 @@ class _Standing:
     before: Tensor
     slopes: Tensor  # at `here`
     value: Tensor
+    margin: Tensor  # of what was found
     best: Tensor
     best_slopes: Tensor
     best_value: Tensor
@@ -79,24 +82,29 @@ def checkpoints(steps: int) -> list[int]:
 
 
 def hunt(prey: Hunt, *, steps: int, generator: torch.Generator, moved: Tensor | None = None) -> Tensor:
-    """Return for each picture one that is misread, or else the best that was found.
+    """Return for each picture the one, of all that were tried, that is misread by the largest margin.
 
-    What is misread already, or becomes so on the way, is left alone from then on: it costs no more steps.
+    What is misread clearly already, or becomes so on the way, is left alone from then on: it costs no more
+    steps. The algorithm follows its measure; what counts in the end is the margin of the logits.
 
     Args:
         prey: Whom the attack is after.
         steps: At most so many.
         generator: The only source of randomness.
-        moved: What an earlier attack has found; where it is misread, it stays. None: the images.
+        moved: What an earlier attack has found; it stays where nothing better is found. None: the images,
+            which stay only where they are misread clearly.
     """
     images, ball = prey.images, prey.ball
     found = (images if moved is None else moved).clone()
     with torch.no_grad():
-        rows = torch.nonzero(prey.logits(found).argmax(1) == prey.labels)[:, 0]
+        margins = _margins(prey.logits(found), prey.labels)
+    rows = torch.nonzero(~(margins > prey.clear))[:, 0]
     start = random_start(images, ball, generator)  # of all, so that who stands does not matter
     if len(rows) == 0:
         return found
-    standing = _begin(prey, rows, start[rows], found)
+    if moved is None:
+        margins = torch.full_like(margins, -torch.inf)  # an image as it is, is no find
+    standing = _begin(prey, rows, start[rows], margins[rows], found)
     looks, last = checkpoints(steps), 0
     for number in range(1, steps + 1):
         if len(standing.rows) == 0:
@@ -106,11 +114,16 @@ def hunt(prey: Hunt, *, steps: int, generator: torch.Generator, moved: Tensor | 
         if number in looks:
             _adapt(standing, number - last)
             last = number
-    found[standing.rows] = standing.best
     return found
 
 
-def _begin(prey: Hunt, rows: Tensor, start: Tensor, found: Tensor) -> _Standing:
+def _margins(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return by how much the best other logit is above the true one, (N,)."""
+    true = labels[:, None]
+    return logits.scatter(1, true, -torch.inf).amax(dim=1) - logits.gather(1, true)[:, 0]
+
+
+def _begin(prey: Hunt, rows: Tensor, start: Tensor, margin: Tensor, found: Tensor) -> _Standing:
     nothing = torch.full((len(rows),), -torch.inf)
     standing = _Standing(
         rows=rows,
@@ -118,6 +131,7 @@ def _begin(prey: Hunt, rows: Tensor, start: Tensor, found: Tensor) -> _Standing:
         before=start,
         slopes=torch.zeros_like(start),
         value=nothing.to(start),
+        margin=margin,
         best=start,
         best_slopes=torch.zeros_like(start),
         best_value=nothing.to(start),
@@ -144,7 +158,7 @@ def _move(prey: Hunt, standing: _Standing, *, momentum: bool) -> None:
 
 
 def _judge(prey: Hunt, standing: _Standing, found: Tensor) -> None:
-    """Ask the network about where each picture is now; what is misread is found and stands no longer."""
+    """Ask the network about where each picture is now; what is misread clearly stands no longer."""
     asked = standing.here.detach().requires_grad_()
     with torch.enable_grad():
         logits = prey.logits(asked)
@@ -159,9 +173,11 @@ def _judge(prey: Hunt, standing: _Standing, found: Tensor) -> None:
     standing.best = torch.where(chosen, here, standing.best)
     standing.best_slopes = torch.where(chosen, slopes, standing.best_slopes)
     standing.best_value = torch.where(better, values, standing.best_value)
-    stands = logits.detach().argmax(1) == prey.labels[standing.rows]
-    found[standing.rows[~stands]] = here[~stands]
-    standing.only(stands)
+    margins = _margins(logits.detach(), prey.labels[standing.rows])
+    farther = margins > standing.margin
+    found[standing.rows[farther]] = here[farther]
+    standing.margin = torch.where(farther, margins, standing.margin)
+    standing.only(~(standing.margin > prey.clear))
 
 
 def _adapt(standing: _Standing, steps: int) -> None:

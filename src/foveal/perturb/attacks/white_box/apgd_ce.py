@@ -18,8 +18,9 @@ def apgd_ce(
     ball: Ball,
     steps: int,
     generator: torch.Generator,
+    clear: float = 0.0,
 ) -> Tensor:
-    """Return for each picture one that is misread, or else the one with the largest cross-entropy found.
+    """Return for each picture the one that is misread by the largest margin, of all on the way uphill.
 
     Source: Croce & Hein, "Reliable Evaluation of Adversarial Robustness with an Ensemble of Diverse
     Parameter-free Attacks", 2020, §3.
@@ -29,11 +30,12 @@ def apgd_ce(
         images: float32 (N, C, H, W) in 0 to 255.
         labels: The true classes, int64 (N,).
         ball: How far each picture may be moved.
-        steps: At most so many; pictures that are misread take no more.
+        steps: At most so many; pictures that are misread clearly take no more.
         generator: The only source of randomness.
+        clear: Misread clearly is what has another logit above the true one by more than this, ≥ 0.
     """
 
     def cross_entropy(answers: Tensor, rows: Tensor) -> Tensor:
         return F.cross_entropy(answers.float(), labels[rows], reduction="none")
 
-    return hunt(Hunt(logits, images, labels, cross_entropy, ball), steps=steps, generator=generator)
+    return hunt(Hunt(logits, images, labels, cross_entropy, ball, clear), steps=steps, generator=generator)

@@ -23,8 +23,9 @@ def apgd_dlr(
     steps: int,
     generator: torch.Generator,
     targets: int = 0,
+    clear: float = 0.0,
 ) -> Tensor:
-    """Return for each picture one that is misread, or else the one that came nearest to it.
+    """Return for each picture the one that is misread by the largest margin, of all on the way uphill.
 
     The ratio does not change when all logits grow: a network that is merely very sure does not hide from it,
     where the gradient of cross-entropy vanishes. With fewer than 4 classes, for which it is not defined, the
@@ -38,10 +39,11 @@ def apgd_dlr(
         images: float32 (N, C, H, W) in 0 to 255.
         labels: The true classes, int64 (N,).
         ball: How far each picture may be moved.
-        steps: At most so many, for each target; pictures that are misread take no more.
+        steps: At most so many, for each target; pictures that are misread clearly take no more.
         generator: The only source of randomness.
         targets: 0: away from the true class. Else towards each of so many other classes in turn, at most all,
             from the most probable of the picture as it is.
+        clear: Misread clearly is what has another logit above the true one by more than this, ≥ 0.
 
     Raises:
         UsageError: A negative number of targets.
@@ -50,17 +52,16 @@ def apgd_dlr(
         raise UsageError(f"targets are counted from 0; got {targets}")
     if targets == 0:
         away = partial(_away, labels)
-        return hunt(Hunt(logits, images, labels, away, ball), steps=steps, generator=generator)
+        return hunt(Hunt(logits, images, labels, away, ball, clear), steps=steps, generator=generator)
     with torch.no_grad():
         answers = logits(images)
     others = answers.scatter(1, labels[:, None], -torch.inf).argsort(dim=1, descending=True, stable=True)
-    moved = images
+    moved: Tensor | None = None
     for place in range(min(targets, answers.shape[1] - 1)):
         towards = partial(_towards, labels, others[:, place])
-        moved = hunt(
-            Hunt(logits, images, labels, towards, ball), steps=steps, generator=generator, moved=moved
-        )
-    return moved
+        prey = Hunt(logits, images, labels, towards, ball, clear)
+        moved = hunt(prey, steps=steps, generator=generator, moved=moved)
+    return images if moved is None else moved
 
 
 def _away(labels: Tensor, answers: Tensor, rows: Tensor) -> Tensor:
