@@ -93,7 +93,7 @@ def certified(limits=None, classes=("bird", "cat", "deer"), **changes):
             {"id": number, "title": title, "gates": gates, "says": [], "figures": FIGURES.get(number, {})}
             for number, title, gates in SECTIONS
         ],
-        "data": {"path": "pictures", "fingerprint": HASH, "split": "test", "unseen": "split",
+        "data": {"name": "pictures", "fingerprint": HASH, "split": "test", "unseen": "split",
                  "available": 400, "independent": 400, "unreadable": 0,
                  "roles": {"test": {"images": 400, "sha256": HASH}}},
         "twin": {"used": False, "why_not": "no network"}, "void_if": "anything changes", "seed": 7,

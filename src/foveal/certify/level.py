@@ -62,7 +62,7 @@ LEVELS = {
         draws=200, learned=1_000, transplanted=100,
     ),
     "quick": Level(
-        "quick", images=5_000, corrupted=200, severities=(1, 3, 5), attacked=500, steps=50, targets=3,
+        "quick", images=5_000, corrupted=200, severities=(1, 3, 5), attacked=500, steps=40, targets=2,
         queries=500, certified=50, noisy=1_000, patched=200, patch_steps=200, patch_queries=200, unknown=500,
         invariant=500,
     ),

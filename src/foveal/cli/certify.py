@@ -89,7 +89,9 @@ def _show(console: "Console", found: "Certified") -> None:
     for gate in document["gates"]:
         if gate["limit"] is not None or gate["value"] is not None:
             line(words.verdict(gate), words.sentence(gate))
-    left_out: list[dict[str, Any]] = [g for g in document["gates"] if g["value"] is None]
+    left_out: list[dict[str, Any]] = [
+        gate for gate in document["gates"] if gate["value"] is None and gate["limit"] is None
+    ]
     for gate in left_out:
         line("left out", f"{gate['name']}: {gate['note']}")
     line("verdict", words.conclusion(document))

@@ -132,7 +132,7 @@ def facts(document: Document) -> list[tuple[str, str]]:
         ("Profile", f"{profile['name']}, digest {profile['digest']}"),
         ("Level", document["level"]),
         ("Significance", f"{document['significance']:.0%} for all limits together, {_correction(document)}"),
-        ("Data", f"{data['path']}, part {data['split']}, fingerprint {data['fingerprint']}"),
+        ("Data", f"{data['name']}, part {data['split']}, fingerprint {data['fingerprint']}"),
         *roles,
         ("Torch network", "was used to find attacks" if twin["used"] else f"not used: {twin['why_not']}"),
         ("Seed", str(document["seed"])),

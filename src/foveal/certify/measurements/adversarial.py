@@ -4,7 +4,7 @@ For each picture the worst of several attacks counts (Croce & Hein, "Reliable ev
 robustness with an ensemble of diverse parameter-free attacks", 2020). Attacks that follow gradients run on
 the torch network, on whole grey levels, and go on until a picture is misread by more than file and network
 differ; what they find is shown to the file that ships. The attack that only asks runs on the file itself, so
-that gradients that vanish in it hide nothing. What turned a picture within a smaller ball counts in a larger.
+that gradients that vanish in it hide nothing. What withstood a larger ball is not attacked in a smaller one.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -64,8 +64,7 @@ class Survivors:
     Attributes:
         robust: Whether each picture is named rightly by the file after all attacks, bool (N,).
         fooled: Pictures that were right and are wrong now: their position, and the moved picture.
-        by_attack: How many each attack broke of those that were left when its turn came; first those that
-            were broken within a smaller ball.
+        by_attack: How many each attack broke of those that were left when its turn came.
         twin_only: Pictures that some attack turned for the network, and none for the file.
     """
 
@@ -76,7 +75,7 @@ class Survivors:
 
 
 def survivors(
-    subject: Subject, images: UInt8, labels: Int64, ball: Ball, earlier: Mapping[int, UInt8] | None = None
+    subject: Subject, images: UInt8, labels: Int64, ball: Ball, spared: Bools | None = None
 ) -> Survivors:
     """Return which pictures the file names rightly after every attack.
 
@@ -85,17 +84,18 @@ def survivors(
         images: uint8 (N, H, W, C).
         labels: The truth, int64 (N,).
         ball: How far a picture may be moved.
-        earlier: What turned the file within a smaller ball of that norm, by position.
+        spared: Pictures that withstood all attacks within a larger ball of that norm, bool (N,): those have
+            looked here, too, and are not repeated. So fewer are left the farther the ball.
     """
     probabilities, logits = subject.answers(images)
     robust = probabilities.argmax(axis=1) == labels
-    fooled = dict(earlier or {})
-    robust[list(fooled)] = False
-    by_attack = {"within a smaller ball": len(fooled)} if fooled else {}
+    fooled: dict[int, UInt8] = {}
+    by_attack: dict[str, int] = {}
+    tried = np.ones(len(images), dtype=np.bool_) if spared is None else ~spared
     misread = np.zeros(len(images), dtype=np.bool_)  # by the network
     clear = 0.0 if subject.twin is None else clearly(subject.twin, images, labels, logits)
     for name in (*(_SEEING if subject.twin is not None else ()), "square"):
-        left = np.flatnonzero(robust)
+        left = np.flatnonzero(robust & tried)
         if len(left) == 0:
             break
         if subject.twin is None or name == "square":
@@ -193,11 +193,11 @@ def _measure(subject: Subject) -> Section:
         return Section(tuple(claim.not_measured(why, asked=False) for claim in _claims(subject.profile)))
     images, labels = subject.test.some(subject.level.attacked)
     found: dict[str, Survivors] = {}
-    fooled: dict[str, Mapping[int, UInt8]] = {}  # by norm, within the balls so far
+    robust: dict[str, Bools] = {}  # by norm, within the smallest ball so far
     told = subject.told("attacks")
-    for name, ball in sorted(asked.items(), key=lambda pair: (pair[1].norm, pair[1].radius)):
-        found[name] = survivors(subject, images, labels, ball, fooled.get(ball.norm))
-        fooled[ball.norm] = found[name].fooled
+    for name, ball in sorted(asked.items(), key=lambda pair: (pair[1].norm, -pair[1].radius)):
+        found[name] = survivors(subject, images, labels, ball, robust.get(ball.norm))
+        robust[ball.norm] = found[name].robust
         told(len(found), len(asked))
     return Section(
         tuple(_stated(subject, name, ball, found[name]) for name, ball in asked.items()),

@@ -79,7 +79,8 @@ def _printed(
 
     classes = len(subject.predictor.classes)
     chosen = np.linspace(0, classes - 1, min(_TARGETS, classes)).round().astype(int)
-    best: tuple[float, int, int, int, UInt8] | None = None
+    tried: dict[str, tuple[int, int]] = {}
+    pictures: dict[str, UInt8] = {}
     told = subject.told("printed patches")
     for place, target in enumerate(chosen.tolist()):
         made = patch(
@@ -93,17 +94,17 @@ def _printed(
         laid = apply_patch(made, images, seed=subject.seed)
         others = labels != target
         hits, n = int((subject.named(laid[others]) == target).sum()), int(others.sum())
-        if n and (best is None or hits / n > best[0]):
-            best = (hits / n, hits, n, target, laid)
+        if n:
+            name = subject.predictor.classes[target]
+            tried[name], pictures[name] = (hits, n), laid
         told(place + 1, len(chosen))
     [claim, *_] = _claims(subject.profile)
-    if best is None:
+    if not tried:
         return claim.not_measured("all pictures are of the classes that patches were made for"), Strip("", ())
-    _, hits, n, target, laid = best
-    name = subject.predictor.classes[target]
-    note = f"to {name}, the worst of {len(chosen)} classes; {subject.level.patch_steps} steps"
-    statement = claim.share(hits, n, note=note, seed=subject.seed, details={"target": name})
-    return statement, _strip(subject, f"a printed patch for {name}", laid)
+    note = f"the worst of {len(tried)} classes that one was made for; {subject.level.patch_steps} steps"
+    statement = claim.worst(tried, note=note, seed=subject.seed)
+    name = statement.details["worst"]
+    return statement, _strip(subject, f"a printed patch for {name}", pictures[name])
 
 
 def _local(subject: Subject, twin: "Recognizer", images: UInt8, labels: Int64) -> tuple[Statement, UInt8]:
