@@ -88,7 +88,7 @@ def certified(limits=None, classes=("bird", "cat", "deer"), **changes):
         "digest": HASH, "weights_sha256": HASH,
         "model": {"name": "nano", "precision": "int8"}, "classes": list(classes), "level": "quick",
         "profile": {"name": "mine", "digest": HASH}, "verdict": overall(judged), "significance": 0.05,
-        "correction": "holm", "gates": [one.as_json() for one in judged],
+        "correction": "holm", "gates": [{"unit": "share", **one.as_json()} for one in judged],
         "sections": [
             {"id": number, "title": title, "gates": gates, "says": [], "figures": FIGURES.get(number, {})}
             for number, title, gates in SECTIONS
@@ -125,6 +125,42 @@ def test_nothing_is_loaded_from_outside_and_there_is_no_script():
     assert {tag for tag, _ in elements.found}.isdisjoint(
         {"script", "link", "iframe", "object", "base", "form"}
     )
+
+
+NUMBERS = [
+    ("share", 0.754, "75.4 %", "at most 75.4 %"),
+    ("ms", 1.2345, "1.23 ms", "at most 1.234 ms"),
+    ("ms", 1234.5, "1,234 ms", "at most 1,234 ms"),
+    ("nats", 0.75, "0.75 nats", "at most 0.75 nats"),
+    ("bytes", 12_000.0, "12 kB", "at most 12 kB"),
+    ("bytes", -40.0, "-40 B", "at most -40 B"),
+    ("count", 1.5, "1.5", "at most 1.5"),
+    ("plain", 0.754, "0.754", "at most 0.754"),
+]
+
+
+@pytest.mark.parametrize("key", ["accuracy", "memory_bytes_per_answer", "nll", "latency_ms", "radius_share"])
+@pytest.mark.parametrize(("unit", "number", "said", "allowed"), NUMBERS)
+def test_the_unit_that_a_gate_names_and_not_its_name_says_how_its_number_is_written(
+    key, unit, number, said, allowed
+):
+    found = Measured(number, number, number, 40, "bootstrap-bca").as_json()
+    gate = {"id": key, "name": "something", "unit": unit, "side": "at_most", "limit": number, "value": found,
+            "verdict": "pass"}  # fmt: skip
+
+    assert words.number(gate, number) == said
+    assert words.allowed(gate) == allowed
+    assert words.sentence(gate) == f"something: {said} ({said} to {said}, n=40); limit: at most {said}"
+
+
+@pytest.mark.parametrize(("unit", "gauges"), [("share", 1), ("bytes", 0), ("nats", 0)])
+def test_only_shares_are_drawn_between_none_and_all(unit, gauges):
+    document = certified({"accuracy": 0.8})
+    gates = [{**gate, "unit": unit} if gate["id"] == "accuracy" else gate for gate in document["gates"]]
+
+    page = certificate_page({**document, "gates": gates}, {})
+
+    assert page.count('class="gauge"') == gauges
 
 
 def test_names_that_hold_markup_stay_text():

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from foveal.core.units import show_bytes
 from foveal.core.wording import counted
 
 Document = Mapping[str, Any]
@@ -15,7 +16,6 @@ KINDS = {
     "estimate": "what these pictures show, with its interval",
     "indicator": "something to look at; no statement about other pictures",
 }
-_NO_SHARES = ("_ms", "nll", "brier", "aurc", "augrc", "set_size", "radius")
 
 
 def verdict(gate: Gate) -> str:
@@ -48,8 +48,12 @@ def value(gate: Gate) -> str:
 
 
 def number(gate: Gate, value: float) -> str:
-    """Return one number in the unit of its gate: shares in percent, all else as it is."""
-    return f"{100 * value:.1f} %" if is_share(gate) else f"{value:.3g}"
+    """Return one number in the unit of its gate: shares in percent, to a tenth.
+
+    >>> number({"unit": "share"}, 0.754), number({"unit": "bytes"}, 12_000), number({"unit": "ms"}, 1.234)
+    ('75.4 %', '12 kB', '1.23 ms')
+    """
+    return f"{100 * value:.1f} %" if is_share(gate) else _with_unit(gate, value, digits=3)
 
 
 def needed(gate: Gate) -> str:
@@ -122,17 +126,25 @@ def by_urgency(document: Document) -> list[Gate]:
 def allowed(gate: Gate) -> str:
     """Return a limit with its side.
 
-    >>> allowed({"id": "worst_class", "side": "at_least", "limit": 0.8})
+    >>> allowed({"unit": "share", "side": "at_least", "limit": 0.8})
     'at least 80 %'
     """
-    side = "at least" if gate["side"] == "at_least" else "at most"
-    unit = f"{100 * gate['limit']:.4g} %" if is_share(gate) else f"{gate['limit']:.4g}"
-    return f"{side} {unit}"
+    side, limit = "at least" if gate["side"] == "at_least" else "at most", gate["limit"]
+    share = f"{100 * limit:.4g} %"
+    return f"{side} {share if is_share(gate) else _with_unit(gate, limit, digits=4)}"
 
 
 def is_share(gate: Gate) -> bool:
     """Return whether a gate's number is a share, shown in percent and drawn between 0 and 1."""
-    return not any(part in gate["id"] for part in _NO_SHARES)
+    return bool(gate["unit"] == "share")
+
+
+def _with_unit(gate: Gate, value: float, *, digits: int) -> str:
+    """Return a number that is no share with its unit; bytes in the one that people read."""
+    if gate["unit"] == "bytes":
+        return f"-{show_bytes(-value)}" if value < 0 else show_bytes(value)
+    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.{digits}g}"
+    return f"{text} {gate['unit']}" if gate["unit"] in ("ms", "nats") else text
 
 
 def open_questions(document: Document) -> list[str]:
