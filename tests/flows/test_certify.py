@@ -158,7 +158,7 @@ def test_a_bundle_that_cannot_be_written_is_told_and_the_certificate_is_there(
 
 def test_a_missed_limit_ends_with_a_code_of_its_own(certified, colors, tmp_path):
     profile = tmp_path / "strict.toml"
-    profile.write_text("radii = []\nl2_radii = []\n[limits]\nset_size = 0.1\n", encoding="utf-8")
+    profile.write_text("radii = []\nl2_radii = []\n[limits]\nworst_corruption = 1.0\n", encoding="utf-8")
     line = ["certify", str(certified[0]), str(colors), "--level", "smoke", "--profile", str(profile)]
 
     assert command([*line, "--no-attach", "--out", str(tmp_path / "out"), "--quiet"]) == 10

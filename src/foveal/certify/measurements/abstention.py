@@ -17,12 +17,12 @@ from foveal.tasks.classify.decode import Abstain
 
 _RISK = Claim("selective_risk", "share of errors among its answers", "guarantee", "at_most")
 _ANSWERED = Claim("answered", "share of pictures that it answers at the promised risk", "estimate")
-_AURC = Claim("aurc", "mean share of errors over all thresholds of declining", "estimate", "at_most")
+_AURC = Claim("aurc", "mean share of errors over all thresholds of declining", "estimate", "at_most", "plain")
 _E_AURC = Claim(
-    "e_aurc", "the same beyond what its errors would cost if all came last", "estimate", "at_most"
+    "e_aurc", "the same beyond what its errors would cost if all came last", "estimate", "at_most", "plain"
 )
 _AUGRC = Claim(
-    "augrc", "chance of an error that is not caught, mean over all thresholds", "estimate", "at_most"
+    "augrc", "chance of an error that is not caught, mean over all thresholds", "estimate", "at_most", "plain"
 )
 
 
