@@ -160,7 +160,7 @@ def test_a_file_that_differs_from_its_network_is_attacked_until_it_falls(sealed,
     found = survivors(one, images, labels, Ball("linf", 12.0))
     assert abs(int(found.robust.sum()) - int((margins > 24).sum())) <= 1
     assert not found.robust[disagree].any()
-    assert found.by_attack["apgd-ce"] > 0.9 * sum(found.by_attack.values())
+    assert sum(found.by_attack.values()) == found.by_attack["apgd-ce"], "the first attack moves them, too"
 
 
 def test_what_the_network_is_asked_is_what_a_file_can_hold(sealed) -> None:

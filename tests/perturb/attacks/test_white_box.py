@@ -334,6 +334,8 @@ def test_a_search_goes_on_until_the_margin_is_clear(name, network, unseen):
     assert fallen.float().mean() > 0.2
     assert (barely[fallen] < 1).any(), "at the first error it stops close to it"
     assert ((clearly > 1) == (utterly > 1)).all(), "who can be misread clearly is"
+    assert (clearly > 1).sum() > (barely > 1).sum()
+    assert utterly.mean() > clearly.mean()
     assert (utterly >= clearly - 1e-4).all()
     assert (utterly >= barely - 1e-4).all()
 
