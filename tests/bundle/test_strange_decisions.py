@@ -140,4 +140,5 @@ def test_every_rule_that_is_let_in_answers(penalty, free, quantile, alpha, n):
     except ValidationError:
         assume(sets_need(alpha) <= n)
         raise
+    assert decision.conformal.free == free
     answered(decision)

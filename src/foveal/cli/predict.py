@@ -66,12 +66,7 @@ def predict(
     )
     watcher = _watcher(predictor) if monitor else None
     predictions: list[dict[str, Any]] = []
-    if as_json:
-        write = _answers.into(predictions)
-    elif as_jsonl:
-        write = _answers.as_lines
-    else:
-        write = _answers.as_table() if as_csv else _answers.for_people(predictor.classes)
+    write = _answers.into(predictions) if as_json else _style(predictor, lines=as_jsonl, table=as_csv)
     everything = itertools.chain(first, found)
     if listed:
         answers = _as_they_come(predictor, everything, workers=threads, watch=watcher)
@@ -84,19 +79,30 @@ def predict(
     good = outcomes["ok"] > 0
     exit_code = 0 if good else _exit_code(outcomes)
     if as_json:
-        document = {
-            "schema": SCHEMA,
-            "ok": good,
-            "bundle": str(bundle),
-            "digest": predictor.digest,
-            "engine": predictor.session.engine,
-            "precision": predictor.precision,
-            "predictions": predictions,
-        }
-        if watcher is not None:
-            document["monitor"] = watcher.state()
+        document = {"schema": SCHEMA, "ok": good} | _document(predictor, bundle, predictions, watcher)
         emit(document, as_json=True, human=lambda _: None, exit_code=exit_code)
     raise typer.Exit(exit_code)
+
+
+def _style(predictor: "Predictor", *, lines: bool, table: bool) -> _answers.Print:
+    """Return what prints each answer as it comes."""
+    if lines:
+        return _answers.as_lines
+    return _answers.as_table() if table else _answers.for_people(predictor.classes)
+
+
+def _document(
+    predictor: "Predictor", bundle: Path, predictions: list[dict[str, Any]], watcher: "Collected | None"
+) -> dict[str, Any]:
+    """Return the contract's document, but for its schema and whether it is ok."""
+    document = {
+        "bundle": str(bundle),
+        "digest": predictor.digest,
+        "engine": predictor.session.engine,
+        "precision": predictor.precision,
+        "predictions": predictions,
+    }
+    return document if watcher is None else {**document, "monitor": watcher.state()}
 
 
 def _watcher(predictor: "Predictor") -> "Collected":
