@@ -225,7 +225,7 @@ def test_time_is_only_set_aside_for_pictures_that_are_there(monkeypatch):
     monkeypatch.setattr(_forecast, "_EXPORT_SECONDS", 0.0)
 
     def forecast(calib, test):
-        split = SimpleNamespace(calib=range(calib), test=range(test))
+        split = SimpleNamespace(role={"fit": range(calib), "calib": range(calib), "test": range(test)}.get)
         return _forecast.seconds_after_training(
             SimpleNamespace(split=split, preprocess=SimpleNamespace(size=224))
         )
