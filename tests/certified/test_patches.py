@@ -1,4 +1,6 @@
-"""certified.patches: on pictures so small that every patch can be tried, none turns a certified answer."""
+"""certified.patches and patch_alarm: on pictures so small that every patch can be tried, none turns a
+certified answer, or none does so unnoticed.
+"""
 
 from itertools import product
 
@@ -7,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foveal.certified.patches import Masks, certify, defended
+from foveal.certified import patch_alarm
+from foveal.certified.masks import Masks
+from foveal.certified.patches import certify, defended
 from foveal.core.errors import UsageError
 
 SIDE, PATCH = 6, 2
@@ -137,6 +141,15 @@ def test_masked_pixels_are_grey_and_the_others_as_they_were():
     assert image.max() < 100
 
 
+def test_masks_have_a_level_for_each_channel():
+    image = np.zeros((8, 8, 3), np.uint8)
+    [one] = Masks(8, 2, per_axis=3, fill=(1, 2, 3)).masked(image, [(0, 0)])
+
+    assert one[0, 0].tolist() == [1, 2, 3]
+    with pytest.raises(UsageError, match="masks need"):
+        Masks(8, 2, fill=(0, 256, 0))
+
+
 def counting(scores):
     asked = []
 
@@ -182,3 +195,62 @@ def test_pictures_are_left_alone_and_others_refused():
             Masks(SIDE, **how)
     with pytest.raises(UsageError):
         Masks.against(0.0, size=32)
+
+
+def unnoticed(masks: Masks, seed: int) -> tuple[int, int]:
+    """How many certified pictures there are, and of how many a patch makes all copies agree on an error."""
+    scores, images = recognizer(seed), pictures(seed, 10)
+    labels = scores(images).argmax(axis=1)
+    held = patch_alarm.certify(scores, images, labels, masks)
+    fooled = 0
+    for image, label in zip(images[held], labels[held], strict=True):
+        found = patch_alarm.watched(scores, patched(image), masks)
+        fooled += bool(((found != label) & (found != patch_alarm.ALARM)).any())
+    return int(held.sum()), fooled
+
+
+@pytest.mark.parametrize("per_axis", [2, 5])
+def test_no_patch_at_all_turns_a_certified_answer_without_an_alarm(per_axis):
+    found = [unnoticed(Masks(SIDE, PATCH, per_axis=per_axis, fill=0), seed) for seed in range(3)]
+
+    assert sum(certified for certified, _ in found) >= 5
+    assert sum(fooled for _, fooled in found) == 0
+
+
+def test_the_same_search_finds_patches_that_masks_against_one_pixel_do_not_notice():
+    """The positive control: what is promised against one pixel is not against four."""
+    found = [unnoticed(Masks(SIDE, 1, per_axis=6, fill=0), seed) for seed in range(4)]
+
+    assert sum(fooled for _, fooled in found) > 0
+
+
+def test_what_can_be_repaired_is_noticed_but_not_the_other_way():
+    masks = Masks(SIDE, PATCH, per_axis=3, fill=0)
+    scores, images = recognizer(1), pictures(1, 200)
+    labels = scores(images).argmax(axis=1)
+
+    noticed = patch_alarm.certify(scores, images, labels, masks)
+    repaired = certify(scores, images, labels, masks)
+
+    assert noticed[repaired].all()
+    assert noticed.sum() > repaired.sum()
+
+
+def test_a_clean_picture_whose_copies_disagree_raises_the_alarm():
+    masks = Masks(SIDE, PATCH, per_axis=3, fill=0)
+
+    def corner(images: np.ndarray) -> np.ndarray:
+        """Class 1 as long as the first pixel is bright."""
+        bright = images[:, 0, 0, 0] > 127
+        return np.stack([~bright, bright], axis=1).astype(np.float32)
+
+    picture = np.full((2, SIDE, SIDE, 1), 255, np.uint8)
+    picture[1, 0, 0] = 0
+
+    assert patch_alarm.watched(corner, picture, masks).tolist() == [patch_alarm.ALARM, 0]
+    assert patch_alarm.certify(corner, picture, np.array([1, 0]), masks).tolist() == [False, True]
+
+
+def test_pictures_of_another_size_are_refused():
+    with pytest.raises(UsageError, match="masks for 6 pixels"):
+        patch_alarm.watched(recognizer(0), np.zeros((1, 7, 7, 1), np.uint8), Masks(SIDE, PATCH))

@@ -19,8 +19,9 @@ from foveal.certify.measurements.adversarial import adversarial, survivors
 from foveal.certify.measurements.attack_flags import attack_flags
 from foveal.certify.measurements.certified_l2 import certified_l2
 from foveal.certify.measurements.certified_linf import certified_linf
-from foveal.certify.measurements.certified_patch import certified_patch
+from foveal.certify.measurements.certified_patch import certified_patch, masks_against
 from foveal.certify.measurements.patch import patch
+from foveal.certify.measurements.patch_alarm import patch_alarm
 from foveal.certify.measurements.stickers import stickers
 from foveal.certify.profile import Profile
 from foveal.certify.subject import Answered, Subject
@@ -336,6 +337,27 @@ def test_patches_are_measured_on_pictures_they_were_not_made_on(sealed, attacked
     assert local.value.value > 0.5, "a fifth of the picture turns a network of means"
     assert 0 <= proven.value.value <= clean.value.value
     assert masked.value is None or masked.value.value <= 1
+
+
+def test_the_alarm_leaves_open_what_single_masks_turn(sealed, attacked) -> None:
+    one = attacked(*sealed(linear()), profile=Profile(name="t", patch_share=0.04))
+    unnoticed, alarms = patch_alarm.measure(one).statements
+    proven, _ = certified_patch.measure(one).statements
+    images, labels = one.test.some(20)
+    right = one.named(images) == labels
+
+    assert unnoticed.value.n == int(right.sum()) > 0
+    assert alarms.value.n == 20
+    assert unnoticed.claim.kind == "guarantee"
+    assert 1 - unnoticed.value.value >= proven.value.value, "what is repaired is noticed, too"
+    assert unnoticed.details["mask_side"] < proven.details["mask_side"]
+
+
+def test_what_is_proven_by_masks_uses_the_grey_that_training_blanks_with(sealed, attacked) -> None:
+    one = attacked(*sealed(linear()), profile=Profile(name="t", patch_share=0.2))
+    masks = masks_against(one)
+
+    assert masks.fill == tuple(round(255 * level) for level in one.predictor.preprocess.mean)
 
 
 def test_stickers_turn_some_and_only_right_answers_count(sealed, attacked) -> None:

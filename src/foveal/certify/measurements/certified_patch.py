@@ -9,11 +9,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from foveal.certified.patches import Masks, certify, defended
+from foveal.certified.masks import Masks
+from foveal.certified.patches import certify, defended
 from foveal.certify.claim import Claim
 from foveal.certify.measurement import Measurement, Section
 from foveal.certify.profile import Profile
 from foveal.certify.subject import Subject
+
+
+def masks_against(subject: Subject, per_axis: int = 6) -> Masks:
+    """Return masks against the profile's patch, of the grey that training blanks with: the mean."""
+    preprocess = subject.predictor.preprocess
+    mean = tuple(round(255 * level) for level in preprocess.mean)
+    return Masks.against(subject.profile.patch_share, size=preprocess.size, per_axis=per_axis, fill=mean)
 
 
 def _claims(profile: Profile) -> Sequence[Claim]:
@@ -30,7 +38,7 @@ def _measure(subject: Subject) -> Section:
         why = "not at this level"
         return Section(tuple(one.not_measured(why, asked=False) for one in (certified, clean)))
     images, labels = subject.test.some(level.certified)
-    masks = Masks.against(subject.profile.patch_share, size=images.shape[1])
+    masks = masks_against(subject)
     told = subject.told("masked copies")
     proven, right = [], []
     for place in range(len(images)):  # one by one, for the sake of those who wait

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.certified.patches import Masks, defended
+from foveal.certified.patches import defended
 from foveal.certify.claim import Claim
 from foveal.certify.measurement import Measurement, Section, Shown, Strip
+from foveal.certify.measurements.certified_patch import masks_against
 from foveal.certify.profile import Profile
 from foveal.certify.statement import Statement
 from foveal.certify.subject import Subject
@@ -134,7 +135,7 @@ def _defended(subject: Subject, moved: UInt8, images: UInt8, labels: Int64) -> S
     """Return how many of the local patches still turn the answer of the defended recognizer."""
     claim = _claims(subject.profile)[2]
     some = np.linspace(0, len(moved) - 1, min(_DEFENDED, len(moved))).round().astype(int)
-    masks = Masks.against(subject.profile.patch_share, size=images.shape[1])
+    masks = masks_against(subject)
     before = defended(subject.scores(), images[some], masks) == labels[some]
     if not before.any():
         return claim.not_measured("the defended recognizer names none of these pictures rightly")
