@@ -101,7 +101,7 @@ def test_what_has_learned_from_a_kind_is_judged_on_kinds_it_has_not_seen() -> No
     informed = exposed(known)
     assert informed is not None
     tuning, strange = kind(None), kind(0)
-    aware = auroc(*(informed.of(each.features, each.logits) for each in (strange, tuning))).value
+    aware = auroc(*(informed.of(each) for each in (strange, tuning))).value
     assert found.areas["exposed"] < aware - 0.05
 
 

@@ -43,8 +43,8 @@ def choose(known: Known, tuning: Answers, strange: Mapping[str, Answers]) -> Cho
     """Return the score that tells known from unknown pictures best, of those in `calibrate/unknowns`.
 
     A score with parameters is taken where it beats the best one without by more than 0.01 of the area: the
-    file is to be small. Where a score has learned from kinds of unknown pictures, each kind is judged by one
-    that has not seen it.
+    file is to be small. What a score sees beyond these kinds is added to its area. Where a score has learned
+    from kinds of unknown pictures, each kind is judged by one that has not seen it.
 
     Args:
         known: What scores are fitted on.
@@ -55,8 +55,9 @@ def choose(known: Known, tuning: Answers, strange: Mapping[str, Answers]) -> Cho
     scores = {name: score for name, fit in fits.items() if (score := fit(known)) is not None}
     areas = {name: _mean_area(score, fits[name], known, tuning, strange) for name, score in scores.items()}
     free = max((name for name, score in scores.items() if not score.fitted), key=areas.__getitem__)
-    best = max(scores, key=areas.__getitem__)
-    chosen = best if areas[best] > areas[free] + WORTH else free
+    worth = {name: areas[name] + score.beyond for name, score in scores.items()}
+    best = max(scores, key=worth.__getitem__)
+    chosen = best if worth[best] > areas[free] + WORTH else free
     return Chosen(scores[chosen], areas)
 
 
@@ -113,5 +114,5 @@ def _mean_area(
 
 
 def _mean(score: Score, tuning: Answers, strange: Mapping[str, Answers]) -> float:
-    known = score.of(tuning.features, tuning.logits)
-    return float(np.mean([auroc(score.of(a.features, a.logits), known).value for a in strange.values()]))
+    known = score.of(tuning)
+    return float(np.mean([auroc(score.of(a), known).value for a in strange.values()]))

@@ -71,7 +71,9 @@ def _known(run: Run, fit: Examples | None, like: Answers, *, most_bytes: int, se
     rows = np.sort(fit.indices[order])
     images = np.asarray(fit.images[rows])
     strange = _strange(run, images, seed=seed, purpose="fit")
-    return Known(run(images), fit.labels[rows], strange=strange, most_bytes=most_bytes)
+    height, width, channels = images.shape[1:]
+    shape = (height, width, channels)
+    return Known(run(images), fit.labels[rows], strange=strange, most_bytes=most_bytes, shape=shape)
 
 
 def _strange(run: Run, images: UInt8, *, seed: int, purpose: str) -> dict[str, Answers]:

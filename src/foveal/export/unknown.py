@@ -9,6 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from foveal.bundle.engines.onnxruntime import quiet_options
 from foveal.bundle.session import UNKNOWN, UInt8
+from foveal.calibrate.unknowns._look import LEAST_SIDE, look
 from foveal.calibrate.unknowns._score import Answers, Node, Parameters, Score
 from foveal.core import extras
 
@@ -35,7 +36,7 @@ def with_unknown(model: bytes, score: Score) -> bytes:
     loaded = onnx.load_from_string(without_unknown(model))
     if next(s.version for s in loaded.opset_import if s.domain == "") < _LEAST_OPSET:
         raise ValueError(f"a score needs operators of version {_LEAST_OPSET} or later")
-    names = {"logits": "logits", UNKNOWN: UNKNOWN}
+    names = {"logits": "logits", UNKNOWN: UNKNOWN, "images": "images"}
     read = {name for node in score.nodes for name in node.inputs}
     if FEATURES in read:
         found = features(model)
@@ -98,7 +99,11 @@ def answering(model: bytes, *, threads: int) -> Callable[[UInt8], Answers]:
         parts = [session.run(asked, {"images": batch}) for batch in batches]
         logits, *read = (np.concatenate(part) for part in zip(*parts, strict=True))
         usable = bool(read) and read[0].ndim == 2 and read[0].shape[1] <= _WIDEST
-        return Answers(read[0] if usable else None, logits)
+        return Answers(
+            read[0] if usable else None,
+            logits,
+            look(images) if min(images.shape[1:3]) >= LEAST_SIDE else None,
+        )
 
     return answers
 

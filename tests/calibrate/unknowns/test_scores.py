@@ -1,5 +1,7 @@
 """Scores for unknown pictures: each finds what is planted, equals its formula, its oracle, and its bound."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from foveal.metrics.auroc import auroc
 
 NAMES = catalog.names(unknowns)
 OF_FEATURES = [name for name in NAMES if name not in ("energy", "gen", "msp")]
-CLASSES, WIDTH, EACH = 4, 12, 80
+CLASSES, WIDTH, EACH, LOOK, SHAPE = 4, 12, 80, 13, (32, 32, 3)
 
 
 def world(seed: int = 0) -> tuple[Known, Answers, Answers]:
@@ -23,7 +25,8 @@ def world(seed: int = 0) -> tuple[Known, Answers, Answers]:
     bias = rng.normal(0, 0.3, CLASSES)
 
     def answers(features: np.ndarray) -> Answers:
-        return Answers(features.astype(np.float32), (features @ weights + bias).astype(np.float32))
+        look = rng.normal(size=(len(features), LOOK)).astype(np.float32)
+        return Answers(features.astype(np.float32), (features @ weights + bias).astype(np.float32), look)
 
     def clusters() -> np.ndarray:
         return np.repeat(centers, EACH, axis=0) + rng.normal(size=(CLASSES * EACH, WIDTH)) * 0.6
@@ -33,8 +36,12 @@ def world(seed: int = 0) -> tuple[Known, Answers, Answers]:
     away[:, CLASSES:] += rng.choice([-3.0, 3.0], size=(200, WIDTH - CLASSES))
     half = (centers[rng.integers(0, 4, 200)] + centers[rng.integers(0, 4, 200)]) / 4
     strange = {"away": answers(away[:100]), "half": answers(half[:100])}
-    known = Known(answers(clusters()), labels, strange)
+    known = Known(answers(clusters()), labels, strange, shape=SHAPE)
     return known, answers(clusters()), answers(away[100:])
+
+
+def some(answers: Answers, rows: slice) -> Answers:
+    return Answers(answers.features[rows], answers.logits[rows], answers.look[rows])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -43,7 +50,7 @@ def test_what_is_planted_outside_all_classes_scores_higher(name: str) -> None:
 
     score = catalog.find(unknowns, name)(known)
 
-    assert auroc(*(score.of(each.features, each.logits) for each in (unknown, more))).value > 0.95
+    assert auroc(*(score.of(each) for each in (unknown, more))).value > 0.95
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -51,8 +58,8 @@ def test_a_score_belongs_to_a_picture_and_not_to_its_batch(name: str) -> None:
     known, more, _ = world()
     score = catalog.find(unknowns, name)(known)
 
-    together = score.of(more.features, more.logits)
-    alone = [score.of(more.features[i : i + 1], more.logits[i : i + 1])[0] for i in range(20)]
+    together = score.of(more)
+    alone = [score.of(some(more, slice(i, i + 1)))[0] for i in range(20)]
 
     assert together.dtype == np.float32
     np.testing.assert_allclose(together[:20], alone, rtol=1e-4, atol=1e-4)
@@ -63,9 +70,10 @@ def test_parameters_stay_within_their_bytes_or_there_is_no_score(name: str) -> N
     rng = np.random.default_rng(0)
     labels = np.arange(600) % 10
     features = (rng.normal(size=(600, 96)) + 4 * np.eye(96)[labels]).astype(np.float32)
-    answers = Answers(features, features[:, :10] * 3)
+    look = rng.normal(size=(600, LOOK)).astype(np.float32)
+    answers = Answers(features, features[:, :10] * 3, look)
     for most in (40, 400, 4_000, 40_000):
-        score = catalog.find(unknowns, name)(Known(answers, labels, {"noise": answers}, most))
+        score = catalog.find(unknowns, name)(Known(answers, labels, {"noise": answers}, most, SHAPE))
         assert score is None or score.size_bytes <= most
     assert score is not None
 
@@ -75,8 +83,9 @@ def test_without_features_or_pictures_only_the_logits_can_tell(name: str) -> Non
     known, *_ = world()
     nothing = np.empty(0, np.int64)
 
-    assert catalog.find(unknowns, name)(Known(Answers(None, known.answers.logits), known.labels)) is None
-    none = Answers(known.answers.features[:0], known.answers.logits[:0])
+    unread = replace(known, answers=replace(known.answers, features=None))
+    assert catalog.find(unknowns, name)(unread) is None
+    none = some(known.answers, slice(0))
     assert catalog.find(unknowns, name)(Known(none, nothing)) is None
 
 
@@ -86,7 +95,7 @@ def test_large_and_equal_logits_give_finite_scores(name: str) -> None:
     score = catalog.find(unknowns, name)(known)
 
     for logits in (np.full((1, CLASSES), 3e4), np.eye(CLASSES)[:1] * 1e4, np.zeros((1, CLASSES))):
-        assert np.isfinite(score.of(more.features[:1], logits.astype(np.float32))).all()
+        assert np.isfinite(score.of(replace(some(more, slice(1)), logits=logits.astype(np.float32)))).all()
 
 
 def test_formulas_of_the_logits() -> None:
@@ -95,7 +104,10 @@ def test_formulas_of_the_logits() -> None:
     p = np.exp(logits.astype(np.float64))
     p /= p.sum(axis=1, keepdims=True)
 
-    found = {name: catalog.find(unknowns, name)(known).of(None, logits) for name in ("msp", "energy", "gen")}
+    found = {
+        name: catalog.find(unknowns, name)(known).of(Answers(None, logits))
+        for name in ("msp", "energy", "gen")
+    }
 
     np.testing.assert_allclose(found["msp"], 1 - p.max(axis=1), atol=1e-6)
     np.testing.assert_allclose(found["energy"], -np.log(np.exp(logits.astype(float)).sum(axis=1)), rtol=1e-5)
@@ -110,7 +122,7 @@ def test_gen_loses_no_small_number() -> None:
 
     expected = small.sum(axis=1) ** 0.1 + (small**0.1).sum(axis=1)
 
-    np.testing.assert_allclose(score.of(None, sure), expected, rtol=1e-4)
+    np.testing.assert_allclose(score.of(Answers(None, sure)), expected, rtol=1e-4)
 
 
 def test_gen_counts_the_hundred_largest_of_many() -> None:
@@ -119,7 +131,7 @@ def test_gen_counts_the_hundred_largest_of_many() -> None:
     p = np.exp(logits.astype(np.float64))
     p = -np.sort(-p / p.sum(axis=1, keepdims=True), axis=1)[:, :100]
 
-    np.testing.assert_allclose(score.of(None, logits), ((p * (1 - p)) ** 0.1).sum(axis=1), rtol=1e-4)
+    np.testing.assert_allclose(score.of(Answers(None, logits)), ((p * (1 - p)) ** 0.1).sum(axis=1), rtol=1e-4)
 
 
 def test_mahalanobis_in_few_directions_is_the_whole_relative_distance() -> None:
@@ -144,23 +156,20 @@ def test_mahalanobis_in_few_directions_is_the_whole_relative_distance() -> None:
 
     expected = np.min([distance(m, within) for m in means], axis=0) - distance(mean, whole)
     assert score.parameters["directions"].shape == (20, 4)
-    np.testing.assert_allclose(score.of(new, new[:, :5]), expected, rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(score.of(Answers(new, new[:, :5])), expected, rtol=1e-3, atol=1e-3)
 
 
 def test_features_that_never_move_change_nothing() -> None:
+    def padded(answers: Answers) -> Answers:
+        still = np.zeros((len(answers.logits), 3), np.float32)
+        return replace(answers, features=np.hstack([answers.features, still]))
+
     known, more, unknown = world()
+    strange = {kind: padded(answers) for kind, answers in known.strange.items()}
+    wider = replace(known, answers=padded(known.answers), strange=strange)
     for name in OF_FEATURES:
-        still = [np.hstack([a.features, np.zeros((len(a.features), 3), np.float32)]) for a in (more, unknown)]
-        padded = np.hstack([known.answers.features, np.zeros((len(known.labels), 3), np.float32)])
-        strange = {
-            kind: Answers(np.hstack([a.features, np.zeros((len(a.features), 3), np.float32)]), a.logits)
-            for kind, a in known.strange.items()
-        }
-        score = catalog.find(unknowns, name)(
-            Known(Answers(padded, known.answers.logits), known.labels, strange)
-        )
-        found = auroc(score.of(still[1], unknown.logits), score.of(still[0], more.logits)).value
-        assert found > 0.9, name
+        score = catalog.find(unknowns, name)(wider)
+        assert auroc(score.of(padded(unknown)), score.of(padded(more))).value > 0.9, name
 
 
 def test_scores_rank_as_an_independent_package_does() -> None:
@@ -185,7 +194,7 @@ def test_scores_rank_as_an_independent_package_does() -> None:
 
     for name, values in theirs.items():
         score = catalog.find(unknowns, name)(known)
-        ours = score.of(features, logits)
+        ours = score.of(Answers(features, logits))
         assert _agreement(ours, np.asarray(values)) > 0.999, name
 
 
@@ -201,7 +210,7 @@ def test_the_nearest_middle_ranks_nearly_as_the_nearest_of_all_features() -> Non
 
     score = catalog.find(unknowns, "knn")(known)
 
-    ours = score.of(unit[1], np.concatenate([more.logits, unknown.logits]))
+    ours = score.of(Answers(unit[1], np.concatenate([more.logits, unknown.logits])))
     count = len(more.features)
     areas = [auroc(scores[count:], scores[:count]).value for scores in (ours, theirs)]
     assert abs(areas[0] - areas[1]) < 0.02

@@ -19,10 +19,12 @@ class Answers:
     Attributes:
         features: What its last layer reads, float32 (N, D); None: it has no such layer.
         logits: Before the temperature, float32 (N, K).
+        look: What the pictures look like whatever they show, float32 (N, L) of `_look.look`; None: not known.
     """
 
     features: Float32 | None = field(repr=False)
     logits: Float32 = field(repr=False)
+    look: Float32 | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,14 @@ class Known:
         labels: Of these, integers (N,) in [0, K).
         strange: Its answers for pictures of nothing, made of others that it learned from, by kind.
         most_bytes: So large the parameters of a score may be.
+        shape: Height, width and channels of all pictures, where their looks are known.
     """
 
     answers: Answers
     labels: NDArray[np.integer] = field(repr=False)
     strange: Mapping[str, Answers] = field(default_factory=dict, repr=False)
     most_bytes: int = 1 << 16
+    shape: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,8 @@ class Node:
 
     Attributes:
         op: Its type.
-        inputs: `features`, `logits`, names of parameters, or outputs of earlier nodes.
+        inputs: `features`, `logits`, `images` as they come in, names of parameters, or outputs of earlier
+            nodes.
         outputs: What it writes; the last node of a score writes `unknown`.
         attributes: Of the operator.
     """
@@ -56,7 +61,7 @@ class Node:
     op: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    attributes: Mapping[str, int] = field(default_factory=dict)
+    attributes: Mapping[str, int | list[int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -66,31 +71,33 @@ class Score:
     Attributes:
         name: Of its file.
         parameters: What was fitted, float16 or float32; computed with in float32.
-        nodes: From `features`, `logits` and the parameters to `unknown`, in the order they run. Besides them
-            nodes may read `one` and `axis`, the constants 1.0 and [1].
-        compute: The same in numpy, from the parameters as float32, features or None, and logits, to (N,).
+        nodes: From `features`, `logits`, `images` and the parameters to `unknown`, in the order they run.
+            Besides them nodes may read `one` and `axis`, the constants 1.0 and [1].
+        compute: The same in numpy, from the parameters as float32 and what the graph answers, to (N,).
         fitted: Whether any parameter depends on pictures; else they only say how to compute.
         exposed: Whether it has learned from pictures of nothing.
+        beyond: Area under the ROC curve that it may stand behind others on pictures of nothing, for what it
+            sees in real unknown things and those do not have.
     """
 
     name: str
     parameters: Parameters = field(repr=False)
     nodes: tuple[Node, ...] = field(repr=False)
-    compute: Callable[[Parameters, Float32 | None, Float32], Float32] = field(repr=False)
+    compute: Callable[[Parameters, Answers], Float32] = field(repr=False)
     fitted: bool = True
     exposed: bool = False
+    beyond: float = 0.0
 
     @property
     def size_bytes(self) -> int:
         """Return how long the parameters are in a file."""
         return sum(array.nbytes for array in self.parameters.values())
 
-    def of(self, features: Float32 | None, logits: Float32) -> Float32:
-        """Return how unknown pictures are, float32 (N,); larger is more so.
+    def of(self, answers: Answers) -> Float32:
+        """Return how unknown N pictures are, float32 (N,); larger is more so.
 
         Args:
-            features: float32 (N, D), or None where the score reads none.
-            logits: float32 (N, K).
+            answers: Of the graph for them.
         """
         wide = {name: array.astype(np.float32) for name, array in self.parameters.items()}
-        return self.compute(wide, features, logits).astype(np.float32)
+        return self.compute(wide, answers).astype(np.float32)

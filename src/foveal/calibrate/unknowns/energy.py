@@ -6,7 +6,7 @@ https://arxiv.org/abs/2010.03759
 
 import numpy as np
 
-from foveal.calibrate.unknowns._score import Float32, Known, Node, Parameters, Score
+from foveal.calibrate.unknowns._score import Answers, Float32, Known, Node, Parameters, Score
 
 
 def energy(known: Known) -> Score:
@@ -21,8 +21,8 @@ _NODES = (
 )
 
 
-def _compute(parameters: Parameters, features: Float32 | None, logits: Float32) -> Float32:
-    del parameters, features
-    most = logits.max(axis=1)
-    found: Float32 = -(most + np.log(np.exp(logits - most[:, None]).sum(axis=1)))
+def _compute(parameters: Parameters, answers: Answers) -> Float32:
+    del parameters
+    most = answers.logits.max(axis=1)
+    found: Float32 = -(most + np.log(np.exp(answers.logits - most[:, None]).sum(axis=1)))
     return found

@@ -17,7 +17,7 @@ from foveal.calibrate.unknowns.knn import knn
 
 Vector = NDArray[np.float64]
 _SHRUNK = 0.05  # of the spread of each feature, against chance differences
-_FIXED = {"features", "logits", "one", "axis"}
+_FIXED = {"features", "logits", "images", "one", "axis"}
 
 
 def exposed(known: Known) -> Score | None:
@@ -44,14 +44,14 @@ def exposed(known: Known) -> Score | None:
     }
     nodes = (*_renamed(near, "near_"), *_renamed(logit, "logit_"), *_SUM)
 
-    def compute(wide: Parameters, features: Float32 | None, logits: Float32) -> Float32:
-        if features is None:
+    def compute(wide: Parameters, answers: Answers) -> Float32:
+        if answers.features is None:
             raise ValueError("a linear score needs features")
         parts = {
-            prefix: score.compute(_own(wide, prefix), features, logits) * wide[f"{prefix}scale"]
+            prefix: score.compute(_own(wide, prefix), answers) * wide[f"{prefix}scale"]
             for prefix, score in (("near_", near), ("logit_", logit))
         }
-        found: Float32 = parts["near_"] + parts["logit_"] + (features @ wide["line"])[:, 0]
+        found: Float32 = parts["near_"] + parts["logit_"] + (answers.features @ wide["line"])[:, 0]
         return found
 
     return Score("exposed", parameters, nodes, compute, exposed=True)
@@ -81,7 +81,7 @@ def _own(parameters: Parameters, prefix: str) -> Parameters:
 
 
 def _spread(score: Score, answers: Answers) -> float:
-    return max(float(score.of(answers.features, answers.logits).std()), 1e-12)
+    return max(float(score.of(answers).std()), 1e-12)
 
 
 def _line(features: Float32, strange: list[Float32]) -> Vector:

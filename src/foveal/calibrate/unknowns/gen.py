@@ -6,7 +6,7 @@ with its γ = 0.1 and the M largest of the probabilities, M = min(K, 100).
 
 import numpy as np
 
-from foveal.calibrate.unknowns._score import Float32, Known, Node, Parameters, Score
+from foveal.calibrate.unknowns._score import Answers, Float32, Known, Node, Parameters, Score
 
 _GAMMA, _MOST = 0.1, 100
 
@@ -44,9 +44,8 @@ _NODES = (
 )
 
 
-def _compute(parameters: Parameters, features: Float32 | None, logits: Float32) -> Float32:
-    del features
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+def _compute(parameters: Parameters, answers: Answers) -> Float32:
+    exponentials = np.exp(answers.logits - answers.logits.max(axis=1, keepdims=True))
     p = -np.sort(-exponentials / exponentials.sum(axis=1, keepdims=True), axis=1)
     counted = p[:, 1 : int(parameters["most"][0])]
     products = np.hstack([p[:, :1] * p[:, 1:].sum(axis=1, keepdims=True), counted * (1 - counted)])

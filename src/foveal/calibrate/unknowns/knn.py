@@ -7,7 +7,7 @@ there, so it ranks pictures equally.
 
 import numpy as np
 
-from foveal.calibrate.unknowns._score import SMALLEST, Float32, Known, Node, Parameters, Score
+from foveal.calibrate.unknowns._score import SMALLEST, Answers, Float32, Known, Node, Parameters, Score
 
 _ROUNDS = 20  # of moving the middles
 _EACH, _TOGETHER = 2, 32  # middles of a class, and of all where there are few
@@ -44,11 +44,10 @@ _NODES = (
 )
 
 
-def _compute(parameters: Parameters, features: Float32 | None, logits: Float32) -> Float32:
-    del logits
-    if features is None:
+def _compute(parameters: Parameters, answers: Answers) -> Float32:
+    if answers.features is None:
         raise ValueError("cosines need features")
-    found: Float32 = np.float32(1) - (_unit(features) @ parameters["bank"]).max(axis=1)
+    found: Float32 = np.float32(1) - (_unit(answers.features) @ parameters["bank"]).max(axis=1)
     return found
 
 

@@ -13,7 +13,7 @@ distances grow by the same there. What is left are the K - 1 directions of Fishe
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.calibrate.unknowns._score import Float32, Known, Node, Parameters, Score
+from foveal.calibrate.unknowns._score import Answers, Float32, Known, Node, Parameters, Score
 
 Float64 = NDArray[np.float64]
 _SHRUNK = 1e-4  # of the mean spread, added to every direction: some features never move
@@ -63,11 +63,10 @@ _NODES = (
 )
 
 
-def _compute(parameters: Parameters, features: Float32 | None, logits: Float32) -> Float32:
-    del logits
-    if features is None:
+def _compute(parameters: Parameters, answers: Answers) -> Float32:
+    if answers.features is None:
         raise ValueError("distances need features")
-    y = features @ parameters["directions"] - parameters["offset"]
+    y = answers.features @ parameters["directions"] - parameters["offset"]
     nearest = (parameters["squares"] - y @ parameters["twice"]).min(axis=1)
     found: Float32 = nearest + (np.square(y) @ parameters["weights"])[:, 0]
     return found

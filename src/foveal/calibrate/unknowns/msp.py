@@ -6,7 +6,7 @@ Neural Networks", 2017. https://arxiv.org/abs/1610.02136
 
 import numpy as np
 
-from foveal.calibrate.unknowns._score import Float32, Known, Node, Parameters, Score
+from foveal.calibrate.unknowns._score import Answers, Float32, Known, Node, Parameters, Score
 
 
 def msp(known: Known) -> Score:
@@ -22,8 +22,8 @@ _NODES = (
 )
 
 
-def _compute(parameters: Parameters, features: Float32 | None, logits: Float32) -> Float32:
-    del parameters, features
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+def _compute(parameters: Parameters, answers: Answers) -> Float32:
+    del parameters
+    exponentials = np.exp(answers.logits - answers.logits.max(axis=1, keepdims=True))
     largest: Float32 = (exponentials / exponentials.sum(axis=1, keepdims=True)).max(axis=1)
     return np.float32(1) - largest

@@ -7,7 +7,7 @@ https://arxiv.org/abs/2203.10807
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.calibrate.unknowns._score import Float32, Known, Node, Parameters, Score
+from foveal.calibrate.unknowns._score import Answers, Float32, Known, Node, Parameters, Score
 
 Float64 = NDArray[np.float64]
 _BYTES = 2  # of a number of the directions: float16
@@ -53,12 +53,12 @@ _NODES = (
 )
 
 
-def _compute(parameters: Parameters, features: Float32 | None, logits: Float32) -> Float32:
-    if features is None:
+def _compute(parameters: Parameters, answers: Answers) -> Float32:
+    if answers.features is None:
         raise ValueError("residuals need features")
-    residual = features @ parameters["directions"] - parameters["offset"]
-    most = logits.max(axis=1)
-    lse = most + np.log(np.exp(logits - most[:, None]).sum(axis=1))
+    residual = answers.features @ parameters["directions"] - parameters["offset"]
+    most = answers.logits.max(axis=1)
+    lse = most + np.log(np.exp(answers.logits - most[:, None]).sum(axis=1))
     found: Float32 = np.linalg.norm(residual, axis=1) * parameters["alpha"] - lse
     return found
 

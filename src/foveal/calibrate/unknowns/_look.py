@@ -1,0 +1,128 @@
+"""What a picture looks like, whatever it shows: light, colour and detail, in a handful of numbers.
+
+A recognizer looks past these on purpose; a picture of another camera, of another kind of thing or of nothing
+differs in them first. Colours are the opponents of Hasler & Süsstrunk, "Measuring Colourfulness in Natural
+Images", 2003, eq. 1 and 2; that simple statistics tell data sets apart where networks do not: Ahmadian &
+Lindsten, "Likelihood-free Out-of-Distribution Detection with Invertible Generative Models", 2021.
+
+Pictures are averaged to cells of 1/32 of their side, and to twice that. At both scales: the spread of
+brightness, of red - green and of blue - yellow (pictures of three channels), and of the differences to the
+right and downwards; beside them the means of the former. Spreads are logarithms of variances: half as much
+contrast is as far as twice as much. The same is computed by `look` in numpy and by `NODES` in a graph.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.calibrate.unknowns._score import Float32, Node, Parameters
+
+UInt8 = NDArray[np.uint8]
+LEAST_SIDE = 8  # pixels: below that twice a cell holds no picture
+_CELLS = 32
+_DARK = np.float32(1 / 255**2)  # variance of less than a grey level is none
+_OPPONENTS = ((1 / 3, 1 / 3, 1 / 3), (1.0, -1.0, 0.0), (-0.5, -0.5, 1.0))
+
+
+def look(images: UInt8) -> Float32:
+    """Return the numbers of each picture, float32 (N, 13); of pictures without three channels (N, 7).
+
+    Args:
+        images: uint8 (N, H, W, C) at model size, H and W ≥ 8.
+    """
+    kernel, cell = _kernel(images.shape[3]), _cell(images.shape[1])
+    means, spreads = [], []
+    for side in (cell, 2 * cell):
+        moved = _convolved(_cells(images, side), kernel)
+        mean = moved.mean(axis=(1, 2))
+        variance = np.square(moved).mean(axis=(1, 2)) - np.square(mean)
+        means.append(mean)
+        spreads.append(np.log(np.maximum(variance, 0) + _DARK))
+    colours = len(kernel) - 2
+    found: Float32 = np.concatenate([*spreads, means[0][:, :colours]], axis=1).astype(np.float32)
+    return found
+
+
+def parameters(shape: tuple[int, int, int]) -> Parameters:
+    """Return the constants that `nodes` read, for pictures of height, width and channels at model size."""
+    height, width, channels = shape
+    cell = _cell(height)
+    counts = [(height // side - 1) * (width // side - 1) for side in (cell, 2 * cell)]
+    kernel = _kernel(channels)
+    each = np.repeat(np.array(counts, np.float32), len(kernel))
+    return {
+        "look_kernel": kernel.transpose(0, 3, 1, 2) / np.float32(255),
+        "look_share": 1 / each[None],
+        "look_dark": np.array(_DARK),
+        "look_none": np.array(0, np.float32),
+        "look_plane": np.array([2, 3], np.int64),
+        "look_from": np.array([0], np.int64),
+        "look_colours": np.array([len(kernel) - 2], np.int64),
+    }
+
+
+def nodes(shape: tuple[int, int, int]) -> tuple[Node, ...]:
+    """Return the operators from `images` to `look`, for pictures of height, width and channels."""
+    cell = _cell(shape[0])
+    made: list[Node] = [
+        Node("Cast", ("images",), ("look_float",), {"to": 1}),
+        Node("Transpose", ("look_float",), ("look_planes",), {"perm": [0, 3, 1, 2]}),
+    ]
+    for name, side in (("fine", cell), ("coarse", 2 * cell)):
+        read = "look_planes"
+        if side > 1:
+            pool = {"kernel_shape": [side, side], "strides": [side, side]}
+            made.append(Node("AveragePool", ("look_planes",), (f"look_{name}_cells",), pool))
+            read = f"look_{name}_cells"
+        moved = f"look_{name}_moved"
+        made += [
+            Node("Conv", (read, "look_kernel"), (moved,)),
+            Node("ReduceMean", (moved, "look_plane"), (f"look_{name}_mean",), {"keepdims": 0}),
+            Node("ReduceSumSquare", (moved, "look_plane"), (f"look_{name}_squares",), {"keepdims": 0}),
+        ]
+    return (*made, *_JOINED)
+
+
+_JOINED = (
+    Node("Concat", ("look_fine_mean", "look_coarse_mean"), ("look_means",), {"axis": 1}),
+    Node("Concat", ("look_fine_squares", "look_coarse_squares"), ("look_squares",), {"axis": 1}),
+    Node("Mul", ("look_squares", "look_share"), ("look_square",)),
+    Node("Mul", ("look_means", "look_means"), ("look_mean_squared",)),
+    Node("Sub", ("look_square", "look_mean_squared"), ("look_difference",)),
+    Node("Max", ("look_difference", "look_none"), ("look_variance",)),
+    Node("Add", ("look_variance", "look_dark"), ("look_lit",)),
+    Node("Log", ("look_lit",), ("look_spreads",)),
+    Node("Slice", ("look_fine_mean", "look_from", "look_colours", "axis"), ("look_light",)),
+    Node("Concat", ("look_spreads", "look_light"), ("look",), {"axis": 1}),
+)
+
+
+def _cell(side: int) -> int:
+    return max(1, side // _CELLS)
+
+
+def _kernel(channels: int) -> Float32:
+    """Return brightness, colours and differences as kernels, float32 (5 or 3, 2, 2, C)."""
+    colours = np.array(_OPPONENTS) if channels == 3 else np.full((1, channels), 1 / channels)
+    kernel = np.zeros((len(colours) + 2, 2, 2, channels), np.float32)
+    kernel[:-2, 0, 0] = colours
+    kernel[-2, 0, 1], kernel[-1, 1, 0] = colours[0], colours[0]
+    kernel[-2:, 0, 0] = -colours[0]
+    return kernel
+
+
+def _cells(images: UInt8, side: int) -> Float32:
+    """Return the means of squares of that side, 0 to 1; what is left at the border is not looked at."""
+    count, height, width, channels = images.shape
+    rows, columns = height // side, width // side
+    cut = images[:, : rows * side, : columns * side].astype(np.float32) / np.float32(255)
+    found: Float32 = cut.reshape(count, rows, side, columns, side, channels).mean(axis=(2, 4))
+    return found
+
+
+def _convolved(cells: Float32, kernel: Float32) -> Float32:
+    """Return what the kernels find at each cell with a right and a lower neighbour, float32 (N, h, w, 5)."""
+    height, width = cells.shape[1] - 1, cells.shape[2] - 1
+    found = np.zeros((len(cells), height, width, len(kernel)), np.float32)
+    for top, left in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        found += cells[:, top : top + height, left : left + width] @ kernel[:, top, left].T
+    return found
