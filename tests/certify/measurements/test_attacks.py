@@ -341,7 +341,7 @@ def test_patches_are_measured_on_pictures_they_were_not_made_on(sealed, attacked
 
 def test_the_alarm_leaves_open_what_single_masks_turn(sealed, attacked) -> None:
     one = attacked(*sealed(linear()), profile=Profile(name="t", patch_share=0.04))
-    unnoticed, alarms = patch_alarm.measure(one).statements
+    unnoticed, turned, alarms = patch_alarm.measure(one).statements
     proven, _ = certified_patch.measure(one).statements
     images, labels = one.test.some(20)
     right = one.named(images) == labels
@@ -349,6 +349,7 @@ def test_the_alarm_leaves_open_what_single_masks_turn(sealed, attacked) -> None:
     assert unnoticed.value.n == int(right.sum()) > 0
     assert alarms.value.n == 20
     assert unnoticed.claim.kind == "guarantee"
+    assert turned.value.value <= unnoticed.value.value, "no attack turns what is proven"
     assert 1 - unnoticed.value.value >= proven.value.value, "what is repaired is noticed, too"
     assert unnoticed.details["mask_side"] < proven.details["mask_side"]
 
