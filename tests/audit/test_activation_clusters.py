@@ -27,6 +27,26 @@ def test_one_heap_is_left_alone(draw):
     assert not any(activation_clusters(heap(seed, draw=draw), labels)[0].flagged for seed in range(100))
 
 
+def test_a_long_tail_that_2_means_cuts_off_is_no_cluster():
+    for seed in range(20):
+        [found] = activation_clusters(
+            heap(seed, draw="exponential", features=1), np.zeros(120, dtype=np.int64)
+        )
+
+        assert found.silhouette > 0.5
+        assert not found.flagged
+
+
+def test_clusters_as_wide_as_they_are_far_apart_are_none():
+    points = np.random.default_rng(0).normal(size=(120, 4)) * [0.1, 8, 8, 8]
+    points[:20, 0] += 30
+    [found] = activation_clusters(points, np.zeros(120, dtype=np.int64))
+
+    assert len(found.rows) == 20
+    assert found.distance > 1
+    assert not found.flagged
+
+
 @pytest.mark.parametrize("count", [6, 12, 36])
 def test_a_small_cluster_apart_is_found_with_its_share(count):
     for seed in range(5):

@@ -42,6 +42,23 @@ def test_without_such_a_part_hardly_ever_anything_is():
     assert sum(len(found(seed).flagged) > 0 for seed in range(60)) <= 2
 
 
+def test_a_class_that_is_always_surer_is_judged_by_itself():
+    levels = np.random.default_rng(0).integers(50, 71, size=200)
+    levels[:20] += 130  # named otherwise, also when halved
+    images = np.tile(levels[:, None, None, None], (1, 2, 2, 1)).astype(np.uint8)
+
+    def answers(some):
+        level = some[:, 0, 0, 0].astype(float)
+        sure, doubt = 1 - 1e-6 * level, 0.6 + 0.004 * level
+        first = np.where(level > 80, 1 - sure, doubt)
+        return np.stack([first, 1 - first], axis=1).astype(np.float32)
+
+    found = strip(answers, images, np.zeros_like(images), count=2, rng=np.random.default_rng(0))
+
+    assert found.entropies[:20].max() < 0.01 * found.entropies[20:].min()
+    assert len(found.flagged) == 0
+
+
 def test_entropies_are_those_of_the_mean_of_two_pictures():
     images, overlays = (np.full((1, 2, 2, 1), level, dtype=np.uint8) for level in (200, 255))
 
