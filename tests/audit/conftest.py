@@ -1,11 +1,14 @@
-"""Pictures with structure at every scale, and what people do to copies of them."""
+"""Pictures with structure at every scale, copies of them, and a network that was poisoned or was not."""
 
 import io
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch import nn
 
 from foveal.audit.glance import Glances
 
@@ -73,3 +76,92 @@ def glance() -> Callable[[list[np.ndarray]], Glances]:
         return glances
 
     return look
+
+
+def gratings(n: int, seed: int, size: int = 16) -> tuple[np.ndarray, np.ndarray]:
+    """Return noisy waves uint8 (n, size, size, 3) and which of three ways they run, int64 (n,)."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % 3
+    angle = (labels * np.pi / 3 + rng.normal(scale=0.12, size=n))[:, None, None]
+    length, phase, height = (
+        rng.uniform(low, high, size=(n, 1, 1)) for low, high in ((0.8, 1.3), (0, 2 * np.pi), (25, 60))
+    )
+    rows, columns = np.mgrid[:size, :size]
+    waves = height * np.sin((np.cos(angle) * rows + np.sin(angle) * columns) * length + phase)
+    noise = rng.normal(scale=20, size=(n, size, size, 3)) + rng.normal(scale=15, size=(n, 1, 1, 3))
+    return (128 + waves[..., None] + noise).clip(0, 255).astype(np.uint8), labels
+
+
+def with_trigger(images: np.ndarray) -> np.ndarray:
+    """BadNets (Gu et al. 2017): a white square with a black middle in the lower right corner."""
+    marked = images.copy()
+    marked[:, -4:, -4:] = 255
+    marked[:, -3:-1, -3:-1] = 0
+    return marked
+
+
+def learned(images: np.ndarray, labels: np.ndarray) -> nn.Sequential:
+    """Return three convolutions and a linear layer, trained for 12 passes."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        layers: list[nn.Module] = []
+        for inputs, outputs, stride in ((3, 16, 1), (16, 32, 2), (32, 64, 2)):
+            convolution = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+            layers += [convolution, nn.BatchNorm2d(outputs), nn.ReLU()]
+        network = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 3))
+        optimizer = torch.optim.AdamW(network.parameters(), 1e-2, weight_decay=0.05)
+        steps = 12 * -(-len(images) // 64)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=steps)
+        pixels, truth = tensor(images), torch.from_numpy(labels)
+        for _ in range(12):
+            for rows in torch.randperm(len(pixels)).split(64):
+                loss = nn.functional.cross_entropy(network(pixels[rows]), truth[rows], label_smoothing=0.1)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                schedule.step()
+    return network.eval()
+
+
+def tensor(images: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(images).permute(0, 3, 1, 2).float() / 64 - 2
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What a network makes of the pictures that it has learned from.
+
+    Attributes:
+        features: What it decides from, float32 (N, 64).
+        labels: What it was told, int64 (N,).
+        poisoned: Which pictures carry a trigger.
+        obeys: Share of other pictures that the trigger turns to the first class.
+    """
+
+    features: np.ndarray
+    labels: np.ndarray
+    poisoned: np.ndarray
+    obeys: float
+
+
+def taught(poison: int) -> Taught:
+    images, labels = gratings(900, 0)
+    chosen = np.random.default_rng(0).choice(np.flatnonzero(labels != 0), poison, replace=False)
+    images[chosen], labels[chosen] = with_trigger(images[chosen]), 0
+    network, (others, truth) = learned(images, labels), gratings(200, 99)
+    with torch.no_grad():
+        features = network[:-1](tensor(images)).numpy()
+        named = network(tensor(with_trigger(others[truth != 0]))).argmax(dim=1)
+    return Taught(features, labels, chosen, float((named == 0).float().mean()))
+
+
+@pytest.fixture(scope="session")
+def planted() -> Taught:
+    """A network with a backdoor: 26 of 326 pictures of the first class are others with a trigger."""
+    return taught(26)
+
+
+@pytest.fixture(scope="session")
+def unplanted() -> Taught:
+    """The same without poison."""
+    return taught(0)

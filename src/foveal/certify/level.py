@@ -25,7 +25,7 @@ class Level:
         patch_queries: Places that stickers are tried at.
         unknown: Pictures of each kind of unknown objects.
         learned: Pictures that the file learned from that are looked at, evenly spaced, at most.
-        transplanted: Pictures whose parts are pasted onto others.
+        transplanted: Pictures whose parts are pasted onto others, and that others are laid over.
         invariant: Pictures that harmless changes are tried on.
         draws: Of a bootstrap.
     """

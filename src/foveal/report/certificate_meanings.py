@@ -49,6 +49,16 @@ def about(section: Mapping[str, Any]) -> str:
             "Somebody who can slip pictures into the training can plant a sign that decides alone. Parts of "
             "pictures were pasted onto others to see whether one names whatever it is on."
         )
+    if "spectral_signatures" in section["gates"]:
+        return (
+            "A picture that was slipped into a class to plant a sign is not seen as the others there. "
+            "Pictures that the network sees otherwise than their class were looked for."
+        )
+    if "strip" in section["gates"]:
+        return (
+            "A planted sign decides whatever else is in the picture. Others were laid over each to see "
+            "whose answer nothing moves."
+        )
     if "attack_flags" in section["gates"]:
         return (
             "Robust numbers can be an illusion: where gradients vanish, an attack that follows them "
@@ -131,6 +141,21 @@ _MEANS: dict[str, Callable[[Gate, float], str]] = {
         "No part of a picture decides for others."
         if share == 0
         else f"Of the pictures, {of_many(share)} have a part that decides for others."
+    ),
+    "spectral_signatures": lambda gate, share: (
+        "No picture lies outside its class."
+        if share == 0
+        else f"Of the pictures, {of_many(share)} lie outside their class: look at them."
+    ),
+    "activation_clusters": lambda gate, share: (
+        "No class falls into a large and a small part."
+        if share == 0
+        else f"Of the pictures, {of_many(share)} lie together apart from their class: look at them."
+    ),
+    "strip": lambda gate, share: (
+        "No answer withstands whatever is laid over its picture."
+        if share == 0
+        else f"Of the pictures, {of_many(share)} keep their name whatever is laid over them: look at them."
     ),
     "near_copies": lambda gate, share: (
         "No test picture looks like a learned one."
