@@ -72,6 +72,16 @@ def test_every_number_has_interval_n_method_and_seed(certified):
         assert isinstance(gate["seed"], int)
 
 
+def test_known_pictures_are_rejected_as_the_file_rejects_them(certified, colors):
+    bundle, found = certified
+    [gate] = [gate for gate in found.document["gates"] if gate["id"] == "known_rejected"]
+    tested = [source for source, _ in json.loads((bundle.parent / "split.json").read_text())["test"]]
+    labels = Predictor.open(bundle, engine=REFERENCE, threads=1).predict([colors / name for name in tested])
+
+    assert gate["value"]["n"] == len(tested)
+    assert gate["value"]["value"] == sum(label.unknown for label in labels) / len(tested)
+
+
 def test_the_same_call_gives_the_same_bytes_but_for_the_time(certified, colors, terms):
     bundle, found = certified
     again = certify.run(bundle, colors, terms, out=found.folder.parent / "again")
