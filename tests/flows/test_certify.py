@@ -16,9 +16,11 @@ from foveal.certify.attached import attached
 from foveal.certify.certificate import identity
 from foveal.cli._main import run as command
 from foveal.core import extras, files
-from foveal.core.errors import DataError, FovealError, NotFoundError, RecipeError, WriteError
+from foveal.core.errors import DataError, FovealError, ImageError, NotFoundError, RecipeError, WriteError
+from foveal.core.progress import silent
+from foveal.evaluate.held_out import HeldOut
 from foveal.flows import certify
-from foveal.flows._certified_pictures import _overlap
+from foveal.flows._certified_pictures import _overlap, answered
 from foveal.flows._slices import read_slices
 from foveal.flows._twin import twin_of
 
@@ -72,14 +74,22 @@ def test_every_number_has_interval_n_method_and_seed(certified):
         assert isinstance(gate["seed"], int)
 
 
-def test_known_pictures_are_rejected_as_the_file_rejects_them(certified, colors):
-    bundle, found = certified
-    [gate] = [gate for gate in found.document["gates"] if gate["id"] == "known_rejected"]
-    tested = [source for source, _ in json.loads((bundle.parent / "split.json").read_text())["test"]]
-    labels = Predictor.open(bundle, engine=REFERENCE, threads=1).predict([colors / name for name in tested])
+def test_answers_keep_what_the_file_finds_unknown_beside_the_pictures_that_can_be_read(trained):
+    predictor = Predictor.open(trained.bundle, engine=REFERENCE, threads=1)
+    images = np.random.default_rng(0).integers(0, 256, (70, 16, 16, 3), dtype=np.uint8)
 
-    assert gate["value"]["n"] == len(tested)
-    assert gate["value"]["value"] == sum(label.unknown for label in labels) / len(tested)
+    def read(place: int) -> np.ndarray:
+        if place in (0, 40):
+            raise ImageError("cut off", code="truncated")
+        return images[place]
+
+    held_out = HeldOut(np.zeros(70, np.int64), [f"{k}.png" for k in range(70)], read)
+    found = answered(predictor, held_out, threads=2, progress=silent)
+
+    assert (len(found), found.unreadable) == (68, 2)
+    for place in (0, 1, 38, 39, 67):
+        alone = predictor.run(read(int(found.held_out.sources[place].removesuffix(".png")))[None])
+        assert np.isclose(found.unknown[place], alone.unknown[0], atol=1e-3)
 
 
 def test_the_same_call_gives_the_same_bytes_but_for_the_time(certified, colors, terms):

@@ -1,6 +1,8 @@
 """What is said of unknown things: known pictures are answered once, every number is that of the scores."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from foveal.certify.measurements.unknowns import unknowns
 from foveal.certify.subject import Subject
 from foveal.core import catalog
 from foveal.perturb import unknowns as folder
+from foveal.tasks.classify.decode import Unknown
 
 from .conftest import colours
 
@@ -64,3 +67,17 @@ def test_known_pictures_are_not_asked_again(subject: Make, monkeypatch: pytest.M
 
     assert len(asked) == 100 * len(catalog.names(folder))
     assert not {image.tobytes() for image in colours(300)[0]} & set(asked)
+
+
+def test_known_pictures_are_rejected_by_the_scores_of_their_answers(subject: Make) -> None:
+    one, scores = subject(), np.linspace(0, 1, 300, dtype=np.float32)
+    rule = Unknown(score="msp", threshold=0.9, alpha=0.05, n=500)
+    predictor = SimpleNamespace(
+        run=one.predictor.run,
+        classes=one.predictor.classes,
+        decision=one.predictor.decision.model_copy(update={"unknown": rule}),
+    )
+    one = replace(one, predictor=predictor, test=replace(one.test, unknown=scores))
+    rejected = unknowns.measure(one).statements[-1]
+
+    assert (rejected.value.value, rejected.value.n) == ((scores > 0.9).mean(), 300)
