@@ -176,6 +176,41 @@ def test_a_bundle_that_cannot_be_written_is_told_and_the_certificate_is_there(
     assert files.is_there(tmp_path / certify.CERTIFICATE)
 
 
+@pytest.mark.parametrize("moment", [0, 1, 2])
+def test_stopped_while_it_writes_each_file_is_whole_and_a_page_is_that_of_its_certificate(
+    certified, tmp_path, monkeypatch, moment
+):
+    """Ctrl-C just before certificate, page or bundle would appear, in place of an earlier certificate."""
+    _, found = certified
+    bundle, folder = tmp_path / "colors.foveal", tmp_path / "out"
+    shutil.copy(certified[0], bundle)
+    folder.mkdir()
+    document = {key: found.document[key] for key in found.document if key not in ("page", "certificate")}
+    earlier = {**document, "seed": 7}
+    earlier["id"] = identity(earlier)
+    files.write_json(folder / certify.CERTIFICATE, earlier)
+    (folder / certify.PAGE).write_text(f"the page of {earlier['id']}", encoding="utf-8")
+    before, replace_with, appeared = bundle.read_bytes(), Path.replace, []
+
+    def stop(self: Path, target: Path) -> Path:
+        if len(appeared) == moment:
+            raise KeyboardInterrupt
+        appeared.append(target.name)
+        return replace_with(self, target)
+
+    monkeypatch.setattr(Path, "replace", stop)
+    with pytest.raises(KeyboardInterrupt):
+        certify._written(folder, document, found.certificate, attach=True, bundle=bundle)
+
+    assert appeared == [certify.CERTIFICATE, certify.PAGE][:moment]
+    assert bundle.read_bytes() == before
+    assert {path.name for path in folder.iterdir()} <= {certify.CERTIFICATE, certify.PAGE}
+    told = json.loads((folder / certify.CERTIFICATE).read_text(encoding="utf-8"))
+    assert told["id"] == identity(told)
+    if files.is_there(folder / certify.PAGE):
+        assert told["id"] in (folder / certify.PAGE).read_text(encoding="utf-8")
+
+
 def test_a_missed_limit_ends_with_a_code_of_its_own(certified, colors, tmp_path):
     profile = tmp_path / "strict.toml"
     profile.write_text("radii = []\nl2_radii = []\n[limits]\nworst_corruption = 1.0\n", encoding="utf-8")
