@@ -20,7 +20,7 @@ from foveal.core.errors import DataError, FovealError, ImageError, NotFoundError
 from foveal.core.progress import silent
 from foveal.evaluate.held_out import HeldOut
 from foveal.flows import certify
-from foveal.flows._certified_pictures import _overlap, answered
+from foveal.flows._certified_pictures import _overlap, answered, not_there
 from foveal.flows._slices import read_slices
 from foveal.flows._twin import twin_of
 
@@ -137,7 +137,9 @@ def test_the_bundle_shows_its_certificate_and_keeps_its_digest(certified, traine
     assert shown["verdict"] == found.document["verdict"]
     assert sum(shown["gates"].values()) == 2
     assert command(["info", str(bundle)]) == 0
-    assert f"id {found.document['id'][:12]}" in capsys.readouterr().out
+    told, n = capsys.readouterr().out, found.document["data"]["roles"]["test"]["images"]
+    assert f"(n={n}, profile quiet, level smoke" in told
+    assert f"id {found.document['id'][:12]}" in told
     assert command(["info", str(trained.bundle), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["certificate"] is None
 
@@ -299,6 +301,13 @@ def test_an_empty_cell_belongs_to_no_slice(tmp_path):
     path.write_bytes("\ufeffpicture,light\r\na.png, dim \r\nb.png,\r\n".encode())
 
     assert read_slices(path, ["a.png", "b.png"]) == {"light": {"a.png": "dim", "b.png": ""}}
+
+
+def test_pictures_of_a_table_that_are_not_there_are_found(tmp_path):
+    path = tmp_path / "slices.csv"
+    path.write_text("picture,light\na.png,dim\nz.png,dim\ny.png,\n", encoding="utf-8")
+
+    assert not_there(["a.png", "b.png"], read_slices(path, ["a.png", "b.png"])) == ("y.png", "z.png")
 
 
 def test_a_picture_that_was_learned_from_is_refused_in_other_data(certified, colors, terms, tmp_path):

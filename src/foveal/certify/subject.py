@@ -95,6 +95,7 @@ class Subject:
             measure nothing on them; None: not at hand.
         slices: Positions in `test` by the value of each column of a table, by column.
         empty_slices: Columns with a value that none of the test pictures has.
+        not_there: Pictures that the table names and the data do not have.
         level: How much is measured.
         profile: What is demanded.
         seed: Of all that is drawn.
@@ -116,6 +117,7 @@ class Subject:
     learned: HeldOut | None = None
     slices: Mapping[str, Mapping[str, NDArray[np.int64]]] = field(default_factory=dict)
     empty_slices: tuple[str, ...] = ()
+    not_there: tuple[str, ...] = ()
     seed: int = 0
     threads: int = 1
     progress: Progress = silent

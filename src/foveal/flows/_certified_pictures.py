@@ -199,6 +199,16 @@ def empty_slices(test: Answered, table: Mapping[str, Mapping[str, str]]) -> tupl
     return tuple(found)
 
 
+def not_there(sources: Sequence[str], table: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
+    """Return the pictures that a table names and data do not have, sorted.
+
+    Args:
+        sources: Pictures that there are.
+        table: By column the value of each source.
+    """
+    return tuple(sorted({source for values in table.values() for source in values} - set(sources)))
+
+
 def strangers(
     named: Sequence[Path], predictor: Predictor, *, at_most: int, seed: int, progress: Progress
 ) -> UInt8 | None:

@@ -20,7 +20,15 @@ from foveal.core.errors import WriteError
 from foveal.core.progress import Progress, silent
 from foveal.data import opening
 from foveal.data.dataset import Dataset
-from foveal.flows._certified_pictures import Pictures, Wishes, empty_slices, pictures, sliced, strangers
+from foveal.flows._certified_pictures import (
+    Pictures,
+    Wishes,
+    empty_slices,
+    not_there,
+    pictures,
+    sliced,
+    strangers,
+)
 from foveal.flows._grouped import grouped
 from foveal.flows._slices import read_slices
 from foveal.flows._twin import twin_of
@@ -139,6 +147,7 @@ def run(
         learned=found.learned,
         slices={} if table is None else sliced(found.test, table),
         empty_slices=() if table is None else empty_slices(found.test, table),
+        not_there=() if table is None else not_there(dataset.sources, table),
         seed=terms.seed,
         threads=threads,
         progress=progress,
