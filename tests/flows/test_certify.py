@@ -16,13 +16,25 @@ from foveal.certify.attached import attached
 from foveal.certify.certificate import identity
 from foveal.cli._main import run as command
 from foveal.core import extras, files
-from foveal.core.errors import DataError, FovealError, ImageError, NotFoundError, RecipeError, WriteError
+from foveal.core.errors import (
+    DataError,
+    FovealError,
+    ImageError,
+    NotFoundError,
+    RecipeError,
+    UsageError,
+    WriteError,
+)
 from foveal.core.progress import silent
+from foveal.data import opening
 from foveal.evaluate.held_out import HeldOut
 from foveal.flows import certify
-from foveal.flows._certified_pictures import _overlap, answered, not_there
+from foveal.flows._certified_pictures import Wishes, _overlap, answered, not_there, pictures
 from foveal.flows._slices import read_slices
 from foveal.flows._twin import twin_of
+from foveal.flows.evaluate import evaluate
+
+from .conftest import write_pictures
 
 PROFILE = """
 radii = []
@@ -187,7 +199,7 @@ def test_stopped_while_it_writes_each_file_is_whole_and_a_page_is_that_of_its_ce
     bundle, folder = tmp_path / "colors.foveal", tmp_path / "out"
     shutil.copy(certified[0], bundle)
     folder.mkdir()
-    document = {key: found.document[key] for key in found.document if key not in ("page", "certificate")}
+    document = json.loads((found.folder / certify.CERTIFICATE).read_text(encoding="utf-8"))
     earlier = {**document, "seed": 7}
     earlier["id"] = identity(earlier)
     files.write_json(folder / certify.CERTIFICATE, earlier)
@@ -273,6 +285,36 @@ def test_the_network_is_found_by_the_hash_of_its_weights_and_no_other_is_taken(t
     weights = other / "model" / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
     assert "other weights" in str(twin_of(predictor, alone, other))
+
+
+def test_of_what_was_put_together_no_run_folder_is_asked_for(make_bundle, trained, tmp_path):
+    path = make_bundle(
+        tmp_path / "two.foveal", model={"name": "ensemble", "parameters": 440, "source": "scratch"}
+    )
+    predictor = Predictor.open(path, engine=REFERENCE, threads=1)
+
+    for run in (None, trained.run):
+        why = twin_of(predictor, path, run)
+        assert "put together by foveal export" in str(why)
+        assert "--twin" not in str(why)
+
+
+def test_a_split_of_class_folders_alone_is_all_of_them_as_in_evaluate(trained, tmp_path):
+    data = write_pictures(tmp_path / "new", per_class=4, seed=5)
+    predictor = Predictor.open(trained.bundle, engine=REFERENCE, threads=1)
+
+    def found(place: Path, split: str) -> tuple[str, int]:
+        wishes = Wishes(split, at_most=500, seed=0, threads=1, learned=100)
+        test = pictures(predictor, trained.bundle, opening.open(place), wishes, progress=silent).test
+        return test.held_out.split, len(test)
+
+    report = evaluate(trained.bundle, data, split="val").report.as_json()
+    assert found(data, "val") == ("val", 12)
+    assert (report["split"], report["metrics"]["accuracy"]["n"]) == ("val", 12)
+    shutil.copytree(data, tmp_path / "parts" / "test")
+    assert found(tmp_path / "parts", "test") == ("test", 12)
+    with pytest.raises(UsageError, match="no split 'val'; it has: test"):
+        found(tmp_path / "parts", "val")
 
 
 @pytest.mark.parametrize(
