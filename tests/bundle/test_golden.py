@@ -7,6 +7,7 @@ import pytest
 
 from foveal.bundle import golden
 from foveal.bundle.engines.onnxruntime import onnxruntime
+from foveal.bundle.session import Outputs
 from foveal.core.errors import BundleError
 from foveal.data.preprocess import Preprocess
 
@@ -209,3 +210,70 @@ def test_no_tolerance_hides_a_wrong_layout_or_a_lost_normalization(session, vect
 
     with pytest.raises(BundleError, match="a probability is off by"):
         golden.verify(Disturbed(session, "bf16", see=see), vectors, graph=graph)
+
+
+class Saying:
+    """A session that also says how unknown pictures are: by their mean level, stretched."""
+
+    engine, precision, input_shape, classes = "pencil 1.0", "fp32", (16, 16, 3), 3
+
+    def __init__(self, session, *, stretch=1.0):
+        self.session, self.stretch = session, stretch
+
+    def run(self, images):
+        means = images.mean(axis=(1, 2, 3)).astype(np.float32)
+        return Outputs(*self.session.run(images), self.stretch * means)
+
+
+def test_how_unknown_the_pictures_are_is_measured_and_survives_being_written(session, draft) -> None:
+    vectors = golden.measure(Saying(session), draft().preprocess)
+    parts = [golden.to_bytes(one) for one in (vectors.inputs, vectors.probabilities, vectors.unknown)]
+    found = golden.from_bytes(*parts, preprocess=draft().preprocess, classes=3)
+
+    assert np.allclose(vectors.unknown, vectors.inputs.mean(axis=(1, 2, 3)))
+    assert np.array_equal(found.unknown, vectors.unknown)
+    golden.verify(Saying(session), found)
+
+
+@pytest.mark.parametrize(
+    ("stretch", "precision", "refused"),
+    [(1.0005, "fp32", False), (1.005, "fp32", True), (1.005, "bf16", False), (1.5, "bf16", True)],
+)
+def test_another_number_beside_the_same_probabilities_is_refused(
+    session, draft, stretch, precision, refused
+) -> None:
+    vectors, other = golden.measure(Saying(session), draft().preprocess), Saying(session, stretch=stretch)
+    other.precision = precision
+    if not refused:
+        golden.verify(other, vectors)
+        return
+    with pytest.raises(BundleError, match="how unknown a picture is is off by") as caught:
+        golden.verify(other, vectors)
+    assert caught.value.code == "golden_mismatch"
+
+
+def test_an_engine_that_loses_the_output_is_refused_and_older_vectors_ask_for_none(session, draft) -> None:
+    vectors = golden.measure(Saying(session), draft().preprocess)
+
+    with pytest.raises(BundleError, match="does not say how unknown") as caught:
+        golden.verify(session, vectors)
+    assert caught.value.code == "golden_mismatch"
+    golden.verify(Saying(session), replace(vectors, unknown=None))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda u: u[:2], r"golden_unknown\.npy holds float32 \(2,\)"),
+        (lambda u: u[:, None], r"golden_unknown\.npy holds float32 \(4, 1\)"),
+        (lambda u: u.astype(np.float64), r"golden_unknown\.npy holds float64"),
+        (lambda u: np.where(u > 0, np.float32(np.nan), u), r"golden_unknown\.npy holds NaN"),
+    ],
+)
+def test_broken_numbers_of_the_unknown_are_refused(session, draft, spoil, message) -> None:
+    vectors = golden.measure(Saying(session), draft().preprocess)
+    parts = [golden.to_bytes(one) for one in (vectors.inputs, vectors.probabilities, spoil(vectors.unknown))]
+
+    with pytest.raises(BundleError, match=message) as caught:
+        golden.from_bytes(*parts, preprocess=draft().preprocess, classes=3)
+    assert caught.value.code == "tampered"

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foveal.calibrate.unknown import LEAST_BYTES, choose, most_bytes, rule
+from foveal.calibrate.unknown import LEAST_BYTES, _in_bf16, choose, most_bytes, rule
 from foveal.calibrate.unknowns._score import Answers, Known
+from foveal.calibrate.unknowns.vim import vim
 from foveal.core.errors import UsageError
 from foveal.metrics.auroc import auroc
 from foveal.metrics.clopper_pearson import clopper_pearson
@@ -103,6 +105,35 @@ def test_what_has_learned_from_a_kind_is_judged_on_kinds_it_has_not_seen() -> No
     tuning, strange = kind(None), kind(0)
     aware = auroc(*(informed.of(each) for each in (strange, tuning))).value
     assert found.areas["exposed"] < aware - 0.05
+
+
+def flat(rng: np.random.Generator, off: float, count: int = 200) -> Answers:
+    """Return answers whose features leave a plane by `off`, and whose logits say nothing."""
+    plane = np.linalg.qr(np.random.default_rng(9).normal(size=(8, 8)))[0]
+    inside = rng.normal(size=(count, 2)) * 3 + 50
+    away = rng.normal(size=(count, 6)) * off
+    features = np.concatenate([inside, away], axis=1) @ plane
+    return Answers(features.astype(np.float32), rng.normal(size=(count, 2)).astype(np.float32))
+
+
+def test_a_score_that_rounding_turns_against_known_pictures_is_left_out() -> None:
+    """In float32 it tells far more; in bf16, where features move by a 256th, it rejects what is known."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(200) % 2
+
+    fine = choose(Known(flat(rng, 1e-3), labels), flat(rng, 1e-3), {"off": flat(rng, 0.02)})
+    coarse = choose(Known(flat(rng, 1), labels), flat(rng, 1), {"off": flat(rng, 20)})
+
+    assert vim(Known(flat(rng, 1e-3), labels)) is not None
+    assert not fine.score.fitted
+    assert "vim" not in fine.areas
+    assert coarse.score.fitted
+
+
+def test_rounding_is_that_of_bf16() -> None:
+    values = np.random.default_rng(0).normal(0, 100, 1000).astype(np.float32)
+
+    assert np.array_equal(_in_bf16(values), torch.from_numpy(values).bfloat16().float().numpy())
 
 
 def test_bytes_follow_the_graph() -> None:

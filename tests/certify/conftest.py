@@ -47,7 +47,8 @@ def subject() -> Callable[..., SimpleNamespace]:
         entries = {
             "test": Answers(probabilities=probabilities, labels=labels, unreadable=0),
             "predictor": SimpleNamespace(classes=names, decision=PROVEN),
-            "tuning": None, "proving": None, "slices": {}, "empty_slices": (), "seed": 0,
+            "tuning": None, "proving": None, "slices": {}, "empty_slices": (), "not_there": (),
+            "seed": 0,
             "level": level("smoke"),
             "profile": Profile(name="mine"),
         }  # fmt: skip

@@ -17,7 +17,8 @@ def document(**changes):
     """Return a certificate whose hash fits whatever is changed."""
     entries = {
         "schema": SCHEMA, "verdict": "fail", "level": "quick", "profile": {"name": "mine"},
-        "created": "2026-11-26T12:00:00Z", "gates": GATES, **changes,
+        "created": "2026-11-26T12:00:00Z", "gates": GATES,
+        "data": {"roles": {"test": {"images": 1500, "sha256": "0"}}}, **changes,
     }  # fmt: skip
     made = {name: value for name, value in entries.items() if value is not ...}
     return {**made, "id": identity(made)}
@@ -26,7 +27,7 @@ def document(**changes):
 def test_limits_are_counted_by_verdict_and_missed_ones_named():
     found = attached(document())
 
-    assert (found["failed"], found["profile"]) == (["worst_class"], "mine")
+    assert (found["failed"], found["profile"], found["images"]) == (["worst_class"], "mine", 1500)
     assert found["gates"] == {"pass": 1, "fail": 1, "insufficient": 0, "not_asked": 0}
 
 
@@ -39,7 +40,7 @@ def test_another_content_than_the_hash_names_is_called_that(changes):
 
 
 @pytest.mark.parametrize(
-    "changes", [{"gates": ...}, {"gates": [{"limit": 1}]}, {"gates": 3}, {"profile": "mine"}]
+    "changes", [{"gates": ...}, {"gates": [{"limit": 1}]}, {"gates": 3}, {"profile": "mine"}, {"data": ...}]
 )
 def test_what_is_missing_although_the_hash_fits_is_called_that(changes):
     with pytest.raises(BundleError, match="lacks what a certificate says") as caught:

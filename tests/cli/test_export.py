@@ -48,7 +48,7 @@ def test_a_failed_gate_says_what_to_do(gate, variant, says, says_not, monkeypatc
             gates = [{"id": gate, "verdict": "fail", "limit": 0.005}]
             form = {"size_bytes": None, "parity": parity} if gate == "openvino" else None
             told = {"variant": variant, "parity": parity, "openvino": form, "gates": gates}
-            return {"ok": False, "run": "runs/last", "bundle": None, **told}
+            return {"ok": False, "run": "runs/last", "bundle": None, "members": [], "dropout": None, **told}
 
     monkeypatch.setattr("foveal.flows.export.export", lambda *places, **options: Result())
 
@@ -58,6 +58,7 @@ def test_a_failed_gate_says_what_to_do(gate, variant, says, says_not, monkeypatc
     assert says in told
     assert says_not not in told
     assert "no bundle was written" in told
+    assert "members" not in told
     assert told.count("500 images of calibration and test") == (2 if gate == "openvino" else 1)
 
 
@@ -73,6 +74,7 @@ def test_a_gate_that_few_pictures_passed_is_said_with_its_interval_and_n(
             gates = [{"id": "flips", "verdict": "pass", "limit": 0.005}]
             told = {"variant": "int8", "parity": parity, "openvino": None, "gates": gates}
             told |= {"size_bytes": 1000, "digest": "4c0f", "unproven": unproven}
+            told |= {"members": ["runs/b", "runs/c"], "dropout": {"share": 0.2, "masks": 4}}
             return {"ok": True, "run": "runs/last", "bundle": "a.foveal", **told}
 
     monkeypatch.setattr("foveal.flows.export.export", lambda *places, **options: Result())
@@ -82,3 +84,5 @@ def test_a_gate_that_few_pictures_passed_is_said_with_its_interval_and_n(
     told = " ".join(capsys.readouterr().out.split())
     assert ("at most 0.5% of the answers change: the interval reaches to 8.8% (n=40)" in told) is said
     assert "95% interval 0.0% to 8.8%, n=40" in told
+    assert "members runs/last, runs/b, runs/c: their probabilities are averaged" in told
+    assert "masks 4 of each network, each without 20% of its last features" in told

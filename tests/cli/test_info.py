@@ -39,6 +39,25 @@ def test_people_get_it_line_by_line(bundle, capsys) -> None:
         in out
     )
     assert "report    none" in out
+    assert "monitor   nothing: what its calibration pictures looked like was not kept" in out
+
+
+def test_what_a_monitor_compares_is_told_with_the_number_of_pictures(make_bundle, tmp_path, capsys) -> None:
+    kept = {
+        "doubt": [0.1, 0.2, 0.3],
+        "rejected": {"count": 2, "n": 40},
+        "quality": {"contrast": {"low": 1.0, "high": 2.0, "below": 0, "above": 1, "n": 41}},
+    }
+    decision = {
+        "abstain": {"threshold": 0.6, "risk": 0.01, "delta": 0.05, "n": 500},
+        "conformal": {"alpha": 0.1, "quantile": 0.7, "n": 500},
+        "monitor": kept,
+    }
+
+    assert run(["info", str(make_bundle(tmp_path / "watched.foveal", decision=decision))]) == 0
+
+    said = "confidence (n=3), declined pictures (n=40), picture quality (n=41)"
+    assert f"monitor   {said}: foveal predict --monitor compares them" in capsys.readouterr().out
 
 
 def test_what_could_not_be_proven_and_an_attached_report_are_told(make_bundle, tmp_path, capsys) -> None:

@@ -1,6 +1,7 @@
 """export.unknown and export.rejection: the graph says what the score says, before and after rounding."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -23,7 +24,7 @@ from foveal.core.errors import BundleError
 from foveal.data.preprocess import Preprocess
 from foveal.export import Origin, bundle
 from foveal.export.graph import graph
-from foveal.export.ir import ir
+from foveal.export.ir import ir, with_ir
 from foveal.export.lowering import Lowering, lowered
 from foveal.export.rejection import with_rejection
 from foveal.export.unknown import answering, features, with_unknown, without_unknown
@@ -224,6 +225,50 @@ def test_sealing_and_lowering_fit_it_each_on_its_own_graph(sealed, tmp_path):
     silent = Predictor.open(tmp_path / "d.foveal", engine="onnxruntime", threads=1)
     assert silent.run(NEW.images[:5]).unknown is None
     assert {label.unknown for label in silent.predict(pictures[:3])} == {None}
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_every_engine_and_precision_says_how_unknown_a_picture_is_as_it_was_sealed(
+    recognizer, tmp_path, precision
+):
+    pytest.importorskip("openvino")
+    from foveal.bundle.engines.openvino import precisions
+
+    if precision not in precisions():
+        pytest.skip(f"this processor does not compute in {precision}")
+    plain, path = tmp_path / "plain.foveal", tmp_path / "ir.foveal"
+    bundle(recognizer, plain, calib=CALIB, origin=Origin(DATA, fit=FIT))
+    with_ir(archive.read(plain), path)
+    pictures = np.concatenate([NEW.images[:50], noise(50)])
+    usual = Predictor.open(plain, engine="onnxruntime", threads=1)
+    other = Predictor.open(path, engine="openvino", precision=precision, threads=1)
+
+    assert archive.read(path).golden.unknown is not None
+    assert other.precision == precision
+    threshold = usual.decision.unknown.threshold
+    expected, found = (one.run(pictures).unknown > threshold for one in (usual, other))
+    assert (expected == found).mean() >= (1.0 if precision == "fp32" else 0.95)
+    assert expected[50:].all()
+
+
+def test_a_file_whose_number_for_the_unknown_was_another_is_not_opened(sealed, tmp_path):
+    members, path = archive.read(sealed), tmp_path / "other.foveal"
+    golden = replace(members.golden, unknown=members.golden.unknown + 1)
+    archive.seal(path, members.manifest.draft(), model=members.model, golden=golden)
+
+    with pytest.raises(BundleError, match="how unknown a picture is is off by 1") as caught:
+        Predictor.open(path, engine="onnxruntime", threads=1)
+    assert caught.value.code == "golden_mismatch"
+
+
+def test_a_file_of_an_earlier_version_opens_with_the_digest_it_had(sealed, tmp_path):
+    members, path = archive.read(sealed), tmp_path / "earlier.foveal"
+    golden = replace(members.golden, unknown=None)
+    manifest = archive.seal(path, members.manifest.draft(), model=members.model, golden=golden)
+
+    assert "golden_unknown.npy" not in manifest.members
+    assert manifest.digest != members.manifest.digest
+    assert Predictor.open(path, engine="onnxruntime", threads=1).digest == manifest.digest
 
 
 def test_integers_are_never_made_of_the_tail(graphs):

@@ -16,11 +16,25 @@ from foveal.certify.attached import attached
 from foveal.certify.certificate import identity
 from foveal.cli._main import run as command
 from foveal.core import extras, files
-from foveal.core.errors import DataError, FovealError, NotFoundError, RecipeError, WriteError
+from foveal.core.errors import (
+    DataError,
+    FovealError,
+    ImageError,
+    NotFoundError,
+    RecipeError,
+    UsageError,
+    WriteError,
+)
+from foveal.core.progress import silent
+from foveal.data import opening
+from foveal.evaluate.held_out import HeldOut
 from foveal.flows import certify
-from foveal.flows._certified_pictures import _overlap
+from foveal.flows._certified_pictures import Wishes, _overlap, answered, not_there, pictures
 from foveal.flows._slices import read_slices
 from foveal.flows._twin import twin_of
+from foveal.flows.evaluate import evaluate
+
+from .conftest import write_pictures
 
 PROFILE = """
 radii = []
@@ -72,6 +86,24 @@ def test_every_number_has_interval_n_method_and_seed(certified):
         assert isinstance(gate["seed"], int)
 
 
+def test_answers_keep_what_the_file_finds_unknown_beside_the_pictures_that_can_be_read(trained):
+    predictor = Predictor.open(trained.bundle, engine=REFERENCE, threads=1)
+    images = np.random.default_rng(0).integers(0, 256, (70, 16, 16, 3), dtype=np.uint8)
+
+    def read(place: int) -> np.ndarray:
+        if place in (0, 40):
+            raise ImageError("cut off", code="truncated")
+        return images[place]
+
+    held_out = HeldOut(np.zeros(70, np.int64), [f"{k}.png" for k in range(70)], read)
+    found = answered(predictor, held_out, threads=2, progress=silent)
+
+    assert (len(found), found.unreadable) == (68, 2)
+    for place in (0, 1, 38, 39, 67):
+        alone = predictor.run(read(int(found.held_out.sources[place].removesuffix(".png")))[None])
+        assert np.isclose(found.unknown[place], alone.unknown[0], atol=1e-3)
+
+
 def test_the_same_call_gives_the_same_bytes_but_for_the_time(certified, colors, terms):
     bundle, found = certified
     again = certify.run(bundle, colors, terms, out=found.folder.parent / "again")
@@ -117,7 +149,9 @@ def test_the_bundle_shows_its_certificate_and_keeps_its_digest(certified, traine
     assert shown["verdict"] == found.document["verdict"]
     assert sum(shown["gates"].values()) == 2
     assert command(["info", str(bundle)]) == 0
-    assert f"id {found.document['id'][:12]}" in capsys.readouterr().out
+    told, n = capsys.readouterr().out, found.document["data"]["roles"]["test"]["images"]
+    assert f"(n={n}, profile quiet, level smoke" in told
+    assert f"id {found.document['id'][:12]}" in told
     assert command(["info", str(trained.bundle), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["certificate"] is None
 
@@ -154,6 +188,41 @@ def test_a_bundle_that_cannot_be_written_is_told_and_the_certificate_is_there(
 
     assert told.not_attached == "cannot write: read-only"
     assert files.is_there(tmp_path / certify.CERTIFICATE)
+
+
+@pytest.mark.parametrize("moment", [0, 1, 2])
+def test_stopped_while_it_writes_each_file_is_whole_and_a_page_is_that_of_its_certificate(
+    certified, tmp_path, monkeypatch, moment
+):
+    """Ctrl-C just before certificate, page or bundle would appear, in place of an earlier certificate."""
+    _, found = certified
+    bundle, folder = tmp_path / "colors.foveal", tmp_path / "out"
+    shutil.copy(certified[0], bundle)
+    folder.mkdir()
+    document = json.loads((found.folder / certify.CERTIFICATE).read_text(encoding="utf-8"))
+    earlier = {**document, "seed": 7}
+    earlier["id"] = identity(earlier)
+    files.write_json(folder / certify.CERTIFICATE, earlier)
+    (folder / certify.PAGE).write_text(f"the page of {earlier['id']}", encoding="utf-8")
+    before, replace_with, appeared = bundle.read_bytes(), Path.replace, []
+
+    def stop(self: Path, target: Path) -> Path:
+        if len(appeared) == moment:
+            raise KeyboardInterrupt
+        appeared.append(target.name)
+        return replace_with(self, target)
+
+    monkeypatch.setattr(Path, "replace", stop)
+    with pytest.raises(KeyboardInterrupt):
+        certify._written(folder, document, found.certificate, attach=True, bundle=bundle)
+
+    assert appeared == [certify.CERTIFICATE, certify.PAGE][:moment]
+    assert bundle.read_bytes() == before
+    assert {path.name for path in folder.iterdir()} <= {certify.CERTIFICATE, certify.PAGE}
+    told = json.loads((folder / certify.CERTIFICATE).read_text(encoding="utf-8"))
+    assert told["id"] == identity(told)
+    if files.is_there(folder / certify.PAGE):
+        assert told["id"] in (folder / certify.PAGE).read_text(encoding="utf-8")
 
 
 def test_a_missed_limit_ends_with_a_code_of_its_own(certified, colors, tmp_path):
@@ -218,6 +287,36 @@ def test_the_network_is_found_by_the_hash_of_its_weights_and_no_other_is_taken(t
     assert "other weights" in str(twin_of(predictor, alone, other))
 
 
+def test_of_what_was_put_together_no_run_folder_is_asked_for(make_bundle, trained, tmp_path):
+    path = make_bundle(
+        tmp_path / "two.foveal", model={"name": "ensemble", "parameters": 440, "source": "scratch"}
+    )
+    predictor = Predictor.open(path, engine=REFERENCE, threads=1)
+
+    for run in (None, trained.run):
+        why = twin_of(predictor, path, run)
+        assert "put together by foveal export" in str(why)
+        assert "--twin" not in str(why)
+
+
+def test_a_split_of_class_folders_alone_is_all_of_them_as_in_evaluate(trained, tmp_path):
+    data = write_pictures(tmp_path / "new", per_class=4, seed=5)
+    predictor = Predictor.open(trained.bundle, engine=REFERENCE, threads=1)
+
+    def found(place: Path, split: str) -> tuple[str, int]:
+        wishes = Wishes(split, at_most=500, seed=0, threads=1, learned=100)
+        test = pictures(predictor, trained.bundle, opening.open(place), wishes, progress=silent).test
+        return test.held_out.split, len(test)
+
+    report = evaluate(trained.bundle, data, split="val").report.as_json()
+    assert found(data, "val") == ("val", 12)
+    assert (report["split"], report["metrics"]["accuracy"]["n"]) == ("val", 12)
+    shutil.copytree(data, tmp_path / "parts" / "test")
+    assert found(tmp_path / "parts", "test") == ("test", 12)
+    with pytest.raises(UsageError, match="no split 'val'; it has: test"):
+        found(tmp_path / "parts", "val")
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -244,6 +343,13 @@ def test_an_empty_cell_belongs_to_no_slice(tmp_path):
     path.write_bytes("\ufeffpicture,light\r\na.png, dim \r\nb.png,\r\n".encode())
 
     assert read_slices(path, ["a.png", "b.png"]) == {"light": {"a.png": "dim", "b.png": ""}}
+
+
+def test_pictures_of_a_table_that_are_not_there_are_found(tmp_path):
+    path = tmp_path / "slices.csv"
+    path.write_text("picture,light\na.png,dim\nz.png,dim\ny.png,\n", encoding="utf-8")
+
+    assert not_there(["a.png", "b.png"], read_slices(path, ["a.png", "b.png"])) == ("y.png", "z.png")
 
 
 def test_a_picture_that_was_learned_from_is_refused_in_other_data(certified, colors, terms, tmp_path):

@@ -127,6 +127,14 @@ def test_nothing_is_loaded_from_outside_and_there_is_no_script():
     )
 
 
+def test_pictures_that_could_not_be_read_are_told():
+    document = certified()
+    assert "could not be read" not in words.measured_on(document)
+    document["data"] |= {"unreadable": 3, "available": 403, "independent": 403}
+
+    assert "; 3 more could not be read and count in no number; " in words.measured_on(document)
+
+
 NUMBERS = [
     ("share", 0.754, "75.4 %", "at most 75.4 %"),
     ("ms", 1.2345, "1.23 ms", "at most 1.234 ms"),

@@ -23,9 +23,10 @@ from foveal.data.tree import read_regular
 
 SUFFIX = ".foveal"
 _REQUIRED = ("manifest.json", "model.onnx", "golden_inputs.npy", "golden_probabilities.npy", "README.md")
+_UNKNOWN = "golden_unknown.npy"  # where the graph says how unknown a picture is
 _IR = ("openvino/model.xml", "openvino/model.bin")  # both or none
 REPORT, CERTIFICATE = "report.json", "certificate.json"  # about the bundle, and not part of its digest
-_NAMES = (*_REQUIRED, *_IR, REPORT, CERTIFICATE)
+_NAMES = (*_REQUIRED, _UNKNOWN, *_IR, REPORT, CERTIFICATE)
 _SIZE_CAP = 1 << 30
 
 Content = bytes | memoryview
@@ -108,6 +109,8 @@ def seal(
         "golden_probabilities.npy": to_bytes(golden.probabilities),
         "README.md": model_card(draft).encode(),
     }
+    if golden.unknown is not None:
+        members[_UNKNOWN] = to_bytes(golden.unknown)
     if ir is not None:
         members |= dict(zip(_IR, (ir.xml, ir.weights), strict=True))
     manifest = Manifest.seal(draft, _hashes(members))
@@ -207,6 +210,7 @@ def _verified(content: bytes, path: Path) -> Members:
         golden=from_bytes(
             bytes(members["golden_inputs.npy"]),
             bytes(members["golden_probabilities.npy"]),
+            bytes(members[_UNKNOWN]) if _UNKNOWN in members else None,
             preprocess=manifest.preprocess,
             classes=len(manifest.classes),
         ),

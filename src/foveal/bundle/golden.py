@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.bundle.container import tampered
-from foveal.bundle.session import Float32, Session, UInt8
+from foveal.bundle.session import Float32, Outputs, Session, UInt8
 from foveal.core.errors import BundleError
 from foveal.data.preprocess import Preprocess
 
@@ -20,6 +20,9 @@ Float64 = NDArray[np.float64]
 # a wrong layout, a lost normalization or bf16 where float32 was promised is far above. The others were
 # measured (docs/decisions/0018-engines-and-precision.md), fp16 apart: it rounds 8 times finer than bf16.
 TOLERANCES = {"fp32": 1e-3, "fp16": 0.01, "bf16": 0.05, "int8": 0.05, "int4": 0.05}
+# The same for how unknown a picture is, as a share of 1 + the largest sealed value: that number has a unit of
+# its own and magnifies what the layers before it round. Measured: 0.00002 in float32, 0.13 in bf16.
+UNKNOWN_TOLERANCES = {"fp32": 1e-3, "fp16": 0.05, "bf16": 0.25, "int8": 0.25, "int4": 0.25}
 COUNT = 4
 _BYTES = 200_000  # more than two pictures only while they are small
 _CANDIDATES = 12
@@ -32,10 +35,12 @@ class Golden:
     Attributes:
         inputs: uint8 (G, S, S, C), 1 ≤ G ≤ 4; synthetic, never a user's picture.
         probabilities: What the model answered, float32 (G, K).
+        unknown: How unknown it found them, float32 (G,); None where it does not say, and in older bundles.
     """
 
     inputs: UInt8
     probabilities: Float32
+    unknown: Float32 | None = None
 
 
 def measure(session: Session, preprocess: Preprocess) -> Golden:
@@ -45,10 +50,11 @@ def measure(session: Session, preprocess: Preprocess) -> Golden:
     hide what an engine does wrong.
     """
     inputs = synthetic(preprocess.size, preprocess.channels)
-    probabilities = _answers(session, inputs)
+    answers = _answers(session, inputs)
     count = max(2, min(COUNT, _BYTES // inputs[0].nbytes))
-    unsure = np.argsort(probabilities.max(axis=1), kind="stable")[:count]
-    return Golden(inputs[unsure], probabilities[unsure])
+    unsure = np.argsort(answers.probabilities.max(axis=1), kind="stable")[:count]
+    unknown = None if answers.unknown is None else answers.unknown[unsure]
+    return Golden(inputs[unsure], answers.probabilities[unsure], unknown)
 
 
 def verify(session: Session, golden: Golden, *, graph: str = "fp32") -> None:
@@ -60,15 +66,29 @@ def verify(session: Session, golden: Golden, *, graph: str = "fp32") -> None:
         graph: Precision of the graph: `manifest.model.precision`.
 
     Raises:
-        BundleError: Code `golden_mismatch`; some probability differs by more than the precision allows.
+        BundleError: Code `golden_mismatch`; some probability, or how unknown a picture is, differs by more
+            than the precision allows.
     """
     allowed = max(TOLERANCES[graph], TOLERANCES[session.precision])
-    found = _answers(session, golden.inputs)
+    answers = _answers(session, golden.inputs)
+    found = answers.probabilities
     if found.shape != golden.probabilities.shape:
         raise _mismatch(session, f"{found.shape[1]} classes instead of {golden.probabilities.shape[1]}")
     difference = float(np.abs(found - golden.probabilities).max())
     if not difference <= allowed:
         raise _mismatch(session, f"a probability is off by {difference:.2g}; up to {allowed:g} is allowed")
+    if golden.unknown is not None:
+        allowed = max(UNKNOWN_TOLERANCES[graph], UNKNOWN_TOLERANCES[session.precision])
+        _verify_unknown(session, answers.unknown, golden.unknown, allowed)
+
+
+def _verify_unknown(session: Session, found: Float32 | None, sealed: Float32, share: float) -> None:
+    if found is None:
+        raise _mismatch(session, "it does not say how unknown a picture is")
+    difference, allowed = float(np.abs(found - sealed).max()), share * (1 + float(np.abs(sealed).max()))
+    if not difference <= allowed:
+        what = f"how unknown a picture is is off by {difference:.2g}; up to {allowed:.2g} is allowed"
+        raise _mismatch(session, what)
 
 
 def synthetic(size: int, channels: int, *, count: int = _CANDIDATES) -> UInt8:
@@ -89,8 +109,15 @@ def to_bytes(array: UInt8 | Float32) -> bytes:
     return file.getvalue()
 
 
-def from_bytes(inputs: bytes, probabilities: bytes, *, preprocess: Preprocess, classes: int) -> Golden:
-    """Return the golden vectors that two `.npy` files hold, which must have the shapes the manifest implies.
+def from_bytes(
+    inputs: bytes,
+    probabilities: bytes,
+    unknown: bytes | None = None,
+    *,
+    preprocess: Preprocess,
+    classes: int,
+) -> Golden:
+    """Return the golden vectors that `.npy` files hold, which must have the shapes the manifest implies.
 
     Raises:
         BundleError: Code `tampered`; another dtype, shape or length.
@@ -98,12 +125,16 @@ def from_bytes(inputs: bytes, probabilities: bytes, *, preprocess: Preprocess, c
     shape = (preprocess.size, preprocess.size, preprocess.channels)
     pictures = _array(inputs, range(1, COUNT + 1), shape, np.uint8, "golden_inputs.npy")
     count = len(pictures)
-    answers = _array(
-        probabilities, range(count, count + 1), (classes,), np.float32, "golden_probabilities.npy"
-    )
-    if not np.isfinite(answers).all():
-        raise tampered("golden_probabilities.npy holds NaN or infinity")
-    return Golden(pictures, answers)
+    answers = _finite(probabilities, count, (classes,), "golden_probabilities.npy")
+    said = None if unknown is None else _finite(unknown, count, (), "golden_unknown.npy")
+    return Golden(pictures, answers, said)
+
+
+def _finite(content: bytes, count: int, shape: tuple[int, ...], name: str) -> Float32:
+    found: Float32 = _array(content, range(count, count + 1), shape, np.float32, name)
+    if not np.isfinite(found).all():
+        raise tampered(f"{name} holds NaN or infinity")
+    return found
 
 
 def _array(
@@ -134,9 +165,10 @@ def _array(
     return np.frombuffer(content, dtype, offset=start).reshape(found)
 
 
-def _answers(session: Session, inputs: UInt8) -> Float32:
-    """Return probabilities, one picture a call: a batch would keep its larger buffers for good."""
-    return np.concatenate([session.run(inputs[index : index + 1])[0] for index in range(len(inputs))])
+def _answers(session: Session, inputs: UInt8) -> Outputs:
+    """Return what is answered, one picture a call: a batch would keep its larger buffers for good."""
+    answers = (session.run(inputs[index : index + 1]) for index in range(len(inputs)))
+    return Outputs.joined([one if isinstance(one, Outputs) else Outputs(*one) for one in answers])
 
 
 def _smooth(size: int, channels: int, rng: "np.random.Generator") -> Float64:

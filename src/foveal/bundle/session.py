@@ -1,5 +1,6 @@
 """What every engine in `bundle/engines` returns."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol, Self
 
 import numpy as np
@@ -31,6 +32,16 @@ class Outputs(_Answers):
         made = super().__new__(cls, probabilities, logits)
         made.unknown = unknown
         return made
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Outputs]") -> Self:
+        """Return the answers of one graph for several batches, at least one, as of one batch."""
+        unknown = [part.unknown for part in parts if part.unknown is not None]
+        return cls(
+            np.concatenate([part.probabilities for part in parts]),
+            np.concatenate([part.logits for part in parts]),
+            np.concatenate(unknown) if unknown else None,
+        )
 
 
 class Session(Protocol):

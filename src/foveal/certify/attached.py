@@ -16,8 +16,8 @@ def attached(document: Mapping[str, Any]) -> dict[str, Any]:
         document: The attached `foveal.certify/1`; that it is about this bundle was checked when it was read.
 
     Returns:
-        `id`, `verdict`, `level`, `profile` (its name), `created`, `gates` (limits by verdict: how many) and
-        `failed` (names of the limits that are missed).
+        `id`, `verdict`, `level`, `profile` (its name), `created`, `images` (test pictures that it rests on),
+        `gates` (limits by verdict: how many) and `failed` (names of the limits that are missed).
 
     Raises:
         BundleError: `unknown_schema`: a newer foveal made it; `tampered`: it is not what its hash names.
@@ -42,6 +42,7 @@ def attached(document: Mapping[str, Any]) -> dict[str, Any]:
             "level": document["level"],
             "profile": document["profile"]["name"],
             "created": document["created"],
+            "images": document["data"]["roles"]["test"]["images"],
             "gates": {name: verdicts.count(name) for name in _COUNTED},
             "failed": [gate["id"] for gate in asked if gate["verdict"] == "fail"],
         }

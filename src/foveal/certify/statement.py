@@ -60,4 +60,4 @@ class Statement:
         def evidence(limit: float) -> Evidence:
             return replace(known(limit), for_it=1.0, needed=lambda level: None)
 
-        return replace(self, evidence=evidence, note=f"{self.note}; {why}")
+        return replace(self, evidence=evidence, note=f"{self.note}; {why}" if self.note else why)

@@ -32,12 +32,14 @@ class Answered:
         held_out: N pictures.
         probabilities: Calibrated, float32 (N, K).
         logits: float32 (N, K).
+        unknown: How unknown each picture is, float32 (N,), larger is more so; None: the file does not say.
         unreadable: Pictures that could not be used; they are not among the N.
     """
 
     held_out: HeldOut
     probabilities: Float32 = field(repr=False)
     logits: Float32 = field(repr=False)
+    unknown: Float32 | None = field(default=None, repr=False)
     unreadable: int = 0
 
     def __len__(self) -> int:
@@ -93,6 +95,7 @@ class Subject:
             measure nothing on them; None: not at hand.
         slices: Positions in `test` by the value of each column of a table, by column.
         empty_slices: Columns with a value that none of the test pictures has.
+        not_there: Pictures that the table names and the data do not have.
         level: How much is measured.
         profile: What is demanded.
         seed: Of all that is drawn.
@@ -114,6 +117,7 @@ class Subject:
     learned: HeldOut | None = None
     slices: Mapping[str, Mapping[str, NDArray[np.int64]]] = field(default_factory=dict)
     empty_slices: tuple[str, ...] = ()
+    not_there: tuple[str, ...] = ()
     seed: int = 0
     threads: int = 1
     progress: Progress = silent
@@ -123,19 +127,15 @@ class Subject:
 
         Batches have the same pictures whatever the number of threads, so answers do not depend on it.
         """
-        parts = list(
-            in_order(
-                lambda start: self.predictor.run(images[start : start + _BATCH]),
-                range(0, len(images), _BATCH),
-                workers=self.threads,
-                name="foveal-certify",
+        return Outputs.joined(
+            list(
+                in_order(
+                    lambda start: self.predictor.run(images[start : start + _BATCH]),
+                    range(0, len(images), _BATCH),
+                    workers=self.threads,
+                    name="foveal-certify",
+                )
             )
-        )
-        unknown = [part.unknown for part in parts if part.unknown is not None]
-        return Outputs(
-            np.concatenate([part.probabilities for part in parts]),
-            np.concatenate([part.logits for part in parts]),
-            np.concatenate(unknown) if unknown else None,
         )
 
     def answers(self, images: UInt8) -> tuple[Float32, Float32]:

@@ -25,6 +25,7 @@ _EPILOG = """Exit codes: 0 ok, 1 bug in foveal, 2 usage, 10 a gate failed, 65 ba
 69 missing extra or device, 73 cannot write, 75 try again, 78 bad recipe, 130/143 interrupted (everything so
 far is saved)."""
 _SAME_LINE = "the same line again goes on where it stopped"
+_ANEW = "nothing is kept of a certificate that is not whole; the same line again begins anew"
 _INTERRUPTED = 130
 
 
@@ -170,7 +171,8 @@ def _discard_stdout() -> None:
 
 def _stopped(how: str, arguments: Sequence[str]) -> dict[str, object]:
     resume = "if a run folder is there: foveal train DATA --resume RUN goes on with all that is saved in it"
-    hints = {"train": resume, "demo": resume, **dict.fromkeys(("build", "optimize"), _SAME_LINE)}
+    hints = {"train": resume, "demo": resume, "certify": _ANEW}
+    hints |= dict.fromkeys(("build", "optimize"), _SAME_LINE)
     hint = hints.get(arguments[0]) if arguments else None
     return {"code": how, "message": how, "hint": hint, "path": None}
 

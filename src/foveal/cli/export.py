@@ -65,6 +65,12 @@ def _show(console: "Console", document: dict[str, Any]) -> None:
     def line(title: str, text: str) -> None:
         console.print(f"{title:<10}{visible(text)}", markup=False)
 
+    if document["members"]:
+        runs = ", ".join((document["run"], *document["members"]))
+        line("members", f"{runs}: their probabilities are averaged")
+    if document["dropout"] is not None:
+        share, masks = document["dropout"]["share"], document["dropout"]["masks"]
+        line("masks", f"{masks} of each network, each without {share:.0%} of its last features")
     whole = document["variant"] == "fp32"
     _compared(line, document["parity"], "file and network" if whole else "rounded file and float32")
     if document["openvino"] is not None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from foveal.bundle.predictor import Predictor
     from foveal.tasks.classify.decode import Conformal
+    from foveal.tasks.classify.reference import Reference
 
 SCHEMA = "foveal.info/1"
 _SHOWN = 20  # class names
@@ -97,6 +98,7 @@ def _show(
             else f"{catalog.spoken(rule.score)} above {rule.threshold:.5g}, for at most {rule.alpha:.0%} of "
             f"known pictures (n={rule.n})"
         )
+    rows["monitor"] = _monitor(manifest.decision.monitor)
     if any(name.startswith("openvino/") for name in manifest.members):
         rows["openvino"] = "its own form of the network is inside; that engine runs it"
     for name, value in rows.items():
@@ -120,11 +122,26 @@ def _sets(conformal: "Conformal") -> str:
     return f"made to hold the truth in {share} of cases; in at least {least:.1%} with 95% certainty {rests}"
 
 
+def _monitor(kept: "Reference | None") -> str:
+    """Return what a monitor compares with the calibration, and on how many pictures each rests."""
+    if kept is None:
+        return "nothing: what its calibration pictures looked like was not kept"
+    watched = [("confidence", len(kept.doubt)), ("score for unknown objects", len(kept.unknown))]
+    if kept.rejected is not None:
+        watched.append(("declined pictures", kept.rejected.n))
+    if kept.quality:
+        watched.append(("picture quality", min(found.n for found in kept.quality.values())))
+    told = ", ".join(f"{what} (n={n})" for what, n in watched if n)
+    return (
+        f"{told}: foveal predict --monitor compares them" if told else "nothing: too few calibration images"
+    )
+
+
 def _certified(certificate: dict[str, Any]) -> str:
     """Return the attached certificate in a line."""
     gates = certificate["gates"]
     found = f"{certificate['verdict']}: {gates['pass']} of {sum(gates.values())} limits kept"
     if certificate["failed"]:
         found += f", missed: {', '.join(certificate['failed'])}"
-    by = f"profile {certificate['profile']}, level {certificate['level']}, {certificate['created'][:10]}"
-    return f"{found} ({by}, id {certificate['id'][:12]}…)"
+    by = f"n={certificate['images']}, profile {certificate['profile']}, level {certificate['level']}"
+    return f"{found} ({by}, {certificate['created'][:10]}, id {certificate['id'][:12]}…)"

@@ -39,6 +39,17 @@ class Answers:
     seconds: float
 
 
+def probabilities_at_size(predictor: Runs, images: UInt8) -> Float32:
+    """Return what is answered for pictures at model size, float32 (N, K).
+
+    Args:
+        predictor: Runs the model.
+        images: uint8 (N, size, size, C), N ≥ 1.
+    """
+    starts = range(0, len(images), _BATCH)
+    return np.concatenate([predictor.run(images[i : i + _BATCH]).probabilities for i in starts])
+
+
 def accuracy_at_size(predictor: Runs, images: UInt8, labels: NDArray[np.int64]) -> Measured:
     """Return the share of pictures that are named correctly, with its exact interval.
 
@@ -47,11 +58,8 @@ def accuracy_at_size(predictor: Runs, images: UInt8, labels: NDArray[np.int64]) 
         images: At model size, uint8 (N, size, size, C), N ≥ 1.
         labels: The truth, int64 (N,).
     """
-    right = 0
-    for start in range(0, len(images), _BATCH):
-        answer = predictor.run(images[start : start + _BATCH]).probabilities.argmax(axis=1)
-        right += int((answer == labels[start : start + _BATCH]).sum())
-    return clopper_pearson(right, len(images))
+    right = probabilities_at_size(predictor, images).argmax(axis=1) == labels
+    return clopper_pearson(int(right.sum()), len(images))
 
 
 class _Part(NamedTuple):

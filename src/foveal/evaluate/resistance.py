@@ -17,6 +17,7 @@ from foveal.core import catalog
 from foveal.core.random import stream
 from foveal.core.types import Measured
 from foveal.data.dataset import UInt8
+from foveal.evaluate.corrupted import corrupted
 from foveal.metrics.bootstrap import bootstrap
 from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.perturb import corruptions
@@ -128,15 +129,11 @@ def resistance(
             [predictor.run(asked[i : i + _BATCH]).logits for i in range(0, len(asked), _BATCH)]
         )
 
-    def right(asked: UInt8) -> Bools:
-        found: Bools = scores(asked).argmax(axis=1) == labels
-        return found
-
     disturbed = {}
     for name in types():
         rng = stream(seed, "resistance", name)
-        disturbed[name] = right(catalog.find(corruptions, name)(images, severity=SEVERITY, rng=rng))
-    clean = right(images)
+        disturbed[name] = corrupted(name, images, labels, severity=SEVERITY, rng=rng, ask=scores).right
+    clean: Bools = scores(images).argmax(axis=1) == labels
     attacked, alive = {}, clean.copy()
     for ball in BALLS:
         rows, rng = np.flatnonzero(alive), stream(seed, "resistance", str(ball))

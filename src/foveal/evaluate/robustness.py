@@ -4,19 +4,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.bundle.answering import Runs
-from foveal.core import catalog
+from foveal.bundle.session import Float32
 from foveal.core.progress import Progress, silent
 from foveal.core.random import stream
 from foveal.data.dataset import UInt8
-from foveal.evaluate.answers import accuracy_at_size
+from foveal.evaluate.answers import accuracy_at_size, probabilities_at_size
+from foveal.evaluate.corrupted import corrupted
 from foveal.evaluate.document import Disturbed
-from foveal.perturb import corruptions
+from foveal.metrics.clopper_pearson import clopper_pearson
 
 # Cheap ones, so that a report costs no more than it did; `foveal certify` measures all.
 NAMES = ("gaussian_blur", "gaussian_noise", "jpeg_compression", "underexposure")
 SEVERITY = 3
 MOST_IMAGES = 500  # are disturbed by those who measure
-_BATCH = 64  # pictures that are disturbed at once
 
 
 def robustness(
@@ -43,14 +43,14 @@ def robustness(
     Raises:
         UsageError: Another severity.
     """
+
+    def ask(asked: UInt8) -> Float32:
+        return probabilities_at_size(predictor, asked)
+
     results = [Disturbed("none", 0, accuracy_at_size(predictor, images, labels))]
     for place, name in enumerate(NAMES):
-        corrupt, rng = catalog.find(corruptions, name), stream(seed, "robustness", name)
-        disturbed = [
-            corrupt(images[start : start + _BATCH], severity=severity, rng=rng)
-            for start in range(0, len(images), _BATCH)
-        ]
-        found = accuracy_at_size(predictor, np.concatenate(disturbed), labels)
-        results.append(Disturbed(name, severity, found))
+        rng = stream(seed, "robustness", name)
+        right = corrupted(name, images, labels, severity=severity, rng=rng, ask=ask).right
+        results.append(Disturbed(name, severity, clopper_pearson(int(right.sum()), len(right))))
         progress("disturbing", place + 1, len(NAMES), name)
     return tuple(results)

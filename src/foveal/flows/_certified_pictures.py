@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.bundle.predictor import Predictor
+from foveal.bundle.session import Outputs
 from foveal.calibrate.fit import split_roles
 from foveal.certify.subject import Answered, Overlap
 from foveal.core.errors import DataError, ImageError
@@ -132,27 +133,26 @@ def answered(predictor: Predictor, held_out: HeldOut, *, threads: int, progress:
     """
     chunks = [range(i, min(i + _BATCH, len(held_out))) for i in range(0, len(held_out), _BATCH)]
 
-    def work(chunk: range) -> tuple[list[int], NDArray[np.float32], NDArray[np.float32]]:
+    def work(chunk: range) -> tuple[list[int], Outputs | None]:
         images, positions, _ = readable(held_out, chunk)
-        empty = np.empty((0, len(predictor.classes)), np.float32)
-        if not images:
-            return positions, empty, empty
-        outputs = predictor.run(np.stack(images))
-        return positions, outputs.probabilities, outputs.logits
+        return positions, predictor.run(np.stack(images)) if images else None
 
-    parts = []
-    for chunk, part in zip(
+    positions: list[int] = []
+    parts: list[Outputs] = []
+    for chunk, (found, outputs) in zip(
         chunks, in_order(work, chunks, workers=threads, name="foveal-certify"), strict=True
     ):
-        parts.append(part)
+        positions += found
+        parts += [] if outputs is None else [outputs]
         progress("measuring", chunk.stop, len(held_out))
-    positions = np.array([place for found, _, _ in parts for place in found], dtype=np.int64)
-    if len(positions) == 0:
+    if not parts:
         raise DataError(f"not one of {len(held_out)} pictures can be used", code="no_readable_images")
+    whole = Outputs.joined(parts)
     return Answered(
-        held_out.only(positions),
-        np.concatenate([part[1] for part in parts]),
-        np.concatenate([part[2] for part in parts]),
+        held_out.only(np.array(positions, dtype=np.int64)),
+        whole.probabilities,
+        whole.logits,
+        whole.unknown,
         unreadable=len(held_out) - len(positions),
     )
 
@@ -197,6 +197,16 @@ def empty_slices(test: Answered, table: Mapping[str, Mapping[str, str]]) -> tupl
         seen = {value for source, value in values.items() if source in there}
         found += [f"{column} {value}" for value in sorted(set(values.values()) - seen - {""})]
     return tuple(found)
+
+
+def not_there(sources: Sequence[str], table: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
+    """Return the pictures that a table names and data do not have, sorted.
+
+    Args:
+        sources: Pictures that there are.
+        table: By column the value of each source.
+    """
+    return tuple(sorted({source for values in table.values() for source in values} - set(sources)))
 
 
 def strangers(

@@ -12,6 +12,7 @@ from foveal.core.steps import file_hash
 if TYPE_CHECKING:
     from foveal.tasks.recognizer import Recognizer
 
+_TOGETHER = ("ensemble", "dropout_masks")
 _WEIGHTS, _MODEL, _VARIANTS = "weights.safetensors", "model", "variants"
 
 
@@ -44,6 +45,8 @@ def twin_of(predictor: Predictor, bundle: Path, run: Path | None) -> "Recognizer
             return recognizers.load(folder / _MODEL)
         except FovealError as error:
             return f"{folder}: {error.message}"
+    if predictor.manifest.model.name in _TOGETHER:
+        return "it was put together by foveal export: no run folder holds a network of that kind"
     if run is not None:
         what = "is of other weights than this file was made from" if seen else "is not there"
         return f"the network in {run} {what} (weights_sha256 in the manifest)"

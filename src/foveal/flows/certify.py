@@ -20,7 +20,15 @@ from foveal.core.errors import WriteError
 from foveal.core.progress import Progress, silent
 from foveal.data import opening
 from foveal.data.dataset import Dataset
-from foveal.flows._certified_pictures import Pictures, Wishes, empty_slices, pictures, sliced, strangers
+from foveal.flows._certified_pictures import (
+    Pictures,
+    Wishes,
+    empty_slices,
+    not_there,
+    pictures,
+    sliced,
+    strangers,
+)
 from foveal.flows._grouped import grouped
 from foveal.flows._slices import read_slices
 from foveal.flows._twin import twin_of
@@ -139,6 +147,7 @@ def run(
         learned=found.learned,
         slices={} if table is None else sliced(found.test, table),
         empty_slices=() if table is None else empty_slices(found.test, table),
+        not_there=() if table is None else not_there(dataset.sources, table),
         seed=terms.seed,
         threads=threads,
         progress=progress,
@@ -224,14 +233,16 @@ def _document(
 def _written(
     folder: Path, document: dict[str, Any], certificate: Certificate, *, attach: bool, bundle: Path
 ) -> Certified:
+    """Write certificate and page, then the bundle: whoever stops it finds each whole or as it was."""
     not_attached = None
+    files.remove(folder / PAGE)  # that of an earlier certificate would be taken for this one's
     files.write_json(folder / CERTIFICATE, document)
+    page = _page(folder, document, certificate)
     if attach:
         try:
             archive.attach_certificate(bundle, document)
         except WriteError as error:  # the certificate itself is written: a bundle may be read-only
             not_attached = error.message
-    page = _page(folder, document, certificate)
     told = {
         **document,
         "bundle": str(bundle),
@@ -243,7 +254,6 @@ def _written(
 
 def _page(folder: Path, document: dict[str, Any], certificate: Certificate) -> Path | None:
     """Write the page and return its path, or None where what draws it is not installed."""
-    (folder / PAGE).unlink(missing_ok=True)  # that of an earlier certificate would be taken for this one's
     if extras.missing("train"):
         return None
     from foveal.report.certificate_page import certificate_page  # here: drawing needs an extra

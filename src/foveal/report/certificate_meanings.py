@@ -23,7 +23,9 @@ ABOUT = {
     "C8": "Somebody may stick something on the object. Patches and stickers were made for the purpose, "
     "turned, scaled and lit as a camera would see them.",
     "C9": "A recognizer knows its classes and nothing else. Pictures of none of them should be turned "
-    "away instead of being given a name.",
+    "away instead of being given a name. In the table, AUROC is how often an unknown picture looks stranger "
+    "than a known one, FPR at 95 TPR how many known ones go with 95 % of the unknown ones, AUPR how pure "
+    "the strangest are, and OSCR how often a known one is named rightly and looks less strange.",
     "C10": "A test picture that was learned from is an examination with known questions: then no number "
     "here would mean anything.",
     "C11": "The file is made from a trained network. Does it still decide alike, for one picture and for "

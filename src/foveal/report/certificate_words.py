@@ -74,6 +74,8 @@ def measured_on(document: Document) -> str:
         text += f", evenly taken from {data['independent']:,}"
     if data["available"] > data["independent"]:
         text += f"; there are {data['available']:,}, but of those that belong together one counts"
+    if data["unreadable"]:
+        text += f"; {data['unreadable']:,} more could not be read and count in no number"
     known = {
         "split": "the test part of its training data",
         "content": "none was learned from",

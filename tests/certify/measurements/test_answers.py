@@ -183,11 +183,14 @@ def test_a_planted_bad_slice_is_the_worst(
     truth[200:] = (truth[200:] + 1) % 3
     light = {"bright": np.arange(200), "dim": np.arange(200, 300)}
     one = subject(
-        test=answered(Predictor.open(bundle, threads=1), 300, labels=truth), slices={"lighting": light}
+        test=answered(Predictor.open(bundle, threads=1), 300, labels=truth),
+        slices={"lighting": light},
+        not_there=("cat/typo.png",),
     )
     [worst] = slices.measure(one).statements
 
     assert worst.note.startswith("lighting dim")
+    assert "names 1 picture that the data do not have: 'cat/typo.png'" in worst.note
     assert worst.value.high < 0.5
     assert [row["n"] for row in worst.details["slices"]] == [200, 100]
 

@@ -254,6 +254,18 @@ def test_smoke_cannot_pass_and_can_fail(sealed, attacked) -> None:
     assert far.verdict == "fail"
 
 
+def test_smoke_does_not_say_that_its_attacks_were_sharp(sealed, attacked) -> None:
+    twin, path = sealed(linear())
+    smoke, limits = replace(LEVEL, name="smoke"), {"attack_flags": 0.0}
+    [honest] = judge(attack_flags.measure(attacked(twin, path)).statements, limits)
+    [weak] = judge(attack_flags.measure(attacked(twin, path, level=smoke)).statements, limits)
+    masked = attacked(*sealed(Masking(linear())), level=smoke)
+    [red] = judge(attack_flags.measure(masked).statements, limits)
+
+    assert (honest.verdict, weak.verdict, red.verdict) == ("pass", "insufficient", "fail")
+    assert "too weak" in weak.statement.note
+
+
 def test_no_flag_is_raised_by_an_honest_network(sealed, attacked) -> None:
     [flags] = attack_flags.measure(attacked(*sealed(linear()))).statements
 

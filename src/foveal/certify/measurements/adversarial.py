@@ -222,7 +222,13 @@ def _stated(subject: Subject, name: str, ball: Ball, found: Survivors) -> Statem
         int(found.robust.sum()), len(found.robust),
         note="no attack tried here turned more; a stronger one may", seed=subject.seed, details=details,
     )  # fmt: skip
-    return statement if level.may_pass_attacks else statement.that_cannot_pass("smoke attacks are too weak")
+    return at_this_level(subject, statement)
+
+
+def at_this_level(subject: Subject, statement: Statement) -> Statement:
+    """Return what a number about attacks says: that a limit is kept only where they were strong enough."""
+    may_pass = subject.level.may_pass_attacks
+    return statement if may_pass else statement.that_cannot_pass("smoke attacks are too weak")
 
 
 def _strip(subject: Subject, ball: Ball, images: UInt8, found: Survivors) -> Strip:

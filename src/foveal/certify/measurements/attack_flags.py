@@ -11,7 +11,7 @@ import numpy as np
 
 from foveal.certify.claim import Claim
 from foveal.certify.measurement import Measurement, Section
-from foveal.certify.measurements.adversarial import Int64, asking, balls, clearly, white_box
+from foveal.certify.measurements.adversarial import Int64, asking, at_this_level, balls, clearly, white_box
 from foveal.certify.profile import Profile
 from foveal.certify.subject import Subject
 from foveal.core.random import stream
@@ -41,9 +41,8 @@ def _measure(subject: Subject) -> Section:
     rows = _flags(subject, subject.twin)
     red = [row for row in rows if row["red"]]
     note = "; ".join(f"{row['flag']} ({row['ball']})" if row["ball"] else row["flag"] for row in red)
-    return Section(
-        (_FLAGS.counted(len(red), len(rows), note=note or "none of them", details={"flags": rows}),)
-    )
+    statement = _FLAGS.counted(len(red), len(rows), note=note or "none of them", details={"flags": rows})
+    return Section((at_this_level(subject, statement),))
 
 
 def _flags(subject: Subject, twin: "Recognizer") -> list[dict[str, Any]]:

@@ -15,10 +15,12 @@ from foveal.certify.measurement import Measurement, Section, Shown, Strip
 from foveal.certify.measurements.calibration import error_of
 from foveal.certify.profile import Profile
 from foveal.certify.statement import Statement
-from foveal.certify.subject import Subject
+from foveal.certify.subject import Float32, Subject
 from foveal.core import catalog
 from foveal.core.random import stream
 from foveal.data.dataset import UInt8
+from foveal.data.sizing import evenly_spaced
+from foveal.evaluate.corrupted import Corrupted, corrupted
 from foveal.metrics.bootstrap import bootstrap
 from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.perturb import corruptions as folder
@@ -37,7 +39,6 @@ _ERROR = Claim(
     "indicator",
     "at_most",
 )
-_BATCH = 64  # pictures that are corrupted at once
 _SHOWN = 8
 
 
@@ -50,18 +51,22 @@ def _measure(subject: Subject) -> Section:
     clean = subject.named(images) == labels
     severities, names = subject.level.severities, catalog.names(folder)
     right: dict[tuple[str, int], Bools] = {}
-    hardest: list[NDArray[np.float32]] = []
+    hardest: list[Float32] = []
     strips: list[Strip] = []
     told = subject.told("corruptions")
+
+    def ask(asked: UInt8) -> Float32:
+        return subject.answers(asked)[0]
+
     for place, name in enumerate(names):
         for severity in severities:
-            changed = _corrupted(name, images, severity, subject.seed)
-            probabilities = subject.answers(changed)[0]
-            right[name, severity] = probabilities.argmax(axis=1) == labels
+            rng = stream(subject.seed, "certify", "corruptions", name, severity)
+            found = corrupted(name, images, labels, severity=severity, rng=rng, ask=ask)
+            right[name, severity] = found.right
             if severity == severities[-1]:
-                strips.append(_strip(subject, name, severity, changed, probabilities, labels))
+                strips.append(_strip(subject, f"{catalog.spoken(name)}, severity {severity}", found))
                 if name in folder.IMAGENET_C:
-                    hardest.append(probabilities)
+                    hardest.append(found.scores)
         told(place + 1, len(names))
     rows = [
         {
@@ -77,15 +82,6 @@ def _measure(subject: Subject) -> Section:
         _calibration(subject, hardest, labels),
     )
     return Section(statements, tuple(strips), {"corruptions": {"clean": float(clean.mean()), "rows": rows}})
-
-
-def _corrupted(name: str, images: UInt8, severity: int, seed: int) -> UInt8:
-    corrupt, rng = catalog.find(folder, name), stream(seed, "certify", "corruptions", name, severity)
-    parts = [
-        corrupt(images[start : start + _BATCH], severity=severity, rng=rng)
-        for start in range(0, len(images), _BATCH)
-    ]
-    return np.concatenate(parts)
 
 
 def _means(subject: Subject, clean: Bools, cells: NDArray[np.bool_]) -> tuple[Statement, Statement]:
@@ -107,9 +103,7 @@ def _worst(right: Mapping[tuple[str, int], Bools], severity: int) -> Statement:
     return _WORST.worst(cells, note=f"the worst of {len(cells)} at severity {severity}")
 
 
-def _calibration(
-    subject: Subject, probabilities: Sequence[NDArray[np.float32]], labels: NDArray[np.int64]
-) -> Statement:
+def _calibration(subject: Subject, probabilities: Sequence[Float32], labels: NDArray[np.int64]) -> Statement:
     """Return the calibration error under corruption; each picture is in it 15 times: it decides nothing."""
     found = error_of(
         _ERROR, np.concatenate(probabilities), np.tile(labels, len(probabilities)), seed=subject.seed
@@ -118,20 +112,13 @@ def _calibration(
     return replace(found, evidence=None, note=note)
 
 
-def _strip(
-    subject: Subject,
-    name: str,
-    severity: int,
-    images: UInt8,
-    probabilities: NDArray[np.float32],
-    labels: NDArray[np.int64],
-) -> Strip:
+def _strip(subject: Subject, title: str, found: Corrupted) -> Strip:
     shown = []
-    for place in np.linspace(0, len(images) - 1, min(_SHOWN, len(images))).round().astype(int).tolist():
-        answer = int(probabilities[place].argmax())
-        caption = f"{subject.predictor.classes[answer]}, {probabilities[place, answer]:.0%}"
-        shown.append(Shown(images[place], caption, answer == int(labels[place])))
-    return Strip(f"{catalog.spoken(name)}, severity {severity}", tuple(shown))
+    for place in evenly_spaced(len(found.right), at_most=_SHOWN):
+        answer = int(found.scores[place].argmax())
+        caption = f"{subject.predictor.classes[answer]}, {found.scores[place, answer]:.0%}"
+        shown.append(Shown(found.images[place], caption, bool(found.right[place])))
+    return Strip(title, tuple(shown))
 
 
 corruptions = Measurement("C5", "Corruptions", _claims, _measure)

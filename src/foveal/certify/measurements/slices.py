@@ -10,6 +10,7 @@ from foveal.certify.claim import Claim
 from foveal.certify.measurement import Measurement, Section
 from foveal.certify.profile import Profile
 from foveal.certify.subject import Answered, Subject
+from foveal.core.wording import counted, listed
 from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.metrics.ece import ece, ece_null
 from foveal.tasks.classify.decode import Decision, prediction_sets
@@ -35,6 +36,9 @@ def _measure(subject: Subject) -> Section:
     rows = [_row(subject.test, decision, *part, confidence) for part in parts]
     right = {f"{row['column']} {row['value']}": (row["right"], row["n"]) for row in rows}
     note = f"the interval holds for all {len(rows)} slices at once"
+    if subject.not_there:
+        named = counted(len(subject.not_there), "picture")
+        note += f"; the table names {named} that the data do not have: {listed(subject.not_there)}"
     return Section((_WORST.worst(right, unseen=subject.empty_slices, note=note, details={"slices": rows}),))
 
 

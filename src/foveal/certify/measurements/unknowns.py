@@ -7,28 +7,32 @@ Source of the protocol: Yang et al., "OpenOOD", 2022.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.bundle.session import Outputs
 from foveal.certify.claim import Claim, Promise
 from foveal.certify.measurement import Measurement, Section, Shown, Strip
 from foveal.certify.profile import Profile
 from foveal.certify.statement import Statement
-from foveal.certify.subject import Subject
+from foveal.certify.subject import Answered, Float32, Subject
 from foveal.core import catalog
 from foveal.core.promises import conformal_rank
 from foveal.core.random import stream
 from foveal.core.types import Measured
 from foveal.data.dataset import UInt8
+from foveal.data.sizing import evenly_spaced
+from foveal.metrics.aupr import aupr
 from foveal.metrics.auroc import auroc
 from foveal.metrics.binomial_cdf import incomplete_beta
 from foveal.metrics.fpr_at_tpr import fpr_at_tpr
+from foveal.metrics.oscr import oscr
 from foveal.metrics.set_coverage import surely_covered
 from foveal.perturb import unknowns as folder
 
-Scores = NDArray[np.float32]
 _NEAR = ("blend", "jigsaw")  # made of parts of known pictures
 _FAR_AUROC = Claim("unknown_far_auroc", "AUROC of made unknowns of another kind, the worst kind", "indicator")
 _NEAR_AUROC = Claim(
@@ -46,27 +50,64 @@ def _claims(profile: Profile) -> Sequence[Claim]:
     return (_FAR_AUROC, _NEAR_AUROC, _GIVEN_AUROC, _GIVEN_MISSED, _REJECTED)
 
 
+@dataclass(frozen=True)
+class _Known:
+    """Known pictures that unknown ones are told apart from.
+
+    Attributes:
+        scores: How unknown the file finds each, float32 (N,).
+        right: Whether it names each rightly, bool (N,).
+    """
+
+    scores: Float32
+    right: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """How one kind of unknown pictures is told apart.
+
+    Attributes:
+        scores: How unknown the file finds each, float32 (M,).
+        auroc: Area under the ROC curve.
+        row: Of the table, as JSON.
+        strip: Some of the pictures.
+    """
+
+    scores: Float32
+    auroc: Measured
+    row: dict[str, Any]
+    strip: Strip
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """Return what stands beside the area in its gate."""
+        return {key: value for key, value in self.row.items() if key not in ("auroc", "n")}
+
+
 def _measure(subject: Subject) -> Section:
-    images, _ = subject.test.some(subject.level.unknown)
-    known = _scores(subject, images)
-    rows, strips, found = [], [], {}
+    test, most = subject.test, subject.level.unknown
+    images, _ = test.some(most)
+    places = evenly_spaced(len(test), at_most=most)
+    known = _Known(strangeness(test)[places], test.right[places])
+    found: dict[str, _Kind] = {}
     names = catalog.names(folder)
     told = subject.told("unknown pictures")
     for place, name in enumerate(names):
         rng = stream(subject.seed, "certify", "unknowns", name)
-        made = catalog.find(folder, name)(images, rng=rng)
-        scores = _scores(subject, made)
-        found[name] = auroc(scores, known)
-        rows.append(_row(name, scores, known, found[name]))
-        strips.append(_strip(subject, catalog.spoken(name), made, scores))
+        found[name] = _told_apart(subject, name, catalog.find(folder, name)(images, rng=rng), known)
         told(place + 1, len(names))
-    statements = (
+    statements = [
         _worst(subject, _FAR_AUROC, {k: v for k, v in found.items() if k not in _NEAR}),
         _worst(subject, _NEAR_AUROC, {k: v for k, v in found.items() if k in _NEAR}),
-        *_given(subject, known, rows, strips),
-        _promise(subject),
+    ]
+    if subject.unknown is not None:
+        found["given"] = _told_apart(subject, "given", subject.unknown, known)
+    return Section(
+        (*statements, *_given(subject, found.get("given")), _promise(subject)),
+        tuple(one.strip for one in found.values()),
+        {"unknowns": {"score": _score_name(subject), "rows": [one.row for one in found.values()]}},
     )
-    return Section(statements, tuple(strips), {"unknowns": {"score": _score_name(subject), "rows": rows}})
 
 
 def _score_name(subject: Subject) -> str:
@@ -74,46 +115,58 @@ def _score_name(subject: Subject) -> str:
     return "1 - confidence" if rule is None else rule.score
 
 
-def _scores(subject: Subject, images: UInt8) -> Scores:
-    """Return how unknown the file finds each picture; one without such a score is unsure at most."""
+def strangeness(answers: Outputs | Answered) -> Float32:
+    """Return how unknown the file finds each picture, float32 (N,); without a score for it, how unsure it is.
+
+    Args:
+        answers: What the file answered for N pictures.
+    """
+    return 1 - answers.probabilities.max(axis=1) if answers.unknown is None else answers.unknown
+
+
+def _told_apart(subject: Subject, name: str, images: UInt8, known: _Known) -> _Kind:
     outputs = subject.outputs(images)
-    return 1 - outputs.probabilities.max(axis=1) if outputs.unknown is None else outputs.unknown
+    scores = strangeness(outputs)
+    area = auroc(scores, known.scores)
+    row = {
+        "kind": name,
+        "auroc": area.as_json(),
+        "fpr_at_95_tpr": fpr_at_tpr(scores, known.scores, tpr=0.95).as_json(),
+        "aupr": aupr(scores, known.scores),
+        "oscr": oscr(-known.scores, known.right, -scores),
+        "n": len(scores),
+    }
+    return _Kind(scores, area, row, _strip(subject, catalog.spoken(name), images, outputs))
 
 
-def _row(name: str, scores: Scores, known: Scores, found: Measured) -> dict[str, Any]:
-    missed = fpr_at_tpr(scores, known, tpr=0.95)
-    return {"kind": name, "auroc": found.as_json(), "fpr_at_95_tpr": missed.as_json(), "n": len(scores)}
-
-
-def _worst(subject: Subject, claim: Claim, found: Mapping[str, Measured]) -> Statement:
-    name = min(found, key=lambda one: found[one].value)
+def _worst(subject: Subject, claim: Claim, found: Mapping[str, _Kind]) -> Statement:
+    name = min(found, key=lambda one: found[one].auroc.value)
     note = (
         f"{catalog.spoken(name)}, the worst of {len(found)} kinds; score: {_score_name(subject)}, which was "
+        "chosen on such pictures at sealing: this flatters"
     )
-    note += "chosen on such pictures at sealing: this flatters"
     return claim.estimate(
-        found[name], note=note, seed=subject.seed, details={"kind": name}, chosen_from=len(found)
+        found[name].auroc,
+        note=note,
+        seed=subject.seed,
+        details=found[name].details,
+        chosen_from=len(found),
     )
 
 
-def _given(
-    subject: Subject, known: Scores, rows: list[dict[str, Any]], strips: list[Strip]
-) -> tuple[Statement, Statement]:
+def _given(subject: Subject, given: _Kind | None) -> tuple[Statement, Statement]:
     """Return what the pictures say that the user calls unknown."""
-    if subject.unknown is None:
+    if given is None:
         why = "no pictures of unknown things were given: --unknown PICTURES"
         return _GIVEN_AUROC.not_measured(why), _GIVEN_MISSED.not_measured(why)
-    scores = _scores(subject, subject.unknown)
-    found = auroc(scores, known)
-    rows.append(_row("given", scores, known, found))
-    strips.append(_strip(subject, "given", subject.unknown, scores))
-    first = _GIVEN_AUROC.estimate(found, note=f"score: {_score_name(subject)}", seed=subject.seed)
+    first = _GIVEN_AUROC.estimate(
+        given.auroc, note=f"score: {_score_name(subject)}", seed=subject.seed, details=given.details
+    )
     rule = subject.predictor.decision.unknown
     if rule is None or rule.threshold is None:
-        why = "the file has no threshold for unknown pictures"
-        return first, _GIVEN_MISSED.not_measured(why)
-    missed = int((scores <= rule.threshold).sum())
-    return first, _GIVEN_MISSED.share(missed, len(scores), note=f"threshold {rule.threshold:.4g}")
+        return first, _GIVEN_MISSED.not_measured("the file has no threshold for unknown pictures")
+    missed = int((given.scores <= rule.threshold).sum())
+    return first, _GIVEN_MISSED.share(missed, len(given.scores), note=f"threshold {rule.threshold:.4g}")
 
 
 def _promise(subject: Subject) -> Statement:
@@ -121,9 +174,7 @@ def _promise(subject: Subject) -> Statement:
     rule = subject.predictor.decision.unknown
     if rule is None or rule.threshold is None:
         return _REJECTED.not_measured("the file has no threshold for unknown pictures")
-    images, _ = subject.test.some(subject.level.images)
-    n, rejected = len(images), int((_scores(subject, images) > rule.threshold).sum())
-
+    n, rejected = len(subject.test), int((strangeness(subject.test) > rule.threshold).sum())
     rank = conformal_rank(rule.n, rule.alpha)
     return _REJECTED.promised(
         rejected,
@@ -139,14 +190,13 @@ def _promise(subject: Subject) -> Statement:
     )
 
 
-def _strip(subject: Subject, title: str, images: UInt8, scores: Scores) -> Strip:
+def _strip(subject: Subject, title: str, images: UInt8, outputs: Outputs) -> Strip:
     rule = subject.predictor.decision.unknown
     threshold = None if rule is None else rule.threshold
-    some = images[:_SHOWN]
-    answers = subject.named(some)
+    answers, scores = outputs.probabilities[:_SHOWN].argmax(axis=1), strangeness(outputs)
     shown = []
-    for image, answer, score in zip(some, answers.tolist(), scores[:_SHOWN], strict=True):
-        rejected = threshold is not None and float(score) > threshold
+    for image, answer, score in zip(images[:_SHOWN], answers.tolist(), scores[:_SHOWN].tolist(), strict=True):
+        rejected = threshold is not None and score > threshold
         caption = "unknown" if rejected else subject.predictor.classes[answer]
         shown.append(Shown(image, caption, rejected))
     return Strip(f"unknown: {title}", tuple(shown))
