@@ -279,13 +279,17 @@ def test_each_part_of_an_attack_has_one_thread(sealed, monkeypatch) -> None:
     twin, _ = sealed(linear())
     images, labels = pictures(21, seed=3)
     monkeypatch.setattr(parts, "_PIXELS", 7 * SIDE * SIDE)
-    found = []
+    found, before = [], torch.get_num_threads()
 
     def attack(logits, pixels, truth, /, *, ball, generator):
         found.append(torch.get_num_threads())
         return pixels
 
-    twins.attacked(twin, attack, images, labels, ball=Ball("linf", 1.0), parts=Parts(seed=0, threads=3))
+    torch.set_num_threads(2)
+    try:
+        twins.attacked(twin, attack, images, labels, ball=Ball("linf", 1.0), parts=Parts(seed=0, threads=3))
+    finally:
+        torch.set_num_threads(before)
     assert found == [1, 1, 1]
 
 
