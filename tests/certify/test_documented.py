@@ -13,7 +13,9 @@ NAMES = ("smoke", "quick", "full")
 ROWS = {
     "pictures": "images",
     "under each corruption": "corrupted",
-    "attacked": "attacked",
+    "attacked within the largest Linf distance, or one with a limit; within others": (
+        "attacked attacked_otherwise"
+    ),
     "steps; targets; queries of an attack": "steps targets queries",
     "certified by bounds, noise or masks": "certified",
     "noisy copies of each": "noisy",

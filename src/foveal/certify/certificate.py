@@ -104,12 +104,12 @@ def certify(subject: Subject) -> Certificate:
 
 
 def _bounded(subject: Subject) -> AbstractContextManager[None]:
-    """Return what keeps torch to the subject's threads; where there is no network, torch is not used."""
+    """Return what keeps torch to one thread; where there is no network, torch is not used."""
     if subject.twin is None:
         return nullcontext()
-    from foveal.certify.twin import threads  # here: the rest needs no torch
+    from foveal.certify.twin import one_thread  # here: the rest needs no torch
 
-    return threads(subject.threads)
+    return one_thread()
 
 
 def identity(document: Mapping[str, Any], *, without: Sequence[str] = ("created", "id")) -> str:

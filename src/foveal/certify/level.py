@@ -14,7 +14,8 @@ class Level:
         images: Pictures whose answers are counted, at most.
         corrupted: Pictures that every corruption is laid over.
         severities: Of each corruption.
-        attacked: Pictures that are attacked.
+        attacked: Pictures that are attacked within the largest Linf distance, and within any with a limit.
+        attacked_otherwise: Those of them that are attacked within every other distance.
         steps: Of a white-box attack.
         targets: Classes that a targeted attack tries.
         queries: Of an attack that only asks.
@@ -35,6 +36,7 @@ class Level:
     corrupted: int
     severities: tuple[int, ...]
     attacked: int
+    attacked_otherwise: int
     steps: int
     targets: int
     queries: int
@@ -57,19 +59,19 @@ class Level:
 
 LEVELS = {
     "smoke": Level(
-        "smoke", images=500, corrupted=100, severities=(3,), attacked=50, steps=10, targets=1, queries=50,
-        certified=0, noisy=0, patched=0, patch_steps=0, patch_queries=0, unknown=100, invariant=100,
-        draws=200, learned=1_000, transplanted=100,
+        "smoke", images=500, corrupted=100, severities=(3,), attacked=50, attacked_otherwise=50, steps=10,
+        targets=1, queries=50, certified=0, noisy=0, patched=0, patch_steps=0, patch_queries=0, unknown=100,
+        invariant=100, draws=200, learned=1_000, transplanted=100,
     ),
     "quick": Level(
-        "quick", images=5_000, corrupted=200, severities=(1, 3, 5), attacked=500, steps=40, targets=2,
-        queries=500, certified=50, noisy=1_000, patched=200, patch_steps=200, patch_queries=200, unknown=500,
-        invariant=500,
+        "quick", images=5_000, corrupted=200, severities=(1, 3, 5), attacked=500, attacked_otherwise=200,
+        steps=40, targets=3, queries=500, certified=50, noisy=1_000, patched=200, patch_steps=200,
+        patch_queries=200, unknown=500, invariant=500,
     ),
     "full": Level(
-        "full", images=10**9, corrupted=2_000, severities=(1, 2, 3, 4, 5), attacked=1_000, steps=100,
-        targets=9, queries=5_000, certified=500, noisy=10_000, patched=1_000, patch_steps=1_000,
-        patch_queries=1_000, unknown=1_000, invariant=1_000, learned=20_000,
+        "full", images=10**9, corrupted=2_000, severities=(1, 2, 3, 4, 5), attacked=1_000,
+        attacked_otherwise=1_000, steps=100, targets=9, queries=5_000, certified=500, noisy=10_000,
+        patched=1_000, patch_steps=1_000, patch_queries=1_000, unknown=1_000, invariant=1_000, learned=20_000,
         transplanted=2_000,
     ),
 }  # fmt: skip

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from foveal.bundle.predictor import Predictor
 from foveal.bundle.session import Outputs
 from foveal.certify.level import Level
+from foveal.certify.parts import evenly
 from foveal.certify.profile import Profile
 from foveal.core.parallel import in_order
 from foveal.core.progress import Progress, silent
@@ -130,8 +131,8 @@ class Subject:
         return Outputs.joined(
             list(
                 in_order(
-                    lambda start: self.predictor.run(images[start : start + _BATCH]),
-                    range(0, len(images), _BATCH),
+                    lambda part: self.predictor.run(images[part]),
+                    evenly(len(images), at_most=_BATCH),
                     workers=self.threads,
                     name="foveal-certify",
                 )

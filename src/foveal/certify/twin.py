@@ -9,13 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from foveal.core.random import seed_for
+from foveal.certify.parts import Parts
 from foveal.data.dataset import UInt8
 from foveal.perturb.attacks.ball import Ball
 from foveal.tasks.recognizer import Recognizer
-
-_MOST = 256  # pictures at once
-_PIXELS = 2**19  # and as many pixels: 10 pictures of 224 x 224, whose activations take about 1 GB
 
 
 class Attack(Protocol):
@@ -55,28 +52,18 @@ def as_tensor(images: UInt8) -> Tensor:
 
 
 @contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Let torch take so many threads inside, and as many as before afterwards."""
+def one_thread() -> Iterator[None]:
+    """Let torch take one thread inside, and as many as before afterwards.
+
+    What is large is divided into parts that run side by side: sums come out the same on any machine, and a
+    thread that has to wait for its processor holds up no other one.
+    """
     before = torch.get_num_threads()
-    torch.set_num_threads(count)
+    torch.set_num_threads(1)
     try:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def batches(images: UInt8) -> Iterator[slice]:
-    """Return the parts that pictures (N, H, W, C) are worked on in.
-
-    Their size alone decides, so that memory is bounded and nothing depends on the machine.
-    """
-    size = max(1, min(_MOST, _PIXELS // max(1, images.shape[1] * images.shape[2])))
-    return (slice(start, min(start + size, len(images))) for start in range(0, len(images), size))
-
-
-def drawn(seed: int, part: slice) -> torch.Generator:
-    """Return what a part of the pictures draws from."""
-    return torch.Generator().manual_seed(seed_for(seed, "batch", part.start))
 
 
 def whole(logits: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
@@ -99,7 +86,7 @@ def attacked(
     labels: NDArray[np.int64],
     *,
     ball: Ball,
-    seed: int,
+    parts: Parts,
 ) -> UInt8:
     """Return pictures that an attack on the network found, as files hold them: whole levels, in the ball.
 
@@ -110,30 +97,31 @@ def attacked(
         images: uint8 (N, H, W, C).
         labels: The truth, int64 (N,).
         ball: How far a picture may be moved.
-        seed: Of its random start.
+        parts: How the work is divided, and the seed of random starts.
     """
-    found = images.copy()
     logits = whole(pixel_logits(recognizer))
     inside = Ball("linf", float(int(ball.radius))) if ball.norm == "linf" and ball.radius >= 1 else ball
-    for part in batches(images):
-        moved = attack(
-            logits,
-            as_tensor(images[part]),
-            torch.from_numpy(labels[part]),
-            ball=inside,
-            generator=drawn(seed, part),
-        )
-        found[part] = ball.rounded(moved.permute(0, 2, 3, 1).numpy(), images[part])
-    return found
+
+    def work(part: slice, seed: int) -> UInt8:
+        with one_thread():  # torch asks each thread anew
+            moved = attack(
+                logits,
+                as_tensor(images[part]),
+                torch.from_numpy(labels[part]),
+                ball=inside,
+                generator=torch.Generator().manual_seed(seed),
+            )
+        return ball.rounded(moved.permute(0, 2, 3, 1).numpy(), images[part])
+
+    return parts.of(images, work)
 
 
 def vanished(recognizer: Recognizer, images: UInt8, labels: NDArray[np.int64]) -> int:
     """Return for how many pictures the slope of the loss in every pixel is exactly 0."""
     logits, count = pixel_logits(recognizer), 0
-    for part in batches(images):
-        pixels = as_tensor(images[part]).requires_grad_(True)
-        truth = torch.from_numpy(labels[part])
-        loss = torch.nn.functional.cross_entropy(logits(pixels), truth, reduction="sum")
+    for image, label in zip(images, labels, strict=True):
+        pixels = as_tensor(image[None]).requires_grad_(True)
+        loss = torch.nn.functional.cross_entropy(logits(pixels), torch.tensor([label]))
         (slope,) = torch.autograd.grad(loss, pixels)
-        count += int((slope.flatten(1).abs().amax(dim=1) == 0).sum())
+        count += int((slope == 0).all())
     return count

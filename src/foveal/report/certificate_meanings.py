@@ -18,7 +18,8 @@ ABOUT = {
     "purpose, in several ways and strengths, and shown to the file.",
     "C6": "An adversary may change every grey level by a little, too little for people to see. Several "
     "attacks looked for the worst such picture, and what they found was shown to the file that "
-    "ships.",
+    "ships. Robust numbers can be an illusion: where gradients vanish, an attack that follows them finds "
+    "nothing. The signs would betray that.",
     "C7": "What holds against every change of that size, not only against those that an attack found.",
     "C8": "Somebody may stick something on the object. Patches and stickers were made for the purpose, "
     "turned, scaled and lit as a camera would see them.",
@@ -60,11 +61,6 @@ def about(section: Mapping[str, Any]) -> str:
         return (
             "A planted sign decides whatever else is in the picture. Others were laid over each to see "
             "whose answer nothing moves."
-        )
-    if "attack_flags" in section["gates"]:
-        return (
-            "Robust numbers can be an illusion: where gradients vanish, an attack that follows them "
-            "finds nothing. These signs would betray that."
         )
     return ABOUT.get(section["id"], "")
 

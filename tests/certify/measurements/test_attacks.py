@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,32 +12,36 @@ from torch import Tensor, nn
 
 from foveal.bundle.manifest import Data, Images
 from foveal.bundle.predictor import Predictor
+from foveal.certify import parts
 from foveal.certify import twin as twins
 from foveal.certify.certificate import certify
 from foveal.certify.level import LEVELS
 from foveal.certify.measurement import Measurement, Section
-from foveal.certify.measurements.adversarial import adversarial, survivors
-from foveal.certify.measurements.attack_flags import attack_flags
+from foveal.certify.measurements._attacks import survivors
+from foveal.certify.measurements.adversarial import adversarial
 from foveal.certify.measurements.certified_l2 import certified_l2
 from foveal.certify.measurements.certified_linf import certified_linf
 from foveal.certify.measurements.certified_patch import certified_patch, masks_against
 from foveal.certify.measurements.patch import patch
 from foveal.certify.measurements.patch_alarm import patch_alarm
 from foveal.certify.measurements.stickers import stickers
+from foveal.certify.parts import Parts
 from foveal.certify.profile import Profile
+from foveal.certify.statement import Statement
 from foveal.certify.subject import Answered, Subject
 from foveal.certify.verdicts import judge
 from foveal.data.preprocess import Preprocess
 from foveal.evaluate.held_out import HeldOut
 from foveal.export.sealing import Origin, bundle
 from foveal.perturb.attacks.ball import Ball
+from foveal.perturb.attacks.white_box import apgd_ce, apgd_dlr
 from foveal.tasks.recognizer import Recognizer
 from foveal.train.examples import Examples
 
 SIDE = 8
 LEVEL = replace(
-    LEVELS["quick"], attacked=60, steps=10, queries=30, certified=8, noisy=100, patched=20, patch_steps=10,
-    patch_queries=20, draws=50,
+    LEVELS["quick"], attacked=60, attacked_otherwise=60, steps=10, queries=30, certified=8, noisy=100,
+    patched=20, patch_steps=10, patch_queries=20, draws=50,
 )  # fmt: skip
 
 
@@ -108,6 +113,24 @@ def attacked(subject: Callable[..., Subject]) -> Callable[..., Subject]:
     return make
 
 
+def robust(one: Subject) -> dict[str, Statement]:
+    """Return what is stated of each distance, by name."""
+    found = {statement.claim.key: statement for statement in adversarial.measure(one).statements}
+    return {key: statement for key, statement in found.items() if key.startswith("robust")}
+
+
+def flags(one: Subject) -> list[dict[str, Any]]:
+    """Return the signs that the attacks were blunt."""
+    [found] = [s for s in adversarial.measure(one).statements if s.claim.key == "attack_flags"]
+    assert found.value.n == len(found.details["flags"])
+    assert found.value.value * found.value.n == sum(row["red"] for row in found.details["flags"])
+    return found.details["flags"]
+
+
+def red(one: Subject) -> set[str]:
+    return {row["flag"] for row in flags(one) if row["red"]}
+
+
 def exact_margin(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return by how many levels the true half's mean beats the other's: twice the radius that turns it."""
     left, right = images[:, :, : SIDE // 2].mean((1, 2, 3)), images[:, :, SIDE // 2 :].mean((1, 2, 3))
@@ -119,7 +142,7 @@ def test_a_linear_network_survives_exactly_where_its_radius_allows(sealed, attac
     images, labels = one.test.some(LEVEL.attacked)
     margins = exact_margin(images, labels)
 
-    for statement, radius in zip(adversarial.measure(one).statements, (2, 8), strict=True):
+    for statement, radius in zip(robust(one).values(), (2, 8), strict=True):
         # Both halves move by the radius, if no pixel is cut off at 0 or 255: a few are, so within two.
         assert abs(statement.value.value * len(images) - (margins > 2 * radius).sum()) <= 2
         assert statement.claim.kind == "upper_bound"
@@ -127,7 +150,7 @@ def test_a_linear_network_survives_exactly_where_its_radius_allows(sealed, attac
 
 def test_farther_adversaries_leave_fewer(sealed, attacked) -> None:
     one = attacked(*sealed(linear()), profile=Profile(name="t", radii=(1.0, 4.0, 16.0), l2_radii=(0.1, 0.5)))
-    near, middle, far, *l2 = (found.value.value for found in adversarial.measure(one).statements)
+    near, middle, far, *l2 = (found.value.value for found in robust(one).values())
 
     assert near >= middle >= far
     assert l2[0] >= l2[1]
@@ -161,7 +184,7 @@ def test_a_file_that_differs_from_its_network_is_attacked_until_it_falls(sealed,
     found = survivors(one, images, labels, Ball("linf", 12.0))
     assert abs(int(found.robust.sum()) - int((margins > 24).sum())) <= 1
     assert not found.robust[disagree].any()
-    assert sum(found.by_attack.values()) == found.by_attack["apgd-ce"], "the first attack moves them, too"
+    assert sum(map(len, found.broken.values())) == len(found.broken["apgd-ce"]), "the first moves them, too"
 
 
 def test_what_the_network_is_asked_is_what_a_file_can_hold(sealed) -> None:
@@ -175,7 +198,7 @@ def test_what_the_network_is_asked_is_what_a_file_can_hold(sealed) -> None:
         asked.append((logits(moved), slope, ball))
         return moved.detach()
 
-    found = twins.attacked(twin, attack, images, labels, ball=Ball("linf", 1.5), seed=0)
+    found = twins.attacked(twin, attack, images, labels, ball=Ball("linf", 1.5), parts=Parts(seed=0))
     [(answers, slope, ball)] = asked
     assert ball == Ball("linf", 1.0)
     assert (found == (images.astype(int) + 1).clip(0, 255)).all()
@@ -193,8 +216,8 @@ def test_parts_cover_all_pictures_once_and_change_no_outcome(sealed, attacked, m
         return pixels
 
     at_once = survivors(one, images, labels, ball)
-    monkeypatch.setattr(twins, "_PIXELS", 7 * SIDE * SIDE)
-    twins.attacked(one.twin, attack, images, labels, ball=ball, seed=0)
+    monkeypatch.setattr(parts, "_PIXELS", 7 * SIDE * SIDE)
+    twins.attacked(one.twin, attack, images, labels, ball=ball, parts=Parts(seed=0))
     in_parts = survivors(one, images, labels, ball)
 
     assert max(len(pixels) for pixels, _, _ in seen) == 7
@@ -205,18 +228,35 @@ def test_parts_cover_all_pictures_once_and_change_no_outcome(sealed, attacked, m
     assert twins.vanished(one.twin, images, labels) == 0
 
 
-@pytest.mark.parametrize(("side", "size"), [(32, 256), (224, 10), (2000, 1)])
-def test_larger_pictures_come_in_smaller_parts(side, size) -> None:
-    images = np.broadcast_to(np.zeros((1, 1, 1, 1), np.uint8), (300, side, side, 3))
-    parts = list(twins.batches(images))
+def test_the_number_of_threads_changes_nothing(sealed, attacked, monkeypatch) -> None:
+    """Neither what is stated nor the pictures that were found."""
+    monkeypatch.setattr(parts, "_PIXELS", 7 * SIDE * SIDE)
+    twin, path = sealed(linear())
+    alone, together = (adversarial.measure(attacked(twin, path, threads=threads)) for threads in (1, 3))
 
-    assert max(part.stop - part.start for part in parts) == size
-    assert [part.start for part in parts] == list(range(0, 300, size))
+    assert alone.statements == together.statements
+    assert [strip.title for strip in alone.strips] == [strip.title for strip in together.strips]
+    for one, other in zip(alone.strips, together.strips, strict=True):
+        for first, second in zip(one.pictures, other.pictures, strict=True):
+            np.testing.assert_array_equal(first.image, second.image)
 
 
-def test_torch_takes_the_threads_of_the_subject_and_then_as_many_as_before(
-    sealed, attacked, monkeypatch
-) -> None:
+def test_the_largest_distance_and_those_with_a_limit_get_all_pictures(sealed, attacked) -> None:
+    twin, path = sealed(linear())
+    profile = Profile(name="t", radii=(1.0, 4.0, 8.0), l2_radii=(0.5,), limits={"robust_linf_4": 0.5})
+    few = replace(LEVEL, attacked_otherwise=20)
+    found = robust(attacked(twin, path, level=few, profile=profile))
+    whole = robust(attacked(twin, path, profile=profile))
+
+    assert [s.value.n for s in found.values()] == [20, 60, 60, 20]
+    assert found["robust_linf_8"] == whole["robust_linf_8"]
+    assert found["robust_linf_4"].value == whole["robust_linf_4"].value, "who withstood 8 is spared"
+    images, labels = attacked(twin, path).test.some(60)
+    near = exact_margin(images, labels)[np.linspace(0, 59, 20).astype(int)] > 2 * 1.0
+    assert abs(found["robust_linf_1"].value.value * 20 - near.sum()) <= 1, "from end to end of the 60"
+
+
+def test_torch_takes_one_thread_and_then_as_many_as_before(sealed, attacked, monkeypatch) -> None:
     found, before = [], torch.get_num_threads()
 
     def measure(_: Subject) -> Section:
@@ -225,19 +265,39 @@ def test_torch_takes_the_threads_of_the_subject_and_then_as_many_as_before(
 
     measured = Measurement("C1", "t", lambda profile: (), measure)
     monkeypatch.setattr("foveal.certify.certificate.every_measurement", lambda: [measured])
-    one = attacked(*sealed(linear()), threads=before + 1)
+    one = attacked(*sealed(linear()), threads=3)
+    torch.set_num_threads(2)
+    try:
+        certify(one)
+        with pytest.raises(ZeroDivisionError), twins.one_thread():
+            raise ZeroDivisionError
+        assert (found, torch.get_num_threads()) == ([1], 2)
+    finally:
+        torch.set_num_threads(before)
 
-    certify(one)
-    with pytest.raises(ZeroDivisionError), twins.threads(before + 1):
-        raise ZeroDivisionError
-    assert found == [before + 1]
-    assert torch.get_num_threads() == before
+
+def test_each_part_of_an_attack_has_one_thread(sealed, monkeypatch) -> None:
+    twin, _ = sealed(linear())
+    images, labels = pictures(21, seed=3)
+    monkeypatch.setattr(parts, "_PIXELS", 7 * SIDE * SIDE)
+    found, before = [], torch.get_num_threads()
+
+    def attack(logits, pixels, truth, /, *, ball, generator):
+        found.append(torch.get_num_threads())
+        return pixels
+
+    torch.set_num_threads(2)
+    try:
+        twins.attacked(twin, attack, images, labels, ball=Ball("linf", 1.0), parts=Parts(seed=0, threads=3))
+    finally:
+        torch.set_num_threads(before)
+    assert found == [1, 1, 1]
 
 
 def test_without_a_network_these_gates_are_not_asked(sealed, attacked) -> None:
     _, path = sealed(linear())
     one = attacked(None, path)
-    found = adversarial.measure(one).statements + attack_flags.measure(one).statements
+    found = adversarial.measure(one).statements
 
     assert found
     assert {judged.verdict for judged in judge(found, {s.claim.key: 0.5 for s in found})} == {"not_asked"}
@@ -246,7 +306,7 @@ def test_without_a_network_these_gates_are_not_asked(sealed, attacked) -> None:
 def test_smoke_cannot_pass_and_can_fail(sealed, attacked) -> None:
     smoke = replace(LEVEL, name="smoke")
     one = attacked(*sealed(linear()), level=smoke, profile=Profile(name="t", radii=(1.0, 64.0), l2_radii=()))
-    found = adversarial.measure(one).statements
+    found = list(robust(one).values())
     near, far = judge(found, {s.claim.key: 0.1 for s in found})
 
     assert near.verdict == "insufficient"
@@ -267,20 +327,19 @@ def test_smoke_does_not_say_that_its_attacks_were_sharp(sealed, attacked) -> Non
 
 
 def test_no_flag_is_raised_by_an_honest_network(sealed, attacked) -> None:
-    [flags] = attack_flags.measure(attacked(*sealed(linear()))).statements
-
-    assert [row["flag"] for row in flags.details["flags"] if row["red"]] == []
+    assert red(attacked(*sealed(linear()))) == set()
 
 
 def test_signs_are_looked_for_in_the_largest_ball_of_each_norm(sealed, attacked) -> None:
     twin, path = sealed(linear())
     demanded = Profile(name="t", radii=(4.0, 2.0), l2_radii=(0.2, 0.1))
-    [flags] = attack_flags.measure(attacked(twin, path, profile=demanded)).statements
-    in_balls = [row["ball"] for row in flags.details["flags"] if row["ball"]]
+    in_balls = [row["ball"] for row in flags(attacked(twin, path, profile=demanded)) if row["ball"]]
 
     assert in_balls == ["linf 4/255"] * 3 + ["l2 0.2"] * 3
     only_l2 = attacked(twin, path, profile=Profile(name="t", radii=(), l2_radii=(0.2,)))
-    assert attack_flags.measure(only_l2).statements[0].value.n == 7
+    assert len(flags(only_l2)) == 7
+    nothing = adversarial.measure(attacked(twin, path, profile=Profile(name="t", radii=(), l2_radii=())))
+    assert [(s.claim.key, s.value) for s in nothing.statements] == [("attack_flags", None)]
 
 
 def test_a_network_that_draws_raises_a_flag(sealed, attacked) -> None:
@@ -294,28 +353,57 @@ def test_a_network_that_draws_raises_a_flag(sealed, attacked) -> None:
             return logits
 
     _, path = sealed(linear())
-    [flags] = attack_flags.measure(attacked(recognizer(Drawing()), path)).statements
 
-    assert "the network answers the same pictures differently" in flags.note
+    assert "the network answers the same pictures differently" in red(attacked(recognizer(Drawing()), path))
 
 
 def test_hidden_gradients_raise_flags_and_do_not_hide_from_questions(sealed, attacked) -> None:
     twin, path = sealed(Masking(linear()))
     one = attacked(twin, path, level=replace(LEVEL, queries=200))
-    [flags] = attack_flags.measure(one).statements
-    red = {row["flag"] for row in flags.details["flags"] if row["red"]}
-    robust = {s.claim.key: s for s in adversarial.measure(one).statements}["robust_linf_8"]
+    found, broken = red(one), robust(one)["robust_linf_8"].details["broken_by"]
 
-    assert "the gradient vanishes for more than 1 % of pictures" in red
-    assert "asking breaks more than following gradients" in red
-    assert robust.details["broken_by"]["square"] > robust.details["broken_by"]["apgd-ce"]
+    assert "the gradient vanishes for more than 1 % of pictures" in found
+    assert "asking breaks 1 point that following gradients left" in found
+    assert "noise breaks as much as following gradients" in found
+    assert broken["square"] > broken["apgd-ce"]
+
+
+def test_an_attack_that_reaches_nothing_raises_a_flag(sealed, attacked) -> None:
+    """A file that is right whatever is done to it, or a network that has nothing to do with it."""
+    _, path = sealed(linear())
+    other = linear()
+    with torch.no_grad():
+        other[1].weight.copy_(0.001 * torch.randn(other[1].weight.shape, generator=torch.Generator()))
+    one = attacked(recognizer(other), path, level=replace(LEVEL, queries=1))
+
+    assert "an attack without limit leaves more than chance" in red(one)
+
+
+def test_too_few_steps_raise_a_flag(sealed, attacked, monkeypatch) -> None:
+    """Attacks that stand still for so many steps are found out by twice as many."""
+
+    def slow(attack):
+        def run(logits, images, labels, *, ball, steps, generator, **more):
+            if steps <= LEVEL.steps:
+                return images
+            return attack(logits, images, labels, ball=ball, steps=steps, generator=generator, **more)
+
+        return run
+
+    one = attacked(
+        *sealed(linear()), level=replace(LEVEL, queries=1), profile=Profile(name="t", radii=(8.0,))
+    )
+    for module, name in ((apgd_ce, "apgd_ce"), (apgd_dlr, "apgd_dlr")):
+        monkeypatch.setattr(module, name, slow(getattr(module, name)))
+
+    assert "twice the steps break 1 point more" in red(one)
 
 
 def test_what_is_proven_is_never_broken(sealed, attacked) -> None:
     twin, path = sealed(linear())
     level = replace(LEVEL, certified=60)
     one = attacked(twin, path, level=level, profile=Profile(name="t", radii=(1.0, 2.0, 8.0), l2_radii=()))
-    broken = [s.value.value for s in adversarial.measure(one).statements]
+    broken = [s.value.value for s in robust(one).values()]
     proven = [s.value.value for s in certified_linf.measure(one).statements]
 
     assert all(low <= high for low, high in zip(proven, broken, strict=True))

@@ -6,7 +6,7 @@ masked copies (`certified.patches`), and the same local patches are shown to the
 Sources: Brown et al., "Adversarial Patch", 2017; Xiang et al., "PatchCleanser", 2022.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,13 +16,16 @@ from foveal.certified.patches import defended
 from foveal.certify.claim import Claim
 from foveal.certify.measurement import Measurement, Section, Shown, Strip
 from foveal.certify.measurements.certified_patch import masks_against
+from foveal.certify.parts import Parts
 from foveal.certify.profile import Profile
 from foveal.certify.statement import Statement
 from foveal.certify.subject import Subject
+from foveal.core.parallel import in_order
 from foveal.core.random import seed_for
 from foveal.data.dataset import UInt8
 
 if TYPE_CHECKING:
+    from foveal.perturb.attacks.laying import Patch
     from foveal.tasks.recognizer import Recognizer
 
 Int64 = NDArray[np.int64]
@@ -72,33 +75,21 @@ def _printed(
     subject: Subject, twin: "Recognizer", learning: UInt8, images: UInt8, labels: Int64
 ) -> tuple[Statement, Strip]:
     """Return how many pictures of other classes a printed patch turns to its class, for the worst class."""
-    import torch  # here: the rest needs none
+    from foveal.perturb.attacks.laying import apply_patch  # here: the rest needs no torch
 
-    from foveal.certify.twin import as_tensor, pixel_logits
-    from foveal.perturb.attacks.laying import apply_patch
-    from foveal.perturb.attacks.patches.patch import patch
-
-    classes = len(subject.predictor.classes)
-    chosen = np.linspace(0, classes - 1, min(_TARGETS, classes)).round().astype(int)
     tried: dict[str, tuple[int, int]] = {}
     pictures: dict[str, UInt8] = {}
+    classes = len(subject.predictor.classes)
+    targets = np.linspace(0, classes - 1, min(_TARGETS, classes)).round().astype(int).tolist()
     told = subject.told("printed patches")
-    for place, target in enumerate(chosen.tolist()):
-        made = patch(
-            pixel_logits(twin),
-            as_tensor(learning),
-            target=target,
-            share=subject.profile.patch_share,
-            steps=subject.level.patch_steps,
-            generator=torch.Generator().manual_seed(seed_for(subject.seed, "certify", "patch", target)),
-        )
+    for place, made in enumerate(_trained(subject, twin, learning, targets)):
         laid = apply_patch(made, images, seed=subject.seed)
-        others = labels != target
-        hits, n = int((subject.named(laid[others]) == target).sum()), int(others.sum())
+        others = labels != made.target
+        hits, n = int((subject.named(laid[others]) == made.target).sum()), int(others.sum())
         if n:
-            name = subject.predictor.classes[target]
+            name = subject.predictor.classes[made.target]
             tried[name], pictures[name] = (hits, n), laid
-        told(place + 1, len(chosen))
+        told(place + 1, len(targets))
     [claim, *_] = _claims(subject.profile)
     if not tried:
         return claim.not_measured("all pictures are of the classes that patches were made for"), Strip("", ())
@@ -108,23 +99,49 @@ def _printed(
     return statement, _strip(subject, f"a printed patch for {name}", pictures[name])
 
 
+def _trained(
+    subject: Subject, twin: "Recognizer", images: UInt8, targets: Sequence[int]
+) -> "Iterator[Patch]":
+    """Yield a printed patch for each target; they are trained side by side, each on one thread."""
+    import torch  # here: the rest needs none
+
+    from foveal.certify.twin import as_tensor, one_thread, pixel_logits
+    from foveal.perturb.attacks.patches.patch import patch
+
+    def train(target: int) -> "Patch":
+        with one_thread():
+            return patch(
+                pixel_logits(twin),
+                as_tensor(images),
+                target=target,
+                share=subject.profile.patch_share,
+                steps=subject.level.patch_steps,
+                generator=torch.Generator().manual_seed(seed_for(subject.seed, "certify", "patch", target)),
+            )
+
+    return in_order(train, targets, workers=subject.threads, name="foveal-patch")
+
+
 def _local(subject: Subject, twin: "Recognizer", images: UInt8, labels: Int64) -> tuple[Statement, UInt8]:
     import torch  # here: the rest needs none
 
-    from foveal.certify.twin import as_tensor, batches, drawn, pixel_logits
+    from foveal.certify.twin import as_tensor, one_thread, pixel_logits
     from foveal.perturb.attacks.patches.local_patch import local_patch
 
-    seed, shown = seed_for(subject.seed, "certify", "local patch"), images.copy()
-    for part in batches(images):
-        moved = local_patch(
-            pixel_logits(twin),
-            as_tensor(images[part]),
-            torch.from_numpy(labels[part]),
-            share=subject.profile.patch_share,
-            steps=subject.level.patch_steps,
-            generator=drawn(seed, part),
-        )
-        shown[part] = moved.permute(0, 2, 3, 1).round().clamp(0, 255).to(torch.uint8).numpy()
+    def work(part: slice, seed: int) -> UInt8:
+        with one_thread():
+            moved = local_patch(
+                pixel_logits(twin),
+                as_tensor(images[part]),
+                torch.from_numpy(labels[part]),
+                share=subject.profile.patch_share,
+                steps=subject.level.patch_steps,
+                generator=torch.Generator().manual_seed(seed),
+            )
+        found: UInt8 = moved.permute(0, 2, 3, 1).round().clamp(0, 255).to(torch.uint8).numpy()
+        return found
+
+    shown = Parts(seed_for(subject.seed, "certify", "local patch"), subject.threads).of(images, work)
     turned = subject.named(shown) != labels
     claim = _claims(subject.profile)[1]
     note = f"{subject.level.patch_steps} steps at the place of the steepest slope"

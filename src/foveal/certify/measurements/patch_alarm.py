@@ -16,6 +16,7 @@ from foveal.certified.patch_alarm import ALARM, watched
 from foveal.certify.claim import Claim
 from foveal.certify.measurement import Measurement, Section
 from foveal.certify.measurements.certified_patch import masks_against
+from foveal.certify.parts import Parts
 from foveal.certify.profile import Profile
 from foveal.certify.subject import Subject
 from foveal.core.random import seed_for
@@ -85,28 +86,31 @@ def _turned(
     """Return how many pictures are named wrongly by all copies under a patch that was made for that."""
     import torch  # here: the rest needs none
 
-    from foveal.certify.twin import as_tensor, batches, drawn, pixel_logits
+    from foveal.certify.twin import as_tensor, one_thread, pixel_logits
     from foveal.perturb.attacks.patches.alarm_patch import alarm_patch
 
     holes = torch.zeros((len(masks.corners), masks.size, masks.size), dtype=torch.bool)
     for hole, (top, left) in zip(holes, masks.corners, strict=True):
         hole[top : top + masks.side, left : left + masks.side] = True
-    seed, hits = seed_for(subject.seed, "certify", "patch alarm"), 0
-    for part in batches(images):
-        moved = alarm_patch(
-            pixel_logits(twin),
-            as_tensor(images[part]),
-            torch.from_numpy(labels[part]),
-            holes=holes,
-            fill=torch.tensor(masks.fill, dtype=torch.float32),
-            share=subject.profile.patch_share,
-            steps=_steps(subject),
-            generator=drawn(seed, part),
-        )
-        shown = moved.permute(0, 2, 3, 1).round().clamp(0, 255).to(torch.uint8).numpy()
-        found = _watched(subject, shown, masks, "patches against the alarm")
-        hits += int(((found != labels[part]) & (found != ALARM)).sum())
-    return hits
+
+    def work(part: slice, seed: int) -> UInt8:
+        with one_thread():
+            moved = alarm_patch(
+                pixel_logits(twin),
+                as_tensor(images[part]),
+                torch.from_numpy(labels[part]),
+                holes=holes,
+                fill=torch.tensor(masks.fill, dtype=torch.float32),
+                share=subject.profile.patch_share,
+                steps=_steps(subject),
+                generator=torch.Generator().manual_seed(seed),
+            )
+        found: UInt8 = moved.permute(0, 2, 3, 1).round().clamp(0, 255).to(torch.uint8).numpy()
+        return found
+
+    shown = Parts(seed_for(subject.seed, "certify", "patch alarm"), subject.threads).of(images, work)
+    found = _watched(subject, shown, masks, "patches against the alarm")
+    return int(((found != labels) & (found != ALARM)).sum())
 
 
 def _steps(subject: Subject) -> int:
