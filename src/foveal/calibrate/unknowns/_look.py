@@ -33,35 +33,40 @@ def look(images: UInt8) -> Float32:
     means, spreads = [], []
     for side in (cell, 2 * cell):
         moved = _convolved(_cells(images, side), kernel)
-        mean = moved.mean(axis=(1, 2))
-        variance = np.square(moved).mean(axis=(1, 2)) - np.square(mean)
-        means.append(mean)
-        spreads.append(np.log(np.maximum(variance, 0) + _DARK))
+        means.append(moved.mean(axis=(1, 2)))
+        spreads.append(np.log(moved.var(axis=(1, 2)) + _DARK))
     colours = len(kernel) - 2
     found: Float32 = np.concatenate([*spreads, means[0][:, :colours]], axis=1).astype(np.float32)
     return found
 
 
-def parameters(shape: tuple[int, int, int]) -> Parameters:
-    """Return the constants that `nodes` read, for pictures of height, width and channels at model size."""
+def parameters(shape: tuple[int, int, int], middle: Float32) -> Parameters:
+    """Return the constants that `nodes` read.
+
+    Args:
+        shape: Height, width and channels of pictures at model size.
+        middle: What is taken off each number, float32 (L,). It is taken off inside of the logarithm, so that
+            engines that round to few digits have none to lose.
+    """
     height, width, channels = shape
-    cell = _cell(height)
+    cell, kernel = _cell(height), _kernel(channels)
     counts = [(height // side - 1) * (width // side - 1) for side in (cell, 2 * cell)]
-    kernel = _kernel(channels)
-    each = np.repeat(np.array(counts, np.float32), len(kernel))
+    usual = np.exp(-middle[: 2 * len(kernel)].astype(np.float64))
+    shares = usual / np.repeat(counts, len(kernel))
     return {
         "look_kernel": kernel.transpose(0, 3, 1, 2) / np.float32(255),
-        "look_share": 1 / each[None],
-        "look_dark": np.array(_DARK),
-        "look_none": np.array(0, np.float32),
+        "look_share": shares[None].astype(np.float32),
+        "look_dark": (usual * _DARK)[None].astype(np.float32),
+        "look_light": middle[None, 2 * len(kernel) :].astype(np.float32),
         "look_plane": np.array([2, 3], np.int64),
         "look_from": np.array([0], np.int64),
         "look_colours": np.array([len(kernel) - 2], np.int64),
+        "look_flat": np.array([0, -1], np.int64),
     }
 
 
 def nodes(shape: tuple[int, int, int]) -> tuple[Node, ...]:
-    """Return the operators from `images` to `look`, for pictures of height, width and channels."""
+    """Return the operators from `images` to `look` less its middle, for height, width and channels."""
     cell = _cell(shape[0])
     made: list[Node] = [
         Node("Cast", ("images",), ("look_float",), {"to": 1}),
@@ -76,23 +81,27 @@ def nodes(shape: tuple[int, int, int]) -> tuple[Node, ...]:
         moved = f"look_{name}_moved"
         made += [
             Node("Conv", (read, "look_kernel"), (moved,)),
-            Node("ReduceMean", (moved, "look_plane"), (f"look_{name}_mean",), {"keepdims": 0}),
-            Node("ReduceSumSquare", (moved, "look_plane"), (f"look_{name}_squares",), {"keepdims": 0}),
+            Node("ReduceMean", (moved, "look_plane"), (f"look_{name}_mean",), {"keepdims": 1}),
+            Node("Sub", (moved, f"look_{name}_mean"), (f"look_{name}_apart",)),
+            Node(
+                "ReduceSumSquare",
+                (f"look_{name}_apart", "look_plane"),
+                (f"look_{name}_squares",),
+                {"keepdims": 0},
+            ),
         ]
     return (*made, *_JOINED)
 
 
 _JOINED = (
-    Node("Concat", ("look_fine_mean", "look_coarse_mean"), ("look_means",), {"axis": 1}),
     Node("Concat", ("look_fine_squares", "look_coarse_squares"), ("look_squares",), {"axis": 1}),
-    Node("Mul", ("look_squares", "look_share"), ("look_square",)),
-    Node("Mul", ("look_means", "look_means"), ("look_mean_squared",)),
-    Node("Sub", ("look_square", "look_mean_squared"), ("look_difference",)),
-    Node("Max", ("look_difference", "look_none"), ("look_variance",)),
+    Node("Mul", ("look_squares", "look_share"), ("look_variance",)),
     Node("Add", ("look_variance", "look_dark"), ("look_lit",)),
     Node("Log", ("look_lit",), ("look_spreads",)),
-    Node("Slice", ("look_fine_mean", "look_from", "look_colours", "axis"), ("look_light",)),
-    Node("Concat", ("look_spreads", "look_light"), ("look",), {"axis": 1}),
+    Node("Reshape", ("look_fine_mean", "look_flat"), ("look_means",)),
+    Node("Slice", ("look_means", "look_from", "look_colours", "axis"), ("look_colour",)),
+    Node("Sub", ("look_colour", "look_light"), ("look_colours_apart",)),
+    Node("Concat", ("look_spreads", "look_colours_apart"), ("look",), {"axis": 1}),
 )
 
 

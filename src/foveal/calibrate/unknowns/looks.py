@@ -17,7 +17,7 @@ from foveal.calibrate.unknowns.exposed import exposed
 
 _WEIGHT = 2.0
 _BEYOND = 0.03
-_SHRUNK = 1e-4  # variance that is added to each number: some are the same in all pictures
+_SHRUNK = 3e-3  # variance that is added to each number: some are the same in all pictures
 
 
 def looks(known: Known) -> Score | None:
@@ -25,20 +25,19 @@ def looks(known: Known) -> Score | None:
     look, shape = known.answers.look, known.shape
     if look is None or shape is None or len(look) <= look.shape[1]:
         return None
-    constants = parameters(shape)
+    middle = look.mean(axis=0)
+    constants = parameters(shape, middle)
     taken = sum(array.nbytes for array in constants.values()) + 4 * (look.shape[1] + 1) * look.shape[1] + 64
     views = exposed(replace(known, most_bytes=known.most_bytes - taken))
     if views is None:
         return None
-    middle = look.mean(axis=0, dtype=np.float64)
     covariance = np.cov(look.T.astype(np.float64)) + _SHRUNK * np.eye(look.shape[1])
     axes = np.linalg.cholesky(np.linalg.inv(covariance)).astype(np.float32)
-    offset = (middle @ axes).astype(np.float32)
-    distance = _distance(look, axes, offset)
+    distance = _distance(look, axes, middle)
     usual = np.array(np.median(distance), np.float32)
     fitted = {
         "look_axes": axes,
-        "look_offset": offset,
+        "look_middle": middle,
         "look_usual": usual,
         "look_scale": np.array(_WEIGHT / max(float(distance.std()), 1e-12), np.float32),
         "views_scale": np.array(1 / max(float(views.of(known.answers).std()), 1e-12), np.float32),
@@ -47,7 +46,7 @@ def looks(known: Known) -> Score | None:
     def compute(wide: Parameters, answers: Answers) -> Float32:
         if answers.look is None:
             raise ValueError("the distance of looks needs looks")
-        far = _distance(answers.look, wide["look_axes"], wide["look_offset"]) - wide["look_usual"]
+        far = _distance(answers.look, wide["look_axes"], wide["look_middle"]) - wide["look_usual"]
         mine = np.maximum(far, 0) * wide["look_scale"]
         found: Float32 = views.compute(wide, answers) * wide["views_scale"] + mine
         return found
@@ -63,16 +62,15 @@ def looks(known: Known) -> Score | None:
 
 _SUM = (
     Node("MatMul", ("look", "look_axes"), ("look_along",)),
-    Node("Sub", ("look_along", "look_offset"), ("look_apart",)),
-    Node("ReduceL2", ("look_apart", "axis"), ("look_distance",), {"keepdims": 0}),
+    Node("ReduceL2", ("look_along", "axis"), ("look_distance",), {"keepdims": 0}),
     Node("Sub", ("look_distance", "look_usual"), ("look_more",)),
-    Node("Max", ("look_more", "look_none"), ("look_far",)),
+    Node("Relu", ("look_more",), ("look_far",)),
     Node("Mul", ("look_far", "look_scale"), ("look_part",)),
     Node("Mul", ("views", "views_scale"), ("views_part",)),
     Node("Add", ("views_part", "look_part"), ("unknown",)),
 )
 
 
-def _distance(look: Float32, axes: Float32, offset: Float32) -> Float32:
-    found: Float32 = np.linalg.norm(look @ axes - offset, axis=1)
+def _distance(look: Float32, axes: Float32, middle: Float32) -> Float32:
+    found: Float32 = np.linalg.norm((look - middle) @ axes, axis=1)
     return found
