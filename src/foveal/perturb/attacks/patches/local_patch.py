@@ -51,15 +51,19 @@ def local_patch(
     margins, gradient = _margins(logits, images, labels)
     mask = _square(gradient.abs().sum(dim=1, keepdim=True), side)
     best, least = images.clone(), margins
-    moved = torch.where(mask, (255 * torch.rand(images.shape, generator=generator)).round(), images)
+    left = (least >= 0).nonzero()[:, 0]  # what is named wrongly already needs no patch
+    start = (255 * torch.rand(images.shape, generator=generator)).round()
+    moved = torch.where(mask, start, images)[left]
     for step in range(steps + 1):
-        margins, gradient = _margins(logits, moved, labels)
-        better = (margins < least) & (least >= 0)
-        best[better], least[better] = moved[better], margins[better]
-        if (least < 0).all():
+        if len(left) == 0:
             break
+        margins, gradient = _margins(logits, moved, labels[left])
+        better = margins < least[left]
+        best[left[better]], least[left[better]] = moved[better], margins[better]
         move = _LAST + (_FIRST - _LAST) * (1 + math.cos(math.pi * step / (steps + 1))) / 2
-        moved = torch.where(mask, (moved - move * gradient.sign()).clamp(0, 255).round(), images)
+        moved = (moved - move * gradient.sign()).clamp(0, 255).round()
+        going = margins >= 0
+        left, moved = left[going], torch.where(mask[left], moved, images[left])[going]
     return best
 
 
