@@ -2,8 +2,8 @@
 
 The fourth is the Mahalanobis distance (Lee et al., 2018, eq. 2) of what `_look` sees in the pixels, as far as
 it lies beyond that of half of the known ones: the views of the network are blind where a strange thing falls
-on features that classes use, as grey and flat pictures often do. It counts twice its spread over known
-pictures, the sum of the others once theirs. It takes known things for unknown, too, once light or camera
+on features that classes use, as grey and flat pictures often do. It counts as much as the sum of the others,
+each in units of its spread over known pictures. It takes known things for unknown, too, once light or camera
 change; what was promised was promised of the old ones.
 """
 
@@ -15,7 +15,6 @@ from foveal.calibrate.unknowns._look import nodes, parameters
 from foveal.calibrate.unknowns._score import Answers, Float32, Known, Node, Parameters, Score
 from foveal.calibrate.unknowns.exposed import exposed
 
-_WEIGHT = 2.0
 _BEYOND = 0.03
 _SHRUNK = 3e-3  # variance that is added to each number: some are the same in all pictures
 
@@ -39,7 +38,7 @@ def looks(known: Known) -> Score | None:
         "look_axes": axes,
         "look_middle": middle,
         "look_usual": usual,
-        "look_scale": np.array(_WEIGHT / max(float(distance.std()), 1e-12), np.float32),
+        "look_scale": np.array(1 / max(float(distance.std()), 1e-12), np.float32),
         "views_scale": np.array(1 / max(float(views.of(known.answers).std()), 1e-12), np.float32),
     }
 
