@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from foveal.certify.claim import Claim
+from foveal.certify.claim import Claim, Promise
 from foveal.certify.verdicts import LEVEL, judge, overall
 from foveal.core.types import Measured
 from foveal.metrics.clopper_pearson import clopper_pearson
@@ -15,6 +15,7 @@ from foveal.metrics.clopper_pearson import clopper_pearson
 LEAST = Claim("good", "share of good ones", "estimate")
 MOST = Claim("bad", "share of bad ones", "estimate", "at_most")
 MEAN = Claim("mean", "a mean", "estimate")
+SOME = Promise(0.5, lambda limit: 1.0)
 SIDES = pytest.mark.parametrize("claim", [LEAST, MOST], ids=["at_least", "at_most"])
 counts = st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 limits = st.floats(0.01, 0.99)
@@ -63,6 +64,31 @@ def test_more_of_the_same_evidence_never_turns_a_verdict_around(claim, found, li
     before, after = verdict(claim, successes, n, limit), verdict(claim, times * successes, times * n, limit)
 
     assert {before, after} != {"pass", "fail"}
+
+
+@SIDES
+@settings(max_examples=30)
+@given(found=st.lists(counts, min_size=1, max_size=4), limit=limits)
+def test_what_would_decide_is_more_than_there_was(claim, found, limit):
+    named = {str(place): one for place, one in enumerate(found)}
+    statements = [claim.worst(named), claim.share(*found[0]), claim.promised(*found[0], promise=SOME)]
+
+    for one in statements:
+        [judged] = judge([one], {claim.key: limit})
+        if judged.verdict == "insufficient" and judged.needed is not None:
+            least = one.value.n if one is not statements[0] else min(n for _, n in found)
+            assert judged.needed > least
+
+
+def test_ten_classes_ask_for_more_pictures_than_one_to_show_that_the_worst_is_bad():
+    ten = {str(k): (450, 500) for k in range(9)} | {"cat": (371, 500)}
+
+    [alone] = judge([LEAST.worst({"cat": ten["cat"]})], {LEAST.key: 0.8})
+    [worst] = judge([LEAST.worst(ten)], {LEAST.key: 0.774})
+
+    assert alone.verdict == "fail"
+    assert worst.verdict == "insufficient"
+    assert worst.needed > 500
 
 
 @SIDES

@@ -31,7 +31,7 @@ def statements(classes):
     worst = Claim("worst_class", "share of right answers for the worst class", "estimate")
     return [
         Claim("accuracy", "share of right answers", "estimate").share(360, 400),
-        worst.share(330, 400, note=classes[0], details={"class": classes[0], "classes": rows}),
+        worst.share(330, 400, note=classes[0], details={"worst": classes[0], "classes": rows}),
         Claim("calibration_error", "calibration error", "estimate", "at_most").estimate(
             Measured(0.01, 0.0, 0.015, 400, "bootstrap-bca"), details={"ece": 0.02, "ece_null_p95": 0.03}
         ),
@@ -124,6 +124,15 @@ def test_nothing_is_loaded_from_outside_and_there_is_no_script():
     assert {tag for tag, _ in elements.found}.isdisjoint(
         {"script", "link", "iframe", "object", "base", "form"}
     )
+
+
+def test_sentences_name_the_class_and_what_chance_alone_shows():
+    page = certificate_page(certified(), {})
+    document = certified()
+    [worst] = [one["details"]["worst"] for one in document["gates"] if one["id"] == "worst_class"]
+
+    assert f"Of pictures of “{worst}”, the class that is recognized worst" in page
+    assert "off by 1.0 percentage points on average; of a perfect one chance alone shows up to 3.0" in page
 
 
 def test_pictures_that_could_not_be_read_are_told():

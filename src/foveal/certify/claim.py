@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from statistics import NormalDist
 from typing import Any, Literal
 
@@ -106,8 +105,12 @@ class Claim:
                 return NOTHING_SHOWN
             above = 1 - _NORMAL.cdf((value.value - limit) / error)
             good, bad = (above, 1 - above) if self.side == "at_least" else (1 - above, above)
-            needed = partial(_needed_for_number, value, limit, error)
-            return Evidence(good, min(1.0, chosen_from * bad), needed)
+            tests = chosen_from if bad < good else 1
+            return Evidence(
+                good,
+                min(1.0, chosen_from * bad),
+                lambda level: _needed_for_number(value, limit, error, level / tests),
+            )
 
         return Statement(self, value, evidence, note, seed, details or {})
 
@@ -146,7 +149,14 @@ class Claim:
             binding = max(weighed, key=lambda one: weighed[one].for_it)
             kept = 1.0 if unseen else weighed[binding].for_it
             missed = min(1.0, len(weighed) * min(one.against_it for one in weighed.values()))
-            needed = (lambda level: None) if unseen else weighed[binding].needed
+            best, trials = each[binding].value, len(weighed)
+            assert best is not None
+            good = best.value >= limit if least else best.value <= limit
+
+            def needed(level: float) -> int | None:
+                # That one of several misses its limit has to be shown for as many as there are.
+                return None if unseen else weighed[binding].needed(level if good else level / trials)
+
             return Evidence(kept, missed, needed)
 
         said = "; ".join(part for part in (name, note, _unseen(unseen)) if part)
@@ -182,7 +192,8 @@ class Claim:
                 return seen
             refuted = min(seen.against_it, _weighed(plain, promise.level).against_it) <= _CONTRADICTED
             before = 1.0 if refuted else promise.proven(limit)
-            return replace(seen, for_it=min(1.0, 2 * min(seen.for_it, before)))
+            both = min(1.0, 2 * min(seen.for_it, before))
+            return replace(seen, for_it=both, needed=lambda level: seen.needed(level / 2))
 
         return replace(plain, evidence=evidence)
 

@@ -99,12 +99,14 @@ def _risk(gate: Gate, share: float) -> str:
 
 
 def _worst_class(gate: Gate, share: float) -> str:
-    name = gate["details"].get("class", "the worst class")
+    name = gate["details"]["worst"]
     return f"Of pictures of “{name}”, the class that is recognized worst, it names {of_many(share)} rightly."
 
 
 def _over(gate: Gate, gap: float) -> str:
     points = abs(100 * gap)
+    if round(points, 1) == 0:
+        return "On average it is as sure of itself as it is right."
     way = "surer of itself than it is right" if gap > 0 else "less sure of itself than it is right"
     return f"On average it is {points:.1f} percentage points {way}."
 
@@ -113,7 +115,8 @@ _MEANS: dict[str, Callable[[Gate, float], str]] = {
     "accuracy": lambda gate, share: f"It names {of_many(share)} such pictures rightly.",
     "worst_class": _worst_class,
     "calibration_error": lambda gate, gap: (
-        f"A stated confidence is off by {100 * gap:.1f} percentage points more than luck explains."
+        f"A stated confidence is off by {100 * gap:.1f} percentage points on average; of a perfect one "
+        f"chance alone shows up to {100 * gate['details']['ece_null_p95']:.1f}."
     ),
     "overconfidence": _over,
     "selective_risk": _risk,
