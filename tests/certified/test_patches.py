@@ -148,6 +148,10 @@ def test_masks_have_a_level_for_each_channel():
     assert one[0, 0].tolist() == [1, 2, 3]
     with pytest.raises(UsageError, match="masks need"):
         Masks(8, 2, fill=(0, 256, 0))
+    with pytest.raises(UsageError, match="masks need"):
+        Masks(8, 2, fill=0.5)
+    with pytest.raises(UsageError, match="3 levels for 1 channels"):
+        Masks(8, 2, fill=(1, 2, 3)).check(image[None, ..., :1])
 
 
 def counting(scores):

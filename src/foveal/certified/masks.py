@@ -46,7 +46,7 @@ class Masks:
 
     def __post_init__(self) -> None:
         levels = np.atleast_1d(self.fill)
-        in_range = bool(((levels >= 0) & (levels <= 255)).all())
+        in_range = levels.dtype.kind in "iu" and bool(((levels >= 0) & (levels <= 255)).all())
         if not (1 <= self.patch <= self.size and self.per_axis >= 1 and in_range):
             raise UsageError(f"masks need a patch of 1 to {self.size} pixels, per_axis ≥ 1; got {self}")
 
@@ -93,13 +93,15 @@ class Masks:
         """Refuse pictures of another size.
 
         Raises:
-            UsageError: `images` is not uint8 (N, size, size, C).
+            UsageError: `images` is not uint8 (N, size, size, C), or `fill` has levels for other channels.
         """
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:3] != (self.size, self.size):
             raise UsageError(
                 f"masks for {self.size} pixels need uint8 (N, {self.size}, {self.size}, C); got "
                 f"{images.dtype} {images.shape}"
             )
+        if np.ndim(self.fill) == 1 and np.size(self.fill) != images.shape[3]:
+            raise UsageError(f"masks have {np.size(self.fill)} levels for {images.shape[3]} channels")
 
 
 def answers(scores: Scores, image: UInt8, pairs: Sequence[_Pair], masks: Masks) -> Int64:

@@ -33,12 +33,19 @@ class Parts:
     seed: int
     threads: int = 1
 
-    def of(self, images: UInt8, work: Callable[[slice, int], UInt8]) -> UInt8:
+    def of(
+        self,
+        images: UInt8,
+        work: Callable[[slice, int], UInt8],
+        *,
+        told: Callable[[int, int], None] = lambda done, total: None,
+    ) -> UInt8:
         """Return what becomes of pictures, in their order.
 
         Args:
             images: uint8 (N, H, W, C).
             work: From a part and its seed to as many pictures of that shape; called from several threads.
+            told: After each part, how many parts are done and how many there are.
         """
         size = max(1, min(_MOST, _PIXELS // max(1, images.shape[1] * images.shape[2])))
         found = images.copy()
@@ -46,8 +53,8 @@ class Parts:
         def fill(part: slice) -> None:
             found[part] = work(part, seed_for(self.seed, "part", part.start))
 
-        for _ in in_order(
-            fill, evenly(len(images), at_most=size), workers=self.threads, name="foveal-attack"
-        ):
-            pass
+        parts = evenly(len(images), at_most=size)
+        done = in_order(fill, parts, workers=self.threads, name="foveal-attack")
+        for count, _ in enumerate(done, start=1):
+            told(count, len(parts))
         return found

@@ -7,8 +7,7 @@ import torch
 from foveal.certified.masks import Masks
 from foveal.certified.patch_alarm import ALARM, certify, watched
 from foveal.core.errors import UsageError
-from foveal.perturb.attacks.laying import side_of
-from foveal.perturb.attacks.patches.alarm_patch import alarm_patch
+from foveal.perturb.attacks.patches.alarm_patch import _chances, _weakest, alarm_patch
 
 SIDE, SHARE = 16, 0.1
 MASKS = Masks.against(SHARE, size=SIDE, per_axis=6, fill=(0, 0, 0))
@@ -50,7 +49,7 @@ def attacked(images: np.ndarray, steps: int = 40, seed: int = 0) -> np.ndarray:
         torch.from_numpy(LABELS),
         holes=holes(MASKS),
         fill=torch.zeros(3),
-        share=SHARE,
+        side=MASKS.patch,
         steps=steps,
         generator=torch.Generator().manual_seed(seed),
     )
@@ -79,7 +78,7 @@ def test_it_never_turns_what_is_proven() -> None:
 
 
 def test_it_keeps_to_one_square() -> None:
-    images, side = pictures(1), side_of(SHARE, SIDE, SIDE)
+    images, side = pictures(1), MASKS.patch
 
     changed = (attacked(images, steps=3) != images).any(axis=3)
 
@@ -87,6 +86,30 @@ def test_it_keeps_to_one_square() -> None:
         rows, columns = np.flatnonzero(one.any(axis=1)), np.flatnonzero(one.any(axis=0))
         assert np.ptp(rows) < side
         assert np.ptp(columns) < side
+
+
+def test_copies_that_lack_a_part_of_the_patch_are_drawn_most_often() -> None:
+    """They have the least of it and the same veto; a mask that hides all or nothing of it teaches less."""
+    square = torch.zeros((1, SIDE, SIDE), dtype=torch.bool)
+    square[0, : MASKS.patch, : MASKS.patch] = True
+    [chances] = _chances(holes(MASKS), square)
+    left = (square & ~holes(MASKS)).flatten(1).sum(dim=1)
+    cut = (left > 0) & (left < MASKS.patch**2)
+
+    assert 0 < cut.sum() < len(chances)
+    assert torch.isclose(chances.sum(), torch.tensor(1.0))
+    assert chances[cut].sum() > 0.75
+    assert (chances > 0).all()
+
+
+def test_a_recognizer_that_is_sure_of_everything_is_pushed_away_from_the_truth() -> None:
+    """Where other classes have no probability left in float32, the first of them is not the truth."""
+    images = torch.from_numpy(pictures(2)).permute(0, 3, 1, 2).float()
+    labels = torch.from_numpy(LABELS)
+
+    _, targets = _weakest(lambda pixels: 50 * logits(pixels), images, labels, holes(MASKS), torch.zeros(3))
+
+    assert (targets != labels).all()
 
 
 def test_the_same_seed_makes_the_same_patches() -> None:
@@ -100,5 +123,5 @@ def test_masks_of_another_size_are_refused() -> None:
     with pytest.raises(UsageError, match="masks"):
         alarm_patch(
             logits, torch.zeros(1, 3, 8, 8), torch.zeros(1, dtype=torch.int64), holes=holes(MASKS),
-            fill=torch.zeros(3), share=SHARE, steps=1, generator=torch.Generator(),
+            fill=torch.zeros(3), side=MASKS.patch, steps=1, generator=torch.Generator(),
         )  # fmt: skip

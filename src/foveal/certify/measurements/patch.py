@@ -141,7 +141,9 @@ def _local(subject: Subject, twin: "Recognizer", images: UInt8, labels: Int64) -
         found: UInt8 = moved.permute(0, 2, 3, 1).round().clamp(0, 255).to(torch.uint8).numpy()
         return found
 
-    shown = Parts(seed_for(subject.seed, "certify", "local patch"), subject.threads).of(images, work)
+    shown = Parts(seed_for(subject.seed, "certify", "local patch"), subject.threads).of(
+        images, work, told=subject.told("a patch for each")
+    )
     turned = subject.named(shown) != labels
     claim = _claims(subject.profile)[1]
     note = f"{subject.level.patch_steps} steps at the place of the steepest slope"

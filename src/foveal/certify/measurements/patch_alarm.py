@@ -68,7 +68,8 @@ def _measure(subject: Subject) -> Section:
     tried = some[unproven[some]]
     hits = _turned(subject, subject.twin, images[tried], labels[tried], masks)
     how = f"{_steps(subject)} steps on {len(tried)} that nothing is proven of; a better attack may turn more"
-    return Section((might, turned.share(hits, len(some), note=how, seed=subject.seed), false))
+    tried_on = turned.share(hits, len(some), note=how, seed=subject.seed, details=details)
+    return Section((might, tried_on, false))
 
 
 def _watched(subject: Subject, images: UInt8, masks: Masks, what: str) -> Int64:
@@ -101,15 +102,16 @@ def _turned(
                 torch.from_numpy(labels[part]),
                 holes=holes,
                 fill=torch.tensor(masks.fill, dtype=torch.float32),
-                share=subject.profile.patch_share,
+                side=masks.patch,
                 steps=_steps(subject),
                 generator=torch.Generator().manual_seed(seed),
             )
         found: UInt8 = moved.permute(0, 2, 3, 1).round().clamp(0, 255).to(torch.uint8).numpy()
         return found
 
-    shown = Parts(seed_for(subject.seed, "certify", "patch alarm"), subject.threads).of(images, work)
-    found = _watched(subject, shown, masks, "patches against the alarm")
+    parts = Parts(seed_for(subject.seed, "certify", "patch alarm"), subject.threads)
+    shown = parts.of(images, work, told=subject.told("patches against the alarm"))
+    found = _watched(subject, shown, masks, "alarms at these patches")
     return int(((found != labels) & (found != ALARM)).sum())
 
 
