@@ -159,7 +159,8 @@ class Claim:
 
             return Evidence(kept, missed, needed)
 
-        said = "; ".join(part for part in (name, note, _unseen(unseen)) if part)
+        together = f"the interval holds for all {len(shares)} at once" if len(shares) > 1 else ""
+        said = "; ".join(part for part in (name, note, together, _unseen(unseen)) if part)
         return Statement(self, value, evidence, said, seed, {"worst": name, **(details or {})})
 
     def promised(

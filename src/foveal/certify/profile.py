@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from foveal.certify.claim import Claim
 from foveal.core.errors import NotFoundError, RecipeError, UnknownNameError
@@ -51,7 +51,14 @@ class Profile(BaseModel):
     patch_share: float = Field(default=0.05, gt=0, le=0.25)
     alphas: tuple[Share, ...] = (0.1, 0.05, 0.01)
     risks: tuple[Share, ...] = (0.005, 0.01, 0.02)
-    serving: bool = False
+    serving: Annotated[bool, Field(strict=True)] = False
+
+    @field_validator("radii", "l2_radii", "certified_radii", "smoothing_radii", "alphas", "risks")
+    @classmethod
+    def _each_once(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        if len(set(values)) != len(values):
+            raise ValueError("each value once")
+        return values
 
     @property
     def digest(self) -> str:
@@ -133,3 +140,5 @@ def check_limits(profile: Profile, known: Mapping[str, Claim]) -> None:
                 f"profile {profile.name}: {key} is a share from 0 to 1; got {limit:g}",
                 hint=f"{key} = {limit / 100:g}" if 1 < limit <= 100 else None,
             )
+        if limit < 0 and key != "overconfidence":  # which alone can lie below 0
+            raise RecipeError(f"profile {profile.name}: {key} is never below 0; got {limit:g}")

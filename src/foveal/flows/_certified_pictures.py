@@ -79,7 +79,7 @@ def pictures(
 
     Args:
         predictor: The file, opened.
-        bundle: The file.
+        bundle: The file, or a path beside the `split.json` of its run.
         dataset: The data.
         wishes: Which of them.
         progress: Told a few times a second.

@@ -20,6 +20,7 @@ from foveal.data.fingerprint import fingerprint
 from foveal.data.split import Split
 from foveal.evaluate.held_out import HeldOut
 
+SPLIT = "split.json"  # of a run: who had which role
 _ROLE_OF_SPLIT = {"train": "fit", "val": "calib"}
 
 
@@ -70,7 +71,7 @@ def choose(
     seed: int | None
     dataset = _named_normally(dataset)
     _check_classes(dataset, manifest.classes)
-    saved = _saved_split(bundle.parent / "split.json", manifest)
+    saved = _saved_split(bundle.parent / SPLIT, manifest)
     found = fingerprint(dataset.sources, [dataset.classes[k] for k in dataset.labels], hashes)
     if found == manifest.data.fingerprint:
         made, name = _role(dataset, manifest, saved, split, progress)
@@ -118,7 +119,7 @@ def learned_from(
     found = fingerprint(dataset.sources, [dataset.classes[k] for k in dataset.labels], hashes)
     if found != manifest.data.fingerprint:
         return None
-    saved = _saved_split(bundle.parent / "split.json", manifest)
+    saved = _saved_split(bundle.parent / SPLIT, manifest)
     made = _divided(dataset, manifest, saved, progress)
     held_out = HeldOut.of_dataset(dataset, made.fit, manifest.preprocess, manifest.classes)
     return replace(held_out, split="fit", units=made.units[made.fit])
@@ -167,7 +168,7 @@ def used_contents(
 
 
 def _contents(bundle: Path, manifest: Manifest, role: str) -> frozenset[str] | None:
-    saved = _saved_split(bundle.parent / "split.json", manifest)
+    saved = _saved_split(bundle.parent / SPLIT, manifest)
     return None if saved is None else frozenset(splits.hashes_of(saved, role))
 
 

@@ -44,12 +44,14 @@ def twin_of(predictor: Predictor, bundle: Path, run: Path | None) -> "Recognizer
         try:
             return recognizers.load(folder / _MODEL)
         except FovealError as error:
-            return f"{folder}: {error.message}"
+            return f"the network in {folder.name} cannot be read: {error.code}"
     if predictor.manifest.model.name in _TOGETHER:
         return "it was put together by foveal export: no run folder holds a network of that kind"
     if run is not None:
-        what = "is of other weights than this file was made from" if seen else "is not there"
-        return f"the network in {run} {what} (weights_sha256 in the manifest)"
+        name = runs.find(run).resolve().name  # its place is nobody's business who gets the certificate
+        if not seen:
+            return f"there is no network in {name}: it is no run folder"
+        return f"the network in {name} is of other weights than this file was made from (weights_sha256)"
     return "a bundle holds no network: name its run folder with --twin"
 
 

@@ -30,6 +30,7 @@ from foveal.flows._certified_pictures import (
     strangers,
 )
 from foveal.flows._grouped import grouped
+from foveal.flows._held_out import SPLIT
 from foveal.flows._slices import read_slices
 from foveal.flows._twin import twin_of
 
@@ -130,7 +131,7 @@ def run(
     dataset = data if isinstance(data, Dataset) else grouped(data, [bundle])
     table = None if terms.slices is None else read_slices(terms.slices, dataset.sources)
     wishes = Wishes(terms.split, level.images, terms.seed, threads, level.learned)
-    found = pictures(predictor, bundle, dataset, wishes, progress=progress)
+    found = pictures(predictor, _where_split(bundle, terms.twin), dataset, wishes, progress=progress)
     foreign = strangers(terms.unknown, predictor, at_most=level.unknown, seed=terms.seed, progress=progress)
     subject = Subject(
         bundle=bundle,
@@ -158,6 +159,13 @@ def run(
         document = _document(subject, certificate, found, dataset)
         attach = level.name != "smoke" if terms.attach is None else terms.attach
         return _written(folder, document, certificate, attach=attach, bundle=bundle)
+
+
+def _where_split(bundle: Path, run: Path | None) -> Path:
+    """Return a path beside the split that says what was learned from: a bundle may have left its run."""
+    if run is None or (bundle.parent / SPLIT).is_file():
+        return bundle
+    return runs.find(run) / bundle.name
 
 
 def _folder(out: Path | None, *, force: bool) -> Path:
@@ -245,7 +253,6 @@ def _written(
             not_attached = error.message
     told = {
         **document,
-        "bundle": str(bundle),
         "certificate": str(folder / CERTIFICATE),
         "page": page and str(page),
     }

@@ -136,7 +136,9 @@ _MEANS: dict[str, Callable[[Gate, float], str]] = {
     "benign_flips": lambda gate, share: f"A harmless change turns the answer for {of_many(share)} pictures.",
     "twin_agreement": lambda gate, share: f"File and network agree on {of_many(share)} pictures.",
     "shared_pictures": lambda gate, share: (
-        "None of the test pictures was used before." if share == 0 else "Some test pictures were used before."
+        "No test picture is, byte for byte, one that was used before."
+        if share == 0
+        else "Some test pictures were used before."
     ),
     "trigger_parts": lambda gate, share: (
         "No part of a picture decides for others."

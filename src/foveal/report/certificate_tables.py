@@ -83,13 +83,15 @@ def table(title: str, rows: Sequence[Row]) -> Table:
 
 
 def tables(named: Mapping[str, Any], *, but: Sequence[str] = ()) -> list[Table]:
-    """Return every list of rows in an object as a table.
+    """Return every list of rows in an object as a table, also one that has something beside its rows.
 
     Args:
         named: Details of a gate, or figures of a section.
         but: Names of those that are shown in another way.
     """
-    return [table(name, rows) for name, rows in named.items() if name not in but and _is_rows(rows)]
+    shown = {name: value for name, value in named.items() if name not in but}
+    rows = {name: v["rows"] if isinstance(v, Mapping) and "rows" in v else v for name, v in shown.items()}
+    return [table(name, each) for name, each in rows.items() if _is_rows(each)]
 
 
 def heat(figure: Mapping[str, Any]) -> Heat:

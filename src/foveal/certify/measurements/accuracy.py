@@ -43,7 +43,6 @@ def _measure(subject: Subject) -> Section:
             _WORST.worst(
                 right,
                 unseen=absent,
-                note="the interval holds for all classes at once",
                 details={"classes": rows, "absent": absent},
             ),
         ),

@@ -1,6 +1,5 @@
 """C2: whether a confidence of 90 % is right in 90 % of cases, also under corruption."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -57,7 +56,8 @@ def error_of(
         missing = ece_draws(probabilities, shift=limit, seed=seed)
         kept = (1 + int((missing <= found).sum())) / (1 + len(missing))
         missed = (1 + int((chance + limit >= found).sum())) / (1 + len(chance))
-        return Evidence(kept, missed, lambda level: _needed(float(np.quantile(chance, 0.95)), limit, n))
+        # How many pictures would decide depends on the true error, which is what nobody knows.
+        return Evidence(kept, missed, lambda level: None)
 
     low, high = max(0.0, found - float(np.quantile(chance, 0.975))), _largest(probabilities, found, seed)
     details = {
@@ -79,14 +79,6 @@ def _largest(probabilities: NDArray[np.float32], found: float, seed: int) -> flo
         shown = ece_draws(probabilities, shift=middle, draws=200, seed=seed)
         few, many = (middle, many) if (shown <= found).mean() >= 0.025 else (few, middle)
     return many
-
-
-def _needed(chance: float, limit: float, n: int) -> int | None:
-    """Return about how many pictures tell a perfect model from one that misses the limit.
-
-    Chance alone has to stay below two thirds of the limit, and falls with the root of the number.
-    """
-    return None if limit <= 0 else max(n + 1, math.ceil(n * (chance / (limit * 2 / 3)) ** 2))
 
 
 def _measure(subject: Subject) -> Section:
