@@ -50,6 +50,10 @@ def test_claims_follow_the_distances_that_a_profile_asks_for():
         ("[limits]\nworst_class = 'high'\n", "limits.worst_class", ""),
         ("[limits]\nworst_class = nan\n", "limits.worst_class", ""),
         ("patch_share = 0.9\n", "patch_share", ""),
+        ("certified_radii = [2, 2]\n", "each value once", ""),
+        ("alphas = [0.1, 0.1]\n", "each value once", ""),
+        ("serving = 'yes'\n", "serving", ""),
+        ("[limits]\nnll = -3.0\n", "nll is never below 0", ""),
         ("= nothing", "is not TOML", ""),
     ],
 )

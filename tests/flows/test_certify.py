@@ -352,13 +352,19 @@ def test_pictures_of_a_table_that_are_not_there_are_found(tmp_path):
     assert not_there(["a.png", "b.png"], read_slices(path, ["a.png", "b.png"])) == ("y.png", "z.png")
 
 
-def test_a_picture_that_was_learned_from_is_refused_in_other_data(certified, colors, terms, tmp_path):
-    """A leak the file itself knows of: the run's split.json is beside it."""
-    learned = tmp_path / "pictures"
+@pytest.mark.parametrize("beside", [True, False], ids=["in its run", "elsewhere, its run named"])
+def test_a_picture_that_was_learned_from_is_refused_in_other_data(
+    trained, certified, colors, terms, tmp_path, beside
+):
+    """A leak that the run's split.json tells of, be it beside the file or in the run that is its twin."""
+    learned, alone = tmp_path / "pictures", tmp_path / "moved.foveal"
     shutil.copytree(colors, learned)
+    shutil.copy(trained.bundle, alone)
     for name in ("red", "blue"):  # another fingerprint: these are other data now
         Image.fromarray(np.full((40, 40, 3), 90, np.uint8)).save(learned / name / "new.png")
+    bundle = certified[0] if beside else alone
+    asked = terms if beside else replace(terms, twin=trained.run)
 
     with pytest.raises(DataError):
-        certify.run(certified[0], learned, terms, out=tmp_path / "out")
+        certify.run(bundle, learned, asked, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()

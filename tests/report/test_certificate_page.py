@@ -13,7 +13,7 @@ from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.report import certificate_meanings as meanings
 from foveal.report import certificate_words as words
 from foveal.report.certificate_page import certificate_page
-from foveal.report.certificate_tables import heat, table
+from foveal.report.certificate_tables import heat, table, tables
 
 from .test_page import Elements
 
@@ -290,6 +290,15 @@ def test_corruptions_are_a_map_with_the_most_harmful_first():
     assert found.groups[1][1][0][1][0] is None
     assert found.lost({"value": 0.45}) == pytest.approx(0.5)
     assert found.lost({"value": 0.95}) == 0.0
+
+
+def test_rows_that_have_something_beside_them_are_a_table_too():
+    rows = [{"kind": "text", "auroc": share(390)}]
+
+    [found] = tables({"unknowns": {"score": "looks", "rows": rows}, "curve": {"points": [[0, 1]]}})
+
+    assert found.columns == ("kind", "auroc")
+    assert found.title == "unknowns"
 
 
 def test_of_classes_the_worst_comes_first_and_a_red_flag_has_a_sign():
