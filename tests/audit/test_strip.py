@@ -87,3 +87,17 @@ def test_something_has_to_be_laid_over():
     images = np.zeros((3, 2, 2, 1), dtype=np.uint8)
     with pytest.raises(UsageError, match="no picture to lay over"):
         strip(lambda some: np.ones((len(some), 1)), images, images[:0], count=2, rng=np.random.default_rng(0))
+
+
+def test_names_that_few_pictures_have_are_not_judged():
+    """The median of two takes off half of what sets them apart, and makes the bulk of all look narrow."""
+    images = np.concatenate([pictures(90, 0)[np.arange(90) % 3 != 2], pictures(30, 1)[2::3]])
+
+    found = strip(asked, images, pictures(99, 99), count=8, rng=np.random.default_rng(0))
+    _, counts = np.unique(found.named, return_counts=True)
+
+    assert found.judged.sum() == counts[counts >= 20].sum() < len(images)
+    assert (found.distances[~found.judged] == 0).all()
+    few = strip(asked, images[:12], pictures(99, 99), count=8, rng=np.random.default_rng(0))
+    assert not few.judged.any()
+    assert len(few.flagged) == 0

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.audit.tails import bulk
+from foveal.audit.tails import FEWEST, bulk
 from foveal.core.errors import UsageError
 from foveal.data.dataset import UInt8
 
@@ -31,12 +31,14 @@ class Strip:
         named: The class that each is named without anything over it, int64 (N,).
         entropies: Mean entropy of the answers for its blends, in nats, float64 (N,).
         distances: How far its logarithm lies below the median of those named alike, as a multiple of where
-            the bulk of all such distances ends, float64 (N,); 0 for those on the other side.
+            the bulk of all such distances ends, float64 (N,); 0 for those on the other side or not judged.
+        judged: Whether at least 20 pictures have its name, bool (N,).
     """
 
     named: NDArray[np.int64] = field(repr=False)
     entropies: Float64 = field(repr=False)
     distances: Float64 = field(repr=False)
+    judged: NDArray[np.bool_] = field(repr=False)
 
     @property
     def flagged(self) -> NDArray[np.int64]:
@@ -60,8 +62,8 @@ def strip(
 
     Args:
         probabilities: From pictures to probabilities, uint8 (M, H, W, C) to float32 (M, K).
-        images: The pictures, uint8 (N, H, W, C), N ≥ 1; of a few hundred the bulk
-            is known.
+        images: The pictures, uint8 (N, H, W, C), N ≥ 1. Those of names that fewer than 20 have are not
+            judged: the median of a few makes the bulk too narrow.
         overlays: What is laid over them, half and half, of the same shape, at least one.
         count: Blends of each picture, ≥ 1, with overlays that are drawn with replacement.
         rng: Draws the overlays.
@@ -79,10 +81,14 @@ def strip(
         blends = ((some[:, None].astype(np.uint16) + drawn) // 2).astype(np.uint8)
         found = _entropy(probabilities(blends.reshape(-1, *some.shape[1:])))
         entropies[start : start + len(some)] = found.reshape(len(some), count).mean(axis=1)
-    logarithms = np.log(np.maximum(entropies, _LEAST))
-    for name in np.unique(named):
+    logarithms, distances = np.log(np.maximum(entropies, _LEAST)), np.zeros(len(images))
+    names, counts = np.unique(named, return_counts=True)
+    judged = np.isin(named, names[counts >= FEWEST])
+    for name in np.unique(named[judged]):
         logarithms[named == name] -= np.median(logarithms[named == name])
-    return Strip(named, entropies, (-bulk(logarithms).distances(logarithms)).clip(min=0))
+    if judged.any():
+        distances[judged] = (-bulk(logarithms[judged]).distances(logarithms[judged])).clip(min=0)
+    return Strip(named, entropies, distances, judged)
 
 
 def _entropy(probabilities: NDArray[np.float32]) -> Float64:

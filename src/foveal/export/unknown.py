@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from foveal.bundle.engines.onnxruntime import quiet_options
@@ -102,10 +103,17 @@ def answering(model: bytes, *, threads: int) -> Callable[[UInt8], Answers]:
         return Answers(
             read[0] if usable else None,
             logits,
-            look(images) if min(images.shape[1:3]) >= LEAST_SIDE else None,
+            _looks(images),
         )
 
     return answers
+
+
+def _looks(images: UInt8) -> NDArray[np.float32] | None:
+    """Return what pictures look like, a batch at a time, or None where they are too small to say."""
+    if min(images.shape[1:3]) < LEAST_SIDE:
+        return None
+    return np.concatenate([look(images[k : k + _BATCH]) for k in range(0, len(images), _BATCH)])
 
 
 def features(model: bytes) -> str | None:

@@ -47,6 +47,13 @@ def about(section: Mapping[str, Any]) -> str:
             "Pictures that were saved again, resized or cropped are the same pictures still; and a wrong "
             "label makes a right answer wrong. Look at these before believing the other numbers."
         )
+    if "unnoticed_patch" in section["gates"]:
+        return (
+            "If copies of a picture, each masked in another place, are not named alike, something in one "
+            "place decides: that is the alarm. No patch of that size turns what all copies of the clean "
+            "picture agree on; patches made to take in all copies were tried on the rest. In service it "
+            "costs an answer for each copy, and pictures without a patch raise it, too."
+        )
     if "trigger_parts" in section["gates"]:
         return (
             "Somebody who can slip pictures into the training can plant a sign that decides alone. Parts of "
@@ -151,15 +158,22 @@ _MEANS: dict[str, Callable[[Gate, float], str]] = {
         else f"Of the pictures, {of_many(share)} lie outside their class: look at them."
     ),
     "activation_clusters": lambda gate, share: (
-        "No class falls into a large and a small part."
+        "Of the classes that were judged, none falls into a large and a small part."
         if share == 0
         else f"Of the pictures, {of_many(share)} lie together apart from their class: look at them."
     ),
     "strip": lambda gate, share: (
-        "No answer withstands whatever is laid over its picture."
+        "No answer stays far surer under other pictures than those of pictures named alike."
         if share == 0
         else f"Of the pictures, {of_many(share)} keep their name whatever is laid over them: look at them."
     ),
+    "unnoticed_patch": lambda gate, share: (
+        f"No patch of that size, whatever it shows, turns more than {of_many(share)} right answers unnoticed."
+        if share < 1
+        else "Nothing is proven about patches."
+    ),
+    "alarmed_patch_success": lambda gate, share: f"Patches made against the alarm turned {of_many(share)}.",
+    "false_patch_alarms": lambda gate, share: f"Without any patch {of_many(share)} raise the alarm.",
     "near_copies": lambda gate, share: (
         "No test picture looks like a learned one."
         if share == 0

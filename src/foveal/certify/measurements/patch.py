@@ -6,6 +6,7 @@ masked copies (`certified.patches`), and the same local patches are shown to the
 Sources: Brown et al., "Adversarial Patch", 2017; Xiang et al., "PatchCleanser", 2022.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from foveal.certified.patches import defended
 from foveal.certify.claim import Claim
 from foveal.certify.measurement import Measurement, Section, Shown, Strip
+from foveal.certify.measurements._attacks import clearly
 from foveal.certify.measurements.certified_patch import masks_against
 from foveal.certify.parts import Parts
 from foveal.certify.profile import Profile
@@ -128,6 +130,10 @@ def _local(subject: Subject, twin: "Recognizer", images: UInt8, labels: Int64) -
     from foveal.certify.twin import as_tensor, one_thread, pixel_logits
     from foveal.perturb.attacks.patches.local_patch import local_patch
 
+    # Integers clip what a patch drives up: only the clearest has a chance there.
+    exact = subject.predictor.manifest.model.precision == "fp32"
+    clear = clearly(twin, images, labels, subject.answers(images)[1]) if exact else math.inf
+
     def work(part: slice, seed: int) -> UInt8:
         with one_thread():
             moved = local_patch(
@@ -137,6 +143,7 @@ def _local(subject: Subject, twin: "Recognizer", images: UInt8, labels: Int64) -
                 share=subject.profile.patch_share,
                 steps=subject.level.patch_steps,
                 generator=torch.Generator().manual_seed(seed),
+                clear=clear,
             )
         found: UInt8 = moved.permute(0, 2, 3, 1).round().clamp(0, 255).to(torch.uint8).numpy()
         return found

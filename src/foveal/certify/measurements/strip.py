@@ -42,11 +42,16 @@ def _measure(subject: Subject) -> Section:
         {"named": classes[k], "pictures": int((found.named == k).sum()), "unmoved": int(counts[k])}
         for k in np.flatnonzero(counts).tolist()
     ]
+    judged = int(found.judged.sum())
+    if judged == 0:
+        why = f"no name is given to {FEWEST} of the {len(images)} pictures that are compared"
+        return Section((_STRIP.not_measured(why, asked=False),))
     role = "test pictures" if learned is None else "pictures that were learned from"
     statement = _STRIP.counted(
         len(rows),
-        len(images),
-        note=f"of the {role}, blended with {_COUNT} others each; a trigger shows by one name",
+        judged,
+        note=f"of the {role}, those with a name that {FEWEST} or more have, blended with {_COUNT} others "
+        "each; a trigger shows by one name",
         details={"by_name": by_name},
     )
     shown = tuple(Shown(images[row], classes[int(found.named[row])], None) for row in rows[:_SHOWN])

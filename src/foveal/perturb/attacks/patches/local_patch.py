@@ -26,11 +26,12 @@ def local_patch(
     share: float,
     steps: int,
     generator: torch.Generator,
+    clear: float = 0.0,
 ) -> Tensor:
     """Return the pictures, each with a square changed at will, float32 (N, C, H, W) in whole levels 0 to 255.
 
     The square lies where the gradient of the margin is largest. Of all steps the first that is named wrongly
-    counts, else the one of the least margin.
+    clearly enough counts, else the one of the least margin.
 
     Args:
         logits: Of the network, for float32 pixel values 0 to 255 (N, C, H, W); (N, K ≥ 2), differentiable.
@@ -39,6 +40,8 @@ def local_patch(
         share: Of the picture's area that the square covers at most, in (0, 1).
         steps: At least 1.
         generator: Draws the start.
+        clear: How far the logit of a wrong class has to be above the true one's before a picture is left
+            alone, at least 0: a file that is rounded differs from its network.
 
     Raises:
         UsageError: Other pictures, no step, or a share that is no pixel.
@@ -51,7 +54,7 @@ def local_patch(
     margins, gradient = _margins(logits, images, labels)
     mask = _square(gradient.abs().sum(dim=1, keepdim=True), side)
     best, least = images.clone(), margins
-    left = (least >= 0).nonzero()[:, 0]  # what is named wrongly already needs no patch
+    left = (least >= -clear).nonzero()[:, 0]  # what is named wrongly already needs no patch
     start = (255 * torch.rand(images.shape, generator=generator)).round()
     moved = torch.where(mask, start, images)[left]
     for step in range(steps + 1):
@@ -62,7 +65,7 @@ def local_patch(
         best[left[better]], least[left[better]] = moved[better], margins[better]
         move = _LAST + (_FIRST - _LAST) * (1 + math.cos(math.pi * step / (steps + 1))) / 2
         moved = (moved - move * gradient.sign()).clamp(0, 255).round()
-        going = margins >= 0
+        going = margins >= -clear
         left, moved = left[going], torch.where(mask[left], moved, images[left])[going]
     return best
 
