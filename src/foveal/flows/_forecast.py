@@ -27,7 +27,7 @@ def seconds_after_training(prepared: Prepared) -> float:
     compared = 2 * min(calib + test, MOST_COMPARED)  # by the network and by the file
     disturbed = (1 + len(NAMES)) * min(test, MOST_IMAGES)
     explained = min(test, _mistake_maps.MOST) * _mistake_maps.ANSWERS_EACH
-    strange = 2 * MOST_STRANGE * len(catalog.names(unknowns))  # made from those of fit and of calib
+    strange = (min(fit, MOST_STRANGE) + min(calib, MOST_STRANGE)) * len(catalog.names(unknowns))
     rejecting = min(fit, MOST_FIT) + min(calib, MOST_TUNING) + strange + calib
     seconds = (calib + 2 * test + compared + disturbed + rejecting) / _PIXELS_PER_SECOND
     seconds += explained / _EXPLAINED_PIXELS_PER_SECOND
