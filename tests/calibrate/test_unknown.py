@@ -6,7 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foveal.calibrate.unknown import LEAST_BYTES, _in_bf16, choose, most_bytes, rule
+from foveal.calibrate.unknown import LEAST_BYTES, choose, most_bytes, rule
+from foveal.calibrate.unknowns._bf16 import in_bf16
 from foveal.calibrate.unknowns._score import Answers, Known
 from foveal.calibrate.unknowns.vim import vim
 from foveal.core.errors import UsageError
@@ -130,10 +131,29 @@ def test_a_score_that_rounding_turns_against_known_pictures_is_left_out() -> Non
     assert coarse.score.fitted
 
 
+@pytest.mark.parametrize(("moved", "taken"), [(0.0, True), (3.0, False)])
+def test_looks_that_rounding_moves_are_left_out(moved: float, taken: bool) -> None:
+    rng = np.random.default_rng(0)
+
+    def answers(light: float) -> Answers:
+        seen = rng.normal(size=(200, 8)).astype(np.float32)
+        look = rng.normal(size=(200, 13)).astype(np.float32)
+        look[:, 10:] += light
+        return Answers(seen, seen[:, :3], look, look + np.float32(moved))
+
+    fitted, asked = ({kind: answers(6) for kind in "abc"} for _ in range(2))
+    known = Known(answers(0), np.arange(200) % 3, fitted, shape=(32, 32, 3))
+
+    found = choose(known, answers(0), asked)
+
+    assert ("looks" in found.areas) is taken
+    assert (found.score.name == "looks") is taken
+
+
 def test_rounding_is_that_of_bf16() -> None:
     values = np.random.default_rng(0).normal(0, 100, 1000).astype(np.float32)
 
-    assert np.array_equal(_in_bf16(values), torch.from_numpy(values).bfloat16().float().numpy())
+    assert np.array_equal(in_bf16(values), torch.from_numpy(values).bfloat16().float().numpy())
 
 
 def test_bytes_follow_the_graph() -> None:

@@ -225,12 +225,17 @@ def test_stopped_while_it_writes_each_file_is_whole_and_a_page_is_that_of_its_ce
         assert told["id"] in (folder / certify.PAGE).read_text(encoding="utf-8")
 
 
-def test_a_missed_limit_ends_with_a_code_of_its_own(certified, colors, tmp_path):
+def test_a_missed_limit_ends_with_a_code_of_its_own_and_says_whose_network_was_not_there(
+    certified, colors, tmp_path, capsys
+):
     profile = tmp_path / "strict.toml"
     profile.write_text("radii = []\nl2_radii = []\n[limits]\nworst_corruption = 1.0\n", encoding="utf-8")
     line = ["certify", str(certified[0]), str(colors), "--level", "smoke", "--profile", str(profile)]
 
     assert command([*line, "--no-attach", "--out", str(tmp_path / "out"), "--quiet"]) == 10
+
+    [why] = [row for row in capsys.readouterr().out.splitlines() if row.startswith("no network")]
+    assert "--twin" in why
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,9 @@ def planned(plan):
 
 
 def test_a_recipe_names_what_needs_nothing_but_numbers():
-    assert chosen.offered() == ["adversarial", "free", "interval", "logit_norm", "supervised", "trades"]
+    assert chosen.offered() == [
+        "adversarial", "adversarial_patch", "free", "interval", "logit_norm", "supervised", "trades"
+    ]  # fmt: skip
     with pytest.raises(UnknownNameError, match="did you mean 'adversarial'"):
         check_recipe(Recipe(objective="adversary"))
     with pytest.raises(UnknownNameError):
@@ -154,7 +156,7 @@ def test_a_network_is_put_back_when_an_attack_fails():
     assert network.norm.running_mean is not None
 
 
-@pytest.mark.parametrize("name", ATTACKED)
+@pytest.mark.parametrize("name", [*ATTACKED, "adversarial_patch"])
 def test_in_bf16_too_every_weight_learns(examples, planned, make, name):
     objective = make(planned(name)).train()
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from foveal.calibrate import unknowns
+from foveal.calibrate.unknowns._bf16 import in_bf16
 from foveal.calibrate.unknowns._score import Answers, Float32, Known, Score
 from foveal.core import catalog
 from foveal.core.errors import UsageError
@@ -50,7 +51,8 @@ def choose(known: Known, tuning: Answers, strange: Mapping[str, Answers]) -> Cho
 
     Args:
         known: What scores are fitted on.
-        tuning: What the graph answers for known pictures that it did not learn from, N ≥ 1.
+        tuning: What the graph answers for known pictures that it did not learn from, N ≥ 1; with
+            `rounded_look` where `known` has looks.
         strange: The same for unknown pictures, by kind; at least one.
     """
     fits: dict[str, Fit] = {name: catalog.find(unknowns, name) for name in catalog.names(unknowns)}
@@ -104,18 +106,10 @@ def _is_sturdy(score: Score, tuning: Answers) -> bool:
 
     Directions in which known pictures hardly differ are magnified most, and rounding moves pictures there.
     """
-    features = None if tuning.features is None else _in_bf16(tuning.features)
-    look = None if tuning.look is None else _in_bf16(tuning.look)
-    usual, moved = score.of(tuning), score.of(Answers(features, _in_bf16(tuning.logits), look))
+    features = None if tuning.features is None else in_bf16(tuning.features)
+    usual, moved = score.of(tuning), score.of(Answers(features, in_bf16(tuning.logits), tuning.rounded_look))
     threshold = np.quantile(usual, 1 - ALPHA)
     return bool((moved > threshold).mean() <= (usual > threshold).mean() + ALPHA)
-
-
-def _in_bf16(values: Float32) -> Float32:
-    """Return float32 values rounded to the 8 significant bits that bf16 has, to the nearest, ties to even."""
-    bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
-    kept = (bits + np.uint32(0x7FFF) + ((bits >> 16) & np.uint32(1))) & np.uint32(0xFFFF0000)
-    return kept.view(np.float32)
 
 
 def _mean_area(

@@ -86,6 +86,8 @@ def _show(console: "Console", found: "Certified") -> None:
     line("certified", f"{document['bundle']}, digest {document['digest'][:12]}…")
     line("on", words.measured_on(document))
     line("profile", f"{document['profile']['name']}, level {document['level']}")
+    if not document["twin"]["used"]:
+        line("no network", document["twin"]["why_not"])
     for gate in document["gates"]:
         if gate["limit"] is not None or gate["value"] is not None:
             line(words.verdict(gate), words.sentence(gate))

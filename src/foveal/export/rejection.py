@@ -1,6 +1,7 @@
 """Fit how a graph tells unknown pictures: a score inside it, and a threshold on what it then answers."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from foveal.calibrate.unknowns._score import Answers, Known
 from foveal.core import catalog
 from foveal.core.random import stream
 from foveal.data.sizing import evenly_spaced
-from foveal.export.unknown import answering, with_unknown
+from foveal.export.unknown import answering, looks_of, with_unknown
 from foveal.perturb import unknowns as kinds
 from foveal.tasks.classify.decode import Unknown
 from foveal.train.examples import Examples
@@ -50,7 +51,7 @@ def with_rejection(
     tuning, proving = (calib.indices[part] for part in split_roles(labels, units, seed=seed))
     seen = np.asarray(calib.images[tuning[evenly_spaced(len(tuning), at_most=MOST_TUNING)]])
     run = answering(model, threads=threads)
-    answers = run(seen)
+    answers = replace(run(seen), rounded_look=looks_of(seen, rounded=True))
     known = _known(run, fit, answers, most_bytes=most_bytes(len(model)), seed=seed)
     chosen = choose(known, answers, _strange(run, seen, seed=seed, purpose="tuning"))
     graph = with_unknown(model, chosen.score)

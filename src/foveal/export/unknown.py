@@ -103,17 +103,23 @@ def answering(model: bytes, *, threads: int) -> Callable[[UInt8], Answers]:
         return Answers(
             read[0] if usable else None,
             logits,
-            _looks(images),
+            looks_of(images),
         )
 
     return answers
 
 
-def _looks(images: UInt8) -> NDArray[np.float32] | None:
-    """Return what pictures look like, a batch at a time, or None where they are too small to say."""
+def looks_of(images: UInt8, *, rounded: bool = False) -> NDArray[np.float32] | None:
+    """Return what pictures look like, a batch at a time, or None where they are too small to say.
+
+    Args:
+        images: uint8 (N, H, W, C) at model size, N ≥ 1.
+        rounded: As an engine in bf16 finds it.
+    """
     if min(images.shape[1:3]) < LEAST_SIDE:
         return None
-    return np.concatenate([look(images[k : k + _BATCH]) for k in range(0, len(images), _BATCH)])
+    starts = range(0, len(images), _BATCH)
+    return np.concatenate([look(images[k : k + _BATCH], rounded=rounded) for k in starts])
 
 
 def features(model: bytes) -> str | None:

@@ -20,11 +20,13 @@ class Answers:
         features: What its last layer reads, float32 (N, D); None: it has no such layer.
         logits: Before the temperature, float32 (N, K).
         look: What the pictures look like whatever they show, float32 (N, L) of `_look.look`; None: not known.
+        rounded_look: The same as an engine in bf16 finds it.
     """
 
     features: Float32 | None = field(repr=False)
     logits: Float32 = field(repr=False)
     look: Float32 | None = field(default=None, repr=False)
+    rounded_look: Float32 | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

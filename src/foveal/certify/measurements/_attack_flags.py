@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from foveal.certify.measurements._attacks import ASKING, Int64, Survivors, clearly, following
+from foveal.certify.measurements._attacks import ASKING, Int64, Survivors, following
 from foveal.certify.subject import Subject
 from foveal.core.random import stream
 from foveal.data.sizing import evenly_spaced
@@ -105,9 +105,8 @@ def _left_by(
     if len(places) == 0:
         return 0
     images, labels = left.images[places], left.labels[places]
-    clear = clearly(twin, images, labels, subject.answers(images)[1])
     steps = times * subject.level.steps
-    moved = following(twin, subject, ball, clear=clear, steps=steps)["apgd-ce"](images, labels)
+    moved = following(twin, subject, ball, clear=left.clear, steps=steps)["apgd-ce"](images, labels)
     return int((subject.named(moved) == labels).sum())
 
 

@@ -47,6 +47,7 @@ class Survivors:
         fooled: Pictures that were right and are wrong now: their position, and the moved picture.
         broken: The positions that each attack broke of those that were left when its turn came.
         network_only: Pictures that some attack turned for the network, and none for the file.
+        clear: By how much the network had to misread a picture in the end before an attack left it alone.
     """
 
     images: UInt8
@@ -56,6 +57,7 @@ class Survivors:
     fooled: Mapping[int, UInt8]
     broken: Mapping[str, Int64]
     network_only: int
+    clear: float
 
 
 def survivors(
@@ -97,7 +99,7 @@ def survivors(
         robust[left[wrong]] = False
         fooled |= {int(left[k]): moved[k] for k in np.flatnonzero(wrong)}
         broken[name] = left[wrong]
-    return Survivors(images, labels, clean, robust, fooled, broken, int((misread & robust).sum()))
+    return Survivors(images, labels, clean, robust, fooled, broken, int((misread & robust).sum()), clear)
 
 
 def clearly(twin: "Recognizer", images: UInt8, labels: Int64, logits: Float32) -> float:

@@ -110,11 +110,13 @@ def _trained(
     from foveal.certify.twin import as_tensor, one_thread, pixel_logits
     from foveal.perturb.attacks.patches.patch import patch
 
+    pixels = as_tensor(images)
+
     def train(target: int) -> "Patch":
         with one_thread():
             return patch(
                 pixel_logits(twin),
-                as_tensor(images),
+                pixels,
                 target=target,
                 share=subject.profile.patch_share,
                 steps=subject.level.patch_steps,

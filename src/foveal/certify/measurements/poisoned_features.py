@@ -47,11 +47,15 @@ def _measure(subject: Subject) -> Section:
     pictures = pictures.only(np.array(evenly_spaced(len(pictures), at_most=subject.level.learned)))
     try:
         features, positions = _features(subject, subject.twin, pictures)
-    except UsageError as error:  # `no_linear_layer` is all that it refuses so
+    except UsageError as error:
+        if error.code != "no_linear_layer":
+            raise
         return _nothing(error.message)
-    pictures = pictures.only(np.array(positions, dtype=np.int64)) if positions else pictures
+    if not positions:
+        return _nothing("none of the pictures can be read any more")
+    pictures = pictures.only(np.array(positions, dtype=np.int64))
     counts = np.bincount(pictures.labels)
-    if not positions or counts.max() < FEWEST:
+    if counts.max() < FEWEST:
         return _nothing(f"no class has {FEWEST} pictures to look at")
     judged = f"{int((counts >= FEWEST).sum())} of {len(subject.predictor.classes)} classes"
     role = "test pictures" if subject.learned is None else "pictures that were learned from"

@@ -99,13 +99,17 @@ class Attacked(Supervised):
             start: Moved pictures to begin with.
             share: Of the run that is over.
         """
+        return self.climbed(lambda moved: loss(self.answers(moved)), pixels, start, share=share)
+
+    def climbed(
+        self, loss: Callable[[Tensor], Tensor], pixels: Tensor, start: Tensor, *, share: float
+    ) -> Tensor:
+        """Return the same, for a loss of moved pictures (N, C, H, W) instead of their logits."""
         ball, steps = self.ball(share), int(self.settings["steps"])
         usual = _SINGLE if steps == 1 else min(_LONGEST, _PATH / steps)
         step = (self.settings.get("step", 0.0) or usual) * ball.radius
         with under_attack(self.network):
-            return ascend(
-                lambda moved: loss(self.answers(moved)), pixels, start, ball=ball, step=step, steps=steps
-            )
+            return ascend(loss, pixels, start, ball=ball, step=step, steps=steps)
 
 
 @contextmanager

@@ -1,0 +1,104 @@
+"""train.objectives.adversarial_patch: what the adversary may touch, and what a network learns from it."""
+
+import pytest
+import torch
+
+from foveal.models import architecture
+from foveal.perturb.attacks.laying import side_of
+from foveal.perturb.attacks.patches.local_patch import local_patch
+from foveal.train import chosen
+from foveal.train.loop import fetch, fit
+from foveal.train.objectives import _attacked
+from foveal.train.starting import start
+
+
+@pytest.fixture
+def make(examples, supervised):
+    def objective(plan):
+        return start(plan, architecture(plan.model), examples, supervised(plan).preprocess, classes=3)
+
+    return objective
+
+
+@pytest.fixture
+def planned(plan):
+    def with_settings(name="adversarial_patch", **settings):
+        changes = {"objective": name, "settings": chosen.settings_of(name, settings), "augmentation": {}}
+        return plan.model_copy(update=changes)
+
+    return with_settings
+
+
+@pytest.fixture
+def shown(examples, make, monkeypatch):
+    """Return a function of a plan: pictures before, and every batch that the network was shown in a step."""
+
+    def step(plan):
+        objective, batches = make(plan).train(), []
+        answers = _attacked.Attacked.answers
+
+        def spied(self, pixels):
+            batches.append(pixels.detach().clone())
+            return answers(self, pixels)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(_attacked.Attacked, "answers", spied)
+            objective(fetch(examples, plan, 0)).loss.backward()
+        return objective.pixels(objective.views(fetch(examples, plan, 0))[0]), batches
+
+    return step
+
+
+def test_only_one_square_of_each_picture_is_touched(shown, planned):
+    before, batches = shown(planned(share=0.1, steps=3, patched=1))
+    side = side_of(0.1, *before.shape[2:])
+
+    assert len(batches) == 4, "three steps, and the one that learns"
+    for after in batches:
+        assert 0 <= after.min() <= after.max() <= 255
+        touched = ((after - before).abs() > 0.01).any(dim=1)
+        assert touched.flatten(1).any(dim=1).all()
+        for picture in touched:
+            rows, columns = picture.any(dim=1).nonzero(), picture.any(dim=0).nonzero()
+            assert rows.max() - rows.min() < side
+            assert columns.max() - columns.min() < side
+
+
+def test_squares_lie_everywhere_and_on_as_many_pictures_as_was_asked(make, planned):
+    objective = make(planned(share=0.05, patched=0.5))
+    pixels = torch.zeros(2000, 3, 16, 16)
+
+    squares = objective._squares(pixels, torch.Generator().manual_seed(0))
+
+    sizes = squares.flatten(1).sum(dim=1)
+    assert set(sizes.tolist()) == {0, side_of(0.05, 16, 16) ** 2}
+    assert 0.45 < (sizes > 0).float().mean() < 0.55
+    assert squares.any(dim=0).all(), "corners as well"
+
+
+def test_the_patch_is_moved_uphill_from_the_noise_that_it_begins_as(examples, make, planned):
+    def loss(steps):
+        objective = make(planned(steps=steps, share=0.3, patched=1))
+        return objective(fetch(examples, planned(), 0)).loss.item()
+
+    assert loss(8) > loss(1)
+
+
+def test_it_learns_to_withstand_patches_that_turn_the_plain_one(examples, planned, make):
+    def left(plan):
+        plan = plan.model_copy(update={"steps": 80, "label_smoothing": 0.0})
+        objective = make(plan)
+        objective.network.load_state_dict(fit(objective, examples, plan).weights)
+        objective.network.eval()
+        batch = fetch(examples, plan.model_copy(update={"batch_size": 80}), 0)
+        judge = make(planned()).eval()
+        judge.network.load_state_dict(objective.network.state_dict())
+        pixels = judge.pixels(judge.views(batch)[0]).round()
+        turned = local_patch(
+            judge.answers, pixels, batch.labels, share=0.1, steps=20, generator=torch.Generator().manual_seed(0)
+        )
+        return (judge.answers(turned).argmax(1) == batch.labels).float().mean()
+
+    plain, hardened = left(planned("supervised")), left(planned(share=0.1, steps=4))
+
+    assert hardened > plain + 0.1, (plain, hardened)
