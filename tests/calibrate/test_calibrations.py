@@ -142,8 +142,9 @@ def test_vector_is_chosen_where_it_gains_for_certain():
     assert found.chosen == "vector"
     gain = found.gained["vector"]
     assert gain.low > 0
-    assert gain.value == pytest.approx(found.nll["temperature"] - found.nll["vector"])
-    assert found.nll["none"] > found.nll["temperature"]
+    assert gain.value == pytest.approx(found.nll["temperature"].value - found.nll["vector"].value)
+    assert found.nll["none"].value > found.nll["temperature"].value
+    assert all(one.low < one.value < one.high and one.n == 800 for one in found.nll.values())
 
 
 def test_no_part_is_fitted_on_itself():
@@ -153,7 +154,7 @@ def test_no_part_is_fitted_on_itself():
 
     found = compare_calibrations(logits, labels)
 
-    assert nll(vector(logits, labels).calibrated(logits), labels) < found.nll["vector"] - 0.05
+    assert nll(vector(logits, labels).calibrated(logits), labels) < found.nll["vector"].value - 0.05
     assert found.chosen == "temperature"
 
 

@@ -95,7 +95,12 @@ def test_it_learns_to_withstand_patches_that_turn_the_plain_one(examples, planne
         judge.network.load_state_dict(objective.network.state_dict())
         pixels = judge.pixels(judge.views(batch)[0]).round()
         turned = local_patch(
-            judge.answers, pixels, batch.labels, share=0.1, steps=20, generator=torch.Generator().manual_seed(0)
+            judge.answers,
+            pixels,
+            batch.labels,
+            share=0.1,
+            steps=20,
+            generator=torch.Generator().manual_seed(0),
         )
         return (judge.answers(turned).argmax(1) == batch.labels).float().mean()
 

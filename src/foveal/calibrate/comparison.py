@@ -27,14 +27,15 @@ class Comparison:
     """How well each calibration does on held-out images.
 
     Attributes:
-        nll: Mean negative log-likelihood of each, in nats: `none`, `temperature`, `vector`, `isotonic`.
+        nll: Mean negative log-likelihood of each, in nats, each interval of 95 % for itself: `none`,
+            `temperature`, `vector`, `isotonic`.
         gained: NLL of the temperature minus that of `vector` and `isotonic`, over the same images; the two
             intervals hold together with 95 % (Bonferroni).
         chosen: The one that gains most if it gains for certain, that is if its interval lies above 0; else
             the temperature.
     """
 
-    nll: dict[str, float]
+    nll: dict[str, Measured]
     gained: dict[str, Measured]
     chosen: str
 
@@ -65,17 +66,20 @@ def compare_calibrations(
         out = part == held
         for name, found in _calibrations(logits[~out], labels[~out], logits[out]).items():
             costs[name][out] = nll_per_image(found, labels[out])
-    gained = {name: _gain(costs[DEFAULT] - costs[name], alone, seed=seed) for name in ("vector", "isotonic")}
+    gained = {
+        name: _mean(costs[DEFAULT] - costs[name], alone, seed=seed, confidence=1 - 0.05 / 2)
+        for name in ("vector", "isotonic")
+    }
     best = max(gained, key=lambda name: gained[name].value)
     chosen = best if gained[best].low > 0 else DEFAULT
-    return Comparison({name: float(cost.mean()) for name, cost in costs.items()}, gained, chosen)
+    return Comparison({name: _mean(cost, alone, seed=seed) for name, cost in costs.items()}, gained, chosen)
 
 
-def _gain(difference: Floats, alone: NDArray[np.int64], *, seed: int) -> Measured:
-    """Return the mean difference with its interval over units; each unit weighs as its images do."""
-    sums = np.bincount(alone, weights=difference)
+def _mean(costs: Floats, alone: NDArray[np.int64], *, seed: int, confidence: float = 0.95) -> Measured:
+    """Return the mean over images with its interval over units; each unit weighs as its images do."""
+    sums = np.bincount(alone, weights=costs)
     table = np.stack([sums, np.bincount(alone).astype(np.float64)], axis=1)
-    return bootstrap(table, lambda means: means[:, 0] / means[:, 1], seed=seed, confidence=1 - 0.05 / 2)
+    return bootstrap(table, lambda means: means[:, 0] / means[:, 1], seed=seed, confidence=confidence)
 
 
 def _calibrations(

@@ -116,7 +116,7 @@ def _others(subject: Subject) -> list[dict[str, Any]]:
     return [
         {
             "calibration": name,
-            "nll": nll,
+            "nll": nll.as_json(),
             "gained": found.gained[name].as_json() if name in found.gained else None,
             "best": name == found.chosen,
         }

@@ -54,6 +54,36 @@ def side_of(share: float, height: int, width: int) -> int:
     return side
 
 
+def squares(top: Tensor, left: Tensor, *, side: int, like: Tensor) -> Tensor:
+    """Return one upright square for each picture, bool (N, 1, H, W).
+
+    Args:
+        top: First row of each, int64 (N,).
+        left: First column.
+        side: In pixels.
+        like: Pictures (N, C, H, W) that they lie in.
+    """
+    rows, columns = torch.arange(like.shape[2]), torch.arange(like.shape[3])
+    tall = (rows >= top[:, None]) & (rows < top[:, None] + side)
+    wide = (columns >= left[:, None]) & (columns < left[:, None] + side)
+    found: Tensor = (tall[:, :, None] & wide[:, None, :])[:, None]
+    return found
+
+
+def drawn_squares(like: Tensor, side: int, *, generator: torch.Generator) -> Tensor:
+    """Return the same at places where they fit, all equally likely.
+
+    Args:
+        like: Pictures (N, C, H, W).
+        side: In pixels.
+        generator: Draws the places.
+    """
+    height, width = like.shape[2:]
+    down = torch.randint(height - side + 1, (len(like),), generator=generator)
+    across = torch.randint(width - side + 1, (len(like),), generator=generator)
+    return squares(down, across, side=side, like=like)
+
+
 def laid(pixels: Tensor, mask: Tensor, images: Tensor, *, generator: torch.Generator) -> Tensor:
     """Return pictures with the patch on each, in a pose of its own; gradients flow to the pixels.
 

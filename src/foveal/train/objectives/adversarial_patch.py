@@ -6,7 +6,7 @@ from torch import Tensor
 
 from foveal.data.preprocess import Preprocess
 from foveal.perturb.attacks.ball import Ball
-from foveal.perturb.attacks.laying import side_of
+from foveal.perturb.attacks.laying import drawn_squares, side_of
 from foveal.tasks.classify import learn
 from foveal.train.objective import Batch, Losses
 from foveal.train.objectives._attacked import Attacked
@@ -59,12 +59,7 @@ class AdversarialPatch(Attacked):
 
     def _squares(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
         """Return where the patches lie, bool (N, 1, H, W): one upright square each, or none."""
-        count, _, height, width = pixels.shape
-        side = side_of(self.settings["share"], height, width)
-        down, across, chance = torch.rand(3, count, 1, generator=generator)
-        top, left = (down * (height - side + 1)).floor(), (across * (width - side + 1)).floor()
-        rows, columns = torch.arange(height), torch.arange(width)
-        tall = (rows >= top) & (rows < top + side) & (chance < self.settings["patched"])
-        wide = (columns >= left) & (columns < left + side)
-        squares: Tensor = (tall[:, :, None] & wide[:, None, :])[:, None]
-        return squares
+        side = side_of(self.settings["share"], *pixels.shape[2:])
+        places = drawn_squares(pixels, side, generator=generator)
+        chance = torch.rand(len(pixels), generator=generator)
+        return places & (chance < self.settings["patched"])[:, None, None, None]

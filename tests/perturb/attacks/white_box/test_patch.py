@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from foveal.core.errors import UsageError
 from foveal.metrics.attack_success import attack_success
-from foveal.perturb.attacks.laying import Patch, apply_patch, laid, side_of
+from foveal.perturb.attacks.laying import Patch, apply_patch, drawn_squares, laid, side_of
 from foveal.perturb.attacks.patches.local_patch import local_patch
 from foveal.perturb.attacks.patches.patch import patch
 
@@ -107,6 +107,43 @@ def test_a_patch_of_its_own_misleads_within_one_square_of_the_share(world) -> No
         assert max(np.ptp(rows), np.ptp(columns)) < side_of(0.05, SIDE, SIDE)
     wrong = before != truth
     assert np.array_equal(moved[wrong], new[wrong]), "what is wrong already stays as it is"
+
+
+def test_more_places_turn_more_pictures_and_none_that_one_had_turned_is_lost(world) -> None:
+    """A small square and few steps leave pictures over, so that another place can matter."""
+    logits, _, new, truth = world
+
+    def turned(places):
+        moved = local_patch(
+            logits,
+            tensor(new),
+            torch.from_numpy(truth),
+            share=0.03,
+            steps=4,
+            generator=seeded(),
+            places=places,
+        )
+        changed = (moved != tensor(new)).any(dim=1)
+        for one in changed[changed.any(dim=2).any(dim=1)]:
+            rows, columns = one.any(dim=1).nonzero(), one.any(dim=0).nonzero()
+            assert max(rows.max() - rows.min(), columns.max() - columns.min()) < side_of(0.03, SIDE, SIDE)
+        return answers(logits, moved.permute(0, 2, 3, 1).numpy().astype(np.uint8)) != truth
+
+    once, often = turned(1), turned(12)
+
+    assert (often >= once).all()
+    assert often.sum() > once.sum()
+
+
+@given(height=st.integers(4, 12), width=st.integers(4, 12), side=st.integers(1, 4), seed=st.integers(0, 99))
+def test_drawn_squares_are_whole_and_reach_every_pixel(height, width, side, seed) -> None:
+    found = drawn_squares(torch.zeros(4000, 2, height, width), side, generator=seeded(seed))
+
+    assert found.shape == (4000, 1, height, width)
+    assert (found.flatten(1).sum(dim=1) == side**2).all()
+    assert (found.any(dim=3).sum(dim=2) == side).all()
+    assert (found.any(dim=2).sum(dim=2) == side).all()
+    assert found.any(dim=0).all()
 
 
 def test_equal_seeds_give_equal_pictures_and_the_input_stays(world) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from foveal.core.errors import UsageError
-from foveal.perturb.attacks.laying import side_of
+from foveal.perturb.attacks.laying import drawn_squares, side_of, squares
 
 _FIRST, _LAST = 64.0, 2.0  # grey levels that a pixel moves by in a step
 
@@ -27,11 +27,13 @@ def local_patch(
     steps: int,
     generator: torch.Generator,
     clear: float = 0.0,
+    places: int = 1,
 ) -> Tensor:
     """Return the pictures, each with a square changed at will, float32 (N, C, H, W) in whole levels 0 to 255.
 
-    The square lies where the gradient of the margin is largest. Of all steps the first that is named wrongly
-    clearly enough counts, else the one of the least margin.
+    The square lies where the gradient of the margin is largest, then, for pictures that are left, at places
+    drawn by chance. The first step that is named wrongly clearly enough counts, else the one of the least
+    margin of all.
 
     Args:
         logits: Of the network, for float32 pixel values 0 to 255 (N, C, H, W); (N, K ≥ 2), differentiable.
@@ -42,32 +44,59 @@ def local_patch(
         generator: Draws the start.
         clear: How far the logit of a wrong class has to be above the true one's before a picture is left
             alone, at least 0: a file that is rounded differs from its network.
+        places: Where the square is tried one after the other, at least 1.
 
     Raises:
-        UsageError: Other pictures, no step, or a share that is no pixel.
+        UsageError: Other pictures, no step, no place, or a share that is no pixel.
     """
-    if images.ndim != 4 or len(images) != len(labels) or steps < 1:
-        raise UsageError(f"need pictures (N, C, H, W) with labels and a step; got {tuple(images.shape)}")
+    if images.ndim != 4 or len(images) != len(labels) or steps < 1 or places < 1:
+        raise UsageError(
+            f"need pictures (N, C, H, W) with labels, a step and a place; got {tuple(images.shape)}"
+        )
     if len(images) == 0:
         return images.clone()
     side = side_of(share, images.shape[2], images.shape[3])
     margins, gradient = _margins(logits, images, labels)
-    mask = _square(gradient.abs().sum(dim=1, keepdim=True), side)
+    masks = _steepest(gradient.abs().sum(dim=1, keepdim=True), side)
     best, least = images.clone(), margins
-    left = (least >= -clear).nonzero()[:, 0]  # what is named wrongly already needs no patch
-    start = (255 * torch.rand(images.shape, generator=generator)).round()
-    moved = torch.where(mask, start, images)[left]
-    for step in range(steps + 1):
+    for place in range(places):
+        if place > 0:
+            masks = drawn_squares(images, side, generator=generator)
+        start = torch.where(masks, (255 * torch.rand(images.shape, generator=generator)).round(), images)
+        left = (least >= -clear).nonzero()[:, 0]  # what is named wrongly already needs no patch
         if len(left) == 0:
             break
+        some = (images[left], labels[left], masks[left], start[left])
+        moved, found = _driven(logits, *some, steps=steps, clear=clear)
+        better = found < least[left]
+        best[left[better]], least[left[better]] = moved[better], found[better]
+    return best
+
+
+def _driven(
+    logits: Callable[[Tensor], Tensor],
+    images: Tensor,
+    labels: Tensor,
+    masks: Tensor,
+    moved: Tensor,
+    *,
+    steps: int,
+    clear: float,
+) -> tuple[Tensor, Tensor]:
+    """Return the pictures of least margin on the way downhill inside the masks, and those margins, (N,)."""
+    best, least = moved.clone(), torch.full((len(images),), math.inf)
+    left = torch.arange(len(images))
+    for step in range(steps + 1):
         margins, gradient = _margins(logits, moved, labels[left])
         better = margins < least[left]
         best[left[better]], least[left[better]] = moved[better], margins[better]
         move = _LAST + (_FIRST - _LAST) * (1 + math.cos(math.pi * step / (steps + 1))) / 2
         moved = (moved - move * gradient.sign()).clamp(0, 255).round()
         going = margins >= -clear
-        left, moved = left[going], torch.where(mask[left], moved, images[left])[going]
-    return best
+        left, moved = left[going], torch.where(masks[left], moved, images[left])[going]
+        if len(left) == 0:
+            break
+    return best, least
 
 
 def _margins(logits: Callable[[Tensor], Tensor], images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -81,13 +110,8 @@ def _margins(logits: Callable[[Tensor], Tensor], images: Tensor, labels: Tensor)
     return margins.detach(), gradient
 
 
-def _square(weight: Tensor, side: int) -> Tensor:
+def _steepest(weight: Tensor, side: int) -> Tensor:
     """Return where the square of the largest sum lies, bool (N, 1, H, W)."""
-    height, width = weight.shape[2:]
     sums = F.avg_pool2d(weight, side, stride=1)
     place = sums.flatten(1).argmax(dim=1)
-    top, left = place // sums.shape[3], place % sums.shape[3]
-    rows, columns = torch.arange(height), torch.arange(width)
-    tall = (rows >= top[:, None]) & (rows < top[:, None] + side)
-    wide = (columns >= left[:, None]) & (columns < left[:, None] + side)
-    return (tall[:, :, None] & wide[:, None, :])[:, None]
+    return squares(place // sums.shape[3], place % sums.shape[3], side=side, like=weight)
