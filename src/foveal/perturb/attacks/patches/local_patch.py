@@ -5,6 +5,7 @@ upright square, which is what a certified patch defence promises about.
 Source of the loss: Croce & Hein, 2020 (the margin); of the steps by signs: Madry et al., 2018.
 """
 
+import itertools
 import math
 from collections.abc import Callable
 
@@ -13,9 +14,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from foveal.core.errors import UsageError
-from foveal.perturb.attacks.laying import drawn_squares, side_of, squares
+from foveal.perturb.attacks.laying import side_of, squares
 
 _FIRST, _LAST = 64.0, 2.0  # grey levels that a pixel moves by in a step
+_PLAIN = (0.0, 128.0, 255.0)
+_PER_SIDE = 3
 
 
 def local_patch(
@@ -27,13 +30,13 @@ def local_patch(
     steps: int,
     generator: torch.Generator,
     clear: float = 0.0,
-    places: int = 1,
 ) -> Tensor:
     """Return the pictures, each with a square changed at will, float32 (N, C, H, W) in whole levels 0 to 255.
 
-    The square lies where the gradient of the margin is largest, then, for pictures that are left, at places
-    drawn by chance. The first step that is named wrongly clearly enough counts, else the one of the least
-    margin of all.
+    The square lies where the gradient of the margin is largest, and begins as noise. For pictures that are
+    left then, it lies where a plain square lowers the margin most, and begins as that: what hides the one
+    part that matters needs no gradient, and no gradient shows it. The first step that is named wrongly
+    clearly enough counts, else the one of the least margin of all.
 
     Args:
         logits: Of the network, for float32 pixel values 0 to 255 (N, C, H, W); (N, K ≥ 2), differentiable.
@@ -44,33 +47,55 @@ def local_patch(
         generator: Draws the start.
         clear: How far the logit of a wrong class has to be above the true one's before a picture is left
             alone, at least 0: a file that is rounded differs from its network.
-        places: Where the square is tried one after the other, at least 1.
 
     Raises:
-        UsageError: Other pictures, no step, no place, or a share that is no pixel.
+        UsageError: Other pictures, no step, or a share that is no pixel.
     """
-    if images.ndim != 4 or len(images) != len(labels) or steps < 1 or places < 1:
-        raise UsageError(
-            f"need pictures (N, C, H, W) with labels, a step and a place; got {tuple(images.shape)}"
-        )
+    if images.ndim != 4 or len(images) != len(labels) or steps < 1:
+        raise UsageError(f"need pictures (N, C, H, W) with labels and a step; got {tuple(images.shape)}")
+    best = images.clone()
     if len(images) == 0:
-        return images.clone()
+        return best
     side = side_of(share, images.shape[2], images.shape[3])
-    margins, gradient = _margins(logits, images, labels)
-    masks = _steepest(gradient.abs().sum(dim=1, keepdim=True), side)
-    best, least = images.clone(), margins
-    for place in range(places):
-        if place > 0:
-            masks = drawn_squares(images, side, generator=generator)
-        start = torch.where(masks, (255 * torch.rand(images.shape, generator=generator)).round(), images)
-        left = (least >= -clear).nonzero()[:, 0]  # what is named wrongly already needs no patch
+    least, gradient = _margins(logits, images, labels)
+    left = (least >= -clear).nonzero()[:, 0]  # what is named wrongly already needs no patch
+    masks = _steepest(gradient.abs().sum(dim=1, keepdim=True), side)[left]
+    noise = (255 * torch.rand(images.shape, generator=generator)).round()[left]
+    start = torch.where(masks, noise, images[left])
+    for searched in (False, True):
+        if searched:
+            left = (least >= -clear).nonzero()[:, 0]
+            masks, start = _hiding(logits, images[left], labels[left], side)
         if len(left) == 0:
             break
-        some = (images[left], labels[left], masks[left], start[left])
-        moved, found = _driven(logits, *some, steps=steps, clear=clear)
+        moved, found = _driven(logits, images[left], labels[left], masks, start, steps=steps, clear=clear)
         better = found < least[left]
         best[left[better]], least[left[better]] = moved[better], found[better]
     return best
+
+
+def _hiding(
+    logits: Callable[[Tensor], Tensor], images: Tensor, labels: Tensor, side: int
+) -> tuple[Tensor, Tensor]:
+    """Return where a plain square lowers the margin most, bool (N, 1, H, W), and the pictures with it.
+
+    Squares of three greys are tried about three times per side along each axis.
+    """
+    height, width = images.shape[2:]
+    best, least = images.clone(), torch.full((len(images),), math.inf)
+    masks = torch.zeros(len(images), 1, height, width, dtype=torch.bool)
+    step = max(1, side // _PER_SIDE)
+    rows, columns = ([*range(0, whole - side, step), whole - side] for whole in (height, width))
+    for top, left, grey in itertools.product(rows, columns, _PLAIN):
+        tried = images.clone()
+        tried[:, :, top : top + side, left : left + side] = grey
+        with torch.no_grad():
+            found = _margin(logits(tried), labels)
+        better = found < least
+        best[better], least[better] = tried[better], found[better]
+        masks[better] = False
+        masks[better, :, top : top + side, left : left + side] = True
+    return masks, best
 
 
 def _driven(
@@ -102,12 +127,14 @@ def _driven(
 def _margins(logits: Callable[[Tensor], Tensor], images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Return the true class's logit less the largest other, (N,), and its gradient, (N, C, H, W)."""
     pixels = images.detach().clone().requires_grad_(True)
-    found = logits(pixels)
-    own = found.gather(1, labels[:, None])[:, 0]
-    others = found.masked_fill(F.one_hot(labels, found.shape[1]).bool(), -math.inf).amax(dim=1)
-    margins = own - others
+    margins = _margin(logits(pixels), labels)
     (gradient,) = torch.autograd.grad(margins.sum(), pixels)
     return margins.detach(), gradient
+
+
+def _margin(found: Tensor, labels: Tensor) -> Tensor:
+    own = found.gather(1, labels[:, None])[:, 0]
+    return own - found.masked_fill(F.one_hot(labels, found.shape[1]).bool(), -math.inf).amax(dim=1)
 
 
 def _steepest(weight: Tensor, side: int) -> Tensor:
