@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from foveal.core.errors import UsageError
 from foveal.models import architecture
 from foveal.perturb.attacks.laying import side_of
 from foveal.perturb.attacks.patches.local_patch import local_patch
@@ -66,14 +67,20 @@ def test_only_one_square_of_each_picture_is_touched(shown, planned):
 
 def test_squares_lie_everywhere_and_on_as_many_pictures_as_was_asked(make, planned):
     objective = make(planned(share=0.05, patched=0.5))
-    pixels = torch.zeros(2000, 3, 16, 16)
+    side = objective.preprocess.size
+    pixels = torch.zeros(4000, 3, side, side)
 
     squares = objective._squares(pixels, torch.Generator().manual_seed(0))
 
     sizes = squares.flatten(1).sum(dim=1)
-    assert set(sizes.tolist()) == {0, side_of(0.05, 16, 16) ** 2}
+    assert set(sizes.tolist()) == {0, side_of(0.05, side, side) ** 2}
     assert 0.45 < (sizes > 0).float().mean() < 0.55
     assert squares.any(dim=0).all(), "corners as well"
+
+
+def test_a_patch_of_less_than_a_pixel_is_refused_before_training(make, planned):
+    with pytest.raises(UsageError, match="a pixel or more"):
+        make(planned(share=0.001))
 
 
 def test_the_patch_is_moved_uphill_from_the_noise_that_it_begins_as(examples, make, planned):

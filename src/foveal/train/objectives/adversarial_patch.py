@@ -1,5 +1,7 @@
 """Learn the labels of pictures on which an adversary laid a patch of his own for each."""
 
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -10,6 +12,7 @@ from foveal.perturb.attacks.laying import drawn_squares, side_of
 from foveal.tasks.classify import learn
 from foveal.train.objective import Batch, Losses
 from foveal.train.objectives._attacked import Attacked
+from foveal.train.objectives.supervised import Supervised
 from foveal.train.plan import Plan
 from foveal.train.setting import Setting
 
@@ -27,12 +30,28 @@ class AdversarialPatch(Attacked):
     """Cross-entropy on pictures with a square at a place drawn by chance, driven uphill from noise.
 
     Source: Rao, Stutz & Schiele, "Adversarial Training against Location-Optimized Adversarial Patches", 2020
-    (places drawn by chance, §3.2), https://arxiv.org/abs/2005.02313.
+    (the variant with places drawn by chance), https://arxiv.org/abs/2005.02313.
     """
+
+    def __init__(self, shown: Supervised, settings: Mapping[str, float]) -> None:
+        """Hold what is trained.
+
+        Args:
+            shown: The network, and the pictures it is shown.
+            settings: A value for each entry of `SETTINGS`.
+
+        Raises:
+            UsageError: The share is less than a pixel of such pictures.
+        """
+        super().__init__(shown, settings)
+        self._side = side_of(settings["share"], self.preprocess.size, self.preprocess.size)
 
     @classmethod
     def reach(cls, plan: Plan, preprocess: Preprocess) -> float:
-        """Return by how much the adversary changes each value of the network's input, over all of them."""
+        """Return by how much the adversary changes the network's input: root of the mean square over it.
+
+        Taken as half of the range where the square lies, and nothing elsewhere.
+        """
         return float(plan.settings["share"] ** 0.5 * 0.5 / min(preprocess.std))
 
     def ball(self, share: float) -> Ball:
@@ -59,7 +78,6 @@ class AdversarialPatch(Attacked):
 
     def _squares(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
         """Return where the patches lie, bool (N, 1, H, W): one upright square each, or none."""
-        side = side_of(self.settings["share"], *pixels.shape[2:])
-        places = drawn_squares(pixels, side, generator=generator)
+        places = drawn_squares(pixels, self._side, generator=generator)
         chance = torch.rand(len(pixels), generator=generator)
         return places & (chance < self.settings["patched"])[:, None, None, None]
