@@ -13,7 +13,7 @@ from foveal.calibrate.temperature import calibrated, temperature
 from foveal.calibrate.vector import _loss, vector
 from foveal.core.errors import UsageError
 from foveal.metrics.ece import ece, ece_null
-from foveal.metrics.nll import nll
+from foveal.metrics.nll import nll, nll_per_image
 
 
 def drawn(n, *, seed=0, classes=4, shifts=0.0, sharpness=3.0):
@@ -145,6 +145,20 @@ def test_vector_is_chosen_where_it_gains_for_certain():
     assert gain.value == pytest.approx(found.nll["temperature"].value - found.nll["vector"].value)
     assert found.nll["none"].value > found.nll["temperature"].value
     assert all(one.low < one.value < one.high and one.n == 800 for one in found.nll.values())
+
+
+def test_intervals_are_of_95_percent_and_of_units():
+    logits, labels = drawn(800, shifts=np.array([3.0, 0.0, -3.0, 1.0]))
+
+    alone = compare_calibrations(logits, labels)
+    units = np.repeat(np.arange(200), 4)
+    again = np.repeat(np.arange(200), 4) * 4  # four copies of each of 200 images
+    together = compare_calibrations(logits[again], labels[again], units=units)
+
+    width = alone.nll["none"].high - alone.nll["none"].low
+    spread = nll_per_image(calibrated(logits.astype(np.float32), 1.0), labels).std() / 800**0.5
+    assert width == pytest.approx(2 * 1.96 * spread, rel=0.15)
+    assert together.nll["none"].high - together.nll["none"].low == pytest.approx(2 * width, rel=0.35)
 
 
 def test_no_part_is_fitted_on_itself():

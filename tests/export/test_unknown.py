@@ -16,13 +16,14 @@ from foveal.bundle.manifest import Data, Images
 from foveal.bundle.predictor import Predictor
 from foveal.calibrate import unknowns
 from foveal.calibrate.fit import split_roles
-from foveal.calibrate.unknown import most_bytes
+from foveal.calibrate.unknown import choose, most_bytes
+from foveal.calibrate.unknowns._look import look
 from foveal.calibrate.unknowns._score import Known
 from foveal.cli._main import run
 from foveal.core import catalog
 from foveal.core.errors import BundleError
 from foveal.data.preprocess import Preprocess
-from foveal.export import Origin, bundle
+from foveal.export import Origin, bundle, rejection
 from foveal.export.graph import graph
 from foveal.export.ir import ir, with_ir
 from foveal.export.lowering import Lowering, lowered
@@ -196,6 +197,25 @@ def test_the_threshold_rests_on_what_the_sealed_graph_answers_for_the_proving_pi
 
     rank = int(np.ceil((len(proving) + 1) * 0.95))
     assert scores[rank - 1] <= rule.threshold <= scores[rank]
+
+
+def test_the_choice_hears_what_an_engine_in_bf16_would_see_of_the_tuning_pictures(graphs, monkeypatch):
+    heard = []
+
+    def spied(known, tuning, strange):
+        heard.append(tuning)
+        return choose(known, tuning, strange)
+
+    monkeypatch.setattr(rejection, "choose", spied)
+    with_rejection(graphs["fp32"], fit=FIT, calib=CALIB, threads=1)
+
+    [tuning] = heard
+    assert np.abs(tuning.rounded_look - tuning.look).max() > 1e-4
+    np.testing.assert_allclose(tuning.rounded_look, tuning.look, atol=0.5)
+    seen = CALIB.images[split_roles(CALIB.labels, seed=0)[0]]
+    assert {row.tobytes() for row in tuning.rounded_look} <= {
+        row.tobytes() for row in look(seen, rounded=True)
+    }
 
 
 def test_sealing_and_lowering_fit_it_each_on_its_own_graph(sealed, tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from foveal.bundle import archive
 from foveal.bundle.predictor import Predictor
@@ -15,6 +16,7 @@ from foveal.bundle.ways import REFERENCE
 from foveal.certify.attached import attached
 from foveal.certify.certificate import identity
 from foveal.cli._main import run as command
+from foveal.cli.certify import _show
 from foveal.core import extras, files
 from foveal.core.errors import (
     DataError,
@@ -236,6 +238,17 @@ def test_a_missed_limit_ends_with_a_code_of_its_own_and_says_whose_network_was_n
 
     [why] = [row for row in capsys.readouterr().out.splitlines() if row.startswith("no network")]
     assert "--twin" in why
+
+
+def test_of_a_network_that_was_there_nothing_is_said(certified, capsys):
+    _, found = certified
+    there = {**found.document, "twin": {"used": True, "why_not": None}}
+
+    _show(Console(width=200), replace(found, document=there))
+
+    titles = {row.split("  ")[0] for row in capsys.readouterr().out.splitlines()}
+    assert "no network" not in titles
+    assert "verdict" in titles
 
 
 @pytest.mark.parametrize(

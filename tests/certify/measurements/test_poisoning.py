@@ -11,6 +11,7 @@ from torch import nn
 from foveal.certify.measurements.poisoned_features import poisoned_features
 from foveal.certify.measurements.strip import strip
 from foveal.certify.subject import Subject
+from foveal.core.errors import ImageError, UsageError
 from foveal.evaluate.held_out import HeldOut
 from foveal.tasks.recognizer import Recognizer
 
@@ -86,6 +87,29 @@ def test_a_network_without_a_last_layer_has_no_features(make: Make) -> None:
     for found in poisoned_features.measure(replace(one, twin=bare)).statements:
         assert found.note == "corner has no linear layer"
         assert not found.asked
+
+
+def test_an_error_of_another_kind_is_not_taken_for_a_missing_layer(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise UsageError("pictures of another size")
+
+    monkeypatch.setattr("foveal.explain.features.last_features", broken)
+
+    with pytest.raises(UsageError, match="another size"):
+        poisoned_features.measure(make(poisoned=0))
+
+
+def test_pictures_that_cannot_be_read_any_more_are_said_to_be_so(make: Make) -> None:
+    def gone(place: int) -> np.ndarray:
+        raise ImageError("gone", code="not_found")
+
+    one = make(poisoned=0)
+    left = HeldOut(one.learned.labels, one.learned.sources, gone)
+
+    for found in poisoned_features.measure(replace(one, learned=left)).statements:
+        assert found.note == "none of the pictures can be read any more"
 
 
 def test_few_pictures_of_each_class_say_nothing(make: Make) -> None:

@@ -29,8 +29,9 @@ def look(images: UInt8, *, rounded: bool = False) -> Float32:
 
     Args:
         images: uint8 (N, H, W, C) at model size, H and W ≥ 8.
-        rounded: As an engine finds them that keeps every value between two operators in bf16. Of the final
-            numbers it loses next to nothing, since the graph has taken their middle off by then.
+        rounded: As an engine finds them that keeps every value between two operators in bf16. The numbers
+            themselves are not rounded here: a graph has taken their middle off by then, and what is small
+            loses next to nothing.
     """
     keep = in_bf16 if rounded else _as_it_is
     kernel, cell = keep(_kernel(images.shape[3]) / np.float32(255)), _cell(images.shape[1])

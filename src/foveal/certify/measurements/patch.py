@@ -155,7 +155,7 @@ def _local(subject: Subject, twin: "Recognizer", images: UInt8, labels: Int64) -
     )
     turned = subject.named(shown) != labels
     claim = _claims(subject.profile)[1]
-    note = f"{subject.level.patch_steps} steps where the slope is steepest, then where a plain square hides most"
+    note = f"{subject.level.patch_steps} steps where the slope is steepest, then where a square hides most"
     return claim.share(int(turned.sum()), len(turned), note=note, seed=subject.seed), shown
 
 

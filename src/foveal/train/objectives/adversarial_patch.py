@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from foveal.core.errors import RecipeError
 from foveal.data.preprocess import Preprocess
 from foveal.perturb.attacks.ball import Ball
 from foveal.perturb.attacks.laying import drawn_squares, side_of
@@ -41,10 +42,16 @@ class AdversarialPatch(Attacked):
             settings: A value for each entry of `SETTINGS`.
 
         Raises:
-            UsageError: The share is less than a pixel of such pictures.
+            RecipeError: The share is less than a pixel of such pictures.
         """
         super().__init__(shown, settings)
-        self._side = side_of(settings["share"], self.preprocess.size, self.preprocess.size)
+        share, size = settings["share"], self.preprocess.size
+        if share * size**2 < 1:
+            raise RecipeError(
+                f"settings.share: {share:g} of {size} × {size} pixels is less than one pixel",
+                hint=f"a patch covers {1 / size**2:.2g} or more of such pictures",
+            )
+        self._side = side_of(share, size, size)
 
     @classmethod
     def reach(cls, plan: Plan, preprocess: Preprocess) -> float:

@@ -18,7 +18,7 @@ from foveal.perturb.attacks.laying import side_of, squares
 
 _FIRST, _LAST = 64.0, 2.0  # grey levels that a pixel moves by in a step
 _PLAIN = (0.0, 128.0, 255.0)
-_PER_SIDE = 3
+_PER_SIDE, _MOST = 3, 16
 
 
 def local_patch(
@@ -64,10 +64,12 @@ def local_patch(
     start = torch.where(masks, noise, images[left])
     for searched in (False, True):
         if searched:
-            left = (least >= -clear).nonzero()[:, 0]
-            masks, start = _hiding(logits, images[left], labels[left], side)
+            # With infinity all are left; to search a place for those misread by now is not worth its price.
+            left = (least >= (0.0 if math.isinf(clear) else -clear)).nonzero()[:, 0]
         if len(left) == 0:
             break
+        if searched:
+            masks, start = _hiding(logits, images[left], labels[left], side)
         moved, found = _driven(logits, images[left], labels[left], masks, start, steps=steps, clear=clear)
         better = found < least[left]
         best[left[better]], least[left[better]] = moved[better], found[better]
@@ -79,14 +81,13 @@ def _hiding(
 ) -> tuple[Tensor, Tensor]:
     """Return where a plain square lowers the margin most, bool (N, 1, H, W), and the pictures with it.
 
-    Squares of three greys are tried about three times per side along each axis.
+    Squares of three greys are tried about three times per side along each axis, at most at 17 places: that
+    costs at most 867 answers a picture, usually about 500, as much as 170 steps.
     """
     height, width = images.shape[2:]
     best, least = images.clone(), torch.full((len(images),), math.inf)
     masks = torch.zeros(len(images), 1, height, width, dtype=torch.bool)
-    step = max(1, side // _PER_SIDE)
-    rows, columns = ([*range(0, whole - side, step), whole - side] for whole in (height, width))
-    for top, left, grey in itertools.product(rows, columns, _PLAIN):
+    for top, left, grey in itertools.product(_starts(height, side), _starts(width, side), _PLAIN):
         tried = images.clone()
         tried[:, :, top : top + side, left : left + side] = grey
         with torch.no_grad():
@@ -96,6 +97,12 @@ def _hiding(
         masks[better] = False
         masks[better, :, top : top + side, left : left + side] = True
     return masks, best
+
+
+def _starts(whole: int, side: int) -> list[int]:
+    """Return the first rows or columns of squares along an axis, the last one at its very end."""
+    step = max(1, side // _PER_SIDE, math.ceil((whole - side) / _MOST))
+    return [*range(0, whole - side, step), whole - side]
 
 
 def _driven(
