@@ -5,12 +5,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from torch import nn
 
+from foveal.bundle.manifest import Data, Images
 from foveal.bundle.predictor import Predictor
 from foveal.certify.level import LEVELS
 from foveal.certify.profile import Profile
 from foveal.certify.subject import Answered, Overlap, Subject
 from foveal.evaluate.held_out import HeldOut
+from foveal.export.sealing import Origin
+from foveal.export.sealing import bundle as seal
+from foveal.tasks.recognizer import Recognizer
+from foveal.train.examples import Examples
+
+from .halves import LEVEL, pictures, recognizer
 
 
 def colours(n: int, *, seed: int = 0, size: int = 16) -> tuple[np.ndarray, np.ndarray]:
@@ -56,5 +64,36 @@ def subject(bundle: Path, answered: Callable[..., Answered]) -> Callable[..., Su
             "profile": Profile(name="test"),
         }
         return Subject(**{**entries, **changes})
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def sealed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[nn.Module], tuple[Recognizer, Path]]:
+    """Export a network of halves."""
+
+    def make(network: nn.Module) -> tuple[Recognizer, Path]:
+        twin, path = recognizer(network), tmp_path_factory.mktemp("halves") / "halves.foveal"
+        images, labels = pictures(400, seed=1)
+        calib = Examples(images, labels, np.arange(400))
+        data = Data(fingerprint="0" * 64, split_seed=0, images=Images(fit=0, calib=400, test=0))
+        assert seal(twin, path, calib=calib, origin=Origin(data)).bundle is not None
+        return twin, path
+
+    return make
+
+
+@pytest.fixture
+def attacked(subject: Callable[..., Subject]) -> Callable[..., Subject]:
+    """Make a subject on a sealed network, with its twin."""
+
+    def make(twin: Recognizer | None, path: Path, **changes: object) -> Subject:
+        images, labels = pictures(200, seed=2)
+        outputs = Predictor.open(path, threads=1).run(images)
+        held_out = HeldOut(labels, [f"{k}.png" for k in range(200)], lambda place: images[place])
+        test = Answered(held_out, outputs.probabilities, outputs.logits)
+        why = "" if twin is not None else "no network here"
+        entries = {"bundle": path, "test": test, "twin": twin, "no_twin": why, "level": LEVEL}
+        return subject(**{**entries, **changes})
 
     return make

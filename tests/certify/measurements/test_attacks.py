@@ -1,8 +1,6 @@
 """What is said of adversaries: against the exact radius of a linear network, and against hidden gradients."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,39 +8,22 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from foveal.bundle.manifest import Data, Images
 from foveal.bundle.predictor import Predictor
 from foveal.certify import parts
 from foveal.certify import twin as twins
 from foveal.certify.certificate import certify
-from foveal.certify.level import LEVELS
 from foveal.certify.measurement import Measurement, Section
 from foveal.certify.measurements._attacks import survivors
 from foveal.certify.measurements.adversarial import adversarial
-from foveal.certify.measurements.certified_l2 import certified_l2
-from foveal.certify.measurements.certified_linf import certified_linf
-from foveal.certify.measurements.certified_patch import certified_patch, masks_against
-from foveal.certify.measurements.patch import patch
-from foveal.certify.measurements.patch_alarm import patch_alarm
-from foveal.certify.measurements.stickers import stickers
 from foveal.certify.parts import Parts
 from foveal.certify.profile import Profile
-from foveal.certify.statement import Statement
 from foveal.certify.subject import Answered, Subject
 from foveal.certify.verdicts import judge
-from foveal.data.preprocess import Preprocess
 from foveal.evaluate.held_out import HeldOut
-from foveal.export.sealing import Origin, bundle
 from foveal.perturb.attacks.ball import Ball
 from foveal.perturb.attacks.white_box import apgd_ce, apgd_dlr
-from foveal.tasks.recognizer import Recognizer
-from foveal.train.examples import Examples
 
-SIDE = 8
-LEVEL = replace(
-    LEVELS["quick"], attacked=60, attacked_otherwise=60, steps=10, queries=30, certified=8, noisy=100,
-    patched=20, patch_steps=10, patch_queries=20, draws=50,
-)  # fmt: skip
+from .halves import LEVEL, SIDE, linear, pictures, recognizer, robust
 
 
 class Masking(nn.Module):
@@ -69,68 +50,6 @@ class Surer(nn.Module):
         margin = logits[:, :1] - logits[:, 1:]
         more = (1 - (margin.abs() - 1.7).abs()).relu() * margin.sign()
         return logits + torch.cat([more, -more], dim=1) / 2
-
-
-def pictures(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return pictures of which one half, left or right, is brighter, uint8 (n, 8, 8, 1), and which."""
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(0, 2, n)
-    images = rng.normal(128, 30, (n, SIDE, SIDE, 1))
-    images[labels == 0, :, : SIDE // 2] += 12
-    images[labels == 1, :, SIDE // 2 :] += 12
-    return images.clip(0, 255).astype(np.uint8), labels
-
-
-def linear() -> nn.Module:
-    network = nn.Sequential(nn.Flatten(), nn.Linear(SIDE * SIDE, 2))
-    weights = torch.zeros(2, SIDE, SIDE)
-    weights[0, :, : SIDE // 2] = weights[1, :, SIDE // 2 :] = 0.05
-    with torch.no_grad():
-        network[1].weight.copy_(weights.flatten(1))
-        network[1].bias.zero_()
-    return network
-
-
-def recognizer(network: nn.Module) -> Recognizer:
-    preprocess = Preprocess(size=SIDE, channels=1, mean=(0.5,), std=(0.25,))
-    return Recognizer(network.eval(), "halves", {}, preprocess, ("left", "right"))
-
-
-@pytest.fixture(scope="module")
-def sealed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[nn.Module], tuple[Recognizer, Path]]:
-    """Export a network of halves."""
-
-    def make(network: nn.Module) -> tuple[Recognizer, Path]:
-        twin, path = recognizer(network), tmp_path_factory.mktemp("halves") / "halves.foveal"
-        images, labels = pictures(400, seed=1)
-        calib = Examples(images, labels, np.arange(400))
-        data = Data(fingerprint="0" * 64, split_seed=0, images=Images(fit=0, calib=400, test=0))
-        assert bundle(twin, path, calib=calib, origin=Origin(data)).bundle is not None
-        return twin, path
-
-    return make
-
-
-@pytest.fixture
-def attacked(subject: Callable[..., Subject]) -> Callable[..., Subject]:
-    """Make a subject on a sealed network, with its twin."""
-
-    def make(twin: Recognizer | None, path: Path, **changes: object) -> Subject:
-        images, labels = pictures(200, seed=2)
-        outputs = Predictor.open(path, threads=1).run(images)
-        held_out = HeldOut(labels, [f"{k}.png" for k in range(200)], lambda place: images[place])
-        test = Answered(held_out, outputs.probabilities, outputs.logits)
-        why = "" if twin is not None else "no network here"
-        entries = {"bundle": path, "test": test, "twin": twin, "no_twin": why, "level": LEVEL}
-        return subject(**{**entries, **changes})
-
-    return make
-
-
-def robust(one: Subject) -> dict[str, Statement]:
-    """Return what is stated of each distance, by name."""
-    found = {statement.claim.key: statement for statement in adversarial.measure(one).statements}
-    return {key: statement for key, statement in found.items() if key.startswith("robust")}
 
 
 def flags(one: Subject) -> list[dict[str, Any]]:
@@ -450,73 +369,3 @@ def test_signs_go_on_for_as_long_as_the_attacks_did_in_the_end(sealed, attacked,
     assert usual[0] < max(usual), "the case that this is about"
     assert twice
     assert set(twice) == {max(usual)}
-
-
-def test_what_is_proven_is_never_broken(sealed, attacked) -> None:
-    twin, path = sealed(linear())
-    level = replace(LEVEL, certified=60)
-    one = attacked(twin, path, level=level, profile=Profile(name="t", radii=(1.0, 2.0, 8.0), l2_radii=()))
-    broken = [s.value.value for s in robust(one).values()]
-    proven = [s.value.value for s in certified_linf.measure(one).statements]
-
-    assert all(low <= high for low, high in zip(proven, broken, strict=True))
-    assert abs(proven[0] - broken[0]) <= 0.05, "of a linear network the bounds are exact"
-
-
-def test_bounds_say_nothing_of_a_rounded_file(sealed, attacked) -> None:
-    twin, path = sealed(linear())
-    one = attacked(twin, path)
-    lowered = one.predictor.manifest.model.model_copy(update={"precision": "int8"})
-    manifest = one.predictor.manifest.model_copy(update={"model": lowered})
-    found = certified_linf.measure(replace(one, predictor=replace(one.predictor, manifest=manifest)))
-
-    assert all(s.value is None and "int8" in s.note for s in found.statements)
-
-
-def test_noise_certifies_the_less_the_farther(sealed, attacked) -> None:
-    one = attacked(*sealed(linear()), profile=Profile(name="t", smoothing_radii=(0.05, 0.4)))
-    near, far = certified_l2.measure(one).statements
-
-    assert near.value.value >= far.value.value
-    assert near.details["largest_radius"] < 0.5
-
-
-def test_patches_are_measured_on_pictures_they_were_not_made_on(sealed, attacked) -> None:
-    one = attacked(*sealed(linear()), profile=Profile(name="t", patch_share=0.2))
-    printed, local, masked = patch.measure(one).statements
-    proven, clean = certified_patch.measure(one).statements
-
-    assert printed.value.n < 40
-    assert local.value.value > 0.5, "a fifth of the picture turns a network of means"
-    assert 0 <= proven.value.value <= clean.value.value
-    assert masked.value is None or masked.value.value <= 1
-
-
-def test_the_alarm_leaves_open_what_single_masks_turn(sealed, attacked) -> None:
-    one = attacked(*sealed(linear()), profile=Profile(name="t", patch_share=0.04))
-    unnoticed, turned, alarms = patch_alarm.measure(one).statements
-    proven, _ = certified_patch.measure(one).statements
-    images, labels = one.test.some(20)
-    right = one.named(images) == labels
-
-    assert unnoticed.value.n == int(right.sum()) > 0
-    assert alarms.value.n == 20
-    assert unnoticed.claim.kind == "guarantee"
-    assert turned.value.value <= unnoticed.value.value, "no attack turns what is proven"
-    assert 1 - unnoticed.value.value >= proven.value.value, "what is repaired is noticed, too"
-    assert unnoticed.details["mask_side"] < proven.details["mask_side"]
-
-
-def test_what_is_proven_by_masks_uses_the_grey_that_training_blanks_with(sealed, attacked) -> None:
-    one = attacked(*sealed(linear()), profile=Profile(name="t", patch_share=0.2))
-    masks = masks_against(one)
-
-    assert masks.fill == tuple(round(255 * level) for level in one.predictor.preprocess.mean)
-
-
-def test_stickers_turn_some_and_only_right_answers_count(sealed, attacked) -> None:
-    one = attacked(*sealed(linear()), profile=Profile(name="t", patch_share=0.2))
-    [found] = stickers.measure(one).statements
-
-    assert found.value.n == int((one.named(one.test.some(20)[0]) == one.test.some(20)[1]).sum())
-    assert found.value.value > 0.2

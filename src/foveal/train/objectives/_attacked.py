@@ -94,17 +94,11 @@ class Attacked(Supervised):
         """Return pictures moved uphill from a start; the network is as before.
 
         Args:
-            loss: Logits (N, K) to the sum over the pictures of what the adversary wants large.
-            pixels: In grey levels (N, C, H, W).
+            loss: Moved pictures (N, C, H, W) to the sum over them of what the adversary wants large.
+            pixels: What they were, in grey levels (N, C, H, W).
             start: Moved pictures to begin with.
             share: Of the run that is over.
         """
-        return self.climbed(lambda moved: loss(self.answers(moved)), pixels, start, share=share)
-
-    def climbed(
-        self, loss: Callable[[Tensor], Tensor], pixels: Tensor, start: Tensor, *, share: float
-    ) -> Tensor:
-        """Return the same, for a loss of moved pictures (N, C, H, W) instead of their logits."""
         ball, steps = self.ball(share), int(self.settings["steps"])
         usual = _SINGLE if steps == 1 else min(_LONGEST, _PATH / steps)
         step = (self.settings.get("step", 0.0) or usual) * ball.radius

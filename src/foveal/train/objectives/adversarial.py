@@ -32,7 +32,7 @@ class Adversarial(Attacked):
         start = random_start(pixels, self.ball(batch.share), batch.generator)
         pixels, start, targets = pixels[batch.part], start[batch.part], targets[batch.part]
         moved = self.attacked(
-            lambda logits: F.cross_entropy(logits.float(), targets, reduction="sum"),
+            lambda moved: F.cross_entropy(self.answers(moved).float(), targets, reduction="sum"),
             pixels,
             start,
             share=batch.share,

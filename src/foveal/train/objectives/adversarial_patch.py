@@ -78,7 +78,7 @@ class AdversarialPatch(Attacked):
             logits = self.answers(torch.where(mask, moved, pixels))
             return F.cross_entropy(logits.float(), targets, reduction="sum")
 
-        moved = self.climbed(loss, pixels, torch.where(mask, noise, pixels), share=batch.share)
+        moved = self.attacked(loss, pixels, torch.where(mask, noise, pixels), share=batch.share)
         logits = self.answers(moved)
         correct = (logits.argmax(1) == targets.argmax(1)).sum()
         return Losses(learn.loss(logits, targets), correct, len(logits))

@@ -49,7 +49,7 @@ class Trades(Attacked):
         with torch.no_grad(), under_attack(self.network):
             calm = self.answers(pixels).float()
         return self.attacked(
-            lambda upset: _divergence(upset.float(), calm),
+            lambda moved: _divergence(self.answers(moved).float(), calm),
             pixels,
             project(pixels + noise, pixels, self.ball(share)),
             share=share,

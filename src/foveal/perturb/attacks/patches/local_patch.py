@@ -53,26 +53,27 @@ def local_patch(
     """
     if images.ndim != 4 or len(images) != len(labels) or steps < 1:
         raise UsageError(f"need pictures (N, C, H, W) with labels and a step; got {tuple(images.shape)}")
-    best = images.clone()
     if len(images) == 0:
-        return best
+        return images.clone()
     side = side_of(share, images.shape[2], images.shape[3])
-    least, gradient = _margins(logits, images, labels)
-    left = (least >= -clear).nonzero()[:, 0]  # what is named wrongly already needs no patch
-    masks = _steepest(gradient.abs().sum(dim=1, keepdim=True), side)[left]
-    noise = (255 * torch.rand(images.shape, generator=generator)).round()[left]
-    start = torch.where(masks, noise, images[left])
-    for searched in (False, True):
-        if searched:
-            # With infinity all are left; to search a place for those misread by now is not worth its price.
-            left = (least >= (0.0 if math.isinf(clear) else -clear)).nonzero()[:, 0]
-        if len(left) == 0:
-            break
-        if searched:
-            masks, start = _hiding(logits, images[left], labels[left], side)
-        moved, found = _driven(logits, images[left], labels[left], masks, start, steps=steps, clear=clear)
+    margins, gradient = _margins(logits, images, labels)
+    best, least = images.clone(), margins
+
+    def drive(left: Tensor, masks: Tensor, start: Tensor) -> None:
+        """Keep what is better than the best so far."""
+        moved, found = _driven(logits, start, images[left], labels[left], masks, steps=steps, clear=clear)
         better = found < least[left]
         best[left[better]], least[left[better]] = moved[better], found[better]
+
+    noise = (255 * torch.rand(images.shape, generator=generator)).round()
+    left = (least >= -clear).nonzero()[:, 0]  # what is named wrongly already needs no patch
+    if len(left):
+        masks = _steepest(gradient[left].abs().sum(dim=1, keepdim=True), side)
+        drive(left, masks, torch.where(masks, noise[left], images[left]))
+    # With infinity all are left; to search a place for those misread by now is not worth its price.
+    left = (least >= (0.0 if math.isinf(clear) else -clear)).nonzero()[:, 0]
+    if len(left):
+        drive(left, *_hiding(logits, images[left], labels[left], side))
     return best
 
 
@@ -107,10 +108,10 @@ def _starts(whole: int, side: int) -> list[int]:
 
 def _driven(
     logits: Callable[[Tensor], Tensor],
+    moved: Tensor,
     images: Tensor,
     labels: Tensor,
     masks: Tensor,
-    moved: Tensor,
     *,
     steps: int,
     clear: float,
