@@ -54,7 +54,7 @@ def answers(model: Path, data: Path) -> tuple[Floats, Labels]:
 def calibrations(logits: Floats, labels: Labels, half: int) -> None:
     for n in sorted({min(200, half), min(500, half), half}):
         found = compare_calibrations(logits[:n], labels[:n])
-        costs = ", ".join(f"{name} {cost:.4f}" for name, cost in found.nll.items())
+        costs = ", ".join(f"{name} {cost.value:.4f}" for name, cost in found.nll.items())
         gains = ", ".join(f"{k} {v.value:.4f} ({v.low:.4f} to {v.high:.4f})" for k, v in found.gained.items())
         print(f"NLL, {n} pictures: {costs}; gained: {gains}; chosen: {found.chosen}")
     new, truth = logits[half:], labels[half:]
