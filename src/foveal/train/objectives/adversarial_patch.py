@@ -1,5 +1,6 @@
 """Learn the labels of pictures on which an adversary laid a patch of his own for each."""
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -49,7 +50,7 @@ class AdversarialPatch(Attacked):
         if share * size**2 < 1:
             raise RecipeError(
                 f"settings.share: {share:g} of {size} × {size} pixels is less than one pixel",
-                hint=f"a patch covers {1 / size**2:.2g} or more of such pictures",
+                hint=f"a patch covers {math.ceil(1e4 / size**2) / 1e4:g} or more of such pictures",
             )
         self._side = side_of(share, size, size)
 

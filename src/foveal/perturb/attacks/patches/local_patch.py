@@ -46,7 +46,8 @@ def local_patch(
         steps: At least 1.
         generator: Draws the start.
         clear: How far the logit of a wrong class has to be above the true one's before a picture is left
-            alone, at least 0: a file that is rounded differs from its network.
+            alone, at least 0: a file that is rounded differs from its network. With infinity none is, but only
+            pictures that the network still names rightly get the second start.
 
     Raises:
         UsageError: Other pictures, no step, or a share that is no pixel.
@@ -70,7 +71,7 @@ def local_patch(
     if len(left):
         masks = _steepest(gradient[left].abs().sum(dim=1, keepdim=True), side)
         drive(left, masks, torch.where(masks, noise[left], images[left]))
-    # With infinity all are left; to search a place for those misread by now is not worth its price.
+    # Of a rounded file all are left; to search a place for those misread by now is not worth its price.
     left = (least >= (0.0 if math.isinf(clear) else -clear)).nonzero()[:, 0]
     if len(left):
         drive(left, *_hiding(logits, images[left], labels[left], side))
@@ -82,8 +83,8 @@ def _hiding(
 ) -> tuple[Tensor, Tensor]:
     """Return where a plain square lowers the margin most, bool (N, 1, H, W), and the pictures with it.
 
-    Squares of three greys are tried about three times per side along each axis, at most at 17 places: that
-    costs at most 867 answers a picture, usually about 500, as much as 170 steps.
+    Squares of three greys are tried about three times per side along each axis, and at most at 17 places, so
+    that small ones leave gaps: at most 867 answers a picture, usually about 500, as much as 170 steps.
     """
     height, width = images.shape[2:]
     best, least = images.clone(), torch.full((len(images),), math.inf)
