@@ -46,8 +46,8 @@ def local_patch(
         steps: At least 1.
         generator: Draws the start.
         clear: How far the logit of a wrong class has to be above the true one's before a picture is left
-            alone, at least 0: a file that is rounded differs from its network. With infinity none is, but only
-            pictures that the network still names rightly get the second start.
+            alone, at least 0: a file that is rounded differs from its network. With infinity none is, but
+            only pictures that the network still names rightly get the second start.
 
     Raises:
         UsageError: Other pictures, no step, or a share that is no pixel.
