@@ -11,6 +11,10 @@ from foveal.core.errors import MissingExtraError
 _WITNESS = {
     "train": ("torch", "onnxscript", "safetensors", "jinja2", "matplotlib", "sklearn"),
     "openvino": ("openvino",),
+    "ray": ("ray",),
+    "video": ("av",),
+    "parquet": ("pyarrow",),
+    "mqtt": ("paho",),
 }
 _REPORTER = "openvino_telemetry"  # what openvino tells its maker with, over the network
 

@@ -1,0 +1,1 @@
+"""Live pictures, one after the other, answered before they are old."""
