@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from foveal.cli import _inputs
 from foveal.cli._frame import Device, Force, Json, Quiet, Seed, Threads, Verbose, emit
 from foveal.cli._progress import progress
 from foveal.core import catalog
 from foveal.core.errors import DataError, NotFoundError
 from foveal.core.extras import need
 from foveal.core.text import visible
+from foveal.data import listing
 from foveal.explain import black_box, white_box
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def explain(
     with progress(quiet=quiet) as tell:
         explained = flow.explain(
             model,
-            _inputs.paths(inputs) if inputs else None,
+            listing.paths(inputs) if inputs else None,
             data=data,
             question=question,
             progress=tell,

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from foveal.cli import _inputs
 from foveal.cli._frame import Device, Json, Quiet, Seed, Verbose, emit
 from foveal.cli._progress import progress
 from foveal.core import units
@@ -15,6 +14,7 @@ from foveal.core.extras import need
 from foveal.core.machine import MOST_THREADS
 from foveal.core.text import visible
 from foveal.core.units import show_bytes
+from foveal.data import listing
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -110,7 +110,7 @@ def optimize(
     from foveal.flows.optimize import optimize as flow
 
     terms = Terms(budget, not no_train, threads, tuple(engine) if engine else None, seed)
-    named = list(_inputs.names(data)) if data else None
+    named = list(listing.names(data)) if data else None
     if named == []:
         raise NotFoundError(f"nothing in {' '.join(data or ())}", hint="name files, folders or a pattern")
     with progress(quiet=quiet) as tell:

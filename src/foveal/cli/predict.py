@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from foveal.cli import _answers, _inputs
+from foveal.cli import _answers
 from foveal.cli._frame import Device, Engine, Json, Precision, Quiet, Threads, Verbose, emit, named, talk
 from foveal.core.errors import DataError, NotFoundError, UsageError
 from foveal.core.parallel import as_they_come
 from foveal.core.types import Label
 from foveal.core.units import show_rate, show_seconds
+from foveal.data import listing
 
 if TYPE_CHECKING:
     from foveal.bundle.predictor import Predictor
@@ -53,7 +54,7 @@ def predict(
     if as_json + as_jsonl + as_csv > 1:
         raise UsageError("--json, --jsonl and --csv exclude each other")
     bundle = locate(model)
-    found = _inputs.paths(inputs, null=null)
+    found = listing.paths(inputs, null=null)
     listed = "-" in inputs
     # Who writes the list may wait for the first answer before writing the second name.
     first = list(itertools.islice(found, 1 if listed else 2))

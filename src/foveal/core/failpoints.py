@@ -62,6 +62,10 @@ class Failpoints:
 
     _dying = False
 
+    def is_dying(self) -> bool:
+        """Return whether the data that `passing` returned last were torn: flush them, then call `written`."""
+        return self._dying
+
     def written(self) -> None:
         """Die where the write that was just made was a torn one."""
         if self._dying:
@@ -95,4 +99,5 @@ def _act(action: str, place: str) -> None:
 _here = Failpoints(os.environ.get(VARIABLE, ""))
 reach = _here.reach
 passing = _here.passing
+is_dying = _here.is_dying
 written = _here.written

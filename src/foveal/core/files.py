@@ -28,7 +28,7 @@ def write_bytes(path: Path, data: bytes) -> None:
     try:
         _write_synced(temporary, data)
         temporary.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except BaseException as error:  # also Ctrl-C: nothing half-written stays
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -138,7 +138,7 @@ def _write_synced(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the rename itself survive a power loss, where the system offers that."""
     if not hasattr(os, "O_DIRECTORY"):
         return

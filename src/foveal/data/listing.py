@@ -4,7 +4,7 @@ import glob
 import os
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from foveal.core.errors import NotFoundError
@@ -25,12 +25,18 @@ def paths(inputs: Sequence[str], *, null: bool = False) -> Iterator[str]:
     """
     for text in inputs:
         if text == "-":
-            for name in _listed(null=null):
+            for name in names_in(stdin(), null=null):
                 yield from _below(name)
-        elif glob.has_magic(text) and _mode(text) == 0:
-            yield from _matching(text)
         else:
-            yield from _below(text)
+            yield from meant_by(text)
+
+
+def meant_by(text: str) -> Iterator[str]:
+    """Yield the files that one file, folder or pattern means; see `paths`."""
+    if glob.has_magic(text) and _mode(text) == 0:
+        yield from _matching(text)
+    else:
+        yield from _below(text)
 
 
 def names(inputs: Sequence[str]) -> Iterator[str]:
@@ -80,14 +86,30 @@ def _mode(name: str) -> int:
         return 0
 
 
-def _listed(*, null: bool) -> Iterator[str]:
-    end, padding = (b"\0", b"") if null else (b"\n", b"\r")  # a list from Windows ends its lines with both
+def stdin() -> Iterator[bytes]:
+    """Yield what comes on stdin, as it comes.
+
+    Raises:
+        NotFoundError: It is closed.
+    """
     if sys.stdin is None:
         raise NotFoundError(
-            "stdin is closed: there is no list to read", hint="pipe names into foveal predict"
+            "stdin is closed: there is no list to read", hint="pipe names into the command"
         )
-    rest = b""
     while block := os.read(sys.stdin.fileno(), 1 << 16):
+        yield block
+
+
+def names_in(blocks: Iterable[bytes], *, null: bool) -> Iterator[str]:
+    """Yield the names of a list, each as soon as its end has come.
+
+    Args:
+        blocks: The list, cut anywhere.
+        null: Names are separated by NUL instead of by lines.
+    """
+    end, padding = (b"\0", b"") if null else (b"\n", b"\r")  # a list from Windows ends its lines with both
+    rest = b""
+    for block in blocks:
         *names, rest = (rest + block).split(end)
         yield from (os.fsdecode(name.removesuffix(padding)) for name in names if name.removesuffix(padding))
     if name := rest.removesuffix(padding):  # the last line needs no end

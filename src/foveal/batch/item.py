@@ -1,0 +1,72 @@
+"""One picture of a job, as it was listed."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from foveal.core.text import printable
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A picture, before anything of it was read.
+
+    Attributes:
+        source: What it is called in the results: its path, or archive and member, as text.
+        path: The file to open, as the system knows it.
+        offset: Where in that file it begins; None: it is the whole file.
+        size: Its length in bytes; None: it could not be looked at.
+        mtime_ns: When the file was changed last, nanoseconds; None as `size`.
+        sha256: Of its content; None: nobody has read it yet.
+        occurrence: How many items of the job with the same source come before it.
+        same: Whether its content is that of the item before it.
+    """
+
+    source: str
+    path: str
+    offset: int | None = None
+    size: int | None = None
+    mtime_ns: int | None = None
+    sha256: str | None = None
+    occurrence: int = 0
+    same: bool = False
+
+    def line(self) -> bytes:
+        """Return its line in a manifest; what says nothing is left out."""
+        told: dict[str, Any] = {"source": self.source, "occurrence": self.occurrence}
+        if self.path != self.source:
+            told["path"] = self.path
+        for name, value in (("offset", self.offset), ("bytes", self.size), ("mtime_ns", self.mtime_ns)):
+            if value is not None:
+                told[name] = value
+        if self.sha256 is not None:
+            told["sha256"] = self.sha256
+        if self.same:
+            told["same"] = True
+        # ASCII: names that are no UTF-8 survive as escapes, and a line never has another end in it.
+        return json.dumps(told).encode() + b"\n"
+
+
+def file_item(path: str) -> Item:
+    """Return a file as an item, whether it is there or not."""
+    try:
+        status = Path(path).stat()
+    except (OSError, ValueError):
+        return Item(printable(path), path)
+    return Item(printable(path), path, size=status.st_size, mtime_ns=status.st_mtime_ns)
+
+
+def parsed(line: bytes) -> Item:
+    """Return the item of a line."""
+    told = json.loads(line)
+    return Item(
+        source=told["source"],
+        path=told.get("path", told["source"]),
+        offset=told.get("offset"),
+        size=told.get("bytes"),
+        mtime_ns=told.get("mtime_ns"),
+        sha256=told.get("sha256"),
+        occurrence=told["occurrence"],
+        same=told.get("same", False),
+    )
