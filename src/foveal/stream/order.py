@@ -1,0 +1,38 @@
+"""What all kinds of sinks may be told."""
+
+from dataclasses import dataclass
+
+from foveal.core.errors import UsageError
+from foveal.stream.address import is_loopback
+
+
+@dataclass(frozen=True)
+class SinkOrder:
+    """How sinks are wanted.
+
+    Attributes:
+        force: Replace a file that is there.
+        allow_remote: Send to other machines, too.
+        most_rejects: Pictures in the folder of `rejects`, at most.
+        reject_below: Answers below this confidence are kept as well; 0: only those that decline.
+        digest: Of the bundle that answers.
+    """
+
+    force: bool = False
+    allow_remote: bool = False
+    most_rejects: int = 1000
+    reject_below: float = 0.0
+    digest: str = ""
+
+    def check_host(self, host: str) -> None:
+        """Refuse another machine unless that is allowed.
+
+        Raises:
+            UsageError: `remote_sink`.
+        """
+        if not self.allow_remote and not is_loopback(host):
+            raise UsageError(
+                f"{host} is another machine",
+                code="remote_sink",
+                hint="--allow-remote-sinks sends what is seen there",
+            )
