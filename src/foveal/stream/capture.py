@@ -3,13 +3,13 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 from foveal.stream.shot import Shot
 
 _AHEAD = 4  # pictures of a film that are decoded before they are wanted: what bounds the memory
-_JOIN_S = 15.0  # a read that hangs ends by its own timeout; the process does not wait for ever
+_JOIN_S = 3.0  # a read that hangs ends by its own timeout; nobody waits for that
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Capture:
         dropped: Those among them that were replaced, or left over at the end.
     """
 
-    def __init__(self, shots: Iterator[Shot], *, newest_wins: bool, stop: threading.Event) -> None:
+    def __init__(self, shots: Generator[Shot], *, newest_wins: bool, stop: threading.Event) -> None:
         """Begin to read.
 
         Args:
@@ -90,6 +90,7 @@ class Capture:
             for shot in self._shots:
                 if not self._put(shot):
                     break
+            self._shots.close()  # here: what it has open belongs to this thread
         except BaseException as error:  # raised again where pictures are taken
             self._error = error
         finally:

@@ -15,7 +15,6 @@ from foveal.stream.shown import Shown
 
 Item = Shown | Event | Incident
 
-_ROOM = 32  # that wait; pictures among them bound the memory
 _ATTEMPTS = 6
 _FIRST_S, _MOST_S = 0.2, 5.0
 _CLOSING_S = 5.0  # for what still waits at the end
@@ -34,8 +33,18 @@ def line_of(item: Item, *, scores: bool = False) -> dict[str, Any]:
 class Sink(Protocol):
     """Where results go; `write` and `close` are called from one thread."""
 
-    def wants(self, item: Item) -> bool:
-        """Return, at once, whether it takes this; called from where answers are made."""
+    @property
+    def room(self) -> int:
+        """How many things may wait for it; pictures among them are what takes memory."""
+        ...
+
+    @property
+    def patient(self) -> bool:
+        """Whether a film waits for it where there is no room; a live source never does."""
+        ...
+
+    def wanted(self, item: Item) -> Item | None:
+        """Return, at once, what it takes of this, or None; called from where answers are made."""
         ...
 
     def write(self, item: Item) -> None:
@@ -93,12 +102,13 @@ class Outbox:
         Args:
             sink: Used from that thread only, but for `wants`.
             name: For people, without passwords.
-            lossless: Whether to wait for room, as time does not matter, instead of dropping.
+            lossless: Whether time does not matter: then to wait for a patient sink instead of dropping.
             seed: Of the times between attempts.
             say: Told of the first failure, from that thread.
         """
         self.delivered = Delivered(name)
-        self._sink, self._lossless, self._seed, self._say = sink, lossless, seed, say
+        self._sink, self._seed, self._say = sink, seed, say
+        self._lossless = lossless and sink.patient
         self._waiting: deque[Item] = deque()
         self._changed = threading.Condition()
         self._until: float | None = None
@@ -108,15 +118,15 @@ class Outbox:
 
     def put(self, item: Item) -> None:
         """Hand over one thing if the sink wants it."""
-        if not self._sink.wants(item):
+        if (wanted := self._sink.wanted(item)) is None:
             return
         with self._changed:
-            while self._lossless and len(self._waiting) >= _ROOM and self._thread.is_alive():
-                self._changed.wait(1.0)
-            if len(self._waiting) >= _ROOM:
+            while self._lossless and len(self._waiting) >= self._sink.room:
+                self._changed.wait()
+            if len(self._waiting) >= self._sink.room:
                 self.delivered.dropped += 1
                 return
-            self._waiting.append(item)
+            self._waiting.append(wanted)
             self._changed.notify_all()
 
     def close(self) -> Delivered:
@@ -138,7 +148,7 @@ class Outbox:
             self._deliver(item)
         try:
             self._sink.close()
-        except (FovealError, OSError) as error:
+        except Exception as error:
             self._failed(error)
 
     def _next(self) -> Item | None:
@@ -160,18 +170,20 @@ class Outbox:
                 if attempt == _ATTEMPTS - 1 or self._hurry.wait(wait):
                     self._failed(error)
                     return
-            except (FovealError, OSError) as error:
+            except Exception as error:  # also a bug in a sink: the thread goes on, the exit code tells
                 self._failed(error)
                 return
             else:
                 self.delivered.written += 1
                 return
 
-    def _failed(self, error: FovealError | OSError) -> None:
+    def _failed(self, error: Exception) -> None:
         self.delivered.failed += 1
         if self.delivered.error is None:
             name = self.delivered.name
-            if not isinstance(error, FovealError):
+            if isinstance(error, OSError) and not isinstance(error, FovealError):
                 error = WriteError(f"cannot write {name}: {error.strerror or error}", path=error.filename)
+            elif not isinstance(error, FovealError):
+                error = FovealError(f"{type(error).__name__}: {error}", code="internal")
             self.delivered.error = error
             self._say(f"sink {name} fails, the rest goes on: {error.message}")

@@ -1,7 +1,7 @@
 """A live source is asked again when it is lost."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 
 from foveal.core.errors import DataError, FovealError, NotFoundError, TemporaryError
@@ -14,8 +14,8 @@ _FIRST_S, _MOST_S = 0.25, 30.0
 
 
 def reconnected(
-    begin: Callable[[], Iterator[Shot]], running: Running, *, give_up_s: float | None, seed: int
-) -> Iterator[Shot]:
+    begin: Callable[[], Generator[Shot]], running: Running, *, give_up_s: float | None, seed: int
+) -> Generator[Shot]:
     """Yield the pictures of a source, which is begun again whenever it ends or fails.
 
     Their time is that since the first one, and neither it nor when they were captured goes back.

@@ -3,12 +3,12 @@
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from functools import partial
 
 from foveal.bundle.predictor import Predictor, Unreadable
-from foveal.core.errors import ImageError, UnknownNameError
+from foveal.core.errors import FovealError, ImageError, UnknownNameError
 from foveal.core.types import Label
 from foveal.monitor.monitor import Monitor
 from foveal.stream.capture import Capture, Frame
@@ -84,23 +84,34 @@ class _Stream:
         over = None if self.plan.time_s is None else start + self.plan.time_s
         capture = Capture(self._shots(), newest_wins=newest_wins(self.plan), stop=self.running.stop)
         try:
-            while not stop.is_set() and (over is None or time.monotonic() < over):
-                frame = capture.take(_LOOK_S)
-                self._tell_incidents()
-                if frame is not None:
-                    self._take(frame)
-                elif capture.ended:
-                    break
-                self._say_status()
+            problem = self._loop(capture, stop, over=over)
+            self._tell_end()
         finally:
             capture.close()
             self.summary.captured = capture.captured
             self.summary.dropped += capture.dropped
             self.summary.seconds = time.monotonic() - start
             self._finish()
+        if problem is not None:
+            raise problem
         return self.summary
 
-    def _shots(self) -> Iterator[Shot]:
+    def _loop(self, capture: Capture, stop: threading.Event, *, over: float | None) -> FovealError | None:
+        """Answer until there is an end; return what was wrong with the source, if that is why."""
+        while not stop.is_set() and (over is None or time.monotonic() < over):
+            try:
+                frame = capture.take(_LOOK_S)
+            except FovealError as error:
+                return error
+            self._tell_incidents()
+            if frame is not None:
+                self._take(frame)
+            elif capture.ended:
+                break
+            self._say_status()
+        return None
+
+    def _shots(self) -> Generator[Shot]:
         order, running, module = self.plan.order, self.running, source_of(self.plan.order.place)
         source = partial(getattr(module, module.__name__.rpartition(".")[2]), order, running)
         if not module.LASTING:
@@ -194,12 +205,15 @@ class _Stream:
             said = f"{self.summary.frames:,} frames so far; last minute: age {told(spread)}"
             self.say(said)
 
-    def _finish(self) -> None:
-        """End what was begun, also after an error: the state that is there, sinks, counts."""
+    def _tell_end(self) -> None:
+        """Tell what was not told yet, and the end of the state that is there."""
         self._tell_incidents()
         for event in self.events.end():
             self._tell_event(event)
         self._tell_alarms()
+
+    def _finish(self) -> None:
+        """Finish sinks and counts, also where nothing more can be told."""
         self.summary.sinks = [outbox.close() for outbox in self.outboxes]
         self.summary.damaged, self.summary.reconnects = self.running.damaged, self.running.reconnects
         self.summary.monitor = None if self.monitor is None else self.monitor.state()

@@ -87,6 +87,8 @@ class Summary:
             first, last = self.ages.first_minute(), self.ages.last_minute()
             if self.seconds > 90 and first and last:
                 lines.append(f"first minute {told(first)}; last minute {told(last)}")
+        if self.too_old and not self.frames:
+            lines.append("every frame was too old: the recognizer needs longer than --max-latency")
         if self.reconnects:
             lines.append(f"asked for the source again {counted(self.reconnects, 'time')}")
         for sink in self.sinks:

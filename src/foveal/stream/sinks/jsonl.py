@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from foveal.core.errors import WriteError
@@ -9,6 +10,7 @@ from foveal.core.failpoints import passing, written
 from foveal.core.text import printable
 from foveal.stream.order import SinkOrder
 from foveal.stream.outbox import Item, line_of
+from foveal.stream.shown import Shown
 
 EXTRA = None
 
@@ -36,8 +38,10 @@ class _Lines:
         except OSError as error:
             raise self._error(error) from None
 
-    def wants(self, item: Item) -> bool:
-        return True
+    room, patient = 1000, True
+
+    def wanted(self, item: Item) -> Item | None:
+        return replace(item, picture=None) if isinstance(item, Shown) else item
 
     def write(self, item: Item) -> None:
         document = line_of(item)

@@ -36,8 +36,10 @@ class _Mqtt:
         self._parts, self._name, self._topic, self._digest = address(place), shown(place), topic, digest
         self._client: Any = None
 
-    def wants(self, item: Item) -> bool:
-        return not isinstance(item, Shown)
+    room, patient = 256, False
+
+    def wanted(self, item: Item) -> Item | None:
+        return None if isinstance(item, Shown) else item
 
     def write(self, item: Item) -> None:
         body = json.dumps({"event": item.as_json(), "digest": self._digest})

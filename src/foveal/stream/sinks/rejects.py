@@ -40,16 +40,15 @@ class _Rejects:
         self._left = order.most_rejects - sum(1 for _ in folder.glob("*.png"))
         self._run = secrets.token_hex(4)  # so that the frames of two runs have different names
 
-    def wants(self, item: Item) -> bool:
+    room, patient = 8, True
+
+    def wanted(self, item: Item) -> Item | None:
         if not isinstance(item, Shown) or not isinstance(item.answer, Label) or self._left <= 0:
-            return False
-        if not item.refused and item.answer.confidence >= self._order.reject_below:
-            return False
-        self._left -= 1
-        return True
+            return None
+        return item if item.refused or item.answer.confidence < self._order.reject_below else None
 
     def write(self, item: Item) -> None:
-        if not isinstance(item, Shown):
+        if not isinstance(item, Shown) or self._left <= 0:
             return
         about = {**item.as_json(scores=True), "digest": self._order.digest}
         path = self._folder / f"{self._run}-{item.frame:09d}.png"
@@ -60,6 +59,7 @@ class _Rejects:
         except BaseException:
             files.remove(path.with_suffix(".json"))
             raise
+        self._left -= 1
 
     def close(self) -> None:
         """There is nothing to finish."""

@@ -55,8 +55,10 @@ class _Film:
         self._stream: Any = None
         self._last = -1
 
-    def wants(self, item: Item) -> bool:
-        return isinstance(item, Shown)
+    room, patient = 8, True
+
+    def wanted(self, item: Item) -> Item | None:
+        return item if isinstance(item, Shown) else None
 
     def write(self, item: Item) -> None:
         import av

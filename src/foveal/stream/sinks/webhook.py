@@ -34,8 +34,10 @@ class _Webhook:
     def __init__(self, place: str, digest: str) -> None:
         self._parts, self._name, self._digest = address(place), shown(place), digest
 
-    def wants(self, item: Item) -> bool:
-        return not isinstance(item, Shown)
+    room, patient = 256, False
+
+    def wanted(self, item: Item) -> Item | None:
+        return None if isinstance(item, Shown) else item
 
     def write(self, item: Item) -> None:
         parts = self._parts

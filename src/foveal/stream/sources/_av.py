@@ -58,6 +58,9 @@ def decoded(
     import av
 
     stream = container.streams.video[0]
+    # Several frames at once would hold each back until later ones are there, and tell damage late or never.
+    stream.thread_type = "SLICE"
+    stream.codec_context.options = {"err_detect": "explode"}
     came: dict[int, float] = {}
     trust = _Trust(running)
     try:
@@ -65,6 +68,8 @@ def decoded(
             now = time.monotonic()
             if packet.pts is not None:
                 came[packet.pts] = now
+            if packet.is_corrupt:
+                trust.doubt()
             try:
                 frames = packet.decode()
             except av.error.InvalidDataError:
@@ -93,13 +98,16 @@ class _Trust:
         self._running = running
         self._left = 0
 
+    def doubt(self) -> None:
+        self._left = _PATIENCE
+
     def damage(self) -> None:
         self._running.damaged += 1
-        self._left = _PATIENCE
+        self.doubt()
 
     def allows(self, frame: Any) -> bool:
         if frame.is_corrupt:
-            self._left = _PATIENCE
+            self.doubt()
         elif frame.key_frame:
             self._left = 0
         if self._left == 0:

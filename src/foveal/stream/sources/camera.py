@@ -1,7 +1,7 @@
 """A camera of this machine, by Video4Linux: /dev/video0 or camera:0; needs the extra `video`."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from foveal.core.errors import DeviceError
@@ -20,7 +20,7 @@ def is_meant(place: str) -> bool:
     return place.startswith(("camera:", "/dev/"))
 
 
-def camera(order: Order, running: Running) -> Iterator[Shot]:
+def camera(order: Order, running: Running) -> Generator[Shot]:
     """Yield pictures as the camera takes them; captured is when its data came.
 
     Raises:

@@ -1,7 +1,7 @@
 """A film in a file: mp4, mov, mkv, webm, avi, ts, mpg …; needs the extra `video`."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from foveal.core.errors import DataError, NotFoundError
@@ -29,7 +29,7 @@ def is_meant(place: str) -> bool:
     return "://" not in place and not place.startswith(("camera:", "/dev/")) and not Path(place).is_dir()
 
 
-def file(order: Order, running: Running) -> Iterator[Shot]:
+def file(order: Order, running: Running) -> Generator[Shot]:
     """Yield all frames as they are shown; if `live` at the film's own speed, if `loop` again and again.
 
     A frame is captured when it is decoded, or, at its own speed, when it is due.
@@ -48,13 +48,12 @@ def file(order: Order, running: Running) -> Iterator[Shot]:
     yield from _when_due(shots, running) if order.live else shots
 
 
-def _played(name: str, shown: str, order: Order, running: Running) -> Iterator[Shot]:
+def _played(name: str, shown: str, order: Order, running: Running) -> Generator[Shot]:
     pixels, timeline = Pixels(), None
     while not running.stop.is_set():
         count = 0
         with opened(name, shown=shown, options=dict(_ONLY)) as container:
             stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
             if timeline is None:
                 timeline = Timeline(_step(stream.average_rate))
             for frame, _ in decoded(container, running, shown=shown):
@@ -74,7 +73,7 @@ def _step(rate: object) -> float:
     return 1 / told if _RATES[0] <= told <= _RATES[1] else _STEP_S
 
 
-def _when_due(shots: Iterator[Shot], running: Running) -> Iterator[Shot]:
+def _when_due(shots: Generator[Shot], running: Running) -> Generator[Shot]:
     start = None
     for shot in shots:
         now = time.monotonic()

@@ -3,7 +3,7 @@
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from functools import partial
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def is_meant(place: str) -> bool:
     return "://" not in place and not place.startswith("/dev/") and Path(place).is_dir()
 
 
-def folder(order: Order, running: Running) -> Iterator[Shot]:
+def folder(order: Order, running: Running) -> Generator[Shot]:
     """Yield pictures as they appear, those that are there together by their time and then by their name.
 
     A file that still grows waits until it is unchanged for 0.3 seconds. Captured is when it was first seen. A

@@ -3,9 +3,8 @@
 import base64
 import http.client
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import partial
-from typing import BinaryIO
 
 from foveal.core.errors import DataError, NotFoundError, TemporaryError
 from foveal.data.decode import LIMITS
@@ -17,8 +16,8 @@ LIVE = True
 LASTING = True
 
 _TYPE = "multipart/x-mixed-replace"
-_MOST_LINE = 8192  # bytes of a line between pictures
-_MOST_LINES = 100  # of them between two pictures
+_MOST_HEAD = 8192  # bytes between two pictures
+_BLOCK = 1 << 16
 
 
 def is_meant(place: str) -> bool:
@@ -26,7 +25,7 @@ def is_meant(place: str) -> bool:
     return place.lower().startswith("http://")
 
 
-def mjpeg(order: Order, running: Running) -> Iterator[Shot]:
+def mjpeg(order: Order, running: Running) -> Generator[Shot]:
     """Yield pictures as they come, each the bytes of a JPEG; captured is when its first byte came.
 
     Only the address that is named is asked; a server that sends elsewhere is not followed.
@@ -48,7 +47,7 @@ def mjpeg(order: Order, running: Running) -> Iterator[Shot]:
         response = connection.getresponse()
         _check(response, name)
         # Byte by byte a picture could take for ever within the patience of the socket: it is whole in time.
-        for captured, content in _parts(response, name, running, patience_s=order.timeout_s):
+        for captured, content in _parts(response, running, patience_s=order.timeout_s):
             yield Shot(captured, captured, partial(bytes, content))
     except (OSError, http.client.HTTPException) as error:
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
@@ -72,51 +71,78 @@ def _check(response: http.client.HTTPResponse, name: str) -> None:
         )
 
 
+class _Body:
+    """The body of an answer, read as it comes."""
+
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self._response, self._ahead = response, bytearray()
+
+    def until(self, mark: bytes, most: int, *, by: float) -> bytes | None:
+        """Return what comes before a mark, and skip the mark; None where the body, or the time, ends before.
+
+        Raises:
+            DataError: `too_many_bytes`: there is no mark within so many bytes.
+        """
+        looked = 0
+        while (found := self._ahead.find(mark, max(0, looked - len(mark)))) < 0:
+            looked = len(self._ahead)
+            if looked > most:
+                raise DataError(f"no picture ends within {most} bytes", code="too_many_bytes")
+            if not self._more(by):
+                return None
+        content = bytes(self._ahead[:found])
+        del self._ahead[: found + len(mark)]
+        return content
+
+    def exactly(self, count: int, *, by: float) -> bytes | None:
+        """Return so many bytes; None where the body, or the time, ends before."""
+        while len(self._ahead) < count:
+            if not self._more(by):
+                return None
+        content = bytes(self._ahead[:count])
+        del self._ahead[:count]
+        return content
+
+    def _more(self, by: float) -> bool:
+        block = self._response.read1(_BLOCK) if time.monotonic() < by else b""
+        self._ahead += block
+        return bool(block)
+
+
 def _parts(
-    response: BinaryIO, name: str, running: Running, *, patience_s: float
+    response: http.client.HTTPResponse, running: Running, *, patience_s: float
 ) -> Iterator[tuple[float, bytes]]:
-    """Yield each part with when it began."""
-    while not running.stop.is_set():
-        length, begun = None, False
-        for _ in range(_MOST_LINES):
-            line = response.readline(_MOST_LINE)
-            if not line:
-                return
-            text = line.strip()
-            if text.startswith(b"--"):
-                captured, begun = time.monotonic(), True
-            elif not text and begun:
-                break
-            elif text.lower().startswith(b"content-length:"):
-                length = _number(text.partition(b":")[2], name)
+    """Yield each part with when it began, until the body ends or nothing whole comes in time."""
+    boundary = response.headers.get_boundary("").removeprefix("--").encode()
+    mark, body = b"--" + boundary, _Body(response)
+    by = time.monotonic() + patience_s
+    inside = body.until(mark, _MOST_HEAD, by=by) is not None
+    while inside and not running.stop.is_set():
+        by = time.monotonic() + patience_s
+        head = body.until(b"\r\n\r\n", _MOST_HEAD, by=by)
+        if head is None:
+            return
+        captured = time.monotonic()
+        length = _length(head)
+        if length is None:  # not every camera says how long its pictures are: the next part ends this one
+            content = body.until(b"\r\n" + mark, LIMITS.content_bytes, by=by)
         else:
-            raise DataError(f"{name} sends no picture", code="not_a_video", path=name)
-        if length is None:
-            raise DataError(
-                f"{name} does not say how long its pictures are (Content-Length)",
-                code="not_a_video",
-                path=name,
-            )
-        content = _whole(response, length, until=captured + patience_s)
-        if len(content) < length:
+            content = body.exactly(length, by=by)
+        if content is None:
             return
         yield captured, content
+        if length is not None:
+            by = time.monotonic() + patience_s
+            inside = body.until(mark, _MOST_HEAD, by=by) is not None
 
 
-def _number(text: bytes, name: str) -> int:
-    number = int(text) if text.strip().isdigit() else -1
-    if not 0 < number <= LIMITS.content_bytes:
-        raise DataError(f"{name} sends a picture of {text.strip()!r} bytes", code="too_many_bytes", path=name)
-    return number
-
-
-def _whole(response: BinaryIO, length: int, *, until: float) -> bytes:
-    """Return so many bytes, or fewer where they end or are not there in time."""
-    blocks, left = [], length
-    while left and time.monotonic() < until:
-        block = response.read1(min(left, 1 << 16))  # type: ignore[attr-defined]
-        if not block:
-            break
-        blocks.append(block)
-        left -= len(block)
-    return b"".join(blocks)
+def _length(head: bytes) -> int | None:
+    """Return what the head of a part says about its length, or None."""
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == b"content-length":
+            number = int(value) if value.strip().isdigit() else -1
+            if not 0 <= number <= LIMITS.content_bytes:
+                raise DataError(f"a picture of {value.strip()!r} bytes", code="too_many_bytes")
+            return number
+    return None

@@ -1,6 +1,6 @@
 """A network camera by RTSP over TCP: rtsp://host/path; needs the extra `video`."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 
 from foveal.stream.address import address, shown
 from foveal.stream.shot import Order, Running, Shot
@@ -16,7 +16,7 @@ def is_meant(place: str) -> bool:
     return place.lower().startswith("rtsp://")
 
 
-def rtsp(order: Order, running: Running) -> Iterator[Shot]:
+def rtsp(order: Order, running: Running) -> Generator[Shot]:
     """Yield pictures as they come; captured is when the data for one came, as nobody says when it was taken.
 
     Raises:
@@ -36,8 +36,6 @@ def rtsp(order: Order, running: Running) -> Iterator[Shot]:
     with opened(
         order.place, shown=name, live=True, format="rtsp", options=options, timeout=patience
     ) as container:
-        # Decoding several frames at once would hold each back until the next ones are there.
-        container.streams.video[0].thread_type = "SLICE"
         pixels = Pixels()
         for frame, arrived in decoded(container, running, shown=name, live=True):
             yield Shot(arrived, arrived, pixels.look(frame))
