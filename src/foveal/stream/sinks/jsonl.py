@@ -1,5 +1,6 @@
 """All lines, also those of events, at the end of a file: `jsonl:FILE`."""
 
+import errno
 import json
 import os
 from dataclasses import replace
@@ -34,7 +35,8 @@ class _Lines:
         try:
             self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             self._end = _whole_lines(self._handle)
-            os.ftruncate(self._handle, self._end)
+            if self._end < os.fstat(self._handle).st_size:
+                os.ftruncate(self._handle, self._end)
         except OSError as error:
             raise self._error(error) from None
 
@@ -59,8 +61,13 @@ class _Lines:
         self._end += len(line)
 
     def close(self) -> None:
-        os.fsync(self._handle)
-        os.close(self._handle)
+        try:
+            os.fsync(self._handle)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # a device has nothing to sync
+                raise self._error(error) from None
+        finally:
+            os.close(self._handle)
 
     def _error(self, error: OSError) -> WriteError:
         if isinstance(error, WriteError):

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import secrets
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from foveal.stream.outbox import Item
 from foveal.stream.shown import Shown
 
 EXTRA = None
+
+_NAME = re.compile(r"[0-9a-f]{8}-\d{9,}")
 
 
 def rejects(place: str, order: SinkOrder) -> "_Rejects":
@@ -35,8 +38,7 @@ class _Rejects:
     def __init__(self, folder: Path, order: SinkOrder) -> None:
         files.make_folder(folder)
         self._folder, self._order = folder, order
-        for path in files.left_over(folder):
-            files.remove(path)
+        _clean(folder)
         self._left = order.most_rejects - sum(1 for _ in folder.glob("*.png"))
         self._run = secrets.token_hex(4)  # so that the frames of two runs have different names
 
@@ -63,6 +65,15 @@ class _Rejects:
 
     def close(self) -> None:
         """There is nothing to finish."""
+
+
+def _clean(folder: Path) -> None:
+    """Remove what a process that was killed left half-done: of ours, and nothing else."""
+    for path in files.left_over(folder):
+        files.remove(path)
+    for path in folder.glob("*.json"):
+        if _NAME.fullmatch(path.stem) and not path.with_suffix(".png").exists():
+            files.remove(path)
 
 
 def _png(item: Shown) -> bytes:

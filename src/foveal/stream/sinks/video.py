@@ -24,6 +24,7 @@ _CLOCK = 1000  # ticks a second: frames keep the times they were captured at
 _QUICK = {"libx264": {"preset": "ultrafast", "tune": "zerolatency", "crf": "23"}}
 # Pieces that can each be played: what a killed process has written is a film.
 _PIECES = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+_AT_ONCE = {"flush_packets": "1"}
 _INK = {False: (120, 255, 140), True: (255, 190, 90)}
 
 
@@ -99,7 +100,7 @@ class _Film:
         import av
 
         codec = next(name for name in _CODECS if name in av.codecs_available)
-        options = _PIECES if self._path.suffix.lower() == ".mp4" else {}
+        options = _AT_ONCE | (_PIECES if self._path.suffix.lower() == ".mp4" else {})
         try:
             container = av.open(f"file:{os.fspath(self._path)}", "w", options=options)
             stream: Any = container.add_stream(codec, rate=30, options=dict(_QUICK.get(codec, {})))

@@ -49,7 +49,8 @@ class _Webhook:
         connection = _KINDS[parts.scheme](parts.hostname or "", parts.port, timeout=_PATIENCE_S)
         try:
             connection.request("POST", target, body, headers)
-            status = connection.getresponse().status
+            with connection.getresponse() as response:
+                status = response.status
         except (OSError, http.client.HTTPException) as error:
             why = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise TemporaryError(f"{self._name}: {why}", code="no_connection") from None

@@ -17,6 +17,7 @@ LASTING = True
 
 _TYPE = "multipart/x-mixed-replace"
 _MOST_HEAD = 8192  # bytes between two pictures
+_LATER = (408, 425, 429)  # what a server says that wants to be asked again
 _BLOCK = 1 << 16
 
 
@@ -44,11 +45,11 @@ def mjpeg(order: Order, running: Running) -> Generator[Shot]:
         headers["Authorization"] = "Basic " + base64.b64encode(":".join(known).encode()).decode()
     try:
         connection.request("GET", target, headers=headers)
-        response = connection.getresponse()
-        _check(response, name)
-        # Byte by byte a picture could take for ever within the patience of the socket: it is whole in time.
-        for captured, content in _parts(response, running, patience_s=order.timeout_s):
-            yield Shot(captured, captured, partial(bytes, content))
+        with connection.getresponse() as response:
+            _check(response, name)
+            # Byte by byte a picture could take for ever and the socket stay patient: each is whole in time.
+            for captured, content in _parts(response, running, patience_s=order.timeout_s):
+                yield Shot(captured, captured, partial(bytes, content))
     except (OSError, http.client.HTTPException) as error:
         why = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise TemporaryError(f"no pictures from {name}: {why}", code="no_connection") from None
@@ -57,10 +58,11 @@ def mjpeg(order: Order, running: Running) -> Generator[Shot]:
 
 
 def _check(response: http.client.HTTPResponse, name: str) -> None:
-    if response.status in (401, 403, 404, 410):
-        raise NotFoundError(f"{name} answers {response.status} {response.reason}", path=name)
+    answer = f"{name} answers {response.status} {response.reason}"
+    if response.status >= 500 or response.status in _LATER:
+        raise TemporaryError(answer, code="no_connection")
     if response.status != 200:
-        raise TemporaryError(f"{name} answers {response.status} {response.reason}", code="no_connection")
+        raise NotFoundError(answer, hint="only the very address that is named is asked", path=name)
     kind = response.headers.get_content_type()
     if kind != _TYPE:
         raise DataError(
