@@ -44,15 +44,21 @@ def opened(name: str, *, shown: str, live: bool = False, **how: Any) -> Any:
 
 
 def decoded(
-    container: Any, running: Running, *, shown: str, live: bool = False
+    container: Any, running: Running, *, shown: str, patience_s: float | None = None
 ) -> Iterator[tuple[Any, float]]:
     """Yield the frames of the first video stream as they are shown, with when their data came.
 
     After damage no frame is yielded until one comes that builds on no other: a picture that may be smeared is
     counted instead.
 
+    Args:
+        container: As it was opened.
+        running: Told of damage.
+        shown: Name for people.
+        patience_s: Of a live source: for how long there may be no whole frame. None: it is none.
+
     Raises:
-        TemporaryError: Of a live source: it broke off.
+        TemporaryError: Of a live source: it broke off, or there was no whole frame for so long.
         DataError: `too_many_pixels`.
     """
     import av
@@ -60,54 +66,56 @@ def decoded(
     stream = container.streams.video[0]
     # Several frames at once would hold each back until later ones are there, and tell damage late or never.
     stream.thread_type = "SLICE"
-    stream.codec_context.options = {"err_detect": "explode"}
+    stream.codec_context.options = {"err_detect": "explode"}  # or half a picture is filled up with grey
     came: dict[int, float] = {}
-    trust = _Trust(running)
+    trust, latest = _Trust(running), time.monotonic()
     try:
         for packet in container.demux(stream):
             now = time.monotonic()
-            if packet.pts is not None:
-                came[packet.pts] = now
-            if packet.is_corrupt:
-                trust.doubt()
-            try:
-                frames = packet.decode()
-            except av.error.InvalidDataError:
-                trust.damage()
-                continue
-            for frame in frames:
-                arrived = came.pop(frame.pts, now)
-                if trust.allows(frame):
-                    _check_size(frame, shown)
-                    yield frame, arrived
-            if len(came) > 1000:  # of frames that never came out
-                came.clear()
             if running.stop.is_set():
                 return
+            if patience_s is not None and now - latest > patience_s:
+                raise TemporaryError(f"nothing but damage from {shown}", code="no_connection")
+            if packet.pts is not None:
+                came[packet.pts] = now
+            for frame in trust.frames(packet):
+                arrived = came.pop(frame.pts, now)
+                _check_size(frame, shown)
+                latest = now
+                yield frame, arrived
+            if len(came) > _PATIENCE:  # of frames that never came out
+                came.clear()
     except av.error.FFmpegError as error:
-        if not live:
-            running.note(f"{shown} breaks off: {error.strerror}")
+        if patience_s is None:
+            running.note(f"{shown} breaks off: {getattr(error, 'strerror', error)}")
             return
         raise _problem(error, shown, live=True) from None
 
 
 class _Trust:
-    """Whether frames can be believed after damage."""
+    """Which frames can be believed after damage."""
 
     def __init__(self, running: Running) -> None:
         self._running = running
-        self._left = 0
+        self._left = 0  # frames that are not believed unless one that stands alone comes before
 
-    def doubt(self) -> None:
-        self._left = _PATIENCE
+    def frames(self, packet: Any) -> list[Any]:
+        """Return the frames that a packet completes, but for those that may be smeared, which are counted."""
+        import av
 
-    def damage(self) -> None:
-        self._running.damaged += 1
-        self.doubt()
+        if packet.is_corrupt:
+            self._left = _PATIENCE
+        try:
+            found = packet.decode()
+        except av.error.InvalidDataError:
+            self._running.damaged += 1
+            self._left = _PATIENCE
+            return []
+        return [frame for frame in found if self._allows(frame)]
 
-    def allows(self, frame: Any) -> bool:
+    def _allows(self, frame: Any) -> bool:
         if frame.is_corrupt:
-            self.doubt()
+            self._left = _PATIENCE
         elif frame.key_frame:
             self._left = 0
         if self._left == 0:

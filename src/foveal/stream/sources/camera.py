@@ -35,5 +35,5 @@ def camera(order: Order, running: Running) -> Generator[Shot]:
         raise DeviceError(f"there is no camera {device}", hint="ls /dev/video* shows those that are there")
     with opened(device, shown=order.place, live=True, format="v4l2") as container:
         pixels = Pixels()
-        for frame, arrived in decoded(container, running, shown=order.place, live=True):
+        for frame, arrived in decoded(container, running, shown=order.place, patience_s=order.timeout_s):
             yield Shot(arrived, arrived, pixels.look(frame))

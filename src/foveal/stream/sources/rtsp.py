@@ -37,5 +37,5 @@ def rtsp(order: Order, running: Running) -> Generator[Shot]:
         order.place, shown=name, live=True, format="rtsp", options=options, timeout=patience
     ) as container:
         pixels = Pixels()
-        for frame, arrived in decoded(container, running, shown=name, live=True):
+        for frame, arrived in decoded(container, running, shown=name, patience_s=order.timeout_s):
             yield Shot(arrived, arrived, pixels.look(frame))
