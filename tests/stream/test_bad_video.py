@@ -6,6 +6,7 @@ Row 83 of the catalogue of bad inputs; every film is made here.
 import http.server
 import itertools
 import math
+import os
 import struct
 import threading
 from fractions import Fraction
@@ -287,9 +288,16 @@ def test_a_name_is_a_name_and_no_instruction(watch, name) -> None:
     assert caught.value.exit_code in (2, 66)
 
 
-def test_a_folder_of_another_kind_of_file_is_not_waited_for(watch, tmp_path) -> None:
-    import os
+@pytest.mark.parametrize("name", ["a\udce4.mp4", "a b\n.mp4", "-.mp4", "fi:lm%d.mp4", "é…🎬.mp4"])
+def test_any_name_will_do(watch, film, name) -> None:
+    path = film("a.mp4", ["red"])
 
+    summary, _ = watch(path.rename(path.with_name(name)))
+
+    assert summary.frames == 1
+
+
+def test_what_is_no_regular_file_is_not_waited_for(watch, tmp_path) -> None:
     os.mkfifo(tmp_path / "pipe.mp4")
 
     with pytest.raises(DataError, match="regular"):

@@ -38,7 +38,7 @@ def video(place: str, order: SinkOrder) -> "_Film":
     path = Path(place)
     if path.suffix.lower() not in _SUFFIXES:
         raise UsageError(f"{printable(place)} is no name of a film", hint="video:answers.mp4, or .mkv")
-    if path.exists() and not order.force:
+    if path.exists() and path.stat().st_size and not order.force:
         raise WriteError(f"{printable(place)} is there already", hint="--force replaces it", path=path)
     try:
         path.touch()

@@ -33,9 +33,7 @@ def opened(name: str, *, shown: str, live: bool = False, **how: Any) -> Any:
 
     try:
         container = av.open(name, **how)
-    except av.error.FFmpegError as error:
-        raise _problem(error, shown, live=live) from None
-    except OSError as error:
+    except (av.error.FFmpegError, OSError) as error:
         raise _problem(error, shown, live=live) from None
     if not container.streams.video:
         container.close()
