@@ -9,14 +9,17 @@ import math
 import os
 import struct
 import threading
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from foveal.core.errors import DataError, FovealError, NotFoundError
+from foveal.stream.shot import Running
 from foveal.stream.shown import Shown
 from foveal.stream.sources import file as file_source
+from foveal.stream.sources._av import _Trust
 
 av = pytest.importorskip("av")
 
@@ -238,6 +241,37 @@ def test_after_damage_nothing_is_answered_until_a_frame_that_stands_alone(watch,
         assert np.abs(difference).mean() < 60, f"frame {item.frame} is smeared"
 
 
+def test_frames_are_not_believed_between_damage_and_a_frame_that_stands_alone() -> None:
+    @dataclass
+    class Frame:
+        key_frame: bool = False
+        is_corrupt: bool = False
+
+    @dataclass
+    class Packet:
+        frame: Frame | None
+        is_corrupt: bool = False
+
+        def decode(self):
+            if self.frame is None:
+                raise av.error.InvalidDataError(1, "damaged")
+            return [self.frame]
+
+    plain, alone, broken = Packet(Frame()), Packet(Frame(key_frame=True)), Packet(None)
+    flagged, cut = Packet(Frame(key_frame=True, is_corrupt=True)), Packet(Frame(), is_corrupt=True)
+    running = Running()
+    trust = _Trust(running)
+
+    def believed(*packets) -> list[bool]:
+        return [bool(trust.frames(packet)) for packet in packets]
+
+    assert believed(plain, broken, plain, plain, alone, plain) == [True, False, False, False, True, True]
+    assert running.damaged == 3
+    assert believed(flagged, plain, alone) == [False, False, True]
+    assert believed(cut, plain, alone) == [False, False, True]
+    assert believed(broken, *[plain] * 251) == [False] * 251 + [True]
+
+
 def test_a_day_long_gap_is_kept_in_the_times_and_not_waited_for(watch, film, monkeypatch) -> None:
     monkeypatch.setattr(file_source, "_LONGEST_GAP_S", 0.05)
     path = film("day.mkv", ["red"] * 3, times=[0, 40, 86_400_000], codec="ffv1")
@@ -288,11 +322,13 @@ def test_a_name_is_a_name_and_no_instruction(watch, name) -> None:
     assert caught.value.exit_code in (2, 66)
 
 
-@pytest.mark.parametrize("name", ["a\udce4.mp4", "a b\n.mp4", "-.mp4", "fi:lm%d.mp4", "é…🎬.mp4"])
-def test_any_name_will_do(watch, film, name) -> None:
+@pytest.mark.parametrize("name", ["a\udce4.mp4", "a b\n.mp4", "-.mp4", "concat:%d|a.mp4", "é…🎬.mp4"])
+def test_any_name_will_do(watch, film, name, monkeypatch) -> None:
     path = film("a.mp4", ["red"])
 
-    summary, _ = watch(path.rename(path.with_name(name)))
+    monkeypatch.chdir(path.rename(path.with_name(name)).parent)
+
+    summary, _ = watch(name)
 
     assert summary.frames == 1
 

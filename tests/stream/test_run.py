@@ -127,6 +127,24 @@ def test_nothing_is_told_that_is_older_than_it_may_be(watch, film, predictor, li
     assert summary.dropped + summary.too_old > 20
 
 
+def test_what_is_too_old_for_even_the_fastest_answer_is_not_answered(predictor) -> None:
+    answered = []
+
+    class Counting(Slow):
+        def predict_each(self, inputs, *, workers, watch=None):
+            answered.append(inputs)
+            return super().predict_each(inputs, workers=workers, watch=watch)
+
+    plan = Plan(Order("film.mp4", live=True), max_latency_s=0.5)
+    stream = _Stream(Counting(predictor, 0.1), plan, None, tell=lambda item: None, say=print)
+    pixels = np.zeros((20, 20, 3), np.uint8)
+    for index, age_s in enumerate((0.0, 0.45, 0.6, 0.0)):
+        stream._take(Frame(index, Shot(time.monotonic() - age_s, float(index), lambda: pixels)))
+
+    assert (stream.summary.frames, stream.summary.too_old) == (2, 2)
+    assert len(answered) == 2
+
+
 @settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.floats(0, 0.2), st.booleans()), max_size=12),
