@@ -35,7 +35,7 @@ def mixed(film):
 
 def test_a_file_of_lines_has_what_was_told_and_goes_on_where_it_ended(watch, mixed, tmp_path) -> None:
     path = tmp_path / "lines.jsonl"
-    path.write_text('{"frame": 0}\n{"frame": 1, "ti')  # whoever wrote this was killed
+    path.write_text('{"frame": 0}\n{"frame": 1, "ti' + "x" * 20_000)  # its writer was killed
 
     _, told = watch(mixed, sinks=(f"jsonl:{path}",))
 

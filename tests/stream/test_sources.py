@@ -109,9 +109,17 @@ def test_a_camera_that_is_lost_and_comes_back_goes_on_with_rising_numbers(
 def test_a_camera_that_does_not_come_back_is_given_up(watch, camera, as_jpeg) -> None:
     camera.pictures = [as_jpeg("red")] * 3  # and then the answer ends
 
+    told = []
+
+    def tell(item) -> None:
+        told.append(item)
+        camera.pictures.clear()
+
     with pytest.raises(TemporaryError, match=r"no picture for .*the source ended") as caught:
-        watch(camera.url, give_up_s=0.5, tell=lambda item: camera.pictures.clear())
+        watch(camera.url, give_up_s=1.5, tell=tell)
     assert caught.value.code == "source_lost"
+    assert len(camera.asked) > 2
+    assert [item.what for item in told if isinstance(item, Incident)] == ["lost"]
 
 
 def test_without_a_first_connection_it_ends_at_once_and_says_how_to_wait(watch, camera) -> None:
