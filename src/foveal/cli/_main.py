@@ -16,8 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 
 import foveal
 from foveal import cli
-from foveal.cli._frame import ERROR_SCHEMA, print_json, speaks, talk
-from foveal.cli._stopping import Stopped
+from foveal.cli._frame import ERROR_SCHEMA, Stopped, print_json, speaks, talk
 from foveal.core import catalog
 from foveal.core.errors import FovealError, UsageError, WriteError
 from foveal.core.text import visible

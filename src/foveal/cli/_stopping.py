@@ -9,16 +9,6 @@ from types import FrameType
 
 _GRACE_S = 20  # after which whatever hangs is torn out of it
 _HOW = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
-_CODES = {"interrupted": 130, "terminated": 143}
-
-
-class Stopped(BaseException):
-    """A command was asked to end, has finished what it had begun, and has said all there is to say."""
-
-    def __init__(self, how: str) -> None:
-        """Take `interrupted` or `terminated`."""
-        super().__init__(how)
-        self.exit_code = _CODES[how]
 
 
 @dataclass

@@ -15,13 +15,14 @@ from foveal.cli._frame import (
     Precision,
     Quiet,
     Seed,
+    Stopped,
     Threads,
     Verbose,
     named,
     print_json,
     talk,
 )
-from foveal.cli._stopping import Stopped, stopping
+from foveal.cli._stopping import stopping
 from foveal.core.errors import UsageError
 from foveal.core.text import visible
 from foveal.core.units import seconds
