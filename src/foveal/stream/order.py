@@ -1,9 +1,28 @@
-"""What all kinds of sinks may be told."""
+"""What is ordered: a source, and what all sinks are told."""
 
 from dataclasses import dataclass
 
 from foveal.core.errors import UsageError
 from foveal.stream.address import is_loopback
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which source is wanted, and how.
+
+    Attributes:
+        place: The file, folder, device or address.
+        live: Play a film at its own speed, as if it were a camera.
+        loop: Begin a film anew at its end.
+        existing: Of a folder, take also the pictures that are there already.
+        timeout_s: For how long a live source may say nothing before it is taken for lost, in seconds.
+    """
+
+    place: str
+    live: bool = False
+    loop: bool = False
+    existing: bool = False
+    timeout_s: float = 10.0
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,8 @@ from foveal.core.errors import UnknownNameError, UsageError
 from foveal.core.text import printable
 from foveal.stream import sinks, sources
 from foveal.stream.address import shown
-from foveal.stream.order import SinkOrder
+from foveal.stream.order import Order, SinkOrder
 from foveal.stream.outbox import Sink
-from foveal.stream.shot import Order
 
 
 @dataclass(frozen=True)

@@ -34,25 +34,6 @@ class Shot:
 
 
 @dataclass(frozen=True)
-class Order:
-    """Which source is wanted, and how.
-
-    Attributes:
-        place: The file, folder, device or address.
-        live: Play a film at its own speed, as if it were a camera.
-        loop: Begin a film anew at its end.
-        existing: Of a folder, take also the pictures that are there already.
-        timeout_s: For how long a live source may say nothing before it is taken for lost, in seconds.
-    """
-
-    place: str
-    live: bool = False
-    loop: bool = False
-    existing: bool = False
-    timeout_s: float = 10.0
-
-
-@dataclass(frozen=True)
 class Incident:
     """Something that happened to a source.
 

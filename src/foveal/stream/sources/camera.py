@@ -5,7 +5,8 @@ from collections.abc import Generator
 from pathlib import Path
 
 from foveal.core.errors import DeviceError
-from foveal.stream.shot import Order, Running, Shot
+from foveal.stream.order import Order
+from foveal.stream.shot import Running, Shot
 from foveal.stream.sources._av import Pixels, decoded, opened
 
 EXTRA = "video"

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from foveal.core.errors import DataError, NotFoundError
 from foveal.core.text import printable
-from foveal.stream.shot import Order, Running, Shot
+from foveal.stream.order import Order
+from foveal.stream.shot import Running, Shot
 from foveal.stream.sources._av import Pixels, decoded, opened
 from foveal.stream.timeline import Timeline
 

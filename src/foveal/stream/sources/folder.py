@@ -12,7 +12,8 @@ from foveal.core.text import printable
 from foveal.data.decode import LIMITS
 from foveal.data.suffixes import is_picture
 from foveal.data.tree import is_clutter, read_regular
-from foveal.stream.shot import Order, Running, Shot
+from foveal.stream.order import Order
+from foveal.stream.shot import Running, Shot
 from foveal.stream.timeline import Timeline
 
 EXTRA = None

@@ -9,7 +9,8 @@ from functools import partial
 from foveal.core.errors import DataError, NotFoundError, TemporaryError
 from foveal.data.decode import LIMITS
 from foveal.stream.address import address, credentials, shown
-from foveal.stream.shot import Order, Running, Shot
+from foveal.stream.order import Order
+from foveal.stream.shot import Running, Shot
 
 EXTRA = None
 LIVE = True

@@ -3,7 +3,8 @@
 from collections.abc import Generator
 
 from foveal.stream.address import address, shown
-from foveal.stream.shot import Order, Running, Shot
+from foveal.stream.order import Order
+from foveal.stream.shot import Running, Shot
 from foveal.stream.sources._av import Pixels, decoded, opened
 
 EXTRA = "video"
