@@ -1,26 +1,80 @@
 """`foveal serve`: recognizers behind HTTP."""
 
-from typing import Annotated
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from foveal.cli._frame import Verbose, talk
+from foveal.cli._frame import Engine, Precision, Quiet, Verbose, named
+from foveal.core import units
+from foveal.core.errors import UsageError
+from foveal.core.machine import MOST_THREADS, usable_cpus
 
 
 def serve(
     bundles: Annotated[list[str], typer.Argument(help="Bundles or run folders; NAME=path names one.")],
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: one that is free.")] = 8080,
-    workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Processes. Default: one for each processor.")
+    token_file: Annotated[
+        Path | None, typer.Option("--token-file", help="File with a token a line; else FOVEAL_TOKEN.")
     ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Processes; default: one for each processor.")
+    ] = None,
+    threads: Annotated[
+        int, typer.Option("--threads", min=1, max=MOST_THREADS, help="For one picture, in each worker.")
+    ] = 1,
+    engine: Engine = "onnxruntime",
+    precision: Precision = "auto",
+    max_body: Annotated[str, typer.Option("--max-body", help="Size of one request.")] = "16MB",
+    max_pictures: Annotated[int, typer.Option("--max-pictures", min=1, help="In one request.")] = 32,
+    max_batch: Annotated[
+        int | None, typer.Option("--max-batch", min=1, help="Pictures in one run; default: measured.")
+    ] = None,
+    max_latency: Annotated[
+        str | None, typer.Option("--max-latency", help="What a batch may take; default: measured.")
+    ] = None,
+    queue: Annotated[int, typer.Option("--queue", min=1, help="Pictures that may wait in a worker.")] = 64,
+    max_wait: Annotated[str, typer.Option("--max-wait", help="For how long they may wait.")] = "500ms",
+    rate: Annotated[
+        float | None, typer.Option("--rate", min=0.001, help="Predictions a second for each token.")
+    ] = None,
+    body_timeout: Annotated[str, typer.Option("--body-timeout", help="For a body to arrive.")] = "20s",
+    timeout: Annotated[str, typer.Option("--timeout", help="From the body to the answer.")] = "10s",
+    drain: Annotated[str, typer.Option("--drain", help="To answer what is begun, at the end.")] = "10s",
+    log: Annotated[str, typer.Option("--log", help="json: a line on stderr for each request.")] = "none",
+    quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Answer over HTTP until SIGTERM or Ctrl-C."""
-    from foveal.core.machine import usable_cpus
-    from foveal.serve.serving import serving
+    """Answer over HTTP until SIGTERM or Ctrl-C.
+
+    Once all workers answer, one line of JSON on stderr says where.
+    """
+    from foveal.serve.serving import Door, Running, serving
     from foveal.serve.settings import Settings
 
-    settings = Settings(workers=workers or usable_cpus())
-    code = serving(bundles, host=host, port=port, settings=settings, tell=talk)
-    raise typer.Exit(code)
+    if log not in ("none", "json"):
+        raise UsageError(f"--log is none or json; got {log!r}")
+    settings = Settings(
+        workers=workers or usable_cpus(),
+        max_body_bytes=units.size(max_body),
+        max_pictures=max_pictures,
+        max_batch=max_batch,
+        max_latency=None if max_latency is None else units.seconds(max_latency),
+        queue=queue,
+        max_wait=units.seconds(max_wait),
+        rate=rate,
+        body_timeout=units.seconds(body_timeout),
+        timeout=units.seconds(timeout),
+        drain=units.seconds(drain),
+        log=log == "json",
+    )
+
+    def tell(event: dict[str, Any]) -> None:
+        if not (quiet and event["event"] == "ready"):
+            print(json.dumps(event), file=sys.stderr, flush=True)
+
+    door, running = Door(host, port, token_file), Running(named(engine), named(precision), threads)
+    raise typer.Exit(serving(bundles, door=door, settings=settings, running=running, tell=tell))

@@ -126,8 +126,9 @@ def answers(service: Service) -> APIRouter:
     async def predict(request: Request, model: str | None = None) -> Response:
         """Answer for the picture file in the body, or for each field `image` of a form."""
         chosen = service.model(model)
-        request.scope["foveal.call"].model = chosen.name
-        service.open_for_work()
+        call = request.scope["foveal.call"]
+        call.model = chosen.name
+        service.open_for_work(call.client)
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if not (kind.startswith("image/") or kind in ("", "application/octet-stream", "multipart/form-data")):
             raise HttpError(

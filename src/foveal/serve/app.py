@@ -1,5 +1,6 @@
 """The application: what is answered under which address."""
 
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,6 +14,7 @@ import foveal
 from foveal.serve.answers import answers
 from foveal.serve.board import Board
 from foveal.serve.gate import Gate
+from foveal.serve.inference import inference
 from foveal.serve.operations import operations
 from foveal.serve.problems import HttpError
 from foveal.serve.schemas import ProblemDocument
@@ -20,13 +22,13 @@ from foveal.serve.served import Served
 from foveal.serve.service import Service, plan
 from foveal.serve.settings import Settings
 
-ROUTERS = (answers, operations)
+ROUTERS = (answers, inference, operations)
 
 
 def create(models: Sequence[Served], settings: Settings | None = None) -> FastAPI:
     """Return the application of a server with one worker, without sockets and processes."""
     board = Board(1, numbers=plan(models).length, texts=len(models))
-    board.seats[0].sit()
+    board.seats[0].sit(os.getpid())
     return application(Service(models, settings or Settings(), board=board, seat=board.seats[0]))
 
 

@@ -6,7 +6,6 @@ killed leaves whole numbers, and the one that follows in its seat counts on.
 """
 
 import mmap
-import os
 import struct
 import time
 from collections.abc import Iterator
@@ -52,11 +51,11 @@ class Seat:
         """Set a field."""
         self.words[_FIELDS.index(field)] = value
 
-    def sit(self) -> None:
-        """Take the seat, as the process that asks: its predecessor's requests are gone."""
+    def sit(self, pid: int) -> None:
+        """Give the seat to a process: its predecessor's requests are gone."""
         for field in ("queued", "in_flight", "connections"):
             self.set(field, 0)
-        self.set("pid", os.getpid())
+        self.set("pid", pid)
         self.set("golden", 1)
         self.set("state", State.STARTING)
         self.beat()

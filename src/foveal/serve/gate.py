@@ -29,12 +29,14 @@ class Call:
         id: Of the request: the client's `X-Request-Id`, or a random one.
         started: When its head had come, in monotonic seconds.
         model: That it is for.
+        client: Number of the token it came with.
         outcome: How it ended: `ok`, or the code of the problem.
     """
 
     id: str
     started: float = field(default_factory=time.monotonic)
     model: str = NO_MODEL
+    client: int = 0
     outcome: str = "ok"
 
 
@@ -54,7 +56,7 @@ class Gate:
         exchange = _Exchange(call, receive, send)
         self._service.enter()
         try:
-            self._check(scope, headers)
+            self._check(scope, headers, call)
             await self._app(scope, exchange.receive, exchange.send)
         except HttpError as problem:
             await exchange.refuse(problem)
@@ -68,12 +70,14 @@ class Gate:
         finally:
             self._service.leave(call)
 
-    def _check(self, scope: Scope, headers: dict[bytes, bytes]) -> None:
+    def _check(self, scope: Scope, headers: dict[bytes, bytes], call: Call) -> None:
         hosts = self._service.settings.hosts
         if hosts is not None and _host(headers.get(b"host", b"")) not in hosts:
             raise HttpError("host_not_allowed", "the Host header names no address of this server")
         if scope["path"] not in OPEN:
-            self._service.admit([value for name, value in scope["headers"] if name == b"authorization"])
+            call.client = self._service.admit(
+                [value for name, value in scope["headers"] if name == b"authorization"]
+            )
         if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
             raise HttpError("encoding_not_allowed", "a body is sent as it is, without Content-Encoding")
         if headers.get(b"content-type", b"").lower().startswith(_FORM):

@@ -72,8 +72,16 @@ class Job:
 class Lane:
     """A worker's queue and thread; `start` and `stop` are called from the event loop."""
 
-    def __init__(self, settings: Settings, metrics: Metrics) -> None:
-        self._settings, self._metrics = settings, metrics
+    def __init__(self, settings: Settings, metrics: Metrics, *, verify: Callable[[], None]) -> None:
+        """Make an empty queue.
+
+        Args:
+            settings: Limits.
+            metrics: Of this worker.
+            verify: Called now and then in the lane's thread, to look whether the models are still sound.
+        """
+        self._settings, self._metrics, self._verify = settings, metrics, verify
+        self._verified = time.monotonic()
         self._waiting: deque[Job] = deque()
         self._wake = threading.Condition()
         self._stopped = False
@@ -135,27 +143,23 @@ class Lane:
                 self._metrics.observe("queue_wait", job.began - job.came, model.name)
 
     def _work(self) -> None:
-        while jobs := self._take():
-            start = self._busy_since = time.monotonic()
-            for job in jobs:
-                job.began = start
-            try:
-                self._answer(jobs)
-            finally:
-                count = sum(job.pictures for job in jobs)
-                mean = (time.monotonic() - start) / count
-                self._mean += (mean - self._mean) * (_FORGET if self._mean else 1.0)
-                self._busy_since = 0.0
-                with self._wake:
-                    self._pictures -= count
+        while not self._stopped:
+            jobs = self._take()
+            self._busy_since = time.monotonic()
+            if jobs:
+                self._do(jobs, self._busy_since)
+            if time.monotonic() - self._verified > self._settings.golden_every:
+                self._verify()
+                self._verified = time.monotonic()
+            self._busy_since = 0.0
 
     def _take(self) -> list[Job]:
         """Wait for work; return jobs of one model to do together, no more than the first has time for."""
         with self._wake:
-            while not self._waiting:
-                if self._stopped:
-                    return []
-                self._wake.wait()
+            if not self._waiting and not self._stopped:
+                self._wake.wait(self._settings.golden_every)
+            if not self._waiting:
+                return []
             first = self._waiting.popleft()
             jobs, pictures = [first], first.pictures
             limit = self._limit(first)
@@ -166,6 +170,17 @@ class Lane:
                 jobs.append(self._waiting.popleft())
             return jobs
 
+    def _do(self, jobs: list[Job], start: float) -> None:
+        for job in jobs:
+            job.began = start
+        count = sum(job.pictures for job in jobs)
+        worked = self._answer(jobs)
+        if worked:
+            mean = (time.monotonic() - start) / count
+            self._mean += (mean - self._mean) * (_FORGET if self._mean else 1.0)
+        with self._wake:
+            self._pictures -= count
+
     def _limit(self, first: Job) -> int:
         """Return how many pictures may be run together such that the first one still meets its latency."""
         model = first.model
@@ -175,7 +190,8 @@ class Lane:
         left = latency - (time.monotonic() - first.came)
         return max(1, min(model.batch, int(left / max(self._mean, model.seconds))))
 
-    def _answer(self, jobs: list[Job]) -> None:
+    def _answer(self, jobs: list[Job]) -> bool:
+        """Answer; return whether that took any work."""
         ready = []
         for job in jobs:
             if job.answer.done():
@@ -189,13 +205,13 @@ class Lane:
             except Exception as error:  # of this request, not of its neighbours
                 self._tell(job, error)
         if not ready:
-            return
+            return False
         try:
             outputs = self._run(ready[0].model, [image for job in ready for image in job.images])
         except Exception as error:  # the engine failed, or said what is no probability
             for job in ready:
                 self._tell(job, error)
-            return
+            return True
         at = 0
         for job in ready:
             own = _rows(outputs, at, at + len(job.images))
@@ -205,6 +221,7 @@ class Lane:
                 job.work.after()
             except Exception as error:  # of this request
                 self._tell(job, error)
+        return True
 
     def _run(self, model: Served, images: list[UInt8]) -> Outputs | None:
         """Return what the graph says, from runs of at most as many pictures as the model is fastest with."""

@@ -1,8 +1,8 @@
 """What the endpoints say, for their description; answers are written by hand, which is faster."""
 
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from foveal.serve.problems import MEDIA_TYPE
 
@@ -79,3 +79,96 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the `responses` of an endpoint that may refuse with these statuses."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
     return {status: {"description": "Refused", "content": content} for status in statuses}
+
+
+class ServerMetadata(BaseModel):
+    """What answers here."""
+
+    name: str
+    version: str
+    extensions: list[str]
+
+
+class Ready(BaseModel):
+    """A model answers."""
+
+    name: str
+    ready: bool
+
+
+class Tensor(BaseModel):
+    """Name, type and shape of a tensor."""
+
+    name: str
+    datatype: str
+    shape: list[int] = Field(description="-1 where any length will do.")
+
+
+class ModelMetadata(BaseModel):
+    """What goes into a model and what comes out."""
+
+    name: str
+    versions: list[str]
+    platform: str
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+
+
+class InputTensor(BaseModel):
+    """Pictures: UINT8 [N, H, W, C] at model size, or BYTES [N], picture files in base64."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: Literal["images"]
+    datatype: Literal["UINT8", "BYTES"]
+    shape: list[int] = Field(min_length=1)
+    parameters: dict[str, Any] | None = None
+    data: list[Any] | None = None
+
+
+class OutputName(BaseModel):
+    """What is asked for."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: Literal["probabilities", "logits", "labels"]
+    parameters: dict[str, Any] | None = None
+
+
+class InferRequest(BaseModel):
+    """A request for inference."""
+
+    model_config = ConfigDict(extra="forbid")
+    id: str | None = Field(default=None, max_length=256)
+    parameters: dict[str, Any] | None = None
+    inputs: list[InputTensor] = Field(min_length=1, max_length=1)
+    outputs: list[OutputName] | None = None
+
+
+class OutputTensor(BaseModel):
+    """Numbers or names."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+    parameters: dict[str, Any] | None = None
+    data: list[float] | list[str] | None = None
+
+
+class InferResponse(BaseModel):
+    """What the graph says."""
+
+    model_name: str
+    model_version: str
+    id: str | None = None
+    outputs: list[OutputTensor]
+
+
+class MonitorState(BaseModel):
+    """Do pictures still look like those of the calibration?"""
+
+    model_config = ConfigDict(extra="allow")
+    model: str
+    digest: str
+    dropped: int = Field(description="Pictures of all models that the monitor missed.")
+    pictures: int
+    verdict: Literal["changed", "no_sign"]
+    alarms: list[dict[str, Any]]

@@ -25,6 +25,7 @@ class Settings:
         connections: That one worker holds at once.
         rate: Predictions a second for each token; None: as many as come.
         drain: For which requests are still answered after SIGTERM.
+        golden_every: Between two comparisons of each worker's answers with the golden vectors.
         hosts: Names that a request's Host header may have; None: any.
         log: Whether a line of JSON is written on stderr for each request.
     """
@@ -43,6 +44,7 @@ class Settings:
     connections: int = 1000
     rate: float | None = None
     drain: float = 10.0
+    golden_every: float = 30.0
     hosts: frozenset[str] | None = None
     log: bool = False
 

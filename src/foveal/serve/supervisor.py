@@ -4,39 +4,78 @@ It has one thread only, so that it may fork at any time: a worker is made in mil
 model's memory with all others until somebody writes to it, which nobody does.
 """
 
+import fcntl
 import gc
 import os
-import selectors
+import select
 import signal
 import socket
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import FrameType
 
 from foveal.serve.board import Board, Seat, State
+from foveal.serve.log import log
+from foveal.serve.notes import Watch
+from foveal.serve.rate import Rate
 from foveal.serve.served import Served
 from foveal.serve.service import Service, plan
 from foveal.serve.settings import Settings
+from foveal.serve.tokens import Tokens
 from foveal.serve.worker import Worker
 
-_LOOK = 0.25  # seconds between two looks at the workers
-_SOON, _LATEST = 0.0, 5.0  # seconds before a worker is started again: at once, and at most
+_LOOK = 0.05  # seconds between two looks at notes and workers; the death of one is told by a signal
 _STABLE = 10.0  # seconds after which an earlier death is forgiven
+_FIRST, _LATEST = 0.1, 5.0  # seconds before a worker that died twice is started again, and at most
+_HUNG = 30.0  # seconds of this process's own looking at a worker without a sign of life, before it is killed
 _GRACE = 1.0  # seconds beyond the drain after which workers are killed
+_PIPE_BYTES = 1 << 20
+
+
+@dataclass
+class _Past:
+    """Of a seat: its worker's birth and silence, how many died in a row, and when the next is due."""
+
+    born: float = 0.0
+    deaths: int = 0
+    due: float = 0.0
+    beat: int = 0
+    silent: float = 0.0
 
 
 class Supervisor:
     """Holds the workers; `run` returns the exit code."""
 
-    def __init__(self, models: Sequence[Served], settings: Settings, listener: socket.socket) -> None:
+    def __init__(
+        self,
+        models: Sequence[Served],
+        settings: Settings,
+        listener: socket.socket,
+        *,
+        tokens: Tokens | None = None,
+        load: Callable[[], Sequence[Served]] | None = None,
+    ) -> None:
+        """Make the shared memory.
+
+        Args:
+            models: Opened and verified.
+            settings: Limits.
+            listener: Listens.
+            tokens: Whom to let in; None: everybody.
+            load: Opens the models in a worker, where their engine has threads and cannot be forked.
+        """
         self._models, self._settings, self._listener = models, settings, listener
+        self._tokens, self._load = tokens, load
+        self._rate = None if settings.rate is None else Rate(settings.rate)
         self.board = Board(settings.workers, numbers=plan(models).length, texts=len(models))
+        self._watch = Watch(models, self.board)
+        fcntl.fcntl(self._watch.writes, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         self._pids: dict[int, Seat] = {}
-        self._deaths = [0] * settings.workers
-        self._due = [0.0] * settings.workers
-        self._born = [0.0] * settings.workers
+        self._past = [_Past() for _ in range(settings.workers)]
         self._signals: list[int] = []
+        self._wake, self._woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def run(self, *, ready: Callable[[], None]) -> int:
         """Serve until SIGTERM or Ctrl-C; a second signal ends everything at once.
@@ -44,24 +83,22 @@ class Supervisor:
         Args:
             ready: Called once all workers answer.
         """
-        told = False
         gc.collect()
         gc.freeze()  # what is there already is not touched by collections: it stays shared
-        wake, woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        signal.set_wakeup_fd(woken, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._woken, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
             signal.signal(number, self._note)
-        selector = selectors.DefaultSelector()
-        selector.register(wake, selectors.EVENT_READ)
+        told = False
         try:
             while not self._signals:
                 self._reap()
                 self._fill()
+                self._end_hung()
                 if not told and all(seat.get("state") == State.READY for seat in self.board.seats):
                     told = True
                     ready()
-                self._wait(selector, wake, _LOOK if told else 0.02)
-            return self._end(selector, wake)
+                self._wait(_LOOK if told else 0.01)
+            return self._end()
         finally:
             signal.set_wakeup_fd(-1)
 
@@ -69,33 +106,52 @@ class Supervisor:
         if number != signal.SIGCHLD:
             self._signals.append(number)
 
-    @staticmethod
-    def _wait(selector: selectors.BaseSelector, wake: int, seconds: float) -> None:
-        if selector.select(seconds):
-            os.read(wake, 4096)
+    def _wait(self, seconds: float) -> None:
+        """Sleep, unless a signal comes; then take in what workers have noted."""
+        if select.select([self._wake], [], [], seconds)[0]:
+            os.read(self._wake, 4096)
+        self._watch.read()
+        self._watch.publish()
 
     def _fill(self) -> None:
         """Start a worker in every empty seat whose time has come."""
-        now = time.monotonic()
-        for seat in self.board.seats:
-            if seat.get("state") == State.DEAD and now >= self._due[seat.number]:
-                self._start(seat)
+        for seat, past in zip(self.board.seats, self._past, strict=True):
+            if seat.get("state") == State.DEAD and time.monotonic() >= past.due:
+                self._start(seat, past)
 
-    def _start(self, seat: Seat) -> None:
-        self._born[seat.number] = time.monotonic()
-        seat.set("state", State.STARTING)
-        seat.beat()
-        pid = os.fork()
+    def _start(self, seat: Seat, past: _Past) -> None:
+        past.born, past.silent = time.monotonic(), 0.0
+        seat.sit(0)
+        try:
+            pid = os.fork()
+        except OSError as error:  # no process is to be had now
+            log(event="no_worker", worker=seat.number, error=error.strerror)
+            self._buried(seat)
+            return
         if pid:
+            seat.set("pid", pid)
             self._pids[pid] = seat
             return
+        self._work(seat)
+
+    def _work(self, seat: Seat) -> None:
+        """Be a worker, and never return."""
         code = 1
         try:
             signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            seat.sit()
-            Worker(Service(self._models, self._settings, board=self.board, seat=seat), self._listener).run()
+            for number in (signal.SIGTERM, signal.SIGCHLD):
+                signal.signal(number, signal.SIG_DFL)
+            seat.sit(os.getpid())
+            service = Service(
+                self._models if self._load is None else self._load(),
+                self._settings,
+                board=self.board,
+                seat=seat,
+                tokens=self._tokens,
+                rate=self._rate,
+                pipe=self._watch.writes,
+            )
+            Worker(service, self._listener).run()
             code = 0
         except BaseException:
             traceback.print_exc()
@@ -105,61 +161,45 @@ class Supervisor:
     def _reap(self) -> None:
         """Take notice of workers that ended; one that keeps dying is started more and more slowly."""
         while self._pids:
-            pid, _ = os.waitpid(-1, os.WNOHANG)
+            pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
             seat = self._pids.pop(pid, None)
-            if seat is None:
-                continue
-            seat.set("state", State.DEAD)
-            seat.set("restarts", seat.get("restarts") + 1)
-            number, now = seat.number, time.monotonic()
-            self._deaths[number] = 1 if now - self._born[number] > _STABLE else self._deaths[number] + 1
-            wait = 0.1 * 2 ** (self._deaths[number] - 2) if self._deaths[number] > 1 else _SOON
-            self._due[number] = now + min(wait, _LATEST)
+            if seat is not None:
+                if not self._signals:
+                    log(event="worker_died", worker=seat.number, status=os.waitstatus_to_exitcode(status))
+                self._buried(seat)
 
-    def _end(self, selector: selectors.BaseSelector, wake: int) -> int:
+    def _buried(self, seat: Seat) -> None:
+        now, past = time.monotonic(), self._past[seat.number]
+        seat.set("state", State.DEAD)
+        seat.set("restarts", seat.get("restarts") + 1)
+        past.deaths = 1 if now - past.born > _STABLE else past.deaths + 1
+        past.due = now + (min(_FIRST * 2 ** (past.deaths - 2), _LATEST) if past.deaths > 1 else 0.0)
+
+    def _end_hung(self) -> None:
+        """Kill a worker that gives no sign of life while this process is awake itself."""
+        for pid, seat in self._pids.items():
+            past, beat = self._past[seat.number], seat.get("beat")
+            past.silent = past.silent + _LOOK if beat == past.beat else 0.0
+            past.beat = beat
+            if past.silent > _HUNG:
+                past.silent = 0.0
+                os.kill(pid, signal.SIGKILL)
+
+    def _end(self) -> int:
         """Let the workers drain and return the exit code of the first signal."""
         self._listener.close()
-        for pid in self._pids:
-            os.kill(pid, signal.SIGTERM)
+        self._pass_on(signal.SIGTERM)
         end = time.monotonic() + self._settings.drain + _GRACE
         while self._pids and time.monotonic() < end and len(self._signals) == 1:
-            self._wait(selector, wake, 0.05)
+            self._wait(_LOOK)
             self._reap()
+        self._pass_on(signal.SIGKILL)
         for pid in self._pids:
-            os.kill(pid, signal.SIGKILL)
-        while self._pids:
-            pid, _ = os.waitpid(-1, 0)
-            self._pids.pop(pid, None)
+            os.waitpid(pid, 0)
         return 128 + self._signals[0]
 
-
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens.
-
-    Raises:
-        TemporaryError: `port_in_use`.
-        UsageError: `bad_host`: it is no address of this machine.
-    """
-    from foveal.core.errors import TemporaryError, UsageError
-
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-    except OSError as error:
-        import errno
-
-        if error.errno == errno.EADDRINUSE:
-            raise TemporaryError(
-                f"port {port} of {host} is taken by another program",
-                code="port_in_use",
-                hint="end it, or take another port: --port 0 finds one that is free",
-            ) from None
-        raise UsageError(f"cannot listen on {host} port {port}: {error.strerror}", code="bad_host") from None
-    listener.listen(1024)
-    return listener
+    def _pass_on(self, number: int) -> None:
+        for pid in self._pids:
+            os.kill(pid, number)

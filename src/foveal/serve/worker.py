@@ -47,6 +47,7 @@ class Worker:
         self._accepted = 0.0
         self._stop = asyncio.Event()
         self._signals = 0
+        self._parent = os.getppid()
 
     def run(self) -> None:
         """Answer until SIGTERM, then until every request is answered, or the time for that is up."""
@@ -127,6 +128,8 @@ class Worker:
     def _tick(self) -> None:
         """Give a sign of life, unless the lane has been at one thing for too long."""
         seat, lane = self._service.seat, self._service.lane
+        if os.getppid() != self._parent:  # nobody would start this worker again, or tell it to end
+            self._stop.set()
         if lane.busy_seconds < _STUCK:
             seat.beat()
         seat.set("queued", lane.pictures)
