@@ -5,7 +5,9 @@ import contextlib
 import re
 import secrets
 import time
+import traceback
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -53,22 +55,32 @@ class Gate:
             return
         headers = dict(scope["headers"])
         call = scope["foveal.call"] = Call(_request_id(headers))
-        exchange = _Exchange(call, receive, send)
+        exchange = _Exchange(call, receive, send, promised=b"expect" in headers)
         self._service.enter()
         try:
             self._check(scope, headers, call)
             await self._app(scope, exchange.receive, exchange.send)
         except HttpError as problem:
             await exchange.refuse(problem)
-        except BundleError:  # the engine failed, or what it said is no probability
-            self._service.metrics.count("output_invalid", call.model)
-            detail = "the model's answer is no probability; it was not passed on"
-            await exchange.refuse(HttpError("model_output_invalid", detail))
         except Exception as error:
-            log(event="internal", request_id=call.id, error=type(error).__name__)
-            await exchange.refuse(HttpError("internal", "this is a bug in foveal"))
+            await exchange.refuse(self._failed(error, call))
         finally:
             self._service.leave(call)
+
+    def _failed(self, error: Exception, call: Call) -> HttpError:
+        """Note what no client can help, and return what is said of it."""
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        code = error.code if isinstance(error, BundleError) else "internal"
+        log(
+            event=code,
+            request_id=call.id,
+            error=type(error).__name__,
+            at=f"{Path(at.filename).name}:{at.lineno}",
+        )
+        if code != "model_output_invalid":
+            return HttpError("internal", "this is a bug in foveal")
+        self._service.metrics.count("output_invalid", call.model)
+        return HttpError(code, "what the model answered is no probability; it is not passed on")
 
     def _check(self, scope: Scope, headers: dict[bytes, bytes], call: Call) -> None:
         hosts = self._service.settings.hosts
@@ -83,6 +95,8 @@ class Gate:
         if headers.get(b"content-type", b"").lower().startswith(_FORM):
             raise HttpError("type_not_allowed", "a form is not taken; send the bytes of the picture")
         length = headers.get(b"content-length", b"0")
+        if not length.isdigit():
+            raise HttpError("bad_request", "Content-Length is a number of bytes")
         if int(length) > self._service.settings.max_body_bytes:
             raise too_large(self._service.settings.max_body_bytes)
 
@@ -90,13 +104,15 @@ class Gate:
 class _Exchange:
     """A request and its answer, as they pass the gate."""
 
-    def __init__(self, call: Call, receive: Receive, send: Send) -> None:
+    def __init__(self, call: Call, receive: Receive, send: Send, *, promised: bool) -> None:
         self._call, self._receive, self._send = call, receive, send
+        self._promised = promised  # the body comes once we ask for it (100 Continue)
         self._started = self._received = False
 
     async def receive(self) -> Message:
         """Receive a part of the request."""
         message = await self._receive()
+        self._promised = False
         self._received = not message.get("more_body", False)
         return message
 
@@ -115,13 +131,16 @@ class _Exchange:
         body = problem.body(self._call.id)
         headers = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), **problem.headers}
         encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
-        await self._forget_body(0.0)
+        if not self._promised:
+            await self._forget_body(0.0)
         whole = self._received
         if not whole:
             encoded.append((b"connection", b"close"))
         await self.send({"type": "http.response.start", "status": problem.status, "headers": encoded})
-        await self.send({"type": "http.response.body", "body": body, "more_body": not whole})
-        if not whole:
+        await self.send(
+            {"type": "http.response.body", "body": body, "more_body": not (whole or self._promised)}
+        )
+        if not whole and not self._promised:
             # Closing at once would reset the connection under a client that still sends, and take the answer
             # with it.
             await self._forget_body(_LINGER_SECONDS)

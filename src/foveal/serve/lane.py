@@ -113,9 +113,15 @@ class Lane:
         since = self._busy_since
         return time.monotonic() - since if since else 0.0
 
-    def wait_seconds(self) -> float:
-        """Return the estimate for how long a picture that comes now waits."""
-        return self._pictures * self._mean
+    def admit(self, pictures: int) -> None:
+        """Refuse pictures that could not be answered in time; whoever comes to an empty lane is let in.
+
+        Raises:
+            HttpError: `overloaded`.
+        """
+        waiting, wait = self._pictures, self._pictures * self._mean
+        if waiting and (waiting + pictures > self._settings.queue or wait > self._settings.max_wait):
+            raise HttpError("overloaded", "more pictures wait than can be answered in time", retry_after=wait)
 
     async def do(self, model: Served, work: Work, *, pictures: int, gone: Callable[[], bool]) -> bytes:
         """Return the body of the answer.
@@ -123,12 +129,8 @@ class Lane:
         Raises:
             HttpError: `overloaded`, `timed_out`; or what the work raised.
         """
+        self.admit(pictures)
         loop = asyncio.get_running_loop()
-        wait = self.wait_seconds()
-        if self._pictures and (
-            self._pictures + pictures > self._settings.queue or wait > self._settings.max_wait
-        ):
-            raise HttpError("overloaded", "more pictures wait than can be answered in time", retry_after=wait)
         job = Job(model, work, pictures, gone, time.monotonic(), loop.create_future())
         limit = loop.call_later(self._settings.timeout, _expire, job)
         with self._wake:

@@ -92,11 +92,12 @@ class Service:
         """Refuse a prediction where it cannot be made, before its body is read.
 
         Raises:
-            HttpError: `draining`, `not_ready`, `rate_limit`.
+            HttpError: `draining`, `not_ready`, `overloaded`, `rate_limit`.
         """
         self._check_open()
         if not self.seat.get("golden"):
             raise HttpError("not_ready", "the model no longer computes what was measured at sealing")
+        self.lane.admit(1)  # once more when it is known how many: a body is not read in vain
         if self.rate is not None:
             self.rate.take(client)
 

@@ -23,7 +23,7 @@ _STUCK = 5.0  # seconds at one piece of work after which no sign of life is give
 _SWITCH = 0.0005  # seconds after which a thread gives way: the loop must not wait for the lane's Python
 _QUIET = 0.1  # seconds without a new connection after which the listening socket is closed
 _UNFAIR = 1  # connections more than another worker has, above which it is left to accept
-_YIELD = 0.002
+_YIELD, _YIELDS = 0.002, 3  # seconds to leave it to others, and how often: they may be stuck
 
 
 class Worker:
@@ -45,6 +45,7 @@ class Worker:
         )
         self._state = ServerState()
         self._accepted = 0.0
+        self._yielded = 0
         self._stop = asyncio.Event()
         self._signals = 0
         self._parent = os.getppid()
@@ -84,9 +85,12 @@ class Worker:
             (s.get("connections") for s in self._service.board.seats if s.get("state") == State.READY),
             default=0,
         )
-        if mine >= self._service.settings.connections or (mine > least + _UNFAIR and not self._stop.is_set()):
+        unfair = mine > least + _UNFAIR and not self._stop.is_set()
+        if mine >= self._service.settings.connections or (unfair and self._yielded < _YIELDS):
+            self._yielded += 1
             self._pause()
             return
+        self._yielded = 0
         try:
             connection, _ = self._listener.accept()
         except (BlockingIOError, ConnectionAbortedError):  # another worker was faster, or the client left
