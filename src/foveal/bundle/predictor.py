@@ -99,14 +99,18 @@ class Predictor:
             _check_unknown(session, members.golden.inputs[:1], manifest)
         return cls(manifest, members.size_bytes, session, members.enclosed, members.golden)
 
-    def verify(self) -> None:
-        """Compare once more what the engine answers on the golden vectors with what was measured at sealing.
+    def verify(self, turn: int) -> None:
+        """Compare once more what the engine answers on one golden vector with what was measured at sealing.
+
+        Args:
+            turn: Each turn takes the next one, so that it costs no more than a picture.
 
         Raises:
             BundleError: `golden_mismatch`.
         """
         if self.golden is not None:
-            golden.verify(self.session, self.golden, graph=self.manifest.model.precision)
+            one = self.golden.row(turn % len(self.golden.inputs))
+            golden.verify(self.session, one, graph=self.manifest.model.precision)
 
     @property
     def report(self) -> dict[str, Any] | None:

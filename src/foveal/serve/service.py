@@ -56,6 +56,7 @@ class Service:
     notes: Notes | None = field(init=False)
     draining: bool = False
     in_flight: int = 0
+    _turn: int = 0
 
     def __post_init__(self) -> None:
         """Make this worker's own parts."""
@@ -139,8 +140,9 @@ class Service:
     def _verify(self) -> None:
         """Note whether the models still compute what was measured at sealing."""
         try:
+            self._turn += 1
             for model in self.models.values():
-                model.predictor.verify()
+                model.predictor.verify(self._turn)
             self.seat.set("golden", 1)
         except BundleError as error:
             self.seat.set("golden", 0)

@@ -21,7 +21,7 @@ from foveal.serve.service import Service
 _BEAT = 0.5  # seconds between signs of life
 _STUCK = 5.0  # seconds at one piece of work after which no sign of life is given
 _SWITCH = 0.0005  # seconds after which a thread gives way: the loop must not wait for the lane's Python
-_QUIET = 0.1  # seconds without a new connection after which the listening socket is closed
+_QUIET, _SOON = 0.1, 0.5  # seconds without a new connection, and in all, until the listening socket is closed
 _UNFAIR = 1  # connections more than another worker has, above which it is left to accept
 _YIELD, _YIELDS = 0.002, 3  # seconds to leave it to others, and how often: they may be stuck
 
@@ -91,20 +91,25 @@ class Worker:
             self._pause()
             return
         self._yielded = 0
+        self._accept_one()
+
+    def _accept_one(self) -> bool:
+        """Take one connection, if one waits; return whether one did."""
         try:
             connection, _ = self._listener.accept()
         except (BlockingIOError, ConnectionAbortedError):  # another worker was faster, or the client left
-            return
+            return False
         except OSError:  # no file descriptor is left; connections that end give some back
             self._pause()
-            return
+            return False
         connection.setblocking(False)
         self._accepted = time.monotonic()
-        self._service.seat.set("connections", mine + 1)
+        self._service.seat.set("connections", len(self._state.connections) + 1)
         loop = asyncio.get_running_loop()
         task = loop.create_task(self._connect(connection))
         self._state.tasks.add(task)
         task.add_done_callback(self._state.tasks.discard)
+        return True
 
     async def _connect(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -142,16 +147,24 @@ class Worker:
 
     async def _drain(self) -> None:
         """Refuse new predictions, take in what already stands at the door, answer all that was let in."""
-        end = time.monotonic() + self._service.settings.drain
+        start = time.monotonic()
+        end = start + self._service.settings.drain
         self._service.draining = True
         self._service.seat.set("state", State.DRAINING)
-        self._accepted = time.monotonic()
+        self._accepted = start
         loop = asyncio.get_running_loop()
-        while time.monotonic() < min(end, self._accepted + _QUIET):
+        while time.monotonic() < min(end, self._accepted + _QUIET, start + _SOON):
             await asyncio.sleep(0.01)
         loop.remove_reader(self._listener)
+        while self._accept_one():
+            pass
         self._listener.close()
-        for connection in list(self._state.connections):
-            connection.shutdown()
-        while self._state.connections and time.monotonic() < end:
+        closed = time.monotonic()
+        while self._state.connections or self._state.tasks:
+            now = time.monotonic()
+            if now > end:
+                return
+            for connection in list(self._state.connections):
+                if connection.cycle is not None or now - closed > _SOON:  # type: ignore[union-attr]
+                    connection.shutdown()
             await asyncio.sleep(0.01)
