@@ -92,3 +92,27 @@ def test_it_ends_by_either_signal_with_its_code_and_leaves_no_process(bundle, nu
         rest = lines.read()  # ends once no process holds the pipe
     assert process.wait(60) == code
     assert "Traceback" not in rest
+
+
+def test_with_json_the_one_document_on_stdout_says_where(bundle) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "foveal",
+        "serve",
+        str(bundle),
+        "--port",
+        "0",
+        "--workers",
+        "1",
+        "--json",
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    document = json.loads(process.stdout.readline())
+    process.send_signal(signal.SIGINT)
+    rest, err = process.communicate(timeout=60)
+
+    assert (document["schema"], document["ok"], document["models"]) == ("foveal.serve/1", True, ["colors"])
+    assert document["url"].startswith("http://127.0.0.1:")
+    assert (rest, err, process.returncode) == ("", "", 130)

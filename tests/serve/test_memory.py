@@ -98,6 +98,7 @@ def test_memory_files_and_threads_stay_as_they_are_over_many_requests(serve, col
 
     before = ask(3000)
     after = ask(20_000)
+    connection.close()
 
     assert after[0] - before[0] < 4, "MB over 20,000 requests"
     assert after[1:] == before[1:]

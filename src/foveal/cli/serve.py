@@ -7,10 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
-from foveal.cli._frame import Engine, Precision, Quiet, Verbose, named
+from foveal.cli._frame import Engine, Json, Precision, Quiet, Verbose, named, print_json
 from foveal.core import units
 from foveal.core.errors import UsageError
 from foveal.core.machine import MOST_THREADS, usable_cpus
+
+SCHEMA = "foveal.serve/1"
 
 
 def serve(
@@ -45,12 +47,13 @@ def serve(
     timeout: Annotated[str, typer.Option("--timeout", help="From the body to the answer.")] = "10s",
     drain: Annotated[str, typer.Option("--drain", help="To answer what is begun, at the end.")] = "10s",
     log: Annotated[str, typer.Option("--log", help="json: a line on stderr for each request.")] = "none",
+    as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Answer over HTTP until SIGTERM or Ctrl-C.
 
-    Once all workers answer, one line of JSON on stderr says where.
+    Once all workers answer, one line of JSON on stderr, or with --json on stdout, says where.
     """
     from foveal.serve.serving import Door, Running, serving
     from foveal.serve.settings import Settings
@@ -73,8 +76,11 @@ def serve(
     )
 
     def tell(event: dict[str, Any]) -> None:
-        if not (quiet and event["event"] == "ready"):
+        if as_json and event["event"] == "ready":
+            print_json({"schema": SCHEMA, "ok": True, **event})
+        elif not (quiet and event["event"] == "ready"):
             print(json.dumps(event), file=sys.stderr, flush=True)
 
     door, running = Door(host, port, token_file), Running(named(engine), named(precision), threads)
-    raise typer.Exit(serving(bundles, door=door, settings=settings, running=running, tell=tell))
+    code = serving(bundles, door=door, settings=settings, running=running, tell=tell)
+    raise SystemExit(code)  # typer would make an interruption of 130, which needs a second document
