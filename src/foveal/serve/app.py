@@ -63,7 +63,14 @@ def application(service: Service) -> FastAPI:
 def description(app: FastAPI) -> dict[str, Any]:
     """Return the OpenAPI document of an application."""
     document = FastAPI.openapi(app)
-    document["components"].setdefault("schemas", {})["ProblemDocument"] = ProblemDocument.model_json_schema()
+    schemas = document["components"]["schemas"]
+    schemas["ProblemDocument"] = ProblemDocument.model_json_schema()
+    for name in ("HTTPValidationError", "ValidationError"):  # the framework's refusals are problems here
+        schemas.pop(name, None)
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            if "HTTPValidationError" in str(operation["responses"].get("422")):
+                del operation["responses"]["422"]
     return document
 
 

@@ -22,6 +22,7 @@ from foveal.serve.settings import Settings
 
 _LEAST_LATENCY = 0.01
 _PICTURES_OF_LATENCY = 8
+_LAST = 1.0  # seconds that the end waits for what is being computed, which nobody waits for any more
 _FORGET = 0.1  # weight of the newest picture in the mean
 
 
@@ -87,13 +88,14 @@ class Lane:
         self._stopped = False
         self._pictures = 0  # that wait or are worked on
         self._mean = 0.0  # seconds of a picture, all in
-        self._thread = threading.Thread(target=self._work, name="foveal-lane", daemon=True)
+        self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._busy_since = 0.0
 
     def start(self) -> None:
         """Begin to take work."""
-        self._loop = asyncio.get_running_loop()
+        self._loop, self._stopped = asyncio.get_running_loop(), False
+        self._thread = threading.Thread(target=self._work, name="foveal-lane", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -101,6 +103,8 @@ class Lane:
         with self._wake:
             self._stopped = True
             self._wake.notify()
+        if self._thread is not None:
+            self._thread.join(_LAST)
 
     @property
     def pictures(self) -> int:
