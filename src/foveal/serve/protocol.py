@@ -76,11 +76,19 @@ class BoundedProtocol(HttpToolsProtocol):
         self.refuse(HttpError("bad_request", "this is no HTTP/1.1 request"))
 
     def refuse(self, problem: HttpError) -> None:
-        """Answer without any application, and close the connection."""
+        """Answer without any application, and close the connection; a request before this one goes first."""
         self._forget_deadline()
         if self.transport.is_closing():
             return
-        if self.cycle is None or self.cycle.response_complete:
+        if self.cycle is not None and not self.cycle.response_complete:
+            if not self.cycle.more_body:  # it is in work; what came behind it is no request
+                self.cycle.keep_alive = False
+                return
+            self.cycle.disconnected = (
+                True  # its body is what is wrong: for its application the client has left
+            )
+            self.cycle.message_event.set()
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
             body = problem.body(secrets.token_hex(8))
             head = [STATUS_LINE[problem.status], b"content-type: ", MEDIA_TYPE.encode(), b"\r\n"]
             head += [b"content-length: ", str(len(body)).encode(), b"\r\nconnection: close\r\n\r\n"]
