@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 
 import pytest
 
@@ -116,3 +117,27 @@ def test_with_json_the_one_document_on_stdout_says_where(bundle) -> None:
     assert (document["schema"], document["ok"], document["models"]) == ("foveal.serve/1", True, ["colors"])
     assert document["url"].startswith("http://127.0.0.1:")
     assert (rest, err, process.returncode) == ("", "", 130)
+
+
+def test_an_engine_that_cannot_be_loaded_ends_it_with_its_exit_code(bundle) -> None:
+    command = [sys.executable, "-m", "foveal", "serve", str(bundle), "--port", "0"]
+    ended = subprocess.run([*command, "--engine", "nothing"], capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 2, ended.stderr
+    assert "nothing" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_another_engine_is_loaded_by_each_worker(bundle) -> None:
+    pytest.importorskip("openvino")
+    command = [sys.executable, "-m", "foveal", "serve", str(bundle), "--port", "0", "--workers", "2"]
+    process = subprocess.Popen([*command, "--engine", "openvino"], stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    with process.stderr as lines:
+        url = json.loads(lines.readline())["url"]
+        with urllib.request.urlopen(f"{url}/v1/models", timeout=60) as answer:
+            [model] = json.load(answer)["models"]
+        process.terminate()
+        lines.read()
+    assert process.wait(60) == 143
+    assert model["engine"].startswith("openvino")

@@ -97,7 +97,8 @@ class Service:
         """
         self._check_open()
         if not self.seat.get("golden"):
-            raise HttpError("not_ready", "the model no longer computes what was measured at sealing")
+            what = "the model no longer computes what was measured at sealing"
+            raise HttpError("not_ready", what, retry_after=1)
         self.lane.admit(1)  # once more when it is known how many: a body is not read in vain
         if self.rate is not None:
             self.rate.take(client)

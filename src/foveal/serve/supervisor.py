@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import FrameType
 
+from foveal.core.errors import FovealError
 from foveal.serve.board import Board, Seat, State
 from foveal.serve.log import log
 from foveal.serve.notes import Watch
@@ -26,7 +27,10 @@ from foveal.serve.settings import Settings
 from foveal.serve.tokens import Tokens
 from foveal.serve.worker import Worker
 
-_LOOK = 0.05  # seconds between two looks at notes and workers; the death of one is told by a signal
+_LOOK, _SOON = (
+    0.05,
+    0.01,
+)  # seconds between two looks at notes and workers; the death of one is told by a signal
 _STABLE = 10.0  # seconds after which an earlier death is forgiven
 _FIRST, _LATEST = 0.1, 5.0  # seconds before a worker that died twice is started again, and at most
 _HUNG = 30.0  # seconds of this process's own looking at a worker without a sign of life, before it is killed
@@ -75,10 +79,14 @@ class Supervisor:
         self._pids: dict[int, Seat] = {}
         self._past = [_Past() for _ in range(settings.workers)]
         self._signals: list[int] = []
+        self._ran = False  # all workers answered once
+        self._failed = 0  # exit code of a worker that could not begin, before that
         self._wake, self._woken = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def run(self, *, ready: Callable[[], None]) -> int:
-        """Serve until SIGTERM or Ctrl-C; a second signal ends everything at once.
+        """Serve until SIGTERM or Ctrl-C, and return the exit code; a second signal ends everything at once.
+
+        A worker that cannot begin, before all did once, ends everything with its exit code.
 
         Args:
             ready: Called once all workers answer.
@@ -88,17 +96,17 @@ class Supervisor:
         signal.set_wakeup_fd(self._woken, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
             signal.signal(number, self._note)
-        told = False
         try:
-            while not self._signals:
+            while not self._signals and not self._failed:
                 self._reap()
                 self._fill()
                 self._end_hung()
-                if not told and all(seat.get("state") == State.READY for seat in self.board.seats):
-                    told = True
+                if not self._ran and all(seat.get("state") == State.READY for seat in self.board.seats):
+                    self._ran = True
                     ready()
-                self._wait(_LOOK if told else 0.01)
-            return self._end()
+                self._wait(_LOOK if self._ran else _SOON)
+            self._end()
+            return self._failed or 128 + self._signals[0]
         finally:
             signal.set_wakeup_fd(-1)
 
@@ -153,6 +161,9 @@ class Supervisor:
             )
             Worker(service, self._listener).run()
             code = 0
+        except FovealError as error:
+            log(event="worker_failed", code=error.code, message=error.message, hint=error.hint)
+            code = error.exit_code
         except BaseException:
             traceback.print_exc()
         finally:
@@ -165,10 +176,14 @@ class Supervisor:
             if pid == 0:
                 return
             seat = self._pids.pop(pid, None)
-            if seat is not None:
-                if not self._signals:
-                    log(event="worker_died", worker=seat.number, status=os.waitstatus_to_exitcode(status))
-                self._buried(seat)
+            if seat is None:
+                continue
+            code = os.waitstatus_to_exitcode(status)
+            if not self._ran and code > 0:  # the next one would fail as this one did
+                self._failed = code
+            if not self._signals:
+                log(event="worker_died", worker=seat.number, status=code)
+            self._buried(seat)
 
     def _buried(self, seat: Seat) -> None:
         now, past = time.monotonic(), self._past[seat.number]
@@ -187,18 +202,17 @@ class Supervisor:
                 past.silent = 0.0
                 os.kill(pid, signal.SIGKILL)
 
-    def _end(self) -> int:
-        """Let the workers drain and return the exit code of the first signal."""
+    def _end(self) -> None:
+        """Let the workers drain, and end those that do not."""
         self._listener.close()
         self._pass_on(signal.SIGTERM)
         end = time.monotonic() + self._settings.drain + _GRACE
-        while self._pids and time.monotonic() < end and len(self._signals) == 1:
+        while self._pids and time.monotonic() < end and len(self._signals) < 2:
             self._wait(_LOOK)
             self._reap()
         self._pass_on(signal.SIGKILL)
         for pid in self._pids:
             os.waitpid(pid, 0)
-        return 128 + self._signals[0]
 
     def _pass_on(self, number: int) -> None:
         for pid in self._pids:
