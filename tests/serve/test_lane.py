@@ -183,3 +183,20 @@ def test_the_models_are_verified_now_and_then_also_while_nobody_asks(bench) -> N
         lane.lane.stop()
 
     asyncio.run(go())
+
+
+def test_what_was_refused_for_its_time_is_not_computed_though_its_client_stays(bench) -> None:
+    async def go() -> None:
+        lane = bench(timeout=0.05)
+        gate, images = threading.Event(), pictures(2)
+        works = [Work(images[0], gate), Work(images[1])]
+        answers = await asyncio.gather(*[lane.do(work) for work in works], return_exceptions=True)
+        gate.set()
+        while lane.lane.pictures:
+            await asyncio.sleep(0.001)
+        lane.lane.stop()
+
+        assert [answer.code for answer in answers] == ["timed_out", "timed_out"]
+        assert not works[1].began.is_set()
+
+    asyncio.run(go())
