@@ -1,6 +1,7 @@
 """The Open Inference Protocol v2, but for health, which is in `operations`."""
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from foveal.serve.served import Served
 from foveal.serve.service import Service
 
 _HEAD = "inference-header-content-length"
+_SHAPE = re.compile(rb'"shape"\s*:\s*\[\s*([0-9]{1,4})\b')
 _KINDS = ("", "application/json", "application/octet-stream")
 
 
@@ -122,9 +124,8 @@ def inference(service: Service) -> APIRouter:
         if head is not None and head > len(content):
             raise HttpError("bad_tensor", f"{_HEAD} is more than the body has")
         work = Tensor(service, model, content, head)
-        answer = await service.lane.do(
-            model, work, pictures=_about(service, model, content), gone=gone(request)
-        )
+        about = _about(content, service.settings.max_pictures)
+        answer = await service.lane.do(model, work, pictures=about, gone=gone(request))
         return _answered(answer)
 
     return router
@@ -138,10 +139,10 @@ def _answered(answer: bytes) -> Response:
     return Response(content, media_type="application/octet-stream", headers={_HEAD: str(length)})
 
 
-def _about(service: Service, model: Served, content: bytes) -> int:
-    """Return how many pictures a body holds at most, before it is read: for the estimate of waiting."""
-    height, width, channels = model.predictor.session.input_shape
-    return max(1, min(service.settings.max_pictures, len(content) // (height * width * channels)))
+def _about(content: bytes, most: int) -> int:
+    """Return how many pictures a body seems to hold, before it is read: for the estimate of waiting."""
+    found = _SHAPE.search(content)
+    return max(1, min(most, int(found[1]))) if found else 1
 
 
 def _head(request: Request) -> int | None:

@@ -72,7 +72,7 @@ def served(
 
 def _named(source: str) -> tuple[str, Path]:
     name, equals, path = source.partition("=")
-    if equals and _NAME.fullmatch(name) and path:
+    if equals and _NAME.fullmatch(name) and path and not Path(source).exists():
         return name, Path(path)
     found = locate(Path(source))
     name = found.name.removesuffix(".foveal")

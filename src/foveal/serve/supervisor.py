@@ -4,6 +4,7 @@ It has one thread only, so that it may fork at any time: a worker is made in mil
 model's memory with all others until somebody writes to it, which nobody does.
 """
 
+import contextlib
 import fcntl
 import gc
 import os
@@ -75,9 +76,11 @@ class Supervisor:
         self._rate = None if settings.rate is None else Rate(settings.rate)
         self.board = Board(settings.workers, numbers=plan(models).length, texts=len(models))
         self._watch = Watch(models, self.board)
-        fcntl.fcntl(self._watch.writes, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        with contextlib.suppress(OSError):  # a limit of the system; then it is as large as pipes are
+            fcntl.fcntl(self._watch.writes, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         self._pids: dict[int, Seat] = {}
         self._past = [_Past() for _ in range(settings.workers)]
+        self._looked = time.monotonic()
         self._signals: list[int] = []
         self._ran = False  # all workers answered once
         self._failed = 0  # exit code of a worker that could not begin, before that
@@ -193,10 +196,16 @@ class Supervisor:
         past.due = now + (min(_FIRST * 2 ** (past.deaths - 2), _LATEST) if past.deaths > 1 else 0.0)
 
     def _end_hung(self) -> None:
-        """Kill a worker that gives no sign of life while this process is awake itself."""
+        """Kill a worker that gives no sign of life while this process is awake itself.
+
+        One that has not begun yet may be loading a large model.
+        """
+        now = time.monotonic()
+        awake, self._looked = min(now - self._looked, 2 * _LOOK), now
         for pid, seat in self._pids.items():
             past, beat = self._past[seat.number], seat.get("beat")
-            past.silent = past.silent + _LOOK if beat == past.beat else 0.0
+            alive = beat != past.beat or seat.get("state") == State.STARTING
+            past.silent = 0.0 if alive else past.silent + awake
             past.beat = beat
             if past.silent > _HUNG:
                 past.silent = 0.0

@@ -63,6 +63,8 @@ class Worker:
         self._config.load()
         lifespan = self._config.lifespan_class(self._config)
         await lifespan.startup()
+        if lifespan.should_exit:
+            raise RuntimeError("the application does not start")
         self._tick()
         self._listener.setblocking(False)
         loop.add_reader(self._listener, self._accept)
