@@ -213,6 +213,20 @@ def test_what_waits_too_long_by_estimate_is_refused_though_there_is_room(serve_t
     assert 1 <= got[200] <= 4
 
 
+def test_who_is_let_in_waits_a_bounded_time_however_many_ask(serve_tampered, until, colored) -> None:
+    server, _ = serve_tampered("--workers", "1", "--max-wait", "200ms", said="slow 0.03")
+    server.ask("/v1/predict", colored())
+    with Load(server, colored(), clients=24) as load:
+        until(lambda: load.got[200] > 100)
+        until(lambda: load.got[503] > 1000)
+
+    waits = "foveal_queue_wait_seconds"
+    assert set(load.got) == {200, 503}
+    assert server.metric(f'{waits}_count{{model="colors"}}') > 100
+    within = server.metric(f'{waits}_bucket{{le="0.5",model="colors"}}')
+    assert within == server.metric(f'{waits}_count{{model="colors"}}')
+
+
 def test_a_client_that_left_costs_no_computing(serve_tampered, until, colored) -> None:
     server, _ = serve_tampered("--workers", "1", said="slow 1")
     stays = threading.Thread(target=server.ask, args=("/v1/predict", colored()))
