@@ -273,9 +273,23 @@ def test_half_open_and_slow_clients_are_shut_out_and_starve_nobody(serve, colore
         assert server.ask("/v1/predict", colored()).status == 200
     for client in slow:
         client.settimeout(60)
-        answer = client.recv(65536)
+        answer = b""
+        while not answer.endswith(b"}") and (part := client.recv(65536)):
+            answer += part
         assert answer.startswith(b"HTTP/1.1 408"), answer
         assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] in ("slow_head", "slow_body")
+        client.close()
+
+
+def test_idle_connections_give_way_to_those_that_ask(serve, until, colored) -> None:
+    server = serve("--workers", "1", "--connections", "8")
+    idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(20)]
+
+    for _ in range(5):
+        assert server.ask("/v1/predict", colored()).status == 200
+    idle[0].settimeout(60)
+    assert idle[0].recv(1000) == b"", "the first one was idle for longest"
+    for client in idle:
         client.close()
 
 

@@ -43,6 +43,7 @@ def serve(
     rate: Annotated[
         float | None, typer.Option("--rate", min=0.001, help="Predictions a second for each token.")
     ] = None,
+    connections: Annotated[int, typer.Option("--connections", min=1, help="Of a worker at once.")] = 1000,
     body_timeout: Annotated[str, typer.Option("--body-timeout", help="For a body to arrive.")] = "20s",
     timeout: Annotated[str, typer.Option("--timeout", help="From the body to the answer.")] = "10s",
     drain: Annotated[str, typer.Option("--drain", help="To answer what is begun, at the end.")] = "10s",
@@ -69,6 +70,7 @@ def serve(
         queue=queue,
         max_wait=units.seconds(max_wait),
         rate=rate,
+        connections=connections,
         body_timeout=units.seconds(body_timeout),
         timeout=units.seconds(timeout),
         drain=units.seconds(drain),

@@ -25,10 +25,17 @@ class BoundedProtocol(HttpToolsProtocol):
     _deadline: asyncio.TimerHandle | None = None
     _head_bytes = 0
     _in_head = True
+    idle_since = 0.0
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is being answered on it; one may be on its way."""
+        return self.cycle is None or self.cycle.response_complete
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin: the head of the first request is due."""
         super().connection_made(transport)
+        self.idle_since = self.loop.time()
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -70,6 +77,11 @@ class BoundedProtocol(HttpToolsProtocol):
         """The body is there, too; what follows is another head."""
         self._in_head, self._head_bytes = True, 0
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """The answer is out."""
+        self.idle_since = self.loop.time()
+        super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP."""

@@ -22,7 +22,7 @@ class Settings:
         body_timeout: For its body.
         timeout: From the body's arrival to the answer.
         keep_alive: For which an idle connection stays open.
-        connections: That one worker holds at once.
+        connections: That one worker holds at once; above it the longest idle one is closed.
         rate: Predictions a second for each token; None: as many as come.
         drain: For which requests are still answered after SIGTERM.
         golden_every: Between two comparisons of each worker's answers with the golden vectors.

@@ -15,7 +15,7 @@ from uvicorn.server import ServerState
 
 from foveal.serve.app import application
 from foveal.serve.board import State
-from foveal.serve.protocol import protocol
+from foveal.serve.protocol import BoundedProtocol, protocol
 from foveal.serve.service import Service
 
 _BEAT = 0.5  # seconds between signs of life
@@ -88,12 +88,21 @@ class Worker:
             default=0,
         )
         unfair = mine > least + _UNFAIR and not self._stop.is_set()
-        if mine >= self._service.settings.connections or (unfair and self._yielded < _YIELDS):
+        full = mine >= self._service.settings.connections and not self._make_room()
+        if full or (unfair and self._yielded < _YIELDS):
             self._yielded += 1
             self._pause()
             return
         self._yielded = 0
         self._accept_one()
+
+    def _make_room(self) -> bool:
+        """Close the connection that has been idle for longest; return whether there is one."""
+        idle = [c for c in self._state.connections if isinstance(c, BoundedProtocol) and c.idle]
+        if not idle:
+            return False
+        min(idle, key=lambda connection: connection.idle_since).transport.close()
+        return True
 
     def _accept_one(self) -> bool:
         """Take one connection, if one waits; return whether one did."""
