@@ -1,7 +1,7 @@
 """Every kind of bad input that we know of, made by code from one seeded picture: 83 rows, by number.
 
-`CATALOGUE[n]` says what is sent and what has to come of it, in the library, in a batch and from a server. Rows
-that other tests cover name them instead. The rules behind the expectations: a picture gives its pixels or an error
+`CATALOGUE[n]` says what is sent and what has to come of it, in the library, in a batch and from a server.
+Rows that other tests cover name them instead. The rules behind it: a picture gives its pixels or an error
 with a code, never both and never anything else; a request gives its answer or a problem with a 4xx status.
 """
 

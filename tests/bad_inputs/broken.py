@@ -137,6 +137,8 @@ def large_bmp() -> Iterator[Case]:
     yield bad("60 000 squared", bmp(60_000, 60_000, data=bytes(64)), "too_many_pixels")
     yield bad("45 million pixels in 2 bytes", bmp(9_000, 5_000, bits=8, packing=1, data=b"\xff\0"), *_DAMAGED)
     runs = b"\xff\1" * (8_000 * 6_000 // 255 + 1) + b"\0\1"
+    slow = bmp(1_000, 999, bits=8, packing=1, data=(b"\1\7" * 1000 + b"\0\0") * 999 + b"\0\1")
+    yield bad("a million runs of one pixel", slow, "too_many_bytes")
     yield bad("48 million pixels in runs", bmp(8_000, 6_000, bits=8, packing=1, data=runs), *_DAMAGED)
 
 

@@ -105,9 +105,8 @@ def palettes() -> Iterator[Case]:
     rows = zlib.compress((b"\0" + bytes(range(248, 256))) * 8)
     yield good("index out of range", png(8, 8, color=3, extra=two, data=rows))
     yield bad("no palette", png(8, 8, color=3, data=rows), "corrupt")
-    yield good(
-        "more transparency than colours", with_chunk(encoded(image), b"tRNS", bytes(300), before=b"IDAT")
-    )
+    surplus = with_chunk(encoded(image), b"tRNS", bytes(300), before=b"IDAT")
+    yield bad("more transparency than colours", surplus, "corrupt")
 
 
 def profiles() -> Iterator[Case]:
@@ -173,15 +172,20 @@ def variants() -> Iterator[Case]:
     yield good("interlaced PNG", png(8, 8, color=0, data=zlib.compress(_seven_passes()), interlaced=True))
     cut = zlib.compress(_seven_passes()[:-20])
     yield bad(
-        "interlaced PNG without its last pass", png(8, 8, color=0, data=cut, interlaced=True), "truncated"
+        "interlaced PNG without its last pass",
+        png(8, 8, color=0, data=cut, interlaced=True),
+        "truncated",
+        "corrupt",
     )
     plain = encoded(photo(), "JPEG", subsampling=0)
     yield good("restart marks", encoded(photo(), "JPEG", restart_marker_rows=1))
     for name, samples in (("4:4:4", 0), ("4:2:2", 1), ("4:2:0", 2)):
         yield good(name, encoded(photo(), "JPEG", subsampling=samples))
-    # The frame's kind or depth is changed and the scan is not: either the kind is not decoded, or the scan is none.
+    # The frame's kind or depth is changed and the scan is not.
     frame = plain.index(b"\xff\xc0")
-    for name, kind in (("arithmetic", 0xC9), ("lossless", 0xC3), ("hierarchical", 0xC5)):
+    arithmetic = plain[: frame + 1] + b"\xc9" + plain[frame + 2 :]
+    yield good("arithmetic", arithmetic)  # its decoder takes any bytes for numbers: a picture, of noise
+    for name, kind in (("lossless", 0xC3), ("hierarchical", 0xC5)):
         yield bad(name, plain[: frame + 1] + bytes((kind,)) + plain[frame + 2 :], "corrupt", "truncated")
     yield bad("12 bits", plain[: frame + 4] + b"\x0c" + plain[frame + 5 :], "corrupt")
 
@@ -195,7 +199,7 @@ def large_segments() -> Iterator[Case]:
 def two_starts() -> Iterator[Case]:
     content = encoded(photo(), "JPEG")
     yield good("a thumbnail", with_segment(content, 0xE1, encoded(photo(8, 8, seed=5), "JPEG")))
-    yield good("the start twice", content[:2] + content)
+    yield bad("the start twice", content[:2] + content, "corrupt")
 
 
 def stereo() -> Iterator[Case]:

@@ -53,6 +53,8 @@ class Row:
         name: What it is.
         cases: Makes the files.
         talks: Makes the conversations.
+        guarded: Makes those with a server that has a token.
+        slowly: Makes those with a server that soon loses patience.
         covered: Tests elsewhere that hold it, as pytest names them.
     """
 
@@ -60,6 +62,8 @@ class Row:
     name: str
     cases: Callable[[], Iterator[Case]] | None = field(default=None, repr=False)
     talks: Callable[[], Iterator[Talk]] | None = field(default=None, repr=False)
+    guarded: Callable[[], Iterator[Talk]] | None = field(default=None, repr=False)
+    slowly: Callable[[], Iterator[Talk]] | None = field(default=None, repr=False)
     covered: tuple[str, ...] = ()
 
 

@@ -13,16 +13,18 @@ from starlette.requests import Request
 import foveal
 from foveal.serve.answers import answers
 from foveal.serve.board import Board
+from foveal.serve.explanations import explanations
 from foveal.serve.gate import Gate
 from foveal.serve.inference import inference
 from foveal.serve.operations import operations
+from foveal.serve.pages import pages
 from foveal.serve.problems import HttpError
 from foveal.serve.schemas import ProblemDocument
 from foveal.serve.served import Served
 from foveal.serve.service import Service, plan
 from foveal.serve.settings import Settings
 
-ROUTERS = (answers, inference, operations)
+ROUTERS = (answers, inference, explanations, operations, pages)
 
 
 def create(models: Sequence[Served], settings: Settings | None = None) -> FastAPI:

@@ -1,7 +1,7 @@
 """The page at `/docs`: what can be asked, from the OpenAPI document, without script and network."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -67,13 +67,13 @@ def _operation(method: str, path: str, operation: _Object, address: str) -> Iter
     ]
     yield from _table("Parameters", ("name", "where", "what"), rows)
     body = operation.get("requestBody", {})
-    rows = [(f"<code>{escape(kind)}</code>", _type(c.get("schema", {}))) for kind, c in _content(body)]
-    yield from _table("What is sent", ("type", "what"), rows)
-    rows = [
+    sent = [(f"<code>{escape(kind)}</code>", _type(c.get("schema", {}))) for kind, c in _content(body)]
+    yield from _table("What is sent", ("type", "what"), sent)
+    answered = [
         (escape(status), escape(said.get("description", "")), _answers(said))
         for status, said in sorted(operation.get("responses", {}).items())
     ]
-    yield from _table("Answers", ("status", "when", "what"), rows)
+    yield from _table("Answers", ("status", "when", "what"), answered)
     yield "</section>"
 
 
@@ -146,7 +146,7 @@ def _curl(method: str, path: str, operation: _Object, address: str) -> str:
     return " ".join([*words, f"{address}{path}"])
 
 
-def _table(title: str, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
+def _table(title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
     if not rows:
         return
     if title:

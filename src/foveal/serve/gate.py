@@ -17,7 +17,8 @@ from foveal.serve.metrics import NO_MODEL
 from foveal.serve.problems import GONE, MEDIA_TYPE, HttpError
 from foveal.serve.service import Service
 
-OPEN = frozenset({"/v2/health/live", "/v2/health/ready"})  # without a token
+# Without a token: a browser sends none with the address of a page, and these say nothing of the models.
+OPEN = frozenset({"/v2/health/live", "/v2/health/ready", "/", "/docs", "/openapi.json"})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _FORM = b"application/x-www-form-urlencoded"
 _LINGER_BYTES, _LINGER_SECONDS = 1 << 20, 2.0  # of a refused body that are read, so that its answer is

@@ -2,57 +2,37 @@
 
 import base64
 import io
-import threading
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
+from foveal.bundle.inputs import UInt8
 from foveal.bundle.predictor import Predictor
-from foveal.core.errors import TemporaryError, UnknownNameError
+from foveal.core.errors import UnknownNameError
 from foveal.explain.black_box.occlusion import UNIT, occlusion
 from foveal.explain.overlay import overlay
 
 _DIGITS = 5  # of the map's values, as in the document of `foveal explain`
 
 
-class Heat:
-    """Explains one picture at a time: a map takes some 80 answers, and predictions come first.
+def heat(predictor: Predictor, content: bytes, *, about: str | None = None) -> dict[str, Any]:
+    """Return why a class got its probability, as values for JSON.
 
-    May be asked from any number of threads.
+    `label` is the answer; `class` and `confidence` say what the map is about; `map` has `shape`, `unit` and
+    `values`, above 0 where hiding the area weakens the class; `strongest` is the largest of them; `png` is
+    the map over the picture at model size, in base64. It takes some 80 answers.
+
+    Args:
+        predictor: The recognizer.
+        content: A picture file.
+        about: The class to explain; None: the answer.
+
+    Raises:
+        UnknownNameError: There is no such class.
+        ImageError: The picture cannot be used.
     """
-
-    def __init__(self) -> None:
-        self._busy = threading.Lock()
-
-    def explain(self, predictor: Predictor, content: bytes, *, about: str | None = None) -> dict[str, Any]:
-        """Return why a class got its probability, as values for JSON.
-
-        `label` is the answer; `class` and `confidence` say what the map is about; `map` has `shape`, `unit`
-        and `values`, above 0 where hiding the area weakens the class; `strongest` is the largest of them;
-        `png` is the map over the picture at model size, in base64.
-
-        Args:
-            predictor: The recognizer.
-            content: A picture file.
-            about: The class to explain; None: the answer.
-
-        Raises:
-            TemporaryError: `busy`: another picture is being explained.
-            UnknownNameError: There is no such class.
-            ImageError: The picture cannot be used.
-        """
-        if about is not None and about not in predictor.classes:
-            raise UnknownNameError("classes", about, predictor.classes)
-        if not self._busy.acquire(blocking=False):
-            raise TemporaryError("another picture is being explained", code="busy", hint="ask again soon")
-        try:
-            return _explained(predictor, content, about)
-        finally:
-            self._busy.release()
-
-
-def _explained(predictor: Predictor, content: bytes, about: str | None) -> dict[str, Any]:
+    if about is not None and about not in predictor.classes:
+        raise UnknownNameError("classes", about, predictor.classes)
     image = predictor.preprocess.from_bytes(content)
     shares = predictor.run(image[None]).probabilities[0]
     answer = int(shares.argmax())
@@ -72,7 +52,7 @@ def _explained(predictor: Predictor, content: bytes, about: str | None) -> dict[
     }
 
 
-def _png(pixels: np.ndarray) -> bytes:
+def _png(pixels: UInt8) -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     return file.getvalue()

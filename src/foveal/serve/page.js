@@ -52,7 +52,7 @@ function meaning(got, said) {
   if (got.status === 408) return "The picture came too slowly, and the server stopped waiting for it. Try again.";
   if (got.status === 500) return `The server made a mistake; it is not your picture's fault. (${plain(said.code || 500)})`;
   const text = MEANINGS[said.code] || "The server refuses this.";
-  return text + (said.detail ? `\n${plain(said.detail)}` : "") + ` (${plain(said.code || got.status)})`;
+  return `${text}\n${plain(said.code || got.status)}` + (said.detail ? `: ${plain(said.detail)}` : "");
 }
 
 async function show(work) {
@@ -63,7 +63,8 @@ async function show(work) {
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     if (mine !== asked) return;
-    $("error").textContent = error.message;
+    const [first, ...more] = error.message.split("\n");
+    $("error").replaceChildren(named("b", first), ...more.map((line) => named("p", line, "muted small")));
     $("error").hidden = !error.message;
   } finally {
     if (mine === asked) $("answer").classList.remove("waiting");
@@ -84,20 +85,25 @@ async function start() {
 const predict = () => show(async (newest) => {
   $("answer").classList.add("waiting");
   $("looked").hidden = true;
+  const name = plain(picture.name || "the pasted picture");
   const begin = performance.now();
-  const said = await ask(query("v1/predict"), picture);
+  const said = await ask(query("v1/predict"), picture).catch((error) => {
+    if (newest()) $("answer").hidden = true;  // the answer to another picture must not stand under this error
+    if (error instanceof Refused && error.message) error.message += `\n${name}`;
+    throw error;
+  });
   const milliseconds = performance.now() - begin;
   if (!newest()) return;
   answer = said.predictions[0];
-  draw(milliseconds);
+  draw(name, milliseconds);
 });
 
-function draw(milliseconds) {
+function draw(name, milliseconds) {
   URL.revokeObjectURL(address);
   address = URL.createObjectURL(picture);
   $("picture").onload = (event) => event.target.classList.toggle("tiny", event.target.naturalWidth < 96);
   $("picture").src = address;
-  $("name").textContent = plain(picture.name || "pasted picture");
+  $("name").textContent = name;
   $("label").replaceChildren(named("bdi", plain(answer.label)), named("span", percent(answer.confidence)));
   $("meaning").replaceChildren(...sentences(answer));
   $("time").textContent = `Answered in ${milliseconds.toFixed(milliseconds < 10 ? 1 : 0)} ms, with the way there and back.`;
@@ -115,7 +121,7 @@ function sentences(said) {
   if (said.set.length > 1 && said.set.length < Object.keys(said.scores).length)
     found.push(named("li", `It cannot tell these apart with certainty: ${said.set.map(plain).join(", ")}.`));
   else if (said.set.length > 1) found.push(named("li", "It could be any of its classes."));
-  else found.push(named("li", "No other class comes into question."));
+  else if (!said.abstain && !said.unknown) found.push(named("li", "No other class comes into question."));
   return found;
 }
 

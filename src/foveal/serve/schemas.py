@@ -1,10 +1,11 @@
 """What the endpoints say, for their description; answers are written by hand, which is faster."""
 
+from http import HTTPStatus
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from foveal.serve.problems import MEDIA_TYPE
+from foveal.serve.problems import MEDIA_TYPE, STATUS
 
 
 class ProblemDocument(BaseModel):
@@ -78,7 +79,13 @@ class Models(BaseModel):
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the `responses` of an endpoint that may refuse with these statuses."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
-    return {status: {"description": "Refused", "content": content} for status in statuses}
+    return {status: {"description": _codes(status), "content": content} for status in statuses}
+
+
+def _codes(status: int) -> str:
+    """Return the status in words, and the codes that a problem of this status may have."""
+    codes = sorted(code for code, its in STATUS.items() if its == status)
+    return f"{HTTPStatus(status).phrase}: {', '.join(codes)}"
 
 
 class ServerMetadata(BaseModel):
