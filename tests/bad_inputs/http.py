@@ -47,7 +47,7 @@ def lengths() -> Iterator[Talk]:
     twice = request(b"", "Content-Length: 5", "Content-Length: 5")
     yield talk("twice the same", twice + PICTURE[:5], 400, 422)
     yield talk("two of them", request(b"", "Content-Length: 5", "Content-Length: 6") + PICTURE, 400)
-    yield talk("less than there is", said("300"), 422, code="truncated")
+    yield talk("less than there is", said("300"), 400, 422)
     both = request(b"", "Content-Length: 5", "Transfer-Encoding: chunked") + b"0\r\n\r\n"
     yield talk("beside chunks", both, 400)
 
@@ -319,7 +319,11 @@ ROWS = (
         covered=(_TALKS + "test_a_flood_is_answered_or_refused",),
     ),
     Row(70, "no picture, many, too many", talks=counts),
-    Row(71, "a model that answers nonsense", covered=("tests/serve/test_faults.py",)),
-    Row(72, "while it starts and ends", covered=("tests/serve/test_faults.py",)),
+    Row(
+        71,
+        "a model that answers nonsense",
+        covered=(_TALKS + "test_an_answer_that_is_no_number_is_an_error_in_json",),
+    ),
+    Row(72, "while it ends", covered=(_TALKS + "test_what_was_begun_is_answered_while_the_server_ends",)),
     Row(73, "names of classes", covered=("tests/serve/test_page.py::test_names_of_classes_stay_text",)),
 )

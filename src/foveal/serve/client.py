@@ -4,7 +4,7 @@ Nothing but the standard library speaks HTTP here: no settings of proxies, of ne
 followed, and no redirection; what is sent goes to the address that was given.
 """
 
-import math
+import json
 import time
 import uuid
 from collections.abc import Iterable, Iterator
@@ -20,11 +20,12 @@ from foveal.bundle.predictor import Unreadable
 from foveal.core.errors import FovealError, ImageError, NotFoundError, UsageError
 from foveal.core.types import Label
 from foveal.data.decode import LIMITS
+from foveal.serve.arrays import arrays
 from foveal.serve.connection import Answer, Connection
 from foveal.serve.refusal import error_of
 
 Picture = str | Path | bytes
-_TOGETHER = 32  # pictures in one request
+_BINARY = "application/octet-stream"
 _TOGETHER_BYTES = 8 * 2**20
 _UNUSABLE = frozenset({413, 415, 422})  # of a single picture: it is refused, not the request
 
@@ -59,6 +60,7 @@ class Client:
         token: str | None = None,
         timeout: float = 30.0,
         patience: float = 0.0,
+        together: int = 32,
     ) -> None:
         """Connect to nothing yet.
 
@@ -70,18 +72,19 @@ class Client:
             timeout: Seconds that any one step may take: to connect, to send, to wait for more.
             patience: How long to wait, in seconds, for one more try where a server that is busy says when to
                 come back; 0: never.
+            together: Pictures in one request, at most; no more than the server's `--max-pictures`.
 
         Raises:
             UsageError: That is no such address, or no token.
         """
         self._connection = Connection(url, token=token, timeout=timeout)
-        self._model, self._patience = model, patience
+        self._model, self._patience, self._together = model, patience, max(1, together)
 
     def predict(self, pictures: Picture | Iterable[Picture]) -> list[Label | Unreadable]:
         """Return one answer for each picture, in their order.
 
         One that cannot be used, here or there, becomes `Unreadable` and the rest goes on. Several go
-        together, at most 32 in a request.
+        together.
 
         Args:
             pictures: One or several of: a path, the bytes of a picture file.
@@ -100,7 +103,7 @@ class Client:
                 waiting.append((index, _content(item)))
             except (ImageError, NotFoundError) as error:
                 answers[index] = Unreadable(inputs.source(item, index), error)
-        for group in _groups(waiting):
+        for group in _groups(waiting, self._together):
             for (index, _), said in zip(group, self._predictions([c for _, c in group]), strict=True):
                 answers[index] = _read(said, inputs.source(listed[index], index))
         return [answers[index] for index in range(len(listed))]
@@ -132,14 +135,19 @@ class Client:
         if images.dtype != np.uint8 or images.ndim != 4:
             raise UsageError(f"infer needs uint8 (N, H, W, C); got {images.dtype} {images.shape}")
         name = self._model or self.models()[0].name
+        pixels = np.ascontiguousarray(images).tobytes()
         tensor = {
             "name": "images",
             "datatype": "UINT8",
             "shape": list(images.shape),
-            "data": images.ravel().tolist(),
+            "parameters": {"binary_data_size": len(pixels)},
         }
-        answer = self._asked("POST", f"/v2/models/{name}/infer", json={"inputs": [tensor]})
-        return {one["name"]: _array(one) for one in answer.json()["outputs"]}
+        question = {"parameters": {"binary_data_output": True}, "inputs": [tensor]}
+        head = json.dumps(question).encode()
+        answer = self._asked(
+            "POST", f"/v2/models/{name}/infer", body=head + pixels, kind=_BINARY, head=len(head)
+        )
+        return arrays(answer.json(), answer.body[answer.head :])
 
     def close(self) -> None:
         """Close the connection; the next question opens another one."""
@@ -157,8 +165,7 @@ class Client:
             kind, body = _multipart(contents)
             answer = self._asked("POST", "/v1/predict", query=query, body=body, kind=kind)
         else:
-            kind = "application/octet-stream"
-            answer = self._answered("POST", "/v1/predict", query=query, body=contents[0], kind=kind)
+            answer = self._answered("POST", "/v1/predict", query=query, body=contents[0], kind=_BINARY)
             if answer.status != 200:
                 error = error_of(answer)
                 if answer.status in _UNUSABLE and isinstance(error, ImageError):
@@ -193,11 +200,11 @@ def _content(item: Picture) -> bytes:
     return item
 
 
-def _groups(waiting: list[tuple[int, bytes]]) -> Iterator[list[tuple[int, bytes]]]:
+def _groups(waiting: list[tuple[int, bytes]], most: int) -> Iterator[list[tuple[int, bytes]]]:
     group: list[tuple[int, bytes]] = []
     size = 0
     for index, content in waiting:
-        if group and (len(group) == _TOGETHER or size + len(content) > _TOGETHER_BYTES):
+        if group and (len(group) == most or size + len(content) > _TOGETHER_BYTES):
             yield group
             group, size = [], 0
         group.append((index, content))
@@ -232,16 +239,3 @@ def _read(said: dict[str, Any] | ImageError, source: str) -> Label | Unreadable:
         scores=dict(said["scores"]),
         unknown=said.get("unknown"),
     )
-
-
-_DTYPES = {"FP32": np.float32, "FP64": np.float64, "INT64": np.int64, "INT32": np.int32, "UINT8": np.uint8}
-
-
-def _array(output: dict[str, Any]) -> NDArray[Any]:
-    dtype: Any = _DTYPES.get(output["datatype"], object)
-    shape = tuple(output["shape"])
-    if dtype is object:  # BYTES: names
-        return np.array(output["data"], dtype=np.str_).reshape(shape)
-    if math.prod(shape) != len(output["data"]):
-        raise FovealError(f"{output['name']}: {len(output['data'])} values for {shape}", code="bad_answer")
-    return np.array(output["data"], dtype=dtype).reshape(shape)

@@ -2,7 +2,7 @@
 
 import contextlib
 import http.client
-import json as jsons
+import json
 import math
 import select
 import ssl
@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from foveal.core.errors import FovealError, TemporaryError, UsageError
 
+_HEAD = "Inference-Header-Content-Length"
 _MOST = 64 * 2**20  # bytes of an answer
 
 
@@ -23,12 +24,14 @@ class Answer:
         status: The HTTP status.
         kind: The media type, in small letters, without its parameters.
         retry_after: Seconds to wait before asking again, ≥ 0; None: the server does not say.
+        head: How many bytes of the body are JSON, where numbers follow; None: all.
         body: As it came.
     """
 
     status: int
     kind: str
     retry_after: float | None
+    head: int | None
     body: bytes
 
     def json(self) -> Any:
@@ -38,7 +41,7 @@ class Answer:
             FovealError: `bad_answer`: it is none.
         """
         try:
-            return jsons.loads(self.body)
+            return json.loads(self.body[: self.head])
         except (ValueError, RecursionError) as error:
             raise FovealError(
                 f"the server answered {self.kind or 'something'} that is no JSON", code="bad_answer"
@@ -85,7 +88,7 @@ class Connection:
         query: dict[str, str] | None = None,
         body: bytes | None = None,
         kind: str | None = None,
-        json: Any = None,
+        head: int | None = None,
     ) -> Answer:
         """Send one request and return the answer, whatever its status.
 
@@ -93,19 +96,20 @@ class Connection:
             method: `GET` or `POST`.
             path: Of the server, from `/`; what is no letter of an address is quoted.
             query: Parameters.
-            body: The content, of media type `kind`.
-            kind: Where `json` is not given.
-            json: What is sent as JSON instead of a body.
+            body: The content.
+            kind: Its media type.
+            kind: Its media type.
+            head: How many of its bytes are JSON, where numbers follow; else it is a picture or a form.
 
         Raises:
             TemporaryError: `unreachable`: nobody answers, in time or at all.
             FovealError: `bad_answer`: what answers speaks no HTTP, or says too much.
         """
         headers = dict(self._headers)
-        if json is not None:
-            body, kind = jsons.dumps(json).encode(), "application/json"
         if kind is not None:
             headers["Content-Type"] = kind
+        if head is not None:
+            headers[_HEAD] = str(head)
         target = self._before + quote(path) + (f"?{urlencode(query)}" if query else "")
         self._drop_if_closed()
         try:
@@ -141,8 +145,9 @@ def _read(response: http.client.HTTPResponse) -> Answer:
     if len(body) > _MOST:
         raise FovealError(f"an answer of more than {_MOST} bytes", code="bad_answer")
     kind = response.headers.get_content_type() if "Content-Type" in response.headers else ""
-    return Answer(response.status, kind, _seconds(response.headers.get("Retry-After")), body)
+    wait, head = _number(response.headers.get("Retry-After")), _number(response.headers.get(_HEAD))
+    return Answer(response.status, kind, None if wait is None else float(wait), head, body)
 
 
-def _seconds(said: str | None) -> float | None:
-    return float(said) if said is not None and said.isascii() and said.isdecimal() else None
+def _number(said: str | None) -> int | None:
+    return int(said) if said is not None and said.isascii() and said.isdecimal() and len(said) < 12 else None

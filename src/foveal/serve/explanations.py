@@ -68,8 +68,9 @@ def explanations(service: Service) -> APIRouter:
         It takes some 80 answers. A worker explains one picture at a time and refuses more with 503.
         """
         chosen = service.model(model)
-        request.scope["foveal.call"].model = chosen.name
-        service.open_for_work()
+        call = request.scope["foveal.call"]
+        call.model = chosen.name
+        service.open_for_work(call.client)
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if not (kind.startswith("image/") or kind in ("", "application/octet-stream")):
             raise HttpError("type_not_allowed", "send a picture file as image/* or application/octet-stream")

@@ -193,12 +193,18 @@ def _files(data: Any, raw: bytes | None, count: int) -> list[bytes]:
         _bad("data is a list of texts in base64")
     else:
         try:
-            files = [base64.b64decode(text.encode("ascii"), validate=True) for text in data]
+            files = [_unpacked(text) for text in data]
         except (binascii.Error, ValueError):
             _bad("a text is no base64: letters, digits, + and /, padded with =, nothing else")
     if len(files) != count:
         _bad(f"shape says {count} pictures and there are {len(files)}")
     return files
+
+
+def _unpacked(text: str) -> bytes:
+    if len(text) % 4 or text.endswith("==="):  # which b64decode lets pass
+        raise ValueError("padding")
+    return base64.b64decode(text.encode("ascii"), validate=True)
 
 
 def _split(raw: bytes) -> list[bytes]:
