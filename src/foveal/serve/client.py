@@ -184,7 +184,7 @@ class Client:
         """Ask, and once more where the server says when to come back and there is patience for it."""
         answer = self._connection.ask(method, path, **request)
         wait = answer.retry_after
-        if answer.status in (429, 503) and wait is not None and wait <= self._patience:
+        if answer.status in (429, 503) and wait is not None and 0 < self._patience >= wait:
             time.sleep(wait)
             return self._connection.ask(method, path, **request)
         return answer
