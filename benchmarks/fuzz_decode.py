@@ -3,10 +3,10 @@
     python -m venv fuzz && fuzz/bin/pip install atheris .
     fuzz/bin/python benchmarks/fuzz_decode.py OUT --seconds 600
 
-The promise: any bytes give pixels or an `ImageError`; no other exception, no warning, no file that takes longer
-than ten seconds or more than a gigabyte. What breaks it lies in OUT afterwards (`crash-…`, `timeout-…`, `oom-…`), and
-the command exits with another code than 0. `OUT/corpus` grows from run to run. The coverage of Python code guides the
-fuzzer, that of Pillow's C code does not.
+The promise: any bytes give pixels or an `ImageError`; no other exception, no warning, no file that takes
+longer than ten seconds or more than a gigabyte. What breaks it lies in OUT afterwards (`crash-…`,
+`timeout-…`, `oom-…`), and the command exits with another code than 0. `OUT/corpus` grows from run to run.
+The coverage of Python code guides the fuzzer, that of Pillow's C code does not.
 """
 
 import argparse
@@ -61,7 +61,7 @@ def seeds() -> list[bytes]:
 
 
 def mutated(content: bytes, most: int, seed: int) -> bytes:
-    """Return bytes that differ; in a PNG every checksum is right again, or nothing behind it would be reached."""
+    """Return bytes that differ; a PNG's checksums are right again, for what is behind them."""
     changed = atheris.Mutate(content, most)
     return repaired(changed)[:most] if seed % 8 and changed.startswith(b"\x89PNG\r\n\x1a\n") else changed
 

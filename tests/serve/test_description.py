@@ -1,5 +1,8 @@
 """The OpenAPI document describes what the server does: no status, type or body that it does not name."""
 
+import json
+import re
+
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -15,6 +18,7 @@ load_all_checks()
 
 OPERATIONS = [
     ("post", "/v1/predict"),
+    ("post", "/v1/explain"),
     ("get", "/v1/models"),
     ("get", "/v1/monitor"),
     ("get", "/metrics"),
@@ -41,6 +45,14 @@ def test_nothing_is_answered_that_is_not_described(described, method: str, path:
         case.call_and_validate(excluded_checks=[NOT_MEANT])
 
     ask()
+
+
+def test_what_is_referred_to_is_there(bundle) -> None:
+    document = create(served([str(bundle)])).openapi()
+    schemas = document["components"]["schemas"]
+
+    for name in re.findall(r'"\$ref": "([^"]+)"', json.dumps(document)):
+        assert name.removeprefix("#/components/schemas/") in schemas, name
 
 
 def test_every_refusal_is_described_as_a_problem(bundle) -> None:

@@ -16,7 +16,10 @@ from foveal.serve.docs_page import docs_page
 from foveal.serve.served import served
 from live import Live
 
-COMMAND = "python -m foveal.serve.describe > docs/openapi.json"
+COMMAND = (
+    'python -c "import json; from foveal.serve.app import create; '
+    'print(json.dumps(create([]).openapi(), indent=1))" > docs/openapi.json'
+)
 EVIL = "<script>alert(1)</script>"
 
 

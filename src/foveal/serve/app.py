@@ -19,7 +19,7 @@ from foveal.serve.inference import inference
 from foveal.serve.operations import operations
 from foveal.serve.pages import pages
 from foveal.serve.problems import HttpError
-from foveal.serve.schemas import ProblemDocument
+from foveal.serve.schemas import InferRequest, ProblemDocument
 from foveal.serve.served import Served
 from foveal.serve.service import Service, plan
 from foveal.serve.settings import Settings
@@ -66,7 +66,10 @@ def description(app: FastAPI) -> dict[str, Any]:
     """Return the OpenAPI document of an application."""
     document = FastAPI.openapi(app)
     schemas = document["components"]["schemas"]
-    schemas["ProblemDocument"] = ProblemDocument.model_json_schema()
+    for model in (ProblemDocument, InferRequest):  # which no function names as its parameter or answer
+        described = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas.update(described.pop("$defs", {}))
+        schemas[model.__name__] = described
     for name in ("HTTPValidationError", "ValidationError"):  # the framework's refusals are problems here
         schemas.pop(name, None)
     for methods in document["paths"].values():

@@ -15,7 +15,7 @@ from foveal.serve import tensors
 from foveal.serve.answers import gone
 from foveal.serve.bodies import body
 from foveal.serve.problems import HttpError, of_picture
-from foveal.serve.schemas import InferRequest, InferResponse, ModelMetadata, Ready, ServerMetadata, problems
+from foveal.serve.schemas import InferResponse, ModelMetadata, Ready, ServerMetadata, problems
 from foveal.serve.served import Served
 from foveal.serve.service import Service
 
@@ -106,7 +106,7 @@ def inference(service: Service) -> APIRouter:
         openapi_extra={
             "requestBody": {
                 "required": True,
-                "content": {"application/json": {"schema": InferRequest.model_json_schema()}},
+                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/InferRequest"}}},
             }
         },
         summary="Numbers in, numbers out.",

@@ -1,6 +1,5 @@
 """What people look at: the page to try the recognizers on, and the documentation of the interface."""
 
-import json
 from functools import lru_cache
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -25,10 +24,6 @@ def pages(_: Service) -> APIRouter:
     @router.get("/docs")
     async def docs(request: Request) -> Response:
         return _html(documentation(request.app, str(request.base_url).rstrip("/")))
-
-    @router.get("/openapi.json")
-    async def described(request: Request) -> Response:
-        return Response(json.dumps(request.app.openapi()), media_type="application/json")
 
     return router
 
