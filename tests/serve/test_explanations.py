@@ -57,24 +57,31 @@ def test_the_map_is_that_of_the_library_drawn_over_the_picture(server: Live, pre
     assert np.array_equal(drawn, overlay(image, expected))
 
 
-def test_it_looks_where_the_recognizer_looks(server: Live) -> None:
+def half_lit() -> bytes:
+    """A corner of which only a half is bright, so that hiding it changes it."""
     pixels = np.zeros((32, 32, 3), np.uint8)
-    pixels[:, ::2] = 255
-    values = np.array(server.say(request(encoded(pixels), KIND, path="/v1/explain")).json()["map"]["values"])
+    pixels[:16, :8] = 255
+    return encoded(pixels)
 
-    corner, rest = np.abs(values[:8, :8]).max(), np.abs(values[10:, 10:]).max()
-    assert rest == 0
-    assert corner >= rest
+
+def test_it_looks_where_the_recognizer_looks(server: Live) -> None:
+    values = np.array(server.say(request(half_lit(), KIND, path="/v1/explain")).json()["map"]["values"])
+
+    assert np.abs(values[:8, :8]).max() > 0.1
+    assert np.abs(values[10:, 10:]).max() == 0
 
 
 def test_another_class_may_be_asked_about(server: Live) -> None:
-    bright = server.say(request(white(), KIND, path="/v1/explain?class=bright")).json()
-    dark = server.say(request(white(), KIND, path="/v1/explain?class=dark")).json()
+    bright, dark = (
+        server.say(request(half_lit(), KIND, path=f"/v1/explain?class={name}")).json()
+        for name in ("bright", "dark")
+    )
 
     assert (bright["class"], dark["class"]) == ("bright", "dark")
-    assert bright["label"] == dark["label"] == "bright"
+    assert bright["label"] == dark["label"]
     assert bright["confidence"] + dark["confidence"] == pytest.approx(1)
-    assert np.allclose(bright["map"]["values"], -np.array(dark["map"]["values"]), atol=1e-4)
+    assert np.abs(bright["map"]["values"]).max() > 0.1
+    assert np.allclose(bright["map"]["values"], -np.array(dark["map"]["values"]), atol=1e-3)
 
 
 @pytest.mark.parametrize(
