@@ -53,6 +53,18 @@ def with_chunk(content: bytes, kind: bytes, data: bytes, *, before: bytes) -> by
     return content[:place] + chunk(kind, data) + content[place:]
 
 
+def with_right_checksums(content: bytes) -> bytes:
+    """Return a PNG with the checksum of each part computed anew, so that what lies behind it is reached."""
+    pieces, position = [content[:8]], 8
+    while position + 12 <= len(content):
+        end = position + 8 + struct.unpack_from(">I", content, position)[0]
+        if end + 4 > len(content):
+            break
+        pieces.append(content[position:end] + struct.pack(">I", zlib.crc32(content[position + 4 : end])))
+        position = end + 4
+    return b"".join(pieces) + content[position:]
+
+
 def segment(kind: int, data: bytes) -> bytes:
     """Return one part of a JPEG."""
     return bytes((0xFF, kind)) + struct.pack(">H", len(data) + 2) + data

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from bad_inputs.made import bmp, chunk, png, with_chunk
+from bad_inputs.made import bmp, chunk, png, with_chunk, with_right_checksums
 from foveal.core.errors import ImageError
 from foveal.data.decode import Limits, decode
 
@@ -25,19 +25,47 @@ def code_of(content: bytes) -> str:
     return raised.value.code
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def damaged(content: bytes, damages: list[tuple[str, float, bytes]]) -> bytes:
+    """Change, insert, remove or repeat something at places from 0 to 1."""
+    for how, place, data in damages:
+        at = int(place * len(content))
+        before, behind = content[:at], content[at:]
+        content = {
+            "change": before + data + behind[len(data) :],
+            "insert": before + data + behind,
+            "remove": before + behind[len(data) :],
+            "repeat": before + before[-3 * len(data) :] + behind,
+            "splice": before + content[-at:],
+        }[how]
+    return content
+
+
+@settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kind=st.sampled_from(["JPEG", "PNG", "GIF", "BMP", "WEBP"]),
-    places=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=6),
+    damages=st.lists(
+        st.tuples(
+            st.sampled_from(["change", "insert", "remove", "repeat", "splice"]),
+            st.floats(0, 1),
+            st.binary(min_size=1, max_size=8),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    repaired=st.booleans(),
 )
 def test_damaged_bytes_give_a_picture_or_an_image_error(
-    kind: str, places: list[tuple[float, int]], pixels: Pixels, encode: Encode
+    kind: str,
+    damages: list[tuple[str, float, bytes]],
+    repaired: bool,
+    pixels: Pixels,
+    encode: Encode,
 ) -> None:
-    content = bytearray(encode(pixels(16, 16), kind))
-    for place, value in places:
-        content[int(place * (len(content) - 1))] = value
+    content = damaged(encode(pixels(16, 16), kind), damages)
+    if repaired and kind == "PNG":
+        content = with_right_checksums(content)
     with contextlib.suppress(ImageError):  # and nothing else: no crash, no warning, no other exception
-        got = decode(bytes(content), 3)
+        got = decode(content, 3)
         assert got.dtype == np.uint8
         assert got.ndim == 3
 

@@ -80,8 +80,8 @@ def test_another_class_may_be_asked_about(server: Live) -> None:
     assert (bright["class"], dark["class"]) == ("bright", "dark")
     assert bright["label"] == dark["label"]
     assert bright["confidence"] + dark["confidence"] == pytest.approx(1)
-    assert np.abs(bright["map"]["values"]).max() > 0.1
-    assert np.allclose(bright["map"]["values"], -np.array(dark["map"]["values"]), atol=1e-3)
+    maps = [np.array(said["map"]["values"]) for said in (bright, dark)]
+    assert np.corrcoef(maps[0].ravel(), maps[1].ravel())[0, 1] < -0.9, "for one is against the other"
 
 
 @pytest.mark.parametrize(
