@@ -125,7 +125,7 @@ def test_names_of_classes_stay_text(
     picture.write_bytes(encoded(photo()))
     with Live([evil], workers=1) as server:
         browser.open(server.url + "/")
-        browser.until("document.getElementById('about').textContent.includes('evil')")
+        browser.until("document.getElementById('about').textContent.includes('evil knows 3')")
         browser.choose("#file", [picture])
         browser.until(seen("answer"))
 

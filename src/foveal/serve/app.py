@@ -24,6 +24,11 @@ from foveal.serve.served import Served
 from foveal.serve.service import Service, plan
 from foveal.serve.settings import Settings
 
+_DESCRIPTION = """An image recognizer, proven on the file that answers here.
+
+A server that has a token wants it in every request, as `Authorization: Bearer TOKEN`; only health and the
+pages need none. Whatever is refused is refused as `application/problem+json`.
+"""
 ROUTERS = (answers, inference, explanations, operations, pages)
 
 
@@ -46,7 +51,7 @@ def application(service: Service) -> FastAPI:
     app = FastAPI(
         title="foveal",
         version=foveal.__version__,
-        description="An image recognizer, proven on the file that answers here.",
+        description=_DESCRIPTION,
         docs_url=None,
         redoc_url=None,
         openapi_url=None,

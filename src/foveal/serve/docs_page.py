@@ -1,6 +1,7 @@
 """The page at `/docs`: what can be asked, from the OpenAPI document, without script and network."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -9,6 +10,7 @@ from foveal.serve.page import Page, headers, text
 
 _Object = Mapping[str, Any]
 _METHODS = ("get", "post", "put", "patch", "delete", "head", "options")
+_CODE = re.compile("`([^`]+)`")
 _REFERENCE = "#/components/schemas/"
 
 
@@ -61,7 +63,7 @@ def _operation(method: str, path: str, operation: _Object, address: str) -> Iter
         (
             f"<code>{escape(one['name'])}</code>",
             escape(one["in"]) + (", needed" if one.get("required") else ""),
-            f"{_type(one.get('schema', {}))}. {escape(one.get('description', ''))}",
+            f"{_type(one.get('schema', {}))}. {_prose(one.get('description', ''))}",
         )
         for one in operation["parameters"]
     ]
@@ -94,7 +96,7 @@ def _object(name: str, schema: _Object) -> Iterator[str]:
         (
             f"<code>{escape(field)}</code>",
             _type(one) + ("" if field in needed else ", may be missing"),
-            escape(one.get("description", "")),
+            _prose(one.get("description", "")),
         )
         for field, one in schema.get("properties", {}).items()
     ]
@@ -158,7 +160,11 @@ def _table(title: str, head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -
 
 
 def _paragraphs(prose: str) -> list[str]:
-    return [f"<p>{escape(' '.join(part.split()))}</p>" for part in prose.split("\n\n") if part.strip()]
+    return [f"<p>{_prose(part)}</p>" for part in prose.split("\n\n") if part.strip()]
+
+
+def _prose(words: str) -> str:
+    return _CODE.sub(r"<code>\1</code>", escape(" ".join(words.split())))
 
 
 def _summary(operation: _Object) -> str:

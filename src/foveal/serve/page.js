@@ -78,7 +78,7 @@ async function start() {
   $("access").hidden = true;
   $("model").replaceChildren(...models.map((one) => Object.assign(named("option", plain(one.name)), { value: one.name })));
   $("choice").hidden = models.length < 2;
-  $("about").textContent = models.length === 1 ? `The recognizer ${plain(models[0].name)} tells it from ${models[0].classes.length} classes.` : "";
+  $("about").textContent = models.length === 1 ? `${plain(models[0].name)} knows ${models[0].classes.length} classes.` : "";
   if (picture) await predict();
 }
 

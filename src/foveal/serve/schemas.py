@@ -1,6 +1,5 @@
 """What the endpoints say, for their description; answers are written by hand, which is faster."""
 
-from http import HTTPStatus
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -83,9 +82,8 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def _codes(status: int) -> str:
-    """Return the status in words, and the codes that a problem of this status may have."""
-    codes = sorted(code for code, its in STATUS.items() if its == status)
-    return f"{HTTPStatus(status).phrase}: {', '.join(codes)}"
+    """Return the codes that a problem of this status may have; the words for it differ between Pythons."""
+    return "Refused: " + ", ".join(sorted(code for code, its in STATUS.items() if its == status))
 
 
 class ServerMetadata(BaseModel):
