@@ -48,7 +48,7 @@ ROWS = (
     Row(
         78,
         "safetensors that lie",
-        covered=("tests/serve/test_bad_artefacts.py::test_weights_that_lie_are_refused",),
+        covered=("tests/tasks/test_bad_weights.py::test_weights_that_lie_are_refused",),
     ),
     Row(
         79,

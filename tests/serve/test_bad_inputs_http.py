@@ -208,7 +208,7 @@ def nonsense(draft: Callable[..., object], tmp_path: Path) -> Path:
     return tmp_path / "nonsense.foveal"
 
 
-def test_an_answer_that_is_no_number_is_an_error_in_json_and_the_next_picture_is_answered(
+def test_an_answer_that_is_no_number_is_an_error_in_json(
     nonsense: Path,
 ) -> None:
     black = encoded(np.zeros((16, 16, 3), np.uint8))
