@@ -11,6 +11,7 @@ from bad_inputs.row import Row, Talk
 
 PICTURE = encoded(photo(), "JPEG")
 INFER = "/v2/models/colors/infer"
+_FAULTS = "tests/serve/test_faults.py::"
 _TALKS = "tests/serve/test_bad_inputs_http.py::"
 TOKEN = "a-token-of-more-than-128-bits-for-tests"
 
@@ -316,7 +317,10 @@ ROWS = (
     Row(
         69,
         "more than it can do",
-        covered=(_TALKS + "test_a_flood_is_answered_or_refused",),
+        covered=(
+            _TALKS + "test_a_flood_is_answered_or_refused",
+            _FAULTS + "test_a_full_queue_refuses_at_once_and_health_answers_meanwhile",
+        ),
     ),
     Row(70, "no picture, many, too many", talks=counts),
     Row(
@@ -324,6 +328,14 @@ ROWS = (
         "a model that answers nonsense",
         covered=(_TALKS + "test_an_answer_that_is_no_number_is_an_error_in_json",),
     ),
-    Row(72, "while it ends", covered=(_TALKS + "test_what_was_begun_is_answered_while_the_server_ends",)),
+    Row(
+        72,
+        "while it starts and ends",
+        covered=(
+            _TALKS + "test_what_was_begun_is_answered_while_the_server_ends",
+            _FAULTS + "test_a_killed_worker_costs_its_own_requests_once_and_is_replaced",
+            _FAULTS + "test_sigterm_under_load_answers_everything_that_was_let_in",
+        ),
+    ),
     Row(73, "names of classes", covered=("tests/serve/test_page.py::test_names_of_classes_stay_text",)),
 )
