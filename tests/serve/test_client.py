@@ -313,6 +313,26 @@ def test_a_timeout_is_above_zero(timeout: float) -> None:
         Client("http://127.0.0.1", timeout=timeout)
 
 
+def test_files_are_read_only_when_they_are_due(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [tmp_path / f"{number}.png" for number in range(40)]
+    for path in paths:
+        path.write_bytes(GOOD)
+    ask = client._connection.ask
+
+    def noting(*arguments: Any, **named: Any) -> Any:
+        paths[39].write_bytes(b"")  # while the first 32 are sent
+        return ask(*arguments, **named)
+
+    monkeypatch.setattr(client._connection, "ask", noting)
+    *answers, last = client.predict(paths)
+
+    assert all(isinstance(answer, Label) for answer in answers)
+    assert isinstance(last, Unreadable), "it was read before it was needed"
+    assert last.error.code == "empty"
+
+
 def test_something_else_than_a_picture_is_an_error_of_usage(client: Client) -> None:
     with pytest.raises(UsageError, match="a picture is a path or the bytes"):
         client.predict([7])  # type: ignore[list-item]

@@ -117,6 +117,29 @@ def test_a_picture_is_chosen_answered_and_explained_in_a_real_browser(
 
 @REAL
 @pytest.mark.slow
+@pytest.mark.parametrize(("event", "holder"), [("Drag", "dataTransfer"), ("Clipboard", "clipboardData")])
+def test_a_picture_is_dropped_or_pasted(
+    event: str, holder: str, browser: chromium.Browser, server: Live
+) -> None:
+    content = encoded(photo())
+    kind = {"Drag": "drop", "Clipboard": "paste"}[event]
+    browser.open(server.url + "/")
+    browser.until(seen("choice"))
+    browser.value(
+        f"""(() => {{
+          const held = new DataTransfer();
+          held.items.add(new File([new Uint8Array({list(content)})], "given.png", {{type: "image/png"}}));
+          document.dispatchEvent(new {event}Event("{kind}", {{{holder}: held, bubbles: true}}));
+        }})()"""
+    )
+    browser.until(seen("answer"))
+    [said] = server.say(request(content)).json()["predictions"]
+    assert shown(browser, "label").startswith(said["label"])
+    assert shown(browser, "name") == "given.png"
+
+
+@REAL
+@pytest.mark.slow
 def test_names_of_classes_stay_text(
     browser: chromium.Browser, make_bundle: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -97,13 +97,15 @@ class Client:
         """
         listed = [pictures] if isinstance(pictures, str | Path | bytes) else list(pictures)
         answers: dict[int, Label | Unreadable] = {}
-        waiting: list[tuple[int, bytes]] = []
-        for index, item in enumerate(listed):
-            try:
-                waiting.append((index, _content(item)))
-            except (ImageError, NotFoundError) as error:
-                answers[index] = Unreadable(inputs.source(item, index), error)
-        for group in _groups(waiting, self._together):
+
+        def readable() -> Iterator[tuple[int, bytes]]:
+            for index, item in enumerate(listed):
+                try:
+                    yield index, _content(item)
+                except (ImageError, NotFoundError) as error:
+                    answers[index] = Unreadable(inputs.source(item, index), error)
+
+        for group in _groups(readable(), self._together):
             for (index, _), said in zip(group, self._predictions([c for _, c in group]), strict=True):
                 answers[index] = _read(said, inputs.source(listed[index], index))
         return [answers[index] for index in range(len(listed))]
@@ -200,7 +202,7 @@ def _content(item: Picture) -> bytes:
     return item
 
 
-def _groups(waiting: list[tuple[int, bytes]], most: int) -> Iterator[list[tuple[int, bytes]]]:
+def _groups(waiting: Iterable[tuple[int, bytes]], most: int) -> Iterator[list[tuple[int, bytes]]]:
     group: list[tuple[int, bytes]] = []
     size = 0
     for index, content in waiting:

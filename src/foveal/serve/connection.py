@@ -4,7 +4,7 @@ import contextlib
 import http.client
 import json
 import math
-import select
+import selectors
 import ssl
 from dataclasses import dataclass
 from typing import Any
@@ -136,8 +136,12 @@ class Connection:
 
     def _drop_if_closed(self) -> None:
         """Close a kept connection that the server closed: a request on it would be lost."""
-        if self._http.sock is not None and select.select([self._http.sock], [], [], 0)[0]:
-            self.close()
+        if self._http.sock is None:
+            return
+        with selectors.DefaultSelector() as looking:
+            looking.register(self._http.sock, selectors.EVENT_READ)
+            if looking.select(0):  # nothing is due: it is the end, or what nobody asked for
+                self.close()
 
 
 def _read(response: http.client.HTTPResponse) -> Answer:
