@@ -1,0 +1,110 @@
+"""What the tests of all backends share: functions to run, and a backend to run them."""
+
+import importlib
+import os
+import textwrap
+
+import pytest
+
+from foveal import backends
+from foveal.core import catalog
+
+CHORES = '''
+import os, signal, sys, time
+from pathlib import Path
+from foveal.core.errors import DataError, TemporaryError
+
+def begin(spec):
+    print("init speaks")
+    if spec.get("fails"):
+        raise DataError("this bundle is bad", code="tampered", hint="get it again", path="b.foveal")
+    if spec.get("dies"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    with open(spec["log"], "a") as log:
+        log.write(f"{os.getpid()}\\n")
+    return {"offset": spec.get("offset", 0)}
+
+def add(spec, state):
+    print("a task speaks")  # must not spoil what the worker answers
+    return {"sum": spec["a"] + spec["b"] + state["offset"], "pid": os.getpid()}
+
+def echo(spec):
+    return spec
+
+def note(spec):
+    with open(spec["log"], "a") as log:
+        log.write(spec["name"] + "\\n")
+    return {"pid": os.getpid()}
+
+def raise_ours(spec):
+    raise DataError("no such picture", code="odd", hint="look", path="x.jpg")
+
+def raise_other(spec):
+    return {"x": [][1]}
+
+def return_nonsense(spec):
+    return {"x": object()}
+
+def die_at_first(spec):
+    """Die the first `times` times."""
+    mark = Path(spec["mark"])
+    seen = mark.read_text() if mark.exists() else ""
+    mark.write_text(seen + "x")
+    if len(seen) < spec["times"]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"tries": len(seen) + 1}
+
+def wait_for(spec):
+    Path(spec["here"]).write_text(str(os.getpid()))
+    while not Path(spec["until"]).exists():
+        time.sleep(0.01)
+    return {}
+
+def rank(spec):
+    keys = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+    told = {key: os.environ[key] for key in keys}
+    Path(spec["folder"], f"rank-{told['RANK']}").write_text(" ".join(told.values()))
+    return {"rank": told["RANK"]}
+
+def rank_dies_at_first(spec):
+    mark = Path(spec["folder"], "died")
+    if os.environ["RANK"] == "1" and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    if not mark.exists() or os.environ["RANK"] == "1":
+        return {}
+    mark.with_name("again").open("a").write("x")
+    return {"rank": os.environ["RANK"]}
+
+def rank_always_dies(spec):
+    if os.environ["RANK"] == "0":
+        with open(spec["log"], "a") as log:
+            log.write("x")
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(600)
+
+def rank_raises(spec):
+    if os.environ["RANK"] == "1":
+        with open(spec["log"], "a") as log:
+            log.write("x")
+        raise (DataError if spec["ours"] else RuntimeError)("no")
+    time.sleep(600)
+'''
+
+
+@pytest.fixture(autouse=True)
+def chores(tmp_path, monkeypatch):
+    """Put the functions where worker processes find them."""
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    (folder / "chores.py").write_text(textwrap.dedent(CHORES))
+    source = os.path.dirname(os.path.dirname(importlib.import_module("foveal").__file__))  # noqa: PTH120
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), source]))
+
+
+@pytest.fixture(params=["local"])
+def backend(request):
+    """Each backend in turn."""
+    made = catalog.find(backends, request.param)()
+    yield made
+    made.close()
