@@ -110,9 +110,7 @@ def optimize(
         setup = material.setup(out, train=terms.train, seed=terms.seed, progress=progress)
         hands = None if terms.where is None else terms.where.opened
         shop = Workshop(out, material.original, setup.roles, terms.budget, ways=ways_here, progress=progress)
-        field, steps = _final_comparison(
-            shop, search(shop, setup.learning, hands=terms.where and terms.where.opened)
-        )
+        field, steps = _final_comparison(shop, search(shop, setup.learning, hands=hands))
         outcome, roof = decide(field, terms.budget), _roof(shop)
         files.remove(out / DOCUMENT)  # it is written last, and says that the bundle is there
         delivery = delivered(shop, outcome, setup, name=material.original.stem)
