@@ -163,14 +163,11 @@ class _Ray:
             look.options(num_cpus=0, scheduling_strategy=strategy(node["NodeID"], soft=False)).remote()
             for node in alive
         ]
-        nodes = [
-            Node(
-                f"{node['NodeName']} {node['NodeID'][:8]}",
-                node["Resources"].get("CPU", 0.0),
-                _versions(engine, one),
-            )
-            for node, one in zip(alive, told, strict=True)
-        ]
+        nodes = []
+        for node, one in zip(alive, told, strict=True):
+            if (versions := _versions(engine, one)) is not None:
+                name, cpus = f"{node['NodeName']} {node['NodeID'][:8]}", node["Resources"].get("CPU", 0.0)
+                nodes.append(Node(name, cpus, versions))
         check_versions({node.name: dict(node.versions) for node in nodes})
         return nodes
 
@@ -221,16 +218,14 @@ def _connect(engine: Any, address: str | None) -> None:
             signal.signal(number, handler)
 
 
-def _versions(engine: Any, reference: Any) -> dict[str, str]:
-    """Return what a node told, or that foveal is missing there."""
+def _versions(engine: Any, reference: Any) -> dict[str, str] | None:
+    """Return what a node told, or that foveal is missing there; None: it has died, and Ray is about to see."""
     try:
         told: dict[str, str] = json.loads(engine.get(reference))
     except engine.exceptions.RayTaskError:  # the function could not be found
         return {"foveal": "missing"}
-    except engine.exceptions.RayError as error:
-        raise TemporaryError(
-            f"a node of the cluster does not answer: {type(error).__name__}", code="no_worker"
-        ) from error
+    except engine.exceptions.RayError:
+        return None
     return told
 
 
