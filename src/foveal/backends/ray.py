@@ -211,7 +211,9 @@ def _connect(engine: Any, address: str | None) -> None:
         code = "other_versions" if "ersion" in str(error) else "no_cluster"
         kind = UsageError if code == "other_versions" else TemporaryError
         raise kind(
-            f"cannot connect to the Ray cluster: {error}", code=code, hint="see docs/cluster.md"
+            f"cannot connect to the Ray cluster: {error}",
+            code=code,
+            hint="is RAY_AUTH_TOKEN that of its head, and are the versions the same? See docs/cluster.md",
         ) from error
     finally:
         for number, handler in handlers.items():
@@ -219,7 +221,7 @@ def _connect(engine: Any, address: str | None) -> None:
 
 
 def _versions(engine: Any, reference: Any) -> dict[str, str] | None:
-    """Return what a node told, or that foveal is missing there; None: it has died, and Ray is about to see."""
+    """Return what a node told, or that foveal is missing there; None: it has died, unseen by Ray."""
     try:
         told: dict[str, str] = json.loads(engine.get(reference))
     except engine.exceptions.RayTaskError:  # the function could not be found
