@@ -15,7 +15,9 @@ from foveal.backends._ray_far import Worker, versions
 from foveal.backends.protocol import Json, Lost, Receipt, Resources, Task
 from foveal.core.errors import TemporaryError, UsageError
 
-_AHEAD = 2  # tasks that a worker holds: one that runs, and one so that it never waits for us
+# Tasks that a worker holds. With a second one, who killed it would be a guess: what a task answers just
+# before the next one kills its worker may never arrive, and the wrong one would be blamed, and given up.
+_AHEAD = 1
 _FRUITLESS = 3  # workers in a row that die before they are ready
 _LOOK_S = 1.0  # how often to look for signals, and for nodes that came
 _IMPOSSIBLE_S = (
