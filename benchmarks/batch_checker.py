@@ -74,8 +74,7 @@ def _known(job: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for file in job.glob("ledger*.sqlite"):
         with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as ledger:
-            for name, digest in ledger.execute("SELECT part, sha256 FROM shards WHERE state = 'done'"):
-                found[name] = digest
+            found |= dict(ledger.execute("SELECT part, sha256 FROM shards WHERE state = 'done'"))
     return found
 
 

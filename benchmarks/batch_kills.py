@@ -68,7 +68,9 @@ def kill(process: "subprocess.Popen[str]", kind: str, draw: random.Random) -> st
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
             hit = True
-    return kind if hit and process.poll() is None or kind != "worker" and process.wait() < 0 else "none"
+    if kind != "worker":
+        hit = process.wait() < 0  # it may have ended by itself a moment before
+    return kind if hit else "none"
 
 
 def disturb(job: Job, usual: float, draw: random.Random, like: Path) -> list[str]:
