@@ -51,11 +51,17 @@ YOLO("yolo11n-cls.pt").export(format="onnx", imgsz=224)
 """
 
 
-def draw(folder: Path, count: int) -> None:
-    """Write `count` distinct JPEG files: coloured clouds, edges and grain, as photographs have them."""
+def draw(folder: Path, count: int, *, side: int = 350) -> None:
+    """Write `count` distinct JPEG files: coloured clouds, edges and grain, as photographs have them.
+
+    Args:
+        folder: Where to.
+        count: How many.
+        side: About how many pixels, give or take a seventh.
+    """
     rng = np.random.default_rng(0)
     for number in range(count):
-        height, width = (int(side) for side in rng.integers(300, 401, 2))
+        height, width = (int(pixels) for pixels in rng.integers(side * 6 // 7, side * 8 // 7 + 1, 2))
         pixels = np.zeros((height, width, 3))
         for cells in (3, 8, 24, 80):
             noise = rng.integers(0, 256, (cells, cells, 3), dtype=np.uint8)

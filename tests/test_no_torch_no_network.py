@@ -117,9 +117,16 @@ def test_serving_loads_nothing_of_the_training_side() -> None:
     loaded = modules_after(
         "import foveal\nfoveal.load, foveal.Predictor\nimport foveal.cli.predict, foveal.cli.info"
         "\nimport foveal.flows.bench, foveal.flows.doctor, foveal.bundle.trial, foveal.bundle.footprint"
+        "\nimport foveal.cli.serve, foveal.serve.supervisor, foveal.serve.exposition"
     )
 
     assert not loaded & set(TRAINING_SIDE)
+
+
+def test_only_who_serves_waits_for_a_web_framework() -> None:
+    loaded = modules_after("import foveal.cli.predict, foveal.cli.serve, foveal.bundle.predictor")
+
+    assert not loaded & {"fastapi", "starlette", "uvicorn", "prometheus_client", "asyncio"}
 
 
 def test_public_names_are_there_and_others_are_not() -> None:

@@ -36,6 +36,7 @@ from foveal.perturb.attacks import black_box as asking
 from foveal.perturb.attacks import patches
 from foveal.perturb.attacks import white_box as following
 from foveal.perturb.attacks import white_box as white_box_attacks
+from foveal.stream import sinks, sources
 from foveal.tasks.classify import set_scores
 from foveal.train import augment, classical, matching, objectives
 from foveal.train.objective import Batch, Objective
@@ -61,6 +62,8 @@ FOLDERS = [
     patches,
     set_scores,
     sets,
+    sinks,
+    sources,
     steps,
     unknown_pictures,
     unknown_scores,

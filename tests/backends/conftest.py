@@ -36,6 +36,10 @@ def note(spec):
         log.write(spec["name"] + "\\n")
     return {"pid": os.getpid()}
 
+def slowly(spec):
+    time.sleep(0.2)
+    return note(spec)
+
 def raise_ours(spec):
     raise DataError("no such picture", code="odd", hint="look", path="x.jpg")
 
@@ -91,6 +95,15 @@ def rank_raises(spec):
     time.sleep(600)
 '''
 
+RAY = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # it listens on this machine only
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": "0123456789abcdef" * 4,
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+NODE = {"object_store_memory": 80 << 20, "include_dashboard": False}
+
 
 @pytest.fixture(autouse=True)
 def chores(tmp_path, monkeypatch):
@@ -102,9 +115,41 @@ def chores(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), source]))
 
 
-@pytest.fixture(params=["local"])
+@pytest.fixture(params=["local", pytest.param("ray", marks=pytest.mark.ray)])
 def backend(request):
     """Each backend in turn."""
-    made = catalog.find(backends, request.param)()
+    yield from opened(request)
+
+
+@pytest.fixture(params=["local", pytest.param("ray", marks=[pytest.mark.ray, pytest.mark.slow])])
+def grouping(request):
+    """Each backend in turn; a group on Ray takes 20 seconds, so of its tests one alone runs each time."""
+    yield from opened(request)
+
+
+def opened(request):
+    where = [request.getfixturevalue("cluster").address] if request.param == "ray" else []
+    made = catalog.find(backends, request.param)(*where)
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory):
+    """Three nodes of a Ray cluster on this machine: a head without processors, and two with one each."""
+    modules = tmp_path_factory.mktemp("modules")
+    (modules / "chores.py").write_text(textwrap.dedent(CHORES))
+    source = os.path.dirname(os.path.dirname(importlib.import_module("foveal").__file__))  # noqa: PTH120
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(modules), source]))
+        for name, value in RAY.items():
+            patch.setenv(name, value)
+        # Only now: Ray reads these when it is imported.
+        pytest.importorskip("ray", reason="ray is not installed: pip install 'foveal[ray]'")
+        from ray.cluster_utils import Cluster
+
+        made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **NODE})
+        for _ in range(2):
+            made.add_node(num_cpus=1, **NODE)
+        yield made
+        made.shutdown()

@@ -129,8 +129,8 @@ def test_who_asked_for_it_says_what_to_try_next(backend, tmp_path):
     assert (receipt.outcome, receipt.attempt, receipt.detail) == ("done", 3, {"instead": True})
 
 
-def test_all_ranks_of_a_group_find_each_other(backend, tmp_path):
-    receipt = backend.group("chores:rank", {"folder": str(tmp_path)}, world=2)
+def test_all_ranks_of_a_group_find_each_other(grouping, tmp_path):
+    receipt = grouping.group("chores:rank", {"folder": str(tmp_path)}, world=2)
 
     assert (receipt.outcome, receipt.detail) == ("done", {"rank": "0"})
     told = [(tmp_path / f"rank-{rank}").read_text().split() for rank in range(2)]
@@ -145,20 +145,20 @@ def test_a_group_that_lost_a_rank_begins_again(backend, tmp_path):
     assert (tmp_path / "died").exists()
 
 
-def test_a_group_that_dies_each_time_is_given_up(backend, tmp_path):
+def test_a_group_that_dies_each_time_is_given_up(grouping, tmp_path):
     log = tmp_path / "log"
 
-    receipt = backend.group("chores:rank_always_dies", {"log": str(log)}, world=2, max_restarts=1)
+    receipt = grouping.group("chores:rank_always_dies", {"log": str(log)}, world=2, max_restarts=1)
 
     assert receipt.outcome == "lost"
     assert log.read_text() == "xx"
 
 
 @pytest.mark.parametrize(("ours", "tries"), [(True, "x"), (False, "xx")])
-def test_an_error_of_ours_ends_a_group_and_any_other_is_tried_again(backend, tmp_path, ours, tries):
+def test_an_error_of_ours_ends_a_group_and_any_other_is_tried_again(grouping, tmp_path, ours, tries):
     log = tmp_path / "log"
 
-    receipt = backend.group("chores:rank_raises", {"log": str(log), "ours": ours}, world=2, max_restarts=1)
+    receipt = grouping.group("chores:rank_raises", {"log": str(log), "ours": ours}, world=2, max_restarts=1)
 
     assert receipt.outcome == "failed"
     assert "no" in receipt.detail["message"]
@@ -168,7 +168,6 @@ def test_an_error_of_ours_ends_a_group_and_any_other_is_tried_again(backend, tmp
 def test_it_says_where_it_runs(backend):
     nodes = backend.describe()
 
-    assert nodes
+    assert sum(node.cpus for node in nodes) > 0
     for node in nodes:
-        assert node.cpus > 0
         assert {"python", "foveal"} <= set(node.versions)

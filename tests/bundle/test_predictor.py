@@ -1,5 +1,6 @@
 """bundle.predictor: one verified loader; answers in order, lazily, whatever some inputs are."""
 
+import dataclasses
 import itertools
 import shutil
 import threading
@@ -207,6 +208,35 @@ def test_golden_vectors_of_another_model_are_refused(tmp_path, classifier, draft
         Predictor.open(path)
     assert caught.value.code == "golden_mismatch"
     assert caught.value.path == str(path)
+
+
+def test_each_turn_verifies_another_golden_vector_and_finds_what_has_changed(predictor, classifier) -> None:
+    inputs: list[np.ndarray] = []
+    seen = Seen(predictor.session, inputs)
+    for turn in range(len(predictor.golden.inputs) + 1):
+        dataclasses.replace(predictor, session=seen).verify(turn)
+    np.testing.assert_array_equal(np.concatenate(inputs[:-1]), predictor.golden.inputs)
+    np.testing.assert_array_equal(inputs[-1], predictor.golden.inputs[:1])
+
+    changed = dataclasses.replace(predictor, session=onnxruntime(classifier(temperature=3), threads=1))
+    with pytest.raises(BundleError) as caught:
+        changed.verify(1)
+    assert caught.value.code == "golden_mismatch"
+
+
+@dataclasses.dataclass
+class Seen:
+    """A session that notes what it runs."""
+
+    inner: object
+    inputs: list[np.ndarray]
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    def run(self, images):
+        self.inputs.append(images)
+        return self.inner.run(images)
 
 
 def test_model_of_another_size_than_its_preprocessing_is_refused(tmp_path, classifier, draft) -> None:

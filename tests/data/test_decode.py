@@ -11,20 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile
 
+from bad_inputs.made import chunk, png
 from foveal.core.errors import ImageError, UsageError
 from foveal.data.decode import LIMITS, Limits, decode, examine, header
 
 Pixels = Callable[..., np.ndarray]
 Encode = Callable[..., bytes]
-
-
-def chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def png(width: int, height: int, *, depth: int = 8, color: int = 2, data: bytes, extra: bytes = b"") -> bytes:
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + head + extra + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
 def code_of(content: bytes, channels: int = 3, limits: Limits = LIMITS) -> str:

@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from bad_inputs.made import bmp, chunk, png, with_chunk, with_right_checksums
 from foveal.core.errors import ImageError
-from foveal.data.decode import decode
+from foveal.data.decode import Limits, decode
 
 Pixels = Callable[..., np.ndarray]
 Encode = Callable[..., bytes]
@@ -24,19 +25,47 @@ def code_of(content: bytes) -> str:
     return raised.value.code
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def damaged(content: bytes, damages: list[tuple[str, float, bytes]]) -> bytes:
+    """Change, insert, remove or repeat something at places from 0 to 1."""
+    for how, place, data in damages:
+        at = int(place * len(content))
+        before, behind = content[:at], content[at:]
+        content = {
+            "change": before + data + behind[len(data) :],
+            "insert": before + data + behind,
+            "remove": before + behind[len(data) :],
+            "repeat": before + before[-3 * len(data) :] + behind,
+            "splice": before + content[-at:],
+        }[how]
+    return content
+
+
+@settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kind=st.sampled_from(["JPEG", "PNG", "GIF", "BMP", "WEBP"]),
-    places=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=6),
+    damages=st.lists(
+        st.tuples(
+            st.sampled_from(["change", "insert", "remove", "repeat", "splice"]),
+            st.floats(0, 1),
+            st.binary(min_size=1, max_size=8),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    repaired=st.booleans(),
 )
 def test_damaged_bytes_give_a_picture_or_an_image_error(
-    kind: str, places: list[tuple[float, int]], pixels: Pixels, encode: Encode
+    kind: str,
+    damages: list[tuple[str, float, bytes]],
+    repaired: bool,
+    pixels: Pixels,
+    encode: Encode,
 ) -> None:
-    content = bytearray(encode(pixels(16, 16), kind))
-    for place, value in places:
-        content[int(place * (len(content) - 1))] = value
+    content = damaged(encode(pixels(16, 16), kind), damages)
+    if repaired and kind == "PNG":
+        content = with_right_checksums(content)
     with contextlib.suppress(ImageError):  # and nothing else: no crash, no warning, no other exception
-        got = decode(bytes(content), 3)
+        got = decode(content, 3)
         assert got.dtype == np.uint8
         assert got.ndim == 3
 
@@ -57,15 +86,6 @@ def test_a_gif_without_extent_is_corrupt() -> None:
     frame = struct.pack("<4H", 0, 0, 0, 5)
 
     assert code_of(b"GIF89a" + bytes(7) + b"\x2c" + frame + bytes(20)) == "corrupt"
-
-
-def chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def with_chunk(content: bytes, kind: bytes, data: bytes, *, before: bytes) -> bytes:
-    place = content.index(before) - 4
-    return content[:place] + chunk(kind, data) + content[place:]
 
 
 def test_a_png_whose_metadata_pass_every_checksum_and_make_no_sense_is_a_picture_or_refused(
@@ -99,3 +119,24 @@ def test_a_jpeg_of_hundreds_of_scans_is_refused_before_it_is_decoded(pixels: Pix
     tables = content.index(b"\xff\xc4")
     padded = content[:tables] + b"x" + content[tables:-2] + scan * 100 + content[-2:]
     assert code_of(padded) == "scan_limit", "decoders pass over what is between the segments"
+
+
+def test_a_png_of_numbered_colours_without_a_palette_is_corrupt() -> None:
+    rows = zlib.compress((b"\0" + bytes(8)) * 8)
+
+    assert code_of(png(8, 8, color=3, data=rows)) == "corrupt"
+    assert decode(png(8, 8, color=3, extra=chunk(b"PLTE", bytes(6)), data=rows), 3).max() == 0
+
+
+def test_a_bmp_packed_in_runs_may_be_a_megabyte_long() -> None:
+    runs = b"\x04\x07" * 4 + b"\0\0"
+    content = bmp(16, 3, bits=8, packing=1, data=runs * 3 + b"\0\1")
+
+    assert (decode(content, 1) == 7).all()
+    allowed = Limits(run_bytes=len(content))
+    assert decode(content, 1, limits=allowed).shape == (3, 16, 1)
+    with pytest.raises(ImageError, match="packed in runs") as raised:
+        decode(content, 1, limits=Limits(run_bytes=len(content) - 1))
+    assert raised.value.code == "too_many_bytes"
+    plain = bmp(8, 8, data=bytes(192))
+    assert decode(plain, 3, limits=Limits(run_bytes=1)).shape == (8, 8, 3), "a plain one is not unpacked"

@@ -7,9 +7,12 @@ import sys
 
 import pytest
 
+import foveal
 from foveal.core import extras
+from foveal.core.errors import UnknownNameError, UsageError
 from foveal.flows import doctor as doctors
 from foveal.flows._problems import problems
+from foveal.flows._where import Where
 from foveal.flows.doctor import doctor
 
 
@@ -172,3 +175,14 @@ def test_the_build_is_read_from_torchs_own_file(text, expected, tmp_path):
 
     assert doctors._build(tmp_path / "version.py") == expected
     assert doctors._build(tmp_path / "none.py") is None
+
+
+def test_a_backend_tells_its_machines() -> None:
+    found = doctor(quick=True, where=Where("local", 1))["backend"]
+
+    assert (found["name"], found["workers"]) == ("local", 1)
+    assert [node["versions"]["foveal"] for node in found["nodes"]] == [foveal.__version__]
+    with pytest.raises(UnknownNameError, match="backends has no 'slurm'"):
+        doctor(quick=True, where=Where("slurm"))
+    with pytest.raises(UsageError, match="the backend local has no address"):
+        doctor(quick=True, where=Where("local", address="127.0.0.1:1"))

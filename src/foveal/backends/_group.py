@@ -2,6 +2,7 @@
 
 import selectors
 import socket
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from foveal.core.errors import TemporaryError
 _KEY = "group"
 _HOST = "127.0.0.1"
 _LOOK_S = 1.0  # as in `_pool`
+_GRACE_S, _POLL_S = 20.0, 0.05
 
 
 class Group:
@@ -45,8 +47,23 @@ class Group:
                 process.init(None)
                 process.give(self._task)
             return self._wait(attempt)
+        except Exception:
+            raise
+        except BaseException:  # Ctrl-C or SIGTERM: what can be saved is
+            self._let_save()
+            raise
         finally:
             self.kill()
+
+    def _let_save(self) -> None:
+        """Give all processes as long as a step may take to end by themselves."""
+        for process in self._ranks:
+            process.ask_to_end()
+        until = time.monotonic() + _GRACE_S
+        while time.monotonic() < until and not all(process.ended for process in self._ranks):
+            for process in self._ranks:  # or one that has much to say would wait for us
+                list(process.heard())
+            time.sleep(_POLL_S)
 
     def _wait(self, attempt: int) -> Receipt:
         returned: dict[int, dict[str, Any]] = {}

@@ -87,6 +87,11 @@ class Process:
             self._popen.wait(_GRACE_S)
         self.kill()
 
+    def ask_to_end(self) -> None:
+        """Send SIGTERM: what handles it, such as a training between two steps, saves first."""
+        if self._popen.poll() is None:
+            self._popen.terminate()
+
     def kill(self) -> None:
         """End it, and what it has started in its process group, and wait for that."""
         with contextlib.suppress(ProcessLookupError, PermissionError):

@@ -42,6 +42,12 @@ class Golden:
     probabilities: Float32
     unknown: Float32 | None = None
 
+    def row(self, index: int) -> "Golden":
+        """Return one of the vectors."""
+        only = slice(index, index + 1)
+        unknown = None if self.unknown is None else self.unknown[only]
+        return Golden(self.inputs[only], self.probabilities[only], unknown)
+
 
 def measure(session: Session, preprocess: Preprocess) -> Golden:
     """Return golden vectors of a model as its engine runs it here.

@@ -37,7 +37,7 @@ def pixels(item: Input, preprocess: Preprocess) -> UInt8:
     if isinstance(item, np.ndarray):
         return preprocess(RawPicture(picture(item)).decode(preprocess.channels))
     if isinstance(item, str | Path):
-        item = _file(Path(item))
+        item = content(Path(item))
     if isinstance(item, bytes):
         return preprocess.from_bytes(item)
     raise UsageError(
@@ -86,7 +86,13 @@ _CONVERT = {
 }
 
 
-def _file(path: Path) -> bytes:
+def content(path: Path) -> bytes:
+    """Return the bytes of a picture file, one more than is allowed at most; nothing is waited for.
+
+    Raises:
+        NotFoundError: There is no such file.
+        ImageError: `not_regular` or `io_error`.
+    """
     name = printable(str(path))
     if "\0" in name:
         raise ImageError(f"no file can be called {name!r}", code="io_error")

@@ -10,6 +10,7 @@ import numpy as np
 
 from foveal.bundle import archive, golden, remembered, ways
 from foveal.bundle.enclosed import Enclosed
+from foveal.bundle.golden import Golden
 from foveal.bundle.inputs import Input, UInt8, pixels, source
 from foveal.bundle.locate import locate
 from foveal.bundle.manifest import Manifest
@@ -52,12 +53,14 @@ class Predictor:
         size_bytes: Length of the bundle.
         session: The model in its engine.
         enclosed: Documents about the bundle, by name of the member.
+        golden: A few pictures with the answers of the sealed model; None: not kept.
     """
 
     manifest: Manifest
     size_bytes: int
     session: Session
     enclosed: Mapping[str, Enclosed] = field(default_factory=dict, repr=False)
+    golden: Golden | None = field(default=None, repr=False)
 
     @classmethod
     def open(
@@ -94,7 +97,20 @@ class Predictor:
             _check_fit(session, manifest)
             golden.verify(session, members.golden, graph=manifest.model.precision)
             _check_unknown(session, members.golden.inputs[:1], manifest)
-        return cls(manifest, members.size_bytes, session, members.enclosed)
+        return cls(manifest, members.size_bytes, session, members.enclosed, members.golden)
+
+    def verify(self, turn: int) -> None:
+        """Compare once more what the engine answers on one golden vector with what was measured at sealing.
+
+        Args:
+            turn: Each turn takes the next one, so that it costs no more than a picture.
+
+        Raises:
+            BundleError: `golden_mismatch`.
+        """
+        if self.golden is not None:
+            one = self.golden.row(turn % len(self.golden.inputs))
+            golden.verify(self.session, one, graph=self.manifest.model.precision)
 
     @property
     def report(self) -> dict[str, Any] | None:

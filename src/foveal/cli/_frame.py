@@ -64,6 +64,15 @@ Out = Annotated[Path | None, typer.Option("--out", help="Folder to write; defaul
 Force = Annotated[bool, typer.Option("--force", help="Replace the file or the run that is there.")]
 
 
+class Stopped(BaseException):
+    """A command was asked to end, has finished what it had begun, and has said all there is to say."""
+
+    def __init__(self, how: str) -> None:
+        """Take `interrupted` or `terminated`."""
+        super().__init__(how)
+        self.exit_code = {"interrupted": 130, "terminated": 143}[how]
+
+
 def speaks() -> bool:
     """Return whether this process tells the result: of those that `torchrun` started, the first one does."""
     return os.environ.get("WORLD_SIZE", "1") == "1" or os.environ.get("RANK", "0") == "0"

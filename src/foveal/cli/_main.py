@@ -16,7 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 
 import foveal
 from foveal import cli
-from foveal.cli._frame import ERROR_SCHEMA, print_json, speaks, talk
+from foveal.cli._frame import ERROR_SCHEMA, Stopped, print_json, speaks, talk
 from foveal.core import catalog
 from foveal.core.errors import FovealError, UsageError, WriteError
 from foveal.core.text import visible
@@ -133,6 +133,8 @@ def _ended(arguments: Sequence[str]) -> int:
         return _fail(_stopped("interrupted", arguments), _INTERRUPTED, as_json=as_json)
     except _Terminated:
         return _fail(_stopped("terminated", arguments), 143, as_json=as_json)
+    except Stopped as stop:  # it has said all there is to say
+        return stop.exit_code
     except BrokenPipeError:
         raise
     except Exception as error:

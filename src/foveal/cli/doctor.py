@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from foveal.cli._backend import RayAddress, where_of
 from foveal.cli._frame import Json, Quiet, Verbose, emit
 from foveal.core.text import visible
 from foveal.core.units import show_bytes
@@ -20,6 +21,10 @@ def doctor(
     roofline: Annotated[
         bool, typer.Option("--roofline", help="Also measure what this machine can do at most: four seconds.")
     ] = False,
+    backend: Annotated[
+        str | None, typer.Option("--backend", help="Also the machines that local or ray has.")
+    ] = None,
+    ray_address: RayAddress = None,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -27,7 +32,7 @@ def doctor(
     """Show versions, processor, engines, torch build and extras; try them, and say how to mend the rest."""
     from foveal.flows.doctor import doctor as flow
 
-    document = flow(quick=quick, peaks=roofline)
+    document = flow(quick=quick, peaks=roofline, where=where_of(backend, None, ray_address))
     emit(document, as_json=as_json, human=lambda console: _show(console, document))
 
 
@@ -47,6 +52,13 @@ def _show(console: "Console", found: dict[str, Any]) -> None:
         console.print()
         for line in roofline_words.lines(found["roofline"]):
             console.print(f"roof  {escape(visible(line))}")
+    if found["backend"] is not None:
+        console.print()
+        for node in found["backend"]["nodes"]:
+            versions = ", ".join(f"{name} {version}" for name, version in node["versions"].items())
+            console.print(
+                f"node  {visible(node['name'])}: {node['cpus']:g} processors, {versions}", markup=False
+            )
     if not found["problems"]:
         console.print("\nnothing is missing")
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from foveal.cli._backend import Backend, RayAddress, Workers, where_of
 from foveal.cli._frame import Device, Json, Quiet, Seed, Verbose, emit
 from foveal.cli._progress import progress
 from foveal.core import units
@@ -84,6 +85,9 @@ def optimize(
     out: Out = None,
     threads: OneAnswer = None,
     force: Again = False,
+    backend: Backend = None,
+    workers: Workers = None,
+    ray_address: RayAddress = None,
     seed: Seed = 0,
     device: Device = "auto",
     as_json: Json = False,
@@ -109,7 +113,8 @@ def optimize(
     from foveal.flows.optimize import Terms  # here: who mistyped a limit does not wait for torch
     from foveal.flows.optimize import optimize as flow
 
-    terms = Terms(budget, not no_train, threads, tuple(engine) if engine else None, seed)
+    where = where_of(backend, workers, ray_address)
+    terms = Terms(budget, not no_train, threads, tuple(engine) if engine else None, seed, where)
     named = list(listing.names(data)) if data else None
     if named == []:
         raise NotFoundError(f"nothing in {' '.join(data or ())}", hint="name files, folders or a pattern")

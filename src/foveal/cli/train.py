@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from foveal.cli._backend import Backend, RayAddress, Workers, where_of
 from foveal.cli._frame import Device, Force, Group, Json, Out, Quiet, Strict, Threads, Verbose, emit, speaks
 from foveal.cli._progress import progress
 from foveal.cli._recipe import (
@@ -47,6 +48,9 @@ def train(
     threads: Threads = None,
     out: Out = None,
     force: Force = False,
+    backend: Backend = None,
+    workers: Workers = None,
+    ray_address: RayAddress = None,
     strict: Strict = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -74,8 +78,14 @@ def train(
             hint=f"foveal train {data} --resume {resume}",
         )
     chosen = recipe_of(recipe, {**wishes, "threads": threads}, time=time)
+    where = where_of(backend, workers, ray_address)
     with progress(quiet=quiet or not speaks()) as report:
-        if resume is not None:
+        if where is not None:
+            from foveal.flows.train_ranks import Order, train_ranks
+
+            order = Order(chosen, resume, out, strict, force)
+            result = train_ranks(data, order, where=where, progress=report)
+        elif resume is not None:
             result = resume_flow(resume, data, threads=threads, force=force, progress=report)
         else:
             result = train_flow(data, recipe=chosen, out=out, strict=strict, force=force, progress=report)

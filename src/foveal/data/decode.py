@@ -37,6 +37,7 @@ class Limits:
         aspect: Longer side divided by shorter side.
         metadata_bytes: EXIF, colour profile, comments and thumbnails together.
         scans: Passes over a progressive JPEG; each takes the time of a whole picture, however short.
+        run_bytes: A BMP that is packed in runs; Pillow unpacks them in Python, 3 MB in a second.
     """
 
     content_bytes: int = 16 * 2**20
@@ -45,9 +46,13 @@ class Limits:
     aspect: int = 200
     metadata_bytes: int = 2**20
     scans: int = 100
+    run_bytes: int = 2**20
 
 
 LIMITS = Limits()
+
+
+_RUNS = (BmpImageFile.COMPRESSIONS["RLE8"], BmpImageFile.COMPRESSIONS["RLE4"])
 
 
 class _Whole(io.BytesIO):
@@ -146,13 +151,12 @@ def _open(content: bytes, limits: Limits) -> ImageFile:
             f"{len(content)} bytes are more than the {limits.content_bytes} allowed", code="too_many_bytes"
         )
     kind = picture_format(content)
-    metadata = 0
     if kind == "WebP":
         _check_size(*webp_canvas(content), limits)
     elif kind == "GIF":
         _check_size(*gif_canvas(content), limits)
     elif kind == "PNG":
-        metadata = png.walk(content).metadata_bytes
+        _check_metadata(png.walk(content).metadata_bytes, limits)  # Pillow would read all of it
         if b"acTL" in content:  # Pillow warns, or gives up, where the frames that nobody wants are broken
             content = png.still(content)
     file = _Whole(content)
@@ -165,17 +169,31 @@ def _open(content: bytes, limits: Limits) -> ImageFile:
         raise ImageError(f"the {kind} header cannot be read: {error}", code=code) from error
     _check_size(image.width, image.height, limits)
     if isinstance(image, JpegImageFile):
-        metadata = sum(len(block) for _, block in image.applist)
+        _check_metadata(sum(len(block) for _, block in image.applist), limits)
         # Counting bytes is fast and never too low; what lies in metadata or behind the picture is no scan.
         if content.count(b"\xff\xda") > limits.scans and jpeg.scans(content) > limits.scans:
             raise ImageError(f"a JPEG of more than {limits.scans} scans", code="scan_limit")
+    if isinstance(image, BmpImageFile) and image.info["compression"] in _RUNS:
+        _check_runs(len(content), limits)
+    return image
+
+
+def _check_runs(content_bytes: int, limits: Limits) -> None:
+    if content_bytes > limits.run_bytes:
+        raise ImageError(
+            f"{content_bytes} bytes of a BMP packed in runs are more than the {limits.run_bytes} allowed",
+            code="too_many_bytes",
+            hint="save it without compression, or as PNG",
+        )
+
+
+def _check_metadata(metadata: int, limits: Limits) -> None:
     if metadata > limits.metadata_bytes:
         raise ImageError(
             f"{metadata} bytes of metadata are more than the {limits.metadata_bytes} allowed",
             code="metadata_limit",
             hint="save the picture again without metadata",
         )
-    return image
 
 
 def _check_size(width: int, height: int, limits: Limits) -> None:

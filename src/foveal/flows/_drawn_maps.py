@@ -10,8 +10,8 @@ from foveal.core import files, runs
 from foveal.core.errors import WriteError
 from foveal.data import opening
 from foveal.data.dataset import UInt8
+from foveal.explain.overlay import overlay
 from foveal.flows.explain import Explained
-from foveal.report.overlay import overlay
 
 _NAME_LETTERS = 40  # of a picture's and of a class's name
 

@@ -15,6 +15,10 @@ _OF_X86 = "x86_64"
 _WITHOUT = {
     "train": "nothing can be trained",
     "openvino": "OpenVINO, which is faster on some processors, is not tried",
+    "ray": "work runs on this machine only",
+    "video": "no video is read",
+    "parquet": "no Parquet file is read or written",
+    "mqtt": "nothing is sent to MQTT",
 }
 CPU_TORCH = "pip install --force-reinstall torch torchvision --index-url https://download.pytorch.org/whl/cpu"
 

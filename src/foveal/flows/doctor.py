@@ -23,20 +23,26 @@ from foveal.core.extras import EXTRAS, missing
 from foveal.core.parallel import in_order
 from foveal.flows._machine import describe
 from foveal.flows._problems import problems
+from foveal.flows._where import Where
 
 SCHEMA = "foveal.doctor/1"
 _TRIALS = "foveal.flows._trials"
 _NEEDED = ("numpy", "pillow", "onnxruntime", "pydantic", "platformdirs", "rich", "tomli-w", "typer")
 
 
-def doctor(*, quick: bool = False, peaks: bool = False) -> dict[str, Any]:
-    """Return the `foveal.doctor/1` document; what is missing or broken is a problem in it, never an error.
+def doctor(*, quick: bool = False, peaks: bool = False, where: Where | None = None) -> dict[str, Any]:
+    """Return the `foveal.doctor/1` document; what is missing or broken here is a problem in it, no error.
 
     Args:
         quick: Import neither torch nor matplotlib, which takes seconds: their versions are told, and
             `tried` is false.
         peaks: Also measure what this machine can do at most, in about four seconds.
+        where: Also tell what machines this backend has.
+
+    Raises:
+        FovealError: Of the backend: it is not there, or its machines have other versions.
     """
+    nodes = None if where is None else _nodes(where)
     tasks: list[Callable[[], dict[str, Any]]] = [
         *(partial(_engine, name) for name in catalog.names(engines)),
         partial(_torch, quick=quick),
@@ -59,9 +65,15 @@ def doctor(*, quick: bool = False, peaks: bool = False) -> dict[str, Any]:
         "extras": {name: _extra(name) for name in EXTRAS},
         "text": _text(),
         "roofline": roofline().as_json() if peaks else None,
+        "backend": nodes,
     }
     said = [asdict(problem) for problem in problems(found)]
     return {"schema": SCHEMA, "ok": True, **found, "problems": said}
+
+
+def _nodes(where: Where) -> dict[str, Any]:
+    with where.opened() as (backend, workers):
+        return {"name": backend.name, "workers": workers, "nodes": [asdict(n) for n in backend.describe()]}
 
 
 def _call(task: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from foveal.flows._optimize_run import OfRun
 from foveal.flows._optimize_setup import Material
 from foveal.flows._prepare import FINDINGS, SPLIT, STORE
 from foveal.flows._run_folder import RECIPE
+from foveal.flows._where import Where
 from foveal.flows.bench import usual_threads
 from foveal.optimize.budget import Budget
 from foveal.optimize.decision import Field, decide
@@ -53,6 +54,8 @@ class Terms:
         threads: That one answer may use; None: all numbers of threads are tried.
         engines: Files of `bundle/engines` that may run it; None: all that are here.
         seed: Of every random choice.
+        where: The short lessons are taught there, at the same time; None: here, one after the other. Another
+            call may go on elsewhere.
     """
 
     budget: Budget
@@ -60,6 +63,7 @@ class Terms:
     threads: int | None = None
     engines: tuple[str, ...] | None = None
     seed: int = 0
+    where: Where | None = None
 
 
 def optimize(
@@ -104,8 +108,9 @@ def optimize(
     with runs.locked(out):
         _begin(out, _request(material, terms), force=force)
         setup = material.setup(out, train=terms.train, seed=terms.seed, progress=progress)
+        hands = None if terms.where is None else terms.where.opened
         shop = Workshop(out, material.original, setup.roles, terms.budget, ways=ways_here, progress=progress)
-        field, steps = _final_comparison(shop, search(shop, setup.learning))
+        field, steps = _final_comparison(shop, search(shop, setup.learning, hands=hands))
         outcome, roof = decide(field, terms.budget), _roof(shop)
         files.remove(out / DOCUMENT)  # it is written last, and says that the bundle is there
         delivery = delivered(shop, outcome, setup, name=material.original.stem)
@@ -145,10 +150,12 @@ def _request(material: Material, terms: Terms) -> dict[str, Any]:
     a search stays on the machine that it was begun on. Lessons end in other digits with another torch.
     """
     here = remembered.here()
+    asked = asdict(replace(terms, where=None))  # where lessons are taught changes none of them
+    del asked["where"]
     return {
         "digest": archive.read(material.original).manifest.digest,
         **material.asked,
-        "terms": {**asdict(terms), "engines": None if terms.engines is None else list(terms.engines)},
+        "terms": {**asked, "engines": None if terms.engines is None else list(terms.engines)},
         "foveal": foveal.__version__,
         "machine": here["machine"],
         "versions": {**here["versions"], **machine.versions("torch")},

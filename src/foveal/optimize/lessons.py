@@ -22,7 +22,7 @@ from foveal.train.examples import Examples
 from foveal.train.objectives.distill import Teaching
 from foveal.train.plan import Plan, read_plan, write_plan
 
-_PLAN = "plan.json"
+_PLAN, CHECKPOINTS = "plan.json", "checkpoints"
 _GENTLE = {"flip", "shift"}  # augmentations that leave the teacher's answer nearly as it was
 _ASKING_SHARE = 0.1  # of the budget: a teacher that takes longer for all examples is asked in every step
 _TIMED = 64  # examples
@@ -89,7 +89,7 @@ def teacher_logits(shop: Workshop, learning: Learning) -> Tensor | None:
     mirrored, bf16 = learning.augmentation.get("flip", 0) > 0, learning.precision == "bf16"
 
     def ask() -> Sequence[str]:
-        examples = _needed(shop, learning.teacher)
+        examples = needed(shop, learning.teacher)
         few = replace(examples, indices=examples.indices[:_TIMED])
         for _ in range(2):  # the first time prepares what later ones reuse
             began = time.monotonic()
@@ -131,7 +131,7 @@ def lesson(
     Returns:
         The name of the variant; None where it cannot be taught or sealed, which is noted.
     """
-    one = _Assignment(shop, learning, candidate, stage)
+    one = Assignment(shop, learning, candidate, stage)
     name = one.name
     of: dict[str, object] = {"candidate": candidate.name, "length": stage.name}
     shop.progress("variants", 0, 1, name)
@@ -146,7 +146,7 @@ def _called(candidate: Candidate, stage: Stage) -> str:
     return f"{candidate.name}-{stage.name}"
 
 
-def _needed(shop: Workshop, network: Recognizer) -> Examples:
+def needed(shop: Workshop, network: Recognizer) -> Examples:
     """Return the examples at the size that a network takes: the same, in the same order, at every size."""
     examples = shop.roles_at(network.preprocess.size).learning
     if examples is None:
@@ -155,7 +155,7 @@ def _needed(shop: Workshop, network: Recognizer) -> Examples:
 
 
 @dataclass(frozen=True)
-class _Assignment:
+class Assignment:
     """One lesson of one candidate; the attributes are the arguments of `lesson`."""
 
     shop: Workshop
@@ -175,15 +175,15 @@ class _Assignment:
 
     def teach(self, seconds: float) -> list[str]:
         """Carry the lesson out and save the network, or note why not; return the names of the files."""
-        student, folder = self._student(), self.shop.place(self.name)
-        planned = self._planned(student, seconds)
+        student, folder = self.student(), self.shop.place(self.name)
+        planned = self.planned(student, seconds, threads=self.shop.threads)
         try:
             taught = distill(
                 student,
                 self.learning.guide,
-                _needed(self.shop, student),
+                needed(self.shop, student),
                 planned,
-                checkpoints=folder / "checkpoints",
+                checkpoints=folder / CHECKPOINTS,
                 progress=self.shop.telling,
             )
         except DataError as error:  # its loss is no longer finite
@@ -205,7 +205,7 @@ class _Assignment:
         words, hint = "its file does not decide as the network", "the search goes on without it"
         return shop.failed(self.name, BundleError(words, code="parity", hint=hint))
 
-    def _student(self) -> Recognizer:
+    def student(self) -> Recognizer:
         """Return the student as it begins: it goes on where the lesson before ended."""
         for before in reversed(self.stage.after):
             saved = self.shop.place_of(f"{self.candidate.name}-{before}") / "model"
@@ -213,7 +213,7 @@ class _Assignment:
                 return recognizers.load(saved)
         return self.candidate.make()
 
-    def _planned(self, student: Recognizer, seconds: float) -> Lesson:
+    def planned(self, student: Recognizer, seconds: float, *, threads: int) -> Lesson:
         """Return what the student learns; a lesson that was begun keeps its plan."""
         path, teaching = self.shop.place_of(self.name) / _PLAN, Teaching(bits=self.stage.bits)
         found = read_plan(path)
@@ -226,9 +226,9 @@ class _Assignment:
             self.learning.augmentation,
             precision=self.learning.precision,
             seed=self.learning.seed,
-            threads=self.shop.threads,
+            threads=threads,
         )
-        examples = _needed(self.shop, student)
+        examples = needed(self.shop, student)
         planned = plan_lesson(student, self.learning.guide, examples, schedule, teaching=teaching)
         self.shop.note_time()  # first: after a kill no other lesson has time that had none before this one
         write_plan(planned.plan, path)

@@ -19,6 +19,7 @@ from foveal.bundle.ways import Way
 from foveal.core.errors import BundleError, DataError
 from foveal.optimize.budget import Budget
 from foveal.optimize.candidate import Candidate
+from foveal.optimize.given_out import Hands, teach_at_once
 from foveal.optimize.lessons import (
     FOUR_BITS,
     LONG,
@@ -49,16 +50,17 @@ _TOO_MUCH = 0.5  # of the limit on lost accuracy, lost by rounding alone
 _AWARE = {"int8": ROUNDING, "w4a8": FOUR_BITS}  # the lesson for what rounding breaks
 
 
-def search(shop: Workshop, learning: Learning | None) -> list[Variant]:
+def search(shop: Workshop, learning: Learning | None, *, hands: Hands | None = None) -> list[Variant]:
     """Return all variants that were made and measured, the original first.
 
     Args:
         shop: Where to work, on which pictures, within which budget.
         learning: How networks are taught; None: nothing is trained.
+        hands: Where the short lessons are taught at the same time; None: here, one after the other.
     """
     names = _free_levers(shop)
     if learning is not None:
-        names += _taught(shop, learning)
+        names += _taught(shop, learning, hands)
     return [shop.variant(name) for name in dict.fromkeys(names)]
 
 
@@ -124,7 +126,7 @@ def _lost(shop: Workshop, name: str) -> float:
     return shop.roles.pictures.drop(before, after).value
 
 
-def _taught(shop: Workshop, learning: Learning) -> list[str]:
+def _taught(shop: Workshop, learning: Learning, hands: Hands | None) -> list[str]:
     """Give every candidate a short lesson, and the most promising one all the time that is left.
 
     Nothing is prepared for lessons that there is no time for, and every lesson that was begun is finished.
@@ -137,7 +139,10 @@ def _taught(shop: Workshop, learning: Learning) -> list[str]:
     if "candidates" not in shop.steps and (seconds < _LEAST_LESSON or _left(shop) < seconds):
         return names
     tried: list[tuple[Candidate, list[str]]] = []
-    for candidate in screened(shop, learning.teacher, most=_MOST_CANDIDATES):
+    candidates = screened(shop, learning.teacher, most=_MOST_CANDIDATES)
+    if hands is not None and _left(shop) >= seconds >= _LEAST_LESSON:
+        teach_at_once(shop, learning, candidates, seconds=seconds, hands=hands)
+    for candidate in candidates:
         if not begun(shop, candidate, SHORT) and _left(shop) < seconds:
             break
         made = _lesson(shop, learning, candidate, SHORT, seconds=seconds)

@@ -11,11 +11,11 @@ from foveal.data.dataset import UInt8
 from foveal.explain.explanation import Explanation
 from foveal.explain.faithfulness import without_peak
 from foveal.explain.neighbours import NearPicture
+from foveal.explain.overlay import colours, overlay, ramp
 from foveal.report import explained_words
 from foveal.report.chart import Chart
 from foveal.report.comparisons import intervals
 from foveal.report.drawing import PALETTE, svg
-from foveal.report.overlay import colours, overlay, ramp
 from foveal.report.page import templates
 from foveal.report.pictures import Embedded, embed
 from foveal.report.words import percent

@@ -13,10 +13,10 @@ from foveal.core.text import visible
 from foveal.core.units import show_bytes
 from foveal.core.wording import counted
 from foveal.data.dataset import UInt8
+from foveal.explain.overlay import overlay
 from foveal.report import speed_words, words
 from foveal.report.drawing import PALETTE, inline
 from foveal.report.figures import Row, learning_charts, page_charts
-from foveal.report.overlay import overlay
 from foveal.report.pictures import ClassPictures, Embedded, embed, strips
 from foveal.report.roofline_figure import roofline_figure
 from foveal.report.speed import speed

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,7 @@ def load(folder: Path, *, builder: models.Builder | None = None) -> Recognizer:
             builder = models.architecture(name).build
         if builder is not None:
             network = layers.rebuilt(builder(**arguments).eval(), structure.get("layers", {}), tensors)
+            _check_types(network, tensors)
             network.load_state_dict(tensors)
     except (OSError, ValueError, KeyError, RuntimeError, safetensors.SafetensorError) as error:
         raise DataError(
@@ -165,3 +167,14 @@ def load(folder: Path, *, builder: models.Builder | None = None) -> Recognizer:
             path=folder,
         )
     return Recognizer(network, name, arguments, preprocess, tuple(structure["classes"]), structure["task"])
+
+
+def _check_types(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Refuse numbers of another type than the network's: they would be converted without a word.
+
+    Raises:
+        ValueError: Some are.
+    """
+    for name, own in network.state_dict().items():
+        if name in tensors and tensors[name].dtype != own.dtype:
+            raise ValueError(f"{name} is {tensors[name].dtype}, the network has {own.dtype}")

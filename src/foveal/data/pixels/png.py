@@ -15,6 +15,7 @@ _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # per pixel, by colour type
 _ANIMATION = (b"acTL", b"fcTL", b"fdAT")
 _PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
 _PIECE = 2**20
+_INDEXED = b"\3"  # colour type
 
 
 class Png(NamedTuple):
@@ -37,7 +38,7 @@ def walk(content: bytes) -> Png:
         ImageError: `truncated` (no end chunk) or `corrupt` (a checksum does not match).
     """
     view = memoryview(content)
-    position, metadata, header = _SIGNATURE_BYTES, 0, b""
+    position, metadata, header, palette = _SIGNATURE_BYTES, 0, b"", False
     pixels: list[memoryview] = []
     while position + 12 <= len(content):
         length, kind = struct.unpack_from(">I4s", content, position)
@@ -47,12 +48,16 @@ def walk(content: bytes) -> Png:
         if zlib.crc32(view[position + 4 : end]) != struct.unpack_from(">I", content, end)[0]:
             raise ImageError(f"the checksum of the {kind!r} chunk is wrong", code="corrupt")
         if kind == b"IEND":
+            if header[9:10] == _INDEXED and not palette:  # decoders would invent colours
+                raise ImageError("the PNG has colours by number and no palette", code="corrupt")
             return Png(header, tuple(pixels), metadata)
         if kind == b"IDAT":
             pixels.append(view[position + 8 : end])
         elif kind == b"IHDR":
             header = content[position + 8 : end]
-        elif kind not in (b"PLTE", b"fdAT"):
+        elif kind == b"PLTE":
+            palette = True
+        elif kind != b"fdAT":
             metadata += 12 + length
         position = end + 4
     raise ImageError("the PNG file ends too early", code="truncated")

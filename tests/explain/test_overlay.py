@@ -1,9 +1,9 @@
-"""report.overlay: a map that can be read on any picture, by its lightness alone."""
+"""explain.overlay: a map that can be read on any picture, by its lightness alone."""
 
 import numpy as np
 import pytest
 
-from foveal.report.overlay import colours, overlay, ramp, shares
+from foveal.explain.overlay import colours, overlay, ramp, shares
 
 
 def lightness(rgb: np.ndarray) -> np.ndarray:

@@ -1,0 +1,142 @@
+"""Kill `foveal batch` at random moments, run the same line again, and let an independent checker look.
+
+    python benchmarks/batch_kills.py BUNDLE PICTURES [--kills 1000] [--seed 0]
+
+One job after the other is begun over the same pictures. At a random moment of its life a victim drawn by
+chance is killed (SIGKILL): the driver alone, one of the workers alone, or all processes at once. The checker
+looks at what is left after each kill; where the driver is gone the same line is run again, until the job says
+that it is finished; then the checker compares every row with an undisturbed job. A violation ends it with
+the history.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from batch_checker import violations
+
+FOVEAL = [sys.executable, "-c", "from foveal.cli import main; main()"]
+KINDS = ("driver", "worker", "all")
+
+
+class Job:
+    """One job folder, driven by the same line again and again."""
+
+    def __init__(self, launcher: list[str], line: list[str], out: Path) -> None:
+        self.out = out
+        self._command = [*launcher, "batch", *line, "--out", str(out), "--json", "-q"]
+
+    def start(self) -> "subprocess.Popen[str]":
+        """Run the line."""
+        return subprocess.Popen(
+            self._command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def finish(self) -> float:
+        """Run the line to its end; return the seconds it took."""
+        began = time.monotonic()
+        process = self.start()
+        told, said = process.communicate()
+        if process.returncode:
+            raise SystemExit(f"{self._command} ended with {process.returncode}: {told} {said}")
+        return time.monotonic() - began
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that a process has started."""
+    with contextlib.suppress(OSError):
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
+
+
+def kill(process: "subprocess.Popen[str]", kind: str, draw: random.Random) -> str:
+    """Kill a victim; return what was killed, or `none` where it was gone already."""
+    workers = children(process.pid)
+    victims = {"driver": [process.pid], "worker": draw.sample(workers, 1) if workers else []}
+    chosen = victims.get(kind, [*workers, process.pid])
+    hit = False
+    for pid in chosen:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+            hit = True
+    if kind != "worker":
+        hit = process.wait() < 0  # it may have ended by itself a moment before
+    return kind if hit else "none"
+
+
+def disturb(job: Job, usual: float, draw: random.Random, like: Path) -> list[str]:
+    """Run a job with kills until it is finished; return the history."""
+    history: list[str] = []
+    worker_killed = False
+    while True:
+        process = job.start()
+        moment = draw.uniform(0, 1.2 * usual)
+        kinds = [kind for kind in KINDS if kind != "worker" or not worker_killed]
+        kind = draw.choice(kinds)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(moment)
+        done = kill(process, kind, draw) if process.poll() is None else "none"
+        worker_killed |= done == "worker"  # a picture that two workers die of is set aside, rightly
+        history.append(f"{moment:.3f} s {kind} {done}")
+        told, said = process.communicate()
+        finished = process.returncode == 0
+        if process.returncode not in (0, -signal.SIGKILL):
+            raise SystemExit(f"ended with {process.returncode} after {history}: {told} {said}")
+        if job.out.exists() and (found := violations(job.out, finished=finished, like=like)):
+            raise SystemExit(f"after {history}:\n" + "\n".join(found[:20]))
+        if finished:
+            document = json.loads(told)
+            assert document["done"] + document["failed"] == document["images"], document
+            return history
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("pictures", type=Path, nargs="+")
+    parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--shard-size", type=int, default=16)
+    given = parser.parse_args()
+    line = [
+        str(given.bundle),
+        *map(str, given.pictures),
+        "--shard-size",
+        str(given.shard_size),
+        "--workers",
+        "2",
+    ]
+    draw, hits, jobs = random.Random(given.seed), Counter[str](), 0
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as temporary:
+        undisturbed = Job(FOVEAL, line, Path(temporary) / "undisturbed")
+        usual = undisturbed.finish()
+        if found := violations(undisturbed.out, finished=True):
+            raise SystemExit("\n".join(found))
+        while hits.total() < given.kills:
+            job = Job(FOVEAL, line, Path(temporary) / f"job-{jobs}")
+            for entry in disturb(job, usual, draw, undisturbed.out):
+                if not entry.endswith("none"):
+                    hits[entry.rpartition(" ")[2]] += 1
+            subprocess.run(["rm", "-r", str(job.out)], check=True)
+            jobs += 1
+            if jobs % 20 == 0:
+                print(f"{jobs} jobs, kills {dict(hits)}, {time.monotonic() - began:.0f} s", flush=True)
+    print(
+        f"seed {given.seed}: {jobs} jobs, kills {dict(hits)}: nothing lost, doubled, phantom, torn or changed"
+    )
+
+
+if __name__ == "__main__":
+    main()

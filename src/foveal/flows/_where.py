@@ -1,0 +1,42 @@
+"""Where work runs that one process could do alone: a backend by its name, and how many workers it may use."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from foveal import backends
+from foveal.backends.protocol import Backend
+from foveal.core import catalog
+from foveal.core.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Where:
+    """Which backend, and how much of it.
+
+    Attributes:
+        backend: A file in `backends/`.
+        workers: How many at most; None: one for each processor that the backend has.
+        address: `HOST:PORT` of the head of a Ray cluster; None: what RAY_ADDRESS says, or one of our own.
+    """
+
+    backend: str = "local"
+    workers: int | None = None
+    address: str | None = None
+
+    @contextmanager
+    def opened(self) -> Iterator[tuple[Backend, int]]:
+        """Yield the backend, which is closed afterwards, and how many workers to use.
+
+        Raises:
+            UnknownNameError: No such backend.
+            UsageError: An address is given for a backend that has none.
+        """
+        made = catalog.find(backends, self.backend)
+        if self.address is not None and self.backend != "ray":
+            raise UsageError(f"the backend {self.backend} has no address", hint="--backend ray")
+        backend: Backend = made() if self.address is None else made(self.address)
+        try:
+            yield backend, self.workers or max(1, int(sum(node.cpus for node in backend.describe())))
+        finally:
+            backend.close()

@@ -1,0 +1,32 @@
+"""Reading what a client sends, within the limits."""
+
+import asyncio
+
+from starlette.requests import ClientDisconnect, Request
+
+from foveal.serve.gate import too_large
+from foveal.serve.problems import GONE, HttpError
+from foveal.serve.settings import Settings
+
+
+async def body(request: Request, settings: Settings) -> bytes:
+    """Return a request's whole body; what is too much is noticed before it is kept.
+
+    Raises:
+        HttpError: `body_too_large`, `slow_body`, or the client has left.
+    """
+    parts: list[bytes] = []
+    length = 0
+    try:
+        async with asyncio.timeout(settings.body_timeout):
+            async for part in request.stream():
+                length += len(part)
+                if length > settings.max_body_bytes:
+                    raise too_large(settings.max_body_bytes)
+                if part:
+                    parts.append(part)
+    except TimeoutError:
+        raise HttpError("slow_body", f"the body took longer than {settings.body_timeout:g} s") from None
+    except ClientDisconnect:
+        raise HttpError(GONE, "the client has left") from None
+    return b"".join(parts)

@@ -1,0 +1,178 @@
+"""The Open Inference Protocol v2, but for health, which is in `operations`."""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+import foveal
+from foveal.bundle.inputs import UInt8, pixels
+from foveal.bundle.session import Outputs
+from foveal.core.errors import ImageError
+from foveal.serve import tensors
+from foveal.serve.answers import gone
+from foveal.serve.bodies import body
+from foveal.serve.problems import HttpError, of_picture
+from foveal.serve.schemas import InferResponse, ModelMetadata, Ready, ServerMetadata, problems
+from foveal.serve.served import Served
+from foveal.serve.service import Service
+
+_HEAD = "inference-header-content-length"
+_SHAPE = re.compile(rb'"shape"\s*:\s*\[\s*([0-9]{1,4})\b')
+_KINDS = ("", "application/json", "application/octet-stream")
+
+
+class Tensor:
+    """The pictures of an inference request; see `lane.Work`."""
+
+    def __init__(self, service: Service, model: Served, body: bytes, head: int | None) -> None:
+        self._service, self._model = service, model
+        self._body, self._head = body, head
+        self._question = tensors.Question(None, [])
+
+    def read(self) -> list[UInt8]:
+        """Read the request here, off the event loop: sixteen megabytes of JSON take a while."""
+        shape = self._model.predictor.session.input_shape
+        most = self._service.settings.max_pictures
+        self._question = tensors.question(self._body, self._head, shape=shape, most=most)
+        self._body = b""
+        given = self._question.pictures
+        return self._decoded(given) if isinstance(given, list) else list(given)
+
+    def _decoded(self, contents: Sequence[bytes]) -> list[UInt8]:
+        images = []
+        for index, content in enumerate(contents):
+            try:
+                images.append(pixels(content, self._model.predictor.preprocess))
+            except ImageError as error:
+                problem = of_picture(error)
+                self._service.metrics.count("decode_errors", problem.code)
+                raise HttpError(
+                    problem.code, f"picture #{index}: {problem.detail}", hint=problem.hint
+                ) from None
+        return images
+
+    def write(self, outputs: Outputs | None) -> bytes:
+        """Return the answer, as `tensors.parts` reads it."""
+        if outputs is None:
+            raise HttpError("bad_tensor", "there is no picture")
+        predictor = self._model.predictor
+        return tensors.answer(
+            outputs,
+            self._question,
+            model=self._model.name,
+            version=predictor.digest[:12],
+            classes=predictor.classes,
+        )
+
+    def after(self) -> None:
+        """Nothing is left to do."""
+
+
+def inference(service: Service) -> APIRouter:
+    """Return the routes."""
+    router = APIRouter(prefix="/v2")
+
+    @router.get("", response_model=ServerMetadata, responses=problems(400, 401), summary="What is this?")
+    async def server() -> Response:
+        return _json({"name": "foveal", "version": foveal.__version__, "extensions": ["binary_tensor_data"]})
+
+    @router.get(
+        "/models/{name}",
+        response_model=ModelMetadata,
+        responses=problems(400, 401, 404),
+        summary="What goes in, what comes out?",
+    )
+    async def metadata(name: str) -> Response:
+        return _json(_metadata(service.model(name)))
+
+    @router.get(
+        "/models/{name}/ready",
+        response_model=Ready,
+        responses=problems(400, 401, 404, 503),
+        summary="Does this model answer?",
+    )
+    async def ready(name: str) -> Response:
+        model = service.model(name)
+        service.check_ready()
+        return _json({"name": model.name, "ready": True})
+
+    @router.post(
+        "/models/{name}/infer",
+        response_model=InferResponse,
+        responses=problems(400, 401, 404, 408, 413, 415, 422, 429, 500, 503),
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/InferRequest"}}},
+            }
+        },
+        summary="Numbers in, numbers out.",
+    )
+    async def infer(request: Request, name: str) -> Response:
+        model = service.model(name)
+        call = request.scope["foveal.call"]
+        call.model = model.name
+        service.open_for_work(call.client)
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind not in _KINDS:
+            raise HttpError("type_not_allowed", "send application/json")
+        head = _head(request)
+        content = await body(request, service.settings)
+        if head is not None and head > len(content):
+            raise HttpError("bad_tensor", f"{_HEAD} is more than the body has")
+        work = Tensor(service, model, content, head)
+        about = _about(content, service.settings.max_pictures)
+        answer = await service.lane.do(model, work, pictures=about, gone=gone(request))
+        return _answered(answer)
+
+    return router
+
+
+def _answered(answer: bytes) -> Response:
+    """Return the answer, all JSON or JSON with bytes behind it."""
+    length, content = tensors.parts(answer)
+    if length == len(content):
+        return Response(content, media_type="application/json")
+    return Response(content, media_type="application/octet-stream", headers={_HEAD: str(length)})
+
+
+def _about(content: bytes, most: int) -> int:
+    """Return how many pictures a body seems to hold, before it is read: for the estimate of waiting."""
+    found = _SHAPE.search(content)
+    return max(1, min(most, int(found[1]))) if found else 1
+
+
+def _head(request: Request) -> int | None:
+    given = request.headers.get(_HEAD)
+    if given is None:
+        return None
+    if not (given.isascii() and given.isdecimal() and len(given) < 10):
+        raise HttpError("bad_tensor", f"{_HEAD} is a number of bytes")
+    return int(given)
+
+
+def _metadata(model: Served) -> dict[str, Any]:
+    classes = len(model.predictor.classes)
+    return {
+        "name": model.name,
+        "versions": [model.predictor.digest[:12]],
+        "platform": "foveal_onnx",
+        "inputs": [
+            {
+                "name": tensors.INPUT,
+                "datatype": "UINT8",
+                "shape": [-1, *model.predictor.session.input_shape],
+            }
+        ],
+        "outputs": [
+            {"name": name, "datatype": kind, "shape": [-1] if name == "labels" else [-1, classes]}
+            for name, kind in tensors.OUTPUTS.items()
+        ],
+    }
+
+
+def _json(document: Any) -> Response:
+    return Response(json.dumps(document), media_type="application/json")

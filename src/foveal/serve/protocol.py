@@ -1,0 +1,146 @@
+"""uvicorn's HTTP/1.1, with the limits that it lacks: how long a request's head may be, and take to come."""
+
+import asyncio
+import secrets
+from typing import Any
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from foveal.serve.problems import MEDIA_TYPE, HttpError
+
+MOST_HEADERS = 100
+MOST_HEAD_BYTES = 16_384
+HEAD_TIMEOUT = "foveal.head_timeout"
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection.
+
+    A head that is too long or slow is refused and the connection closed. `scope["foveal.transport"]` tells
+    whether the client is still there.
+    """
+
+    head_timeout = 10.0
+    _deadline: asyncio.TimerHandle | None = None
+    _head_bytes = 0
+    _in_head = True
+    idle_since = 0.0
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is being answered on it; one may be on its way."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin: the head of the first request is due."""
+        super().connection_made(transport)
+        self.idle_since = self.loop.time()
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        self._forget_deadline()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take in what came, unless the head is too long already."""
+        if self._in_head:
+            self._head_bytes += len(data)
+            if self._head_bytes > MOST_HEAD_BYTES and not self._ends_head(data):
+                self.refuse(_TOO_LARGE)
+                return
+        super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        """A request begins: its head is due."""
+        super().on_message_begin()
+        self.scope["foveal.transport"] = self.transport  # type: ignore[typeddict-unknown-key]
+        if self._deadline is None:
+            self._expect_head()
+
+    def on_headers_complete(self) -> None:
+        """The head is there."""
+        self._forget_deadline()
+        self._in_head, self._head_bytes = False, 0
+        length = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if len(self.headers) > MOST_HEADERS or length > MOST_HEAD_BYTES:
+            self.refuse(_TOO_LARGE)
+            raise httptools.HttpParserError("the head is too large")
+        problem = _malformed(self.parser.get_http_version(), self.headers)
+        if problem is not None:
+            self.refuse(problem)
+            raise httptools.HttpParserError(problem.detail)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The body is there, too; what follows is another head."""
+        self._in_head, self._head_bytes = True, 0
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """The answer is out."""
+        self.idle_since = self.loop.time()
+        super().on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP."""
+        self.refuse(HttpError("bad_request", "this is no HTTP/1.1 request"))
+
+    def refuse(self, problem: HttpError) -> None:
+        """Answer without any application, and close the connection; a request before this one goes first."""
+        self._forget_deadline()
+        if self.transport.is_closing():
+            return
+        if self.cycle is not None and not self.cycle.response_complete:
+            if not self.cycle.more_body:  # it is in work; what came behind it is no request
+                self.cycle.keep_alive = False
+                return
+            self.cycle.disconnected = (
+                True  # its body is what is wrong: for its application the client has left
+            )
+            self.cycle.message_event.set()
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+            body = problem.body(secrets.token_hex(8))
+            head = [STATUS_LINE[problem.status], b"content-type: ", MEDIA_TYPE.encode(), b"\r\n"]
+            head += [b"content-length: ", str(len(body)).encode(), b"\r\nconnection: close\r\n\r\n"]
+            self.transport.write(b"".join([*head, body]))
+        self.transport.close()
+
+    def _expect_head(self) -> None:
+        self._deadline = self.loop.call_later(
+            self.head_timeout, self.refuse, HttpError("slow_head", "the head of the request came too slowly")
+        )
+
+    def _forget_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _ends_head(self, data: bytes) -> bool:
+        """Return whether a head of the allowed length may end within these bytes, the body behind it."""
+        before = self._head_bytes - len(data)
+        return b"\r\n\r\n" in data[: max(0, MOST_HEAD_BYTES - before) + 4]
+
+
+_TOO_LARGE = HttpError(
+    "head_too_large", f"the head may have {MOST_HEADERS} headers and {MOST_HEAD_BYTES} bytes"
+)
+
+
+def _malformed(version: str, headers: list[tuple[bytes, bytes]]) -> HttpError | None:
+    """Return what is wrong with headers that decide where a request ends or whom it is for."""
+    names = [name for name, _ in headers]
+    if version not in ("1.0", "1.1"):
+        return HttpError("bad_request", "HTTP/1.1 and 1.0 are spoken here")
+    if names.count(b"host") != 1 and (version == "1.1" or names.count(b"host") > 1):
+        return HttpError("bad_request", "a request has one Host header")
+    if names.count(b"content-length") > 1 or {b"content-length", b"transfer-encoding"} <= set(names):
+        return HttpError("bad_request", "a body has one length")
+    return None
+
+
+def protocol(head_timeout: float) -> type[BoundedProtocol]:
+    """Return the class of connections with a limit of their own."""
+    attributes: dict[str, Any] = {"head_timeout": head_timeout}
+    return type("Connection", (BoundedProtocol,), attributes)

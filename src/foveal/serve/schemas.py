@@ -1,0 +1,179 @@
+"""What the endpoints say, for their description; answers are written by hand, which is faster."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from foveal.serve.problems import MEDIA_TYPE, STATUS
+
+
+class ProblemDocument(BaseModel):
+    """Why a request was refused (RFC 9457)."""
+
+    type: str = "about:blank"
+    title: str = Field(description="The HTTP status in words.")
+    status: int
+    code: str = Field(description="Stable snake_case name of what is wrong.")
+    detail: str
+    hint: str | None = Field(description="What to do next.")
+    request_id: str
+
+
+class ErrorObject(BaseModel):
+    """Why one of several pictures could not be used."""
+
+    code: str
+    message: str
+    hint: str | None
+    path: str | None
+
+
+class Prediction(BaseModel):
+    """The answer for one picture."""
+
+    source: str = Field(description="`#0` for the first picture.")
+    label: str
+    confidence: float = Field(ge=0, le=1)
+    abstain: bool | None
+    set: list[str]
+    scores: dict[str, float]
+    unknown: bool | None
+
+
+class Unusable(BaseModel):
+    """A picture that could not be used."""
+
+    source: str
+    error: ErrorObject
+
+
+class Predictions(BaseModel):
+    """The answers for the pictures of a request, in their order."""
+
+    model: str
+    digest: str
+    predictions: list[Prediction | Unusable]
+
+
+class ModelCard(BaseModel):
+    """A model that is served."""
+
+    name: str
+    digest: str
+    classes: list[str]
+    size: int = Field(description="Side of the pictures that enter the graph, in pixels.")
+    channels: int
+    engine: str
+    precision: str
+    batch: int = Field(description="Pictures of different requests that one run takes.")
+    default: bool
+
+
+class Models(BaseModel):
+    """All models that are served."""
+
+    models: list[ModelCard]
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the `responses` of an endpoint that may refuse with these statuses."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
+    return {status: {"description": _codes(status), "content": content} for status in statuses}
+
+
+def _codes(status: int) -> str:
+    """Return the codes that a problem of this status may have; the words for it differ between Pythons."""
+    return "Refused: " + ", ".join(sorted(code for code, its in STATUS.items() if its == status))
+
+
+class ServerMetadata(BaseModel):
+    """What answers here."""
+
+    name: str
+    version: str
+    extensions: list[str]
+
+
+class Ready(BaseModel):
+    """A model answers."""
+
+    name: str
+    ready: bool
+
+
+class Tensor(BaseModel):
+    """Name, type and shape of a tensor."""
+
+    name: str
+    datatype: str
+    shape: list[int] = Field(description="-1 where any length will do.")
+
+
+class ModelMetadata(BaseModel):
+    """What goes into a model and what comes out."""
+
+    name: str
+    versions: list[str]
+    platform: str
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+
+
+class InputTensor(BaseModel):
+    """Pictures: UINT8 [N, H, W, C] at model size, or BYTES [N], picture files in base64."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: Literal["images"]
+    datatype: Literal["UINT8", "BYTES"]
+    shape: list[int] = Field(min_length=1)
+    parameters: dict[str, Any] | None = None
+    data: list[Any] | None = None
+
+
+class OutputName(BaseModel):
+    """What is asked for."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: Literal["probabilities", "logits", "labels"]
+    parameters: dict[str, Any] | None = None
+
+
+class InferRequest(BaseModel):
+    """A request for inference."""
+
+    model_config = ConfigDict(extra="forbid")
+    id: str | None = Field(default=None, max_length=256)
+    parameters: dict[str, Any] | None = None
+    inputs: list[InputTensor] = Field(min_length=1, max_length=1)
+    outputs: list[OutputName] | None = None
+
+
+class OutputTensor(BaseModel):
+    """Numbers or names."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+    parameters: dict[str, Any] | None = None
+    data: list[float] | list[str] | None = None
+
+
+class InferResponse(BaseModel):
+    """What the graph says."""
+
+    model_name: str
+    model_version: str
+    id: str | None = None
+    outputs: list[OutputTensor]
+
+
+class MonitorState(BaseModel):
+    """Do pictures still look like those of the calibration?"""
+
+    model_config = ConfigDict(extra="allow")
+    model: str
+    digest: str
+    dropped: int = Field(description="Pictures of all models that the monitor missed.")
+    pictures: int
+    verdict: Literal["changed", "no_sign"]
+    alarms: list[dict[str, Any]]

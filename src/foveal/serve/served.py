@@ -1,0 +1,114 @@
+"""The bundles that a server answers with."""
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from foveal.bundle.locate import locate
+from foveal.bundle.predictor import Predictor
+from foveal.bundle.ways import REFERENCE
+from foveal.core.errors import UsageError
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_TRIAL = 8  # pictures of the batch that is tried
+_TRIAL_SECONDS = 0.1  # that trying may take
+_WORTH = 0.8  # of the time of single pictures that a batch may take at most
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model under its name.
+
+    Attributes:
+        name: In requests.
+        index: Its place among the models of the server, from 0.
+        predictor: What answers.
+        seconds: That the network takes for one picture here.
+        batch: How many pictures of different requests one run takes.
+    """
+
+    name: str
+    index: int
+    predictor: Predictor
+    seconds: float
+    batch: int
+
+
+def served(
+    sources: Sequence[str],
+    *,
+    engine: str | None = None,
+    precision: str | None = None,
+    threads: int = 1,
+    max_batch: int | None = None,
+) -> list[Served]:
+    """Open bundles, verify them, and time one picture on each.
+
+    Args:
+        sources: `NAME=path`, or a path whose stem is the name.
+        engine: A file of `bundle/engines`; None: ONNX Runtime.
+        precision: None: fp32.
+        threads: For one picture.
+        max_batch: Pictures in one run; None: measured.
+
+    Raises:
+        UsageError: `bad_name`, `same_name`: what a model is to be called.
+        FovealError: As `Predictor.open`.
+    """
+    models: list[Served] = []
+    for index, source in enumerate(sources):
+        name, path = _named(source)
+        if name in [model.name for model in models]:
+            raise UsageError(f"two models are called {name!r}", code="same_name", hint=_hint(path))
+        predictor = Predictor.open(path, engine=engine or REFERENCE, precision=precision, threads=threads)
+        seconds, batch = _measured(predictor)
+        models.append(Served(name, index, predictor, seconds, max_batch or batch))
+    return models
+
+
+def _named(source: str) -> tuple[str, Path]:
+    name, equals, path = source.partition("=")
+    if equals and _NAME.fullmatch(name) and path and not Path(source).exists():
+        return name, Path(path)
+    found = locate(Path(source))
+    name = found.name.removesuffix(".foveal")
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"{name!r} cannot be part of an address", code="bad_name", hint=_hint(found))
+    return name, found
+
+
+def _hint(path: Path) -> str:
+    return f"give it a name of letters, digits, . _ and -: NAME={path}"
+
+
+def _measured(predictor: Predictor) -> tuple[float, int]:
+    """Return the seconds of one picture, and how many pictures of different requests to run together.
+
+    A batch must be clearly faster, and give the same answers to the last bit: what a picture gets must not
+    depend on which others were there at the time.
+    """
+    shape = predictor.session.input_shape
+    count = int(np.prod(shape)) * _TRIAL
+    pictures = (np.arange(count, dtype=np.uint32) * 2654435761 >> 24).astype(np.uint8).reshape(_TRIAL, *shape)
+    predictor.run(pictures[:1])
+    start = time.perf_counter()
+    first = predictor.run(pictures[:1])
+    seconds = time.perf_counter() - start
+    if seconds * 3 * _TRIAL > _TRIAL_SECONDS:
+        return seconds, 1
+    predictor.run(pictures)
+    alone, together, rows = [], [], [first]
+    for _ in range(3):
+        start = time.perf_counter()
+        rows = [predictor.run(pictures[at : at + 1]) for at in range(_TRIAL)]
+        middle = time.perf_counter()
+        all_at_once = predictor.run(pictures)
+        alone.append(middle - start)
+        together.append(time.perf_counter() - middle)
+    same = np.array_equal(np.concatenate([row.probabilities for row in rows]), all_at_once.probabilities)
+    faster = min(together) < _WORTH * min(alone)
+    return min(alone) / _TRIAL, _TRIAL if same and faster else 1

@@ -1,0 +1,114 @@
+"""From bundles and an address to a server that runs until it is told to end."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from foveal.core.errors import BundleError
+from foveal.serve.settings import Settings
+
+if TYPE_CHECKING:
+    from foveal.serve.served import Served
+
+
+@dataclass(frozen=True)
+class Door:
+    """Where to listen, and whom to let in.
+
+    Attributes:
+        host: A name or an address of this machine.
+        port: 0 takes one that is free.
+        token_file: Tokens; None: as the environment says, else everybody.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    token_file: Path | None = None
+
+
+@dataclass(frozen=True)
+class Running:
+    """How models are run; see `served.served`."""
+
+    engine: str | None = None
+    precision: str | None = None
+    threads: int = 1
+
+
+def serving(
+    sources: Sequence[str],
+    *,
+    door: Door,
+    settings: Settings,
+    running: Running | None = None,
+    tell: Callable[[dict[str, Any]], None],
+) -> int:
+    """Serve, and return the exit code: 143 after SIGTERM, 130 after Ctrl-C.
+
+    Args:
+        sources: Bundles; see `served.served`.
+        door: Where to listen, and whom to let in.
+        settings: Limits.
+        running: How to run the models.
+        tell: Told what happens: `{"event": "ready", "url", "models", "workers"}` once all workers answer,
+            `{"event": "warning", "message"}`.
+
+    Raises:
+        TemporaryError: `port_in_use`.
+        UsageError: `token_needed`, `weak_token`, `bad_host`, `bad_name`, `same_name`.
+        FovealError: A bundle cannot be opened; see `Predictor.open`.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: who has threads must not fork
+    from foveal.serve import listening, tokens
+
+    allowed = tokens.tokens(door.token_file)
+    with listening.listen(door.host, door.port) as listener:
+        local = listening.is_local(listener)
+        if allowed is None and not local:
+            raise tokens.needed(door.host)
+        if allowed is not None and allowed.warning:
+            tell({"event": "warning", "message": allowed.warning})
+        from foveal.serve.served import served
+        from foveal.serve.supervisor import Supervisor
+
+        how = running or Running()
+        models = served(sources, max_batch=settings.max_batch)
+        if allowed is None:
+            settings = replace(settings, hosts=listening.hosts(listener))
+        supervisor = Supervisor(
+            models, settings, listener, tokens=allowed, load=_loading(sources, models, how, settings)
+        )
+        told = {
+            "event": "ready",
+            "url": listening.address(listener),
+            "models": [model.name for model in models],
+            "workers": settings.workers,
+        }
+        return supervisor.run(ready=lambda: tell(told))
+
+
+def _loading(
+    sources: Sequence[str], models: "Sequence[Served]", how: Running, settings: Settings
+) -> "Callable[[], Sequence[Served]] | None":
+    """Return what loads the models in each worker, where they cannot be shared: the engine has threads."""
+    from foveal.bundle.ways import REFERENCE
+    from foveal.serve.served import served
+
+    if how.engine in (None, REFERENCE) and how.threads == 1:
+        return None
+
+    def load() -> "Sequence[Served]":
+        found = served(
+            sources,
+            engine=how.engine,
+            precision=how.precision,
+            threads=how.threads,
+            max_batch=settings.max_batch,
+        )
+        if [one.predictor.digest for one in found] != [one.predictor.digest for one in models]:
+            raise BundleError("a bundle was replaced since the server began", code="replaced")
+        return found
+
+    return load

@@ -1,0 +1,134 @@
+"""Who may ask: bearer tokens from a file that may change while the server runs, or from the environment."""
+
+import hashlib
+import hmac
+import os
+import re
+import stat
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from foveal.core.errors import FovealError, NotFoundError, UsageError
+from foveal.serve.problems import HttpError
+
+VARIABLE = "FOVEAL_TOKEN"
+LEAST = 22  # url-safe characters hold 6 bits each: 128 bits and more
+_MOST = 512
+_MOST_TOKENS = 64
+_TOKEN = re.compile(rf"[A-Za-z0-9_~.+/=-]{{{LEAST},{_MOST}}}")
+_LOOK = 1.0  # seconds between two looks at the file
+_HOW = "python -c 'import secrets; print(secrets.token_urlsafe(32))' > token && chmod 600 token"
+_Stamp = tuple[int, int, int]
+
+
+class Tokens:
+    """The tokens that are let in. Several lines of the file are several tokens, so that they can overlap."""
+
+    def __init__(self, *, path: Path | None = None, text: str | None = None) -> None:
+        """Read them.
+
+        Args:
+            path: A file with a token a line; lines that begin with `#` are comments.
+            text: The same, where there is no file.
+
+        Raises:
+            NotFoundError, UsageError: `weak_token`: there is no file, or no token that is hard to guess.
+        """
+        self._path = path
+        self._stamp: _Stamp | None = None if path is None else _stamp(path)
+        self._digests = _digests(_content(path) if path is not None else text or "")
+        self._looked = time.monotonic()
+
+    @property
+    def warning(self) -> str | None:
+        """What is not as it should be about the file, or None."""
+        if self._path is None or not self._path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
+            return None
+        return f"others can read the token in {self._path}: chmod 600 {self._path}"
+
+    def check(self, authorization: Sequence[bytes]) -> int:
+        """Return the number of the token in a request's `Authorization` headers, for its rate.
+
+        Raises:
+            HttpError: `no_token`; no such header, more than one, or another token.
+        """
+        self._look()
+        scheme, _, token = authorization[0].partition(b" ") if len(authorization) == 1 else (b"", b"", b"")
+        if scheme.lower() == b"bearer":
+            given = hashlib.sha256(token.strip()).digest()
+            # All are compared, and digests of equal length: the time says nothing.
+            same = [hmac.compare_digest(given, known) for known in self._digests]
+            if any(same):
+                return int.from_bytes(given[:4], "big")
+        raise HttpError(
+            "no_token",
+            "this server answers to its token only",
+            hint="send the header Authorization: Bearer TOKEN",
+            headers={"www-authenticate": "Bearer"},
+        )
+
+    def _look(self) -> None:
+        """Read the file again where it has changed; one that is gone or unfit changes nothing."""
+        now = time.monotonic()
+        if self._path is None or now - self._looked < _LOOK:
+            return
+        self._looked = now
+        try:
+            stamp = _stamp(self._path)
+            if stamp != self._stamp:
+                self._digests = _digests(_content(self._path))
+                self._stamp = stamp
+        except FovealError:
+            return
+
+
+def tokens(path: Path | None, environment: Mapping[str, str] = os.environ) -> Tokens | None:
+    """Return what is let in: by a file, else by the environment; None: everybody.
+
+    Raises:
+        NotFoundError, UsageError: As `Tokens`.
+    """
+    if path is not None:
+        return Tokens(path=path)
+    text = environment.get(VARIABLE)
+    return None if text is None else Tokens(text=text)
+
+
+def needed(host: str) -> UsageError:
+    """Return the error of a server that others could reach, without a token."""
+    return UsageError(
+        f"{host} can be reached from other machines, and nothing says who may ask",
+        code="token_needed",
+        hint=f"{_HOW}; then --token-file token",
+    )
+
+
+def _stamp(path: Path) -> _Stamp:
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise NotFoundError(f"no token file: {error.strerror}", path=path) from None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _content(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read((_MOST + 2) * _MOST_TOKENS).decode("ascii")
+    except OSError as error:
+        raise NotFoundError(f"the token file cannot be read: {error.strerror}", path=path) from None
+    except UnicodeDecodeError:
+        raise UsageError("a token is ASCII", code="weak_token", path=path, hint=_HOW) from None
+
+
+def _digests(text: str) -> list[bytes]:
+    lines = [line.strip() for line in text.splitlines()]
+    found = [line for line in lines if line and not line.startswith("#")]
+    if not found or not all(_TOKEN.fullmatch(line) for line in found):
+        raise UsageError(
+            f"a token has {LEAST} to {_MOST} url-safe characters drawn by chance",
+            code="weak_token",
+            hint=_HOW,
+        )
+    return [hashlib.sha256(line.encode()).digest() for line in found[:_MOST_TOKENS]]

@@ -1,0 +1,57 @@
+"""What is ordered: a source, and what all sinks are told."""
+
+from dataclasses import dataclass
+
+from foveal.core.errors import UsageError
+from foveal.stream.address import is_loopback
+
+
+@dataclass(frozen=True)
+class Order:
+    """Which source is wanted, and how.
+
+    Attributes:
+        place: The file, folder, device or address.
+        live: Play a film at its own speed, as if it were a camera.
+        loop: Begin a film anew at its end.
+        existing: Of a folder, take also the pictures that are there already.
+        timeout_s: For how long a live source may say nothing before it is taken for lost, in seconds.
+    """
+
+    place: str
+    live: bool = False
+    loop: bool = False
+    existing: bool = False
+    timeout_s: float = 10.0
+
+
+@dataclass(frozen=True)
+class SinkOrder:
+    """How sinks are wanted.
+
+    Attributes:
+        force: Replace a file that is there.
+        allow_remote: Send to other machines, too.
+        most_rejects: Pictures in the folder of `rejects`, at most.
+        reject_below: Answers below this confidence are kept as well; 0: only those that decline.
+        digest: Of the bundle that answers.
+    """
+
+    force: bool = False
+    allow_remote: bool = False
+    most_rejects: int = 1000
+    reject_below: float = 0.0
+    digest: str = ""
+
+    def check_host(self, host: str) -> None:
+        """Refuse another machine unless that is allowed.
+
+        Raises:
+            UsageError: `remote_sink`.
+        """
+        if not self.allow_remote and not is_loopback(host):
+            raise UsageError(
+                f"{host} is another machine",
+                code="remote_sink",
+                hint="--allow-remote-sinks sends what is seen there",
+            )

@@ -1,0 +1,123 @@
+"""What a stream is asked to do."""
+
+import importlib
+from dataclasses import dataclass, field
+from types import ModuleType
+
+from foveal.core import catalog, extras
+from foveal.core.errors import UnknownNameError, UsageError
+from foveal.core.text import printable
+from foveal.stream import sinks, sources
+from foveal.stream.address import shown
+from foveal.stream.order import Order, SinkOrder
+from foveal.stream.outbox import Sink
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that decides what a stream does, besides the recognizer.
+
+    Attributes:
+        order: The source, and how.
+        max_latency_s: Frames that would be older when they are told are not told; None: there is no limit.
+        hold: How many frames in a row make a state.
+        watch: Labels that events are about; empty: all.
+        sinks: Texts such as `jsonl:answers.jsonl`.
+        sink_order: What all sinks are told.
+        give_up_s: See `reconnected`.
+        time_s: End after so long; None: at the end of the source.
+        monitor: Watch for drift.
+        seed: Every random choice follows from it.
+    """
+
+    order: Order
+    max_latency_s: float | None = None
+    hold: int = 5
+    watch: tuple[str, ...] = ()
+    sinks: tuple[str, ...] = ()
+    sink_order: SinkOrder = field(default_factory=SinkOrder)
+    give_up_s: float | None = None
+    time_s: float | None = None
+    monitor: bool = False
+    seed: int = 0
+
+    @property
+    def shown(self) -> str:
+        """The source, for people: without user and password."""
+        return printable(shown(self.order.place))
+
+
+def source_of(place: str) -> ModuleType:
+    """Return the file of the kind of source that a text names.
+
+    Raises:
+        UsageError: It names none.
+    """
+    for name in catalog.names(sources):
+        module = importlib.import_module(f"{sources.__name__}.{name}")
+        if module.is_meant(place):
+            return module
+    raise UsageError(
+        f"{shown(place)} is no source of pictures",
+        hint="a film, a folder, camera:0, rtsp://host/path or http://host/path (MJPEG)",
+    )
+
+
+def sink_of(text: str) -> tuple[ModuleType, str]:
+    """Return the file of a kind of sink and what is to be given to it.
+
+    Raises:
+        UnknownNameError: There is no such kind.
+        UsageError: There is no colon, or nothing behind it.
+    """
+    kind, colon, place = text.partition(":")
+    if not colon or not place:
+        raise UsageError(f"a sink is KIND:PLACE; got {shown(text)!r}", hint="--sink jsonl:answers.jsonl")
+    if kind not in catalog.names(sinks):
+        raise UnknownNameError("sinks", kind, catalog.names(sinks))
+    module = importlib.import_module(f"{sinks.__name__}.{kind}")
+    return module, text if place.startswith("//") else place
+
+
+def check(plan: Plan) -> None:
+    """Refuse what cannot be, before anything is opened.
+
+    Raises:
+        UsageError: Options that do not go together, or no such source or sink.
+        MissingExtraError: A part is not installed.
+    """
+    source = source_of(plan.order.place)
+    kind = source.__name__.rpartition(".")[2]
+    for module in (source, *(sink_of(text)[0] for text in plan.sinks)):
+        if module.EXTRA is not None:
+            extras.need(module.EXTRA, what=f"foveal stream with {module.__name__.rpartition('.')[2]}")
+    if kind != "file" and (plan.order.live or plan.order.loop):
+        raise UsageError("--live and --loop are for films", hint="leave them out")
+    if kind != "folder" and plan.order.existing:
+        raise UsageError("--existing is for folders", hint="leave it out")
+    if plan.max_latency_s is not None and not newest_wins(plan):
+        raise UsageError(
+            "--max-latency is for live pictures: here every picture is answered, however long it takes",
+            hint="--live plays a film at its own speed" if kind == "file" else "leave it out",
+        )
+    if plan.give_up_s is not None and not source.LASTING:
+        raise UsageError("--give-up is for cameras and addresses", hint="leave it out")
+
+
+def newest_wins(plan: Plan) -> bool:
+    """Return whether a picture that nobody has taken makes room for a newer one."""
+    return bool(source_of(plan.order.place).LIVE) or plan.order.live
+
+
+def opened_sinks(plan: Plan) -> list[tuple[str, Sink]]:
+    """Return the sinks with their names for people.
+
+    Raises:
+        FovealError: One of them refuses.
+    """
+    found = []
+    for text in plan.sinks:
+        module, place = sink_of(text)
+        make = getattr(module, module.__name__.rpartition(".")[2])
+        found.append((shown(text), make(place, plan.sink_order)))
+    return found

@@ -1,0 +1,221 @@
+"""The one loop: take a frame, answer it, tell it."""
+
+import math
+import threading
+import time
+from collections.abc import Callable, Generator
+from dataclasses import replace
+from functools import partial
+
+from foveal.bundle.predictor import Predictor, Unreadable
+from foveal.core.errors import FovealError, ImageError, UnknownNameError
+from foveal.core.types import Label
+from foveal.monitor.monitor import Monitor
+from foveal.stream.capture import Capture, Frame
+from foveal.stream.events import Event, Events, Sight
+from foveal.stream.outbox import Item, Outbox
+from foveal.stream.plan import Plan, check, newest_wins, opened_sinks, source_of
+from foveal.stream.reconnect import reconnected
+from foveal.stream.shot import Incident, Picture, Running, Shot
+from foveal.stream.shown import Shown
+from foveal.stream.summary import Summary, told
+
+_LOOK_S = 0.1  # how often somebody who waits for a picture looks whether to stop
+_STATUS_S = 30.0
+
+
+def run(
+    predictor: Predictor,
+    plan: Plan,
+    *,
+    tell: Callable[[Item], None],
+    say: Callable[[str], None],
+    stop: threading.Event,
+) -> Summary:
+    """Answer the pictures of a source until it ends, the time is over or `stop` is set.
+
+    Args:
+        predictor: The recognizer.
+        plan: What is wanted.
+        tell: Called for each answered frame, event and incident, in order, from this thread.
+        say: Called with lines for people.
+        stop: Set by whoever wants it to end; all that was begun is finished then.
+
+    Returns:
+        What it was like; also where sinks failed.
+
+    Raises:
+        FovealError: The source cannot be read at all, or was lost for good; sinks are finished then, too.
+    """
+    check(plan)
+    unknown = [label for label in plan.watch if label not in predictor.classes]
+    if unknown:
+        raise UnknownNameError("the bundle", unknown[0], predictor.classes)
+    monitor = Monitor(predictor.decision, seed=plan.seed) if plan.monitor else None
+    plan = replace(plan, sink_order=replace(plan.sink_order, digest=predictor.digest))
+    return _Stream(predictor, plan, monitor, tell=tell, say=say).until(stop)
+
+
+class _Stream:
+    def __init__(
+        self,
+        predictor: Predictor,
+        plan: Plan,
+        monitor: Monitor | None,
+        *,
+        tell: Callable[[Item], None],
+        say: Callable[[str], None],
+    ) -> None:
+        self.predictor, self.plan, self.monitor = predictor, plan, monitor
+        self.tell, self.say = tell, say
+        self.running, self.summary = Running(), Summary()
+        self.events = Events(plan.hold)
+        self.last_told = -1  # number of the frame that was told last
+        self.fastest_s: float | None = None
+        self.alarms = 0
+        lossless = not newest_wins(plan)
+        self.outboxes = [
+            Outbox(sink, name, lossless=lossless, seed=plan.seed, say=say)
+            for name, sink in opened_sinks(plan)
+        ]
+
+    def until(self, stop: threading.Event) -> Summary:
+        start = self.status = time.monotonic()
+        over = None if self.plan.time_s is None else start + self.plan.time_s
+        capture = Capture(self._shots(), newest_wins=newest_wins(self.plan), stop=self.running.stop)
+        try:
+            problem = self._loop(capture, stop, over=over)
+            self._tell_end()
+        finally:
+            capture.close()
+            self.summary.captured = capture.captured
+            self.summary.dropped += capture.dropped
+            self.summary.seconds = time.monotonic() - start
+            self._finish()
+        if problem is not None:
+            raise problem
+        return self.summary
+
+    def _loop(self, capture: Capture, stop: threading.Event, *, over: float | None) -> FovealError | None:
+        """Answer until there is an end; return what was wrong with the source, if that is why."""
+        while not stop.is_set() and (over is None or time.monotonic() < over):
+            try:
+                frame = capture.take(_LOOK_S)
+            except FovealError as error:
+                return error
+            self._tell_incidents()
+            if frame is not None:
+                self._take(frame)
+            elif capture.ended:
+                break
+            self._say_status()
+        return None
+
+    def _shots(self) -> Generator[Shot]:
+        order, running, module = self.plan.order, self.running, source_of(self.plan.order.place)
+        source = partial(getattr(module, module.__name__.rpartition(".")[2]), order, running)
+        if not module.LASTING:
+            return source()  # type: ignore[no-any-return]
+        return reconnected(source, running, give_up_s=self.plan.give_up_s, seed=self.plan.seed)
+
+    def _take(self, frame: Frame) -> None:
+        """Answer one frame and tell it, or count why not."""
+        outcome = "dropped"  # where something from outside ends it half-way
+        try:
+            outcome = self._answer(frame)
+        finally:
+            setattr(self.summary, outcome, getattr(self.summary, outcome) + 1)
+
+    def _answer(self, frame: Frame) -> str:
+        """Return which count of the summary the frame belongs to."""
+        limit, shot, begin = self.plan.max_latency_s, frame.shot, time.monotonic()
+        # The fastest answer so far, not a usual one: one slow answer must not make all later ones too late.
+        if limit is not None and begin + (self.fastest_s or 0.0) - shot.captured > limit:
+            return "too_old"
+        picture, answer = self._seen(frame)
+        now = time.monotonic()
+        self.fastest_s = min(now - begin, self.fastest_s or math.inf)
+        age_s = now - shot.captured
+        if limit is not None and age_s > limit:
+            return "too_old"
+        dropped = frame.index - self.last_told - 1
+        one = Shown(frame.index, shot.time_s, age_s * 1000, dropped, answer, picture, shot.source)
+        self.tell(one)
+        self.last_told = frame.index
+        self.summary.ages.add(now, one.age_ms)
+        if isinstance(answer, Unreadable):
+            self.summary.unreadable += 1
+        self._deliver(one)
+        for event in self.events.see(self._sight(one)):
+            self._tell_event(event)
+        return "frames"
+
+    def _seen(self, frame: Frame) -> tuple[Picture | None, Label | Unreadable]:
+        try:
+            picture = frame.shot.look()
+        except ImageError as error:
+            return None, Unreadable(frame.shot.source or "", error)
+        watch = None if self.monitor is None else self.monitor.observe
+        [answer] = self.predictor.predict_each([picture], workers=1, watch=watch)
+        return picture, answer
+
+    def _sight(self, one: Shown) -> Sight:
+        answer, watched = one.answer, self.plan.watch
+        if isinstance(answer, Unreadable) or one.refused or (watched and answer.label not in watched):
+            return Sight(one.frame, one.time_s, None, 0.0)
+        return Sight(one.frame, one.time_s, answer.label, answer.confidence)
+
+    def _tell_event(self, event: Event) -> None:
+        self.summary.events += 1
+        self.tell(event)
+        self._deliver(event)
+
+    def _tell_incidents(self) -> None:
+        while self.running.incidents:
+            incident = self.running.incidents.popleft()
+            if incident.what == "note":
+                self.summary.notes.append(incident.message)
+                self.say(incident.message)
+            else:
+                self._tell_incident(incident)
+
+    def _tell_incident(self, incident: Incident) -> None:
+        self.say(incident.message)
+        self.tell(incident)
+        self._deliver(incident)
+
+    def _tell_alarms(self) -> None:
+        alarms = [] if self.monitor is None else self.monitor.alarms()
+        for alarm in alarms[self.alarms :]:
+            self._tell_incident(Incident("drift", f"monitor: {alarm.message}"))
+        self.alarms = len(alarms)
+
+    def _deliver(self, item: Item) -> None:
+        for outbox in self.outboxes:
+            outbox.put(item)
+
+    def _say_status(self) -> None:
+        now = time.monotonic()
+        if now - self.status < _STATUS_S:
+            return
+        self.status = now
+        self._tell_alarms()
+        spread = self.summary.ages.last_minute()
+        if spread is not None:
+            said = f"{self.summary.frames:,} frames so far; last minute: age {told(spread)}"
+            self.say(said)
+
+    def _tell_end(self) -> None:
+        """Tell what was not told yet, and the end of the state that is there."""
+        self._tell_incidents()
+        for event in self.events.end():
+            self._tell_event(event)
+        self._tell_alarms()
+
+    def _finish(self) -> None:
+        """Finish sinks and counts, also where nothing more can be told."""
+        self.summary.sinks = [outbox.close() for outbox in self.outboxes]
+        self.summary.damaged, self.summary.reconnects = self.running.damaged, self.running.reconnects
+        self.summary.monitor = None if self.monitor is None else self.monitor.state()
+        for line in self.summary.words():
+            self.say(line)

@@ -1,0 +1,56 @@
+"""What is told of one frame."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from foveal.bundle.predictor import Unreadable
+from foveal.core.types import Label
+from foveal.stream.shot import Picture
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One answered frame.
+
+    Attributes:
+        frame: Its number among all that were captured, from 0.
+        time_s: Time in the film or since the start, in seconds.
+        age_ms: From capture to the moment when this was told.
+        dropped: How many frames were captured since the last one that was told, and are not told.
+        answer: What is on it, or why it could not be read.
+        picture: Pixels or file content, for sinks that keep pictures.
+        source: Name of the file it came from, or None.
+    """
+
+    frame: int
+    time_s: float
+    age_ms: float
+    dropped: int
+    answer: Label | Unreadable
+    picture: Picture | None = field(repr=False)
+    source: str | None = None
+
+    @property
+    def refused(self) -> bool:
+        """Whether the recognizer declines to answer, or takes it for something unknown."""
+        return isinstance(self.answer, Label) and bool(self.answer.abstain or self.answer.unknown)
+
+    def as_json(self, *, scores: bool = False) -> dict[str, Any]:
+        """Return the contract's line: with `result`, or with `error` where it could not be read.
+
+        Args:
+            scores: Whether to tell the probability of every class.
+        """
+        told = self.answer.as_json()
+        del told["source"]
+        said = {"error": told["error"]} if isinstance(self.answer, Unreadable) else {"result": told}
+        if not scores:
+            told.pop("scores", None)
+        return {
+            "frame": self.frame,
+            "time_s": round(self.time_s, 6),
+            "age_ms": round(self.age_ms, 3),
+            **({} if self.source is None else {"source": self.source}),
+            **said,
+            "dropped": self.dropped,
+        }

@@ -1,0 +1,86 @@
+"""Pictures that a person should look at: `rejects:FOLDER`."""
+
+import io
+import json
+import re
+import secrets
+from pathlib import Path
+
+from PIL import Image
+
+from foveal.core import files
+from foveal.core.failpoints import reach
+from foveal.core.types import Label
+from foveal.data.decode import decode
+from foveal.stream.order import SinkOrder
+from foveal.stream.outbox import Item
+from foveal.stream.shown import Shown
+
+EXTRA = None
+
+_NAME = re.compile(r"[0-9a-f]{8}-\d{9,}")
+
+
+def rejects(place: str, order: SinkOrder) -> "_Rejects":
+    """Return what keeps frames that are declined, unknown or too little sure: a PNG and a JSON each.
+
+    At most `order.most_rejects` pictures are kept in the folder; then the rest is only counted as not wanted.
+
+    Raises:
+        WriteError: The folder cannot be made.
+    """
+    return _Rejects(Path(place), order)
+
+
+class _Rejects:
+    """The JSON is written first and the picture last: a picture that is there is complete."""
+
+    def __init__(self, folder: Path, order: SinkOrder) -> None:
+        files.make_folder(folder)
+        self._folder, self._order = folder, order
+        _clean(folder)
+        self._left = order.most_rejects - sum(1 for _ in folder.glob("*.png"))
+        self._run = secrets.token_hex(4)  # so that the frames of two runs have different names
+
+    room, patient = 8, True
+
+    def wanted(self, item: Item) -> Item | None:
+        if not isinstance(item, Shown) or not isinstance(item.answer, Label) or self._left <= 0:
+            return None
+        return item if item.refused or item.answer.confidence < self._order.reject_below else None
+
+    def write(self, item: Item) -> None:
+        if not isinstance(item, Shown) or self._left <= 0:
+            return
+        about = {**item.as_json(scores=True), "digest": self._order.digest}
+        path = self._folder / f"{self._run}-{item.frame:09d}.png"
+        files.write_text(path.with_suffix(".json"), json.dumps(about, indent=1, ensure_ascii=False) + "\n")
+        reach("rejects")
+        try:
+            files.write_bytes(path, _png(item))
+        except BaseException:
+            files.remove(path.with_suffix(".json"))
+            raise
+        self._left -= 1
+
+    def close(self) -> None:
+        """There is nothing to finish."""
+
+
+def _clean(folder: Path) -> None:
+    """Remove what a process that was killed left half-done: of ours, and nothing else."""
+    for path in files.left_over(folder):
+        files.remove(path)
+    for path in folder.glob("*.json"):
+        if _NAME.fullmatch(path.stem) and not path.with_suffix(".png").exists():
+            files.remove(path)
+
+
+def _png(item: Shown) -> bytes:
+    picture = item.picture
+    if picture is None:
+        raise ValueError("the frame was not kept")
+    pixels = decode(picture, 3) if isinstance(picture, bytes) else picture
+    target = io.BytesIO()
+    Image.fromarray(pixels).save(target, "PNG", compress_level=3)
+    return target.getvalue()

@@ -1,0 +1,202 @@
+"""The queue and the thread that computes: what is let in, what is skipped, what is done together."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from foveal.bundle.session import Outputs
+from foveal.serve.lane import Lane
+from foveal.serve.metrics import Metrics
+from foveal.serve.problems import HttpError
+from foveal.serve.served import Served, served
+from foveal.serve.service import plan
+from foveal.serve.settings import Settings
+
+
+@dataclass
+class Work:
+    """One picture; may wait for a gate before it is read, or fail."""
+
+    image: np.ndarray
+    gate: threading.Event | None = None
+    error: Exception | None = None
+    began: threading.Event = field(default_factory=threading.Event)
+
+    def read(self) -> list[np.ndarray]:
+        self.began.set()
+        if self.gate is not None:
+            assert self.gate.wait(60)
+        if self.error is not None:
+            raise self.error
+        return [self.image]
+
+    def write(self, outputs: Outputs | None) -> bytes:
+        assert outputs is not None
+        return outputs.probabilities.tobytes()
+
+    def after(self) -> None:
+        pass
+
+
+@dataclass
+class Bench:
+    """A lane with its model."""
+
+    lane: Lane
+    model: Served
+    numbers: memoryview
+    places: dict[str, Any]
+
+    def do(self, work: Work, pictures: int = 1, gone: Callable[[], bool] = lambda: False) -> Any:
+        return asyncio.ensure_future(self.lane.do(self.model, work, pictures=pictures, gone=gone))
+
+    def runs(self) -> tuple[float, float]:
+        """Return how many runs there were, and of how many pictures."""
+        at = self.places["batch_size"][("colors",)]
+        return sum(self.numbers[at + 1 : at + 9]), self.numbers[at]
+
+
+@pytest.fixture
+def bench(bundle: Path) -> Callable[..., Bench]:
+    [model] = served([str(bundle)], max_batch=1)
+
+    def make(*, batch: int = 1, verify: Callable[[], None] = lambda: None, **limits: Any) -> Bench:
+        made = plan([model])
+        numbers = memoryview(bytearray(8 * made.length)).cast("d")
+        lane = Lane(Settings(**limits), Metrics(made, numbers), verify=verify)
+        lane.start()
+        return Bench(lane, replace(model, batch=batch), numbers, made.places)
+
+    return make
+
+
+def pictures(count: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, 16, 16, 3), dtype=np.uint8)
+
+
+def test_waiting_pictures_run_together_and_each_gets_its_own_answer(bench) -> None:
+    async def go() -> None:
+        lane = bench(batch=4, max_latency=60.0)
+        gate, images = threading.Event(), pictures(10)
+        first = Work(images[0], gate)
+        tasks = [lane.do(first)]
+        await asyncio.to_thread(first.began.wait, 60)
+        tasks += [lane.do(Work(image)) for image in images[1:]]
+        await asyncio.sleep(0)
+        gate.set()
+        answers = await asyncio.gather(*tasks)
+        lane.lane.stop()
+
+        alone = [lane.model.predictor.run(image[None]).probabilities for image in images]
+        for answer, expected in zip(answers, alone, strict=True):
+            np.testing.assert_allclose(np.frombuffer(answer, np.float32), expected[0], atol=1e-6)
+        assert lane.runs() == (4, 10), "one alone, then 4, 4 and 1"
+
+    asyncio.run(go())
+
+
+def test_a_batch_ends_where_its_first_picture_would_come_too_late(bench) -> None:
+    async def go() -> None:
+        lane = bench(batch=8, max_latency=1e-6)
+        gate, images = threading.Event(), pictures(9)
+        first = Work(images[0], gate)
+        tasks = [lane.do(first)]
+        await asyncio.to_thread(first.began.wait, 60)
+        tasks += [lane.do(Work(image)) for image in images[1:]]
+        await asyncio.sleep(0)
+        gate.set()
+        await asyncio.gather(*tasks)
+        lane.lane.stop()
+        assert lane.runs() == (9, 9)
+
+    asyncio.run(go())
+
+
+def test_one_bad_request_among_good_ones_harms_none(bench) -> None:
+    async def go() -> None:
+        lane = bench(batch=8, max_latency=60.0)
+        gate, images = threading.Event(), pictures(6)
+        first = Work(images[0], gate)
+        tasks = [lane.do(first)]
+        await asyncio.to_thread(first.began.wait, 60)
+        errors = {2: HttpError("corrupt", "broken"), 4: ValueError("a bug")}
+        tasks += [lane.do(Work(image, error=errors.get(i))) for i, image in enumerate(images[1:], 1)]
+        await asyncio.sleep(0)
+        gate.set()
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
+        lane.lane.stop()
+
+        assert {i: a for i, a in enumerate(answers) if isinstance(a, Exception)} == errors
+        expected = lane.model.predictor.run(images[5][None]).probabilities[0]
+        np.testing.assert_allclose(np.frombuffer(answers[5], np.float32), expected, atol=1e-6)
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize(("asked", "let_in"), [([1] * 6, 3), ([2, 2], 1), ([5], 1)])
+def test_a_queue_has_room_for_so_many_pictures_and_an_empty_one_for_any_request(bench, asked, let_in) -> None:
+    async def go() -> None:
+        lane = bench(queue=3)
+        gate = threading.Event()
+        [image] = pictures(1)
+        tasks = [lane.do(Work(image, gate), pictures=count) for count in asked]
+        await asyncio.sleep(0)
+        assert lane.lane.pictures == sum(asked[:let_in])
+        gate.set()
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
+        lane.lane.stop()
+
+        refused = [a for a in answers if isinstance(a, HttpError)]
+        assert len(refused) == len(asked) - let_in
+        assert {error.code for error in refused} <= {"overloaded"}
+        assert lane.lane.pictures == 0
+
+    asyncio.run(go())
+
+
+def test_who_has_left_is_not_computed_and_leaves_no_trace_in_the_estimate(bench) -> None:
+    async def go() -> None:
+        lane = bench()
+        [image] = pictures(1)
+        with pytest.raises(HttpError) as caught:
+            await lane.do(Work(image), gone=lambda: True)
+        lane.lane.stop()
+        assert caught.value.code == "client_gone"
+        assert lane.runs() == (0, 0)
+        assert lane.lane.pictures == 0
+
+    asyncio.run(go())
+
+
+def test_the_models_are_verified_now_and_then_also_while_nobody_asks(bench) -> None:
+    async def go() -> None:
+        verified = threading.Semaphore(0)
+        lane = bench(verify=verified.release, golden_every=0.01)
+        for _ in range(3):
+            assert await asyncio.to_thread(verified.acquire, timeout=60)
+        lane.lane.stop()
+
+    asyncio.run(go())
+
+
+def test_what_was_refused_for_its_time_is_not_computed_though_its_client_stays(bench) -> None:
+    async def go() -> None:
+        lane = bench(timeout=0.05)
+        gate, images = threading.Event(), pictures(2)
+        works = [Work(images[0], gate), Work(images[1])]
+        answers = await asyncio.gather(*[lane.do(work) for work in works], return_exceptions=True)
+        gate.set()
+        while lane.lane.pictures:
+            await asyncio.sleep(0.001)
+        lane.lane.stop()
+
+        assert [answer.code for answer in answers] == ["timed_out", "timed_out"]
+        assert not works[1].began.is_set()
+
+    asyncio.run(go())

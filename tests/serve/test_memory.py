@@ -1,0 +1,104 @@
+"""One model in memory, however many workers there are; and no more of it after many requests."""
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+WEIGHTS = 10_000_000  # float32: 40 MB
+
+
+def memory(pid: int, kind: str) -> float:
+    """Return a process's memory in MB."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(re.search(rf"^{kind}: +(\d+) kB", text, re.MULTILINE)[1]) / 1e3  # type: ignore[index]
+
+
+@pytest.fixture(scope="module")
+def heavy_bundle(draft, tmp_path_factory):
+    """Seal a model of 40 MB that takes 16 pixels."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    from foveal.bundle import archive, golden
+    from foveal.bundle.engines.onnxruntime import onnxruntime
+
+    inner = WEIGHTS // 768
+    rng = np.random.default_rng(0)
+    arrays = {
+        "wide": rng.normal(0, 0.01, (768, inner)).astype(np.float32),
+        "narrow": rng.normal(0, 0.01, (inner, 3)).astype(np.float32),
+    }
+    nodes = [
+        helper.make_node("Cast", ["images"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("Flatten", ["float"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "wide"], ["hidden"]),
+        helper.make_node("MatMul", ["hidden", "narrow"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+    ]
+    outputs = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 3])
+        for name in ("probabilities", "logits")
+    ]
+    images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", 16, 16, 3])
+    tensors = [numpy_helper.from_array(value, name) for name, value in arrays.items()]
+    graph = helper.make_graph(nodes, "heavy", [images], outputs, tensors)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    data = model.SerializeToString(deterministic=True)
+    stated = draft(temperature=1.0)
+    vectors = golden.measure(onnxruntime(data, threads=1), stated.preprocess)
+    path = tmp_path_factory.mktemp("heavy") / "heavy.foveal"
+    archive.seal(path, stated, model=data, golden=vectors, force=True)
+    return path
+
+
+def test_four_workers_share_one_model(serve, heavy_bundle, colored) -> None:
+    server = serve("--workers", "4", model=heavy_bundle)
+    for _ in range(40):
+        assert server.ask("/v1/predict", colored()).status == 200
+
+    workers = server.workers()
+    assert len(workers) == 4
+    own = [memory(pid, "Private_Dirty") for pid in workers]
+    assert max(own) < 25, "no worker has 40 MB of its own"
+    assert min(memory(pid, "Rss") for pid in workers) > 60, "each has the model in sight"
+
+
+def test_the_supervisor_has_one_thread_and_a_worker_two(serve, colored) -> None:
+    before = {name: os.environ.pop(name, None) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    try:
+        server = serve("--workers", "2")
+    finally:
+        os.environ.update({name: value for name, value in before.items() if value is not None})
+    server.ask("/v1/predict", colored())
+
+    threads = [
+        len(list(Path(f"/proc/{pid}/task").iterdir())) for pid in (server.process.pid, *server.workers())
+    ]
+    assert threads == [1, 2, 2]
+
+
+@pytest.mark.slow
+def test_memory_files_and_threads_stay_as_they_are_over_many_requests(serve, colored) -> None:
+    server = serve("--workers", "1")
+    [worker] = server.workers()
+    connection = server.connect()
+    pictures = [colored((step, 30, 255 - step)) for step in range(256)]
+
+    def ask(count: int) -> tuple[float, int, int]:
+        for step in range(count):
+            server.ask_on(connection, "/v1/predict", pictures[step % 256] if step % 7 else b"no picture")
+        folder = Path(f"/proc/{worker}")
+        return (
+            memory(worker, "Rss"),
+            len(list((folder / "fd").iterdir())),
+            len(list((folder / "task").iterdir())),
+        )
+
+    before = ask(3000)
+    after = ask(20_000)
+    connection.close()
+
+    assert after[0] - before[0] < 4, "MB over 20,000 requests"
+    assert after[1:] == before[1:]

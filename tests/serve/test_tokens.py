@@ -1,0 +1,91 @@
+"""Who is let in."""
+
+import secrets
+from pathlib import Path
+
+import pytest
+
+from foveal.core.errors import NotFoundError, UsageError
+from foveal.serve.problems import HttpError
+from foveal.serve.tokens import Tokens, tokens
+
+TOKEN, OTHER = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+
+
+def refused(given: list[bytes], known: Tokens) -> bool:
+    try:
+        known.check(given)
+    except HttpError as error:
+        return (error.code, error.headers["www-authenticate"]) == ("no_token", "Bearer")
+    return False
+
+
+def test_only_a_bearer_header_with_a_known_token_is_let_in() -> None:
+    known = Tokens(text=f"# old\n{TOKEN}\n# new\n{OTHER}\n")
+
+    for good in (b"Bearer " + TOKEN.encode(), b"bearer  " + OTHER.encode()):
+        assert not refused([good], known)
+    for bad in (b"", b"Bearer", b"Bearer ", TOKEN.encode(), b"Basic " + TOKEN.encode(), b"Bearer \xff\xfe"):
+        assert refused([bad], known)
+    assert refused([], known)
+    assert refused([b"Bearer " + TOKEN.encode()] * 2, known)
+    assert refused([b"Bearer " + TOKEN[:-1].encode()], known)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "# nothing", "short", "x" * 21, f"{TOKEN}\nshort", "ä" * 30, "a b " * 10]
+)
+def test_a_token_that_could_be_guessed_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(text)
+    with pytest.raises(UsageError, match="token") as caught:
+        Tokens(path=tmp_path / "token")
+    assert caught.value.code == "weak_token"
+    assert "secrets.token_urlsafe" in (caught.value.hint or "")
+
+
+def test_the_file_comes_before_the_environment_and_nothing_means_everybody(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(TOKEN)
+    found = tokens(tmp_path / "token", {"FOVEAL_TOKEN": OTHER})
+    assert found is not None
+    assert refused([b"Bearer " + OTHER.encode()], found)
+    assert not refused([b"Bearer " + OTHER.encode()], tokens(None, {"FOVEAL_TOKEN": OTHER}) or found)
+    assert tokens(None, {}) is None
+    with pytest.raises(NotFoundError):
+        tokens(tmp_path / "no", {})
+
+
+def test_a_server_with_a_token_answers_health_to_all_and_the_rest_to_who_has_it(
+    serve, until, colored, tmp_path: Path
+) -> None:
+    path = tmp_path / "token"
+    path.write_text(TOKEN)
+    path.chmod(0o644)
+    server = serve("--workers", "2", "--token-file", str(path), "--log", "json")
+    mine = {"authorization": f"Bearer {TOKEN}"}
+
+    assert server.ask("/v2/health/ready").status == server.ask("/v2/health/live").status == 200
+    for place in ("/", "/v1/models", "/v2", "/metrics", "/v1/monitor", "/openapi.json", "/nothing"):
+        assert server.ask(place).json["code"] == "no_token", place
+        assert server.ask(f"{place}?token={TOKEN}").json["code"] == "no_token", place
+    for place in (
+        "/v2/health/live/../../../v1/models",
+        "//v2/health/live",
+        "/v2/health/%6cive/",
+        "/V2/health/live",
+    ):
+        assert server.ask(place).status in (401, 404), place
+    refused_upload = server.ask("/v1/predict", bytes(1_000_000))
+    assert (refused_upload.status, refused_upload.headers["www-authenticate"]) == (401, "Bearer")
+    assert server.ask("/v1/predict", colored(), **mine).status == 200
+    assert any("others can read the token" in line for line in server.lines)
+
+    path.write_text(f"{OTHER}\n")
+    until(lambda: server.ask("/v1/models", authorization=f"Bearer {OTHER}").status == 200)
+    until(lambda: all(server.ask("/v1/models", **mine).status == 401 for _ in range(8)))
+    path.write_text("weak")  # a half-written file locks nobody out
+    path.unlink()
+    assert server.ask("/v1/models", authorization=f"Bearer {OTHER}").status == 200
+
+    assert server.end() == 143
+    assert not any(TOKEN in line or OTHER in line for line in server.lines)
+    assert any('"outcome": "no_token"' in line for line in server.lines)

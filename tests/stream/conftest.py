@@ -1,0 +1,176 @@
+"""What the tests of a stream share: films made here, a camera that sends JPEGs, and runs in this process."""
+
+import io
+import threading
+from fractions import Fraction
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from foveal.bundle.predictor import Predictor
+from foveal.stream.order import Order
+from foveal.stream.plan import Plan
+from foveal.stream.run import run
+
+COLORS = {"red": (220, 30, 30), "green": (30, 220, 30), "blue": (30, 30, 220)}
+
+
+def colored(name: str, size: tuple[int, int] = (64, 48)) -> np.ndarray:
+    return np.full((size[1], size[0], 3), COLORS[name], np.uint8)
+
+
+@pytest.fixture(scope="session")
+def color():
+    return colored
+
+
+@pytest.fixture(scope="session")
+def predictor(bundle):
+    return Predictor.open(bundle, threads=1)
+
+
+@pytest.fixture
+def film(tmp_path):
+    """Make a film: `film("a.mp4", ["red"] * 5, rate=30, codec="mpeg4", times=[…ms])`; return its path."""
+    av = pytest.importorskip("av")
+
+    def make(
+        name,
+        pictures,
+        *,
+        rate=30,
+        codec="mpeg4",
+        pixels="yuv420p",
+        options=None,
+        times=None,
+        mux=None,
+        **context,
+    ):
+        path = tmp_path / name
+        with av.open(str(path), "w", options=mux or {}) as container:
+            stream = container.add_stream(codec, rate=rate, options=options or {})
+            arrays = [colored(p) if isinstance(p, str) else p for p in pictures]
+            stream.height, stream.width = arrays[0].shape[:2] if arrays else (48, 64)
+            stream.pix_fmt = pixels
+            stream.codec_context.bit_rate = 4_000_000
+            for key, value in context.items():
+                setattr(stream.codec_context, key, value)
+            if times is not None:
+                stream.codec_context.time_base = Fraction(1, 1000)
+            container.start_encoding()  # also a film of no frames has a head
+            for index, array in enumerate(arrays):
+                frame = av.VideoFrame.from_ndarray(array, format="rgb24")
+                if times is not None:
+                    frame.pts, frame.time_base = times[index], Fraction(1, 1000)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode())
+        return path
+
+    return make
+
+
+@pytest.fixture
+def watch(predictor):
+    """Run a stream in this thread; return its summary and what it told."""
+
+    def call(place, *, stop=None, say=None, tell=None, predictor=predictor, **wishes):
+        names = ("live", "loop", "existing", "timeout_s")
+        order = Order(str(place), **{name: wishes.pop(name) for name in names if name in wishes})
+        told = []
+
+        def take(item):
+            told.append(item)
+            if tell is not None:
+                tell(item)
+
+        summary = run(
+            predictor,
+            Plan(order, **wishes),
+            tell=take,
+            say=say or (lambda line: None),
+            stop=stop or threading.Event(),
+        )
+        return summary, told
+
+    return call
+
+
+def jpeg(name: str) -> bytes:
+    target = io.BytesIO()
+    Image.fromarray(colored(name)).save(target, "JPEG", quality=95)
+    return target.getvalue()
+
+
+@pytest.fixture(scope="session")
+def as_jpeg():
+    return jpeg
+
+
+class Camera:
+    """An HTTP server that sends the pictures it is given, and can be switched off and on at its port."""
+
+    def __init__(self) -> None:
+        self.lengths, self.status, self.kind = True, 200, "multipart/x-mixed-replace; boundary=cut"
+        self.pictures: list[bytes] = []
+        self.pause = 0.01
+        self.asked: list[dict[str, str]] = []
+        self.port = 0
+        self.on()
+
+    def on(self) -> None:
+        camera = self
+        self.off_now = threading.Event()
+
+        class Handler(BaseHTTPRequestHandler):
+            off_now = self.off_now
+
+            def log_message(self, *_):
+                pass
+
+            def do_GET(self):
+                camera.asked.append({"path": self.path, **dict(self.headers)})
+                self.send_response(camera.status)
+                self.send_header("Content-Type", camera.kind)
+                self.end_headers()
+                try:
+                    for content in camera.pictures:
+                        if self.off_now.wait(camera.pause):
+                            return
+                        length = f"Content-Length: {len(content)}\r\n" if camera.lengths else ""
+                        head = f"--cut\r\nContent-Type: image/jpeg\r\n{length}\r\n"
+                        self.wfile.write(head.encode() + content + b"\r\n")
+                    self.wfile.write(b"--cut--\r\n")
+                except OSError:
+                    pass
+
+        class Server(ThreadingHTTPServer):
+            allow_reuse_address = True
+            daemon_threads = True
+
+        self.server = Server(("127.0.0.1", self.port), Handler)
+        self.port = self.server.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}/video"
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def off(self) -> None:
+        self.off_now.set()
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def camera():
+    made = Camera()
+    yield made
+    made.off()
+
+
+@pytest.fixture
+def photos(tmp_path) -> Path:
+    """An empty folder."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    return folder

@@ -1,0 +1,302 @@
+"""Cameras over HTTP that come and go, and folders that fill up."""
+
+import os
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from foveal.core.errors import DataError, DeviceError, NotFoundError, TemporaryError, UsageError
+from foveal.stream.backoff import delay
+from foveal.stream.shot import Incident
+from foveal.stream.shown import Shown
+from foveal.stream.sources import folder
+
+
+def frames(told) -> list[Shown]:
+    return [item for item in told if isinstance(item, Shown)]
+
+
+def stopper(count: int, stop: threading.Event):
+    """Return what sets `stop` after so many frames."""
+    seen = []
+
+    def tell(item) -> None:
+        if isinstance(item, Shown):
+            seen.append(item)
+            if len(seen) >= count:
+                stop.set()
+
+    return tell
+
+
+@pytest.fixture
+def few(watch):
+    """Watch until so many frames were told."""
+
+    def call(place, count, **wishes):
+        stop = threading.Event()
+        return watch(place, stop=stop, tell=stopper(count, stop), **wishes)
+
+    return call
+
+
+@pytest.mark.parametrize("lengths", [True, False], ids=["with-lengths", "without"])
+def test_pictures_over_http_are_answered(few, camera, as_jpeg, lengths) -> None:
+    camera.pictures, camera.lengths = [as_jpeg("red"), as_jpeg("green")] * 500, lengths
+
+    summary, told = few(camera.url, 6)
+
+    shown = frames(told)
+    assert {item.answer.label for item in shown} == {"red", "green"}
+    assert all(item.answer.label == ("red", "green")[item.frame % 2] for item in shown)
+    assert summary.frames + summary.dropped + summary.too_old == summary.captured
+    assert camera.asked[0]["path"] == "/video"
+
+
+def test_a_picture_is_told_when_it_is_there_and_not_when_the_next_one_is(few, camera, as_jpeg) -> None:
+    """The second picture never comes."""
+    camera.pictures, camera.pause = [as_jpeg("red")] * 2, 0
+    first = threading.Event()
+
+    class Never(list):
+        def __iter__(self):
+            yield as_jpeg("red")
+            first.wait(60)
+
+    camera.pictures = Never()
+
+    summary, _ = few(camera.url, 1)
+    first.set()
+
+    assert summary.frames == 1
+
+
+def test_a_camera_that_is_lost_and_comes_back_goes_on_with_rising_numbers(watch, camera, as_jpeg) -> None:
+    camera.pictures = [as_jpeg("red")] * 100_000
+    stop, told = threading.Event(), []
+    stage = ["first"]
+
+    def tell(item) -> None:
+        told.append(item)
+        if stage[0] == "first" and len(frames(told)) == 3:
+            stage[0] = "away"
+            camera.off()
+        elif stage[0] == "away" and isinstance(item, Incident):
+            assert item.what == "lost"
+            stage[0] = "back"
+            camera.on()
+        elif (
+            stage[0] == "back"
+            and len(frames(told)) > 8
+            and any(isinstance(i, Incident) and i.what == "back" for i in told)
+        ):
+            stop.set()
+
+    summary, told = watch(camera.url, stop=stop, tell=tell)
+
+    assert [item.what for item in told if isinstance(item, Incident)] == ["lost", "back"]
+    assert summary.reconnects >= 1
+    shown = frames(told)
+    assert [item.frame for item in shown] == sorted({item.frame for item in shown})
+    assert [item.time_s for item in shown] == sorted(item.time_s for item in shown)
+    assert summary.frames + summary.dropped + summary.too_old == summary.captured
+
+
+def test_a_camera_that_does_not_come_back_is_given_up(watch, camera, as_jpeg) -> None:
+    camera.pictures = [as_jpeg("red")] * 3  # and then the answer ends
+
+    told = []
+
+    def tell(item) -> None:
+        told.append(item)
+        camera.pictures.clear()
+
+    with pytest.raises(TemporaryError, match=r"no picture for .*the source ended") as caught:
+        watch(camera.url, give_up_s=1.5, tell=tell)
+    assert caught.value.code == "source_lost"
+    assert len(camera.asked) > 2
+    assert [item.what for item in told if isinstance(item, Incident)] == ["lost"]
+
+
+def test_without_a_first_connection_it_ends_at_once_and_says_how_to_wait(watch, camera) -> None:
+    camera.off()
+
+    with pytest.raises(TemporaryError) as caught:
+        watch(camera.url)
+    assert "--give-up" in caught.value.hint
+    camera.on()
+
+
+def test_it_waits_for_a_camera_that_comes_later(watch, camera, as_jpeg) -> None:
+    camera.pictures = [as_jpeg("blue")] * 100_000
+    camera.off()
+    stop = threading.Event()
+    threading.Timer(0.4, camera.on).start()
+
+    summary, _ = watch(camera.url, give_up_s=60, stop=stop, tell=stopper(2, stop))
+
+    assert summary.frames == 2
+    assert summary.reconnects >= 1
+
+
+def test_a_broken_jpeg_is_told_in_its_place_and_the_rest_goes_on(few, camera, as_jpeg) -> None:
+    good = as_jpeg("red")
+    camera.pictures = [good, good[: len(good) // 2], b"<html>", good] * 500
+
+    summary, told = few(camera.url, 12)
+
+    codes = {item.as_json()["error"]["code"] for item in frames(told) if "error" in item.as_json()}
+    assert codes == {"truncated", "not_image"}
+    assert 0 < summary.unreadable < summary.frames
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "error"),
+    [
+        (404, "text/html", NotFoundError),
+        (401, "text/html", NotFoundError),
+        (302, "text/html", NotFoundError),
+        (503, "text/html", TemporaryError),
+        (200, "text/html", DataError),
+        (200, "image/jpeg", DataError),
+    ],
+)
+def test_what_is_no_stream_is_told_so(watch, camera, status, kind, error) -> None:
+    camera.status, camera.kind = status, kind
+
+    with pytest.raises(error):
+        watch(camera.url)
+    assert len(camera.asked) == 1
+
+
+def test_a_picture_without_end_is_not_read_for_ever(watch, camera, monkeypatch) -> None:
+    from dataclasses import replace
+
+    from foveal.stream.sources import mjpeg
+
+    monkeypatch.setattr(mjpeg, "LIMITS", replace(mjpeg.LIMITS, content_bytes=10_000))
+    camera.lengths, camera.pictures = False, [bytes(1_000_000)]
+
+    with pytest.raises(DataError) as caught:
+        watch(camera.url)
+    assert caught.value.code == "too_many_bytes"
+
+
+def test_user_and_password_are_sent_and_never_shown(few, camera, as_jpeg) -> None:
+    camera.pictures = [as_jpeg("red")] * 1000
+    said = []
+
+    few(camera.url.replace("//", "//ann:s%3Acret@"), 1, say=said.append)
+
+    assert camera.asked[0]["Authorization"] == "Basic YW5uOnM6Y3JldA=="
+    camera.off()
+    with pytest.raises(TemporaryError) as caught:
+        few(camera.url.replace("//", "//ann:s%3Acret@"), 1)
+    assert "cret" not in caught.value.message + " ".join(said)
+    camera.on()
+
+
+def test_no_address_is_told_so(watch) -> None:
+    with pytest.raises(UsageError, match="no address"):
+        watch("http:///video")
+
+
+def test_there_is_no_such_camera(watch) -> None:
+    pytest.importorskip("av")
+    with pytest.raises(DeviceError, match="/dev/video987"):
+        watch("camera:987")
+    with pytest.raises(DeviceError, match="no camera"):
+        watch("/dev/null")
+
+
+def test_waiting_times_double_up_to_a_limit_and_follow_from_the_seed() -> None:
+    def waits(seed: int) -> list[float]:
+        return [delay(n, first_s=0.5, most_s=30, seed=seed, purpose="test") for n in range(40)]
+
+    assert waits(0) == waits(0) != waits(1)
+    for attempt, wait in enumerate(waits(0)):
+        middle = min(30, 0.5 * 2**attempt)
+        assert 0.5 * middle <= wait <= 1.5 * middle
+
+
+def save(folder, name: str, color: str, seconds: float, pixels) -> None:
+    Image.fromarray(pixels(color)).save(folder / name)
+    os.utime(folder / name, (seconds, seconds))
+
+
+def test_pictures_in_a_folder_come_by_their_time_and_then_by_their_name(few, photos, color) -> None:
+    for name, shade, seconds in (("c.png", "red", 5), ("b.png", "green", 9), ("a.jpg", "blue", 9)):
+        save(photos, name, shade, seconds, color)
+    (photos / "notes.txt").write_text("x")
+    (photos / ".hidden.png").write_bytes(b"x")
+
+    summary, told = few(photos, 3, existing=True)
+
+    assert [Path(item.source).name for item in frames(told)] == ["c.png", "a.jpg", "b.png"]
+    assert [item.answer.label for item in frames(told)] == ["red", "blue", "green"]
+    assert summary.dropped == 0
+    assert "source" in frames(told)[0].as_json()
+
+
+def test_only_new_pictures_are_taken_each_once_and_never_a_half_written_one(
+    watch, photos, color, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(folder, "_SETTLED_S", 2.0)  # a busy machine stops a writer for a second
+    save(photos, "old.png", "red", 5, color)
+    Image.fromarray(np.kron(color("green"), np.ones((4, 4, 1), np.uint8))).save(tmp_path / "whole.bmp")
+    content = (tmp_path / "whole.bmp").read_bytes()
+    stop, told = threading.Event(), []
+
+    def write_slowly() -> None:
+        """In pieces that come sooner than a file is taken for finished."""
+        for end in range(0, len(content), len(content) // 8):
+            with (photos / "slow.bmp").open("ab") as file:
+                file.write(content[end : end + len(content) // 8])
+            stop.wait(0.1)
+
+    def tell(item) -> None:
+        if not isinstance(item, Shown):
+            return
+        told.append(item)
+        if item.source.endswith("first.png"):
+            (photos / "first.png").touch()  # a file that changes later is not taken again
+            threading.Thread(target=write_slowly).start()
+        if item.source.endswith("slow.bmp"):
+            stop.set()
+
+    def begin() -> None:
+        save(photos, "first.png", "blue", 7, color)
+
+    starter = threading.Timer(0.5, begin)
+    starter.start()
+    summary, _ = watch(photos, stop=stop, tell=tell)
+
+    assert [Path(item.source).name for item in told] == ["first.png", "slow.bmp"]
+    assert [item.answer.label for item in told] == ["blue", "green"]
+    assert summary.unreadable == 0
+
+
+def test_a_file_that_is_no_picture_is_told_in_its_place(few, photos, color) -> None:
+    (photos / "a.png").write_bytes(b"<html>")
+    os.utime(photos / "a.png", (1, 1))
+    save(photos, "b.png", "red", 2, color)
+
+    summary, told = few(photos, 2, existing=True)
+
+    assert [list(item.as_json())[4] for item in frames(told)] == ["error", "result"]
+    assert summary.unreadable == 1
+
+
+def test_a_folder_that_goes_away_is_told(watch, photos, color) -> None:
+    save(photos, "a.png", "red", 1, color)
+
+    def tell(item) -> None:
+        if isinstance(item, Shown):
+            (photos / "a.png").unlink()
+            photos.rmdir()
+
+    with pytest.raises(NotFoundError, match="cannot be listed"):
+        watch(photos, existing=True, tell=tell)
