@@ -18,9 +18,7 @@ class Item:
         offset: Where in that file it begins; None: it is the whole file.
         size: Its length in bytes; None: it could not be looked at.
         mtime_ns: When the file was changed last, nanoseconds; None as `size`.
-        sha256: Of its content; None: nobody has read it yet.
         occurrence: How many items of the job with the same source come before it.
-        same: Whether its content is that of the item before it.
     """
 
     source: str
@@ -28,22 +26,15 @@ class Item:
     offset: int | None = None
     size: int | None = None
     mtime_ns: int | None = None
-    sha256: str | None = None
     occurrence: int = 0
-    same: bool = False
 
     def line(self) -> bytes:
         """Return its line in a manifest; what says nothing is left out."""
         told: dict[str, Any] = {"source": self.source, "occurrence": self.occurrence}
         if self.path != self.source:
             told["path"] = self.path
-        for name, value in (("offset", self.offset), ("bytes", self.size), ("mtime_ns", self.mtime_ns)):
-            if value is not None:
-                told[name] = value
-        if self.sha256 is not None:
-            told["sha256"] = self.sha256
-        if self.same:
-            told["same"] = True
+        known = {"offset": self.offset, "bytes": self.size, "mtime_ns": self.mtime_ns}
+        told |= {name: value for name, value in known.items() if value is not None}
         # ASCII: names that are no UTF-8 survive as escapes, and a line never has another end in it.
         return json.dumps(told).encode() + b"\n"
 
@@ -66,7 +57,5 @@ def parsed(line: bytes) -> Item:
         offset=told.get("offset"),
         size=told.get("bytes"),
         mtime_ns=told.get("mtime_ns"),
-        sha256=told.get("sha256"),
         occurrence=told["occurrence"],
-        same=told.get("same", False),
     )

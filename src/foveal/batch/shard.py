@@ -5,7 +5,7 @@ import os
 import secrets
 import signal
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,15 +14,11 @@ from typing import Any
 from foveal.batch import durable, formats, job, manifest, reading
 from foveal.batch.formats._format import Row, RowFormat
 from foveal.batch.item import Item
-from foveal.bundle.inputs import pixels
 from foveal.bundle.predictor import Predictor
 from foveal.core import catalog, failpoints
-from foveal.core.errors import DataError, FovealError, ImageError, NotFoundError, UsageError
-from foveal.core.types import Label
-from foveal.data.dataset import UInt8
-from foveal.data.decode import LIMITS
+from foveal.core.errors import DataError, NotFoundError, UsageError
 
-_GROUP = 8  # pictures that are decoded before they are run: taking turns, both empty the caches
+KILLED = "worker_killed"
 _AT_BYTES = 9  # of the number of the item in hand
 
 
@@ -46,9 +42,7 @@ def begin(spec: Mapping[str, Any]) -> Worker:
         UsageError: `other_job`: it is another one than the job was begun with.
         FovealError: It cannot be loaded.
     """
-    predictor = Predictor.open(
-        spec["bundle"], engine=spec["engine"], precision=spec["precision"], threads=1
-    )
+    predictor = Predictor.open(spec["bundle"], engine=spec["engine"], precision=spec["precision"], threads=1)
     if predictor.digest != spec["digest"]:
         raise UsageError(
             f"{spec['bundle']} was replaced while the job ran",
@@ -73,31 +67,84 @@ def run(spec: Mapping[str, Any], worker: Worker) -> dict[str, Any]:
     which one it was. A decoder that never returns is ended by the system, and we with it.
 
     Args:
-        spec: `shard`, `segment`, `offset`, `items`, `epoch`, `attempt`, and `quarantined`: numbers of items
-            that are not to be touched.
+        spec: `shard`, `offset`, `items`, `epoch`, and `quarantined`: numbers of items that are not to be
+            touched.
         worker: What `begin` returned.
 
     Returns:
-        `staged`, the name of the file, its `sha256` and `bytes`, and what `counted` is in it.
+        `staged`, the name of the file, its `sha256`, and what is `counted` in it.
     """
-    items = list(
-        manifest.read(worker.folder, spec["segment"], offset=spec["offset"], count=spec["items"])
-    )
-    rows: list[Row] = []
-    twins = 0
-    with _hand(job.at_file(worker.folder, spec["shard"]), worker.timeout_s) as hand:
-        quarantined = set(spec["quarantined"])
-        for first in range(0, len(items), _GROUP):
-            twins += _group(items, range(first, min(first + _GROUP, len(items))), rows, quarantined, worker, hand)
+    items = list(manifest.read(worker.folder, offset=spec["offset"], count=spec["items"]))
+    quarantined, rows = frozenset(spec["quarantined"]), []
+    with _hand(job.at_file(worker.folder, spec["shard"]), worker.timeout_s) as take:
+        for index, item in enumerate(items):
+            reading.ask_for(items, worker.root, index)
+            if index in quarantined:
+                rows.append(_failed(item, worker, None, KILLED, "workers died of this picture"))
+                continue
+            take(index)
+            rows.append(_row(item, worker))
     data = worker.format.encode(rows, worker.scores)
     number, token = spec["shard"], secrets.token_hex(4)  # nobody else writes to a file of this name
-    name = f"part-{number:06}.{spec['epoch']}.{spec['attempt']}.{token}.{worker.suffix}"
+    name = f"part-{number:06}.{spec['epoch']}.{token}.{worker.suffix}"
     durable.write_new(worker.folder / job.STAGING / name, [data], "batch.part")
     failpoints.reach("batch.receipt")
-    counted = count(rows)
+    return {"staged": name, "sha256": hashlib.sha256(data).hexdigest(), "counted": _counted(rows)}
+
+
+def _row(item: Item, worker: Worker) -> Row:
+    content = None
+    try:
+        data = reading.content(item, worker.root)
+        content = hashlib.sha256(data).hexdigest()
+        [label] = worker.predictor.predict(data)
+    except (DataError, NotFoundError) as error:  # of this picture; anything else is of the worker
+        return _failed(item, worker, content, error.code, error.message)
+    said = label.as_json()
+    if not worker.scores:
+        del said["scores"]
+    return {**_about(item, worker, content), **said, "source": item.source}
+
+
+def _failed(item: Item, worker: Worker, content: str | None, code: str, message: str) -> Row:
+    return {**_about(item, worker, content), "error": {"code": code, "message": message}}
+
+
+def _about(item: Item, worker: Worker, content: str | None) -> Row:
     return {
-        "staged": name,
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "bytes": len(data),
-        "counted": {**counted, "duplicates": twins},
+        "source": item.source,
+        "occurrence": item.occurrence,
+        "content": content,
+        "bundle": worker.predictor.digest,
     }
+
+
+def _counted(rows: Sequence[Row]) -> dict[str, Any]:
+    """Return how many rows are answers, errors by their code, and answers that decline."""
+    codes = Counter(row["error"]["code"] for row in rows if "error" in row)
+    return {
+        "ok": len(rows) - codes.total(),
+        "failed": codes.total(),
+        "abstained": sum(row.get("abstain") is True for row in rows),
+        "codes": dict(codes),
+    }
+
+
+@contextmanager
+def _hand(path: Path, timeout_s: float) -> Iterator[Callable[[int], None]]:
+    """Yield what notes the item that is taken in hand, and lets the system end us if it is for too long.
+
+    The default action of SIGALRM ends the process inside of any library, which no exception could.
+    """
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+
+    def take(index: int) -> None:
+        os.pwrite(handle, f"{index:{_AT_BYTES - 1}}\n".encode(), 0)
+        signal.setitimer(signal.ITIMER_REAL, timeout_s)
+
+    try:
+        yield take
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        os.close(handle)

@@ -192,8 +192,12 @@ def claim(out: Path, *, request: str, kind: str) -> None:
 
 
 @contextmanager
-def locked(run: Path) -> Iterator[None]:
+def locked(run: Path, lock: str = LOCK) -> Iterator[None]:
     """Hold a run folder for one writer; the lock dies with the process.
+
+    Args:
+        run: The folder.
+        lock: Name of the file in it that is locked; of another one, another process may hold the lock.
 
     Raises:
         TemporaryError: Another process writes there.
@@ -203,7 +207,7 @@ def locked(run: Path) -> Iterator[None]:
         yield
         return
     try:
-        file = (run / LOCK).open("w")
+        file = (run / lock).open("w")
     except OSError as error:
         raise WriteError(f"cannot write {run}: {error.strerror}", path=run) from error
     with file:

@@ -93,9 +93,7 @@ def stdin() -> Iterator[bytes]:
         NotFoundError: It is closed.
     """
     if sys.stdin is None:
-        raise NotFoundError(
-            "stdin is closed: there is no list to read", hint="pipe names into the command"
-        )
+        raise NotFoundError("stdin is closed: there is no list to read", hint="pipe names into the command")
     while block := os.read(sys.stdin.fileno(), 1 << 16):
         yield block
 

@@ -1,0 +1,206 @@
+"""What of a job is done: the one place that decides it, in SQLite, written by one process at a time.
+
+A rollback journal and not a write-ahead log: that would need memory shared by all readers, which disks on a
+network do not have, and a commit for every shard is rare. `synchronous=FULL`: a commit survives the power.
+Whoever takes the ledger over counts the epoch on; an earlier owner that still lives can commit no more.
+"""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from foveal.batch.manifest import Shard
+from foveal.core import failpoints
+from foveal.core.errors import TemporaryError, WriteError
+
+_BUSY_S = 60  # to wait for a reader
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS owner (one INTEGER PRIMARY KEY CHECK (one = 1), epoch INTEGER NOT NULL)",
+    "INSERT OR IGNORE INTO owner VALUES (1, 0)",
+    """CREATE TABLE IF NOT EXISTS shards (
+        number INTEGER PRIMARY KEY, offset INTEGER NOT NULL, items INTEGER NOT NULL,
+        state TEXT NOT NULL DEFAULT 'todo', part TEXT, staged TEXT, sha256 TEXT,
+        ok INTEGER, failed INTEGER, abstained INTEGER, attempt INTEGER, node TEXT)""",
+    "CREATE TABLE IF NOT EXISTS codes (shard INTEGER, code TEXT, count INTEGER, PRIMARY KEY (shard, code))",
+    """CREATE TABLE IF NOT EXISTS strikes (
+        shard INTEGER, item INTEGER, count INTEGER, PRIMARY KEY (shard, item))""",
+)
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished shard: its rows in `parts`, as they were called in `staging`, and their sha256."""
+
+    number: int
+    part: str
+    staged: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a job has come, as far as one or several ledgers know.
+
+    Attributes:
+        done: The finished shards.
+        images: Pictures of all shards.
+        ok, failed: Rows with an answer, and with an error.
+        abstained: Answers that decline.
+        codes: How many rows have each error.
+    """
+
+    done: tuple[Done, ...]
+    images: int
+    ok: int
+    failed: int
+    abstained: int
+    codes: Counter[str]
+
+    @property
+    def finished(self) -> bool:
+        """Whether every picture has its row."""
+        return self.ok + self.failed == self.images
+
+    def __add__(self, other: "Standing") -> "Standing":
+        """Return both together; they share no shard."""
+        return Standing(
+            tuple(sorted(self.done + other.done, key=lambda one: one.number)),
+            self.images + other.images,
+            self.ok + other.ok,
+            self.failed + other.failed,
+            self.abstained + other.abstained,
+            self.codes + other.codes,
+        )
+
+
+class Ledger:
+    """A ledger that this process owns."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make it, and count its epoch on.
+
+        Raises:
+            WriteError: The disk does not let us.
+        """
+        self._path = path
+        with self._telling():
+            self._base = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_S)
+            self._base.execute("PRAGMA synchronous=FULL")
+            self._base.execute("BEGIN IMMEDIATE")
+            for table in _TABLES:
+                self._base.execute(table)
+            self._base.execute("UPDATE owner SET epoch = epoch + 1")
+            [(self.epoch,)] = self._base.execute("SELECT epoch FROM owner")
+            failpoints.reach("batch.ledger.open")
+            self._base.execute("COMMIT")
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._base.close()
+
+    def add(self, shards: Iterable[Shard]) -> None:
+        """Take in what is to be done, unless it is known."""
+        rows = ((shard.number, shard.offset, shard.items) for shard in shards)
+        with self._change("add"):
+            self._base.executemany(
+                "INSERT OR IGNORE INTO shards (number, offset, items) VALUES (?, ?, ?)", rows
+            )
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no shard was ever added."""
+        return self._count("SELECT count(*) FROM shards") == 0
+
+    def todo(self) -> list[Shard]:
+        """Return the shards that are not finished."""
+        found = self._base.execute(
+            "SELECT number, offset, items FROM shards WHERE state = 'todo' ORDER BY number"
+        )
+        return [Shard(*row) for row in found]
+
+    def standing(self) -> "Standing":
+        """Return how far it has come."""
+        return _standing(self._base)
+
+    def finish(self, shard: int, part: str, receipt: Mapping[str, Any], *, attempt: int, node: str) -> None:
+        """Commit that a shard's rows lie in `staging`: from here on they count."""
+        counted = receipt["counted"]
+        with self._change("finish"):
+            self._base.execute(
+                """UPDATE shards SET state = 'done', part = ?, staged = ?, sha256 = ?, ok = ?, failed = ?,
+                   abstained = ?, attempt = ?, node = ? WHERE number = ? AND state = 'todo'""",
+                (
+                    *(part, receipt["staged"], receipt["sha256"], counted["ok"], counted["failed"]),
+                    *(counted["abstained"], attempt, node, shard),
+                ),
+            )
+            rows = ((shard, code, count) for code, count in counted["codes"].items())
+            self._base.executemany("INSERT OR REPLACE INTO codes VALUES (?, ?, ?)", rows)
+
+    def strike(self, shard: int, item: int) -> None:
+        """Note that a worker died with this item in hand."""
+        with self._change("strike"):
+            self._base.execute(
+                """INSERT INTO strikes VALUES (?, ?, 1)
+                   ON CONFLICT (shard, item) DO UPDATE SET count = count + 1""",
+                (shard, item),
+            )
+
+    def struck(self, shard: int, *, least: int) -> list[int]:
+        """Return the items of a shard that at least so many workers died of."""
+        rows = self._base.execute("SELECT item FROM strikes WHERE shard = ? AND count >= ?", (shard, least))
+        return sorted(item for (item,) in rows)
+
+    def _count(self, query: str) -> int:
+        [(count,)] = self._base.execute(query)
+        return int(count)
+
+    @contextmanager
+    def _change(self, place: str) -> Iterator[None]:
+        with self._telling():
+            self._base.execute("BEGIN IMMEDIATE")
+            try:
+                if self._count("SELECT epoch FROM owner") != self.epoch:
+                    raise TemporaryError(
+                        f"another process has taken {self._path} over", code="fenced", path=self._path
+                    )
+                yield
+                failpoints.reach(f"batch.ledger.{place}")
+                self._base.execute("COMMIT")
+            except BaseException:
+                if self._base.in_transaction:
+                    self._base.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise WriteError(
+                f"cannot write {self._path}: {error}",
+                hint="what is finished is kept: the same line again goes on once that is mended",
+                path=self._path,
+            ) from error
+
+
+def standing(path: Path) -> Standing:
+    """Return how far the ledger of another process has come."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=_BUSY_S)) as base:
+        return _standing(base)
+
+
+def _standing(base: sqlite3.Connection) -> Standing:
+    done = base.execute(
+        "SELECT number, part, staged, sha256 FROM shards WHERE state = 'done' ORDER BY number"
+    )
+    [(images, ok, failed, abstained)] = base.execute(
+        """SELECT coalesce(sum(items), 0), coalesce(sum(ok), 0), coalesce(sum(failed), 0),
+           coalesce(sum(abstained), 0) FROM shards"""
+    )
+    codes = base.execute("SELECT code, sum(count) FROM codes GROUP BY code ORDER BY code")
+    return Standing(tuple(Done(*row) for row in done), images, ok, failed, abstained, Counter(dict(codes)))
