@@ -33,7 +33,17 @@ def test_only_a_bearer_header_with_a_known_token_is_let_in() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "# nothing", "short", "x" * 21, f"{TOKEN}\nshort", "ä" * 30, "a b " * 10]
+    "text",
+    ["", "# nothing", "short", "x" * 21, f"{TOKEN}\nshort", "ä" * 30, "a b " * 10],
+    ids=[
+        "empty",
+        "comment",
+        "short",
+        "longer",
+        "one-of-two",
+        "letters",
+        "blanks",
+    ],  # of tokens made by chance
 )
 def test_a_token_that_could_be_guessed_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "token").write_text(text)
