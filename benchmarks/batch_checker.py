@@ -43,6 +43,7 @@ def violations(job: Path, *, finished: bool, like: Path | None = None) -> list[s
             found.append(f"phantom: {part.name} is not in the ledger")
         elif hashlib.sha256(data).hexdigest() != known[part.name]:
             found.append(f"torn: {part.name} is not what the ledger says")
+            continue
         rows += [json.loads(line) for line in data.splitlines()]
     if finished:
         found += [
@@ -74,6 +75,8 @@ def _known(job: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for file in job.glob("ledger*.sqlite"):
         with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as ledger:
+            if not ledger.execute("SELECT 1 FROM sqlite_master WHERE name = 'shards'").fetchall():
+                continue  # killed while it was made
             found |= dict(ledger.execute("SELECT part, sha256 FROM shards WHERE state = 'done'"))
     return found
 

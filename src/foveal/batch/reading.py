@@ -55,15 +55,6 @@ def _member(item: Item, root: Path, most: int) -> bytes:
     return found
 
 
-def is_unchanged(item: Item, root: Path) -> bool:
-    """Return whether the file still has the length and the time that it was listed with."""
-    try:
-        status = (root / item.path).stat()
-    except (OSError, ValueError):
-        return False
-    return status.st_mtime_ns == item.mtime_ns and (item.offset is not None or status.st_size == item.size)
-
-
 def ask_for(items: Sequence[Item], root: Path, at: int) -> None:
     """Ask the system to have the file that is some places behind `at` in memory by the time we get there.
 

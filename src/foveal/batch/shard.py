@@ -145,6 +145,7 @@ def _hand(path: Path, timeout_s: float) -> Iterator[Callable[[int], None]]:
 
     try:
         yield take
+        os.ftruncate(handle, 0)  # whatever we die of from here on, no picture is to blame
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         os.close(handle)

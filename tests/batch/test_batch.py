@@ -1,0 +1,142 @@
+"""`foveal batch` as a user runs it: every picture has exactly one row."""
+
+import json
+import tarfile
+
+import pytest
+
+from foveal.bundle.predictor import Predictor, Unreadable
+
+
+def rows(folder):
+    parts = sorted(folder.glob("*.jsonl"))
+    return [json.loads(line) for part in parts for line in part.read_text().splitlines()]
+
+
+def told(result):
+    return json.loads(result.stdout)
+
+
+def test_rows_say_what_predict_says_and_errors_have_rows_too(batch, bundle, collection, tmp_path) -> None:
+    result = batch(collection, "--out", tmp_path / "job", "--shard-size", 7, "--scores")
+
+    assert result.returncode == 0, result.stderr
+    document = told(result)
+    assert (document["images"], document["done"], document["failed"]) == (24, 22, 2)
+    assert sum(document["failures"].values()) == 2
+    found = rows(tmp_path / "job" / "parts")
+    files = sorted(map(str, collection.iterdir()))
+    assert [row["source"] for row in found] == files
+    predictor = Predictor.open(bundle, threads=1)
+    for row, answer in zip(found, predictor.predict_each(files, workers=1), strict=True):
+        said = answer.as_json()
+        assert row["bundle"] == predictor.digest
+        if isinstance(answer, Unreadable):
+            assert row["error"]["code"] == said["error"]["code"]
+        else:
+            assert said.items() <= row.items()
+
+
+def test_the_same_line_again_does_nothing_and_another_one_is_refused(batch, collection, tmp_path) -> None:
+    line = (collection, "--out", tmp_path / "job")
+    first = told(batch(*line))
+    before = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "job" / "parts").iterdir()}
+
+    again = batch(*line)
+    other = batch(*line, "--scores")
+
+    assert again.returncode == 0
+    assert told(again)["images_per_second"] == 0
+    assert {**told(again), "seconds": 0, "images_per_second": 0} == {
+        **first,
+        "seconds": 0,
+        "images_per_second": 0,
+    }
+    assert {p.name: p.stat().st_mtime_ns for p in (tmp_path / "job" / "parts").iterdir()} == before
+    assert (other.returncode, told(other)["error"]["code"]) == (2, "other_job")
+
+
+def test_one_file_holds_all_rows_in_the_order_of_the_list(batch, collection, tmp_path) -> None:
+    pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    batch(collection, "--out", tmp_path / "a.jsonl", "--shard-size", 5)
+    batch(collection, "--out", tmp_path / "a.parquet", "--shard-size", 5)
+
+    lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+    table = pq.read_table(tmp_path / "a.parquet").to_pylist()
+    assert [row["source"] for row in lines] == sorted(map(str, collection.iterdir()))
+    assert [row["source"] for row in table] == [row["source"] for row in lines]
+    assert [row["label"] for row in table] == [row.get("label") for row in lines]
+    assert [row["confidence"] for row in table] == [row.get("confidence") for row in lines]
+
+
+def test_several_processes_share_a_job_and_one_line_joins_them(batch, collection, tmp_path) -> None:
+    line = (collection, "--out", tmp_path / "rows.jsonl", "--shard-size", 4)
+
+    first = batch(*line, "--shard-index", 1, "--shard-count", 2)
+    early = batch(*line)
+    second = batch(*line, "--shard-index", 0, "--shard-count", 2)
+    joined = batch(*line)
+
+    assert told(first)["images"] + told(second)["images"] == 24
+    assert told(early)["error"]["code"] == "unfinished"
+    assert told(joined)["images"] == 24
+    alone = batch(collection, "--out", tmp_path / "alone.jsonl", "--shard-size", 4)
+    assert alone.returncode == 0
+    assert (tmp_path / "rows.jsonl").read_bytes() == (tmp_path / "alone.jsonl").read_bytes()
+
+
+def test_tables_archives_and_files_listed_twice(batch, collection, tmp_path) -> None:
+    (collection / "list.csv").write_text("label,path\nx,00.jpg\ny,01.jpg\nx,00.jpg\n")
+    with tarfile.open(tmp_path / "some.tar", "w") as archive:
+        archive.add(collection / "02.jpg", "a/02.jpg")
+        archive.add(collection / "list.csv", "a/list.csv")
+
+    result = batch(collection / "list.csv", tmp_path / "some.tar", "--out", tmp_path / "job")
+
+    assert result.returncode == 0, result.stdout
+    found = rows(tmp_path / "job" / "parts")
+    assert [(row["source"].rpartition("/")[2], row["occurrence"]) for row in found] == [
+        ("00.jpg", 0),
+        ("01.jpg", 0),
+        ("00.jpg", 1),
+        ("02.jpg", 0),
+    ]
+    whole = batch(collection / "02.jpg", "--out", tmp_path / "whole")
+    assert whole.returncode == 0
+    [alone] = rows(tmp_path / "whole" / "parts")
+    assert {**alone, "source": ""} == {**found[3], "source": ""}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code", "exit_code"),
+    [
+        ("a.csv", "file\nx.jpg\n", "bad_manifest", 65),
+        ("a.tar", "no tar", "archive_unsupported", 65),
+        ("a.tar.gz", "", "archive_unsupported", 65),
+        ("empty/", "", "not_found", 66),
+    ],
+)
+def test_what_cannot_be_listed_is_told_before_a_job_begins(
+    batch, tmp_path, name, content, code, exit_code
+) -> None:
+    if name.endswith("/"):
+        (tmp_path / name).mkdir()
+    else:
+        (tmp_path / name).write_text(content)
+
+    result = batch(tmp_path / name, "--out", tmp_path / "job")
+
+    assert (result.returncode, told(result)["error"]["code"]) == (exit_code, code)
+    assert not (tmp_path / "job" / "job.json").exists()
+
+
+def test_a_folder_with_something_else_in_it_is_left_alone(batch, collection, tmp_path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("mine")
+
+    result = batch(collection, "--out", tmp_path / "mine")
+
+    assert (result.returncode, told(result)["error"]["code"]) == (73, "would_overwrite")
+    assert [p.name for p in (tmp_path / "mine").iterdir()] == ["notes.txt"]
