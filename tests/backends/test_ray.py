@@ -77,8 +77,8 @@ def test_more_processors_than_any_node_has_are_refused_within_seconds(backend):
 
 
 def test_a_group_that_never_fits_is_refused(backend, tmp_path):
-    with pytest.raises(TemporaryError, match="no room for 3 workers of 1 processors each: its nodes have"):
-        backend.group("chores:rank", {"folder": str(tmp_path)}, world=3)
+    with pytest.raises(TemporaryError, match="no room for 9 workers of 1 processors each: its nodes have"):
+        backend.group("chores:rank", {"folder": str(tmp_path)}, world=9)
 
 
 def test_it_listens_on_this_machine_only(cluster):

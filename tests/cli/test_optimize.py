@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from foveal.cli import _inputs, _main
+from foveal.cli import _main
+from foveal.data import listing
 
 FAST = ("--time", "20s", "--engine", "onnxruntime", "--threads", "1", "--max-drop", "10pt", "-q")
 
@@ -71,8 +72,8 @@ def test_exit_codes(world, tmp_path, pictures, code, said, capsys) -> None:
 def test_names_keep_folders_whole_and_open_patterns(world) -> None:
     folder, pattern = str(world / "photos"), str(world / "photos" / "1?.png")
 
-    assert list(_inputs.names([folder, "not there"])) == [folder, "not there"]
-    assert len(list(_inputs.names([pattern]))) == 10
+    assert list(listing.names([folder, "not there"])) == [folder, "not there"]
+    assert len(list(listing.names([pattern]))) == 10
 
 
 @pytest.mark.parametrize(
