@@ -11,10 +11,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from zlib import crc32
 
 _FIELDS = ("pid", "state", "beat", "golden", "queued", "in_flight", "connections", "restarts")
 _WORD = 8
-_TEXT_HEAD = struct.Struct("<qq")  # version (odd while it is written), length
+_TEXT_HEAD = struct.Struct("<qq")  # length, checksum: while it is replaced they do not fit the text
 TEXT_BYTES = 1 << 18
 SILENT = 5.0  # seconds without a sign of life after which a worker is not ready
 _TRIES = 1000
@@ -115,17 +116,16 @@ class Board:
         if len(text) > TEXT_BYTES - _TEXT_HEAD.size:
             raise ValueError(f"{len(text)} bytes are more than a document may have")
         at = self._texts_at + index * TEXT_BYTES
-        version, _ = _TEXT_HEAD.unpack_from(self._memory, at)
-        _TEXT_HEAD.pack_into(self._memory, at, version | 1, len(text))
         self._memory[at + _TEXT_HEAD.size : at + _TEXT_HEAD.size + len(text)] = text
-        _TEXT_HEAD.pack_into(self._memory, at, (version | 1) + 1, len(text))
+        # In one go: `pack_into` writes zeros first, which would look like an empty document.
+        self._memory[at : at + _TEXT_HEAD.size] = _TEXT_HEAD.pack(len(text), crc32(text))
 
     def read_text(self, index: int) -> bytes:
         """Return a document as it was written last, whole; empty before the first."""
         at = self._texts_at + index * TEXT_BYTES
         for _ in range(_TRIES):
-            version, length = _TEXT_HEAD.unpack_from(self._memory, at)
+            length, checksum = _TEXT_HEAD.unpack_from(self._memory, at)
             text = bytes(self._memory[at + _TEXT_HEAD.size : at + _TEXT_HEAD.size + length])
-            if version % 2 == 0 and _TEXT_HEAD.unpack_from(self._memory, at)[0] == version:
+            if len(text) == length and crc32(text) == checksum:
                 return text
         return b""  # its writer died over it
