@@ -128,4 +128,4 @@ class Board:
             text = bytes(self._memory[at + _TEXT_HEAD.size : at + _TEXT_HEAD.size + length])
             if len(text) == length and crc32(text) == checksum:
                 return text
-        return b""  # its writer died over it
+        return b""  # its writer died over it, or replaced it each time we looked
