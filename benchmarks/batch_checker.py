@@ -74,7 +74,8 @@ def _known(job: Path) -> dict[str, str]:
     """Return the sha256 of each part that the ledgers of a job know, by name."""
     found: dict[str, str] = {}
     for file in job.glob("ledger*.sqlite"):
-        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as ledger:
+        # Not read-only: a transaction that was cut off is taken back by whoever opens the file next.
+        with closing(sqlite3.connect(f"file:{file}?mode=rw", uri=True)) as ledger:
             if not ledger.execute("SELECT 1 FROM sqlite_master WHERE name = 'shards'").fetchall():
                 continue  # killed while it was made
             found |= dict(ledger.execute("SELECT part, sha256 FROM shards WHERE state = 'done'"))

@@ -15,7 +15,7 @@ from typing import Any
 
 from foveal.batch.manifest import Shard
 from foveal.core import failpoints
-from foveal.core.errors import TemporaryError, WriteError
+from foveal.core.errors import DataError, TemporaryError, WriteError
 
 _BUSY_S = 60  # to wait for a reader
 _TABLES = (
@@ -189,9 +189,22 @@ class Ledger:
 
 
 def standing(path: Path) -> Standing:
-    """Return how far the ledger of another process has come."""
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=_BUSY_S)) as base:
-        return _standing(base)
+    """Return how far the ledger of another process has come.
+
+    Raises:
+        DataError: `damaged`: it is no ledger, or cannot be opened.
+    """
+    try:
+        # Not read-only: a transaction that was cut off is taken back by whoever opens the file next.
+        with closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=_BUSY_S)) as base:
+            return _standing(base)
+    except sqlite3.Error as error:
+        raise DataError(
+            f"{path} cannot be read: {error}",
+            code="damaged",
+            hint="run the process that it belongs to again",
+            path=path,
+        ) from error
 
 
 def _standing(base: sqlite3.Connection) -> Standing:
