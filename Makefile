@@ -3,6 +3,7 @@
 #   make test    install what the tests need, then run them
 #   make lint    style, types and the order of imports
 #   make slow    the tests that take longer: planted faults, kills at more moments
+#   make ray     the tests that start a Ray cluster, in one process: where Ray gives up it ends the process it is in
 #   make check   lint, test and slow, as in continuous integration
 
 VENV ?= .venv
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 PYTHONS := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python
 FITS := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: help demo test slow lint check
+.PHONY: help demo test slow ray lint check
 .DEFAULT_GOAL := help
 
 help:
@@ -24,7 +25,10 @@ test: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --cov
 
 slow: $(VENV)/.dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "slow and not ray"
+
+ray: $(VENV)/.dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/backends tests/flows -m "ray and not slow"
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -32,7 +36,7 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-check: lint test slow
+check: lint test slow ray
 
 $(VENV)/.python:
 	@for python in $(PYTHONS); do \
