@@ -1,6 +1,7 @@
 """`foveal batch` as a user runs it: every picture has exactly one row."""
 
 import json
+import signal
 import tarfile
 
 import pytest
@@ -85,6 +86,23 @@ def test_several_processes_share_a_job_and_one_line_joins_them(batch, collection
     alone = batch(collection, "--out", tmp_path / "alone.jsonl", "--shard-size", 4)
     assert alone.returncode == 0
     assert (tmp_path / "rows.jsonl").read_bytes() == (tmp_path / "alone.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize("place", ["batch.ledger.open", "batch.ledger.add"])
+def test_a_process_that_was_killed_before_it_knew_its_shards_has_not_finished(
+    batch, collection, tmp_path, place
+) -> None:
+    line = (collection, "--out", tmp_path / "rows.jsonl", "--shard-size", 4)
+    assert batch(*line, "--shard-index", 0, "--shard-count", 2).returncode == 0
+    killed = batch(*line, "--shard-index", 1, "--shard-count", 2, failpoints=f"{place}:kill@1")
+
+    early = batch(*line)
+
+    assert killed.returncode == -signal.SIGKILL
+    assert (early.returncode, told(early)["error"]["code"]) == (2, "unfinished")
+    assert not (tmp_path / "rows.jsonl").exists()
+    assert batch(*line, "--shard-index", 1, "--shard-count", 2).returncode == 0
+    assert told(batch(*line))["images"] == 24
 
 
 def test_tables_archives_and_files_listed_twice(batch, collection, tmp_path) -> None:

@@ -9,7 +9,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,17 +53,28 @@ class Standing:
         codes: How many rows have each error.
     """
 
-    done: tuple[Done, ...]
-    images: int
-    ok: int
-    failed: int
-    abstained: int
-    codes: Counter[str]
+    done: tuple[Done, ...] = ()
+    images: int = 0
+    ok: int = 0
+    failed: int = 0
+    abstained: int = 0
+    codes: Counter[str] = field(default_factory=Counter)
 
     @property
-    def finished(self) -> bool:
-        """Whether every picture has its row."""
-        return self.ok + self.failed == self.images
+    def rows(self) -> int:
+        """How many pictures have their row."""
+        return self.ok + self.failed
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the keys of `foveal.batch/1` that are about how far it has come."""
+        return {
+            "images": self.images,
+            "done": self.ok,
+            "failed": self.failed,
+            "failures": dict(self.codes),
+            "abstained": self.abstained,
+            "shards": len(self.done),
+        }
 
     def __add__(self, other: "Standing") -> "Standing":
         """Return both together; they share no shard."""
@@ -189,7 +200,7 @@ class Ledger:
 
 
 def standing(path: Path) -> Standing:
-    """Return how far the ledger of another process has come.
+    """Return how far the ledger of another process has come; one that was killed while it was made is empty.
 
     Raises:
         DataError: `damaged`: it is no ledger, or cannot be opened.
@@ -197,7 +208,8 @@ def standing(path: Path) -> Standing:
     try:
         # Not read-only: a transaction that was cut off is taken back by whoever opens the file next.
         with closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=_BUSY_S)) as base:
-            return _standing(base)
+            made = base.execute("SELECT 1 FROM sqlite_master WHERE name = 'shards'").fetchall()
+            return _standing(base) if made else Standing()
     except sqlite3.Error as error:
         raise DataError(
             f"{path} cannot be read: {error}",

@@ -14,7 +14,7 @@ from pathlib import Path
 from foveal.backends.protocol import Backend, Receipt, Task
 from foveal.batch import durable, job
 from foveal.batch.job import PARTS, STAGING, Identity
-from foveal.batch.ledger import Ledger
+from foveal.batch.ledger import Ledger, Standing
 from foveal.batch.manifest import Shard
 from foveal.core import files
 from foveal.core.errors import TemporaryError
@@ -77,17 +77,17 @@ class Running:
         if not todo:
             return
         lost: list[str] = []
-        clock = _Clock(self.ledger, progress)
+        clock = _Clock(self.ledger.standing(), progress)
         tasks = (self._task(shard) for shard in todo.values())
         given_up = _GivenUp(self)
         workers = min(workers, len(todo))
         for receipt in backend.map(tasks, init=self._init(), workers=workers, lost=given_up):
             if receipt.outcome == "done":
                 self._publish(todo[receipt.key], receipt)
+                clock.tell(todo[receipt.key].items)
             else:
                 why = receipt.detail.get("message", "its workers died")
                 lost.append(f"shard {receipt.key}: {why}")
-            clock.tell()
         if lost:
             raise TemporaryError(
                 f"{len(lost)} of {len(todo)} shards could not be finished; {lost[0]}",
@@ -152,22 +152,16 @@ class _GivenUp:
 class _Clock:
     """Tells how many pictures have a row, and how fast this process makes them."""
 
-    def __init__(self, ledger: Ledger, progress: Progress) -> None:
-        self._ledger, self._progress = ledger, progress
-        self._images = ledger.standing().images
-        self._began, self._before = time.monotonic(), self._done()
-        self.tell()
+    def __init__(self, before: Standing, progress: Progress) -> None:
+        self._before, self._progress = before, progress
+        self._new, self._began = 0, time.monotonic()
+        self.tell(0)
 
-    def _done(self) -> int:
-        now = self._ledger.standing()
-        return now.ok + now.failed
-
-    def tell(self) -> None:
-        """Tell it."""
-        done = self._done()
-        new, seconds = done - self._before, time.monotonic() - self._began
-        note = show_rate(new / seconds) if new else ""
-        self._progress("pictures", done, self._images, note)
+    def tell(self, new: int) -> None:
+        """Tell that so many pictures more have their row."""
+        self._new += new
+        note = show_rate(self._new / (time.monotonic() - self._began)) if self._new else ""
+        self._progress("pictures", self._before.rows + self._new, self._before.images, note)
 
 
 def shards_of(shards: Iterator[Shard], own: tuple[int, int]) -> Iterator[Shard]:

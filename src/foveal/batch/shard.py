@@ -14,11 +14,13 @@ from typing import Any
 from foveal.batch import durable, formats, job, manifest, reading
 from foveal.batch.formats._format import Row, RowFormat
 from foveal.batch.item import Item
+from foveal.bundle.inputs import UInt8, pixels
 from foveal.bundle.predictor import Predictor
 from foveal.core import catalog, failpoints
 from foveal.core.errors import DataError, NotFoundError, UsageError
 
 KILLED = "worker_killed"
+_GROUP = 8
 _AT_BYTES = 9  # of the number of the item in hand
 
 
@@ -75,15 +77,12 @@ def run(spec: Mapping[str, Any], worker: Worker) -> dict[str, Any]:
         `staged`, the name of the file, its `sha256`, and what is `counted` in it.
     """
     items = list(manifest.read(worker.folder, offset=spec["offset"], count=spec["items"]))
-    quarantined, rows = frozenset(spec["quarantined"]), []
+    quarantined = frozenset(spec["quarantined"])
+    rows: list[Row] = []
     with _hand(job.at_file(worker.folder, spec["shard"]), worker.timeout_s) as take:
-        for index, item in enumerate(items):
-            reading.ask_for(items, worker.root, index)
-            if index in quarantined:
-                rows.append(_failed(item, worker, None, KILLED, "workers died of this picture"))
-                continue
-            take(index)
-            rows.append(_row(item, worker))
+        for first in range(0, len(items), _GROUP):
+            group = range(first, min(first + _GROUP, len(items)))
+            rows += _answered(items, group, quarantined, worker, take)
     data = worker.format.encode(rows, worker.scores)
     number, token = spec["shard"], secrets.token_hex(4)  # nobody else writes to a file of this name
     name = f"part-{number:06}.{spec['epoch']}.{token}.{worker.suffix}"
@@ -92,13 +91,45 @@ def run(spec: Mapping[str, Any], worker: Worker) -> dict[str, Any]:
     return {"staged": name, "sha256": hashlib.sha256(data).hexdigest(), "counted": _counted(rows)}
 
 
-def _row(item: Item, worker: Worker) -> Row:
+def _answered(
+    items: Sequence[Item],
+    group: range,
+    quarantined: frozenset[int],
+    worker: Worker,
+    take: Callable[[int], None],
+) -> Iterator[Row]:
+    """Yield the rows of some items: all pictures first, then all runs, as both empty the caches."""
+    prepared: dict[int, tuple[str, UInt8] | Row] = {}
+    for index in group:
+        reading.ask_for(items, worker.root, index)
+        if index in quarantined:
+            prepared[index] = _failed(items[index], worker, None, KILLED, "workers died of this picture")
+        else:
+            take(index)
+            prepared[index] = _prepared(items[index], worker)
+    for index, found in prepared.items():
+        if isinstance(found, dict):
+            yield found
+        else:
+            take(index)
+            yield _row(items[index], worker, *found)
+
+
+def _prepared(item: Item, worker: Worker) -> tuple[str, UInt8] | Row:
+    """Return the sha256 of the content and the picture at model size, or the row that says why not."""
     content = None
     try:
         data = reading.content(item, worker.root)
         content = hashlib.sha256(data).hexdigest()
-        [label] = worker.predictor.predict(data)
+        return content, pixels(data, worker.predictor.preprocess)
     except (DataError, NotFoundError) as error:  # of this picture; anything else is of the worker
+        return _failed(item, worker, content, error.code, error.message)
+
+
+def _row(item: Item, worker: Worker, content: str, image: UInt8) -> Row:
+    try:
+        [label] = worker.predictor.predict(image)
+    except DataError as error:  # what the model says of this picture is no probability
         return _failed(item, worker, content, error.code, error.message)
     said = label.as_json()
     if not worker.scores:

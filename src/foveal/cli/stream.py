@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,69 +28,71 @@ from foveal.core.text import visible
 from foveal.core.units import seconds
 
 if TYPE_CHECKING:
+    from foveal.bundle.predictor import Predictor
     from foveal.stream.outbox import Item
+    from foveal.stream.plan import Plan
     from foveal.stream.summary import Summary
 
 SCHEMA = "foveal.stream/1"
 
 
+Model = Annotated[
+    Path, typer.Argument(readable=False, help="A .foveal bundle, or a run folder that holds one.")
+]
+Source = Annotated[
+    str, typer.Argument(help="A film, a folder, camera:0, rtsp://host/path or http://host/path (MJPEG).")
+]
+Sinks = Annotated[
+    list[str] | None,
+    typer.Option("--sink", help="jsonl:FILE, video:FILE.mp4, webhook:URL, mqtt://HOST/TOPIC, rejects:DIR."),
+]
+MaxLatency = Annotated[str | None, typer.Option(help="Such as 100ms: tell nothing that is older; live only.")]
+Live = Annotated[bool, typer.Option("--live", help="Play a film at its own speed, like a camera.")]
+Loop = Annotated[bool, typer.Option("--loop", help="Begin a film anew at its end.")]
+Existing = Annotated[
+    bool, typer.Option("--existing", help="Of a folder, also the pictures that are there already.")
+]
+Time = Annotated[str | None, typer.Option("--time", help="End after so long, such as 90s or 10m.")]
+Hold = Annotated[int, typer.Option(min=1, max=10_000, help="Frames in a row that make an event.")]
+Watch = Annotated[
+    list[str] | None, typer.Option(help="Only events of this label; several times for several.")
+]
+GiveUp = Annotated[str | None, typer.Option(help="End after so long without a picture from a live source.")]
+Timeout = Annotated[str, typer.Option(help="Silence after which a live source is taken for lost.")]
+MaxRejects = Annotated[int, typer.Option(min=1, help="Pictures in the folder of rejects, at most.")]
+RejectBelow = Annotated[float, typer.Option(min=0, max=1, help="Keep answers below this confidence, too.")]
+AllowRemoteSinks = Annotated[
+    bool, typer.Option("--allow-remote-sinks", help="Send events to other machines.")
+]
+Monitor = Annotated[
+    bool, typer.Option("--monitor", help="Say whether pictures drift from those of the calibration.")
+]
+Scores = Annotated[bool, typer.Option("--scores", help="The probability of every class, too.")]
+Jsonl = Annotated[
+    bool, typer.Option("--jsonl", help="One JSON object per frame and event, also on a terminal.")
+]
+
+
 def stream(
-    model: Annotated[
-        Path, typer.Argument(readable=False, help="A .foveal bundle, or a run folder that holds one.")
-    ],
-    source: Annotated[
-        str, typer.Argument(help="A film, a folder, camera:0, rtsp://host/path or http://host/path (MJPEG).")
-    ],
-    sink: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--sink", help="jsonl:FILE, video:FILE.mp4, webhook:URL, mqtt://HOST/TOPIC, rejects:DIR."
-        ),
-    ] = None,
-    max_latency: Annotated[
-        str | None,
-        typer.Option("--max-latency", help="Such as 100ms: tell nothing that is older; live only."),
-    ] = None,
-    live: Annotated[
-        bool, typer.Option("--live", help="Play a film at its own speed, like a camera.")
-    ] = False,
-    loop: Annotated[bool, typer.Option("--loop", help="Begin a film anew at its end.")] = False,
-    existing: Annotated[
-        bool, typer.Option("--existing", help="Of a folder, also the pictures that are there already.")
-    ] = False,
-    duration: Annotated[
-        str | None, typer.Option("--time", help="End after so long, such as 90s or 10m.")
-    ] = None,
-    hold: Annotated[
-        int, typer.Option("--hold", min=1, max=10_000, help="Frames in a row that make an event.")
-    ] = 5,
-    watch: Annotated[
-        list[str] | None,
-        typer.Option("--watch", help="Only events of this label; several times for several."),
-    ] = None,
-    give_up: Annotated[
-        str | None, typer.Option("--give-up", help="End after so long without a picture from a live source.")
-    ] = None,
-    timeout: Annotated[
-        str, typer.Option("--timeout", help="Silence after which a live source is taken for lost.")
-    ] = "10s",
-    max_rejects: Annotated[
-        int, typer.Option("--max-rejects", min=1, help="Pictures in the folder of rejects, at most.")
-    ] = 1000,
-    reject_below: Annotated[
-        float, typer.Option("--reject-below", min=0, max=1, help="Keep answers below this confidence, too.")
-    ] = 0.0,
-    allow_remote_sinks: Annotated[
-        bool, typer.Option("--allow-remote-sinks", help="Send events to other machines.")
-    ] = False,
-    monitor: Annotated[
-        bool, typer.Option("--monitor", help="Say whether pictures drift from those of the calibration.")
-    ] = False,
-    scores: Annotated[bool, typer.Option("--scores", help="The probability of every class, too.")] = False,
+    model: Model,
+    source: Source,
+    sink: Sinks = None,
+    max_latency: MaxLatency = None,
+    live: Live = False,
+    loop: Loop = False,
+    existing: Existing = False,
+    duration: Time = None,
+    hold: Hold = 5,
+    watch: Watch = None,
+    give_up: GiveUp = None,
+    timeout: Timeout = "10s",
+    max_rejects: MaxRejects = 1000,
+    reject_below: RejectBelow = 0.0,
+    allow_remote_sinks: AllowRemoteSinks = False,
+    monitor: Monitor = False,
+    scores: Scores = False,
     as_json: Json = False,
-    as_jsonl: Annotated[
-        bool, typer.Option("--jsonl", help="One JSON object per frame and event, also on a terminal.")
-    ] = False,
+    as_jsonl: Jsonl = False,
     threads: Threads = None,
     engine: Engine = "auto",
     precision: Precision = "auto",
@@ -115,9 +117,7 @@ def stream(
         hold=hold,
         watch=tuple(watch or ()),
         sinks=tuple(sink or ()),
-        sink_order=SinkOrder(
-            force=force, allow_remote=allow_remote_sinks, most_rejects=max_rejects, reject_below=reject_below
-        ),
+        sink_order=SinkOrder(force, allow_remote_sinks, max_rejects, reject_below),
         give_up_s=_seconds(give_up),
         time_s=_seconds(duration),
         monitor=monitor,
@@ -137,16 +137,29 @@ def stream(
         say("monitor: frames in a row are alike, so expect alarms without cause (docs/monitor.md)")
     with stopping() as stop:
         summary = run(predictor, plan, tell=tell, say=say, stop=stop.event)
-    exit_code = _exit_code(summary)
     if as_json:
-        about = {"source": plan.shown, "bundle": str(bundle), "digest": predictor.digest}
-        ran = {"engine": predictor.session.engine, "precision": predictor.precision}
-        ended = {"ended": stop.how or "end"}
-        print_json({"schema": SCHEMA, "ok": exit_code == 0, **about, **ran, **ended, **summary.as_json()})
+        print_json(_document(summary, plan, bundle, predictor, ended=stop.how or "end"))
     if stop.how is not None:
         raise Stopped(stop.how)
-    if exit_code:
+    if exit_code := _exit_code(summary):
         raise typer.Exit(exit_code)
+
+
+def _document(
+    summary: "Summary", plan: "Plan", bundle: Path, predictor: "Predictor", *, ended: str
+) -> dict[str, Any]:
+    """Return the contract's document."""
+    return {
+        "schema": SCHEMA,
+        "ok": _exit_code(summary) == 0,
+        "source": plan.shown,
+        "bundle": str(bundle),
+        "digest": predictor.digest,
+        "engine": predictor.session.engine,
+        "precision": predictor.precision,
+        "ended": ended,
+        **summary.as_json(),
+    }
 
 
 def _seconds(text: str | None) -> float | None:

@@ -22,7 +22,7 @@ from foveal.flows._where import Where
 
 SCHEMA = "foveal.batch/1"
 SHARD_SIZE = 512
-_LEDGER = "ledger.sqlite"
+_LEDGER, _LEDGER_OF, _LEDGERS = "ledger.sqlite", "ledger-{:03}-of-{:03}.sqlite", "ledger-*-of-*.sqlite"
 _HERE = Where()
 
 
@@ -86,27 +86,23 @@ def batch(
     folder = (out.with_name(f"{out.name}.job") if single else out).absolute()
     bundle = locate(model).absolute()
     identity = _identity(bundle, inputs, wishes, single)
-    rows = catalog.find(formats, identity.format)
-    rows.need()
+    catalog.find(formats, identity.format).need()
     _prepare(folder, identity, inputs, wishes)
-    index, count = wishes.own or (0, 1)
-    name = _LEDGER if wishes.own is None else f"ledger-{index:03}-of-{count:03}.sqlite"
+    name = _LEDGER if wishes.own is None else _LEDGER_OF.format(*wishes.own)
     with runs.locked(folder, f"{name}.lock"), closing(Ledger(folder / name)) as owned:
-        running = Running(folder, bundle, Path.cwd(), identity, owned, wishes.item_timeout_s, (index, count))
         before = owned.standing()
-        if wishes.own is None and (others := sorted(folder.glob("ledger-*-of-*.sqlite"))):
-            now = _joined(others, folder)
+        divided = wishes.own is None and sorted(folder.glob(_LEDGERS))
+        if divided:
+            now = _joined(divided, folder)
         else:
-            if owned.is_empty:
-                owned.add(shards_of(manifest.shards(folder, size=identity.shard_size), (index, count)))
-            running.recover()
-            if owned.todo():
-                with wishes.where.opened() as (backend, workers):
-                    running.carry_out(backend, workers, progress)
+            own = wishes.own or (0, 1)
+            running = Running(folder, bundle, Path.cwd(), identity, owned, wishes.item_timeout_s, own)
+            _finish(running, wishes.where, progress)
             now = owned.standing()
-        if single and wishes.own is None:
+        whole = single is not None and wishes.own is None
+        if whole:
             _merge(out.absolute(), folder, now.done, identity.format)
-    new, seconds = now.ok + now.failed - before.ok - before.failed, time.monotonic() - began
+    new, seconds = now.rows - before.rows, time.monotonic() - began
     return {
         "schema": SCHEMA,
         "ok": now.ok > 0 or now.images == 0,
@@ -114,17 +110,23 @@ def batch(
         "digest": identity.digest,
         "engine": identity.engine,
         "precision": identity.precision,
-        "images": now.images,
-        "done": now.ok,
-        "failed": now.failed,
-        "failures": dict(now.codes),
-        "abstained": now.abstained,
-        "shards": len(now.done),
+        **now.as_json(),
         "seconds": round(seconds, 3),
-        "images_per_second": round(new / seconds, 2),
-        "results": str(out if single and wishes.own is None else folder / PARTS),
+        "images_per_second": 0.0 if divided else round(new / seconds, 2),
+        "results": str(out if whole else folder / PARTS),
         "ledger": str(folder / name),
     }
+
+
+def _finish(running: Running, where: Where, progress: Progress) -> None:
+    """Do what is left of the shards that are this process's."""
+    if running.ledger.is_empty:
+        shards = manifest.shards(running.folder, size=running.identity.shard_size)
+        running.ledger.add(shards_of(shards, running.own))
+    running.recover()
+    if running.ledger.todo():
+        with where.opened() as (backend, workers):
+            running.carry_out(backend, workers, progress)
 
 
 def _identity(bundle: Path, inputs: Sequence[str], wishes: Wishes, single: str | None) -> Identity:
@@ -183,15 +185,18 @@ def _joined(others: list[Path], folder: Path) -> Standing:
     """
     count = int(others[0].stem.rpartition("-")[2])
     found = [ledger.standing(path) for path in others]
-    finished = sum(one.finished for one in found)
-    if finished < count:
+    together = reduce(operator.add, found)
+    # Who was killed before it had noted what is its own has nothing left to do, and yet has not finished.
+    listed = sum(shard.items for shard in manifest.shards(folder, size=1 << 40))
+    if together.rows < listed:
         raise UsageError(
-            f"the job is divided among {count} processes, of which {finished} have finished",
+            f"the job is divided among {count} processes, which have answered {together.rows} of {listed} "
+            "pictures so far",
             code="unfinished",
             hint=f"run the others: --shard-index 0 to {count - 1} with --shard-count {count}",
             path=folder,
         )
-    return reduce(operator.add, found)
+    return together
 
 
 def _merge(out: Path, folder: Path, done: Sequence[Done], kind: str) -> None:
