@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 import httptools
@@ -22,6 +23,7 @@ class BoundedProtocol(HttpToolsProtocol):
     """
 
     head_timeout = 10.0
+    ended: Callable[[], None]
     _deadline: asyncio.TimerHandle | None = None
     _head_bytes = 0
     _in_head = True
@@ -42,6 +44,7 @@ class BoundedProtocol(HttpToolsProtocol):
         """End."""
         self._forget_deadline()
         super().connection_lost(exc)
+        self.ended()
 
     def data_received(self, data: bytes) -> None:
         """Take in what came, unless the head is too long already."""
@@ -140,7 +143,7 @@ def _malformed(version: str, headers: list[tuple[bytes, bytes]]) -> HttpError | 
     return None
 
 
-def protocol(head_timeout: float) -> type[BoundedProtocol]:
-    """Return the class of connections with a limit of their own."""
-    attributes: dict[str, Any] = {"head_timeout": head_timeout}
+def protocol(head_timeout: float, ended: Callable[[], None]) -> type[BoundedProtocol]:
+    """Return the class of connections with a limit of their own; `ended` is called after each."""
+    attributes: dict[str, Any] = {"head_timeout": head_timeout, "ended": staticmethod(ended)}
     return type("Connection", (BoundedProtocol,), attributes)

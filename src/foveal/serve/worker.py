@@ -34,7 +34,7 @@ class Worker:
         settings = service.settings
         self._config = Config(
             application(service),
-            http=protocol(settings.head_timeout),
+            http=protocol(settings.head_timeout, self._tell_held),
             ws="none",
             lifespan="on",
             log_config=None,
@@ -45,6 +45,7 @@ class Worker:
         )
         self._state = ServerState()
         self._accepted = 0.0
+        self._arriving = 0
         self._yielded = 0
         self._stop = asyncio.Event()
         self._signals = 0
@@ -82,7 +83,7 @@ class Worker:
 
     def _accept(self) -> None:
         """Take one connection; where others have fewer, they go first."""
-        mine = len(self._state.connections)
+        mine = self._held
         least = min(
             (s.get("connections") for s in self._service.board.seats if s.get("state") == State.READY),
             default=0,
@@ -115,7 +116,8 @@ class Worker:
             return False
         connection.setblocking(False)
         self._accepted = time.monotonic()
-        self._service.seat.set("connections", len(self._state.connections) + 1)
+        self._arriving += 1
+        self._tell_held()
         loop = asyncio.get_running_loop()
         task = loop.create_task(self._connect(connection))
         self._state.tasks.add(task)
@@ -126,10 +128,22 @@ class Worker:
         with contextlib.suppress(OSError):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         make = self._config.http_protocol_class
-        await asyncio.get_running_loop().connect_accepted_socket(
-            lambda: make(config=self._config, server_state=self._state, app_state={}),  # type: ignore[call-arg]
-            connection,
-        )
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: make(config=self._config, server_state=self._state, app_state={}),  # type: ignore[call-arg]
+                connection,
+            )
+        finally:
+            self._arriving -= 1
+
+    @property
+    def _held(self) -> int:
+        """How many connections are ours; those that came a moment ago are not in uvicorn's list yet."""
+        return len(self._state.connections) + self._arriving
+
+    def _tell_held(self) -> None:
+        """Let the others know at once: what they accept depends on it."""
+        self._service.seat.set("connections", self._held)
 
     def _pause(self) -> None:
         loop = asyncio.get_running_loop()
@@ -153,7 +167,7 @@ class Worker:
         if lane.busy_seconds < _STUCK:
             seat.beat()
         seat.set("queued", lane.pictures)
-        seat.set("connections", len(self._state.connections))
+        self._tell_held()
         self._state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
 
     async def _drain(self) -> None:
