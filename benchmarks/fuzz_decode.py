@@ -11,20 +11,24 @@ The coverage of Python code guides the fuzzer, that of Pillow's C code does not.
 
 import argparse
 import io
-import struct
 import sys
 import warnings
-import zlib
 from pathlib import Path
 
 import atheris
 import numpy as np
+
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+from bad_inputs.made import with_right_checksums  # the tests' own
 
 with atheris.instrument_imports(include=["foveal.data", "PIL"]):
     from PIL import Image
 
     from foveal.core.errors import ImageError
     from foveal.data.decode import Limits, decode
+
+# The tests' own, and behind the instrumented imports, as it imports Pillow, too.
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 # Small enough that a second holds thousands of tries; the order of the checks is that of the default limits.
 LIMITS = Limits(content_bytes=2**20, pixels=2**20, side=2**12, metadata_bytes=2**16)
@@ -63,19 +67,8 @@ def seeds() -> list[bytes]:
 def mutated(content: bytes, most: int, seed: int) -> bytes:
     """Return bytes that differ; a PNG's checksums are right again, for what is behind them."""
     changed = atheris.Mutate(content, most)
-    return repaired(changed)[:most] if seed % 8 and changed.startswith(b"\x89PNG\r\n\x1a\n") else changed
-
-
-def repaired(content: bytes) -> bytes:
-    """Return a PNG with the checksum of each chunk computed anew."""
-    pieces, position = [content[:8]], 8
-    while position + 12 <= len(content):
-        end = position + 8 + struct.unpack_from(">I", content, position)[0]
-        if end + 4 > len(content):
-            break
-        pieces.append(content[position:end] + struct.pack(">I", zlib.crc32(content[position + 4 : end])))
-        position = end + 4
-    return b"".join(pieces) + content[position:]
+    is_png = changed.startswith(b"\x89PNG\r\n\x1a\n")
+    return with_right_checksums(changed)[:most] if seed % 8 and is_png else changed
 
 
 def one(content: bytes) -> None:

@@ -8,7 +8,7 @@ import selectors
 import socket
 import statistics
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -114,7 +114,8 @@ def _drive(
     port: int, requests: Sequence[bytes], *, connections: int, seconds: float, rate: float | None
 ) -> Result:
     result, selector, sent = Result(), selectors.DefaultSelector(), 0
-    free = [_Connection(port) for _ in range(connections)]
+    # The one that has been free for longest comes first: all connections are used alike.
+    free = deque(_Connection(port) for _ in range(connections))
     for connection in free:
         selector.register(connection.socket, selectors.EVENT_READ, connection)
     busy = 0
@@ -124,7 +125,7 @@ def _drive(
             due = now if rate is None else start + sent / rate
             if due > now:
                 break
-            free.pop().send(requests[sent % len(requests)], due)
+            free.popleft().send(requests[sent % len(requests)], due)
             sent, busy = sent + 1, busy + 1
         wait = 0.1 if rate is None or not free else max(0.0, min(0.1, start + sent / rate - now))
         for key, _ in selector.select(wait):

@@ -163,16 +163,55 @@ def bundle(make_bundle: Callable[[Path], Path], tmp_path_factory: pytest.TempPat
 
 
 @pytest.fixture(scope="session")
-def corner_bundle(draft: "Callable[..., Draft]", tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sealed recognizer that looks at the top left quarter alone: is it bright or dark there?
-
-    It takes 32 pixels, RGB, and answers 50 % at a mean of 127.5.
-    """
+def seal_graph(draft: "Callable[..., Draft]") -> Callable[..., Path]:
+    """Seal a graph of ONNX nodes, from `images` to `logits`, which a softmax follows; return its path."""
     from onnx import TensorProto, helper, numpy_helper
 
     from foveal.bundle import archive, golden
     from foveal.bundle.engines.onnxruntime import onnxruntime
 
+    def seal(
+        path: Path,
+        nodes: list[tuple[str, list[str], dict[str, int]]],
+        arrays: dict[str, np.ndarray],
+        *,
+        size: int = 16,
+        classes: tuple[str, ...] = ("red", "green", "blue"),
+    ) -> Path:
+        names = ["float", *(f"step {number}" for number in range(1, len(nodes))), "logits"]
+        chain = zip(nodes, names, names[1:], strict=False)
+        steps = [
+            helper.make_node("Cast", ["images"], ["float"], to=TensorProto.FLOAT),
+            *(
+                helper.make_node(kind, [last, *more], [here], **has)
+                for (kind, more, has), last, here in chain
+            ),
+            helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+        ]
+        outputs = [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", len(classes)])
+            for name in ("probabilities", "logits")
+        ]
+        images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", size, size, 3])
+        tensors = [numpy_helper.from_array(value, name) for name, value in arrays.items()]
+        graph = helper.make_graph(steps, path.stem, [images], outputs, tensors)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+        data = model.SerializeToString(deterministic=True)
+        preprocess = {"size": size, "channels": 3, "mean": [0, 0, 0], "std": [1, 1, 1]}
+        stated = draft(classes=list(classes), preprocess=preprocess, temperature=1.0)
+        vectors = golden.measure(onnxruntime(data, threads=1), stated.preprocess)
+        archive.seal(path, stated, model=data, golden=vectors, force=True)
+        return path
+
+    return seal
+
+
+@pytest.fixture(scope="session")
+def corner_bundle(seal_graph: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sealed recognizer that looks at the top left quarter alone: is it bright or dark there?
+
+    It takes 32 pixels, RGB, and answers 50 % at a mean of 127.5.
+    """
     arrays = {
         "starts": np.array([0, 0], np.int64),
         "ends": np.array([16, 16], np.int64),
@@ -181,24 +220,43 @@ def corner_bundle(draft: "Callable[..., Draft]", tmp_path_factory: pytest.TempPa
         "bias": np.array([-6, 6], np.float32),
     }
     nodes = [
-        helper.make_node("Cast", ["images"], ["float"], to=TensorProto.FLOAT),
-        helper.make_node("Slice", ["float", "starts", "ends", "axes"], ["corner"]),
-        helper.make_node("Flatten", ["corner"], ["flat"]),
-        helper.make_node("Gemm", ["flat", "weights", "bias"], ["logits"]),
-        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+        ("Slice", ["starts", "ends", "axes"], {}),
+        ("Flatten", [], {}),
+        ("Gemm", ["weights", "bias"], {}),
     ]
-    outputs = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 2])
-        for name in ("probabilities", "logits")
-    ]
-    images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", 32, 32, 3])
-    tensors = [numpy_helper.from_array(value, name) for name, value in arrays.items()]
-    graph = helper.make_graph(nodes, "corner", [images], outputs, tensors)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    data = model.SerializeToString(deterministic=True)
-    preprocess = {"size": 32, "channels": 3, "mean": [0, 0, 0], "std": [1, 1, 1]}
-    stated = draft(classes=["bright", "dark"], preprocess=preprocess, temperature=1.0)
-    vectors = golden.measure(onnxruntime(data, threads=1), stated.preprocess)
     path = tmp_path_factory.mktemp("corner") / "corner.foveal"
-    archive.seal(path, stated, model=data, golden=vectors, force=True)
-    return path
+    return seal_graph(path, nodes, arrays, size=32, classes=("bright", "dark"))
+
+
+@pytest.fixture
+def watched(make_bundle: Callable[..., Path], tmp_path: Path) -> Path:
+    """Seal a bundle that keeps what its calibration pictures looked like: dark ones, never in doubt."""
+    return make_bundle(
+        tmp_path / "watched.foveal",
+        decision={
+            "abstain": {"threshold": 0.6, "risk": 0.01, "delta": 0.05, "n": 500},
+            "conformal": {"alpha": 0.1, "quantile": 0.7, "n": 500},
+            "monitor": {
+                "doubt": [0.1] * 199,
+                "rejected": {"count": 0, "n": 300},
+                "quality": {"brightness": {"low": 20, "high": 60, "below": 3, "above": 3, "n": 200}},
+            },
+        },
+    )
+
+
+@pytest.fixture
+def nonsense(seal_graph: Callable[..., Path], tmp_path: Path) -> Path:
+    """A sealed recognizer whose answer is no number where the picture is black."""
+    arrays = {
+        "axes": np.array([1, 2, 3], np.int64),
+        "shape": np.array([-1, 1], np.int64),
+        "weights": np.array([[1, -1]], np.float32),
+    }
+    nodes = [
+        ("ReduceMean", ["axes"], {"keepdims": 0}),
+        ("Reshape", ["shape"], {}),
+        ("Div", ["step 2"], {}),
+        ("MatMul", ["weights"], {}),
+    ]
+    return seal_graph(tmp_path / "nonsense.foveal", nodes, arrays, classes=("yes", "no"))

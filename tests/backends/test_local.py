@@ -98,9 +98,11 @@ def driver(tmp_path) -> subprocess.Popen[str]:
 def test_workers_end_with_a_parent_that_was_killed(tmp_path):
     with driver(tmp_path) as parent:
         busy = pid_in(tmp_path / "here")
+        assert is_alive(busy)
         parent.kill()
 
     until(lambda: not is_alive(busy))
+    assert not (tmp_path / "until").exists(), "it did not end because its work was done"
 
 
 def test_ctrl_c_on_the_terminal_does_not_reach_workers(tmp_path):

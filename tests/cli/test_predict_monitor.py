@@ -24,24 +24,6 @@ def predict(bundle, tmp_path, monkeypatch, capsys):
     return call
 
 
-@pytest.fixture
-def watched(make_bundle, tmp_path):
-    """Return a bundle that keeps what its calibration pictures looked like: dark ones, never in doubt."""
-    place = {"low": 20, "high": 100, "below": 3, "above": 3, "n": 200}
-    return make_bundle(
-        tmp_path / "watched.foveal",
-        decision={
-            "abstain": {"threshold": 0.6, "risk": 0.01, "delta": 0.05, "n": 500},
-            "conformal": {"alpha": 0.1, "quantile": 0.7, "n": 500},
-            "monitor": {
-                "doubt": [0.1] * 199,
-                "rejected": {"count": 0, "n": 300},
-                "quality": {"brightness": place},
-            },
-        },
-    )
-
-
 @pytest.mark.parametrize("form", ["--json", "--jsonl", "--csv", None])
 def test_monitor_says_at_the_end_whether_pictures_look_like_the_calibration(predict, watched, form) -> None:
     for number in range(60):

@@ -119,10 +119,16 @@ def test_what_was_taught_is_not_given_out_again(search):
         one = Assignment(shop, learning, candidate, SHORT)
         shop.carry_out(f"{one.name}: teach", {}, lambda: [])
 
+    asked = []
+
+    @contextmanager
     def hands():
-        raise AssertionError("nobody is needed")
+        asked.append("a backend")
+        yield local(), 1
 
     teach_at_once(shop, learning, candidates, seconds=0.5, hands=hands)
+
+    assert asked == []
 
 
 def test_pictures_that_are_in_no_file_are_not_given_out(search):

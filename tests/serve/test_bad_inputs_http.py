@@ -175,39 +175,6 @@ def test_a_flood_is_answered_or_refused(bundle: Path) -> None:
         assert server.say(request(PICTURE)).body == good.body
 
 
-@pytest.fixture
-def nonsense(draft: Callable[..., object], tmp_path: Path) -> Path:
-    """A sealed recognizer whose answer is no number where the picture is black."""
-    from onnx import TensorProto, helper, numpy_helper
-
-    from foveal.bundle import archive, golden
-    from foveal.bundle.engines.onnxruntime import onnxruntime
-
-    weights = np.array([[1, -1]], np.float32)
-    nodes = [
-        helper.make_node("Cast", ["images"], ["float"], to=TensorProto.FLOAT),
-        helper.make_node("ReduceMean", ["float", "axes"], ["mean"], keepdims=0),
-        helper.make_node("Reshape", ["mean", "shape"], ["column"]),
-        helper.make_node("Div", ["column", "column"], ["one"]),
-        helper.make_node("MatMul", ["one", "weights"], ["logits"]),
-        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
-    ]
-    kept = {"axes": np.array([1, 2, 3], np.int64), "shape": np.array([-1, 1], np.int64), "weights": weights}
-    outputs = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 2])
-        for name in ("probabilities", "logits")
-    ]
-    images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", 16, 16, 3])
-    tensors = [numpy_helper.from_array(value, name) for name, value in kept.items()]
-    graph = helper.make_graph(nodes, "nonsense", [images], outputs, tensors)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    data = model.SerializeToString(deterministic=True)
-    stated = draft(classes=["yes", "no"], temperature=1.0)
-    vectors = golden.measure(onnxruntime(data, threads=1), stated.preprocess)
-    archive.seal(tmp_path / "nonsense.foveal", stated, model=data, golden=vectors)
-    return tmp_path / "nonsense.foveal"
-
-
 def test_an_answer_that_is_no_number_is_an_error_in_json(
     nonsense: Path,
 ) -> None:

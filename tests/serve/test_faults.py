@@ -103,10 +103,12 @@ def test_a_worker_that_hangs_makes_the_others_say_not_ready(serve, until) -> Non
     os.kill(stopped, signal.SIGSTOP)
     try:
         # Connections that the stopped worker took answer nothing; the other one is there for new ones.
-        until(lambda: "silent" in _reason(server))
+        reason = until(lambda: _reason(server))
     finally:
         os.kill(stopped, signal.SIGCONT)
+    assert "silent" in reason
     until(server.ready)
+    assert stopped in server.workers(), "it was not replaced: it only slept"
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -164,9 +166,12 @@ def test_a_second_signal_ends_at_once(serve_tampered, until, colored) -> None:
 def test_workers_end_when_the_supervisor_is_killed(serve, until) -> None:
     server = serve("--workers", "2")
     workers = server.workers()
+    assert len(workers) == 2
     server.process.kill()
-    server.process.wait()
+    assert server.process.wait() == -signal.SIGKILL
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+    with pytest.raises(OSError, match="refused"):
+        server.ask("/v2/health/live")
 
 
 def test_a_full_queue_refuses_at_once_and_health_answers_meanwhile(serve_tampered, until, colored) -> None:

@@ -56,6 +56,19 @@ class Bench:
     def do(self, work: Work, pictures: int = 1, gone: Callable[[], bool] = lambda: False) -> Any:
         return asyncio.ensure_future(self.lane.do(self.model, work, pictures=pictures, gone=gone))
 
+    async def behind_the_first(self, works: list[Work]) -> list[Any]:
+        """Return the answers, or errors, where all others come while the first is worked on; stop then."""
+        first = works[0]
+        first.gate = threading.Event()
+        tasks = [self.do(first)]
+        await asyncio.to_thread(first.began.wait, 60)
+        tasks += [self.do(work) for work in works[1:]]
+        await asyncio.sleep(0)
+        first.gate.set()
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
+        self.lane.stop()
+        return answers
+
     def runs(self) -> tuple[float, float]:
         """Return how many runs there were, and of how many pictures."""
         at = self.places["batch_size"][("colors",)]
@@ -83,15 +96,8 @@ def pictures(count: int) -> np.ndarray:
 def test_waiting_pictures_run_together_and_each_gets_its_own_answer(bench) -> None:
     async def go() -> None:
         lane = bench(batch=4, max_latency=60.0)
-        gate, images = threading.Event(), pictures(10)
-        first = Work(images[0], gate)
-        tasks = [lane.do(first)]
-        await asyncio.to_thread(first.began.wait, 60)
-        tasks += [lane.do(Work(image)) for image in images[1:]]
-        await asyncio.sleep(0)
-        gate.set()
-        answers = await asyncio.gather(*tasks)
-        lane.lane.stop()
+        images = pictures(10)
+        answers = await lane.behind_the_first([Work(image) for image in images])
 
         alone = [lane.model.predictor.run(image[None]).probabilities for image in images]
         for answer, expected in zip(answers, alone, strict=True):
@@ -104,15 +110,8 @@ def test_waiting_pictures_run_together_and_each_gets_its_own_answer(bench) -> No
 def test_a_batch_ends_where_its_first_picture_would_come_too_late(bench) -> None:
     async def go() -> None:
         lane = bench(batch=8, max_latency=1e-6)
-        gate, images = threading.Event(), pictures(9)
-        first = Work(images[0], gate)
-        tasks = [lane.do(first)]
-        await asyncio.to_thread(first.began.wait, 60)
-        tasks += [lane.do(Work(image)) for image in images[1:]]
-        await asyncio.sleep(0)
-        gate.set()
-        await asyncio.gather(*tasks)
-        lane.lane.stop()
+        images = pictures(9)
+        await lane.behind_the_first([Work(image) for image in images])
         assert lane.runs() == (9, 9)
 
     asyncio.run(go())
@@ -121,16 +120,11 @@ def test_a_batch_ends_where_its_first_picture_would_come_too_late(bench) -> None
 def test_one_bad_request_among_good_ones_harms_none(bench) -> None:
     async def go() -> None:
         lane = bench(batch=8, max_latency=60.0)
-        gate, images = threading.Event(), pictures(6)
-        first = Work(images[0], gate)
-        tasks = [lane.do(first)]
-        await asyncio.to_thread(first.began.wait, 60)
+        images = pictures(6)
         errors = {2: HttpError("corrupt", "broken"), 4: ValueError("a bug")}
-        tasks += [lane.do(Work(image, error=errors.get(i))) for i, image in enumerate(images[1:], 1)]
-        await asyncio.sleep(0)
-        gate.set()
-        answers = await asyncio.gather(*tasks, return_exceptions=True)
-        lane.lane.stop()
+        answers = await lane.behind_the_first(
+            [Work(image, error=errors.get(number)) for number, image in enumerate(images)]
+        )
 
         assert {i: a for i, a in enumerate(answers) if isinstance(a, Exception)} == errors
         expected = lane.model.predictor.run(images[5][None]).probabilities[0]

@@ -17,40 +17,16 @@ def memory(pid: int, kind: str) -> float:
 
 
 @pytest.fixture(scope="module")
-def heavy_bundle(draft, tmp_path_factory):
+def heavy_bundle(seal_graph, tmp_path_factory):
     """Seal a model of 40 MB that takes 16 pixels."""
-    from onnx import TensorProto, helper, numpy_helper
-
-    from foveal.bundle import archive, golden
-    from foveal.bundle.engines.onnxruntime import onnxruntime
-
     inner = WEIGHTS // 768
     rng = np.random.default_rng(0)
     arrays = {
         "wide": rng.normal(0, 0.01, (768, inner)).astype(np.float32),
         "narrow": rng.normal(0, 0.01, (inner, 3)).astype(np.float32),
     }
-    nodes = [
-        helper.make_node("Cast", ["images"], ["float"], to=TensorProto.FLOAT),
-        helper.make_node("Flatten", ["float"], ["flat"]),
-        helper.make_node("MatMul", ["flat", "wide"], ["hidden"]),
-        helper.make_node("MatMul", ["hidden", "narrow"], ["logits"]),
-        helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
-    ]
-    outputs = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", 3])
-        for name in ("probabilities", "logits")
-    ]
-    images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", 16, 16, 3])
-    tensors = [numpy_helper.from_array(value, name) for name, value in arrays.items()]
-    graph = helper.make_graph(nodes, "heavy", [images], outputs, tensors)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
-    data = model.SerializeToString(deterministic=True)
-    stated = draft(temperature=1.0)
-    vectors = golden.measure(onnxruntime(data, threads=1), stated.preprocess)
-    path = tmp_path_factory.mktemp("heavy") / "heavy.foveal"
-    archive.seal(path, stated, model=data, golden=vectors, force=True)
-    return path
+    nodes = [("Flatten", [], {}), ("MatMul", ["wide"], {}), ("MatMul", ["narrow"], {})]
+    return seal_graph(tmp_path_factory.mktemp("heavy") / "heavy.foveal", nodes, arrays)
 
 
 def test_four_workers_share_one_model(serve, heavy_bundle, colored) -> None:

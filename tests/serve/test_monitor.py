@@ -2,26 +2,6 @@
 
 import json
 
-import pytest
-
-
-@pytest.fixture
-def watched(make_bundle, tmp_path):
-    """Seal a bundle that keeps what its calibration pictures looked like: dark ones, never in doubt."""
-    place = {"low": 20, "high": 100, "below": 3, "above": 3, "n": 200}
-    return make_bundle(
-        tmp_path / "watched.foveal",
-        decision={
-            "abstain": {"threshold": 0.6, "risk": 0.01, "delta": 0.05, "n": 500},
-            "conformal": {"alpha": 0.1, "quantile": 0.7, "n": 500},
-            "monitor": {
-                "doubt": [0.1] * 199,
-                "rejected": {"count": 0, "n": 300},
-                "quality": {"brightness": place},
-            },
-        },
-    )
-
 
 def test_all_workers_feed_one_monitor_and_each_can_be_asked_for_it(serve, until, watched, colored) -> None:
     server = serve("--workers", "3", model=watched)

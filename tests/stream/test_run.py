@@ -251,20 +251,7 @@ def test_what_is_declined_makes_no_event(watch, film) -> None:
     assert summary.events == 0
 
 
-def test_a_monitor_looks_at_every_frame_and_its_alarms_are_events(watch, film, make_bundle, tmp_path) -> None:
-    place = {"low": 20, "high": 60, "below": 3, "above": 3, "n": 200}
-    watched = make_bundle(
-        tmp_path / "watched.foveal",
-        decision={
-            "abstain": {"threshold": 0.6, "risk": 0.01, "delta": 0.05, "n": 500},
-            "conformal": {"alpha": 0.1, "quantile": 0.7, "n": 500},
-            "monitor": {
-                "doubt": [0.1] * 199,
-                "rejected": {"count": 0, "n": 300},
-                "quality": {"brightness": place},
-            },
-        },
-    )
+def test_a_monitor_looks_at_every_frame_and_its_alarms_are_events(watch, film, watched) -> None:
     path = film("bright.mp4", ["red"] * 260)
 
     summary, told = watch(path, monitor=True, predictor=Predictor.open(watched, threads=1))
