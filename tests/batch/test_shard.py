@@ -15,17 +15,25 @@ def test_a_picture_of_which_the_model_says_nonsense_has_its_row(nonsense, tmp_pa
     for name, value in (("black", 0), ("grey", 99)):
         Image.new("RGB", (16, 16), (value,) * 3).save(tmp_path / f"{name}.png")
     files = [tmp_path / "black.png", tmp_path / "grey.png"]
-    manifest.publish(folder, [file_item(str(file)) for file in files])
-    told = {"engine": "onnxruntime", "precision": "fp32", "format": "jsonl", "scores": False}
+    manifest.publish(folder, 1, [file_item(str(file)) for file in files])
+    told = {"engine": "onnxruntime", "precision": "fp32", "format": "jsonl", "scores": False, "once": False}
     digest = Predictor.open(nonsense).digest
     spec = {"bundle": str(nonsense), "digest": digest, "folder": str(folder), "root": str(tmp_path)}
     worker = shard.begin({**told, **spec, "item_timeout_s": 60.0})
 
-    done = shard.run({"shard": 0, "offset": 0, "items": 2, "epoch": 1, "quarantined": []}, worker)
+    done = shard.run(
+        {"shard": 0, "segment": 1, "offset": 0, "items": 2, "epoch": 1, "quarantined": []}, worker
+    )
 
     staged = folder / job.STAGING / done["staged"]
     rows = [json.loads(line) for line in staged.read_text().splitlines()]
     assert rows[0]["error"]["code"] == "model_output_invalid"
     assert rows[1]["label"] == "yes"
-    assert done["counted"] == {"ok": 1, "failed": 1, "abstained": 0, "codes": {"model_output_invalid": 1}}
+    assert done["counted"] == {
+        "ok": 1,
+        "failed": 1,
+        "abstained": 0,
+        "codes": {"model_output_invalid": 1},
+        "copies": 0,
+    }
     assert job.in_hand(folder, 0) is None, "nobody is to blame for what comes after the last picture"

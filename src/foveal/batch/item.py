@@ -19,6 +19,7 @@ class Item:
         size: Its length in bytes; None: it could not be looked at.
         mtime_ns: When the file was changed last, nanoseconds; None as `size`.
         occurrence: How many items of the job with the same source come before it.
+        same: Whether its content is that of the item before it, as far as is known from the listing.
     """
 
     source: str
@@ -27,6 +28,7 @@ class Item:
     size: int | None = None
     mtime_ns: int | None = None
     occurrence: int = 0
+    same: bool = False
 
     def line(self) -> bytes:
         """Return its line in a manifest; what says nothing is left out."""
@@ -35,6 +37,8 @@ class Item:
             told["path"] = self.path
         known = {"offset": self.offset, "bytes": self.size, "mtime_ns": self.mtime_ns}
         told |= {name: value for name, value in known.items() if value is not None}
+        if self.same:
+            told["same"] = True
         # ASCII: names that are no UTF-8 survive as escapes, and a line never has another end in it.
         return json.dumps(told).encode() + b"\n"
 
@@ -58,4 +62,5 @@ def parsed(line: bytes) -> Item:
         size=told.get("bytes"),
         mtime_ns=told.get("mtime_ns"),
         occurrence=told["occurrence"],
+        same=told.get("same", False),
     )

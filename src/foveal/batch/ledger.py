@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from foveal.batch.job import superseded_name
 from foveal.batch.manifest import Shard
 from foveal.core import failpoints
 from foveal.core.errors import DataError, TemporaryError, WriteError
@@ -22,9 +23,13 @@ _TABLES = (
     "CREATE TABLE IF NOT EXISTS owner (one INTEGER PRIMARY KEY CHECK (one = 1), epoch INTEGER NOT NULL)",
     "INSERT OR IGNORE INTO owner VALUES (1, 0)",
     """CREATE TABLE IF NOT EXISTS shards (
-        number INTEGER PRIMARY KEY, offset INTEGER NOT NULL, items INTEGER NOT NULL,
+        number INTEGER PRIMARY KEY, segment INTEGER NOT NULL, offset INTEGER NOT NULL, items INTEGER NOT NULL,
         state TEXT NOT NULL DEFAULT 'todo', part TEXT, staged TEXT, sha256 TEXT,
-        ok INTEGER, failed INTEGER, abstained INTEGER, attempt INTEGER, node TEXT)""",
+        ok INTEGER, failed INTEGER, abstained INTEGER, copies INTEGER, attempt INTEGER, node TEXT)""",
+    """CREATE TABLE IF NOT EXISTS superseded (
+        shard INTEGER, epoch INTEGER, part TEXT, sha256 TEXT, PRIMARY KEY (shard, epoch))""",
+    """CREATE TABLE IF NOT EXISTS changed (
+        segment INTEGER, line INTEGER, bytes INTEGER, mtime_ns INTEGER, PRIMARY KEY (segment, line))""",
     "CREATE TABLE IF NOT EXISTS codes (shard INTEGER, code TEXT, count INTEGER, PRIMARY KEY (shard, code))",
     """CREATE TABLE IF NOT EXISTS strikes (
         shard INTEGER, item INTEGER, count INTEGER, PRIMARY KEY (shard, item))""",
@@ -50,6 +55,7 @@ class Standing:
         images: Pictures of all shards.
         ok, failed: Rows with an answer, and with an error.
         abstained: Answers that decline.
+        copies: Rows that were made from that of another picture with the same content.
         codes: How many rows have each error.
     """
 
@@ -58,6 +64,7 @@ class Standing:
     ok: int = 0
     failed: int = 0
     abstained: int = 0
+    copies: int = 0
     codes: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -73,6 +80,7 @@ class Standing:
             "failed": self.failed,
             "failures": dict(self.codes),
             "abstained": self.abstained,
+            "copies": self.copies,
             "shards": len(self.done),
         }
 
@@ -84,6 +92,7 @@ class Standing:
             self.ok + other.ok,
             self.failed + other.failed,
             self.abstained + other.abstained,
+            self.copies + other.copies,
             self.codes + other.codes,
         )
 
@@ -115,21 +124,21 @@ class Ledger:
 
     def add(self, shards: Iterable[Shard]) -> None:
         """Take in what is to be done, unless it is known."""
-        rows = ((shard.number, shard.offset, shard.items) for shard in shards)
+        rows = ((shard.number, shard.segment, shard.offset, shard.items) for shard in shards)
         with self._change("add"):
             self._base.executemany(
-                "INSERT OR IGNORE INTO shards (number, offset, items) VALUES (?, ?, ?)", rows
+                "INSERT OR IGNORE INTO shards (number, segment, offset, items) VALUES (?, ?, ?, ?)", rows
             )
 
     @property
-    def is_empty(self) -> bool:
-        """Whether no shard was ever added."""
-        return self._count("SELECT count(*) FROM shards") == 0
+    def segments(self) -> int:
+        """How many segments of the manifest it knows; 0: it is new."""
+        return self._count("SELECT coalesce(max(segment), 0) FROM shards")
 
     def todo(self) -> list[Shard]:
         """Return the shards that are not finished."""
         found = self._base.execute(
-            "SELECT number, offset, items FROM shards WHERE state = 'todo' ORDER BY number"
+            "SELECT number, segment, offset, items FROM shards WHERE state = 'todo' ORDER BY number"
         )
         return [Shard(*row) for row in found]
 
@@ -143,14 +152,49 @@ class Ledger:
         with self._change("finish"):
             self._base.execute(
                 """UPDATE shards SET state = 'done', part = ?, staged = ?, sha256 = ?, ok = ?, failed = ?,
-                   abstained = ?, attempt = ?, node = ? WHERE number = ? AND state = 'todo'""",
+                   abstained = ?, copies = ?, attempt = ?, node = ? WHERE number = ? AND state = 'todo'""",
                 (
                     *(part, receipt["staged"], receipt["sha256"], counted["ok"], counted["failed"]),
-                    *(counted["abstained"], attempt, node, shard),
+                    *(counted["abstained"], counted["copies"], attempt, node, shard),
                 ),
             )
             rows = ((shard, code, count) for code, count in counted["codes"].items())
-            self._base.executemany("INSERT OR REPLACE INTO codes VALUES (?, ?, ?)", rows)
+            self._base.executemany("INSERT INTO codes VALUES (?, ?, ?)", rows)
+
+    def reopen(
+        self, shards: Iterable[int], changed: Iterable[tuple[int, int, int | None, int | None]]
+    ) -> None:
+        """Commit that shards are to be done again, and keep in mind what they were.
+
+        Args:
+            shards: Their numbers.
+            changed: Segment, line, bytes and time of each picture that is another one now.
+        """
+        with self._change("reopen"):
+            for number in shards:
+                self._base.execute(
+                    """INSERT OR REPLACE INTO superseded
+                       SELECT number, ?, part, sha256 FROM shards WHERE number = ? AND state = 'done'""",
+                    (self.epoch, number),
+                )
+                self._base.execute(
+                    """UPDATE shards SET state = 'todo', part = NULL, staged = NULL, sha256 = NULL, ok = NULL,
+                       failed = NULL, abstained = NULL, copies = NULL WHERE number = ?""",
+                    (number,),
+                )
+                self._base.execute("DELETE FROM codes WHERE shard = ?", (number,))
+                self._base.execute("DELETE FROM strikes WHERE shard = ?", (number,))
+            self._base.executemany("INSERT OR REPLACE INTO changed VALUES (?, ?, ?, ?)", changed)
+
+    def changed(self) -> dict[tuple[int, int], tuple[int | None, int | None]]:
+        """Return bytes and time of each picture that was another one at a later listing, by segment, line."""
+        found = self._base.execute("SELECT segment, line, bytes, mtime_ns FROM changed")
+        return {(segment, line): (size, mtime) for segment, line, size, mtime in found}
+
+    def superseded(self) -> dict[str, str]:
+        """Return the sha256 of the parts that were done again, by the name that they have now."""
+        found = self._base.execute("SELECT epoch, part, sha256 FROM superseded")
+        return {superseded_name(part, epoch): digest for epoch, part, digest in found}
 
     def strike(self, shard: int, item: int) -> None:
         """Note that a worker died with this item in hand."""
@@ -223,9 +267,10 @@ def _standing(base: sqlite3.Connection) -> Standing:
     done = base.execute(
         "SELECT number, part, staged, sha256 FROM shards WHERE state = 'done' ORDER BY number"
     )
-    [(images, ok, failed, abstained)] = base.execute(
+    [(images, ok, failed, abstained, copies)] = base.execute(
         """SELECT coalesce(sum(items), 0), coalesce(sum(ok), 0), coalesce(sum(failed), 0),
-           coalesce(sum(abstained), 0) FROM shards"""
+           coalesce(sum(abstained), 0), coalesce(sum(copies), 0) FROM shards"""
     )
     codes = base.execute("SELECT code, sum(count) FROM codes GROUP BY code ORDER BY code")
-    return Standing(tuple(Done(*row) for row in done), images, ok, failed, abstained, Counter(dict(codes)))
+    finished = tuple(Done(*row) for row in done)
+    return Standing(finished, images, ok, failed, abstained, copies, Counter(dict(codes)))

@@ -1,16 +1,24 @@
 """From what a person names to the items of a job: files, folders, patterns, tables, tar archives, a list."""
 
 import csv
+import hashlib
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from foveal.batch import reading
 from foveal.batch.item import Item, file_item
-from foveal.core.errors import DataError
+from foveal.core.errors import DataError, NotFoundError
+from foveal.core.extras import need
+from foveal.core.progress import Progress
+from foveal.core.steps import file_hash
 from foveal.core.text import printable
 from foveal.data import listing
 from foveal.data.suffixes import is_picture
 
+_TABLES = (".csv", ".parquet")
 _PACKED = (".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".tar.zst", ".zip")
 _COLUMN = "path"
 
@@ -19,13 +27,14 @@ def items(inputs: Sequence[str], *, null: bool) -> Iterator[Item]:
     """Yield what is named, in its order; of a folder the pictures below it, sorted by name.
 
     Args:
-        inputs: Files, folders, patterns; `TABLE.csv` with a column `path`, relative to the table; `NAME.tar`;
-            `-` for a list on stdin.
+        inputs: Files, folders, patterns; `TABLE.csv` or `TABLE.parquet` with a column `path`, relative to the
+            table; `NAME.tar`; `-` for a list on stdin.
         null: The list on stdin is separated by NUL.
 
     Raises:
         DataError: A table has no such column (`bad_manifest`), or an archive is packed or damaged
             (`archive_unsupported`).
+        MissingExtraError: A table in Parquet needs the extra `parquet`.
     """
     for text in inputs:
         if text == "-":
@@ -35,10 +44,54 @@ def items(inputs: Sequence[str], *, null: bool) -> Iterator[Item]:
             yield from _of_file(name)
 
 
+def numbered(found: Iterable[Item]) -> Iterator[Item]:
+    """Yield items with how many of the same source came before each."""
+    seen: Counter[str] = Counter()
+    for item in found:
+        yield replace(item, occurrence=seen[item.source]) if seen[item.source] else item
+        seen[item.source] += 1
+
+
+def once(found: Iterable[Item], root: Path, progress: Progress) -> list[Item]:
+    """Return items such that equal contents follow each other, where the first of them stood.
+
+    Every file is read for that; one that cannot be read is like no other.
+
+    Args:
+        found: The items.
+        root: The folder that relative names are in.
+        progress: Told about what was read.
+    """
+    groups: dict[str, list[Item]] = {}
+    every = list(found)
+    for done, item in enumerate(every, 1):
+        try:
+            content = hashlib.sha256(reading.content(item, root)).hexdigest()
+        except (DataError, NotFoundError):
+            content = f"{item.source} {item.occurrence}"
+        group = groups.setdefault(content, [])
+        group.append(replace(item, same=bool(group)))
+        progress("looking for copies", done, len(every))
+    return [item for group in groups.values() for item in group]
+
+
+def tables(inputs: Sequence[str]) -> dict[str, str]:
+    """Return the sha256 of every table that is named, by what it is called."""
+    named = (text for text in inputs if text != "-" and text.lower().endswith(_TABLES))
+    return {
+        name: file_hash(Path(name))
+        for text in named
+        for name in listing.meant_by(text)
+        if Path(name).is_file()
+    }
+
+
 def _of_file(name: str) -> Iterator[Item]:
     lower = name.lower()
     if lower.endswith(".csv"):
-        yield from _of_table(Path(name))
+        yield from _of_table(Path(name), _csv_paths)
+    elif lower.endswith(".parquet"):
+        yield from _of_table(Path(name), _parquet_paths)
     elif lower.endswith(".tar"):
         yield from _of_tar(Path(name))
     elif lower.endswith(_PACKED):
@@ -52,21 +105,44 @@ def _of_file(name: str) -> Iterator[Item]:
         yield file_item(name)
 
 
-def _of_table(table: Path) -> Iterator[Item]:
+def _of_table(table: Path, read: Callable[[Path], Iterator[object]]) -> Iterator[Item]:
     try:
-        with table.open(encoding="utf-8-sig", newline="") as lines:
-            rows = csv.DictReader(lines)
-            if _COLUMN not in (rows.fieldnames or ()):
-                raise DataError(
-                    f"{table} has no column {_COLUMN!r}",
-                    code="bad_manifest",
-                    hint="its first line names the columns; one of them is called path",
-                    path=table,
-                )
-            for row in rows:
-                yield file_item(str(table.parent / row[_COLUMN]))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        for number, path in enumerate(read(table), 1):
+            if not isinstance(path, str) or not path:
+                raise DataError(f"{table}: row {number} names no picture", code="bad_manifest", path=table)
+            yield file_item(str(table.parent / path))
+    except (OSError, ValueError, csv.Error) as error:
+        if isinstance(error, DataError):
+            raise
         raise DataError(f"{table} cannot be read: {error}", code="bad_manifest", path=table) from error
+
+
+def _csv_paths(table: Path) -> Iterator[object]:
+    with table.open(encoding="utf-8-sig", newline="") as lines:
+        rows = csv.DictReader(lines)
+        _check_columns(table, rows.fieldnames or ())
+        for row in rows:
+            yield row[_COLUMN]
+
+
+def _parquet_paths(table: Path) -> Iterator[object]:
+    need("parquet", what="a table in Parquet")
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(table) as file:  # its errors are ValueErrors and OSErrors
+        _check_columns(table, file.schema_arrow.names)
+        for batch in file.iter_batches(columns=[_COLUMN]):
+            yield from batch.column(0).to_pylist()
+
+
+def _check_columns(table: Path, names: Sequence[str]) -> None:
+    if _COLUMN not in names:
+        raise DataError(
+            f"{table} has no column {_COLUMN!r}",
+            code="bad_manifest",
+            hint=f"one of its columns is called {_COLUMN} and names the pictures",
+            path=table,
+        )
 
 
 def _of_tar(archive: Path) -> Iterator[Item]:

@@ -1,8 +1,11 @@
-"""The list of a job's pictures, written once: JSON lines, cut into shards by their numbers alone."""
+"""The list of a job's pictures: JSON lines, cut into shards by their numbers alone.
 
-from collections import Counter
+`manifest.jsonl` is the first segment; each later listing that found something new adds one,
+`manifest-002.jsonl` … A segment never changes once it is there.
+"""
+
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -10,28 +13,46 @@ from foveal.batch import durable
 from foveal.batch.item import Item, parsed
 from foveal.core.errors import DataError
 
-NAME = "manifest.jsonl"
 _PIECE_LINES = 1000  # written at a time
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Consecutive items.
+    """Consecutive items of one segment.
 
     Attributes:
         number: Among all shards of the job, from 0.
-        offset: Where in the manifest the first line begins, bytes.
+        segment: Number of the segment, from 1.
+        offset: Where in it the first line begins, bytes.
         items: How many lines.
     """
 
     number: int
+    segment: int
     offset: int
     items: int
 
 
-def publish(folder: Path, items: Iterable[Item]) -> bool:
-    """Write the manifest, unless another process was first; return whether ours is the one."""
-    return durable.publish_first(folder / NAME, _pieces(numbered(items)), "batch.manifest")
+def name(segment: int) -> str:
+    """Return the name of a segment's file.
+
+    >>> name(1), name(2)
+    ('manifest.jsonl', 'manifest-002.jsonl')
+    """
+    return "manifest.jsonl" if segment == 1 else f"manifest-{segment:03}.jsonl"
+
+
+def segments(folder: Path) -> int:
+    """Return how many segments a job has."""
+    count = 0
+    while (folder / name(count + 1)).exists():
+        count += 1
+    return count
+
+
+def publish(folder: Path, segment: int, items: Iterable[Item]) -> bool:
+    """Write a segment, unless another process was first; return whether ours is the one."""
+    return durable.publish_first(folder / name(segment), _pieces(items), "batch.manifest")
 
 
 def _pieces(items: Iterable[Item]) -> Iterator[bytes]:
@@ -40,26 +61,19 @@ def _pieces(items: Iterable[Item]) -> Iterator[bytes]:
         yield piece
 
 
-def numbered(items: Iterable[Item]) -> Iterator[Item]:
-    """Yield items with how many of the same source came before each."""
-    seen: Counter[str] = Counter()
-    for item in items:
-        yield replace(item, occurrence=seen[item.source]) if seen[item.source] else item
-        seen[item.source] += 1
-
-
-def read(folder: Path, *, offset: int = 0, count: int | None = None) -> Iterator[Item]:
-    """Yield items.
+def read(folder: Path, segment: int, *, offset: int = 0, count: int | None = None) -> Iterator[Item]:
+    """Yield items of a segment.
 
     Args:
         folder: The job's.
+        segment: Its number.
         offset: Where to begin, bytes.
         count: How many; None: all that follow.
 
     Raises:
         DataError: `damaged`: the file is not as it was written.
     """
-    file = folder / NAME
+    file = folder / name(segment)
     try:
         with file.open("rb") as lines:
             lines.seek(offset)
@@ -71,13 +85,22 @@ def read(folder: Path, *, offset: int = 0, count: int | None = None) -> Iterator
 
 
 def shards(folder: Path, *, size: int) -> Iterator[Shard]:
-    """Yield the shards, each of `size` items but that the last may be smaller."""
-    begin = end = count = number = 0
-    with (folder / NAME).open("rb") as lines:
-        for line in lines:
-            count, end = count + 1, end + len(line)
-            if count == size:
-                yield Shard(number, begin, count)
-                number, begin, count = number + 1, end, 0
-    if count:
-        yield Shard(number, begin, count)
+    """Yield the shards of all segments.
+
+    Args:
+        folder: The job's.
+        size: Items of one; the last of a segment may be smaller, and one is larger where equal contents would
+            be torn apart.
+    """
+    number = 0
+    for segment in range(1, segments(folder) + 1):
+        begin = end = count = 0
+        with (folder / name(segment)).open("rb") as lines:
+            for line in lines:
+                if count >= size and not (b'"same"' in line and parsed(line).same):
+                    yield Shard(number, segment, begin, count)
+                    number, begin, count = number + 1, end, 0
+                count, end = count + 1, end + len(line)
+        if count:
+            yield Shard(number, segment, begin, count)
+            number += 1

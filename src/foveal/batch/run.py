@@ -13,12 +13,13 @@ from pathlib import Path
 
 from foveal.backends.protocol import Backend, Receipt, Task
 from foveal.batch import durable, job
-from foveal.batch.job import PARTS, STAGING, Identity
+from foveal.batch.job import PARTS, STAGING, SUPERSEDED, Identity
 from foveal.batch.ledger import Ledger, Standing
 from foveal.batch.manifest import Shard
 from foveal.core import files
 from foveal.core.errors import TemporaryError
 from foveal.core.progress import Progress
+from foveal.core.steps import file_hash
 from foveal.core.units import show_rate
 
 _STRIKES = 2  # workers that die of a picture before it is set aside
@@ -48,8 +49,10 @@ class Running:
     own: tuple[int, int] = (0, 1)
 
     def recover(self) -> None:
-        """Publish what was committed and not published yet; remove what nobody will ask for."""
+        """Publish what was committed and not published yet; put aside what no longer counts."""
         staging, parts = self.folder / STAGING, self.folder / PARTS
+        for name, digest in self.ledger.superseded().items():
+            self._put_aside(name, digest)
         for done in self.ledger.standing().done:
             if (staging / done.staged).exists():
                 durable.move(staging / done.staged, parts / done.part, "batch.publish")
@@ -65,6 +68,13 @@ class Running:
             number = left.name.partition("-")[2][:6]
             if number.isdecimal() and int(number) % count == index:
                 files.remove(left)
+
+    def _put_aside(self, name: str, digest: str) -> None:
+        """Move a part that is done again out of the way, unless that was done."""
+        old, place = self.folder / PARTS / job.former_name(name), self.folder / SUPERSEDED
+        if not (place / name).exists() and old.exists() and file_hash(old) == digest:
+            files.make_folder(place)
+            durable.move(old, place / name, "batch.supersede")
 
     def carry_out(self, backend: Backend, workers: int, progress: Progress) -> None:
         """Give out all shards that are not done, and commit and publish what comes back.
@@ -106,6 +116,7 @@ class Running:
             "root": str(self.root),
             "format": self.identity.format,
             "scores": self.identity.scores,
+            "once": self.identity.once,
             "item_timeout_s": self.item_timeout_s,
         }
         return Task("begin", "foveal.batch.shard:begin", told)
@@ -115,6 +126,7 @@ class Running:
         files.remove(job.at_file(self.folder, shard.number))
         spec = {
             "shard": shard.number,
+            "segment": shard.segment,
             "offset": shard.offset,
             "items": shard.items,
             "epoch": self.ledger.epoch,
@@ -167,7 +179,7 @@ class _Clock:
 def shards_of(shards: Iterator[Shard], own: tuple[int, int]) -> Iterator[Shard]:
     """Yield the shards of one of several processes: every n-th.
 
-    >>> [shard.number for shard in shards_of((Shard(n, 0, 1) for n in range(7)), (1, 3))]
+    >>> [shard.number for shard in shards_of((Shard(n, 1, 0, 1) for n in range(7)), (1, 3))]
     [1, 4]
     """
     index, count = own

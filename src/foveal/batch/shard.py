@@ -34,6 +34,7 @@ class Worker:
     format: RowFormat
     suffix: str
     scores: bool
+    once: bool
     timeout_s: float
 
 
@@ -58,6 +59,7 @@ def begin(spec: Mapping[str, Any]) -> Worker:
         format=catalog.find(formats, spec["format"]),
         suffix=spec["format"],
         scores=spec["scores"],
+        once=spec["once"],
         timeout_s=spec["item_timeout_s"],
     )
 
@@ -69,85 +71,108 @@ def run(spec: Mapping[str, Any], worker: Worker) -> dict[str, Any]:
     which one it was. A decoder that never returns is ended by the system, and we with it.
 
     Args:
-        spec: `shard`, `offset`, `items`, `epoch`, and `quarantined`: numbers of items that are not to be
-            touched.
+        spec: `shard`, `segment`, `offset`, `items`, `epoch`, and `quarantined`: numbers of items that are
+            not to be touched.
         worker: What `begin` returned.
 
     Returns:
         `staged`, the name of the file, its `sha256`, and what is `counted` in it.
     """
-    items = list(manifest.read(worker.folder, offset=spec["offset"], count=spec["items"]))
-    quarantined = frozenset(spec["quarantined"])
-    rows: list[Row] = []
+    items = list(manifest.read(worker.folder, spec["segment"], offset=spec["offset"], count=spec["items"]))
     with _hand(job.at_file(worker.folder, spec["shard"]), worker.timeout_s) as take:
-        for first in range(0, len(items), _GROUP):
-            group = range(first, min(first + _GROUP, len(items)))
-            rows += _answered(items, group, quarantined, worker, take)
+        answering = _Answering(items, frozenset(spec["quarantined"]), worker, take)
+        rows = [row for first in range(0, len(items), _GROUP) for row in answering.group(first)]
     data = worker.format.encode(rows, worker.scores)
     number, token = spec["shard"], secrets.token_hex(4)  # nobody else writes to a file of this name
     name = f"part-{number:06}.{spec['epoch']}.{token}.{worker.suffix}"
     durable.write_new(worker.folder / job.STAGING / name, [data], "batch.part")
     failpoints.reach("batch.receipt")
-    return {"staged": name, "sha256": hashlib.sha256(data).hexdigest(), "counted": _counted(rows)}
+    counted = {**_counted(rows), "copies": answering.copies}
+    return {"staged": name, "sha256": hashlib.sha256(data).hexdigest(), "counted": counted}
 
 
-def _answered(
-    items: Sequence[Item],
-    group: range,
-    quarantined: frozenset[int],
-    worker: Worker,
-    take: Callable[[int], None],
-) -> Iterator[Row]:
-    """Yield the rows of some items: all pictures first, then all runs, as both empty the caches."""
-    prepared: dict[int, tuple[str, UInt8] | Row] = {}
-    for index in group:
-        reading.ask_for(items, worker.root, index)
-        if index in quarantined:
-            prepared[index] = _failed(items[index], worker, None, KILLED, "workers died of this picture")
-        else:
-            take(index)
-            prepared[index] = _prepared(items[index], worker)
-    for index, found in prepared.items():
-        if isinstance(found, dict):
-            yield found
-        else:
-            take(index)
-            yield _row(items[index], worker, *found)
+class _Answering:
+    """The rows of a shard, as they are made."""
 
+    def __init__(
+        self,
+        items: Sequence[Item],
+        quarantined: frozenset[int],
+        worker: Worker,
+        take: Callable[[int], None],
+    ) -> None:
+        self._items, self._quarantined = items, quarantined
+        self._worker, self._take = worker, take
+        self._made: dict[str, Row | None] = {}  # by content; None: its picture is about to be run
+        self.copies = 0
+        """Rows that were made from that of another picture with the same content."""
 
-def _prepared(item: Item, worker: Worker) -> tuple[str, UInt8] | Row:
-    """Return the sha256 of the content and the picture at model size, or the row that says why not."""
-    content = None
-    try:
-        data = reading.content(item, worker.root)
-        content = hashlib.sha256(data).hexdigest()
-        return content, pixels(data, worker.predictor.preprocess)
-    except (DataError, NotFoundError) as error:  # of this picture; anything else is of the worker
-        return _failed(item, worker, content, error.code, error.message)
+    def group(self, first: int) -> Iterator[Row]:
+        """Yield the next rows: all pictures are decoded first, then all are run, as both empty the caches."""
+        group = range(first, min(first + _GROUP, len(self._items)))
+        for index, found in [(index, self._prepared(index)) for index in group]:
+            if isinstance(found, dict):
+                row = found
+            elif isinstance(found, str):
+                original = self._made[found]
+                assert original is not None
+                row = {**original, **self._about(index, found)}
+                self.copies += 1
+            else:
+                self._take(index)
+                row = self._kept(self._row(index, *found))
+            yield row
 
+    def _prepared(self, index: int) -> "tuple[str, UInt8] | str | Row":
+        """Return the content's sha256 with the picture at model size, or what is there instead of both.
 
-def _row(item: Item, worker: Worker, content: str, image: UInt8) -> Row:
-    try:
-        [label] = worker.predictor.predict(image)
-    except DataError as error:  # what the model says of this picture is no probability
-        return _failed(item, worker, content, error.code, error.message)
-    said = label.as_json()
-    if not worker.scores:
-        del said["scores"]
-    return {**_about(item, worker, content), **said, "source": item.source}
+        The sha256 alone: the row of another picture is to be copied; a row: there is no answer.
+        """
+        item, content = self._items[index], None
+        reading.ask_for(self._items, self._worker.root, index)
+        if index in self._quarantined:
+            return self._failed(index, None, KILLED, "workers died of this picture")
+        self._take(index)
+        try:
+            data = reading.content(item, self._worker.root)
+            content = hashlib.sha256(data).hexdigest()
+            if content in self._made:
+                return content
+            image = pixels(data, self._worker.predictor.preprocess)
+        except (DataError, NotFoundError) as error:  # of this picture; anything else is of the worker
+            return self._kept(self._failed(index, content, error.code, error.message))
+        if self._worker.once:
+            self._made[content] = None
+        return content, image
 
+    def _kept(self, row: Row) -> Row:
+        """Return a row, which others with the same content may copy from now on."""
+        if self._worker.once and row["content"] is not None:
+            self._made[row["content"]] = row
+        return row
 
-def _failed(item: Item, worker: Worker, content: str | None, code: str, message: str) -> Row:
-    return {**_about(item, worker, content), "error": {"code": code, "message": message}}
+    def _row(self, index: int, content: str, image: UInt8) -> Row:
+        try:
+            [label] = self._worker.predictor.predict(image)
+        except DataError as error:  # what the model says of this picture is no probability
+            return self._failed(index, content, error.code, error.message)
+        said = label.as_json()
+        del said["source"]
+        if not self._worker.scores:
+            del said["scores"]
+        return {**self._about(index, content), **said}
 
+    def _failed(self, index: int, content: str | None, code: str, message: str) -> Row:
+        return {**self._about(index, content), "error": {"code": code, "message": message}}
 
-def _about(item: Item, worker: Worker, content: str | None) -> Row:
-    return {
-        "source": item.source,
-        "occurrence": item.occurrence,
-        "content": content,
-        "bundle": worker.predictor.digest,
-    }
+    def _about(self, index: int, content: str | None) -> Row:
+        item = self._items[index]
+        return {
+            "source": item.source,
+            "occurrence": item.occurrence,
+            "content": content,
+            "bundle": self._worker.predictor.digest,
+        }
 
 
 def _counted(rows: Sequence[Row]) -> dict[str, Any]:

@@ -41,6 +41,10 @@ def batch(
         str | None, typer.Option("--format", help="jsonl or parquet, for a folder. Default: jsonl.")
     ] = None,
     scores: Annotated[bool, typer.Option("--scores", help="The probability of every class, too.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Answer equal files once; each has its row.")] = False,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Look anew: take in new pictures, answer changed ones again.")
+    ] = False,
     null: Annotated[bool, typer.Option("--null", "-0", help="The list on stdin is NUL-separated.")] = False,
     engine: Engine = "auto",
     precision: Precision = "auto",
@@ -66,6 +70,8 @@ def batch(
         null=null,
         format=kind,
         scores=scores,
+        once=once,
+        refresh=refresh,
         shard_size=shard_size,
         item_timeout_s=units.seconds(item_timeout),
         own=own,

@@ -1,7 +1,8 @@
 """Where work runs that one process could do alone: a backend by its name, and how many workers it may use."""
 
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 
 from foveal import backends
@@ -35,8 +36,9 @@ class Where:
         made = catalog.find(backends, self.backend)
         if self.address is not None and self.backend != "ray":
             raise UsageError(f"the backend {self.backend} has no address", hint="--backend ray")
-        backend: Backend = made() if self.address is None else made(self.address)
-        try:
-            yield backend, self.workers or max(1, int(sum(node.cpus for node in backend.describe())))
-        finally:
-            backend.close()
+        with redirect_stdout(sys.stderr):  # an engine may talk, and stdout is for the one document
+            backend: Backend = made() if self.address is None else made(self.address)
+            try:
+                yield backend, self.workers or max(1, int(sum(node.cpus for node in backend.describe())))
+            finally:
+                backend.close()

@@ -1,17 +1,20 @@
 """`foveal batch`: every picture of a large collection exactly once, whatever is killed on the way."""
 
+import itertools
 import operator
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import reduce
 from pathlib import Path
 from typing import Any
 
 from foveal.batch import durable, formats, job, ledger, listing, manifest
+from foveal.batch.item import Item
 from foveal.batch.job import PARTS, STAGING, Identity
 from foveal.batch.ledger import Done, Ledger, Standing
+from foveal.batch.refreshing import Refreshed, refresh
 from foveal.batch.run import Running, shards_of
 from foveal.bundle.locate import locate
 from foveal.bundle.predictor import Predictor
@@ -34,6 +37,8 @@ class Wishes:
         null: A list on stdin is separated by NUL.
         format: `jsonl` or `parquet`; None: what the name of the result says, else `jsonl`.
         scores: Rows hold the probability of every class.
+        once: Equal contents are answered once, and have a row each.
+        refresh: Look anew for pictures: new ones are taken in, changed ones answered again.
         shard_size: Pictures that a worker takes at a time, and that are done again where it dies.
         item_timeout_s: Seconds after which a picture is taken for one that hangs.
         own: Which of how many processes this is, each of which takes every n-th shard; None: the only one.
@@ -44,6 +49,8 @@ class Wishes:
     null: bool = False
     format: str | None = None
     scores: bool = False
+    once: bool = False
+    refresh: bool = False
     shard_size: int = SHARD_SIZE
     item_timeout_s: float = 60.0
     own: tuple[int, int] | None = None
@@ -77,7 +84,9 @@ def batch(
         NotFoundError: No bundle, no picture.
         BundleError: The bundle is not to be trusted.
         MissingExtraError: Parquet needs the extra `parquet`.
-        UsageError: `other_job`: the folder holds a job of another bundle, or with other options.
+        UsageError: `other_job`: the folder holds a job of another bundle, or with other options;
+            `unfinished`: it is divided, and some part of it is not finished.
+        DataError: `input_changed`: a table is another one than when the job began.
         TemporaryError: Another process runs this job, or some shards could not be finished.
         WriteError: The disk is full, or the folder cannot be written.
     """
@@ -87,22 +96,30 @@ def batch(
     bundle = locate(model).absolute()
     identity = _identity(bundle, inputs, wishes, single)
     catalog.find(formats, identity.format).need()
-    _prepare(folder, identity, inputs, wishes)
+    root = _prepare(folder, identity, wishes, progress)
     name = _LEDGER if wishes.own is None else _LEDGER_OF.format(*wishes.own)
     with runs.locked(folder, f"{name}.lock"), closing(Ledger(folder / name)) as owned:
+        divided = [] if wishes.own is not None else sorted(folder.glob(_LEDGERS))
+        if wishes.refresh and (divided or wishes.own is not None):
+            raise UsageError("--refresh is for a job that is not divided", hint="leave it out")
+        refreshed = Refreshed()
+        if wishes.refresh and owned.segments:
+            found = _listed(identity, root, wishes, progress)
+            if single:
+                files.remove(out)  # so that no stop from here on leaves one that is out of date
+            refreshed = refresh(folder, owned, found, shard_size=identity.shard_size)
         before = owned.standing()
-        divided = wishes.own is None and sorted(folder.glob(_LEDGERS))
         if divided:
             now = _joined(divided, folder)
         else:
             own = wishes.own or (0, 1)
-            running = Running(folder, bundle, Path.cwd(), identity, owned, wishes.item_timeout_s, own)
+            running = Running(folder, bundle, root, identity, owned, wishes.item_timeout_s, own)
             _finish(running, wishes.where, progress)
             now = owned.standing()
-        whole = single is not None and wishes.own is None
-        if whole:
+        new, whole = now.rows - before.rows, single is not None and wishes.own is None
+        if whole and (new or not out.exists()):
             _merge(out.absolute(), folder, now.done, identity.format)
-    new, seconds = now.rows - before.rows, time.monotonic() - began
+    seconds = time.monotonic() - began
     return {
         "schema": SCHEMA,
         "ok": now.ok > 0 or now.images == 0,
@@ -111,6 +128,7 @@ def batch(
         "engine": identity.engine,
         "precision": identity.precision,
         **now.as_json(),
+        **asdict(refreshed),
         "seconds": round(seconds, 3),
         "images_per_second": 0.0 if divided else round(new / seconds, 2),
         "results": str(out if whole else folder / PARTS),
@@ -120,7 +138,7 @@ def batch(
 
 def _finish(running: Running, where: Where, progress: Progress) -> None:
     """Do what is left of the shards that are this process's."""
-    if running.ledger.is_empty:
+    if running.ledger.segments < manifest.segments(running.folder):
         shards = manifest.shards(running.folder, size=running.identity.shard_size)
         running.ledger.add(shards_of(shards, running.own))
     running.recover()
@@ -142,11 +160,12 @@ def _identity(bundle: Path, inputs: Sequence[str], wishes: Wishes, single: str |
         shard_size=wishes.shard_size,
         format=single or wishes.format or "jsonl",
         scores=wishes.scores,
+        once=wishes.once,
     )
 
 
-def _prepare(folder: Path, identity: Identity, inputs: Sequence[str], wishes: Wishes) -> None:
-    """Make the folder and the manifest unless they are there; a list is never made twice."""
+def _prepare(folder: Path, identity: Identity, wishes: Wishes, progress: Progress) -> Path:
+    """Make the folder and the manifest unless they are there; return the folder of relative names."""
     if not (folder / job.JOB).exists() and folder.is_dir() and any(_foreign(folder)):
         raise WriteError(
             f"{folder} holds something else than a job",
@@ -156,15 +175,23 @@ def _prepare(folder: Path, identity: Identity, inputs: Sequence[str], wishes: Wi
         )
     for place in (folder, folder / PARTS, folder / STAGING):
         files.make_folder(place)
-    if (folder / manifest.NAME).exists():
-        job.agree(folder, identity)
-        return
-    found = iter(listing.items(inputs, null=wishes.null))
+    tables = listing.tables(identity.inputs)
+    if manifest.segments(folder):
+        return job.agree(folder, identity, tables, refresh=wishes.refresh)
+    found = iter(_listed(identity, Path.cwd(), wishes, progress))
     first = next(found, None)
     if first is None:
-        raise NotFoundError(f"no picture in {' '.join(inputs)}", hint="name files, folders or a pattern")
-    job.agree(folder, identity)
-    manifest.publish(folder, (item for part in ([first], found) for item in part))
+        named = " ".join(identity.inputs)
+        raise NotFoundError(f"no picture in {named}", hint="name files, folders or a pattern")
+    root = job.agree(folder, identity, tables, refresh=False)
+    manifest.publish(folder, 1, itertools.chain([first], found))
+    return root
+
+
+def _listed(identity: Identity, root: Path, wishes: Wishes, progress: Progress) -> Iterable[Item]:
+    """Return the pictures that are named, as they are now."""
+    found = listing.numbered(listing.items(identity.inputs, null=wishes.null))
+    return listing.once(found, root, progress) if identity.once else found
 
 
 def _foreign(folder: Path) -> list[str]:
@@ -201,8 +228,6 @@ def _joined(others: list[Path], folder: Path) -> Standing:
 
 def _merge(out: Path, folder: Path, done: Sequence[Done], kind: str) -> None:
     """Write all rows into one file, in the order of the manifest, which appears whole."""
-    if out.exists():
-        return
     staged = folder / STAGING / f"merged.{kind}"
     files.remove(staged)
     pieces = catalog.find(formats, kind).join(folder / PARTS / one.part for one in done)

@@ -14,11 +14,9 @@ class RowFormat(NamedTuple):
     Attributes:
         need: Checks that what it takes is installed. Raises: MissingExtraError.
         encode: Returns a file with the rows; its second argument says whether there are scores.
-        rows: Yields the rows of a file.
         join: Yields the pieces of one file with the rows of several, in their order, in constant memory.
     """
 
     need: Callable[[], None]
     encode: Callable[[Sequence[Row], bool], bytes]
-    rows: Callable[[Path], Iterator[Row]]
     join: Callable[[Iterable[Path]], Iterator[bytes]]

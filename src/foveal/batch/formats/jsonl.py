@@ -19,11 +19,6 @@ def _encode(rows: Sequence[Row], scores: bool) -> bytes:
     ).encode("utf-8", "backslashreplace")
 
 
-def _rows(path: Path) -> Iterator[Row]:
-    with path.open(encoding="utf-8") as lines:
-        yield from map(json.loads, lines)
-
-
 def _join(parts: Iterable[Path]) -> Iterator[bytes]:
     for part in parts:
         with part.open("rb") as file:
@@ -31,5 +26,5 @@ def _join(parts: Iterable[Path]) -> Iterator[bytes]:
                 yield block
 
 
-jsonl = RowFormat(_need, _encode, _rows, _join)
+jsonl = RowFormat(_need, _encode, _join)
 """JSON lines: a row is an object on a line of its own."""

@@ -44,22 +44,6 @@ def _encode(rows: Sequence[Row], scores: bool) -> bytes:
     return stored.getvalue()
 
 
-def _rows(path: Path) -> Iterator[Row]:
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path) as file:
-        for group in range(file.num_row_groups):
-            yield from map(_plain, file.read_row_group(group).to_pylist())
-
-
-def _plain(row: Row) -> Row:
-    """Return a row as it was before it was stored: without what an answer, or an error, does not have."""
-    if row["error"] is not None:
-        return {name: row[name] for name in ("source", "occurrence", "content", "bundle", "error")}
-    del row["error"]
-    return {**row, "scores": dict(row["scores"])} if "scores" in row else row
-
-
 def _join(parts: Iterable[Path]) -> Iterator[bytes]:
     import pyarrow.parquet as pq
 
@@ -100,5 +84,5 @@ class _Pieces(io.RawIOBase):
         return whole
 
 
-parquet = RowFormat(_need, _encode, _rows, _join)
+parquet = RowFormat(_need, _encode, _join)
 """Parquet, by way of pyarrow: a shard is a row group."""
