@@ -35,7 +35,9 @@ def violations(job: Path, *, finished: bool, like: Path | None = None) -> list[s
     """
     found: list[str] = []
     listed = _listed(job)
-    parts, known = sorted((job / "parts").glob("*")), _known(job)
+    known, twice = _known(job)
+    found += [f"doubled: {name} is in two ledgers" for name in twice]
+    parts = sorted((job / "parts").glob("*"))
     rows: list[Row] = []
     for part in parts:
         data = part.read_bytes()
@@ -57,7 +59,18 @@ def violations(job: Path, *, finished: bool, like: Path | None = None) -> list[s
     found += [text for row in rows if (text := _content(row, listed))]
     if like is not None:
         found += _changed(rows, like)
+    if finished and job.name.endswith(".job"):
+        found += _joined(job, parts)
     return found
+
+
+def _joined(job: Path, parts: list[Path]) -> list[str]:
+    """Return what is wrong with the one file beside a job, whose parts are in the order of their names."""
+    whole = job.with_name(job.name.removesuffix(".job"))
+    if not whole.exists():
+        return []  # not asked for yet
+    same = whole.read_bytes() == b"".join(part.read_bytes() for part in parts)
+    return [] if same else [f"torn: {whole.name} is not what the parts hold"]
 
 
 def _listed(job: Path) -> dict[Key, str]:
@@ -70,16 +83,19 @@ def _listed(job: Path) -> dict[Key, str]:
     return found
 
 
-def _known(job: Path) -> dict[str, str]:
-    """Return the sha256 of each part that the ledgers of a job know, by name."""
+def _known(job: Path) -> tuple[dict[str, str], set[str]]:
+    """Return the sha256 of each part that the ledgers of a job know, by name, and which two of them know."""
     found: dict[str, str] = {}
+    twice: set[str] = set()
     for file in job.glob("ledger*.sqlite"):
         # Not read-only: a transaction that was cut off is taken back by whoever opens the file next.
         with closing(sqlite3.connect(f"file:{file}?mode=rw", uri=True)) as ledger:
             if not ledger.execute("SELECT 1 FROM sqlite_master WHERE name = 'shards'").fetchall():
                 continue  # killed while it was made
-            found |= dict(ledger.execute("SELECT part, sha256 FROM shards WHERE state = 'done'"))
-    return found
+            own = dict(ledger.execute("SELECT part, sha256 FROM shards WHERE state = 'done'"))
+            twice |= found.keys() & own.keys()
+            found |= own
+    return found, twice
 
 
 def _content(row: Row, listed: dict[Key, str]) -> str | None:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from foveal.backends.protocol import Task
 from foveal.core.errors import DataError
+from foveal.core.work import Task
 
 
 def adding(n, **more):

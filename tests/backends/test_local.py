@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from foveal.backends.local import local
-from foveal.backends.protocol import Task
 from foveal.core.errors import TemporaryError, UsageError
+from foveal.core.work import Task
 
 _BOUND_S = 60.0
 
@@ -79,7 +79,7 @@ def test_close_ends_what_runs(tmp_path):
 DRIVER = """
 import signal, sys
 from foveal.backends.local import local
-from foveal.backends.protocol import Task
+from foveal.core.work import Task
 interrupts = []
 signal.signal(signal.SIGINT, lambda *_: interrupts.append(1))
 task = Task("w", "chores:wait_for", {"here": sys.argv[1], "until": sys.argv[2]})

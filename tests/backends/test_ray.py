@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from foveal.backends import _ray_address, _ray_pool
-from foveal.backends.protocol import Resources, Task
 from foveal.backends.ray import ray
 from foveal.core.errors import TemporaryError, UsageError
+from foveal.core.work import Resources, Task
 
 pytestmark = pytest.mark.ray
 NODE = {"object_store_memory": 80 << 20, "include_dashboard": False}

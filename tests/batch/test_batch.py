@@ -3,6 +3,7 @@
 import json
 import signal
 import tarfile
+import zipfile
 
 import pytest
 
@@ -76,10 +77,12 @@ def test_several_processes_share_a_job_and_one_line_joins_them(batch, collection
     line = (collection, "--out", tmp_path / "rows.jsonl", "--shard-size", 4)
 
     first = batch(*line, "--shard-index", 1, "--shard-count", 2)
+    among_three = batch(*line, "--shard-index", 0, "--shard-count", 3)
     early = batch(*line)
     second = batch(*line, "--shard-index", 0, "--shard-count", 2)
     joined = batch(*line)
 
+    assert told(among_three)["error"]["code"] == "other_job"
     assert told(first)["images"] + told(second)["images"] == 24
     assert told(early)["error"]["code"] == "unfinished"
     assert told(joined)["images"] == 24
@@ -131,8 +134,8 @@ def test_tables_archives_and_files_listed_twice(batch, collection, tmp_path) -> 
     ("name", "content", "code", "exit_code"),
     [
         ("a.csv", "file\nx.jpg\n", "bad_manifest", 65),
-        ("a.tar", "no tar", "archive_unsupported", 65),
-        ("a.tar.gz", "", "archive_unsupported", 65),
+        ("a.tar", "no tar", "not_an_archive", 65),
+        ("a.tar.gz", "", "not_an_archive", 65),
         ("empty/", "", "not_found", 66),
     ],
 )
@@ -148,6 +151,76 @@ def test_what_cannot_be_listed_is_told_before_a_job_begins(
 
     assert (result.returncode, told(result)["error"]["code"]) == (exit_code, code)
     assert not (tmp_path / "job" / "job.json").exists()
+
+
+def test_an_input_that_names_nothing_is_told_though_others_name_something(
+    batch, collection, tmp_path
+) -> None:
+    result = batch(collection, str(tmp_path / "*.png"), "--out", tmp_path / "job")
+
+    assert (result.returncode, told(result)["error"]["code"]) == (66, "not_found")
+    assert "*.png" in told(result)["error"]["message"]
+
+
+def test_archives_of_every_kind_are_read_and_a_damaged_one_is_refused(batch, collection, tmp_path) -> None:
+    names = [f"{number:02}.jpg" for number in range(4)]
+    for mode in ("w", "w:gz", "w:xz"):
+        with tarfile.open(tmp_path / f"some.tar{mode[1:].replace(':', '.')}", mode) as archive:
+            for name in names:
+                archive.add(collection / name, f"in/{name}")
+    with zipfile.ZipFile(tmp_path / "some.zip", "w") as archive:
+        for name in names:
+            archive.write(collection / name, f"in/{name}")
+    damaged = bytearray((tmp_path / "some.tar").read_bytes())
+    with tarfile.open(tmp_path / "some.tar") as archive:
+        place = archive.getmember("in/02.jpg").offset
+    damaged[place + 100 : place + 140] = b"\xff" * 40
+    (tmp_path / "damaged.tar").write_bytes(damaged)
+
+    found = {}
+    for name in ("some.tar", "some.tar.gz", "some.tar.xz", "some.zip"):
+        assert batch(tmp_path / name, "--out", tmp_path / f"job-{name}").returncode == 0
+        found[name] = [
+            {**row, "source": row["source"].rpartition("/")[2]}
+            for row in rows(tmp_path / f"job-{name}" / "parts")
+        ]
+    refused = batch(tmp_path / "damaged.tar", "--out", tmp_path / "job-damaged")
+
+    assert [row["source"] for row in found["some.tar"]] == names
+    assert all(each == found["some.tar"] for each in found.values())
+    assert (refused.returncode, told(refused)["error"]["code"]) == (65, "archive_corrupt")
+
+
+def test_the_pictures_folder_is_not_written_to(batch, collection) -> None:
+    result = batch(collection, "--out", collection / "rows.jsonl")
+
+    assert (result.returncode, told(result)["error"]["code"]) == (73, "inside_data")
+    assert len([*collection.iterdir()]) == 24
+
+
+def test_the_engine_is_that_with_which_the_job_began(batch, collection, tmp_path) -> None:
+    line = (collection, "--out", tmp_path / "job")
+    assert batch(*line, failpoints="batch.ledger.add:kill@1").returncode < 0
+    begun = json.loads((tmp_path / "job" / "job.json").read_text())
+    assert (begun["identity"]["engine"], begun["identity"]["precision"]) == ("onnxruntime", "fp32")
+
+    other = batch(*line, "--engine", "openvino", "--precision", "fp32")
+
+    assert told(other)["error"]["code"] in ("other_job", "missing_extra")
+    assert batch(*line).returncode == 0
+
+
+def test_a_share_of_unusable_pictures_has_done_its_work(batch, collection, tmp_path) -> None:
+    bad = tmp_path / "bad"
+    bad.mkdir()
+    for number in range(4):
+        (bad / f"{number}.jpg").write_text("no picture")
+
+    share = batch(bad, "--out", tmp_path / "job", "--shard-size", 1, "--shard-index", 0, "--shard-count", 2)
+    alone = batch(bad, "--out", tmp_path / "alone")
+
+    assert (share.returncode, told(share)["ok"], told(share)["failed"]) == (0, True, 2)
+    assert (alone.returncode, told(alone)["ok"], told(alone)["failed"]) == (65, False, 4)
 
 
 def test_a_folder_with_something_else_in_it_is_left_alone(batch, collection, tmp_path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tarfile
 
 import pytest
 
@@ -88,8 +89,8 @@ def test_new_and_changed_pictures_are_taken_in_and_what_was_is_kept(batch, colle
         "batch.ledger.finish",
         "batch.supersede.rename",
         "batch.publish.rename",
-        "batch.merge.write",
-        "batch.merged.rename",
+        "batch.join.write",
+        "batch.joined.rename",
     ],
 )
 def test_killed_while_it_takes_changes_in_it_ends_as_if_it_was_not(
@@ -156,13 +157,15 @@ def test_relative_names_are_those_of_the_folder_where_the_job_began(
     assert told(same)["done"] == 22
 
 
-def test_an_archive_that_changed_needs_a_job_of_its_own(batch, collection, tmp_path) -> None:
-    import tarfile
-
+def test_pictures_of_an_archive_that_changed_are_answered_again(batch, collection, tmp_path) -> None:
     for count in (2, 3):
         with tarfile.open(tmp_path / "some.tar", "w") as archive:
             for number in range(count):
-                archive.add(collection / f"{number:02}.jpg", f"{9 - number}.jpg")
+                archive.add(collection / f"{number + count:02}.jpg", f"{9 - number}.jpg")
         result = batch(tmp_path / "some.tar", "--out", tmp_path / "job", "--refresh")
+    assert batch(collection, "--out", tmp_path / "all").returncode == 0
 
-    assert (result.returncode, told(result)["error"]["code"]) == (65, "input_changed")
+    assert (told(result)["new"], told(result)["changed"]) == (1, 2)
+    found, known = by_name(rows(tmp_path / "job" / "parts")), by_name(rows(tmp_path / "all" / "parts"))
+    for name, original in (("9.jpg", "03.jpg"), ("8.jpg", "04.jpg"), ("7.jpg", "05.jpg")):
+        assert without(found[name]) == without(known[original])

@@ -102,13 +102,12 @@ from foveal.batch.ledger import Ledger
 Ledger.finish = lambda self, shard, part, receipt, **_: None
 """,
     "rows of another picture": """
-from foveal.batch import shard
-shard._about = lambda item, worker, content, _a=shard._about: {**_a(item, worker, content), "occurrence": 0,
-    "source": item.source[:-6] + "00.jpg"}
+from foveal.batch.shard import _Answering
+_Answering._about = lambda self, index, content, _a=_Answering._about: {**_a(self, index, content),
+    "occurrence": 0, "source": self._items[index].source[:-6] + "00.jpg"}
 """,
     "a shard is dropped": """
 from foveal.batch import run
-_task = run.Running._task
 run.Running._publish = lambda self, shard, receipt, _p=run.Running._publish: (
     self.ledger.finish(shard.number, "part-000009.jsonl", receipt.detail, attempt=1, node="x")
     if shard.number == 1 else _p(self, shard, receipt))

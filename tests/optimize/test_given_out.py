@@ -11,8 +11,8 @@ import torch
 
 from foveal import models
 from foveal.backends.local import local
-from foveal.backends.protocol import Receipt
 from foveal.core.progress import silent
+from foveal.core.work import Receipt
 from foveal.data.preprocess import Preprocess
 from foveal.optimize.budget import Budget
 from foveal.optimize.candidate import Candidate

@@ -1,25 +1,13 @@
 """What every backend does on the far side: call a function by its name, and tell how that ended."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-from foveal.backends.protocol import Json
-from foveal.core import errors
 from foveal.core.errors import FovealError
+from foveal.core.work import Json
 
 _BUG = "this is a bug in foveal, or in what it was given to run"
-
-# One for each exit code. A missing extra makes its message itself; DeviceError exits with the same.
-_KINDS: tuple[type[FovealError], ...] = (
-    errors.UsageError,
-    errors.DataError,
-    errors.NotFoundError,
-    errors.DeviceError,
-    errors.WriteError,
-    errors.TemporaryError,
-    errors.RecipeError,
-)
 
 
 def function(entry: str) -> Callable[..., Any]:
@@ -42,9 +30,3 @@ def problem(error: Exception) -> dict[str, Json]:
         return {**error.as_json(), "exit_code": error.exit_code}
     message = f"{type(error).__name__}: {error}"
     return {"code": "internal", "message": message, "hint": _BUG, "path": None, "exit_code": None}
-
-
-def rebuilt(told: Mapping[str, Json]) -> FovealError:
-    """Return the error that `problem` told of, of the class that has its exit code; else a FovealError."""
-    kind = next((kind for kind in _KINDS if kind.exit_code == told.get("exit_code")), FovealError)
-    return kind(str(told.get("message")), code=told.get("code"), hint=told.get("hint"), path=told.get("path"))

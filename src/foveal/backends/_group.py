@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from foveal.backends._process import Process
-from foveal.backends.protocol import Json, Receipt, Resources, Task
 from foveal.core.errors import TemporaryError
+from foveal.core.work import Json, Receipt, Resources, Task
 
 _KEY = "group"
 _HOST = "127.0.0.1"

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from foveal.backends import _calling
 from foveal.backends._process import Process
-from foveal.backends.protocol import Lost, Receipt, Resources, Task
 from foveal.core.errors import TemporaryError
+from foveal.core.work import Lost, Receipt, Resources, Task, rebuilt
 
 _AHEAD = 2  # tasks that a worker holds: one that runs, and one so that it never waits for us
 _ATTEMPTS = 3  # where nobody is asked
@@ -88,7 +87,7 @@ class Pool:
         for message in worker.process.heard():
             match message["event"]:
                 case "refused":
-                    raise _calling.rebuilt(message["problem"])
+                    raise rebuilt(message["problem"])
                 case "started":
                     worker.started, self._fruitless = True, 0
                 case "ended":

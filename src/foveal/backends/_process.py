@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from foveal.backends.protocol import Resources, Task
+from foveal.core.work import Resources, Task
 
 _BLOCK = 1 << 16
 _GRACE_S = 5.0  # that a worker with nothing to do has to end by itself

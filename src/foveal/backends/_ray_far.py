@@ -7,8 +7,8 @@ from typing import Any
 
 import foveal
 from foveal.backends import _calling
-from foveal.backends.protocol import Json
 from foveal.core.machine import versions as installed
+from foveal.core.work import Json
 
 
 def versions() -> dict[str, str]:

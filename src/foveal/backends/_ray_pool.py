@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from foveal.backends import _calling
 from foveal.backends._ray_far import Worker, versions
-from foveal.backends.protocol import Json, Lost, Receipt, Resources, Task
 from foveal.core.errors import TemporaryError, UsageError
+from foveal.core.work import Json, Lost, Receipt, Resources, Task, rebuilt
 
 # Tasks that a worker holds. With a second one, who killed it would be a guess: what a task answers just
 # before the next one kills its worker may never arrive, and the wrong one would be blamed, and given up.
@@ -119,7 +118,7 @@ class Pool:
             told = json.loads(self._engine.get(actor.beginning))
             check_versions({told["node"]: told["versions"]})
             if told["problem"] is not None:
-                raise _calling.rebuilt(told["problem"])
+                raise rebuilt(told["problem"])
             actor.beginning, actor.node, self._fruitless = None, told["node"], 0
             return
         reference, task = actor.tasks[0]

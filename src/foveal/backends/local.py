@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 import foveal
 from foveal.backends._group import Group, task_of
 from foveal.backends._pool import Pool, three_attempts
-from foveal.backends.protocol import Backend, Json, Lost, Node, Receipt, Resources, Task
 from foveal.core.errors import UsageError
 from foveal.core.machine import usable_cpus, versions
+from foveal.core.work import Backend, Json, Lost, Node, Receipt, Resources, Task
 
 _ONE_CPU = Resources()
 

@@ -16,10 +16,10 @@ from typing import Any
 from foveal.backends import _calling, _ray_address, _ray_far
 from foveal.backends._pool import three_attempts
 from foveal.backends._ray_pool import Pool, check_versions, no_room
-from foveal.backends.protocol import Backend, Json, Lost, Node, Receipt, Resources
 from foveal.core.errors import MissingExtraError, TemporaryError, UsageError
 from foveal.core.extras import need
 from foveal.core.machine import usable_cpus
+from foveal.core.work import Backend, Json, Lost, Node, Receipt, Resources
 
 _ONE_CPU = Resources()
 _STORE_BYTES = 80 << 20  # about the least that Ray takes; only short texts go through it

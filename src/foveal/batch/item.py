@@ -15,16 +15,16 @@ class Item:
     Attributes:
         source: What it is called in the results: its path, or archive and member, as text.
         path: The file to open, as the system knows it.
-        offset: Where in that file it begins; None: it is the whole file.
+        member: Its name in the archive that `path` is; None: it is the whole file.
         size: Its length in bytes; None: it could not be looked at.
-        mtime_ns: When the file was changed last, nanoseconds; None as `size`.
+        mtime_ns: When the file, or the archive, was changed last, nanoseconds; None as `size`.
         occurrence: How many items of the job with the same source come before it.
         same: Whether its content is that of the item before it, as far as is known from the listing.
     """
 
     source: str
     path: str
-    offset: int | None = None
+    member: str | None = None
     size: int | None = None
     mtime_ns: int | None = None
     occurrence: int = 0
@@ -35,7 +35,7 @@ class Item:
         told: dict[str, Any] = {"source": self.source, "occurrence": self.occurrence}
         if self.path != self.source:
             told["path"] = self.path
-        known = {"offset": self.offset, "bytes": self.size, "mtime_ns": self.mtime_ns}
+        known = {"member": self.member, "bytes": self.size, "mtime_ns": self.mtime_ns}
         told |= {name: value for name, value in known.items() if value is not None}
         if self.same:
             told["same"] = True
@@ -58,7 +58,7 @@ def parsed(line: bytes) -> Item:
     return Item(
         source=told["source"],
         path=told.get("path", told["source"]),
-        offset=told.get("offset"),
+        member=told.get("member"),
         size=told.get("bytes"),
         mtime_ns=told.get("mtime_ns"),
         occurrence=told["occurrence"],

@@ -1,7 +1,7 @@
 """The folder of a job: what is where, and which job it is."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ class Identity:
         format: A file of `batch/formats`.
         scores: Whether rows hold the probability of every class.
         once: Whether equal contents are answered once.
+        processes: Among how many it is divided.
     """
 
     digest: str
@@ -35,50 +36,96 @@ class Identity:
     format: str
     scores: bool
     once: bool
+    processes: int
 
 
-def agree(folder: Path, identity: Identity, tables: dict[str, str], *, refresh: bool) -> Path:
-    """Write down which job this is, or check that it is the one that was begun here.
+@dataclass(frozen=True)
+class Begun:
+    """A job as it was begun.
+
+    Attributes:
+        identity: Which job it is.
+        root: The folder that relative names are in: where it was begun.
+        tables: sha256 of the tables that were listed last.
+    """
+
+    identity: Identity
+    root: Path
+    tables: dict[str, str]
+
+
+def begun(folder: Path) -> Begun | None:
+    """Return the job in a folder, or None where none was begun.
+
+    Raises:
+        DataError: `damaged`: the file says nothing.
+    """
+    if not (folder / JOB).exists():
+        return None
+    return files.read_json(folder / JOB, _begun, hint="begin the job in another folder")
+
+
+def _begun(found: dict[str, Any]) -> Begun:
+    kept = {**found["identity"], "inputs": tuple(found["identity"]["inputs"])}
+    return Begun(Identity(**kept), Path(found["root"]), dict(found["tables"]))
+
+
+def begin(folder: Path, identity: Identity, tables: dict[str, str]) -> Begun:
+    """Write down which job this is, unless another process was first; return the one that holds.
+
+    Raises:
+        WriteError: The folder cannot be written.
+    """
+    ours = Begun(identity, Path.cwd(), tables)
+    durable.publish_first(folder / JOB, [_text(ours).encode()], "batch.job")
+    return begun(folder) or ours
+
+
+def agree(folder: Path, theirs: Begun, ours: Identity, tables: dict[str, str], *, refresh: bool) -> None:
+    """Check that a job is the one that is meant.
 
     Args:
         folder: Of the job.
-        identity: Which job is meant.
+        theirs: As it was begun.
+        ours: Which job is meant.
         tables: sha256 of the tables that are named, as they are now.
         refresh: Tables may be others than at the beginning, and that is noted.
 
-    Returns:
-        The folder that relative names are in: where the job was begun.
-
     Raises:
         UsageError: `other_job`: it is another one.
-        DataError: `damaged`: the file says nothing; `input_changed`: a table is another one than it was.
+        DataError: `input_changed`: a table is another one than it was.
         WriteError: The folder cannot be written.
     """
-    ours: dict[str, Any] = {"schema": SCHEMA, **asdict(identity), "inputs": list(identity.inputs)}
-    here = str(Path.cwd())
-    text = json.dumps({**ours, "root": here, "tables": tables}, indent=1) + "\n"
-    durable.publish_first(folder / JOB, [text.encode()], "batch.job")
-    theirs = files.read_json(folder / JOB, dict, hint="begin the job in another folder")
-    if any(not Path(text).is_absolute() for text in identity.inputs if text != "-"):
-        ours["root"] = here  # the same words mean other pictures elsewhere
-    for name, value in ours.items():
-        if theirs.get(name) != value:
+    said, meant = asdict(theirs.identity), asdict(ours)
+    if any(not Path(text).is_absolute() for text in ours.inputs if text != "-"):
+        said["folder"], meant["folder"] = str(theirs.root), str(Path.cwd())  # the same words, other pictures
+    for name, value in meant.items():
+        if said[name] != value:
             raise UsageError(
-                f"{folder} holds a job with {name} {theirs.get(name)!r}, not {value!r}",
+                f"{folder} holds a job with {name} {said[name]!r}, not {value!r}",
                 code="other_job",
                 hint="run the line that began it, in the same folder, or name another --out",
                 path=folder,
             )
-    if theirs["tables"] != tables:
+    if theirs.tables != tables:
         if not refresh:
             raise DataError(
-                "a table is another one than when the job began",
+                "a table is another one than when it was listed",
                 code="input_changed",
                 hint="--refresh takes in what is new and what has changed",
                 path=folder,
             )
-        files.write_json(folder / JOB, {**theirs, "tables": tables})
-    return Path(theirs["root"])
+        files.write_text(folder / JOB, _text(replace(theirs, tables=tables)))
+
+
+def _text(job: Begun) -> str:
+    written = {
+        "schema": SCHEMA,
+        "identity": asdict(job.identity),
+        "root": str(job.root),
+        "tables": job.tables,
+    }
+    return json.dumps(written, indent=1) + "\n"
 
 
 def at_file(folder: Path, shard: int) -> Path:
@@ -113,6 +160,16 @@ def former_name(name: str) -> str:
     """
     stem, _, suffix = name.rpartition(".")
     return f"{stem.partition('.')[0]}.{suffix}"
+
+
+def number_of(name: str) -> int | None:
+    """Return the number of the shard that a file in `staging` belongs to, or None.
+
+    >>> number_of("part-000012.1.abcd.jsonl"), number_of("shard-1234567.at"), number_of("merged.jsonl")
+    (12, 1234567, None)
+    """
+    text = name.partition("-")[2].partition(".")[0]
+    return int(text) if text.isdecimal() else None
 
 
 def part_name(shard: int, suffix: str) -> str:

@@ -8,7 +8,7 @@ Whoever takes the ledger over counts the epoch on; an earlier owner that still l
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from foveal.batch.job import superseded_name
 from foveal.batch.manifest import Shard
 from foveal.core import failpoints
-from foveal.core.errors import DataError, TemporaryError, WriteError
+from foveal.core.errors import TemporaryError, WriteError
 
 _BUSY_S = 60  # to wait for a reader
 _TABLES = (
@@ -241,26 +241,6 @@ class Ledger:
                 hint="what is finished is kept: the same line again goes on once that is mended",
                 path=self._path,
             ) from error
-
-
-def standing(path: Path) -> Standing:
-    """Return how far the ledger of another process has come; one that was killed while it was made is empty.
-
-    Raises:
-        DataError: `damaged`: it is no ledger, or cannot be opened.
-    """
-    try:
-        # Not read-only: a transaction that was cut off is taken back by whoever opens the file next.
-        with closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=_BUSY_S)) as base:
-            made = base.execute("SELECT 1 FROM sqlite_master WHERE name = 'shards'").fetchall()
-            return _standing(base) if made else Standing()
-    except sqlite3.Error as error:
-        raise DataError(
-            f"{path} cannot be read: {error}",
-            code="damaged",
-            hint="run the process that it belongs to again",
-            path=path,
-        ) from error
 
 
 def _standing(base: sqlite3.Connection) -> Standing:

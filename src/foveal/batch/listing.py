@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import tarfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -16,10 +15,10 @@ from foveal.core.progress import Progress
 from foveal.core.steps import file_hash
 from foveal.core.text import printable
 from foveal.data import listing
+from foveal.data.archive import archive_tree, is_archive
 from foveal.data.suffixes import is_picture
 
 _TABLES = (".csv", ".parquet")
-_PACKED = (".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".tar.zst", ".zip")
 _COLUMN = "path"
 
 
@@ -28,20 +27,32 @@ def items(inputs: Sequence[str], *, null: bool) -> Iterator[Item]:
 
     Args:
         inputs: Files, folders, patterns; `TABLE.csv` or `TABLE.parquet` with a column `path`, relative to the
-            table; `NAME.tar`; `-` for a list on stdin.
+            table; archives; `-` for a list on stdin.
         null: The list on stdin is separated by NUL.
 
     Raises:
-        DataError: A table has no such column (`bad_manifest`), or an archive is packed or damaged
-            (`archive_unsupported`).
+        NotFoundError: One of them names nothing.
+        DataError: A table has no such column (`bad_manifest`), or an archive is damaged or not to be trusted
+            (`archive_corrupt`, `archive_unsafe` …).
         MissingExtraError: A table in Parquet needs the extra `parquet`.
     """
     for text in inputs:
-        if text == "-":
-            yield from map(file_item, listing.paths([text], null=null))
-            continue
-        for name in listing.meant_by(text):
-            yield from _of_file(name)
+        count = 0
+        for item in _meant_by(text, null=null):
+            yield item
+            count += 1
+        if not count:
+            raise NotFoundError(
+                f"no picture in {printable(text)}", hint="name files, folders or a pattern", path=text
+            )
+
+
+def _meant_by(text: str, *, null: bool) -> Iterator[Item]:
+    if text == "-":
+        yield from map(file_item, listing.paths([text], null=null))
+        return
+    for name in listing.meant_by(text):
+        yield from _of_file(name)
 
 
 def numbered(found: Iterable[Item]) -> Iterator[Item]:
@@ -92,15 +103,8 @@ def _of_file(name: str) -> Iterator[Item]:
         yield from _of_table(Path(name), _csv_paths)
     elif lower.endswith(".parquet"):
         yield from _of_table(Path(name), _parquet_paths)
-    elif lower.endswith(".tar"):
-        yield from _of_tar(Path(name))
-    elif lower.endswith(_PACKED):
-        raise DataError(
-            f"{printable(name)} is packed: its pictures cannot be read one by one",
-            code="archive_unsupported",
-            hint="unpack it, or make a plain .tar of it",
-            path=name,
-        )
+    elif is_archive(Path(name)):
+        yield from _of_archive(Path(name))
     else:
         yield file_item(name)
 
@@ -145,16 +149,10 @@ def _check_columns(table: Path, names: Sequence[str]) -> None:
         )
 
 
-def _of_tar(archive: Path) -> Iterator[Item]:
-    """Yield the pictures of an archive; each is read later in its place, without unpacking anything."""
-    try:
-        changed = archive.stat().st_mtime_ns
-        with tarfile.open(archive, "r:") as members:
-            while member := members.next():
-                if member.isreg() and not member.issparse() and is_picture(member.name):
-                    source = printable(f"{archive}/{member.name}")
-                    yield Item(source, str(archive), member.offset_data, member.size, changed)
-    except (OSError, tarfile.TarError) as error:
-        raise DataError(
-            f"{printable(str(archive))} cannot be read: {error}", code="archive_unsupported", path=archive
-        ) from error
+def _of_archive(archive: Path) -> Iterator[Item]:
+    """Yield the pictures of an archive, by name; each is read later where it lies in it."""
+    tree = archive_tree(archive)
+    changed = archive.stat().st_mtime_ns
+    for name, size in tree.files.items():
+        if is_picture(name):
+            yield Item(printable(f"{archive}/{name}"), str(archive), name, size, changed)

@@ -1,16 +1,16 @@
 """From an item of a manifest to the bytes of its picture."""
 
-import os
-from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from foveal.batch.item import Item
-from foveal.core.errors import ImageError, NotFoundError
-from foveal.core.text import printable
+from foveal.bundle import inputs
+from foveal.core.errors import NotFoundError
+from foveal.data.archive import archive_tree
 from foveal.data.decode import LIMITS
-from foveal.data.tree import read_regular
+from foveal.data.tree import Tree
 
-_AHEAD = 16  # files that the system is asked to have ready
+_ARCHIVES = 8  # that a worker keeps open
 
 
 def content(item: Item, root: Path) -> bytes:
@@ -21,55 +21,17 @@ def content(item: Item, root: Path) -> bytes:
         root: The folder that relative paths are in.
 
     Raises:
-        NotFoundError: Its file is gone.
-        ImageError: `io_error`, `not_regular`, `truncated`: it cannot be read.
+        NotFoundError: Its file is gone, or no longer in its archive.
+        DataError: It cannot be read (`io_error`, `not_regular`), or its archive is damaged.
     """
-    most = LIMITS.content_bytes + 1
-    if "\0" in item.path:
-        raise ImageError(f"no file can be called {item.source!r}", code="io_error")
-    if item.offset is not None:
-        return _member(item, root, most)
-    try:
-        return read_regular(root / item.path, most)
-    except ImageError as error:
-        if isinstance(error.__cause__, FileNotFoundError):
-            raise NotFoundError(f"there is no {item.source}") from None
-        raise ImageError(printable(error.message), code=error.code) from None
+    if item.member is None:
+        return inputs.content(root / item.path)
+    tree = _archive(root / item.path)
+    if item.member not in tree.files:
+        raise NotFoundError(f"there is no {item.source}")
+    return tree.read(item.member, at_most=LIMITS.content_bytes)
 
 
-def _member(item: Item, root: Path, most: int) -> bytes:
-    """Return a member of an archive that lies in it as it is."""
-    size = min(item.size or 0, most)
-    try:
-        handle = os.open(root / item.path, os.O_RDONLY)
-        try:
-            found = os.pread(handle, size, item.offset or 0)
-        finally:
-            os.close(handle)
-    except FileNotFoundError:
-        raise NotFoundError(f"there is no {printable(item.path)}") from None
-    except OSError as error:
-        raise ImageError(f"cannot read {printable(item.path)}: {error.strerror}", code="io_error") from None
-    if len(found) < size:
-        raise ImageError(f"{printable(item.path)} ends before {item.source} does", code="truncated")
-    return found
-
-
-def ask_for(items: Sequence[Item], root: Path, at: int) -> None:
-    """Ask the system to have the file that is some places behind `at` in memory by the time we get there.
-
-    A disk that is far away then waits for several files at once instead of for one after the other.
-    """
-    if at + _AHEAD >= len(items) or not hasattr(os, "posix_fadvise"):
-        return
-    item = items[at + _AHEAD]
-    try:
-        handle = os.open(root / item.path, os.O_RDONLY | os.O_NONBLOCK)
-    except (OSError, ValueError):
-        return
-    try:
-        os.posix_fadvise(handle, item.offset or 0, item.size or 0, os.POSIX_FADV_WILLNEED)
-    except OSError:  # a FIFO has nothing to fetch
-        return
-    finally:
-        os.close(handle)
+@lru_cache(_ARCHIVES)
+def _archive(path: Path) -> Tree:
+    return archive_tree(path)

@@ -8,7 +8,6 @@ from pathlib import Path
 from foveal.batch import manifest
 from foveal.batch.item import Item
 from foveal.batch.ledger import Ledger
-from foveal.core.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -34,9 +33,6 @@ def refresh(folder: Path, ledger: Ledger, found: Iterable[Item], *, shard_size: 
         ledger: Its only one.
         found: The new listing, with occurrences.
         shard_size: Of the job.
-
-    Raises:
-        DataError: `input_changed`: an archive is another one.
     """
     now = {(item.source, item.occurrence): item for item in found}
     known = ledger.changed()
@@ -47,13 +43,6 @@ def refresh(folder: Path, ledger: Ledger, found: Iterable[Item], *, shard_size: 
             here = now.pop((item.source, item.occurrence), None)
             if here is None:
                 removed += 1
-            elif item.offset is not None and _place(here) != _place(item):
-                raise DataError(
-                    f"{item.path} is another archive than it was",
-                    code="input_changed",
-                    hint="begin another job for it: what lies where in it is known from the first listing",
-                    path=item.path,
-                )
             elif (here.size, here.mtime_ns) != known.get((segment, line), (item.size, item.mtime_ns)):
                 changed.append((segment, line, here.size, here.mtime_ns))
     ledger.reopen(_shards_of(folder, {(segment, line) for segment, line, *_ in changed}, shard_size), changed)
@@ -61,10 +50,6 @@ def refresh(folder: Path, ledger: Ledger, found: Iterable[Item], *, shard_size: 
         first, *others = now.values()  # the first one rides on nothing of this segment
         manifest.publish(folder, manifest.segments(folder) + 1, [replace(first, same=False), *others])
     return Refreshed(len(now), len(changed), removed)
-
-
-def _place(item: Item) -> tuple[object, ...]:
-    return item.path, item.offset, item.size, item.mtime_ns
 
 
 def _shards_of(folder: Path, lines: set[tuple[int, int]], shard_size: int) -> list[int]:

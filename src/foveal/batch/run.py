@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from foveal.backends.protocol import Backend, Receipt, Task
 from foveal.batch import durable, job
 from foveal.batch.job import PARTS, STAGING, SUPERSEDED, Identity
 from foveal.batch.ledger import Ledger, Standing
@@ -21,6 +20,7 @@ from foveal.core.errors import TemporaryError
 from foveal.core.progress import Progress
 from foveal.core.steps import file_hash
 from foveal.core.units import show_rate
+from foveal.core.work import Backend, Receipt, Task
 
 _STRIKES = 2  # workers that die of a picture before it is set aside
 _IDLE_DEATHS = 3  # workers that die over a shard before they have any picture of it in hand
@@ -65,8 +65,8 @@ class Running:
                 )
         index, count = self.own
         for left in staging.iterdir():
-            number = left.name.partition("-")[2][:6]
-            if number.isdecimal() and int(number) % count == index:
+            number = job.number_of(left.name)
+            if number is not None and number % count == index:
                 files.remove(left)
 
     def _put_aside(self, name: str, digest: str) -> None:
@@ -80,8 +80,8 @@ class Running:
         """Give out all shards that are not done, and commit and publish what comes back.
 
         Raises:
-            TemporaryError: `shards_lost`: some could not be finished; `no_worker`.
-            FovealError: The bundle cannot be loaded by a worker.
+            TemporaryError: `shards_lost`: workers died of some, again and again; `no_worker`.
+            FovealError: What a worker raised: the disk is full, the bundle cannot be loaded …
         """
         todo = {str(shard.number): shard for shard in self.ledger.todo()}
         if not todo:
@@ -92,15 +92,16 @@ class Running:
         given_up = _GivenUp(self)
         workers = min(workers, len(todo))
         for receipt in backend.map(tasks, init=self._init(), workers=workers, lost=given_up):
-            if receipt.outcome == "done":
-                self._publish(todo[receipt.key], receipt)
-                clock.tell(todo[receipt.key].items)
-            else:
-                why = receipt.detail.get("message", "its workers died")
-                lost.append(f"shard {receipt.key}: {why}")
+            if receipt.outcome == "failed":  # of the whole job: no picture makes a worker raise
+                raise receipt.error
+            if receipt.outcome == "lost":
+                lost.append(receipt.key)
+                continue
+            self._publish(todo[receipt.key], receipt)
+            clock.tell(todo[receipt.key].items)
         if lost:
             raise TemporaryError(
-                f"{len(lost)} of {len(todo)} shards could not be finished; {lost[0]}",
+                f"workers died of {len(lost)} of {len(todo)} shards before they had a picture in hand",
                 code="shards_lost",
                 hint="all others are kept: the same line again tries these",
                 path=self.folder,

@@ -129,7 +129,6 @@ class _Answering:
         The sha256 alone: the row of another picture is to be copied; a row: there is no answer.
         """
         item, content = self._items[index], None
-        reading.ask_for(self._items, self._worker.root, index)
         if index in self._quarantined:
             return self._failed(index, None, KILLED, "workers died of this picture")
         self._take(index)

@@ -77,7 +77,7 @@ def batch(
         own=own,
         engine=named(engine),
         precision=named(precision),
-        where=Where(backend if ray_address is None else "ray", workers, ray_address),
+        where=Where(backend, workers, ray_address),
     )
     with progress(quiet=quiet) as report:
         document = flow(model, inputs, out, wishes=wishes, progress=report)

@@ -6,9 +6,9 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 
 from foveal import backends
-from foveal.backends.protocol import Backend
 from foveal.core import catalog
 from foveal.core.errors import UsageError
+from foveal.core.work import Backend
 
 
 @dataclass(frozen=True)

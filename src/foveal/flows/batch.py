@@ -1,31 +1,30 @@
 """`foveal batch`: every picture of a large collection exactly once, whatever is killed on the way."""
 
 import itertools
-import operator
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from foveal.batch import durable, formats, job, ledger, listing, manifest
+from foveal.batch import formats, job, listing, manifest
 from foveal.batch.item import Item
-from foveal.batch.job import PARTS, STAGING, Identity
-from foveal.batch.ledger import Done, Ledger, Standing
+from foveal.batch.job import PARTS, STAGING, Begun, Identity
+from foveal.batch.ledger import Ledger, Standing
 from foveal.batch.refreshing import Refreshed, refresh
 from foveal.batch.run import Running, shards_of
+from foveal.batch.target import Target
 from foveal.bundle.locate import locate
 from foveal.bundle.predictor import Predictor
 from foveal.core import catalog, files, runs
-from foveal.core.errors import NotFoundError, UsageError, WriteError
+from foveal.core.errors import UsageError, WriteError
 from foveal.core.progress import Progress, silent
 from foveal.flows._where import Where
 
 SCHEMA = "foveal.batch/1"
 SHARD_SIZE = 512
-_LEDGER, _LEDGER_OF, _LEDGERS = "ledger.sqlite", "ledger-{:03}-of-{:03}.sqlite", "ledger-*-of-*.sqlite"
+_LEDGER, _LEDGER_OF = "ledger.sqlite", "ledger-{:03}-of-{:03}.sqlite"
 _HERE = Where()
 
 
@@ -93,36 +92,22 @@ def batch(
     began = time.monotonic()
     single = out.suffix[1:] if out.suffix[1:] in catalog.names(formats) else None
     folder = (out.with_name(f"{out.name}.job") if single else out).absolute()
+    runs.keep_apart(folder, *(Path(text) for text in inputs if Path(text).exists()))
     bundle = locate(model).absolute()
-    identity = _identity(bundle, inputs, wishes, single)
+    theirs = job.begun(folder)
+    identity = _identity(bundle, inputs, wishes, single, theirs)
     catalog.find(formats, identity.format).need()
-    root = _prepare(folder, identity, wishes, progress)
-    name = _LEDGER if wishes.own is None else _LEDGER_OF.format(*wishes.own)
-    with runs.locked(folder, f"{name}.lock"), closing(Ledger(folder / name)) as owned:
-        divided = [] if wishes.own is not None else sorted(folder.glob(_LEDGERS))
-        if wishes.refresh and (divided or wishes.own is not None):
-            raise UsageError("--refresh is for a job that is not divided", hint="leave it out")
-        refreshed = Refreshed()
-        if wishes.refresh and owned.segments:
-            found = _listed(identity, root, wishes, progress)
-            if single:
-                files.remove(out)  # so that no stop from here on leaves one that is out of date
-            refreshed = refresh(folder, owned, found, shard_size=identity.shard_size)
-        before = owned.standing()
-        if divided:
-            now = _joined(divided, folder)
-        else:
-            own = wishes.own or (0, 1)
-            running = Running(folder, bundle, root, identity, owned, wishes.item_timeout_s, own)
-            _finish(running, wishes.where, progress)
-            now = owned.standing()
-        new, whole = now.rows - before.rows, single is not None and wishes.own is None
-        if whole and (new or not out.exists()):
-            _merge(out.absolute(), folder, now.done, identity.format)
-    seconds = time.monotonic() - began
+    target = Target(out.absolute(), folder) if single and wishes.own is None else None
+    if target is not None:
+        target.check()
+    place = _Place(folder, bundle, _prepare(folder, identity, wishes, theirs, progress), identity)
+    before, now, refreshed = _carried_out(place, wishes, progress)
+    if target is not None:
+        target.join(now.done, identity.format)
+    new, seconds = now.rows - before.rows, time.monotonic() - began
     return {
         "schema": SCHEMA,
-        "ok": now.ok > 0 or now.images == 0,
+        "ok": now.ok > 0 or wishes.own is not None,
         "job": str(folder),
         "digest": identity.digest,
         "engine": identity.engine,
@@ -130,28 +115,106 @@ def batch(
         **now.as_json(),
         **asdict(refreshed),
         "seconds": round(seconds, 3),
-        "images_per_second": 0.0 if divided else round(new / seconds, 2),
-        "results": str(out if whole else folder / PARTS),
-        "ledger": str(folder / name),
+        "images_per_second": round(new / seconds, 2),
+        "results": str(out if target is not None else folder / PARTS),
+        "ledger": str(folder / _ledger_of(identity, wishes.own)),
     }
 
 
-def _finish(running: Running, where: Where, progress: Progress) -> None:
-    """Do what is left of the shards that are this process's."""
-    if running.ledger.segments < manifest.segments(running.folder):
-        shards = manifest.shards(running.folder, size=running.identity.shard_size)
-        running.ledger.add(shards_of(shards, running.own))
-    running.recover()
-    if running.ledger.todo():
-        with where.opened() as (backend, workers):
-            running.carry_out(backend, workers, progress)
+@dataclass(frozen=True)
+class _Place:
+    """A job, wherever it stands.
+
+    Attributes:
+        folder: Of the job.
+        bundle: The file.
+        root: The folder that relative names are in.
+        identity: Which job it is.
+    """
+
+    folder: Path
+    bundle: Path
+    root: Path
+    identity: Identity
+
+    @contextmanager
+    def owned(self, own: tuple[int, int], timeout_s: float) -> Iterator[Running]:
+        """Yield one process's share of it, which nobody else has at the same time."""
+        name = _ledger_of(self.identity, own)
+        with runs.locked(self.folder, f"{name}.lock"), closing(Ledger(self.folder / name)) as owned:
+            yield Running(self.folder, self.bundle, self.root, self.identity, owned, timeout_s, own)
 
 
-def _identity(bundle: Path, inputs: Sequence[str], wishes: Wishes, single: str | None) -> Identity:
-    """Verify the bundle on the engine that will run it, and return which job this is."""
+def _carried_out(place: _Place, wishes: Wishes, progress: Progress) -> tuple[Standing, Standing, Refreshed]:
+    """Do what is to be done; return where the job stood, where it stands, and what a new listing found."""
+    shares = place.identity.processes
+    if wishes.own is None and shares > 1:
+        now = _together(place, wishes)
+        return now, now, Refreshed()
+    refreshed = Refreshed()
+    with place.owned(wishes.own or (0, 1), wishes.item_timeout_s) as running:
+        if wishes.refresh and running.ledger.segments:
+            found = _listed(place.identity, place.root, wishes, progress)
+            refreshed = refresh(place.folder, running.ledger, found, shard_size=place.identity.shard_size)
+        before = running.ledger.standing()
+        if running.ledger.segments < manifest.segments(place.folder):
+            shards = manifest.shards(place.folder, size=place.identity.shard_size)
+            running.ledger.add(shards_of(shards, running.own))
+        running.recover()
+        if running.ledger.todo():
+            with wishes.where.opened() as (backend, workers):
+                running.carry_out(backend, workers, progress)
+        return before, running.ledger.standing(), refreshed
+
+
+def _together(place: _Place, wishes: Wishes) -> Standing:
+    """Return what several processes have done.
+
+    Raises:
+        UsageError: `unfinished`: some of them are not there, or have not finished.
+        TemporaryError: One of them still runs.
+    """
+    count, now = place.identity.processes, Standing()
+    for index in range(count):
+        if (place.folder / _ledger_of(place.identity, (index, count))).exists():
+            with place.owned((index, count), wishes.item_timeout_s) as running:
+                running.recover()
+                now += running.ledger.standing()
+    # Who was killed before it had noted what is its own has nothing left to do, and yet has not finished.
+    listed = sum(shard.items for shard in manifest.shards(place.folder, size=place.identity.shard_size))
+    if now.rows < listed:
+        raise UsageError(
+            f"the job is divided among {count} processes, which have answered {now.rows} of {listed} "
+            "pictures so far",
+            code="unfinished",
+            hint=f"run the others: --shard-index 0 to {count - 1} with --shard-count {count}",
+            path=place.folder,
+        )
+    return now
+
+
+def _ledger_of(identity: Identity, own: tuple[int, int] | None) -> str:
+    """Return the name of a process's ledger."""
+    return _LEDGER if identity.processes == 1 else _LEDGER_OF.format(*(own or (0, identity.processes)))
+
+
+def _identity(
+    bundle: Path, inputs: Sequence[str], wishes: Wishes, single: str | None, theirs: Begun | None
+) -> Identity:
+    """Verify the bundle on the engine that will run it, and return which job is meant.
+
+    What is not asked for is as it was when the job began: the fastest engine may be another one by now.
+    """
     if single and wishes.format not in (None, single):
         raise UsageError(f"a file .{single} cannot hold {wishes.format}")
-    predictor = Predictor.open(bundle, engine=wishes.engine, precision=wishes.precision, threads=1)
+    engine, precision, processes = wishes.engine, wishes.precision, 1 if wishes.own is None else wishes.own[1]
+    if theirs is not None:
+        engine = engine or theirs.identity.engine
+        precision = precision or theirs.identity.precision
+        processes = theirs.identity.processes if wishes.own is None else processes
+    if wishes.refresh and processes > 1:
+        raise UsageError("--refresh is for a job that is not divided", hint="leave it out")
+    predictor = Predictor.open(bundle, engine=engine, precision=precision, threads=1)
     return Identity(
         digest=predictor.digest,
         engine=predictor.session.engine.split()[0],
@@ -161,31 +224,33 @@ def _identity(bundle: Path, inputs: Sequence[str], wishes: Wishes, single: str |
         format=single or wishes.format or "jsonl",
         scores=wishes.scores,
         once=wishes.once,
+        processes=processes,
     )
 
 
-def _prepare(folder: Path, identity: Identity, wishes: Wishes, progress: Progress) -> Path:
+def _prepare(
+    folder: Path, identity: Identity, wishes: Wishes, theirs: Begun | None, progress: Progress
+) -> Path:
     """Make the folder and the manifest unless they are there; return the folder of relative names."""
-    if not (folder / job.JOB).exists() and folder.is_dir() and any(_foreign(folder)):
+    if theirs is None and folder.is_dir() and _foreign(folder):
         raise WriteError(
             f"{folder} holds something else than a job",
             code="would_overwrite",
             hint="name a folder that is new or empty",
             path=folder,
         )
+    tables = listing.tables(identity.inputs)
+    if theirs is not None and manifest.segments(folder):
+        job.agree(folder, theirs, identity, tables, refresh=wishes.refresh)
+        return theirs.root
+    found = iter(_listed(identity, Path.cwd(), wishes, progress))
+    first = next(found)  # what names nothing is refused before anything is written
     for place in (folder, folder / PARTS, folder / STAGING):
         files.make_folder(place)
-    tables = listing.tables(identity.inputs)
-    if manifest.segments(folder):
-        return job.agree(folder, identity, tables, refresh=wishes.refresh)
-    found = iter(_listed(identity, Path.cwd(), wishes, progress))
-    first = next(found, None)
-    if first is None:
-        named = " ".join(identity.inputs)
-        raise NotFoundError(f"no picture in {named}", hint="name files, folders or a pattern")
-    root = job.agree(folder, identity, tables, refresh=False)
+    theirs = job.begin(folder, identity, tables)
+    job.agree(folder, theirs, identity, tables, refresh=False)
     manifest.publish(folder, 1, itertools.chain([first], found))
-    return root
+    return theirs.root
 
 
 def _listed(identity: Identity, root: Path, wishes: Wishes, progress: Progress) -> Iterable[Item]:
@@ -202,34 +267,3 @@ def _foreign(folder: Path) -> list[str]:
         for entry in folder.iterdir()
         if entry.name not in ours and not files.is_left_over(entry.name, of=job.JOB)
     ]
-
-
-def _joined(others: list[Path], folder: Path) -> Standing:
-    """Return what several processes have done together.
-
-    Raises:
-        UsageError: `unfinished`: some of them are not there, or have not finished.
-    """
-    count = int(others[0].stem.rpartition("-")[2])
-    found = [ledger.standing(path) for path in others]
-    together = reduce(operator.add, found)
-    # Who was killed before it had noted what is its own has nothing left to do, and yet has not finished.
-    listed = sum(shard.items for shard in manifest.shards(folder, size=1 << 40))
-    if together.rows < listed:
-        raise UsageError(
-            f"the job is divided among {count} processes, which have answered {together.rows} of {listed} "
-            "pictures so far",
-            code="unfinished",
-            hint=f"run the others: --shard-index 0 to {count - 1} with --shard-count {count}",
-            path=folder,
-        )
-    return together
-
-
-def _merge(out: Path, folder: Path, done: Sequence[Done], kind: str) -> None:
-    """Write all rows into one file, in the order of the manifest, which appears whole."""
-    staged = folder / STAGING / f"merged.{kind}"
-    files.remove(staged)
-    pieces = catalog.find(formats, kind).join(folder / PARTS / one.part for one in done)
-    durable.write_new(staged, pieces, "batch.merge")
-    durable.move(staged, out, "batch.merged")

@@ -4,7 +4,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from foveal.backends._calling import rebuilt
 from foveal.core import runs
 from foveal.core.errors import TemporaryError, UsageError
 from foveal.core.progress import Progress, silent
@@ -84,7 +83,7 @@ def train_ranks(data: str | Path, order: Order, *, where: Where, progress: Progr
                 with suppress(OSError):  # it was refused, and nothing is in it
                     run.rmdir()
     if receipt.outcome == "failed":
-        raise rebuilt(receipt.detail)
+        raise receipt.error
     if receipt.outcome == "lost":
         raise TemporaryError(
             f"of {workers} processes that train together one was lost in each of {receipt.attempt} attempts",

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from safetensors.torch import load as read_tensors
 
-from foveal.backends.protocol import Backend, Task
 from foveal.core import files
 from foveal.core.files import write_bytes
+from foveal.core.work import Backend, Task
 from foveal.optimize.candidate import Candidate
 from foveal.optimize.lessons import CHECKPOINTS, SHORT, Assignment, Learning, needed
 from foveal.optimize.steps.distill import Lesson, distill

@@ -9,8 +9,23 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from foveal.core import errors
+from foveal.core.errors import FovealError
+
 Json = Any
 """What JSON knows: None, bool, int, float, str, list, dict."""
+
+
+# One for each exit code. A missing extra makes its message itself; DeviceError exits with the same.
+_KINDS: tuple[type[FovealError], ...] = (
+    errors.UsageError,
+    errors.DataError,
+    errors.NotFoundError,
+    errors.DeviceError,
+    errors.WriteError,
+    errors.TemporaryError,
+    errors.RecipeError,
+)
 
 
 @dataclass(frozen=True)
@@ -49,6 +64,11 @@ class Receipt:
     attempt: int
     node: str
     detail: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def error(self) -> FovealError:
+        """What the function raised, where the outcome is `failed`."""
+        return rebuilt(self.detail)
 
 
 @dataclass(frozen=True)
@@ -143,3 +163,9 @@ class Backend(Protocol):
     def close(self) -> None:
         """End all workers, and let go of everything."""
         ...
+
+
+def rebuilt(told: Mapping[str, Json]) -> FovealError:
+    """Return the error that `problem` told of, of the class that has its exit code; else a FovealError."""
+    kind = next((kind for kind in _KINDS if kind.exit_code == told.get("exit_code")), FovealError)
+    return kind(str(told.get("message")), code=told.get("code"), hint=told.get("hint"), path=told.get("path"))
