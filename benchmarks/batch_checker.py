@@ -79,7 +79,9 @@ def _listed(job: Path) -> dict[Key, str]:
     for segment in sorted(job.glob("manifest*.jsonl")):
         for line in segment.read_bytes().splitlines():
             item = json.loads(line)
-            found[item["source"], item["occurrence"]] = item.get("path", item["source"])
+            # Of a picture in an archive there is no file to compare with.
+            file = "" if "member" in item else item.get("path", item["source"])
+            found[item["source"], item["occurrence"]] = file
     return found
 
 

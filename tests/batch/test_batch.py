@@ -162,6 +162,32 @@ def test_an_input_that_names_nothing_is_told_though_others_name_something(
     assert "*.png" in told(result)["error"]["message"]
 
 
+@pytest.mark.parametrize("name", ["nothing", "nothing.tar", "nothing.csv"])
+def test_an_input_that_is_not_there_begins_no_job(batch, collection, tmp_path, name) -> None:
+    for inputs in ((tmp_path / name,), (collection, tmp_path / name)):
+        result = batch(*inputs, "--out", tmp_path / "job")
+
+        assert (result.returncode, told(result)["error"]["code"]) == (66, "not_found")
+        assert not (tmp_path / "job" / "job.json").exists()
+
+
+def test_a_file_of_another_kind_is_no_folder_by_mistake(batch, collection, tmp_path) -> None:
+    result = batch(collection, "--out", tmp_path / "rows.csv")
+
+    assert (result.returncode, told(result)["error"]["code"]) == (2, "usage")
+    assert not (tmp_path / "rows.csv").exists()
+
+
+def test_a_published_part_that_is_gone_is_no_passing_trouble(batch, collection, tmp_path) -> None:
+    line = (collection, "--out", tmp_path / "job", "--shard-size", 6)
+    assert batch(*line).returncode == 0
+    (tmp_path / "job" / "parts" / "part-000001.jsonl").unlink()
+
+    result = batch(*line)
+
+    assert (result.returncode, told(result)["error"]["code"]) == (65, "part_missing")
+
+
 def test_archives_of_every_kind_are_read_and_a_damaged_one_is_refused(batch, collection, tmp_path) -> None:
     names = [f"{number:02}.jpg" for number in range(4)]
     for mode in ("w", "w:gz", "w:xz"):

@@ -127,6 +127,41 @@ def test_a_table_that_changed_is_noticed(batch, collection, tmp_path) -> None:
     assert batch(*line).returncode == 0
 
 
+def test_another_list_on_stdin_is_noticed(batch, collection, tmp_path) -> None:
+    names = [str(collection / f"{number:02}.jpg") for number in range(6)]
+    line = ("-", "--out", tmp_path / "job")
+    assert batch(*line, stdin="\n".join(names[:4])).returncode == 0
+
+    same = batch(*line, stdin="\n".join(names[:4]))
+    other = batch(*line, stdin="\n".join(names[2:]))
+    taken_in = batch(*line, "--refresh", stdin="\n".join(names[2:]))
+
+    assert same.returncode == 0
+    assert told(other)["error"]["code"] == "input_changed"
+    assert (told(taken_in)["new"], told(taken_in)["removed"], told(taken_in)["images"]) == (2, 2, 6)
+
+
+def test_an_archive_that_is_replaced_between_two_runs_is_noticed(batch, collection, tmp_path) -> None:
+    def pack(first: int) -> None:
+        with tarfile.open(tmp_path / "some.tar", "w") as archive:
+            for number in range(4):
+                archive.add(collection / f"{number + first:02}.jpg", f"{number}.jpg")
+
+    line = (tmp_path / "some.tar", "--out", tmp_path / "job", "--shard-size", 2)
+    pack(0)
+    assert batch(*line, failpoints="batch.ledger.finish:kill@2").returncode < 0
+    pack(6)
+
+    assert told(batch(*line))["error"]["code"] == "input_changed"
+    assert told(batch(*line, "--refresh"))["changed"] == 4
+    assert batch(collection, "--out", tmp_path / "all").returncode == 0
+    known = by_name(rows(tmp_path / "all" / "parts"))
+    found = by_name(rows(tmp_path / "job" / "parts"))
+    assert [without(found[f"{n}.jpg"]) for n in range(4)] == [
+        without(known[f"{n + 6:02}.jpg"]) for n in range(4)
+    ]
+
+
 def test_a_table_in_parquet_names_pictures(batch, collection, tmp_path) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     import pyarrow.parquet as pq

@@ -16,7 +16,14 @@ def test_a_picture_of_which_the_model_says_nonsense_has_its_row(nonsense, tmp_pa
         Image.new("RGB", (16, 16), (value,) * 3).save(tmp_path / f"{name}.png")
     files = [tmp_path / "black.png", tmp_path / "grey.png"]
     manifest.publish(folder, 1, [file_item(str(file)) for file in files])
-    told = {"engine": "onnxruntime", "precision": "fp32", "format": "jsonl", "scores": False, "once": False}
+    told = {
+        "engine": "onnxruntime",
+        "precision": "fp32",
+        "format": "jsonl",
+        "scores": False,
+        "once": False,
+        "stamps": {},
+    }
     digest = Predictor.open(nonsense).digest
     spec = {"bundle": str(nonsense), "digest": digest, "folder": str(folder), "root": str(tmp_path)}
     worker = shard.begin({**told, **spec, "item_timeout_s": 60.0})

@@ -46,12 +46,12 @@ class Begun:
     Attributes:
         identity: Which job it is.
         root: The folder that relative names are in: where it was begun.
-        tables: sha256 of the tables that were listed last.
+        stamps: Of what was listed last; see `Named.stamps`.
     """
 
     identity: Identity
     root: Path
-    tables: dict[str, str]
+    stamps: dict[str, str]
 
 
 def begun(folder: Path) -> Begun | None:
@@ -67,33 +67,33 @@ def begun(folder: Path) -> Begun | None:
 
 def _begun(found: dict[str, Any]) -> Begun:
     kept = {**found["identity"], "inputs": tuple(found["identity"]["inputs"])}
-    return Begun(Identity(**kept), Path(found["root"]), dict(found["tables"]))
+    return Begun(Identity(**kept), Path(found["root"]), dict(found["stamps"]))
 
 
-def begin(folder: Path, identity: Identity, tables: dict[str, str]) -> Begun:
+def begin(folder: Path, identity: Identity, stamps: dict[str, str]) -> Begun:
     """Write down which job this is, unless another process was first; return the one that holds.
 
     Raises:
         WriteError: The folder cannot be written.
     """
-    ours = Begun(identity, Path.cwd(), tables)
+    ours = Begun(identity, Path.cwd(), stamps)
     durable.publish_first(folder / JOB, [_text(ours).encode()], "batch.job")
     return begun(folder) or ours
 
 
-def agree(folder: Path, theirs: Begun, ours: Identity, tables: dict[str, str], *, refresh: bool) -> None:
+def agree(folder: Path, theirs: Begun, ours: Identity, stamps: dict[str, str], *, refresh: bool) -> None:
     """Check that a job is the one that is meant.
 
     Args:
         folder: Of the job.
         theirs: As it was begun.
         ours: Which job is meant.
-        tables: sha256 of the tables that are named, as they are now.
-        refresh: Tables may be others than at the beginning, and that is noted.
+        stamps: Of what is named, as it is now.
+        refresh: It may be another one than at the beginning, and that is noted.
 
     Raises:
         UsageError: `other_job`: it is another one.
-        DataError: `input_changed`: a table is another one than it was.
+        DataError: `input_changed`: a table, an archive or the list on stdin is another one than it was.
         WriteError: The folder cannot be written.
     """
     said, meant = asdict(theirs.identity), asdict(ours)
@@ -107,24 +107,22 @@ def agree(folder: Path, theirs: Begun, ours: Identity, tables: dict[str, str], *
                 hint="run the line that began it, in the same folder, or name another --out",
                 path=folder,
             )
-    if theirs.tables != tables:
+    if theirs.stamps != stamps:
         if not refresh:
+            other = next(
+                name for name in {**theirs.stamps, **stamps} if theirs.stamps.get(name) != stamps.get(name)
+            )
             raise DataError(
-                "a table is another one than when it was listed",
+                f"{'the list on stdin' if other == '-' else other} is another one than was listed",
                 code="input_changed",
                 hint="--refresh takes in what is new and what has changed",
-                path=folder,
+                path=None if other == "-" else other,
             )
-        files.write_text(folder / JOB, _text(replace(theirs, tables=tables)))
+        files.write_text(folder / JOB, _text(replace(theirs, stamps=stamps)))
 
 
 def _text(job: Begun) -> str:
-    written = {
-        "schema": SCHEMA,
-        "identity": asdict(job.identity),
-        "root": str(job.root),
-        "tables": job.tables,
-    }
+    written = {"schema": SCHEMA, **asdict(job), "root": str(job.root)}
     return json.dumps(written, indent=1) + "\n"
 
 

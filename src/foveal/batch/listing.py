@@ -4,13 +4,15 @@ import csv
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from foveal.batch import reading
 from foveal.batch.item import Item, file_item
+from foveal.batch.reading import stamp
 from foveal.core.errors import DataError, NotFoundError
 from foveal.core.extras import need
+from foveal.core.files import is_there
 from foveal.core.progress import Progress
 from foveal.core.steps import file_hash
 from foveal.core.text import printable
@@ -22,37 +24,73 @@ _TABLES = (".csv", ".parquet")
 _COLUMN = "path"
 
 
-def items(inputs: Sequence[str], *, null: bool) -> Iterator[Item]:
-    """Yield what is named, in its order; of a folder the pictures below it, sorted by name.
+@dataclass(frozen=True)
+class Named:
+    """What a person named.
 
-    Args:
-        inputs: Files, folders, patterns; `TABLE.csv` or `TABLE.parquet` with a column `path`, relative to the
+    Attributes:
+        texts: Files, folders, patterns; `TABLE.csv` or `TABLE.parquet` with a column `path`, relative to the
             table; archives; `-` for a list on stdin.
-        null: The list on stdin is separated by NUL.
-
-    Raises:
-        NotFoundError: One of them names nothing.
-        DataError: A table has no such column (`bad_manifest`), or an archive is damaged or not to be trusted
-            (`archive_corrupt`, `archive_unsafe` …).
-        MissingExtraError: A table in Parquet needs the extra `parquet`.
+        listed: The names on that list.
     """
-    for text in inputs:
-        count = 0
-        for item in _meant_by(text, null=null):
-            yield item
-            count += 1
-        if not count:
-            raise NotFoundError(
-                f"no picture in {printable(text)}", hint="name files, folders or a pattern", path=text
-            )
 
+    texts: tuple[str, ...]
+    listed: tuple[str, ...] = ()
 
-def _meant_by(text: str, *, null: bool) -> Iterator[Item]:
-    if text == "-":
-        yield from map(file_item, listing.paths([text], null=null))
-        return
-    for name in listing.meant_by(text):
-        yield from _of_file(name)
+    @classmethod
+    def of(cls, texts: Sequence[str], *, null: bool) -> "Named":
+        """Return what is named, with the list on stdin, which is read here.
+
+        Args:
+            texts: As `texts`.
+            null: The list is separated by NUL.
+
+        Raises:
+            NotFoundError: One of them is not there, or stdin is closed.
+        """
+        for text in texts:
+            if text != "-" and next(listing.meant_by(text), text) == text and not is_there(Path(text)):
+                raise NotFoundError(
+                    f"there is no {printable(text)}", hint="name files, folders or a pattern", path=text
+                )
+        return cls(tuple(texts), tuple(listing.paths(["-"], null=null)) if "-" in texts else ())
+
+    def items(self) -> Iterator[Item]:
+        """Yield the pictures, in the order in which they are named; of a folder sorted by name.
+
+        Raises:
+            NotFoundError: One of the texts names nothing.
+            DataError: A table has no such column (`bad_manifest`), or an archive is damaged or not to be
+                trusted (`archive_corrupt`, `archive_unsafe` …).
+            MissingExtraError: A table in Parquet needs the extra `parquet`.
+        """
+        for text in self.texts:
+            count = 0
+            for name in self.listed if text == "-" else listing.meant_by(text):
+                for item in [file_item(name)] if text == "-" else _of_file(name):
+                    yield item
+                    count += 1
+            if not count:
+                raise NotFoundError(
+                    f"no picture in {printable(text)}", hint="name files, folders or a pattern", path=text
+                )
+
+    def stamps(self) -> dict[str, str]:
+        """Return by what it would be noticed that a table, an archive or the list is another one.
+
+        Of tables and the list it is the content, of archives, which may be large, length and time.
+        """
+        found = {}
+        for text in self.texts:
+            for name in [] if text == "-" else listing.meant_by(text):
+                path = Path(name)
+                if name.lower().endswith(_TABLES) and path.is_file():
+                    found[name] = file_hash(path)
+                elif is_archive(path) and path.is_file():
+                    found[name] = stamp(path)
+        if self.listed:
+            found["-"] = hashlib.sha256("\0".join(self.listed).encode("utf-8", "surrogateescape")).hexdigest()
+        return found
 
 
 def numbered(found: Iterable[Item]) -> Iterator[Item]:
@@ -77,24 +115,13 @@ def once(found: Iterable[Item], root: Path, progress: Progress) -> list[Item]:
     every = list(found)
     for done, item in enumerate(every, 1):
         try:
-            content = hashlib.sha256(reading.content(item, root)).hexdigest()
+            content = hashlib.sha256(reading.content(item, root, {})).hexdigest()
         except (DataError, NotFoundError):
             content = f"{item.source} {item.occurrence}"
         group = groups.setdefault(content, [])
         group.append(replace(item, same=bool(group)))
         progress("looking for copies", done, len(every))
     return [item for group in groups.values() for item in group]
-
-
-def tables(inputs: Sequence[str]) -> dict[str, str]:
-    """Return the sha256 of every table that is named, by what it is called."""
-    named = (text for text in inputs if text != "-" and text.lower().endswith(_TABLES))
-    return {
-        name: file_hash(Path(name))
-        for text in named
-        for name in listing.meant_by(text)
-        if Path(name).is_file()
-    }
 
 
 def _of_file(name: str) -> Iterator[Item]:

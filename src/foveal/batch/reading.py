@@ -1,11 +1,12 @@
 """From an item of a manifest to the bytes of its picture."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
 from foveal.batch.item import Item
 from foveal.bundle import inputs
-from foveal.core.errors import NotFoundError
+from foveal.core.errors import DataError
 from foveal.data.archive import archive_tree
 from foveal.data.decode import LIMITS
 from foveal.data.tree import Tree
@@ -13,25 +14,43 @@ from foveal.data.tree import Tree
 _ARCHIVES = 8  # that a worker keeps open
 
 
-def content(item: Item, root: Path) -> bytes:
+def stamp(path: Path) -> str:
+    """Return length and time of a file: as long as they are the same, it is taken to be the same."""
+    status = path.stat()
+    return f"{status.st_size} {status.st_mtime_ns}"
+
+
+def content(item: Item, root: Path, stamps: Mapping[str, str]) -> bytes:
     """Return the bytes of a picture; of one that is longer than any may be, only so many that this shows.
 
     Args:
         item: The picture.
         root: The folder that relative paths are in.
+        stamps: Of the archives, when they were listed.
 
     Raises:
-        NotFoundError: Its file is gone, or no longer in its archive.
-        DataError: It cannot be read (`io_error`, `not_regular`), or its archive is damaged.
+        NotFoundError: Its file is gone.
+        ImageError: It cannot be read (`io_error`, `not_regular`).
+        DataError: `input_changed`: its archive is gone, damaged, or another one than was listed.
     """
     if item.member is None:
         return inputs.content(root / item.path)
-    tree = _archive(root / item.path)
-    if item.member not in tree.files:
-        raise NotFoundError(f"there is no {item.source}")
-    return tree.read(item.member, at_most=LIMITS.content_bytes)
+    archive = root / item.path
+    try:
+        now = stamp(archive)
+    except OSError:
+        now = ""
+    if now != stamps.get(item.path, now):
+        raise DataError(
+            f"{item.path} is another archive than was listed",
+            code="input_changed",
+            hint="--refresh answers its pictures again",
+            path=item.path,
+        )
+    return _archive(archive, now).read(item.member, at_most=LIMITS.content_bytes)
 
 
 @lru_cache(_ARCHIVES)
-def _archive(path: Path) -> Tree:
+def _archive(path: Path, _: str) -> Tree:
+    """Return an archive as it is with a stamp."""
     return archive_tree(path)

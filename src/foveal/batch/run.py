@@ -7,7 +7,7 @@ the next run, and a worker of an earlier owner can only leave something in `stag
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from foveal.batch.job import PARTS, STAGING, SUPERSEDED, Identity
 from foveal.batch.ledger import Ledger, Standing
 from foveal.batch.manifest import Shard
 from foveal.core import files
-from foveal.core.errors import TemporaryError
+from foveal.core.errors import DataError, TemporaryError
 from foveal.core.progress import Progress
 from foveal.core.steps import file_hash
 from foveal.core.units import show_rate
@@ -34,6 +34,7 @@ class Running:
         folder: Of the job, as all workers see it.
         bundle: The file, as all workers see it.
         root: The folder that relative names are in.
+        stamps: Of what was listed; see `Named.stamps`.
         identity: Which job it is.
         ledger: Of this process's shards.
         item_timeout_s: Seconds that one picture may take.
@@ -43,13 +44,18 @@ class Running:
     folder: Path
     bundle: Path
     root: Path
+    stamps: Mapping[str, str]
     identity: Identity
     ledger: Ledger
     item_timeout_s: float
     own: tuple[int, int] = (0, 1)
 
     def recover(self) -> None:
-        """Publish what was committed and not published yet; put aside what no longer counts."""
+        """Publish what was committed and not published yet; put aside what no longer counts.
+
+        Raises:
+            DataError: `part_missing`: what was published is gone.
+        """
         staging, parts = self.folder / STAGING, self.folder / PARTS
         for name, digest in self.ledger.superseded().items():
             self._put_aside(name, digest)
@@ -57,7 +63,7 @@ class Running:
             if (staging / done.staged).exists():
                 durable.move(staging / done.staged, parts / done.part, "batch.publish")
             elif not (parts / done.part).exists():
-                raise TemporaryError(
+                raise DataError(
                     f"{parts / done.part} is gone",
                     code="part_missing",
                     hint="bring it back, or begin the job in another folder",
@@ -115,6 +121,7 @@ class Running:
             "precision": self.identity.precision,
             "folder": str(self.folder),
             "root": str(self.root),
+            "stamps": dict(self.stamps),
             "format": self.identity.format,
             "scores": self.identity.scores,
             "once": self.identity.once,

@@ -17,7 +17,7 @@ from foveal.batch.item import Item
 from foveal.bundle.inputs import UInt8, pixels
 from foveal.bundle.predictor import Predictor
 from foveal.core import catalog, failpoints
-from foveal.core.errors import DataError, NotFoundError, UsageError
+from foveal.core.errors import BundleError, ImageError, NotFoundError, UsageError
 
 KILLED = "worker_killed"
 _GROUP = 8
@@ -31,6 +31,7 @@ class Worker:
     predictor: Predictor
     folder: Path
     root: Path
+    stamps: Mapping[str, str]
     format: RowFormat
     suffix: str
     scores: bool
@@ -56,6 +57,7 @@ def begin(spec: Mapping[str, Any]) -> Worker:
         predictor=predictor,
         folder=Path(spec["folder"]),
         root=Path(spec["root"]),
+        stamps=spec["stamps"],
         format=catalog.find(formats, spec["format"]),
         suffix=spec["format"],
         scores=spec["scores"],
@@ -133,12 +135,12 @@ class _Answering:
             return self._failed(index, None, KILLED, "workers died of this picture")
         self._take(index)
         try:
-            data = reading.content(item, self._worker.root)
+            data = reading.content(item, self._worker.root, self._worker.stamps)
             content = hashlib.sha256(data).hexdigest()
             if content in self._made:
                 return content
             image = pixels(data, self._worker.predictor.preprocess)
-        except (DataError, NotFoundError) as error:  # of this picture; anything else is of the worker
+        except (ImageError, NotFoundError) as error:  # of this picture; anything else is of the whole job
             return self._kept(self._failed(index, content, error.code, error.message))
         if self._worker.once:
             self._made[content] = None
@@ -153,7 +155,7 @@ class _Answering:
     def _row(self, index: int, content: str, image: UInt8) -> Row:
         try:
             [label] = self._worker.predictor.predict(image)
-        except DataError as error:  # what the model says of this picture is no probability
+        except BundleError as error:  # what the model says of this picture is no probability
             return self._failed(index, content, error.code, error.message)
         said = label.as_json()
         del said["source"]

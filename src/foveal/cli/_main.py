@@ -174,7 +174,7 @@ def _discard_stdout() -> None:
 def _stopped(how: str, arguments: Sequence[str]) -> dict[str, object]:
     resume = "if a run folder is there: foveal train DATA --resume RUN goes on with all that is saved in it"
     hints = {"train": resume, "demo": resume, "certify": _ANEW}
-    hints |= dict.fromkeys(("build", "optimize"), _SAME_LINE)
+    hints |= dict.fromkeys(("batch", "build", "optimize"), _SAME_LINE)
     hint = hints.get(arguments[0]) if arguments else None
     return {"code": how, "message": how, "hint": hint, "path": None}
 

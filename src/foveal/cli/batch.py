@@ -94,6 +94,8 @@ def _show(console: "Console", document: dict[str, Any]) -> None:
     console.print(
         f"{document['done']} of {document['images']} pictures answered{rate} ({document['seconds']:.1f} s)"
     )
+    if not document["images_per_second"]:
+        console.print("nothing was left to do; --refresh looks for pictures that are new or have changed")
     for code, count in document["failures"].items():
         console.print(f"  {count} could not be used: {code}")
     console.print(f"rows     {document['results']}", highlight=False)

@@ -12,6 +12,7 @@ from foveal.batch import formats, job, listing, manifest
 from foveal.batch.item import Item
 from foveal.batch.job import PARTS, STAGING, Begun, Identity
 from foveal.batch.ledger import Ledger, Standing
+from foveal.batch.listing import Named
 from foveal.batch.refreshing import Refreshed, refresh
 from foveal.batch.run import Running, shards_of
 from foveal.batch.target import Target
@@ -70,7 +71,7 @@ def batch(
 
     Args:
         model: A bundle, or a run folder that holds one.
-        inputs: See `batch.listing.items`.
+        inputs: See `batch.listing.Named`.
         out: A folder, which becomes the job's; or a file `.parquet` or `.jsonl`, beside which the folder
             `NAME.job` lies.
         wishes: How.
@@ -90,17 +91,18 @@ def batch(
         WriteError: The disk is full, or the folder cannot be written.
     """
     began = time.monotonic()
-    single = out.suffix[1:] if out.suffix[1:] in catalog.names(formats) else None
+    single = _format_of(out)
     folder = (out.with_name(f"{out.name}.job") if single else out).absolute()
     runs.keep_apart(folder, *(Path(text) for text in inputs if Path(text).exists()))
     bundle = locate(model).absolute()
-    theirs = job.begun(folder)
+    theirs, named = job.begun(folder), Named.of(inputs, null=wishes.null)
     identity = _identity(bundle, inputs, wishes, single, theirs)
     catalog.find(formats, identity.format).need()
     target = Target(out.absolute(), folder) if single and wishes.own is None else None
     if target is not None:
         target.check()
-    place = _Place(folder, bundle, _prepare(folder, identity, wishes, theirs, progress), identity)
+    theirs = _prepare(folder, identity, named, wishes, theirs, progress)
+    place = _Place(folder, bundle, named, theirs)
     before, now, refreshed = _carried_out(place, wishes, progress)
     if target is not None:
         target.join(now.done, identity.format)
@@ -128,21 +130,35 @@ class _Place:
     Attributes:
         folder: Of the job.
         bundle: The file.
-        root: The folder that relative names are in.
-        identity: Which job it is.
+        named: What is named now.
+        begun: Which job it is, and what was named when it began.
     """
 
     folder: Path
     bundle: Path
-    root: Path
-    identity: Identity
+    named: Named
+    begun: Begun
+
+    @property
+    def identity(self) -> Identity:
+        """Which job it is."""
+        return self.begun.identity
 
     @contextmanager
     def owned(self, own: tuple[int, int], timeout_s: float) -> Iterator[Running]:
         """Yield one process's share of it, which nobody else has at the same time."""
         name = _ledger_of(self.identity, own)
         with runs.locked(self.folder, f"{name}.lock"), closing(Ledger(self.folder / name)) as owned:
-            yield Running(self.folder, self.bundle, self.root, self.identity, owned, timeout_s, own)
+            yield Running(
+                self.folder,
+                self.bundle,
+                self.begun.root,
+                self.named.stamps(),
+                self.identity,
+                owned,
+                timeout_s,
+                own,
+            )
 
 
 def _carried_out(place: _Place, wishes: Wishes, progress: Progress) -> tuple[Standing, Standing, Refreshed]:
@@ -154,7 +170,7 @@ def _carried_out(place: _Place, wishes: Wishes, progress: Progress) -> tuple[Sta
     refreshed = Refreshed()
     with place.owned(wishes.own or (0, 1), wishes.item_timeout_s) as running:
         if wishes.refresh and running.ledger.segments:
-            found = _listed(place.identity, place.root, wishes, progress)
+            found = _listed(place.named, place.identity, place.begun.root, progress)
             refreshed = refresh(place.folder, running.ledger, found, shard_size=place.identity.shard_size)
         before = running.ledger.standing()
         if running.ledger.segments < manifest.segments(place.folder):
@@ -198,6 +214,22 @@ def _ledger_of(identity: Identity, own: tuple[int, int] | None) -> str:
     return _LEDGER if identity.processes == 1 else _LEDGER_OF.format(*(own or (0, identity.processes)))
 
 
+def _format_of(out: Path) -> str | None:
+    """Return the format of a single file, by its name; None: it is a folder.
+
+    Raises:
+        UsageError: It looks like a file that rows cannot be written to.
+    """
+    known = catalog.names(formats)
+    if out.suffix[1:] in known:
+        return out.suffix[1:]
+    if out.suffix.lower() in (".csv", ".json", ".txt", ".tsv", ".xlsx", ".db", ".sqlite"):
+        raise UsageError(
+            f"rows are not written as {out.suffix}", hint=f"--out F.{' or F.'.join(known)}, or a folder"
+        )
+    return None
+
+
 def _identity(
     bundle: Path, inputs: Sequence[str], wishes: Wishes, single: str | None, theirs: Begun | None
 ) -> Identity:
@@ -229,9 +261,9 @@ def _identity(
 
 
 def _prepare(
-    folder: Path, identity: Identity, wishes: Wishes, theirs: Begun | None, progress: Progress
-) -> Path:
-    """Make the folder and the manifest unless they are there; return the folder of relative names."""
+    folder: Path, identity: Identity, named: Named, wishes: Wishes, theirs: Begun | None, progress: Progress
+) -> Begun:
+    """Make the folder and the manifest unless they are there; return the job as it was begun."""
     if theirs is None and folder.is_dir() and _foreign(folder):
         raise WriteError(
             f"{folder} holds something else than a job",
@@ -239,23 +271,23 @@ def _prepare(
             hint="name a folder that is new or empty",
             path=folder,
         )
-    tables = listing.tables(identity.inputs)
+    stamps = named.stamps()
     if theirs is not None and manifest.segments(folder):
-        job.agree(folder, theirs, identity, tables, refresh=wishes.refresh)
-        return theirs.root
-    found = iter(_listed(identity, Path.cwd(), wishes, progress))
+        job.agree(folder, theirs, identity, stamps, refresh=wishes.refresh)
+        return theirs
+    found = iter(_listed(named, identity, Path.cwd(), progress))
     first = next(found)  # what names nothing is refused before anything is written
     for place in (folder, folder / PARTS, folder / STAGING):
         files.make_folder(place)
-    theirs = job.begin(folder, identity, tables)
-    job.agree(folder, theirs, identity, tables, refresh=False)
+    theirs = job.begin(folder, identity, stamps)
+    job.agree(folder, theirs, identity, stamps, refresh=False)
     manifest.publish(folder, 1, itertools.chain([first], found))
-    return theirs.root
+    return theirs
 
 
-def _listed(identity: Identity, root: Path, wishes: Wishes, progress: Progress) -> Iterable[Item]:
+def _listed(named: Named, identity: Identity, root: Path, progress: Progress) -> Iterable[Item]:
     """Return the pictures that are named, as they are now."""
-    found = listing.numbered(listing.items(identity.inputs, null=wishes.null))
+    found = listing.numbered(named.items())
     return listing.once(found, root, progress) if identity.once else found
 
 
