@@ -73,6 +73,13 @@ def film(tmp_path):
 
 
 @pytest.fixture
+def mixed(film):
+    """A film that begins and ends with what the recognizer declines."""
+    grey = np.full((48, 64, 3), 128, np.uint8)
+    return film("mixed.mkv", [grey] * 4 + ["red"] * 10 + [grey] * 7, codec="ffv1", pixels="bgr0")
+
+
+@pytest.fixture
 def watch(predictor):
     """Run a stream in this thread; return its summary and what it told."""
 

@@ -14,7 +14,7 @@ from foveal.core.errors import UsageError, WriteError
 from foveal.stream import outbox
 from foveal.stream.events import Event
 from foveal.stream.order import SinkOrder
-from foveal.stream.outbox import Outbox, line_of
+from foveal.stream.outbox import Outbox
 from foveal.stream.shown import Shown
 
 av = pytest.importorskip("av")
@@ -24,25 +24,6 @@ ENTER = Event("enter", "red", 3, 0.1, None, None, 0.9)
 
 def frames(told) -> list[Shown]:
     return [item for item in told if isinstance(item, Shown)]
-
-
-@pytest.fixture
-def mixed(film):
-    """A film that begins and ends with what the recognizer declines."""
-    grey = np.full((48, 64, 3), 128, np.uint8)
-    return film("mixed.mkv", [grey] * 4 + ["red"] * 10 + [grey] * 7, codec="ffv1", pixels="bgr0")
-
-
-def test_a_file_of_lines_has_what_was_told_and_goes_on_where_it_ended(watch, mixed, tmp_path) -> None:
-    path = tmp_path / "lines.jsonl"
-    path.write_text('{"frame": 0}\n{"frame": 1, "ti' + "x" * 20_000)  # its writer was killed
-
-    _, told = watch(mixed, sinks=(f"jsonl:{path}",))
-
-    head, *lines = [json.loads(line) for line in path.read_text().splitlines()]
-    assert head == {"frame": 0}
-    assert lines == [line_of(item) for item in told]
-    assert any("event" in line for line in lines)
 
 
 def test_a_film_with_answers_has_every_frame_at_its_time(watch, mixed, tmp_path) -> None:

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import stat
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,30 +16,53 @@ from foveal.stream.shown import Shown
 
 EXTRA = None
 
+_BEGINNINGS = (b'{"frame": ', b'{"event": {')
+_LONGEST = 1 << 20  # bytes of a line; longer ones are not ours
+
 
 def jsonl(place: str, order: SinkOrder) -> "_Lines":
     """Return what adds a line for each frame and event to a file, which may be there already.
 
-    A line that a killed process left half-written at its end is removed.
+    A line that a killed process left half-written at its end is removed. A file with anything else in it is
+    left as it is, or begun anew with `order.force`.
 
     Raises:
-        WriteError: The file cannot be written.
+        WriteError: `would_overwrite`: it is no file of such lines; or it cannot be written.
     """
-    return _Lines(Path(place))
+    return _Lines(Path(place), force=order.force)
 
 
 class _Lines:
     """Each line is written in one go, so that whatever happens to the process the file consists of lines."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, *, force: bool) -> None:
+        self._path, self._end = path, 0
         try:
             self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            self._end = _whole_lines(self._handle)
-            if self._end < os.fstat(self._handle).st_size:
-                os.ftruncate(self._handle, self._end)
         except OSError as error:
             raise self._error(error) from None
+        try:
+            if stat.S_ISREG(os.fstat(self._handle).st_mode):  # a device has no end
+                self._go_on(force=force)
+        except BaseException as error:
+            os.close(self._handle)
+            raise self._error(error) if isinstance(error, OSError) else error from None
+
+    def _go_on(self, *, force: bool) -> None:
+        """Find the end of the lines, and remove what lies behind it."""
+        end = _whole_lines(self._handle)
+        if end is None and not force:
+            name = printable(str(self._path))
+            raise WriteError(
+                f"{name} is there already, and holds something else than lines of a stream",
+                code="would_overwrite",
+                hint="name another file, or --force to replace it",
+                path=name,
+            )
+        self._end = end or 0
+        os.ftruncate(self._handle, self._end)
+        if self._end and os.pread(self._handle, 1, self._end - 1) != b"\n":
+            self._end += os.pwrite(self._handle, b"\n", self._end)
 
     room, patient = 1000, True
 
@@ -76,13 +100,26 @@ class _Lines:
         return WriteError(f"cannot write {name}: {error.strerror}", path=name)
 
 
-def _whole_lines(handle: int) -> int:
-    """Return how many bytes of a file are whole lines."""
-    end = os.fstat(handle).st_size
-    while end:
-        start = max(0, end - (1 << 16))
-        block = os.pread(handle, end - start, start)
-        if (found := block.rfind(b"\n")) >= 0:
-            return start + found + 1
-        end = start
-    return 0
+def _whole_lines(handle: int) -> int | None:
+    """Return how many bytes of a file are whole lines of a stream; None where anything else is in it.
+
+    The last line may be torn: then it is not counted, if it begins as one of ours.
+    """
+    end = 0
+    with open(handle, "rb", closefd=False) as file:
+        while line := file.readline(_LONGEST):
+            if line.startswith(_BEGINNINGS) and _is_whole(line):
+                end += len(line)
+            elif file.read(1) or not any(line.startswith(b) or b.startswith(line) for b in _BEGINNINGS):
+                return None
+    return end
+
+
+def _is_whole(line: bytes) -> bool:
+    if line.endswith(b"\n"):
+        return line.endswith(b"}\n")
+    try:  # of the last line only the end may be missing
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
