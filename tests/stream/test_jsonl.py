@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from foveal.core.errors import WriteError
+from foveal.core.errors import TemporaryError, WriteError
 from foveal.stream.events import Event
 from foveal.stream.order import SinkOrder
 from foveal.stream.outbox import line_of
@@ -71,3 +71,30 @@ def test_wherever_its_writer_was_killed_whole_lines_stay_and_half_ones_go(tmp_pa
 
         count = LINES[: length + 1].count(b"\n")  # without its end a line is whole, too
         assert path.read_bytes() == b"".join(whole[:count]) + json.dumps(line_of(ENTER)).encode() + b"\n"
+
+
+def test_of_two_streams_on_one_file_the_second_is_refused_until_the_first_ends(
+    watch, mixed, tmp_path
+) -> None:
+    path, refused = tmp_path / "lines.jsonl", []
+
+    def tell(item) -> None:
+        if not refused:
+            with pytest.raises(TemporaryError, match="another stream") as caught:
+                watch(mixed, sinks=(f"jsonl:{path}",), sink_order=SinkOrder(force=True))
+            refused.append(caught.value)
+
+    _, first = watch(mixed, sinks=(f"jsonl:{path}",), tell=tell)
+    _, second = watch(mixed, sinks=(f"jsonl:{path}",))
+
+    assert refused[0].exit_code == 75
+    assert [json.loads(line) for line in path.read_text().splitlines()] == list(map(line_of, first + second))
+
+
+def test_a_file_is_free_again_where_another_sink_refuses(watch, mixed, tmp_path) -> None:
+    path = tmp_path / "lines.jsonl"
+
+    with pytest.raises(WriteError):
+        watch(mixed, sinks=(f"jsonl:{path}", "jsonl:/none/a.jsonl"))
+
+    jsonl(str(path), SinkOrder()).close()

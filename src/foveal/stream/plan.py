@@ -115,9 +115,14 @@ def opened_sinks(plan: Plan) -> list[tuple[str, Sink]]:
     Raises:
         FovealError: One of them refuses.
     """
-    found = []
-    for text in plan.sinks:
-        module, place = sink_of(text)
-        make = getattr(module, module.__name__.rpartition(".")[2])
-        found.append((shown(text), make(place, plan.sink_order)))
+    found: list[tuple[str, Sink]] = []
+    try:
+        for text in plan.sinks:
+            module, place = sink_of(text)
+            make = getattr(module, module.__name__.rpartition(".")[2])
+            found.append((shown(text), make(place, plan.sink_order)))
+    except BaseException:
+        for _, sink in found:
+            sink.close()
+        raise
     return found

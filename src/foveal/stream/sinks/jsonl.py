@@ -4,15 +4,19 @@ import errno
 import json
 import os
 import stat
+import sys
 from dataclasses import replace
 from pathlib import Path
 
-from foveal.core.errors import WriteError
+from foveal.core.errors import TemporaryError, WriteError
 from foveal.core.failpoints import passing, written
 from foveal.core.text import printable
 from foveal.stream.order import SinkOrder
 from foveal.stream.outbox import Item, line_of
 from foveal.stream.shown import Shown
+
+if sys.platform != "win32":
+    import fcntl
 
 EXTRA = None
 
@@ -28,6 +32,7 @@ def jsonl(place: str, order: SinkOrder) -> "_Lines":
 
     Raises:
         WriteError: `would_overwrite`: it is no file of such lines; or it cannot be written.
+        TemporaryError: Another stream writes to it.
     """
     return _Lines(Path(place), force=order.force)
 
@@ -49,7 +54,15 @@ class _Lines:
             raise self._error(error) if isinstance(error, OSError) else error from None
 
     def _go_on(self, *, force: bool) -> None:
-        """Find the end of the lines, and remove what lies behind it."""
+        """Take the file for this stream alone; find the end of the lines, and remove what lies behind it."""
+        if sys.platform != "win32":  # no such locks: two streams on one file are then the user's to avoid
+            try:
+                fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                name = printable(str(self._path))
+                raise TemporaryError(
+                    f"another stream writes to {name}", hint="name another file, or wait for it", path=name
+                ) from None
         end = _whole_lines(self._handle)
         if end is None and not force:
             name = printable(str(self._path))
