@@ -118,6 +118,41 @@ def test_what_cannot_be_written_is_told_before_the_first_frame(watch, mixed, sin
 
 
 @pytest.mark.parametrize(
+    "sink",
+    [
+        *("rejects:{photos}", "rejects:{photos}/rejects", "rejects:{link}", "rejects:{photos}/.."),
+        *("jsonl:{photos}/lines.jsonl", "jsonl:{link}/lines.jsonl", "video:{photos}/out.mp4"),
+    ],
+)
+def test_no_sink_writes_where_pictures_are_only_read(watch, photos, color, tmp_path, sink) -> None:
+    """Rejects in the folder that is watched would be taken for new pictures, and rejected again."""
+    Image.fromarray(color("red")).save(photos / "a.png")
+    (tmp_path / "link").symlink_to(photos)
+    before = sorted(tmp_path.rglob("*"))
+
+    with pytest.raises(WriteError, match="only read") as caught:
+        watch(
+            photos,
+            existing=True,
+            time_s=5,
+            sinks=(f"jsonl:{tmp_path}/first.jsonl", sink.format(photos=photos, link=tmp_path / "link")),
+        )
+
+    assert caught.value.code == "inside_data"
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "video"])
+def test_no_sink_replaces_the_film_that_is_read(watch, film, kind) -> None:
+    path = film("a.mp4", ["red"] * 3)
+    before = path.read_bytes()
+
+    with pytest.raises(WriteError, match="only read"):
+        watch(path, sinks=(f"{kind}:{path}",), sink_order=SinkOrder(force=True))
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
     ("sink", "match"),
     [
         ("video:a.gif", "no name of a film"),

@@ -2,9 +2,10 @@
 
 import importlib
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import ModuleType
 
-from foveal.core import catalog, extras
+from foveal.core import catalog, extras, runs
 from foveal.core.errors import UnknownNameError, UsageError
 from foveal.core.text import printable
 from foveal.stream import sinks, sources
@@ -85,10 +86,12 @@ def check(plan: Plan) -> None:
     Raises:
         UsageError: Options that do not go together, or no such source or sink.
         MissingExtraError: A part is not installed.
+        WriteError: `inside_data`: a sink would write to the source.
     """
     source = source_of(plan.order.place)
     kind = source.__name__.rpartition(".")[2]
-    for module in (source, *(sink_of(text)[0] for text in plan.sinks)):
+    places = [sink_of(text) for text in plan.sinks]
+    for module in (source, *(module for module, _ in places)):
         if module.EXTRA is not None:
             extras.need(module.EXTRA, what=f"foveal stream with {module.__name__.rpartition('.')[2]}")
     if kind != "file" and (plan.order.live or plan.order.loop):
@@ -102,6 +105,9 @@ def check(plan: Plan) -> None:
         )
     if plan.give_up_s is not None and not source.LASTING:
         raise UsageError("--give-up is for cameras and addresses", hint="leave it out")
+    for module, place in places:
+        if module.LOCAL and kind in ("file", "folder"):
+            runs.keep_apart(Path(place), Path(plan.order.place))
 
 
 def newest_wins(plan: Plan) -> bool:

@@ -19,6 +19,7 @@ if sys.platform != "win32":
     import fcntl
 
 EXTRA = None
+LOCAL = True
 
 _BEGINNINGS = (b'{"frame": ', b'{"event": {')
 _LONGEST = 1 << 20  # bytes of a line; longer ones are not ours

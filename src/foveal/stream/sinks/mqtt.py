@@ -10,6 +10,7 @@ from foveal.stream.outbox import Item
 from foveal.stream.shown import Shown
 
 EXTRA = "mqtt"
+LOCAL = False
 
 _PATIENCE_S = 5.0
 _PORT = 1883

@@ -17,6 +17,7 @@ from foveal.stream.outbox import Item
 from foveal.stream.shown import Shown
 
 EXTRA = None
+LOCAL = True
 
 _NAME = re.compile(r"[0-9a-f]{8}-\d{9,}")
 

@@ -17,6 +17,7 @@ from foveal.stream.outbox import Item
 from foveal.stream.shown import Shown
 
 EXTRA = "video"
+LOCAL = True
 
 _SUFFIXES = (".mp4", ".mkv")
 _CODECS = ("libx264", "libopenh264", "mpeg4")  # the first that this PyAV has

@@ -11,6 +11,7 @@ from foveal.stream.outbox import Item
 from foveal.stream.shown import Shown
 
 EXTRA = None
+LOCAL = False
 
 _PATIENCE_S = 5.0
 _KINDS = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
