@@ -121,6 +121,7 @@ class Camera:
 
     def __init__(self) -> None:
         self.lengths, self.status, self.kind = True, 200, "multipart/x-mixed-replace; boundary=cut"
+        self.length = "{}"  # how it says the length
         self.pictures: list[bytes] = []
         self.pause = 0.01
         self.asked: list[dict[str, str]] = []
@@ -146,7 +147,11 @@ class Camera:
                     for content in camera.pictures:
                         if self.off_now.wait(camera.pause):
                             return
-                        length = f"Content-Length: {len(content)}\r\n" if camera.lengths else ""
+                        length = (
+                            f"Content-Length: {camera.length.format(len(content))}\r\n"
+                            if camera.lengths
+                            else ""
+                        )
                         head = f"--cut\r\nContent-Type: image/jpeg\r\n{length}\r\n"
                         self.wfile.write(head.encode() + content + b"\r\n")
                     self.wfile.write(b"--cut--\r\n")

@@ -185,6 +185,41 @@ def test_a_picture_without_end_is_not_read_for_ever(watch, camera, monkeypatch) 
     assert caught.value.code == "too_many_bytes"
 
 
+@pytest.mark.parametrize(
+    "length", ["9" * 5000, "9" * 21, "-1", "1e3", "²", "0x10", "", "9" * 19], ids=range(8)
+)
+def test_a_length_that_is_none_is_told(watch, camera, length) -> None:
+    camera.pictures, camera.length = [b"x"], length
+
+    with pytest.raises(DataError, match="a picture of") as caught:
+        watch(camera.url)
+    assert caught.value.code == "too_many_bytes"
+    assert len(caught.value.message) < 80
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "boundary=cut",
+        'boundary="cut"',
+        'boundary="--cut"; charset=utf-8',
+        'Boundary = "cut"',
+        "title*=no'charset'%ff; boundary=cut",
+    ],
+)
+def test_the_mark_between_pictures_may_be_told_in_many_ways(few, camera, as_jpeg, told) -> None:
+    camera.pictures, camera.kind = [as_jpeg("red")] * 500, f"multipart/x-mixed-replace; {told}"
+
+    assert few(camera.url, 2)[0].frames == 2
+
+
+def test_an_answer_that_python_cannot_read_is_no_connection(watch, camera) -> None:
+    camera.kind = f"multipart/x-mixed-replace; title*{'9' * 5000}=x; boundary=cut"
+
+    with pytest.raises(TemporaryError, match="no HTTP"):
+        watch(camera.url)
+
+
 def test_user_and_password_are_sent_and_never_shown(few, camera, as_jpeg) -> None:
     camera.pictures = [as_jpeg("red")] * 1000
     said = []
