@@ -163,6 +163,7 @@ def test_no_sink_replaces_the_film_that_is_read(watch, film, kind) -> None:
         ("mqtt://10.0.0.7/topic", "another machine"),
         ("mqtt://127.0.0.1/", "no topic"),
         ("mqtt://127.0.0.1/a/+", "no topic"),
+        ("mqtt://127.0.0.1/a/%23", "no topic"),
     ],
 )
 def test_sinks_that_cannot_be_are_refused(watch, mixed, sink, match) -> None:
@@ -354,12 +355,12 @@ def test_a_broker_is_told_of_events(watch, mixed) -> None:
     pytest.importorskip("paho")
     broker = Broker()
 
-    summary, told = watch(mixed, sinks=(f"mqtt://127.0.0.1:{broker.port}/line/parts",))
+    summary, told = watch(mixed, sinks=(f"mqtt://127.0.0.1:{broker.port}/line/pr%C3%BCfung",))
     broker.server.close()
 
     events = [item.as_json() for item in told if isinstance(item, Event)]
     assert [(topic, body["event"]) for topic, body in broker.published] == [
-        ("line/parts", event) for event in events
+        ("line/prüfung", event) for event in events
     ]
     assert summary.sinks[0].written == 2
 

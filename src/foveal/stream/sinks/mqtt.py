@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import unquote
 
 from foveal.core.errors import TemporaryError, UsageError
 from foveal.stream.address import address, credentials, shown
@@ -23,7 +24,7 @@ def mqtt(place: str, order: SinkOrder) -> "_Mqtt":
         UsageError: It is no address with a topic, or one of another machine without `order.allow_remote`.
     """
     parts = address(place)
-    topic = parts.path.strip("/")
+    topic = unquote(parts.path).strip("/")
     if not topic or any(letter in topic for letter in "+#"):
         raise UsageError(f"{shown(place)} names no topic", hint="mqtt://127.0.0.1:1883/line-1/parts")
     order.check_host(parts.hostname or "")

@@ -5,6 +5,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 from foveal.core.errors import DeviceError
+from foveal.stream.address import shown
 from foveal.stream.order import Order
 from foveal.stream.shot import Running, Shot
 from foveal.stream.sources._av import Pixels, decoded, opened
@@ -30,7 +31,7 @@ def camera(order: Order, running: Running) -> Generator[Shot]:
     """
     name = _NAME.fullmatch(order.place)
     if name is None:
-        raise DeviceError(f"{order.place} is no camera", hint="camera:0 or /dev/video0")
+        raise DeviceError(f"{shown(order.place)} is no camera", hint="camera:0 or /dev/video0")
     device = f"/dev/video{name[1]}"
     if not Path(device).exists():
         raise DeviceError(f"there is no camera {device}", hint="ls /dev/video* shows those that are there")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from foveal.core.errors import DataError, NotFoundError
 from foveal.core.text import printable
+from foveal.stream import address
 from foveal.stream.order import Order
 from foveal.stream.shot import Running, Shot
 from foveal.stream.sources._av import Pixels, decoded, opened
@@ -42,7 +43,8 @@ def file(order: Order, running: Running) -> Generator[Shot]:
     shown = printable(order.place)
     path = Path(order.place)
     if not path.exists():
-        raise NotFoundError(f"there is no {shown}", path=shown)
+        gone = printable(address.shown(order.place))  # it may be a mistyped address
+        raise NotFoundError(f"there is no {gone}", path=gone)
     if not path.is_file():
         raise DataError(f"{shown} is no regular file", code="not_regular", path=shown)
     shots = _played(f"file:{order.place}", shown, order, running)
