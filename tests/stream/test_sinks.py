@@ -268,7 +268,7 @@ def test_what_a_sink_has_no_room_for_is_counted(hook) -> None:
     hold, written = threading.Event(), []
 
     class Narrow:
-        room, patient = 3, False
+        room, patient, complete = 3, False, True
 
         def wanted(self, item):
             return item
@@ -288,13 +288,68 @@ def test_what_a_sink_has_no_room_for_is_counted(hook) -> None:
 
     assert delivered.written == len(written) in (3, 4)
     assert delivered.written + delivered.dropped == 20
+    assert delivered.error.exit_code == 75
+    assert f"{delivered.dropped} of 20" in delivered.error.message
+
+
+def test_what_may_be_missing_is_counted_and_is_no_error() -> None:
+    hold = threading.Event()
+
+    class Pictures:
+        room, patient, complete = 3, True, False
+
+        def wanted(self, item):
+            return item
+
+        def write(self, item):
+            hold.wait(60)
+
+        def close(self):
+            pass
+
+    box = Outbox(Pictures(), "pictures", lossless=False, seed=0, say=print)
+    for _ in range(20):
+        box.put(ENTER)
+    hold.set()
+    delivered = box.close()
+
+    assert delivered.written + delivered.dropped == 20
+    assert delivered.dropped > 10
+    assert delivered.error is None
+
+
+def test_what_is_still_on_its_way_at_the_end_counts_as_lost(monkeypatch) -> None:
+    monkeypatch.setattr(outbox, "_CLOSING_S", 0.2)
+    begun, hold = threading.Event(), threading.Event()
+
+    class Endless:
+        room, patient, complete = 10, False, True
+
+        def wanted(self, item):
+            return item
+
+        def write(self, item):
+            begun.set()
+            hold.wait(60)
+
+        def close(self):
+            pass
+
+    box = Outbox(Endless(), "endless", lossless=False, seed=0, say=print)
+    for _ in range(3):
+        box.put(ENTER)
+    assert begun.wait(60)
+    delivered = box.close()
+    hold.set()
+
+    assert (delivered.written, delivered.dropped, delivered.error.exit_code) == (0, 3, 75)
 
 
 def test_a_bug_in_a_sink_is_told_and_stops_nothing_else() -> None:
     said = []
 
     class Wrong:
-        room, patient = 100, True
+        room, patient, complete = 100, True, True
 
         def wanted(self, item):
             return item

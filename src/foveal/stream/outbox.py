@@ -4,7 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from foveal.core.errors import FovealError, TemporaryError, WriteError
@@ -43,6 +43,11 @@ class Sink(Protocol):
         """Whether a film waits for it where there is no room; a live source never does."""
         ...
 
+    @property
+    def complete(self) -> bool:
+        """Whether it promises all that it wanted: what is missing is an error then."""
+        ...
+
     def wanted(self, item: Item) -> Item | None:
         """Return, at once, what it takes of this, or None; called from where answers are made."""
         ...
@@ -70,7 +75,7 @@ class Delivered:
         written: They are there.
         dropped: There was no room for them, or no time at the end.
         failed: They could not be written.
-        error: The first reason, or None.
+        error: The first reason why something that was promised is missing, or None.
     """
 
     name: str
@@ -139,13 +144,20 @@ class Outbox:
         self._hurry.set()
         self._thread.join(_CLOSING_S)
         with self._changed:
-            self.delivered.dropped += len(self._waiting)
+            told = replace(self.delivered)  # a thread that hangs may still count
+            told.dropped += len(self._waiting)
             self._waiting.clear()
-        return self.delivered
+        if self._sink.complete and told.dropped and told.error is None:
+            wanted = told.written + told.lost
+            told.error = TemporaryError(
+                f"{told.dropped:,} of {wanted:,} were lost, as it was too slow", code="too_slow"
+            )
+        return told
 
     def _work(self) -> None:
         while (item := self._next()) is not None:
             self._deliver(item)
+            self._done()
         try:
             self._sink.close()
         except Exception as error:
@@ -157,9 +169,14 @@ class Outbox:
                 self._changed.wait()
             if not self._waiting or self._hurry.is_set():
                 return None
-            item = self._waiting.popleft()
+            return self._waiting[0]
+
+    def _done(self) -> None:
+        """Make room: until then what is on its way counts as waiting."""
+        with self._changed:
+            if self._waiting:
+                self._waiting.popleft()
             self._changed.notify_all()
-            return item
 
     def _deliver(self, item: Item) -> None:
         for attempt in range(_ATTEMPTS):

@@ -78,7 +78,7 @@ class _Lines:
         if self._end and os.pread(self._handle, 1, self._end - 1) != b"\n":
             self._end += os.pwrite(self._handle, b"\n", self._end)
 
-    room, patient = 1000, True
+    room, patient, complete = 1000, True, True
 
     def wanted(self, item: Item) -> Item | None:
         return replace(item, picture=None) if isinstance(item, Shown) else item

@@ -38,7 +38,7 @@ class _Mqtt:
         self._parts, self._name, self._topic, self._digest = address(place), shown(place), topic, digest
         self._client: Any = None
 
-    room, patient = 256, False
+    room, patient, complete = 256, False, True
 
     def wanted(self, item: Item) -> Item | None:
         return None if isinstance(item, Shown) else item

@@ -43,7 +43,7 @@ class _Rejects:
         self._left = order.most_rejects - sum(1 for _ in folder.glob("*.png"))
         self._run = secrets.token_hex(4)  # so that the frames of two runs have different names
 
-    room, patient = 8, True
+    room, patient, complete = 8, True, False
 
     def wanted(self, item: Item) -> Item | None:
         if not isinstance(item, Shown) or not isinstance(item.answer, Label) or self._left <= 0:

@@ -57,7 +57,7 @@ class _Film:
         self._stream: Any = None
         self._last = -1
 
-    room, patient = 8, True
+    room, patient, complete = 8, True, False
 
     def wanted(self, item: Item) -> Item | None:
         return item if isinstance(item, Shown) else None

@@ -32,7 +32,7 @@ class _Webhook:
     def __init__(self, place: str, digest: str) -> None:
         self._parts, self._name, self._digest = address(place), shown(place), digest
 
-    room, patient = 256, False
+    room, patient, complete = 256, False, True
 
     def wanted(self, item: Item) -> Item | None:
         return None if isinstance(item, Shown) else item
