@@ -280,7 +280,7 @@ def test_what_a_sink_has_no_room_for_is_counted(hook) -> None:
         def close(self):
             pass
 
-    box = Outbox(Narrow(), "narrow", lossless=True, seed=0, say=print)
+    box = Outbox(Narrow(), "narrow", lossless=True, say=print)
     for _ in range(20):
         box.put(ENTER)
     hold.set()
@@ -307,7 +307,7 @@ def test_what_may_be_missing_is_counted_and_is_no_error() -> None:
         def close(self):
             pass
 
-    box = Outbox(Pictures(), "pictures", lossless=False, seed=0, say=print)
+    box = Outbox(Pictures(), "pictures", lossless=False, say=print)
     for _ in range(20):
         box.put(ENTER)
     hold.set()
@@ -335,7 +335,7 @@ def test_what_is_still_on_its_way_at_the_end_counts_as_lost(monkeypatch) -> None
         def close(self):
             pass
 
-    box = Outbox(Endless(), "endless", lossless=False, seed=0, say=print)
+    box = Outbox(Endless(), "endless", lossless=False, say=print)
     for _ in range(3):
         box.put(ENTER)
     assert begun.wait(60)
@@ -360,7 +360,7 @@ def test_a_bug_in_a_sink_is_told_and_stops_nothing_else() -> None:
         def close(self):
             pass
 
-    box = Outbox(Wrong(), "wrong", lossless=True, seed=0, say=said.append)
+    box = Outbox(Wrong(), "wrong", lossless=True, say=said.append)
     for _ in range(5):
         box.put(ENTER)
     delivered = box.close()

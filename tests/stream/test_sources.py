@@ -1,6 +1,8 @@
 """Cameras over HTTP that come and go, and folders that fill up."""
 
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -247,14 +249,18 @@ def test_there_is_no_such_camera(watch) -> None:
         watch("/dev/null")
 
 
-def test_waiting_times_double_up_to_a_limit_and_follow_from_the_seed() -> None:
-    def waits(seed: int) -> list[float]:
-        return [delay(n, first_s=0.5, most_s=30, seed=seed, purpose="test") for n in range(40)]
+def test_waiting_times_double_up_to_a_limit() -> None:
+    for attempt in range(2000):
+        middle = min(30, 0.5 * 2 ** min(attempt, 10))
+        assert 0.5 * middle <= delay(attempt, first_s=0.5, most_s=30) <= 1.5 * middle
 
-    assert waits(0) == waits(0) != waits(1)
-    for attempt, wait in enumerate(waits(0)):
-        middle = min(30, 0.5 * 2**attempt)
-        assert 0.5 * middle <= wait <= 1.5 * middle
+
+def test_no_two_processes_wait_alike() -> None:
+    """Many that lost the same camera must not come back at the same moment."""
+    code = "from foveal.stream.backoff import delay; print([delay(n, first_s=1, most_s=9) for n in range(5)])"
+    said = [subprocess.check_output([sys.executable, "-c", code]) for _ in range(2)]
+
+    assert said[0] != said[1]
 
 
 def save(folder, name: str, color: str, seconds: float, pixels) -> None:

@@ -99,20 +99,17 @@ class Delivered:
 class Outbox:
     """Holds back a few things for a sink and gives them to it one by one."""
 
-    def __init__(
-        self, sink: Sink, name: str, *, lossless: bool, seed: int, say: Callable[[str], None]
-    ) -> None:
+    def __init__(self, sink: Sink, name: str, *, lossless: bool, say: Callable[[str], None]) -> None:
         """Begin the thread.
 
         Args:
             sink: Used from that thread only, but for `wants`.
             name: For people, without passwords.
             lossless: Whether time does not matter: then to wait for a patient sink instead of dropping.
-            seed: Of the times between attempts.
             say: Told of the first failure, from that thread.
         """
         self.delivered = Delivered(name)
-        self._sink, self._seed, self._say = sink, seed, say
+        self._sink, self._say = sink, say
         self._lossless = lossless and sink.patient
         self._waiting: deque[Item] = deque()
         self._changed = threading.Condition()
@@ -183,7 +180,7 @@ class Outbox:
             try:
                 self._sink.write(item)
             except TemporaryError as error:
-                wait = delay(attempt, first_s=_FIRST_S, most_s=_MOST_S, seed=self._seed, purpose="sink")
+                wait = delay(attempt, first_s=_FIRST_S, most_s=_MOST_S)
                 if attempt == _ATTEMPTS - 1 or self._hurry.wait(wait):
                     self._failed(error)
                     return

@@ -28,7 +28,7 @@ class Plan:
         give_up_s: See `reconnected`.
         time_s: End after so long; None: at the end of the source.
         monitor: Watch for drift.
-        seed: Every random choice follows from it.
+        seed: Of what the monitor draws.
     """
 
     order: Order

@@ -74,10 +74,7 @@ class _Stream:
         self.fastest_s: float | None = None
         self.alarms = 0
         lossless = not newest_wins(plan)
-        self.outboxes = [
-            Outbox(sink, name, lossless=lossless, seed=plan.seed, say=say)
-            for name, sink in opened_sinks(plan)
-        ]
+        self.outboxes = [Outbox(sink, name, lossless=lossless, say=say) for name, sink in opened_sinks(plan)]
 
     def until(self, stop: threading.Event) -> Summary:
         start = self.status = time.monotonic()
@@ -116,7 +113,7 @@ class _Stream:
         source = partial(getattr(module, module.__name__.rpartition(".")[2]), order, running)
         if not module.LASTING:
             return source()  # type: ignore[no-any-return]
-        return reconnected(source, running, give_up_s=self.plan.give_up_s, seed=self.plan.seed)
+        return reconnected(source, running, give_up_s=self.plan.give_up_s)
 
     def _take(self, frame: Frame) -> None:
         """Answer one frame and tell it, or count why not."""
