@@ -8,8 +8,8 @@ _STEPS = 1 << 20
 def delay(attempt: int, *, first_s: float, most_s: float) -> float:
     """Return seconds to wait: doubled with each attempt up to a limit, times a number from 0.5 to 1.5.
 
-    The number keeps many processes that lost the same source from coming back all at once. So it has to differ
-    between them, and follows from no seed; no answer depends on it.
+    The number keeps many processes that lost the same source from coming back all at once. So it has to
+    differ between them, and follows from no seed; no answer depends on it.
 
     Args:
         attempt: From 0.

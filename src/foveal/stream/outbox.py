@@ -200,4 +200,5 @@ class Outbox:
             elif not isinstance(error, FovealError):
                 error = FovealError(f"{type(error).__name__}: {error}", code="internal")
             self.delivered.error = error
-            self._say(f"sink {name} fails, the rest goes on: {error.message}")
+            if not self._hurry.is_set():  # later the summary tells
+                self._say(f"sink {name} fails, the rest goes on: {error.message}")
