@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from foveal.bundle.predictor import Predictor
-from foveal.stream.order import Order
+from foveal.stream.options import SourceOptions
 from foveal.stream.plan import Plan
 from foveal.stream.run import run
 
@@ -85,7 +85,7 @@ def watch(predictor):
 
     def call(place, *, stop=None, say=None, tell=None, predictor=predictor, **wishes):
         names = ("live", "loop", "existing", "timeout_s")
-        order = Order(str(place), **{name: wishes.pop(name) for name in names if name in wishes})
+        options = SourceOptions(str(place), **{name: wishes.pop(name) for name in names if name in wishes})
         told = []
 
         def take(item):
@@ -95,7 +95,7 @@ def watch(predictor):
 
         summary = run(
             predictor,
-            Plan(order, **wishes),
+            Plan(options, **wishes),
             tell=take,
             say=say or (lambda line: None),
             stop=stop or threading.Event(),

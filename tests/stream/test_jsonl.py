@@ -6,7 +6,7 @@ import pytest
 
 from foveal.core.errors import TemporaryError, WriteError
 from foveal.stream.events import Event
-from foveal.stream.order import SinkOrder
+from foveal.stream.options import SinkOptions
 from foveal.stream.outbox import line_of
 from foveal.stream.sinks.jsonl import jsonl
 
@@ -52,7 +52,7 @@ def test_a_file_of_something_else_stays_as_it_is_unless_that_is_said(watch, mixe
     assert (caught.value.code, caught.value.exit_code) == ("would_overwrite", 73)
     assert "--force" in caught.value.hint
 
-    _, told = watch(mixed, sinks=(f"jsonl:{path}",), sink_order=SinkOrder(force=True))
+    _, told = watch(mixed, sinks=(f"jsonl:{path}",), sink_options=SinkOptions(force=True))
     assert [json.loads(line) for line in path.read_text().splitlines()] == [line_of(item) for item in told]
 
 
@@ -65,7 +65,7 @@ def test_wherever_its_writer_was_killed_whole_lines_stay_and_half_ones_go(tmp_pa
     for length in range(len(LINES) + 1):
         path = tmp_path / f"{length}.jsonl"
         path.write_bytes(LINES[:length])
-        sink = jsonl(str(path), SinkOrder(force=force))
+        sink = jsonl(str(path), SinkOptions(force=force))
         sink.write(ENTER)
         sink.close()
 
@@ -81,7 +81,7 @@ def test_of_two_streams_on_one_file_the_second_is_refused_until_the_first_ends(
     def tell(item) -> None:
         if not refused:
             with pytest.raises(TemporaryError, match="another stream") as caught:
-                watch(mixed, sinks=(f"jsonl:{path}",), sink_order=SinkOrder(force=True))
+                watch(mixed, sinks=(f"jsonl:{path}",), sink_options=SinkOptions(force=True))
             refused.append(caught.value)
 
     _, first = watch(mixed, sinks=(f"jsonl:{path}",), tell=tell)
@@ -97,4 +97,4 @@ def test_a_file_is_free_again_where_another_sink_refuses(watch, mixed, tmp_path)
     with pytest.raises(WriteError):
         watch(mixed, sinks=(f"jsonl:{path}", "jsonl:/none/a.jsonl"))
 
-    jsonl(str(path), SinkOrder()).close()
+    jsonl(str(path), SinkOptions()).close()

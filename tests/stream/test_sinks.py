@@ -13,7 +13,7 @@ from PIL import Image
 from foveal.core.errors import UsageError, WriteError
 from foveal.stream import outbox
 from foveal.stream.events import Event
-from foveal.stream.order import SinkOrder
+from foveal.stream.options import SinkOptions
 from foveal.stream.outbox import Outbox
 from foveal.stream.shown import Shown
 
@@ -66,7 +66,7 @@ def test_a_film_that_is_there_is_not_replaced_unless_that_is_said(watch, mixed, 
         watch(mixed, sinks=(f"video:{path}",))
     assert path.read_bytes() == b"precious"
 
-    watch(mixed, sinks=(f"video:{path}",), sink_order=SinkOrder(force=True))
+    watch(mixed, sinks=(f"video:{path}",), sink_options=SinkOptions(force=True))
     assert path.stat().st_size > 500
 
 
@@ -89,9 +89,9 @@ def test_less_sure_answers_are_kept_on_demand_and_never_more_than_were_allowed(w
 
     watch(path, sinks=sinks)
     assert list(folder.iterdir()) == []
-    watch(path, sinks=sinks, sink_order=SinkOrder(reject_below=1.0, most_rejects=5))
+    watch(path, sinks=sinks, sink_options=SinkOptions(reject_below=1.0, most_rejects=5))
     assert len(list(folder.glob("*.png"))) == 5
-    watch(path, sinks=sinks, sink_order=SinkOrder(reject_below=1.0, most_rejects=7))
+    watch(path, sinks=sinks, sink_options=SinkOptions(reject_below=1.0, most_rejects=7))
     assert len(list(folder.glob("*.png"))) == len(list(folder.glob("*.json"))) == 7
 
 
@@ -148,7 +148,7 @@ def test_no_sink_replaces_the_film_that_is_read(watch, film, kind) -> None:
     before = path.read_bytes()
 
     with pytest.raises(WriteError, match="only read"):
-        watch(path, sinks=(f"{kind}:{path}",), sink_order=SinkOrder(force=True))
+        watch(path, sinks=(f"{kind}:{path}",), sink_options=SinkOptions(force=True))
     assert path.read_bytes() == before
 
 

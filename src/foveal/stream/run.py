@@ -52,7 +52,7 @@ def run(
     if unknown:
         raise UnknownNameError("the bundle", unknown[0], predictor.classes)
     monitor = Monitor(predictor.decision, seed=plan.seed) if plan.monitor else None
-    plan = replace(plan, sink_order=replace(plan.sink_order, digest=predictor.digest))
+    plan = replace(plan, sink_options=replace(plan.sink_options, digest=predictor.digest))
     return _Stream(predictor, plan, monitor, tell=tell, say=say).until(stop)
 
 
@@ -109,8 +109,8 @@ class _Stream:
         return None
 
     def _shots(self) -> Generator[Shot]:
-        order, running, module = self.plan.order, self.running, source_of(self.plan.order.place)
-        source = partial(getattr(module, module.__name__.rpartition(".")[2]), order, running)
+        options, running, module = self.plan.source, self.running, source_of(self.plan.source.place)
+        source = partial(getattr(module, module.__name__.rpartition(".")[2]), options, running)
         if not module.LASTING:
             return source()  # type: ignore[no-any-return]
         return reconnected(source, running, give_up_s=self.plan.give_up_s)

@@ -11,7 +11,7 @@ from pathlib import Path
 from foveal.core.errors import TemporaryError, WriteError
 from foveal.core.failpoints import passing, written
 from foveal.core.text import printable
-from foveal.stream.order import SinkOrder
+from foveal.stream.options import SinkOptions
 from foveal.stream.outbox import Item, line_of
 from foveal.stream.shown import Shown
 
@@ -25,17 +25,17 @@ _BEGINNINGS = (b'{"frame": ', b'{"event": {')
 _LONGEST = 1 << 20  # bytes of a line; longer ones are not ours
 
 
-def jsonl(place: str, order: SinkOrder) -> "_Lines":
+def jsonl(place: str, options: SinkOptions) -> "_Lines":
     """Return what adds a line for each frame and event to a file, which may be there already.
 
     A line that a killed process left half-written at its end is removed. A file with anything else in it is
-    left as it is, or begun anew with `order.force`.
+    left as it is, or begun anew with `options.force`.
 
     Raises:
         WriteError: `would_overwrite`: it is no file of such lines; or it cannot be written.
         TemporaryError: Another stream writes to it.
     """
-    return _Lines(Path(place), force=order.force)
+    return _Lines(Path(place), force=options.force)
 
 
 class _Lines:

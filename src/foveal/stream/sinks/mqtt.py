@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 from foveal.core.errors import TemporaryError, UsageError
 from foveal.stream.address import address, credentials, shown
-from foveal.stream.order import SinkOrder
+from foveal.stream.options import SinkOptions
 from foveal.stream.outbox import Item
 from foveal.stream.shown import Shown
 
@@ -17,18 +17,18 @@ _PATIENCE_S = 5.0
 _PORT = 1883
 
 
-def mqtt(place: str, order: SinkOrder) -> "_Mqtt":
+def mqtt(place: str, options: SinkOptions) -> "_Mqtt":
     """Return what publishes events and incidents with quality of service 1, at least once; no encryption.
 
     Raises:
-        UsageError: It is no address with a topic, or one of another machine without `order.allow_remote`.
+        UsageError: It is no address with a topic, or one of another machine without `options.allow_remote`.
     """
     parts = address(place)
     topic = unquote(parts.path).strip("/")
     if not topic or any(letter in topic for letter in "+#"):
         raise UsageError(f"{shown(place)} names no topic", hint="mqtt://127.0.0.1:1883/line-1/parts")
-    order.check_host(parts.hostname or "")
-    return _Mqtt(place, topic, order.digest)
+    options.check_host(parts.hostname or "")
+    return _Mqtt(place, topic, options.digest)
 
 
 class _Mqtt:

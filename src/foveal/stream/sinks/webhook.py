@@ -4,7 +4,7 @@ import json
 
 from foveal.core.errors import DataError, TemporaryError, UsageError
 from foveal.stream.address import address, shown
-from foveal.stream.order import SinkOrder
+from foveal.stream.options import SinkOptions
 from foveal.stream.outbox import Item
 from foveal.stream.request import KINDS, LATER, answer
 from foveal.stream.shown import Shown
@@ -15,17 +15,17 @@ LOCAL = False
 _PATIENCE_S = 5.0
 
 
-def webhook(place: str, order: SinkOrder) -> "_Webhook":
+def webhook(place: str, options: SinkOptions) -> "_Webhook":
     """Return what posts events and incidents to the address that is named; no redirection is followed.
 
     Raises:
-        UsageError: It is no address, or one of another machine without `order.allow_remote`.
+        UsageError: It is no address, or one of another machine without `options.allow_remote`.
     """
     parts = address(place)
     if parts.scheme not in KINDS:
         raise UsageError(f"{shown(place)}: a webhook is http:// or https://")
-    order.check_host(parts.hostname or "")
-    return _Webhook(place, order.digest)
+    options.check_host(parts.hostname or "")
+    return _Webhook(place, options.digest)
 
 
 class _Webhook:

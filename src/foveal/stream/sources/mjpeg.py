@@ -8,7 +8,7 @@ from functools import partial
 from foveal.core.errors import DataError, NotFoundError, TemporaryError
 from foveal.data.decode import LIMITS
 from foveal.stream.address import address, shown
-from foveal.stream.order import Order
+from foveal.stream.options import SourceOptions
 from foveal.stream.request import LATER, answer
 from foveal.stream.shot import Running, Shot
 
@@ -27,7 +27,7 @@ def is_meant(place: str) -> bool:
     return place.lower().startswith("http://")
 
 
-def mjpeg(order: Order, running: Running) -> Generator[Shot]:
+def mjpeg(options: SourceOptions, running: Running) -> Generator[Shot]:
     """Yield pictures as they come, each the bytes of a JPEG; captured is when its first byte came.
 
     Only the address that is named is asked; a server that sends elsewhere is not followed.
@@ -38,11 +38,11 @@ def mjpeg(order: Order, running: Running) -> Generator[Shot]:
         DataError: `not_a_video`: it sends something else.
         TemporaryError: `no_connection`: nobody answers, or no longer.
     """
-    parts, name = address(order.place), shown(order.place)
-    with answer(parts, name, timeout_s=order.timeout_s, headers={"Accept": _TYPE}) as response:
+    parts, name = address(options.place), shown(options.place)
+    with answer(parts, name, timeout_s=options.timeout_s, headers={"Accept": _TYPE}) as response:
         _check(response, name)
         # Byte by byte a picture could take for ever and the socket stay patient: each is whole in time.
-        for captured, content in _parts(response, running, patience_s=order.timeout_s):
+        for captured, content in _parts(response, running, patience_s=options.timeout_s):
             yield Shot(captured, captured, partial(bytes, content))
 
 
