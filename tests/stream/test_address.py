@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from foveal.core.errors import FovealError, UsageError
 from foveal.stream.address import address, is_loopback, shown
 from foveal.stream.options import SourceOptions
-from foveal.stream.plan import source_of
+from foveal.stream.plan import kind_of, source_of
 from foveal.stream.shot import Running
 
 SECRET = st.text("ABC!$&'()*+,;=:/?#@%[]|\\ é", max_size=8)  # no letter of it is in what may be shown
@@ -64,7 +64,7 @@ def test_no_error_about_a_source_quotes_a_password(form, secret) -> None:
 
     def first():
         module = source_of(place)
-        return next(getattr(module, module.__name__.rpartition(".")[2])(SourceOptions(place), Running()))
+        return next(getattr(module, kind_of(module))(SourceOptions(place), Running()))
 
     with pytest.raises(FovealError) as caught:
         first()

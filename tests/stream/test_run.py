@@ -165,13 +165,8 @@ def test_every_frame_that_is_taken_has_one_outcome_and_lines_say_how_many_are_mi
 
             return [Label("#0", "a", 0.9, False, ("a",), {"a": 0.9})]
 
-    stream = _Stream(
-        Sure(),
-        Plan(SourceOptions("film.mp4", live=True), max_latency_s=limit_s),
-        None,
-        tell=told.append,
-        say=print,
-    )
+    plan = Plan(SourceOptions("film.mp4", live=True), max_latency_s=limit_s)
+    stream = _Stream(Sure(), plan, None, tell=told.append, say=print)
     index = -1
     for skipped, age_s, broken in steps:
         index += 1 + skipped

@@ -80,6 +80,11 @@ def sink_of(text: str) -> tuple[ModuleType, str]:
     return module, text if place.startswith("//") else place
 
 
+def kind_of(module: ModuleType) -> str:
+    """Return the name of a kind of source or sink, which its function has, too."""
+    return module.__name__.rpartition(".")[2]
+
+
 def check(plan: Plan) -> None:
     """Refuse what cannot be, before anything is opened.
 
@@ -89,11 +94,11 @@ def check(plan: Plan) -> None:
         WriteError: `inside_data`: a sink would write to the source.
     """
     source = source_of(plan.source.place)
-    kind = source.__name__.rpartition(".")[2]
+    kind = kind_of(source)
     places = [sink_of(text) for text in plan.sinks]
     for module in (source, *(module for module, _ in places)):
         if module.EXTRA is not None:
-            extras.need(module.EXTRA, what=f"foveal stream with {module.__name__.rpartition('.')[2]}")
+            extras.need(module.EXTRA, what=f"foveal stream with {kind_of(module)}")
     if kind != "file" and (plan.source.live or plan.source.loop):
         raise UsageError("--live and --loop are for films", hint="leave them out")
     if kind != "folder" and plan.source.existing:
@@ -125,7 +130,7 @@ def opened_sinks(plan: Plan) -> list[tuple[str, Sink]]:
     try:
         for text in plan.sinks:
             module, place = sink_of(text)
-            make = getattr(module, module.__name__.rpartition(".")[2])
+            make = getattr(module, kind_of(module))
             found.append((shown(text), make(place, plan.sink_options)))
     except BaseException:
         for _, sink in found:

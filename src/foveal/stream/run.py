@@ -14,7 +14,7 @@ from foveal.monitor.monitor import Monitor
 from foveal.stream.capture import Capture, Frame
 from foveal.stream.events import Event, Events, Sight
 from foveal.stream.outbox import Item, Outbox
-from foveal.stream.plan import Plan, check, newest_wins, opened_sinks, source_of
+from foveal.stream.plan import Plan, check, kind_of, newest_wins, opened_sinks, source_of
 from foveal.stream.reconnect import reconnected
 from foveal.stream.shot import Incident, Picture, Running, Shot
 from foveal.stream.shown import Shown
@@ -110,7 +110,7 @@ class _Stream:
 
     def _shots(self) -> Generator[Shot]:
         options, running, module = self.plan.source, self.running, source_of(self.plan.source.place)
-        source = partial(getattr(module, module.__name__.rpartition(".")[2]), options, running)
+        source = partial(getattr(module, kind_of(module)), options, running)
         if not module.LASTING:
             return source()  # type: ignore[no-any-return]
         return reconnected(source, running, give_up_s=self.plan.give_up_s)

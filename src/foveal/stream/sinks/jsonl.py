@@ -42,7 +42,7 @@ class _Lines:
     """Each line is written in one go, so that whatever happens to the process the file consists of lines."""
 
     def __init__(self, path: Path, *, force: bool) -> None:
-        self._path, self._end = path, 0
+        self._name, self._end = printable(str(path)), 0
         try:
             self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
@@ -60,18 +60,18 @@ class _Lines:
             try:
                 fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                name = printable(str(self._path))
                 raise TemporaryError(
-                    f"another stream writes to {name}", hint="name another file, or wait for it", path=name
+                    f"another stream writes to {self._name}",
+                    hint="name another file, or wait for it",
+                    path=self._name,
                 ) from None
         end = _whole_lines(self._handle)
         if end is None and not force:
-            name = printable(str(self._path))
             raise WriteError(
-                f"{name} is there already, and holds something else than lines of a stream",
+                f"{self._name} is there already, and holds something else than lines of a stream",
                 code="would_overwrite",
                 hint="name another file, or --force to replace it",
-                path=name,
+                path=self._name,
             )
         self._end = end or 0
         os.ftruncate(self._handle, self._end)
@@ -91,9 +91,7 @@ class _Lines:
             written()
             if count < len(line):  # the disk has room for half of it
                 os.ftruncate(self._handle, self._end)
-                raise WriteError(
-                    f"cannot write {printable(str(self._path))}: the disk is full", path=self._path
-                )
+                raise WriteError(f"cannot write {self._name}: the disk is full", path=self._name)
         except OSError as error:
             raise self._error(error) from None
         self._end += len(line)
@@ -110,8 +108,7 @@ class _Lines:
     def _error(self, error: OSError) -> WriteError:
         if isinstance(error, WriteError):
             return error
-        name = printable(str(self._path))
-        return WriteError(f"cannot write {name}: {error.strerror}", path=name)
+        return WriteError(f"cannot write {self._name}: {error.strerror}", path=self._name)
 
 
 def _whole_lines(handle: int) -> int | None:
