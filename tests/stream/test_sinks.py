@@ -16,6 +16,7 @@ from foveal.stream.events import Event
 from foveal.stream.options import SinkOptions
 from foveal.stream.outbox import Outbox
 from foveal.stream.shown import Shown
+from foveal.stream.sinks.rejects import rejects
 
 av = pytest.importorskip("av")
 
@@ -93,6 +94,22 @@ def test_less_sure_answers_are_kept_on_demand_and_never_more_than_were_allowed(w
     assert len(list(folder.glob("*.png"))) == 5
     watch(path, sinks=sinks, sink_options=SinkOptions(reject_below=1.0, most_rejects=7))
     assert len(list(folder.glob("*.png"))) == len(list(folder.glob("*.json"))) == 7
+
+
+def test_what_another_stream_is_writing_is_not_taken_for_left_over(tmp_path) -> None:
+    """A JSON whose picture is not there yet, and a file under its temporary name."""
+    on_its_way = [tmp_path / "0123abcd-000000003.json", tmp_path / f".a.png.{'0' * 16}.tmp"]
+    first = rejects(str(tmp_path), SinkOptions())
+    for path in on_its_way:
+        path.touch()
+
+    second = rejects(str(tmp_path), SinkOptions())
+    assert all(path.exists() for path in on_its_way)
+
+    first.close()
+    second.close()
+    rejects(str(tmp_path), SinkOptions()).close()
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_full_disk_stops_one_sink_and_nothing_else(watch, mixed, tmp_path) -> None:

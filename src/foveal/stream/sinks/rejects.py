@@ -2,19 +2,25 @@
 
 import io
 import json
+import os
 import re
 import secrets
+import sys
 from pathlib import Path
 
 from PIL import Image
 
 from foveal.core import files
+from foveal.core.errors import WriteError
 from foveal.core.failpoints import reach
 from foveal.core.types import Label
 from foveal.data.decode import decode
 from foveal.stream.options import SinkOptions
 from foveal.stream.outbox import Item
 from foveal.stream.shown import Shown
+
+if sys.platform != "win32":
+    import fcntl
 
 EXTRA = None
 LOCAL = True
@@ -39,7 +45,9 @@ class _Rejects:
     def __init__(self, folder: Path, options: SinkOptions) -> None:
         files.make_folder(folder)
         self._folder, self._options = folder, options
-        _clean(folder)
+        self._handle: int | None = None
+        if sys.platform != "win32":
+            self._handle = _entered(folder)
         self._left = options.most_rejects - sum(1 for _ in folder.glob("*.png"))
         self._run = secrets.token_hex(4)  # so that the frames of two runs have different names
 
@@ -65,7 +73,32 @@ class _Rejects:
         self._left -= 1
 
     def close(self) -> None:
-        """There is nothing to finish."""
+        if self._handle is not None:
+            os.close(self._handle)
+
+
+def _entered(folder: Path) -> int:
+    """Clean a folder that no other stream writes to; what is returned says that one does, until it is closed."""
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise WriteError(f"cannot read {folder}: {error.strerror}", path=folder) from None
+    try:
+        if _locked(handle, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            _clean(folder)
+        _locked(handle, fcntl.LOCK_SH)
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
+def _locked(handle: int, how: int) -> bool:
+    try:
+        fcntl.flock(handle, how)
+    except OSError:  # somebody is there, or the folder is on a machine that knows no locks
+        return False
+    return True
 
 
 def _clean(folder: Path) -> None:
