@@ -78,7 +78,7 @@ class _Rejects:
 
 
 def _entered(folder: Path) -> int:
-    """Clean a folder that no other stream writes to; what is returned says that one does, until it is closed."""
+    """Clean a folder that no other stream writes to; return what says that one does, until it is closed."""
     try:
         handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
