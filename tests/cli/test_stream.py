@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -123,7 +124,9 @@ def test_quiet_says_nothing(stream, film) -> None:
         (("{film}", "--watch", "rde"), 2, "unknown_name"),
         (("{film}", "--sink", "pigeon:x"), 2, "unknown_name"),
         (("{film}", "--sink", "webhook:http://10.0.0.1/"), 2, "remote_sink"),
-        (("{film}", "--sink", "video:{film}"), 73, "cannot_write"),
+        (("{film}", "--sink", "video:{film}"), 73, "inside_data"),
+        (("{film}", "--sink", "video:{text}"), 73, "cannot_write"),
+        (("{film}", "--sink", "jsonl:{text}"), 73, "would_overwrite"),
         (("{film}", "--monitor"), 2, "no_reference"),
         (("{film}", "--jsonl"), 2, "usage"),
         (("camera:987",), 69, "no_device"),
@@ -157,6 +160,21 @@ def test_a_full_disk_is_said_and_is_the_exit_code_though_all_was_answered(stream
     assert code == 73
     assert len([line for line in out.splitlines() if '"frame"' in line.split(",")[0]]) == 9
     assert "No space left" in err
+
+
+def test_a_slow_service_that_loses_events_is_said_and_is_the_exit_code(stream, film, monkeypatch) -> None:
+    monkeypatch.setattr("foveal.stream.outbox._CLOSING_S", 0.2)
+    path = film("a.mp4", ["red", "green"] * 150)
+    with socket.create_server(("127.0.0.1", 0), backlog=500) as silent:  # takes all, and answers nothing
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/hook"
+        code, out, err = stream(path, "--hold", "1", "--sink", f"webhook:{address}", "--json")
+
+    document = json.loads(out)
+    [sink] = document["sinks"]
+    assert (code, document["ok"], document["frames"]) == (75, False, 300)
+    assert sink["dropped"] == document["events"] == 600
+    assert (sink["written"], sink["error"]["code"]) == (0, "too_slow")
+    assert "600 of 600 were lost" in err
 
 
 @pytest.mark.parametrize(

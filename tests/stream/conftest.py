@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from foveal.bundle.predictor import Predictor
-from foveal.stream.order import Order
+from foveal.stream.options import SourceOptions
 from foveal.stream.plan import Plan
 from foveal.stream.run import run
 
@@ -73,12 +73,19 @@ def film(tmp_path):
 
 
 @pytest.fixture
+def mixed(film):
+    """A film that begins and ends with what the recognizer declines."""
+    grey = np.full((48, 64, 3), 128, np.uint8)
+    return film("mixed.mkv", [grey] * 4 + ["red"] * 10 + [grey] * 7, codec="ffv1", pixels="bgr0")
+
+
+@pytest.fixture
 def watch(predictor):
     """Run a stream in this thread; return its summary and what it told."""
 
     def call(place, *, stop=None, say=None, tell=None, predictor=predictor, **wishes):
         names = ("live", "loop", "existing", "timeout_s")
-        order = Order(str(place), **{name: wishes.pop(name) for name in names if name in wishes})
+        options = SourceOptions(str(place), **{name: wishes.pop(name) for name in names if name in wishes})
         told = []
 
         def take(item):
@@ -88,7 +95,7 @@ def watch(predictor):
 
         summary = run(
             predictor,
-            Plan(order, **wishes),
+            Plan(options, **wishes),
             tell=take,
             say=say or (lambda line: None),
             stop=stop or threading.Event(),
@@ -114,6 +121,7 @@ class Camera:
 
     def __init__(self) -> None:
         self.lengths, self.status, self.kind = True, 200, "multipart/x-mixed-replace; boundary=cut"
+        self.length = "{}"  # how it says the length
         self.pictures: list[bytes] = []
         self.pause = 0.01
         self.asked: list[dict[str, str]] = []
@@ -139,7 +147,11 @@ class Camera:
                     for content in camera.pictures:
                         if self.off_now.wait(camera.pause):
                             return
-                        length = f"Content-Length: {len(content)}\r\n" if camera.lengths else ""
+                        length = (
+                            f"Content-Length: {camera.length.format(len(content))}\r\n"
+                            if camera.lengths
+                            else ""
+                        )
                         head = f"--cut\r\nContent-Type: image/jpeg\r\n{length}\r\n"
                         self.wfile.write(head.encode() + content + b"\r\n")
                     self.wfile.write(b"--cut--\r\n")

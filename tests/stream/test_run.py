@@ -14,7 +14,7 @@ from foveal.bundle.predictor import Predictor
 from foveal.core.errors import MissingExtraError, UnknownNameError, UsageError
 from foveal.stream.capture import Frame
 from foveal.stream.events import Event
-from foveal.stream.order import Order
+from foveal.stream.options import SourceOptions
 from foveal.stream.plan import Plan, check
 from foveal.stream.run import _Stream
 from foveal.stream.shot import Incident, Shot
@@ -137,7 +137,7 @@ def test_what_is_too_old_for_even_the_fastest_answer_is_not_answered(predictor) 
             answered.append(inputs)
             return super().predict_each(inputs, workers=workers, watch=watch)
 
-    plan = Plan(Order("film.mp4", live=True), max_latency_s=0.5)
+    plan = Plan(SourceOptions("film.mp4", live=True), max_latency_s=0.5)
     stream = _Stream(Counting(predictor, 0.1), plan, None, tell=lambda item: None, say=print)
     pixels = np.zeros((20, 20, 3), np.uint8)
     for index, age_s in enumerate((0.0, 0.45, 0.6, 0.0)):
@@ -165,9 +165,8 @@ def test_every_frame_that_is_taken_has_one_outcome_and_lines_say_how_many_are_mi
 
             return [Label("#0", "a", 0.9, False, ("a",), {"a": 0.9})]
 
-    stream = _Stream(
-        Sure(), Plan(Order("film.mp4", live=True), max_latency_s=limit_s), None, tell=told.append, say=print
-    )
+    plan = Plan(SourceOptions("film.mp4", live=True), max_latency_s=limit_s)
+    stream = _Stream(Sure(), plan, None, tell=told.append, say=print)
     index = -1
     for skipped, age_s, broken in steps:
         index += 1 + skipped
@@ -263,24 +262,24 @@ def test_a_monitor_looks_at_every_frame_and_its_alarms_are_events(watch, film, w
 
 
 @pytest.mark.parametrize(
-    ("order", "wishes", "match"),
+    ("options", "wishes", "match"),
     [
-        (Order("photos", live=True), {}, "--live and --loop are for films"),
-        (Order("http://127.0.0.1/", loop=True), {}, "--live and --loop"),
-        (Order("a.mp4", existing=True), {}, "--existing is for folders"),
-        (Order("a.mp4"), {"max_latency_s": 0.1}, "--max-latency is for live"),
-        (Order("photos"), {"max_latency_s": 0.1}, "--max-latency is for live"),
-        (Order("a.mp4", live=True), {"give_up_s": 1.0}, "--give-up is for cameras"),
-        (Order("udp://127.0.0.1:1"), {}, "no source of pictures"),
-        (Order("a.mp4"), {"sinks": ("lines.jsonl",)}, "KIND:PLACE"),
-        (Order("a.mp4"), {"sinks": ("jsnol:a",)}, "did you mean 'jsonl'"),
+        (SourceOptions("photos", live=True), {}, "--live and --loop are for films"),
+        (SourceOptions("http://127.0.0.1/", loop=True), {}, "--live and --loop"),
+        (SourceOptions("a.mp4", existing=True), {}, "--existing is for folders"),
+        (SourceOptions("a.mp4"), {"max_latency_s": 0.1}, "--max-latency is for live"),
+        (SourceOptions("photos"), {"max_latency_s": 0.1}, "--max-latency is for live"),
+        (SourceOptions("a.mp4", live=True), {"give_up_s": 1.0}, "--give-up is for cameras"),
+        (SourceOptions("udp://127.0.0.1:1"), {}, "no source of pictures"),
+        (SourceOptions("a.mp4"), {"sinks": ("lines.jsonl",)}, "KIND:PLACE"),
+        (SourceOptions("a.mp4"), {"sinks": ("jsnol:a",)}, "did you mean 'jsonl'"),
     ],
 )
-def test_what_does_not_go_together_is_refused(order, wishes, match, photos, monkeypatch) -> None:
+def test_what_does_not_go_together_is_refused(options, wishes, match, photos, monkeypatch) -> None:
     monkeypatch.chdir(photos.parent)
 
     with pytest.raises(UsageError, match=match):
-        check(Plan(order, **wishes))
+        check(Plan(options, **wishes))
 
 
 @pytest.mark.parametrize(
@@ -302,7 +301,7 @@ def test_an_extra_that_is_missing_is_told_first_and_only_where_it_is_needed(
     monkeypatch.setattr("foveal.core.extras.missing", lambda extra: ["it"])
 
     if needed is None:
-        check(Plan(Order(place), sinks=sinks))
+        check(Plan(SourceOptions(place), sinks=sinks))
         return
     with pytest.raises(MissingExtraError, match=rf"foveal\[{needed}\]"):
-        check(Plan(Order(place), sinks=sinks))
+        check(Plan(SourceOptions(place), sinks=sinks))

@@ -13,9 +13,10 @@ from PIL import Image
 from foveal.core.errors import UsageError, WriteError
 from foveal.stream import outbox
 from foveal.stream.events import Event
-from foveal.stream.order import SinkOrder
-from foveal.stream.outbox import Outbox, line_of
+from foveal.stream.options import SinkOptions
+from foveal.stream.outbox import Outbox
 from foveal.stream.shown import Shown
+from foveal.stream.sinks.rejects import rejects
 
 av = pytest.importorskip("av")
 
@@ -24,25 +25,6 @@ ENTER = Event("enter", "red", 3, 0.1, None, None, 0.9)
 
 def frames(told) -> list[Shown]:
     return [item for item in told if isinstance(item, Shown)]
-
-
-@pytest.fixture
-def mixed(film):
-    """A film that begins and ends with what the recognizer declines."""
-    grey = np.full((48, 64, 3), 128, np.uint8)
-    return film("mixed.mkv", [grey] * 4 + ["red"] * 10 + [grey] * 7, codec="ffv1", pixels="bgr0")
-
-
-def test_a_file_of_lines_has_what_was_told_and_goes_on_where_it_ended(watch, mixed, tmp_path) -> None:
-    path = tmp_path / "lines.jsonl"
-    path.write_text('{"frame": 0}\n{"frame": 1, "ti' + "x" * 20_000)  # its writer was killed
-
-    _, told = watch(mixed, sinks=(f"jsonl:{path}",))
-
-    head, *lines = [json.loads(line) for line in path.read_text().splitlines()]
-    assert head == {"frame": 0}
-    assert lines == [line_of(item) for item in told]
-    assert any("event" in line for line in lines)
 
 
 def test_a_film_with_answers_has_every_frame_at_its_time(watch, mixed, tmp_path) -> None:
@@ -85,7 +67,7 @@ def test_a_film_that_is_there_is_not_replaced_unless_that_is_said(watch, mixed, 
         watch(mixed, sinks=(f"video:{path}",))
     assert path.read_bytes() == b"precious"
 
-    watch(mixed, sinks=(f"video:{path}",), sink_order=SinkOrder(force=True))
+    watch(mixed, sinks=(f"video:{path}",), sink_options=SinkOptions(force=True))
     assert path.stat().st_size > 500
 
 
@@ -108,10 +90,26 @@ def test_less_sure_answers_are_kept_on_demand_and_never_more_than_were_allowed(w
 
     watch(path, sinks=sinks)
     assert list(folder.iterdir()) == []
-    watch(path, sinks=sinks, sink_order=SinkOrder(reject_below=1.0, most_rejects=5))
+    watch(path, sinks=sinks, sink_options=SinkOptions(reject_below=1.0, most_rejects=5))
     assert len(list(folder.glob("*.png"))) == 5
-    watch(path, sinks=sinks, sink_order=SinkOrder(reject_below=1.0, most_rejects=7))
+    watch(path, sinks=sinks, sink_options=SinkOptions(reject_below=1.0, most_rejects=7))
     assert len(list(folder.glob("*.png"))) == len(list(folder.glob("*.json"))) == 7
+
+
+def test_what_another_stream_is_writing_is_not_taken_for_left_over(tmp_path) -> None:
+    """A JSON whose picture is not there yet, and a file under its temporary name."""
+    on_its_way = [tmp_path / "0123abcd-000000003.json", tmp_path / f".a.png.{'0' * 16}.tmp"]
+    first = rejects(str(tmp_path), SinkOptions())
+    for path in on_its_way:
+        path.touch()
+
+    second = rejects(str(tmp_path), SinkOptions())
+    assert all(path.exists() for path in on_its_way)
+
+    first.close()
+    second.close()
+    rejects(str(tmp_path), SinkOptions()).close()
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_full_disk_stops_one_sink_and_nothing_else(watch, mixed, tmp_path) -> None:
@@ -137,6 +135,41 @@ def test_what_cannot_be_written_is_told_before_the_first_frame(watch, mixed, sin
 
 
 @pytest.mark.parametrize(
+    "sink",
+    [
+        *("rejects:{photos}", "rejects:{photos}/rejects", "rejects:{link}", "rejects:{photos}/.."),
+        *("jsonl:{photos}/lines.jsonl", "jsonl:{link}/lines.jsonl", "video:{photos}/out.mp4"),
+    ],
+)
+def test_no_sink_writes_where_pictures_are_only_read(watch, photos, color, tmp_path, sink) -> None:
+    """Rejects in the folder that is watched would be taken for new pictures, and rejected again."""
+    Image.fromarray(color("red")).save(photos / "a.png")
+    (tmp_path / "link").symlink_to(photos)
+    before = sorted(tmp_path.rglob("*"))
+
+    with pytest.raises(WriteError, match="only read") as caught:
+        watch(
+            photos,
+            existing=True,
+            time_s=5,
+            sinks=(f"jsonl:{tmp_path}/first.jsonl", sink.format(photos=photos, link=tmp_path / "link")),
+        )
+
+    assert caught.value.code == "inside_data"
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "video"])
+def test_no_sink_replaces_the_film_that_is_read(watch, film, kind) -> None:
+    path = film("a.mp4", ["red"] * 3)
+    before = path.read_bytes()
+
+    with pytest.raises(WriteError, match="only read"):
+        watch(path, sinks=(f"{kind}:{path}",), sink_options=SinkOptions(force=True))
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
     ("sink", "match"),
     [
         ("video:a.gif", "no name of a film"),
@@ -147,6 +180,7 @@ def test_what_cannot_be_written_is_told_before_the_first_frame(watch, mixed, sin
         ("mqtt://10.0.0.7/topic", "another machine"),
         ("mqtt://127.0.0.1/", "no topic"),
         ("mqtt://127.0.0.1/a/+", "no topic"),
+        ("mqtt://127.0.0.1/a/%23", "no topic"),
     ],
 )
 def test_sinks_that_cannot_be_are_refused(watch, mixed, sink, match) -> None:
@@ -251,7 +285,7 @@ def test_what_a_sink_has_no_room_for_is_counted(hook) -> None:
     hold, written = threading.Event(), []
 
     class Narrow:
-        room, patient = 3, False
+        room, patient, complete = 3, False, True
 
         def wanted(self, item):
             return item
@@ -263,7 +297,7 @@ def test_what_a_sink_has_no_room_for_is_counted(hook) -> None:
         def close(self):
             pass
 
-    box = Outbox(Narrow(), "narrow", lossless=True, seed=0, say=print)
+    box = Outbox(Narrow(), "narrow", lossless=True, say=print)
     for _ in range(20):
         box.put(ENTER)
     hold.set()
@@ -271,13 +305,68 @@ def test_what_a_sink_has_no_room_for_is_counted(hook) -> None:
 
     assert delivered.written == len(written) in (3, 4)
     assert delivered.written + delivered.dropped == 20
+    assert delivered.error.exit_code == 75
+    assert f"{delivered.dropped} of 20" in delivered.error.message
+
+
+def test_what_may_be_missing_is_counted_and_is_no_error() -> None:
+    hold = threading.Event()
+
+    class Pictures:
+        room, patient, complete = 3, True, False
+
+        def wanted(self, item):
+            return item
+
+        def write(self, item):
+            hold.wait(60)
+
+        def close(self):
+            pass
+
+    box = Outbox(Pictures(), "pictures", lossless=False, say=print)
+    for _ in range(20):
+        box.put(ENTER)
+    hold.set()
+    delivered = box.close()
+
+    assert delivered.written + delivered.dropped == 20
+    assert delivered.dropped > 10
+    assert delivered.error is None
+
+
+def test_what_is_still_on_its_way_at_the_end_counts_as_lost(monkeypatch) -> None:
+    monkeypatch.setattr(outbox, "_CLOSING_S", 0.2)
+    begun, hold = threading.Event(), threading.Event()
+
+    class Endless:
+        room, patient, complete = 10, False, True
+
+        def wanted(self, item):
+            return item
+
+        def write(self, item):
+            begun.set()
+            hold.wait(60)
+
+        def close(self):
+            pass
+
+    box = Outbox(Endless(), "endless", lossless=False, say=print)
+    for _ in range(3):
+        box.put(ENTER)
+    assert begun.wait(60)
+    delivered = box.close()
+    hold.set()
+
+    assert (delivered.written, delivered.dropped, delivered.error.exit_code) == (0, 3, 75)
 
 
 def test_a_bug_in_a_sink_is_told_and_stops_nothing_else() -> None:
     said = []
 
     class Wrong:
-        room, patient = 100, True
+        room, patient, complete = 100, True, True
 
         def wanted(self, item):
             return item
@@ -288,7 +377,7 @@ def test_a_bug_in_a_sink_is_told_and_stops_nothing_else() -> None:
         def close(self):
             pass
 
-    box = Outbox(Wrong(), "wrong", lossless=True, seed=0, say=said.append)
+    box = Outbox(Wrong(), "wrong", lossless=True, say=said.append)
     for _ in range(5):
         box.put(ENTER)
     delivered = box.close()
@@ -338,12 +427,12 @@ def test_a_broker_is_told_of_events(watch, mixed) -> None:
     pytest.importorskip("paho")
     broker = Broker()
 
-    summary, told = watch(mixed, sinks=(f"mqtt://127.0.0.1:{broker.port}/line/parts",))
+    summary, told = watch(mixed, sinks=(f"mqtt://127.0.0.1:{broker.port}/line/pr%C3%BCfung",))
     broker.server.close()
 
     events = [item.as_json() for item in told if isinstance(item, Event)]
     assert [(topic, body["event"]) for topic, body in broker.published] == [
-        ("line/parts", event) for event in events
+        ("line/prüfung", event) for event in events
     ]
     assert summary.sinks[0].written == 2
 

@@ -1,6 +1,8 @@
 """Cameras over HTTP that come and go, and folders that fill up."""
 
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -185,6 +187,41 @@ def test_a_picture_without_end_is_not_read_for_ever(watch, camera, monkeypatch) 
     assert caught.value.code == "too_many_bytes"
 
 
+@pytest.mark.parametrize(
+    "length", ["9" * 5000, "9" * 21, "-1", "1e3", "²", "0x10", "", "9" * 19], ids=range(8)
+)
+def test_a_length_that_is_none_is_told(watch, camera, length) -> None:
+    camera.pictures, camera.length = [b"x"], length
+
+    with pytest.raises(DataError, match="a picture of") as caught:
+        watch(camera.url)
+    assert caught.value.code == "too_many_bytes"
+    assert len(caught.value.message) < 80
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "boundary=cut",
+        'boundary="cut"',
+        'boundary="--cut"; charset=utf-8',
+        'Boundary = "cut"',
+        "title*=no'charset'%ff; boundary=cut",
+    ],
+)
+def test_the_mark_between_pictures_may_be_told_in_many_ways(few, camera, as_jpeg, told) -> None:
+    camera.pictures, camera.kind = [as_jpeg("red")] * 500, f"multipart/x-mixed-replace; {told}"
+
+    assert few(camera.url, 2)[0].frames == 2
+
+
+def test_an_answer_that_python_cannot_read_is_no_connection(watch, camera) -> None:
+    camera.kind = f"multipart/x-mixed-replace; title*{'9' * 5000}=x; boundary=cut"
+
+    with pytest.raises(TemporaryError, match="no HTTP"):
+        watch(camera.url)
+
+
 def test_user_and_password_are_sent_and_never_shown(few, camera, as_jpeg) -> None:
     camera.pictures = [as_jpeg("red")] * 1000
     said = []
@@ -212,14 +249,18 @@ def test_there_is_no_such_camera(watch) -> None:
         watch("/dev/null")
 
 
-def test_waiting_times_double_up_to_a_limit_and_follow_from_the_seed() -> None:
-    def waits(seed: int) -> list[float]:
-        return [delay(n, first_s=0.5, most_s=30, seed=seed, purpose="test") for n in range(40)]
+def test_waiting_times_double_up_to_a_limit() -> None:
+    for attempt in range(2000):
+        middle = min(30, 0.5 * 2 ** min(attempt, 10))
+        assert 0.5 * middle <= delay(attempt, first_s=0.5, most_s=30) <= 1.5 * middle
 
-    assert waits(0) == waits(0) != waits(1)
-    for attempt, wait in enumerate(waits(0)):
-        middle = min(30, 0.5 * 2**attempt)
-        assert 0.5 * middle <= wait <= 1.5 * middle
+
+def test_no_two_processes_wait_alike() -> None:
+    """Many that lost the same camera must not come back at the same moment."""
+    code = "from foveal.stream.backoff import delay; print([delay(n, first_s=1, most_s=9) for n in range(5)])"
+    said = [subprocess.check_output([sys.executable, "-c", code]) for _ in range(2)]
+
+    assert said[0] != said[1]
 
 
 def save(folder, name: str, color: str, seconds: float, pixels) -> None:

@@ -26,7 +26,7 @@ class Stop:
 
 @contextmanager
 def stopping() -> Iterator[Stop]:
-    """Take the first signal as a wish; the second one, or half a minute without an end, as usual."""
+    """Take the first signal as a wish; the second one, or 20 seconds without an end, as usual."""
     stop = Stop()
     before = {number: signal.getsignal(number) for number in _HOW}
 

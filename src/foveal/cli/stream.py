@@ -106,18 +106,18 @@ def stream(
 
     One JSON line per frame, with its age; of live pictures the newest wins.
     """
-    from foveal.stream.order import Order, SinkOrder
+    from foveal.stream.options import SinkOptions, SourceOptions
     from foveal.stream.plan import Plan, check
 
     if as_json and as_jsonl:
         raise UsageError("--json and --jsonl exclude each other")
     plan = Plan(
-        Order(source, live=live, loop=loop, existing=existing, timeout_s=seconds(timeout)),
+        SourceOptions(source, live=live, loop=loop, existing=existing, timeout_s=seconds(timeout)),
         max_latency_s=_seconds(max_latency),
         hold=hold,
         watch=tuple(watch or ()),
         sinks=tuple(sink or ()),
-        sink_order=SinkOrder(force, allow_remote_sinks, max_rejects, reject_below),
+        sink_options=SinkOptions(force, allow_remote_sinks, max_rejects, reject_below),
         give_up_s=_seconds(give_up),
         time_s=_seconds(duration),
         monitor=monitor,

@@ -4,7 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from foveal.core.errors import FovealError, TemporaryError, WriteError
@@ -43,6 +43,11 @@ class Sink(Protocol):
         """Whether a film waits for it where there is no room; a live source never does."""
         ...
 
+    @property
+    def complete(self) -> bool:
+        """Whether it promises all that it wanted: what is missing is an error then."""
+        ...
+
     def wanted(self, item: Item) -> Item | None:
         """Return, at once, what it takes of this, or None; called from where answers are made."""
         ...
@@ -70,7 +75,7 @@ class Delivered:
         written: They are there.
         dropped: There was no room for them, or no time at the end.
         failed: They could not be written.
-        error: The first reason, or None.
+        error: The first reason why something that was promised is missing, or None.
     """
 
     name: str
@@ -94,20 +99,17 @@ class Delivered:
 class Outbox:
     """Holds back a few things for a sink and gives them to it one by one."""
 
-    def __init__(
-        self, sink: Sink, name: str, *, lossless: bool, seed: int, say: Callable[[str], None]
-    ) -> None:
+    def __init__(self, sink: Sink, name: str, *, lossless: bool, say: Callable[[str], None]) -> None:
         """Begin the thread.
 
         Args:
             sink: Used from that thread only, but for `wants`.
             name: For people, without passwords.
             lossless: Whether time does not matter: then to wait for a patient sink instead of dropping.
-            seed: Of the times between attempts.
             say: Told of the first failure, from that thread.
         """
         self.delivered = Delivered(name)
-        self._sink, self._seed, self._say = sink, seed, say
+        self._sink, self._say = sink, say
         self._lossless = lossless and sink.patient
         self._waiting: deque[Item] = deque()
         self._changed = threading.Condition()
@@ -139,13 +141,20 @@ class Outbox:
         self._hurry.set()
         self._thread.join(_CLOSING_S)
         with self._changed:
-            self.delivered.dropped += len(self._waiting)
+            told = replace(self.delivered)  # a thread that hangs may still count
+            told.dropped += len(self._waiting)
             self._waiting.clear()
-        return self.delivered
+        if self._sink.complete and told.dropped and told.error is None:
+            wanted = told.written + told.lost
+            told.error = TemporaryError(
+                f"{told.dropped:,} of {wanted:,} were lost, as it was too slow", code="too_slow"
+            )
+        return told
 
     def _work(self) -> None:
         while (item := self._next()) is not None:
             self._deliver(item)
+            self._done()
         try:
             self._sink.close()
         except Exception as error:
@@ -157,16 +166,21 @@ class Outbox:
                 self._changed.wait()
             if not self._waiting or self._hurry.is_set():
                 return None
-            item = self._waiting.popleft()
+            return self._waiting[0]
+
+    def _done(self) -> None:
+        """Make room: until then what is on its way counts as waiting."""
+        with self._changed:
+            if self._waiting:
+                self._waiting.popleft()
             self._changed.notify_all()
-            return item
 
     def _deliver(self, item: Item) -> None:
         for attempt in range(_ATTEMPTS):
             try:
                 self._sink.write(item)
             except TemporaryError as error:
-                wait = delay(attempt, first_s=_FIRST_S, most_s=_MOST_S, seed=self._seed, purpose="sink")
+                wait = delay(attempt, first_s=_FIRST_S, most_s=_MOST_S)
                 if attempt == _ATTEMPTS - 1 or self._hurry.wait(wait):
                     self._failed(error)
                     return
@@ -186,4 +200,5 @@ class Outbox:
             elif not isinstance(error, FovealError):
                 error = FovealError(f"{type(error).__name__}: {error}", code="internal")
             self.delivered.error = error
-            self._say(f"sink {name} fails, the rest goes on: {error.message}")
+            if not self._hurry.is_set():  # later the summary tells
+                self._say(f"sink {name} fails, the rest goes on: {error.message}")

@@ -2,14 +2,15 @@
 
 import importlib
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import ModuleType
 
-from foveal.core import catalog, extras
+from foveal.core import catalog, extras, runs
 from foveal.core.errors import UnknownNameError, UsageError
 from foveal.core.text import printable
 from foveal.stream import sinks, sources
 from foveal.stream.address import shown
-from foveal.stream.order import Order, SinkOrder
+from foveal.stream.options import SinkOptions, SourceOptions
 from foveal.stream.outbox import Sink
 
 
@@ -18,24 +19,24 @@ class Plan:
     """All that decides what a stream does, besides the recognizer.
 
     Attributes:
-        order: The source, and how.
+        source: Which one, and how.
         max_latency_s: Frames that would be older when they are told are not told; None: there is no limit.
         hold: How many frames in a row make a state.
         watch: Labels that events are about; empty: all.
         sinks: Texts such as `jsonl:answers.jsonl`.
-        sink_order: What all sinks are told.
+        sink_options: What all sinks are told.
         give_up_s: See `reconnected`.
         time_s: End after so long; None: at the end of the source.
         monitor: Watch for drift.
-        seed: Every random choice follows from it.
+        seed: Of what the monitor draws.
     """
 
-    order: Order
+    source: SourceOptions
     max_latency_s: float | None = None
     hold: int = 5
     watch: tuple[str, ...] = ()
     sinks: tuple[str, ...] = ()
-    sink_order: SinkOrder = field(default_factory=SinkOrder)
+    sink_options: SinkOptions = field(default_factory=SinkOptions)
     give_up_s: float | None = None
     time_s: float | None = None
     monitor: bool = False
@@ -44,7 +45,7 @@ class Plan:
     @property
     def shown(self) -> str:
         """The source, for people: without user and password."""
-        return printable(shown(self.order.place))
+        return printable(shown(self.source.place))
 
 
 def source_of(place: str) -> ModuleType:
@@ -79,21 +80,28 @@ def sink_of(text: str) -> tuple[ModuleType, str]:
     return module, text if place.startswith("//") else place
 
 
+def kind_of(module: ModuleType) -> str:
+    """Return the name of a kind of source or sink, which its function has, too."""
+    return module.__name__.rpartition(".")[2]
+
+
 def check(plan: Plan) -> None:
     """Refuse what cannot be, before anything is opened.
 
     Raises:
         UsageError: Options that do not go together, or no such source or sink.
         MissingExtraError: A part is not installed.
+        WriteError: `inside_data`: a sink would write to the source.
     """
-    source = source_of(plan.order.place)
-    kind = source.__name__.rpartition(".")[2]
-    for module in (source, *(sink_of(text)[0] for text in plan.sinks)):
+    source = source_of(plan.source.place)
+    kind = kind_of(source)
+    places = [sink_of(text) for text in plan.sinks]
+    for module in (source, *(module for module, _ in places)):
         if module.EXTRA is not None:
-            extras.need(module.EXTRA, what=f"foveal stream with {module.__name__.rpartition('.')[2]}")
-    if kind != "file" and (plan.order.live or plan.order.loop):
+            extras.need(module.EXTRA, what=f"foveal stream with {kind_of(module)}")
+    if kind != "file" and (plan.source.live or plan.source.loop):
         raise UsageError("--live and --loop are for films", hint="leave them out")
-    if kind != "folder" and plan.order.existing:
+    if kind != "folder" and plan.source.existing:
         raise UsageError("--existing is for folders", hint="leave it out")
     if plan.max_latency_s is not None and not newest_wins(plan):
         raise UsageError(
@@ -102,11 +110,14 @@ def check(plan: Plan) -> None:
         )
     if plan.give_up_s is not None and not source.LASTING:
         raise UsageError("--give-up is for cameras and addresses", hint="leave it out")
+    for module, place in places:
+        if module.LOCAL and kind in ("file", "folder"):
+            runs.keep_apart(Path(place), Path(plan.source.place))
 
 
 def newest_wins(plan: Plan) -> bool:
     """Return whether a picture that nobody has taken makes room for a newer one."""
-    return bool(source_of(plan.order.place).LIVE) or plan.order.live
+    return bool(source_of(plan.source.place).LIVE) or plan.source.live
 
 
 def opened_sinks(plan: Plan) -> list[tuple[str, Sink]]:
@@ -115,9 +126,14 @@ def opened_sinks(plan: Plan) -> list[tuple[str, Sink]]:
     Raises:
         FovealError: One of them refuses.
     """
-    found = []
-    for text in plan.sinks:
-        module, place = sink_of(text)
-        make = getattr(module, module.__name__.rpartition(".")[2])
-        found.append((shown(text), make(place, plan.sink_order)))
+    found: list[tuple[str, Sink]] = []
+    try:
+        for text in plan.sinks:
+            module, place = sink_of(text)
+            make = getattr(module, kind_of(module))
+            found.append((shown(text), make(place, plan.sink_options)))
+    except BaseException:
+        for _, sink in found:
+            sink.close()
+        raise
     return found

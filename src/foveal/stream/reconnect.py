@@ -14,7 +14,7 @@ _FIRST_S, _MOST_S = 0.25, 30.0
 
 
 def reconnected(
-    begin: Callable[[], Generator[Shot]], running: Running, *, give_up_s: float | None, seed: int
+    begin: Callable[[], Generator[Shot]], running: Running, *, give_up_s: float | None
 ) -> Generator[Shot]:
     """Yield the pictures of a source, which is begun again whenever it ends or fails.
 
@@ -25,7 +25,6 @@ def reconnected(
         running: Told of what is lost and back.
         give_up_s: For how long to go on without a picture, from the start on. None: the first connection has
             to succeed, and one that is lost is tried for ever.
-        seed: Of the waiting times.
 
     Raises:
         FovealError: The first connection failed, or there was no picture for so long.
@@ -63,7 +62,7 @@ def reconnected(
             running.lost(error)
             away = True
         running.reconnects += 1
-        wait = delay(attempt, first_s=_FIRST_S, most_s=_MOST_S, seed=seed, purpose="reconnect")
+        wait = delay(attempt, first_s=_FIRST_S, most_s=_MOST_S)
         if give_up_s is not None:
             wait = min(wait, give_up_s - without)
         attempt += 1

@@ -14,7 +14,7 @@ from foveal.monitor.monitor import Monitor
 from foveal.stream.capture import Capture, Frame
 from foveal.stream.events import Event, Events, Sight
 from foveal.stream.outbox import Item, Outbox
-from foveal.stream.plan import Plan, check, newest_wins, opened_sinks, source_of
+from foveal.stream.plan import Plan, check, kind_of, newest_wins, opened_sinks, source_of
 from foveal.stream.reconnect import reconnected
 from foveal.stream.shot import Incident, Picture, Running, Shot
 from foveal.stream.shown import Shown
@@ -52,7 +52,7 @@ def run(
     if unknown:
         raise UnknownNameError("the bundle", unknown[0], predictor.classes)
     monitor = Monitor(predictor.decision, seed=plan.seed) if plan.monitor else None
-    plan = replace(plan, sink_order=replace(plan.sink_order, digest=predictor.digest))
+    plan = replace(plan, sink_options=replace(plan.sink_options, digest=predictor.digest))
     return _Stream(predictor, plan, monitor, tell=tell, say=say).until(stop)
 
 
@@ -74,10 +74,7 @@ class _Stream:
         self.fastest_s: float | None = None
         self.alarms = 0
         lossless = not newest_wins(plan)
-        self.outboxes = [
-            Outbox(sink, name, lossless=lossless, seed=plan.seed, say=say)
-            for name, sink in opened_sinks(plan)
-        ]
+        self.outboxes = [Outbox(sink, name, lossless=lossless, say=say) for name, sink in opened_sinks(plan)]
 
     def until(self, stop: threading.Event) -> Summary:
         start = self.status = time.monotonic()
@@ -112,11 +109,11 @@ class _Stream:
         return None
 
     def _shots(self) -> Generator[Shot]:
-        order, running, module = self.plan.order, self.running, source_of(self.plan.order.place)
-        source = partial(getattr(module, module.__name__.rpartition(".")[2]), order, running)
+        options, running, module = self.plan.source, self.running, source_of(self.plan.source.place)
+        source = partial(getattr(module, kind_of(module)), options, running)
         if not module.LASTING:
             return source()  # type: ignore[no-any-return]
-        return reconnected(source, running, give_up_s=self.plan.give_up_s, seed=self.plan.seed)
+        return reconnected(source, running, give_up_s=self.plan.give_up_s)
 
     def _take(self, frame: Frame) -> None:
         """Answer one frame and tell it, or count why not."""

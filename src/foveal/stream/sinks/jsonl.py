@@ -3,44 +3,82 @@
 import errno
 import json
 import os
+import stat
+import sys
 from dataclasses import replace
 from pathlib import Path
 
-from foveal.core.errors import WriteError
+from foveal.core.errors import TemporaryError, WriteError
 from foveal.core.failpoints import passing, written
 from foveal.core.text import printable
-from foveal.stream.order import SinkOrder
+from foveal.stream.options import SinkOptions
 from foveal.stream.outbox import Item, line_of
 from foveal.stream.shown import Shown
 
+if sys.platform != "win32":
+    import fcntl
+
 EXTRA = None
+LOCAL = True
+
+_BEGINNINGS = (b'{"frame": ', b'{"event": {')
+_LONGEST = 1 << 20  # bytes of a line; longer ones are not ours
 
 
-def jsonl(place: str, order: SinkOrder) -> "_Lines":
+def jsonl(place: str, options: SinkOptions) -> "_Lines":
     """Return what adds a line for each frame and event to a file, which may be there already.
 
-    A line that a killed process left half-written at its end is removed.
+    A line that a killed process left half-written at its end is removed. A file with anything else in it is
+    left as it is, or begun anew with `options.force`.
 
     Raises:
-        WriteError: The file cannot be written.
+        WriteError: `would_overwrite`: it is no file of such lines; or it cannot be written.
+        TemporaryError: Another stream writes to it.
     """
-    return _Lines(Path(place))
+    return _Lines(Path(place), force=options.force)
 
 
 class _Lines:
     """Each line is written in one go, so that whatever happens to the process the file consists of lines."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, *, force: bool) -> None:
+        self._name, self._end = printable(str(path)), 0
         try:
             self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            self._end = _whole_lines(self._handle)
-            if self._end < os.fstat(self._handle).st_size:
-                os.ftruncate(self._handle, self._end)
         except OSError as error:
             raise self._error(error) from None
+        try:
+            if stat.S_ISREG(os.fstat(self._handle).st_mode):  # a device has no end
+                self._go_on(force=force)
+        except BaseException as error:
+            os.close(self._handle)
+            raise self._error(error) if isinstance(error, OSError) else error from None
 
-    room, patient = 1000, True
+    def _go_on(self, *, force: bool) -> None:
+        """Take the file for this stream alone; find the end of the lines, and remove what lies behind it."""
+        if sys.platform != "win32":  # no such locks: two streams on one file are then the user's to avoid
+            try:
+                fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise TemporaryError(
+                    f"another stream writes to {self._name}",
+                    hint="name another file, or wait for it",
+                    path=self._name,
+                ) from None
+        end = _whole_lines(self._handle)
+        if end is None and not force:
+            raise WriteError(
+                f"{self._name} is there already, and holds something else than lines of a stream",
+                code="would_overwrite",
+                hint="name another file, or --force to replace it",
+                path=self._name,
+            )
+        self._end = end or 0
+        os.ftruncate(self._handle, self._end)
+        if self._end and os.pread(self._handle, 1, self._end - 1) != b"\n":
+            self._end += os.pwrite(self._handle, b"\n", self._end)
+
+    room, patient, complete = 1000, True, True
 
     def wanted(self, item: Item) -> Item | None:
         return replace(item, picture=None) if isinstance(item, Shown) else item
@@ -53,9 +91,7 @@ class _Lines:
             written()
             if count < len(line):  # the disk has room for half of it
                 os.ftruncate(self._handle, self._end)
-                raise WriteError(
-                    f"cannot write {printable(str(self._path))}: the disk is full", path=self._path
-                )
+                raise WriteError(f"cannot write {self._name}: the disk is full", path=self._name)
         except OSError as error:
             raise self._error(error) from None
         self._end += len(line)
@@ -72,17 +108,29 @@ class _Lines:
     def _error(self, error: OSError) -> WriteError:
         if isinstance(error, WriteError):
             return error
-        name = printable(str(self._path))
-        return WriteError(f"cannot write {name}: {error.strerror}", path=name)
+        return WriteError(f"cannot write {self._name}: {error.strerror}", path=self._name)
 
 
-def _whole_lines(handle: int) -> int:
-    """Return how many bytes of a file are whole lines."""
-    end = os.fstat(handle).st_size
-    while end:
-        start = max(0, end - (1 << 16))
-        block = os.pread(handle, end - start, start)
-        if (found := block.rfind(b"\n")) >= 0:
-            return start + found + 1
-        end = start
-    return 0
+def _whole_lines(handle: int) -> int | None:
+    """Return how many bytes of a file are whole lines of a stream; None where anything else is in it.
+
+    The last line may be torn: then it is not counted, if it begins as one of ours.
+    """
+    end = 0
+    with open(handle, "rb", closefd=False) as file:
+        while line := file.readline(_LONGEST):
+            if line.startswith(_BEGINNINGS) and _is_whole(line):
+                end += len(line)
+            elif file.read(1) or not any(line.startswith(b) or b.startswith(line) for b in _BEGINNINGS):
+                return None
+    return end
+
+
+def _is_whole(line: bytes) -> bool:
+    if line.endswith(b"\n"):
+        return line.endswith(b"}\n")
+    try:  # of the last line only the end may be missing
+        json.loads(line)
+    except ValueError:
+        return False
+    return True

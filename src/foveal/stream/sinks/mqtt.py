@@ -2,31 +2,33 @@
 
 import json
 from typing import Any
+from urllib.parse import unquote
 
 from foveal.core.errors import TemporaryError, UsageError
 from foveal.stream.address import address, credentials, shown
-from foveal.stream.order import SinkOrder
+from foveal.stream.options import SinkOptions
 from foveal.stream.outbox import Item
 from foveal.stream.shown import Shown
 
 EXTRA = "mqtt"
+LOCAL = False
 
 _PATIENCE_S = 5.0
 _PORT = 1883
 
 
-def mqtt(place: str, order: SinkOrder) -> "_Mqtt":
+def mqtt(place: str, options: SinkOptions) -> "_Mqtt":
     """Return what publishes events and incidents with quality of service 1, at least once; no encryption.
 
     Raises:
-        UsageError: It is no address with a topic, or one of another machine without `order.allow_remote`.
+        UsageError: It is no address with a topic, or one of another machine without `options.allow_remote`.
     """
     parts = address(place)
-    topic = parts.path.strip("/")
+    topic = unquote(parts.path).strip("/")
     if not topic or any(letter in topic for letter in "+#"):
         raise UsageError(f"{shown(place)} names no topic", hint="mqtt://127.0.0.1:1883/line-1/parts")
-    order.check_host(parts.hostname or "")
-    return _Mqtt(place, topic, order.digest)
+    options.check_host(parts.hostname or "")
+    return _Mqtt(place, topic, options.digest)
 
 
 class _Mqtt:
@@ -36,7 +38,7 @@ class _Mqtt:
         self._parts, self._name, self._topic, self._digest = address(place), shown(place), topic, digest
         self._client: Any = None
 
-    room, patient = 256, False
+    room, patient, complete = 256, False, True
 
     def wanted(self, item: Item) -> Item | None:
         return None if isinstance(item, Shown) else item

@@ -2,57 +2,66 @@
 
 import io
 import json
+import os
 import re
 import secrets
+import sys
 from pathlib import Path
 
 from PIL import Image
 
 from foveal.core import files
+from foveal.core.errors import WriteError
 from foveal.core.failpoints import reach
 from foveal.core.types import Label
 from foveal.data.decode import decode
-from foveal.stream.order import SinkOrder
+from foveal.stream.options import SinkOptions
 from foveal.stream.outbox import Item
 from foveal.stream.shown import Shown
 
+if sys.platform != "win32":
+    import fcntl
+
 EXTRA = None
+LOCAL = True
 
 _NAME = re.compile(r"[0-9a-f]{8}-\d{9,}")
 
 
-def rejects(place: str, order: SinkOrder) -> "_Rejects":
+def rejects(place: str, options: SinkOptions) -> "_Rejects":
     """Return what keeps frames that are declined, unknown or too little sure: a PNG and a JSON each.
 
-    At most `order.most_rejects` pictures are kept in the folder; then the rest is only counted as not wanted.
+    At most `options.most_rejects` pictures are kept in the folder; the rest is only counted as not wanted.
 
     Raises:
         WriteError: The folder cannot be made.
     """
-    return _Rejects(Path(place), order)
+    return _Rejects(Path(place), options)
 
 
 class _Rejects:
     """The JSON is written first and the picture last: a picture that is there is complete."""
 
-    def __init__(self, folder: Path, order: SinkOrder) -> None:
+    def __init__(self, folder: Path, options: SinkOptions) -> None:
         files.make_folder(folder)
-        self._folder, self._order = folder, order
-        _clean(folder)
-        self._left = order.most_rejects - sum(1 for _ in folder.glob("*.png"))
+        self._folder, self._options = folder, options
+        self._handle: int | None = None
+        if sys.platform != "win32":
+            self._handle = _entered(folder)
+        self._left = options.most_rejects - sum(1 for _ in folder.glob("*.png"))
         self._run = secrets.token_hex(4)  # so that the frames of two runs have different names
 
-    room, patient = 8, True
+    room, patient, complete = 8, True, False
 
     def wanted(self, item: Item) -> Item | None:
         if not isinstance(item, Shown) or not isinstance(item.answer, Label) or self._left <= 0:
             return None
-        return item if item.refused or item.answer.confidence < self._order.reject_below else None
+        return item if item.refused or item.answer.confidence < self._options.reject_below else None
 
     def write(self, item: Item) -> None:
         if not isinstance(item, Shown) or self._left <= 0:
             return
-        about = {**item.as_json(scores=True), "digest": self._order.digest}
+        about = {**item.as_json(scores=True), "digest": self._options.digest}
         path = self._folder / f"{self._run}-{item.frame:09d}.png"
         files.write_text(path.with_suffix(".json"), json.dumps(about, indent=1, ensure_ascii=False) + "\n")
         reach("rejects")
@@ -64,7 +73,32 @@ class _Rejects:
         self._left -= 1
 
     def close(self) -> None:
-        """There is nothing to finish."""
+        if self._handle is not None:
+            os.close(self._handle)
+
+
+def _entered(folder: Path) -> int:
+    """Clean a folder that no other stream writes to; return what says that one does, until it is closed."""
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise WriteError(f"cannot read {folder}: {error.strerror}", path=folder) from None
+    try:
+        if _locked(handle, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            _clean(folder)
+        _locked(handle, fcntl.LOCK_SH)
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
+def _locked(handle: int, how: int) -> bool:
+    try:
+        fcntl.flock(handle, how)
+    except OSError:  # somebody is there, or the folder is on a machine that knows no locks
+        return False
+    return True
 
 
 def _clean(folder: Path) -> None:

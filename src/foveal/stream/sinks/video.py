@@ -12,11 +12,12 @@ from foveal.bundle.predictor import Unreadable
 from foveal.core.errors import ImageError, UsageError, WriteError
 from foveal.core.text import printable, visible
 from foveal.data.decode import decode
-from foveal.stream.order import SinkOrder
+from foveal.stream.options import SinkOptions
 from foveal.stream.outbox import Item
 from foveal.stream.shown import Shown
 
 EXTRA = "video"
+LOCAL = True
 
 _SUFFIXES = (".mp4", ".mkv")
 _CODECS = ("libx264", "libopenh264", "mpeg4")  # the first that this PyAV has
@@ -28,17 +29,17 @@ _AT_ONCE = {"flush_packets": "1"}
 _INK = {False: (120, 255, 140), True: (255, 190, 90)}
 
 
-def video(place: str, order: SinkOrder) -> "_Film":
+def video(place: str, options: SinkOptions) -> "_Film":
     """Return what writes each answered frame into a film, with label, confidence and age drawn on it.
 
     Raises:
         UsageError: Neither .mp4 nor .mkv.
-        WriteError: The file is there and `order.force` is not given, or cannot be written.
+        WriteError: The file is there and `options.force` is not given, or cannot be written.
     """
     path = Path(place)
     if path.suffix.lower() not in _SUFFIXES:
         raise UsageError(f"{printable(place)} is no name of a film", hint="video:answers.mp4, or .mkv")
-    if path.exists() and path.stat().st_size and not order.force:
+    if path.exists() and path.stat().st_size and not options.force:
         raise WriteError(f"{printable(place)} is there already", hint="--force replaces it", path=path)
     try:
         path.touch()
@@ -56,7 +57,7 @@ class _Film:
         self._stream: Any = None
         self._last = -1
 
-    room, patient = 8, True
+    room, patient, complete = 8, True, False
 
     def wanted(self, item: Item) -> Item | None:
         return item if isinstance(item, Shown) else None

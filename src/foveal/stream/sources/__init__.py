@@ -1,6 +1,6 @@
 """Where pictures come from, one kind per file.
 
-A file defines `<name>(order, running)`, which yields `Shot`s, and four more names:
+A file defines `<name>(options, running)`, which yields `Shot`s, and four more names:
 
 - `is_meant(place)`: whether a text names a source of this kind; of one text only one kind says so;
 - `EXTRA`: the extra that it needs, or None;

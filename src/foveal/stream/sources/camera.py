@@ -5,7 +5,8 @@ from collections.abc import Generator
 from pathlib import Path
 
 from foveal.core.errors import DeviceError
-from foveal.stream.order import Order
+from foveal.stream.address import shown
+from foveal.stream.options import SourceOptions
 from foveal.stream.shot import Running, Shot
 from foveal.stream.sources._av import Pixels, decoded, opened
 
@@ -21,20 +22,20 @@ def is_meant(place: str) -> bool:
     return place.startswith(("camera:", "/dev/"))
 
 
-def camera(order: Order, running: Running) -> Generator[Shot]:
+def camera(options: SourceOptions, running: Running) -> Generator[Shot]:
     """Yield pictures as the camera takes them; captured is when its data came.
 
     Raises:
         DeviceError: There is no such camera.
         TemporaryError: `no_connection`: another program has it, or it was unplugged.
     """
-    name = _NAME.fullmatch(order.place)
+    name = _NAME.fullmatch(options.place)
     if name is None:
-        raise DeviceError(f"{order.place} is no camera", hint="camera:0 or /dev/video0")
+        raise DeviceError(f"{shown(options.place)} is no camera", hint="camera:0 or /dev/video0")
     device = f"/dev/video{name[1]}"
     if not Path(device).exists():
         raise DeviceError(f"there is no camera {device}", hint="ls /dev/video* shows those that are there")
-    with opened(device, shown=order.place, live=True, format="v4l2") as container:
+    with opened(device, shown=options.place, live=True, format="v4l2") as container:
         pixels = Pixels()
-        for frame, arrived in decoded(container, running, shown=order.place, patience_s=order.timeout_s):
+        for frame, arrived in decoded(container, running, shown=options.place, patience_s=options.timeout_s):
             yield Shot(arrived, arrived, pixels.look(frame))

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from foveal.core.errors import DataError, NotFoundError
 from foveal.core.text import printable
-from foveal.stream.order import Order
+from foveal.stream import address
+from foveal.stream.options import SourceOptions
 from foveal.stream.shot import Running, Shot
 from foveal.stream.sources._av import Pixels, decoded, opened
 from foveal.stream.timeline import Timeline
@@ -30,7 +31,7 @@ def is_meant(place: str) -> bool:
     return "://" not in place and not place.startswith(("camera:", "/dev/")) and not Path(place).is_dir()
 
 
-def file(order: Order, running: Running) -> Generator[Shot]:
+def file(options: SourceOptions, running: Running) -> Generator[Shot]:
     """Yield all frames as they are shown; if `live` at the film's own speed, if `loop` again and again.
 
     A frame is captured when it is decoded, or, at its own speed, when it is due.
@@ -39,17 +40,18 @@ def file(order: Order, running: Running) -> Generator[Shot]:
         NotFoundError: There is no such file.
         DataError: `not_regular`, `not_a_video`, `no_video`, `no_frames`: nothing in it can be seen.
     """
-    shown = printable(order.place)
-    path = Path(order.place)
+    shown = printable(options.place)
+    path = Path(options.place)
     if not path.exists():
-        raise NotFoundError(f"there is no {shown}", path=shown)
+        gone = printable(address.shown(options.place))  # it may be a mistyped address
+        raise NotFoundError(f"there is no {gone}", path=gone)
     if not path.is_file():
         raise DataError(f"{shown} is no regular file", code="not_regular", path=shown)
-    shots = _played(f"file:{order.place}", shown, order, running)
-    yield from _when_due(shots, running) if order.live else shots
+    shots = _played(f"file:{options.place}", shown, options, running)
+    yield from _when_due(shots, running) if options.live else shots
 
 
-def _played(name: str, shown: str, order: Order, running: Running) -> Generator[Shot]:
+def _played(name: str, shown: str, options: SourceOptions, running: Running) -> Generator[Shot]:
     pixels, timeline = Pixels(), None
     while not running.stop.is_set():
         count = 0
@@ -64,7 +66,7 @@ def _played(name: str, shown: str, order: Order, running: Running) -> Generator[
                 running.note(f"{shown} says that it has {stream.frames} frames; {count} could be decoded")
         if count == 0 and not running.stop.is_set():
             raise DataError(f"no frame of {shown} can be decoded", code="no_frames", path=shown)
-        if not order.loop:
+        if not options.loop:
             return
 
 

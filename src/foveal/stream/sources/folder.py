@@ -12,7 +12,7 @@ from foveal.core.text import printable
 from foveal.data.decode import LIMITS
 from foveal.data.suffixes import is_picture
 from foveal.data.tree import is_clutter, read_regular
-from foveal.stream.order import Order
+from foveal.stream.options import SourceOptions
 from foveal.stream.shot import Running, Shot
 from foveal.stream.timeline import Timeline
 
@@ -31,7 +31,7 @@ def is_meant(place: str) -> bool:
     return "://" not in place and not place.startswith("/dev/") and Path(place).is_dir()
 
 
-def folder(order: Order, running: Running) -> Generator[Shot]:
+def folder(options: SourceOptions, running: Running) -> Generator[Shot]:
     """Yield pictures as they appear, those that are there together by their time and then by their name.
 
     A file that still grows waits until it is unchanged for 0.3 seconds. Captured is when it was first seen. A
@@ -41,8 +41,8 @@ def folder(order: Order, running: Running) -> Generator[Shot]:
         NotFoundError: The folder is gone.
     """
     timeline = Timeline(0.0)
-    files = _Files(Path(order.place))
-    if not order.existing:
+    files = _Files(Path(options.place))
+    if not options.existing:
         files.forget_present()
     while not running.stop.is_set():
         for captured, path in files.finished():

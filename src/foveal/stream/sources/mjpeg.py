@@ -1,6 +1,5 @@
 """A network camera that sends one JPEG after the other over plain HTTP: http://host/path."""
 
-import base64
 import http.client
 import time
 from collections.abc import Generator, Iterator
@@ -8,8 +7,9 @@ from functools import partial
 
 from foveal.core.errors import DataError, NotFoundError, TemporaryError
 from foveal.data.decode import LIMITS
-from foveal.stream.address import address, credentials, shown
-from foveal.stream.order import Order
+from foveal.stream.address import address, shown
+from foveal.stream.options import SourceOptions
+from foveal.stream.request import LATER, answer
 from foveal.stream.shot import Running, Shot
 
 EXTRA = None
@@ -18,7 +18,7 @@ LASTING = True
 
 _TYPE = "multipart/x-mixed-replace"
 _MOST_HEAD = 8192  # bytes between two pictures
-_LATER = (408, 425, 429)  # what a server says that wants to be asked again
+_MOST_DIGITS = 20  # of a length: Python reads no number of thousands of them
 _BLOCK = 1 << 16
 
 
@@ -27,7 +27,7 @@ def is_meant(place: str) -> bool:
     return place.lower().startswith("http://")
 
 
-def mjpeg(order: Order, running: Running) -> Generator[Shot]:
+def mjpeg(options: SourceOptions, running: Running) -> Generator[Shot]:
     """Yield pictures as they come, each the bytes of a JPEG; captured is when its first byte came.
 
     Only the address that is named is asked; a server that sends elsewhere is not followed.
@@ -38,32 +38,20 @@ def mjpeg(order: Order, running: Running) -> Generator[Shot]:
         DataError: `not_a_video`: it sends something else.
         TemporaryError: `no_connection`: nobody answers, or no longer.
     """
-    parts, name = address(order.place), shown(order.place)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=order.timeout_s)
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    headers = {"Accept": _TYPE}
-    if (known := credentials(parts)) is not None:
-        headers["Authorization"] = "Basic " + base64.b64encode(":".join(known).encode()).decode()
-    try:
-        connection.request("GET", target, headers=headers)
-        with connection.getresponse() as response:
-            _check(response, name)
-            # Byte by byte a picture could take for ever and the socket stay patient: each is whole in time.
-            for captured, content in _parts(response, running, patience_s=order.timeout_s):
-                yield Shot(captured, captured, partial(bytes, content))
-    except (OSError, http.client.HTTPException) as error:
-        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise TemporaryError(f"no pictures from {name}: {why}", code="no_connection") from None
-    finally:
-        connection.close()
+    parts, name = address(options.place), shown(options.place)
+    with answer(parts, name, timeout_s=options.timeout_s, headers={"Accept": _TYPE}) as response:
+        _check(response, name)
+        # Byte by byte a picture could take for ever and the socket stay patient: each is whole in time.
+        for captured, content in _parts(response, running, patience_s=options.timeout_s):
+            yield Shot(captured, captured, partial(bytes, content))
 
 
 def _check(response: http.client.HTTPResponse, name: str) -> None:
-    answer = f"{name} answers {response.status} {response.reason}"
-    if response.status >= 500 or response.status in _LATER:
-        raise TemporaryError(answer, code="no_connection")
+    told = f"{name} answers {response.status} {response.reason[:80]}"
+    if response.status >= 500 or response.status in LATER:
+        raise TemporaryError(told, code="no_connection")
     if response.status != 200:
-        raise NotFoundError(answer, hint="only the very address that is named is asked", path=name)
+        raise NotFoundError(told, hint="only the very address that is named is asked", path=name)
     kind = response.headers.get_content_type()
     if kind != _TYPE:
         raise DataError(
@@ -144,8 +132,9 @@ def _length(head: bytes) -> int | None:
     for line in head.split(b"\r\n"):
         name, _, value = line.partition(b":")
         if name.strip().lower() == b"content-length":
-            number = int(value) if value.strip().isdigit() else -1
+            told = value.strip()
+            number = int(told) if told.isdigit() and len(told) <= _MOST_DIGITS else -1
             if not 0 <= number <= LIMITS.content_bytes:
-                raise DataError(f"a picture of {value.strip()!r} bytes", code="too_many_bytes")
+                raise DataError(f"a picture of {told[:_MOST_DIGITS]!r} bytes", code="too_many_bytes")
             return number
     return None

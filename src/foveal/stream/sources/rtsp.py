@@ -3,7 +3,7 @@
 from collections.abc import Generator
 
 from foveal.stream.address import address, shown
-from foveal.stream.order import Order
+from foveal.stream.options import SourceOptions
 from foveal.stream.shot import Running, Shot
 from foveal.stream.sources._av import Pixels, decoded, opened
 
@@ -17,7 +17,7 @@ def is_meant(place: str) -> bool:
     return place.lower().startswith("rtsp://")
 
 
-def rtsp(order: Order, running: Running) -> Generator[Shot]:
+def rtsp(options: SourceOptions, running: Running) -> Generator[Shot]:
     """Yield pictures as they come; captured is when the data for one came, as nobody says when it was taken.
 
     Raises:
@@ -25,18 +25,18 @@ def rtsp(order: Order, running: Running) -> Generator[Shot]:
         TemporaryError: `no_connection`: nobody answers, or no longer.
         DataError: `no_video`.
     """
-    address(order.place)
-    name = shown(order.place)
-    options = {
+    address(options.place)
+    name = shown(options.place)
+    ffmpeg = {
         "rtsp_transport": "tcp",  # UDP loses packets, and lets anybody send some
         "protocol_whitelist": "rtsp,rtp,tcp",
-        "timeout": str(round(order.timeout_s * 1e6)),
+        "timeout": str(round(options.timeout_s * 1e6)),
         "fflags": "nobuffer",
     }
-    patience = (order.timeout_s, order.timeout_s)
+    patience = (options.timeout_s, options.timeout_s)
     with opened(
-        order.place, shown=name, live=True, format="rtsp", options=options, timeout=patience
+        options.place, shown=name, live=True, format="rtsp", options=ffmpeg, timeout=patience
     ) as container:
         pixels = Pixels()
-        for frame, arrived in decoded(container, running, shown=name, patience_s=order.timeout_s):
+        for frame, arrived in decoded(container, running, shown=name, patience_s=options.timeout_s):
             yield Shot(arrived, arrived, pixels.look(frame))

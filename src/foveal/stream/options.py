@@ -1,4 +1,4 @@
-"""What is ordered: a source, and what all sinks are told."""
+"""How a source is read, and what all sinks are told."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from foveal.stream.address import is_loopback
 
 
 @dataclass(frozen=True)
-class Order:
+class SourceOptions:
     """Which source is wanted, and how.
 
     Attributes:
@@ -26,7 +26,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class SinkOrder:
+class SinkOptions:
     """How sinks are wanted.
 
     Attributes:
