@@ -32,6 +32,9 @@ def serve(
     precision: Precision = "auto",
     max_body: Annotated[str, typer.Option("--max-body", help="Size of one request.")] = "16MB",
     max_pictures: Annotated[int, typer.Option("--max-pictures", min=1, help="In one request.")] = 32,
+    max_pixels: Annotated[
+        int, typer.Option("--max-pixels", min=1, help="Of all picture files of one request.")
+    ] = 400_000_000,
     max_batch: Annotated[
         int | None, typer.Option("--max-batch", min=1, help="Pictures in one run; default: measured.")
     ] = None,
@@ -65,6 +68,7 @@ def serve(
         workers=workers or usable_cpus(),
         max_body_bytes=units.size(max_body),
         max_pictures=max_pictures,
+        max_pixels=max_pixels,
         max_batch=max_batch,
         max_latency=None if max_latency is None else units.seconds(max_latency),
         queue=queue,

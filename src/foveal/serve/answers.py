@@ -6,11 +6,12 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from foveal.bundle.inputs import UInt8, pixels
+from foveal.bundle.inputs import UInt8
 from foveal.bundle.session import Outputs
 from foveal.core.errors import FovealError, ImageError
 from foveal.core.types import Label
 from foveal.serve.bodies import body
+from foveal.serve.decoding import decoding
 from foveal.serve.multipart import pictures_of
 from foveal.serve.problems import HttpError, of_picture
 from foveal.serve.schemas import Predictions, problems
@@ -37,14 +38,16 @@ class Pictures:
         self._images: list[UInt8] = []
         self._labels: list[Label] = []
 
-    def read(self) -> list[UInt8]:
+    def read(self, check: Callable[[], None]) -> list[UInt8]:
         """Decode; one picture that cannot be used ends the request only where it is the only one."""
-        for index, content in enumerate(self._contents):
-            try:
-                self._images.append(pixels(content, self._model.predictor.preprocess))
-            except ImageError as error:
-                self._service.metrics.count("decode_errors", of_picture(error).code)
-                self._errors[index] = error
+        preprocess, most = self._model.predictor.preprocess, self._service.settings.max_pixels
+        found = decoding(self._contents, preprocess, most_pixels=most, check=check)
+        for index, one in enumerate(found):
+            if isinstance(one, ImageError):
+                self._service.metrics.count("decode_errors", of_picture(one).code)
+                self._errors[index] = one
+            else:
+                self._images.append(one)
         if len(self._contents) == 1 and self._errors:
             raise of_picture(self._errors[0])
         return self._images

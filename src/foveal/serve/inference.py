@@ -2,18 +2,19 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
 import foveal
-from foveal.bundle.inputs import UInt8, pixels
+from foveal.bundle.inputs import UInt8
 from foveal.bundle.session import Outputs
 from foveal.core.errors import ImageError
 from foveal.serve import tensors
 from foveal.serve.answers import gone
 from foveal.serve.bodies import body
+from foveal.serve.decoding import decoding
 from foveal.serve.problems import HttpError, of_picture
 from foveal.serve.schemas import InferResponse, ModelMetadata, Ready, ServerMetadata, problems
 from foveal.serve.served import Served
@@ -32,26 +33,24 @@ class Tensor:
         self._body, self._head = body, head
         self._question = tensors.Question(None, [])
 
-    def read(self) -> list[UInt8]:
+    def read(self, check: Callable[[], None]) -> list[UInt8]:
         """Read the request here, off the event loop: sixteen megabytes of JSON take a while."""
         shape = self._model.predictor.session.input_shape
         most = self._service.settings.max_pictures
         self._question = tensors.question(self._body, self._head, shape=shape, most=most)
         self._body = b""
         given = self._question.pictures
-        return self._decoded(given) if isinstance(given, list) else list(given)
+        return self._decoded(given, check) if isinstance(given, list) else list(given)
 
-    def _decoded(self, contents: Sequence[bytes]) -> list[UInt8]:
+    def _decoded(self, contents: Sequence[bytes], check: Callable[[], None]) -> list[UInt8]:
+        preprocess, most = self._model.predictor.preprocess, self._service.settings.max_pixels
         images = []
-        for index, content in enumerate(contents):
-            try:
-                images.append(pixels(content, self._model.predictor.preprocess))
-            except ImageError as error:
-                problem = of_picture(error)
+        for index, one in enumerate(decoding(contents, preprocess, most_pixels=most, check=check)):
+            if isinstance(one, ImageError):
+                problem = of_picture(one)
                 self._service.metrics.count("decode_errors", problem.code)
-                raise HttpError(
-                    problem.code, f"picture #{index}: {problem.detail}", hint=problem.hint
-                ) from None
+                raise HttpError(problem.code, f"picture #{index}: {problem.detail}", hint=problem.hint)
+            images.append(one)
         return images
 
     def write(self, outputs: Outputs | None) -> bytes:

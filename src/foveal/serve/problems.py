@@ -37,6 +37,7 @@ STATUS = {
     "slow_head": 408,
     "slow_body": 408,
     "body_too_large": 413,
+    "request_too_many_pixels": 413,
     "type_not_allowed": 415,
     "encoding_not_allowed": 415,
     "rate_limit": 429,
