@@ -138,7 +138,7 @@ def answers(service: Service) -> APIRouter:
                 "type_not_allowed",
                 "send a picture file as image/* or application/octet-stream, or a multipart form",
             )
-        content = await body(request, service.settings)
+        content = await body(request, service)
         contents = [content]
         if kind == "multipart/form-data":
             contents = pictures_of(content, request.headers["content-type"], service.settings)

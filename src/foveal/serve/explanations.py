@@ -74,7 +74,7 @@ def explanations(service: Service) -> APIRouter:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if not (kind.startswith("image/") or kind in ("", "application/octet-stream")):
             raise HttpError("type_not_allowed", "send a picture file as image/* or application/octet-stream")
-        content = await body(request, service.settings)
+        content = await body(request, service)
         if turn.locked():
             raise HttpError("busy", "another picture is being explained", retry_after=_BUSY_SECONDS)
         async with turn:

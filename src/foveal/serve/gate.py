@@ -33,6 +33,7 @@ class Call:
         started: When its head had come, in monotonic seconds.
         model: That it is for.
         client: Number of the token it came with.
+        held: Bytes of its body that there is room for.
         outcome: How it ended: `ok`, or the code of the problem.
     """
 
@@ -40,6 +41,7 @@ class Call:
     started: float = field(default_factory=time.monotonic)
     model: str = NO_MODEL
     client: int = 0
+    held: int = 0
     outcome: str = "ok"
 
 

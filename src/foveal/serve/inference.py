@@ -119,7 +119,7 @@ def inference(service: Service) -> APIRouter:
         if kind not in _KINDS:
             raise HttpError("type_not_allowed", "send application/json")
         head = _head(request)
-        content = await body(request, service.settings)
+        content = await body(request, service)
         if head is not None and head > len(content):
             raise HttpError("bad_tensor", f"{_HEAD} is more than the body has")
         work = Tensor(service, model, content, head)

@@ -12,6 +12,7 @@ class Settings:
     Attributes:
         workers: Processes that answer.
         max_body_bytes: Of one request.
+        body_memory: Bytes of the bodies of all requests that one worker has not answered yet.
         max_pictures: In one request.
         max_pixels: Of all picture files of one request together, before they are made smaller.
         max_batch: Pictures of several requests that one run of the network takes; None: measured.
@@ -33,6 +34,7 @@ class Settings:
 
     workers: int = 1
     max_body_bytes: int = 16_000_000
+    body_memory: int = 256_000_000
     max_pictures: int = 32
     max_pixels: int = 400_000_000
     max_batch: int | None = None
