@@ -112,7 +112,7 @@ def answers(service: Service) -> APIRouter:
     @router.post(
         "/v1/predict",
         response_model=Predictions,
-        responses=problems(400, 401, 404, 408, 413, 415, 422, 429, 500, 503),
+        responses=problems(400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 503),
         openapi_extra={
             "requestBody": {
                 "required": True,

@@ -54,7 +54,7 @@ def explanations(service: Service) -> APIRouter:
     @router.post(
         "/v1/explain",
         response_model=Explanation,
-        responses=problems(400, 401, 404, 408, 413, 415, 422, 429, 500, 503),
+        responses=problems(400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 503),
         openapi_extra={"requestBody": {"required": True, "content": _RAW}},
         summary="What speaks for the answer?",
     )

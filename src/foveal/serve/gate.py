@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from foveal.core.errors import BundleError
 from foveal.serve.log import log
 from foveal.serve.metrics import NO_MODEL
+from foveal.serve.origin import check_origin
 from foveal.serve.problems import GONE, MEDIA_TYPE, HttpError
 from foveal.serve.service import Service
 
@@ -46,7 +47,7 @@ class Call:
 
 
 class Gate:
-    """ASGI middleware: host, token and kind of body are looked at before a byte of the body is read."""
+    """ASGI middleware: host, origin, token and kind of body are looked at before any of the body is read."""
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self._app, self._service = app, service
@@ -90,6 +91,7 @@ class Gate:
         if hosts is not None and _host(headers.get(b"host", b"")) not in hosts:
             raise HttpError("host_not_allowed", "the Host header names no address of this server")
         if scope["path"] not in OPEN:
+            check_origin(headers)
             call.client = self._service.admit(
                 [value for name, value in scope["headers"] if name == b"authorization"]
             )

@@ -74,14 +74,14 @@ def inference(service: Service) -> APIRouter:
     """Return the routes."""
     router = APIRouter(prefix="/v2")
 
-    @router.get("", response_model=ServerMetadata, responses=problems(400, 401), summary="What is this?")
+    @router.get("", response_model=ServerMetadata, responses=problems(400, 401, 403), summary="What is this?")
     async def server() -> Response:
         return _json({"name": "foveal", "version": foveal.__version__, "extensions": ["binary_tensor_data"]})
 
     @router.get(
         "/models/{name}",
         response_model=ModelMetadata,
-        responses=problems(400, 401, 404),
+        responses=problems(400, 401, 403, 404),
         summary="What goes in, what comes out?",
     )
     async def metadata(name: str) -> Response:
@@ -90,7 +90,7 @@ def inference(service: Service) -> APIRouter:
     @router.get(
         "/models/{name}/ready",
         response_model=Ready,
-        responses=problems(400, 401, 404, 503),
+        responses=problems(400, 401, 403, 404, 503),
         summary="Does this model answer?",
     )
     async def ready(name: str) -> Response:
@@ -101,7 +101,7 @@ def inference(service: Service) -> APIRouter:
     @router.post(
         "/models/{name}/infer",
         response_model=InferResponse,
-        responses=problems(400, 401, 404, 408, 413, 415, 422, 429, 500, 503),
+        responses=problems(400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 503),
         openapi_extra={
             "requestBody": {
                 "required": True,

@@ -29,6 +29,7 @@ STATUS = {
     "too_many_pictures": 400,
     "host_not_allowed": 400,
     "no_token": 401,
+    "cross_site": 403,
     "unknown_model": 404,
     "unknown_class": 404,
     "not_found": 404,
