@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from foveal.bundle.inputs import UInt8
+from foveal.bundle.predictor import Predictor
 from foveal.bundle.session import Outputs
 from foveal.core.errors import FovealError, ImageError
 from foveal.core.types import Label
@@ -57,13 +58,7 @@ class Pictures:
         predictor = self._model.predictor
         if outputs is not None:
             good = [index for index in range(len(self._contents)) if index not in self._errors]
-            self._labels = decode(
-                outputs.probabilities,
-                unknown=outputs.unknown,
-                classes=predictor.classes,
-                decision=predictor.decision,
-                sources=[f"#{index}" for index in good],
-            )
+            self._labels = labels(outputs, predictor, sources=[f"#{index}" for index in good])
         answered = iter(self._labels)
         predictions = [
             _unusable(index, self._errors[index]) if index in self._errors else as_json(next(answered))
@@ -74,12 +69,18 @@ class Pictures:
 
     def after(self) -> None:
         """Count, and tell the monitor."""
-        for label, image in zip(self._labels, self._images, strict=True):
-            self._service.metrics.observe("confidence", label.confidence, self._model.name)
-            if label.abstain:
-                self._service.metrics.count("abstained", self._model.name)
-            if self._service.notes is not None:
-                self._service.notes.take(self._model, label, image)
+        self._service.note(self._model, self._labels, self._images)
+
+
+def labels(outputs: Outputs, predictor: Predictor, *, sources: Sequence[str]) -> list[Label]:
+    """Return the answers for pictures that are called so, in their order."""
+    return decode(
+        outputs.probabilities,
+        unknown=outputs.unknown,
+        classes=predictor.classes,
+        decision=predictor.decision,
+        sources=sources,
+    )
 
 
 def as_json(label: Label) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from foveal.bundle.inputs import UInt8
 from foveal.bundle.session import Outputs
 from foveal.core.errors import ImageError
 from foveal.serve import tensors
-from foveal.serve.answers import gone
+from foveal.serve.answers import gone, labels
 from foveal.serve.bodies import body
 from foveal.serve.decoding import decoding
 from foveal.serve.problems import HttpError, of_picture
@@ -32,6 +32,8 @@ class Tensor:
         self._service, self._model = service, model
         self._body, self._head = body, head
         self._question = tensors.Question(None, [])
+        self._images: list[UInt8] = []
+        self._outputs: Outputs | None = None
 
     def read(self, check: Callable[[], None]) -> list[UInt8]:
         """Read the request here, off the event loop: sixteen megabytes of JSON take a while."""
@@ -40,7 +42,8 @@ class Tensor:
         self._question = tensors.question(self._body, self._head, shape=shape, most=most)
         self._body = b""
         given = self._question.pictures
-        return self._decoded(given, check) if isinstance(given, list) else list(given)
+        self._images = self._decoded(given, check) if isinstance(given, list) else list(given)
+        return self._images
 
     def _decoded(self, contents: Sequence[bytes], check: Callable[[], None]) -> list[UInt8]:
         preprocess, most = self._model.predictor.preprocess, self._service.settings.max_pixels
@@ -57,7 +60,7 @@ class Tensor:
         """Return the answer, as `tensors.parts` reads it."""
         if outputs is None:
             raise HttpError("bad_tensor", "there is no picture")
-        predictor = self._model.predictor
+        predictor, self._outputs = self._model.predictor, outputs
         return tensors.answer(
             outputs,
             self._question,
@@ -67,7 +70,12 @@ class Tensor:
         )
 
     def after(self) -> None:
-        """Nothing is left to do."""
+        """Count, and tell the monitor: what a tensor holds are the pictures that the model sees."""
+        if self._outputs is not None:
+            sources = [""] * len(self._images)
+            self._service.note(
+                self._model, labels(self._outputs, self._model.predictor, sources=sources), self._images
+            )
 
 
 def inference(service: Service) -> APIRouter:

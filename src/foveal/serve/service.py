@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from foveal.bundle.inputs import UInt8
 from foveal.core.errors import BundleError
+from foveal.core.types import Label
 from foveal.serve.board import Board, Seat, State
 from foveal.serve.lane import Lane
 from foveal.serve.log import log
@@ -106,6 +108,21 @@ class Service:
         self.lane.admit(1)  # once more when it is known how many: a body is not read in vain
         if self.rate is not None:
             self.rate.take(client)
+
+    def note(self, model: Served, answers: Sequence[Label], images: Sequence[UInt8]) -> None:
+        """Count answers, and tell the monitor; in the lane's thread.
+
+        Args:
+            model: That gave them.
+            answers: One for each picture.
+            images: At model size, each uint8 (S, S, C).
+        """
+        for label, image in zip(answers, images, strict=True):
+            self.metrics.observe("confidence", label.confidence, model.name)
+            if label.abstain:
+                self.metrics.count("abstained", model.name)
+            if self.notes is not None:
+                self.notes.take(model, label, image)
 
     def _check_open(self) -> None:
         if self.draining:
