@@ -12,7 +12,6 @@ from foveal.serve.problems import MEDIA_TYPE, HttpError
 
 MOST_HEADERS = 100
 MOST_HEAD_BYTES = 16_384
-HEAD_TIMEOUT = "foveal.head_timeout"
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -99,9 +98,8 @@ class BoundedProtocol(HttpToolsProtocol):
             if not self.cycle.more_body:  # it is in work; what came behind it is no request
                 self.cycle.keep_alive = False
                 return
-            self.cycle.disconnected = (
-                True  # its body is what is wrong: for its application the client has left
-            )
+            # Its body is what is wrong: for its application the client has left.
+            self.cycle.disconnected = True
             self.cycle.message_event.set()
         if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
             body = problem.body(secrets.token_hex(8))
