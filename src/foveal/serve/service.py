@@ -124,6 +124,16 @@ class Service:
             if self.notes is not None:
                 self.notes.take(model, label, image)
 
+    def full(self) -> HttpError | None:
+        """Return the refusal of a picture for which there is no room now; None where there may be."""
+        if self.draining or not self.seat.get("golden"):  # which comes first
+            return None
+        try:
+            self.lane.admit(1)
+        except HttpError as problem:
+            return problem
+        return None
+
     def _check_open(self) -> None:
         if self.draining:
             raise HttpError("draining", "the server ends", retry_after=1, headers={"connection": "close"})
