@@ -112,10 +112,12 @@ def test_requests_that_come_together_are_each_answered_in_their_order(full) -> N
 
 @pytest.mark.parametrize("sent", [b"", b"abc"])
 def test_a_body_that_does_not_come_ends_the_connection(full, sent: bytes) -> None:
+    workers = full.workers()
     with talking(full) as talk:
         talk.sendall(head(1000) + sent)
         assert answer(talk)["code"] == "overloaded"
         assert talk.recv(100) == b""
+    assert full.workers() == workers, "it was not the end of a worker that hangs"
 
 
 def test_an_idle_connection_is_closed_as_after_any_answer(full) -> None:
