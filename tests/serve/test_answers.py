@@ -1,7 +1,13 @@
 """POST /v1/predict on a real server."""
 
+import base64
+import io
 import json
 import threading
+from functools import cache
+
+import pytest
+from PIL import Image
 
 import foveal
 
@@ -130,3 +136,55 @@ def test_several_models_answer_by_name_and_the_first_by_default(serve, corner_bu
     assert (named["model"], named["predictions"][0]["label"]) == ("corner", "dark")
     assert server.ask("/v1/predict?model=other", dark).json["code"] == "unknown_model"
     assert [m["name"] for m in server.ask("/v1/models").json["models"]] == ["colors", "corner"]
+
+
+@cache
+def black(side: int = 7000) -> bytes:
+    """Make a file of 143 kB that takes a large part of a second to decode."""
+    file = io.BytesIO()
+    Image.new("RGB", (side, side)).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("path", ["/v1/predict", "/v2/models/colors/infer"])
+def test_more_pixels_than_a_request_may_have_are_refused_before_any_is_decoded(serve, colored, path) -> None:
+    server = serve("--workers", "1", "--max-pixels", "3000")
+    files = [colored(), colored((30, 220, 30)), colored()]  # of 1200 pixels each
+
+    def ask(count: int):
+        if path == "/v1/predict":
+            body, kind = form(*files[:count])
+            return server.ask(path, body, content_type=kind)
+        texts = [base64.b64encode(file).decode() for file in files[:count]]
+        tensor = {"name": "images", "shape": [count], "datatype": "BYTES", "data": texts}
+        return server.ask(path, json.dumps({"inputs": [tensor]}).encode(), content_type="application/json")
+
+    assert ask(2).status == 200
+    refused = ask(3)
+    assert (refused.status, refused.json["code"]) == (413, "request_too_many_pixels")
+    assert "3600" in refused.json["detail"]
+    assert "3000" in refused.json["detail"]
+
+
+def test_a_form_of_bombs_is_refused_by_default_and_ordinary_photographs_are_not(serve, colored) -> None:
+    server = serve("--workers", "1")
+    body, kind = form(*[black()] * 32)
+    assert server.ask("/v1/predict", body, content_type=kind).json["code"] == "request_too_many_pixels"
+    body, kind = form(*[black(3464)] * 32)  # 12 megapixels each
+    answer = server.ask("/v1/predict", body, content_type=kind)
+    assert answer.status == 200 or answer.json["code"] == "timed_out", "a slow machine"
+    assert server.ask("/v1/predict", colored()).status == 200
+
+
+def test_the_worker_is_free_again_soon_after_the_time_of_a_large_request(serve, until, colored) -> None:
+    server = serve("--workers", "1", "--timeout", "100ms", "--max-pixels", "2000000000")
+    body, kind = form(*[black()] * 32)
+
+    assert server.ask("/v1/predict", body, content_type=kind).json["code"] == "timed_out"
+
+    def answers_again() -> bool:
+        assert server.ready(), "the worker never seems to hang"
+        return server.ask("/v1/predict", colored()).status == 200
+
+    until(answers_again)
+    assert server.metric('foveal_batch_size_sum{model="colors"}') == 1, "of the large request nothing"

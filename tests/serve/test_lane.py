@@ -21,20 +21,27 @@ from foveal.serve.settings import Settings
 
 @dataclass
 class Work:
-    """One picture; may wait for a gate before it is read, or fail."""
+    """Pictures, all alike; may wait for a gate before the first, or each further one, is read, or fail."""
 
     image: np.ndarray
     gate: threading.Event | None = None
     error: Exception | None = None
     began: threading.Event = field(default_factory=threading.Event)
+    further: list[threading.Event] = field(default_factory=list)
+    read_: int = 0
 
-    def read(self) -> list[np.ndarray]:
+    def read(self, check: Callable[[], None]) -> list[np.ndarray]:
         self.began.set()
         if self.gate is not None:
             assert self.gate.wait(60)
         if self.error is not None:
             raise self.error
-        return [self.image]
+        self.read_ = 1
+        for gate in self.further:
+            assert gate.wait(60)
+            check()
+            self.read_ += 1
+        return [self.image] * self.read_
 
     def write(self, outputs: Outputs | None) -> bytes:
         assert outputs is not None
@@ -192,5 +199,84 @@ def test_what_was_refused_for_its_time_is_not_computed_though_its_client_stays(b
 
         assert [answer.code for answer in answers] == ["timed_out", "timed_out"]
         assert not works[1].began.is_set()
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_of_several_pictures_none_further_is_read_once_nobody_waits(bench, left: bool) -> None:
+    async def go() -> None:
+        lane = bench(timeout=60.0 if left else 0.05)
+        [image] = pictures(1)
+        gates, away = [threading.Event(), threading.Event()], threading.Event()
+        work = Work(image, further=gates)
+        asked = lane.do(work, pictures=3, gone=away.is_set)
+        await asyncio.to_thread(work.began.wait, 60)
+        if left:
+            away.set()
+        else:
+            await asyncio.wait([asked])
+        for gate in gates:
+            gate.set()
+        [answer] = await asyncio.gather(asked, return_exceptions=True)
+        while lane.lane.pictures:
+            await asyncio.sleep(0.001)
+        lane.lane.stop()
+
+        assert answer.code == ("client_gone" if left else "timed_out")
+        assert work.read_ == 1
+        assert lane.runs() == (0, 0)
+
+    asyncio.run(go())
+
+
+def test_single_pictures_are_answered_between_those_of_a_large_request(bench) -> None:
+    async def go() -> None:
+        lane = bench(batch=4, max_latency=60.0)
+        images = pictures(4)
+        gates = [threading.Event(), threading.Event()]
+        large = Work(images[0], further=gates)
+        asked = lane.do(large, pictures=3)
+        await asyncio.to_thread(large.began.wait, 60)
+        others = [lane.do(Work(image)) for image in images[1:]]
+        await asyncio.sleep(0)
+        gates[0].set()
+        answers = await asyncio.gather(*others)
+        assert not asked.done()
+        gates[1].set()
+        last = await asked
+        lane.lane.stop()
+
+        alone = [lane.model.predictor.run(image[None]).probabilities[0] for image in images]
+        for answer, expected in zip(answers, alone[1:], strict=True):
+            np.testing.assert_allclose(np.frombuffer(answer, np.float32), expected, atol=1e-6)
+        np.testing.assert_allclose(
+            np.frombuffer(last, np.float32).reshape(3, -1), np.stack([alone[0]] * 3), atol=1e-6
+        )
+        assert lane.runs() == (2, 6), "the three that waited, then the large request alone"
+        assert lane.lane.pictures == 0
+
+    asyncio.run(go())
+
+
+def test_who_was_read_before_a_large_picture_does_not_wait_for_those_behind_it(bench) -> None:
+    async def go() -> None:
+        latency = 0.3
+        lane = bench(batch=8, max_latency=latency)
+        lane.lane.stop()
+        images = pictures(3)
+        works = [Work(images[0]), *(Work(image, threading.Event()) for image in images[1:])]
+        tasks = [lane.do(work) for work in works]
+        await asyncio.sleep(0)
+        lane.lane.start()  # all three are there: they are taken together
+        await asyncio.to_thread(works[1].began.wait, 60)
+        await asyncio.sleep(latency)  # so large is the second one
+        works[1].gate.set()
+        await asyncio.gather(*tasks[:2])
+        assert not tasks[2].done()
+        works[2].gate.set()
+        await tasks[2]
+        lane.lane.stop()
+        assert lane.runs() == (2, 3)
 
     asyncio.run(go())

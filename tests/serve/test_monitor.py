@@ -1,6 +1,9 @@
 """One drift monitor for all workers, and what is logged."""
 
+import base64
 import json
+
+import pytest
 
 
 def test_all_workers_feed_one_monitor_and_each_can_be_asked_for_it(serve, until, watched, colored) -> None:
@@ -22,6 +25,49 @@ def test_all_workers_feed_one_monitor_and_each_can_be_asked_for_it(serve, until,
     assert server.metric('foveal_abstained_total{model="watched"}') == 540
     for connection in connections:
         connection.close()
+
+
+@pytest.mark.parametrize("kind", ["UINT8", "BYTES"])
+def test_what_infer_answers_is_seen_and_counted_as_by_predict(
+    serve, until, watched, colored, kind: str
+) -> None:
+    server = serve("--workers", "1", model=watched)
+    grey = colored((200, 199, 198))
+    data = [base64.b64encode(grey).decode()] * 30
+    tensor = {"name": "images", "shape": [30], "datatype": "BYTES", "data": data}
+    if kind == "UINT8":
+        tensor = {
+            "name": "images",
+            "shape": [30, 16, 16, 3],
+            "datatype": kind,
+            "data": [200, 199, 198] * 7680,
+        }
+    body = json.dumps({"inputs": [tensor]}).encode()
+
+    def noted() -> tuple[object, ...]:
+        state = server.ask("/v1/monitor").json
+        counted = [
+            server.metric(f'foveal_{name}{{model="watched"}}')
+            for name in ("confidence_count", "confidence_sum", "abstained_total")
+        ]
+        return (state["pictures"], state["verdict"], [a["kind"] for a in state["alarms"]], *counted)
+
+    for _ in range(18):
+        path = "/v2/models/watched/infer"
+        assert server.ask(path, body, content_type="application/json").status == 200
+    by_infer = until(lambda: noted() if noted()[0] == 540 else None)
+    assert by_infer[1:4:2] == ("changed", 540)
+
+    other = serve("--workers", "1", model=watched)
+    connection = other.connect()
+    for _ in range(540):
+        assert other.ask_on(connection, "/v1/predict", grey).status == 200
+    connection.close()
+    server = other
+    by_predict = until(lambda: noted() if noted()[0] == 540 else None)
+    assert by_infer[:4] == by_predict[:4]
+    assert by_infer[4] == pytest.approx(by_predict[4])
+    assert by_infer[5] == by_predict[5]
 
 
 def _seen(server, pictures: int):

@@ -29,6 +29,23 @@ def test_a_seconds_worth_may_come_at_once_and_no_more(per_second: float) -> None
     assert int(caught.value.headers["retry-after"]) >= 1
 
 
+def test_no_two_clients_share_a_bucket_whatever_their_numbers() -> None:
+    rate = Rate(0.01)
+    clients = [*range(0, 64 * 256, 256), *range(2**64 - 64, 2**64)]
+
+    assert [taken(rate, client, 3) for client in clients] == [1] * 128
+    assert [taken(rate, client, 3) for client in reversed(clients)] == [0] * 128
+
+
+def test_the_places_of_clients_that_no_longer_ask_go_to_others() -> None:
+    rate = Rate(0.01)
+    assert [taken(rate, client, 1) for client in range(256)] == [1] * 256
+    assert taken(rate, 256, 1) == 0, "all are taken"
+
+    quick = Rate(1e6)
+    assert [taken(quick, client, 1) for client in range(1000)] == [1] * 1000
+
+
 def test_processes_share_a_bucket() -> None:
     rate = Rate(50.0)
     children = []

@@ -53,6 +53,21 @@ def test_a_token_that_could_be_guessed_is_refused(text: str, tmp_path: Path) -> 
     assert "secrets.token_urlsafe" in (caught.value.hint or "")
 
 
+@pytest.mark.parametrize("comment", ["", "# " + "x" * 70_000 + "\n"], ids=["tokens", "bytes"])
+def test_more_tokens_than_are_taken_are_an_error_and_not_dropped(comment: str, tmp_path: Path) -> None:
+    many = [secrets.token_urlsafe(64) for _ in range(64)]
+    path = tmp_path / "token"
+    path.write_text("\n".join(many))
+    known = Tokens(path=path)
+    assert not any(refused([b"Bearer " + token.encode()], known) for token in many)
+    assert len({known.check([b"Bearer " + token.encode()]) for token in many}) == 64
+
+    path.write_text(comment + "\n".join([*many, *([] if comment else [TOKEN])]))
+    with pytest.raises(UsageError, match=r"65 tokens|65536 bytes") as caught:
+        Tokens(path=path)
+    assert caught.value.code == "too_many_tokens"
+
+
 def test_the_file_comes_before_the_environment_and_nothing_means_everybody(tmp_path: Path) -> None:
     (tmp_path / "token").write_text(TOKEN)
     found = tokens(tmp_path / "token", {"FOVEAL_TOKEN": OTHER})

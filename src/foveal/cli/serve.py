@@ -31,7 +31,13 @@ def serve(
     engine: Engine = "onnxruntime",
     precision: Precision = "auto",
     max_body: Annotated[str, typer.Option("--max-body", help="Size of one request.")] = "16MB",
+    body_memory: Annotated[
+        str, typer.Option("--body-memory", help="Bodies of all requests in a worker.")
+    ] = "256MB",
     max_pictures: Annotated[int, typer.Option("--max-pictures", min=1, help="In one request.")] = 32,
+    max_pixels: Annotated[
+        int, typer.Option("--max-pixels", min=1, help="Of all picture files of one request.")
+    ] = 400_000_000,
     max_batch: Annotated[
         int | None, typer.Option("--max-batch", min=1, help="Pictures in one run; default: measured.")
     ] = None,
@@ -64,7 +70,9 @@ def serve(
     settings = Settings(
         workers=workers or usable_cpus(),
         max_body_bytes=units.size(max_body),
+        body_memory=units.size(body_memory),
         max_pictures=max_pictures,
+        max_pixels=max_pixels,
         max_batch=max_batch,
         max_latency=None if max_latency is None else units.seconds(max_latency),
         queue=queue,

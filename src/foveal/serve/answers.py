@@ -6,11 +6,13 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from foveal.bundle.inputs import UInt8, pixels
+from foveal.bundle.inputs import UInt8
+from foveal.bundle.predictor import Predictor
 from foveal.bundle.session import Outputs
 from foveal.core.errors import FovealError, ImageError
 from foveal.core.types import Label
 from foveal.serve.bodies import body
+from foveal.serve.decoding import decoding
 from foveal.serve.multipart import pictures_of
 from foveal.serve.problems import HttpError, of_picture
 from foveal.serve.schemas import Predictions, problems
@@ -37,14 +39,16 @@ class Pictures:
         self._images: list[UInt8] = []
         self._labels: list[Label] = []
 
-    def read(self) -> list[UInt8]:
+    def read(self, check: Callable[[], None]) -> list[UInt8]:
         """Decode; one picture that cannot be used ends the request only where it is the only one."""
-        for index, content in enumerate(self._contents):
-            try:
-                self._images.append(pixels(content, self._model.predictor.preprocess))
-            except ImageError as error:
-                self._service.metrics.count("decode_errors", of_picture(error).code)
-                self._errors[index] = error
+        preprocess, most = self._model.predictor.preprocess, self._service.settings.max_pixels
+        found = decoding(self._contents, preprocess, most_pixels=most, check=check)
+        for index, one in enumerate(found):
+            if isinstance(one, ImageError):
+                self._service.metrics.count("decode_errors", of_picture(one).code)
+                self._errors[index] = one
+            else:
+                self._images.append(one)
         if len(self._contents) == 1 and self._errors:
             raise of_picture(self._errors[0])
         return self._images
@@ -54,13 +58,7 @@ class Pictures:
         predictor = self._model.predictor
         if outputs is not None:
             good = [index for index in range(len(self._contents)) if index not in self._errors]
-            self._labels = decode(
-                outputs.probabilities,
-                unknown=outputs.unknown,
-                classes=predictor.classes,
-                decision=predictor.decision,
-                sources=[f"#{index}" for index in good],
-            )
+            self._labels = labels(outputs, predictor, sources=[f"#{index}" for index in good])
         answered = iter(self._labels)
         predictions = [
             _unusable(index, self._errors[index]) if index in self._errors else as_json(next(answered))
@@ -71,12 +69,18 @@ class Pictures:
 
     def after(self) -> None:
         """Count, and tell the monitor."""
-        for label, image in zip(self._labels, self._images, strict=True):
-            self._service.metrics.observe("confidence", label.confidence, self._model.name)
-            if label.abstain:
-                self._service.metrics.count("abstained", self._model.name)
-            if self._service.notes is not None:
-                self._service.notes.take(self._model, label, image)
+        self._service.note(self._model, self._labels, self._images)
+
+
+def labels(outputs: Outputs, predictor: Predictor, *, sources: Sequence[str]) -> list[Label]:
+    """Return the answers for pictures that are called so, in their order."""
+    return decode(
+        outputs.probabilities,
+        unknown=outputs.unknown,
+        classes=predictor.classes,
+        decision=predictor.decision,
+        sources=sources,
+    )
 
 
 def as_json(label: Label) -> dict[str, Any]:
@@ -109,7 +113,7 @@ def answers(service: Service) -> APIRouter:
     @router.post(
         "/v1/predict",
         response_model=Predictions,
-        responses=problems(400, 401, 404, 408, 413, 415, 422, 429, 500, 503),
+        responses=problems(400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 503),
         openapi_extra={
             "requestBody": {
                 "required": True,
@@ -135,7 +139,7 @@ def answers(service: Service) -> APIRouter:
                 "type_not_allowed",
                 "send a picture file as image/* or application/octet-stream, or a multipart form",
             )
-        content = await body(request, service.settings)
+        content = await body(request, service)
         contents = [content]
         if kind == "multipart/form-data":
             contents = pictures_of(content, request.headers["content-type"], service.settings)

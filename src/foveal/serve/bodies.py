@@ -6,15 +6,19 @@ from starlette.requests import ClientDisconnect, Request
 
 from foveal.serve.gate import too_large
 from foveal.serve.problems import GONE, HttpError
-from foveal.serve.settings import Settings
+from foveal.serve.service import Service
 
 
-async def body(request: Request, settings: Settings) -> bytes:
+async def body(request: Request, service: Service) -> bytes:
     """Return a request's whole body; what is too much is noticed before it is kept.
 
+    It counts as long as its request is not answered: what it says of its length at once, else as it comes.
+
     Raises:
-        HttpError: `body_too_large`, `slow_body`, or the client has left.
+        HttpError: `body_too_large`, `slow_body`, `overloaded`, or the client has left.
     """
+    settings, call = service.settings, request.scope["foveal.call"]
+    service.hold(call, int(request.headers.get("content-length", 0)))
     parts: list[bytes] = []
     length = 0
     try:
@@ -23,6 +27,7 @@ async def body(request: Request, settings: Settings) -> bytes:
                 length += len(part)
                 if length > settings.max_body_bytes:
                     raise too_large(settings.max_body_bytes)
+                service.hold(call, length)
                 if part:
                     parts.append(part)
     except TimeoutError:

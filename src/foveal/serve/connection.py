@@ -98,7 +98,6 @@ class Connection:
             query: Parameters.
             body: The content.
             kind: Its media type.
-            kind: Its media type.
             head: How many of its bytes are JSON, where numbers follow; else it is a picture or a form.
 
         Raises:

@@ -54,7 +54,7 @@ def explanations(service: Service) -> APIRouter:
     @router.post(
         "/v1/explain",
         response_model=Explanation,
-        responses=problems(400, 401, 404, 408, 413, 415, 422, 429, 500, 503),
+        responses=problems(400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 503),
         openapi_extra={"requestBody": {"required": True, "content": _RAW}},
         summary="What speaks for the answer?",
     )
@@ -74,7 +74,7 @@ def explanations(service: Service) -> APIRouter:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if not (kind.startswith("image/") or kind in ("", "application/octet-stream")):
             raise HttpError("type_not_allowed", "send a picture file as image/* or application/octet-stream")
-        content = await body(request, service.settings)
+        content = await body(request, service)
         if turn.locked():
             raise HttpError("busy", "another picture is being explained", retry_after=_BUSY_SECONDS)
         async with turn:

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from foveal.core.errors import BundleError
 from foveal.serve.log import log
 from foveal.serve.metrics import NO_MODEL
+from foveal.serve.origin import check_origin
 from foveal.serve.problems import GONE, MEDIA_TYPE, HttpError
 from foveal.serve.service import Service
 
@@ -21,7 +22,7 @@ from foveal.serve.service import Service
 OPEN = frozenset({"/v2/health/live", "/v2/health/ready", "/", "/docs", "/openapi.json"})
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _FORM = b"application/x-www-form-urlencoded"
-_LINGER_BYTES, _LINGER_SECONDS = 1 << 20, 2.0  # of a refused body that are read, so that its answer is
+LINGER_BYTES, LINGER_SECONDS = 1 << 20, 2.0  # of a refused body that are read, so that its answer is
 
 
 @dataclass
@@ -33,6 +34,7 @@ class Call:
         started: When its head had come, in monotonic seconds.
         model: That it is for.
         client: Number of the token it came with.
+        held: Bytes of its body that there is room for.
         outcome: How it ended: `ok`, or the code of the problem.
     """
 
@@ -40,11 +42,12 @@ class Call:
     started: float = field(default_factory=time.monotonic)
     model: str = NO_MODEL
     client: int = 0
+    held: int = 0
     outcome: str = "ok"
 
 
 class Gate:
-    """ASGI middleware: host, token and kind of body are looked at before a byte of the body is read."""
+    """ASGI middleware: host, origin, token and kind of body are looked at before any of the body is read."""
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self._app, self._service = app, service
@@ -55,11 +58,11 @@ class Gate:
             await self._app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        call = scope["foveal.call"] = Call(_request_id(headers))
+        call = scope["foveal.call"] = Call(request_id(headers))
         exchange = _Exchange(call, receive, send, promised=b"expect" in headers)
         self._service.enter()
         try:
-            self._check(scope, headers, call)
+            check(self._service, scope, headers, call)
             await self._app(scope, exchange.receive, exchange.send)
         except HttpError as problem:
             await exchange.refuse(problem)
@@ -82,24 +85,6 @@ class Gate:
             return HttpError("internal", "this is a bug in foveal")
         self._service.metrics.count("output_invalid", call.model)
         return HttpError(code, "what the model answered is no probability; it is not passed on")
-
-    def _check(self, scope: Scope, headers: dict[bytes, bytes], call: Call) -> None:
-        hosts = self._service.settings.hosts
-        if hosts is not None and _host(headers.get(b"host", b"")) not in hosts:
-            raise HttpError("host_not_allowed", "the Host header names no address of this server")
-        if scope["path"] not in OPEN:
-            call.client = self._service.admit(
-                [value for name, value in scope["headers"] if name == b"authorization"]
-            )
-        if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
-            raise HttpError("encoding_not_allowed", "a body is sent as it is, without Content-Encoding")
-        if headers.get(b"content-type", b"").lower().startswith(_FORM):
-            raise HttpError("type_not_allowed", "a form is not taken; send the bytes of the picture")
-        length = headers.get(b"content-length", b"0")
-        if not length.isdigit():
-            raise HttpError("bad_request", "Content-Length is a number of bytes")
-        if int(length) > self._service.settings.max_body_bytes:
-            raise too_large(self._service.settings.max_body_bytes)
 
 
 class _Exchange:
@@ -144,7 +129,7 @@ class _Exchange:
         if not whole and not self._promised:
             # Closing at once would reset the connection under a client that still sends, and take the answer
             # with it.
-            await self._forget_body(_LINGER_SECONDS)
+            await self._forget_body(LINGER_SECONDS)
             await self.send({"type": "http.response.body", "body": b""})
 
     async def _forget_body(self, seconds: float) -> None:
@@ -152,8 +137,31 @@ class _Exchange:
         read = 0
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while not self._received and read <= _LINGER_BYTES:
+                while not self._received and read <= LINGER_BYTES:
                     read += len((await self.receive()).get("body", b""))
+
+
+def check(service: Service, scope: Scope, headers: dict[bytes, bytes], call: Call) -> None:
+    """Look at the head of a request, and note whose it is.
+
+    Raises:
+        HttpError: Why it is not let in.
+    """
+    hosts = service.settings.hosts
+    if hosts is not None and _host(headers.get(b"host", b"")) not in hosts:
+        raise HttpError("host_not_allowed", "the Host header names no address of this server")
+    if scope["path"] not in OPEN:
+        check_origin(headers)
+        call.client = service.admit([value for name, value in scope["headers"] if name == b"authorization"])
+    if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
+        raise HttpError("encoding_not_allowed", "a body is sent as it is, without Content-Encoding")
+    if headers.get(b"content-type", b"").lower().startswith(_FORM):
+        raise HttpError("type_not_allowed", "a form is not taken; send the bytes of the picture")
+    length = headers.get(b"content-length", b"0")
+    if not length.isdigit():
+        raise HttpError("bad_request", "Content-Length is a number of bytes")
+    if int(length) > service.settings.max_body_bytes:
+        raise too_large(service.settings.max_body_bytes)
 
 
 def too_large(limit: int) -> HttpError:
@@ -161,7 +169,8 @@ def too_large(limit: int) -> HttpError:
     return HttpError("body_too_large", f"a body may have {limit} bytes")
 
 
-def _request_id(headers: dict[bytes, bytes]) -> str:
+def request_id(headers: dict[bytes, bytes]) -> str:
+    """Return the id that a client gave its request, or a random one."""
     given = headers.get(b"x-request-id", b"")
     return given.decode() if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
 

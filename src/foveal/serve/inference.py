@@ -2,18 +2,19 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
 import foveal
-from foveal.bundle.inputs import UInt8, pixels
+from foveal.bundle.inputs import UInt8
 from foveal.bundle.session import Outputs
 from foveal.core.errors import ImageError
 from foveal.serve import tensors
-from foveal.serve.answers import gone
+from foveal.serve.answers import gone, labels
 from foveal.serve.bodies import body
+from foveal.serve.decoding import decoding
 from foveal.serve.problems import HttpError, of_picture
 from foveal.serve.schemas import InferResponse, ModelMetadata, Ready, ServerMetadata, problems
 from foveal.serve.served import Served
@@ -31,34 +32,35 @@ class Tensor:
         self._service, self._model = service, model
         self._body, self._head = body, head
         self._question = tensors.Question(None, [])
+        self._images: list[UInt8] = []
+        self._outputs: Outputs | None = None
 
-    def read(self) -> list[UInt8]:
+    def read(self, check: Callable[[], None]) -> list[UInt8]:
         """Read the request here, off the event loop: sixteen megabytes of JSON take a while."""
         shape = self._model.predictor.session.input_shape
         most = self._service.settings.max_pictures
         self._question = tensors.question(self._body, self._head, shape=shape, most=most)
         self._body = b""
         given = self._question.pictures
-        return self._decoded(given) if isinstance(given, list) else list(given)
+        self._images = self._decoded(given, check) if isinstance(given, list) else list(given)
+        return self._images
 
-    def _decoded(self, contents: Sequence[bytes]) -> list[UInt8]:
+    def _decoded(self, contents: Sequence[bytes], check: Callable[[], None]) -> list[UInt8]:
+        preprocess, most = self._model.predictor.preprocess, self._service.settings.max_pixels
         images = []
-        for index, content in enumerate(contents):
-            try:
-                images.append(pixels(content, self._model.predictor.preprocess))
-            except ImageError as error:
-                problem = of_picture(error)
+        for index, one in enumerate(decoding(contents, preprocess, most_pixels=most, check=check)):
+            if isinstance(one, ImageError):
+                problem = of_picture(one)
                 self._service.metrics.count("decode_errors", problem.code)
-                raise HttpError(
-                    problem.code, f"picture #{index}: {problem.detail}", hint=problem.hint
-                ) from None
+                raise HttpError(problem.code, f"picture #{index}: {problem.detail}", hint=problem.hint)
+            images.append(one)
         return images
 
     def write(self, outputs: Outputs | None) -> bytes:
         """Return the answer, as `tensors.parts` reads it."""
         if outputs is None:
             raise HttpError("bad_tensor", "there is no picture")
-        predictor = self._model.predictor
+        predictor, self._outputs = self._model.predictor, outputs
         return tensors.answer(
             outputs,
             self._question,
@@ -68,21 +70,26 @@ class Tensor:
         )
 
     def after(self) -> None:
-        """Nothing is left to do."""
+        """Count, and tell the monitor: what a tensor holds are the pictures that the model sees."""
+        if self._outputs is not None:
+            sources = [""] * len(self._images)
+            self._service.note(
+                self._model, labels(self._outputs, self._model.predictor, sources=sources), self._images
+            )
 
 
 def inference(service: Service) -> APIRouter:
     """Return the routes."""
     router = APIRouter(prefix="/v2")
 
-    @router.get("", response_model=ServerMetadata, responses=problems(400, 401), summary="What is this?")
+    @router.get("", response_model=ServerMetadata, responses=problems(400, 401, 403), summary="What is this?")
     async def server() -> Response:
         return _json({"name": "foveal", "version": foveal.__version__, "extensions": ["binary_tensor_data"]})
 
     @router.get(
         "/models/{name}",
         response_model=ModelMetadata,
-        responses=problems(400, 401, 404),
+        responses=problems(400, 401, 403, 404),
         summary="What goes in, what comes out?",
     )
     async def metadata(name: str) -> Response:
@@ -91,7 +98,7 @@ def inference(service: Service) -> APIRouter:
     @router.get(
         "/models/{name}/ready",
         response_model=Ready,
-        responses=problems(400, 401, 404, 503),
+        responses=problems(400, 401, 403, 404, 503),
         summary="Does this model answer?",
     )
     async def ready(name: str) -> Response:
@@ -102,7 +109,7 @@ def inference(service: Service) -> APIRouter:
     @router.post(
         "/models/{name}/infer",
         response_model=InferResponse,
-        responses=problems(400, 401, 404, 408, 413, 415, 422, 429, 500, 503),
+        responses=problems(400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 503),
         openapi_extra={
             "requestBody": {
                 "required": True,
@@ -120,7 +127,7 @@ def inference(service: Service) -> APIRouter:
         if kind not in _KINDS:
             raise HttpError("type_not_allowed", "send application/json")
         head = _head(request)
-        content = await body(request, service.settings)
+        content = await body(request, service)
         if head is not None and head > len(content):
             raise HttpError("bad_tensor", f"{_HEAD} is more than the body has")
         work = Tensor(service, model, content, head)

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from foveal.bundle.inputs import UInt8
@@ -29,8 +30,13 @@ _FORGET = 0.1  # weight of the newest picture in the mean
 class Work(Protocol):
     """What a request wants of the lane; its methods are called in the lane's thread, one after the other."""
 
-    def read(self) -> list[UInt8]:
-        """Return pictures at model size, each uint8 (S, S, C), or raise `HttpError`."""
+    def read(self, check: Callable[[], None]) -> list[UInt8]:
+        """Return pictures at model size, each uint8 (S, S, C), or raise `HttpError`.
+
+        Args:
+            check: To be called between two pictures, so that none is decoded that nobody waits for, and
+                others need not wait for all; what it raises ends the work.
+        """
         ...
 
     def write(self, outputs: Outputs | None) -> bytes:
@@ -69,6 +75,17 @@ class Job:
     began: float = 0.0
     images: list[UInt8] = field(default_factory=list)
 
+    def check(self) -> None:
+        """Look, in the lane's thread, whether somebody waits for the answer.
+
+        Raises:
+            HttpError: Its time is up, or the client has left.
+        """
+        if self.answer.done():  # `_expire` was there
+            raise _late()
+        if self.gone():
+            raise HttpError(GONE, "the client has left")
+
 
 class Lane:
     """A worker's queue and thread; `start` and `stop` are called from the event loop."""
@@ -91,6 +108,7 @@ class Lane:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._busy_since = 0.0
+        self._aside = 0.0  # seconds that went to others within what is being done
 
     def start(self) -> None:
         """Begin to take work."""
@@ -167,22 +185,39 @@ class Lane:
             if not self._waiting:
                 return []
             first = self._waiting.popleft()
-            jobs, pictures = [first], first.pictures
-            limit = self._limit(first)
-            while self._waiting and self._waiting[0].model is first.model:
-                pictures += self._waiting[0].pictures
-                if pictures > limit:
-                    break
-                jobs.append(self._waiting.popleft())
-            return jobs
+            return self._together(first) if first.pictures == 1 else [first]
+
+    def _together(self, first: Job) -> list[Job]:
+        """Return the jobs to do with one that was taken; all have one picture, so that none waits long."""
+        jobs, limit = [first], self._limit(first)
+        while len(jobs) < limit and self._waiting:
+            following = self._waiting[0]
+            if following.model is not first.model or following.pictures > 1:
+                break
+            jobs.append(self._waiting.popleft())
+        return jobs
+
+    def _between(self, job: Job) -> None:
+        """Answer the single pictures that come first in the queue, and look whether to go on with a job."""
+        if job.pictures > 1:
+            with self._wake:
+                single = bool(self._waiting) and self._waiting[0].pictures == 1
+                jobs = self._together(self._waiting.popleft()) if single else []
+            start = time.monotonic()
+            if jobs:
+                self._do(jobs, start)
+            self._busy_since = time.monotonic()  # one thing is done: a sign of life
+            self._aside += self._busy_since - start
+        job.check()
 
     def _do(self, jobs: list[Job], start: float) -> None:
         for job in jobs:
             job.began = start
         count = sum(job.pictures for job in jobs)
-        worked = self._answer(jobs)
+        aside = self._aside
+        worked = self._answer(jobs, start)
         if worked:
-            mean = (time.monotonic() - start) / count
+            mean = (time.monotonic() - start - (self._aside - aside)) / count
             self._mean += (mean - self._mean) * (_FORGET if self._mean else 1.0)
         with self._wake:
             self._pictures -= count
@@ -192,32 +227,39 @@ class Lane:
         model = first.model
         if model.batch == 1:
             return 1
-        latency = self._settings.max_latency or max(_LEAST_LATENCY, _PICTURES_OF_LATENCY * model.seconds)
-        left = latency - (time.monotonic() - first.came)
+        left = self._latency(model) - (time.monotonic() - first.came)
         return max(1, min(model.batch, int(left / max(self._mean, model.seconds))))
 
-    def _answer(self, jobs: list[Job]) -> bool:
+    def _latency(self, model: Served) -> float:
+        return self._settings.max_latency or max(_LEAST_LATENCY, _PICTURES_OF_LATENCY * model.seconds)
+
+    def _answer(self, jobs: list[Job], start: float) -> bool:
         """Answer; return whether that took any work."""
-        ready = []
+        ready: list[Job] = []
+        worked = False
         for job in jobs:
-            if job.answer.done():
-                continue
-            if job.gone():
-                self._tell(job, HttpError(GONE, "the client has left"))
-                continue
+            if ready and time.monotonic() - start > self._latency(job.model):
+                # One was large: those that were read do not wait for the rest.
+                self._finish(ready)
+                ready, worked = [], True
             try:
-                job.images = job.work.read()
+                job.check()
+                job.images = job.work.read(partial(self._between, job))
                 ready.append(job)
             except Exception as error:  # of this request, not of its neighbours
                 self._tell(job, error)
-        if not ready:
-            return False
+        if ready:
+            self._finish(ready)
+        return worked or bool(ready)
+
+    def _finish(self, ready: list[Job]) -> None:
+        """Compute and answer what was read."""
         try:
-            outputs = self._run(ready[0].model, [image for job in ready for image in job.images])
+            outputs = self._run(ready)
         except Exception as error:  # the engine failed, or said what is no probability
             for job in ready:
                 self._tell(job, error)
-            return True
+            return
         at = 0
         for job in ready:
             own = _rows(outputs, at, at + len(job.images))
@@ -227,14 +269,16 @@ class Lane:
                 job.work.after()
             except Exception as error:  # of this request
                 self._tell(job, error)
-        return True
 
-    def _run(self, model: Served, images: list[UInt8]) -> Outputs | None:
+    def _run(self, jobs: list[Job]) -> Outputs | None:
         """Return what the graph says, from runs of at most as many pictures as the model is fastest with."""
         import numpy as np
 
+        model, images = jobs[0].model, [image for job in jobs for image in job.images]
         parts = []
         for at in range(0, len(images), model.batch):
+            if len(jobs) == 1:
+                self._between(jobs[0])
             batch = images[at : at + model.batch]
             start = time.perf_counter()
             parts.append(model.predictor.run(batch[0][None] if len(batch) == 1 else np.stack(batch)))
@@ -260,8 +304,11 @@ def _settle(future: asyncio.Future[bytes], answer: bytes | Exception) -> None:
 
 def _expire(job: Job) -> None:
     if not job.answer.done():
-        late = HttpError("timed_out", "the time for this request is up", retry_after=1)
-        job.answer.set_exception(late)
+        job.answer.set_exception(_late())
+
+
+def _late() -> HttpError:
+    return HttpError("timed_out", "the time for this request is up", retry_after=1)
 
 
 def _rows(outputs: Outputs | None, start: int, end: int) -> Outputs | None:

@@ -20,9 +20,7 @@ from foveal.serve.board import Board
 from foveal.serve.metrics import Metrics
 from foveal.serve.served import Served
 
-_QUALITY_EVERY = (
-    8  # of so many pictures of a worker one is looked at: that costs more than all else of a note
-)
+_QUALITY_EVERY = 8  # of so many pictures of a worker one is looked at: that costs more than the rest
 _READ = 1 << 16
 _PUBLISH = 0.5  # seconds between two publications
 

@@ -27,7 +27,10 @@ def operations(service: Service) -> APIRouter:
         return _json({"ready": True})
 
     @router.get(
-        "/v1/models", summary="Which models are there?", response_model=Models, responses=problems(400, 401)
+        "/v1/models",
+        summary="Which models are there?",
+        response_model=Models,
+        responses=problems(400, 401, 403),
     )
     async def models() -> Response:
         return _json({"models": [card(model) for model in service.models.values()]})
@@ -36,7 +39,7 @@ def operations(service: Service) -> APIRouter:
         "/v1/monitor",
         summary="Do pictures still look like those of the calibration?",
         response_model=MonitorState,
-        responses=problems(400, 401, 404),
+        responses=problems(400, 401, 403, 404),
     )
     async def monitor(model: str | None = None) -> Response:
         chosen = service.model(model)
@@ -54,14 +57,14 @@ def operations(service: Service) -> APIRouter:
         "/metrics",
         summary="Numbers for Prometheus.",
         response_class=PlainTextResponse,
-        responses=problems(400, 401),
+        responses=problems(400, 401, 403),
     )
     async def metrics() -> Response:
         from foveal.serve import exposition  # here: only who asks for numbers waits for the client library
 
         return Response(exposition.exposition(service), media_type=exposition.MEDIA_TYPE)
 
-    @router.get("/openapi.json", summary="This description.", responses=problems(400, 401))
+    @router.get("/openapi.json", summary="This description.", responses=problems(400))
     async def openapi(request: Request) -> Response:
         return _json(request.app.openapi())
 

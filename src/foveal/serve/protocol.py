@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from starlette.types import ASGIApp, Scope
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from foveal.serve.gate import LINGER_SECONDS
 from foveal.serve.problems import MEDIA_TYPE, HttpError
 
 MOST_HEADERS = 100
 MOST_HEAD_BYTES = 16_384
-HEAD_TIMEOUT = "foveal.head_timeout"
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -24,6 +25,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     head_timeout = 10.0
     ended: Callable[[], None]
+    turned_away: Callable[[Scope], bytes | None]
+    _at_once = False  # a request that begins now may be answered here
+    _dropping = False  # the body of one that was
     _deadline: asyncio.TimerHandle | None = None
     _head_bytes = 0
     _in_head = True
@@ -53,7 +57,9 @@ class BoundedProtocol(HttpToolsProtocol):
             if self._head_bytes > MOST_HEAD_BYTES and not self._ends_head(data):
                 self.refuse(_TOO_LARGE)
                 return
+        self._at_once = True
         super().data_received(data)
+        self._at_once = False
 
     def on_message_begin(self) -> None:
         """A request begins: its head is due."""
@@ -78,8 +84,28 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The body is there, too; what follows is another head."""
+        if self._dropping:
+            self._dropping = False
+            self._forget_deadline()
+            self.on_response_complete()
         self._in_head, self._head_bytes = True, 0
         super().on_message_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:  # type: ignore[override]
+        """Answer here who is turned away, or let the application answer.
+
+        Of what came in one piece only one request, lest others wait; and none whose answers are not read.
+        """
+        answer = None
+        if self._at_once and cycle.keep_alive and not self.flow.write_paused:
+            answer = self.turned_away(self.scope)  # type: ignore[arg-type]
+        if answer is None:
+            super()._start_asgi_task(cycle, app)  # type: ignore[arg-type]
+            return
+        self._at_once, self._dropping = False, True
+        cycle.response_started = cycle.response_complete = True  # its body is dropped as it comes
+        self._deadline = self.loop.call_later(LINGER_SECONDS, self.transport.close)
+        self.transport.write(answer)
 
     def on_response_complete(self) -> None:
         """The answer is out."""
@@ -99,9 +125,8 @@ class BoundedProtocol(HttpToolsProtocol):
             if not self.cycle.more_body:  # it is in work; what came behind it is no request
                 self.cycle.keep_alive = False
                 return
-            self.cycle.disconnected = (
-                True  # its body is what is wrong: for its application the client has left
-            )
+            # Its body is what is wrong: for its application the client has left.
+            self.cycle.disconnected = True
             self.cycle.message_event.set()
         if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
             body = problem.body(secrets.token_hex(8))
@@ -143,7 +168,19 @@ def _malformed(version: str, headers: list[tuple[bytes, bytes]]) -> HttpError | 
     return None
 
 
-def protocol(head_timeout: float, ended: Callable[[], None]) -> type[BoundedProtocol]:
-    """Return the class of connections with a limit of their own; `ended` is called after each."""
-    attributes: dict[str, Any] = {"head_timeout": head_timeout, "ended": staticmethod(ended)}
+def protocol(
+    head_timeout: float, *, ended: Callable[[], None], turned_away: Callable[[Scope], bytes | None]
+) -> type[BoundedProtocol]:
+    """Return the class of connections of a worker.
+
+    Args:
+        head_timeout: Seconds for the head of a request.
+        ended: Called after each connection.
+        turned_away: Returns the answer to a request that no application needs to see, else None.
+    """
+    attributes: dict[str, Any] = {
+        "head_timeout": head_timeout,
+        "ended": staticmethod(ended),
+        "turned_away": staticmethod(turned_away),
+    }
     return type("Connection", (BoundedProtocol,), attributes)

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from foveal.bundle.inputs import UInt8
 from foveal.core.errors import BundleError
+from foveal.core.types import Label
 from foveal.serve.board import Board, Seat, State
 from foveal.serve.lane import Lane
 from foveal.serve.log import log
@@ -13,6 +15,7 @@ from foveal.serve.metrics import Metrics, Plan
 from foveal.serve.notes import Notes
 from foveal.serve.problems import HttpError
 from foveal.serve.rate import Rate
+from foveal.serve.room import Room
 from foveal.serve.served import Served
 from foveal.serve.settings import Settings
 from foveal.serve.tokens import Tokens
@@ -37,6 +40,7 @@ class Service:
         plan: Where the numbers of a worker are.
         metrics: Those of this worker.
         lane: Where pictures are decoded and computed.
+        room: For the bodies of requests.
         notes: What the drift monitor is told; None: nothing.
         draining: Whether new predictions are refused because the server ends.
         in_flight: Requests that are not answered yet.
@@ -53,6 +57,7 @@ class Service:
     plan: Plan = field(init=False)
     metrics: Metrics = field(init=False)
     lane: Lane = field(init=False)
+    room: Room = field(init=False)
     notes: Notes | None = field(init=False)
     draining: bool = False
     in_flight: int = 0
@@ -64,6 +69,7 @@ class Service:
         self.plan = plan(self.given)
         self.metrics = Metrics(self.plan, self.seat.numbers)
         self.lane = Lane(self.settings, self.metrics, verify=self._verify)
+        self.room = Room(self.settings.body_memory)
         self.notes = None if self.pipe is None else Notes(self.pipe, self.metrics)
 
     def model(self, name: str | None) -> Served:
@@ -103,6 +109,31 @@ class Service:
         if self.rate is not None:
             self.rate.take(client)
 
+    def note(self, model: Served, answers: Sequence[Label], images: Sequence[UInt8]) -> None:
+        """Count answers, and tell the monitor; in the lane's thread.
+
+        Args:
+            model: That gave them.
+            answers: One for each picture.
+            images: At model size, each uint8 (S, S, C).
+        """
+        for label, image in zip(answers, images, strict=True):
+            self.metrics.observe("confidence", label.confidence, model.name)
+            if label.abstain:
+                self.metrics.count("abstained", model.name)
+            if self.notes is not None:
+                self.notes.take(model, label, image)
+
+    def full(self) -> HttpError | None:
+        """Return the refusal of a picture for which there is no room now; None where there may be."""
+        if self.draining or not self.seat.get("golden"):  # which comes first
+            return None
+        try:
+            self.lane.admit(1)
+        except HttpError as problem:
+            return problem
+        return None
+
     def _check_open(self) -> None:
         if self.draining:
             raise HttpError("draining", "the server ends", retry_after=1, headers={"connection": "close"})
@@ -115,6 +146,21 @@ class Service:
         """
         return 0 if self.tokens is None else self.tokens.check(authorization)
 
+    def hold(self, call: "Call", length: int) -> None:
+        """Find room for the body of a request, until it leaves.
+
+        Args:
+            call: The request.
+            length: Of its body as far as it is known, bytes.
+
+        Raises:
+            HttpError: `overloaded`.
+        """
+        more = length - call.held
+        if more > 0:
+            self.room.take(more, held=call.held)
+            call.held = length
+
     def enter(self) -> None:
         """A request has come."""
         self.in_flight += 1
@@ -122,6 +168,7 @@ class Service:
 
     def leave(self, call: "Call") -> None:
         """A request has been answered."""
+        self.room.give(call.held)
         self.in_flight -= 1
         self.seat.set("in_flight", self.in_flight)
         seconds = time.monotonic() - call.started

@@ -57,7 +57,7 @@ def serving(
 
     Raises:
         TemporaryError: `port_in_use`.
-        UsageError: `token_needed`, `weak_token`, `bad_host`, `bad_name`, `same_name`.
+        UsageError: `token_needed`, `weak_token`, `too_many_tokens`, `bad_host`, `bad_name`, `same_name`.
         FovealError: A bundle cannot be opened; see `Predictor.open`.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: who has threads must not fork

@@ -12,7 +12,9 @@ class Settings:
     Attributes:
         workers: Processes that answer.
         max_body_bytes: Of one request.
+        body_memory: Bytes of the bodies of all requests that one worker has not answered yet.
         max_pictures: In one request.
+        max_pixels: Of all picture files of one request together, before they are made smaller.
         max_batch: Pictures of several requests that one run of the network takes; None: measured.
         max_latency: For how long the first picture of a batch may be in the server; None: eight times what
             one picture takes, and 10 ms at least.
@@ -32,7 +34,9 @@ class Settings:
 
     workers: int = 1
     max_body_bytes: int = 16_000_000
+    body_memory: int = 256_000_000
     max_pictures: int = 32
+    max_pixels: int = 400_000_000
     max_batch: int | None = None
     max_latency: float | None = None
     queue: int = 64

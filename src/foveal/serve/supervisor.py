@@ -28,10 +28,8 @@ from foveal.serve.settings import Settings
 from foveal.serve.tokens import Tokens
 from foveal.serve.worker import Worker
 
-_LOOK, _SOON = (
-    0.05,
-    0.01,
-)  # seconds between two looks at notes and workers; the death of one is told by a signal
+_LOOK = 0.05  # seconds between two looks at notes and workers; the death of one is told by a signal
+_SOON = 0.01  # the same until all workers have answered once
 _STABLE = 10.0  # seconds after which an earlier death is forgiven
 _FIRST, _LATEST = 0.1, 5.0  # seconds before a worker that died twice is started again, and at most
 _HUNG = 30.0  # seconds of this process's own looking at a worker without a sign of life, before it is killed

@@ -16,6 +16,7 @@ VARIABLE = "FOVEAL_TOKEN"
 LEAST = 22  # url-safe characters hold 6 bits each: 128 bits and more
 _MOST = 512
 _MOST_TOKENS = 64
+_MOST_BYTES = 1 << 16  # of the file, with comments
 _TOKEN = re.compile(rf"[A-Za-z0-9_~.+/=-]{{{LEAST},{_MOST}}}")
 _LOOK = 1.0  # seconds between two looks at the file
 _HOW = "python -c 'import secrets; print(secrets.token_urlsafe(32))' > token && chmod 600 token"
@@ -33,7 +34,8 @@ class Tokens:
             text: The same, where there is no file.
 
         Raises:
-            NotFoundError, UsageError: `weak_token`: there is no file, or no token that is hard to guess.
+            NotFoundError: There is no file.
+            UsageError: `weak_token`: no token, or one that is easy to guess. `too_many_tokens`.
         """
         self._path = path
         self._stamp: _Stamp | None = None if path is None else _stamp(path)
@@ -48,7 +50,9 @@ class Tokens:
         return f"others can read the token in {self._path}: chmod 600 {self._path}"
 
     def check(self, authorization: Sequence[bytes]) -> int:
-        """Return the number of the token in a request's `Authorization` headers, for its rate.
+        """Return the number of the token in a request's `Authorization` headers, below 2⁶⁴, for its rate.
+
+        It is drawn from the token: no two have the same but by a chance of one in 10¹⁶.
 
         Raises:
             HttpError: `no_token`; no such header, more than one, or another token.
@@ -60,7 +64,7 @@ class Tokens:
             # All are compared, and digests of equal length: the time says nothing.
             same = [hmac.compare_digest(given, known) for known in self._digests]
             if any(same):
-                return int.from_bytes(given[:4], "big")
+                return int.from_bytes(given[:8], "big")
         raise HttpError(
             "no_token",
             "this server answers to its token only",
@@ -115,9 +119,13 @@ def _stamp(path: Path) -> _Stamp:
 def _content(path: Path) -> str:
     try:
         with path.open("rb") as file:
-            return file.read((_MOST + 2) * _MOST_TOKENS).decode("ascii")
+            content = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise NotFoundError(f"the token file cannot be read: {error.strerror}", path=path) from None
+    if len(content) > _MOST_BYTES:  # cut off it would say less, or something else
+        raise _too_many(f"the token file has more than {_MOST_BYTES} bytes", path)
+    try:
+        return content.decode("ascii")
     except UnicodeDecodeError:
         raise UsageError("a token is ASCII", code="weak_token", path=path, hint=_HOW) from None
 
@@ -131,4 +139,10 @@ def _digests(text: str) -> list[bytes]:
             code="weak_token",
             hint=_HOW,
         )
-    return [hashlib.sha256(line.encode()).digest() for line in found[:_MOST_TOKENS]]
+    if len(found) > _MOST_TOKENS:
+        raise _too_many(f"there are {len(found)} tokens; a server takes {_MOST_TOKENS}", None)
+    return [hashlib.sha256(line.encode()).digest() for line in found]
+
+
+def _too_many(message: str, path: Path | None) -> UsageError:
+    return UsageError(message, code="too_many_tokens", path=path, hint="remove those that nobody uses")

@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from email.utils import formatdate
+from functools import partial
 
 from uvicorn import Config
 from uvicorn.server import ServerState
@@ -17,6 +18,7 @@ from foveal.serve.app import application
 from foveal.serve.board import State
 from foveal.serve.protocol import BoundedProtocol, protocol
 from foveal.serve.service import Service
+from foveal.serve.turnstile import turnstile
 
 _BEAT = 0.5  # seconds between signs of life
 _STUCK = 5.0  # seconds at one piece of work after which no sign of life is given
@@ -34,7 +36,9 @@ class Worker:
         settings = service.settings
         self._config = Config(
             application(service),
-            http=protocol(settings.head_timeout, self._tell_held),
+            http=protocol(
+                settings.head_timeout, ended=self._tell_held, turned_away=partial(turnstile, service)
+            ),
             ws="none",
             lifespan="on",
             log_config=None,
