@@ -18,7 +18,7 @@ def exchange(port: int, *parts: bytes) -> bytes:
                 connection.sendall(part)
             while part := connection.recv(65536):
                 answer += part
-        except ConnectionResetError:
+        except (ConnectionResetError, BrokenPipeError):  # closed before all was sent
             pass
         return answer
 

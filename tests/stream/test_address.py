@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from foveal.core.errors import FovealError, UsageError
@@ -48,6 +48,8 @@ def test_the_name_of_a_file_is_shown_as_it_is(place) -> None:
 
 
 @settings(deadline=None, max_examples=60)
+@example(form="http:/{}@host/x", secret="ADMIN:PASS://WORD")
+@example(form="http:/{}@host/x", secret="ADMIN:PASS@://WORD")
 @given(
     form=st.sampled_from(
         [

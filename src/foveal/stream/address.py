@@ -10,6 +10,7 @@ _QUERY = re.compile("[?#]")
 _UNCLEAR = re.compile("[?#]|/.*[=&]", re.DOTALL)
 _VALUE = re.compile("[^/]*[=&].*", re.DOTALL)
 _PLAIN = re.compile("[!-~]*")
+_SCHEME = re.compile("(?:webhook:)?[A-Za-z][A-Za-z0-9+.-]*")
 
 
 def address(text: str) -> SplitResult:
@@ -49,13 +50,13 @@ def shown(text: str) -> str:
     ('rtsp://10.0.0.7/live', 'film.mp4', 'rtsp://…')
     """
     scheme, mark, rest = text.partition("://")
-    if not mark:  # the name of a file, unless it looks as if somebody had forgotten the slashes
+    if not mark or not _SCHEME.fullmatch(scheme):  # a file's name, unless somebody seems to have forgotten slashes
         before, _, behind = text.rpartition("@")
         return _host_and_path(behind) if ":" in before else text
     before, at, behind = rest.rpartition("@")
     if at and _UNCLEAR.search(before):  # a ? in a password, or an @ in a query
         behind = "…"
-    return f"{scheme.rpartition('@')[2]}{mark}{_host_and_path(behind)}"
+    return f"{scheme}{mark}{_host_and_path(behind)}"
 
 
 def _host_and_path(rest: str) -> str:
