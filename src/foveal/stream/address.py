@@ -50,7 +50,7 @@ def shown(text: str) -> str:
     ('rtsp://10.0.0.7/live', 'film.mp4', 'rtsp://…')
     """
     scheme, mark, rest = text.partition("://")
-    if not mark or not _SCHEME.fullmatch(scheme):  # a file's name, unless somebody seems to have forgotten slashes
+    if not mark or not _SCHEME.fullmatch(scheme):  # a file's name, or slashes were forgotten
         before, _, behind = text.rpartition("@")
         return _host_and_path(behind) if ":" in before else text
     before, at, behind = rest.rpartition("@")
