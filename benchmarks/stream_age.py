@@ -1,19 +1,26 @@
-"""How old are results of a 30 fps film that plays for minutes, and does age or memory grow?
+"""How old are results of a film or a camera that runs for minutes, and does age or memory grow?
 
     python benchmarks/stream_age.py BUNDLE FILM [--minutes 10] [--threads 1]
+    python benchmarks/stream_age.py BUNDLE FOLDER --rate 60 --max-latency 50ms
 
 FILM is encoded again, 30 frames a second at 768×432 (H.264 where PyAV has it), and played over and over at
-its own speed by `foveal stream --live --loop --json`, a process of its own. Printed are the ages of the first
-and of the last minute, what was dropped, and the slope of the resident memory in the second half of the run.
+its own speed by `foveal stream --live --loop --json`, a process of its own. The JPEG files of FOLDER are sent
+by a camera (MJPEG over HTTP, in this process), so many a second, over and over. Printed are the ages of the
+first and of the last minute, what was dropped or too old for --max-latency, and the slope of the resident
+memory in the second half of the run.
 """
 
 import argparse
+import contextlib
 import json
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
 from fractions import Fraction
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import av
@@ -39,6 +46,35 @@ def clip(source: Path, target: Path, frames: int = 20 * RATE) -> None:
         write.mux(stream.encode())
 
 
+@contextlib.contextmanager
+def camera(folder: Path, rate: float) -> Iterator[str]:
+    """Yield the address of a camera that sends pictures when each is due, however late the last one was."""
+    pictures = [path.read_bytes() for path in sorted(folder.glob("*.jpg"))]
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=next")
+            self.end_headers()
+            start, sent = time.monotonic(), 0
+            with contextlib.suppress(ConnectionError):
+                while True:
+                    time.sleep(max(0.0, start + sent / rate - time.monotonic()))
+                    picture = pictures[sent % len(pictures)]
+                    head = f"--next\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
+                    self.wfile.write(head.encode() + picture + b"\r\n")
+                    sent += 1
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+
+
 def resident_mb(pid: int) -> float:
     text = Path(f"/proc/{pid}/status").read_text()
     return int(text.partition("VmRSS:")[2].split()[0]) / 1000
@@ -59,16 +95,23 @@ def watched(process: subprocess.Popen[str]) -> list[tuple[float, float]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("bundle", type=Path)
-    parser.add_argument("film", type=Path)
+    parser.add_argument("source", type=Path, help="a film, or a folder of JPEG files")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rate", type=float, default=60, help="pictures a second of the camera")
+    parser.add_argument("--max-latency", help="of foveal stream")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as work:
-        film = Path(work, "clip.mp4")
-        clip(given.film, film)
+    with contextlib.ExitStack() as stack:
+        if given.source.is_dir():
+            source = [stack.enter_context(camera(given.source, given.rate))]
+        else:
+            film = Path(stack.enter_context(tempfile.TemporaryDirectory()), "clip.mp4")
+            clip(given.source, film)
+            source = [str(film), "--live", "--loop"]
         command = [sys.executable, "-c", "from foveal.cli import main; main()", "stream", str(given.bundle)]
-        command += [str(film), "--live", "--loop", "--json", "--threads", str(given.threads)]
+        command += [*source, "--json", "--threads", str(given.threads)]
         command += ["--time", f"{given.minutes * 60:.0f}s"]
+        command += ["--max-latency", given.max_latency] if given.max_latency else []
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         memory = watched(process)
         out, _ = process.communicate()
@@ -80,7 +123,7 @@ def main() -> None:
     print(f"{cpu_name()}, {usable_cpus()} processors, {told['engine']} in {told['precision']}")
     print(
         f"{told['seconds']:.0f} s, {told['captured']} frames captured, {told['frames']} answered, "
-        f"{told['dropped']} dropped"
+        f"{told['dropped']} dropped, {told['too_old']} too old"
     )
     for name in ("first_minute", "last_minute"):
         age = told["age_ms"][name]
