@@ -1,12 +1,13 @@
 """Kill `foveal batch` at random moments, run the same line again, and let an independent checker look.
 
-    python benchmarks/batch_kills.py BUNDLE PICTURES [--kills 1000] [--seed 0]
+    python benchmarks/batch_kills.py BUNDLE PICTURES [--kills 1000] [--seed 0] [--nodes]
 
 One job after the other is begun over the same pictures. At a random moment of its life a victim drawn by
-chance is killed (SIGKILL): the driver alone, one of the workers alone, or all processes at once. The checker
-looks at what is left after each kill; where the driver is gone the same line is run again, until the job says
-that it is finished; then the checker compares every row with an undisturbed job. A violation ends it with
-the history.
+chance is killed (SIGKILL): the driver alone, one of the workers alone, or all processes at once. With --nodes
+the job runs on a Ray cluster of this machine, a head and two nodes, and the driver or a node is killed. The
+checker looks at what is left after each kill; where the driver is gone the same line is run again, until the
+job says that it is finished; then the checker compares every row with an undisturbed job. A violation ends it
+with the history.
 """
 
 import argparse
@@ -26,6 +27,39 @@ from batch_checker import violations
 
 FOVEAL = [sys.executable, "-c", "from foveal.cli import main; main()"]
 KINDS = ("driver", "worker", "all")
+LOCAL_RAY = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # it listens on this machine only
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": "0123456789abcdef" * 4,
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+class Nodes:
+    """A Ray cluster on this machine: a head without processors, and two nodes of one each."""
+
+    def __init__(self) -> None:
+        os.environ.update(LOCAL_RAY)
+        from ray.cluster_utils import Cluster  # only now: Ray reads these when it is imported
+
+        self._size = {"object_store_memory": 80 << 20, "include_dashboard": False}
+        self._cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **self._size})
+        self._nodes = [self._cluster.add_node(num_cpus=1, **self._size) for _ in range(2)]
+        self.address = self._cluster.address
+
+    def kill(self, draw: random.Random) -> None:
+        """Kill the processes of a node."""
+        self._cluster.remove_node(self._nodes.pop(draw.randrange(len(self._nodes))), False)
+
+    def mend(self) -> None:
+        """Put a new node in the place of a dead one."""
+        while len(self._nodes) < 2:
+            self._nodes.append(self._cluster.add_node(num_cpus=1, **self._size))
+
+    def close(self) -> None:
+        """End all of it."""
+        self._cluster.shutdown()
 
 
 class Job:
@@ -73,19 +107,27 @@ def kill(process: "subprocess.Popen[str]", kind: str, draw: random.Random) -> st
     return kind if hit else "none"
 
 
-def disturb(job: Job, usual: float, draw: random.Random, like: Path) -> list[str]:
+def disturb(job: Job, usual: float, draw: random.Random, like: Path, nodes: Nodes | None) -> list[str]:
     """Run a job with kills until it is finished; return the history."""
     history: list[str] = []
     worker_killed = False
     while True:
+        if nodes is not None:
+            nodes.mend()
         process = job.start()
         moment = draw.uniform(0, 1.2 * usual)
-        kinds = [kind for kind in KINDS if kind != "worker" or not worker_killed]
-        kind = draw.choice(kinds)
+        known = KINDS if nodes is None else ("driver", "node")
+        kind = draw.choice([kind for kind in known if kind in ("driver", "all") or not worker_killed])
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(moment)
-        done = kill(process, kind, draw) if process.poll() is None else "none"
-        worker_killed |= done == "worker"  # a picture that two workers die of is set aside, rightly
+        if process.poll() is not None:
+            done = "none"
+        elif kind == "node" and nodes is not None:
+            nodes.kill(draw)
+            done = kind
+        else:
+            done = kill(process, kind, draw)
+        worker_killed |= done in ("worker", "node")  # a picture that two workers die of is set aside, rightly
         history.append(f"{moment:.3f} s {kind} {done}")
         told, said = process.communicate()
         finished = process.returncode == 0
@@ -108,6 +150,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--shard-size", type=int, default=16)
+    parser.add_argument("--nodes", action="store_true", help="on a Ray cluster, whose nodes die, too")
     given = parser.parse_args()
     line = [
         str(given.bundle),
@@ -118,20 +161,25 @@ def main() -> None:
         "2",
     ]
     draw, hits, jobs = random.Random(given.seed), Counter[str](), 0
+    nodes = Nodes() if given.nodes else None
+    line += [] if nodes is None else ["--backend", "ray", "--ray-address", nodes.address]
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as temporary:
+    with contextlib.ExitStack() as stack:
+        temporary = stack.enter_context(tempfile.TemporaryDirectory())
+        if nodes is not None:
+            stack.callback(nodes.close)
         undisturbed = Job(FOVEAL, line, Path(temporary) / "undisturbed")
         usual = undisturbed.finish()
         if found := violations(undisturbed.out, finished=True):
             raise SystemExit("\n".join(found))
         while hits.total() < given.kills:
             job = Job(FOVEAL, line, Path(temporary) / f"job-{jobs}")
-            for entry in disturb(job, usual, draw, undisturbed.out):
+            for entry in disturb(job, usual, draw, undisturbed.out, nodes):
                 if not entry.endswith("none"):
                     hits[entry.rpartition(" ")[2]] += 1
             subprocess.run(["rm", "-r", str(job.out)], check=True)
             jobs += 1
-            if jobs % 20 == 0:
+            if jobs % 10 == 0:
                 print(f"{jobs} jobs, kills {dict(hits)}, {time.monotonic() - began:.0f} s", flush=True)
     print(
         f"seed {given.seed}: {jobs} jobs, kills {dict(hits)}: nothing lost, doubled, phantom, torn or changed"
