@@ -119,7 +119,10 @@ def addresses() -> Iterator[Talk]:
     ):
         yield talk(name, request(method="GET", path=path), 400, 404, 414, 431)
     yield talk("a name that leads outside", request(PICTURE, path="/v1/predict?model=../../x"), 404)
-    yield talk("a model twice", request(PICTURE, path="/v1/predict?model=a&model=b"), 400, 404)
+    twice = request(PICTURE, path="/v1/predict?model=colors&model=b")
+    yield talk("a model twice", twice, 400, code="bad_request")
+    mistyped = request(PICTURE, path="/v1/predict?modell=b")
+    yield talk("a parameter of nobody", mistyped, 400, code="unknown_parameter")
     other = "http://evil.example/v1/models"
     yield talk("of another server", request(method="GET", path=other), 200, 400, 404)
     yield talk("not quoted", b"GET /v1 models HTTP/1.1\r\nHost: localhost\r\n\r\n", 400)

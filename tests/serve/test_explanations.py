@@ -14,6 +14,7 @@ from PIL import Image
 
 from bad_inputs.http import PICTURE, request
 from bad_inputs.made import encoded, photo
+from bad_inputs.multipart import BOUNDARY, form
 from foveal.bundle.predictor import Predictor
 from foveal.core.errors import ImageError, UnknownNameError
 from foveal.explain.black_box.occlusion import occlusion
@@ -84,6 +85,23 @@ def test_another_class_may_be_asked_about(server: Live) -> None:
     assert np.corrcoef(maps[0].ravel(), maps[1].ravel())[0, 1] < -0.9, "for one is against the other"
 
 
+FORM = f"Content-Type: multipart/form-data; boundary={BOUNDARY}"
+
+
+def test_a_form_is_taken_as_for_an_answer(server: Live) -> None:
+    raw = server.say(request(half_lit(), KIND, path="/v1/explain"))
+    assert server.say(request(form(("image", half_lit())), FORM, path="/v1/explain")).body == raw.body
+
+
+def test_a_picture_has_no_more_pixels_than_for_an_answer(corner_bundle: Path) -> None:
+    with Live([corner_bundle], workers=1, max_pixels=32 * 32 - 1) as server:
+        for path in ("/v1/predict", "/v1/explain"):
+            reply = server.say(request(white(), KIND, path=path))
+            assert (reply.status, reply.json()["code"]) == (413, "request_too_many_pixels")
+        reply = server.say(request(encoded(photo(30, 30)), KIND, path="/v1/explain"))
+        assert reply.status == 200
+
+
 @pytest.mark.parametrize(
     ("path", "content", "fields", "status", "code"),
     [
@@ -93,6 +111,8 @@ def test_another_class_may_be_asked_about(server: Live) -> None:
         ("", b"%PDF-1.7" + bytes(60), (KIND,), 415, "format_not_allowed"),
         ("", b"{}", ("Content-Type: application/json",), 415, "type_not_allowed"),
         ("", b"", (KIND,), 422, "empty"),
+        ("", form(("picture", white())), (FORM,), 400, "bad_multipart"),
+        ("", form(("image", white()), ("image", white())), (FORM,), 400, "too_many_pictures"),
     ],
 )
 def test_what_cannot_be_explained_is_refused_and_the_next_one_is_not(

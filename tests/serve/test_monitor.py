@@ -86,14 +86,15 @@ def test_a_line_of_the_log_says_how_a_request_ended_and_nothing_that_is_secret(
     import foveal
 
     server = serve("--workers", "1", "--log", "json")
-    server.ask("/v1/predict?secret=1", colored(), x_request_id="mine-1")
+    server.ask("/v1/predict", colored(), x_request_id="mine-1")
     server.ask("/v1/predict", b"secret", x_request_id="bad id with spaces")
     server.ask("/secret/path")
+    server.ask("/v1/predict?secret=secret", colored())
     server.end()
 
     logged = [json.loads(line) for line in server.lines]
     requests = [line for line in logged if line["event"] == "request"]
-    assert [line["outcome"] for line in requests] == ["ok", "not_image", "not_found"]
+    assert [line["outcome"] for line in requests] == ["ok", "not_image", "not_found", "unknown_parameter"]
     assert requests[0]["request_id"] == "mine-1"
     assert requests[0]["model"] == foveal.load(bundle).digest
     assert requests[1]["request_id"] != "bad id with spaces"

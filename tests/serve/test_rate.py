@@ -24,7 +24,7 @@ def test_a_seconds_worth_may_come_at_once_and_no_more(per_second: float) -> None
 
     assert taken(rate, 7, 100) == max(1, int(per_second))
     assert taken(rate, 8, 1) == 1, "another client has a bucket of its own"
-    with pytest.raises(HttpError, match="more requests than this token may make") as caught:
+    with pytest.raises(HttpError, match="more requests than one client may make") as caught:
         rate.take(7)
     assert int(caught.value.headers["retry-after"]) >= 1
 

@@ -1,6 +1,10 @@
 """Who is let in."""
 
+import hashlib
+import json
+import os
 import secrets
+import signal
 from pathlib import Path
 
 import pytest
@@ -116,3 +120,47 @@ def test_a_server_with_a_token_answers_health_to_all_and_the_rest_to_who_has_it(
     assert server.end() == 143
     assert not any(TOKEN in line or OTHER in line for line in server.lines)
     assert any('"outcome": "no_token"' in line for line in server.lines)
+
+
+def test_what_became_of_the_file_is_told_with_the_tokens_in_force(serve, until, tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text(TOKEN)
+    path.chmod(0o600)
+    server = serve("--workers", "1", "--token-file", str(path))
+
+    def status(token: str) -> int:
+        return server.ask("/v1/models", authorization=f"Bearer {token}").status
+
+    def told(*tokens: str, warning: str = "") -> bool:
+        """Return whether the last line says that these are in force, and what is wrong."""
+        said = json.loads(server.lines[-1])
+        prints = [hashlib.sha256(token.encode()).hexdigest()[:8] for token in tokens]
+        event = "warning" if warning else "tokens"
+        return (said["event"], said.get("tokens")) == (event, prints) and warning in said.get("message", "")
+
+    assert status(TOKEN) == 200
+    path.write_text("# nobody\n")
+    until(lambda: told(warning="nobody is let in"))
+    until(lambda: status(TOKEN) == 401)
+    path.write_text(f"{OTHER}\n{TOKEN}\n")
+    until(lambda: told(OTHER, TOKEN))
+    path.write_text(OTHER)
+    until(lambda: told(OTHER))
+    until(lambda: status(OTHER) == 200)
+    until(lambda: status(TOKEN) == 401)
+
+    path.write_text(f"{OTHER}\nweak")
+    until(lambda: told(OTHER, warning="22 to 512"))
+    path.unlink()
+    until(lambda: told(OTHER, warning="no token file"))
+    [worker] = server.workers()
+    os.kill(worker, signal.SIGKILL)
+    until(lambda: server.workers() not in ([], [worker]))
+    assert status(TOKEN) == 401, "a worker that is started anew does not begin with what was revoked"
+    assert status(OTHER) == 200
+
+    path.write_text(OTHER)
+    until(lambda: told(OTHER))
+    lines = [json.loads(line) for line in server.lines]
+    assert [line["event"] for line in lines].count("warning") == 3, "each is told once"
+    assert not any(secret in line for line in server.lines for secret in (TOKEN, OTHER, "weak"))

@@ -2,8 +2,10 @@
 
 import json
 import secrets
+import select
+import signal
 import socket
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 
@@ -12,18 +14,27 @@ KNOWN = f"Bearer {TOKEN}"
 
 
 @pytest.fixture
-def full(serve_tampered, until, colored, tmp_path):
-    """Start a server whose only place is taken, until it ends."""
+def filled(serve_tampered, until, colored, tmp_path):
+    """Start servers whose only place is taken, until they end."""
     (tmp_path / "token").write_text(TOKEN)
     (tmp_path / "token").chmod(0o600)
-    options = ("--workers", "1", "--queue", "1", "--timeout", "60s", "--drain", "100ms")
-    server, _ = serve_tampered(*options, "--token-file", str(tmp_path / "token"), said="slow 100")
-    holding = server.connect()
-    head = {"authorization": KNOWN, "content-type": "image/png"}
-    holding.request("POST", "/v1/predict", colored(), head)
-    until(lambda: server.ask("/v1/predict", colored(), authorization=KNOWN).status == 503)
-    yield server
-    holding.close()
+    with ExitStack() as stack:
+
+        def start(*more: str):
+            options = ("--workers", "1", "--queue", "1", "--timeout", "60s", *more)
+            server, _ = serve_tampered(*options, "--token-file", str(tmp_path / "token"), said="slow 100")
+            holding = stack.enter_context(closing(server.connect()))
+            head = {"authorization": KNOWN, "content-type": "image/png"}
+            holding.request("POST", "/v1/predict", colored(), head)
+            until(lambda: server.ask("/v1/predict", colored(), authorization=KNOWN).status == 503)
+            return server
+
+        yield start
+
+
+@pytest.fixture
+def full(filled):
+    return filled("--drain", "100ms")
 
 
 def count(server, outcome: str) -> float:
@@ -126,3 +137,39 @@ def test_an_idle_connection_is_closed_as_after_any_answer(full) -> None:
         assert answer(talk)["code"] == "overloaded"
         talk.sendall(b"abc")
         assert talk.recv(100) == b""
+
+
+LIVE = b"GET /v2/health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def test_who_still_sends_a_body_in_vain_is_not_idle(filled) -> None:
+    server = filled("--drain", "100ms", "--connections", "2")
+    with talking(server) as talk:
+        talk.sendall(head(1000))
+        assert answer(talk)["code"] == "overloaded"
+        with talking(server) as third:
+            third.sendall(LIVE)
+            assert not select.select([third], [], [], 0.5)[0], "it waits for a place"
+            talk.sendall(bytes(1000))  # now it is idle
+            assert answer(third) == {"live": True}
+
+
+def test_who_still_sends_a_body_in_vain_while_the_server_ends_is_not_cut_off(filled, until) -> None:
+    server = filled("--drain", "60s")
+    with talking(server) as talk:
+        talk.sendall(head(1000))
+        assert answer(talk)["code"] == "overloaded"
+        server.process.send_signal(signal.SIGTERM)
+        until(lambda: refuses(server))
+        assert not select.select([talk], [], [], 0.3)[0]
+        talk.sendall(bytes(1000))
+        assert talk.recv(100) == b""
+
+
+def refuses(server) -> bool:
+    """Return whether nobody listens any more."""
+    try:
+        socket.create_connection(("127.0.0.1", server.port)).close()
+    except ConnectionRefusedError:
+        return True
+    return False

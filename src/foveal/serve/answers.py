@@ -11,23 +11,13 @@ from foveal.bundle.predictor import Predictor
 from foveal.bundle.session import Outputs
 from foveal.core.errors import FovealError, ImageError
 from foveal.core.types import Label
-from foveal.serve.bodies import body
+from foveal.serve.bodies import BINARY, described, pictures
 from foveal.serve.decoding import decoding
-from foveal.serve.multipart import pictures_of
-from foveal.serve.problems import HttpError, of_picture
+from foveal.serve.problems import of_picture
 from foveal.serve.schemas import Predictions, problems
 from foveal.serve.served import Served
 from foveal.serve.service import Service
 from foveal.tasks.classify.decode import decode
-
-_RAW = {"schema": {"type": "string", "format": "binary"}}
-_FORM = {
-    "schema": {
-        "type": "object",
-        "properties": {"image": {"type": "array", "items": {"type": "string", "format": "binary"}}},
-        "required": ["image"],
-    }
-}
 
 
 class Pictures:
@@ -114,17 +104,7 @@ def answers(service: Service) -> APIRouter:
         "/v1/predict",
         response_model=Predictions,
         responses=problems(400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 503),
-        openapi_extra={
-            "requestBody": {
-                "required": True,
-                "content": {
-                    "application/octet-stream": _RAW,
-                    "image/jpeg": _RAW,
-                    "image/png": _RAW,
-                    "multipart/form-data": _FORM,
-                },
-            }
-        },
+        openapi_extra=described({"type": "array", "items": BINARY}),
         summary="What is on these pictures?",
     )
     async def predict(request: Request, model: str | None = None) -> Response:
@@ -133,16 +113,7 @@ def answers(service: Service) -> APIRouter:
         call = request.scope["foveal.call"]
         call.model = chosen.name
         service.open_for_work(call.client)
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if not (kind.startswith("image/") or kind in ("", "application/octet-stream", "multipart/form-data")):
-            raise HttpError(
-                "type_not_allowed",
-                "send a picture file as image/* or application/octet-stream, or a multipart form",
-            )
-        content = await body(request, service)
-        contents = [content]
-        if kind == "multipart/form-data":
-            contents = pictures_of(content, request.headers["content-type"], service.settings)
+        contents = await pictures(request, service, most=service.settings.max_pictures)
         work = Pictures(service, chosen, contents)
         answer = await service.lane.do(chosen, work, pictures=len(contents), gone=gone(request))
         return Response(answer, media_type="application/json")

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -18,6 +18,7 @@ from foveal.serve.gate import Gate
 from foveal.serve.inference import inference
 from foveal.serve.operations import operations
 from foveal.serve.pages import pages
+from foveal.serve.parameters import parameters
 from foveal.serve.problems import HttpError
 from foveal.serve.schemas import InferRequest, ProblemDocument
 from foveal.serve.served import Served
@@ -57,6 +58,7 @@ def application(service: Service) -> FastAPI:
         openapi_url=None,
         redirect_slashes=False,
         lifespan=alive,
+        dependencies=[Depends(parameters)],
     )
     for router in ROUTERS:
         app.include_router(router(service))
@@ -90,8 +92,14 @@ async def _as_problem(request: Request, error: Exception) -> Any:
         raise HttpError("bad_request", "a parameter of the address is not as described")
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status == 405:
-        allowed = getattr(error, "headers", None) or {}
-        raise HttpError("method_not_allowed", "not with this method", headers=allowed)
+        allowed = (getattr(error, "headers", None) or {}).get("Allow", "")
+        allowed = allowed.replace("GET", "GET, HEAD")  # see `Gate`
+        raise HttpError(
+            "method_not_allowed",
+            "not with this method",
+            hint=f"this address takes {allowed}",
+            headers={"allow": allowed},
+        )
     if status == 404:
         raise HttpError("not_found", "there is nothing at this address")
     raise HttpError("bad_request", "this request is not understood")

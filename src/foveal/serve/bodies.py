@@ -1,12 +1,51 @@
 """Reading what a client sends, within the limits."""
 
 import asyncio
+from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
 from foveal.serve.gate import too_large
+from foveal.serve.multipart import FIELD, pictures_of
 from foveal.serve.problems import GONE, HttpError
 from foveal.serve.service import Service
+
+BINARY = {"type": "string", "format": "binary"}
+_FORM = "multipart/form-data"
+_KINDS = ("application/octet-stream", "image/jpeg", "image/png")  # that are described; any image/* is taken
+
+
+def described(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the `openapi_extra` of an endpoint that takes what `pictures` reads.
+
+    Args:
+        schema: Of a form's field `image`.
+    """
+    form = {"type": "object", "properties": {FIELD: schema}, "required": [FIELD]}
+    content = {**{kind: {"schema": BINARY} for kind in _KINDS}, _FORM: {"schema": form}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+async def pictures(request: Request, service: Service, *, most: int) -> list[bytes]:
+    """Return the picture files of a request: its body, or each field `image` of a form.
+
+    Args:
+        request: Whose type is looked at before its body is read.
+        service: Of this worker.
+        most: Pictures that there may be.
+
+    Raises:
+        HttpError: `type_not_allowed`, `bad_multipart`, `too_many_pictures`; or as `body`.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not (kind.startswith("image/") or kind in ("", "application/octet-stream", _FORM)):
+        raise HttpError(
+            "type_not_allowed",
+            "send a picture file as image/* or application/octet-stream, or a multipart form",
+            hint=f"-H 'Content-Type: image/jpeg' --data-binary @a.jpg, or -F {FIELD}=@a.jpg",
+        )
+    content = await body(request, service)
+    return pictures_of(content, request.headers["content-type"], most=most) if kind == _FORM else [content]
 
 
 async def body(request: Request, service: Service) -> bytes:
@@ -31,7 +70,10 @@ async def body(request: Request, service: Service) -> bytes:
                 if part:
                     parts.append(part)
     except TimeoutError:
-        raise HttpError("slow_body", f"the body took longer than {settings.body_timeout:g} s") from None
+        hint = "send smaller pictures; the server's --body-timeout sets the limit"
+        raise HttpError(
+            "slow_body", f"the body took longer than {settings.body_timeout:g} s", hint=hint
+        ) from None
     except ClientDisconnect:
         raise HttpError(GONE, "the client has left") from None
     return b"".join(parts)

@@ -24,7 +24,7 @@ def decoding(
         HttpError: `request_too_many_pixels`, before any is decoded; or what `check` raises.
     """
     if len(contents) * LIMITS.pixels > most_pixels:  # else no header needs to be read twice
-        _weigh(contents, most_pixels)
+        weigh(contents, most_pixels)
     for index, content in enumerate(contents):
         if index:
             check()
@@ -34,7 +34,12 @@ def decoding(
             yield error
 
 
-def _weigh(contents: Sequence[bytes], most: int) -> None:
+def weigh(contents: Sequence[bytes], most: int) -> None:
+    """Look at the headers of picture files.
+
+    Raises:
+        HttpError: `request_too_many_pixels`: all together have more than `most`.
+    """
     total = 0
     for content in contents:
         try:

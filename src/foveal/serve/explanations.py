@@ -7,12 +7,15 @@ import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from foveal.bundle.predictor import Predictor
 from foveal.core.errors import ImageError, UnknownNameError
-from foveal.serve.bodies import body
+from foveal.serve.bodies import BINARY, described, pictures
+from foveal.serve.decoding import weigh
 from foveal.serve.heat import heat
 from foveal.serve.problems import HttpError, of_picture
 from foveal.serve.schemas import problems
@@ -20,8 +23,6 @@ from foveal.serve.service import Service
 
 _BEHIND = 10  # niceness of the thread: it computes where nobody else wants to
 _BUSY_SECONDS = 1  # after which to ask again
-_KINDS = ("application/octet-stream", "image/jpeg", "image/png")  # that are described; any image/* is taken
-_RAW = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in _KINDS}
 
 
 class Heatmap(BaseModel):
@@ -55,7 +56,7 @@ def explanations(service: Service) -> APIRouter:
         "/v1/explain",
         response_model=Explanation,
         responses=problems(400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 503),
-        openapi_extra={"requestBody": {"required": True, "content": _RAW}},
+        openapi_extra=described(BINARY),
         summary="What speaks for the answer?",
     )
     async def explain(
@@ -63,7 +64,9 @@ def explanations(service: Service) -> APIRouter:
         model: str | None = None,
         about: str | None = Query(None, alias="class"),
     ) -> Response:
-        """Hide one area of the picture in the body after the other, and say what each costs the class.
+        """Hide one area of the picture after the other, and say what each costs the class.
+
+        The picture is the file in the body, or the field `image` of a form.
 
         It takes some 80 answers. A worker explains one picture at a time and refuses more with 503.
         """
@@ -71,14 +74,11 @@ def explanations(service: Service) -> APIRouter:
         call = request.scope["foveal.call"]
         call.model = chosen.name
         service.open_for_work(call.client)
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if not (kind.startswith("image/") or kind in ("", "application/octet-stream")):
-            raise HttpError("type_not_allowed", "send a picture file as image/* or application/octet-stream")
-        content = await body(request, service)
+        [content] = await pictures(request, service, most=1)
         if turn.locked():
             raise HttpError("busy", "another picture is being explained", retry_after=_BUSY_SECONDS)
         async with turn:
-            work = partial(heat, chosen.predictor, content, about=about)
+            work = partial(_explained, chosen.predictor, content, about, service.settings.max_pixels)
             try:
                 found = await asyncio.get_running_loop().run_in_executor(thread, work)
             except UnknownNameError:
@@ -90,6 +90,12 @@ def explanations(service: Service) -> APIRouter:
         return Response(json.dumps(document, allow_nan=False), media_type="application/json")
 
     return router
+
+
+def _explained(predictor: Predictor, content: bytes, about: str | None, most: int) -> dict[str, Any]:
+    """Return what `heat` does for a picture file that has no more than so many pixels; in the thread."""
+    weigh([content], most)
+    return heat(predictor, content, about=about)
 
 
 def _step_back() -> None:

@@ -63,6 +63,8 @@ class Gate:
         self._service.enter()
         try:
             check(self._service, scope, headers, call)
+            if scope["method"] == "HEAD":  # for the application; the server's own scope keeps the body back
+                scope = {**scope, "method": "GET"}
             await self._app(scope, exchange.receive, exchange.send)
         except HttpError as problem:
             await exchange.refuse(problem)
@@ -149,14 +151,28 @@ def check(service: Service, scope: Scope, headers: dict[bytes, bytes], call: Cal
     """
     hosts = service.settings.hosts
     if hosts is not None and _host(headers.get(b"host", b"")) not in hosts:
-        raise HttpError("host_not_allowed", "the Host header names no address of this server")
+        raise HttpError(
+            "host_not_allowed",
+            "the Host header names no address of this server",
+            hint="ask at localhost, or at the address that the server listens on; "
+            "one that is started with a token answers to any name",
+        )
     if scope["path"] not in OPEN:
         check_origin(headers)
         call.client = service.admit([value for name, value in scope["headers"] if name == b"authorization"])
     if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
-        raise HttpError("encoding_not_allowed", "a body is sent as it is, without Content-Encoding")
+        raise HttpError(
+            "encoding_not_allowed",
+            "a body is sent as it is, without Content-Encoding",
+            hint="send the bytes of the picture file: JPEG, PNG and WebP are compressed already",
+        )
     if headers.get(b"content-type", b"").lower().startswith(_FORM):
-        raise HttpError("type_not_allowed", "a form is not taken; send the bytes of the picture")
+        raise HttpError(
+            "type_not_allowed",
+            "a form of names and values holds no picture; curl says it sends one unless it is told a type",
+            hint="say what it is: -H 'Content-Type: image/jpeg' for a picture, "
+            "-H 'Content-Type: application/json' for a tensor",
+        )
     length = headers.get(b"content-length", b"0")
     if not length.isdigit():
         raise HttpError("bad_request", "Content-Length is a number of bytes")
@@ -166,7 +182,11 @@ def check(service: Service, scope: Scope, headers: dict[bytes, bytes], call: Cal
 
 def too_large(limit: int) -> HttpError:
     """Return the problem of a body that is longer than allowed."""
-    return HttpError("body_too_large", f"a body may have {limit} bytes")
+    return HttpError(
+        "body_too_large",
+        f"a body may have {limit} bytes",
+        hint="send smaller pictures, or fewer in a request; the server's --max-body sets the limit",
+    )
 
 
 def request_id(headers: dict[bytes, bytes]) -> str:

@@ -125,7 +125,8 @@ def inference(service: Service) -> APIRouter:
         service.open_for_work(call.client)
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind not in _KINDS:
-            raise HttpError("type_not_allowed", "send application/json")
+            hint = "-H 'Content-Type: application/json'"
+            raise HttpError("type_not_allowed", "send application/json", hint=hint)
         head = _head(request)
         content = await body(request, service)
         if head is not None and head > len(content):

@@ -6,7 +6,6 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from foveal.serve.problems import HttpError
-from foveal.serve.settings import Settings
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -20,10 +19,10 @@ _LONGEST_BOUNDARY = 70  # RFC 2046
 class _Form:
     """What the parser calls while it goes through a body."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, most: int) -> None:
         self.pictures: list[bytes] = []
         self.ended = False
-        self._settings = settings
+        self._most = most
         self._parts = self._head = 0
         self._name, self._value = b"", b""
         self._disposition = b""
@@ -67,9 +66,12 @@ class _Form:
         if kind != b"form-data" or options.get(b"name") != FIELD.encode():
             return
         self.pictures.append(b"".join(self._data))
-        if len(self.pictures) > self._settings.max_pictures:
-            most = self._settings.max_pictures
-            raise HttpError("too_many_pictures", f"a request may have {most} pictures")
+        if len(self.pictures) > self._most:
+            raise HttpError(
+                "too_many_pictures",
+                f"pictures in a request here: {self._most} at most",
+                hint="send the others in further requests",
+            )
 
     def on_end(self) -> None:
         self.ended = True
@@ -80,8 +82,13 @@ class _Form:
             raise HttpError("bad_multipart", f"the headers of a part may have {_MOST_HEAD} bytes")
 
 
-def pictures_of(body: bytes, content_type: str, settings: Settings) -> list[bytes]:
+def pictures_of(body: bytes, content_type: str, *, most: int) -> list[bytes]:
     """Return the contents of the fields `image`, in their order.
+
+    Args:
+        body: The form.
+        content_type: With its boundary.
+        most: Pictures that there may be.
 
     Raises:
         HttpError: `bad_multipart`, `too_many_pictures`.
@@ -90,7 +97,7 @@ def pictures_of(body: bytes, content_type: str, settings: Settings) -> list[byte
     boundary = options.get(b"boundary", b"")
     if not 1 <= len(boundary) <= _LONGEST_BOUNDARY:
         raise HttpError("bad_multipart", f"a boundary has 1 to {_LONGEST_BOUNDARY} letters")
-    form = _Form(settings)
+    form = _Form(most)
     parser = MultipartParser(boundary, form.callbacks())
     try:
         parser.write(body)
@@ -100,5 +107,6 @@ def pictures_of(body: bytes, content_type: str, settings: Settings) -> list[byte
     if not form.ended:
         raise HttpError("bad_multipart", "the form's last boundary is missing")
     if not form.pictures:
-        raise HttpError("bad_multipart", f"the form has no field {FIELD!r}")
+        hint = f"call the field of each picture {FIELD}: curl -F {FIELD}=@a.jpg"
+        raise HttpError("bad_multipart", f"the form has no field {FIELD!r}", hint=hint)
     return form.pictures

@@ -23,6 +23,7 @@ PICTURES = {
 STATUS = {
     **PICTURES,
     "bad_request": 400,
+    "unknown_parameter": 400,
     "bad_json": 400,
     "bad_tensor": 400,
     "bad_multipart": 400,
@@ -60,7 +61,7 @@ class HttpError(Exception):
     Attributes:
         code: One of `STATUS`.
         detail: What is wrong with this request; never a path, a token or a trace.
-        hint: What to do about it, or None.
+        hint: What to do about it, or None. Where there is a `retry_after`, to ask again, unless it is given.
         retry_after: Seconds after which to try again, or None.
         headers: Further headers of the answer.
     """
@@ -79,6 +80,7 @@ class HttpError(Exception):
         self.headers = dict(headers or {})
         if retry_after is not None:
             self.headers["retry-after"] = str(max(1, round(retry_after)))
+            self.hint = hint or "ask again after the seconds of Retry-After"
 
     @property
     def status(self) -> int:

@@ -36,7 +36,7 @@ class BoundedProtocol(HttpToolsProtocol):
     @property
     def idle(self) -> bool:
         """Whether no request is being answered on it; one may be on its way."""
-        return self.cycle is None or self.cycle.response_complete
+        return not self._dropping and (self.cycle is None or self.cycle.response_complete)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin: the head of the first request is due."""
@@ -49,6 +49,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self._forget_deadline()
         super().connection_lost(exc)
         self.ended()
+
+    def shutdown(self) -> None:
+        """End as soon as nothing is under way; called again and again until then."""
+        if not self._dropping:  # else closing would take the answer from a client that still sends
+            super().shutdown()
 
     def data_received(self, data: bytes) -> None:
         """Take in what came, unless the head is too long already."""

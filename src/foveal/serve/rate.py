@@ -52,7 +52,12 @@ class Rate:
         finally:
             fcntl.lockf(self._file, fcntl.LOCK_UN)
         if wait > 0:
-            raise HttpError("rate_limit", "more requests than this token may make", retry_after=wait / 1e9)
+            raise HttpError(
+                "rate_limit",
+                "more requests than one client may make",
+                hint="ask again after the seconds of Retry-After; the server's --rate sets the limit",
+                retry_after=wait / 1e9,
+            )
 
     def _bucket(self, client: int, now: int) -> int:
         """Return the place of a client's bucket, or give it that of one that is empty."""

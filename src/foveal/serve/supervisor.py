@@ -116,11 +116,17 @@ class Supervisor:
             self._signals.append(number)
 
     def _wait(self, seconds: float) -> None:
-        """Sleep, unless a signal comes; then take in what workers have noted."""
+        """Sleep, unless a signal comes; then take in what workers have noted, and who is let in.
+
+        Workers look at the tokens themselves; this process does for the log, and for those it starts later.
+        """
         if select.select([self._wake], [], [], seconds)[0]:
             os.read(self._wake, 4096)
         self._watch.read()
         self._watch.publish()
+        told = None if self._tokens is None else self._tokens.look()
+        if told is not None:
+            log(**told)
 
     def _fill(self) -> None:
         """Start a worker in every empty seat whose time has come."""

@@ -140,7 +140,8 @@ def _pictures(
     if not isinstance(sides, list) or not sides or not all(type(s) is int and 0 < s < 2**31 for s in sides):
         _bad("shape is a list of positive whole numbers")
     if sides[0] > most:
-        raise HttpError("too_many_pictures", f"a request may have {most} pictures")
+        hint = "send the others in further requests"
+        raise HttpError("too_many_pictures", f"pictures in a request here: {most} at most", hint=hint)
     size = _parameters(tensor).get("binary_data_size")
     if size is None:
         if raw:

@@ -1,4 +1,8 @@
-"""Who may ask: bearer tokens from a file that may change while the server runs, or from the environment."""
+"""Who may ask: bearer tokens from a file that may change while the server runs, or from the environment.
+
+A file that was emptied lets nobody in: that is how all tokens are revoked. One that is gone, cannot be read
+or holds what is no token says nothing of whom to let in: the tokens of before stay.
+"""
 
 import hashlib
 import hmac
@@ -8,6 +12,7 @@ import stat
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from foveal.core.errors import FovealError, NotFoundError, UsageError
 from foveal.serve.problems import HttpError
@@ -40,7 +45,10 @@ class Tokens:
         self._path = path
         self._stamp: _Stamp | None = None if path is None else _stamp(path)
         self._digests = _digests(_content(path) if path is not None else text or "")
+        if not self._digests:
+            raise _weak()
         self._looked = time.monotonic()
+        self._fault: str | None = None
 
     @property
     def warning(self) -> str | None:
@@ -57,7 +65,7 @@ class Tokens:
         Raises:
             HttpError: `no_token`; no such header, more than one, or another token.
         """
-        self._look()
+        self.look()
         scheme, _, token = authorization[0].partition(b" ") if len(authorization) == 1 else (b"", b"", b"")
         if scheme.lower() == b"bearer":
             given = hashlib.sha256(token.strip()).digest()
@@ -72,19 +80,34 @@ class Tokens:
             headers={"www-authenticate": "Bearer"},
         )
 
-    def _look(self) -> None:
-        """Read the file again where it has changed; one that is gone or unfit changes nothing."""
+    @property
+    def fingerprints(self) -> list[str]:
+        """What may be told of the tokens in force: the first 8 hexadecimal digits of the SHA-256 of each."""
+        return [digest.hex()[:8] for digest in self._digests]
+
+    def look(self) -> dict[str, Any] | None:
+        """Read the file again where it has changed, once a second at most.
+
+        Returns:
+            What an operator must know, for the log; None: nothing new.
+        """
         now = time.monotonic()
         if self._path is None or now - self._looked < _LOOK:
-            return
+            return None
         self._looked = now
+        before = self._fault, self._digests
         try:
             stamp = _stamp(self._path)
             if stamp != self._stamp:
                 self._digests = _digests(_content(self._path))
                 self._stamp = stamp
-        except FovealError:
-            return
+            self._fault = None if self._digests else "the token file holds no token: nobody is let in"
+        except FovealError as error:
+            self._fault = f"{error.message}; the tokens of before stay in force"
+        if (self._fault, self._digests) == before:
+            return None
+        told = {"event": "tokens"} if self._fault is None else {"event": "warning", "message": self._fault}
+        return {**told, "tokens": self.fingerprints}
 
 
 def tokens(path: Path | None, environment: Mapping[str, str] = os.environ) -> Tokens | None:
@@ -113,7 +136,7 @@ def _stamp(path: Path) -> _Stamp:
         found = path.stat()
     except OSError as error:
         raise NotFoundError(f"no token file: {error.strerror}", path=path) from None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return found.st_ctime_ns, found.st_size, found.st_ino
 
 
 def _content(path: Path) -> str:
@@ -133,15 +156,16 @@ def _content(path: Path) -> str:
 def _digests(text: str) -> list[bytes]:
     lines = [line.strip() for line in text.splitlines()]
     found = [line for line in lines if line and not line.startswith("#")]
-    if not found or not all(_TOKEN.fullmatch(line) for line in found):
-        raise UsageError(
-            f"a token has {LEAST} to {_MOST} url-safe characters drawn by chance",
-            code="weak_token",
-            hint=_HOW,
-        )
+    if not all(_TOKEN.fullmatch(line) for line in found):
+        raise _weak()
     if len(found) > _MOST_TOKENS:
         raise _too_many(f"there are {len(found)} tokens; a server takes {_MOST_TOKENS}", None)
     return [hashlib.sha256(line.encode()).digest() for line in found]
+
+
+def _weak() -> UsageError:
+    message = f"a token has {LEAST} to {_MOST} url-safe characters drawn by chance"
+    return UsageError(message, code="weak_token", hint=_HOW)
 
 
 def _too_many(message: str, path: Path | None) -> UsageError:
