@@ -125,13 +125,6 @@ def test_several_processes_may_begin_a_job_at_once(bundle, collection, tmp_path)
     assert sorted(by_name(rows(tmp_path / "job" / "parts"))) == sorted(p.name for p in collection.iterdir())
 
 
-def test_a_folder_that_a_job_was_just_begun_in_is_not_foreign(batch, collection, tmp_path) -> None:
-    """Another process is as far as it can be without the list, which a third one waits for."""
-    assert batch(collection, "--out", "job", failpoints="batch.manifest.publish:kill@1").returncode < 0
-
-    assert told(batch(collection, "--out", "job"))["done"] == 22
-
-
 def test_an_input_that_changes_before_anything_is_listed_can_be_taken_in(batch, collection, tmp_path) -> None:
     table = tmp_path / "list.csv"
     table.write_text("path\npictures/00.jpg\n")
