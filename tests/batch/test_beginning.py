@@ -68,6 +68,14 @@ def test_how_much_is_left_out_is_told_and_the_same_after_a_stop(batch, collectio
     assert told(batch(*line, "--refresh"))["left_out"] == {"hidden": 3, "no_picture": 4}
 
 
+def test_what_is_left_out_of_folders_on_a_list_is_counted_too(batch, collection, tmp_path) -> None:
+    shutil.copy(collection / "00.jpg", collection / ".hidden.jpg")
+
+    document = told(batch("-", "--out", tmp_path / "job", stdin=f"{collection}\n{collection}/00.jpg\n"))
+
+    assert (document["images"], document["left_out"]) == (25, {"hidden": 1, "no_picture": 0})
+
+
 def test_a_person_is_told_what_was_left_out(bundle, collection, tmp_path) -> None:
     (collection / "notes.txt").write_text("mine")
     line = [sys.executable, "-m", "foveal", "batch", bundle, collection, "--out", tmp_path / "job", "-q"]

@@ -84,13 +84,13 @@ def test_a_share_that_was_killed_before_it_gave_rows_their_name_is_mended(
     assert (tmp_path / "rows.jsonl").read_bytes() == (tmp_path / "alone.jsonl").read_bytes()
 
 
-def test_only_one_process_joins(batch, collection, tmp_path) -> None:
+def test_only_one_process_at_a_time_runs_or_joins(batch, collection, tmp_path) -> None:
     fcntl = pytest.importorskip("fcntl")
     line = (collection, "--out", tmp_path / "rows.jsonl")
     assert batch(*line).returncode == 0
     (tmp_path / "rows.jsonl").unlink()
 
-    with (tmp_path / "rows.jsonl.job" / "joined.lock").open("w") as held:
+    with (tmp_path / "rows.jsonl.job" / "job.lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         refused = batch(*line)
 

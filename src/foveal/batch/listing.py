@@ -32,7 +32,7 @@ class Named:
     Attributes:
         texts: Files, folders, patterns; `TABLE.csv` or `TABLE.parquet` with a column `path`, relative to the
             table; archives; `-` for a list on stdin.
-        listed: The names on that list.
+        listed: The names on that list: files and folders.
     """
 
     texts: tuple[str, ...]
@@ -54,7 +54,7 @@ class Named:
                 raise NotFoundError(
                     f"there is no {printable(text)}", hint="name files, folders or a pattern", path=text
                 )
-        return cls(tuple(texts), tuple(listing.paths(["-"], null=null)) if "-" in texts else ())
+        return cls(tuple(texts), tuple(listing.names_in(listing.stdin(), null=null)) if "-" in texts else ())
 
     def items(self, left_out: Counter[str]) -> Iterator[Item]:
         """Yield the pictures, in the order in which they are named; of a folder sorted by name.
@@ -71,14 +71,17 @@ class Named:
         """
         for text in self.texts:
             count = 0
-            for name in self.listed if text == "-" else listing.meant_by(text, left_out=left_out):
-                for item in [file_item(name)] if text == "-" else _of_file(name, left_out):
-                    yield item
-                    count += 1
+            for item in self._listed(left_out) if text == "-" else _meant_by(text, left_out):
+                yield item
+                count += 1
             if not count:
                 raise NotFoundError(
                     f"no picture in {printable(text)}", hint="name files, folders or a pattern", path=text
                 )
+
+    def _listed(self, left_out: Counter[str]) -> Iterator[Item]:
+        for name in self.listed:
+            yield from map(file_item, listing.below(name, left_out))
 
     def stamps(self) -> dict[str, str]:
         """Return by what it would be noticed that a table, an archive or the list is another one.
@@ -142,6 +145,11 @@ def once(found: Iterable[Item], root: Path, progress: Progress) -> list[Item]:
         group.append(replace(item, same=bool(group)))
         progress("looking for copies", done, len(every))
     return [item for group in groups.values() for item in group]
+
+
+def _meant_by(text: str, left_out: Counter[str]) -> Iterator[Item]:
+    for name in listing.meant_by(text, left_out=left_out):
+        yield from _of_file(name, left_out)
 
 
 def _of_file(name: str, left_out: Counter[str]) -> Iterator[Item]:

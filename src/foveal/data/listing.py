@@ -28,7 +28,7 @@ def paths(inputs: Sequence[str], *, null: bool = False) -> Iterator[str]:
     for text in inputs:
         if text == "-":
             for name in names_in(stdin(), null=null):
-                yield from _below(name)
+                yield from below(name)
         else:
             yield from meant_by(text)
 
@@ -43,7 +43,7 @@ def meant_by(text: str, *, left_out: Counter[str] | None = None) -> Iterator[str
     if glob.has_magic(text) and _mode(text) == 0:
         yield from _matching(text, left_out)
     else:
-        yield from _below(text, left_out)
+        yield from below(text, left_out)
 
 
 def names(inputs: Sequence[str]) -> Iterator[str]:
@@ -66,7 +66,7 @@ def _matching(pattern: str, left_out: Counter[str] | None) -> Iterator[str]:
             continue
         if is_folder:
             listed.add(path)
-        yield from _below(name, left_out)
+        yield from below(name, left_out)
 
 
 def _is_listed(path: Path, listed: set[Path]) -> bool:
@@ -76,7 +76,8 @@ def _is_listed(path: Path, listed: set[Path]) -> bool:
     )
 
 
-def _below(name: str, left_out: Counter[str] | None = None) -> Iterator[str]:
+def below(name: str, left_out: Counter[str] | None = None) -> Iterator[str]:
+    """Yield a file, or the pictures below a folder; see `meant_by`."""
     if stat.S_ISDIR(_mode(name)):
         unlistable: list[str] = []  # like a file that is not there: whoever reads it says so
         tree = folder_tree(Path(name), unlistable=unlistable)

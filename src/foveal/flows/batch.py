@@ -4,7 +4,7 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from foveal.flows._where import Where
 SCHEMA = "foveal.batch/1"
 SHARD_SIZE = 512
 _LEDGER, _LEDGER_OF = "ledger.sqlite", "ledger-{:03}-of-{:03}.sqlite"
-_JOINING = "joined.lock"
+_WHOLE = "job.lock"  # of whoever runs, or joins, all of a job and no share of it
 _NOTHING = {"hidden": 0, "no_picture": 0}
 _HERE = Where()
 
@@ -111,9 +111,10 @@ def batch(
     stamps = named.stamps()
     theirs = _prepare(folder, identity, named, stamps, refresh=wishes.refresh, progress=progress)
     place = _Place(folder, bundle, named, stamps, theirs)
-    before, now, refreshed = _carried_out(place, wishes, progress)
-    if target is not None:
-        with runs.locked(folder, _JOINING):  # another one may begin now, and find nothing else to do
+    # Until the file is there, too: what another one adds meanwhile would be missing in it.
+    with runs.locked(folder, _WHOLE) if wishes.own is None else nullcontext():
+        before, now, refreshed = _carried_out(place, wishes, progress)
+        if target is not None:
             target.join(now.done, identity.format)
     new, seconds = now.rows - before.rows, time.monotonic() - began
     return {
