@@ -2,12 +2,10 @@
 
 import errno
 import importlib
-import os
-import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import Any, NoReturn
 
 import typer
@@ -15,7 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 
 import foveal
 from foveal import cli
-from foveal.cli import heard
+from foveal.cli import _signals
 from foveal.cli._frame import ERROR_SCHEMA, Stopped, print_json, speaks, talk
 from foveal.cli._streams import discard_stdout, prepare
 from foveal.core import catalog
@@ -32,10 +30,6 @@ _INTERRUPTED = 130
 
 # What a write to an open file may end with; files that we open ourselves have a name.
 _STDOUT_FAILED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-
-
-class _Terminated(BaseException):
-    """SIGTERM arrived; unwinds like Ctrl-C does, so that half-written files are removed."""
 
 
 class _Commands(TyperGroup):
@@ -103,10 +97,9 @@ def main(signals: list[int]) -> NoReturn:
     prepare()
     try:
         code = run(sys.argv[1:], signals=signals)
-    except (KeyboardInterrupt, _Terminated) as stop:  # once more, while it was being told
+    except (KeyboardInterrupt, _signals.Terminated) as stop:  # once more, while it was being told
         code = _how(stop)[1]
-    for number in heard():  # the result is out: who is impatient now only cuts the tidying up short
-        signal.signal(number, lambda *_: os._exit(code))
+    _signals.leave_at(code)
     sys.exit(code)
 
 
@@ -138,9 +131,9 @@ def _ended(arguments: Sequence[str], signals: list[int] | None) -> int:
     as_json = not {"--json", "--jsonl"}.isdisjoint(arguments)
     try:
         if signals is not None:
-            _listen(signals)
+            _signals.listen(signals)
         return _run(list(arguments))
-    except (KeyboardInterrupt, _Terminated) as stop:
+    except (KeyboardInterrupt, _signals.Terminated) as stop:
         how, exit_code = _how(stop)
     except Stopped as stop:  # it has said all there is to say
         return stop.exit_code
@@ -148,12 +141,12 @@ def _ended(arguments: Sequence[str], signals: list[int] | None) -> int:
         if not signals:
             return _failed(error, arguments, as_json=as_json)
         # A library that a signal tears out of its import says that it cannot be imported.
-        how, exit_code = _how(_Terminated() if signals[-1] == signal.SIGTERM else KeyboardInterrupt())
+        how, exit_code = _how(_signals.stop(signals[-1]))
     return _fail(_stopped(how, arguments), exit_code, as_json=as_json)
 
 
 def _how(stop: BaseException) -> tuple[str, int]:
-    return ("terminated", 143) if isinstance(stop, _Terminated) else ("interrupted", _INTERRUPTED)
+    return ("terminated", 143) if isinstance(stop, _signals.Terminated) else ("interrupted", _INTERRUPTED)
 
 
 def _failed(error: Exception, arguments: Sequence[str], *, as_json: bool) -> int:
@@ -211,16 +204,3 @@ def _fail(problem: dict[str, object], exit_code: int, *, as_json: bool) -> int:
 def _print_traceback() -> None:
     for line in traceback.format_exc().splitlines():
         print(visible(line), file=sys.stderr)
-
-
-def _listen(signals: list[int]) -> None:
-    """Let signals end the command from here on, and at once where one has come."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        signals.append(number)
-        raise _Terminated if number == signal.SIGTERM else KeyboardInterrupt
-
-    for number in heard():
-        signal.signal(number, end)
-    if signals:
-        end(signals[0], None)
