@@ -1,6 +1,9 @@
 """The one file with all rows: whole, right, and nobody else's."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -79,3 +82,39 @@ def test_a_share_that_was_killed_before_it_gave_rows_their_name_is_mended(
     assert (joined.returncode, told(joined)["images"]) == (0, 24)
     assert batch(collection, "--shard-size", 4, "--out", tmp_path / "alone.jsonl").returncode == 0
     assert (tmp_path / "rows.jsonl").read_bytes() == (tmp_path / "alone.jsonl").read_bytes()
+
+
+def test_only_one_process_at_a_time_runs_or_joins(batch, collection, tmp_path) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    line = (collection, "--out", tmp_path / "rows.jsonl")
+    assert batch(*line).returncode == 0
+    (tmp_path / "rows.jsonl").unlink()
+
+    with (tmp_path / "rows.jsonl.job" / "job.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        refused = batch(*line)
+
+    assert refused.returncode == 75
+    assert not (tmp_path / "rows.jsonl").exists()
+    assert batch(*line).returncode == 0
+
+
+@pytest.mark.parametrize("how", ["full", "gone"])
+def test_progress_that_nobody_takes_ends_no_job(bundle, collection, tmp_path, how) -> None:
+    if how == "full":
+        stderr = os.open("/dev/full", os.O_WRONLY)
+    else:
+        reading, stderr = os.pipe()
+        os.close(reading)
+    line = [sys.executable, "-m", "foveal", "batch", bundle, collection, "--once"]
+
+    ended = subprocess.run(
+        list(map(str, [*line, "--out", tmp_path / "rows.jsonl"])),
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        check=False,
+    )
+    os.close(stderr)
+
+    assert ended.returncode == 0
+    assert len((tmp_path / "rows.jsonl").read_text().splitlines()) == 24

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -186,4 +187,114 @@ def test_only_the_command_that_runs_is_imported():
 
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
-    assert ended.stdout.splitlines()[1] == "['foveal.cli._frame', 'foveal.cli._main']"
+    ours = [f"foveal.cli.{name}" for name in ("_frame", "_main", "_signals", "_streams")]
+    assert ended.stdout.splitlines()[1] == str(ours)
+
+
+# A signal comes exactly when a module is looked for that the command line, or a command, needs.
+_STRUCK = """
+import os, sys
+from foveal.cli import main
+class Striking:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            sys.meta_path.remove(self)
+            {strike}
+sys.meta_path.insert(0, Striking())
+main()
+"""
+_PLAIN = "os.kill(os.getpid(), {number})"
+_TURNED = f"""try:
+                {_PLAIN}
+            except KeyboardInterrupt:
+                raise ImportError('initialization failed') from None"""
+
+
+def struck(*arguments, module="typer", strike=_PLAIN, number=signal.SIGINT, **more):
+    script = _STRUCK.format(module=module, strike=strike.format(number=int(number)))
+    line = [sys.executable, "-c", script, *arguments]
+    return subprocess.run(line, capture_output=True, text=True, check=False, **more)
+
+
+@pytest.mark.parametrize(("number", "how", "code"), [(2, "interrupted", 130), (15, "terminated", 143)])
+@pytest.mark.parametrize("module", ["typer", "foveal.models._listing", "rich"])
+def test_a_signal_while_modules_are_loaded_ends_it_as_ever(module, number, how, code):
+    ended = struck("models", module=module, number=number)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (code, "", f"foveal: error: {how}\n")
+
+
+def test_a_program_is_told_too_that_a_signal_came_early():
+    ended = struck("models", "--json")
+
+    assert (ended.returncode, ended.stderr) == (130, "")
+    assert json.loads(ended.stdout)["error"]["code"] == "interrupted"
+
+
+def test_an_import_that_a_signal_tears_is_no_bug():
+    ended = struck("predict", "no.foveal", "a.jpg", module="numpy", strike=_TURNED)
+
+    assert (ended.returncode, ended.stderr) == (130, "foveal: error: interrupted\n")
+
+
+def test_a_signal_that_is_to_be_ignored_stays_ignored():
+    ended = struck("models", "--json", preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_after_the_result_changes_nothing(number):
+    late = f"import atexit, os; atexit.register(os.kill, os.getpid(), {int(number)})"
+    script = f"{late}\nfrom foveal.cli import main\nmain()"
+
+    line = [sys.executable, "-c", script, "models", "--json"]
+    ended = subprocess.run(line, capture_output=True, text=True, check=False)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert json.loads(ended.stdout)["ok"]
+
+
+def unheard(how):
+    """Return a file descriptor for stderr that takes nothing, or None where there is none."""
+    if how == "full":
+        return os.open("/dev/full", os.O_WRONLY)
+    if how == "closed":
+        return None
+    reading, writing = os.pipe()
+    os.close(reading)
+    return writing
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("how", ["closed", "full", "gone"])
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(["models", "--json"], 0), (["info", "nowhere"], 66), (["trian"], 2)]
+)
+def test_nobody_who_listens_to_stderr_changes_no_exit_code(how, arguments, code):
+    stderr = unheard(how)
+    ended = subprocess.run(
+        [*FOVEAL, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        check=False,
+        preexec_fn=None if stderr is not None else lambda: os.close(2),
+    )
+    if stderr is not None:
+        os.close(stderr)
+
+    assert ended.returncode == code
+
+
+def test_no_file_takes_the_place_of_a_closed_stderr():
+    script = "import os; from foveal.cli import _streams; _streams.prepare(); print(os.readlink('/dev/fd/2'))"
+
+    ended = subprocess.run(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+        preexec_fn=lambda: os.close(2),
+    )
+
+    assert ended.stdout == "/dev/null\n"

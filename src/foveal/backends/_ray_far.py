@@ -30,7 +30,7 @@ def look() -> str:
     return json.dumps(versions())
 
 
-class Worker:
+class FarWorker:
     """One worker of a `map`; `begin` is called once, first."""
 
     def __init__(self) -> None:

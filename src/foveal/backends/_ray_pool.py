@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from foveal.backends._ray_far import Worker, versions
+from foveal.backends._ray_far import FarWorker, versions
 from foveal.core.errors import TemporaryError, UsageError
 from foveal.core.work import Json, Lost, Receipt, Resources, Task, rebuilt
 
@@ -36,7 +36,7 @@ class _Actor:
     tasks: deque[tuple[Any, Task]] = field(default_factory=deque)  # with their references, in their order
 
 
-class Pool:
+class RayPool:
     """The actors of one `map`."""
 
     def __init__(
@@ -100,7 +100,7 @@ class Pool:
         if self._resources.memory_bytes is not None:
             options["memory"] = self._resources.memory_bytes
         # Not restarted by Ray: after a node died it may have nowhere to go, and its tasks would wait for it.
-        handle = self._engine.remote(Worker).options(max_restarts=0, **options).remote()
+        handle = self._engine.remote(FarWorker).options(max_restarts=0, **options).remote()
         self._actors.append(_Actor(handle, handle.begin.remote(self._init)))
 
     def _ready(self) -> list[_Actor]:

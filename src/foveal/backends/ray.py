@@ -15,7 +15,7 @@ from typing import Any
 
 from foveal.backends import _calling, _ray_address, _ray_far
 from foveal.backends._pool import three_attempts
-from foveal.backends._ray_pool import Pool, check_versions, no_room
+from foveal.backends._ray_pool import RayPool, check_versions, no_room
 from foveal.core.errors import MissingExtraError, TemporaryError, UsageError
 from foveal.core.extras import need
 from foveal.core.machine import usable_cpus
@@ -59,7 +59,7 @@ class _Ray:
                 hint="call ray.shutdown(), or close the other backend",
             )
         self._engine: Any = engine
-        self._running: list[Pool] = []
+        self._running: list[RayPool] = []
         _connect(engine, address)
 
     def map(
@@ -79,10 +79,10 @@ class _Ray:
         if workers < 1:
             raise UsageError(f"workers is at least 1; got {workers}")
         return self._map(
-            tasks, Pool(self._engine, self._cpus, workers, resources, init), lost or three_attempts
+            tasks, RayPool(self._engine, self._cpus, workers, resources, init), lost or three_attempts
         )
 
-    def _map(self, tasks: Iterable[Any], pool: Pool, lost: Lost) -> Iterator[Receipt]:
+    def _map(self, tasks: Iterable[Any], pool: RayPool, lost: Lost) -> Iterator[Receipt]:
         self._running.append(pool)
         try:
             yield from pool.run(tasks, lost)

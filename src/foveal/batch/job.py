@@ -1,6 +1,7 @@
 """The folder of a job: what is where, and which job it is."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from foveal.batch import durable
 from foveal.core import files
 from foveal.core.errors import DataError, UsageError
 
-JOB, PARTS, STAGING, SUPERSEDED = "job.json", "parts", "staging", "superseded"
+JOB, LEFT_OUT, PARTS, STAGING, SUPERSEDED = "job.json", "left-out.json", "parts", "staging", "superseded"
 SCHEMA = "foveal.job/1"
 
 
@@ -20,7 +21,7 @@ class Identity:
     Attributes:
         digest: Of the bundle.
         engine, precision: What runs it, the same in every worker and after every stop.
-        inputs: What the person named.
+        inputs: What the person named, each by its shortest name.
         shard_size: Pictures of a shard.
         format: A file of `batch/formats`.
         scores: Whether rows hold the probability of every class.
@@ -89,12 +90,11 @@ def agree(folder: Path, theirs: Begun, ours: Identity, stamps: dict[str, str], *
         theirs: As it was begun.
         ours: Which job is meant.
         stamps: Of what is named, as it is now.
-        refresh: It may be another one than at the beginning, and that is noted.
+        refresh: What is named may be another one than when it was listed.
 
     Raises:
         UsageError: `other_job`: it is another one.
         DataError: `input_changed`: a table, an archive or the list on stdin is another one than it was.
-        WriteError: The folder cannot be written.
     """
     said, meant = asdict(theirs.identity), asdict(ours)
     if any(not Path(text).is_absolute() for text in ours.inputs if text != "-"):
@@ -107,18 +107,50 @@ def agree(folder: Path, theirs: Begun, ours: Identity, stamps: dict[str, str], *
                 hint="run the line that began it, in the same folder, or name another --out",
                 path=folder,
             )
+    if theirs.stamps != stamps and not refresh:
+        other = next(
+            name for name in {**theirs.stamps, **stamps} if theirs.stamps.get(name) != stamps.get(name)
+        )
+        raise DataError(
+            f"{'the list on stdin' if other == '-' else other} is another one than was listed",
+            code="input_changed",
+            hint="--refresh takes in what is new and what has changed",
+            path=None if other == "-" else other,
+        )
+
+
+def taken_in(folder: Path, theirs: Begun, stamps: dict[str, str]) -> None:
+    """Note that what is named was listed again, as it is now; only then is it no longer another one.
+
+    Raises:
+        WriteError: The folder cannot be written.
+    """
     if theirs.stamps != stamps:
-        if not refresh:
-            other = next(
-                name for name in {**theirs.stamps, **stamps} if theirs.stamps.get(name) != stamps.get(name)
-            )
-            raise DataError(
-                f"{'the list on stdin' if other == '-' else other} is another one than was listed",
-                code="input_changed",
-                hint="--refresh takes in what is new and what has changed",
-                path=None if other == "-" else other,
-            )
         files.write_text(folder / JOB, _text(replace(theirs, stamps=stamps)))
+
+
+def note_left_out(folder: Path, left_out: Mapping[str, int]) -> None:
+    """Write down how much was not listed, by why.
+
+    Raises:
+        WriteError: The folder cannot be written.
+    """
+    files.write_json(folder / LEFT_OUT, left_out)
+
+
+def left_out(folder: Path) -> dict[str, int] | None:
+    """Return how much was not listed, by why; None: nobody counted when it was listed.
+
+    Raises:
+        DataError: `damaged`: the file says nothing.
+    """
+    if not (folder / LEFT_OUT).exists():
+        return None
+    return files.read_json(
+        folder / LEFT_OUT,
+        lambda found: {name: int(count) for name, count in found.items()},
+        hint="remove it: nothing but this number is lost",
+    )
 
 
 def _text(job: Begun) -> str:

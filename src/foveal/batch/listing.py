@@ -1,6 +1,7 @@
 """From what a person names to the items of a job: files, folders, patterns, tables, tar archives, a list."""
 
 import csv
+import glob
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,7 +32,7 @@ class Named:
     Attributes:
         texts: Files, folders, patterns; `TABLE.csv` or `TABLE.parquet` with a column `path`, relative to the
             table; archives; `-` for a list on stdin.
-        listed: The names on that list.
+        listed: The names on that list: files and folders.
     """
 
     texts: tuple[str, ...]
@@ -49,14 +50,18 @@ class Named:
             NotFoundError: One of them is not there, or stdin is closed.
         """
         for text in texts:
-            if text != "-" and next(listing.meant_by(text), text) == text and not is_there(Path(text)):
+            if text != "-" and not is_there(Path(text)) and next(listing.meant_by(text), text) == text:
                 raise NotFoundError(
                     f"there is no {printable(text)}", hint="name files, folders or a pattern", path=text
                 )
-        return cls(tuple(texts), tuple(listing.paths(["-"], null=null)) if "-" in texts else ())
+        return cls(tuple(texts), tuple(listing.names_in(listing.stdin(), null=null)) if "-" in texts else ())
 
-    def items(self) -> Iterator[Item]:
+    def items(self, left_out: Counter[str]) -> Iterator[Item]:
         """Yield the pictures, in the order in which they are named; of a folder sorted by name.
+
+        Args:
+            left_out: Counts what lies in folders and archives and is not listed, by why: `hidden`, or
+                `no_picture`.
 
         Raises:
             NotFoundError: One of the texts names nothing.
@@ -66,14 +71,17 @@ class Named:
         """
         for text in self.texts:
             count = 0
-            for name in self.listed if text == "-" else listing.meant_by(text):
-                for item in [file_item(name)] if text == "-" else _of_file(name):
-                    yield item
-                    count += 1
+            for item in self._listed(left_out) if text == "-" else _meant_by(text, left_out):
+                yield item
+                count += 1
             if not count:
                 raise NotFoundError(
                     f"no picture in {printable(text)}", hint="name files, folders or a pattern", path=text
                 )
+
+    def _listed(self, left_out: Counter[str]) -> Iterator[Item]:
+        for name in self.listed:
+            yield from map(file_item, listing.below(name, left_out))
 
     def stamps(self) -> dict[str, str]:
         """Return by what it would be noticed that a table, an archive or the list is another one.
@@ -82,7 +90,8 @@ class Named:
         """
         found = {}
         for text in self.texts:
-            for name in [] if text == "-" else listing.meant_by(text):
+            # In a folder only pictures are meant; to look for anything else in it would be to list it again.
+            for name in [] if text == "-" or Path(text).is_dir() else listing.meant_by(text):
                 path = Path(name)
                 if name.lower().endswith(_TABLES) and path.is_file():
                     found[name] = file_hash(path)
@@ -91,6 +100,20 @@ class Named:
         if self.listed:
             found["-"] = hashlib.sha256("\0".join(self.listed).encode("utf-8", "surrogateescape")).hexdigest()
         return found
+
+
+def normal(text: str) -> str:
+    """Return a name, or a pattern, as it is written shortest: however it was written it is the same job.
+
+    Links are not looked at, so `..` stays: behind one it leads elsewhere.
+
+    >>> normal("./in//a/"), normal("../in"), normal("-"), normal("./-"), normal("in/*/")
+    ('in/a', '../in', '-', './-', 'in/*/')
+    """
+    if text in ("", "-") or (glob.has_magic(text) and text.endswith("/")):  # of a pattern: folders only
+        return text
+    short = str(Path(text))
+    return "./-" if short == "-" else short
 
 
 def numbered(found: Iterable[Item]) -> Iterator[Item]:
@@ -124,14 +147,19 @@ def once(found: Iterable[Item], root: Path, progress: Progress) -> list[Item]:
     return [item for group in groups.values() for item in group]
 
 
-def _of_file(name: str) -> Iterator[Item]:
+def _meant_by(text: str, left_out: Counter[str]) -> Iterator[Item]:
+    for name in listing.meant_by(text, left_out=left_out):
+        yield from _of_file(name, left_out)
+
+
+def _of_file(name: str, left_out: Counter[str]) -> Iterator[Item]:
     lower = name.lower()
     if lower.endswith(".csv"):
         yield from _of_table(Path(name), _csv_paths)
     elif lower.endswith(".parquet"):
         yield from _of_table(Path(name), _parquet_paths)
     elif is_archive(Path(name)):
-        yield from _of_archive(Path(name))
+        yield from _of_archive(Path(name), left_out)
     else:
         yield file_item(name)
 
@@ -176,10 +204,12 @@ def _check_columns(table: Path, names: Sequence[str]) -> None:
         )
 
 
-def _of_archive(archive: Path) -> Iterator[Item]:
+def _of_archive(archive: Path, left_out: Counter[str]) -> Iterator[Item]:
     """Yield the pictures of an archive, by name; each is read later where it lies in it."""
     tree = archive_tree(archive)
     changed = archive.stat().st_mtime_ns
+    left_out["hidden"] += tree.hidden
+    left_out["no_picture"] += sum(not is_picture(name) for name in tree.files)
     for name, size in tree.files.items():
         if is_picture(name):
             yield Item(printable(f"{archive}/{name}"), str(archive), name, size, changed)

@@ -1,7 +1,7 @@
 """What has become of the pictures of a job since they were listed."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -34,7 +34,8 @@ def refresh(folder: Path, ledger: Ledger, found: Iterable[Item], *, shard_size: 
         found: The new listing, with occurrences.
         shard_size: Of the job.
     """
-    now = {(item.source, item.occurrence): item for item in found}
+    listed = list(found)
+    now = {(item.source, item.occurrence): item for item in listed}
     known = ledger.changed()
     changed: list[tuple[int, int, int | None, int | None]] = []
     removed = 0
@@ -47,9 +48,18 @@ def refresh(folder: Path, ledger: Ledger, found: Iterable[Item], *, shard_size: 
                 changed.append((segment, line, here.size, here.mtime_ns))
     ledger.reopen(_shards_of(folder, {(segment, line) for segment, line, *_ in changed}, shard_size), changed)
     if now:
-        first, *others = now.values()  # the first one rides on nothing of this segment
-        manifest.publish(folder, manifest.segments(folder) + 1, [replace(first, same=False), *others])
+        manifest.publish(folder, manifest.segments(folder) + 1, _by_themselves(listed, now))
     return Refreshed(len(now), len(changed), removed)
+
+
+def _by_themselves(listed: Iterable[Item], new: Container[tuple[str, int]]) -> Iterator[Item]:
+    """Yield what is new; it is the same as the one before only where that one is new, too."""
+    same = False
+    for item in listed:
+        same = same and item.same
+        if (item.source, item.occurrence) in new:
+            yield replace(item, same=same)
+            same = True
 
 
 def _shards_of(folder: Path, lines: set[tuple[int, int]], shard_size: int) -> list[int]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from foveal.batch import durable, job
+from foveal.batch import durable, job, manifest
 from foveal.batch.job import PARTS, STAGING, SUPERSEDED, Identity
 from foveal.batch.ledger import Ledger, Standing
 from foveal.batch.manifest import Shard
@@ -50,6 +50,11 @@ class Running:
     item_timeout_s: float
     own: tuple[int, int] = (0, 1)
 
+    def take_in(self) -> None:
+        """Take shards into the ledger that are in the manifest and not yet in it."""
+        if self.ledger.segments < manifest.segments(self.folder):
+            self.ledger.add(shards_of(manifest.shards(self.folder, size=self.identity.shard_size), self.own))
+
     def recover(self) -> None:
         """Publish what was committed and not published yet; put aside what no longer counts.
 
@@ -57,9 +62,13 @@ class Running:
             DataError: `part_missing`: what was published is gone.
         """
         staging, parts = self.folder / STAGING, self.folder / PARTS
+        finished = self.ledger.standing().done
+        now = {done.part: done.sha256 for done in finished}
         for name, digest in self.ledger.superseded().items():
-            self._put_aside(name, digest)
-        for done in self.ledger.standing().done:
+            # Done again with the same rows, what lies there may be the new part as well as the former one.
+            if now.get(job.former_name(name)) != digest:
+                self._put_aside(name, digest)
+        for done in finished:
             if (staging / done.staged).exists():
                 durable.move(staging / done.staged, parts / done.part, "batch.publish")
             elif not (parts / done.part).exists():

@@ -2,13 +2,10 @@
 
 import errno
 import importlib
-import io
-import os
-import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import Any, NoReturn
 
 import typer
@@ -16,7 +13,9 @@ from typer.core import TyperCommand, TyperGroup
 
 import foveal
 from foveal import cli
+from foveal.cli import _signals
 from foveal.cli._frame import ERROR_SCHEMA, Stopped, print_json, speaks, talk
+from foveal.cli._streams import discard_stdout, prepare
 from foveal.core import catalog
 from foveal.core.errors import FovealError, UsageError, WriteError
 from foveal.core.text import visible
@@ -31,10 +30,6 @@ _INTERRUPTED = 130
 
 # What a write to an open file may end with; files that we open ourselves have a name.
 _STDOUT_FAILED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-
-
-class _Terminated(BaseException):
-    """SIGTERM arrived; unwinds like Ctrl-C does, so that half-written files are removed."""
 
 
 class _Commands(TyperGroup):
@@ -93,58 +88,81 @@ def _root(
         raise typer.Exit(UsageError.exit_code)  # a script that forgot the command should notice
 
 
-def main() -> NoReturn:
-    """Run the command line and leave with its exit code."""
-    signal.signal(signal.SIGTERM, _terminate)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a letter that the terminal lacks is no reason to end
-        sys.stdout.reconfigure(errors="backslashreplace")
-    sys.exit(run(sys.argv[1:]))
+def main(signals: list[int]) -> NoReturn:
+    """Run the command line and leave with its exit code.
+
+    Args:
+        signals: Those that have come already; others that come are added.
+    """
+    prepare()
+    try:
+        code = run(sys.argv[1:], signals=signals)
+    except (KeyboardInterrupt, _signals.Terminated) as stop:  # once more, while it was being told
+        code = _how(stop)[1]
+    _signals.leave_at(code)
+    sys.exit(code)
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit code; whatever happens, no traceback without `-v`."""
+def run(arguments: Sequence[str], *, signals: list[int] | None = None) -> int:
+    """Run one command and return its exit code; whatever happens, no traceback without `-v`.
+
+    Args:
+        arguments: Of the command line.
+        signals: As for `main`; None: they are none of our business.
+    """
     if sys.stdout is None:  # closed by whoever started us
         talk("error: stdout is closed: there is nowhere to write the result to")
         return WriteError.exit_code
     try:
-        code = _ended(arguments)
+        code = _ended(arguments, signals)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has seen enough
-        _discard_stdout()
+        discard_stdout()
         return 141
     except OSError as error:
-        _discard_stdout()
+        discard_stdout()
         talk(f"error: cannot write the result to stdout: {error.strerror}")
         return WriteError.exit_code
     return code
 
 
-def _ended(arguments: Sequence[str]) -> int:
+def _ended(arguments: Sequence[str], signals: list[int] | None) -> int:
     """Return the exit code of a command; of all errors only those of stdout get out."""
     as_json = not {"--json", "--jsonl"}.isdisjoint(arguments)
-    verbose = not {"-v", "--verbose"}.isdisjoint(arguments)
     try:
+        if signals is not None:
+            _signals.listen(signals)
         return _run(list(arguments))
-    except FovealError as error:
-        if verbose:
-            _print_traceback()
-        return _fail(error.as_json(), error.exit_code, as_json=as_json)
-    except KeyboardInterrupt:
-        return _fail(_stopped("interrupted", arguments), _INTERRUPTED, as_json=as_json)
-    except _Terminated:
-        return _fail(_stopped("terminated", arguments), 143, as_json=as_json)
+    except (KeyboardInterrupt, _signals.Terminated) as stop:
+        how, exit_code = _how(stop)
     except Stopped as stop:  # it has said all there is to say
         return stop.exit_code
-    except BrokenPipeError:
-        raise
     except Exception as error:
-        if isinstance(error, OSError) and error.filename is None and error.errno in _STDOUT_FAILED:
-            raise
-        if verbose:
-            _print_traceback()
-        message = f"{type(error).__name__}: {error}"
-        hint = "this is a bug in foveal; run it again with -v and report what it prints"
-        return _fail({"code": "internal", "message": message, "hint": hint, "path": None}, 1, as_json=as_json)
+        if not signals:
+            return _failed(error, arguments, as_json=as_json)
+        # A library that a signal tears out of its import says that it cannot be imported.
+        how, exit_code = _how(_signals.stop(signals[-1]))
+    return _fail(_stopped(how, arguments), exit_code, as_json=as_json)
+
+
+def _how(stop: BaseException) -> tuple[str, int]:
+    return ("terminated", 143) if isinstance(stop, _signals.Terminated) else ("interrupted", _INTERRUPTED)
+
+
+def _failed(error: Exception, arguments: Sequence[str], *, as_json: bool) -> int:
+    """Tell of an error and return its exit code; those of stdout get out."""
+    if isinstance(error, BrokenPipeError):
+        raise error
+    ours = isinstance(error, FovealError)
+    if not ours and isinstance(error, OSError) and error.filename is None and error.errno in _STDOUT_FAILED:
+        raise error
+    if not {"-v", "--verbose"}.isdisjoint(arguments):
+        _print_traceback()
+    if isinstance(error, FovealError):
+        return _fail(error.as_json(), error.exit_code, as_json=as_json)
+    message = f"{type(error).__name__}: {error}"
+    hint = "this is a bug in foveal; run it again with -v and report what it prints"
+    return _fail({"code": "internal", "message": message, "hint": hint, "path": None}, 1, as_json=as_json)
 
 
 def _run(arguments: list[str]) -> int:
@@ -167,10 +185,6 @@ def _run(arguments: list[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _discard_stdout() -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the exit flush fails again
-
-
 def _stopped(how: str, arguments: Sequence[str]) -> dict[str, object]:
     resume = "if a run folder is there: foveal train DATA --resume RUN goes on with all that is saved in it"
     hints = {"train": resume, "demo": resume, "certify": _ANEW}
@@ -190,7 +204,3 @@ def _fail(problem: dict[str, object], exit_code: int, *, as_json: bool) -> int:
 def _print_traceback() -> None:
     for line in traceback.format_exc().splitlines():
         print(visible(line), file=sys.stderr)
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    raise _Terminated

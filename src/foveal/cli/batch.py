@@ -98,5 +98,9 @@ def _show(console: "Console", document: dict[str, Any]) -> None:
         console.print("nothing was left to do; --refresh looks for pictures that are new or have changed")
     for code, count in document["failures"].items():
         console.print(f"  {count} could not be used: {code}")
+    left_out = document["left_out"] or {}
+    for why, words in (("hidden", "hidden"), ("no_picture", "no pictures by their names")):
+        if left_out.get(why):
+            console.print(f"  {left_out[why]} in folders and archives left out: {words}")
     console.print(f"rows     {document['results']}", highlight=False)
     console.print(f"job      {document['job']}", highlight=False)

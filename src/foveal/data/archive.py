@@ -120,7 +120,7 @@ def zip_tree(path: Path, stored: IO[bytes], limits: ArchiveLimits) -> Tree:
             raise ImageError(message, code="corrupt", path=path) from error
 
     sizes = {name: members[name].file_size for name in sorted(members)}
-    return Tree(path, "zip", sizes, names.folders(), (), fetch)
+    return Tree(path, "zip", sizes, names.folders(), (), fetch, names.hidden)
 
 
 def _first(archive: zipfile.ZipFile, member: zipfile.ZipInfo, count: int) -> bytes:
@@ -195,7 +195,7 @@ def _tar_tree(path: Path, shared: _Shared, limits: ArchiveLimits) -> Tree:
             raise ImageError(message, code="io_error", path=path) from error
 
     sizes = {name: places[name][1] for name in sorted(places)}
-    return Tree(path, "tar", sizes, names.folders(), (), fetch)
+    return Tree(path, "tar", sizes, names.folders(), (), fetch, names.hidden)
 
 
 class _Names:
@@ -205,6 +205,7 @@ class _Names:
         self._path, self._limits = path, limits
         self._files: dict[str, str] = {}  # by casefolded name
         self._folders: set[str] = set()
+        self.hidden = 0
         self._members = self._bytes = self._name_lengths = 0
 
     def unsafe(self, name: str, why: str) -> DataError:
@@ -236,6 +237,7 @@ class _Names:
         if clash is not raw:
             raise self.unsafe(raw, f"clashes with {clash!r}")
         if is_clutter(name):
+            self.hidden += 1
             return None
         self._folders.update(parents(name))
         return name

@@ -4,6 +4,7 @@ import glob
 import os
 import stat
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from foveal.data.tree import folder_tree, is_clutter
 def paths(inputs: Sequence[str], *, null: bool = False) -> Iterator[str]:
     """Yield the files that are meant, one after the other, as they are needed.
 
-    A folder stands for all pictures below it, by their suffix, in the order of their names; a pattern
+    A folder stands for all pictures below it, by their suffix, in the order of their names, links that lead
+    nowhere too; a pattern
     that the shell left alone for what it matches, each file once; `-` for a list on stdin. A file that
     does not exist is yielded too, and a folder that cannot be listed: whoever reads it says so.
 
@@ -26,17 +28,22 @@ def paths(inputs: Sequence[str], *, null: bool = False) -> Iterator[str]:
     for text in inputs:
         if text == "-":
             for name in names_in(stdin(), null=null):
-                yield from _below(name)
+                yield from below(name)
         else:
             yield from meant_by(text)
 
 
-def meant_by(text: str) -> Iterator[str]:
-    """Yield the files that one file, folder or pattern means; see `paths`."""
+def meant_by(text: str, *, left_out: Counter[str] | None = None) -> Iterator[str]:
+    """Yield the files that one file, folder or pattern means; see `paths`.
+
+    Args:
+        text: What the person wrote.
+        left_out: Counts what lies in folders and is not meant: `hidden`, and `no_picture` by its suffix.
+    """
     if glob.has_magic(text) and _mode(text) == 0:
-        yield from _matching(text)
+        yield from _matching(text, left_out)
     else:
-        yield from _below(text)
+        yield from below(text, left_out)
 
 
 def names(inputs: Sequence[str]) -> Iterator[str]:
@@ -50,16 +57,16 @@ def names(inputs: Sequence[str]) -> Iterator[str]:
         yield from [text] if is_one else paths([text])
 
 
-def _matching(pattern: str) -> Iterator[str]:
+def _matching(pattern: str, left_out: Counter[str] | None) -> Iterator[str]:
     listed: set[Path] = set()  # folders: far fewer than the pictures in them
     for name in sorted(set(glob.iglob(pattern, recursive=True))):  # noqa: PTH207 (Path refuses absolute patterns)
         path = Path(name)
         is_folder = stat.S_ISDIR(_mode(name))
-        if (is_folder or (is_picture(name) and stat.S_ISREG(_mode(name)))) and _is_listed(path, listed):
+        if (is_folder or is_picture(name)) and _is_listed(path, listed):
             continue
         if is_folder:
             listed.add(path)
-        yield from _below(name)
+        yield from below(name, left_out)
 
 
 def _is_listed(path: Path, listed: set[Path]) -> bool:
@@ -69,11 +76,17 @@ def _is_listed(path: Path, listed: set[Path]) -> bool:
     )
 
 
-def _below(name: str) -> Iterator[str]:
+def below(name: str, left_out: Counter[str] | None = None) -> Iterator[str]:
+    """Yield a file, or the pictures below a folder; see `meant_by`."""
     if stat.S_ISDIR(_mode(name)):
         unlistable: list[str] = []  # like a file that is not there: whoever reads it says so
-        files = folder_tree(Path(name), unlistable=unlistable).files
-        yield from (str(Path(name, file)) for file in sorted([*filter(is_picture, files), *unlistable]))
+        tree = folder_tree(Path(name), unlistable=unlistable)
+        everything = (*tree.files, *tree.passed_over)
+        pictures = [file for file in everything if is_picture(file)]
+        if left_out is not None:
+            left_out["hidden"] += tree.hidden
+            left_out["no_picture"] += len(everything) - len(pictures)
+        yield from (str(Path(name, file)) for file in sorted([*pictures, *unlistable]))
     else:
         yield name
 

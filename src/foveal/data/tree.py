@@ -24,6 +24,7 @@ class Tree:
         folders: Names of all folders, empty ones too, in code point order.
         passed_over: Special files that are never opened (FIFOs, sockets, devices, dead links).
         fetch: Returns the first bytes, at most so many, of a named file; any thread may call it.
+        hidden: How many entries were left out as clutter; a folder counts once, with all that is in it.
     """
 
     path: Path
@@ -32,6 +33,7 @@ class Tree:
     folders: tuple[str, ...] = field(repr=False)
     passed_over: tuple[str, ...] = field(repr=False)
     fetch: Callable[[str, int], bytes] = field(repr=False)
+    hidden: int = 0
 
     def read(self, name: str, *, at_most: int) -> bytes:
         """Return a file's content, or its first `at_most` + 1 bytes where it is longer than that.
@@ -110,8 +112,11 @@ def folder_tree(path: Path, *, unlistable: list[str] | None = None) -> Tree:
     files: dict[str, int] = {}
     folders: list[str] = []
     passed_over: list[str] = []
+    hidden = 0
     for name, status in _walk(path, "", (), unlistable):
-        if status is None:
+        if is_clutter(name):
+            hidden += 1
+        elif status is None:
             passed_over.append(name)
         elif stat.S_ISDIR(status.st_mode):
             folders.append(name)
@@ -124,6 +129,7 @@ def folder_tree(path: Path, *, unlistable: list[str] | None = None) -> Tree:
         folders=tuple(sorted(folders)),
         passed_over=tuple(sorted(passed_over)),
         fetch=lambda name, count: read_regular(path / name, count),
+        hidden=hidden,
     )
 
 
@@ -165,7 +171,7 @@ def file_tree(path: Path, *, beside: str) -> Tree:
 def _walk(
     root: Path, folder: str, above: tuple[tuple[int, int], ...], unlistable: list[str] | None
 ) -> Iterator[tuple[str, os.stat_result | None]]:
-    """Yield name and status of what lies below; None for what is neither file nor folder."""
+    """Yield name and status of what lies below; None for clutter, and for what is neither file nor folder."""
     here = root / folder
     try:
         status = here.stat()
@@ -180,10 +186,8 @@ def _walk(
         ) from error
     chain = (*above, (status.st_dev, status.st_ino))
     for entry in entries:
-        if is_clutter(entry.name):
-            continue
         name = f"{folder}/{entry.name}" if folder else entry.name
-        inner = _status(entry)
+        inner = None if is_clutter(entry.name) else _status(entry)
         if inner is None or (inner.st_dev, inner.st_ino) in chain:  # a link back up would never end
             yield name, None
         else:

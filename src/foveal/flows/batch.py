@@ -2,9 +2,10 @@
 
 import itertools
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from foveal.batch.job import PARTS, STAGING, Begun, Identity
 from foveal.batch.ledger import Ledger, Standing
 from foveal.batch.listing import Named
 from foveal.batch.refreshing import Refreshed, refresh
-from foveal.batch.run import Running, shards_of
+from foveal.batch.run import Running
 from foveal.batch.target import Target
 from foveal.bundle.locate import locate
 from foveal.bundle.predictor import Predictor
@@ -26,6 +27,8 @@ from foveal.flows._where import Where
 SCHEMA = "foveal.batch/1"
 SHARD_SIZE = 512
 _LEDGER, _LEDGER_OF = "ledger.sqlite", "ledger-{:03}-of-{:03}.sqlite"
+_WHOLE = "job.lock"  # of whoever runs, or joins, all of a job and no share of it
+_NOTHING = {"hidden": 0, "no_picture": 0}
 _HERE = Where()
 
 
@@ -95,17 +98,24 @@ def batch(
     folder = (out.with_name(f"{out.name}.job") if single else out).absolute()
     runs.keep_apart(folder, *(Path(text) for text in inputs if Path(text).exists()))
     bundle = locate(model).absolute()
-    theirs, named = job.begun(folder), Named.of(inputs, null=wishes.null)
-    identity = _identity(bundle, inputs, wishes, single, theirs)
+    theirs = job.begun(folder)
+    words = _words(inputs, theirs)
+    named = Named.of(words, null=wishes.null)
+    identity = _identity(bundle, words, wishes, single, theirs)
     catalog.find(formats, identity.format).need()
     target = Target(out.absolute(), folder) if single and wishes.own is None else None
     if target is not None:
         target.check()
-    theirs = _prepare(folder, identity, named, wishes, theirs, progress)
-    place = _Place(folder, bundle, named, theirs)
-    before, now, refreshed = _carried_out(place, wishes, progress)
-    if target is not None:
-        target.join(now.done, identity.format)
+    if theirs is None:  # its pictures are listed now, and that is enough
+        wishes = replace(wishes, refresh=False)
+    stamps = named.stamps()
+    theirs = _prepare(folder, identity, named, stamps, refresh=wishes.refresh, progress=progress)
+    place = _Place(folder, bundle, named, stamps, theirs)
+    # Until the file is there, too: what another one adds meanwhile would be missing in it.
+    with runs.locked(folder, _WHOLE) if wishes.own is None else nullcontext():
+        before, now, refreshed = _carried_out(place, wishes, progress)
+        if target is not None:
+            target.join(now.done, identity.format)
     new, seconds = now.rows - before.rows, time.monotonic() - began
     return {
         "schema": SCHEMA,
@@ -116,6 +126,7 @@ def batch(
         "precision": identity.precision,
         **now.as_json(),
         **asdict(refreshed),
+        "left_out": job.left_out(folder),
         "seconds": round(seconds, 3),
         "images_per_second": round(new / seconds, 2),
         "results": str(out if target is not None else folder / PARTS),
@@ -131,12 +142,14 @@ class _Place:
         folder: Of the job.
         bundle: The file.
         named: What is named now.
+        stamps: By what it would be noticed that it is another one; see `Named.stamps`.
         begun: Which job it is, and what was named when it began.
     """
 
     folder: Path
     bundle: Path
     named: Named
+    stamps: dict[str, str]
     begun: Begun
 
     @property
@@ -153,7 +166,7 @@ class _Place:
                 self.folder,
                 self.bundle,
                 self.begun.root,
-                self.named.stamps(),
+                self.stamps,
                 self.identity,
                 owned,
                 timeout_s,
@@ -169,18 +182,26 @@ def _carried_out(place: _Place, wishes: Wishes, progress: Progress) -> tuple[Sta
         return now, now, Refreshed()
     refreshed = Refreshed()
     with place.owned(wishes.own or (0, 1), wishes.item_timeout_s) as running:
-        if wishes.refresh and running.ledger.segments:
-            found = _listed(place.named, place.identity, place.begun.root, progress)
-            refreshed = refresh(place.folder, running.ledger, found, shard_size=place.identity.shard_size)
+        running.take_in()
+        if wishes.refresh:
+            refreshed = _taken_in(place, running, progress)
         before = running.ledger.standing()
-        if running.ledger.segments < manifest.segments(place.folder):
-            shards = manifest.shards(place.folder, size=place.identity.shard_size)
-            running.ledger.add(shards_of(shards, running.own))
         running.recover()
         if running.ledger.todo():
             with wishes.where.opened() as (backend, workers):
                 running.carry_out(backend, workers, progress)
         return before, running.ledger.standing(), refreshed
+
+
+def _taken_in(place: _Place, running: Running, progress: Progress) -> Refreshed:
+    """Look anew at what is named, and take in what is new and what has changed."""
+    left_out = Counter(_NOTHING)
+    found = _listed(place.named, place.identity, place.begun.root, left_out, progress)
+    refreshed = refresh(place.folder, running.ledger, found, shard_size=place.identity.shard_size)
+    running.take_in()
+    job.note_left_out(place.folder, left_out)
+    job.taken_in(place.folder, place.begun, place.stamps)
+    return refreshed
 
 
 def _together(place: _Place, wishes: Wishes) -> Standing:
@@ -260,42 +281,69 @@ def _identity(
     )
 
 
+def _words(inputs: Sequence[str], theirs: Begun | None) -> tuple[str, ...]:
+    """Return what is named, as the job calls it where it is the same but for how it is written."""
+    words = tuple(map(listing.normal, inputs))
+    if theirs is not None and tuple(map(listing.normal, theirs.identity.inputs)) == words:
+        return theirs.identity.inputs
+    return words
+
+
 def _prepare(
-    folder: Path, identity: Identity, named: Named, wishes: Wishes, theirs: Begun | None, progress: Progress
+    folder: Path,
+    identity: Identity,
+    named: Named,
+    stamps: dict[str, str],
+    *,
+    refresh: bool,
+    progress: Progress,
 ) -> Begun:
     """Make the folder and the manifest unless they are there; return the job as it was begun."""
-    if theirs is None and folder.is_dir() and _foreign(folder):
+    if foreign := _foreign(folder):
         raise WriteError(
-            f"{folder} holds something else than a job",
+            f"{folder} holds something else than a job: {foreign[0]}",
             code="would_overwrite",
             hint="name a folder that is new or empty",
             path=folder,
         )
-    stamps = named.stamps()
+    theirs = job.begun(folder)  # others may have begun it meanwhile
     if theirs is not None and manifest.segments(folder):
-        job.agree(folder, theirs, identity, stamps, refresh=wishes.refresh)
+        job.agree(folder, theirs, identity, stamps, refresh=refresh)
         return theirs
-    found = iter(_listed(named, identity, Path.cwd(), progress))
+    left_out = Counter(_NOTHING)
+    root = Path.cwd() if theirs is None else theirs.root
+    found = iter(_listed(named, identity, root, left_out, progress))
     first = next(found)  # what names nothing is refused before anything is written
     for place in (folder, folder / PARTS, folder / STAGING):
         files.make_folder(place)
     theirs = job.begin(folder, identity, stamps)
-    job.agree(folder, theirs, identity, stamps, refresh=False)
-    manifest.publish(folder, 1, itertools.chain([first], found))
+    job.agree(folder, theirs, identity, stamps, refresh=refresh)
+    manifest.publish(folder, 1, _noting(itertools.chain([first], found), folder, left_out))
     return theirs
 
 
-def _listed(named: Named, identity: Identity, root: Path, progress: Progress) -> Iterable[Item]:
+def _noting(found: Iterable[Item], folder: Path, left_out: Counter[str]) -> Iterator[Item]:
+    """Yield what was found, and then note what was left out, before there is a manifest to go by."""
+    yield from found
+    if not manifest.segments(folder):
+        job.note_left_out(folder, left_out)
+
+
+def _listed(
+    named: Named, identity: Identity, root: Path, left_out: Counter[str], progress: Progress
+) -> Iterable[Item]:
     """Return the pictures that are named, as they are now."""
-    found = listing.numbered(named.items())
+    found = listing.numbered(named.items(left_out))
     return listing.once(found, root, progress) if identity.once else found
 
 
 def _foreign(folder: Path) -> list[str]:
-    """Return what lies in a folder that no job which was killed at its beginning leaves there."""
-    ours = (PARTS, STAGING)
+    """Return what lies in a folder without a job that none which was killed at its beginning leaves there."""
+    if not folder.is_dir():
+        return []
+    names = sorted(entry.name for entry in folder.iterdir())
+    if job.JOB in names:
+        return []
     return [
-        entry.name
-        for entry in folder.iterdir()
-        if entry.name not in ours and not files.is_left_over(entry.name, of=job.JOB)
+        name for name in names if name not in (PARTS, STAGING) and not files.is_left_over(name, of=job.JOB)
     ]

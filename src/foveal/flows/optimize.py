@@ -54,8 +54,9 @@ class Terms:
         threads: That one answer may use; None: all numbers of threads are tried.
         engines: Files of `bundle/engines` that may run it; None: all that are here.
         seed: Of every random choice.
-        where: The short lessons are taught there, at the same time; None: here, one after the other. Another
-            call may go on elsewhere.
+        where: The short lessons are taught there, at the same time, each planned for one processor; None:
+            here, one after the other, with all of them. Another call may go on elsewhere: a lesson that was
+            begun keeps its plan.
     """
 
     budget: Budget
@@ -150,7 +151,7 @@ def _request(material: Material, terms: Terms) -> dict[str, Any]:
     a search stays on the machine that it was begun on. Lessons end in other digits with another torch.
     """
     here = remembered.here()
-    asked = asdict(replace(terms, where=None))  # where lessons are taught changes none of them
+    asked = asdict(replace(terms, where=None))  # no lesson that was begun is planned anew elsewhere
     del asked["where"]
     return {
         "digest": archive.read(material.original).manifest.digest,

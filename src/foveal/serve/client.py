@@ -31,7 +31,7 @@ _UNUSABLE = frozenset({413, 415, 422})  # of a single picture: it is refused, no
 
 
 @dataclass(frozen=True)
-class Served:
+class Model:
     """A recognizer that a server has.
 
     Attributes:
@@ -110,10 +110,10 @@ class Client:
                 answers[index] = _read(said, inputs.source(listed[index], index))
         return [answers[index] for index in range(len(listed))]
 
-    def models(self) -> list[Served]:
+    def models(self) -> list[Model]:
         """Return the recognizers that the server has, the first first; errors as for `predict`."""
         document = self._asked("GET", "/v1/models").json()
-        return [Served(one["name"], one["digest"], tuple(one["classes"])) for one in document["models"]]
+        return [Model(one["name"], one["digest"], tuple(one["classes"])) for one in document["models"]]
 
     def ready(self) -> bool:
         """Return whether the server would answer now; False also where nobody is there."""

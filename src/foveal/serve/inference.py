@@ -25,7 +25,7 @@ _SHAPE = re.compile(rb'"shape"\s*:\s*\[\s*([0-9]{1,4})\b')
 _KINDS = ("", "application/json", "application/octet-stream")
 
 
-class Tensor:
+class InferenceWork:
     """The pictures of an inference request; see `lane.Work`."""
 
     def __init__(self, service: Service, model: Served, body: bytes, head: int | None) -> None:
@@ -131,7 +131,7 @@ def inference(service: Service) -> APIRouter:
         content = await body(request, service)
         if head is not None and head > len(content):
             raise HttpError("bad_tensor", f"{_HEAD} is more than the body has")
-        work = Tensor(service, model, content, head)
+        work = InferenceWork(service, model, content, head)
         about = _about(content, service.settings.max_pictures)
         answer = await service.lane.do(model, work, pictures=about, gone=gone(request))
         return _answered(answer)
