@@ -36,6 +36,8 @@ def test_the_first_minute_and_the_last_one_are_what_they_say() -> None:
     assert kept.first_minute().largest == 5.0
     assert kept.last_minute().p50 == 500.0
     assert kept.all().p50 == pytest.approx(50, rel=0.006)
+    assert kept.last_minute(1350.0).p50 == 500.0
+    assert kept.last_minute(1360.0) is None  # the last one was at 1299
 
 
 def test_memory_does_not_grow_with_the_stream(monkeypatch) -> None:
@@ -76,3 +78,8 @@ def test_summary_says_what_a_person_needs() -> None:
     assert "0 frames, 3 dropped, 9 too old" in text
     assert "--max-latency" in text
     assert "2 times" in text
+
+
+def test_ages_are_written_as_people_write_them() -> None:
+    assert told(Spread(8.414, 1110.0, 704_000.0)) == "p50 8.41 ms, p99 1.11 s, largest 11 min 44 s"
+    assert told(Spread(999.4, 999.8, 1000.0)) == "p50 999 ms, p99 1 s, largest 1 s"

@@ -4,6 +4,7 @@ import itertools
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -269,14 +270,16 @@ def test_a_monitor_looks_at_every_frame_and_its_alarms_are_events(watch, film, w
         (SourceOptions("a.mp4", existing=True), {}, "--existing is for folders"),
         (SourceOptions("a.mp4"), {"max_latency_s": 0.1}, "--max-latency is for live"),
         (SourceOptions("photos"), {"max_latency_s": 0.1}, "--max-latency is for live"),
-        (SourceOptions("a.mp4", live=True), {"give_up_s": 1.0}, "--give-up is for cameras"),
+        (SourceOptions("a.mp4", live=True, give_up_s=1.0), {}, "--give-up is for cameras"),
         (SourceOptions("udp://127.0.0.1:1"), {}, "no source of pictures"),
+        (SourceOptions(""), {}, "no source of pictures"),
         (SourceOptions("a.mp4"), {"sinks": ("lines.jsonl",)}, "KIND:PLACE"),
         (SourceOptions("a.mp4"), {"sinks": ("jsnol:a",)}, "did you mean 'jsonl'"),
     ],
 )
 def test_what_does_not_go_together_is_refused(options, wishes, match, photos, monkeypatch) -> None:
     monkeypatch.chdir(photos.parent)
+    Path("a.mp4").touch()
 
     with pytest.raises(UsageError, match=match):
         check(Plan(options, **wishes))
@@ -305,3 +308,10 @@ def test_an_extra_that_is_missing_is_told_first_and_only_where_it_is_needed(
         return
     with pytest.raises(MissingExtraError, match=rf"foveal\[{needed}\]"):
         check(Plan(SourceOptions(place), sinks=sinks))
+
+
+def test_only_options_that_the_command_has_are_named() -> None:
+    command = typer.main.get_command(app).commands["stream"]
+    known = {name for option in command.params for name in option.opts}
+    for path in Path(foveal.stream.__file__).parent.rglob("*.py"):
+        assert set(re.findall(r"--[a-z][a-z-]+", path.read_text())) <= known, path
