@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foveal.stream import ages
-from foveal.stream.ages import Ages
-from foveal.stream.summary import Summary
+from foveal.stream.ages import Ages, Spread
+from foveal.stream.summary import Summary, told
 from foveal.stream.timeline import Timeline
 
 AGES = st.lists(st.floats(0.01, 1e5), min_size=1, max_size=300)
@@ -56,19 +56,21 @@ def test_without_frames_there_are_no_ages() -> None:
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), max_size=40), st.floats(0.001, 1))
-def test_time_never_goes_back_and_begins_at_0(told, step) -> None:
+def test_time_never_goes_back_and_begins_at_0(times_told, step) -> None:
     timeline = Timeline(step)
-    times = [timeline.at(time) for time in told]
+    times = [timeline.at(time) for time in times_told]
 
     assert times[:1] in ([], [0.0])
     assert all(b >= a for a, b in itertools.pairwise(times))
 
 
 @given(st.lists(st.floats(0, 1e4), min_size=1, max_size=30).map(sorted), st.floats(-1e3, 1e3))
-def test_time_that_goes_forward_is_kept_with_its_gaps(told, offset) -> None:
+def test_time_that_goes_forward_is_kept_with_its_gaps(times_told, offset) -> None:
     timeline = Timeline(0.04)
 
-    assert [timeline.at(t + offset) for t in told] == pytest.approx([t - told[0] for t in told], abs=1e-6)
+    assert [timeline.at(t + offset) for t in times_told] == pytest.approx(
+        [t - times_told[0] for t in times_told], abs=1e-6
+    )
 
 
 def test_summary_says_what_a_person_needs() -> None:

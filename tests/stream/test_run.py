@@ -1,6 +1,7 @@
 """The loop: every frame is told or counted, what is told is right and not older than it may be."""
 
 import itertools
+import re
 import threading
 import time
 from dataclasses import replace
@@ -8,10 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import foveal.stream
 from foveal.bundle.predictor import Predictor
+from foveal.cli.stream import stream
 from foveal.core.errors import MissingExtraError, UnknownNameError, UsageError
 from foveal.stream.capture import Frame
 from foveal.stream.events import Event
@@ -311,7 +315,8 @@ def test_an_extra_that_is_missing_is_told_first_and_only_where_it_is_needed(
 
 
 def test_only_options_that_the_command_has_are_named() -> None:
-    command = typer.main.get_command(app).commands["stream"]
-    known = {name for option in command.params for name in option.opts}
+    app = typer.Typer()
+    app.command()(stream)
+    known = {name for option in typer.main.get_command(app).params for name in option.opts}
     for path in Path(foveal.stream.__file__).parent.rglob("*.py"):
         assert set(re.findall(r"--[a-z][a-z-]+", path.read_text())) <= known, path
