@@ -99,7 +99,7 @@ def check(plan: Plan) -> None:
         if module.EXTRA is not None:
             extras.need(module.EXTRA, what=f"foveal stream with {kind_of(module)}")
     if kind == "file" and not Path(plan.source.place).exists():
-        raise NotFoundError(f"there is no {plan.shown}", path=plan.shown)  # it may be a mistyped address
+        raise NotFoundError(f"there is no {plan.shown}", path=plan.shown)  # before a bundle is read
     if kind != "file" and (plan.source.live or plan.source.loop):
         raise UsageError("--live and --loop are for films", hint="leave them out")
     if kind != "folder" and plan.source.existing:

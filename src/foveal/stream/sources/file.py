@@ -4,8 +4,9 @@ import time
 from collections.abc import Generator
 from pathlib import Path
 
-from foveal.core.errors import DataError
+from foveal.core.errors import DataError, NotFoundError
 from foveal.core.text import printable
+from foveal.stream import address
 from foveal.stream.options import SourceOptions
 from foveal.stream.shot import Running, Shot
 from foveal.stream.sources._av import Pixels, decoded, opened
@@ -36,12 +37,15 @@ def file(options: SourceOptions, running: Running) -> Generator[Shot]:
     A frame is captured when it is decoded, or, at its own speed, when it is due.
 
     Raises:
-        NotFoundError: The file is gone.
+        NotFoundError: There is no such file.
         DataError: `not_regular`, `not_a_video`, `no_video`, `no_frames`: nothing in it can be seen.
     """
     shown = printable(options.place)
     path = Path(options.place)
-    if path.exists() and not path.is_file():
+    if not path.exists():
+        gone = printable(address.shown(options.place))  # it may be a mistyped address
+        raise NotFoundError(f"there is no {gone}", path=gone)
+    if not path.is_file():
         raise DataError(f"{shown} is no regular file", code="not_regular", path=shown)
     shots = _played(f"file:{options.place}", shown, options, running)
     yield from _when_due(shots, running) if options.live else shots
