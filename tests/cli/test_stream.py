@@ -106,7 +106,14 @@ def test_json_is_one_document_of_the_contract(stream, film, bundle, tmp_path) ->
     assert set(document["age_ms"]) == {"p50", "p99", "max", "first_minute", "last_minute"}
     assert document["source"] == str(path)
     assert document["sinks"] == [
-        {"sink": f"jsonl:{tmp_path}/lines.jsonl", "written": 14, "dropped": 0, "failed": 0, "error": None}
+        {
+            "sink": f"jsonl:{tmp_path}/lines.jsonl",
+            "written": 14,
+            "dropped": 0,
+            "failed": 0,
+            "over_limit": 0,
+            "error": None,
+        }
     ]
 
 

@@ -84,7 +84,7 @@ def watch(predictor):
     """Run a stream in this thread; return its summary and what it told."""
 
     def call(place, *, stop=None, say=None, tell=None, predictor=predictor, **wishes):
-        names = ("live", "loop", "existing", "timeout_s")
+        names = ("live", "loop", "existing", "timeout_s", "give_up_s")
         options = SourceOptions(str(place), **{name: wishes.pop(name) for name in names if name in wishes})
         told = []
 

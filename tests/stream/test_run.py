@@ -1,16 +1,21 @@
 """The loop: every frame is told or counted, what is told is right and not older than it may be."""
 
 import itertools
+import re
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import foveal.stream
 from foveal.bundle.predictor import Predictor
+from foveal.cli.stream import stream
 from foveal.core.errors import MissingExtraError, UnknownNameError, UsageError
 from foveal.stream.capture import Frame
 from foveal.stream.events import Event
@@ -269,14 +274,16 @@ def test_a_monitor_looks_at_every_frame_and_its_alarms_are_events(watch, film, w
         (SourceOptions("a.mp4", existing=True), {}, "--existing is for folders"),
         (SourceOptions("a.mp4"), {"max_latency_s": 0.1}, "--max-latency is for live"),
         (SourceOptions("photos"), {"max_latency_s": 0.1}, "--max-latency is for live"),
-        (SourceOptions("a.mp4", live=True), {"give_up_s": 1.0}, "--give-up is for cameras"),
+        (SourceOptions("a.mp4", live=True, give_up_s=1.0), {}, "--give-up is for cameras"),
         (SourceOptions("udp://127.0.0.1:1"), {}, "no source of pictures"),
+        (SourceOptions(""), {}, "no source of pictures"),
         (SourceOptions("a.mp4"), {"sinks": ("lines.jsonl",)}, "KIND:PLACE"),
         (SourceOptions("a.mp4"), {"sinks": ("jsnol:a",)}, "did you mean 'jsonl'"),
     ],
 )
 def test_what_does_not_go_together_is_refused(options, wishes, match, photos, monkeypatch) -> None:
     monkeypatch.chdir(photos.parent)
+    Path("a.mp4").touch()
 
     with pytest.raises(UsageError, match=match):
         check(Plan(options, **wishes))
@@ -305,3 +312,11 @@ def test_an_extra_that_is_missing_is_told_first_and_only_where_it_is_needed(
         return
     with pytest.raises(MissingExtraError, match=rf"foveal\[{needed}\]"):
         check(Plan(SourceOptions(place), sinks=sinks))
+
+
+def test_only_options_that_the_command_has_are_named() -> None:
+    app = typer.Typer()
+    app.command()(stream)
+    known = {name for option in typer.main.get_command(app).params for name in option.opts}
+    for path in Path(foveal.stream.__file__).parent.rglob("*.py"):
+        assert set(re.findall(r"--[a-z][a-z-]+", path.read_text())) <= known, path

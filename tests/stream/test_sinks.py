@@ -1,6 +1,7 @@
 """Where results go: files that are whole, services that may be away, answers that wait for none of them."""
 
 import json
+import math
 import socket
 import struct
 import threading
@@ -59,6 +60,17 @@ def test_a_film_takes_pictures_of_other_sizes_and_odd_ones(watch, photos, tmp_pa
     assert summary.sinks[0].written == 2
 
 
+def test_a_film_does_not_count_what_is_no_picture(watch, photos, tmp_path) -> None:
+    (photos / "a.png").write_bytes(b"<html>")
+    stop = threading.Event()
+
+    summary, _ = watch(
+        photos, existing=True, stop=stop, tell=lambda _: stop.set(), sinks=(f"video:{tmp_path}/a.mp4",)
+    )
+
+    assert (summary.unreadable, summary.sinks[0].written) == (1, 0)
+
+
 def test_a_film_that_is_there_is_not_replaced_unless_that_is_said(watch, mixed, tmp_path) -> None:
     path = tmp_path / "out.mp4"
     path.write_bytes(b"precious")
@@ -90,8 +102,12 @@ def test_less_sure_answers_are_kept_on_demand_and_never_more_than_were_allowed(w
 
     watch(path, sinks=sinks)
     assert list(folder.iterdir()) == []
-    watch(path, sinks=sinks, sink_options=SinkOptions(reject_below=1.0, most_rejects=5))
+    summary, _ = watch(path, sinks=sinks, sink_options=SinkOptions(reject_below=1.0, most_rejects=5))
     assert len(list(folder.glob("*.png"))) == 5
+    [sink] = summary.sinks
+    assert (sink.written, sink.over_limit, sink.lost) == (5, 7, 0)
+    assert sink.as_json()["over_limit"] == 7
+    assert "5 written, 7 beyond --max-rejects" in summary.words()[-1]
     watch(path, sinks=sinks, sink_options=SinkOptions(reject_below=1.0, most_rejects=7))
     assert len(list(folder.glob("*.png"))) == len(list(folder.glob("*.json"))) == 7
 
@@ -156,6 +172,8 @@ def test_no_sink_writes_where_pictures_are_only_read(watch, photos, color, tmp_p
         )
 
     assert caught.value.code == "inside_data"
+    assert f"--sink {sink.partition(':')[0]}:" in caught.value.hint
+    assert "--out" not in caught.value.hint
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -285,7 +303,7 @@ def test_what_a_sink_has_no_room_for_is_counted(hook) -> None:
     hold, written = threading.Event(), []
 
     class Narrow:
-        room, patient, complete = 3, False, True
+        room, patient, complete, limit = 3, False, True, math.inf
 
         def wanted(self, item):
             return item
@@ -313,7 +331,7 @@ def test_what_may_be_missing_is_counted_and_is_no_error() -> None:
     hold = threading.Event()
 
     class Pictures:
-        room, patient, complete = 3, True, False
+        room, patient, complete, limit = 3, True, False, math.inf
 
         def wanted(self, item):
             return item
@@ -335,12 +353,38 @@ def test_what_may_be_missing_is_counted_and_is_no_error() -> None:
     assert delivered.error is None
 
 
+def test_what_failed_takes_no_place_of_those_that_are_allowed() -> None:
+    class Two:
+        room, patient, complete, limit = 1, True, False, 2
+
+        def __init__(self):
+            self.calls = 0
+
+        def wanted(self, item):
+            return item
+
+        def write(self, item):
+            self.calls += 1
+            if self.calls == 1:
+                raise WriteError("no space")
+
+        def close(self):
+            pass
+
+    box = Outbox(Two(), "two", lossless=True, say=lambda line: None)
+    for _ in range(6):
+        box.put(ENTER)
+    delivered = box.close()
+
+    assert (delivered.failed, delivered.written, delivered.over_limit) == (1, 2, 3)
+
+
 def test_what_is_still_on_its_way_at_the_end_counts_as_lost(monkeypatch) -> None:
     monkeypatch.setattr(outbox, "_CLOSING_S", 0.2)
     begun, hold = threading.Event(), threading.Event()
 
     class Endless:
-        room, patient, complete = 10, False, True
+        room, patient, complete, limit = 10, False, True, math.inf
 
         def wanted(self, item):
             return item
@@ -366,7 +410,7 @@ def test_a_bug_in_a_sink_is_told_and_stops_nothing_else() -> None:
     said = []
 
     class Wrong:
-        room, patient, complete = 100, True, True
+        room, patient, complete, limit = 100, True, True, math.inf
 
         def wanted(self, item):
             return item

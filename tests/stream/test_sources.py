@@ -12,7 +12,8 @@ from PIL import Image
 
 from foveal.core.errors import DataError, DeviceError, NotFoundError, TemporaryError, UsageError
 from foveal.stream.backoff import delay
-from foveal.stream.shot import Incident
+from foveal.stream.reconnect import reconnected
+from foveal.stream.shot import Incident, Running, Shot
 from foveal.stream.shown import Shown
 from foveal.stream.sources import folder
 
@@ -331,7 +332,42 @@ def test_a_file_that_is_no_picture_is_told_in_its_place(few, photos, color) -> N
     assert summary.unreadable == 1
 
 
-def test_a_folder_that_goes_away_is_told(watch, photos, color) -> None:
+def test_an_empty_file_that_stays_so_is_told(few, photos) -> None:
+    (photos / "a.png").touch()
+
+    summary, told = few(photos, 1, existing=True, time_s=60)
+
+    assert frames(told)[0].as_json()["error"]["code"] == "empty"
+    assert (summary.frames, summary.unreadable) == (1, 1)
+
+
+def test_a_folder_that_is_back_goes_on_where_it_was(watch, photos, color, tmp_path) -> None:
+    """It goes while pictures in it wait: none of them is lost, told as broken or answered again."""
+    for index in range(12):
+        save(photos, f"{index:02}.png", "red", index + 1, color)
+    stop, told, away = threading.Event(), [], tmp_path / "away"
+
+    def tell(item) -> None:
+        told.append(item)
+        if isinstance(item, Incident) and item.what == "lost":
+            save(away, "01.png", "blue", 98, color)  # the same name, but another picture
+            save(away, "new.png", "green", 99, color)
+            away.rename(photos)
+        elif isinstance(item, Shown) and not away.exists() and len(frames(told)) == 1:
+            photos.rename(away)
+        elif len(frames(told)) == 14:
+            stop.set()
+
+    summary, _ = watch(photos, existing=True, stop=stop, tell=tell, time_s=60)
+
+    names = [Path(item.source).name for item in frames(told)]
+    assert sorted(names) == sorted([*(f"{index:02}.png" for index in range(12)), "01.png", "new.png"])
+    assert [item.what for item in told if isinstance(item, Incident)] == ["lost", "back"]
+    assert summary.unreadable == 0
+    assert summary.reconnects >= 1
+
+
+def test_a_folder_that_does_not_come_back_is_given_up(watch, photos, color) -> None:
     save(photos, "a.png", "red", 1, color)
 
     def tell(item) -> None:
@@ -339,5 +375,38 @@ def test_a_folder_that_goes_away_is_told(watch, photos, color) -> None:
             (photos / "a.png").unlink()
             photos.rmdir()
 
-    with pytest.raises(NotFoundError, match="cannot be listed"):
-        watch(photos, existing=True, tell=tell)
+    with pytest.raises(TemporaryError, match="cannot be listed") as caught:
+        watch(photos, existing=True, give_up_s=0.5, tell=tell, time_s=60)
+    assert caught.value.code == "source_lost"
+
+
+@pytest.mark.parametrize("wishes", [{}, {"existing": True}, {"give_up_s": 5.0}])
+def test_a_folder_that_is_not_there_at_the_start_is_told(watch, photos, wishes) -> None:
+    with pytest.raises(NotFoundError, match=r"there is no .*gone"):
+        watch(photos / "gone", **wishes)
+
+
+def test_a_camera_that_is_unplugged_is_waited_for() -> None:
+    """Then not even its device is there."""
+    running, attempts = Running(), []
+
+    def begin():
+        attempts.append(len(attempts))
+        if len(attempts) == 2:
+            raise DeviceError("there is no camera /dev/video0")
+        yield Shot(1.0, 1.0, lambda: b"")
+
+    shots = reconnected(begin, running, give_up_s=None)
+
+    assert [next(shots).captured for _ in range(2)] == [1.0, 1.0]
+    assert len(attempts) == 3
+
+
+def test_of_a_source_that_never_was_there_only_the_error_is_said(watch, camera) -> None:
+    camera.off()
+    said = []
+
+    with pytest.raises(TemporaryError):
+        watch(camera.url, say=said.append)
+    camera.on()
+    assert said == []

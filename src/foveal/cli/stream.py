@@ -25,7 +25,7 @@ from foveal.cli._frame import (
 from foveal.cli._stopping import stopping
 from foveal.core.errors import UsageError
 from foveal.core.text import visible
-from foveal.core.units import seconds
+from foveal.core.units import seconds, show_seconds
 
 if TYPE_CHECKING:
     from foveal.bundle.predictor import Predictor
@@ -57,7 +57,7 @@ Hold = Annotated[int, typer.Option(min=1, max=10_000, help="Frames in a row that
 Watch = Annotated[
     list[str] | None, typer.Option(help="Only events of this label; several times for several.")
 ]
-GiveUp = Annotated[str | None, typer.Option(help="End after so long without a picture from a live source.")]
+GiveUp = Annotated[str | None, typer.Option(help="End after so long without the live source or the folder.")]
 Timeout = Annotated[str, typer.Option(help="Silence after which a live source is taken for lost.")]
 MaxRejects = Annotated[int, typer.Option(min=1, help="Pictures in the folder of rejects, at most.")]
 RejectBelow = Annotated[float, typer.Option(min=0, max=1, help="Keep answers below this confidence, too.")]
@@ -112,13 +112,19 @@ def stream(
     if as_json and as_jsonl:
         raise UsageError("--json and --jsonl exclude each other")
     plan = Plan(
-        SourceOptions(source, live=live, loop=loop, existing=existing, timeout_s=seconds(timeout)),
+        SourceOptions(
+            source,
+            live=live,
+            loop=loop,
+            existing=existing,
+            timeout_s=seconds(timeout),
+            give_up_s=_seconds(give_up),
+        ),
         max_latency_s=_seconds(max_latency),
         hold=hold,
         watch=tuple(watch or ()),
         sinks=tuple(sink or ()),
         sink_options=SinkOptions(force, allow_remote_sinks, max_rejects, reject_below),
-        give_up_s=_seconds(give_up),
         time_s=_seconds(duration),
         monitor=monitor,
         seed=seed,
@@ -202,7 +208,8 @@ def _people() -> "Callable[[Item], None]":
             words = "unknown" if answer.unknown else f"{visible(answer.label)}{'?' if answer.abstain else ''}"
         if words != last:
             sure = "" if isinstance(answer, Unreadable) else f"{answer.confidence:.1%}"
-            print(f"{item.time_s:9.2f} s  {words:<24}  {sure:>6}  {item.age_ms:6.1f} ms", flush=True)
+            age = show_seconds(item.age_ms / 1000)
+            print(f"{item.time_s:9.2f} s  {words:<24}  {sure:>6}  {age:>8}", flush=True)
         last = words
 
     return write

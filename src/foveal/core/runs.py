@@ -76,12 +76,15 @@ def _chosen(out: Path, *, force: bool) -> Path:
     return out
 
 
-def keep_apart(run: Path | None, *data: Path) -> None:
+def keep_apart(
+    run: Path | None, *data: Path, hint: str = "name a place elsewhere, with --out where it is a run"
+) -> None:
     """Refuse a run folder, or a file, by which the data would be written to.
 
     Args:
         run: The folder or file, there or not; None: a run in `runs`.
         data: What is only to be read: files and folders.
+        hint: What to do, with the option of the command.
 
     Raises:
         WriteError: `inside_data`: it is, holds or lies inside the data.
@@ -94,7 +97,7 @@ def keep_apart(run: Path | None, *data: Path) -> None:
             raise WriteError(
                 f"what is in {part} is only read; {asked} would be written there",
                 code="inside_data",
-                hint="name a place elsewhere, with --out where it is a run",
+                hint=hint,
                 path=asked,
             )
 

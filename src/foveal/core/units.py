@@ -97,10 +97,12 @@ def show_seconds(value: float) -> str:
 
     >>> show_seconds(0.0021), show_seconds(42.0), show_seconds(312)
     ('2.1 ms', '42 s', '5 min 12 s')
+    >>> show_seconds(0.9999), show_seconds(59.99)
+    ('1 s', '1 min 0 s')
     """
-    if value < 1:
+    if value < 0.9995:
         return f"{value * 1000:.3g} ms"
-    if value < 60:
+    if value < 59.95:
         return f"{value:.3g} s"
     minutes, rest = divmod(round(value), 60)
     return f"{minutes} min {rest} s"

@@ -70,9 +70,9 @@ class Ages:
         """Return the spread in the first minute."""
         return _spread(self._first)
 
-    def last_minute(self) -> Spread | None:
-        """Return the spread in the last minute."""
-        return _spread([age for _, age in self._latest])
+    def last_minute(self, now: float = -math.inf) -> Spread | None:
+        """Return the spread in the last minute before the last age or, where that is later, before `now`."""
+        return _spread([age for when, age in self._latest if now - when <= _WINDOW_S])
 
 
 def _spread(ages: list[float]) -> Spread | None:

@@ -16,6 +16,7 @@ class SourceOptions:
         loop: Begin a film anew at its end.
         existing: Of a folder, take also the pictures that are there already.
         timeout_s: For how long a live source may say nothing before it is taken for lost, in seconds.
+        give_up_s: For how long a source that is away is asked again, in seconds; None: see `reconnected`.
     """
 
     place: str
@@ -23,6 +24,7 @@ class SourceOptions:
     loop: bool = False
     existing: bool = False
     timeout_s: float = 10.0
+    give_up_s: float | None = None
 
 
 @dataclass(frozen=True)

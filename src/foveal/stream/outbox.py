@@ -48,6 +48,11 @@ class Sink(Protocol):
         """Whether it promises all that it wanted: what is missing is an error then."""
         ...
 
+    @property
+    def limit(self) -> float:
+        """How many things it takes in all; `math.inf` where that is not bounded."""
+        ...
+
     def wanted(self, item: Item) -> Item | None:
         """Return, at once, what it takes of this, or None; called from where answers are made."""
         ...
@@ -75,6 +80,7 @@ class Delivered:
         written: They are there.
         dropped: There was no room for them, or no time at the end.
         failed: They could not be written.
+        over_limit: It takes no more than it has taken.
         error: The first reason why something that was promised is missing, or None.
     """
 
@@ -82,6 +88,7 @@ class Delivered:
     written: int = 0
     dropped: int = 0
     failed: int = 0
+    over_limit: int = 0
     error: FovealError | None = field(default=None, repr=False)
 
     @property
@@ -93,7 +100,7 @@ class Delivered:
         """Return the object in the list of sinks."""
         error = None if self.error is None else self.error.as_json()
         counts = {"written": self.written, "dropped": self.dropped, "failed": self.failed}
-        return {"sink": self.name, **counts, "error": error}
+        return {"sink": self.name, **counts, "over_limit": self.over_limit, "error": error}
 
 
 class Outbox:
@@ -103,7 +110,7 @@ class Outbox:
         """Begin the thread.
 
         Args:
-            sink: Used from that thread only, but for `wants`.
+            sink: Used from that thread only, but for `wanted`.
             name: For people, without passwords.
             lossless: Whether time does not matter: then to wait for a patient sink instead of dropping.
             say: Told of the first failure, from that thread.
@@ -111,6 +118,7 @@ class Outbox:
         self.delivered = Delivered(name)
         self._sink, self._say = sink, say
         self._lossless = lossless and sink.patient
+        self._left = sink.limit
         self._waiting: deque[Item] = deque()
         self._changed = threading.Condition()
         self._until: float | None = None
@@ -125,9 +133,13 @@ class Outbox:
         with self._changed:
             while self._lossless and len(self._waiting) >= self._sink.room:
                 self._changed.wait()
+            if self._left <= 0:
+                self.delivered.over_limit += 1
+                return
             if len(self._waiting) >= self._sink.room:
                 self.delivered.dropped += 1
                 return
+            self._left -= 1
             self._waiting.append(wanted)
             self._changed.notify_all()
 
@@ -192,6 +204,8 @@ class Outbox:
                 return
 
     def _failed(self, error: Exception) -> None:
+        with self._changed:
+            self._left += 1
         self.delivered.failed += 1
         if self.delivered.error is None:
             name = self.delivered.name

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import ModuleType
 
 from foveal.core import catalog, extras, runs
-from foveal.core.errors import UnknownNameError, UsageError
+from foveal.core.errors import NotFoundError, UnknownNameError, UsageError
 from foveal.core.text import printable
 from foveal.stream import sinks, sources
 from foveal.stream.address import shown
@@ -25,7 +25,6 @@ class Plan:
         watch: Labels that events are about; empty: all.
         sinks: Texts such as `jsonl:answers.jsonl`.
         sink_options: What all sinks are told.
-        give_up_s: See `reconnected`.
         time_s: End after so long; None: at the end of the source.
         monitor: Watch for drift.
         seed: Of what the monitor draws.
@@ -37,7 +36,6 @@ class Plan:
     watch: tuple[str, ...] = ()
     sinks: tuple[str, ...] = ()
     sink_options: SinkOptions = field(default_factory=SinkOptions)
-    give_up_s: float | None = None
     time_s: float | None = None
     monitor: bool = False
     seed: int = 0
@@ -59,7 +57,7 @@ def source_of(place: str) -> ModuleType:
         if module.is_meant(place):
             return module
     raise UsageError(
-        f"{shown(place)} is no source of pictures",
+        f"{shown(place)!r} is no source of pictures",
         hint="a film, a folder, camera:0, rtsp://host/path or http://host/path (MJPEG)",
     )
 
@@ -91,6 +89,7 @@ def check(plan: Plan) -> None:
     Raises:
         UsageError: Options that do not go together, or no such source or sink.
         MissingExtraError: A part is not installed.
+        NotFoundError: There is no such file or folder.
         WriteError: `inside_data`: a sink would write to the source.
     """
     source = source_of(plan.source.place)
@@ -99,6 +98,8 @@ def check(plan: Plan) -> None:
     for module in (source, *(module for module, _ in places)):
         if module.EXTRA is not None:
             extras.need(module.EXTRA, what=f"foveal stream with {kind_of(module)}")
+    if kind == "file" and not Path(plan.source.place).exists():
+        raise NotFoundError(f"there is no {plan.shown}", path=plan.shown)  # before a bundle is read
     if kind != "file" and (plan.source.live or plan.source.loop):
         raise UsageError("--live and --loop are for films", hint="leave them out")
     if kind != "folder" and plan.source.existing:
@@ -108,11 +109,12 @@ def check(plan: Plan) -> None:
             "--max-latency is for live pictures: here every picture is answered, however long it takes",
             hint="--live plays a film at its own speed" if kind == "file" else "leave it out",
         )
-    if plan.give_up_s is not None and not source.LASTING:
-        raise UsageError("--give-up is for cameras and addresses", hint="leave it out")
+    if plan.source.give_up_s is not None and kind == "file":
+        raise UsageError("--give-up is for cameras, addresses and folders", hint="leave it out")
     for module, place in places:
         if module.LOCAL and kind in ("file", "folder"):
-            runs.keep_apart(Path(place), Path(plan.source.place))
+            hint = f"name a place elsewhere: --sink {kind_of(module)}:…"
+            runs.keep_apart(Path(place), Path(plan.source.place), hint=hint)
 
 
 def newest_wins(plan: Plan) -> bool:

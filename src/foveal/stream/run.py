@@ -10,6 +10,7 @@ from functools import partial
 from foveal.bundle.predictor import Predictor, Unreadable
 from foveal.core.errors import FovealError, ImageError, UnknownNameError
 from foveal.core.types import Label
+from foveal.core.wording import counted
 from foveal.monitor.monitor import Monitor
 from foveal.stream.capture import Capture, Frame
 from foveal.stream.events import Event, Events, Sight
@@ -80,6 +81,7 @@ class _Stream:
         start = self.status = time.monotonic()
         over = None if self.plan.time_s is None else start + self.plan.time_s
         capture = Capture(self._shots(), newest_wins=newest_wins(self.plan), stop=self.running.stop)
+        problem = None
         try:
             problem = self._loop(capture, stop, over=over)
             self._tell_end()
@@ -89,6 +91,9 @@ class _Stream:
             self.summary.dropped += capture.dropped
             self.summary.seconds = time.monotonic() - start
             self._finish()
+            if problem is None or capture.captured:  # else the error says all
+                for line in self.summary.words():
+                    self.say(line)
         if problem is not None:
             raise problem
         return self.summary
@@ -113,7 +118,7 @@ class _Stream:
         source = partial(getattr(module, kind_of(module)), options, running)
         if not module.LASTING:
             return source()  # type: ignore[no-any-return]
-        return reconnected(source, running, give_up_s=self.plan.give_up_s)
+        return reconnected(source, running, give_up_s=options.give_up_s)
 
     def _take(self, frame: Frame) -> None:
         """Answer one frame and tell it, or count why not."""
@@ -197,10 +202,9 @@ class _Stream:
             return
         self.status = now
         self._tell_alarms()
-        spread = self.summary.ages.last_minute()
+        spread = self.summary.ages.last_minute(now)
         if spread is not None:
-            said = f"{self.summary.frames:,} frames so far; last minute: age {told(spread)}"
-            self.say(said)
+            self.say(f"{counted(self.summary.frames, 'frame')} so far; last minute: age {told(spread)}")
 
     def _tell_end(self) -> None:
         """Tell what was not told yet, and the end of the state that is there."""
@@ -214,5 +218,3 @@ class _Stream:
         self.summary.sinks = [outbox.close() for outbox in self.outboxes]
         self.summary.damaged, self.summary.reconnects = self.running.damaged, self.running.reconnects
         self.summary.monitor = None if self.monitor is None else self.monitor.state()
-        for line in self.summary.words():
-            self.say(line)

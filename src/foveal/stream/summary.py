@@ -93,14 +93,16 @@ class Summary:
             lines.append(f"asked for the source again {counted(self.reconnects, 'time')}")
         for sink in self.sinks:
             lost = f", {sink.lost:,} lost" if sink.lost else ""
+            full = f", {sink.over_limit:,} beyond --max-rejects" if sink.over_limit else ""
             why = f": {sink.error.message}" if sink.error else ""
-            lines.append(f"sink {sink.name}: {sink.written:,} written{lost}{why}")
+            lines.append(f"sink {sink.name}: {sink.written:,} written{full}{lost}{why}")
         return lines
 
 
 def told(spread: Spread) -> str:
     """Return a spread for people."""
-    return f"p50 {spread.p50:.3g} ms, p99 {spread.p99:.3g} ms, largest {spread.largest:.3g} ms"
+    p50, p99, largest = (show_seconds(ms / 1000) for ms in (spread.p50, spread.p99, spread.largest))
+    return f"p50 {p50}, p99 {p99}, largest {largest}"
 
 
 def _as_json(spread: Spread | None) -> dict[str, Any] | None:

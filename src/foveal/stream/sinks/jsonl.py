@@ -2,6 +2,7 @@
 
 import errno
 import json
+import math
 import os
 import stat
 import sys
@@ -78,7 +79,7 @@ class _Lines:
         if self._end and os.pread(self._handle, 1, self._end - 1) != b"\n":
             self._end += os.pwrite(self._handle, b"\n", self._end)
 
-    room, patient, complete = 1000, True, True
+    room, patient, complete, limit = 1000, True, True, math.inf
 
     def wanted(self, item: Item) -> Item | None:
         return replace(item, picture=None) if isinstance(item, Shown) else item

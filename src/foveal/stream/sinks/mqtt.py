@@ -1,6 +1,7 @@
 """Events as JSON to a broker: `mqtt://host:port/topic`; needs the extra `mqtt`."""
 
 import json
+import math
 from typing import Any
 from urllib.parse import unquote
 
@@ -38,7 +39,7 @@ class _Mqtt:
         self._parts, self._name, self._topic, self._digest = address(place), shown(place), topic, digest
         self._client: Any = None
 
-    room, patient, complete = 256, False, True
+    room, patient, complete, limit = 256, False, True, math.inf
 
     def wanted(self, item: Item) -> Item | None:
         return None if isinstance(item, Shown) else item

@@ -31,7 +31,7 @@ _NAME = re.compile(r"[0-9a-f]{8}-\d{9,}")
 def rejects(place: str, options: SinkOptions) -> "_Rejects":
     """Return what keeps frames that are declined, unknown or too little sure: a PNG and a JSON each.
 
-    At most `options.most_rejects` pictures are kept in the folder; the rest is only counted as not wanted.
+    At most `options.most_rejects` pictures are kept in the folder; the rest is only counted.
 
     Raises:
         WriteError: The folder cannot be made.
@@ -48,18 +48,18 @@ class _Rejects:
         self._handle: int | None = None
         if sys.platform != "win32":
             self._handle = _entered(folder)
-        self._left = options.most_rejects - sum(1 for _ in folder.glob("*.png"))
+        self.limit = options.most_rejects - sum(1 for _ in folder.glob("*.png"))
         self._run = secrets.token_hex(4)  # so that the frames of two runs have different names
 
     room, patient, complete = 8, True, False
 
     def wanted(self, item: Item) -> Item | None:
-        if not isinstance(item, Shown) or not isinstance(item.answer, Label) or self._left <= 0:
+        if not isinstance(item, Shown) or not isinstance(item.answer, Label):
             return None
         return item if item.refused or item.answer.confidence < self._options.reject_below else None
 
     def write(self, item: Item) -> None:
-        if not isinstance(item, Shown) or self._left <= 0:
+        if not isinstance(item, Shown):
             return
         about = {**item.as_json(scores=True), "digest": self._options.digest}
         path = self._folder / f"{self._run}-{item.frame:09d}.png"
@@ -70,7 +70,6 @@ class _Rejects:
         except BaseException:
             files.remove(path.with_suffix(".json"))
             raise
-        self._left -= 1
 
     def close(self) -> None:
         if self._handle is not None:

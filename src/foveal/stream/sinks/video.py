@@ -1,5 +1,6 @@
 """The film with the answers drawn on it: `video:FILE.mp4`; needs the extra `video`."""
 
+import math
 import os
 from fractions import Fraction
 from pathlib import Path
@@ -8,9 +9,10 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from foveal.bundle.predictor import Unreadable
-from foveal.core.errors import ImageError, UsageError, WriteError
+from foveal.core.errors import UsageError, WriteError
 from foveal.core.text import printable, visible
+from foveal.core.types import Label
+from foveal.core.units import show_seconds
 from foveal.data.decode import decode
 from foveal.stream.options import SinkOptions
 from foveal.stream.outbox import Item
@@ -57,27 +59,24 @@ class _Film:
         self._stream: Any = None
         self._last = -1
 
-    room, patient, complete = 8, True, False
+    room, patient, complete, limit = 8, True, False, math.inf
 
     def wanted(self, item: Item) -> Item | None:
-        return item if isinstance(item, Shown) else None
+        return item if isinstance(item, Shown) and isinstance(item.answer, Label) else None
 
     def write(self, item: Item) -> None:
         import av
 
-        if not isinstance(item, Shown) or item.picture is None:
+        if not isinstance(item, Shown) or not isinstance(item.answer, Label) or item.picture is None:
             return
-        try:
-            pixels = decode(item.picture, 3) if isinstance(item.picture, bytes) else item.picture
-        except ImageError:
-            return  # why it cannot be read is in its line
+        pixels = decode(item.picture, 3) if isinstance(item.picture, bytes) else item.picture
         image = Image.fromarray(np.ascontiguousarray(pixels))
         if self._container is None:
             self._begin(image.width, image.height)
         size = (self._stream.width, self._stream.height)
         if image.size != size:
             image = image.resize(size, Image.Resampling.BILINEAR)
-        _annotate(image, item)
+        _annotate(image, item.answer, item.age_ms)
         frame = av.VideoFrame.from_ndarray(np.asarray(image), format="rgb24")
         self._last = frame.pts = max(self._last + 1, round(item.time_s * _CLOCK))
         frame.time_base = Fraction(1, _CLOCK)
@@ -118,23 +117,21 @@ class _Film:
         return WriteError(f"cannot write {name}: {getattr(error, 'strerror', error)}", path=name)
 
 
-def _annotate(image: Image.Image, item: Shown) -> None:
+def _annotate(image: Image.Image, answer: Label, age_ms: float) -> None:
     draw = ImageDraw.Draw(image)
     height = max(10, image.height // 24)
     font = ImageFont.load_default(height)
-    text, refused = _words(item)
+    text, refused = _words(answer, age_ms)
     box = draw.textbbox((height // 2, height // 2), text, font=font)
     margin = height // 4
     draw.rectangle((box[0] - margin, box[1] - margin, box[2] + margin, box[3] + margin), fill=(0, 0, 0))
     draw.text((height // 2, height // 2), text, fill=_INK[refused], font=font)
 
 
-def _words(item: Shown) -> tuple[str, bool]:
-    age = f"{item.age_ms:.0f} ms"
-    if isinstance(item.answer, Unreadable):
-        return f"– {item.answer.error.code} · {age}", True
-    label = visible(item.answer.label)
-    if item.answer.unknown:
+def _words(answer: Label, age_ms: float) -> tuple[str, bool]:
+    age = show_seconds(age_ms / 1000)
+    label = visible(answer.label)
+    if answer.unknown:
         return f"unknown ({label}?) · {age}", True
-    doubt = "?" if item.answer.abstain else ""
-    return f"{label}{doubt} {item.answer.confidence:.1%} · {age}", bool(item.answer.abstain)
+    doubt = "?" if answer.abstain else ""
+    return f"{label}{doubt} {answer.confidence:.1%} · {age}", bool(answer.abstain)

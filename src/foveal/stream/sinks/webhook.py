@@ -1,6 +1,7 @@
 """Events as JSON to an address: `webhook:http://127.0.0.1:8000/path`."""
 
 import json
+import math
 
 from foveal.core.errors import DataError, TemporaryError, UsageError
 from foveal.stream.address import address, shown
@@ -32,7 +33,7 @@ class _Webhook:
     def __init__(self, place: str, digest: str) -> None:
         self._parts, self._name, self._digest = address(place), shown(place), digest
 
-    room, patient, complete = 256, False, True
+    room, patient, complete, limit = 256, False, True, math.inf
 
     def wanted(self, item: Item) -> Item | None:
         return None if isinstance(item, Shown) else item

@@ -13,6 +13,7 @@ from foveal.data.decode import LIMITS
 from foveal.data.suffixes import is_picture
 from foveal.data.tree import is_clutter, read_regular
 from foveal.stream.options import SourceOptions
+from foveal.stream.reconnect import Absence
 from foveal.stream.shot import Running, Shot
 from foveal.stream.timeline import Timeline
 
@@ -28,26 +29,36 @@ _State = tuple[int, int]  # size in bytes, time of the last change in ns
 
 def is_meant(place: str) -> bool:
     """Return whether a text names a folder."""
-    return "://" not in place and not place.startswith("/dev/") and Path(place).is_dir()
+    return bool(place) and "://" not in place and not place.startswith("/dev/") and Path(place).is_dir()
 
 
 def folder(options: SourceOptions, running: Running) -> Generator[Shot]:
     """Yield pictures as they appear, those that are there together by their time and then by their name.
 
     A file that still grows waits until it is unchanged for 0.3 seconds. Captured is when it was first seen. A
-    file that was taken is not taken again while it is there, also if it changes. Never ends by itself.
+    file that was taken is not taken again while it is there, also if it changes. Never ends by itself: a
+    folder that is gone is waited for, and what was taken before is then taken again only if it has changed.
 
     Raises:
-        NotFoundError: The folder is gone.
+        NotFoundError: The folder cannot be listed at the start.
+        TemporaryError: `source_lost`: it was gone for `options.give_up_s`.
     """
-    timeline = Timeline(0.0)
+    timeline, absence = Timeline(0.0), Absence(running, give_up_s=options.give_up_s)
     files = _Files(Path(options.place))
-    if not options.existing:
-        files.forget_present()
+    files.begin(existing=options.existing)
     while not running.stop.is_set():
-        for captured, path in files.finished():
-            look = partial(_or_raise, _content(path))
-            yield Shot(captured, timeline.at(captured), look, printable(str(path)))
+        try:
+            finished = files.finished()
+        except NotFoundError as error:
+            absence.wait(error)
+            continue
+        absence.ended()
+        for captured, path in finished:
+            content = _content(path)
+            if isinstance(content, ImageError) and not path.parent.is_dir():
+                break  # not this picture's fault
+            files.take(path.name)
+            yield Shot(captured, timeline.at(captured), partial(_or_raise, content), printable(str(path)))
         running.stop.wait(_POLL_S)
 
 
@@ -70,17 +81,34 @@ class _Files:
 
     def __init__(self, place: Path) -> None:
         self._place = place
-        self._taken: set[str] = set()
+        self._taken: dict[str, _State] = {}
         self._growing: dict[str, tuple[_State, float, float]] = {}  # state, seen first, unchanged since
+        self._gone = False
 
-    def forget_present(self) -> None:
-        """Leave out what is there now."""
-        self._taken = set(self._listed())
+    def begin(self, *, existing: bool) -> None:
+        """Leave out what is there now, unless it is wanted.
+
+        Raises:
+            NotFoundError: The folder cannot be listed.
+        """
+        there = self._listed()
+        self._taken = {} if existing else there
 
     def finished(self) -> list[tuple[float, Path]]:
-        """Return what has settled, with when it was first seen, in the order to take them."""
+        """Return what has settled and was not taken, with when it was first seen, in the order to take them.
+
+        Raises:
+            NotFoundError: The folder cannot be listed.
+        """
+        was_gone, self._gone = self._gone, True
         now, there = time.monotonic(), self._listed()
-        self._taken &= there.keys()  # the list of what was taken never outgrows the folder
+        self._gone = False
+        # What was taken never outgrows the folder. One that is back may be a new one with the same names.
+        self._taken = {
+            name: there[name]
+            for name, state in self._taken.items()
+            if name in there and not (was_gone and there[name] != state)
+        }
         ready = []
         growing = {}
         for name, state in there.items():
@@ -89,13 +117,15 @@ class _Files:
             known, first, since = self._growing.get(name, (state, now, now))
             if known != state:
                 since = now
-            if state[0] and now - since >= _SETTLED_S:
+            growing[name] = (state, first, since)
+            if now - since >= _SETTLED_S:
                 ready.append((state[1], name, first))
-            else:
-                growing[name] = (state, first, since)
         self._growing = growing
-        self._taken.update(name for _, name, _ in ready)
         return [(first, self._place / name) for _, name, first in sorted(ready)]
+
+    def take(self, name: str) -> None:
+        """Do not return a file again that has settled."""
+        self._taken[name], _, _ = self._growing.pop(name)
 
     def _listed(self) -> dict[str, _State]:
         found = {}
