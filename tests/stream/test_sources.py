@@ -1,5 +1,6 @@
 """Cameras over HTTP that come and go, and folders that fill up."""
 
+import io
 import os
 import subprocess
 import sys
@@ -339,6 +340,20 @@ def test_an_empty_file_that_stays_so_is_told(few, photos) -> None:
 
     assert frames(told)[0].as_json()["error"]["code"] == "empty"
     assert (summary.frames, summary.unreadable) == (1, 1)
+
+
+def test_a_file_that_is_opened_long_before_it_is_written_is_waited_for(few, photos, color) -> None:
+    (photos / "a.png").touch()
+    written = io.BytesIO()
+    Image.fromarray(color("red")).save(written, "PNG")
+    writer = threading.Timer(1.0, (photos / "a.png").write_bytes, [written.getvalue()])
+    writer.start()
+
+    summary, told = few(photos, 1, existing=True, time_s=60)
+
+    writer.join()
+    assert frames(told)[0].as_json()["result"]["label"] == "red"
+    assert (summary.frames, summary.unreadable) == (1, 0)
 
 
 def test_a_folder_that_is_back_goes_on_where_it_was(watch, photos, color, tmp_path) -> None:

@@ -23,6 +23,7 @@ LASTING = False
 
 _POLL_S = 0.1
 _SETTLED_S = 0.3  # unchanged for so long, a file is taken for finished
+_EMPTY_S = 3.0  # and one without a byte: some programs open it long before they write
 
 _State = tuple[int, int]  # size in bytes, time of the last change in ns
 
@@ -35,9 +36,10 @@ def is_meant(place: str) -> bool:
 def folder(options: SourceOptions, running: Running) -> Generator[Shot]:
     """Yield pictures as they appear, those that are there together by their time and then by their name.
 
-    A file that still grows waits until it is unchanged for 0.3 seconds. Captured is when it was first seen. A
-    file that was taken is not taken again while it is there, also if it changes. Never ends by itself: a
-    folder that is gone is waited for, and what was taken before is then taken again only if it has changed.
+    A file that still grows waits until it is unchanged for 0.3 seconds, an empty one for 3. Captured is when
+    it was first seen. A file that was taken is not taken again while it is there, also if it changes. Never
+    ends by itself: a folder that is gone is waited for, and what was taken before is then taken again only
+    if it has changed.
 
     Raises:
         NotFoundError: The folder cannot be listed at the start.
@@ -118,7 +120,7 @@ class _Files:
             if known != state:
                 since = now
             growing[name] = (state, first, since)
-            if now - since >= _SETTLED_S:
+            if now - since >= (_SETTLED_S if state[0] else _EMPTY_S):
                 ready.append((state[1], name, first))
         self._growing = growing
         return [(first, self._place / name) for _, name, first in sorted(ready)]
