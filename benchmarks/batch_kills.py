@@ -107,14 +107,16 @@ def kill(process: "subprocess.Popen[str]", kind: str, draw: random.Random) -> st
     return kind if hit else "none"
 
 
-def disturb(job: Job, usual: float, draw: random.Random, like: Path, nodes: Nodes | None) -> list[str]:
-    """Run a job with kills until it is finished; return the history."""
+def disturb(
+    job: Job, usual: float, draw: random.Random, like: Path, nodes: Nodes | None
+) -> tuple[list[str], float]:
+    """Run a job with kills until it is finished; return the history, and how long a job usually takes now."""
     history: list[str] = []
     worker_killed = False
     while True:
         if nodes is not None:
             nodes.mend()
-        process = job.start()
+        process, began = job.start(), time.monotonic()
         moment = draw.uniform(0, 1.2 * usual)
         known = KINDS if nodes is None else ("driver", "node")
         kind = draw.choice([kind for kind in known if kind in ("driver", "all") or not worker_killed])
@@ -122,6 +124,7 @@ def disturb(job: Job, usual: float, draw: random.Random, like: Path, nodes: Node
             process.wait(moment)
         if process.poll() is not None:
             done = "none"
+            usual = usual if history else time.monotonic() - began  # the machine may be busier than before
         elif kind == "node" and nodes is not None:
             nodes.kill(draw)
             done = kind
@@ -138,7 +141,7 @@ def disturb(job: Job, usual: float, draw: random.Random, like: Path, nodes: Node
         if finished:
             document = json.loads(told)
             assert document["done"] + document["failed"] == document["images"], document
-            return history
+            return history, usual
 
 
 def main() -> None:
@@ -174,7 +177,8 @@ def main() -> None:
             raise SystemExit("\n".join(found))
         while hits.total() < given.kills:
             job = Job(FOVEAL, line, Path(temporary) / f"job-{jobs}")
-            for entry in disturb(job, usual, draw, undisturbed.out, nodes):
+            history, usual = disturb(job, usual, draw, undisturbed.out, nodes)
+            for entry in history:
                 if not entry.endswith("none"):
                     hits[entry.rpartition(" ")[2]] += 1
             subprocess.run(["rm", "-r", str(job.out)], check=True)
