@@ -8,7 +8,8 @@ are the same to the last bit.
 
 import base64
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -67,13 +68,19 @@ class GivenOut:
         """
         began, done = time.monotonic(), 0
         parts: dict[int, Part] = {}
-        for receipt in self._map([self._task(positions) for positions in batches(self.held_out)], "begin"):
-            first = int(receipt.key)
-            if receipt.outcome == "lost":
-                raise self._culprit(next(one for one in batches(self.held_out) if one.start == first))
-            parts[first] = _part(receipt.detail, first)
-            done += len(parts[first].positions) + len(parts[first].errors)
-            progress("measuring", done, len(self.held_out))
+        asked = {str(positions[0]): positions for positions in batches(self.held_out)}
+        lost = None
+        with closing(self._map([self._task(positions) for positions in asked.values()], "begin")) as receipts:
+            for receipt in receipts:
+                if receipt.outcome == "lost":
+                    lost = receipt.key
+                    break  # all workers end: who looks for the reason may need their room
+                positions = asked[receipt.key]
+                parts[positions.start] = _part(receipt.detail, positions.start)
+                done += len(positions)
+                progress("measuring", done, len(self.held_out))
+        if lost is not None:
+            raise self._culprit(asked[lost])
         return joined([parts[first] for first in sorted(parts)], seconds=time.monotonic() - began)
 
     def robustness(
@@ -96,7 +103,7 @@ class GivenOut:
             progress("disturbing", done, len(NAMES), "" if receipt.key == NONE else receipt.key)
         return tuple(rows[name] for name in names)
 
-    def _map(self, tasks: Sequence[Task], begin: str, **more: Json) -> Iterator[Receipt]:
+    def _map(self, tasks: Sequence[Task], begin: str, **more: Json) -> Generator[Receipt]:
         """Yield the receipts of what is done or lost; raise what a task raised."""
         session = self.predictor.session
         spec = {
