@@ -30,23 +30,25 @@ def colors(tmp_path):
     return tmp_path / "colors"
 
 
-def begun(colors: Path, *options: str) -> "subprocess.Popen[str]":
-    command = [
-        sys.executable,
-        "-m",
-        "foveal",
-        "train",
-        str(colors),
-        "--json",
-        "-q",
-        "--workers",
-        "2",
-        *options,
-    ]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+@pytest.fixture
+def begun(colors):
+    """Start a training of two ranks; what still runs in the end is killed."""
+    running = []
+
+    def begin(*options: str) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-m", "foveal", "train", str(colors), "--json", "-q", "--workers", "2"]
+        told = {**os.environ, "OMP_NUM_THREADS": "1"}
+        running.append(
+            subprocess.Popen(
+                [*command, *options], env=told, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+        )
+        return running[-1]
+
+    yield begin
+    for process in running:
+        process.kill()
+        process.communicate()
 
 
 def ended(process: "subprocess.Popen[str]") -> tuple[int, dict]:
@@ -75,19 +77,19 @@ def told(run: Path, stage: str) -> int:
     return (run / "log.txt").read_text().count(f" {stage} ") if (run / "log.txt").is_file() else 0
 
 
-def test_a_node_dies_and_the_training_goes_on_to_the_same_bits(cluster, colors, tmp_path) -> None:
+def test_a_node_dies_and_the_training_goes_on_to_the_same_bits(cluster, begun, tmp_path) -> None:
     recipe = tmp_path / "fixed.toml"
     recipe.write_text('epochs = 80\nsize = 16\nbaseline = false\nprecision = "fp32"\n')  # else it is measured
     alone, run = tmp_path / "alone", tmp_path / "run"
-    assert ended(begun(colors, "--recipe", str(recipe), "--out", str(alone)))[0] == 0
-    stopped = begun(colors, "--recipe", str(recipe), "--out", str(run))
+    assert ended(begun("--recipe", str(recipe), "--out", str(alone)))[0] == 0
+    stopped = begun("--recipe", str(recipe), "--out", str(run))
     wait_until(lambda: told(run, "train") > 3, stopped)
     stopped.send_signal(signal.SIGINT)  # so there is a checkpoint, however fast this machine is
     assert ended(stopped)[0] == 130
     before = told(run, "train")
     cluster.add_node(num_cpus=1, **NODE)
 
-    process = begun(colors, "--resume", str(run), "--backend", "ray", "--ray-address", cluster.address)
+    process = begun("--resume", str(run), "--backend", "ray", "--ray-address", cluster.address)
     wait_until(lambda: told(run, "train") > before + 1, process)
     doomed = next(node for node in cluster.worker_nodes if has_a_rank(node))
     cluster.remove_node(doomed, False)
