@@ -212,7 +212,11 @@ def one_more_before(path):
     Image.new("RGB", (20, 20), "red").save(path.with_name("00-new.png"))
 
 
-@pytest.mark.parametrize("change", [replaced, gone, one_more_before])
+def renamed(path):
+    path.rename(path.with_name("20-new.png"))
+
+
+@pytest.mark.parametrize("change", [replaced, gone, one_more_before, renamed])
 def test_data_that_are_others_for_a_worker_are_an_error(bundle, tmp_path, change):
     folder = paint(tmp_path / "data")
 
@@ -226,14 +230,19 @@ def test_data_that_are_others_for_a_worker_are_an_error(bundle, tmp_path, change
     assert caught.value.code == "data_changed"
 
 
-def test_a_worker_with_another_bundle_or_engine_refuses(bundle, pictures, make_bundle, tmp_path):
+def wanted(bundle, data):
+    """Return what the driver tells a worker to begin with."""
     predictor = Predictor.open(bundle, threads=1)
     session = predictor.session
     spec = {"bundle": str(bundle), "digest": predictor.digest, "engine": session.engine}
-    spec |= {"precision": session.precision, "data": str(pictures)}
+    return {**spec, "precision": session.precision, "data": str(data)}
+
+
+def test_a_worker_with_another_bundle_or_engine_refuses(bundle, pictures, make_bundle, tmp_path):
+    spec = wanted(bundle, pictures)
     other = make_bundle(tmp_path / "other.foveal", classes=["red", "green", "pink"])
 
-    assert worker.begin(spec).predictor.digest == predictor.digest
+    assert worker.begin(spec).predictor.digest == spec["digest"]
     for changed, code in (
         ({"bundle": str(other)}, "other_bundle"),
         ({"engine": "onnxruntime 0.1"}, "other_versions"),
@@ -243,6 +252,19 @@ def test_a_worker_with_another_bundle_or_engine_refuses(bundle, pictures, make_b
         assert caught.value.code == code
     with pytest.raises(UnknownNameError):
         worker.begin({**spec, "engine": "abacus 1.0"})
+
+
+def test_a_file_that_a_worker_no_longer_finds_is_no_unreadable_picture(bundle, tmp_path):
+    there = worker.begin(wanted(bundle, paint(tmp_path / "data")))
+    (tmp_path / "data" / there.dataset.sources[5]).unlink()
+    named = [5, there.dataset.sources[5], 2]
+
+    with pytest.raises(DataError) as caught:
+        worker.answer({"pictures": [[*named, "0" * 64]]}, there)
+
+    assert caught.value.code == "data_changed"
+    told = worker.answer({"pictures": [[*named, ""]]}, there)  # nor could the command read it
+    assert [error["path"] for error in told["errors"]] == [there.dataset.sources[5]]
 
 
 def test_the_error_of_a_worker_that_cannot_begin_is_ours(bundle, pictures, tmp_path):
