@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from foveal.cli._backend import Backend, RayAddress, Workers, where_of
 from foveal.cli._frame import (
     Device,
     Engine,
@@ -52,6 +53,9 @@ def evaluate(
     engine: Engine = "auto",
     precision: Precision = "auto",
     device: Device = "auto",
+    backend: Backend = None,
+    workers: Workers = None,
+    ray_address: RayAddress = None,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -64,7 +68,8 @@ def evaluate(
     if report is not None:
         need("train", what="the HTML page")
         check_page(report, data, force=force)
-    terms = flow.Terms(named(engine), named(precision), threads)
+    where = where_of(backend, workers, ray_address)
+    terms = flow.Terms(named(engine), named(precision), threads, where)
     with progress(quiet=quiet) as tell:
         given = data if group is None else opening.open(data, group=group)
         evaluated = flow.evaluate(model, given, split=split, seed=seed, terms=terms, progress=tell)

@@ -12,7 +12,7 @@ from foveal.core.errors import ImageError
 from foveal.core.machine import usable_cpus
 from foveal.core.parallel import in_order
 from foveal.core.progress import Progress, silent
-from foveal.data.dataset import Dataset, UInt8, content_hash
+from foveal.data.dataset import Dataset, Picture, UInt8, content_hash
 from foveal.data.decode import LIMITS
 from foveal.data.fingerprint import fingerprint
 from foveal.data.sizing import evenly_spaced, suggest_channels
@@ -120,9 +120,14 @@ def content_hashes(dataset: Dataset, *, progress: Progress = silent) -> tuple[st
 
 def _hash(dataset: Dataset, index: int) -> str:
     try:
-        content = dataset.read(index).content
+        return hash_of(dataset.read(index))
     except ImageError:
         return ""
+
+
+def hash_of(picture: Picture) -> str:
+    """Return what the `sha256` column says of a picture; "" where its stored bytes are too many to be one."""
+    content = picture.content
     return content_hash(content) if len(content) <= LIMITS.content_bytes else ""
 
 
@@ -130,9 +135,7 @@ def _look(dataset: Dataset, index: int, channels: int, looks: Sequence[Look]) ->
     sha256 = ""
     try:
         picture = dataset.read(index)
-        content = picture.content
-        if len(content) <= LIMITS.content_bytes:
-            sha256 = content_hash(content)
+        sha256 = hash_of(picture)
         header, pixels = picture.examine(channels)
         for look in looks:
             look(index, pixels)

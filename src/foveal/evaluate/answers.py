@@ -17,7 +17,7 @@ from foveal.data.dataset import UInt8
 from foveal.evaluate.held_out import HeldOut, readable
 from foveal.metrics.clopper_pearson import clopper_pearson
 
-_BATCH = 32
+BATCH = 32  # held-out pictures that are run together, wherever that is: it may move the last bit
 _REPORT_SECONDS = 0.25
 Float32 = NDArray[np.float32]
 
@@ -46,8 +46,8 @@ def probabilities_at_size(predictor: Runs, images: UInt8) -> Float32:
         predictor: Runs the model.
         images: uint8 (N, size, size, C), N ≥ 1.
     """
-    starts = range(0, len(images), _BATCH)
-    return np.concatenate([predictor.run(images[i : i + _BATCH]).probabilities for i in starts])
+    starts = range(0, len(images), BATCH)
+    return np.concatenate([predictor.run(images[i : i + BATCH]).probabilities for i in starts])
 
 
 def accuracy_at_size(predictor: Runs, images: UInt8, labels: NDArray[np.int64]) -> Measured:
@@ -62,10 +62,41 @@ def accuracy_at_size(predictor: Runs, images: UInt8, labels: NDArray[np.int64]) 
     return clopper_pearson(int(right.sum()), len(images))
 
 
-class _Part(NamedTuple):
+class Part(NamedTuple):
+    """Answers for one batch: a row for each of `positions`, and what is wrong with the others."""
+
     probabilities: Float32 | None
     positions: list[int]
     errors: list[ImageError]
+
+
+def batches(held_out: HeldOut) -> list[range]:
+    """Return the positions of all pictures, as they are run together."""
+    return [range(i, min(i + BATCH, len(held_out))) for i in range(0, len(held_out), BATCH)]
+
+
+def ask(predictor: Runs, held_out: HeldOut, positions: Sequence[int]) -> Part:
+    """Read, preprocess and run one batch."""
+    images, found, errors = readable(held_out, positions)
+    return Part(predictor.run(np.stack(images)).probabilities if images else None, found, errors)
+
+
+def joined(parts: Sequence[Part], *, seconds: float) -> Answers:
+    """Return the answers of all batches, in the order of the pictures.
+
+    Raises:
+        DataError: Not one picture can be used.
+    """
+    probabilities = [part.probabilities for part in parts if part.probabilities is not None]
+    unreadable = tuple(error for part in parts for error in part.errors)
+    if not probabilities:
+        raise DataError(
+            f"not one of {len(unreadable)} pictures can be used; the first: {unreadable[0].message}",
+            code="no_readable_images",
+            path=unreadable[0].path,
+        )
+    positions = np.array([position for part in parts for position in part.positions], dtype=np.int64)
+    return Answers(np.concatenate(probabilities), positions, unreadable, seconds)
 
 
 def answers(predictor: Runs, held_out: HeldOut, *, threads: int, progress: Progress = silent) -> Answers:
@@ -81,11 +112,10 @@ def answers(predictor: Runs, held_out: HeldOut, *, threads: int, progress: Progr
         DataError: Not one picture can be used.
     """
     started = said = time.monotonic()
-    chunks = [range(i, min(i + _BATCH, len(held_out))) for i in range(0, len(held_out), _BATCH)]
+    chunks = batches(held_out)
 
-    def work(chunk: Sequence[int]) -> _Part:
-        images, positions, errors = readable(held_out, chunk)
-        return _Part(predictor.run(np.stack(images)).probabilities if images else None, positions, errors)
+    def work(chunk: Sequence[int]) -> Part:
+        return ask(predictor, held_out, chunk)
 
     parts = []
     for chunk, part in zip(
@@ -96,13 +126,4 @@ def answers(predictor: Runs, held_out: HeldOut, *, threads: int, progress: Progr
             said = time.monotonic()
             progress("measuring", chunk.stop, len(held_out))
     progress("measuring", len(held_out), len(held_out))
-    probabilities = [part.probabilities for part in parts if part.probabilities is not None]
-    unreadable = tuple(error for part in parts for error in part.errors)
-    if not probabilities:
-        raise DataError(
-            f"not one of {len(held_out)} pictures can be used; the first: {unreadable[0].message}",
-            code="no_readable_images",
-            path=unreadable[0].path,
-        )
-    positions = np.array([position for part in parts for position in part.positions], dtype=np.int64)
-    return Answers(np.concatenate(probabilities), positions, unreadable, time.monotonic() - started)
+    return joined(parts, seconds=time.monotonic() - started)

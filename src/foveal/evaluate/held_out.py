@@ -120,7 +120,12 @@ def sample(
     Raises:
         UsageError: Not one can be read.
     """
-    images, found, _ = readable(held_out, positions[evenly_spaced(len(positions), at_most=at_most)].tolist())
+    return at_size(held_out, positions[evenly_spaced(len(positions), at_most=at_most)].tolist())
+
+
+def at_size(held_out: HeldOut, positions: Sequence[int]) -> tuple[UInt8, NDArray[np.int64]]:
+    """Return these pictures, uint8 (M, size, size, C), and their labels, int64 (M,); see `sample`."""
+    images, found, _ = readable(held_out, positions)
     if not images:
         raise UsageError("need at least one readable picture", code="empty")
     return np.stack(images), held_out.labels[found]

@@ -2,17 +2,53 @@
 
 import platform
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 import foveal
 from foveal.bundle.predictor import Predictor
 from foveal.core import machine
 from foveal.core.progress import Progress, silent
-from foveal.evaluate.answers import answers
-from foveal.evaluate.document import Report
+from foveal.evaluate.answers import Answers, answers
+from foveal.evaluate.document import Disturbed, Report
 from foveal.evaluate.held_out import HeldOut, sample
 from foveal.evaluate.measure import measure
 from foveal.evaluate.robustness import MOST_IMAGES, robustness
+
+
+class Asked(Protocol):
+    """Where the answers of a report come from."""
+
+    def answers(self, progress: Progress, /) -> Answers:
+        """Return those for all held-out pictures."""
+        ...
+
+    def robustness(
+        self, positions: NDArray[np.int64], seed: int, progress: Progress, /
+    ) -> tuple[Disturbed, ...]:
+        """Return how a sample of the pictures at these positions, int64 (M,), stands corruptions."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Here:
+    """Answers from threads of this process."""
+
+    predictor: Predictor
+    held_out: HeldOut
+    threads: int
+
+    def answers(self, progress: Progress, /) -> Answers:
+        return answers(self.predictor, self.held_out, threads=self.threads, progress=progress)
+
+    def robustness(
+        self, positions: NDArray[np.int64], seed: int, progress: Progress, /
+    ) -> tuple[Disturbed, ...]:
+        images, labels = sample(self.held_out, positions, at_most=MOST_IMAGES)
+        return robustness(self.predictor, images, labels, seed=seed, progress=progress)
 
 
 def report(
@@ -21,6 +57,7 @@ def report(
     *,
     seed: int = 0,
     threads: int | None = None,
+    asked: Asked | None = None,
     progress: Progress = silent,
 ) -> Report:
     """Return what was measured of the file that ships, through the preprocessing that serves.
@@ -32,6 +69,7 @@ def report(
         held_out: Pictures that it has not learned from.
         seed: For resampled intervals and for the noise of the corruptions.
         threads: So many batches are worked on at once; None takes all processors we may use.
+        asked: Answers for these pictures as this predictor gives them; None: it is asked here.
         progress: Told a few times a second.
 
     Raises:
@@ -39,7 +77,8 @@ def report(
     """
     threads = threads or machine.usable_cpus()
     started = time.monotonic()
-    found = answers(predictor, held_out, threads=threads, progress=progress)
+    asked = asked or _Here(predictor, held_out, threads)
+    found = asked.answers(progress)
     measured = measure(
         found.probabilities,
         held_out.labels[found.positions],
@@ -48,8 +87,7 @@ def report(
         sources=[held_out.sources[position] for position in found.positions],
         seed=seed,
     )
-    images, labels = sample(held_out, found.positions, at_most=MOST_IMAGES)
-    disturbed = robustness(predictor, images, labels, seed=seed, progress=progress)
+    disturbed = asked.robustness(found.positions, seed, progress)
     units = held_out.units
     return replace(
         measured,

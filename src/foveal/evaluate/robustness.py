@@ -8,7 +8,7 @@ from foveal.bundle.session import Float32
 from foveal.core.progress import Progress, silent
 from foveal.core.random import stream
 from foveal.data.dataset import UInt8
-from foveal.evaluate.answers import accuracy_at_size, probabilities_at_size
+from foveal.evaluate.answers import probabilities_at_size
 from foveal.evaluate.corrupted import corrupted
 from foveal.evaluate.document import Disturbed
 from foveal.metrics.clopper_pearson import clopper_pearson
@@ -17,6 +17,7 @@ from foveal.metrics.clopper_pearson import clopper_pearson
 NAMES = ("gaussian_blur", "gaussian_noise", "jpeg_compression", "underexposure")
 SEVERITY = 3
 MOST_IMAGES = 500  # are disturbed by those who measure
+NONE = "none"  # the pictures as they are
 
 
 def robustness(
@@ -43,14 +44,35 @@ def robustness(
     Raises:
         UsageError: Another severity.
     """
+    results = []
+    for place, name in enumerate((NONE, *NAMES)):
+        right = right_under(name, predictor, images, labels, severity=severity, seed=seed)
+        results.append(counted(name, right, len(labels), severity=severity))
+        if place:
+            progress("disturbing", place, len(NAMES), name)
+    return tuple(results)
+
+
+def right_under(
+    name: str,
+    predictor: Runs,
+    images: UInt8,
+    labels: NDArray[np.int64],
+    *,
+    severity: int = SEVERITY,
+    seed: int = 0,
+) -> int:
+    """Return how many pictures are named correctly under a corruption, or as they are; see `robustness`."""
 
     def ask(asked: UInt8) -> Float32:
         return probabilities_at_size(predictor, asked)
 
-    results = [Disturbed("none", 0, accuracy_at_size(predictor, images, labels))]
-    for place, name in enumerate(NAMES):
-        rng = stream(seed, "robustness", name)
-        right = corrupted(name, images, labels, severity=severity, rng=rng, ask=ask).right
-        results.append(Disturbed(name, severity, clopper_pearson(int(right.sum()), len(right))))
-        progress("disturbing", place + 1, len(NAMES), name)
-    return tuple(results)
+    if name == NONE:
+        return int((ask(images).argmax(axis=1) == labels).sum())
+    rng = stream(seed, "robustness", name)
+    return int(corrupted(name, images, labels, severity=severity, rng=rng, ask=ask).right.sum())
+
+
+def counted(name: str, right: int, images: int, *, severity: int = SEVERITY) -> Disturbed:
+    """Return the row of a corruption under which so many of the pictures are named correctly."""
+    return Disturbed(name, 0 if name == NONE else severity, clopper_pearson(right, images))

@@ -30,12 +30,14 @@ class Chosen:
 
     Attributes:
         held_out: The pictures.
+        indices: Which pictures of the data they are, int64 (N,).
         unseen: `split`: they are the test part of the training data; `content`: none of them has the content
             of a picture that was learned from; `calibration`: neither, but some or all of them calibrated
             confidence and thresholds; None: not known, the bundle alone does not say.
     """
 
     held_out: HeldOut
+    indices: NDArray[np.int64]
     unseen: str | None
 
 
@@ -95,7 +97,7 @@ def choose(
         raise DataError(f"{dataset.path} has no {name} picture", code="no_images", path=dataset.path)
     held_out = HeldOut.of_dataset(dataset, indices, manifest.preprocess, manifest.classes)
     held_out = replace(held_out, split=name, fingerprint=found, split_seed=seed, units=units[indices])
-    return Chosen(held_out, unseen)
+    return Chosen(held_out, indices, unseen)
 
 
 def learned_from(

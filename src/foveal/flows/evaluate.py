@@ -1,5 +1,6 @@
 """Measure a bundle, or the bundle of a run, on data, and show what was found."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,11 +11,13 @@ from foveal.core.progress import Progress, silent
 from foveal.data.dataset import Dataset
 from foveal.data.inventory import content_hashes
 from foveal.evaluate.document import Report
+from foveal.evaluate.given_out import GivenOut
 from foveal.evaluate.held_out import HeldOut
 from foveal.evaluate.reporting import report
 from foveal.flows._grouped import grouped
 from foveal.flows._held_out import choose
 from foveal.flows._mistake_maps import mistake_maps
+from foveal.flows._where import Where
 
 
 @dataclass(frozen=True)
@@ -24,11 +27,13 @@ class Terms:
     Attributes:
         engine, precision: As for `Predictor.open`; None: what is remembered as fastest here.
         threads: Batches at once; None takes all processors we may use.
+        where: Where the pictures are answered by several processes, each with one thread; None: here.
     """
 
     engine: str | None = None
     precision: str | None = None
     threads: int | None = None
+    where: Where | None = None
 
 
 USUAL = Terms()
@@ -77,15 +82,31 @@ def evaluate(
         DataError: A class that the model lacks, a picture that it has learned from, or none to measure on.
         UsageError: No such split or engine, or one that does not compute in that precision.
         MissingExtraError: The engine is not installed.
+        TemporaryError: Of a backend: there is no worker (`no_worker`), or too many died (`answers_lost`).
     """
     bundle = locate(model)
     # One thread: batches run side by side.
     predictor = Predictor.open(bundle, engine=terms.engine, precision=terms.precision, threads=1)
     dataset = data if isinstance(data, Dataset) else grouped(data, [bundle])
-    hashes = content_hashes(dataset, progress=progress)
-    chosen = choose(dataset, hashes, bundle, predictor.manifest, split=split, progress=progress)
-    found = report(predictor, chosen.held_out, seed=seed, threads=terms.threads, progress=progress)
-    provenance = {**found.provenance, "unseen": chosen.unseen, "grouped_by": list(dataset.grouped_by)}
+    with ExitStack() as stack:
+        # Whatever can be refused at once comes before, and reading all files after.
+        hands = None if terms.where is None else stack.enter_context(terms.where.opened())
+        hashes = content_hashes(dataset, progress=progress)
+        chosen = choose(dataset, hashes, bundle, predictor.manifest, split=split, progress=progress)
+        asked = None
+        if hands is not None:
+            contents = [hashes[index] for index in chosen.indices]
+            asked = GivenOut(
+                *hands, bundle, predictor, dataset.path, chosen.held_out, chosen.indices, contents
+            )
+        threads = terms.threads if hands is None else hands[1]
+        found = report(predictor, chosen.held_out, seed=seed, threads=threads, asked=asked, progress=progress)
+    provenance = {
+        **found.provenance,
+        **({} if asked is None else asked.provenance),
+        "unseen": chosen.unseen,
+        "grouped_by": list(dataset.grouped_by),
+    }
     found = replace(found, bundle=str(bundle), provenance=provenance)
     return Evaluated(found, chosen.held_out, predictor)
 
