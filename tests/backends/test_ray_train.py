@@ -101,3 +101,19 @@ def test_a_node_dies_and_the_training_goes_on_to_the_same_bits(cluster, begun, t
     assert document["resumed_from"] > 0
     weights = "model/weights.safetensors"
     assert (run / weights).read_bytes() == (alone / weights).read_bytes()
+
+
+def test_without_room_for_all_ranks_it_ends_and_says_how_to_go_on(cluster, begun, tmp_path) -> None:
+    run = tmp_path / "run"
+    process = begun(
+        "--epochs", "9000", "--size", "16", "--no-baseline", "--out", str(run),
+        "--backend", "ray", "--ray-address", cluster.address,
+    )  # fmt: skip
+    wait_until(lambda: told(run, "train") > 1, process)
+    cluster.remove_node(next(node for node in cluster.worker_nodes if has_a_rank(node)), False)
+    code, document = ended(process)
+    cluster.add_node(num_cpus=1, **NODE)  # for whoever comes next
+
+    assert (code, document["error"]["code"]) == (75, "no_worker")
+    assert "its nodes have 0, 1" in document["error"]["message"]
+    assert document["error"]["hint"].endswith(f"--resume {run} goes on")

@@ -78,6 +78,10 @@ def train_ranks(data: str | Path, order: Order, *, where: Where, progress: Progr
         try:
             with Read(told, progress):
                 receipt = backend.group(_ENTRY, spec, world=workers, max_restarts=_RESTARTS)
+        except TemporaryError as error:
+            if order.resume is not None or mark(run) != spec["before"]:  # what is saved of it is kept
+                error.hint = f"{error.hint}; then foveal train {data} --resume {run} goes on"
+            raise
         finally:
             if made:
                 with suppress(OSError):  # it was refused, and nothing is in it
