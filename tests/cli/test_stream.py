@@ -210,6 +210,31 @@ def test_a_signal_ends_it_with_all_that_was_told_saved(started, film, tmp_path, 
     assert "Traceback" not in err
 
 
+def test_an_interruption_that_is_to_be_ignored_stays_ignored(started, film, tmp_path) -> None:
+    """As in the background of a shell."""
+    lines = tmp_path / "lines.jsonl"
+
+    def wait_for(size: int) -> None:
+        while not lines.exists() or lines.stat().st_size < size:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.02)
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # whom we start inherits it
+    try:
+        process = started(
+            film("a.mp4", ["red"] * 40), "--loop", "--live", "--json", "--sink", f"jsonl:{lines}"
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    wait_for(1000)
+    process.send_signal(signal.SIGINT)
+    wait_for(lines.stat().st_size + 5000)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=60)
+
+    assert (process.returncode, json.loads(out)["ended"]) == (143, "terminated")
+
+
 def test_a_signal_reaches_it_also_while_nobody_reads_its_lines(started, film) -> None:
     process = started(film("a.mp4", ["red"] * 400), "--loop")
     assert process.stdout is not None
