@@ -27,6 +27,7 @@ from foveal.cli._main import run
         (["--port", "70000"], 2, "--port"),
         (["--workers", "0"], 2, "workers"),
         (["colors.foveal"], 66, "colors.foveal"),
+        (["a=" + "b" * 300], 66, "there is no"),
     ],
 )
 def test_what_cannot_be_served_is_refused_at_once(

@@ -125,6 +125,8 @@ def test_quiet_says_nothing(stream, film) -> None:
     ("arguments", "code", "error"),
     [
         (("gone.mp4",), 66, "not_found"),
+        (("{long}",), 66, "not_found"),
+        (("{film}", "--sink", "video:{long}.mp4"), 73, "cannot_write"),
         (("{text}",), 65, "not_a_video"),
         (("{film}", "--max-latency", "5"), 2, "usage"),
         (("{film}", "--max-latency", "5ms"), 2, "usage"),
@@ -143,7 +145,7 @@ def test_quiet_says_nothing(stream, film) -> None:
 )
 def test_errors_have_the_contracts_document_and_code(stream, film, tmp_path, arguments, code, error) -> None:
     (tmp_path / "text.mp4").write_text("no film")
-    names = {"film": film("a.mp4", ["red"]), "text": tmp_path / "text.mp4"}
+    names = {"film": film("a.mp4", ["red"]), "text": tmp_path / "text.mp4", "long": "a" * 300}
 
     found, out, _ = stream(*(argument.format(**names) for argument in arguments), "--json")
 
