@@ -27,6 +27,7 @@ from foveal.cli._main import run
         (["--port", "70000"], 2, "--port"),
         (["--workers", "0"], 2, "workers"),
         (["colors.foveal"], 66, "colors.foveal"),
+        (["a=" + "b" * 300], 66, "there is no"),
     ],
 )
 def test_what_cannot_be_served_is_refused_at_once(
@@ -93,6 +94,34 @@ def test_it_ends_by_either_signal_with_its_code_and_leaves_no_process(bundle, nu
         rest = lines.read()  # ends once no process holds the pipe
     assert process.wait(60) == code
     assert "Traceback" not in rest
+
+
+def test_an_interruption_that_is_to_be_ignored_stays_ignored(bundle) -> None:
+    """As in the background of a shell."""
+    command = [
+        sys.executable,
+        "-m",
+        "foveal",
+        "serve",
+        str(bundle),
+        "--port",
+        "0",
+        "--workers",
+        "1",
+        "--json",
+    ]
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # whom we start inherits it
+    try:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert process.stdout is not None
+    process.stdout.readline()
+    for number in (signal.SIGINT, signal.SIGTERM):  # the first one that it hears is its exit code
+        process.send_signal(number)
+    process.communicate(timeout=60)
+
+    assert process.returncode == 143
 
 
 def test_with_json_the_one_document_on_stdout_says_where(bundle) -> None:

@@ -125,6 +125,8 @@ def test_quiet_says_nothing(stream, film) -> None:
     ("arguments", "code", "error"),
     [
         (("gone.mp4",), 66, "not_found"),
+        (("{long}",), 66, "not_found"),
+        (("{film}", "--sink", "video:{long}.mp4"), 73, "cannot_write"),
         (("{text}",), 65, "not_a_video"),
         (("{film}", "--max-latency", "5"), 2, "usage"),
         (("{film}", "--max-latency", "5ms"), 2, "usage"),
@@ -143,7 +145,7 @@ def test_quiet_says_nothing(stream, film) -> None:
 )
 def test_errors_have_the_contracts_document_and_code(stream, film, tmp_path, arguments, code, error) -> None:
     (tmp_path / "text.mp4").write_text("no film")
-    names = {"film": film("a.mp4", ["red"]), "text": tmp_path / "text.mp4"}
+    names = {"film": film("a.mp4", ["red"]), "text": tmp_path / "text.mp4", "long": "a" * 300}
 
     found, out, _ = stream(*(argument.format(**names) for argument in arguments), "--json")
 
@@ -208,6 +210,31 @@ def test_a_signal_ends_it_with_all_that_was_told_saved(started, film, tmp_path, 
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert sum(1 for _ in container.decode(video=0)) == document["frames"]
     assert "Traceback" not in err
+
+
+def test_an_interruption_that_is_to_be_ignored_stays_ignored(started, film, tmp_path) -> None:
+    """As in the background of a shell."""
+    lines = tmp_path / "lines.jsonl"
+
+    def wait_for(size: int) -> None:
+        while not lines.exists() or lines.stat().st_size < size:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.02)
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # whom we start inherits it
+    try:
+        process = started(
+            film("a.mp4", ["red"] * 40), "--loop", "--live", "--json", "--sink", f"jsonl:{lines}"
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    wait_for(1000)
+    process.send_signal(signal.SIGINT)
+    wait_for(lines.stat().st_size + 5000)
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=60)
+
+    assert (process.returncode, json.loads(out)["ended"]) == (143, "terminated")
 
 
 def test_a_signal_reaches_it_also_while_nobody_reads_its_lines(started, film) -> None:

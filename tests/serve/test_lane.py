@@ -1,7 +1,9 @@
 """The queue and the thread that computes: what is let in, what is skipped, what is done together."""
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -257,6 +259,57 @@ def test_single_pictures_are_answered_between_those_of_a_large_request(bench) ->
         assert lane.lane.pictures == 0
 
     asyncio.run(go())
+
+
+def test_a_single_picture_does_not_wait_for_the_large_requests_before_it(bench) -> None:
+    async def go() -> None:
+        lane = bench()
+        image, other = pictures(2)
+        gate = threading.Event()
+        first, second = Work(image, further=[gate, gate]), Work(image, further=[threading.Event()])
+        large = [lane.do(first, pictures=3)]
+        await asyncio.to_thread(first.began.wait, 60)
+        large.append(lane.do(second, pictures=2))
+        single = lane.do(Work(other))
+        await asyncio.sleep(0)
+        gate.set()
+        await single
+        await large[0]
+        assert not large[1].done(), "among themselves they keep their order"
+        second.further[0].set()
+        await large[1]
+        lane.lane.stop()
+        assert lane.lane.pictures == 0
+
+    asyncio.run(go())
+
+
+def test_what_was_refused_for_its_time_leaves_queue_and_memory_before_it_is_reached(bench) -> None:
+    async def go() -> None:
+        lane = bench(timeout=0.05)
+        image, gate = pictures(1)[0], threading.Event()
+        first = Work(image, gate)
+        in_work = lane.do(first)
+        await asyncio.to_thread(first.began.wait, 60)
+        works = [Work(image), Work(image)]
+        held = [weakref.ref(work) for work in works]
+        waiting = [lane.do(work, pictures=count) for work, count in zip(works, (1, 3), strict=True)]
+        works.clear()
+        codes = [answer.code for answer in await asyncio.gather(*waiting, return_exceptions=True)]
+        waiting.clear()
+        await asyncio.sleep(0)
+        assert codes == ["timed_out", "timed_out"]
+        assert lane.lane.pictures == 1
+        assert [work() for work in held] == [None, None]
+        gate.set()
+        await asyncio.gather(in_work, return_exceptions=True)
+        lane.lane.stop()
+
+    gc.disable()  # a cycle would keep a body for as long as nothing else is made
+    try:
+        asyncio.run(go())
+    finally:
+        gc.enable()
 
 
 def test_who_was_read_before_a_large_picture_does_not_wait_for_those_behind_it(bench) -> None:

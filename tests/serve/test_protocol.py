@@ -36,6 +36,8 @@ def exchange(port: int, *parts: bytes) -> bytes:
         (b"GET / HTTP/1.1\r\n" + HOST + b"X: a\x00b\r\n\r\n", 400),
         (PICTURE_HEAD + b"Content-Length: -1\r\n\r\n", 400),
         (PICTURE_HEAD + b"Content-Length: 1x\r\n\r\n", 400),
+        (PICTURE_HEAD + b"Content-Length: " + b"0" * 5000 + b"1\r\n\r\n", 400),
+        (b"GET /v2/health/live HTTP/1.1\r\n" + HOST + b"Content-Length: " + b"0" * 5000 + b"\r\n\r\n", 400),
         (PICTURE_HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
         (PICTURE_HEAD + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n", 400),
         (PICTURE_HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400),

@@ -9,6 +9,8 @@ import os
 import signal
 from types import FrameType
 
+from foveal.core.signals import heard
+
 
 class Terminated(BaseException):
     """SIGTERM arrived; unwinds like Ctrl-C does, so that half-written files are removed."""
@@ -17,7 +19,7 @@ class Terminated(BaseException):
 def note() -> list[int]:
     """Let signals only be noted from here on; return the list that they are added to."""
     signals: list[int] = []
-    for number in _heard():
+    for number in heard():
         signal.signal(number, lambda number, frame: signals.append(number))
         atexit.register(signal.signal, number, signal.SIG_IGN)  # runs last: then Python goes to pieces
     return signals
@@ -37,7 +39,7 @@ def listen(signals: list[int]) -> None:
         signals.append(number)
         raise stop(number)
 
-    for number in _heard():
+    for number in heard():
         signal.signal(number, end)
     if signals:
         raise stop(signals[0])
@@ -50,11 +52,5 @@ def stop(number: int) -> BaseException:
 
 def leave_at(code: int) -> None:
     """Let signals only cut short how Python tidies up from here on, and the command end with its code."""
-    for number in _heard():
+    for number in heard():
         signal.signal(number, lambda *_: os._exit(code))
-
-
-def _heard() -> list[signal.Signals]:
-    """Return the signals that end a command, but for those that whoever started us wants ignored."""
-    both = (signal.SIGINT, signal.SIGTERM)
-    return [number for number in both if signal.getsignal(number) is not signal.SIG_IGN]

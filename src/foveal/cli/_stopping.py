@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
 
+from foveal.core.signals import heard
+
 _GRACE_S = 20  # after which whatever hangs is torn out of it
 _HOW = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
@@ -26,9 +28,12 @@ class Stop:
 
 @contextmanager
 def stopping() -> Iterator[Stop]:
-    """Take the first signal as a wish; the second one, or 20 seconds without an end, as usual."""
+    """Take the first signal as a wish; the second one, or 20 seconds without an end, as usual.
+
+    What the process ignores stays ignored.
+    """
     stop = Stop()
-    before = {number: signal.getsignal(number) for number in _HOW}
+    before = {number: signal.getsignal(number) for number in heard()}
 
     def hear(number: int, frame: FrameType | None) -> None:
         stop.how = _HOW[signal.Signals(number)]
@@ -38,7 +43,7 @@ def stopping() -> Iterator[Stop]:
         signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(number))
         signal.alarm(_GRACE_S)
 
-    for number in _HOW:
+    for number in before:
         signal.signal(number, hear)
     try:
         yield stop

@@ -59,7 +59,9 @@ Watch = Annotated[
 ]
 GiveUp = Annotated[str | None, typer.Option(help="End after so long without the live source or the folder.")]
 Timeout = Annotated[str, typer.Option(help="Silence after which a live source is taken for lost.")]
-MaxRejects = Annotated[int, typer.Option(min=1, help="Pictures in the folder of rejects, at most.")]
+MaxRejects = Annotated[
+    int, typer.Option(min=1, help="Pictures in the folder of rejects, beyond which this stream adds none.")
+]
 RejectBelow = Annotated[float, typer.Option(min=0, max=1, help="Keep answers below this confidence, too.")]
 AllowRemoteSinks = Annotated[
     bool, typer.Option("--allow-remote-sinks", help="Send events to other machines.")

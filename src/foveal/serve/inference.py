@@ -22,6 +22,7 @@ from foveal.serve.service import Service
 
 _HEAD = "inference-header-content-length"
 _SHAPE = re.compile(rb'"shape"\s*:\s*\[\s*([0-9]{1,4})\b')
+_HIDDEN = re.compile(rb"\\u00[67]")  # a letter of plain English, written as a number
 _KINDS = ("", "application/json", "application/octet-stream")
 
 
@@ -132,8 +133,8 @@ def inference(service: Service) -> APIRouter:
         if head is not None and head > len(content):
             raise HttpError("bad_tensor", f"{_HEAD} is more than the body has")
         work = InferenceWork(service, model, content, head)
-        about = _about(content, service.settings.max_pictures)
-        answer = await service.lane.do(model, work, pictures=about, gone=gone(request))
+        count = pictures_in(content[:head], service.settings.max_pictures)
+        answer = await service.lane.do(model, work, pictures=count, gone=gone(request))
         return _answered(answer)
 
     return router
@@ -147,9 +148,15 @@ def _answered(answer: bytes) -> Response:
     return Response(content, media_type="application/octet-stream", headers={_HEAD: str(length)})
 
 
-def _about(content: bytes, most: int) -> int:
-    """Return how many pictures a body seems to hold, before it is read: for the estimate of waiting."""
-    found = _SHAPE.search(content)
+def pictures_in(text: bytes, most: int) -> int:
+    """Return how many pictures a request has, before its JSON is read.
+
+    Where it is read and not refused there are no more: the only shape is that of the tensor, and where there
+    are several, or one may be hidden, as many are assumed as there may be.
+    """
+    if text.count(b'"shape"') != 1 or _HIDDEN.search(text):
+        return most
+    found = _SHAPE.search(text)
     return max(1, min(most, int(found[1]))) if found else 1
 
 

@@ -6,6 +6,7 @@ so whoever is let in is answered in time, however many stand outside.
 """
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections import deque
@@ -52,7 +53,7 @@ class Work(Protocol):
         ...
 
 
-@dataclass
+@dataclass(eq=False)
 class Job:
     """Work that waits.
 
@@ -100,7 +101,8 @@ class Lane:
         """
         self._settings, self._metrics, self._verify = settings, metrics, verify
         self._verified = time.monotonic()
-        self._waiting: deque[Job] = deque()
+        self._single: deque[Job] = deque()  # those with one picture that wait, and those with more
+        self._large: deque[Job] = deque()
         self._wake = threading.Condition()
         self._stopped = False
         self._pictures = 0  # that wait or are worked on
@@ -154,10 +156,10 @@ class Lane:
         self.admit(pictures)
         loop = asyncio.get_running_loop()
         job = Job(model, work, pictures, gone, time.monotonic(), loop.create_future())
-        limit = loop.call_later(self._settings.timeout, _expire, job)
+        limit = loop.call_later(self._settings.timeout, self._expire, job)
         with self._wake:
             self._pictures += pictures
-            self._waiting.append(job)
+            self._queue(job).append(job)
             self._wake.notify()
         try:
             return await job.answer
@@ -165,6 +167,19 @@ class Lane:
             limit.cancel()
             if job.began:
                 self._metrics.observe("queue_wait", job.began - job.came, model.name)
+            del job  # an error that is raised here would hold it, and it the error: its bytes would stay
+
+    def _queue(self, job: Job) -> deque[Job]:
+        return self._single if job.pictures == 1 else self._large
+
+    def _expire(self, job: Job) -> None:
+        """Answer that the time is up; what still waits leaves the queue at once, and its bytes the memory."""
+        if job.answer.done():
+            return
+        job.answer.set_exception(_late())
+        with self._wake, contextlib.suppress(ValueError):  # it is in work
+            self._queue(job).remove(job)
+            self._pictures -= job.pictures
 
     def _work(self) -> None:
         while not self._stopped:
@@ -180,29 +195,27 @@ class Lane:
     def _take(self) -> list[Job]:
         """Wait for work; return jobs of one model to do together, no more than the first has time for."""
         with self._wake:
-            if not self._waiting and not self._stopped:
+            if not (self._single or self._large or self._stopped):
                 self._wake.wait(self._settings.golden_every)
-            if not self._waiting:
-                return []
-            first = self._waiting.popleft()
-            return self._together(first) if first.pictures == 1 else [first]
+            if self._large and not (self._single and self._single[0].came < self._large[0].came):
+                return [self._large.popleft()]
+            return self._together()
 
-    def _together(self, first: Job) -> list[Job]:
-        """Return the jobs to do with one that was taken; all have one picture, so that none waits long."""
+    def _together(self) -> list[Job]:
+        """Take the first jobs of one picture that can be done together, so that none waits long."""
+        if not self._single:
+            return []
+        first = self._single.popleft()
         jobs, limit = [first], self._limit(first)
-        while len(jobs) < limit and self._waiting:
-            following = self._waiting[0]
-            if following.model is not first.model or following.pictures > 1:
-                break
-            jobs.append(self._waiting.popleft())
+        while len(jobs) < limit and self._single and self._single[0].model is first.model:
+            jobs.append(self._single.popleft())
         return jobs
 
     def _between(self, job: Job) -> None:
-        """Answer the single pictures that come first in the queue, and look whether to go on with a job."""
+        """Answer single pictures, whatever waits before them, and look whether to go on with a job."""
         if job.pictures > 1:
             with self._wake:
-                single = bool(self._waiting) and self._waiting[0].pictures == 1
-                jobs = self._together(self._waiting.popleft()) if single else []
+                jobs = self._together()
             start = time.monotonic()
             if jobs:
                 self._do(jobs, start)
@@ -300,11 +313,6 @@ def _settle(future: asyncio.Future[bytes], answer: bytes | Exception) -> None:
         future.set_result(answer)
     else:
         future.set_exception(answer)
-
-
-def _expire(job: Job) -> None:
-    if not job.answer.done():
-        job.answer.set_exception(_late())
 
 
 def _late() -> HttpError:

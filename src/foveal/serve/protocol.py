@@ -14,6 +14,7 @@ from foveal.serve.problems import MEDIA_TYPE, HttpError
 
 MOST_HEADERS = 100
 MOST_HEAD_BYTES = 16_384
+_MOST_DIGITS = 19  # of a length: Python reads no number of thousands of them, and noughts in front are legal
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -170,6 +171,8 @@ def _malformed(version: str, headers: list[tuple[bytes, bytes]]) -> HttpError | 
         return HttpError("bad_request", "a request has one Host header")
     if names.count(b"content-length") > 1 or {b"content-length", b"transfer-encoding"} <= set(names):
         return HttpError("bad_request", "a body has one length")
+    if any(name == b"content-length" and len(value) > _MOST_DIGITS for name, value in headers):
+        return HttpError("bad_request", f"Content-Length is a number of {_MOST_DIGITS} digits at most")
     return None
 
 

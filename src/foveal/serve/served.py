@@ -12,6 +12,7 @@ from foveal.bundle.locate import locate
 from foveal.bundle.predictor import Predictor
 from foveal.bundle.ways import REFERENCE
 from foveal.core.errors import UsageError
+from foveal.core.files import is_there
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _TRIAL = 8  # pictures of the batch that is tried
@@ -72,7 +73,7 @@ def served(
 
 def _named(source: str) -> tuple[str, Path]:
     name, equals, path = source.partition("=")
-    if equals and _NAME.fullmatch(name) and path and not Path(source).exists():
+    if equals and _NAME.fullmatch(name) and path and not is_there(Path(source)):
         return name, Path(path)
     found = locate(Path(source))
     name = found.name.removesuffix(".foveal")

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from foveal.core.errors import FovealError
+from foveal.core.signals import heard
 from foveal.serve.board import Board, Seat, State
 from foveal.serve.log import log
 from foveal.serve.notes import Watch
@@ -87,7 +88,8 @@ class Supervisor:
     def run(self, *, ready: Callable[[], None]) -> int:
         """Serve until SIGTERM or Ctrl-C, and return the exit code; a second signal ends everything at once.
 
-        A worker that cannot begin, before all did once, ends everything with its exit code.
+        What the process ignores stays ignored. A worker that cannot begin, before all did once, ends
+        everything with its exit code.
 
         Args:
             ready: Called once all workers answer.
@@ -95,7 +97,7 @@ class Supervisor:
         gc.collect()
         gc.freeze()  # what is there already is not touched by collections: it stays shared
         signal.set_wakeup_fd(self._woken, warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+        for number in (*heard(), signal.SIGCHLD):
             signal.signal(number, self._note)
         try:
             while not self._signals and not self._failed:

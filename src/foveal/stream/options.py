@@ -34,7 +34,8 @@ class SinkOptions:
     Attributes:
         force: Replace a file that is there.
         allow_remote: Send to other machines, too.
-        most_rejects: Pictures in the folder of `rejects`, at most.
+        most_rejects: Pictures in the folder of `rejects` beyond which a stream adds none. What is there at
+            its start counts; what other streams add later does not.
         reject_below: Answers below this confidence are kept as well; 0: only those that decline.
         digest: Of the bundle that answers.
     """

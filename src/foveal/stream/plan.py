@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 
-from foveal.core import catalog, extras, runs
+from foveal.core import catalog, extras, files, runs
 from foveal.core.errors import NotFoundError, UnknownNameError, UsageError
 from foveal.core.text import printable
 from foveal.stream import sinks, sources
@@ -98,7 +98,7 @@ def check(plan: Plan) -> None:
     for module in (source, *(module for module, _ in places)):
         if module.EXTRA is not None:
             extras.need(module.EXTRA, what=f"foveal stream with {kind_of(module)}")
-    if kind == "file" and not Path(plan.source.place).exists():
+    if kind == "file" and not files.is_there(Path(plan.source.place)):
         raise NotFoundError(f"there is no {plan.shown}", path=plan.shown)  # before a bundle is read
     if kind != "file" and (plan.source.live or plan.source.loop):
         raise UsageError("--live and --loop are for films", hint="leave them out")

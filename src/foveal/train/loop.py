@@ -23,6 +23,7 @@ from torch import Tensor
 from foveal.core import progress as core
 from foveal.core.errors import TemporaryError, UsageError
 from foveal.core.random import seed_for, stream
+from foveal.core.signals import heard
 from foveal.train import checkpoint
 from foveal.train.examples import Examples
 from foveal.train.fit_plan import FitPlan
@@ -181,11 +182,7 @@ def _stop_between_steps() -> Iterator[Callable[[], bool]]:
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
-    previous = {
-        number: handler
-        for number in (signal.SIGINT, signal.SIGTERM)
-        if (handler := signal.getsignal(number)) not in (None, signal.SIG_IGN)
-    }
+    previous = {number: signal.getsignal(number) for number in heard()}
 
     def note(number: int, frame: FrameType | None) -> None:
         arrived.append(signal.Signals(number))

@@ -31,7 +31,8 @@ _NAME = re.compile(r"[0-9a-f]{8}-\d{9,}")
 def rejects(place: str, options: SinkOptions) -> "_Rejects":
     """Return what keeps frames that are declined, unknown or too little sure: a PNG and a JSON each.
 
-    At most `options.most_rejects` pictures are kept in the folder; the rest is only counted.
+    None is added beyond `options.most_rejects` in the folder, by what was there at the start and what this
+    stream has added; the rest is only counted.
 
     Raises:
         WriteError: The folder cannot be made.

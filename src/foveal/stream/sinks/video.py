@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from foveal.core import files
 from foveal.core.errors import UsageError, WriteError
 from foveal.core.text import printable, visible
 from foveal.core.types import Label
@@ -41,7 +42,7 @@ def video(place: str, options: SinkOptions) -> "_Film":
     path = Path(place)
     if path.suffix.lower() not in _SUFFIXES:
         raise UsageError(f"{printable(place)} is no name of a film", hint="video:answers.mp4, or .mkv")
-    if path.exists() and path.stat().st_size and not options.force:
+    if files.is_there(path) and path.stat().st_size and not options.force:
         raise WriteError(f"{printable(place)} is there already", hint="--force replaces it", path=path)
     try:
         path.touch()

@@ -4,6 +4,7 @@ import time
 from collections.abc import Generator
 from pathlib import Path
 
+from foveal.core import files
 from foveal.core.errors import DataError, NotFoundError
 from foveal.core.text import printable
 from foveal.stream import address
@@ -28,7 +29,9 @@ _ONLY = {
 
 def is_meant(place: str) -> bool:
     """Return whether a text names a file, also one that is not there."""
-    return "://" not in place and not place.startswith(("camera:", "/dev/")) and not Path(place).is_dir()
+    return (
+        "://" not in place and not place.startswith(("camera:", "/dev/")) and not files.is_folder(Path(place))
+    )
 
 
 def file(options: SourceOptions, running: Running) -> Generator[Shot]:
@@ -42,7 +45,7 @@ def file(options: SourceOptions, running: Running) -> Generator[Shot]:
     """
     shown = printable(options.place)
     path = Path(options.place)
-    if not path.exists():
+    if not files.is_there(path):
         gone = printable(address.shown(options.place))  # it may be a mistyped address
         raise NotFoundError(f"there is no {gone}", path=gone)
     if not path.is_file():

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from foveal.core.errors import ImageError, NotFoundError
+from foveal.core.files import is_folder
 from foveal.core.text import printable
 from foveal.data.decode import LIMITS
 from foveal.data.suffixes import is_picture
@@ -30,7 +31,7 @@ _State = tuple[int, int]  # size in bytes, time of the last change in ns
 
 def is_meant(place: str) -> bool:
     """Return whether a text names a folder."""
-    return bool(place) and "://" not in place and not place.startswith("/dev/") and Path(place).is_dir()
+    return bool(place) and "://" not in place and not place.startswith("/dev/") and is_folder(Path(place))
 
 
 def folder(options: SourceOptions, running: Running) -> Generator[Shot]:
@@ -57,7 +58,7 @@ def folder(options: SourceOptions, running: Running) -> Generator[Shot]:
         absence.ended()
         for captured, path in finished:
             content = _content(path)
-            if isinstance(content, ImageError) and not path.parent.is_dir():
+            if isinstance(content, ImageError) and not is_folder(path.parent):
                 break  # not this picture's fault
             files.take(path.name)
             yield Shot(captured, timeline.at(captured), partial(_or_raise, content), printable(str(path)))
