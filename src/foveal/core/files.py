@@ -116,6 +116,14 @@ def is_there(path: Path) -> bool:
         return False
 
 
+def is_folder(path: Path) -> bool:
+    """Return whether a folder, or a link to one, is at a path; see `is_there`."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 def remove(path: Path) -> None:
     """Remove a file, a link or a folder with all that is in it, unless it is gone; links are not followed.
 
