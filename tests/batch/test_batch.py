@@ -49,10 +49,11 @@ def test_the_same_line_again_does_nothing_and_another_one_is_refused(batch, coll
 
     assert again.returncode == 0
     assert told(again)["images_per_second"] == 0
-    assert {**told(again), "seconds": 0, "images_per_second": 0} == {
+    assert {**told(again), "seconds": 0, "images_per_second": 0, "new_rows": 0} == {
         **first,
         "seconds": 0,
         "images_per_second": 0,
+        "new_rows": 0,
     }
     assert {p.name: p.stat().st_mtime_ns for p in (tmp_path / "job" / "parts").iterdir()} == before
     assert (other.returncode, told(other)["error"]["code"]) == (2, "other_job")

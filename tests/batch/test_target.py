@@ -118,3 +118,28 @@ def test_progress_that_nobody_takes_ends_no_job(bundle, collection, tmp_path, ho
 
     assert ended.returncode == 0
     assert len((tmp_path / "rows.jsonl").read_text().splitlines()) == 24
+
+
+def test_a_folder_of_that_name_is_left_alone(batch, collection, tmp_path) -> None:
+    (tmp_path / "rows.jsonl").mkdir()
+
+    result = batch(collection, "--out", tmp_path / "rows.jsonl")
+
+    assert (result.returncode, told(result)["error"]["code"]) == (73, "would_overwrite")
+    assert not (tmp_path / "rows.jsonl.job").exists()
+
+
+@pytest.mark.parametrize("text", ['{"half', "[1, 2]", ""])
+def test_a_damaged_note_of_what_was_written_is_told(batch, collection, tmp_path, text) -> None:
+    line = (collection, "--out", tmp_path / "rows.jsonl")
+    assert batch(*line).returncode == 0
+    note = tmp_path / "rows.jsonl.job" / "joined.json"
+    note.write_text(text)
+
+    result = batch(*line)
+
+    assert (result.returncode, told(result)["error"]["code"]) == (65, "damaged")
+    note.unlink()  # as the hint says
+    (tmp_path / "rows.jsonl").rename(tmp_path / "old.jsonl")
+    assert batch(*line).returncode == 0
+    assert (tmp_path / "rows.jsonl").read_bytes() == (tmp_path / "old.jsonl").read_bytes()

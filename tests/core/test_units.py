@@ -24,7 +24,7 @@ def test_anything_else_is_refused_with_examples(text):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.00123, "1.23 ms"), (1.5, "1.5 s"), (59.99, "60 s"), (60, "1 min 0 s"), (3599.6, "60 min 0 s")],
+    [(0.00123, "1.23 ms"), (1.5, "1.5 s"), (59.99, "1 min 0 s"), (60, "1 min 0 s"), (3599.6, "60 min 0 s")],
 )
 def test_times_for_people(value, text):
     assert units.show_seconds(value) == text

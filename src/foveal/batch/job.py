@@ -61,7 +61,7 @@ def begun(folder: Path) -> Begun | None:
     Raises:
         DataError: `damaged`: the file says nothing.
     """
-    if not (folder / JOB).exists():
+    if not files.is_there(folder / JOB):
         return None
     return files.read_json(folder / JOB, _begun, hint="begin the job in another folder")
 
@@ -82,7 +82,15 @@ def begin(folder: Path, identity: Identity, stamps: dict[str, str]) -> Begun:
     return begun(folder) or ours
 
 
-def agree(folder: Path, theirs: Begun, ours: Identity, stamps: dict[str, str], *, refresh: bool) -> None:
+def agree(
+    folder: Path,
+    theirs: Begun,
+    ours: Identity,
+    stamps: dict[str, str],
+    *,
+    relative: bool,
+    refresh: bool,
+) -> None:
     """Check that a job is the one that is meant.
 
     Args:
@@ -90,6 +98,7 @@ def agree(folder: Path, theirs: Begun, ours: Identity, stamps: dict[str, str], *
         theirs: As it was begun.
         ours: Which job is meant.
         stamps: Of what is named, as it is now.
+        relative: What is named is another one in another folder.
         refresh: What is named may be another one than when it was listed.
 
     Raises:
@@ -97,7 +106,7 @@ def agree(folder: Path, theirs: Begun, ours: Identity, stamps: dict[str, str], *
         DataError: `input_changed`: a table, an archive or the list on stdin is another one than it was.
     """
     said, meant = asdict(theirs.identity), asdict(ours)
-    if any(not Path(text).is_absolute() for text in ours.inputs if text != "-"):
+    if relative:
         said["folder"], meant["folder"] = str(theirs.root), str(Path.cwd())  # the same words, other pictures
     for name, value in meant.items():
         if said[name] != value:

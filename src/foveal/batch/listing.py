@@ -3,17 +3,19 @@
 import csv
 import glob
 import hashlib
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from foveal.batch import reading
 from foveal.batch.item import Item, file_item
 from foveal.batch.reading import stamp
-from foveal.core.errors import DataError, NotFoundError
+from foveal.core.errors import DataError, NotFoundError, UsageError
 from foveal.core.extras import need
-from foveal.core.files import is_there
+from foveal.core.files import is_folder, is_there
 from foveal.core.progress import Progress
 from foveal.core.steps import file_hash
 from foveal.core.text import printable
@@ -47,21 +49,44 @@ class Named:
             null: The list is separated by NUL.
 
         Raises:
+            UsageError: One of them is empty.
             NotFoundError: One of them is not there, or stdin is closed.
         """
         for text in texts:
-            if text != "-" and not is_there(Path(text)) and next(listing.meant_by(text), text) == text:
+            if not text:
+                raise UsageError("an input is an empty text", hint="the current folder is .")
+            if text != "-" and not is_there(Path(text)) and next(listing.matched(text), text) == text:
                 raise NotFoundError(
                     f"there is no {printable(text)}", hint="name files, folders or a pattern", path=text
                 )
         return cls(tuple(texts), tuple(listing.names_in(listing.stdin(), null=null)) if "-" in texts else ())
 
-    def items(self, left_out: Counter[str]) -> Iterator[Item]:
+    @property
+    def relative(self) -> bool:
+        """Whether any name is another file in another working folder."""
+        return any(not Path(text).is_absolute() for text in (*self.texts, *self.listed) if text != "-")
+
+    def read_only(self, job: Path) -> Iterator[Path]:
+        """Yield what is named and is not to be written into: a job's place too, if a pattern may match it.
+
+        Args:
+            job: The folder, there or not.
+        """
+        for text in self.texts:
+            if text != "-" and is_there(Path(text)):
+                yield Path(text)
+                continue
+            yield from filter(is_folder, self._named_by(text))
+            if text != "-":
+                yield from _reached(Path(text), job)
+
+    def items(self, left_out: Counter[str], *, emptied: bool = False) -> Iterator[Item]:
         """Yield the pictures, in the order in which they are named; of a folder sorted by name.
 
         Args:
             left_out: Counts what lies in folders and archives and is not listed, by why: `hidden`, or
                 `no_picture`.
+            emptied: Folders may have no picture any more.
 
         Raises:
             NotFoundError: One of the texts names nothing.
@@ -74,10 +99,14 @@ class Named:
             for item in self._listed(left_out) if text == "-" else _meant_by(text, left_out):
                 yield item
                 count += 1
-            if not count:
+            if not count and not (emptied and any(map(is_folder, self._named_by(text)))):
                 raise NotFoundError(
                     f"no picture in {printable(text)}", hint="name files, folders or a pattern", path=text
                 )
+
+    def _named_by(self, text: str) -> Iterator[Path]:
+        """Yield the files and folders that one of the texts names, folders as they are."""
+        yield from map(Path, self.listed if text == "-" else listing.matched(text))
 
     def _listed(self, left_out: Counter[str]) -> Iterator[Item]:
         for name in self.listed:
@@ -91,7 +120,7 @@ class Named:
         found = {}
         for text in self.texts:
             # In a folder only pictures are meant; to look for anything else in it would be to list it again.
-            for name in [] if text == "-" or Path(text).is_dir() else listing.meant_by(text):
+            for name in [] if text == "-" else listing.matched(text):
                 path = Path(name)
                 if name.lower().endswith(_TABLES) and path.is_file():
                     found[name] = file_hash(path)
@@ -110,10 +139,26 @@ def normal(text: str) -> str:
     >>> normal("./in//a/"), normal("../in"), normal("-"), normal("./-"), normal("in/*/")
     ('in/a', '../in', '-', './-', 'in/*/')
     """
-    if text in ("", "-") or (glob.has_magic(text) and text.endswith("/")):  # of a pattern: folders only
+    only_folders = glob.has_magic(text) and text.endswith("/") and not is_there(Path(text))  # of a pattern
+    if text in ("", "-") or only_folders:
         return text
     short = str(Path(text))
     return "./-" if short == "-" else short
+
+
+def _reached(pattern: Path, job: Path) -> Iterator[Path]:
+    """Yield where a pattern looks, by its first part that is none of a name; there or not.
+
+    >>> place = Path("/pics/job/x")
+    >>> list(map(str, _reached(Path("/pics/*"), place))), list(map(str, _reached(Path("/pics/*.jpg"), place)))
+    (['/pics/*', '/pics/job'], ['/pics/*.jpg'])
+    """
+    fixed = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), pattern.parts))
+    magic = pattern.parts[len(fixed.parts)]
+    yield fixed / magic  # no such file, but a job may hold the folders above it
+    above, place = fixed.resolve(), job.resolve()
+    if above in place.parents and fnmatchcase(first := place.relative_to(above).parts[0], magic):
+        yield fixed / first
 
 
 def numbered(found: Iterable[Item]) -> Iterator[Item]:

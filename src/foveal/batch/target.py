@@ -1,7 +1,6 @@
 """The one file that all rows of a job are joined into."""
 
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +32,10 @@ class Target:
 
         Raises:
             WriteError: `would_overwrite`.
+            DataError: `damaged`: what the job noted says nothing.
         """
-        if self.path.exists() and file_hash(self.path) not in self._noted().values():
+        noted = self._noted()
+        if files.is_there(self.path) and not (self.path.is_file() and file_hash(self.path) in noted.values()):
             raise WriteError(
                 f"{self.path} is there, and not what this job wrote",
                 code="would_overwrite",
@@ -74,9 +75,15 @@ class Target:
             yield part
 
     def _noted(self) -> dict[str, str]:
-        """Return what the file was each time, by the rows that it held."""
-        try:
-            found: dict[str, str] = json.loads((self.job / _JOINED).read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        """Return what the file was each time, by the rows that it held.
+
+        Raises:
+            DataError: `damaged`: the note says nothing.
+        """
+        if not files.is_there(self.job / _JOINED):
             return {}
-        return found
+        return files.read_json(
+            self.job / _JOINED,
+            lambda found: {rows: str(content) for rows, content in found.items()},
+            hint=f"remove it, and move {self.path} away: it is made again",
+        )

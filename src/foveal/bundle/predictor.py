@@ -1,7 +1,7 @@
 """A bundle, loaded and verified, that answers."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -201,7 +201,7 @@ class Predictor:
         workers: int | None = None,
         batch: int = 8,
         watch: Callable[[Label, UInt8], None] | None = None,
-    ) -> Iterator[Label | Unreadable]:
+    ) -> Generator[Label | Unreadable]:
         """Yield one answer for each input, in their order, while later ones are worked on.
 
         Inputs are taken as they are needed and no picture is kept: a million take no more memory than
@@ -227,7 +227,7 @@ class Predictor:
 
     def _watched(
         self, answered: Iterable[list[_Answer]], watch: Callable[[Label, UInt8], None] | None
-    ) -> Iterator[Label | Unreadable]:
+    ) -> Generator[Label | Unreadable]:
         for answers in answered:
             for answer, image in answers:
                 if watch is not None and image is not None and isinstance(answer, Label):

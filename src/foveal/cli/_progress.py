@@ -47,15 +47,17 @@ class _Bars:
 
 class _Lines:
     def __init__(self) -> None:
-        self.started: dict[str, float] = {}
+        self.started: dict[str, tuple[float, int]] = {}
         self.printed: dict[str, tuple[float, str]] = {}
 
     def __call__(self, stage: str, done: int, total: int, note: str = "") -> None:
         now = time.monotonic()
-        start = self.started.setdefault(stage, now)
+        start, before = self.started.setdefault(stage, (now, done))
         last, last_note = self.printed.get(stage, (start, ""))
         due = now - last >= _LINE_SECONDS or (note != last_note and now - last >= _EPOCH_SECONDS)
         if due or (done >= total and last_note != "done"):
             finished = done >= total
             self.printed[stage] = (now, "done" if finished else note)
-            print(f"{stage} {done}/{total} {now - start:.0f} s {note}".rstrip(), file=sys.stderr, flush=True)
+            took, new = now - start, done - before  # what was done before, another process may have done
+            left = f", {took / new * (total - done):.0f} s left" if new > 0 and not finished else ""
+            print(f"{stage} {done}/{total} {took:.0f} s{left} {note}".rstrip(), file=sys.stderr, flush=True)

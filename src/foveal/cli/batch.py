@@ -84,17 +84,19 @@ def batch(
     emit(
         document,
         as_json=as_json,
-        human=lambda console: _show(console, document),
+        human=lambda console: _show(console, document, refreshed=refresh),
         exit_code=0 if document["ok"] else DataError.exit_code,
     )
 
 
-def _show(console: "Console", document: dict[str, Any]) -> None:
+def _show(console: "Console", document: dict[str, Any], *, refreshed: bool) -> None:
     rate = f", {document['images_per_second']:.1f} a second" if document["images_per_second"] else ""
     console.print(
         f"{document['done']} of {document['images']} pictures answered{rate} ({document['seconds']:.1f} s)"
     )
-    if not document["images_per_second"]:
+    if refreshed:
+        console.print("  {new} new, {changed} changed, {removed} no longer there".format_map(document))
+    elif not document["new_rows"] and document["processes"] == 1:  # one that is divided takes no --refresh
         console.print("nothing was left to do; --refresh looks for pictures that are new or have changed")
     for code, count in document["failures"].items():
         console.print(f"  {count} could not be used: {code}")

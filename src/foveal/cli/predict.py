@@ -3,7 +3,8 @@
 import itertools
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -74,7 +75,8 @@ def predict(
     else:
         answers = predictor.predict_each(everything, workers=threads if several else 1, watch=watcher)
     ran = f"{predictor.session.engine} in {predictor.precision}"
-    outcomes = _write_all(answers, write, ran=ran, quiet=quiet)
+    with closing(answers):  # its threads end before a reader of ours that has gone is told of
+        outcomes = _write_all(answers, write, ran=ran, quiet=quiet)
     if watcher is not None and not as_json:
         _tell(watcher.state())
     good = outcomes["ok"] > 0
@@ -125,7 +127,7 @@ def _tell(state: dict[str, Any]) -> None:
 
 def _as_they_come(
     predictor: "Predictor", inputs: Iterable[str], *, workers: int | None, watch: "Collected | None"
-) -> Iterator[_answers.Answer]:
+) -> Generator[_answers.Answer]:
     """Yield the answer to every input that has come before waiting for another input."""
     for group in as_they_come(inputs, most=_LISTED, name="foveal-list"):
         batch = max(1, min(8, len(group) // 4))  # pieces enough for every worker

@@ -117,7 +117,7 @@ def is_there(path: Path) -> bool:
 
 
 def is_folder(path: Path) -> bool:
-    """Return whether a folder is at a path, as far as the system says; a name may be too long."""
+    """Return whether a folder, or a link to one, is at a path; see `is_there`."""
     try:
         return path.is_dir()
     except (OSError, ValueError):

@@ -40,10 +40,21 @@ def meant_by(text: str, *, left_out: Counter[str] | None = None) -> Iterator[str
         text: What the person wrote.
         left_out: Counts what lies in folders and is not meant: `hidden`, and `no_picture` by its suffix.
     """
-    if glob.has_magic(text) and _mode(text) == 0:
-        yield from _matching(text, left_out)
-    else:
-        yield from below(text, left_out)
+    for name in matched(text):
+        yield from below(name, left_out)
+
+
+def matched(text: str) -> Iterator[str]:
+    """Yield one file, folder or pattern as it is, or what a pattern matches, each once.
+
+    What lies in a folder that is matched too is left to the list of that folder; none is looked into here.
+    """
+    if not glob.has_magic(text) or _mode(text) != 0:
+        yield text
+        return
+    found = sorted(set(glob.iglob(text, recursive=True)))  # noqa: PTH207 (Path refuses absolute patterns)
+    every = {str(Path(name)) for name in found}
+    yield from (name for name in found if not _is_listed(Path(name), every))
 
 
 def names(inputs: Sequence[str]) -> Iterator[str]:
@@ -57,22 +68,11 @@ def names(inputs: Sequence[str]) -> Iterator[str]:
         yield from [text] if is_one else paths([text])
 
 
-def _matching(pattern: str, left_out: Counter[str] | None) -> Iterator[str]:
-    listed: set[Path] = set()  # folders: far fewer than the pictures in them
-    for name in sorted(set(glob.iglob(pattern, recursive=True))):  # noqa: PTH207 (Path refuses absolute patterns)
-        path = Path(name)
-        is_folder = stat.S_ISDIR(_mode(name))
-        if (is_folder or is_picture(name)) and _is_listed(path, listed):
-            continue
-        if is_folder:
-            listed.add(path)
-        yield from below(name, left_out)
-
-
-def _is_listed(path: Path, listed: set[Path]) -> bool:
-    """Return whether one of the folders has been listed and its list, which leaves clutter out, has this."""
+def _is_listed(path: Path, every: set[str]) -> bool:
+    """Return whether one of the folders is matched too and its list, which leaves clutter out, has this."""
     return any(
-        folder in listed and not is_clutter(path.relative_to(folder).as_posix()) for folder in path.parents
+        str(folder) in every and not is_clutter(path.relative_to(folder).as_posix())
+        for folder in path.parents
     )
 
 

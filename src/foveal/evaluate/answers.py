@@ -12,10 +12,8 @@ from foveal.bundle.answering import Runs
 from foveal.core.errors import DataError, ImageError
 from foveal.core.parallel import in_order
 from foveal.core.progress import Progress, silent
-from foveal.core.types import Measured
 from foveal.data.dataset import UInt8
 from foveal.evaluate.held_out import HeldOut, readable
-from foveal.metrics.clopper_pearson import clopper_pearson
 
 BATCH = 32  # held-out pictures that are run together, wherever that is: it may move the last bit
 _REPORT_SECONDS = 0.25
@@ -50,16 +48,15 @@ def probabilities_at_size(predictor: Runs, images: UInt8) -> Float32:
     return np.concatenate([predictor.run(images[i : i + BATCH]).probabilities for i in starts])
 
 
-def accuracy_at_size(predictor: Runs, images: UInt8, labels: NDArray[np.int64]) -> Measured:
-    """Return the share of pictures that are named correctly, with its exact interval.
+def right_at_size(predictor: Runs, images: UInt8, labels: NDArray[np.int64]) -> int:
+    """Return how many pictures are named correctly.
 
     Args:
         predictor: Runs the model.
         images: At model size, uint8 (N, size, size, C), N ≥ 1.
         labels: The truth, int64 (N,).
     """
-    right = probabilities_at_size(predictor, images).argmax(axis=1) == labels
-    return clopper_pearson(int(right.sum()), len(images))
+    return int((probabilities_at_size(predictor, images).argmax(axis=1) == labels).sum())
 
 
 class Part(NamedTuple):

@@ -8,7 +8,7 @@ from foveal.bundle.session import Float32
 from foveal.core.progress import Progress, silent
 from foveal.core.random import stream
 from foveal.data.dataset import UInt8
-from foveal.evaluate.answers import probabilities_at_size
+from foveal.evaluate.answers import probabilities_at_size, right_at_size
 from foveal.evaluate.corrupted import corrupted
 from foveal.evaluate.document import Disturbed
 from foveal.metrics.clopper_pearson import clopper_pearson
@@ -68,7 +68,7 @@ def right_under(
         return probabilities_at_size(predictor, asked)
 
     if name == NONE:
-        return int((ask(images).argmax(axis=1) == labels).sum())
+        return right_at_size(predictor, images, labels)
     rng = stream(seed, "robustness", name)
     return int(corrupted(name, images, labels, severity=severity, rng=rng, ask=ask).right.sum())
 

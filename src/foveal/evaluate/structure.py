@@ -10,7 +10,8 @@ from foveal.core import catalog
 from foveal.core.random import stream
 from foveal.core.types import Measured
 from foveal.data.dataset import UInt8
-from foveal.evaluate.answers import accuracy_at_size
+from foveal.evaluate.answers import right_at_size
+from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.perturb import structure as views
 
 BLOCKS = (2, 4, 8)
@@ -49,5 +50,6 @@ def structure(
         for blocks in scales:
             rng = stream(seed, "structure", name, blocks)
             shown = catalog.find(views, name)(images, blocks=blocks, rng=rng)
-            seen.append(Seen(name, blocks, accuracy_at_size(predictor, shown, labels)))
+            right = right_at_size(predictor, shown, labels)
+            seen.append(Seen(name, blocks, clopper_pearson(right, len(labels))))
     return tuple(seen)

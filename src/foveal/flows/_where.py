@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from foveal import backends
 from foveal.core import catalog
 from foveal.core.errors import UsageError
+from foveal.core.extras import EXTRAS, need
 from foveal.core.work import Backend
 
 
@@ -25,17 +26,29 @@ class Where:
     workers: int | None = None
     address: str | None = None
 
+    def check(self) -> None:
+        """Refuse what could not be opened, before there is any work; nothing is started for that.
+
+        Raises:
+            UnknownNameError: No such backend.
+            MissingExtraError: Its extra is not installed.
+            UsageError: An address is given for a backend that has none.
+        """
+        catalog.find(backends, self.backend)
+        if self.address is not None and self.backend != "ray":
+            raise UsageError(f"the backend {self.backend} has no address", hint="--backend ray")
+        if self.backend in EXTRAS:
+            need(self.backend, what=f"the backend {self.backend}")
+
     @contextmanager
     def opened(self) -> Iterator[tuple[Backend, int]]:
         """Yield the backend, which is closed afterwards, and how many workers to use.
 
         Raises:
-            UnknownNameError: No such backend.
-            UsageError: An address is given for a backend that has none.
+            FovealError: As `check`, or what the backend raises.
         """
+        self.check()
         made = catalog.find(backends, self.backend)
-        if self.address is not None and self.backend != "ray":
-            raise UsageError(f"the backend {self.backend} has no address", hint="--backend ray")
         with redirect_stdout(sys.stderr):  # an engine may talk, and stdout is for the one document
             backend: Backend = made() if self.address is None else made(self.address)
             try:

@@ -96,7 +96,7 @@ def batch(
     began = time.monotonic()
     single = _format_of(out)
     folder = (out.with_name(f"{out.name}.job") if single else out).absolute()
-    runs.keep_apart(folder, *(Path(text) for text in inputs if Path(text).exists()))
+    wishes.where.check()
     bundle = locate(model).absolute()
     theirs = job.begun(folder)
     words = _words(inputs, theirs)
@@ -124,10 +124,12 @@ def batch(
         "digest": identity.digest,
         "engine": identity.engine,
         "precision": identity.precision,
+        "processes": identity.processes,
         **now.as_json(),
         **asdict(refreshed),
         "left_out": job.left_out(folder),
         "seconds": round(seconds, 3),
+        "new_rows": new,
         "images_per_second": round(new / seconds, 2),
         "results": str(out if target is not None else folder / PARTS),
         "ledger": str(folder / _ledger_of(identity, wishes.own)),
@@ -195,8 +197,10 @@ def _carried_out(place: _Place, wishes: Wishes, progress: Progress) -> tuple[Sta
 
 def _taken_in(place: _Place, running: Running, progress: Progress) -> Refreshed:
     """Look anew at what is named, and take in what is new and what has changed."""
+    runs.keep_apart(place.folder, *place.named.read_only(place.folder))
     left_out = Counter(_NOTHING)
-    found = _listed(place.named, place.identity, place.begun.root, left_out, progress)
+    listed = place.named.items(left_out, emptied=True)
+    found = _ordered(listed, place.identity, place.begun.root, progress)
     refreshed = refresh(place.folder, running.ledger, found, shard_size=place.identity.shard_size)
     running.take_in()
     job.note_left_out(place.folder, left_out)
@@ -308,16 +312,17 @@ def _prepare(
         )
     theirs = job.begun(folder)  # others may have begun it meanwhile
     if theirs is not None and manifest.segments(folder):
-        job.agree(folder, theirs, identity, stamps, refresh=refresh)
+        job.agree(folder, theirs, identity, stamps, relative=named.relative, refresh=refresh)
         return theirs
+    runs.keep_apart(folder, *named.read_only(folder))
     left_out = Counter(_NOTHING)
     root = Path.cwd() if theirs is None else theirs.root
-    found = iter(_listed(named, identity, root, left_out, progress))
+    found = iter(_ordered(named.items(left_out), identity, root, progress))
     first = next(found)  # what names nothing is refused before anything is written
     for place in (folder, folder / PARTS, folder / STAGING):
         files.make_folder(place)
     theirs = job.begin(folder, identity, stamps)
-    job.agree(folder, theirs, identity, stamps, refresh=refresh)
+    job.agree(folder, theirs, identity, stamps, relative=named.relative, refresh=refresh)
     manifest.publish(folder, 1, _noting(itertools.chain([first], found), folder, left_out))
     return theirs
 
@@ -329,17 +334,15 @@ def _noting(found: Iterable[Item], folder: Path, left_out: Counter[str]) -> Iter
         job.note_left_out(folder, left_out)
 
 
-def _listed(
-    named: Named, identity: Identity, root: Path, left_out: Counter[str], progress: Progress
-) -> Iterable[Item]:
-    """Return the pictures that are named, as they are now."""
-    found = listing.numbered(named.items(left_out))
+def _ordered(listed: Iterable[Item], identity: Identity, root: Path, progress: Progress) -> Iterable[Item]:
+    """Return the pictures that were listed, numbered, and in the order of their rows."""
+    found = listing.numbered(listed)
     return listing.once(found, root, progress) if identity.once else found
 
 
 def _foreign(folder: Path) -> list[str]:
     """Return what lies in a folder without a job that none which was killed at its beginning leaves there."""
-    if not folder.is_dir():
+    if not files.is_folder(folder):
         return []
     names = sorted(entry.name for entry in folder.iterdir())
     if job.JOB in names:

@@ -65,6 +65,7 @@ class Job:
         came: When, in monotonic seconds.
         answer: The body of the answer, or a `HttpError`.
         began: When the lane took it up, in monotonic seconds; 0: not yet.
+        told: Whether it has its answer, and counts no more.
     """
 
     model: Served
@@ -74,6 +75,7 @@ class Job:
     came: float
     answer: asyncio.Future[bytes]
     began: float = 0.0
+    told: bool = False
     images: list[UInt8] = field(default_factory=list)
 
     def check(self) -> None:
@@ -232,8 +234,6 @@ class Lane:
         if worked:
             mean = (time.monotonic() - start - (self._aside - aside)) / count
             self._mean += (mean - self._mean) * (_FORGET if self._mean else 1.0)
-        with self._wake:
-            self._pictures -= count
 
     def _limit(self, first: Job) -> int:
         """Return how many pictures may be run together such that the first one still meets its latency."""
@@ -303,6 +303,9 @@ class Lane:
 
     def _tell(self, job: Job, answer: bytes | Exception) -> None:
         assert self._loop is not None
+        with self._wake:  # before the answer is seen: whoever asks again then finds the place free
+            self._pictures -= 0 if job.told else job.pictures
+            job.told = True
         self._loop.call_soon_threadsafe(_settle, job.answer, answer)
 
 
