@@ -210,3 +210,33 @@ def test_how_many_rows_a_run_made_is_told(batch, collection) -> None:
     went_on, again = told(batch(*line)), told(batch(*line))
 
     assert (went_on["new_rows"], again["new_rows"]) == (12, 0)
+
+
+@pytest.mark.parametrize("block", [1, 2, 7, 100])
+def test_a_list_from_windows_has_the_names_that_are_on_it(block) -> None:
+    content = "\ufeffä.jpg\r\n\r\nb.jpg\r\n".encode()
+    blocks = [content[at : at + block] for at in range(0, len(content), block)]
+
+    assert list(listing.names_in(blocks, null=False)) == ["ä.jpg", "b.jpg"]
+
+
+def test_a_list_with_nul_says_which_option_was_meant(batch_in, two, tmp_path) -> None:
+    refused = batch_in("a", "-", "--out", tmp_path / "job", stdin="x.jpg\0x.jpg\0")
+
+    assert refused.returncode == 2
+    assert "-0" in told(refused)["error"]["hint"]
+    assert not (tmp_path / "job").exists()
+
+
+def test_a_list_that_is_named_as_if_it_were_a_picture_is_refused(batch_in, two, tmp_path) -> None:
+    (tmp_path / "a/names.txt").write_text("x.jpg\n")
+
+    refused = batch_in("a", "names.txt", "--out", tmp_path / "job")
+
+    assert refused.returncode == 2
+    assert "- < names.txt" in told(refused)["error"]["hint"]
+
+
+def test_the_end_of_the_one_file_may_have_large_letters(batch_in, two, tmp_path) -> None:
+    assert batch_in("a", "x.jpg", "--out", tmp_path / "rows.JSONL").returncode == 0
+    assert json.loads((tmp_path / "rows.JSONL").read_text())["source"] == "x.jpg"

@@ -26,6 +26,8 @@ from foveal.cli._main import run
         (["--log", "text"], 2, "--log is none or json"),
         (["--port", "70000"], 2, "--port"),
         (["--workers", "0"], 2, "workers"),
+        (["--engine", "nope"], 2, "nope"),
+        (["--precision", "bf17"], 2, "not in bf17"),
         (["colors.foveal"], 66, "colors.foveal"),
         (["a=" + "b" * 300], 66, "there is no"),
     ],

@@ -305,7 +305,6 @@ def test_only_new_pictures_are_taken_each_once_and_never_a_half_written_one(
             return
         told.append(item)
         if item.source.endswith("first.png"):
-            (photos / "first.png").touch()  # a file that changes later is not taken again
             threading.Thread(target=write_slowly).start()
         if item.source.endswith("slow.bmp"):
             stop.set()
@@ -320,6 +319,31 @@ def test_only_new_pictures_are_taken_each_once_and_never_a_half_written_one(
     assert [Path(item.source).name for item in told] == ["first.png", "slow.bmp"]
     assert [item.answer.label for item in told] == ["blue", "green"]
     assert summary.unreadable == 0
+
+
+def test_a_picture_that_replaces_another_is_answered_and_so_is_one_whose_writer_paused(
+    watch, photos, color, tmp_path
+) -> None:
+    save(tmp_path, "whole.png", "green", 5, color)
+    (photos / "a.png").write_bytes((tmp_path / "whole.png").read_bytes()[:60])
+    stop, told = threading.Event(), []
+
+    def tell(item) -> None:
+        if isinstance(item, Shown):
+            told.append(item)
+            if len(told) == 1:
+                (photos / "a.png").write_bytes((tmp_path / "whole.png").read_bytes())
+            elif len(told) == 2:
+                save(tmp_path, "next.png", "blue", 6, color)
+                (tmp_path / "next.png").rename(photos / "a.png")
+            else:
+                stop.set()
+
+    summary, _ = watch(photos, existing=True, stop=stop, tell=tell, time_s=60)
+
+    assert told[0].as_json()["error"]["code"] == "truncated"
+    assert [item.answer.label for item in told[1:]] == ["green", "blue"]
+    assert summary.frames == 3
 
 
 def test_a_file_that_is_no_picture_is_told_in_its_place(few, photos, color) -> None:

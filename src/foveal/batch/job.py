@@ -113,7 +113,7 @@ def agree(
             raise UsageError(
                 f"{folder} holds a job with {name} {said[name]!r}, not {value!r}",
                 code="other_job",
-                hint="run the line that began it, in the same folder, or name another --out",
+                hint=f"run the line that began it, in {theirs.root}, or name another --out",
                 path=folder,
             )
     if theirs.stamps != stamps and not refresh:

@@ -25,6 +25,7 @@ from foveal.data.suffixes import is_picture
 
 _TABLES = (".csv", ".parquet")
 _COLUMN = "path"
+_LISTS = (".txt", ".tsv", ".lst")
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,17 @@ class Named:
             null: The list is separated by NUL.
 
         Raises:
-            UsageError: One of them is empty.
+            UsageError: One of them is empty, or a text file, which surely is a list.
             NotFoundError: One of them is not there, or stdin is closed.
         """
         for text in texts:
             if not text:
                 raise UsageError("an input is an empty text", hint="the current folder is .")
+            if text.lower().endswith(_LISTS) and not is_folder(Path(text)):
+                raise UsageError(
+                    f"{printable(text)} is no picture",
+                    hint=f"a list of names comes on stdin: foveal batch BUNDLE - < {printable(text)}",
+                )
             if text != "-" and not is_there(Path(text)) and next(listing.matched(text), text) == text:
                 raise NotFoundError(
                     f"there is no {printable(text)}", hint="name files, folders or a pattern", path=text

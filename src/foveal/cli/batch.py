@@ -94,6 +94,8 @@ def _show(console: "Console", document: dict[str, Any], *, refreshed: bool) -> N
     console.print(
         f"{document['done']} of {document['images']} pictures answered{rate} ({document['seconds']:.1f} s)"
     )
+    if document["abstained"]:
+        console.print(f"  {document['abstained']} of them declined: too uncertain")
     if refreshed:
         console.print("  {new} new, {changed} changed, {removed} no longer there".format_map(document))
     elif not document["new_rows"] and document["processes"] == 1:  # one that is divided takes no --refresh

@@ -1,5 +1,6 @@
 """The pictures that INPUT… names: files, folders, patterns, or a list on stdin."""
 
+import codecs
 import glob
 import os
 import stat
@@ -8,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from foveal.core.errors import NotFoundError
+from foveal.core.errors import NotFoundError, UsageError
 from foveal.data.suffixes import is_picture
 from foveal.data.tree import folder_tree, is_clutter
 
@@ -117,11 +118,25 @@ def names_in(blocks: Iterable[bytes], *, null: bool) -> Iterator[str]:
     Args:
         blocks: The list, cut anywhere.
         null: Names are separated by NUL instead of by lines.
+
+    Raises:
+        UsageError: A line holds NUL, which is in no name.
     """
     end, padding = (b"\0", b"") if null else (b"\n", b"\r")  # a list from Windows ends its lines with both
+    mark = b"" if null else codecs.BOM_UTF8  # and begins with it
     rest = b""
     for block in blocks:
         *names, rest = (rest + block).split(end)
-        yield from (os.fsdecode(name.removesuffix(padding)) for name in names if name.removesuffix(padding))
-    if name := rest.removesuffix(padding):  # the last line needs no end
+        for name in names:
+            yield from _name(name.removeprefix(mark).removesuffix(padding))
+            mark = b""
+    yield from _name(rest.removeprefix(mark).removesuffix(padding))  # the last line needs no end
+
+
+def _name(name: bytes) -> Iterator[str]:
+    if b"\0" in name:
+        raise UsageError(
+            "the list on stdin holds NUL", hint="-0, where NUL ends each name, as find -print0 writes it"
+        )
+    if name:
         yield os.fsdecode(name)

@@ -246,8 +246,8 @@ def _format_of(out: Path) -> str | None:
         UsageError: It looks like a file that rows cannot be written to.
     """
     known = catalog.names(formats)
-    if out.suffix[1:] in known:
-        return out.suffix[1:]
+    if out.suffix[1:].lower() in known:
+        return out.suffix[1:].lower()
     if out.suffix.lower() in (".csv", ".json", ".txt", ".tsv", ".xlsx", ".db", ".sqlite"):
         raise UsageError(
             f"rows are not written as {out.suffix}", hint=f"--out F.{' or F.'.join(known)}, or a folder"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from foveal.core.errors import BundleError
+from foveal.core.errors import BundleError, DeviceError
 from foveal.serve.settings import Settings
 
 if TYPE_CHECKING:
@@ -57,7 +57,9 @@ def serving(
 
     Raises:
         TemporaryError: `port_in_use`.
-        UsageError: `token_needed`, `weak_token`, `too_many_tokens`, `bad_host`, `bad_name`, `same_name`.
+        UsageError: `token_needed`, `weak_token`, `too_many_tokens`, `bad_host`, `bad_name`, `same_name`,
+            `no_precision`, or there is no such engine.
+        DeviceError: The engine does not run here.
         FovealError: A bundle cannot be opened; see `Predictor.open`.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: who has threads must not fork
@@ -74,6 +76,7 @@ def serving(
         from foveal.serve.supervisor import Supervisor
 
         how = running or Running()
+        _check(how)
         models = served(sources, max_batch=settings.max_batch)
         if allowed is None:
             settings = replace(settings, hosts=listening.hosts(listener))
@@ -87,6 +90,33 @@ def serving(
             "workers": settings.workers,
         }
         return supervisor.run(ready=lambda: tell(told))
+
+
+def _check(how: Running) -> None:
+    """Refuse an engine or a precision that is not there, without loading it here; see `_loading`.
+
+    Raises:
+        UsageError, DeviceError: As `serving`.
+    """
+    from foveal.bundle import engines
+    from foveal.bundle.engines._contract import check_precision
+    from foveal.bundle.trial import trial
+    from foveal.bundle.ways import REFERENCE, precisions
+    from foveal.core import catalog
+
+    engine = how.engine or REFERENCE
+    catalog.find(engines, engine)
+    known: Sequence[str] = ()
+    if engine == REFERENCE:
+        known = precisions(engine)
+    else:
+        tried = trial(engine)  # a process of its own: who has threads must not fork
+        if not tried.works:
+            raise DeviceError(
+                f"{engine} does not run here: {tried.error}", hint="foveal doctor lists the engines"
+            )
+        known = tried.precisions
+    check_precision(engine, how.precision or "fp32", known)
 
 
 def _loading(

@@ -203,8 +203,8 @@ class _Stream:
         self.status = now
         self._tell_alarms()
         spread = self.summary.ages.last_minute(now)
-        if spread is not None:
-            self.say(f"{counted(self.summary.frames, 'frame')} so far; last minute: age {told(spread)}")
+        late = "none in the last minute" if spread is None else f"last minute: age {told(spread)}"
+        self.say(f"{counted(self.summary.frames, 'frame')} so far; {late}")
 
     def _tell_end(self) -> None:
         """Tell what was not told yet, and the end of the state that is there."""

@@ -38,9 +38,9 @@ def folder(options: SourceOptions, running: Running) -> Generator[Shot]:
     """Yield pictures as they appear, those that are there together by their time and then by their name.
 
     A file that still grows waits until it is unchanged for 0.3 seconds, an empty one for 3. Captured is when
-    it was first seen. A file that was taken is not taken again while it is there, also if it changes. Never
-    ends by itself: a folder that is gone is waited for, and what was taken before is then taken again only
-    if it has changed.
+    it was first seen, or changed. A file that was taken is taken again only if it changes: cameras replace
+    one picture by the next, and a writer may have paused. Never ends by itself: a folder that is gone is
+    waited for.
 
     Raises:
         NotFoundError: The folder cannot be listed at the start.
@@ -86,7 +86,6 @@ class _Files:
         self._place = place
         self._taken: dict[str, _State] = {}
         self._growing: dict[str, tuple[_State, float, float]] = {}  # state, seen first, unchanged since
-        self._gone = False
 
     def begin(self, *, existing: bool) -> None:
         """Leave out what is there now, unless it is wanted.
@@ -103,15 +102,9 @@ class _Files:
         Raises:
             NotFoundError: The folder cannot be listed.
         """
-        was_gone, self._gone = self._gone, True
         now, there = time.monotonic(), self._listed()
-        self._gone = False
-        # What was taken never outgrows the folder. One that is back may be a new one with the same names.
-        self._taken = {
-            name: there[name]
-            for name, state in self._taken.items()
-            if name in there and not (was_gone and there[name] != state)
-        }
+        # What was taken never outgrows the folder, and one that has changed is another picture.
+        self._taken = {name: state for name, state in self._taken.items() if there.get(name) == state}
         ready = []
         growing = {}
         for name, state in there.items():
