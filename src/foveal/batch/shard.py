@@ -154,7 +154,7 @@ class _Answering:
 
     def _row(self, index: int, content: str, image: UInt8) -> Row:
         try:
-            [label] = self._worker.predictor.predict(image)
+            label = self._worker.predictor.label(image, self._items[index].source)
         except BundleError as error:  # what the model says of this picture is no probability
             return self._failed(index, content, error.code, error.message)
         said = label.as_json()

@@ -194,6 +194,26 @@ class Predictor:
             labels.append(answer)
         return labels
 
+    def label(self, image: UInt8, source: str) -> Label:
+        """Return the answer for a picture at model size.
+
+        Args:
+            image: What `preprocess` made of it, uint8 (size, size, channels).
+            source: What the answer says that it is for.
+
+        Raises:
+            BundleError: What the engine says is no probability.
+        """
+        answers = self.run(image[None])
+        [label] = decode(
+            answers.probabilities,
+            unknown=answers.unknown,
+            classes=self.classes,
+            decision=self.decision,
+            sources=[source],
+        )
+        return label
+
     def predict_each(
         self,
         inputs: Input | Iterable[Input],
@@ -238,7 +258,7 @@ class Predictor:
         # All pictures, then all runs: taking turns, decoder and network empty the caches for each other.
         prepared = [self._prepared(item, source(item, index)) for index, item in batch]
         return [
-            (one, None) if isinstance(one, Unreadable) else (self._label(*one), one[0]) for one in prepared
+            (one, None) if isinstance(one, Unreadable) else (self.label(*one), one[0]) for one in prepared
         ]
 
     def _prepared(self, item: Input, name: str) -> tuple[UInt8, str] | Unreadable:
@@ -248,17 +268,6 @@ class Predictor:
             if isinstance(item, str | Path):
                 error.path = name
             return Unreadable(name, error)
-
-    def _label(self, image: UInt8, name: str) -> Label:
-        answers = self.run(image[None])
-        [label] = decode(
-            answers.probabilities,
-            unknown=answers.unknown,
-            classes=self.classes,
-            decision=self.decision,
-            sources=[name],
-        )
-        return label
 
 
 def load(

@@ -94,6 +94,12 @@ class Label:
 
     def as_json(self) -> dict[str, Any]:
         """Return the contract's prediction object."""
-        said = asdict(self)
-        del said["strangeness"]
-        return {**said, "set": list(self.set)}
+        return {
+            "source": self.source,
+            "label": self.label,
+            "confidence": self.confidence,
+            "abstain": self.abstain,
+            "set": list(self.set),
+            "scores": dict(self.scores),
+            "unknown": self.unknown,
+        }

@@ -51,7 +51,7 @@ class Pictures:
             self._labels = labels(outputs, predictor, sources=[f"#{index}" for index in good])
         answered = iter(self._labels)
         predictions = [
-            _unusable(index, self._errors[index]) if index in self._errors else as_json(next(answered))
+            _unusable(index, self._errors[index]) if index in self._errors else next(answered).as_json()
             for index in range(len(self._contents))
         ]
         document = {"model": self._model.name, "digest": predictor.digest, "predictions": predictions}
@@ -71,19 +71,6 @@ def labels(outputs: Outputs, predictor: Predictor, *, sources: Sequence[str]) ->
         decision=predictor.decision,
         sources=sources,
     )
-
-
-def as_json(label: Label) -> dict[str, Any]:
-    """Return what `Label.as_json` does, without copying every score twice."""
-    return {
-        "source": label.source,
-        "label": label.label,
-        "confidence": label.confidence,
-        "abstain": label.abstain,
-        "set": label.set,
-        "scores": label.scores,
-        "unknown": label.unknown,
-    }
 
 
 def _unusable(index: int, error: FovealError) -> dict[str, Any]:
