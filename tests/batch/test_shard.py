@@ -1,10 +1,13 @@
 """What a worker does with a shard."""
 
 import json
+import os
+from pathlib import Path
 
+import pytest
 from PIL import Image
 
-from foveal.batch import job, manifest, shard
+from foveal.batch import job, manifest, reading, shard
 from foveal.batch.item import file_item
 from foveal.bundle.predictor import Predictor
 
@@ -44,3 +47,18 @@ def test_a_picture_of_which_the_model_says_nonsense_has_its_row(nonsense, tmp_pa
         "copies": 0,
     }
     assert job.in_hand(folder, 0) is None, "nobody is to blame for what comes after the last picture"
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts open files as Linux shows them")
+def test_looking_ahead_harms_nothing_whatever_is_there(tmp_path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "whole.png").write_bytes(b"x")
+    (tmp_path / "circle.png").symlink_to("circle.png")
+    names = ["pipe.png", "folder.png", "whole.png", "circle.png", "missing.png", "a\0b.png", "x" * 300]
+    before = len(list(Path("/proc/self/fd").iterdir()))
+
+    for name in names:
+        reading.ahead(file_item(name), tmp_path)
+
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -1,6 +1,8 @@
 """From an item of a manifest to the bytes of its picture."""
 
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -48,6 +50,20 @@ def content(item: Item, root: Path, stamps: Mapping[str, str]) -> bytes:
             path=item.path,
         )
     return _archive(archive, now).read(item.member, at_most=LIMITS.content_bytes)
+
+
+def ahead(item: Item, root: Path) -> None:
+    """Let the system begin to read a picture that is wanted soon; whatever is wrong with it shows later.
+
+    A member of an archive lies beside the one before it: the system reads on by itself.
+    """
+    if item.member is None and hasattr(os, "posix_fadvise"):
+        with suppress(OSError, ValueError):
+            handle = os.open(root / item.path, os.O_RDONLY | os.O_NONBLOCK)
+            try:
+                os.posix_fadvise(handle, 0, LIMITS.content_bytes, os.POSIX_FADV_WILLNEED)
+            finally:
+                os.close(handle)
 
 
 @lru_cache(_ARCHIVES)

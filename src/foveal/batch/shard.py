@@ -110,9 +110,15 @@ class _Answering:
         """Rows that were made from that of another picture with the same content."""
 
     def group(self, first: int) -> Iterator[Row]:
-        """Yield the next rows: all pictures are decoded first, then all are run, as both empty the caches."""
+        """Yield the next rows: all pictures are decoded first, then all are run, as both empty the caches.
+
+        While they are run, the disk reads those of the next group.
+        """
         group = range(first, min(first + _GROUP, len(self._items)))
-        for index, found in [(index, self._prepared(index)) for index in group]:
+        prepared = [(index, self._prepared(index)) for index in group]
+        for item in self._items[group.stop : group.stop + _GROUP]:
+            reading.ahead(item, self._worker.root)
+        for index, found in prepared:
             if isinstance(found, dict):
                 row = found
             elif isinstance(found, str):
