@@ -141,7 +141,11 @@ def wait_for(condition: Callable[[], Any]) -> Any:
 @contextmanager
 def running(*arguments: str, env: dict[str, str]) -> Iterator[Server]:
     process = subprocess.Popen(
-        [sys.executable, *arguments], stderr=subprocess.PIPE, text=True, env={**os.environ, **env}
+        [sys.executable, *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **env},
+        start_new_session=True,  # no signal to the group of the tests is meant for it
     )
     server = Server(process)
     assert process.stderr is not None

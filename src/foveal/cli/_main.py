@@ -15,7 +15,7 @@ import foveal
 from foveal import cli
 from foveal.cli import _signals
 from foveal.cli._frame import ERROR_SCHEMA, Stopped, print_json, speaks, talk
-from foveal.cli._streams import discard_stdout, prepare
+from foveal.cli._streams import discard_stdout, discard_where_nobody_reads, prepare
 from foveal.core import catalog
 from foveal.core.errors import FovealError, UsageError, WriteError
 from foveal.core.text import visible
@@ -25,7 +25,7 @@ _EPILOG = """Exit codes: 0 ok, 1 bug in foveal, 2 usage, 10 a gate failed, 65 ba
 far is saved)."""
 _SAME_LINE = "the same line again goes on where it stopped"
 _ANEW = "nothing is kept of a certificate that is not whole; the same line again begins anew"
-_INTERRUPTED = 130
+_INTERRUPTED, _TERMINATED = 130, 143
 
 
 # What a write to an open file may end with; files that we open ourselves have a name.
@@ -115,6 +115,8 @@ def run(arguments: Sequence[str], *, signals: list[int] | None = None) -> int:
         return WriteError.exit_code
     try:
         code = _ended(arguments, signals)
+        if code in (_INTERRUPTED, _TERMINATED):
+            discard_where_nobody_reads()
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has seen enough
         discard_stdout()
@@ -146,7 +148,8 @@ def _ended(arguments: Sequence[str], signals: list[int] | None) -> int:
 
 
 def _how(stop: BaseException) -> tuple[str, int]:
-    return ("terminated", 143) if isinstance(stop, _signals.Terminated) else ("interrupted", _INTERRUPTED)
+    terminated = isinstance(stop, _signals.Terminated)
+    return ("terminated", _TERMINATED) if terminated else ("interrupted", _INTERRUPTED)
 
 
 def _failed(error: Exception, arguments: Sequence[str], *, as_json: bool) -> int:

@@ -2,7 +2,9 @@
 
 import io
 import os
+import select
 import sys
+from contextlib import suppress
 from typing import Any
 
 _STDERR = 2
@@ -43,3 +45,10 @@ def _fill() -> None:
 def discard_stdout() -> None:
     """Let what is still to be written to stdout go nowhere, or the flush at the exit fails again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def discard_where_nobody_reads() -> None:
+    """Discard as `discard_stdout` where writing would wait: who interrupts does not wait for a reader."""
+    with suppress(OSError, ValueError):  # no file at all, such as in a test
+        if not select.select([], [sys.stdout.fileno()], [], 0)[1]:
+            discard_stdout()
