@@ -11,6 +11,8 @@ import pytest
 
 from foveal.cli._main import run
 
+SERVE = [sys.executable, "-m", "foveal", "serve"]
+
 
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
@@ -100,18 +102,7 @@ def test_it_ends_by_either_signal_with_its_code_and_leaves_no_process(bundle, nu
 
 def test_an_interruption_that_is_to_be_ignored_stays_ignored(bundle) -> None:
     """As in the background of a shell."""
-    command = [
-        sys.executable,
-        "-m",
-        "foveal",
-        "serve",
-        str(bundle),
-        "--port",
-        "0",
-        "--workers",
-        "1",
-        "--json",
-    ]
+    command = [*SERVE, str(bundle), "--port", "0", "--workers", "1", "--json"]
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # whom we start inherits it
     try:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -127,18 +118,7 @@ def test_an_interruption_that_is_to_be_ignored_stays_ignored(bundle) -> None:
 
 
 def test_with_json_the_one_document_on_stdout_says_where(bundle) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "foveal",
-        "serve",
-        str(bundle),
-        "--port",
-        "0",
-        "--workers",
-        "1",
-        "--json",
-    ]
+    command = [*SERVE, str(bundle), "--port", "0", "--workers", "1", "--json"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     document = json.loads(process.stdout.readline())

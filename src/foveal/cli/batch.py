@@ -14,37 +14,38 @@ from foveal.core.errors import DataError, UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
+Model = Annotated[
+    Path, typer.Argument(readable=False, help="A .foveal bundle, or a run folder that holds one.")
+]
+Inputs = Annotated[
+    list[str],
+    typer.Argument(help="Files, folders, patterns, tables (.csv), archives (.tar); - for a list on stdin."),
+]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: one for each processor.")]
+ShardIndex = Annotated[int | None, typer.Option(min=0, help="Take every n-th shard, from this one.")]
+Format = Annotated[
+    str | None, typer.Option("--format", help="jsonl or parquet, for a folder. Default: jsonl.")
+]
+Refresh = Annotated[
+    bool, typer.Option("--refresh", help="Look anew: take in new pictures, answer changed ones again.")
+]
+
 
 def batch(
-    model: Annotated[
-        Path, typer.Argument(readable=False, help="A .foveal bundle, or a run folder that holds one.")
-    ],
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            help="Files, folders, patterns, tables (.csv), archives (.tar); - for a list on stdin."
-        ),
-    ],
+    model: Model,
+    inputs: Inputs,
     out: Annotated[Path, typer.Option(help="F.parquet, F.jsonl, or the folder of the job.")],
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes; default: one for each processor.")
-    ] = None,
+    workers: Workers = None,
     backend: Annotated[str, typer.Option(help="Where they run: local, or ray.")] = "local",
     ray_address: RayAddress = None,
-    shard_index: Annotated[
-        int | None, typer.Option(min=0, help="Take every n-th shard, from this one.")
-    ] = None,
+    shard_index: ShardIndex = None,
     shard_count: Annotated[int | None, typer.Option(min=1, help="How many processes share the job.")] = None,
     shard_size: Annotated[int, typer.Option(min=1, max=100_000, help="Pictures of a shard.")] = 512,
     item_timeout: Annotated[str, typer.Option(help="Time after which a picture hangs, such as 60s.")] = "60s",
-    kind: Annotated[
-        str | None, typer.Option("--format", help="jsonl or parquet, for a folder. Default: jsonl.")
-    ] = None,
+    kind: Format = None,
     scores: Annotated[bool, typer.Option("--scores", help="The probability of every class, too.")] = False,
     once: Annotated[bool, typer.Option("--once", help="Answer equal files once; each has its row.")] = False,
-    refresh: Annotated[
-        bool, typer.Option("--refresh", help="Look anew: take in new pictures, answer changed ones again.")
-    ] = False,
+    refresh: Refresh = False,
     null: Annotated[bool, typer.Option("--null", "-0", help="The list on stdin is NUL-separated.")] = False,
     engine: Engine = "auto",
     precision: Precision = "auto",

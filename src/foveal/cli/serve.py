@@ -14,41 +14,44 @@ from foveal.core.machine import MOST_THREADS, usable_cpus
 
 SCHEMA = "foveal.serve/1"
 
+TokenFile = Annotated[
+    Path | None, typer.Option("--token-file", help="File with a token a line; else FOVEAL_TOKEN.")
+]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Processes; default: one for each processor.")
+]
+Threads = Annotated[
+    int, typer.Option("--threads", min=1, max=MOST_THREADS, help="For one picture, in each worker.")
+]
+BodyMemory = Annotated[str, typer.Option("--body-memory", help="Bodies of all requests in a worker.")]
+MaxPixels = Annotated[int, typer.Option("--max-pixels", min=1, help="Of all picture files of one request.")]
+MaxBatch = Annotated[
+    int | None, typer.Option("--max-batch", min=1, help="Pictures in one run; default: measured.")
+]
+MaxLatency = Annotated[
+    str | None, typer.Option("--max-latency", help="What a batch may take; default: measured.")
+]
+Rate = Annotated[float | None, typer.Option("--rate", min=0.001, help="Predictions a second for each token.")]
+
 
 def serve(
     bundles: Annotated[list[str], typer.Argument(help="Bundles or run folders; NAME=path names one.")],
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: one that is free.")] = 8080,
-    token_file: Annotated[
-        Path | None, typer.Option("--token-file", help="File with a token a line; else FOVEAL_TOKEN.")
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Processes; default: one for each processor.")
-    ] = None,
-    threads: Annotated[
-        int, typer.Option("--threads", min=1, max=MOST_THREADS, help="For one picture, in each worker.")
-    ] = 1,
+    token_file: TokenFile = None,
+    workers: Workers = None,
+    threads: Threads = 1,
     engine: Engine = "onnxruntime",
     precision: Precision = "auto",
     max_body: Annotated[str, typer.Option("--max-body", help="Size of one request.")] = "16MB",
-    body_memory: Annotated[
-        str, typer.Option("--body-memory", help="Bodies of all requests in a worker.")
-    ] = "256MB",
+    body_memory: BodyMemory = "256MB",
     max_pictures: Annotated[int, typer.Option("--max-pictures", min=1, help="In one request.")] = 32,
-    max_pixels: Annotated[
-        int, typer.Option("--max-pixels", min=1, help="Of all picture files of one request.")
-    ] = 400_000_000,
-    max_batch: Annotated[
-        int | None, typer.Option("--max-batch", min=1, help="Pictures in one run; default: measured.")
-    ] = None,
-    max_latency: Annotated[
-        str | None, typer.Option("--max-latency", help="What a batch may take; default: measured.")
-    ] = None,
+    max_pixels: MaxPixels = 400_000_000,
+    max_batch: MaxBatch = None,
+    max_latency: MaxLatency = None,
     queue: Annotated[int, typer.Option("--queue", min=1, help="Pictures that may wait in a worker.")] = 64,
     max_wait: Annotated[str, typer.Option("--max-wait", help="For how long they may wait.")] = "500ms",
-    rate: Annotated[
-        float | None, typer.Option("--rate", min=0.001, help="Predictions a second for each token.")
-    ] = None,
+    rate: Rate = None,
     connections: Annotated[int, typer.Option("--connections", min=1, help="Of a worker at once.")] = 1000,
     body_timeout: Annotated[str, typer.Option("--body-timeout", help="For a body to arrive.")] = "20s",
     timeout: Annotated[str, typer.Option("--timeout", help="From the body to the answer.")] = "10s",

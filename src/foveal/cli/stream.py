@@ -113,15 +113,9 @@ def stream(
 
     if as_json and as_jsonl:
         raise UsageError("--json and --jsonl exclude each other")
+    silence, gone = seconds(timeout), _seconds(give_up)
     plan = Plan(
-        SourceOptions(
-            source,
-            live=live,
-            loop=loop,
-            existing=existing,
-            timeout_s=seconds(timeout),
-            give_up_s=_seconds(give_up),
-        ),
+        SourceOptions(source, live=live, loop=loop, existing=existing, timeout_s=silence, give_up_s=gone),
         max_latency_s=_seconds(max_latency),
         hold=hold,
         watch=tuple(watch or ()),
@@ -147,8 +141,13 @@ def stream(
         summary = run(predictor, plan, tell=tell, say=say, stop=stop.event)
     if as_json:
         print_json(_document(summary, plan, bundle, predictor, ended=stop.how or "end"))
-    if stop.how is not None:
-        raise Stopped(stop.how)
+    _leave(summary, stop.how)
+
+
+def _leave(summary: "Summary", how: str | None) -> None:
+    """Raise what ends the command with another exit code than 0, if anything does."""
+    if how is not None:
+        raise Stopped(how)
     if exit_code := _exit_code(summary):
         raise typer.Exit(exit_code)
 

@@ -116,24 +116,9 @@ def batch(
         before, now, refreshed = _carried_out(place, wishes, progress)
         if target is not None:
             target.join(now.done, identity.format)
-    new, seconds = now.rows - before.rows, time.monotonic() - began
-    return {
-        "schema": SCHEMA,
-        "ok": now.ok > 0 or wishes.own is not None,
-        "job": str(folder),
-        "digest": identity.digest,
-        "engine": identity.engine,
-        "precision": identity.precision,
-        "processes": identity.processes,
-        **now.as_json(),
-        **asdict(refreshed),
-        "left_out": job.left_out(folder),
-        "seconds": round(seconds, 3),
-        "new_rows": new,
-        "images_per_second": round(new / seconds, 2),
-        "results": str(out if target is not None else folder / PARTS),
-        "ledger": str(folder / _ledger_of(identity, wishes.own)),
-    }
+    results = out if target is not None else folder / PARTS
+    told = _document(place, before, now, own=wishes.own, results=results, seconds=time.monotonic() - began)
+    return told | asdict(refreshed)
 
 
 @dataclass(frozen=True)
@@ -174,6 +159,35 @@ class _Place:
                 timeout_s,
                 own,
             )
+
+
+def _document(
+    place: "_Place",
+    before: Standing,
+    now: Standing,
+    *,
+    own: tuple[int, int] | None,
+    results: Path,
+    seconds: float,
+) -> dict[str, Any]:
+    """Return the `foveal.batch/1` document, but for what was refreshed."""
+    new = now.rows - before.rows
+    return {
+        "schema": SCHEMA,
+        "ok": now.ok > 0 or own is not None,
+        "job": str(place.folder),
+        "digest": place.identity.digest,
+        "engine": place.identity.engine,
+        "precision": place.identity.precision,
+        "processes": place.identity.processes,
+        **now.as_json(),
+        "left_out": job.left_out(place.folder),
+        "seconds": round(seconds, 3),
+        "new_rows": new,
+        "images_per_second": round(new / seconds, 2),
+        "results": str(results),
+        "ledger": str(place.folder / _ledger_of(place.identity, own)),
+    }
 
 
 def _carried_out(place: _Place, wishes: Wishes, progress: Progress) -> tuple[Standing, Standing, Refreshed]:
