@@ -8,15 +8,7 @@ import zipfile
 import pytest
 
 from foveal.bundle.predictor import Predictor, Unreadable
-
-
-def rows(folder):
-    parts = sorted(folder.glob("*.jsonl"))
-    return [json.loads(line) for part in parts for line in part.read_text().splitlines()]
-
-
-def told(result):
-    return json.loads(result.stdout)
+from job_rows import rows, told
 
 
 def test_rows_say_what_predict_says_and_errors_have_rows_too(batch, bundle, collection, tmp_path) -> None:

@@ -12,19 +12,7 @@ from pathlib import Path
 import pytest
 
 from foveal.batch.listing import Named, normal
-
-
-def rows(folder):
-    parts = sorted(folder.glob("*.jsonl"))
-    return [json.loads(line) for part in parts for line in part.read_text().splitlines()]
-
-
-def told(result):
-    return json.loads(result.stdout)
-
-
-def by_name(found):
-    return {row["source"].rpartition("/")[2]: row for row in found}
+from job_rows import by_name, rows, told
 
 
 def test_a_link_to_nowhere_and_what_is_no_file_have_rows(batch, collection, tmp_path) -> None:

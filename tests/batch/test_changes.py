@@ -6,18 +6,7 @@ import tarfile
 
 import pytest
 
-
-def rows(folder):
-    parts = sorted(folder.glob("*.jsonl"))
-    return [json.loads(line) for part in parts for line in part.read_text().splitlines()]
-
-
-def told(result):
-    return json.loads(result.stdout)
-
-
-def by_name(found):
-    return {row["source"].rpartition("/")[2]: row for row in found}
+from job_rows import by_name, rows, told
 
 
 def without(row):

@@ -9,15 +9,7 @@ import pytest
 
 from foveal.batch.listing import Named, normal
 from foveal.data import listing
-
-
-def rows(folder):
-    parts = sorted(folder.glob("*.jsonl"))
-    return [json.loads(line) for part in parts for line in part.read_text().splitlines()]
-
-
-def told(result):
-    return json.loads(result.stdout)
+from job_rows import rows, told
 
 
 @pytest.fixture

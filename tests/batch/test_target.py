@@ -1,15 +1,12 @@
 """The one file with all rows: whole, right, and nobody else's."""
 
-import json
 import os
 import subprocess
 import sys
 
 import pytest
 
-
-def told(result):
-    return json.loads(result.stdout)
+from job_rows import told
 
 
 def test_a_file_that_is_there_is_left_alone(batch, collection, tmp_path) -> None:
