@@ -1,16 +1,21 @@
-"""A real server in a process of its own, and raw conversations with it."""
+"""Real servers in processes of their own, and conversations with them: by http.client, or byte by byte."""
 
+import http.client
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any
 
-PATIENCE = 60.0  # seconds for anything to happen
+PATIENCE = 60.0  # seconds for anything to happen; only a test that fails takes as long
 
 _PROGRAM = """
 import json, sys
@@ -25,39 +30,66 @@ sys.exit(serving(asked["bundles"], door=door, settings=Settings(**asked["setting
 """
 
 
-class Reply(NamedTuple):
+@dataclass(frozen=True)
+class Reply:
     """What a server wrote; status 0: it closed without a word."""
 
     status: int
     headers: dict[str, str]
     body: bytes
 
+    @property
     def json(self) -> Any:
-        """Return the document."""
+        """The document."""
         return json.loads(self.body)
 
 
-class Live:
-    """A server; leaving the `with` block ends it, and it has to end well."""
+@dataclass
+class Server:
+    """A running one, and what it wrote to stderr."""
 
-    def __init__(
-        self, bundles: Sequence[Path | str], *, token_file: Path | None = None, **settings: Any
-    ) -> None:
-        token = None if token_file is None else str(token_file)
-        asked = {"bundles": [str(b) for b in bundles], "token_file": token, "settings": settings}
-        environment = {k: v for k, v in os.environ.items() if k != "FOVEAL_TOKEN"}
-        command = [sys.executable, "-W", "error", "-c", _PROGRAM, json.dumps(asked)]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
-        stderr = self.process.stderr
-        if stderr is None:
-            raise RuntimeError("no stderr")
-        said = stderr.readline()
-        if '"ready"' not in said:
-            raise RuntimeError(said + stderr.read())
-        self.ending = False
-        self.url: str = json.loads(said)["url"]
+    process: subprocess.Popen[str]
+    lines: list[str] = field(default_factory=list)
+    url: str = ""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
         host, _, port = self.url.removeprefix("http://").rpartition(":")
-        self.address = (host, int(port))
+        return host, int(port)
+
+    @property
+    def port(self) -> int:
+        """Of 127.0.0.1."""
+        return self.address[1]
+
+    def connect(self, timeout: float = PATIENCE) -> http.client.HTTPConnection:
+        """Return a connection, to be closed by the caller."""
+        return http.client.HTTPConnection(*self.address, timeout=timeout)
+
+    def ask(self, path: str, body: bytes | None = None, method: str | None = None, **headers: str) -> Reply:
+        """Return the answer to a request on a connection of its own."""
+        connection = self.connect()
+        try:
+            return self.ask_on(connection, path, body, method, **headers)
+        finally:
+            connection.close()
+
+    @staticmethod
+    def ask_on(
+        connection: http.client.HTTPConnection,
+        path: str,
+        body: bytes | None = None,
+        method: str | None = None,
+        **headers: str,
+    ) -> Reply:
+        """Return the answer to a request on a connection that stays open."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if body is not None:
+            sent.setdefault("content-type", "application/octet-stream")
+        connection.request(method or ("GET" if body is None else "POST"), path, body, sent)
+        response = connection.getresponse()
+        return Reply(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
 
     def say(self, *pieces: bytes, then_close: bool = False) -> Reply:
         """Write pieces to a connection of its own and return the first answer."""
@@ -71,28 +103,86 @@ class Live:
                 pass  # it had enough; what it says is read
             return read_reply(talk, empty=pieces[0].startswith(b"HEAD "))
 
-    def end(self) -> None:
-        """Tell it to end."""
-        self.ending = True
-        self.process.send_signal(signal.SIGTERM)
+    def ready(self) -> bool:
+        """Return whether it says so."""
+        return self.ask("/v2/health/ready").status == 200
 
     def workers(self) -> list[int]:
         """Return the process ids of the workers."""
         tasks = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
         return [int(pid) for pid in tasks.read_text().split()]
 
-    def __enter__(self) -> Self:
-        return self
+    def metric(self, name: str) -> float:
+        """Return the value of a series as it is written, such as `a_total{model="x"}`; 0 where it is not."""
+        for line in self.ask("/metrics").body.decode().splitlines():
+            if line.startswith(f"{name} "):
+                return float(line.rpartition(" ")[2])
+        return 0.0
 
-    def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None and not self.ending:
-            self.end()
-        code = self.process.wait(PATIENCE)
-        rest = self.process.stderr.read() if self.process.stderr else ""
-        if self.process.stderr:
-            self.process.stderr.close()
-        if code != 143 or "Traceback" in rest:
-            raise RuntimeError(f"the server ended with {code}: {rest}")
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """End it, and return its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(PATIENCE)
+
+
+def wait_for(condition: Callable[[], Any]) -> Any:
+    """Return what a condition gives once that is true."""
+    end = time.monotonic() + PATIENCE
+    while not (found := condition()):
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.01)
+    return found
+
+
+@contextmanager
+def started(*arguments: str, env: dict[str, str] | None = None) -> Iterator[Server]:
+    """Start Python with arguments that make it a server; leaving the block ends it, as it should."""
+    process = subprocess.Popen(
+        [sys.executable, *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**{k: v for k, v in os.environ.items() if k != "FOVEAL_TOKEN"}, **(env or {})},
+    )
+    server = Server(process)
+    assert process.stderr is not None
+    pipe = process.stderr
+
+    def read() -> None:
+        for line in pipe:
+            server.lines.append(line.rstrip("\n"))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        told = wait_for(
+            lambda: process.poll() is not None or [line for line in server.lines if '"ready"' in line]
+        )
+        assert told is not True, "\n".join(server.lines)
+        server.url = json.loads(told[0])["url"]
+        yield server
+        ended_by_test = process.poll() is not None
+        code = server.end()
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        reader.join()
+        pipe.close()
+    said = "\n".join(server.lines)
+    assert ended_by_test or code == 143, f"the server ended with {code}: {said}"
+    assert "Traceback" not in said, said
+
+
+@contextmanager
+def running(
+    bundles: Sequence[Path | str], *, token_file: Path | None = None, **settings: Any
+) -> Iterator[Server]:
+    """Serve bundles, with settings that the command line has no options for; every warning is an error."""
+    token = None if token_file is None else str(token_file)
+    asked = {"bundles": [str(b) for b in bundles], "token_file": token, "settings": settings}
+    with started("-W", "error", "-c", _PROGRAM, json.dumps(asked)) as server:
+        yield server
 
 
 def read_reply(talk: socket.socket, *, empty: bool = False) -> Reply:

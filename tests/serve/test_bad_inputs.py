@@ -12,7 +12,7 @@ from foveal.bundle.predictor import Predictor, Unreadable
 from foveal.core.errors import ImageError
 from foveal.core.types import Label
 from foveal.data.decode import decode
-from live import Live
+from live import Server, running
 
 FILES = [row.number for row in CATALOGUE.values() if row.cases]
 
@@ -24,9 +24,9 @@ def cases(number: int) -> Iterator[Case]:
 
 
 @pytest.fixture(scope="module")
-def server(bundle: Path) -> Iterator[Live]:
-    with Live([bundle], workers=1) as running:
-        yield running
+def server(bundle: Path) -> Iterator[Server]:
+    with running([bundle], workers=1) as shared:
+        yield shared
 
 
 def test_the_catalogue_has_the_rows_1_to_83_and_each_has_something_to_show() -> None:
@@ -92,7 +92,7 @@ def test_a_batch_goes_on_behind_a_bad_file_and_answers_the_good_ones_alike(numbe
 
 @pytest.mark.parametrize("number", FILES)
 def test_a_server_says_the_same_and_answers_the_next_good_request_byte_for_byte(
-    number: int, server: Live, bundle: Path
+    number: int, server: Server, bundle: Path
 ) -> None:
     good = server.say(request(PICTURE))
     assert good.status == 200
@@ -102,10 +102,10 @@ def test_a_server_says_the_same_and_answers_the_next_good_request_byte_for_byte(
         assert reply.status in case.statuses, f"{case.name}: {reply}"
         if case.codes:
             assert reply.headers["content-type"] == "application/problem+json"
-            assert reply.json()["code"] in case.codes, case.name
+            assert reply.json["code"] in case.codes, case.name
             assert "Traceback" not in reply.body.decode()
         else:
-            [said] = reply.json()["predictions"]
+            [said] = reply.json["predictions"]
             [alone] = Predictor.open(bundle, threads=1).predict([case.content])
             assert said["scores"] == pytest.approx(alone.scores), case.name
         assert server.say(request(PICTURE)).body == good.body, f"after {case.name}"

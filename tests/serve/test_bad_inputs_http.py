@@ -2,11 +2,11 @@
 
 import json
 import os
+import signal
 import socket
 import struct
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,24 +16,24 @@ from bad_inputs import CATALOGUE, Talk
 from bad_inputs.http import PICTURE, TOKEN, request
 from bad_inputs.made import encoded, photo
 from bad_inputs.multipart import BOUNDARY, form
-from live import PATIENCE, Live, read_reply
+from live import PATIENCE, Server, read_reply, running, wait_for
 
 TALKS = [row.number for row in CATALOGUE.values() if row.talks]
 NO_ANSWER = 0
 
 
 @pytest.fixture(scope="module")
-def server(bundle: Path) -> Iterator[Live]:
-    with Live([f"colors={bundle}"], workers=1) as running:
-        yield running
+def server(bundle: Path) -> Iterator[Server]:
+    with running([f"colors={bundle}"], workers=1) as shared:
+        yield shared
 
 
-def hold(server: Live, talk: Talk, good: bytes, *, fields: tuple[str, ...] = ()) -> None:
+def hold(server: Server, talk: Talk, good: bytes, *, fields: tuple[str, ...] = ()) -> None:
     reply = server.say(*talk.sent())
 
     assert reply.status in talk.statuses, f"{talk.name}: {reply}"
     if reply.status >= 400 and reply.body:
-        document = reply.json()
+        document = reply.json
         assert reply.headers["content-type"] == "application/problem+json", talk.name
         assert document["status"] == reply.status
         assert talk.code in (None, document["code"]), f"{talk.name}: {document}"
@@ -42,7 +42,7 @@ def hold(server: Live, talk: Talk, good: bytes, *, fields: tuple[str, ...] = ())
 
 
 @pytest.mark.parametrize("number", TALKS)
-def test_a_request_is_answered_or_refused_and_the_next_as_ever(number: int, server: Live) -> None:
+def test_a_request_is_answered_or_refused_and_the_next_as_ever(number: int, server: Server) -> None:
     good = server.say(request(PICTURE))
     assert good.status == 200
     talks = CATALOGUE[number].talks
@@ -58,22 +58,20 @@ def test_without_the_token_nothing_is_decoded_at_any_address(bundle: Path, tmp_p
     known = f"Authorization: Bearer {TOKEN}"
     talks = CATALOGUE[68].guarded
     assert talks is not None
-    with Live([f"colors={bundle}"], token_file=file, workers=1) as server:
+    with running([f"colors={bundle}"], token_file=file, workers=1) as server:
         good = server.say(request(PICTURE, known))
         assert good.status == 200
         assert server.say(request(PICTURE, f"authorization: bearer {TOKEN}")).body == good.body
         for talk in talks():
             hold(server, talk, good.body, fields=(known,))
         refused = server.say(request(b"no picture"))
-        assert refused.json()["code"] == "no_token", (
-            "who is nobody does not learn what is wrong with a picture"
-        )
+        assert refused.json["code"] == "no_token", "who is nobody does not learn what is wrong with a picture"
 
 
 def test_who_never_finishes_is_let_go_and_others_do_not_wait(bundle: Path) -> None:
     talks = CATALOGUE[57].slowly
     assert talks is not None
-    with Live([bundle], workers=1, head_timeout=0.5, body_timeout=0.5, keep_alive=1) as server:
+    with running([bundle], workers=1, head_timeout=0.5, body_timeout=0.5, keep_alive=1) as server:
         good = server.say(request(PICTURE))
         held = []
         for talk in talks():
@@ -87,23 +85,14 @@ def test_who_never_finishes_is_let_go_and_others_do_not_wait(bundle: Path) -> No
                 reply = read_reply(connection)
                 assert reply.status in talk.statuses, f"{talk.name}: {reply}"
                 if talk.code and reply.status:
-                    assert reply.json()["code"] == talk.code
+                    assert reply.json["code"] == talk.code
 
 
 def open_files(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
-def until(condition: Callable[[], bool]) -> bool:
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
-
-
-def test_who_leaves_takes_nothing_along(server: Live) -> None:
+def test_who_leaves_takes_nothing_along(server: Server) -> None:
     good = server.say(request(PICTURE))
     [worker] = server.workers()
     before, threads = open_files(worker), len(list(Path(f"/proc/{worker}/task").iterdir()))
@@ -116,7 +105,7 @@ def test_who_leaves_takes_nothing_along(server: Live) -> None:
                     if reset:
                         talk.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
-    assert until(lambda: open_files(worker) <= before), "connections of clients that left are kept"
+    wait_for(lambda: open_files(worker) <= before)  # else connections of clients that left are kept
     assert len(list(Path(f"/proc/{worker}/task").iterdir())) <= threads + 1
     assert server.say(whole).body == good.body
 
@@ -125,7 +114,7 @@ def resident_bytes(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def test_bodies_that_are_too_long_take_no_memory(server: Live) -> None:
+def test_bodies_that_are_too_long_take_no_memory(server: Server) -> None:
     [worker] = server.workers()
     start = request(b"", "Transfer-Encoding: chunked")
     pieces = [start, *[b"6\r\nabcdef\r\n" * 10_000] * 300]
@@ -137,14 +126,14 @@ def test_bodies_that_are_too_long_take_no_memory(server: Live) -> None:
     assert resident_bytes(worker) - before < 32 * 2**20
 
 
-def test_one_bad_picture_among_many_leaves_the_others_alone(server: Live) -> None:
-    [alone] = server.say(request(PICTURE)).json()["predictions"]
+def test_one_bad_picture_among_many_leaves_the_others_alone(server: Server) -> None:
+    [alone] = server.say(request(PICTURE)).json["predictions"]
     fields = [("image", PICTURE)] * 31
     fields.insert(17, ("image", PICTURE[:200]))
     reply = server.say(request(form(*fields), f"Content-Type: multipart/form-data; boundary={BOUNDARY}"))
 
     assert reply.status == 200
-    said = reply.json()["predictions"]
+    said = reply.json["predictions"]
     assert [one["source"] for one in said] == [f"#{place}" for place in range(32)]
     assert said[17]["error"]["code"] == "truncated"
     assert all(one["scores"] == alone["scores"] for place, one in enumerate(said) if place != 17)
@@ -152,7 +141,7 @@ def test_one_bad_picture_among_many_leaves_the_others_alone(server: Live) -> Non
 
 def test_a_flood_is_answered_or_refused(bundle: Path) -> None:
     large = encoded(photo(1500, 1500), "JPEG")
-    with Live([bundle], workers=1, queue=2, max_wait=0.02) as server:
+    with running([bundle], workers=1, queue=2, max_wait=0.02) as server:
         good = server.say(request(PICTURE))
         replies = []
 
@@ -179,7 +168,7 @@ def test_an_answer_that_is_no_number_is_an_error_in_json(
     nonsense: Path,
 ) -> None:
     black = encoded(np.zeros((16, 16, 3), np.uint8))
-    with Live([nonsense], workers=1) as server:
+    with running([nonsense], workers=1) as server:
         good = server.say(request(PICTURE))
         assert good.status == 200
         reply = server.say(request(black))
@@ -193,7 +182,7 @@ def test_an_answer_that_is_no_number_is_an_error_in_json(
 def test_what_was_begun_is_answered_while_the_server_ends(bundle: Path) -> None:
     whole = request(PICTURE)
     with (
-        Live([bundle], workers=1) as server,
+        running([bundle], workers=1) as server,
         socket.create_connection(server.address, PATIENCE) as idle,
         socket.create_connection(server.address, PATIENCE) as begun,
     ):
@@ -201,7 +190,7 @@ def test_what_was_begun_is_answered_while_the_server_ends(bundle: Path) -> None:
         idle.sendall(whole)
         good = read_reply(idle)
         assert good.status == 200
-        server.end()
+        server.process.send_signal(signal.SIGTERM)
         assert idle.recv(1) == b"", "who asks nothing is let go"
         begun.sendall(whole[-10:])
         assert read_reply(begun).body == good.body

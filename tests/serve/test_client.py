@@ -19,19 +19,19 @@ from foveal.bundle.predictor import Predictor, Unreadable
 from foveal.core.errors import FovealError, ImageError, NotFoundError, TemporaryError, UsageError
 from foveal.core.types import Label
 from foveal.serve.client import Client
-from live import Live
+from live import Server, running
 
 GOOD = encoded(photo(), "JPEG")
 
 
 @pytest.fixture(scope="module")
-def server(bundle: Path, corner_bundle: Path) -> Iterator[Live]:
-    with Live([bundle, corner_bundle], workers=1) as running:
-        yield running
+def server(bundle: Path, corner_bundle: Path) -> Iterator[Server]:
+    with running([bundle, corner_bundle], workers=1) as shared:
+        yield shared
 
 
 @pytest.fixture
-def client(server: Live) -> Iterator[Client]:
+def client(server: Server) -> Iterator[Client]:
     with Client(server.url) as asking:
         yield asking
 
@@ -87,7 +87,7 @@ def test_what_cannot_be_used_is_unreadable_in_its_place(client: Client, tmp_path
     assert bad.error.exit_code == 65
 
 
-def test_models_are_listed_and_chosen(server: Live, bundle: Path, corner_bundle: Path) -> None:
+def test_models_are_listed_and_chosen(server: Server, bundle: Path, corner_bundle: Path) -> None:
     with Client(server.url) as client:
         first, second = client.models()
     opened = Predictor.open(corner_bundle, threads=1)
@@ -128,7 +128,7 @@ def test_a_token_is_sent_and_its_absence_is_an_error_of_usage(bundle: Path, tmp_
     file = tmp_path / "token"
     file.write_text(TOKEN)
     file.chmod(0o600)
-    with Live([bundle], token_file=file, workers=1) as server:
+    with running([bundle], token_file=file, workers=1) as server:
         with Client(server.url, token=TOKEN) as client:
             assert client.predict(GOOD) == local(bundle, GOOD)
         for wrong in (None, "x" * 40):
@@ -163,7 +163,7 @@ def test_who_never_answers_is_given_up() -> None:
 
 
 def test_a_server_that_was_started_again_is_asked_again(bundle: Path) -> None:
-    with Live([bundle], workers=1, keep_alive=1) as server, Client(server.url) as client:
+    with running([bundle], workers=1, keep_alive=1) as server, Client(server.url) as client:
         expected = client.predict(GOOD)
         kept = client._connection._http.sock
         assert kept is not None
@@ -275,7 +275,7 @@ def test_what_speaks_no_http_is_told() -> None:
 
 
 def test_settings_of_proxies_are_not_followed(
-    client: Client, server: Live, bundle: Path, monkeypatch: pytest.MonkeyPatch
+    client: Client, server: Server, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")

@@ -14,7 +14,7 @@ from foveal.bundle.predictor import Predictor
 from foveal.serve import app
 from foveal.serve.docs_page import docs_page
 from foveal.serve.served import served
-from live import Live
+from live import Server, running
 
 COMMAND = (
     'python -c "import json; from foveal.serve.app import create; '
@@ -30,9 +30,9 @@ def document(bundle: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def server(bundle: Path) -> Iterator[Live]:
-    with Live([bundle], workers=1) as running:
-        yield running
+def server(bundle: Path) -> Iterator[Server]:
+    with running([bundle], workers=1) as shared:
+        yield shared
 
 
 def plain(page: str) -> str:
@@ -95,17 +95,17 @@ def test_a_description_of_nothing_is_a_page() -> None:
     assert "<h1>a 1</h1>" in docs_page({"info": {"title": "a", "version": "1"}}).html
 
 
-def test_the_lines_to_copy_name_the_server_that_was_asked(server: Live) -> None:
+def test_the_lines_to_copy_name_the_server_that_was_asked(server: Server) -> None:
     reply = server.say(request(method="GET", path="/docs"))
 
     assert reply.status == 200
     assert "--data-binary @picture.jpg http://localhost/v1/predict" in html.unescape(reply.body.decode())
 
 
-def test_the_server_says_what_is_checked_in(server: Live, project: Path) -> None:
+def test_the_server_says_what_is_checked_in(server: Server, project: Path) -> None:
     checked_in = json.loads((project / "docs" / "openapi.json").read_text(encoding="utf-8"))
 
-    assert server.say(request(method="GET", path="/openapi.json")).json() == checked_in, f"run {COMMAND}"
+    assert server.say(request(method="GET", path="/openapi.json")).json == checked_in, f"run {COMMAND}"
 
 
 def test_the_description_says_nothing_of_the_models(document: dict[str, Any], bundle: Path) -> None:

@@ -20,15 +20,15 @@ from foveal.core.errors import ImageError, UnknownNameError
 from foveal.explain.black_box.occlusion import occlusion
 from foveal.explain.overlay import overlay
 from foveal.serve.heat import heat
-from live import PATIENCE, Live, Reply, read_reply
+from live import PATIENCE, Reply, Server, read_reply, running
 
 KIND = "Content-Type: image/png"
 
 
 @pytest.fixture(scope="module")
-def server(corner_bundle: Path) -> Iterator[Live]:
-    with Live([corner_bundle], workers=1) as running:
-        yield running
+def server(corner_bundle: Path) -> Iterator[Server]:
+    with running([corner_bundle], workers=1) as shared:
+        yield shared
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +40,9 @@ def white() -> bytes:
     return encoded(np.full((32, 32, 3), 200, np.uint8))
 
 
-def test_the_map_is_that_of_the_library_drawn_over_the_picture(server: Live, predictor: Predictor) -> None:
+def test_the_map_is_that_of_the_library_drawn_over_the_picture(server: Server, predictor: Predictor) -> None:
     content = encoded(photo(32, 32))
-    said = server.say(request(content, KIND, path="/v1/explain")).json()
+    said = server.say(request(content, KIND, path="/v1/explain")).json
     [image] = [predictor.preprocess.from_bytes(content)]
     [label] = predictor.predict([content])
     expected = occlusion(predictor, image, predictor.classes.index(label.label))
@@ -65,16 +65,16 @@ def half_lit() -> bytes:
     return encoded(pixels)
 
 
-def test_it_looks_where_the_recognizer_looks(server: Live) -> None:
-    values = np.array(server.say(request(half_lit(), KIND, path="/v1/explain")).json()["map"]["values"])
+def test_it_looks_where_the_recognizer_looks(server: Server) -> None:
+    values = np.array(server.say(request(half_lit(), KIND, path="/v1/explain")).json["map"]["values"])
 
     assert np.abs(values[:8, :8]).max() > 0.1
     assert np.abs(values[10:, 10:]).max() == 0
 
 
-def test_another_class_may_be_asked_about(server: Live) -> None:
+def test_another_class_may_be_asked_about(server: Server) -> None:
     bright, dark = (
-        server.say(request(half_lit(), KIND, path=f"/v1/explain?class={name}")).json()
+        server.say(request(half_lit(), KIND, path=f"/v1/explain?class={name}")).json
         for name in ("bright", "dark")
     )
 
@@ -88,16 +88,16 @@ def test_another_class_may_be_asked_about(server: Live) -> None:
 FORM = f"Content-Type: multipart/form-data; boundary={BOUNDARY}"
 
 
-def test_a_form_is_taken_as_for_an_answer(server: Live) -> None:
+def test_a_form_is_taken_as_for_an_answer(server: Server) -> None:
     raw = server.say(request(half_lit(), KIND, path="/v1/explain"))
     assert server.say(request(form(("image", half_lit())), FORM, path="/v1/explain")).body == raw.body
 
 
 def test_a_picture_has_no_more_pixels_than_for_an_answer(corner_bundle: Path) -> None:
-    with Live([corner_bundle], workers=1, max_pixels=32 * 32 - 1) as server:
+    with running([corner_bundle], workers=1, max_pixels=32 * 32 - 1) as server:
         for path in ("/v1/predict", "/v1/explain"):
             reply = server.say(request(white(), KIND, path=path))
-            assert (reply.status, reply.json()["code"]) == (413, "request_too_many_pixels")
+            assert (reply.status, reply.json["code"]) == (413, "request_too_many_pixels")
         reply = server.say(request(encoded(photo(30, 30)), KIND, path="/v1/explain"))
         assert reply.status == 200
 
@@ -116,15 +116,15 @@ def test_a_picture_has_no_more_pixels_than_for_an_answer(corner_bundle: Path) ->
     ],
 )
 def test_what_cannot_be_explained_is_refused_and_the_next_one_is_not(
-    path: str, content: bytes, fields: tuple[str, ...], status: int, code: str, server: Live
+    path: str, content: bytes, fields: tuple[str, ...], status: int, code: str, server: Server
 ) -> None:
     reply = server.say(request(content, *fields, path=f"/v1/explain{path}"))
 
-    assert (reply.status, reply.json()["code"]) == (status, code)
+    assert (reply.status, reply.json["code"]) == (status, code)
     assert server.say(request(white(), KIND, path="/v1/explain")).status == 200
 
 
-def test_maps_are_drawn_one_at_a_time_and_predictions_go_on(server: Live) -> None:
+def test_maps_are_drawn_one_at_a_time_and_predictions_go_on(server: Server) -> None:
     good, done = server.say(request(PICTURE)), threading.Event()
     replies: list[Reply] = []
 
@@ -146,12 +146,12 @@ def test_maps_are_drawn_one_at_a_time_and_predictions_go_on(server: Live) -> Non
             thread.join()
     assert {reply.status for reply in replies} == {200, 503}
     refused = [reply for reply in replies if reply.status == 503]
-    assert {reply.json()["code"] for reply in refused} == {"busy"}
+    assert {reply.json["code"] for reply in refused} == {"busy"}
     assert all(int(reply.headers["retry-after"]) >= 1 for reply in refused)
     assert server.say(request(white(), KIND, path="/v1/explain")).status == 200
 
 
-def test_who_sends_slowly_keeps_nobody_from_an_explanation(server: Live) -> None:
+def test_who_sends_slowly_keeps_nobody_from_an_explanation(server: Server) -> None:
     whole = request(white(), KIND, path="/v1/explain")
     with socket.create_connection(server.address, PATIENCE) as slow:
         slow.sendall(whole[:-5])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bad_inputs.http import PICTURE, request
-from live import Live
+from live import running
 
 EXAMPLES = 100  # for each operation
 NOT_MEANT = "positive_data_acceptance"  # bytes that fit `format: binary` are hardly ever a picture
@@ -25,7 +25,7 @@ def test_a_live_server_answers_everything_as_it_is_described(seed: int, bundle: 
         pytest.skip("needs schemathesis on the path")
     seconds = os.environ.get("FOVEAL_FUZZ_SECONDS")
     bound = ["--max-time", seconds] if seconds else []
-    with Live([f"colors={bundle}"], workers=1) as server:
+    with running([f"colors={bundle}"], workers=1) as server:
         good = server.say(request(PICTURE))
         command = [program, "run", f"{server.url}/openapi.json", "--seed", str(seed), *bound]
         command += ["--max-examples", str(EXAMPLES), "--exclude-checks", NOT_MEANT, "--no-color"]

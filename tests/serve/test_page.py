@@ -12,16 +12,16 @@ import chromium
 from bad_inputs.http import TOKEN, request
 from bad_inputs.made import encoded, photo
 from foveal.serve.page import headers, page
-from live import Live
+from live import Server, running
 
 EVIL = ["<img src=x onerror=document.title='evil'>", "a\x1b[2J\u202eb\u0000c", "&amp;</script><b>c"]
 REAL = pytest.mark.skipif(chromium.PROGRAM is None, reason="needs a Chromium")
 
 
 @pytest.fixture(scope="module")
-def server(bundle: Path, corner_bundle: Path) -> Iterator[Live]:
-    with Live([bundle, corner_bundle], workers=1) as running:
-        yield running
+def server(bundle: Path, corner_bundle: Path) -> Iterator[Server]:
+    with running([bundle, corner_bundle], workers=1) as shared:
+        yield shared
 
 
 def test_the_policy_names_exactly_the_style_and_the_script_of_the_page() -> None:
@@ -50,13 +50,13 @@ def test_the_page_is_there_without_a_token_and_predictions_are_not(bundle: Path,
     file = tmp_path / "token"
     file.write_text(TOKEN)
     file.chmod(0o600)
-    with Live([bundle], token_file=file, workers=1) as server:
+    with running([bundle], token_file=file, workers=1) as server:
         for path in ("/", "/docs", "/openapi.json"):
             assert server.say(request(method="GET", path=path)).status == 200
         assert server.say(request(method="GET", path="/v1/models")).status == 401
 
 
-def test_it_is_sent_with_its_policy(server: Live) -> None:
+def test_it_is_sent_with_its_policy(server: Server) -> None:
     reply = server.say(request(method="GET", path="/"))
 
     assert reply.body.decode() == page().html
@@ -84,7 +84,7 @@ def seen(name: str) -> str:
 @REAL
 @pytest.mark.slow
 def test_a_picture_is_chosen_answered_and_explained_in_a_real_browser(
-    browser: chromium.Browser, server: Live, tmp_path: Path
+    browser: chromium.Browser, server: Server, tmp_path: Path
 ) -> None:
     good, bad = tmp_path / "red.png", tmp_path / "bad.jpg"
     good.write_bytes(encoded(photo(200, 300)))
@@ -93,7 +93,7 @@ def test_a_picture_is_chosen_answered_and_explained_in_a_real_browser(
     browser.until(seen("choice"))
     browser.choose("#file", [good])
     browser.until(seen("answer"))
-    [said] = server.say(request(good.read_bytes())).json()["predictions"]
+    [said] = server.say(request(good.read_bytes())).json["predictions"]
     assert shown(browser, "label").startswith(said["label"])
     assert browser.value("document.querySelectorAll('#bars tr').length") == 3
     assert "ms" in shown(browser, "time")
@@ -119,7 +119,7 @@ def test_a_picture_is_chosen_answered_and_explained_in_a_real_browser(
 @pytest.mark.slow
 @pytest.mark.parametrize(("event", "holder"), [("Drag", "dataTransfer"), ("Clipboard", "clipboardData")])
 def test_a_picture_is_dropped_or_pasted(
-    event: str, holder: str, browser: chromium.Browser, server: Live
+    event: str, holder: str, browser: chromium.Browser, server: Server
 ) -> None:
     content = encoded(photo())
     kind = {"Drag": "drop", "Clipboard": "paste"}[event]
@@ -133,7 +133,7 @@ def test_a_picture_is_dropped_or_pasted(
         }})()"""
     )
     browser.until(seen("answer"))
-    [said] = server.say(request(content)).json()["predictions"]
+    [said] = server.say(request(content)).json["predictions"]
     assert shown(browser, "label").startswith(said["label"])
     assert shown(browser, "name") == "given.png"
 
@@ -146,7 +146,7 @@ def test_names_of_classes_stay_text(
     evil = make_bundle(tmp_path / "evil.foveal", classes=[name.replace("\0", "\x01") for name in EVIL])
     picture = tmp_path / "<b>x.png"
     picture.write_bytes(encoded(photo()))
-    with Live([evil], workers=1) as server:
+    with running([evil], workers=1) as server:
         browser.open(server.url + "/")
         browser.until("document.getElementById('about').textContent.includes('evil knows 3')")
         browser.choose("#file", [picture])
@@ -169,7 +169,7 @@ def test_a_token_is_asked_for_and_never_kept(bundle: Path, tmp_path: Path, brows
     file.write_text(TOKEN)
     file.chmod(0o600)
     picture.write_bytes(encoded(photo()))
-    with Live([bundle], token_file=file, workers=1) as server:
+    with running([bundle], token_file=file, workers=1) as server:
         browser.open(server.url + "/")
         browser.until(seen("access"))
         for token, wanted in (("x" * 40, "error"), (TOKEN, "about")):
@@ -189,7 +189,7 @@ def test_a_token_is_asked_for_and_never_kept(bundle: Path, tmp_path: Path, brows
 @pytest.mark.slow
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [340, 1200])
-def test_nothing_is_wider_than_the_screen(width: int, dark: bool, server: Live, tmp_path: Path) -> None:
+def test_nothing_is_wider_than_the_screen(width: int, dark: bool, server: Server, tmp_path: Path) -> None:
     picture = tmp_path / ("long" * 20 + ".png")
     picture.write_bytes(encoded(photo(100, 1000)))
     with chromium.Browser(width=width, dark=dark) as browser:
