@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from live import PATIENCE, read_reply
+
 
 class Load:
     """Clients that ask one after the other until they are told to stop, and count what they get."""
@@ -298,6 +300,25 @@ def test_idle_connections_give_way_to_those_that_ask(serve, until, colored) -> N
     assert idle[0].recv(1000) == b"", "the first one was idle for longest"
     for client in idle:
         client.close()
+
+
+def test_those_that_come_together_are_all_answered_where_there_is_just_room(serve, colored) -> None:
+    """Each counts once while it arrives, and none is taken for idle whose request was not read yet."""
+    server = serve("--workers", "1", "--connections", "3")
+    [worker] = server.workers()
+    picture = colored()
+    head = f"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(picture)}\r\n\r\n"
+    for count in (3, 6):
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            talks = [socket.create_connection(server.address, PATIENCE) for _ in range(count)]
+            for talk in talks:
+                talk.sendall(head.encode() + picture)
+        finally:
+            os.kill(worker, signal.SIGCONT)
+        assert [read_reply(talk).status for talk in talks] == [200] * count
+        for talk in talks:
+            talk.close()
 
 
 def test_a_model_that_no_longer_computes_what_was_sealed_is_not_ready(serve_tampered, until, colored) -> None:

@@ -26,6 +26,7 @@ _SWITCH = 0.0005  # seconds after which a thread gives way: the loop must not wa
 _QUIET, _SOON = 0.1, 0.5  # seconds without a new connection, and in all, until the listening socket is closed
 _UNFAIR = 1  # connections more than another worker has, above which it is left to accept
 _YIELD, _YIELDS = 0.002, 3  # seconds to leave it to others, and how often: they may be stuck
+_IDLE = 0.05  # seconds without a request until a connection may be closed for another; one may be on its way
 
 
 class Worker:
@@ -49,7 +50,7 @@ class Worker:
         )
         self._state = ServerState()
         self._accepted = 0.0
-        self._arriving = 0
+        self._arriving: set[asyncio.Protocol] = set()
         self._yielded = 0
         self._stop = asyncio.Event()
         self._signals = 0
@@ -103,7 +104,12 @@ class Worker:
 
     def _make_room(self) -> bool:
         """Close the connection that has been idle for longest; return whether there is one."""
-        idle = [c for c in self._state.connections if isinstance(c, BoundedProtocol) and c.idle]
+        before = asyncio.get_running_loop().time() - _IDLE
+        idle = [
+            connection
+            for connection in self._state.connections
+            if isinstance(connection, BoundedProtocol) and connection.idle and connection.idle_since < before
+        ]
         if not idle:
             return False
         min(idle, key=lambda connection: connection.idle_since).transport.close()
@@ -120,30 +126,28 @@ class Worker:
             return False
         connection.setblocking(False)
         self._accepted = time.monotonic()
-        self._arriving += 1
+        make = self._config.http_protocol_class
+        protocol = make(config=self._config, server_state=self._state, app_state={})  # type: ignore[call-arg]
+        self._arriving.add(protocol)
         self._tell_held()
         loop = asyncio.get_running_loop()
-        task = loop.create_task(self._connect(connection))
+        task = loop.create_task(self._connect(connection, protocol))
         self._state.tasks.add(task)
         task.add_done_callback(self._state.tasks.discard)
         return True
 
-    async def _connect(self, connection: socket.socket) -> None:
+    async def _connect(self, connection: socket.socket, protocol: asyncio.Protocol) -> None:
         with contextlib.suppress(OSError):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        make = self._config.http_protocol_class
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: make(config=self._config, server_state=self._state, app_state={}),  # type: ignore[call-arg]
-                connection,
-            )
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: protocol, connection)
         finally:
-            self._arriving -= 1
+            self._arriving.discard(protocol)
 
     @property
     def _held(self) -> int:
         """How many connections are ours; those that came a moment ago are not in uvicorn's list yet."""
-        return len(self._state.connections) + self._arriving
+        return len(self._state.connections) + len(self._arriving - self._state.connections)
 
     def _tell_held(self) -> None:
         """Let the others know at once: what they accept depends on it."""
