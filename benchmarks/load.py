@@ -71,6 +71,7 @@ class _Connection:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.due = 0.0
         self.received = b""
+        self.ended = False
 
     def send(self, data: bytes, due: float) -> None:
         self.due, self.received = due, b""
@@ -94,6 +95,7 @@ class _Connection:
             return None
         named = [line.lower().partition(b":") for line in head.split(b"\r\n")]
         length = next((int(value) for name, _, value in named if name == b"content-length"), 0)
+        self.ended = any(name == b"connection" and value.strip() == b"close" for name, _, value in named)
         return int(head[9:12]) if len(body) >= length else None
 
 
@@ -137,7 +139,7 @@ def _drive(
             result.statuses[status] += 1
             (result.latencies if status == 200 else result.refused).append(now - connection.due)
             busy -= 1
-            if status == 0:
+            if status == 0 or connection.ended:
                 selector.unregister(connection.socket)
                 connection.socket.close()
                 connection = _Connection(port)

@@ -9,7 +9,7 @@ and medians over the rounds are compared. The parts:
 
 - `peers`: a closed loop of --connections, each server with one worker a processor;
 - `overhead`: one connection, beside the bare engine in this process on the same bytes;
-- `overload`: twice the rate of the closed loop, offered in an open loop;
+- `overload`: one, two and four times the rate of the closed loop, offered in an open loop;
 - `soak`: --requests requests, and what they leave in memory;
 - `start`: from the command to the first answer.
 """
@@ -24,6 +24,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,20 +149,30 @@ def overhead(given: argparse.Namespace, pictures: list[bytes]) -> None:
 
 
 def overload(given: argparse.Namespace, pictures: list[bytes]) -> None:
-    """Offer twice what the server can do, and look again once that is over."""
+    """Offer more than the server can do, each time after what it can do: the machine's speed wanders."""
     contestant = contestants(given)["foveal serve"]
+    shares: dict[float, list[float]] = {1.0: [], 2.0: [], 4.0: []}
+    others: Counter[int] = Counter()
+    late: list[float] = []
+    slow: list[float] = []
     with running(contestant, pictures[0]) as (port, _, _):
         requests = [request(contestant.path, picture) for picture in pictures]
-        peak = closed(port, requests, connections=given.connections, seconds=given.seconds)
-        for factor in (0.5, 1.0, 2.0, 4.0):
-            result = opened(port, requests, rate=factor * peak.rate, connections=512, seconds=given.seconds)
-            refused = sorted(1e3 * seconds for seconds in result.refused)
-            late = f", refused after p99 {refused[int(0.99 * (len(refused) - 1))]:.1f} ms" if refused else ""
-            print(
-                f"{factor:.1f}x: {result}, goodput {result.rate / peak.rate:.0%} of the peak{late}",
-                flush=True,
-            )
-        print(f"after it: {closed(port, requests, connections=given.connections, seconds=3)}")
+        for number in range(given.rounds):
+            for factor, found in shares.items():
+                peak = closed(port, requests, connections=given.connections, seconds=given.seconds)
+                rate = factor * peak.rate
+                result = opened(port, requests, rate=rate, connections=512, seconds=given.seconds)
+                print(f"round {number + 1} {factor:.0f}x: {result} of {peak.rate:.1f}", flush=True)
+                found.append(result.rate / peak.rate)
+                others.update(result.statuses)
+                late += result.refused
+                slow.append(result.at(99))
+    for factor, found in shares.items():
+        middle = statistics.median(found)
+        print(f"{factor:.0f}x: goodput {middle:.0%} of the peak ({min(found):.0%} to {max(found):.0%})")
+    print(f"answers {dict(others)}, p99 of the answered {statistics.median(slow):.0f} ms")
+    if late:
+        print(f"refused after p99 {1e3 * sorted(late)[int(0.99 * (len(late) - 1))]:.1f} ms")
 
 
 def soak(given: argparse.Namespace, pictures: list[bytes]) -> None:

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from contextlib import suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -99,6 +99,39 @@ def test_a_worker_that_keeps_dying_is_not_started_in_a_storm_and_ready_says_so(s
 def _reason(server) -> str:
     answer = server.ask("/v2/health/ready")
     return answer.json["detail"] if answer.status == 503 else ""
+
+
+def test_connections_that_one_worker_took_alone_are_shared_again(serve, until, colored) -> None:
+    server = serve("--workers", "2")
+    stopped = server.workers()[0]
+    os.kill(stopped, signal.SIGSTOP)  # the other one accepts all
+    with ExitStack() as stack:
+        kept = [stack.enter_context(closing(server.connect())) for _ in range(8)]
+        try:
+            for connection in kept:
+                assert server.ask_on(connection, "/v1/predict", colored()).status == 200
+        finally:
+            os.kill(stopped, signal.SIGCONT)
+
+        def shared() -> bool:
+            for connection in kept:  # one that was closed with its answer is opened again
+                answer = server.ask_on(connection, "/v1/predict", colored())
+                assert answer.status == 200
+            return all(3 <= connections(pid) <= 5 for pid in server.workers())
+
+        until(shared)
+        for _ in range(10):
+            assert shared(), "they stay so"
+
+
+def connections(pid: int) -> int:
+    """Return how many sockets a worker has that are connections of clients."""
+    mine = set()
+    for handle in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed a moment ago
+            mine.add(str(handle.readlink()))
+    rows = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[3] == "01" and f"socket:[{row[9]}]" in mine for row in rows)
 
 
 def test_a_worker_that_hangs_makes_the_others_say_not_ready(serve, until) -> None:

@@ -65,6 +65,11 @@ class Seat:
         """Give a sign of life."""
         self.set("beat", time.monotonic_ns())
 
+    @property
+    def silent(self) -> float:
+        """Seconds since the last sign of life."""
+        return (time.monotonic_ns() - self.get("beat")) / 1e9
+
 
 class Board:
     """All seats, and a text for each model that only the supervisor writes."""
@@ -96,10 +101,15 @@ class Board:
         """Return the sum of a field over all seats."""
         return sum(seat.get(field) for seat in self.seats)
 
+    def held(self) -> list[int]:
+        """Return how many connections each worker has that is ready and alive."""
+        alive = (seat for seat in self.seats if seat.get("state") == State.READY and seat.silent <= SILENT)
+        return [seat.get("connections") for seat in alive]
+
     def complaints(self) -> Iterator[str]:
         """Yield why the service is not ready, a reason for each worker that something is wrong with."""
         for seat in self.seats:
-            state, silent = State(seat.get("state")), (time.monotonic_ns() - seat.get("beat")) / 1e9
+            state, silent = State(seat.get("state")), seat.silent
             if state is not State.READY:
                 yield f"worker {seat.number} is {state.name.lower()}"
             elif silent > SILENT:

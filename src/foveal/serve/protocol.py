@@ -27,6 +27,7 @@ class BoundedProtocol(HttpToolsProtocol):
     head_timeout = 10.0
     ended: Callable[[], None]
     turned_away: Callable[[Scope], bytes | None]
+    let_go: Callable[[], bool]
     _at_once = False  # a request that begins now may be answered here
     _dropping = False  # the body of one that was
     _deadline: asyncio.TimerHandle | None = None
@@ -106,6 +107,7 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._at_once and cycle.keep_alive and not self.flow.write_paused:
             answer = self.turned_away(self.scope)  # type: ignore[arg-type]
         if answer is None:
+            cycle.keep_alive = cycle.keep_alive and not self.let_go()
             super()._start_asgi_task(cycle, app)  # type: ignore[arg-type]
             return
         self._at_once, self._dropping = False, True
@@ -177,7 +179,11 @@ def _malformed(version: str, headers: list[tuple[bytes, bytes]]) -> HttpError | 
 
 
 def protocol(
-    head_timeout: float, *, ended: Callable[[], None], turned_away: Callable[[Scope], bytes | None]
+    head_timeout: float,
+    *,
+    ended: Callable[[], None],
+    turned_away: Callable[[Scope], bytes | None],
+    let_go: Callable[[], bool],
 ) -> type[BoundedProtocol]:
     """Return the class of connections of a worker.
 
@@ -185,10 +191,12 @@ def protocol(
         head_timeout: Seconds for the head of a request.
         ended: Called after each connection.
         turned_away: Returns the answer to a request that no application needs to see, else None.
+        let_go: Returns whether the connection of a request ends with its answer.
     """
     attributes: dict[str, Any] = {
         "head_timeout": head_timeout,
         "ended": staticmethod(ended),
         "turned_away": staticmethod(turned_away),
+        "let_go": staticmethod(let_go),
     }
     return type("Connection", (BoundedProtocol,), attributes)

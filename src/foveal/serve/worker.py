@@ -38,7 +38,10 @@ class Worker:
         self._config = Config(
             application(service),
             http=protocol(
-                settings.head_timeout, ended=self._tell_held, turned_away=partial(turnstile, service)
+                settings.head_timeout,
+                ended=self._tell_held,
+                turned_away=partial(turnstile, service),
+                let_go=self._let_go,
             ),
             ws="none",
             lifespan="on",
@@ -51,6 +54,7 @@ class Worker:
         self._state = ServerState()
         self._accepted = 0.0
         self._arriving: set[asyncio.Protocol] = set()
+        self._surplus = 0  # connections to be let go until the next sign of life
         self._yielded = 0
         self._stop = asyncio.Event()
         self._signals = 0
@@ -89,10 +93,7 @@ class Worker:
     def _accept(self) -> None:
         """Take one connection; where others have fewer, they go first."""
         mine = self._held
-        least = min(
-            (s.get("connections") for s in self._service.board.seats if s.get("state") == State.READY),
-            default=0,
-        )
+        least = min(self._service.board.held(), default=0)
         unfair = mine > least + _UNFAIR and not self._stop.is_set()
         full = mine >= self._service.settings.connections and not self._make_room()
         if full or (unfair and self._yielded < _YIELDS):
@@ -153,6 +154,24 @@ class Worker:
         """Let the others know at once: what they accept depends on it."""
         self._service.seat.set("connections", self._held)
 
+    def _too_many(self) -> int:
+        """Return by how many connections this worker is above the mean of all."""
+        mine, held = self._held, self._service.board.held()
+        if not held or mine <= min(held) + _UNFAIR:
+            return 0
+        return max(0, int(mine - sum(held) / len(held)))
+
+    def _let_go(self) -> bool:
+        """Return whether a connection is closed with its answer: its client comes again, to another worker.
+
+        Else clients that keep their connections would all stay with one worker where it was the only one that
+        accepted for a moment, or where the others were started again.
+        """
+        if self._surplus <= 0:
+            return False
+        self._surplus -= 1
+        return True
+
     def _pause(self) -> None:
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._listener)
@@ -176,6 +195,7 @@ class Worker:
             seat.beat()
         seat.set("queued", lane.pictures)
         self._tell_held()
+        self._surplus = self._too_many()
         self._state.default_headers = [(b"date", formatdate(usegmt=True).encode())]
 
     async def _drain(self) -> None:
