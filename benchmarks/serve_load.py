@@ -154,7 +154,7 @@ def overload(given: argparse.Namespace, pictures: list[bytes]) -> None:
     shares: dict[float, list[float]] = {1.0: [], 2.0: [], 4.0: []}
     others: Counter[int] = Counter()
     late: list[float] = []
-    slow: list[float] = []
+    slow: dict[float, list[float]] = {factor: [] for factor in shares}
     with running(contestant, pictures[0]) as (port, _, _):
         requests = [request(contestant.path, picture) for picture in pictures]
         for number in range(given.rounds):
@@ -166,11 +166,13 @@ def overload(given: argparse.Namespace, pictures: list[bytes]) -> None:
                 found.append(result.rate / peak.rate)
                 others.update(result.statuses)
                 late += result.refused
-                slow.append(result.at(99))
+                slow[factor].append(result.at(99))
     for factor, found in shares.items():
-        middle = statistics.median(found)
-        print(f"{factor:.0f}x: goodput {middle:.0%} of the peak ({min(found):.0%} to {max(found):.0%})")
-    print(f"answers {dict(others)}, p99 of the answered {statistics.median(slow):.0f} ms")
+        print(
+            f"{factor:.0f}x: goodput {statistics.median(found):.0%} of the peak ({min(found):.0%} to "
+            f"{max(found):.0%}), p99 of the answered {statistics.median(slow[factor]):.0f} ms"
+        )
+    print(f"answers {dict(others)}")
     if late:
         print(f"refused after p99 {1e3 * sorted(late)[int(0.99 * (len(late) - 1))]:.1f} ms")
 

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,7 @@ class Server:
     process: subprocess.Popen[str]
     lines: list[str] = field(default_factory=list)
     url: str = ""
+    stopped_by: int | None = None
 
     @property
     def address(self) -> tuple[str, int]:
@@ -119,10 +120,15 @@ class Server:
                 return float(line.rpartition(" ")[2])
         return 0.0
 
-    def end(self, number: int = signal.SIGTERM) -> int:
-        """End it, and return its exit code."""
-        if self.process.poll() is None:
-            self.process.send_signal(number)
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """Send a signal that ends it."""
+        self.stopped_by = number
+        self.process.send_signal(number)
+
+    def end(self) -> int:
+        """Tell it to end, unless it was told already, and return its exit code."""
+        if self.stopped_by is None:
+            self.stop()
         return self.process.wait(PATIENCE)
 
 
@@ -143,6 +149,7 @@ def started(*arguments: str, env: dict[str, str] | None = None) -> Iterator[Serv
         stderr=subprocess.PIPE,
         text=True,
         env={**{k: v for k, v in os.environ.items() if k != "FOVEAL_TOKEN"}, **(env or {})},
+        start_new_session=True,  # workers are in its group, and no signal to ours reaches it
     )
     server = Server(process)
     assert process.stderr is not None
@@ -152,25 +159,27 @@ def started(*arguments: str, env: dict[str, str] | None = None) -> Iterator[Serv
         for line in pipe:
             server.lines.append(line.rstrip("\n"))
 
-    reader = threading.Thread(target=read)
+    reader = threading.Thread(target=read, daemon=True)
     reader.start()
     try:
         told = wait_for(
             lambda: process.poll() is not None or [line for line in server.lines if '"ready"' in line]
         )
+        if told is True:
+            reader.join(PATIENCE)
         assert told is not True, "\n".join(server.lines)
         server.url = json.loads(told[0])["url"]
         yield server
-        ended_by_test = process.poll() is not None
         code = server.end()
     finally:
-        if process.poll() is None:
-            process.kill()
+        with suppress(ProcessLookupError):  # as it should be: nobody is left
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        reader.join()
+        reader.join(PATIENCE)
         pipe.close()
     said = "\n".join(server.lines)
-    assert ended_by_test or code == 143, f"the server ended with {code}: {said}"
+    wanted = -signal.SIGKILL if server.stopped_by == signal.SIGKILL else 128 + (server.stopped_by or 0)
+    assert code == wanted, f"the server ended with {code}: {said}"
     assert "Traceback" not in said, said
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import socket
 import struct
 import threading
@@ -190,7 +189,7 @@ def test_what_was_begun_is_answered_while_the_server_ends(bundle: Path) -> None:
         idle.sendall(whole)
         good = read_reply(idle)
         assert good.status == 200
-        server.process.send_signal(signal.SIGTERM)
+        server.stop()
         assert idle.recv(1) == b"", "who asks nothing is let go"
         begun.sendall(whole[-10:])
         assert read_reply(begun).body == good.body

@@ -124,6 +124,25 @@ def test_connections_that_one_worker_took_alone_are_shared_again(serve, until, c
             assert shared(), "they stay so"
 
 
+def test_a_worker_that_was_replaced_gets_its_share_of_few(serve, until, colored) -> None:
+    server = serve("--workers", "4")
+    with ExitStack() as stack:
+        kept = [stack.enter_context(closing(server.connect())) for _ in range(6)]
+        for connection in kept:
+            assert server.ask_on(connection, "/v1/predict", colored()).status == 200
+        victim = max(server.workers(), key=connections)
+        os.kill(victim, signal.SIGKILL)
+        until(lambda: victim not in server.workers() and server.ready())
+
+        def shared() -> bool:
+            for connection in kept:
+                with suppress(ConnectionError):  # those of the victim
+                    server.ask_on(connection, "/v2/health/live")
+            return all(1 <= connections(pid) <= 2 for pid in server.workers())
+
+        until(shared)
+
+
 def connections(pid: int) -> int:
     """Return how many sockets a worker has that are connections of clients."""
     mine = set()
@@ -173,13 +192,13 @@ def test_a_request_in_work_is_answered_after_sigterm_and_ready_is_false(
     health = server.connect()
     assert server.ask_on(health, "/v2/health/ready").status == 200
 
-    server.process.send_signal(signal.SIGTERM)
+    server.stop()
     draining = until(lambda: _refused(server, health))
     thread.join()
 
     assert draining["code"] == "draining"
     assert answers[0].status == 200
-    assert server.process.wait(60) == 143
+    assert server.end() == 143
 
 
 def _refused(server, connection) -> dict[str, object] | None:
@@ -193,8 +212,9 @@ def test_a_second_signal_ends_at_once(serve_tampered, until, colored) -> None:
     connection.request("POST", "/v1/predict", colored(), {"content-type": "image/png"})
     until(lambda: server.metric("foveal_queue_depth") == 1)
     workers = server.workers()
-    server.process.send_signal(signal.SIGTERM)
+    server.stop()
     time.sleep(0.3)
+    server.stop()
     assert server.end() == 143
     connection.close()
     assert not any(Path(f"/proc/{pid}/fd/0").exists() for pid in workers)
@@ -204,8 +224,8 @@ def test_workers_end_when_the_supervisor_is_killed(serve, until) -> None:
     server = serve("--workers", "2")
     workers = server.workers()
     assert len(workers) == 2
-    server.process.kill()
-    assert server.process.wait() == -signal.SIGKILL
+    server.stop(signal.SIGKILL)
+    assert server.end() == -signal.SIGKILL
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
     with pytest.raises(OSError, match="refused"):
         server.ask("/v2/health/live")
@@ -336,7 +356,7 @@ def test_idle_connections_give_way_to_those_that_ask(serve, until, colored) -> N
 
 
 def test_those_that_come_together_are_all_answered_where_there_is_just_room(serve, colored) -> None:
-    """Each counts once while it arrives, and none is taken for idle whose request was not read yet."""
+    """Each counts once while it arrives, and none is taken for idle that came a moment ago."""
     server = serve("--workers", "1", "--connections", "3")
     [worker] = server.workers()
     picture = colored()

@@ -3,7 +3,6 @@
 import json
 import secrets
 import select
-import signal
 import socket
 from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
@@ -167,11 +166,12 @@ def test_who_still_sends_a_body_in_vain_while_the_server_ends_is_not_cut_off(fil
     with talking(server) as talk:
         talk.sendall(head(1000))
         assert answer(talk)["code"] == "overloaded"
-        server.process.send_signal(signal.SIGTERM)
+        server.stop()
         until(lambda: refuses(server))
         assert not select.select([talk], [], [], 0.3)[0]
         talk.sendall(bytes(1000))
         assert talk.recv(100) == b""
+        server.stop()  # at once: the picture in work takes 100 s
 
 
 def refuses(server) -> bool:

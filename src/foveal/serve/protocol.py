@@ -40,6 +40,11 @@ class BoundedProtocol(HttpToolsProtocol):
         """Whether no request is being answered on it; one may be on its way."""
         return not self._dropping and (self.cycle is None or self.cycle.response_complete)
 
+    @property
+    def leaving(self) -> bool:
+        """Whether it ends with the answer to the request that is under way."""
+        return self.cycle is not None and not self.cycle.keep_alive
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin: the head of the first request is due."""
         super().connection_made(transport)
@@ -107,7 +112,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._at_once and cycle.keep_alive and not self.flow.write_paused:
             answer = self.turned_away(self.scope)  # type: ignore[arg-type]
         if answer is None:
-            cycle.keep_alive = cycle.keep_alive and not self.let_go()
+            if cycle.keep_alive and not self.pipeline and self.let_go():
+                cycle.keep_alive = False
             super()._start_asgi_task(cycle, app)  # type: ignore[arg-type]
             return
         self._at_once, self._dropping = False, True

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import signal
 import socket
@@ -93,7 +94,7 @@ class Worker:
     def _accept(self) -> None:
         """Take one connection; where others have fewer, they go first."""
         mine = self._held
-        least = min(self._service.board.held(), default=0)
+        least = min(self._service.board.held(), default=mine)
         unfair = mine > least + _UNFAIR and not self._stop.is_set()
         full = mine >= self._service.settings.connections and not self._make_room()
         if full or (unfair and self._yielded < _YIELDS):
@@ -109,7 +110,10 @@ class Worker:
         idle = [
             connection
             for connection in self._state.connections
-            if isinstance(connection, BoundedProtocol) and connection.idle and connection.idle_since < before
+            if isinstance(connection, BoundedProtocol)
+            and connection.idle
+            and connection.idle_since < before
+            and not connection.transport.is_closing()
         ]
         if not idle:
             return False
@@ -155,11 +159,12 @@ class Worker:
         self._service.seat.set("connections", self._held)
 
     def _too_many(self) -> int:
-        """Return by how many connections this worker is above the mean of all."""
-        mine, held = self._held, self._service.board.held()
+        """Return by how many connections this worker is above the mean of those that are alive."""
+        leaving = sum(isinstance(c, BoundedProtocol) and c.leaving for c in self._state.connections)
+        mine, held = self._held - leaving, self._service.board.held()
         if not held or mine <= min(held) + _UNFAIR:
             return 0
-        return max(0, int(mine - sum(held) / len(held)))
+        return max(0, math.ceil(mine - sum(held) / len(held)))
 
     def _let_go(self) -> bool:
         """Return whether a connection is closed with its answer: its client comes again, to another worker.
