@@ -34,7 +34,7 @@ from foveal.core.machine import cpu_name, usable_cpus
 from foveal.data.preprocess import Preprocess
 from foveal.export.graph import graph
 from foveal.models.nano import nano
-from foveal.models.resnet18 import resnet18
+from foveal.models.resnet import resnet as residual
 from foveal.optimize.lookup import Table
 from foveal.optimize.prediction import Parts, Point, fit
 from foveal.optimize.shapes import Shape, shapes
@@ -107,7 +107,7 @@ def mobilenet(size: int, width: float) -> nn.Module:
 
 def resnet(width: int) -> nn.Module:
     """Foveal's ResNet-18 for 64 px with as many channels in its first stage instead of 64."""
-    network = resnet18(channels=3, classes=10, size=64)
+    network = residual(depth=18, channels=3, classes=10, size=64)
 
     def scaled(channels: int) -> int:
         return channels if channels == 3 else channels * width // 64

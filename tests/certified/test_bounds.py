@@ -19,7 +19,7 @@ from foveal.certified.bounds.margins import FLOAT32, lower_margins, propagated
 from foveal.core.errors import UsageError
 from foveal.data.preprocess import Preprocess
 from foveal.models.nano import nano
-from foveal.models.resnet18 import resnet18
+from foveal.models.resnet import resnet
 from foveal.models.small_conv import small_conv
 from foveal.tasks.recognizer import Recognizer
 
@@ -110,7 +110,7 @@ def test_no_answer_leaves_its_bounds(seed, pool, end, groups, stride, reach, met
     [
         pytest.param(partial(nano, widths=(4, 6, 8)), id="nano"),
         pytest.param(partial(small_conv, width=4), id="small_conv"),
-        pytest.param(partial(resnet18, stem_stride=4), id="resnet18", marks=pytest.mark.slow),
+        pytest.param(partial(resnet, depth=18, stem_stride=4), id="resnet18", marks=pytest.mark.slow),
     ],
 )
 def test_no_answer_of_a_real_architecture_leaves_its_bounds(build):

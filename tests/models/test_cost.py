@@ -6,11 +6,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from foveal import models
-from foveal.core import catalog
 from foveal.core.errors import UnknownNameError, UsageError
 from foveal.models._cost import cost, cost_of, macs
 
-NAMES = [name for name in catalog.names(models) if not models.card(name).grows]
+NAMES = [name for name in models.names() if not models.card(name).grows]
 CONVOLUTIONAL = ["nano", "resnet18", "resnet101", "mobilenet_v2"]
 # GFLOPS (multiply-adds) and parameters that torchvision documents for 224 pixels and 1,000 classes.
 PUBLISHED = {
@@ -30,7 +29,7 @@ def test_the_published_figures_come_out(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_real_forward_pass_has_the_same_multiply_adds(name):
-    network = catalog.find(models, name)(channels=3, classes=10, size=32).eval()
+    network = models.architecture(name).build(channels=3, classes=10, size=32).eval()
 
     assert cost(name, size=32).macs == macs(network, torch.zeros(1, 3, 32, 32))
 
@@ -52,7 +51,7 @@ def test_four_times_the_pixels_are_four_times_the_work_and_the_memory_and_the_sa
 
 def build(name, size):
     with torch.device("meta"):
-        return catalog.find(models, name)(channels=3, classes=10, size=size)
+        return models.architecture(name).build(channels=3, classes=10, size=size)
 
 
 @pytest.mark.parametrize("name", NAMES)

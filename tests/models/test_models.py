@@ -1,7 +1,5 @@
 """models: promises that every architecture keeps, and what nano is."""
 
-import importlib
-
 import pytest
 import torch
 
@@ -10,14 +8,14 @@ from foveal.core import catalog
 from foveal.models._listing import listing
 from foveal.models.nano import SIZES, nano
 
-NAMES = catalog.names(models)
+NAMES = models.names()
 
 
 @pytest.mark.parametrize("size", [28, 32, 64, 224])
 @pytest.mark.parametrize("channels", [1, 3, 5])
 @pytest.mark.parametrize("name", NAMES)
 def test_every_architecture_gives_one_logit_per_class(name, channels, size):
-    network = catalog.find(models, name)(channels=channels, classes=4, size=size)
+    network = models.architecture(name).build(channels=channels, classes=4, size=size)
 
     logits = network.eval()(torch.zeros(2, channels, size, size))
 
@@ -28,7 +26,7 @@ def test_every_architecture_gives_one_logit_per_class(name, channels, size):
 @pytest.mark.parametrize("name", NAMES)
 def test_an_answer_does_not_depend_on_the_other_images_of_the_batch(name):
     torch.manual_seed(0)
-    network = catalog.find(models, name)(channels=3, classes=4, size=32).eval()
+    network = models.architecture(name).build(channels=3, classes=4, size=32).eval()
     images = torch.randn(4, 3, 32, 32)
 
     with torch.no_grad():
@@ -37,12 +35,12 @@ def test_an_answer_does_not_depend_on_the_other_images_of_the_batch(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_architecture_has_a_card_and_is_listed(name):
-    card = importlib.import_module(f"foveal.models.{name}").CARD
+    card = models.card(name)
 
     (row,) = [row for row in listing() if row["name"] == catalog.spoken(name)]
 
     assert isinstance(card, models.Card)
-    network = catalog.find(models, name)(channels=3, classes=10, size=32)
+    network = models.architecture(name).build(channels=3, classes=10, size=32)
     counted = sum(p.numel() for p in network.parameters())
     assert row["parameters"] == (None if card.grows else counted)
     assert (card.kind == "baseline") == (card.fitted_by is not None)

@@ -6,7 +6,6 @@ import torchvision
 from torch import nn
 
 from foveal import models
-from foveal.core import catalog
 
 # Parameters for 1,000 classes, from torchvision's documentation; and the name of the last layer.
 KNOWN = {
@@ -18,7 +17,7 @@ KNOWN = {
 
 
 def build(name, **arguments):
-    return catalog.find(models, name)(**{"channels": 3, "classes": 10, "size": 224, **arguments})
+    return models.architecture(name).build(**{"channels": 3, "classes": 10, "size": 224, **arguments})
 
 
 @pytest.mark.parametrize("name", KNOWN)

@@ -1,6 +1,7 @@
 """optimize.shapes: what a layer says of itself is what torch computes; the network is left as it was."""
 
 import json
+from functools import partial
 
 import pytest
 import torch
@@ -12,12 +13,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from foveal.core.errors import DataError, UsageError
 from foveal.models.mobilenet_v2 import mobilenet_v2
 from foveal.models.nano import nano
-from foveal.models.resnet18 import resnet18
+from foveal.models.resnet import resnet
 from foveal.optimize import shapes as module
 from foveal.optimize.shapes import Shape, shapes
 
 
-@pytest.mark.parametrize("builder", [nano, mobilenet_v2, resnet18])
+@pytest.mark.parametrize("builder", [nano, mobilenet_v2, partial(resnet, depth=18)])
 @pytest.mark.parametrize(("channels", "size"), [(3, 32), (1, 64)])
 def test_the_multiply_adds_are_those_that_torch_counts(builder, channels, size) -> None:
     network = builder(channels=channels, classes=7, size=size)

@@ -1,4 +1,8 @@
-"""Architectures, one per file: `models/<name>.py` defines the builder `<name>`.
+"""Architectures, a family per file: `models/<name>.py` defines the builder `<name>`.
+
+A family with several members states them: `MEMBERS` in `resnet.py` says what its builder takes for
+`resnet18`, `resnet34` and so on. A member's name starts with that of its file. A file without `MEMBERS` holds
+one, `<name>`.
 
 A builder takes `channels`, `classes` and `size` (side of the square input in pixels) plus its own
 arguments, all plain values, and returns a module from normalized images (N, C, H, W) to logits (N, K).
@@ -17,6 +21,8 @@ from foveal.models._architecture import Settings as Settings
 from foveal.models._architecture import architecture as architecture
 from foveal.models._architecture import card as card
 from foveal.models._architecture import is_own as is_own
+from foveal.models._registry import is_known as is_known
+from foveal.models._registry import names as names
 
 __all__ = [
     "Architecture",
@@ -26,5 +32,7 @@ __all__ = [
     "Settings",
     "architecture",
     "card",
+    "is_known",
     "is_own",
+    "names",
 ]

@@ -1,14 +1,14 @@
 """An architecture by name, or one that a user brings."""
 
 import functools
-import importlib
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from foveal.core import catalog
-from foveal.core.errors import UnknownNameError, UsageError
+from foveal.core.errors import UsageError
+from foveal.models import _registry
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -102,7 +102,7 @@ class Architecture:
 
     Attributes:
         build: Makes the network from `channels`, `classes`, `size` and, of a named one, its own arguments.
-        name: Of the file in `models/`, or `module:qualified_name` of your builder.
+        name: Of a file in `models/` or of one of its members, or `module:qualified_name` of your builder.
         settings: What a recipe leaves open.
         smallest_size: Side of the smallest input it can take, in pixels.
         variants: Arguments of its sizes, the fastest first, for an input size; training with a time budget
@@ -146,20 +146,14 @@ def is_own(name: str) -> bool:
     return _OWN in name
 
 
-def card(name: str) -> Card:
-    """Return what a file in `models/` says of itself."""
-    found: Card = importlib.import_module(f"foveal.models.{name}").CARD
-    return found
-
-
 def architecture(model: "str | Builder | Architecture") -> Architecture:
     """Return the architecture that a name or a builder means.
 
     Args:
-        model: Name of a file in `models/`, or a builder of your own.
+        model: Name of a file in `models/` or of one of its members, with `-` or `_`, or a builder of yours.
 
     Raises:
-        UnknownNameError: No such file.
+        UnknownNameError: No file holds it.
         UsageError: `own_model`: it is the name of somebody's own builder, which has to be given itself.
     """
     if isinstance(model, Architecture):
@@ -172,20 +166,26 @@ def architecture(model: "str | Builder | Architecture") -> Architecture:
             code="own_model",
             hint="give the builder itself, from Python: foveal.resume(run, data, model=builder)",
         )
-    from foveal import models
-
-    if model not in catalog.names(models):
-        raise UnknownNameError("models", model, map(catalog.spoken, catalog.names(models)))
-    build = catalog.find(models, model)
-    module = importlib.import_module(f"foveal.models.{model}")
-    sizes: Any = getattr(module, "SIZES", ({},))
+    file, arguments = _registry.found(model)
+    build = getattr(file, file.__name__.rpartition(".")[2])
+    sizes: Any = getattr(file, "SIZES", ({},))
     return Architecture(
-        build,
-        name=model,
-        settings=getattr(module, "SETTINGS", Settings()),
-        smallest_size=card(model).smallest_size,
+        functools.partial(build, **arguments) if arguments else build,
+        name=catalog.written(model),
+        settings=getattr(file, "SETTINGS", Settings()),
+        smallest_size=file.CARD.smallest_size,
         variants=sizes if callable(sizes) else lambda size: sizes,
     )
+
+
+def card(name: str) -> Card:
+    """Return what the file that holds an architecture says of its family.
+
+    Raises:
+        UnknownNameError: No file in `models/` holds it.
+    """
+    found: Card = _registry.found(name)[0].CARD
+    return found
 
 
 def _plain(value: object) -> object:

@@ -97,8 +97,6 @@ def cost(
         UsageError: `too_small`: it cannot take pictures of this size. `grows`: what it costs follows from the
             pictures that it is fitted on.
     """
-    if isinstance(architecture, str):
-        architecture = catalog.written(architecture)
     found = models.architecture(architecture)
     if not found.is_own and models.card(found.name).grows:
         raise UsageError(

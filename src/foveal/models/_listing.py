@@ -1,4 +1,4 @@
-"""What there is to train: every file of this folder with its card."""
+"""What there is to train: every architecture with its family's card."""
 
 from typing import Any
 
@@ -20,10 +20,10 @@ def listing(*, channels: int = 3, classes: int = 10, size: int = 32) -> list[dic
         size: Side of the images in pixels.
     """
     rows = []
-    for name in catalog.names(models):
+    for name in models.names():
         card = models.card(name)
         with torch.device("meta"):
-            network = catalog.find(models, name)(channels=channels, classes=classes, size=size)
+            network = models.architecture(name)(channels=channels, classes=classes, size=size)
         rows.append(
             {
                 "name": catalog.spoken(name),

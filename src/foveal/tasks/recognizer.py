@@ -16,7 +16,7 @@ from safetensors.torch import save as tensor_bytes
 from torch import Tensor, nn
 
 from foveal import models
-from foveal.core import catalog, files
+from foveal.core import files
 from foveal.core.errors import DataError, UsageError
 from foveal.data.dataset import UInt8
 from foveal.data.preprocess import Preprocess
@@ -123,7 +123,7 @@ def save(recognizer: Recognizer, folder: Path, *, builder: models.Builder | None
 def _changed_layers(recognizer: Recognizer, builder: models.Builder | None) -> layers.Layers:
     """Return the layers that the builder makes otherwise; none where nothing here can build the network."""
     if builder is None:
-        if recognizer.architecture not in catalog.names(models):
+        if not models.is_known(recognizer.architecture):
             return {}
         builder = models.architecture(recognizer.architecture).build
     with torch.device("meta"):

@@ -19,7 +19,7 @@ def slimmer(start: Start) -> list[Candidate]:
         start: The original gives architecture, arguments, preprocessing and classes.
     """
     name, given = start.original.architecture, start.original.arguments
-    if name == _COVERED or name not in catalog.names(models) or models.card(name).kind != "network":
+    if name == _COVERED or not models.is_known(name) or models.card(name).kind != "network":
         return []
     architecture = models.architecture(name)
     own = {key: value for key, value in given.items() if key not in ("channels", "classes", "size")}

@@ -4,7 +4,6 @@ from dataclasses import replace
 from functools import partial
 
 from foveal import models
-from foveal.core import catalog
 from foveal.core.errors import UsageError
 from foveal.optimize.candidate import Candidate, Start
 from foveal.optimize.families._inherited import inherited
@@ -40,6 +39,6 @@ def smaller_pictures(start: Start) -> list[Candidate]:
 def _sizes(original: Recognizer) -> list[int]:
     """Return sides below the original's, the largest first."""
     side, name = original.preprocess.size, original.architecture
-    smallest = models.card(name).smallest_size if name in catalog.names(models) else _SMALLEST
+    smallest = models.card(name).smallest_size if models.is_known(name) else _SMALLEST
     rounded = {_ROUND_TO * round(share * side / _ROUND_TO) for share in _SHARES}
     return sorted((size for size in rounded if max(_SMALLEST, smallest) <= size < side), reverse=True)

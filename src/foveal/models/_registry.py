@@ -1,0 +1,63 @@
+"""Which file of this folder holds an architecture: a file is a family, and its members start with its name.
+
+`nano.py` holds `nano`. `resnet.py` states `MEMBERS`, from `resnet18` and so on to what its builder takes for
+each. So a name leads to its file without a table of all names (docs/decisions/0034-families.md).
+"""
+
+import importlib
+from types import ModuleType
+from typing import Any
+
+from foveal.core import catalog
+from foveal.core.errors import UnknownNameError
+
+
+def names() -> list[str]:
+    """List all architectures, every member of a family by itself; all files of the folder are imported."""
+    return [name for file in _files() for name in _members(_module(file))]
+
+
+def is_known(name: str) -> bool:
+    """Return whether a file holds this architecture; at most one file is imported."""
+    return _holding(catalog.written(name)) is not None
+
+
+def found(name: str) -> tuple[ModuleType, dict[str, Any]]:
+    """Return the file that holds an architecture, and what its builder takes for it besides its own.
+
+    Args:
+        name: With `-` or `_`.
+
+    Raises:
+        UnknownNameError: No file holds it; the message lists all.
+    """
+    written = catalog.written(name)
+    module = _holding(written)
+    if module is None:
+        raise UnknownNameError("models", name, map(catalog.spoken, names()))
+    return module, dict(_members(module)[written])
+
+
+def _holding(name: str) -> ModuleType | None:
+    """Return the file with the longest name that this one starts with, where that file has it."""
+    files = [file for file in _files() if name.startswith(file)]
+    if not files:
+        return None
+    module = _module(max(files, key=len))
+    return module if name in _members(module) else None
+
+
+def _files() -> list[str]:
+    from foveal import models
+
+    return catalog.names(models)
+
+
+def _module(file: str) -> ModuleType:
+    return importlib.import_module(f"foveal.models.{file}")
+
+
+def _members(module: ModuleType) -> dict[str, dict[str, Any]]:
+    """Return the arguments of each member; a file that states none holds the one it is called by."""
+    only: dict[str, dict[str, Any]] = {module.__name__.rpartition(".")[2]: {}}
+    return getattr(module, "MEMBERS", only)

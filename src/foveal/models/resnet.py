@@ -1,0 +1,43 @@
+"""ResNets of torchvision, with a stem that fits small pictures."""
+
+from torch import nn
+from torchvision.models.resnet import BasicBlock, Bottleneck
+
+from foveal.models import Card, _torchvision
+from foveal.models._resnet import residual
+
+CARD = Card(
+    family="resnet",
+    kind="network",
+    source="He et al. 2016, arXiv:1512.03385; torchvision",
+    summary="a well-known network to compare with, or for weights of your own; a tenth of nano's speed",
+    smallest_size=16,
+)
+SETTINGS = _torchvision.SETTINGS
+SIZES = _torchvision.sizes
+MEMBERS = {f"resnet{depth}": {"depth": depth} for depth in (18, 34, 50, 101, 152)}
+
+# Blocks of the four stages: table 1 of the paper.
+_BLOCKS: dict[int, tuple[type[BasicBlock | Bottleneck], list[int]]] = {
+    18: (BasicBlock, [2, 2, 2, 2]),
+    34: (BasicBlock, [3, 4, 6, 3]),
+    50: (Bottleneck, [3, 4, 6, 3]),
+    101: (Bottleneck, [3, 4, 23, 3]),
+    152: (Bottleneck, [3, 8, 36, 3]),
+}
+
+
+def resnet(*, channels: int, classes: int, size: int, depth: int, stem_stride: int = 1) -> nn.Module:
+    """Return a new ResNet with torchvision's names; from 91 pixels on, weights from there fit.
+
+    Args:
+        channels: Of the images, ≥ 1.
+        classes: K ≥ 2.
+        size: Side of the input in pixels, ≥ 16.
+        depth: Layers: 18, 34, 50, 101 or 152.
+        stem_stride: The stem shrinks pictures at least by this: 1, 2 or 4. From 46 pixels on it is 2 at
+            least, from 91 on 4.
+    """
+    stride = _torchvision.stem_stride(size, stem_stride)
+    block, layers = _BLOCKS[depth]
+    return residual(block, layers, stride=stride, channels=channels, classes=classes)
