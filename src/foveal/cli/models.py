@@ -1,4 +1,4 @@
-"""`foveal models`: what can be trained, and what one of them costs."""
+"""`foveal models`: what can be trained, what one of them costs, and which are fast enough here."""
 
 from typing import Annotated, Any
 
@@ -7,26 +7,65 @@ from rich.console import Console
 from rich.table import Table
 
 from foveal.cli._frame import Json, Quiet, Verbose, emit
+from foveal.cli._progress import progress
+from foveal.core import units
+from foveal.core.errors import UsageError
 from foveal.core.extras import need
+from foveal.core.machine import MOST_THREADS
 from foveal.core.units import show_bytes, show_seconds
 from foveal.core.wording import counted
 
 
 def models(
     size: Annotated[
-        int, typer.Option(min=16, help="Side of the input that parameters are counted for.")
-    ] = 32,
+        int | None,
+        typer.Option(min=16, help="Side of the input. Default 32; with --recommend, from the pictures."),
+    ] = None,
     classes: Annotated[int, typer.Option(min=2, help="Classes that parameters are counted for.")] = 10,
     channels: Annotated[int, typer.Option(min=1, help="Channels that parameters are counted for.")] = 3,
     cost: Annotated[
         str | None, typer.Option(metavar="NAME", help="Say what one answer of this one costs instead.")
     ] = None,
+    recommend: Annotated[
+        str | None,
+        typer.Option(metavar="DATA", help="Rank all by measured latency, for pictures like these."),
+    ] = None,
+    max_latency: Annotated[
+        str | None,
+        typer.Option(metavar="T", help="With --recommend: the most that one answer may take, such as 5ms."),
+    ] = None,
+    threads: Annotated[
+        int, typer.Option(min=1, max=MOST_THREADS, help="With --recommend: threads of one answer.")
+    ] = 1,
+    time: Annotated[
+        str, typer.Option(metavar="T", help="With --recommend: no network is begun after so long.")
+    ] = "2m",
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """List what foveal train --model knows, or say what one answer of a model costs on this machine."""
+    """List what foveal train --model knows, what one of them costs, or which are fast enough here."""
+    if cost is not None and recommend is not None:
+        raise UsageError("--cost is about one model, --recommend about all", hint="give one of the two")
+    if max_latency is not None and recommend is None:
+        raise UsageError("--max-latency needs pictures", hint="add --recommend DATA")
+    limit = None if max_latency is None else units.seconds(max_latency)
+    seconds = units.seconds(time)
     need("train")
+    if recommend is not None:
+        from foveal.flows.recommend import Wanted
+        from foveal.flows.recommend import recommend as flow
+
+        with progress(quiet=quiet) as tell:
+            document = flow(recommend, Wanted(limit, size, threads, seconds), progress=tell)
+        emit(
+            document,
+            as_json=as_json,
+            human=lambda console: _show_ranks(console, document["recommend"]),
+            exit_code=0 if document["ok"] else 10,
+        )
+        return
+    size = 32 if size is None else size
     if cost is not None:
         from foveal.flows.model_cost import model_cost
 
@@ -46,6 +85,40 @@ def _show(console: Console, rows: list[dict[str, Any]]) -> None:
         count = "by the data" if row["parameters"] is None else f"{row['parameters']:,}"
         table.add_row(row["name"], row["family"], row["kind"], count, row["source"], row["summary"])
     console.print(table)
+
+
+def _show_ranks(console: Console, found: dict[str, Any]) -> None:
+    limit, timed = found["max_latency_ms"], [row for row in found["models"] if row["latency_ms"]]
+    console.print(
+        f"{counted(found['classes'], 'class')}, {found['size']} × {found['size']} × "
+        f"{found['channels']}; {found['engine']}, {counted(found['threads'], 'thread')}, random weights"
+    )
+    table = Table("model", "family", "an answer", "95 %", "graph", "parameters", "", box=None)
+    for row in timed:
+        p50 = row["latency_ms"]
+        ends = " to ".join(
+            "?" if end is None else show_seconds(end / 1e3) for end in (p50["low"], p50["high"])
+        )
+        verdict = "" if limit is None else "fast enough" if row["fits"] else "too slow"
+        table.add_row(
+            row["name"],
+            row["family"],
+            show_seconds(p50["value"] / 1e3),
+            ends,
+            show_bytes(row["size_bytes"]),
+            f"{row['parameters']:,}",
+            verdict,
+        )
+    console.print(table)
+    for why in dict.fromkeys(row["why_not_measured"] for row in found["models"] if not row["latency_ms"]):
+        names = [row["name"] for row in found["models"] if row["why_not_measured"] == why]
+        console.print(f"not measured: {', '.join(names)}: {why}")
+    for warning in found["warnings"]:
+        console.print(f"warning: {warning}")
+    if found["chosen"] is None:
+        console.print("none is fast enough: give a smaller --size, or make one smaller with foveal optimize")
+    else:
+        console.print(f"next: foveal train {found['data']} --model {found['chosen']}")
 
 
 def _show_cost(console: Console, document: dict[str, Any]) -> None:

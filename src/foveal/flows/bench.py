@@ -151,7 +151,7 @@ class BenchResult:
                 "rounds": self.found.rounds,
             },
             "stages": [
-                {"name": stage.name, **_milliseconds(stage.seconds)} for stage in self.pictures.stages
+                {"name": stage.name, **stage.seconds.scaled(1e3).as_json()} for stage in self.pictures.stages
             ],
             "roofline": roof,
             "warnings": list(self.warnings),
@@ -342,7 +342,7 @@ def _row(row: Row) -> dict[str, Any]:
         "why_not": row.why_not,
         "calls": row.times.calls,
         "noise_share": math.expm1(row.times.floor()),
-        "intervals": {"p50_ms": _milliseconds(p50), "p99_ms": _milliseconds(p99)},
+        "intervals": {"p50_ms": p50.scaled(1e3).as_json(), "p99_ms": p99.scaled(1e3).as_json()},
     }
 
 
@@ -366,8 +366,3 @@ def _choice(choice: Choice) -> dict[str, Any]:
         "next": None if choice.next is None else _names(choice.next),
         "margin": None if choice.margin is None else choice.margin.as_json(),
     }
-
-
-def _milliseconds(found: Quantile) -> dict[str, Any]:
-    low, high = (None if end is None else end * 1e3 for end in (found.low, found.high))
-    return {"value": found.value * 1e3, "low": low, "high": high, "n": found.n, "method": found.method}

@@ -4,7 +4,7 @@ Source: David & Nagaraja, "Order Statistics", 3rd ed. 2003, §7.1: of n independ
 p-quantile is binomial (n, p), so two of the sorted values bound it with a probability that is known exactly.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,11 @@ class Quantile:
     high: float | None
     n: int
     method: str = "order-statistic"
+
+    def scaled(self, factor: float) -> "Quantile":
+        """Return the same in another unit, `factor` above 0 of which make one of this."""
+        low, high = (None if end is None else end * factor for end in (self.low, self.high))
+        return replace(self, value=self.value * factor, low=low, high=high)
 
     def as_json(self) -> dict[str, Any]:
         """Return the JSON object with the five keys."""
