@@ -21,21 +21,21 @@ class Lif:
     """What kind of neuron it is.
 
     Attributes:
-        tau: Time in which a potential falls to 1/e, in steps, above 0.
+        decay: β, what is left of a potential after one step, in [0, 1]; 1: it does not leak.
         threshold: θ above 0; infinity: it never spikes.
         reset: After a spike the potential falls by θ (`subtract`: what was above it is kept) or to `zero`.
         refractory: For so many steps after a spike it takes no input and does not spike.
     """
 
-    tau: float
+    decay: float
     threshold: float = 1.0
     reset: Literal["subtract", "zero"] = "subtract"
     refractory: int = 0
 
     @property
-    def decay(self) -> float:
-        """β, what is left of a potential after one step."""
-        return math.exp(-1 / self.tau)
+    def tau(self) -> float:
+        """τ, the time in which a potential falls to 1/e, in steps; for a β between 0 and 1."""
+        return -1 / math.log(self.decay)
 
 
 @dataclass(frozen=True)
@@ -61,14 +61,18 @@ def run(currents: Tensor, lif: Lif) -> Run:
     potential = torch.zeros_like(currents[0])
     asleep = torch.zeros_like(potential)  # steps for which each neuron still takes no input
     potentials, spikes = [], []
-    for current in currents:
-        awake = (asleep <= 0).to(current.dtype)
-        potential = lif.decay * potential + awake * current
-        spike = awake * spiked(potential - lif.threshold)
+    for current in currents.unbind(0):
+        if lif.refractory:
+            awake = (asleep <= 0).to(current.dtype)
+            potential = lif.decay * potential + awake * current
+            spike = awake * spiked(potential - lif.threshold)
+            asleep = torch.where(spike > 0, torch.full_like(asleep, lif.refractory), asleep - 1)
+        else:
+            potential = lif.decay * potential + current
+            spike = spiked(potential - lif.threshold)
         potentials.append(potential)
         spikes.append(spike)
         potential = after(potential, spike, lif)
-        asleep = torch.where(spike > 0, torch.full_like(asleep, lif.refractory), asleep - 1)
     return Run(torch.stack(potentials), torch.stack(spikes))
 
 

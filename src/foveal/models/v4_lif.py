@@ -48,7 +48,8 @@ MEMBERS = {"v4_lif": {"code": "latency"}, "v4_lif_current": {"code": "current"}}
 STEPS = 16  # T, the window
 _SIDE, _CHANNELS = 7, 64  # of the map of V4
 NEURONS = _CHANNELS * _SIDE**2
-OUTPUT = Lif(tau=8.0)
+OUTPUT = Lif(decay=math.exp(-1 / 8))  # τ is half the window
+_SLOW = 8  # keeps the first logits small; the synapses learn fast
 # A logit of this size is a mean potential, or a current, of θ.
 _LOGIT = 2.0
 _MOMENTUM = 0.3  # of batch-norm statistics: runs are short
@@ -79,7 +80,7 @@ class V4Lif(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits (N, K) for normalized images (N, C, H, W)."""
-        logits: Tensor = self.synapses(self.effects(self.features(images))) / math.sqrt(NEURONS)
+        logits: Tensor = self.synapses(self.effects(self.features(images))) / _SLOW
         return logits
 
     def features(self, images: Tensor) -> Tensor:
@@ -97,7 +98,7 @@ class V4Lif(nn.Module):
     def weights(self) -> Tensor:
         """Return the weights in units of θ: w_ki, or what a feature of 1 adds to a current, (K, 3136)."""
         share = 1.0 if self.code == "current" else OUTPUT.tau / STEPS  # of w in the mean potential
-        return self.synapses.weight / (math.sqrt(NEURONS) * _LOGIT * share)
+        return self.synapses.weight / (_SLOW * _LOGIT * share)
 
     @torch.no_grad()
     def over_time(self, images: Tensor) -> Course:
@@ -129,7 +130,7 @@ def course(times: Tensor, weights: Tensor, output: Lif = OUTPUT) -> Course:
         arrived.append(F.linear(now.to(weights.dtype), weights))
         counts.append(now.sum(1))
     found = _lif.run(torch.stack(currents), output)
-    free = _lif.run(torch.stack(currents), Lif(output.tau, threshold=math.inf)).potentials
+    free = _lif.run(torch.stack(currents), Lif(output.decay, threshold=math.inf)).potentials
     # ∫ V over [0, n]: each spike adds τ w (1 - exp(-(n - t_i) / τ)).
     integral = output.tau * (torch.stack(arrived).cumsum(0) - free)
     spikes = torch.stack(counts, dim=1).cumsum(1)
@@ -148,7 +149,7 @@ def _constant_currents(features: Tensor, weights: Tensor) -> Course:
     current = F.linear(features, weights)
     currents = current.expand(STEPS, *current.shape)
     found = _lif.run(currents, OUTPUT)
-    free = _lif.run(currents, Lif(OUTPUT.tau, threshold=math.inf)).potentials
+    free = _lif.run(currents, Lif(OUTPUT.decay, threshold=math.inf)).potentials
     steps = torch.arange(1, STEPS + 1)
     return Course(
         evidence=free.transpose(0, 1),
