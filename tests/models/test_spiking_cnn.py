@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from foveal.models import OverTime
+from foveal.models._lif import run
 from foveal.models.spiking_cnn import NEURON, STEPS, spiking_cnn
 
 
@@ -51,9 +52,17 @@ def test_no_order_of_adding_changes_a_potential():
                 for j in range(3)
             )
             assert Fraction(float(current[0, channel, y, x])) == total
-    doubles = made().double()
-    for ours, theirs in zip(network.spikes(images), doubles.spikes(images.double()), strict=True):
-        assert torch.equal(ours, theirs.float())
+    inputs = [rounded, *(layer.flatten(0, 1) for layer in network.spikes(images)[:-1])]
+    for area, given in zip(network.areas, inputs, strict=True):
+        filters, bias = (tensor.detach() for tensor in area.folded())
+        how = {"stride": area.conv.stride, "padding": 1}
+        ours, wide = (
+            F.conv2d(given.to(t), filters.to(t), bias.to(t), **how) for t in (torch.float32, torch.float64)
+        )
+        assert torch.equal(ours.double(), wide)
+        steps = [currents.expand(STEPS, *currents.shape) for currents in (ours, wide)]
+        potentials, doubles = (run(currents, NEURON).potentials for currents in steps)
+        assert torch.equal(potentials.double(), doubles)
 
 
 def test_folded_filters_are_batch_norm_behind_a_convolution_but_for_rounding():
