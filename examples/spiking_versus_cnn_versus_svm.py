@@ -33,6 +33,7 @@ from foveal.train.fitting import is_baseline
 from foveal.train.recipe import Recipe
 
 MODELS = ("v4-lif", "nano", "svm-hog")
+PASSES = {"v4_lif": 10, "nano": 4}  # where no time is given: enough for the digits, and about as long
 
 
 def main() -> None:
@@ -62,7 +63,7 @@ def recipe_of(model: str, arguments: argparse.Namespace) -> Recipe:
     recipe = Recipe(model=model, size=arguments.size, baseline=False)
     if arguments.time is not None:
         return recipe.changed(time_seconds=units.seconds(arguments.time))
-    return recipe if is_baseline(str(recipe.model)) else recipe.changed(epochs=10)
+    return recipe if is_baseline(str(recipe.model)) else recipe.changed(epochs=PASSES[str(recipe.model)])
 
 
 def trained(data: Path, recipe: Recipe, run: Path) -> TrainResult:
@@ -98,7 +99,7 @@ def draw(run: Path, data: Path, path: Path) -> None:
     images = learn.normalize(torch.from_numpy(pixels[None]), preprocess)
     v1 = network.v1(network.stem(images))
     times = spike_times(network.features(images))[0].numpy()
-    course, logits = network.over_time(images), network(images)[0]
+    v2, course, logits = network.v2(v1), network.over_time(images), network(images)[0]
 
     matplotlib.rcParams.update({"font.size": 8, "svg.hashsalt": "structure"})
     figure = Figure(figsize=(13, 3.2), layout="constrained")
@@ -109,7 +110,7 @@ def draw(run: Path, data: Path, path: Path) -> None:
         network.v2(v1)[0].mean(0).numpy(),
         first_spikes(times),
     )
-    heads = ("picture", "V1: mean of 32 maps", "V2: mean of 64 maps", "V4: first of 64 spikes")
+    heads = ("picture", "V1, mean", "V2, mean", "V4, first spike")
     for ax, shown, head in zip(axes, maps, heads, strict=False):
         ax.imshow(shown, cmap="viridis_r" if head.startswith("V4") else "gray")
         ax.set(title=head, xticks=[], yticks=[])
@@ -127,7 +128,7 @@ def draw(run: Path, data: Path, path: Path) -> None:
     axes[5].set(title="LIF potentials, ▲ output spikes", xlabel="step")
     axes[5].legend(frameon=False)
     axes[6].barh(recognizer.classes, torch.softmax(logits, 0).numpy(), color="0.6")
-    axes[6].set(title="softmax of the mean potential", xlim=(0, 1))
+    axes[6].set(title="softmax of the mean", xlim=(0, 1))
     figure.savefig(path, metadata={"Date": None})
 
 

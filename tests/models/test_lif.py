@@ -128,3 +128,20 @@ def test_a_current_that_led_to_no_spike_has_a_gradient():
 
     assert not found.spikes.any()
     assert (given.grad > 0).all()
+
+
+@pytest.mark.parametrize("reset", ["subtract", "zero"])
+def test_back_through_time_a_reset_counts_as_a_constant(reset):
+    """∂V(n)/∂I(m) = βⁿ⁻ᵐ with resets by subtraction, and 0 beyond a reset to zero; nothing else."""
+    given = currents(steps=10).requires_grad_()
+    found = run(given, replace(LIF, reset=reset))
+
+    found.spikes.sum().backward()
+
+    slope = 4 / (1 + 4 * (found.potentials.detach() - 1).abs()) ** 2
+    passes = LIF.decay * (torch.ones_like(slope) if reset == "subtract" else 1 - found.spikes.detach())
+    backward, expected = torch.zeros_like(slope[0]), []
+    for step in reversed(range(10)):
+        backward = slope[step] + passes[step] * backward
+        expected.insert(0, backward)
+    torch.testing.assert_close(given.grad, torch.stack(expected))

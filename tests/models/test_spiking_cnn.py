@@ -65,6 +65,13 @@ def test_no_order_of_adding_changes_a_potential():
         assert torch.equal(potentials.double(), doubles)
 
 
+def test_the_last_bits_of_a_picture_change_no_spike():
+    network = made()
+    images = torch.round(pictures() * 64) / 64
+    for ours, theirs in zip(network.spikes(images), network.spikes(images * (1 + 1e-6) + 1e-5), strict=True):
+        assert torch.equal(ours, theirs)
+
+
 def test_folded_filters_are_batch_norm_behind_a_convolution_but_for_rounding():
     area = made().areas[1]
     spikes = (torch.rand(4, 16, 6, 6) < 0.3).float()
