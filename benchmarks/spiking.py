@@ -4,8 +4,8 @@
 
 Trains each model once with `foveal train` at the same size, passes and seed, and prints for each the accuracy
 of the sealed file; for those that decide in time also accuracy by readout at every step, when the first
-output spike comes, ties, spikes and operations. `v4-lif-current` is at once the linear head (its file) and the
-LIF head that constant currents drive (its spike counts).
+output spike comes, ties, spikes and operations. `v4-lif-current` is at once the linear head (its file) and
+the LIF head that constant currents drive (its spike counts).
 """
 
 import argparse

@@ -107,7 +107,7 @@ def draw(run: Path, data: Path, path: Path) -> None:
     maps = (
         pixels.mean(axis=2),
         v1[0].mean(0).numpy(),
-        network.v2(v1)[0].mean(0).numpy(),
+        v2[0].mean(0).numpy(),
         first_spikes(times),
     )
     heads = ("picture", "V1, mean", "V2, mean", "V4, first spike")

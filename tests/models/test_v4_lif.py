@@ -123,10 +123,10 @@ def test_the_gradient_goes_through_the_spike_times_and_is_that_of_finite_differe
 
     assert torch.autograd.gradcheck(network.effects, (features,))
     network.effects(features).sum().backward()
-    # dM/dx = (dM/dt) (dt/dx): an earlier spike counts for more.
+    # dM/dx = (dM/dt) (dt/dx) with dt/dx = -1.5 t: an earlier spike counts for more.
     times = spike_times(features.detach())
     expected = torch.where(
-        features > 0, torch.exp((times - STEPS) / OUTPUT.tau) / OUTPUT.tau * times, torch.zeros(())
+        features > 0, torch.exp((times - STEPS) / OUTPUT.tau) / OUTPUT.tau * 1.5 * times, torch.zeros(())
     )
     torch.testing.assert_close(features.grad, expected.detach())
 

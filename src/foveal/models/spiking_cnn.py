@@ -136,7 +136,7 @@ class _Area(nn.Module):
         together = spikes.sum(2).flatten(0, 1)[:, None]
         ones = torch.ones(1, 1, 3, 3)
         sums = F.conv2d(together, ones, stride=self.conv.stride, padding=1).flatten(1).sum(1)
-        return sums.unflatten(0, spikes.shape[:2]) * self.conv.out_channels
+        return sums.view(spikes.shape[:2]) * self.conv.out_channels
 
 
 def _on_grid(values: Tensor) -> Tensor:

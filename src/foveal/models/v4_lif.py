@@ -3,7 +3,7 @@
     (N, C, H, W) → [halving]* → V1 → V2 → V4: 64 × 7 × 7 = 3,136 neurons → K LIF neurons → (N, K)
 
 V1, V2 and V4 are convolutions, the first two with pooling. A V4 neuron spikes at most once, the earlier the
-stronger its feature x: at t = T exp(-x) in a window of T steps, and never where x ≤ 0. Such a latency code
+stronger its feature x: at t = T exp(-1.5 x) in a window of T steps, never where x ≤ 0. Such a latency code
 is that of Thorpe, Delorme & Van Rullen, "Spike-based strategies for rapid processing", 2001; how x becomes a
 time is ours. Each spike moves an output neuron by its weight, and that leaks away:
 
@@ -51,8 +51,9 @@ _SIDE, _CHANNELS = 7, 64  # of the map of V4
 NEURONS = _CHANNELS * _SIDE**2
 OUTPUT = Lif(decay=math.exp(-1 / 8))  # τ is half the window
 _SLOW = 8  # keeps the first logits small; the synapses learn fast
-# A logit of this size is a mean potential, or a current, of θ.
-_LOGIT = 2.0
+# A logit of this size is a mean potential, or a current, of θ: a lower one decides earlier and less surely.
+_LOGIT = 3.0
+_HASTE = 1.5  # a stronger feature by 1 / _HASTE spikes at 1/e of the time
 _MOMENTUM = 0.3  # of batch-norm statistics: runs are short
 
 
@@ -93,7 +94,7 @@ class V4Lif(nn.Module):
         """Return what each V4 neuron adds per unit of weight to the mean potential, from 0 on, (N, 3136)."""
         if self.code == "current":
             return torch.relu(features)
-        left = 1 - torch.exp(-torch.relu(features))  # of the window after the spike, as a share
+        left = 1 - torch.exp(-_HASTE * torch.relu(features))  # of the window after the spike, as a share
         return 1 - torch.exp(-STEPS / OUTPUT.tau * left)
 
     def weights(self) -> Tensor:
@@ -112,7 +113,7 @@ class V4Lif(nn.Module):
 
 def spike_times(features: Tensor) -> Tensor:
     """Return when a neuron spikes, above 0 and below T; infinity: never."""
-    return torch.where(features > 0, STEPS * torch.exp(-features), math.inf)
+    return torch.where(features > 0, STEPS * torch.exp(-_HASTE * features), math.inf)
 
 
 def course(times: Tensor, weights: Tensor, output: Lif = OUTPUT) -> Course:
