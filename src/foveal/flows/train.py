@@ -20,6 +20,7 @@ from foveal.flows._forecast import seconds_after_training
 from foveal.flows._log import Logged
 from foveal.flows._measure import measure_bundle
 from foveal.flows._objective import make_objective
+from foveal.flows._over_time import measured_over_time, write_over_time
 from foveal.flows._prepare import STORE, Prepared, Wishes, prepare
 from foveal.flows._report import explained_mistakes, write_refusal, write_report
 from foveal.flows._run_folder import (
@@ -380,7 +381,7 @@ def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan, fitt
         threads=plan.threads,
     )
     job.progress("export", 1, 1)
-    evaluation, baseline = None, {}
+    evaluation, baseline, over_time = None, {}, None
     if exported.bundle is None:
         page = write_refusal(run, exported.parity, fitted.history)
     else:
@@ -391,9 +392,11 @@ def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan, fitt
             run, prepared, answers, evaluation["metrics"]["majority"], threads=plan.threads
         )
         maps = explained_mistakes(evaluation, prepared, threads=plan.threads, progress=job.progress)
+        over_time = measured_over_time(recognizer, prepared, progress=job.progress)
         page = write_report(run, evaluation, fitted.history, prepared, baseline=baseline, maps=maps)
+        write_over_time(run, over_time)
     document = train_document(run, prepared, plan, fitted, exported, evaluation)
-    document |= {"baseline": baseline}
+    document |= {"baseline": baseline, "over_time": over_time}
     earlier = fitted.seconds - fitted.seconds_now  # before it was resumed
     document |= clock(job.recipe.time_seconds, time.monotonic() - job.started + earlier)
     files.write_json(run / METRICS, document)

@@ -8,7 +8,8 @@ A builder takes `channels`, `classes` and `size` (side of the square input in pi
 arguments, all plain values, and returns a module from normalized images (N, C, H, W) to logits (N, K).
 `CARD` in the same file says what it is. `SIZES`, if there, holds the arguments of its variants, the fastest
 first, or is a function from the size of the input to them. `SETTINGS`, if there, says how it learns best. A
-module with a method `learn_from(images)` is shown some training images before the first step.
+module with a method `learn_from(images)` is shown some training images before the first step; one with
+`over_time(images)` is asked, after training, how its answers come about in time (`Course`).
 
 Where a name is accepted, a builder of your own is too: see `Architecture`.
 """
@@ -21,6 +22,8 @@ from foveal.models._architecture import Settings as Settings
 from foveal.models._architecture import architecture as architecture
 from foveal.models._architecture import card as card
 from foveal.models._architecture import is_own as is_own
+from foveal.models._over_time import Course as Course
+from foveal.models._over_time import OverTime as OverTime
 from foveal.models._registry import is_known as is_known
 from foveal.models._registry import names as names
 
@@ -28,7 +31,9 @@ __all__ = [
     "Architecture",
     "Builder",
     "Card",
+    "Course",
     "LearnsFromImages",
+    "OverTime",
     "Settings",
     "architecture",
     "card",

@@ -17,7 +17,7 @@ from foveal import models
 from foveal.core import catalog
 from foveal.core.errors import UsageError
 from foveal.models import Architecture, Builder
-from foveal.models._trace import KINDS, Step, peak_bytes, trace
+from foveal.models._trace import KINDS, UNCOUNTED, Step, peak_bytes, trace
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ def macs(network: nn.Module, picture: Tensor) -> int:
         network: In the mode in which it is to be counted.
         picture: Normalized (N, C, H, W).
     """
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    with FlopCounterMode(display=False, custom_mapping=UNCOUNTED) as counter, torch.no_grad():
         network(picture)
     return int(counter.get_total_flops()) // 2
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import flop_registry
+from torch.utils.flop_counter import flop_registry, shape_wrapper
 
 KINDS = ("convolution", "pointwise", "depthwise", "linear", "other")
 _ATEN: Any = torch.ops.aten
@@ -21,6 +21,16 @@ _ALSO_POINTWISE = (
     *(_ATEN.native_batch_norm, _ATEN._native_batch_norm_legit, _ATEN._native_batch_norm_legit_no_training),
     *(_ATEN.hardswish, _ATEN.hardswish_, _ATEN._to_copy),
 )
+
+
+def _recurrent_flops(rows: Any, inward: Any, onward: Any, *_: Any, **__: Any) -> int:
+    """Count what a fused LSTM layer does at all its steps; shapes (T, N, D), (4 H, D) and (4 H, H)."""
+    return int(2 * rows[0] * rows[1] * inward[0] * (inward[1] + onward[1]))
+
+
+# What torch's counter knows nothing of: on a CPU it runs an LSTM as one operation.
+UNCOUNTED = {_ATEN.mkldnn_rnn_layer: _recurrent_flops}
+_COUNTS = flop_registry | {name: shape_wrapper(count) for name, count in UNCOUNTED.items()}  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True)
@@ -66,7 +76,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         named = kwargs or {}
-        count = flop_registry.get(func._overloadpacket)
+        count = _COUNTS.get(func._overloadpacket)
         if count is None:  # as torch's own counter: what is made of counted operations is taken apart
             with self:
                 parts = func.decompose(*args, **named)

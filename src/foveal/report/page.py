@@ -14,7 +14,7 @@ from foveal.core.units import show_bytes
 from foveal.core.wording import counted
 from foveal.data.dataset import UInt8
 from foveal.explain.overlay import overlay
-from foveal.report import speed_words, words
+from foveal.report import over_time, speed_words, words
 from foveal.report.drawing import PALETTE, inline
 from foveal.report.figures import Row, learning_charts, page_charts
 from foveal.report.pictures import ClassPictures, Embedded, embed, strips
@@ -115,6 +115,22 @@ def with_speed(page: str, document: words.Document) -> str:
     """
     template = templates().get_template("speed.html.j2")
     section = template.render(document=document, chart=speed(document), roof=roofline_figure(document))
+    return _before_last(page, section)
+
+
+def with_over_time(page: str, document: words.Document) -> str:
+    """Return the page of a training with how the answers come about in time, before its last section.
+
+    Args:
+        page: As `training_page` returned it.
+        document: The `over_time` object of `foveal.train/1`.
+    """
+    template = templates().get_template("over_time.html.j2")
+    said, chart = over_time.sentences(document), over_time.over_time(document)
+    return _before_last(page, template.render(over_time=document, chart=chart, said=said))
+
+
+def _before_last(page: str, section: str) -> str:
     before, last, after = page.partition(_LAST_SECTION)
     return before + section + "\n" + last + after
 
