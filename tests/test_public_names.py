@@ -35,6 +35,7 @@ PUBLIC = {
             "Architecture",
             "Builder",
             "Card",
+            "HasAuxiliary",
             "LearnsFromImages",
             "Settings",
             "architecture",

@@ -10,12 +10,16 @@ arguments, all plain values, and returns a module from normalized images (N, C, 
 first, or is a function from the size of the input to them. `SETTINGS`, if there, says how it learns best. A
 module with a method `learn_from(images)` is shown some training images before the first step.
 
-Where a name is accepted, a builder of your own is too: see `Architecture`.
+A network that has `auxiliary()` is taught by its inner maps, too: see `HasAuxiliary`.
+
+Where a name is accepted, `timm:NAME` means one of timm's, built anew and without its weights, and a builder of
+your own will do as well: see `Architecture`.
 """
 
 from foveal.models._architecture import Architecture as Architecture
 from foveal.models._architecture import Builder as Builder
 from foveal.models._architecture import Card as Card
+from foveal.models._architecture import HasAuxiliary as HasAuxiliary
 from foveal.models._architecture import LearnsFromImages as LearnsFromImages
 from foveal.models._architecture import Settings as Settings
 from foveal.models._architecture import architecture as architecture
@@ -28,6 +32,7 @@ __all__ = [
     "Architecture",
     "Builder",
     "Card",
+    "HasAuxiliary",
     "LearnsFromImages",
     "Settings",
     "architecture",
