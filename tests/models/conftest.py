@@ -20,7 +20,7 @@ PREPROCESS = Preprocess(size=SIZE, channels=3, mean=(0.5, 0.45, 0.4), std=(0.25,
 
 
 def drawn(count: int, seed: int):
-    """Return pictures uint8 (N, 32, 32, 3) and labels: stripes in three directions, or a tint, on soft noise."""
+    """Return pictures uint8 (N, 32, 32, 3) and labels: stripes in three directions, or a tint, on noise."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, len(CLASSES), count)
     y, x = np.mgrid[0:SIZE, 0:SIZE]
@@ -42,10 +42,12 @@ def plan(name: str, images: int, steps: int, **changes):
     chosen = architecture.settings
     arguments = {"channels": 3, "classes": len(CLASSES), "size": SIZE, **architecture.variants(SIZE)[0]}
     wanted = {
-        "model": architecture.name, "arguments": arguments, "images": images, "steps": steps, "batch_size": 32,
+        "model": architecture.name, "arguments": arguments, "images": images, "steps": steps,
+        "batch_size": 32,
         "optimizer": chosen.optimizer, "learning_rate": chosen.learning_rate, "head_rate": chosen.head_rate,
         "warm_up_share": chosen.warm_up_share, "weight_decay": chosen.weight_decay, "label_smoothing": 0.1,
-        "ema_share": 0.05, "augmentation": {}, "precision": "fp32", "seed": 0, "threads": 1, "step_seconds": 0.0,
+        "ema_share": 0.05, "augmentation": {}, "precision": "fp32", "seed": 0, "threads": 1,
+        "step_seconds": 0.0,
     }  # fmt: skip
     return Plan(**(wanted | changes))
 

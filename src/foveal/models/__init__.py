@@ -12,8 +12,8 @@ module with a method `learn_from(images)` is shown some training images before t
 
 A network that has `auxiliary()` is taught by its inner maps, too: see `HasAuxiliary`.
 
-Where a name is accepted, `timm:NAME` means one of timm's, built anew and without its weights, and a builder of
-your own will do as well: see `Architecture`.
+Where a name is accepted, `timm:NAME` means one of timm's, built anew and without its weights, and a builder
+of your own will do as well: see `Architecture`.
 """
 
 from foveal.models._architecture import Architecture as Architecture

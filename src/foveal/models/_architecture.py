@@ -177,8 +177,8 @@ def architecture(model: "str | Builder | Architecture") -> Architecture:
     """Return the architecture that a name or a builder means.
 
     Args:
-        model: Name of a file in `models/` or of one of its members, with `-` or `_`, `timm:NAME`, or a builder
-            of yours.
+        model: Name of a file in `models/` or of one of its members, with `-` or `_`, `timm:NAME`, or a
+            builder of yours.
 
     Raises:
         UnknownNameError: No file holds it, or timm has no such model.

@@ -1,4 +1,4 @@
-"""The residual networks that He et al. made for pictures of 32 pixels, and the same nets without shortcuts."""
+"""The residual networks that He et al. made for 32 pixels, and the same nets without shortcuts."""
 
 from typing import Any
 

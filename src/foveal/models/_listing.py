@@ -44,7 +44,7 @@ def listing(*, channels: int = 3, classes: int = 10, size: int = 32) -> list[dic
             "parameters": None,
             "source": "timm, https://github.com/huggingface/pytorch-image-models",
             "idea": "Whatever timm can build with any number of channels and classes.",
-            "summary": "one of timm's more than a thousand architectures, untrained; tried before it is trained",
+            "summary": "one of timm's more than a thousand, untrained; it is tried before it learns",
         }
     )
     return rows

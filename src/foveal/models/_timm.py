@@ -15,7 +15,7 @@ CARD = Card(
     family="timm",
     kind="network",
     source="timm, https://github.com/huggingface/pytorch-image-models",
-    summary="one of timm's more than a thousand architectures, untrained; it is tried before it is trained",
+    summary="one of timm's more than a thousand, untrained; it is tried before it learns",
     idea="Whatever timm can build with any number of channels and classes.",
 )
 # Nobody has measured them all.
@@ -54,16 +54,16 @@ def build(*, channels: int, classes: int, size: int, name: str) -> nn.Module:
         name: As timm calls it.
 
     Raises:
-        UsageError: `wrong_size`: it does not take such pictures; `bad_network`: it cannot be built for so many
-            channels and classes.
+        UsageError: `wrong_size`: it does not take such pictures.
     """
     why = _refusal(name, channels, size)
     if why is not None:
-        fitting = [str(tried) for tried in _TRIED if _refusal(name, channels, tried) is None]
+        fitting = [tried for tried in _TRIED if _refusal(name, channels, tried) is None]
+        nearest = min(fitting, key=lambda tried: abs(tried - size), default=0)
         raise UsageError(
             f"timm:{name} takes no pictures of {size} × {size} pixels with {channels} channels: {why}",
             code="wrong_size",
-            hint=f"--size {fitting[0]}; of those that were tried it takes {', '.join(fitting)}"
+            hint=f"--size {nearest}; of those that were tried it takes {', '.join(map(str, fitting))}"
             if fitting
             else f"it takes none of {', '.join(map(str, _TRIED))} pixels; choose another model",
         )

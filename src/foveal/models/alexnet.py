@@ -29,8 +29,8 @@ def alexnet(*, channels: int, classes: int, size: int, stem_stride: int = 1) -> 
     """Return a new AlexNet with torchvision's names; from 224 pixels on, weights from there fit.
 
     Small pictures are read with 3×3 filters instead of 11×11. The first linear layer takes the last maps as
-    they are, 3×3 pixels at 32, where torchvision's repeats their pixels to make 6×6. There is no dropout: runs
-    are short, and labels are smoothed.
+    they are, 3×3 pixels at 32, where torchvision's repeats their pixels to make 6×6. There is no dropout:
+    runs are short, and labels are smoothed.
 
     Args:
         channels: Of the images, ≥ 1.

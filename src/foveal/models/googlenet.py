@@ -1,4 +1,4 @@
-"""GoogLeNet of torchvision, with a stem that fits small pictures and auxiliary classifiers that only teach."""
+"""GoogLeNet of torchvision: a stem that fits small pictures, auxiliary classifiers that only teach."""
 
 from typing import Any
 
@@ -39,8 +39,8 @@ def googlenet(*, channels: int, classes: int, size: int, stem_stride: int = 1) -
     """Return a new GoogLeNet with torchvision's names; from 91 pixels on, weights from there fit.
 
     Apart from `aux1` and `aux2`, that is: auxiliary classifiers learn along with the objective `supervised`,
-    belong to it, and never ship (`models.HasAuxiliary`). There is no dropout: runs are short, and labels are
-    smoothed.
+    belong to it, and never ship (`models.HasAuxiliary`). There is no dropout: runs are short, and labels
+    are smoothed.
 
     Args:
         channels: Of the images, ≥ 1.

@@ -1,4 +1,4 @@
-"""Inception v3 of torchvision, with a stem that fits small pictures and an auxiliary classifier that teaches."""
+"""Inception v3 of torchvision: a stem that fits small pictures, an auxiliary classifier that only teaches."""
 
 from typing import Any
 
@@ -48,8 +48,8 @@ def inception_v3(*, channels: int, classes: int, size: int, stem_stride: int = 1
     """Return a new Inception v3 with torchvision's names; weights trained with torchvision fit at every size.
 
     Apart from `AuxLogits`, that is: the auxiliary classifier learns along with the objective `supervised`,
-    belongs to it, and never ships (`models.HasAuxiliary`). There is no dropout: runs are short, and labels are
-    smoothed.
+    belongs to it, and never ships (`models.HasAuxiliary`). There is no dropout: runs are short, and labels
+    are smoothed.
 
     Args:
         channels: Of the images, ≥ 1.

@@ -16,7 +16,7 @@ CARD = Card(
     "activation.",
     smallest_size=16,
 )
-SETTINGS = _torchvision.ADAM
+SETTINGS = _torchvision.SETTINGS
 SIZES = _torchvision.sizes
 MEMBERS = {f"mobilenet_v3_{form}": {"form": form} for form in ("small", "large")}
 

@@ -10,7 +10,7 @@ CARD = Card(
     kind="network",
     source="He et al. 2016, arXiv:1512.03385, §4.2",
     summary="to see what depth does without shortcuts: beside resnet20, 56 and 110; never to ship",
-    idea="A stack of 3×3 convolutions with batch norm; deeper ones learn worse, even their training pictures.",
+    idea="A stack of 3×3 convolutions with batch norm; deeper ones learn worse, even what they train on.",
     smallest_size=16,
 )
 SETTINGS = _torchvision.SETTINGS

@@ -32,9 +32,9 @@ _LAST_CHANNELS, _HIDDEN = 512, 4096
 def vgg(*, channels: int, classes: int, size: int, depth: int, norm: bool) -> nn.Module:
     """Return a new VGG with torchvision's names; from 224 pixels on, weights from there fit.
 
-    The first stage sees a picture of any size as it is. Below 224 pixels the first linear layer takes the last
-    maps as they are, one pixel at 32, where torchvision's repeats them to make 7×7. There is no dropout: runs
-    are short, and labels are smoothed.
+    The first stage sees a picture of any size as it is. Below 224 pixels the first linear layer takes the
+    last maps as they are, one pixel at 32, where torchvision's repeats them to make 7×7. There is no dropout:
+    runs are short, and labels are smoothed.
 
     Args:
         channels: Of the images, ≥ 1.
