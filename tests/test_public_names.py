@@ -36,6 +36,7 @@ PUBLIC = {
             "Builder",
             "Card",
             "Course",
+            "HasAuxiliary",
             "LearnsFromImages",
             "OverTime",
             "Settings",

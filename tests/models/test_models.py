@@ -1,50 +1,112 @@
 """models: promises that every architecture keeps, and what nano is."""
 
+import importlib
+
 import pytest
 import torch
 
 from foveal import models
 from foveal.core import catalog
+from foveal.core.errors import RecipeError
 from foveal.models._listing import listing
+from foveal.models._outline import outlined
 from foveal.models.nano import SIZES, nano
+from foveal.train.planning import check_size
 
 NAMES = models.names()
+# The cheapest member of each family with several; the only one of every other.
+MEMBERS = {
+    "convnext": "convnext_atto",
+    "densenet": "densenet121",
+    "efficientnet": "efficientnet_b0",
+    "mobilenet_v3": "mobilenet_v3_small",
+    "plain": "plain20",
+    "resnet": "resnet18",
+    "shufflenet_v2": "shufflenet_v2_x0_5",
+    "swin": "swin_tiny",
+    "vgg": "vgg11_bn",
+    "vit": "vit_tiny",
+}
+CHEAPEST = [MEMBERS.get(name, name) for name in catalog.names(models)] + ["resnet20"]
 
 
-@pytest.mark.parametrize("size", [28, 32, 64, 224])
-@pytest.mark.parametrize("channels", [1, 3, 5])
-@pytest.mark.parametrize("name", NAMES)
-def test_every_architecture_gives_one_logit_per_class(name, channels, size):
-    network = models.architecture(name).build(channels=channels, classes=4, size=size)
+def test_the_cheapest_members_stand_for_all_files():
+    several = {
+        name
+        for name in catalog.names(models)
+        if hasattr(importlib.import_module(f"foveal.models.{name}"), "MEMBERS")
+    }
 
-    logits = network.eval()(torch.zeros(2, channels, size, size))
-
-    assert logits.shape == (2, 4)
-    assert logits.isfinite().all()
+    assert several <= set(MEMBERS)
+    assert set(CHEAPEST) <= set(NAMES)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_an_answer_does_not_depend_on_the_other_images_of_the_batch(name):
+@pytest.mark.parametrize("size", [32, 45, 64, 224])
+@pytest.mark.parametrize("name", CHEAPEST)
+def test_every_variant_gives_one_logit_per_class_for_any_channels(name, size):
+    architecture = models.architecture(name)
+    if models.card(name).kind == "baseline" and size == 224:
+        size = 96  # they only shrink the picture further
+    for channels in (1, 3, 5):
+        variants = architecture.variants(size) if channels == 3 else architecture.variants(size)[:1]
+        for extra in variants:
+            with outlined():
+                network = architecture.build(channels=channels, classes=4, size=size, **extra).eval()
+                assert network(torch.empty(2, channels, size, size)).shape == (2, 4), (channels, extra)
+
+
+@pytest.mark.parametrize("name", CHEAPEST)
+def test_it_takes_its_smallest_size_and_what_is_smaller_is_refused(name):
+    smallest = models.architecture(name).smallest_size
+
+    with outlined():
+        network = models.architecture(name).build(channels=3, classes=4, size=smallest).eval()
+        assert network(torch.empty(2, 3, smallest, smallest)).shape == (2, 4)
+    with pytest.raises(RecipeError, match=f"at least {smallest} pixels"):
+        check_size(models.architecture(name), smallest - 1)
+
+
+@pytest.mark.parametrize("name", CHEAPEST)
+def test_an_answer_is_finite_and_does_not_depend_on_the_other_images_of_the_batch(name):
     torch.manual_seed(0)
-    network = models.architecture(name).build(channels=3, classes=4, size=32).eval()
+    architecture = models.architecture(name)
+    network = architecture.build(channels=3, classes=4, size=32, **architecture.variants(32)[0]).eval()
     images = torch.randn(4, 3, 32, 32)
 
     with torch.no_grad():
-        torch.testing.assert_close(network(images)[:1], network(images[:1]), atol=1e-5, rtol=1e-4)
+        together = network(images)
+        torch.testing.assert_close(together[:1], network(images[:1]), atol=1e-5, rtol=1e-4)
+    assert together.isfinite().all()
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return {row["name"]: row for row in listing()}
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_architecture_has_a_card_and_is_listed(name):
-    card = models.card(name)
-
-    (row,) = [row for row in listing() if row["name"] == catalog.spoken(name)]
+def test_every_architecture_has_a_card_and_is_listed(name, rows):
+    card, row = models.card(name), rows[catalog.spoken(name)]
 
     assert isinstance(card, models.Card)
-    network = models.architecture(name).build(channels=3, classes=10, size=32)
-    counted = sum(p.numel() for p in network.parameters())
-    assert row["parameters"] == (None if card.grows else counted)
     assert (card.kind == "baseline") == (card.fitted_by is not None)
-    assert row["family"] == card.family
+    assert (row["family"], row["summary"]) == (card.family, card.summary)
+    assert (row["parameters"] is None) == card.grows
+    if card.kind == "network":
+        assert card.idea.endswith(".")
+        assert card.idea == row["idea"]
+
+
+@pytest.mark.parametrize("name", ["nano", "resnet18", "vit_tiny", "logistic"])
+def test_what_is_counted_without_numbers_is_what_is_built(name, rows):
+    network = models.architecture(name).build(channels=3, classes=10, size=32)
+
+    assert rows[catalog.spoken(name)]["parameters"] == sum(p.numel() for p in network.parameters())
+
+
+def test_the_list_has_a_row_for_all_of_timm(rows):
+    assert rows["timm:NAME"]["parameters"] is None
+    assert "thousand" in rows["timm:NAME"]["summary"]
 
 
 def test_the_first_convolution_of_nano_decorrelates_patches():

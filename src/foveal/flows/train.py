@@ -346,7 +346,7 @@ def _planned(job: _Job, prepared: Prepared) -> Plan | FitPlan:
         left = None if deadline is None else deadline - time.monotonic()
         return plan_fit(job.recipe, learned, prepared.preprocess, classes=classes, seconds=left)
     form = None
-    if job.architecture.is_own:  # nobody has tested it; better to hear of it now than after hours
+    if not job.architecture.is_tested:  # better to hear of it now than after hours
         form = structure(rehearse(job.architecture, prepared.preprocess, prepared.dataset.classes))
     if deadline is not None:
         deadline -= seconds_for(job.recipe, 0.0)

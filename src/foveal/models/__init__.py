@@ -11,12 +11,16 @@ first, or is a function from the size of the input to them. `SETTINGS`, if there
 module with a method `learn_from(images)` is shown some training images before the first step; one with
 `over_time(images)` is asked, after training, how its answers come about in time (`Course`).
 
-Where a name is accepted, a builder of your own is too: see `Architecture`.
+A network that has `auxiliary()` is taught by its inner maps, too: see `HasAuxiliary`.
+
+Where a name is accepted, `timm:NAME` means one of timm's, built anew and without its weights, and a builder
+of your own will do as well: see `Architecture`.
 """
 
 from foveal.models._architecture import Architecture as Architecture
 from foveal.models._architecture import Builder as Builder
 from foveal.models._architecture import Card as Card
+from foveal.models._architecture import HasAuxiliary as HasAuxiliary
 from foveal.models._architecture import LearnsFromImages as LearnsFromImages
 from foveal.models._architecture import Settings as Settings
 from foveal.models._architecture import architecture as architecture
@@ -32,6 +36,7 @@ __all__ = [
     "Builder",
     "Card",
     "Course",
+    "HasAuxiliary",
     "LearnsFromImages",
     "OverTime",
     "Settings",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _OWN = ":"  # in the name of a user's builder, in that of no file
+_TIMM = "timm:"  # and what the name of timm's networks begins with, which are nobody's own
 
 
 @runtime_checkable
@@ -26,6 +27,24 @@ class LearnsFromImages(Protocol):
 
     def learn_from(self, images: "Tensor") -> None:
         """Set whatever follows from normalized training images (N, C, H, W)."""
+
+
+@runtime_checkable
+class HasAuxiliary(Protocol):
+    """A network whose inner maps are judged, too, while it learns the labels.
+
+    What judges them belongs to the objective `supervised`: it learns along, is in every checkpoint, and never
+    ships. Other objectives have no loss for it; a recipe that names one is refused. A student that follows a
+    teacher (`foveal optimize`) learns without.
+
+    Attributes:
+        auxiliary_share: By which each auxiliary loss is multiplied before it is added.
+    """
+
+    auxiliary_share: float
+
+    def auxiliary(self) -> "dict[str, nn.Module]":
+        """Return new classifiers, from maps to logits (N, K), by the inner module whose output each reads."""
 
 
 class Builder(Protocol):
@@ -50,6 +69,7 @@ class Card:
         kind: A network that is trained step by step, or a classical baseline.
         source: The paper or the idea.
         summary: One sentence: when to choose it.
+        idea: One or two sentences: what is special about it.
         smallest_size: Side of the smallest input it can take, in pixels.
         fitted_by: Of a baseline: name of the file in `train/classical` that fits it.
         grows: Whether the number of its parameters follows from the training images.
@@ -59,6 +79,7 @@ class Card:
     kind: Literal["network", "baseline"]
     source: str
     summary: str
+    idea: str = ""
     smallest_size: int = 32
     fitted_by: str | None = None
     grows: bool = False
@@ -102,7 +123,8 @@ class Architecture:
 
     Attributes:
         build: Makes the network from `channels`, `classes`, `size` and, of a named one, its own arguments.
-        name: Of a file in `models/` or of one of its members, or `module:qualified_name` of your builder.
+        name: Of a file in `models/` or of one of its members, `timm:NAME`, or `module:qualified_name` of your
+            builder.
         settings: What a recipe leaves open.
         smallest_size: Side of the smallest input it can take, in pixels.
         variants: Arguments of its sizes, the fastest first, for an input size; training with a time budget
@@ -129,6 +151,11 @@ class Architecture:
         return is_own(self.name)
 
     @property
+    def is_tested(self) -> bool:
+        """Whether the tests of this project know it; another one is tried before hours are spent on it."""
+        return _OWN not in self.name
+
+    @property
     def said(self) -> str:
         """All that was said of a builder, as text: what it was given beforehand, and how it learns.
 
@@ -143,17 +170,18 @@ class Architecture:
 
 def is_own(name: str) -> bool:
     """Return whether a name means a user's builder; it is only compared, no code is looked up by it."""
-    return _OWN in name
+    return _OWN in name and not name.startswith(_TIMM)
 
 
 def architecture(model: "str | Builder | Architecture") -> Architecture:
     """Return the architecture that a name or a builder means.
 
     Args:
-        model: Name of a file in `models/` or of one of its members, with `-` or `_`, or a builder of yours.
+        model: Name of a file in `models/` or of one of its members, with `-` or `_`, `timm:NAME`, or a
+            builder of yours.
 
     Raises:
-        UnknownNameError: No file holds it.
+        UnknownNameError: No file holds it, or timm has no such model.
         UsageError: `own_model`: it is the name of somebody's own builder, which has to be given itself.
     """
     if isinstance(model, Architecture):
@@ -166,6 +194,8 @@ def architecture(model: "str | Builder | Architecture") -> Architecture:
             code="own_model",
             hint="give the builder itself, from Python: foveal.resume(run, data, model=builder)",
         )
+    if model.startswith(_TIMM):
+        return _of_timm(model.removeprefix(_TIMM))
     file, arguments = _registry.found(model)
     build = getattr(file, file.__name__.rpartition(".")[2])
     sizes: Any = getattr(file, "SIZES", ({},))
@@ -178,12 +208,29 @@ def architecture(model: "str | Builder | Architecture") -> Architecture:
     )
 
 
+def _of_timm(name: str) -> Architecture:
+    from foveal.models import _timm
+
+    name = catalog.written(name)
+    _timm.check_name(name)
+    return Architecture(
+        functools.partial(_timm.build, name=name),
+        name=_TIMM + name,
+        settings=_timm.SETTINGS,
+        smallest_size=_timm.CARD.smallest_size,
+    )
+
+
 def card(name: str) -> Card:
-    """Return what the file that holds an architecture says of its family.
+    """Return what the file that holds an architecture says of its family; of all of timm's the same.
 
     Raises:
         UnknownNameError: No file in `models/` holds it.
     """
+    if name.startswith(_TIMM):
+        from foveal.models import _timm
+
+        return _timm.CARD
     found: Card = _registry.found(name)[0].CARD
     return found
 

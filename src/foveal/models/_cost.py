@@ -17,6 +17,7 @@ from foveal import models
 from foveal.core import catalog
 from foveal.core.errors import UsageError
 from foveal.models import Architecture, Builder
+from foveal.models._outline import outlined
 from foveal.models._trace import KINDS, UNCOUNTED, Step, peak_bytes, trace
 
 
@@ -109,7 +110,7 @@ def cost(
             f"{found.name} takes pictures of {found.smallest_size} pixels or more; got {size}",
             code="too_small",
         )
-    with torch.device("meta"):
+    with outlined():
         network = found(channels=channels, classes=classes, size=size)
         picture = torch.empty(1, channels, size, size)
     return cost_of(network, picture, name=found.name, classes=classes)

@@ -2,14 +2,15 @@
 
 from typing import Any
 
-import torch
-
 from foveal import models
 from foveal.core import catalog
+from foveal.models._outline import outlined
 
 
 def listing(*, channels: int = 3, classes: int = 10, size: int = 32) -> list[dict[str, Any]]:
-    """Return one row per architecture: name, family, kind, parameters, source, summary.
+    """Return one row per architecture: name, family, kind, parameters, source, idea, summary.
+
+    A row stands for all of timm's, which are not looked at: `timm:NAME`.
 
     Nothing is allocated: parameters are counted on torch's meta device. They are None where their number
     follows from the training images.
@@ -19,10 +20,10 @@ def listing(*, channels: int = 3, classes: int = 10, size: int = 32) -> list[dic
         classes: Outputs.
         size: Side of the images in pixels.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in models.names():
         card = models.card(name)
-        with torch.device("meta"):
+        with outlined():
             network = models.architecture(name)(channels=channels, classes=classes, size=size)
         rows.append(
             {
@@ -31,7 +32,19 @@ def listing(*, channels: int = 3, classes: int = 10, size: int = 32) -> list[dic
                 "kind": card.kind,
                 "parameters": None if card.grows else sum(p.numel() for p in network.parameters()),
                 "source": card.source,
+                "idea": card.idea,
                 "summary": card.summary,
             }
         )
+    rows.append(
+        {
+            "name": "timm:NAME",
+            "family": "timm",
+            "kind": "network",
+            "parameters": None,
+            "source": "timm, https://github.com/huggingface/pytorch-image-models",
+            "idea": "Whatever timm can build with any number of channels and classes.",
+            "summary": "one of timm's more than a thousand, untrained; it is tried before it learns",
+        }
+    )
     return rows

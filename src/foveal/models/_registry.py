@@ -18,7 +18,11 @@ def names() -> list[str]:
 
 
 def is_known(name: str) -> bool:
-    """Return whether a file holds this architecture; at most one file is imported."""
+    """Return whether a file holds this architecture, or it is `timm:NAME`; at most one file is imported."""
+    if name.startswith("timm:"):
+        from foveal.models import _timm
+
+        return catalog.written(name.removeprefix("timm:")) in _timm.names()
     return _holding(catalog.written(name)) is not None
 
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from foveal import models
-from foveal.core.errors import DataError
+from foveal.core import catalog
+from foveal.core.errors import DataError, RecipeError
 from foveal.core.random import seed_for
 from foveal.data.preprocess import Preprocess
 from foveal.data.sizing import evenly_spaced
@@ -36,6 +37,7 @@ def start(
 
     Raises:
         DataError: `other_network`: a user's builder makes another network than the one that was planned.
+        RecipeError: `auxiliary`: the network has auxiliary classifiers, and the objective no loss for them.
         UnknownNameError: The plan names an objective that is not there.
     """
     with torch.random.fork_rng(devices=[]):
@@ -52,7 +54,16 @@ def start(
         count = max(32, min(512, _SHOWN_PIXELS // preprocess.size**2))
         shown = examples.images[examples.indices[evenly_spaced(len(examples), at_most=count)]]
         _show(network, learn.normalize(torch.from_numpy(shown), preprocess), kind.reach(plan, preprocess))
-    return kind.planned(plan, network, classes=classes, preprocess=preprocess)
+    if isinstance(network, models.HasAuxiliary) and kind is not Supervised:
+        raise RecipeError(
+            f"{catalog.spoken(architecture.name)} learns with auxiliary classifiers, "
+            f"and the objective {plan.objective} has no loss for them",
+            code="auxiliary",
+            hint="leave the objective out, or choose another model",
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(plan.seed, "auxiliary"))
+        return kind.planned(plan, network, classes=classes, preprocess=preprocess)
 
 
 def _show(network: models.LearnsFromImages, images: Tensor, reach: float) -> None:

@@ -1,10 +1,14 @@
 """Learn the labels."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
+from foveal import models
 from foveal.core import catalog
 from foveal.data.preprocess import Preprocess
 from foveal.tasks.classify import learn
@@ -18,7 +22,12 @@ LABEL_SMOOTHING = 0.2
 
 
 class Supervised(Objective):
-    """Cross-entropy against the labels, on augmented pictures."""
+    """Cross-entropy against the labels, on augmented pictures.
+
+    Where the network has auxiliary classifiers, the losses of those are added, each with the network's share.
+    They are part of this objective, not of the network: they learn along and never ship. Source: Szegedy et
+    al., "Going Deeper with Convolutions", 2015, §5.
+    """
 
     def __init__(
         self,
@@ -43,6 +52,8 @@ class Supervised(Objective):
         self.classes = classes
         self.preprocess = preprocess
         self.label_smoothing = label_smoothing
+        self.auxiliary = nn.ModuleDict()
+        self.auxiliary_share = 0.0
         self.changes = [(catalog.find(augment, name), strength) for name, strength in augmentation.items()]
 
     @classmethod
@@ -55,13 +66,17 @@ class Supervised(Objective):
             classes: K.
             preprocess: Gives the normalization.
         """
-        return cls(
+        planned = cls(
             network,
             classes=classes,
             preprocess=preprocess,
             augmentation=plan.augmentation,
             label_smoothing=plan.label_smoothing,
         )
+        if isinstance(network, models.HasAuxiliary):
+            planned.auxiliary_share = network.auxiliary_share
+            planned.auxiliary.update(network.auxiliary())
+        return planned
 
     @classmethod
     def reach(cls, plan: Plan, preprocess: Preprocess) -> float:
@@ -81,19 +96,42 @@ class Supervised(Objective):
     def forward(self, batch: Batch) -> Losses:
         """Return the loss, and how many pictures were right."""
         images, targets = (view[batch.part] for view in self.views(batch))
-        logits = self.network(images)
-        correct = (logits.argmax(1) == targets.argmax(1)).sum()
-        return Losses(learn.loss(logits, targets), correct, len(logits))
+        with _outputs(self.network, self.auxiliary) as inner:
+            logits = self.network(images)
+        loss = learn.loss(logits, targets)
+        for name, judge in self.auxiliary.items():
+            loss = loss + self.auxiliary_share * learn.loss(judge(inner[name]), targets)
+        return Losses(loss, (logits.argmax(1) == targets.argmax(1)).sum(), len(logits))
 
     def parameter_groups(self, plan: Plan) -> list[dict[str, Any]]:
         """Return filters, head and vectors, each with its share of the learning rate."""
-        return optimizer.parameter_groups(
-            self.network,
-            weight_decay=plan.weight_decay,
-            optimizer=plan.optimizer,
-            head_rate=plan.head_rate,
-        )
+        return [
+            group
+            for network in (self.network, *self.auxiliary.values())
+            for group in optimizer.parameter_groups(
+                network,
+                weight_decay=plan.weight_decay,
+                optimizer=plan.optimizer,
+                head_rate=plan.head_rate,
+            )
+        ]
 
     def deployable(self) -> nn.Module:
         """Return the network."""
         return self.network
+
+
+@contextmanager
+def _outputs(network: nn.Module, names: Iterable[str]) -> Iterator[dict[str, Tensor]]:
+    """Yield a table that holds, after the network ran inside, what its modules of these names gave."""
+    found: dict[str, Tensor] = {}
+
+    def note(name: str, _module: nn.Module, _given: Any, output: Tensor) -> None:
+        found[name] = output
+
+    handles = [network.get_submodule(name).register_forward_hook(partial(note, name)) for name in names]
+    try:
+        yield found
+    finally:
+        for handle in handles:
+            handle.remove()

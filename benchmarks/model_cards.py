@@ -1,0 +1,111 @@
+"""Write docs/models/README.md: a card for each family, and what its members cost.
+
+python benchmarks/model_cards.py                     computes, and takes measured times from model_cards.json
+python benchmarks/model_cards.py --measure NAME…     times these members anew, here, before it writes
+
+Parameters, multiply-adds and memory are computed. Times are those of ONNX Runtime for one picture on one
+thread, from bytes to probabilities, of networks with random weights: the median of 30 answers.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from foveal import models
+from foveal.bundle.engines.onnxruntime import onnxruntime
+from foveal.core import catalog
+from foveal.core.machine import cpu_model
+from foveal.core.units import show_bytes
+from foveal.data.preprocess import Preprocess
+from foveal.export.graph import graph
+from foveal.models import Card
+from foveal.models._cost import cost
+from foveal.tasks.recognizer import Recognizer
+
+PROJECT = Path(__file__).resolve().parent.parent
+PAGE, MEASURED = PROJECT / "docs/models/README.md", PROJECT / "benchmarks/model_cards.json"
+SIZES, CLASSES, ANSWERS = (32, 224), 10, 30
+
+TOP = """# Models, one by one
+
+Written by `python benchmarks/model_cards.py`; what to choose is in [models.md](../models.md). Numbers are for 3 channels
+and {classes} classes, at 32 and at 224 pixels, with the stem that the size calls for. *At once* is the memory of the maps that must
+be there at the same time, weights apart; *ms* the median of {answers} answers of ONNX Runtime for one picture, on one thread of
+{machine}, with other work beside; – where nobody has measured it.
+"""
+HEAD = """
+| model | parameters | multiply-adds | at once | ms | at 224: parameters | multiply-adds | at once | ms |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |
+"""
+
+
+def row(name: str, measured: dict[str, Any]) -> str:
+    cells = [f"`{name}`"]
+    for size in SIZES:
+        found = cost(name, size=size, classes=CLASSES)
+        ms = measured.get(name, {}).get(str(size))
+        cells += [
+            f"{found.parameters:,}",
+            f"{found.macs / 1e6:,.4g} M",
+            show_bytes(found.peak_activation_bytes),
+            "–" if ms is None else f"{ms:.3g}",
+        ]
+    return f"| {' | '.join(cells)} |\n"
+
+
+def section(file: str, card: Card, members: list[str], measured: dict[str, Any]) -> str:
+    """Return what the page says of one file of models/."""
+    text = f"\n## {file}\n\n{card.idea} Choose it: {card.summary}. {card.source}."
+    text += f" From {card.smallest_size} pixels on.\n"
+    if card.grows:
+        return f"{text}\n`{file}`: what it costs follows from the pictures that it is fitted on.\n"
+    return text + HEAD + "".join(row(name, measured) for name in members)
+
+
+def files() -> dict[str, list[str]]:
+    """Return the members of each file of models/."""
+    known, found = catalog.names(models), defaultdict(list)
+    for name in models.names():
+        found[max((file for file in known if name.startswith(file)), key=len)].append(name)
+    return dict(found)
+
+
+def milliseconds(name: str, size: int) -> float:
+    arguments = {"channels": 3, "classes": CLASSES, "size": size}
+    preprocess = Preprocess(size=size, channels=3, mean=(0.5,) * 3, std=(0.25,) * 3)
+    network = models.architecture(name)(**arguments).eval()
+    classes = tuple(map(str, range(CLASSES)))
+    session = onnxruntime(graph(Recognizer(network, name, arguments, preprocess, classes)), threads=1)
+    picture = np.random.default_rng(0).integers(0, 256, (1, size, size, 3), np.uint8)
+    times = []
+    for _ in range(ANSWERS + 3):
+        started = time.perf_counter()
+        session.run(picture)
+        times.append(time.perf_counter() - started)
+    return round(1e3 * statistics.median(times[3:]), 4)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--measure", nargs="+", default=[], metavar="NAME")
+    known = json.loads(MEASURED.read_text("utf-8")) if MEASURED.is_file() else {"machine": "", "ms": {}}
+    for name in parser.parse_args().measure:
+        known["ms"][name] = {str(size): milliseconds(name, size) for size in SIZES}
+        known["machine"] = cpu_model()
+        MEASURED.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", "utf-8")
+        print(name, known["ms"][name], flush=True)
+    text = TOP.format(classes=CLASSES, answers=ANSWERS, machine=known["machine"])
+    for file, members in files().items():
+        text += section(file, models.card(members[0]), members, known["ms"])
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    main()

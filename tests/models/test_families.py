@@ -1,0 +1,94 @@
+"""What every family can do after a few steps of training: be saved, exported, pruned and rounded."""
+
+import numpy as np
+import pytest
+import torch
+
+from foveal.bundle.engines.onnxruntime import onnxruntime
+from foveal.export.graph import graph
+from foveal.models._cost import macs
+from foveal.optimize.channels import groups
+from foveal.optimize.shapes import shapes
+from foveal.optimize.steps.prune import prune
+from foveal.optimize.steps.quantize import quantize
+from foveal.tasks import recognizer as recognizers
+
+FAMILIES = [
+    "alexnet", "convnext_atto", "densenet121", "efficientnet_b0", "googlenet", "inception_v3", "mobilenet_v2",
+    "mobilenet_v3_small", "nano", "plain20", "resnet20", "resnet18", "shufflenet_v2_x0_5", "small_conv",
+    "swin_tiny", "timm:test_resnet", "timm:test_vit", "vgg11_bn", "vit_tiny",
+]  # fmt: skip
+QUICK = {"nano", "small_conv", "timm:test_resnet"}
+CASES = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES]
+
+
+def probabilities(recognizer, images):
+    logits = recognizer.logits(images).astype(np.float64)
+    shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return shares / shares.sum(axis=1, keepdims=True)
+
+
+def answers(model, images, batch):
+    session = onnxruntime(model, threads=1)
+    return np.concatenate([session.run(images[i : i + batch])[0] for i in range(0, len(images), batch)])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_trained_member_is_saved_exported_pruned_and_rounded(name, recognizer, pictures, tmp_path):
+    made = recognizer(name)
+    wanted = probabilities(made, pictures)
+    assert np.ptp(wanted, axis=0).max() > 0.02, "an untrained network would agree with anything"
+
+    recognizers.save(made, tmp_path)
+    same(recognizers.load(tmp_path), made, pictures)
+
+    model = graph(made)
+    for batch in (1, 3):
+        assert abs(answers(model, pictures[:6], batch) - wanted[:6]).max() <= 1e-4, batch
+
+    rounded = quantize(model, pictures)
+    assert len(rounded) < 0.45 * len(model)
+    flips = answers(rounded, pictures, 16).argmax(axis=1) != wanted.argmax(axis=1)
+    assert flips.mean() <= 0.25, "trained for a few steps, it is hardly sure of anything"
+
+    check_pruned(made, pictures, tmp_path / "pruned")
+
+
+def same(one, other, pictures):
+    """Compare answers; filters that lie in another order in memory are added up in another one."""
+    np.testing.assert_allclose(one.logits(pictures[:3]), other.logits(pictures[:3]), atol=1e-4)
+
+
+def check_pruned(made, pictures, folder):
+    size = made.preprocess.size
+    whole = macs(made.network, made.blank)
+    pruned = prune(made, 0.5)
+    if not groups(made.network, channels=3, size=size):
+        assert macs(pruned.network, pruned.blank) == whole, "nothing may go, and nothing went"
+        return
+    assert macs(pruned.network, pruned.blank) < 0.9 * whole
+    recognizers.save(pruned, folder)
+    same(recognizers.load(folder), pruned, pictures)
+    wanted = probabilities(pruned, pictures[:6])
+    assert abs(answers(graph(pruned), pictures[:6], 3) - wanted).max() <= 1e-4
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_shapes_of_its_layers_account_for_its_work(name, recognizer):
+    made = recognizer(name)
+    size = made.preprocess.size
+
+    seen = sum(shape.macs for shape in shapes(made.network, channels=3, size=size))
+
+    # Products of two maps, in attention, are no layers.
+    least = 0.6 if "vit" in name or "swin" in name else 1.0
+    assert least * macs(made.network, made.blank) <= seen <= macs(made.network, made.blank)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in FAMILIES if not name.startswith("plain")])
+def test_it_learns_64_pictures_by_heart_in_100_steps(name, train):
+    torch.set_num_threads(1)
+    _, fitted, _ = train(name, images=64, steps=100, batch_size=32, label_smoothing=0.0)
+
+    assert fitted.history[-1]["accuracy"] == 1.0
