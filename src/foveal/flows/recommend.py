@@ -37,7 +37,7 @@ class Wanted:
         latency_seconds: The most that the median answer may take; None: all are ranked.
         size: Side of the input in pixels; None: from the pictures, as training does.
         threads: Of one answer.
-        seconds: After so long no further network is begun; nano comes first, then few multiply-adds before many.
+        seconds: No further network is begun after so long; nano comes first, then few multiply-adds.
     """
 
     latency_seconds: float | None = None
