@@ -35,6 +35,7 @@ def test_most_spikes_win_and_ties_go_to_the_evidence():
     assert found.answers["spike_count"].tolist() == [[1, 2, 2]]
     assert not found.ties["spike_count"][0]
     assert found.output_spikes.tolist() == [3]
+    assert found.tied.tolist() == [[False, True, False]]
 
 
 def test_without_any_spike_all_three_answer_with_the_evidence():
@@ -73,6 +74,9 @@ def test_the_summary_counts_over_all_batches():
 
     assert parts == whole
     assert whole["accuracy"]["potential"][-1]["value"] == (evidence[:, -1].argmax(1) == labels).mean()
+    counts = spikes.cumsum(1)
+    alone = (counts.argmax(2) == labels[:, None]) & ((counts == counts.max(2, keepdims=True)).sum(2) == 1)
+    assert [one["value"] for one in whole["accuracy"]["spikes_alone"]] == alone.mean(0).tolist()
     decided = [one["value"] for one in whole["decided"]]
     assert decided == sorted(decided)
     assert decided[-1] == spikes.any(axis=(1, 2)).mean()

@@ -42,7 +42,7 @@ def test_the_chart_holds_every_step_with_its_intervals(document):
 def test_the_sentences_state_shares_with_n_and_claim_no_energy(document):
     said = " ".join(sentences(document))
 
-    assert said.count("n=40") == 6
+    assert said.count("n=40") == 7
     assert "1,234 spikes per image" in said
     assert "9,408 multiply-adds" in said
     assert "no measurement of energy" in said

@@ -24,12 +24,14 @@ class Readings:
         first: Step of the first output spike, from 1; 0: there was none, (N,).
         ties: By readout whether several classes had the same claim at the end, so that the potential decided,
             (N,).
+        tied: Whether several classes had most spikes by the end of each step, (N, T).
         output_spikes: Of all output neurons by the end, (N,).
     """
 
     answers: dict[str, NDArray[np.int64]]
     first: NDArray[np.int64]
     ties: dict[str, NDArray[np.bool_]]
+    tied: NDArray[np.bool_]
     output_spikes: Floats
 
 
@@ -48,6 +50,7 @@ def read(evidence: Floats, potentials: Floats, spikes: Floats) -> Readings:
     potential = evidence.argmax(axis=2)
     decided = (first[:, None] > 0) & (first[:, None] <= np.arange(1, spikes.shape[1] + 1))
     most = count == count.max(axis=2, keepdims=True)
+    tied = most.sum(axis=2) > 1
     return Readings(
         answers={
             "potential": potential,
@@ -57,8 +60,9 @@ def read(evidence: Floats, potentials: Floats, spikes: Floats) -> Readings:
         first=first,
         ties={
             "first_spike": (first == 0) | (spikes[rows, at].sum(axis=1) > 1),
-            "spike_count": most[:, -1].sum(axis=1) > 1,
+            "spike_count": tied[:, -1],
         },
+        tied=tied,
         output_spikes=count[:, -1].sum(axis=1),
     )
 
@@ -71,9 +75,10 @@ def summary(readings: Sequence[Readings], labels: NDArray[np.int64]) -> dict[str
         labels: Their true classes, int64 (N,), N ≥ 1.
 
     Returns:
-        `steps`; `accuracy` by readout at every step; `decided`, the share of images with an output spike by
-        then; `decision_step`, mean and median over the images with one; `ties` by readout; `enough`, the
-        first step from which on the potential is at most a point less accurate than at the end;
+        `steps`; `accuracy` by readout at every step, and as `spikes_alone` the share that the spike count
+        gets right without a tie, so without help of the potential; `decided`, the share of images with an
+        output spike by then; `decision_step`, mean and median over the images with one; `ties` by readout;
+        `enough`, the first step from which on the potential is at most a point less accurate than at the end;
         `output_spikes_per_image`. Shares are measured proportions.
     """
     right = {
@@ -82,6 +87,7 @@ def summary(readings: Sequence[Readings], labels: NDArray[np.int64]) -> dict[str
     first = np.concatenate([r.first for r in readings])
     ties = {name: np.concatenate([r.ties[name] for r in readings]) for name in READOUTS[1:]}
     images, steps = right["potential"].shape
+    right["spikes_alone"] = right["spike_count"] & ~np.concatenate([r.tied for r in readings])
     accuracy = right["potential"].mean(axis=0)
     late = np.flatnonzero(accuracy < accuracy[-1] - TOLERANCE)
     spiked = first[first > 0]
@@ -92,7 +98,7 @@ def summary(readings: Sequence[Readings], labels: NDArray[np.int64]) -> dict[str
     return {
         "steps": steps,
         "images": images,
-        "accuracy": {name: [measured(right[name][:, t]) for t in range(steps)] for name in READOUTS},
+        "accuracy": {name: [measured(one[:, t]) for t in range(steps)] for name, one in right.items()},
         "decided": [measured((first > 0) & (first <= t + 1)) for t in range(steps)],
         "decision_step": (
             {"mean": float(spiked.mean()), "median": float(np.median(spiked))} if len(spiked) else None

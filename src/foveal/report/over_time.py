@@ -11,7 +11,12 @@ from foveal.report import words
 from foveal.report.chart import Chart
 from foveal.report.drawing import ACCENT, INK, LINE, MUTED, WARM, svg
 
-_LINES = {"potential": (ACCENT, "-"), "first_spike": (WARM, "-"), "spike_count": (MUTED, (0, (4, 2)))}
+_LINES = {
+    "potential": (ACCENT, "-"),
+    "first_spike": (WARM, "-"),
+    "spike_count": (MUTED, (0, (4, 2))),
+    "spikes_alone": (MUTED, (0, (1, 1))),
+}
 
 
 def over_time(document: Mapping[str, Any]) -> Chart:
@@ -79,7 +84,8 @@ def sentences(document: Mapping[str, Any]) -> list[str]:
             else "so the potential decides"
         ),
         f"by the number of spikes, {words.measured(accuracy['spike_count'][-1])} right; "
-        f"{words.measured(document['ties']['spike_count'])} end in a tie, which the potential decides",
+        f"{words.measured(document['ties']['spike_count'])} end in a tie, which the potential decides; "
+        f"without its help {words.measured(accuracy['spikes_alone'][-1])} are right",
         f"{document['spikes_per_image'][-1]:,.0f} spikes per image inside the network, "
         f"{document['operations_per_image'][-1]:,.0f} synaptic operations; the same layers on plain numbers "
         f"need {document['multiply_adds']:,} multiply-adds. This counts operations; it is no measurement of "
