@@ -20,7 +20,7 @@ import numpy as np
 from foveal import models
 from foveal.bundle.engines.onnxruntime import onnxruntime
 from foveal.core import catalog
-from foveal.core.machine import cpu_model
+from foveal.core.machine import cpu_name
 from foveal.core.units import show_bytes
 from foveal.data.preprocess import Preprocess
 from foveal.export.graph import graph
@@ -34,10 +34,11 @@ SIZES, CLASSES, ANSWERS = (32, 224), 10, 30
 
 TOP = """# Models, one by one
 
-Written by `python benchmarks/model_cards.py`; what to choose is in [models.md](../models.md). Numbers are for 3 channels
-and {classes} classes, at 32 and at 224 pixels, with the stem that the size calls for. *At once* is the memory of the maps that must
-be there at the same time, weights apart; *ms* the median of {answers} answers of ONNX Runtime for one picture, on one thread of
-{machine}, with other work beside; – where nobody has measured it.
+Written by `python benchmarks/model_cards.py`; which to choose: [models.md](../models.md). For 3 channels and
+{classes} classes, at 32 and at 224 pixels, with the stem that the size calls for. *At once* is the memory of
+the maps that must be there at the same time, weights apart. *ms* is the median of {answers} answers of ONNX
+Runtime for one picture with one thread on {machine}, other work beside; – where it was not
+measured.
 """
 HEAD = """
 | model | parameters | multiply-adds | at once | ms | at 224: parameters | multiply-adds | at once | ms |
@@ -52,7 +53,7 @@ def row(name: str, measured: dict[str, Any]) -> str:
         ms = measured.get(name, {}).get(str(size))
         cells += [
             f"{found.parameters:,}",
-            f"{found.macs / 1e6:,.4g} M",
+            f"{found.macs / 1e6:,.0f} M",
             show_bytes(found.peak_activation_bytes),
             "–" if ms is None else f"{ms:.3g}",
         ]
@@ -61,7 +62,8 @@ def row(name: str, measured: dict[str, Any]) -> str:
 
 def section(file: str, card: Card, members: list[str], measured: dict[str, Any]) -> str:
     """Return what the page says of one file of models/."""
-    text = f"\n## {file}\n\n{card.idea} Choose it: {card.summary}. {card.source}."
+    idea = f"{card.idea} " if card.idea else ""
+    text = f"\n## {file}\n\n{idea}When to choose it: {card.summary}. Source: {card.source}."
     text += f" From {card.smallest_size} pixels on.\n"
     if card.grows:
         return f"{text}\n`{file}`: what it costs follows from the pictures that it is fitted on.\n"
@@ -97,7 +99,7 @@ def main() -> None:
     known = json.loads(MEASURED.read_text("utf-8")) if MEASURED.is_file() else {"machine": "", "ms": {}}
     for name in parser.parse_args().measure:
         known["ms"][name] = {str(size): milliseconds(name, size) for size in SIZES}
-        known["machine"] = cpu_model()
+        known["machine"] = cpu_name()
         MEASURED.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", "utf-8")
         print(name, known["ms"][name], flush=True)
     text = TOP.format(classes=CLASSES, answers=ANSWERS, machine=known["machine"])

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from foveal.bundle.engines.onnxruntime import onnxruntime
+from foveal.core.errors import BundleError
 from foveal.export.graph import graph
 from foveal.models._cost import macs
 from foveal.optimize.channels import groups
@@ -18,6 +19,8 @@ FAMILIES = [
     "mobilenet_v3_small", "nano", "plain20", "resnet20", "resnet18", "shufflenet_v2_x0_5", "small_conv",
     "swin_tiny", "timm:test_resnet", "timm:test_vit", "vgg11_bn", "vit_tiny",
 ]  # fmt: skip
+# Most of their weights are in layers over channels, which stay in float: int8 says so and is refused.
+IN_FLOAT = {"convnext_atto", "swin_tiny", "timm:test_vit", "vit_tiny"}
 QUICK = {"nano", "small_conv", "timm:test_resnet"}
 CASES = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES]
 
@@ -46,12 +49,19 @@ def test_a_trained_member_is_saved_exported_pruned_and_rounded(name, recognizer,
     for batch in (1, 3):
         assert abs(answers(model, pictures[:6], batch) - wanted[:6]).max() <= 1e-4, batch
 
+    if name in IN_FLOAT:
+        with pytest.raises(BundleError, match="not those of layers that see many vectors of a picture"):
+            quantize(model, pictures)
+    else:
+        check_rounded(model, pictures, wanted)
+    check_pruned(made, pictures, tmp_path / "pruned")
+
+
+def check_rounded(model, pictures, wanted):
     rounded = quantize(model, pictures)
     assert len(rounded) < 0.45 * len(model)
     flips = answers(rounded, pictures, 16).argmax(axis=1) != wanted.argmax(axis=1)
     assert flips.mean() <= 0.25, "trained for a few steps, it is hardly sure of anything"
-
-    check_pruned(made, pictures, tmp_path / "pruned")
 
 
 def same(one, other, pictures):

@@ -80,11 +80,23 @@ def models(
 
 
 def _show(console: Console, rows: list[dict[str, Any]]) -> None:
-    table = Table("name", "family", "kind", "parameters", "source", "choose it when", box=None)
-    for row in rows:
-        count = "by the data" if row["parameters"] is None else f"{row['parameters']:,}"
-        table.add_row(row["name"], row["family"], row["kind"], count, row["source"], row["summary"])
-    console.print(table)
+    """Print a block for each family: when to choose it and its source, then its members."""
+    for family in dict.fromkeys(row["family"] for row in rows):
+        members = [row for row in rows if row["family"] == family]
+        for said in dict.fromkeys((row["summary"], row["source"]) for row in members):
+            console.print(f"{family}: {said[0]} ({said[1]})", soft_wrap=True)
+            table = Table("name", "parameters", box=None, show_header=False, pad_edge=True)
+            for row in members:
+                if (row["summary"], row["source"]) == said:
+                    table.add_row(f"  {row['name']}", _count(row))
+            console.print(table)
+    console.print("Each in full, with what its members cost: docs/models/README.md")
+
+
+def _count(row: dict[str, Any]) -> str:
+    if row["parameters"] is not None:
+        return f"{row['parameters']:,} parameters"
+    return "by the name that timm gives it" if row["name"] == "timm:NAME" else "parameters by the data"
 
 
 def _show_ranks(console: Console, found: dict[str, Any]) -> None:

@@ -69,7 +69,7 @@ class Card:
         kind: A network that is trained step by step, or a classical baseline.
         source: The paper or the idea.
         summary: One sentence: when to choose it.
-        idea: One or two sentences: what is special about it.
+        idea: Of a network one or two sentences: what is special about it; of a baseline its page says it.
         smallest_size: Side of the smallest input it can take, in pixels.
         fitted_by: Of a baseline: name of the file in `train/classical` that fits it.
         grows: Whether the number of its parameters follows from the training images.

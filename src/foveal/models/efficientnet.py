@@ -15,7 +15,7 @@ CARD = Card(
     idea="One small network, found by a search, is grown in depth, width and picture size at once.",
     smallest_size=16,
 )
-SETTINGS = _torchvision.ADAM
+SETTINGS = _torchvision.SETTINGS
 SIZES = _torchvision.sizes
 MEMBERS = {f"efficientnet_b{scale}": {"scale": scale} for scale in range(8)}
 

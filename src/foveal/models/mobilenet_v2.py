@@ -12,6 +12,8 @@ CARD = Card(
     kind="network",
     source="Sandler et al. 2018, arXiv:1801.04381; torchvision",
     summary="few weights and few operations: for devices without wide vector units",
+    idea="Blocks widen their maps, filter each channel by itself and narrow them again; what "
+    "passes between blocks is thin.",
     smallest_size=16,
 )
 SETTINGS = _torchvision.SETTINGS

@@ -21,6 +21,7 @@ CARD = Card(
     kind="network",
     source="after Gowal et al. 2018, arXiv:1810.12715",
     summary="for answers that are proven against small changes of all pixels: train it for certified bounds",
+    idea="Few convolutions with strides in the place of pools and norms: bounds on its answers stay narrow.",
     smallest_size=16,
 )
 SETTINGS = Settings(

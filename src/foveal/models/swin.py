@@ -16,7 +16,7 @@ CARD = Card(
     "stage as in a convolutional network.",
 )
 SETTINGS = Settings(
-    optimizer="adam", learning_rate=1e-3, weight_decay=0.05, batch_size=128, warm_up_share=0.1
+    optimizer="adam", learning_rate=3e-4, weight_decay=0.05, batch_size=128, warm_up_share=0.1
 )
 SIZES = _torchvision.sizes
 MEMBERS = {f"swin_{form}": {"form": form} for form in ("tiny", "small", "base")}

@@ -27,6 +27,7 @@ _JOINING = ("Add", "Concat")
 _KEEPS_VALUES = ("MaxPool", "Flatten")  # every number that comes out went in: one scale for both sides
 _AVERAGING = ("GlobalAveragePool", "AveragePool")
 _ACTIVATIONS = ("Relu", "Clip")
+_OF_LENGTHS = ("Shape", "Slice", "Gather", "Squeeze", "Unsqueeze")
 _ENDS = {"uint8": (0, 255), "int8": (-128, 127)}
 
 
@@ -107,7 +108,27 @@ def _is_unit(net: Net, node: Any) -> bool:
         return all(name in net.constants for name in node.input[1:])
     if node.op_type not in _JOINING or belongs_to_border(node):
         return False
-    return all(net.producer(name) is not None for name in node.input)
+    return all(_holds_values(net, net.producer(name)) for name in node.input)
+
+
+def _holds_values(net: Net, producer: Any) -> bool:
+    """Return whether a tensor holds values of maps; what follows from lengths of axes holds whole numbers."""
+    while producer is not None and producer.op_type in _OF_LENGTHS:
+        if producer.op_type == "Shape":
+            return False
+        producer = net.producer(producer.input[0])
+        if producer is None:
+            return False
+    return producer is not None
+
+
+def weights_share(model: bytes) -> float:
+    """Return the share of all float weights that convolutions and classifiers hold: those become integers."""
+    net = Net(model)
+    held = sum(
+        net.constants[n.input[1]].size for n in net.nodes if n.op_type in _WEIGHTED and _is_unit(net, n)
+    )
+    return held / max(1, sum(each.size for each in net.constants.values() if each.dtype == np.float32))
 
 
 def _after_activation(net: Net, node: Any) -> str:

@@ -8,16 +8,17 @@ from typing import Literal
 import numpy as np
 
 from foveal.bundle.session import UInt8
-from foveal.core.errors import UsageError
+from foveal.core.errors import BundleError, UsageError
 from foveal.core.machine import cpu_features
 from foveal.core.random import stream
 from foveal.optimize.divergence import between, probabilities
-from foveal.optimize.graphs.integers import Scheme, readers, tensors, with_integers
+from foveal.optimize.graphs.integers import Scheme, readers, tensors, weights_share, with_integers
 from foveal.optimize.graphs.ranges import Method, Range, Values, observed, spans
 from foveal.optimize.graphs.simplify import simplified
 
 METHODS: tuple[Method, ...] = ("minmax", "percentile", "entropy")
 _HELD_OUT = 4  # one picture of so many judges the methods instead of calibrating
+_LEAST_SHARE = 0.5  # of the weights: where fewer become integers, the file hardly shrinks, and answers suffer
 _SPARED = 0.5  # of the divergence: what has to be left for a layer to stay in float
 _VNNI = {"AVX512-VNNI", "AVX-VNNI", "AMX-INT8"}
 _ARM = {"NEON", "DOTPROD", "I8MM", "SVE"}
@@ -82,6 +83,7 @@ def quantize(
 
     Raises:
         UsageError: No pictures, or of another kind than the graph takes.
+        BundleError: `nothing_rounded`: most weights would stay in float.
     """
     scheme = scheme or preset()
     ready = calibrate(model, pictures, scheme=scheme, method=method)
@@ -95,6 +97,14 @@ def calibrate(
     if len(pictures) == 0:
         raise UsageError("integers are calibrated on one picture or more; got none", code="empty")
     plain = simplified(model)
+    share = weights_share(plain)
+    if 0 < share < _LEAST_SHARE:
+        raise BundleError(
+            f"8-bit integers would hold {share:.0%} of the weights: only those of convolutions and of "
+            "classifiers become integers, not those of layers that see many vectors of a picture",
+            code="nothing_rounded",
+            hint="what remains is fp32",
+        )
     if method != "best":
         return Calibrated(plain, spans(observed(plain, tensors(plain), pictures), method), method)
     learning, judging = divided(pictures)
