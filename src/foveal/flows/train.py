@@ -32,8 +32,10 @@ from foveal.flows._run_folder import (
     undone_if_refused,
 )
 from foveal.flows._train_document import clock, train_document
+from foveal.flows._transfer import fitted_head, keep, kept, network_of, origin_of, plan_head, preprocess_for
 from foveal.flows._yardstick import fit_yardstick, measured_yardstick, seconds_for
 from foveal.models import Architecture, Builder
+from foveal.models.pretrained._weights import Weights
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
 from foveal.train import checkpoint, ranks
@@ -104,11 +106,14 @@ def train(
     check_recipe(recipe)
     runs.keep_apart(out, *opening.places(data))
     own = recipe.architecture.said if recipe.architecture.is_own else None
+    weights = origin_of(recipe)
     command = Command(bundle_name(Path(data)), strict, str(Path(data).absolute()), own)
     with ranks.joined() as team:
         if team.size > 1 and is_baseline(recipe.architecture.name):
             raise UsageError("a baseline is fitted in one go, by one process; several would not be faster")
-        job = _Job(_shared(recipe, team), command, progress, time.monotonic(), team)
+        if team.size > 1 and weights is not None:
+            raise UsageError("a transfer is done by one process; several would not be faster")
+        job = _Job(_shared(recipe, team), command, progress, time.monotonic(), team, weights)
         if not team.first:
             return _follow(job, data)
         return _started(job, data, out=out, force=force)
@@ -121,6 +126,8 @@ def _started(job: "_Job", data: str | Path, *, out: Path | None, force: bool) ->
     with runs.locked(run):
         with undone_if_refused(run, started=True, made=made):
             start(run, job.recipe, job.command, environment(job.recipe, ranks=job.team.size))
+            if job.weights is not None:
+                keep(run, job.weights)
             runs.mark_last(run)
             prepared, plan = _decide(run, job, dataset)
         return _carry_out(run, job, prepared, plan)
@@ -162,7 +169,8 @@ def resume(
     command = read_command(run, Path(data))
     recipe = _with_builder(read_recipe(run / RECIPE), model, command).changed(threads=threads)
     with ranks.joined() as team:
-        job = _Job(_shared(recipe, team), command, progress, time.monotonic(), team)
+        weights = kept(run) if recipe.transfers else None
+        job = _Job(_shared(recipe, team), command, progress, time.monotonic(), team, weights)
         if not team.first:
             return _follow(job, data)
         return _resumed(run, job, data, force=force)
@@ -184,6 +192,7 @@ class _Job:
     progress: Progress
     started: float
     team: Team = field(default_factory=Team)
+    weights: Weights | None = None
 
     @property
     def threads(self) -> int:
@@ -193,10 +202,10 @@ class _Job:
     def architecture(self) -> Architecture:
         return self.recipe.architecture
 
-    @property
-    def wishes(self) -> Wishes:
-        recipe = self.recipe
-        return Wishes(recipe.size, recipe.dividing_seed, self.command.strict, self.threads, recipe.images)
+    def wishes(self, dataset: Dataset) -> Wishes:
+        recipe, weights = self.recipe, self.weights
+        like = None if weights is None else preprocess_for(dataset, recipe, weights)
+        return Wishes(recipe.size, recipe.dividing_seed, self.command.strict, self.threads, recipe.images, like)
 
 
 def _shared(recipe: Recipe, team: Team) -> Recipe:
@@ -233,7 +242,7 @@ def _follow(job: _Job, data: str | Path) -> TrainResult:
         progress=silent,
     )
     dataset = opening.open(data, group=job.recipe.group)
-    prepared = prepare(dataset, run, job.wishes, progress=silent)
+    prepared = prepare(dataset, run, job.wishes(dataset), progress=silent)
     job.team.meet()  # reading may have taken long; from here on, who is silent is lost
     plan = _agreed(job, read_plan(run / _PLAN) if told["planned"] else _planned(job, prepared))
     _learned(run, job, prepared, plan)
@@ -256,7 +265,7 @@ def _decide(
     job = replace(job, progress=Logged(job.progress, run / _LOG))
     decoded = (run / STORE).is_dir()
     try:
-        prepared = prepare(dataset, run, job.wishes, progress=job.progress)
+        prepared = prepare(dataset, run, job.wishes(dataset), progress=job.progress)
         if moved is not None:  # only now: data that are refused leave the run as it was
             write_environment(run, moved)
         if job.recipe != read_recipe(run / RECIPE):
@@ -300,6 +309,8 @@ def _carry_out(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan) -
 
 def _learned(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan) -> Fitted:
     learned = prepared.examples("fit")
+    if isinstance(plan, FitPlan) and job.weights is not None:
+        return fitted_head(run, plan, job.architecture, job.weights, prepared, progress=job.progress)
     if isinstance(plan, FitPlan):
         return fit_baseline(
             plan, learned, prepared.preprocess, checkpoints=run / _CHECKPOINTS, progress=job.progress
@@ -344,6 +355,8 @@ def _planned(job: _Job, prepared: Prepared) -> Plan | FitPlan:
         check_size(job.architecture, prepared.preprocess.size)
         left = None if deadline is None else deadline - time.monotonic()
         return plan_fit(job.recipe, learned, prepared.preprocess, classes=classes, seconds=left)
+    if job.weights is not None and not job.recipe.unfreezes:
+        return plan_head(job.recipe, job.weights, prepared, threads=job.threads)
     form = None
     if job.architecture.is_own:  # nobody has tested it; better to hear of it now than after hours
         form = structure(rehearse(job.architecture, prepared.preprocess, prepared.dataset.classes))
@@ -362,8 +375,9 @@ def _planned(job: _Job, prepared: Prepared) -> Plan | FitPlan:
 
 def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan, fitted: Fitted) -> TrainResult:
     """Ship the averaged weights, measure the file that ships, and report."""
+    head_only = isinstance(plan, FitPlan) and job.weights is not None
     recognizer = Recognizer(
-        job.architecture.build(**plan.arguments),
+        network_of(plan, job.architecture) if head_only else job.architecture.build(**plan.arguments),
         plan.model,
         plan.arguments,
         prepared.preprocess,
@@ -378,6 +392,7 @@ def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan, fitt
         run / f"{job.command.name}.foveal",
         promises=promises_of(job.recipe),
         threads=plan.threads,
+        weights=job.weights,
     )
     job.progress("export", 1, 1)
     evaluation, baseline = None, {}
