@@ -19,10 +19,10 @@ from foveal.core.progress import Progress
 from foveal.data.dataset import Dataset
 from foveal.data.preprocess import Preprocess
 from foveal.data.sizing import suggest_channels, suggest_size
-from foveal.flows._features import Backbone, features
+from foveal.flows._features import Backbone, View, features
 from foveal.flows._prepare import Prepared
 from foveal.models import Architecture
-from foveal.models._head import head_of, with_head, without_head
+from foveal.models._head import head_of, with_head, without_expansion, without_head
 from foveal.models._machines import KernelHead
 from foveal.models.pretrained._fitting import fit_to
 from foveal.models.pretrained._weights import Weights, normalization, packaged, read_weights
@@ -43,6 +43,9 @@ _STATED = {
     "half": ((0.5,) * 3, (0.5,) * 3),
     "none": ((0.0,) * 3, (1.0,) * 3),
 }
+# Few pictures are shown again, changed; of many, what they bring is not worth the time.
+VIEWS = {"crop": 0.5, "color": 0.3}
+MOST_VIEWS, SEEN = 8, 4000
 _SMALL, _LEAST = 64, 128  # pictures of up to 64 pixels are shown at 128: more would only blow them up further
 _USUAL = 224
 
@@ -75,16 +78,24 @@ def origin_of(recipe: Recipe) -> Weights | None:
                 hint="leave the normalization out: it belongs to the weights",
             )
         weights = replace(weights, mean=mean, std=std)
-    fit_to(_built(recipe.architecture, weights.size or _USUAL), weights)
+    architecture = recipe.architecture
+    built = transferred(architecture)(channels=3, classes=2, size=weights.size or _USUAL)
+    fit_to(built, weights, apart=architecture.expansion)
     return weights
+
+
+def transferred(architecture: Architecture) -> Architecture:
+    """Return the architecture as a transfer builds it: without what only widens the input of its head."""
+
+    def build(*, channels: int, classes: int, size: int) -> nn.Module:
+        network = architecture(channels=channels, classes=classes, size=size)
+        return without_expansion(network, architecture.expansion)
+
+    return replace(architecture, build=build)
 
 
 def _shown(values: tuple[float, ...] | None) -> str:
     return ", ".join(f"{value:.3g}" for value in values or ())
-
-
-def _built(architecture: Architecture, size: int, *, channels: int = 3, classes: int = 2) -> nn.Module:
-    return architecture(channels=channels, classes=classes, size=size)
 
 
 def keep(run: Path, weights: Weights) -> None:
@@ -127,9 +138,10 @@ def plan_head(recipe: Recipe, weights: Weights, prepared: Prepared, *, threads: 
     probe = flip_probe(
         examples.images, examples.labels, indices=examples.indices, classes=classes, seed=recipe.seed
     )
-    views = 2 if probe.allowed else 1
+    views = max(1, min(MOST_VIEWS, SEEN // len(examples))) if recipe.head == "linear" else 1
+    changes = {"flip": float(probe.allowed), **VIEWS}
     arguments = {"channels": preprocess.channels, "classes": classes, "size": preprocess.size}
-    _, last = head_of(_built(recipe.architecture, preprocess.size))
+    _, last = head_of(transferred(recipe.architecture)(**arguments))
     used, dimensions, method = len(examples) * views, last.in_features, METHODS[recipe.head]
     landmarks, tuning = FINENESS[0]
     effort = Effort(dimensions, classes, used, min(used, tuning), landmarks)
@@ -151,12 +163,13 @@ def plan_head(recipe: Recipe, weights: Weights, prepared: Prepared, *, threads: 
         weights=weights.sha256,
         features=head,
         views=views,
+        augmentation={name: strength for name, strength in changes.items() if strength and views > 1},
         reasons={
             "weights": f"{weights.source} (sha256 {weights.sha256[:12]}…)",
             "normalization": f"mean {_shown(preprocess.mean)}, deviation {_shown(preprocess.std)}: {who}",
             "flip": probe.reason,
             "length": f"a head on {dimensions} features that stay as they are, its settings chosen by "
-            f"{FOLDS}-fold cross-validation on {effort.tuning_images:,} views of training images",
+            f"{FOLDS}-fold cross-validation on {effort.tuning_images:,} of {used:,} views of training images",
         },
     )
 
@@ -201,22 +214,24 @@ def fit_head(
     """
     network = network_of(plan, architecture).eval()
     plain = architecture.build(**plan.arguments).eval()
-    plain.load_state_dict(fit_to(plain, weights))
+    plain.load_state_dict(fit_to(plain, weights, apart=architecture.expansion))
     told = (weights.sha256, plan.model, *(str(plan.arguments[name]) for name in ("channels", "size")))
     backbone = Backbone(without_head(plain), " ".join(told), head_of(plain)[1].in_features)
     examples = prepared.examples("fit")
-    seen = [
-        features(
-            backbone, prepared, examples.indices, mirrored=mirrored, threads=plan.threads, progress=progress
+    seen = []
+    for number in range(plan.views):
+        view = View(number, plan.seed, plan.augmentation if number else {})
+        seen.append(
+            features(
+                backbone, prepared, examples.indices, view=view, threads=plan.threads, progress=progress
+            )
         )
-        for mirrored in (False, True)[: plan.views]
-    ]
     labels = torch.from_numpy(examples.labels[examples.indices])
     units = examples.indices if examples.units is None else examples.units[examples.indices]
     sample = Sample(
         features=torch.from_numpy(np.concatenate(seen)),
         labels=labels.repeat(plan.views),
-        units=np.tile(units, plan.views),  # a picture and its mirror image are never torn apart
+        units=np.tile(units, plan.views),  # views of one picture are never torn apart
         classes=plan.arguments["classes"],
     )
     with settings(plan), torch.no_grad():

@@ -32,7 +32,7 @@ from foveal.flows._run_folder import (
     undone_if_refused,
 )
 from foveal.flows._train_document import clock, train_document
-from foveal.flows._transfer import fitted_head, keep, kept, network_of, origin_of, plan_head, preprocess_for
+from foveal.flows._transfer import fitted_head, keep, kept, network_of, origin_of, plan_head, preprocess_for, transferred
 from foveal.flows._yardstick import fit_yardstick, measured_yardstick, seconds_for
 from foveal.models import Architecture, Builder
 from foveal.models.pretrained._weights import Weights
@@ -200,7 +200,8 @@ class _Job:
 
     @property
     def architecture(self) -> Architecture:
-        return self.recipe.architecture
+        named = self.recipe.architecture
+        return named if self.weights is None else transferred(named)
 
     def wishes(self, dataset: Dataset) -> Wishes:
         recipe, weights = self.recipe, self.weights

@@ -1,6 +1,7 @@
 """The last layer of a classifier, and what comes before it."""
 
 import copy
+from collections.abc import Sequence
 
 from torch import nn
 
@@ -31,3 +32,23 @@ def with_head(network: nn.Module, head: nn.Module) -> nn.Module:
 def without_head(network: nn.Module) -> nn.Module:
     """Return a copy whose answer is what its head would be given: features (N, D)."""
     return with_head(network, nn.Identity())
+
+
+def without_expansion(network: nn.Module, expansion: Sequence[str]) -> nn.Module:
+    """Return a network whose head reads what an expansion would have widened; it is changed in place.
+
+    Args:
+        network: A classifier.
+        expansion: Names of the layers that go, one after the other, the convolution first; none: nothing
+            changes.
+    """
+    if not expansion:
+        return network
+    first = network.get_submodule(expansion[0])
+    narrow = next(module.in_channels for module in first.modules() if isinstance(module, nn.Conv2d))
+    name, head = head_of(network)
+    layers = {**{one: nn.Identity() for one in expansion}, name: nn.Linear(narrow, head.out_features)}
+    for place, layer in layers.items():
+        parent, _, attribute = place.rpartition(".")
+        setattr(network.get_submodule(parent), attribute, layer)
+    return network

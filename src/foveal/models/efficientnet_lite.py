@@ -14,6 +14,7 @@ CARD = Card(
 )
 # From scratch as the other networks from elsewhere; transfer learning has rates of its own.
 SETTINGS = _torchvision.SETTINGS
+EXPANSION = ("conv_head", "bn2")
 MEMBERS = {f"efficientnet_lite{scale}": {"scale": scale} for scale in (0, 1, 2)}
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 # Unknown to earlier versions: at their defaults they leave the digest alone.
-_LATER = ("head", "weights", "views", "features")
+_LATER = ("head", "weights", "views", "augmentation", "features")
 
 
 class FitPlan(BaseModel):
@@ -28,7 +28,8 @@ class FitPlan(BaseModel):
         head: Of a head: name of the file in `train/classical` that fits it; None: the plan is a baseline's.
         weights: Of a head: sha256 of the file that the other weights are from.
         features: Of a head: the arguments of its layer, besides the number of classes.
-        views: Of a head: how many views of each picture it is fitted to; the second is mirrored.
+        views: Of a head: how many views of each picture it is fitted to; the first is the picture itself.
+        augmentation: Of a head: what makes the other views, names of files in `train/augment`, in order.
         reasons: Why each choice was made, for people.
     """
 
@@ -46,7 +47,8 @@ class FitPlan(BaseModel):
     head: str | None = None
     weights: str | None = None
     features: dict[str, int] = {}
-    views: int = Field(default=1, ge=1, le=2)
+    views: int = Field(default=1, ge=1)
+    augmentation: dict[str, float] = {}
     reasons: dict[str, str] = Field(default_factory=dict)
 
     @property

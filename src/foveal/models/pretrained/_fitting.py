@@ -1,5 +1,7 @@
 """Put weights into a network that has other classes, and maybe more channels, than the one they are from."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -11,7 +13,7 @@ _SHOWN = 5
 _COUNTER = "num_batches_tracked"  # older files lack it; it says nothing where the momentum is fixed
 
 
-def fit_to(network: nn.Module, weights: Weights) -> dict[str, Tensor]:
+def fit_to(network: nn.Module, weights: Weights, *, apart: Sequence[str] = ()) -> dict[str, Tensor]:
     """Return the state of a network with these weights; its head stays what it is.
 
     A first convolution for more than three channels repeats the filters of the first three, scaled so that its
@@ -20,6 +22,7 @@ def fit_to(network: nn.Module, weights: Weights) -> dict[str, Tensor]:
     Args:
         network: Its own state is left alone.
         weights: By the names that the network has; those of the head play no part.
+        apart: Names of other layers that the weights may have and the network has not.
 
     Raises:
         DataError: `weights_mismatch`: a name is missing or not known, or a shape is another one.
@@ -27,8 +30,9 @@ def fit_to(network: nn.Module, weights: Weights) -> dict[str, Tensor]:
     own = network.state_dict()
     head, _ = head_of(network)
     first = next((n for n, m in network.named_modules() if isinstance(m, nn.Conv2d)), "")
-    wanted = {name for name in own if not name.startswith(f"{head}.")}
-    given = {name: t for name, t in weights.tensors.items() if not name.startswith(f"{head}.")}
+    left_out = tuple(f"{name}." for name in (head, *apart))
+    wanted = {name for name in own if not name.startswith(left_out)}
+    given = {name: t for name, t in weights.tensors.items() if not name.startswith(left_out)}
     widened = f"{first}.weight"
     if widened in given and widened in own:
         given[widened] = _for_channels(given[widened], own[widened].shape[1])

@@ -19,7 +19,7 @@ from foveal.train.fit_plan import FitPlan
 
 # How far the covariance is drawn; 1 would leave distances to the means of the classes.
 SHRINKAGES = (0.9, 0.5, 0.3, 0.1, 0.03, 0.01)
-_FLAT = 1e-12  # of the mean variance: keeps features that never change from being divided by 0
+_FLAT = 1e-12  # what counts as no variance, and as no share
 
 
 def discriminant(sample: Sample, plan: FitPlan, *, progress: Progress) -> Fit:
@@ -53,13 +53,24 @@ class _Parts:
         sums = torch.zeros(classes, features.shape[1], dtype=torch.float64).index_add_(0, labels, wide)
         self.means = sums / self.counts.clamp(min=1)[:, None]
         centred = wide - self.means[labels]
-        self.variances, self.axes = torch.linalg.eigh(centred.T @ centred / len(features))
+        # Axes that no picture leaves its class's mean along have no variance: they need no name.
+        few = len(features) < features.shape[1]
+        if few:
+            squares, sides = torch.linalg.eigh(centred @ centred.T)
+            real = squares > squares.amax() * _FLAT
+            self.axes = centred.T @ sides[:, real] / squares[real].sqrt()
+            squares = squares[real]
+        else:
+            squares, self.axes = torch.linalg.eigh(centred.T @ centred)
+        self.variances = squares.clamp(min=0) / len(features)
+        self.mean_variance = (self.variances.sum() / features.shape[1]).clamp(min=_FLAT)
 
     def planes(self, shrinkage: float) -> tuple[Tensor, Tensor]:
         """Return weights (D, K) and biases (K,), float32; a class without pictures is never answered."""
-        mean = self.variances.mean().clamp(min=_FLAT)
-        drawn = (1 - shrinkage) * self.variances.clamp(min=0) + shrinkage * mean
-        weights = self.axes @ ((self.means @ self.axes) / drawn).T
+        floor = shrinkage * self.mean_variance
+        drawn = (1 - shrinkage) * self.variances + floor
+        inside = self.means @ self.axes
+        weights = (self.means / floor + (inside * (1 / drawn - 1 / floor)) @ self.axes.T).T
         share = (self.counts / self.counts.sum()).clamp(min=_FLAT)
         bias = share.log() - 0.5 * (self.means * weights.T).sum(dim=1)
         return weights.float(), bias.float()
@@ -73,4 +84,5 @@ def shape(effort: Effort) -> dict[str, Any]:
 def work(effort: Effort) -> float:
     """Return about how many floating-point operations a fit takes."""
     images = effort.images + 2 * effort.tuning_images  # 3 folds of 2/3 each
-    return 2.0 * images * effort.dimensions**2 + 40.0 * effort.dimensions**3
+    smaller = min(effort.images, effort.dimensions)
+    return 2.0 * images * effort.dimensions * smaller + 40.0 * smaller**3
