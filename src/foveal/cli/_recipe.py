@@ -55,7 +55,8 @@ Head = Annotated[
 Scratch = Annotated[
     bool | None,
     typer.Option(
-        "--scratch/--no-scratch", help="Measure nano trained from scratch for the same time beside a transfer."
+        "--scratch/--no-scratch",
+        help="Measure nano trained from scratch for the same time beside a transfer.",
     ),
 ]
 Objective = Annotated[

@@ -9,6 +9,7 @@ from foveal.cli._backend import Backend, RayAddress, Workers, where_of
 from foveal.cli._frame import Device, Force, Group, Json, Out, Quiet, Strict, Threads, Verbose, emit, speaks
 from foveal.cli._progress import progress
 from foveal.cli._recipe import (
+    TRANSFERRED,
     Baseline,
     Data,
     Epochs,
@@ -25,7 +26,6 @@ from foveal.cli._recipe import (
     Time,
     Transfer,
     Weights,
-    TRANSFERRED,
     recipe_of,
     settings_of,
 )

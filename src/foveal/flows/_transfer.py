@@ -1,7 +1,7 @@
 """Transfer learning: weights that are there, features that stay as they are, and a head fitted to them."""
 
-import hashlib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -16,12 +16,13 @@ from torch import Tensor, nn
 from foveal.core import catalog, files, runs
 from foveal.core.errors import RecipeError
 from foveal.core.progress import Progress
+from foveal.core.steps import file_hash
 from foveal.data.dataset import Dataset
 from foveal.data.preprocess import Preprocess
 from foveal.data.sizing import suggest_channels, suggest_size
 from foveal.flows._features import Backbone, View, features
 from foveal.flows._prepare import Prepared
-from foveal.models import Architecture
+from foveal.models import Architecture, Settings
 from foveal.models._head import head_of, with_head, without_expansion, without_head
 from foveal.models._machines import KernelHead
 from foveal.models.pretrained._fitting import fit_to
@@ -32,11 +33,12 @@ from foveal.train.fit_plan import FitPlan
 from foveal.train.fit_planning import FINENESS, FOLDS
 from foveal.train.flip_probe import flip_probe
 from foveal.train.loop import Fitted, settings
+from foveal.train.plan import Plan
 from foveal.train.recipe import Recipe
 
 FOLDER = "pretrained"
 METHODS = {"linear": "discriminant", "svm": "kernel"}
-_WEIGHTS, _ABOUT = "weights.safetensors", "about.json"
+_WEIGHTS, _ABOUT, _START = "weights.safetensors", "about.json", "start.safetensors"
 _ANEW = "train anew: the run lost the weights that it started from"
 _STATED = {
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
@@ -44,8 +46,9 @@ _STATED = {
     "none": ((0.0,) * 3, (1.0,) * 3),
 }
 # Few pictures are shown again, changed; of many, what they bring is not worth the time.
-VIEWS = {"crop": 0.5, "color": 0.3}
+VIEWS = {"crop": 0.75, "color": 0.4}
 MOST_VIEWS, SEEN = 8, 4000
+_FINE = Settings(optimizer="adam", learning_rate=1e-3, weight_decay=0.05, batch_size=256, warm_up_share=0.1)
 _SMALL, _LEAST = 64, 128  # pictures of up to 64 pixels are shown at 128: more would only blow them up further
 _USUAL = 224
 
@@ -69,8 +72,8 @@ def origin_of(recipe: Recipe) -> Weights | None:
         weights = read_weights(runs.find(recipe.weights), model=name)
     if recipe.normalization is not None:
         mean, std = _STATED[recipe.normalization]
-        known = (weights.mean, weights.std)
-        if weights.mean is not None and not np.allclose(known, (mean, std), atol=0.01):
+        known = (weights.mean or mean, weights.std or std)
+        if not np.allclose(known, (mean, std), atol=0.01):
             raise RecipeError(
                 f"{weights.source} was trained on pictures with mean {_shown(weights.mean)} and deviation "
                 f"{_shown(weights.std)}; with normalization {recipe.normalization!r} it would answer wrongly",
@@ -101,9 +104,15 @@ def _shown(values: tuple[float, ...] | None) -> str:
 def keep(run: Path, weights: Weights) -> None:
     """Write the weights into a run folder, so that it goes on without the package or the file."""
     files.make_folder(run / FOLDER)
-    files.write_bytes(run / FOLDER / _WEIGHTS, tensor_bytes({k: t.contiguous() for k, t in weights.tensors.items()}))
+    files.write_bytes(
+        run / FOLDER / _WEIGHTS, tensor_bytes({k: t.contiguous() for k, t in weights.tensors.items()})
+    )
     about = {key: value for key, value in vars(weights).items() if key != "tensors"}
     files.write_json(run / FOLDER / _ABOUT, about)
+
+
+def _bytes(tensors: Mapping[str, Tensor]) -> bytes:
+    return tensor_bytes({name: tensor.contiguous() for name, tensor in tensors.items()})
 
 
 def kept(run: Path) -> Weights:
@@ -192,10 +201,10 @@ class Started:
         return self.network.state_dict()
 
 
-def network_of(plan: FitPlan, architecture: Architecture) -> nn.Module:
+def network_of(plan: Plan | FitPlan, architecture: Architecture) -> nn.Module:
     """Return the network of a plan, its head of the right kind; no weights are set."""
     network = architecture.build(**plan.arguments)
-    if not plan.features:
+    if not isinstance(plan, FitPlan) or not plan.features:
         return network
     return with_head(network, KernelHead(**plan.features, classes=plan.arguments["classes"])).eval()
 
@@ -222,9 +231,7 @@ def fit_head(
     for number in range(plan.views):
         view = View(number, plan.seed, plan.augmentation if number else {})
         seen.append(
-            features(
-                backbone, prepared, examples.indices, view=view, threads=plan.threads, progress=progress
-            )
+            features(backbone, prepared, examples.indices, view=view, threads=plan.threads, progress=progress)
         )
     labels = torch.from_numpy(examples.labels[examples.indices])
     units = examples.indices if examples.units is None else examples.units[examples.indices]
@@ -251,12 +258,14 @@ def fitted_head(
     *,
     progress: Progress,
 ) -> Fitted:
-    """Return what `fit_head` fits as training gives it; what is in the run's checkpoints is not fitted again."""
+    """Return what `fit_head` fits, as training gives it; what is in the checkpoints is not fitted again."""
     folder = run / "checkpoints"
     saved = checkpoint.latest(folder, plan=plan.digest)
     if saved is not None:
         about = saved.about
-        return Fitted(saved.part("fitted"), about["history"], about["seconds"], 0.0, 0.0, 1, saved.passed_over)
+        return Fitted(
+            saved.part("fitted"), about["history"], about["seconds"], 0.0, 0.0, 1, saved.passed_over
+        )
     begun = time.monotonic()
     started = fit_head(plan, architecture, weights, prepared, progress=progress)
     seconds = time.monotonic() - begun
@@ -300,6 +309,28 @@ def _state(
     return {f"{head}.weight": basis.T.contiguous(), f"{head}.bias": bias / scale}
 
 
-def digest_of(started: Started) -> str:
-    """Return the sha256 of a network's state."""
-    return hashlib.sha256(tensor_bytes({k: t.contiguous() for k, t in started.weights.items()})).hexdigest()
+def unfrozen_from(
+    run: Path, recipe: Recipe, weights: Weights, prepared: Prepared, *, threads: int, progress: Progress
+) -> dict[str, Tensor]:
+    """Return what unfreezing starts from: the weights, and a head fitted to their features.
+
+    It is kept in the run folder; what is there already is not fitted again.
+    """
+    path = run / FOLDER / _START
+    if not path.is_file():
+        plan = plan_head(recipe, weights, prepared, threads=threads)
+        architecture = transferred(recipe.architecture)
+        started = fit_head(plan, architecture, weights, prepared, progress=progress)
+        files.write_bytes(path, _bytes(started.weights))
+    return read_tensors(path.read_bytes())
+
+
+def starts_from(run: Path) -> str:
+    """Return the sha256 of what `unfrozen_from` keeps."""
+    return file_hash(run / FOLDER / _START)
+
+
+def fine_tuning(recipe: Recipe, architecture: Architecture) -> Recipe:
+    """Return the recipe with what suits weights that are good already: small steps, from the top down."""
+    objective = "unfreeze" if recipe.objective == "supervised" else recipe.objective
+    return recipe.model_copy(update={"model": replace(architecture, settings=_FINE), "objective": objective})

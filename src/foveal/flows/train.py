@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from foveal import models
 from foveal.core import files, machine, runs
 from foveal.core.errors import FovealError, NotFoundError, UsageError
@@ -31,8 +33,21 @@ from foveal.flows._run_folder import (
     start,
     undone_if_refused,
 )
+from foveal.flows._scratch import measured_scratch
 from foveal.flows._train_document import clock, train_document
-from foveal.flows._transfer import fitted_head, keep, kept, network_of, origin_of, plan_head, preprocess_for, transferred
+from foveal.flows._transfer import (
+    fine_tuning,
+    fitted_head,
+    keep,
+    kept,
+    network_of,
+    origin_of,
+    plan_head,
+    preprocess_for,
+    starts_from,
+    transferred,
+    unfrozen_from,
+)
 from foveal.flows._yardstick import fit_yardstick, measured_yardstick, seconds_for
 from foveal.models import Architecture, Builder
 from foveal.models.pretrained._weights import Weights
@@ -43,6 +58,7 @@ from foveal.train.fit_plan import FitPlan
 from foveal.train.fit_planning import plan_fit
 from foveal.train.fitting import fit_baseline, is_baseline
 from foveal.train.loop import Fitted, fit, settings
+from foveal.train.objectives.unfreeze import unfrozen
 from foveal.train.plan import Plan, read_plan, write_plan
 from foveal.train.planning import Facts, check_recipe, check_size, plan_training
 from foveal.train.ranks import Team
@@ -206,7 +222,9 @@ class _Job:
     def wishes(self, dataset: Dataset) -> Wishes:
         recipe, weights = self.recipe, self.weights
         like = None if weights is None else preprocess_for(dataset, recipe, weights)
-        return Wishes(recipe.size, recipe.dividing_seed, self.command.strict, self.threads, recipe.images, like)
+        return Wishes(
+            recipe.size, recipe.dividing_seed, self.command.strict, self.threads, recipe.images, like
+        )
 
 
 def _shared(recipe: Recipe, team: Team) -> Recipe:
@@ -318,9 +336,15 @@ def _learned(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan) -> 
         )
     if job.team.first:
         fit_yardstick(run, plan, job.recipe, prepared, progress=job.progress)
+    initial = None if job.weights is None else _started_from(run, job, prepared)
     with settings(plan):
-        objective = make_objective(plan, job.architecture, prepared)
+        objective = make_objective(plan, job.architecture, prepared, initial=initial)
     return fit(objective, learned, plan, checkpoints=run / _CHECKPOINTS, progress=job.progress)
+
+
+def _started_from(run: Path, job: _Job, prepared: Prepared) -> dict[str, Tensor]:
+    assert job.weights is not None
+    return unfrozen_from(run, job.recipe, job.weights, prepared, threads=job.threads, progress=job.progress)
 
 
 def _start_of(run: Path, job: _Job, *, planned: bool) -> dict[str, Any]:
@@ -342,13 +366,17 @@ def _agreed(job: _Job, plan: Plan | FitPlan | None) -> Plan | FitPlan:
 
 def _plan(run: Path, job: _Job, prepared: Prepared) -> Plan | FitPlan:
     """Decide all that is open, and write it down: from here on no clock decides."""
-    plan = _agreed(job, _planned(job, prepared))
+    initial = _started_from(run, job, prepared) if job.recipe.unfreezes else None
+    plan = _planned(job, prepared, initial)
+    if initial is not None and isinstance(plan, Plan):
+        plan = plan.model_copy(update={"starts_from": starts_from(run)})
+    plan = _agreed(job, plan)
     write_plan(plan, run / _PLAN)
     job.progress("plan", 1, 1, plan.reasons["length"])
     return plan
 
 
-def _planned(job: _Job, prepared: Prepared) -> Plan | FitPlan:
+def _planned(job: _Job, prepared: Prepared, initial: dict[str, Tensor] | None = None) -> Plan | FitPlan:
     learned, classes = prepared.examples("fit"), len(prepared.dataset.classes)
     budget = job.recipe.time_seconds
     deadline = None if budget is None else job.started + budget - seconds_after_training(prepared)
@@ -363,11 +391,14 @@ def _planned(job: _Job, prepared: Prepared) -> Plan | FitPlan:
         form = structure(rehearse(job.architecture, prepared.preprocess, prepared.dataset.classes))
     if deadline is not None:
         deadline -= seconds_for(job.recipe, 0.0)
+        if initial is not None and job.recipe.scratch:  # the other half is for the network from scratch
+            deadline -= max(0.0, deadline - time.monotonic()) / 2
+    recipe = job.recipe if initial is None else fine_tuning(job.recipe, job.architecture)
     plan = plan_training(
-        job.recipe,
+        recipe,
         learned,
         Facts(prepared.preprocess.size, prepared.preprocess.channels, classes),
-        lambda draft: make_objective(draft, job.architecture, prepared),
+        lambda draft: make_objective(unfrozen(draft), job.architecture, prepared, initial=initial),
         seconds_left=None if deadline is None else lambda: job.team.told(deadline - time.monotonic()),
         progress=job.progress,
     )
@@ -376,9 +407,8 @@ def _planned(job: _Job, prepared: Prepared) -> Plan | FitPlan:
 
 def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan, fitted: Fitted) -> TrainResult:
     """Ship the averaged weights, measure the file that ships, and report."""
-    head_only = isinstance(plan, FitPlan) and job.weights is not None
     recognizer = Recognizer(
-        network_of(plan, job.architecture) if head_only else job.architecture.build(**plan.arguments),
+        network_of(plan, job.architecture),
         plan.model,
         plan.arguments,
         prepared.preprocess,
@@ -406,6 +436,10 @@ def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan, fitt
         baseline = measured_yardstick(
             run, prepared, answers, evaluation["metrics"]["majority"], threads=plan.threads
         )
+        if job.weights is not None and job.recipe.scratch:
+            baseline["scratch"] = measured_scratch(
+                run, job.recipe, prepared, answers, seconds=fitted.seconds, progress=job.progress
+            )
         maps = explained_mistakes(evaluation, prepared, threads=plan.threads, progress=job.progress)
         page = write_report(run, evaluation, fitted.history, prepared, baseline=baseline, maps=maps)
     document = train_document(run, prepared, plan, fitted, exported, evaluation)

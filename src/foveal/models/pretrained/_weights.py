@@ -1,4 +1,4 @@
-"""Weights to start from: out of an installed package, a file, or a folder; nothing of them is ever executed."""
+"""Weights to start from: out of an installed package, a file, or a folder; nothing of them is executed."""
 
 import hashlib
 import io
@@ -113,7 +113,8 @@ def read_weights(path: Path, *, model: str) -> Weights:
     """
     if not path.exists():
         raise NotFoundError(f"no weights at {path}", path=path)
-    file, said = path, {}
+    file = path
+    said: dict[str, Any] = {}
     if path.is_dir():
         file, said = _inside(path)
     try:
@@ -171,7 +172,9 @@ def _torch_tensors(content: bytes, name: str) -> dict[str, Tensor]:
     for inner in _INNER:
         if isinstance(found, Mapping) and isinstance(found.get(inner), Mapping):
             found = found[inner]
-    tensors = {key: t for key, t in found.items() if isinstance(t, Tensor)} if isinstance(found, Mapping) else {}
+    tensors = (
+        {key: t for key, t in found.items() if isinstance(t, Tensor)} if isinstance(found, Mapping) else {}
+    )
     if not tensors:
         raise _unreadable(name, "it holds no state dict")
     return tensors

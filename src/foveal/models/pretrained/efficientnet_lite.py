@@ -1,8 +1,8 @@
 """EfficientNet-Lite as TensorFlow trained it on ImageNet, converted for torch.
 
 Pictures are (x - 127) / 128 for x in 0..255, bilinearly resized: what the TensorFlow models take
-(efficientnet/lite/README.md in github.com/tensorflow/tpu). With ImageNet's mean and deviation the same weights
-answer quietly worse, so both belong to the weights and nobody can set them apart.
+(efficientnet/lite/README.md in github.com/tensorflow/tpu). With ImageNet's mean and deviation the same
+weights answer quietly worse, so both belong to the weights and nobody can set them apart.
 """
 
 import re
@@ -43,7 +43,13 @@ PACKAGES = {
     ),
 }
 
-_AROUND = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
+_AROUND = {
+    "_conv_stem": "conv_stem",
+    "_bn0": "bn1",
+    "_conv_head": "conv_head",
+    "_bn1": "bn2",
+    "_fc": "classifier",
+}
 # Inside a block, where a first convolution expands the channels, and where there is none.
 _EXPANDED = {
     "_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2",

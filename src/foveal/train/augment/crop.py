@@ -1,4 +1,7 @@
-"""Show a part of each picture at full size; source: Szegedy et al., "Going Deeper with Convolutions", 2015, §6."""
+"""Show a part of each picture at full size.
+
+Source: Szegedy et al., "Going Deeper with Convolutions", 2015, §6.
+"""
 
 import torch
 import torch.nn.functional as F

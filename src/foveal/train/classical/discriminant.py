@@ -14,11 +14,12 @@ from torch import Tensor
 
 from foveal.core.progress import Progress
 from foveal.train.classical import Effort, Fit, Sample
-from foveal.train.classical._choose import Setting, choose
+from foveal.train.classical._choose import Setting, choose, sharpness
 from foveal.train.fit_plan import FitPlan
 
 # How far the covariance is drawn; 1 would leave distances to the means of the classes.
 SHRINKAGES = (0.9, 0.5, 0.3, 0.1, 0.03, 0.01)
+_LEAST = -6.0  # logarithm of what scores are multiplied with: few pictures make them far too sure
 _FLAT = 1e-12  # what counts as no variance, and as no share
 
 
@@ -38,6 +39,8 @@ def discriminant(sample: Sample, plan: FitPlan, *, progress: Progress) -> Fit:
     parts = _Parts(sample.features, sample.labels, sample.classes)
     weights, bias = parts.planes(choice.setting["shrinkage"])
     progress("fit", total, total)
+    factor = sharpness(choice.scores, choice.labels, least=_LEAST)
+    weights, bias = weights * factor, bias * factor
     mean = sample.features.mean(dim=0, dtype=torch.float64).float()
     return Fit(
         {"projection.mean": mean, "projection.basis": weights, "bias": bias + mean @ weights}, choice.rows
