@@ -66,7 +66,7 @@ def test_another_normalization_than_that_of_the_weights_is_refused_before_anythi
 ) -> None:
     recipe = Recipe(weights=str(source), normalization="none")
 
-    with pytest.raises(RecipeError, match="belongs to the weights|answer wrongly"):
+    with pytest.raises(RecipeError, match="answer wrongly"):
         train(colors, recipe=recipe, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -80,7 +80,7 @@ def test_a_svm_head_ships_as_well(colors: Path, recipe: Recipe, tmp_path: Path) 
 
 
 def test_weights_of_another_network_are_refused_with_what_does_not_fit(source: Path, colors: Path) -> None:
-    with pytest.raises(DataError, match="missing: conv1.weight") as caught:
+    with pytest.raises(DataError, match=r"missing: .*conv1\.weight") as caught:
         transfer.origin_of(Recipe(model="resnet18", weights=str(source)))
     assert caught.value.code == "weights_mismatch"
 
@@ -147,7 +147,7 @@ def test_features_are_those_of_the_network(colors: Path, recipe: Recipe, tmp_pat
     weights, data = prepared(colors, tmp_path / "a", recipe)
     plan = transfer.plan_head(recipe, weights, data, threads=1)
     network = transfer.fit_head(plan, recipe.architecture, weights, data, progress=silent).network
-    name, head = head_of(network)
+    _, head = head_of(network)
     rows = data.split.fit[:20]
     entered: list[torch.Tensor] = []
     head.register_forward_hook(lambda _m, given, _out: entered.append(given[0]))

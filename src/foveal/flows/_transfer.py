@@ -206,7 +206,14 @@ def network_of(plan: Plan | FitPlan, architecture: Architecture) -> nn.Module:
     network = architecture.build(**plan.arguments)
     if not isinstance(plan, FitPlan) or not plan.features:
         return network
-    return with_head(network, KernelHead(**plan.features, classes=plan.arguments["classes"])).eval()
+    return with_head(network, _kernel_head(plan)).eval()
+
+
+def _kernel_head(plan: FitPlan) -> KernelHead:
+    found = plan.features
+    return KernelHead(
+        found["dimensions"], found["coordinates"], found["landmarks"], plan.arguments["classes"]
+    )
 
 
 def fit_head(

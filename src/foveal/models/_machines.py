@@ -85,20 +85,20 @@ class KernelMachine(nn.Module):
 class KernelHead(nn.Module):
     """A support vector machine in the place of a network's last layer: features (N, D) to logits (N, K)."""
 
-    def __init__(self, dimensions: int, coordinates: int, landmarks: int, classes: int) -> None:
+    def __init__(self, dimensions: int, coordinates: int, count: int, classes: int) -> None:
         """Hold what `KernelMachine` holds, for features that are there already.
 
         Args:
             dimensions: D.
             coordinates: Principal components that are compared.
-            landmarks: Training images that all others are compared with.
+            count: Of the landmarks, training images that all others are compared with.
             classes: K.
         """
         super().__init__()
-        self.dimensions, self.coordinates = dimensions, coordinates
+        self.dimensions, self.coordinates, self.count, self.classes = dimensions, coordinates, count, classes
         self.projection = Projection(nn.Identity(), dimensions=dimensions, coordinates=coordinates)
-        self.landmarks = fixed(landmarks, coordinates)
-        self.coefficients = fixed(landmarks, classes)
+        self.landmarks = fixed(count, coordinates)
+        self.coefficients = fixed(count, classes)
         self.bias = fixed(classes)
 
     def forward(self, features: Tensor) -> Tensor:

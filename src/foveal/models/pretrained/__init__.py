@@ -1,8 +1,8 @@
 """Weights of ImageNet that pip can install, a family per file.
 
 `models/pretrained/<family>.py` states `PACKAGES`: for each member of `models/<family>.py` the package with
-its weights. Its function `<family>(tensors)` gives them the names that the architecture has. The package is found
-and read, never imported: nothing of it runs.
+its weights. Its function `<family>(tensors)` gives them the names that the architecture has. The package is
+found and read, never imported: nothing of it runs.
 """
 
 from dataclasses import dataclass
