@@ -71,6 +71,7 @@ def test_another_normalization_than_that_of_the_weights_is_refused_before_anythi
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_svm_head_ships_as_well(colors: Path, recipe: Recipe, tmp_path: Path) -> None:
     result = train(colors, recipe=recipe.changed(head="svm"), out=tmp_path / "svm")
 
@@ -85,6 +86,7 @@ def test_weights_of_another_network_are_refused_with_what_does_not_fit(source: P
     assert caught.value.code == "weights_mismatch"
 
 
+@pytest.mark.slow
 def test_the_run_goes_on_without_the_source(
     colors: Path, recipe: Recipe, tmp_path: Path, transferred: TrainResult
 ) -> None:
@@ -162,6 +164,7 @@ def test_features_are_those_of_the_network(colors: Path, recipe: Recipe, tmp_pat
     np.testing.assert_allclose(found * 8, torch.cat(entered).numpy(), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_unfreezing_starts_from_the_head_and_resumes_to_the_bit(
     colors: Path, recipe: Recipe, tmp_path: Path, stopped_at
 ) -> None:
@@ -182,6 +185,7 @@ def test_unfreezing_starts_from_the_head_and_resumes_to_the_bit(
     assert again.document["resumed_from"] > 0
 
 
+@pytest.mark.slow
 def test_the_report_says_what_pre_training_brought(
     colors: Path, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
