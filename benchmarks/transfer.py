@@ -4,7 +4,7 @@
     python benchmarks/transfer.py rate DATA [--model efficientnet-lite0] [--threads 2]
 
 `accuracy` runs `foveal train DATA --transfer` twice: without the network from scratch, for the seconds of the
-whole command (from its start to its end, Python's imports included, with an empty feature cache), and with it,
+whole command (from its start to its end, Python's imports included, no feature cached), and with it,
 for the paired difference. `rate` prints pictures a second from JPEG files to features, decoding and resizing
 included, and those of the bare engine on pictures that are ready, in turns, three rounds.
 """
@@ -22,18 +22,15 @@ from typing import Any
 
 import numpy as np
 
-from foveal.bundle.engines.onnxruntime import onnxruntime
 from foveal.core.machine import usable_cpus
 from foveal.core.parallel import in_order
 from foveal.core.progress import silent
 from foveal.data import opening
-from foveal.export.graph import graph
 from foveal.flows import _transfer
 from foveal.flows._features import BATCH, Backbone, View, extracted
 from foveal.flows._prepare import Wishes, prepare
 from foveal.models._head import head_of, without_head
 from foveal.models.pretrained._fitting import fit_to
-from foveal.tasks.recognizer import Recognizer
 from foveal.train.recipe import Recipe
 
 
@@ -71,9 +68,8 @@ def rate(data: str, model: str, threads: int) -> None:
     like = _transfer.preprocess_for(dataset, recipe, weights)
     network = architecture(channels=like.channels, classes=2, size=like.size).eval()
     network.load_state_dict(fit_to(network, weights, apart=architecture.expansion))
-    backbone = Backbone(without_head(network), "rate", head_of(network)[1].in_features)
-    numbers = tuple(map(str, range(backbone.dimensions)))
-    session = onnxruntime(graph(Recognizer(backbone.network, "rate", {}, like, numbers)), threads=1)
+    backbone = Backbone(without_head(network), "rate", head_of(network)[1].in_features, like)
+    session = backbone.session
     ratios = []
     for _ in range(3):
         with tempfile.TemporaryDirectory() as folder:
@@ -90,7 +86,7 @@ def rate(data: str, model: str, threads: int) -> None:
             extracted(backbone, prepared, rows, view=View(), threads=threads, progress=silent)
             whole = time.monotonic() - started + decoding
         ratios.append(bare / whole)
-        print(f"bare {len(rows) / bare:.0f}/s, JPEG to features with export {len(rows) / whole:.0f}/s")
+        print(f"bare {len(rows) / bare:.0f}/s, JPEG to features {len(rows) / whole:.0f}/s")
     print(f"{statistics.median(ratios):.2f} of the bare engine")
 
 

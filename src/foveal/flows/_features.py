@@ -7,13 +7,14 @@ what it is remembered by.
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from foveal.bundle.engines.onnxruntime import onnxruntime
+from foveal.bundle.engines.onnxruntime import OnnxSession, onnxruntime
 from foveal.core import catalog, machine
 from foveal.core.parallel import in_order
 from foveal.core.progress import Progress
@@ -41,11 +42,20 @@ class Backbone:
         network: Normalized images (N, C, H, W) to features (N, D), in eval mode.
         name: What decides its weights, for the cache.
         dimensions: D.
+        preprocess: What its pictures are like.
     """
 
     network: nn.Module = field(repr=False)
     name: str
     dimensions: int
+    preprocess: Preprocess
+
+    @cached_property
+    def session(self) -> OnnxSession:
+        """The network in the engine; exported once, when the first features are asked for."""
+        numbers = tuple(map(str, range(self.dimensions)))
+        recognizer = Recognizer(self.network, "features", {}, self.preprocess, numbers)
+        return onnxruntime(graph(recognizer), threads=1)
 
 
 @dataclass(frozen=True)
@@ -136,9 +146,7 @@ def extracted(
     progress: Progress,
 ) -> Float32:
     """Return features without asking the cache; arguments as those of `features`."""
-    numbers = tuple(map(str, range(backbone.dimensions)))
-    recognizer = Recognizer(backbone.network, "features", {}, prepared.preprocess, numbers)
-    session = onnxruntime(graph(recognizer), threads=1)
+    session = backbone.session
     images = prepared.store.images
 
     def answered(pictures: UInt8) -> Float32:

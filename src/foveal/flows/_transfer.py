@@ -232,7 +232,9 @@ def fit_head(
     plain = architecture.build(**plan.arguments).eval()
     plain.load_state_dict(fit_to(plain, weights, apart=architecture.expansion))
     told = (weights.sha256, plan.model, *(str(plan.arguments[name]) for name in ("channels", "size")))
-    backbone = Backbone(without_head(plain), " ".join(told), head_of(plain)[1].in_features)
+    backbone = Backbone(
+        without_head(plain), " ".join(told), head_of(plain)[1].in_features, prepared.preprocess
+    )
     examples = prepared.examples("fit")
     seen = []
     for number in range(plan.views):
