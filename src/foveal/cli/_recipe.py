@@ -12,6 +12,7 @@ from foveal.core.errors import UsageError
 if TYPE_CHECKING:
     from foveal.train.recipe import Recipe
 
+TRANSFERRED = "efficientnet_lite0"  # what a transfer takes where no model is named
 Data = Annotated[
     Path, typer.Argument(readable=False, help="Folder, zip, tar or IDX files; see foveal check.")
 ]
@@ -32,6 +33,31 @@ Time = Annotated[
 Baseline = Annotated[
     bool | None,
     typer.Option("--baseline/--no-baseline", help="Measure a cheap baseline beside a network."),
+]
+Transfer = Annotated[
+    bool | None,
+    typer.Option(
+        "--transfer/--no-transfer",
+        help="Start from weights that were trained on ImageNet; default model efficientnet-lite0.",
+    ),
+]
+Weights = Annotated[
+    str | None,
+    typer.Option("--weights", help="Start from these: a file, a folder of timm or Hugging Face, a run."),
+]
+Normalization = Annotated[
+    str | None,
+    typer.Option(help="How pictures were normalized for weights that do not say it: imagenet, half or none."),
+]
+Head = Annotated[
+    str | None, typer.Option("--head", help="Of a transfer: linear, or svm with a Gaussian kernel.")
+]
+Scratch = Annotated[
+    bool | None,
+    typer.Option(
+        "--scratch/--no-scratch",
+        help="Measure nano trained from scratch for the same time beside a transfer.",
+    ),
 ]
 Objective = Annotated[
     str | None,

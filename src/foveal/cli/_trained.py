@@ -49,6 +49,8 @@ def show(console: Console, result: "TrainResult") -> None:
         line("baseline", f"{what} was not fitted: {why}")
     if beside := words.against_baseline(document["baseline"]):
         line("baseline", beside)
+    if without := words.against_scratch(document["baseline"]):
+        line("scratch", without)
     for say in (words.against_majority, words.calibration, words.abstention, words.prediction_sets):
         line("", say(evaluation))
     for label, sentences in (

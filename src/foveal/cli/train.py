@@ -9,17 +9,23 @@ from foveal.cli._backend import Backend, RayAddress, Workers, where_of
 from foveal.cli._frame import Device, Force, Group, Json, Out, Quiet, Strict, Threads, Verbose, emit, speaks
 from foveal.cli._progress import progress
 from foveal.cli._recipe import (
+    TRANSFERRED,
     Baseline,
     Data,
     Epochs,
+    Head,
     Images,
     Model,
+    Normalization,
     Objective,
     RecipeFile,
+    Scratch,
     Seed,
     Settings,
     Size,
     Time,
+    Transfer,
+    Weights,
     recipe_of,
     settings_of,
 )
@@ -36,6 +42,11 @@ def train(
     images: Images = None,
     epochs: Epochs = None,
     time: Time = None,
+    transfer: Transfer = None,
+    weights: Weights = None,
+    normalization: Normalization = None,
+    head: Head = None,
+    scratch: Scratch = None,
     objective: Objective = None,
     setting: Settings = None,
     baseline: Baseline = None,
@@ -71,7 +82,14 @@ def train(
         "settings": settings_of(setting),
         "seed": seed,
         "baseline": baseline,
+        "transfer": transfer,
+        "weights": weights,
+        "normalization": normalization,
+        "head": head,
+        "scratch": scratch,
     }
+    if model is None and recipe is None and (transfer or weights):
+        wishes["model"] = TRANSFERRED
     if resume is not None and (strict or any(v is not None for v in (*wishes.values(), time, recipe, out))):
         raise UsageError(
             "--resume goes on with the recipe of its run; of the options only --threads may change",

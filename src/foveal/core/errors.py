@@ -106,16 +106,18 @@ class NotFoundError(FovealError, LookupError):
 
 
 class MissingExtraError(FovealError, ImportError):
-    """A part that is not installed is needed; the message names the exact command."""
+    """A part that is not installed is needed; the message names the exact command.
+
+    `install` is that command where the part is no extra of ours but a package of somebody else.
+    """
 
     exit_code = 69
     default_code = "missing_extra"
 
-    def __init__(self, what: str, extra: str) -> None:
-        super().__init__(
-            f'{what} needs the {extra!r} extra: pip install "foveal[{extra}]"',
-            hint=f'pip install "foveal[{extra}]"',
-        )
+    def __init__(self, what: str, extra: str, *, install: str | None = None) -> None:
+        needed = f"the {extra!r} extra" if install is None else f"the package {extra}"
+        install = install or f'pip install "foveal[{extra}]"'
+        super().__init__(f"{what} needs {needed}: {install}", hint=install)
 
 
 class DeviceError(FovealError, RuntimeError):

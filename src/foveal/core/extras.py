@@ -9,7 +9,7 @@ from foveal.core.errors import MissingExtraError
 
 # One package per extra that nothing else brings along.
 _WITNESS = {
-    "train": ("torch", "onnxscript", "safetensors", "jinja2", "matplotlib", "sklearn"),
+    "train": ("torch", "onnxscript", "safetensors", "jinja2", "matplotlib", "sklearn", "timm"),
     "openvino": ("openvino",),
     "ray": ("ray",),
     "video": ("av",),

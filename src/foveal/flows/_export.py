@@ -6,6 +6,7 @@ from foveal.bundle.manifest import Data, Images, Licenses
 from foveal.calibrate.fit import Promises
 from foveal.export.sealing import Exported, Origin, bundle
 from foveal.flows._prepare import Prepared
+from foveal.models.pretrained._weights import Weights
 from foveal.tasks.recognizer import Recognizer
 from foveal.train.recipe import Recipe
 
@@ -16,7 +17,13 @@ def promises_of(recipe: Recipe) -> Promises:
 
 
 def export_prepared(
-    recognizer: Recognizer, prepared: Prepared, path: Path, *, promises: Promises, threads: int
+    recognizer: Recognizer,
+    prepared: Prepared,
+    path: Path,
+    *,
+    promises: Promises,
+    threads: int,
+    weights: Weights | None = None,
 ) -> Exported:
     """Seal a bundle; test images only show that file and network agree, nothing is fitted on them.
 
@@ -26,6 +33,7 @@ def export_prepared(
         path: The file to write.
         promises: What its decision rule is to guarantee.
         threads: Of the engine whose answers are calibrated.
+        weights: What it was fine-tuned from; None: it was trained from scratch.
     """
     split = prepared.split
     data = Data(
@@ -34,14 +42,18 @@ def export_prepared(
         images=Images(fit=len(split.fit), calib=len(split.calib), test=len(split.test)),
         split_digest=split.digest,
     )
-    licenses = Licenses(code="Apache-2.0", weights=None, data=None)
+    licenses = Licenses(code="Apache-2.0", weights=weights.license if weights else None, data=None)
     return bundle(
         recognizer,
         path,
         calib=prepared.examples("calib"),
         test=prepared.examples("test"),
         origin=Origin(
-            data, source="scratch", licenses=licenses, promises=promises, fit=prepared.examples("fit")
+            data,
+            source=weights.source if weights else "scratch",
+            licenses=licenses,
+            promises=promises,
+            fit=prepared.examples("fit"),
         ),
         threads=threads,
     )

@@ -6,6 +6,7 @@ from foveal.core import files
 from foveal.core.errors import NotFoundError
 from foveal.core.progress import Progress
 from foveal.data import opening
+from foveal.data.preprocess import decoder
 from foveal.flows._prepare import FINDINGS, SPLIT, Prepared, Wishes, prepare
 from foveal.flows._run_folder import RECIPE, read_command
 from foveal.tasks.recognizer import Recognizer
@@ -56,7 +57,7 @@ def prepared_again(
     Args:
         run: A finished run.
         data: Where its data are.
-        recognizer: Gives the size of the pictures.
+        recognizer: Says what its pictures are like.
         folder: Gets the split, the findings and the pictures at that size; what is there already is reused.
         threads: For decoding.
         progress: Told about the pictures.
@@ -67,5 +68,6 @@ def prepared_again(
     for name in (SPLIT, FINDINGS):
         files.write_bytes(folder / name, (run / name).read_bytes())
     seed = read_recipe(run / RECIPE).seed
-    wishes = Wishes(recognizer.preprocess.size, seed, strict=False, threads=threads)
+    like = recognizer.preprocess.model_copy(update={"decoder": decoder()})
+    wishes = Wishes(like.size, seed, strict=False, threads=threads, like=like)
     return prepare(opening.open(data), folder, wishes, progress=progress)

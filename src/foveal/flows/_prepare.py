@@ -64,6 +64,7 @@ class Wishes:
         strict: Warnings stop it too.
         threads: For decoding.
         images: So many of those to learn from, or None for all.
+        like: How a picture becomes the input of weights that are there already; None: as the data suggest.
     """
 
     size: int | None
@@ -71,6 +72,7 @@ class Wishes:
     strict: bool
     threads: int
     images: int | None = None
+    like: Preprocess | None = None
 
 
 def prepare(dataset: Dataset, run: Path, wishes: Wishes, *, progress: Progress) -> Prepared:
@@ -86,9 +88,7 @@ def prepare(dataset: Dataset, run: Path, wishes: Wishes, *, progress: Progress) 
         DataError: The data would spoil the result, or are not those that the run started with.
         WriteError: The run folder cannot be written.
     """
-    channels = suggest_channels(dataset)
-    unit = (0.5,) * channels  # the statistics are only known after the pass; pixels do not depend on them
-    preprocess = Preprocess(size=wishes.size or suggest_size(dataset), channels=channels, mean=unit, std=unit)
+    preprocess = wishes.like or _suggested(dataset, wishes.size)
     files.make_folder(run / STORE)
     for left_over in (run / STORE).glob(".*.tmp"):  # of a run that was killed while reading
         files.remove(left_over)
@@ -96,9 +96,16 @@ def prepare(dataset: Dataset, run: Path, wishes: Wishes, *, progress: Progress) 
         split, store, findings = _again(dataset, run, preprocess, wishes, progress)
     else:
         split, store, findings = _first(dataset, run, preprocess, wishes, progress)
-    mean, std = channel_statistics(store.images, split.fit)
-    preprocess = preprocess.model_copy(update={"mean": mean, "std": std})
+    if wishes.like is None:
+        mean, std = channel_statistics(store.images, split.fit)
+        preprocess = preprocess.model_copy(update={"mean": mean, "std": std})
     return Prepared(dataset, split, store, preprocess, findings)
+
+
+def _suggested(dataset: Dataset, size: int | None) -> Preprocess:
+    channels = suggest_channels(dataset)
+    unit = (0.5,) * channels  # the statistics are only known after the pass; pixels do not depend on them
+    return Preprocess(size=size or suggest_size(dataset), channels=channels, mean=unit, std=unit)
 
 
 _Parts = tuple[Split, Store, tuple[Finding, ...]]

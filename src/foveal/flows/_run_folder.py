@@ -20,7 +20,7 @@ _COMMAND = "command.json"
 # What a run writes after its start; see docs/commands/train.md.
 _RESULTS = (
     "*.foveal", "report.html", METRICS, "history.jsonl", "plan.json", SPLIT, FINDINGS, "log.txt",
-    "checkpoints", "figures", "model", "baseline", "baseline.json", STORE,
+    "checkpoints", "figures", "model", "baseline", "baseline.json", "pretrained", "scratch", STORE,
 )  # fmt: skip
 _OURS = (RECIPE, ENVIRONMENT, _COMMAND, *_RESULTS)
 _NAME_BYTES = 100  # a file's name may have 255, and a temporary one is longer than the bundle's

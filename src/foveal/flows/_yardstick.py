@@ -140,7 +140,7 @@ def _fitted(plan: FitPlan, prepared: Prepared, compared: NDArray[np.int64], prog
     recognizer = Recognizer(
         empty, plan.model, plan.arguments, prepared.preprocess, prepared.dataset.classes
     ).with_weights(fitted.weights)
-    right = _right(recognizer.logits, prepared, compared)
+    right = right_answers(recognizer.logits, prepared, compared)
     return _Fitted(recognizer, plan, fitted.seconds, int(right.sum()), len(compared))
 
 
@@ -176,17 +176,17 @@ def measured_yardstick(
         return {**always, **rest}
     test = prepared.split.test
     engine = catalog.find(engines, _ENGINE)(graph(recognizers.load(run / FOLDER)), threads=threads)
-    right = _right(lambda images: engine.run(images)[1], prepared, test)
+    right = right_answers(lambda images: engine.run(images)[1], prepared, test)
     network = answers == prepared.store.labels[test]
     return {
         **facts["strongest"],
         "accuracy": clopper_pearson(int(right.sum()), len(right)).as_json(),
-        "paired": _paired(network, right, prepared),
+        "paired": paired_document(network, right, prepared),
         **rest,
     }
 
 
-def _right(
+def right_answers(
     logits: Callable[[UInt8], NDArray[np.float32]], prepared: Prepared, rows: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
     """Return which pictures are named correctly, bool (N,)."""
@@ -195,7 +195,9 @@ def _right(
     return np.asarray(np.concatenate([logits(part).argmax(axis=1) for part in parts]) == labels)
 
 
-def _paired(network: NDArray[np.bool_], baseline: NDArray[np.bool_], prepared: Prepared) -> dict[str, Any]:
+def paired_document(
+    network: NDArray[np.bool_], baseline: NDArray[np.bool_], prepared: Prepared
+) -> dict[str, Any]:
     """Return who was right where, and whether that is a difference; as `foveal compare` counts."""
     units = prepared.split.units[prepared.split.test]
     counted = independent(units, len(network), seed=prepared.split.seed)

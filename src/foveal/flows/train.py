@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from foveal import models
 from foveal.core import files, machine, runs
 from foveal.core.errors import FovealError, NotFoundError, UsageError
@@ -32,9 +34,24 @@ from foveal.flows._run_folder import (
     start,
     undone_if_refused,
 )
+from foveal.flows._scratch import measured_scratch
 from foveal.flows._train_document import clock, train_document
+from foveal.flows._transfer import (
+    fine_tuning,
+    fitted_head,
+    keep,
+    kept,
+    network_of,
+    origin_of,
+    plan_head,
+    preprocess_for,
+    starts_from,
+    transferred,
+    unfrozen_from,
+)
 from foveal.flows._yardstick import fit_yardstick, measured_yardstick, seconds_for
 from foveal.models import Architecture, Builder
+from foveal.models.pretrained._weights import Weights
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
 from foveal.train import checkpoint, ranks
@@ -42,6 +59,7 @@ from foveal.train.fit_plan import FitPlan
 from foveal.train.fit_planning import plan_fit
 from foveal.train.fitting import fit_baseline, is_baseline
 from foveal.train.loop import Fitted, fit, settings
+from foveal.train.objectives.unfreeze import unfrozen
 from foveal.train.plan import Plan, read_plan, write_plan
 from foveal.train.planning import Facts, check_recipe, check_size, plan_training
 from foveal.train.ranks import Team
@@ -105,11 +123,14 @@ def train(
     check_recipe(recipe)
     runs.keep_apart(out, *opening.places(data))
     own = recipe.architecture.said if recipe.architecture.is_own else None
+    weights = origin_of(recipe)
     command = Command(bundle_name(Path(data)), strict, str(Path(data).absolute()), own)
     with ranks.joined() as team:
         if team.size > 1 and is_baseline(recipe.architecture.name):
             raise UsageError("a baseline is fitted in one go, by one process; several would not be faster")
-        job = _Job(_shared(recipe, team), command, progress, time.monotonic(), team)
+        if team.size > 1 and weights is not None:
+            raise UsageError("a transfer is done by one process; several would not be faster")
+        job = _Job(_shared(recipe, team), command, progress, time.monotonic(), team, weights)
         if not team.first:
             return _follow(job, data)
         return _started(job, data, out=out, force=force)
@@ -122,6 +143,8 @@ def _started(job: "_Job", data: str | Path, *, out: Path | None, force: bool) ->
     with runs.locked(run):
         with undone_if_refused(run, started=True, made=made):
             start(run, job.recipe, job.command, environment(job.recipe, ranks=job.team.size))
+            if job.weights is not None:
+                keep(run, job.weights)
             runs.mark_last(run)
             prepared, plan = _decide(run, job, dataset)
         return _carry_out(run, job, prepared, plan)
@@ -163,7 +186,8 @@ def resume(
     command = read_command(run, Path(data))
     recipe = _with_builder(read_recipe(run / RECIPE), model, command).changed(threads=threads)
     with ranks.joined() as team:
-        job = _Job(_shared(recipe, team), command, progress, time.monotonic(), team)
+        weights = kept(run) if recipe.transfers else None
+        job = _Job(_shared(recipe, team), command, progress, time.monotonic(), team, weights)
         if not team.first:
             return _follow(job, data)
         return _resumed(run, job, data, force=force)
@@ -185,6 +209,7 @@ class _Job:
     progress: Progress
     started: float
     team: Team = field(default_factory=Team)
+    weights: Weights | None = None
 
     @property
     def threads(self) -> int:
@@ -192,12 +217,15 @@ class _Job:
 
     @property
     def architecture(self) -> Architecture:
-        return self.recipe.architecture
+        named = self.recipe.architecture
+        return named if self.weights is None else transferred(named)
 
-    @property
-    def wishes(self) -> Wishes:
-        recipe = self.recipe
-        return Wishes(recipe.size, recipe.dividing_seed, self.command.strict, self.threads, recipe.images)
+    def wishes(self, dataset: Dataset) -> Wishes:
+        recipe, weights = self.recipe, self.weights
+        like = None if weights is None else preprocess_for(dataset, recipe, weights)
+        return Wishes(
+            recipe.size, recipe.dividing_seed, self.command.strict, self.threads, recipe.images, like
+        )
 
 
 def _shared(recipe: Recipe, team: Team) -> Recipe:
@@ -234,7 +262,7 @@ def _follow(job: _Job, data: str | Path) -> TrainResult:
         progress=silent,
     )
     dataset = opening.open(data, group=job.recipe.group)
-    prepared = prepare(dataset, run, job.wishes, progress=silent)
+    prepared = prepare(dataset, run, job.wishes(dataset), progress=silent)
     job.team.meet()  # reading may have taken long; from here on, who is silent is lost
     plan = _agreed(job, read_plan(run / _PLAN) if told["planned"] else _planned(job, prepared))
     _learned(run, job, prepared, plan)
@@ -257,7 +285,7 @@ def _decide(
     job = replace(job, progress=Logged(job.progress, run / _LOG))
     decoded = (run / STORE).is_dir()
     try:
-        prepared = prepare(dataset, run, job.wishes, progress=job.progress)
+        prepared = prepare(dataset, run, job.wishes(dataset), progress=job.progress)
         if moved is not None:  # only now: data that are refused leave the run as it was
             write_environment(run, moved)
         if job.recipe != read_recipe(run / RECIPE):
@@ -301,15 +329,23 @@ def _carry_out(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan) -
 
 def _learned(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan) -> Fitted:
     learned = prepared.examples("fit")
+    if isinstance(plan, FitPlan) and job.weights is not None:
+        return fitted_head(run, plan, job.architecture, job.weights, prepared, progress=job.progress)
     if isinstance(plan, FitPlan):
         return fit_baseline(
             plan, learned, prepared.preprocess, checkpoints=run / _CHECKPOINTS, progress=job.progress
         )
     if job.team.first:
         fit_yardstick(run, plan, job.recipe, prepared, progress=job.progress)
+    initial = None if job.weights is None else _started_from(run, job, prepared)
     with settings(plan):
-        objective = make_objective(plan, job.architecture, prepared)
+        objective = make_objective(plan, job.architecture, prepared, initial=initial)
     return fit(objective, learned, plan, checkpoints=run / _CHECKPOINTS, progress=job.progress)
+
+
+def _started_from(run: Path, job: _Job, prepared: Prepared) -> dict[str, Tensor]:
+    assert job.weights is not None
+    return unfrozen_from(run, job.recipe, job.weights, prepared, threads=job.threads, progress=job.progress)
 
 
 def _start_of(run: Path, job: _Job, *, planned: bool) -> dict[str, Any]:
@@ -331,13 +367,17 @@ def _agreed(job: _Job, plan: Plan | FitPlan | None) -> Plan | FitPlan:
 
 def _plan(run: Path, job: _Job, prepared: Prepared) -> Plan | FitPlan:
     """Decide all that is open, and write it down: from here on no clock decides."""
-    plan = _agreed(job, _planned(job, prepared))
+    initial = _started_from(run, job, prepared) if job.recipe.unfreezes else None
+    plan = _planned(job, prepared, initial)
+    if initial is not None and isinstance(plan, Plan):
+        plan = plan.model_copy(update={"starts_from": starts_from(run)})
+    plan = _agreed(job, plan)
     write_plan(plan, run / _PLAN)
     job.progress("plan", 1, 1, plan.reasons["length"])
     return plan
 
 
-def _planned(job: _Job, prepared: Prepared) -> Plan | FitPlan:
+def _planned(job: _Job, prepared: Prepared, initial: dict[str, Tensor] | None = None) -> Plan | FitPlan:
     learned, classes = prepared.examples("fit"), len(prepared.dataset.classes)
     budget = job.recipe.time_seconds
     deadline = None if budget is None else job.started + budget - seconds_after_training(prepared)
@@ -345,16 +385,21 @@ def _planned(job: _Job, prepared: Prepared) -> Plan | FitPlan:
         check_size(job.architecture, prepared.preprocess.size)
         left = None if deadline is None else deadline - time.monotonic()
         return plan_fit(job.recipe, learned, prepared.preprocess, classes=classes, seconds=left)
+    if job.weights is not None and not job.recipe.unfreezes:
+        return plan_head(job.recipe, job.weights, prepared, threads=job.threads)
     form = None
     if not job.architecture.is_tested:  # better to hear of it now than after hours
         form = structure(rehearse(job.architecture, prepared.preprocess, prepared.dataset.classes))
     if deadline is not None:
         deadline -= seconds_for(job.recipe, 0.0)
+        if initial is not None and job.recipe.scratch:  # the other half is for the network from scratch
+            deadline -= max(0.0, deadline - time.monotonic()) / 2
+    recipe = job.recipe if initial is None else fine_tuning(job.recipe, job.architecture)
     plan = plan_training(
-        job.recipe,
+        recipe,
         learned,
         Facts(prepared.preprocess.size, prepared.preprocess.channels, classes),
-        lambda draft: make_objective(draft, job.architecture, prepared),
+        lambda draft: make_objective(unfrozen(draft), job.architecture, prepared, initial=initial),
         seconds_left=None if deadline is None else lambda: job.team.told(deadline - time.monotonic()),
         progress=job.progress,
     )
@@ -364,7 +409,7 @@ def _planned(job: _Job, prepared: Prepared) -> Plan | FitPlan:
 def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan, fitted: Fitted) -> TrainResult:
     """Ship the averaged weights, measure the file that ships, and report."""
     recognizer = Recognizer(
-        job.architecture.build(**plan.arguments),
+        network_of(plan, job.architecture),
         plan.model,
         plan.arguments,
         prepared.preprocess,
@@ -379,6 +424,7 @@ def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan, fitt
         run / f"{job.command.name}.foveal",
         promises=promises_of(job.recipe),
         threads=plan.threads,
+        weights=job.weights,
     )
     job.progress("export", 1, 1)
     evaluation, baseline, over_time = None, {}, None
@@ -391,6 +437,10 @@ def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan, fitt
         baseline = measured_yardstick(
             run, prepared, answers, evaluation["metrics"]["majority"], threads=plan.threads
         )
+        if job.weights is not None and job.recipe.scratch:
+            baseline["scratch"] = measured_scratch(
+                run, job.recipe, prepared, answers, seconds=fitted.seconds, progress=job.progress
+            )
         maps = explained_mistakes(evaluation, prepared, threads=plan.threads, progress=job.progress)
         over_time = measured_over_time(recognizer, prepared, progress=job.progress)
         page = write_report(run, evaluation, fitted.history, prepared, baseline=baseline, maps=maps)

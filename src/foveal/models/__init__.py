@@ -7,9 +7,10 @@ one, `<name>`.
 A builder takes `channels`, `classes` and `size` (side of the square input in pixels) plus its own
 arguments, all plain values, and returns a module from normalized images (N, C, H, W) to logits (N, K).
 `CARD` in the same file says what it is. `SIZES`, if there, holds the arguments of its variants, the fastest
-first, or is a function from the size of the input to them. `SETTINGS`, if there, says how it learns best. A
-module with a method `learn_from(images)` is shown some training images before the first step; one with
-`over_time(images)` is asked, after training, how its answers come about in time (`Course`).
+first, or is a function from the size of the input to them. `SETTINGS`, if there, says how it learns best, and
+`EXPANSION` which layers only widen what the head reads. A module with a method `learn_from(images)` is shown
+some training images before the first step; one with `over_time(images)` is asked, after training, how its
+answers come about in time (`Course`).
 
 A network that has `auxiliary()` is taught by its inner maps, too: see `HasAuxiliary`.
 

@@ -129,6 +129,8 @@ class Architecture:
         smallest_size: Side of the smallest input it can take, in pixels.
         variants: Arguments of its sizes, the fastest first, for an input size; training with a time budget
             takes the last that the budget allows.
+        expansion: Names of the layers just before the head that only widen its input, the convolution first;
+            a head for other classes, fitted to few pictures, does better without them.
     """
 
     build: Callable[..., "nn.Module"]
@@ -136,6 +138,7 @@ class Architecture:
     settings: Settings = _CAUTIOUS
     smallest_size: int = 1
     variants: Callable[[int], _Variants] = field(default=lambda size: ({},), repr=False)
+    expansion: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -205,6 +208,7 @@ def architecture(model: "str | Builder | Architecture") -> Architecture:
         settings=getattr(file, "SETTINGS", Settings()),
         smallest_size=file.CARD.smallest_size,
         variants=sizes if callable(sizes) else lambda size: sizes,
+        expansion=getattr(file, "EXPANSION", ()),
     )
 
 

@@ -82,6 +82,31 @@ class KernelMachine(nn.Module):
         return (near.double() @ self.coefficients.double()).to(near.dtype) + self.bias
 
 
+class KernelHead(nn.Module):
+    """A support vector machine in the place of a network's last layer: features (N, D) to logits (N, K)."""
+
+    def __init__(self, dimensions: int, coordinates: int, count: int, classes: int) -> None:
+        """Hold what `KernelMachine` holds, for features that are there already.
+
+        Args:
+            dimensions: D.
+            coordinates: Principal components that are compared.
+            count: Of the landmarks, training images that all others are compared with.
+            classes: K.
+        """
+        super().__init__()
+        self.dimensions, self.coordinates, self.count, self.classes = dimensions, coordinates, count, classes
+        self.projection = Projection(nn.Identity(), dimensions=dimensions, coordinates=coordinates)
+        self.landmarks = fixed(count, coordinates)
+        self.coefficients = fixed(count, classes)
+        self.bias = fixed(classes)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return logits (N, K); in float64 at the end for the reason that `KernelMachine` gives."""
+        near = similarity(self.projection(features), self.landmarks)
+        return (near.double() @ self.coefficients.double()).to(near.dtype) + self.bias
+
+
 class Neighbours(nn.Module):
     """The nearest stored images vote, the nearer the more.
 

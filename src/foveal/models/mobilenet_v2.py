@@ -18,6 +18,7 @@ CARD = Card(
 )
 SETTINGS = _torchvision.SETTINGS
 SIZES = _torchvision.sizes
+EXPANSION = ("features.18",)
 
 
 def mobilenet_v2(

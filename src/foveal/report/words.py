@@ -130,6 +130,26 @@ def against_baseline(baseline: Mapping[str, Any]) -> str | None:
     return f"{said}: it is not proven that the recognizer is better ({shown_p(paired['p_value'])})."
 
 
+def against_scratch(baseline: Mapping[str, Any]) -> str | None:
+    """Return what pre-training brought against a network from scratch, or None where none was trained.
+
+    Args:
+        baseline: The `baseline` object of `foveal.train/1`.
+    """
+    scratch = baseline.get("scratch")
+    if not scratch:
+        return None
+    if "skipped" in scratch:
+        return f"{scratch['name']} from scratch was not trained: {scratch['skipped']}."
+    difference = scratch["paired"]["difference"]
+    points = [100 * difference[name] for name in ("value", "low", "high")]
+    return (
+        f"Without pre-training, {scratch['name']} trained for {show_seconds(scratch['seconds'])} names "
+        f" {measured(scratch['accuracy'])} of the same images correctly. Pre-training brought "
+        f"{points[0]:+.1f} points (95% interval {points[1]:+.1f} to {points[2]:+.1f})."
+    )
+
+
 def weak_points(document: Document) -> list[str]:
     """Return where the recognizer fails most: the worst class, then the most confused pairs."""
     metrics = document["metrics"]

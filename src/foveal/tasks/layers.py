@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from foveal.core.errors import UsageError
+from foveal.models._machines import KernelHead
 
 _LARGEST = 1 << 24  # no number in a description is larger; the weights limit it much further
 
@@ -21,6 +22,7 @@ _KINDS: dict[str, type[nn.Module]] = {
     "Linear": nn.Linear,
     "BatchNorm2d": nn.BatchNorm2d,
     "Identity": nn.Identity,
+    "KernelHead": KernelHead,
 }
 _ARGUMENTS: dict[str, tuple[str, ...]] = {
     "Conv2d": (
@@ -30,8 +32,10 @@ _ARGUMENTS: dict[str, tuple[str, ...]] = {
     "Linear": ("in_features", "out_features", "bias"),
     "BatchNorm2d": ("num_features", "eps", "momentum", "affine", "track_running_stats"),
     "Identity": (),
+    "KernelHead": ("dimensions", "coordinates", "count", "classes"),
 }
 _COUNTS = {"in_channels", "out_channels", "groups", "in_features", "out_features", "num_features"}
+_COUNTS |= set(_ARGUMENTS["KernelHead"])
 _PAIRS = {"kernel_size", "stride", "dilation"}
 _SWITCHES = {"bias", "affine", "track_running_stats"}
 _PADDING_MODES = ("zeros", "reflect", "replicate", "circular")

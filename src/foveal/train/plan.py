@@ -14,7 +14,7 @@ from foveal.core import files
 from foveal.train.fit_plan import FitPlan
 
 # Unknown to earlier versions: at their defaults they leave the digest, and so the checkpoints, alone.
-_LATER = ("optimizer", "head_rate", "warm_up_share", "structure", "objective", "settings")
+_LATER = ("optimizer", "head_rate", "warm_up_share", "structure", "objective", "settings", "starts_from")
 
 
 class Plan(BaseModel):
@@ -38,6 +38,7 @@ class Plan(BaseModel):
         objective: Name of a file in `train/objectives`.
         settings: A value for each of its settings.
         structure: Digest of names and shapes of the network's state where a user's own builder makes it.
+        starts_from: Digest of the weights that it starts from; None: they follow from the seed.
         seed: Of order, augmentation and initial weights.
         threads: Of torch; another number gives other last digits.
         step_seconds: What the warm-up measured; for the forecast only.
@@ -62,6 +63,7 @@ class Plan(BaseModel):
     objective: str = "supervised"
     settings: dict[str, float] = {}
     structure: str | None = None
+    starts_from: str | None = None
     seed: int
     threads: int = Field(ge=1)
     step_seconds: float = Field(ge=0)
@@ -96,6 +98,6 @@ def read_plan(path: Path) -> Plan | FitPlan | None:
         return None
 
     def plan(document: dict[str, Any]) -> Plan | FitPlan:
-        return FitPlan(**document) if document.get("kind") == "baseline" else Plan(**document)
+        return FitPlan(**document) if document.get("kind") in ("baseline", "head") else Plan(**document)
 
     return files.read_json(path, plan, hint="without it nothing can go on as it was begun; train anew")

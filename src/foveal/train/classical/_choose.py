@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from foveal.train.classical import Sample
@@ -62,3 +64,22 @@ def choose(sample: Sample, plan: FitPlan, attempt: Attempt, *, otherwise: Settin
         for key, value in accuracy.items()
     ]
     return Choice(dict(best), rows, torch.cat(answers[best]), truth)
+
+
+def sharpness(scores: Tensor, labels: Tensor, *, least: float = -2.0) -> float:
+    """Return the factor that makes scores of images that were not fitted to logarithms of probabilities.
+
+    It changes no answer; it keeps the temperature, which is fitted later and elsewhere, near 1.
+
+    Args:
+        scores: (N, K).
+        labels: int64 (N,).
+        least: Natural logarithm of the smallest factor that is tried.
+    """
+    if len(scores) == 0:
+        return 1.0
+
+    def loss(logarithm: float) -> float:
+        return float(F.cross_entropy(scores.double() * torch.tensor(logarithm).exp(), labels))
+
+    return float(torch.tensor(minimize_scalar(loss, bounds=(least, 3.5), method="bounded").x).exp())

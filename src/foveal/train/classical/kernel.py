@@ -10,14 +10,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-import torch.nn.functional as F
-from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from foveal.core.progress import Progress
 from foveal.models._machines import similarity
 from foveal.train.classical import Effort, Fit, Sample
-from foveal.train.classical._choose import Setting, choose
+from foveal.train.classical._choose import Setting, choose, sharpness
 from foveal.train.classical._principal import principal
 from foveal.train.classical._principal import work as directions_work
 from foveal.train.fit_plan import FitPlan
@@ -58,13 +56,13 @@ def kernel(sample: Sample, plan: FitPlan, *, progress: Progress) -> Fit:
     root = _root(landmarks)
     weights = _planes(_mapped(points, landmarks, root), sample.labels, sample.classes, cost, None)
     progress("fit", total, total)
-    sharpness = _sharpness(choice.scores, choice.labels)
+    factor = sharpness(choice.scores, choice.labels)
     tensors = {
         "projection.mean": mean,
         "projection.basis": basis * (width / max(variance, 1e-12)) ** 0.5,
         "landmarks": landmarks,
-        "coefficients": _solved(root, weights[:-1].double()).float() * sharpness,
-        "bias": weights[-1] * sharpness,
+        "coefficients": _solved(root, weights[:-1].double()).float() * factor,
+        "bias": weights[-1] * factor,
     }
     return Fit(tensors, choice.rows)
 
@@ -99,20 +97,6 @@ def _solved(root: Tensor, weights: Tensor) -> Tensor:
 
 def _planes(mapped: Tensor, labels: Tensor, classes: int, cost: float, start: Tensor | None) -> Tensor:
     return planes(mapped, labels, classes=classes, cost=cost, loss=squared_hinge, start=start)
-
-
-def _sharpness(scores: Tensor, labels: Tensor) -> float:
-    """Return the factor that makes scores of images that were not fitted to logarithms of probabilities.
-
-    It changes no answer; it keeps the temperature, which is fitted later and elsewhere, near 1.
-    """
-    if len(scores) == 0:
-        return 1.0
-
-    def loss(logarithm: float) -> float:
-        return float(F.cross_entropy(scores.double() * torch.tensor(logarithm).exp(), labels))
-
-    return float(torch.tensor(minimize_scalar(loss, bounds=(-2.0, 3.5), method="bounded").x).exp())
 
 
 def shape(effort: Effort) -> dict[str, Any]:

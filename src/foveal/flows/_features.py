@@ -1,0 +1,164 @@
+"""What a frozen network makes of pictures: computed once in ONNX Runtime, and remembered.
+
+A changed view of a picture is never there by chance: which changes, how strong and from which seed is part of
+what it is remembered by.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from foveal.bundle.engines.onnxruntime import OnnxSession, onnxruntime
+from foveal.core import catalog, machine
+from foveal.core.parallel import in_order
+from foveal.core.progress import Progress
+from foveal.core.random import seed_for
+from foveal.data.dataset import UInt8
+from foveal.data.preprocess import Preprocess
+from foveal.export.graph import graph
+from foveal.flows._prepare import Prepared
+from foveal.tasks.classify import learn
+from foveal.tasks.recognizer import Recognizer
+from foveal.train import augment, feature_cache
+from foveal.train.objective import Batch
+
+BATCH = 8  # pictures of one call: their maps stay in the processor's caches
+_ENGINE = "onnxruntime"
+
+Float32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A network without its head, and what its features depend on.
+
+    Attributes:
+        network: Normalized images (N, C, H, W) to features (N, D), in eval mode.
+        name: What decides its weights, for the cache.
+        dimensions: D.
+        preprocess: What its pictures are like.
+    """
+
+    network: nn.Module = field(repr=False)
+    name: str
+    dimensions: int
+    preprocess: Preprocess
+
+    @cached_property
+    def session(self) -> OnnxSession:
+        """The network in the engine; exported once, when the first features are asked for."""
+        numbers = tuple(map(str, range(self.dimensions)))
+        recognizer = Recognizer(self.network, "features", {}, self.preprocess, numbers)
+        return onnxruntime(graph(recognizer), threads=1)
+
+
+@dataclass(frozen=True)
+class View:
+    """How pictures are changed before they are looked at.
+
+    Attributes:
+        number: Of the view; another number draws other changes.
+        seed: They follow from it.
+        changes: Names of files in `train/augment` with their strength, in order; none: the pictures
+            themselves.
+    """
+
+    number: int = 0
+    seed: int = 0
+    changes: Mapping[str, float] = field(default_factory=dict)
+
+    def of(self, pictures: UInt8, first: int, preprocess: Preprocess) -> UInt8:
+        """Return the view of some pictures, uint8 (N, H, W, C).
+
+        Args:
+            pictures: uint8 (N, H, W, C).
+            first: Place of the first one among all: what is drawn for a batch follows from it.
+            preprocess: Gives the normalization, in which changes are stated.
+        """
+        if not self.changes:
+            return pictures
+        count = torch.arange(len(pictures))
+        generator = torch.Generator().manual_seed(seed_for(self.seed, "view", self.number, first))
+        batch = Batch(torch.from_numpy(pictures), count, count, count, 0.0, generator)
+        images, targets = learn.normalize(batch.images, preprocess), torch.zeros(len(pictures), 2)
+        for name, strength in self.changes.items():
+            images, targets = catalog.find(augment, name)(images, targets, strength=strength, batch=batch)
+        mean, std = torch.tensor(preprocess.mean), torch.tensor(preprocess.std)
+        levels = (images.permute(0, 2, 3, 1) * std + mean) * 255
+        return np.ascontiguousarray(levels.round().clamp(0, 255).byte().numpy())
+
+
+def features(
+    backbone: Backbone,
+    prepared: Prepared,
+    rows: NDArray[np.int64],
+    *,
+    view: View,
+    threads: int,
+    progress: Progress,
+) -> Float32:
+    """Return the features of some pictures as they are, or of a changed view of them, float32 (N, D).
+
+    Args:
+        backbone: The network.
+        prepared: The data; no picture is ever changed by chance.
+        rows: Which pictures, int64 (N,).
+        view: The pictures themselves, or what is made of them.
+        threads: Calls at once; each computes on one thread, so that their number changes no digit.
+        progress: Told about the pictures.
+    """
+    preprocess = prepared.preprocess
+    name = feature_cache.key(
+        {
+            "backbone": backbone.name,
+            "pixels": preprocess.pixels_digest,
+            "mean": preprocess.mean,
+            "std": preprocess.std,
+            "data": prepared.store.fingerprint,
+            "rows": hashlib.sha256(np.ascontiguousarray(rows, dtype="<i8").tobytes()).hexdigest(),
+            "view": [view.number, view.seed, list(view.changes.items())] if view.changes else 0,
+            "cpu": machine.cpu_name(),
+            **machine.versions(_ENGINE),
+        }
+    )
+    known = feature_cache.recall(name)
+    if known is not None and len(known) == len(rows):
+        progress("features", len(rows), len(rows), "computed before")
+        return known
+    found = extracted(backbone, prepared, rows, view=view, threads=threads, progress=progress)
+    feature_cache.remember(name, found)
+    return found
+
+
+def extracted(
+    backbone: Backbone,
+    prepared: Prepared,
+    rows: NDArray[np.int64],
+    *,
+    view: View,
+    threads: int,
+    progress: Progress,
+) -> Float32:
+    """Return features without asking the cache; arguments as those of `features`."""
+    session = backbone.session
+    images = prepared.store.images
+
+    def answered(pictures: UInt8) -> Float32:
+        return session.run(pictures)[1]
+
+    def batches() -> Iterator[UInt8]:
+        for start in range(0, len(rows), BATCH):
+            yield view.of(np.asarray(images[rows[start : start + BATCH]]), start, prepared.preprocess)
+
+    parts, done = [], 0
+    for part in in_order(answered, batches(), workers=threads, name="features"):
+        parts.append(part)
+        done += len(part)
+        progress("features", done, len(rows), f"view {view.number}")
+    return np.concatenate(parts)

@@ -1,0 +1,112 @@
+"""What pre-training was worth: nano trained from scratch on the same pictures, for as long as the transfer.
+
+It is trained after it, at the size that the pictures suggest, and measured on the same test pictures as its
+exported graph. A network from scratch that was given seconds would be no comparison: it gets half a minute at
+least.
+"""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.bundle.engines.onnxruntime import onnxruntime
+from foveal.core import files
+from foveal.core.errors import RecipeError
+from foveal.core.progress import Progress
+from foveal.data.sizing import suggest_size
+from foveal.data.store import channel_statistics
+from foveal.export.graph import graph
+from foveal.flows._objective import make_objective
+from foveal.flows._prepare import Prepared, resized
+from foveal.flows._yardstick import paired_document, right_answers
+from foveal.metrics.clopper_pearson import clopper_pearson
+from foveal.tasks.recognizer import Recognizer, build
+from foveal.train.loop import fit, settings
+from foveal.train.plan import Plan, read_plan, write_plan
+from foveal.train.planning import Facts, plan_training
+from foveal.train.recipe import Recipe
+
+FOLDER = "scratch"
+LEAST_SECONDS = 30.0
+_MODEL = "nano"
+
+
+def measured_scratch(
+    run: Path,
+    recipe: Recipe,
+    prepared: Prepared,
+    answers: NDArray[np.int64],
+    *,
+    seconds: float,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Return how nano does without pre-training, as the `scratch` object of a baseline.
+
+    Args:
+        run: The run folder; gets `scratch/`, and what is there is gone on with.
+        recipe: Of the transfer: seed and threads.
+        prepared: The data.
+        answers: What the bundle answered for the test pictures, int64 (N,).
+        seconds: That the transfer took to learn.
+        progress: Told about the training.
+    """
+    folder = run / FOLDER
+    files.make_folder(folder)
+    allowed = max(LEAST_SECONDS, seconds)
+    plain = Recipe(model=_MODEL, seed=recipe.seed, threads=recipe.threads, time_seconds=allowed)
+    data = _at_its_size(run, plain, prepared, progress)
+    try:
+        plan = _plan(folder / "plan.json", plain, data, allowed)
+    except RecipeError as error:
+        return {"name": _MODEL, "skipped": error.message}
+
+    def told(stage: str, done: int, total: int, note: str = "") -> None:
+        progress("from scratch", done, total, note)
+
+    with settings(plan):
+        objective = make_objective(plan, plain.architecture, data)
+    fitted = fit(objective, data.examples("fit"), plan, checkpoints=folder / "checkpoints", progress=told)
+    network = build(plan.model, plan.arguments)
+    recognizer = Recognizer(network, plan.model, plan.arguments, data.preprocess, data.dataset.classes)
+    engine = onnxruntime(graph(recognizer.with_weights(fitted.weights)), threads=plan.threads)
+    test = data.split.test
+    right = right_answers(lambda images: engine.run(images)[1], data, test)
+    return {
+        "name": _MODEL,
+        "seconds": round(fitted.seconds, 2),
+        "epochs": round(plan.epochs, 2),
+        "size": data.preprocess.size,
+        "accuracy": clopper_pearson(int(right.sum()), len(right)).as_json(),
+        "paired": paired_document(answers == data.store.labels[test], right, data),
+    }
+
+
+def _at_its_size(run: Path, recipe: Recipe, prepared: Prepared, progress: Progress) -> Prepared:
+    size = suggest_size(prepared.dataset)
+    threads = recipe.threads or 0
+    if size != prepared.preprocess.size:
+        prepared = resized(prepared, [size], run, threads=threads or 1, progress=progress)[size]
+    mean, std = channel_statistics(prepared.store.images, prepared.split.fit)
+    return replace(prepared, preprocess=prepared.preprocess.model_copy(update={"mean": mean, "std": std}))
+
+
+def _plan(path: Path, recipe: Recipe, prepared: Prepared, seconds: float) -> Plan:
+    """Return the plan that is there, or make one that ends after some seconds."""
+    known = read_plan(path)
+    if isinstance(known, Plan):
+        return known
+    preprocess, classes = prepared.preprocess, len(prepared.dataset.classes)
+    end = time.monotonic() + seconds
+    plan = plan_training(
+        recipe,
+        prepared.examples("fit"),
+        Facts(preprocess.size, preprocess.channels, classes),
+        lambda draft: make_objective(draft, recipe.architecture, prepared),
+        seconds_left=lambda: end - time.monotonic(),
+    )
+    write_plan(plan, path)
+    return plan

@@ -1,0 +1,68 @@
+"""Put weights into a network that has other classes, and maybe more channels, than the one they are from."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from foveal.core.errors import DataError
+from foveal.models._head import head_of
+from foveal.models.pretrained._weights import Weights
+
+_SHOWN = 5
+_COUNTER = "num_batches_tracked"  # older files lack it; it says nothing where the momentum is fixed
+
+
+def fit_to(network: nn.Module, weights: Weights, *, apart: Sequence[str] = ()) -> dict[str, Tensor]:
+    """Return the state of a network with these weights; its head stays what it is.
+
+    A first convolution for more than three channels repeats the filters of the first three, scaled so that
+    its answers keep their size.
+
+    Args:
+        network: Its own state is left alone.
+        weights: By the names that the network has; those of the head play no part.
+        apart: Names of other layers that the weights may have and the network has not.
+
+    Raises:
+        DataError: `weights_mismatch`: a name is missing or not known, or a shape is another one.
+    """
+    own = network.state_dict()
+    head, _ = head_of(network)
+    first = next((n for n, m in network.named_modules() if isinstance(m, nn.Conv2d)), "")
+    left_out = tuple(f"{name}." for name in (head, *apart))
+    wanted = {name for name in own if not name.startswith(left_out)}
+    given = {name: t for name, t in weights.tensors.items() if not name.startswith(left_out)}
+    widened = f"{first}.weight"
+    if widened in given and widened in own:
+        given[widened] = _for_channels(given[widened], own[widened].shape[1])
+    missing = sorted(name for name in wanted - set(given) if not name.endswith(_COUNTER))
+    unknown = sorted(set(given) - wanted)
+    shapes = [
+        f"{name} is {tuple(given[name].shape)}, not {tuple(own[name].shape)}"
+        for name in sorted(wanted & set(given))
+        if given[name].shape != own[name].shape
+    ]
+    if missing or unknown or shapes:
+        said = [*_some("missing", missing), *_some("not in this network", unknown), *_some("shape", shapes)]
+        raise DataError(
+            f"the weights of {weights.source} do not fit: {'; '.join(said)}",
+            code="weights_mismatch",
+            hint="name the model that they were trained with: --model; foveal models lists what there is",
+        )
+    return {**own, **{name: given[name].to(own[name].dtype) for name in wanted & set(given)}}
+
+
+def _for_channels(filters: Tensor, channels: int) -> Tensor:
+    if filters.ndim != 4 or filters.shape[1] in (1, channels):
+        return filters
+    count = filters.shape[1]
+    repeated = filters[:, torch.arange(channels) % count]
+    return repeated * (count / channels)
+
+
+def _some(what: str, names: list[str]) -> list[str]:
+    if not names:
+        return []
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return [f"{what}: {', '.join(names[:_SHOWN])}{more}"]

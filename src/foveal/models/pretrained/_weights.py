@@ -1,0 +1,211 @@
+"""Weights to start from: out of an installed package, a file, or a folder; nothing of them is executed."""
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from importlib import import_module, metadata
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from safetensors.torch import load as read_safetensors
+from torch import Tensor
+
+from foveal.core import catalog
+from foveal.core.errors import DataError, MissingExtraError, NotFoundError, UsageError
+from foveal.models import pretrained
+from foveal.models.pretrained import IMAGENET_MEAN, IMAGENET_STD, Package
+
+_SAFE, _TORCH = (".safetensors",), (".pth", ".pt", ".bin", ".tar")
+# Of a run folder; of a folder as timm and Hugging Face write it.
+_RUN, _HUB = ("model/weights.safetensors", "model/structure.json"), ("model.safetensors", "pytorch_model.bin")
+_INNER = ("state_dict_ema", "model_ema", "state_dict", "model")  # under which training scripts save weights
+_ADDED = ("module.", "_orig_mod.")  # what wrappers put before every name
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights of a network, by the names that its architecture has, and what its pictures were like.
+
+    Attributes:
+        tensors: By name.
+        sha256: Of the file that they were read from.
+        source: What they are, for people.
+        mean, std: What its pictures were normalized with, on the 0..1 scale; None: nobody said.
+        size: Side of the pictures that it was trained on, in pixels; None: nobody said.
+        license: As far as it is known.
+    """
+
+    tensors: dict[str, Tensor] = field(repr=False)
+    sha256: str
+    source: str
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    size: int | None = None
+    license: str | None = None
+
+
+def package_of(model: str) -> Package | None:
+    """Return the package with the weights of an architecture, or None where there is none."""
+    for family in catalog.names(pretrained):
+        if model.startswith(family):
+            packages: dict[str, Package] = import_module(f"{pretrained.__name__}.{family}").PACKAGES
+            if model in packages:
+                return packages[model]
+    return None
+
+
+def packaged(model: str) -> Weights:
+    """Return the weights of an architecture out of the package that holds them.
+
+    Raises:
+        UsageError: `no_weights`: no package has any.
+        MissingExtraError: The package is not installed; the message says how to install it.
+        DataError: `other_weights`: the file is not the one that is known.
+    """
+    package = package_of(model)
+    if package is None:
+        raise UsageError(
+            f"no package holds weights of {catalog.spoken(model)}",
+            code="no_weights",
+            hint=f"give a file with --weights, or take one of {', '.join(_having_weights())}",
+        )
+    try:
+        found = metadata.distribution(package.name)
+        content = Path(str(found.locate_file(package.file))).read_bytes()
+    except (metadata.PackageNotFoundError, OSError) as error:
+        what = f"transfer learning with {catalog.spoken(model)}"
+        raise MissingExtraError(what, package.name, install=package.install) from error
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != package.sha256:
+        raise DataError(
+            f"{package.name} {found.version} holds another file than the one that was tested "
+            f"(sha256 {digest[:12]}…, not {package.sha256[:12]}…)",
+            code="other_weights",
+            hint=f"{package.install} --force-reinstall, or give a file of yours with --weights",
+        )
+    family = next(f for f in catalog.names(pretrained) if model.startswith(f))
+    named = catalog.find(pretrained, family)(_torch_tensors(content, package.name))
+    source = f"{package.name} {found.version}, trained on ImageNet"
+    return Weights(named, digest, source, package.mean, package.std, package.size, package.license)
+
+
+def _having_weights() -> list[str]:
+    modules = [import_module(f"{pretrained.__name__}.{family}") for family in catalog.names(pretrained)]
+    return [catalog.spoken(model) for module in modules for model in module.PACKAGES]
+
+
+def read_weights(path: Path, *, model: str) -> Weights:
+    """Return weights that somebody has, with what is known about the pictures that they were trained on.
+
+    Args:
+        path: A file of safetensors; one of torch that holds a state dict, maybe inside a training script's
+            checkpoint; a folder as timm or Hugging Face write it; a run folder.
+        model: The architecture that they are for: where the file says nothing of the pictures, what its
+            published weights take is assumed.
+
+    Raises:
+        NotFoundError: Nothing is there.
+        DataError: `bad_weights`: no weights can be read, or only by executing what is in the file.
+    """
+    if not path.exists():
+        raise NotFoundError(f"no weights at {path}", path=path)
+    file = path
+    said: dict[str, Any] = {}
+    if path.is_dir():
+        file, said = _inside(path)
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {file}: {error.strerror}", code="bad_weights", path=file) from error
+    if file.suffix in _SAFE:
+        try:
+            tensors = read_safetensors(content)
+        except (ValueError, safetensors.SafetensorError) as error:
+            raise _unreadable(str(path), error) from error
+    elif file.suffix in _TORCH:
+        tensors = _torch_tensors(content, str(path))
+    else:
+        raise _unreadable(str(path), f"its name ends in {file.suffix!r}")
+    weights = Weights(_plainly_named(tensors), hashlib.sha256(content).hexdigest(), str(path))
+    published = package_of(model)
+    if not said and published is not None:
+        said = {"mean": published.mean, "std": published.std, "size": published.size}
+    return replace(weights, **said)
+
+
+def _inside(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """Return the file with the weights in a folder, and what the file beside it says of the pictures."""
+    if (folder / _RUN[0]).is_file():
+        return folder / _RUN[0], _said(folder / _RUN[1], "preprocess")
+    for name in _HUB:
+        if (folder / name).is_file():
+            return folder / name, _said(folder / "config.json", "pretrained_cfg")
+    raise DataError(
+        f"{folder} holds no weights: neither {_RUN[0]} nor {' nor '.join(_HUB)}",
+        code="bad_weights",
+        hint="name a run folder, a folder as timm writes it, or the file itself",
+        path=folder,
+    )
+
+
+def _said(path: Path, part: str) -> dict[str, Any]:
+    """Return mean, deviation and size as far as a JSON file states them."""
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))[part]
+        size = told["size"] if "size" in told else int(told["input_size"][-1])
+        numbers = {name: tuple(float(value) for value in told[name]) for name in ("mean", "std")}
+    except (OSError, ValueError, LookupError, TypeError):
+        return {}
+    return {**numbers, "size": int(size)}
+
+
+def _torch_tensors(content: bytes, name: str) -> dict[str, Tensor]:
+    """Return the state dict in a file of torch; only tensors and plain containers are ever made of it."""
+    try:
+        found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except Exception as error:  # torch's errors for broken and for refused files have no common class
+        raise _unreadable(name, error) from error
+    for inner in _INNER:
+        if isinstance(found, Mapping) and isinstance(found.get(inner), Mapping):
+            found = found[inner]
+    tensors = (
+        {key: t for key, t in found.items() if isinstance(t, Tensor)} if isinstance(found, Mapping) else {}
+    )
+    if not tensors:
+        raise _unreadable(name, "it holds no state dict")
+    return tensors
+
+
+def _plainly_named(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    for added in _ADDED:
+        if all(name.startswith(added) for name in tensors):
+            tensors = {name.removeprefix(added): tensor for name, tensor in tensors.items()}
+    return tensors
+
+
+def _unreadable(name: str, why: object) -> DataError:
+    return DataError(
+        f"no weights can be read from {name}: {str(why).splitlines()[0] if str(why) else type(why).__name__}",
+        code="bad_weights",
+        hint="save them as safetensors, or with torch.save(network.state_dict(), FILE)",
+    )
+
+
+def normalization(weights: Weights, *, channels: int) -> tuple[tuple[float, ...], tuple[float, ...], str]:
+    """Return mean and deviation per channel, and who says so.
+
+    Channels beyond the third repeat the first three, as the filters do; see `fitting.fit_to`.
+    """
+    mean, std, who = weights.mean, weights.std, "as the weights were trained"
+    if mean is None or std is None:
+        mean, std = IMAGENET_MEAN, IMAGENET_STD
+        who = "that of ImageNet: the file does not say how its pictures were normalized"
+    return _repeated(mean, channels), _repeated(std, channels), who
+
+
+def _repeated(values: tuple[float, ...], count: int) -> tuple[float, ...]:
+    return tuple(values[i % len(values)] for i in range(count))
