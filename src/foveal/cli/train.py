@@ -9,9 +9,11 @@ from foveal.cli._backend import Backend, RayAddress, Workers, where_of
 from foveal.cli._frame import Device, Force, Group, Json, Out, Quiet, Strict, Threads, Verbose, emit, speaks
 from foveal.cli._progress import progress
 from foveal.cli._recipe import (
+    Backbone,
     Baseline,
     Data,
     Epochs,
+    Frames,
     Images,
     Model,
     Objective,
@@ -19,6 +21,7 @@ from foveal.cli._recipe import (
     Seed,
     Settings,
     Size,
+    Task,
     Time,
     recipe_of,
     settings_of,
@@ -32,6 +35,9 @@ def train(
     data: Data,
     model: Model = None,
     recipe: RecipeFile = None,
+    task: Task = None,
+    frames: Frames = None,
+    backbone: Backbone = None,
     size: Size = None,
     images: Images = None,
     epochs: Epochs = None,
@@ -63,6 +69,9 @@ def train(
 
     wishes = {
         "model": model,
+        "task": task,
+        "frames": frames,
+        "backbone": backbone,
         "size": size,
         "images": images,
         "group": group,

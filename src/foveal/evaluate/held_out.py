@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.core.errors import ImageError, UsageError
+from foveal.data.clips import showing
 from foveal.data.dataset import Dataset, UInt8
 from foveal.data.preprocess import Preprocess
 from foveal.data.sizing import evenly_spaced
@@ -59,7 +60,11 @@ class HeldOut:
             indices: Which, int64 (N,).
             preprocess: The model's.
             classes: The model's names in the order of its outputs; every class of the data is one of them.
+
+        Raises:
+            UsageError: `other_task`: the model takes clips and these are pictures, or the reverse.
         """
+        dataset = showing(dataset, preprocess.clip)
         order = {name: k for k, name in enumerate(classes)}
         to_model = np.array([order[name] for name in dataset.classes], dtype=np.int64)
 

@@ -66,6 +66,7 @@ def prepared_again(
     """
     for name in (SPLIT, FINDINGS):
         files.write_bytes(folder / name, (run / name).read_bytes())
-    seed = read_recipe(run / RECIPE).seed
-    wishes = Wishes(recognizer.preprocess.size, seed, strict=False, threads=threads)
-    return prepare(opening.open(data), folder, wishes, progress=progress)
+    recipe, preprocess = read_recipe(run / RECIPE), recognizer.preprocess
+    frames = None if preprocess.clip is None else preprocess.clip.frames
+    wishes = Wishes(preprocess.size, recipe.seed, strict=False, threads=threads, frames=frames)
+    return prepare(opening.open(data, task=recipe.task), folder, wishes, progress=progress)

@@ -13,6 +13,7 @@ from foveal.models import _registry
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+Task = Literal["classify", "video"]
 _OWN = ":"  # in the name of a user's builder, in that of no file
 
 
@@ -53,6 +54,7 @@ class Card:
         smallest_size: Side of the smallest input it can take, in pixels.
         fitted_by: Of a baseline: name of the file in `train/classical` that fits it.
         grows: Whether the number of its parameters follows from the training images.
+        task: What it takes: pictures, `classify`, or clips: `video`.
     """
 
     family: str
@@ -62,6 +64,7 @@ class Card:
     smallest_size: int = 32
     fitted_by: str | None = None
     grows: bool = False
+    task: Task = "classify"
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,8 @@ class Architecture:
         smallest_size: Side of the smallest input it can take, in pixels.
         variants: Arguments of its sizes, the fastest first, for an input size; training with a time budget
             takes the last that the budget allows.
+        task: `classify`, or `video` for a network of clips (N, T, C, H, W): that is `answer` of what `look`
+            makes of each frame, as in `models/cnn.py`, and has `features` numbers for each.
     """
 
     build: Callable[..., "nn.Module"]
@@ -114,6 +119,7 @@ class Architecture:
     settings: Settings = _CAUTIOUS
     smallest_size: int = 1
     variants: Callable[[int], _Variants] = field(default=lambda size: ({},), repr=False)
+    task: Task = "classify"
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -175,6 +181,7 @@ def architecture(model: "str | Builder | Architecture") -> Architecture:
         settings=getattr(file, "SETTINGS", Settings()),
         smallest_size=file.CARD.smallest_size,
         variants=sizes if callable(sizes) else lambda size: sizes,
+        task=file.CARD.task,
     )
 
 

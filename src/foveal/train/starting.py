@@ -3,6 +3,7 @@
 import hashlib
 import inspect
 import json
+import math
 
 import torch
 from torch import Tensor, nn
@@ -49,7 +50,8 @@ def start(
         )
     kind = chosen.kind(plan.objective)
     if isinstance(network, models.LearnsFromImages):
-        count = max(32, min(512, _SHOWN_PIXELS // preprocess.size**2))
+        pixels = math.prod(preprocess.shape[:-1])
+        count = max(32, min(512, _SHOWN_PIXELS // pixels))
         shown = examples.images[examples.indices[evenly_spaced(len(examples), at_most=count)]]
         _show(network, learn.normalize(torch.from_numpy(shown), preprocess), kind.reach(plan, preprocess))
     return kind.planned(plan, network, classes=classes, preprocess=preprocess)
