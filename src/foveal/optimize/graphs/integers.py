@@ -107,7 +107,7 @@ def _is_unit(net: Net, node: Any) -> bool:
         return all(name in net.constants for name in node.input[1:])
     if node.op_type not in _JOINING or belongs_to_border(node):
         return False
-    return all(net.producer(name) is not None for name in node.input)
+    return all(net.producer(name) is not None for name in node.input) and node.output[0] not in net.counts()
 
 
 def _after_activation(net: Net, node: Any) -> str:
