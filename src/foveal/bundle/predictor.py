@@ -14,7 +14,7 @@ from foveal.bundle.golden import Golden
 from foveal.bundle.inputs import Input, UInt8, pixels, source
 from foveal.bundle.locate import locate
 from foveal.bundle.manifest import Manifest
-from foveal.bundle.session import Float32, Outputs, Session
+from foveal.bundle.session import Float32, Outputs, Session, no_window
 from foveal.bundle.ways import REFERENCE, Way
 from foveal.core.errors import BundleError, DataError, FovealError, NotFoundError, UsageError
 from foveal.core.machine import usable_cpus
@@ -185,6 +185,22 @@ class Predictor:
         answers = self.session.run(*given)
         return answers if isinstance(answers, Outputs) else Outputs(*answers)
 
+    def step(self, frames: UInt8, window: Float32 | None) -> Outputs:
+        """Return what the graph answers for frames that follow on earlier ones.
+
+        Args:
+            frames: Of N films, uint8 (N, F, size, size, channels), N ≥ 1, F ≥ 1.
+            window: `Outputs.window` of the call before; None: there is none.
+
+        Raises:
+            UsageError: `other_task`: it answers for pictures; or another dtype or shape.
+            BundleError: The model's answer is no probability.
+        """
+        shape = getattr(self.session, "window_shape", None)
+        if shape is None:
+            raise UsageError("this recognizer answers for pictures, not for films", code="other_task")
+        return self.run(frames, no_window(frames, shape) if window is None else window)
+
     def predict(self, inputs: Input | Iterable[Input]) -> list[Label]:
         """Return one prediction for each input.
 
@@ -313,6 +329,10 @@ def _check_fit(session: Session, manifest: Manifest) -> None:
         raise BundleError(
             f"the model takes {session.input_shape}, the manifest's preprocessing gives {needed}",
             code="bad_graph",
+        )
+    if (getattr(session, "window_shape", None) is None) != (preprocess.clip is None):
+        raise BundleError(
+            "a graph has a window where the manifest takes clips, and only there", code="bad_graph"
         )
     if session.classes not in (None, len(manifest.classes)):
         raise BundleError(
