@@ -18,7 +18,8 @@ class Shown:
         time_s: Time in the film or since the start, in seconds.
         age_ms: From capture to the moment when this was told.
         dropped: How many frames were captured since the last one that was told, and are not told.
-        answer: What is on it, or why it could not be read; of a film, on the last frames, or how many are missing.
+        answer: What is on it, or why it could not be read; of a recognizer of clips: what is on the last
+            frames, or how many are missing.
         picture: Pixels or file content, for sinks that keep pictures.
         source: Name of the file it came from, or None.
     """
@@ -39,7 +40,8 @@ class Shown:
     def as_json(self, *, scores: bool = False) -> dict[str, Any]:
         """Return the contract's line: with `result`, or with `error` where it could not be read.
 
-        While a recognizer of clips warms up, `result` is null and `warming_up` says how many frames are missing.
+        While a recognizer of clips warms up, `result` is null and `warming_up` tells how many frames are
+        missing.
 
         Args:
             scores: Whether to tell the probability of every class.
