@@ -11,13 +11,21 @@ from foveal.models.nano import SIZES, nano
 NAMES = models.names()
 
 
+def pictures(name, count, channels, size, frames=3):
+    """Return random network input: pictures, or for a network of clips, clips."""
+    shape = (count, channels, size, size)
+    if models.card(name).task == "video":
+        shape = (count, frames, *shape[1:])
+    return torch.randn(shape, generator=torch.Generator().manual_seed(0))
+
+
 @pytest.mark.parametrize("size", [28, 32, 64, 224])
 @pytest.mark.parametrize("channels", [1, 3, 5])
 @pytest.mark.parametrize("name", NAMES)
 def test_every_architecture_gives_one_logit_per_class(name, channels, size):
     network = models.architecture(name).build(channels=channels, classes=4, size=size)
 
-    logits = network.eval()(torch.zeros(2, channels, size, size))
+    logits = network.eval()(torch.zeros_like(pictures(name, 2, channels, size)))
 
     assert logits.shape == (2, 4)
     assert logits.isfinite().all()
@@ -27,7 +35,7 @@ def test_every_architecture_gives_one_logit_per_class(name, channels, size):
 def test_an_answer_does_not_depend_on_the_other_images_of_the_batch(name):
     torch.manual_seed(0)
     network = models.architecture(name).build(channels=3, classes=4, size=32).eval()
-    images = torch.randn(4, 3, 32, 32)
+    images = pictures(name, 4, 3, 32)
 
     with torch.no_grad():
         torch.testing.assert_close(network(images)[:1], network(images[:1]), atol=1e-5, rtol=1e-4)

@@ -6,6 +6,7 @@ sums of two maps) change the result of the layer before them in place, where nob
 only what they read besides.
 """
 
+import copy
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -151,8 +152,11 @@ def macs(network: nn.Module, picture: Tensor) -> int:
 
     Args:
         network: In the mode in which it is to be counted.
-        picture: Normalized (N, C, H, W).
+        picture: Normalized (N, C, H, W), or clips.
     """
+    if any(isinstance(layer, nn.RNNBase) for layer in network.modules()):
+        # On a processor they run as one operation, in which nothing is counted.
+        network, picture = copy.deepcopy(network).to("meta"), picture.to("meta")
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(picture)
     return int(counter.get_total_flops()) // 2

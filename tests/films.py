@@ -1,0 +1,37 @@
+"""Films that tests write: without loss, so that what is read can be compared with what was written."""
+
+from pathlib import Path
+
+import numpy as np
+
+
+def write(
+    path: Path, frames: np.ndarray, *, rate: int = 10, codec: str = "ffv1", pixels: str = "bgr0"
+) -> Path:
+    """Write frames, uint8 (F, H, W, 3), as a film and return its path."""
+    import av
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = pixels
+        for one in frames:
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(one), format="rgb24")
+            container.mux(stream.encode(picture.reformat(format=pixels)))
+        container.mux(stream.encode())
+    return path
+
+
+def counting(count: int, side: int = 16) -> np.ndarray:
+    """Return frames whose grey level is ten times their number, uint8 (count, side, side, 3)."""
+    levels = (np.arange(count) * 10 % 250).astype(np.uint8)
+    return np.broadcast_to(levels[:, None, None, None], (count, side, side, 3)).copy()
+
+
+def sliding(direction: int, *, seed: int, count: int = 8, side: int = 16) -> np.ndarray:
+    """Return stripes of random width and colour that slide to the right (1) or left (-1)."""
+    rng = np.random.default_rng(seed)
+    across = np.sin(2 * np.pi * (np.arange(side) + rng.integers(side)) / side)
+    picture = 128 + 100 * across[None, :, None] * rng.uniform(0.4, 1, (1, 1, 3)) * np.ones((side, 1, 1))
+    return np.stack([np.roll(picture, 2 * direction * k, axis=1) for k in range(count)]).astype(np.uint8)
