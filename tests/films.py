@@ -29,9 +29,20 @@ def counting(count: int, side: int = 16) -> np.ndarray:
     return np.broadcast_to(levels[:, None, None, None], (count, side, side, 3)).copy()
 
 
-def sliding(direction: int, *, seed: int, count: int = 8, side: int = 16) -> np.ndarray:
-    """Return stripes of random width and colour that slide to the right (1) or left (-1)."""
+def sliding(direction: int, *, seed: int, count: int = 8, side: int = 32) -> np.ndarray:
+    """Return a bright square that moves to the right (1) or left (-1) and comes back on the other side.
+
+    It begins anywhere, so that no frame alone says where it goes.
+    """
     rng = np.random.default_rng(seed)
-    across = np.sin(2 * np.pi * (np.arange(side) + rng.integers(side)) / side)
-    picture = 128 + 100 * across[None, :, None] * rng.uniform(0.4, 1, (1, 1, 3)) * np.ones((side, 1, 1))
-    return np.stack([np.roll(picture, 2 * direction * k, axis=1) for k in range(count)]).astype(np.uint8)
+    size, row, column = rng.integers(8, 12), rng.integers(side), rng.integers(side)
+    picture = rng.integers(0, 60, (side, side, 3)) + np.zeros((side, side, 3))
+    square = rng.integers(150, 255, 3) + rng.integers(-30, 30, (size, size, 3))
+    frames = []
+    for place in range(count):
+        down = (row + np.arange(size)) % side
+        across = (column + 3 * direction * place + np.arange(size)) % side
+        shown = picture.copy()
+        shown[np.ix_(down, across)] = square
+        frames.append(shown.clip(0, 255).astype(np.uint8))
+    return np.stack(frames)

@@ -1,5 +1,7 @@
 """From a folder of films to a bundle: the way a user goes, on stripes that slide to the left or right."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -32,7 +34,7 @@ def stripes(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(stripes, tmp_path_factory):
-    recipe = Recipe(epochs=80, size=16, frames=4, augment="none", precision="fp32", threads=1)
+    recipe = Recipe(epochs=30, size=32, frames=4, augment="none", precision="fp32", threads=1)
     return train(stripes, recipe=recipe, out=tmp_path_factory.mktemp("runs") / "train")
 
 

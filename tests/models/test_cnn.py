@@ -77,9 +77,9 @@ def test_a_backbone_is_a_network_for_pictures(name):
 
 def test_the_frames_of_training_clips_are_shown_to_the_backbone():
     one = network("gru")
-    before = one.backbone.whiten.weight.clone()
+    before = one.backbone.nano.whiten.weight.clone()
 
     one.learn_from(clips(20))
 
     assert isinstance(one, models.LearnsFromImages)
-    assert not torch.equal(one.backbone.whiten.weight, before)
+    assert not torch.equal(one.backbone.nano.whiten.weight, before)

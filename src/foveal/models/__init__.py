@@ -32,7 +32,6 @@ __all__ = [
     "Card",
     "LearnsFromImages",
     "Settings",
-    "Task",
     "architecture",
     "card",
     "is_known",

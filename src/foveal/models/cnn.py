@@ -36,6 +36,7 @@ MEMBERS: dict[str, dict[str, Any]] = {
 Head = Literal["gru", "lstm", "pool", "frame"]
 
 _FEATURES = 64  # D, and the size of a recurrent state
+_PLACED = 16  # numbers for each place
 _WIDTHS = (32, 64, 128)  # of the stages of nano: a clip costs as much as all of its frames
 
 
@@ -81,24 +82,37 @@ class Cnn(nn.Module):
             self.backbone.learn_from(images.flatten(0, 1))
 
 
-class _Placed(Nano):
-    """A nano that keeps where things are: all of its last maps are weighed, not only their maxima.
+class _Placed(nn.Module):
+    """A nano that says what there is and where: (N, C, H, W) → (N, D).
 
-    Without that nothing could be said of a movement: the same thing at another place would be the same.
+    What is the maximum over its last maps, as in nano. Where is read from the maps of the stage before, a few
+    numbers for each place, weighed place by place: without that the same thing elsewhere would be the same,
+    and nothing could be said of a movement.
     """
 
     def __init__(self, plain: Nano, *, channels: int, size: int, features: int) -> None:
-        nn.Module.__init__(self)
-        self.whiten, self.stem, self.stages = plain.whiten, plain.stem, plain.stages
+        super().__init__()
+        self.nano = plain
+        self.reduce = nn.Conv2d(_WIDTHS[-2], _PLACED, 1)
         with torch.no_grad():
-            maps = self.stages.eval()(self.stem.eval()(self.whiten(torch.zeros(1, channels, size, size))))
-        self.train()
-        self.head = nn.Linear(maps[0].numel(), features)
+            maps, _ = self._maps(torch.zeros(2, channels, size, size))
+        self.where = nn.Linear(_PLACED * maps.shape[2] * maps.shape[3], features)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return features (N, D) for normalized images (N, C, H, W)."""
-        features: Tensor = self.head(self.stages(self.stem(self.whiten(images))).flatten(1))
-        return features
+        before, last = self._maps(images)
+        what: Tensor = self.nano.head(last.amax(dim=(2, 3)))
+        where: Tensor = self.where(self.reduce(before).flatten(1))
+        return what + where
+
+    def _maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        first, second, third = self.nano.stages
+        before = second(first(self.nano.stem(self.nano.whiten(images))))
+        return before, third(before)
+
+    def learn_from(self, images: Tensor) -> None:
+        """Show normalized training images (N, C, H, W) to the nano."""
+        self.nano.learn_from(images)
 
 
 class _Recurrent(nn.Module):
