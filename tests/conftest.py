@@ -260,3 +260,34 @@ def nonsense(seal_graph: Callable[..., Path], tmp_path: Path) -> Path:
         ("MatMul", ["weights"], {}),
     ]
     return seal_graph(tmp_path / "nonsense.foveal", nodes, arrays, classes=("yes", "no"))
+
+
+@pytest.fixture(scope="session")
+def clip_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sealed recognizer of clips, untrained: 4 frames of 16 pixels, 0.2 s apart; for reading only."""
+    import torch
+
+    from foveal import export, models
+    from foveal.bundle.manifest import Data, Images
+    from foveal.data.clip import Clip
+    from foveal.data.preprocess import Preprocess
+    from foveal.tasks.recognizer import Recognizer
+    from foveal.train.examples import Examples
+
+    torch.manual_seed(0)
+    arguments = {"channels": 3, "classes": 3, "size": 16}
+    network = models.architecture("cnn_gru").build(**arguments).eval()
+    clip = Clip(frames=4, spacing_s=0.2)
+    preprocess = Preprocess(size=16, channels=3, mean=(0.5,) * 3, std=(0.25,) * 3, clip=clip)
+    recognizer = Recognizer(network, "cnn_gru", arguments, preprocess, ("red", "green", "blue"), "video")
+    images = np.random.default_rng(0).integers(0, 256, (30, 4, 16, 16, 3), dtype=np.uint8)
+    with torch.no_grad():  # answers that differ, and are sure
+        logits = torch.from_numpy(recognizer.logits(images))
+        network.head.last.bias -= logits.mean(0)
+        network.head.last.weight /= logits.std()
+        network.head.last.bias /= logits.std()
+    calib = Examples(images, recognizer.logits(images).argmax(1), np.arange(30))
+    origin = export.Origin(Data(fingerprint="f", split_seed=0, images=Images(fit=0, calib=30, test=0)))
+    path = tmp_path_factory.mktemp("clips") / "clips.foveal"
+    assert export.bundle(recognizer, path, calib=calib, origin=origin, threads=1).bundle == path
+    return path

@@ -16,14 +16,18 @@ from foveal.train.planning import check_size
 NAMES = models.names()
 # The cheapest member of each family with several; the only one of every other.
 MEMBERS = {
+    "cnn": "cnn_gru",
     "convnext": "convnext_atto",
     "densenet": "densenet121",
     "efficientnet": "efficientnet_b0",
+    "efficientnet_lite": "efficientnet_lite0",
     "mobilenet_v3": "mobilenet_v3_small",
     "plain": "plain20",
     "resnet": "resnet18",
+    "row": "row_gru",
     "shufflenet_v2": "shufflenet_v2_x0_5",
     "swin": "swin_tiny",
+    "v4_lif": "v4_lif",
     "vgg": "vgg11_bn",
     "vit": "vit_tiny",
 }
@@ -41,6 +45,13 @@ def test_the_cheapest_members_stand_for_all_files():
     assert set(CHEAPEST) <= set(NAMES)
 
 
+def shape(name, count, channels, size, frames=3):
+    """Return the shape of network input: pictures, or for a network of clips, clips."""
+    if models.card(name).task == "video":
+        return (count, frames, channels, size, size)
+    return (count, channels, size, size)
+
+
 @pytest.mark.parametrize("size", [32, 45, 64, 224])
 @pytest.mark.parametrize("name", CHEAPEST)
 def test_every_variant_gives_one_logit_per_class_for_any_channels(name, size):
@@ -52,7 +63,7 @@ def test_every_variant_gives_one_logit_per_class_for_any_channels(name, size):
         for extra in variants:
             with outlined():
                 network = architecture.build(channels=channels, classes=4, size=size, **extra).eval()
-                assert network(torch.empty(2, channels, size, size)).shape == (2, 4), (channels, extra)
+                assert network(torch.empty(shape(name, 2, channels, size))).shape == (2, 4), (channels, extra)
 
 
 @pytest.mark.parametrize("name", CHEAPEST)
@@ -61,7 +72,7 @@ def test_it_takes_its_smallest_size_and_what_is_smaller_is_refused(name):
 
     with outlined():
         network = models.architecture(name).build(channels=3, classes=4, size=smallest).eval()
-        assert network(torch.empty(2, 3, smallest, smallest)).shape == (2, 4)
+        assert network(torch.empty(shape(name, 2, 3, smallest))).shape == (2, 4)
     with pytest.raises(RecipeError, match=f"at least {smallest} pixels"):
         check_size(models.architecture(name), smallest - 1)
 
@@ -71,7 +82,7 @@ def test_an_answer_is_finite_and_does_not_depend_on_the_other_images_of_the_batc
     torch.manual_seed(0)
     architecture = models.architecture(name)
     network = architecture.build(channels=3, classes=4, size=32, **architecture.variants(32)[0]).eval()
-    images = torch.randn(4, 3, 32, 32)
+    images = torch.randn(shape(name, 4, 3, 32))
 
     with torch.no_grad():
         together = network(images)

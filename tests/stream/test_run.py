@@ -38,6 +38,7 @@ class Slow:
     def __init__(self, predictor: Predictor, seconds: float) -> None:
         self.inner, self.seconds = predictor, seconds
         self.classes, self.decision, self.digest = predictor.classes, predictor.decision, predictor.digest
+        self.preprocess = predictor.preprocess
 
     def predict_each(self, inputs, *, workers, watch=None):
         time.sleep(self.seconds)

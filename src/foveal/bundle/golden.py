@@ -33,7 +33,7 @@ class Golden:
     """Golden vectors.
 
     Attributes:
-        inputs: uint8 (G, S, S, C), 1 ≤ G ≤ 4; synthetic, never a user's picture.
+        inputs: uint8 (G, S, S, C), of clips (G, T, S, S, C), 1 ≤ G ≤ 4; synthetic, never a user's picture.
         probabilities: What the model answered, float32 (G, K).
         unknown: How unknown it found them, float32 (G,); None where it does not say, and in older bundles.
     """
@@ -55,7 +55,7 @@ def measure(session: Session, preprocess: Preprocess) -> Golden:
     Of twelve synthetic pictures those are kept that the model is least sure of: an answer of 1.0 would
     hide what an engine does wrong.
     """
-    inputs = synthetic(preprocess.size, preprocess.channels)
+    inputs = moving(synthetic(preprocess.size, preprocess.channels), preprocess)
     answers = _answers(session, inputs)
     count = max(2, min(COUNT, _BYTES // inputs[0].nbytes))
     unsure = np.argsort(answers.probabilities.max(axis=1), kind="stable")[:count]
@@ -108,6 +108,18 @@ def synthetic(size: int, channels: int, *, count: int = _CANDIDATES) -> UInt8:
     return (np.stack(pictures) + noise).round().clip(0, 255).astype(np.uint8)
 
 
+def moving(pictures: UInt8, preprocess: Preprocess) -> UInt8:
+    """Return pictures (N, S, S, C) as clips that move once to the side, uint8 (N, T, S, S, C).
+
+    A recognizer of pictures is given them as they are.
+    """
+    if preprocess.clip is None:
+        return pictures
+    frames = preprocess.clip.frames
+    steps = [place * preprocess.size // frames for place in range(frames)]
+    return np.stack([np.roll(pictures, step, axis=2) for step in steps], axis=1)
+
+
 def to_bytes(array: UInt8 | Float32) -> bytes:
     """Return the `.npy` file of an array."""
     file = io.BytesIO()
@@ -128,8 +140,7 @@ def from_bytes(
     Raises:
         BundleError: Code `tampered`; another dtype, shape or length.
     """
-    shape = (preprocess.size, preprocess.size, preprocess.channels)
-    pictures = _array(inputs, range(1, COUNT + 1), shape, np.uint8, "golden_inputs.npy")
+    pictures = _array(inputs, range(1, COUNT + 1), preprocess.shape, np.uint8, "golden_inputs.npy")
     count = len(pictures)
     answers = _finite(probabilities, count, (classes,), "golden_probabilities.npy")
     said = None if unknown is None else _finite(unknown, count, (), "golden_unknown.npy")

@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 
 from foveal.core.errors import ImageError, NotFoundError, UsageError
 from foveal.core.text import printable
+from foveal.data.clip import places
 from foveal.data.decode import LIMITS
 from foveal.data.pictures import RawPicture
 from foveal.data.preprocess import Preprocess
 from foveal.data.tree import read_regular
+from foveal.data.video import VIDEO_LIMITS
 
 UInt8 = NDArray[np.uint8]
 Input = str | Path | bytes | UInt8
@@ -23,10 +25,11 @@ def source(item: Input, index: int) -> str:
 
 
 def pixels(item: Input, preprocess: Preprocess) -> UInt8:
-    """Return the model's input for one picture, uint8 (size, size, channels).
+    """Return the model's input for one picture or clip, uint8 of `preprocess.shape`.
 
     Args:
-        item: A path, the content of a picture file, or pixels, uint8 (H, W) or (H, W, C).
+        item: A path, the content of a picture or film, or pixels, uint8 (H, W) or (H, W, C); of a clip its
+            frames, any number of them, uint8 (F, H, W, C).
         preprocess: The model's.
 
     Raises:
@@ -34,10 +37,13 @@ def pixels(item: Input, preprocess: Preprocess) -> UInt8:
         ImageError: The file or the pixels cannot be used; `code` says why.
         UsageError: It is something else.
     """
+    if isinstance(item, np.ndarray) and preprocess.clip is not None:
+        chosen = frames(item)[places(len(item), preprocess.clip.frames)]
+        return preprocess(np.stack([RawPicture(one).decode(preprocess.channels) for one in chosen]))
     if isinstance(item, np.ndarray):
         return preprocess(RawPicture(picture(item)).decode(preprocess.channels))
     if isinstance(item, str | Path):
-        item = content(Path(item))
+        item = content(Path(item), most=(LIMITS if preprocess.clip is None else VIDEO_LIMITS).content_bytes)
     if isinstance(item, bytes):
         return preprocess.from_bytes(item)
     raise UsageError(
@@ -77,6 +83,21 @@ def picture(array: NDArray[np.generic]) -> UInt8:
     return np.ascontiguousarray(array, dtype=np.uint8)
 
 
+def frames(array: NDArray[np.generic]) -> UInt8:
+    """Return the frames of a clip given as an array, uint8 (F, H, W, C); nothing is guessed.
+
+    Raises:
+        ImageError: Code `bad_array`; another dtype or shape.
+    """
+    if array.ndim != 4 or array.size == 0:
+        raise ImageError(
+            f"a clip is (frames, height, width, channels), none of them 0; got {array.shape}",
+            code="bad_array",
+            hint="this recognizer answers for clips; give several as a list",
+        )
+    return np.stack([picture(one) for one in array])
+
+
 _CONVERT = {
     "f": "from 0..1: (array * 255).round().clip(0, 255).astype('uint8')",
     "u": "from 16 bits: (array >> 8).astype('uint8')",
@@ -86,8 +107,12 @@ _CONVERT = {
 }
 
 
-def content(path: Path) -> bytes:
+def content(path: Path, *, most: int = LIMITS.content_bytes) -> bytes:
     """Return the bytes of a picture file, one more than is allowed at most; nothing is waited for.
+
+    Args:
+        path: The file.
+        most: Bytes that are allowed.
 
     Raises:
         NotFoundError: There is no such file.
@@ -97,7 +122,7 @@ def content(path: Path) -> bytes:
     if "\0" in name:
         raise ImageError(f"no file can be called {name!r}", code="io_error")
     try:
-        return read_regular(path, LIMITS.content_bytes + 1)
+        return read_regular(path, most + 1)
     except ImageError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             raise NotFoundError(f"there is no {name}", path=name) from None

@@ -120,7 +120,7 @@ class Draft(_Frozen):
 
     schema_: Literal["foveal.bundle/1"] = Field(default="foveal.bundle/1", alias="schema")
     foveal: str
-    task: Literal["classify"] = "classify"
+    task: Literal["classify", "video"] = "classify"
     classes: tuple[str, ...] = Field(min_length=2)
     preprocess: Preprocess
     decision: Decision
@@ -135,6 +135,12 @@ class Draft(_Frozen):
         quantiles = self.decision.conformal.quantiles
         if quantiles and len(quantiles) != len(self.classes):
             raise ValueError(f"{len(self.classes)} classes, and quantiles for {len(quantiles)}")
+        return self
+
+    @model_validator(mode="after")
+    def _frames_where_clips_are_meant(self) -> Self:
+        if (self.task == "video") != (self.preprocess.clip is not None):
+            raise ValueError("the task is video where the preprocessing takes clips, and nowhere else")
         return self
 
     @field_validator("classes")

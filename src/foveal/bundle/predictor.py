@@ -14,12 +14,13 @@ from foveal.bundle.golden import Golden
 from foveal.bundle.inputs import Input, UInt8, pixels, source
 from foveal.bundle.locate import locate
 from foveal.bundle.manifest import Manifest
-from foveal.bundle.session import Outputs, Session
+from foveal.bundle.session import Float32, Outputs, Session, no_window
 from foveal.bundle.ways import REFERENCE, Way
 from foveal.core.errors import BundleError, DataError, FovealError, NotFoundError, UsageError
 from foveal.core.machine import usable_cpus
 from foveal.core.parallel import in_order
 from foveal.core.types import Label
+from foveal.data.clip import still
 from foveal.data.preprocess import Preprocess
 from foveal.tasks.classify.decode import Decision, decode
 
@@ -155,18 +156,23 @@ class Predictor:
         """The bundle's name among all bundles; equal digests decide equally."""
         return self.manifest.digest
 
-    def run(self, images: UInt8) -> Outputs:
-        """Return what the graph answers for pictures at model size.
+    def run(self, images: UInt8, window: Float32 | None = None) -> Outputs:
+        """Return what the graph answers for pictures, or clips, at model size.
 
         Args:
-            images: uint8 (N, size, size, channels), as `preprocess` returns them; N may be 0.
+            images: uint8 (N, size, size, channels), as `preprocess` returns them; N may be 0. Of clips
+                (N, T, size, size, channels).
+            window: Of a recognizer of clips: `Outputs.window` of the call before, float32 (N, T, D), N ≥ 1.
+                Then the images are the frames since, (N, F, size, size, channels), F ≥ 1.
 
         Raises:
             UsageError: Another dtype or shape.
             BundleError: The model's answer is no probability.
         """
         shape = self.session.input_shape
-        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != shape:
+        if window is not None and images.ndim == 5 and len(shape) == 4:
+            shape = (max(1, images.shape[1]), *shape[1:])
+        if images.dtype != np.uint8 or images.ndim != len(shape) + 1 or images.shape[1:] != shape:
             raise UsageError(
                 f"run needs uint8 (N, {', '.join(map(str, shape))}); got {images.dtype} {images.shape}"
             )
@@ -174,15 +180,34 @@ class Predictor:
             none = [np.empty((0, len(self.classes)), np.float32) for _ in range(2)]
             said = None if self.decision.unknown is None else np.empty(0, np.float32)
             return Outputs(none[0], none[1], said)
-        answers = self.session.run(np.ascontiguousarray(images))
+        images = np.ascontiguousarray(images)
+        given = (images,) if window is None else (images, window)  # sessions for pictures take no second one
+        answers = self.session.run(*given)
         return answers if isinstance(answers, Outputs) else Outputs(*answers)
+
+    def step(self, frames: UInt8, window: Float32 | None) -> Outputs:
+        """Return what the graph answers for frames that follow on earlier ones.
+
+        Args:
+            frames: Of N films, uint8 (N, F, size, size, channels), N ≥ 1, F ≥ 1.
+            window: `Outputs.window` of the call before; None: there is none.
+
+        Raises:
+            UsageError: `other_task`: it answers for pictures; or another dtype or shape.
+            BundleError: The model's answer is no probability.
+        """
+        shape = getattr(self.session, "window_shape", None)
+        if shape is None:
+            raise UsageError("this recognizer answers for pictures, not for films", code="other_task")
+        return self.run(frames, no_window(frames, shape) if window is None else window)
 
     def predict(self, inputs: Input | Iterable[Input]) -> list[Label]:
         """Return one prediction for each input.
 
         Args:
             inputs: One or several of: a path, the bytes of a picture file, pixels as uint8 (H, W) or
-                (H, W, channels). An array (N, H, W, channels) is N pictures.
+                (H, W, channels). An array (N, H, W, channels) is N pictures. Of a recognizer of clips: films,
+                or frames (F, H, W, channels), and N of them (N, F, H, W, channels).
 
         Raises:
             ImageError, NotFoundError: An input cannot be used; `predict_each` goes on instead.
@@ -195,16 +220,24 @@ class Predictor:
         return labels
 
     def label(self, image: UInt8, source: str) -> Label:
-        """Return the answer for a picture at model size.
+        """Return the answer for a picture, or a clip, at model size.
 
         Args:
-            image: What `preprocess` made of it, uint8 (size, size, channels).
+            image: What `preprocess` made of it.
             source: What the answer says that it is for.
 
         Raises:
             BundleError: What the engine says is no probability.
         """
-        answers = self.run(image[None])
+        return self.decided(self.run(image[None]), source)
+
+    def decided(self, answers: Outputs, source: str) -> Label:
+        """Return what the graph's outputs for one picture, or clip, mean.
+
+        Args:
+            answers: Of `run`, N = 1.
+            source: What the answer says that it is for.
+        """
         [label] = decode(
             answers.probabilities,
             unknown=answers.unknown,
@@ -233,12 +266,12 @@ class Predictor:
                 use, which hides waiting for files.
             batch: Inputs that a worker takes at a time; 1 where inputs come slowly. It does not change
                 the answers: each picture runs through the graph by itself, which is the fastest.
-            watch: Told of every answer and its picture at model size, in the order of the inputs, before
-                the answer is yielded: `Monitor.observe` is one.
+            watch: Told of every answer and its picture at model size (of a clip the middle frame), in the
+                order of the inputs, before the answer is yielded: `Monitor.observe` is one.
         """
         if batch < 1 or (workers is not None and workers < 1):
             raise UsageError(f"workers and batch are at least 1; got {workers} and {batch}")
-        numbered = enumerate(_listed(inputs))
+        numbered = enumerate(_listed(inputs, several=len(self.preprocess.shape) + 1))
         batches = iter(lambda: list(itertools.islice(numbered, batch)), [])
         answered = in_order(
             self._answers, batches, workers=workers or usable_cpus() + 1, name="foveal-predict"
@@ -251,7 +284,7 @@ class Predictor:
         for answers in answered:
             for answer, image in answers:
                 if watch is not None and image is not None and isinstance(answer, Label):
-                    watch(answer, image)
+                    watch(answer, still(image))
                 yield answer
 
     def _answers(self, batch: list[tuple[int, Input]]) -> list[_Answer]:
@@ -291,11 +324,15 @@ def _way(digest: str, engine: str | None, precision: str | None, threads: int | 
 
 def _check_fit(session: Session, manifest: Manifest) -> None:
     preprocess = manifest.preprocess
-    needed = (preprocess.size, preprocess.size, preprocess.channels)
+    needed = preprocess.shape
     if session.input_shape != needed:
         raise BundleError(
             f"the model takes {session.input_shape}, the manifest's preprocessing gives {needed}",
             code="bad_graph",
+        )
+    if (getattr(session, "window_shape", None) is None) != (preprocess.clip is None):
+        raise BundleError(
+            "a graph has a window where the manifest takes clips, and only there", code="bad_graph"
         )
     if session.classes not in (None, len(manifest.classes)):
         raise BundleError(
@@ -315,9 +352,10 @@ def _check_unknown(session: Session, picture: UInt8, manifest: Manifest) -> None
         )
 
 
-def _listed(inputs: Input | Iterable[Input]) -> Iterable[Input]:
+def _listed(inputs: Input | Iterable[Input], *, several: int) -> Iterable[Input]:
+    """Return inputs one by one; an array of `several` dimensions is many."""
     if isinstance(inputs, np.ndarray):
-        return inputs if inputs.ndim == 4 else [inputs]
+        return inputs if inputs.ndim == several else [inputs]
     if isinstance(inputs, str | Path | bytes) or not isinstance(inputs, Iterable):
         return [inputs]
     return inputs

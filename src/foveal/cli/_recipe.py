@@ -16,11 +16,23 @@ TRANSFERRED = "efficientnet_lite0"  # what a transfer takes where no model is na
 Data = Annotated[
     Path, typer.Argument(readable=False, help="Folder, zip, tar or IDX files; see foveal check.")
 ]
-Model = Annotated[str | None, typer.Option("--model", help="A name from foveal models; default nano.")]
+Model = Annotated[
+    str | None, typer.Option("--model", help="A name from foveal models; default nano, of clips cnn-gru.")
+]
 RecipeFile = Annotated[
     Path | None, typer.Option("--recipe", help="TOML file; the other options override it.")
 ]
 Size = Annotated[int | None, typer.Option("--size", help="Side of the input in pixels.")]
+Task = Annotated[
+    str | None,
+    typer.Option("--task", help="video for clips, classify for pictures, where both lie in the data."),
+]
+Frames = Annotated[
+    int | None, typer.Option("--frames", min=2, max=64, help="Of a clip that are seen; default 8.")
+]
+Backbone = Annotated[
+    str | None, typer.Option("--backbone", help="What looks at each frame of a clip; default nano.")
+]
 Images = Annotated[
     int | None,
     typer.Option("--images", min=2, help="Learn from so many of the training images; default all."),

@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from foveal.cli._frame import Force, Group, Json, Quiet, Seed, Strict, Threads, Verbose, emit
 from foveal.cli._progress import progress
+from foveal.cli._recipe import Task
 from foveal.core.errors import DataError, UsageError
 from foveal.core.extras import need
 from foveal.core.text import visible
@@ -27,6 +28,7 @@ def check(
         Path, typer.Argument(readable=False, help="Folder, zip, tar or IDX files with labelled pictures.")
     ],
     layout: Annotated[str | None, typer.Option("--format", help="Layout; default: found out.")] = None,
+    task: Task = None,
     group: Group = None,
     strict: Strict = False,
     fast: Annotated[
@@ -56,7 +58,7 @@ def check(
     if suspects is not None:
         check_file(suspects, data, force=force)
     with progress(quiet=quiet) as tell:
-        dataset = opening.open(data, layout, group)
+        dataset = opening.open(data, layout, group, task)
         result = flow.check(dataset, fast=fast, seed=seed, threads=threads, progress=tell)
     if strict:
         result = result.strictly()

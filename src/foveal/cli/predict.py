@@ -3,8 +3,9 @@
 import itertools
 import time
 from collections import Counter
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,7 @@ from foveal.core.parallel import as_they_come
 from foveal.core.types import Label
 from foveal.core.units import show_rate, show_seconds
 from foveal.data import listing
+from foveal.data.suffixes import is_clip, is_picture
 
 if TYPE_CHECKING:
     from foveal.bundle.predictor import Predictor
@@ -45,7 +47,7 @@ def predict(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Say what is on pictures: label, calibrated confidence, prediction set, abstention.
+    """Say what is on pictures, or in films: label, calibrated confidence, prediction set, abstention.
 
     A picture that cannot be read is reported in its place and the rest goes on.
     """
@@ -55,12 +57,14 @@ def predict(
     if as_json + as_jsonl + as_csv > 1:
         raise UsageError("--json, --jsonl and --csv exclude each other")
     bundle = locate(model)
-    found = listing.paths(inputs, null=null)
+    found = listing.paths(inputs, null=null, wanted=_wanted(bundle))
     listed = "-" in inputs
     # Who writes the list may wait for the first answer before writing the second name.
     first = list(itertools.islice(found, 1 if listed else 2))
     if not first:
-        raise NotFoundError(f"no picture in {' '.join(inputs)}", hint="name files, folders or a pattern")
+        raise NotFoundError(
+            f"nothing to answer for in {' '.join(inputs)}", hint="name files, folders or a pattern"
+        )
     # One picture is answered soonest by all processors together, many by each on its own.
     several = listed or len(first) > 1
     predictor = Predictor.open(
@@ -85,6 +89,17 @@ def predict(
         document = {"schema": SCHEMA, "ok": good} | _document(predictor, bundle, predictions, watcher)
         emit(document, as_json=True, human=lambda _: None, exit_code=exit_code)
     raise typer.Exit(exit_code)
+
+
+def _wanted(bundle: Path) -> "Callable[[str], bool]":
+    """Return what tells the files in a folder that are meant; the bundle is asked when one is looked at."""
+    from foveal.bundle import archive
+
+    @cache
+    def is_meant() -> Callable[[str], bool]:
+        return is_clip if archive.read(bundle).manifest.task == "video" else is_picture
+
+    return lambda name: is_meant()(name)
 
 
 def _style(predictor: "Predictor", *, lines: bool, table: bool) -> _answers.Print:

@@ -194,6 +194,8 @@ def _lines(scores: bool) -> "Callable[[Item], None]":
 def _people() -> "Callable[[Item], None]":
     """Return what prints a line whenever the answer is another one."""
     from foveal.bundle.predictor import Unreadable
+    from foveal.bundle.rolling import WarmingUp
+    from foveal.core.types import Label
     from foveal.stream.shown import Shown
 
     last: str | None = None
@@ -203,12 +205,14 @@ def _people() -> "Callable[[Item], None]":
         if not isinstance(item, Shown):
             return
         answer = item.answer
-        if isinstance(answer, Unreadable):
+        if isinstance(answer, WarmingUp):
+            words = "warming up"
+        elif isinstance(answer, Unreadable):
             words = f"– {answer.error.code}"
         else:
             words = "unknown" if answer.unknown else f"{visible(answer.label)}{'?' if answer.abstain else ''}"
         if words != last:
-            sure = "" if isinstance(answer, Unreadable) else f"{answer.confidence:.1%}"
+            sure = f"{answer.confidence:.1%}" if isinstance(answer, Label) else ""
             age = show_seconds(item.age_ms / 1000)
             print(f"{item.time_s:9.2f} s  {words:<24}  {sure:>6}  {age:>8}", flush=True)
         last = words

@@ -10,9 +10,11 @@ from foveal.cli._frame import Device, Force, Group, Json, Out, Quiet, Strict, Th
 from foveal.cli._progress import progress
 from foveal.cli._recipe import (
     TRANSFERRED,
+    Backbone,
     Baseline,
     Data,
     Epochs,
+    Frames,
     Head,
     Images,
     Model,
@@ -23,6 +25,7 @@ from foveal.cli._recipe import (
     Seed,
     Settings,
     Size,
+    Task,
     Time,
     Transfer,
     Weights,
@@ -38,6 +41,9 @@ def train(
     data: Data,
     model: Model = None,
     recipe: RecipeFile = None,
+    task: Task = None,
+    frames: Frames = None,
+    backbone: Backbone = None,
     size: Size = None,
     images: Images = None,
     epochs: Epochs = None,
@@ -74,6 +80,9 @@ def train(
 
     wishes = {
         "model": model,
+        "task": task,
+        "frames": frames,
+        "backbone": backbone,
         "size": size,
         "images": images,
         "group": group,

@@ -4,10 +4,13 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from foveal.data.clip import Clip
 
 UInt8 = NDArray[np.uint8]
 
@@ -43,7 +46,7 @@ class Picture(Protocol):
         ...
 
     def decode(self, channels: int) -> UInt8:
-        """Return the pixels, uint8 (H, W, channels).
+        """Return the pixels, uint8 (H, W, channels); of a clip its frames, uint8 (T, H, W, channels).
 
         Raises:
             ImageError: The picture cannot be used; its code says why.
@@ -84,6 +87,7 @@ class Dataset(Sequence[Sample]):
         folders: Classes that each split has a folder for, whether or not pictures are in it.
         companions: Pictures passed over because each shares its name with one that counts: masks or copies.
         ignored: Names that were passed over because they are no pictures.
+        clip: How a film is seen as frames where the data are clips; None: they are pictures.
     """
 
     format: str
@@ -99,12 +103,18 @@ class Dataset(Sequence[Sample]):
     folders: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     companions: tuple[str, ...] = field(default=(), repr=False)
     ignored: tuple[str, ...] = field(default=(), repr=False)
+    clip: "Clip | None" = None
 
     def __len__(self) -> int:
         return len(self.sources)
 
     def __getitem__(self, index: Any) -> Any:  # an int, as Sequence wants; slices make no sense here
         return Sample(self.read(index), int(self.labels[index]), self.sources[index])
+
+    @property
+    def task(self) -> Literal["classify", "video"]:
+        """What can be learned: `classify` pictures, or clips: `video`."""
+        return "classify" if self.clip is None else "video"
 
     @property
     def split_names(self) -> tuple[str, ...]:

@@ -12,11 +12,13 @@ from foveal.core.errors import ImageError
 from foveal.core.machine import usable_cpus
 from foveal.core.parallel import in_order
 from foveal.core.progress import Progress, silent
+from foveal.data.clips import FileClip, Still
 from foveal.data.dataset import Dataset, Picture, UInt8, content_hash
 from foveal.data.decode import LIMITS
 from foveal.data.fingerprint import fingerprint
 from foveal.data.sizing import evenly_spaced, suggest_channels
 from foveal.data.store import StoreWriter
+from foveal.data.video import VIDEO_LIMITS
 
 Look = Callable[[int, UInt8], None]
 _CHUNK = 64
@@ -128,7 +130,8 @@ def _hash(dataset: Dataset, index: int) -> str:
 def hash_of(picture: Picture) -> str:
     """Return what the `sha256` column says of a picture; "" where its stored bytes are too many to be one."""
     content = picture.content
-    return content_hash(content) if len(content) <= LIMITS.content_bytes else ""
+    most = (VIDEO_LIMITS if isinstance(picture, FileClip | Still) else LIMITS).content_bytes
+    return content_hash(content) if len(content) <= most else ""
 
 
 def _look(dataset: Dataset, index: int, channels: int, looks: Sequence[Look]) -> _Row:

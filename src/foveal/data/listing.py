@@ -6,15 +6,17 @@ import os
 import stat
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from foveal.core.errors import NotFoundError, UsageError
 from foveal.data.suffixes import is_picture
 from foveal.data.tree import folder_tree, is_clutter
 
+Wanted = Callable[[str], bool]  # whether a file in a folder is meant, by its name
 
-def paths(inputs: Sequence[str], *, null: bool = False) -> Iterator[str]:
+
+def paths(inputs: Sequence[str], *, null: bool = False, wanted: Wanted = is_picture) -> Iterator[str]:
     """Yield the files that are meant, one after the other, as they are needed.
 
     A folder stands for all pictures below it, by their suffix, in the order of their names, links that lead
@@ -25,24 +27,28 @@ def paths(inputs: Sequence[str], *, null: bool = False) -> Iterator[str]:
     Args:
         inputs: What the person wrote.
         null: The list on stdin is separated by NUL instead of by lines.
+        wanted: What is meant of a folder, by its name.
     """
     for text in inputs:
         if text == "-":
             for name in names_in(stdin(), null=null):
-                yield from below(name)
+                yield from below(name, wanted=wanted)
         else:
-            yield from meant_by(text)
+            yield from meant_by(text, wanted=wanted)
 
 
-def meant_by(text: str, *, left_out: Counter[str] | None = None) -> Iterator[str]:
+def meant_by(
+    text: str, *, left_out: Counter[str] | None = None, wanted: Wanted = is_picture
+) -> Iterator[str]:
     """Yield the files that one file, folder or pattern means; see `paths`.
 
     Args:
         text: What the person wrote.
         left_out: Counts what lies in folders and is not meant: `hidden`, and `no_picture` by its suffix.
+        wanted: What is meant of a folder, by its name.
     """
     for name in matched(text):
-        yield from below(name, left_out)
+        yield from below(name, left_out, wanted)
 
 
 def matched(text: str) -> Iterator[str]:
@@ -77,13 +83,13 @@ def _is_listed(path: Path, every: set[str]) -> bool:
     )
 
 
-def below(name: str, left_out: Counter[str] | None = None) -> Iterator[str]:
+def below(name: str, left_out: Counter[str] | None = None, wanted: Wanted = is_picture) -> Iterator[str]:
     """Yield a file, or the pictures below a folder; see `meant_by`."""
     if stat.S_ISDIR(_mode(name)):
         unlistable: list[str] = []  # like a file that is not there: whoever reads it says so
         tree = folder_tree(Path(name), unlistable=unlistable)
         everything = (*tree.files, *tree.passed_over)
-        pictures = [file for file in everything if is_picture(file)]
+        pictures = [file for file in everything if wanted(file)]
         if left_out is not None:
             left_out["hidden"] += tree.hidden
             left_out["no_picture"] += len(everything) - len(pictures)

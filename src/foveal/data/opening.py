@@ -1,10 +1,11 @@
 """From a path to a data set, whatever the layout."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from foveal.core import catalog, files
-from foveal.core.errors import DataError, NotFoundError
+from foveal.core.errors import DataError, NotFoundError, UnknownNameError
 from foveal.data import formats
 from foveal.data.archive import archive_tree, is_archive
 from foveal.data.dataset import Dataset
@@ -12,20 +13,29 @@ from foveal.data.formats._around import levels
 from foveal.data.formats._format import Format
 from foveal.data.formats._groups import GROUPS
 from foveal.data.formats.csv_manifest import TABLES, picture_folders
+from foveal.data.suffixes import is_picture
 from foveal.data.tree import Tree, file_tree, folder_tree
 
+CLASSIFY, VIDEO = TASKS = ("classify", "video")
+_OF_FILMS = ("clip_folder",)
 _SINGLE = (".npz", *TABLES)  # files that are a data set by themselves
 
 
-def open(path: str | Path, format: str | None = None, group: str | None = None) -> Dataset:  # noqa: A001, A002
-    """Return the labelled pictures at a path, without decoding any.
+def open(  # noqa: A001
+    path: str | Path,
+    format: str | None = None,  # noqa: A002
+    group: str | None = None,
+    task: str | None = None,
+) -> Dataset:
+    """Return the labelled pictures, or films, at a path, without decoding any.
 
     Args:
         path: A folder, a zip, a tar, a manifest or a NumPy archive; a folder that holds nothing but one
             archive is that archive.
         format: Name of a file in `data/formats`; None finds out.
         group: What must not be torn apart: keys of a manifest or NumPy archive, as in `labels+track`, or a
-            pattern over the names of pictures; None: as the data say.
+            pattern over the names of pictures, or a list of groups; None: as the data say.
+        task: `classify` for pictures or `video` for films, where both lie there; None: pictures count.
 
     Raises:
         NotFoundError: Nothing there.
@@ -39,12 +49,19 @@ def open(path: str | Path, format: str | None = None, group: str | None = None) 
         raise NotFoundError(f"{path} does not exist, or may not be looked at", path=path)
     if not (path.is_dir() or path.is_file()):
         raise DataError(f"{path} is neither a folder nor a file", code="not_regular", path=path)
+    if task not in (None, *TASKS):
+        raise UnknownNameError("tasks", str(task), TASKS)
     names = catalog.names(formats) if format is None else [format]
+    if task is not None:
+        names = [name for name in names if (name in _OF_FILMS) == (task == VIDEO)]
     readers: dict[str, Format] = {name: catalog.find(formats, name) for name in names}
     tree = folder_tree(path) if path.is_dir() else _file(path)
+    if task == VIDEO:
+        tree = _without_pictures(tree)
     tree, lacks = _level(tree, readers)
     if tree.kind == "folder" and None not in lacks.values() and (inner := _only_archive(tree)):
-        tree, lacks = _level(archive_tree(inner), readers)
+        inside = archive_tree(inner)
+        tree, lacks = _level(_without_pictures(inside) if task == VIDEO else inside, readers)
     fitting = [name for name, lack in lacks.items() if lack is None]
     beaten = {name for winner in fitting for name in readers[winner].precedes}
     fitting = [name for name in fitting if name not in beaten]
@@ -87,6 +104,10 @@ def places(path: str | Path) -> list[Path]:
 def _file(path: Path) -> Tree:
     """Return what a file holds; of a table or NumPy archive itself, and the list of groups beside it."""
     return file_tree(path, beside=GROUPS) if path.suffix.lower() in _SINGLE else archive_tree(path)
+
+
+def _without_pictures(tree: Tree) -> Tree:
+    return replace(tree, files={name: size for name, size in tree.files.items() if not is_picture(name)})
 
 
 def _level(tree: Tree, readers: Mapping[str, Format]) -> tuple[Tree, dict[str, str | None]]:

@@ -7,14 +7,23 @@ for bit, what it is given when it runs (docs/decisions/0003-one-preprocess.md).
 import hashlib
 import json
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import PIL
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from foveal.core.errors import UsageError
+from foveal.data import video
+from foveal.data.clip import Clip
 from foveal.data.dataset import UInt8
 from foveal.data.decode import picture
 
@@ -28,6 +37,8 @@ def decoder() -> str:
 class Preprocess(BaseModel):
     """How a picture becomes uint8 (size, size, channels); frozen, and the same in JSON.
 
+    With a `clip` it is a film that becomes uint8 (T, size, size, channels): T frames, each as a picture does.
+
     Attributes:
         size: Side of the model's square input, in pixels.
         channels: 1 for grey, 3 for RGB.
@@ -35,6 +46,7 @@ class Preprocess(BaseModel):
         interpolation: Pillow's bilinear filter, which averages over the source when it shrinks.
         mean, std: Per channel on the 0..1 scale. They are applied inside the graph, not here.
         decoder: What decoded the training pictures.
+        clip: Which frames of a film are taken; None: the model's input is a picture.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -45,6 +57,12 @@ class Preprocess(BaseModel):
     mean: tuple[float, ...]
     std: tuple[float, ...]
     decoder: str = Field(default_factory=decoder)
+    clip: Clip | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_a_clip(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave a later entry out where it says nothing: bundles of pictures keep their digests."""
+        return {name: value for name, value in plain(self).items() if name != "clip" or value is not None}
 
     @model_validator(mode="after")
     def _one_value_per_channel(self) -> "Preprocess":
@@ -54,28 +72,38 @@ class Preprocess(BaseModel):
             raise ValueError("std must be above 0")
         return self
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The model's input: (size, size, channels), or (T, size, size, channels) for clips."""
+        picture = (self.size, self.size, self.channels)
+        return picture if self.clip is None else (self.clip.frames, *picture)
+
     def __call__(self, pixels: UInt8) -> UInt8:
-        """Return the middle square of a picture at model size.
+        """Return the middle square of a picture, or of each frame of a clip, at model size.
 
         Args:
-            pixels: uint8 (H, W, channels), any H and W ≥ 1.
+            pixels: uint8 (H, W, channels), any H and W ≥ 1; for clips (T, H, W, channels).
 
         Returns:
-            uint8 (size, size, channels), contiguous.
+            uint8 of `shape`, contiguous.
 
         Raises:
-            UsageError: Another dtype, rank or number of channels.
+            UsageError: Another dtype, rank, number of channels or of frames.
         """
-        if (
-            pixels.dtype != np.uint8
-            or pixels.ndim != 3
-            or pixels.shape[2] != self.channels
-            or not pixels.size
-        ):
+        if self.clip is None:
+            self._check(pixels, "(H, W", rank=3)
+            return self.frame(pixels)
+        self._check(pixels, f"({self.clip.frames}, H, W", rank=4)
+        if len(pixels) != self.clip.frames:
             raise UsageError(
-                f"need uint8 pixels (H, W, {self.channels}); got {pixels.dtype} {pixels.shape}",
-                hint="convert to 0..255 uint8, height first, channels last",
+                f"need {self.clip.frames} frames; got {len(pixels)}",
+                hint="the frames are evenly spread over the clip, repeated where it has fewer",
             )
+        return np.stack([self.frame(one) for one in pixels])
+
+    def frame(self, pixels: UInt8) -> UInt8:
+        """Return the middle square of one picture or frame, uint8 (H, W, channels), at model size."""
+        self._check(pixels, "(H, W", rank=3)
         if pixels.shape[:2] == (self.size, self.size):
             return np.ascontiguousarray(pixels)
         if self.channels == 3:
@@ -83,14 +111,25 @@ class Preprocess(BaseModel):
         planes = [np.ascontiguousarray(pixels[:, :, c]) for c in range(self.channels)]
         return np.concatenate([self._square(Image.fromarray(plane)) for plane in planes], axis=2)
 
+    def _check(self, pixels: UInt8, sides: str, *, rank: int) -> None:
+        good = pixels.dtype == np.uint8 and pixels.ndim == rank and pixels.size
+        if not good or pixels.shape[-1] != self.channels:
+            raise UsageError(
+                f"need uint8 pixels {sides}, {self.channels}); got {pixels.dtype} {pixels.shape}",
+                hint="convert to 0..255 uint8, height first, channels last",
+            )
+
     def from_bytes(self, content: bytes) -> UInt8:
-        """Return a picture file's bytes at model size, uint8 (size, size, channels).
+        """Return a file's bytes at model size, uint8 of `shape`.
 
         The same as decoding and calling, without a copy of the pixels in between.
 
         Raises:
-            ImageError: The picture cannot be used; its code says why.
+            ImageError: The picture or film cannot be used; its code says why.
+            MissingExtraError: It takes a film, and PyAV is not installed.
         """
+        if self.clip is not None:
+            return self(video.sampled(content, self.clip.frames, self.channels))
         return self._square(picture(content, self.channels))
 
     def _square(self, image: Image.Image) -> UInt8:
@@ -104,6 +143,7 @@ class Preprocess(BaseModel):
 
     @property
     def pixels_digest(self) -> str:
-        """The sha256 of all that decides the pixels: everything but mean and std."""
-        text = json.dumps(self.model_dump(exclude={"mean", "std"}), sort_keys=True)
+        """The sha256 of all that decides the pixels: everything but mean, std and the spacing in time."""
+        told = self.model_dump(exclude={"mean": True, "std": True, "clip": {"spacing_s"}})
+        text = json.dumps(told, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()

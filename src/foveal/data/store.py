@@ -30,7 +30,8 @@ class Store:
 
     Attributes:
         path: The `.npy` file; what belongs to it stands in `<path>.json`.
-        images: uint8 (N, size, size, channels), memory-mapped, read-only; black where unreadable.
+        images: uint8 (N, size, size, channels), of clips (N, T, size, size, channels), memory-mapped,
+            read-only; black where unreadable.
         labels: int64 (N,).
         fingerprint: The data it was made from.
     """
@@ -85,7 +86,7 @@ class StoreWriter:
             WriteError: No such folder, not allowed, or not enough free space.
         """
         self.path, self.preprocess = path, preprocess
-        self.shape = (count, preprocess.size, preprocess.size, preprocess.channels)
+        self.shape = (count, *preprocess.shape)
         self._temporary, self.images = _reserve(path, self.shape)
 
     def __enter__(self) -> "StoreWriter":
@@ -97,7 +98,7 @@ class StoreWriter:
             self._temporary.unlink()
 
     def put(self, index: int, pixels: UInt8) -> None:
-        """Bring a picture, uint8 (H, W, channels), to model size and keep it as row `index`."""
+        """Bring a picture, uint8 (H, W, channels), or the frames of a clip to model size, as row `index`."""
         self.images[index] = self.preprocess(pixels)
 
     def seal(self, labels: NDArray[np.int64], *, fingerprint: str) -> Store:
@@ -137,7 +138,7 @@ def channel_statistics(
     The deviation is at least 0.01, so that flat pictures can be divided by it.
 
     Args:
-        images: uint8 (N, H, W, C).
+        images: uint8 (N, H, W, C) or (N, T, H, W, C).
         indices: The pictures that count, int64 (M,); those of the fit part, and no others.
 
     Raises:
@@ -145,7 +146,7 @@ def channel_statistics(
     """
     if len(indices) == 0:
         raise DataError("mean and std need at least one picture", code="no_training_images")
-    channels = images.shape[3]
+    channels = images.shape[-1]
     counts = np.zeros((channels, 256), dtype=np.int64)
     at_once = max(1, _STATISTICS_BYTES // images[0].nbytes)
     for start in range(0, len(indices), at_once):

@@ -9,6 +9,7 @@ _PICTURES = frozenset(
     )
     for suffix in group.split()
 )
+_CLIPS = frozenset(["avi", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "webm"])
 
 
 def is_picture(name: str) -> bool:
@@ -18,3 +19,12 @@ def is_picture(name: str) -> bool:
     (True, False)
     """
     return name.rpartition("/")[2].rpartition(".")[2].lower() in _PICTURES
+
+
+def is_clip(name: str) -> bool:
+    """Return whether a file's name says that it is meant to be a film.
+
+    >>> is_clip("walk/1.MP4"), is_clip("walk/1.jpg")
+    (True, False)
+    """
+    return name.rpartition("/")[2].rpartition(".")[2].lower() in _CLIPS

@@ -55,10 +55,11 @@ def corrupted(
         UsageError: Another severity.
     """
     corrupt = catalog.find(corruptions, name)
+    frames = images.reshape(-1, *images.shape[-3:])  # of clips each is corrupted by itself
     parts = [
-        corrupt(images[start : start + _BATCH], severity=severity, rng=rng)
-        for start in range(0, len(images), _BATCH)
+        corrupt(frames[start : start + _BATCH], severity=severity, rng=rng)
+        for start in range(0, len(frames), _BATCH)
     ]
-    changed = np.concatenate(parts)
+    changed = np.concatenate(parts).reshape(images.shape)
     scores = ask(changed)
     return Corrupted(changed, scores, scores.argmax(axis=1) == labels)

@@ -108,6 +108,7 @@ class Report:
         answers: The class given to each image, int64 (N,); to compare with others, not in the document.
         split: Which part of the data was measured.
         bundle, digest: The file that was measured.
+        task: What it answers for: `classify` pictures, or clips: `video`.
         robustness: Accuracy under corruptions, beside that on the same images as they are.
         unreadable: Images that could not be used and are in no number, with the reason.
         provenance: With what, on what, how fast.
@@ -125,6 +126,7 @@ class Report:
     split: str = "test"
     bundle: str | None = None
     digest: str | None = None
+    task: str = "classify"
     robustness: tuple[Disturbed, ...] = ()
     unreadable: tuple[tuple[str, FovealError], ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -148,7 +150,7 @@ class Report:
             "ok": True,
             "bundle": self.bundle,
             "digest": self.digest,
-            "task": "classify",
+            "task": self.task,
             "split": self.split,
             "images": self.images,
             "classes": list(name),

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.core.errors import ImageError, UsageError
+from foveal.data.clip import still
+from foveal.data.clips import showing
 from foveal.data.dataset import Dataset, UInt8
 from foveal.data.preprocess import Preprocess
 from foveal.data.sizing import evenly_spaced
@@ -59,7 +61,11 @@ class HeldOut:
             indices: Which, int64 (N,).
             preprocess: The model's.
             classes: The model's names in the order of its outputs; every class of the data is one of them.
+
+        Raises:
+            UsageError: `other_task`: the model takes clips and these are pictures, or the reverse.
         """
+        dataset = showing(dataset, preprocess.clip)
         order = {name: k for k, name in enumerate(classes)}
         to_model = np.array([order[name] for name in dataset.classes], dtype=np.int64)
 
@@ -87,12 +93,15 @@ class HeldOut:
         return cls(labels[indices], [sources[i] for i in indices], read)
 
     def pictures(self, sources: Sequence[str]) -> dict[str, UInt8]:
-        """Return some pictures by their source; one that is gone since it was measured is left out."""
+        """Return some pictures, of clips the middle frames, by their source, for people.
+
+        One that is gone since it was measured is left out.
+        """
         places = {source: place for place, source in enumerate(self.sources)}
         found = {}
         for source in dict.fromkeys(sources):
             with suppress(ImageError):
-                found[source] = self.read(places[source])
+                found[source] = still(self.read(places[source]))
         return found
 
     def only(self, positions: NDArray[np.int64]) -> Self:

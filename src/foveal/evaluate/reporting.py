@@ -93,6 +93,7 @@ def report(
         measured,
         split=held_out.split,
         digest=predictor.digest,
+        task=predictor.manifest.task,
         robustness=disturbed,
         unreadable=tuple((str(error.path), error) for error in found.unreadable),
         provenance={

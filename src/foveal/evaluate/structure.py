@@ -44,12 +44,13 @@ def structure(
         seed: Of the shuffling: the same pictures for every recognizer of that size.
     """
     names = catalog.names(views)
-    scales = [blocks for blocks in BLOCKS if images.shape[1] % blocks == 0]
+    scales = [blocks for blocks in BLOCKS if images.shape[-3] % blocks == 0]
+    frames = images.reshape(-1, *images.shape[-3:])  # of clips each by itself
     seen = []
     for name in names:
         for blocks in scales:
             rng = stream(seed, "structure", name, blocks)
-            shown = catalog.find(views, name)(images, blocks=blocks, rng=rng)
+            shown = catalog.find(views, name)(frames, blocks=blocks, rng=rng).reshape(images.shape)
             right = right_at_size(predictor, shown, labels)
             seen.append(Seen(name, blocks, clopper_pearson(right, len(labels))))
     return tuple(seen)

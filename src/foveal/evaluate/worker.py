@@ -13,6 +13,7 @@ from foveal.core import failpoints, machine
 from foveal.core.errors import DataError, ImageError, UsageError
 from foveal.core.work import Json
 from foveal.data import opening
+from foveal.data.clips import showing
 from foveal.data.dataset import Dataset, UInt8
 from foveal.data.inventory import hash_of
 from foveal.evaluate.answers import ask
@@ -78,7 +79,8 @@ def begin(spec: Mapping[str, Any]) -> Worker:
             code="other_versions",
             hint="install the same versions on all machines",
         )
-    return Worker(predictor, opening.open(spec["data"]))
+    dataset = opening.open(spec["data"])
+    return Worker(predictor, showing(dataset, predictor.preprocess.clip))
 
 
 def answer(spec: Mapping[str, Any], worker: Worker) -> dict[str, Json]:

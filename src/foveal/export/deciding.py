@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from foveal.bundle.session import Float32
 from foveal.calibrate.fit import Promises, fit_decision, split_roles
 from foveal.calibrate.reference import Looked, watched
+from foveal.data.clip import still
 from foveal.tasks.classify.decode import Decision
 from foveal.train.examples import Examples
 
@@ -36,7 +37,7 @@ def monitored(
         seed: Decided which of them tune and which prove.
     """
     roles = split_roles(calib.labels[calib.indices], _units(calib), seed=seed)
-    looked = Looked(probabilities.max(axis=1), unknown, lambda i: calib.images[calib.indices[i]])
+    looked = Looked(probabilities.max(axis=1), unknown, lambda i: still(calib.images[calib.indices[i]]))
     return watched(decision, looked, roles, seed=seed)
 
 

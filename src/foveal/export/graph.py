@@ -12,6 +12,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
+from foveal.bundle.session import NEXT_WINDOW, WINDOW
 from foveal.data.preprocess import Preprocess
 from foveal.tasks.classify import learn
 from foveal.tasks.recognizer import Recognizer
@@ -32,30 +33,39 @@ class _Pixels(nn.Module):
         return logits
 
 
+class _Frames(nn.Module):
+    """Normalization and a network for clips, with the features of the frames before as a window.
+
+    The features of the F frames that are new are appended to those of the last T, and the last T of all are
+    what the network answers for: after T frames nothing is left of the window that was given first. So a
+    whole clip, F = T with any window, and its frames one by one give the same, and no frame is seen twice.
+    """
+
+    def __init__(self, network: Any, preprocess: Preprocess) -> None:
+        super().__init__()
+        self.network = network
+        self.preprocess = preprocess
+
+    def forward(self, images: Tensor, window: Tensor) -> tuple[Tensor, Tensor]:
+        fresh = self.network.look(learn.normalize(images, self.preprocess))
+        kept = torch.cat([window, fresh], dim=1)[:, images.shape[1] :]
+        return self.network.answer(kept), kept
+
+
 def graph(recognizer: Recognizer, *, temperature: float = 1.0) -> bytes:
     """Return the ONNX file of a classifier.
 
     Input `images` uint8 (N, H, W, C) with any N; outputs `probabilities` = softmax(logits / T) and
-    `logits`, float32 (N, K). One file without external data, and without the names of source files.
+    `logits`, float32 (N, K). One file without external data, and without the names of source files. For clips
+    the inputs are `images` uint8 (N, F, H, W, C) with any N and F, and `window` float32 (N, T, D); the third
+    output is `next_window`, see `_Frames`.
 
     Args:
         recognizer: In eval mode or not; it is exported in eval mode.
         temperature: T above 0, fitted on the outputs of this very graph.
     """
-    preprocess = recognizer.preprocess
-    pixels = _Pixels(recognizer.network, preprocess).eval()
-    example = torch.zeros(2, preprocess.size, preprocess.size, preprocess.channels, dtype=torch.uint8)
     with _quiet_exporter():
-        program = torch.onnx.export(
-            pixels,
-            (example,),
-            dynamo=True,
-            dynamic_shapes=({0: torch.export.Dim("N", min=1)},),
-            input_names=["images"],
-            output_names=["logits"],
-            external_data=False,
-            verbose=False,
-        )
+        program = _clips(recognizer) if recognizer.preprocess.clip else _pictures(recognizer)
     if program is None:
         raise RuntimeError("torch.onnx.export returned nothing")
     model = program.model_proto
@@ -64,6 +74,38 @@ def graph(recognizer: Recognizer, *, temperature: float = 1.0) -> bytes:
     onnx.checker.check_model(model, full_check=True)
     data: bytes = model.SerializeToString(deterministic=True)
     return data
+
+
+def _pictures(recognizer: Recognizer) -> Any:
+    preprocess = recognizer.preprocess
+    return torch.onnx.export(
+        _Pixels(recognizer.network, preprocess).eval(),
+        (torch.zeros(2, *preprocess.shape, dtype=torch.uint8),),
+        dynamo=True,
+        dynamic_shapes=({0: torch.export.Dim("N", min=1)},),
+        input_names=["images"],
+        output_names=["logits"],
+        external_data=False,
+        verbose=False,
+    )
+
+
+def _clips(recognizer: Recognizer) -> Any:
+    preprocess = recognizer.preprocess
+    network: Any = recognizer.network
+    frames, *picture = preprocess.shape
+    count, fresh = torch.export.Dim("N", min=1), torch.export.Dim("F", min=1)
+    images = torch.zeros(2, 3, *picture, dtype=torch.uint8)
+    return torch.onnx.export(
+        _Frames(network, preprocess).eval(),
+        (images, torch.zeros(2, frames, int(network.features))),
+        dynamo=True,
+        dynamic_shapes=({0: count, 1: fresh}, {0: count}),
+        input_names=["images", WINDOW],
+        output_names=["logits", NEXT_WINDOW],
+        external_data=False,
+        verbose=False,
+    )
 
 
 @contextmanager
@@ -97,11 +139,11 @@ def _add_probabilities(model: Any, *, classes: int, temperature: float) -> None:
     ]
     model.graph.node.extend(nodes)
     model.graph.initializer.append(_scalar(temperature))
-    logits = model.graph.output[0]
+    logits, *others = model.graph.output
     batch = logits.type.tensor_type.shape.dim[0].dim_param
     probabilities = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [batch, classes])
     del model.graph.output[:]
-    model.graph.output.extend([probabilities, logits])
+    model.graph.output.extend([probabilities, logits, *others])
 
 
 def _scalar(value: float) -> Any:

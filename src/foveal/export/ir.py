@@ -9,10 +9,10 @@ from foveal.bundle.archive import Members
 from foveal.bundle.engines._contract import OUTPUTS
 from foveal.bundle.engines.openvino import core
 from foveal.bundle.ir import Ir, written
-from foveal.bundle.session import UNKNOWN
+from foveal.bundle.session import NEXT_WINDOW, UNKNOWN, WINDOW
 from foveal.core import extras
 
-_NAMED = {"images", *OUTPUTS, UNKNOWN}
+_NAMED = {"images", WINDOW, *OUTPUTS, UNKNOWN, NEXT_WINDOW}
 
 
 def ir(model: bytes) -> Ir:

@@ -36,13 +36,13 @@ def rehearse(architecture: Architecture, preprocess: Preprocess, classes: Sequen
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(0, "rehearsal"))
         network, asked = (_build(architecture, arguments) for _ in range(2))
-        images = stream(0, "rehearsal").integers(
-            0, 256, (_PICTURES, preprocess.size, preprocess.size, preprocess.channels), dtype=np.uint8
-        )
+        images = stream(0, "rehearsal").integers(0, 256, (_PICTURES, *preprocess.shape), dtype=np.uint8)
         seen = learn.normalize(torch.from_numpy(images), preprocess)
         check_answer(_asked(asked, seen, architecture.name), architecture.name, (len(seen), len(classes)))
         _check_gradients(asked.train(), seen, architecture.name, classes=len(classes))
-        recognizer = Recognizer(asked.eval(), architecture.name, arguments, preprocess, tuple(classes))
+        recognizer = Recognizer(
+            asked.eval(), architecture.name, arguments, preprocess, tuple(classes), architecture.task
+        )
         try:
             graph(recognizer)
         except Exception as error:  # whatever the exporter and the network may raise

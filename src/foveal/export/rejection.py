@@ -72,16 +72,17 @@ def _known(run: Run, fit: Examples | None, like: Answers, *, most_bytes: int, se
     rows = np.sort(fit.indices[order])
     images = np.asarray(fit.images[rows])
     strange = _strange(run, images, seed=seed, purpose="fit")
-    height, width, channels = images.shape[1:]
-    shape = (height, width, channels)
+    height, width, channels = images.shape[-3:]
+    shape = (height, width, channels) if images.ndim == 4 else None
     return Known(run(images), fit.labels[rows], strange=strange, most_bytes=most_bytes, shape=shape)
 
 
 def _strange(run: Run, images: UInt8, *, seed: int, purpose: str) -> dict[str, Answers]:
     """Return what the graph answers for pictures of nothing made from known ones, by kind."""
     some = images[evenly_spaced(len(images), at_most=MOST_STRANGE)]
+    frames = some.reshape(-1, *some.shape[-3:])  # of clips each frame becomes nothing by itself
     made = {
-        name: catalog.find(kinds, name)(some, rng=stream(seed, "unknown", purpose, name))
+        name: catalog.find(kinds, name)(frames, rng=stream(seed, "unknown", purpose, name))
         for name in catalog.names(kinds)
     }
-    return {name: run(pictures) for name, pictures in made.items()}
+    return {name: run(pictures.reshape(some.shape)) for name, pictures in made.items()}

@@ -114,6 +114,7 @@ def bundle(
         return Exported(parity, None)
     draft = Draft(
         foveal=foveal.__version__,
+        task=recognizer.task,
         classes=recognizer.classes,
         preprocess=recognizer.preprocess,
         decision=decision,
@@ -130,7 +131,7 @@ def bundle(
 
 def _check(calib: Examples, held_out: list[Examples], recognizer: Recognizer) -> None:
     preprocess = recognizer.preprocess
-    needed = (preprocess.size, preprocess.size, preprocess.channels)
+    needed = preprocess.shape
     for examples in held_out:
         if examples.images.dtype != np.uint8 or examples.images.shape[1:] != needed:
             raise UsageError(

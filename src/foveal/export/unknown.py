@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from foveal.bundle.engines.onnxruntime import quiet_options
-from foveal.bundle.session import UNKNOWN, UInt8
+from foveal.bundle.session import UNKNOWN, WINDOW, UInt8, no_window
 from foveal.calibrate.unknowns._look import LEAST_SIDE, look
 from foveal.calibrate.unknowns._score import Answers, Node, Parameters, Score
 from foveal.core import extras
@@ -97,7 +97,7 @@ def answering(model: bytes, *, threads: int) -> Callable[[UInt8], Answers]:
     def answers(images: UInt8) -> Answers:
         starts = range(0, len(images), _BATCH)
         batches = (np.ascontiguousarray(images[start : start + _BATCH]) for start in starts)
-        parts = [session.run(asked, {"images": batch}) for batch in batches]
+        parts = [session.run(asked, feeds(session, batch)) for batch in batches]
         logits, *read = (np.concatenate(part) for part in zip(*parts, strict=True))
         usable = bool(read) and read[0].ndim == 2 and read[0].shape[1] <= _WIDEST
         return Answers(
@@ -113,13 +113,22 @@ def looks_of(images: UInt8, *, rounded: bool = False) -> NDArray[np.float32] | N
     """Return what pictures look like, a batch at a time, or None where they are too small to say.
 
     Args:
-        images: uint8 (N, H, W, C) at model size, N ≥ 1.
+        images: uint8 (N, H, W, C) at model size, N ≥ 1; clips have none.
         rounded: As an engine in bf16 finds it.
     """
-    if min(images.shape[1:3]) < LEAST_SIDE:
+    if images.ndim != 4 or min(images.shape[1:3]) < LEAST_SIDE:  # of clips it is not asked
         return None
     starts = range(0, len(images), _BATCH)
     return np.concatenate([look(images[k : k + _BATCH], rounded=rounded) for k in starts])
+
+
+def feeds(session: Any, images: UInt8) -> dict[str, Any]:
+    """Return what a session of ONNX Runtime is given for pictures, or for whole clips."""
+    given: dict[str, Any] = {"images": images}
+    for node in session.get_inputs():
+        if node.name == WINDOW:
+            given[WINDOW] = no_window(images, node.shape[1:])
+    return given
 
 
 def features(model: bytes) -> str | None:

@@ -6,7 +6,6 @@ from foveal.core import files
 from foveal.core.errors import NotFoundError
 from foveal.core.progress import Progress
 from foveal.data import opening
-from foveal.data.preprocess import decoder
 from foveal.flows._prepare import FINDINGS, SPLIT, Prepared, Wishes, prepare
 from foveal.flows._run_folder import RECIPE, read_command
 from foveal.tasks.recognizer import Recognizer
@@ -67,7 +66,9 @@ def prepared_again(
     """
     for name in (SPLIT, FINDINGS):
         files.write_bytes(folder / name, (run / name).read_bytes())
-    seed = read_recipe(run / RECIPE).seed
-    like = recognizer.preprocess.model_copy(update={"decoder": decoder()})
-    wishes = Wishes(like.size, seed, strict=False, threads=threads, like=like)
-    return prepare(opening.open(data), folder, wishes, progress=progress)
+    recipe = read_recipe(run / RECIPE)
+    clip = recognizer.preprocess.clip
+    like = recognizer.preprocess.model_copy(update={"decoder": decoders(clip)})
+    frames = None if clip is None else clip.frames
+    wishes = Wishes(like.size, recipe.seed, strict=False, threads=threads, like=like, frames=frames)
+    return prepare(opening.open(data, task=recipe.task), folder, wishes, progress=progress)

@@ -1,5 +1,7 @@
 """How long export, calibration, evaluation and report will take, which a budget has to leave room for."""
 
+import math
+
 from foveal.core import catalog
 from foveal.evaluate.robustness import MOST_IMAGES, NAMES
 from foveal.export.outputs import MOST_COMPARED
@@ -31,4 +33,4 @@ def seconds_after_training(prepared: Prepared) -> float:
     rejecting = min(fit, MOST_FIT) + min(calib, MOST_TUNING) + strange + calib
     seconds = (calib + 2 * test + compared + disturbed + rejecting) / _PIXELS_PER_SECOND
     seconds += explained / _EXPLAINED_PIXELS_PER_SECOND
-    return _EXPORT_SECONDS + seconds * prepared.preprocess.size**2
+    return _EXPORT_SECONDS + seconds * math.prod(prepared.preprocess.shape[:-1])

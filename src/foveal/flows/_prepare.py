@@ -8,16 +8,19 @@ from pathlib import Path
 import numpy as np
 
 from foveal.core import files
-from foveal.core.errors import DataError
+from foveal.core.errors import DataError, UsageError
 from foveal.core.progress import Progress
 from foveal.core.types import Finding
 from foveal.data import inventory as inventories
 from foveal.data import split as splits
+from foveal.data import video
 from foveal.data.check import check
+from foveal.data.clip import Clip
+from foveal.data.clips import showing, spacing_s
 from foveal.data.dataset import Dataset, UInt8
 from foveal.data.fingerprint import fingerprint
 from foveal.data.inventory import Inventory
-from foveal.data.preprocess import Preprocess
+from foveal.data.preprocess import Preprocess, decoder
 from foveal.data.sizing import suggest_channels, suggest_size
 from foveal.data.split import Split
 from foveal.data.store import Store, StoreWriter, channel_statistics
@@ -28,6 +31,7 @@ SPLIT = "split.json"
 FINDINGS = "findings.json"
 STORE = "store"
 _PIXELS = "pixels.npy"
+_LARGEST_FRAMES = 64  # pixels, unless asked for more: a clip costs as much as all of its frames
 _ANEW = "the pictures were divided by it; train anew"
 
 
@@ -65,6 +69,7 @@ class Wishes:
         threads: For decoding.
         images: So many of those to learn from, or None for all.
         like: How a picture becomes the input of weights that are there already; None: as the data suggest.
+        frames: Of a clip, or None.
     """
 
     size: int | None
@@ -73,6 +78,7 @@ class Wishes:
     threads: int
     images: int | None = None
     like: Preprocess | None = None
+    frames: int | None = None
 
 
 def prepare(dataset: Dataset, run: Path, wishes: Wishes, *, progress: Progress) -> Prepared:
@@ -88,7 +94,8 @@ def prepare(dataset: Dataset, run: Path, wishes: Wishes, *, progress: Progress) 
         DataError: The data would spoil the result, or are not those that the run started with.
         WriteError: The run folder cannot be written.
     """
-    preprocess = wishes.like or _suggested(dataset, wishes.size)
+    dataset = _as_wished(dataset, wishes)
+    preprocess = wishes.like or _before_statistics(dataset, wishes)
     files.make_folder(run / STORE)
     for left_over in (run / STORE).glob(".*.tmp"):  # of a run that was killed while reading
         files.remove(left_over)
@@ -98,14 +105,41 @@ def prepare(dataset: Dataset, run: Path, wishes: Wishes, *, progress: Progress) 
         split, store, findings = _first(dataset, run, preprocess, wishes, progress)
     if wishes.like is None:
         mean, std = channel_statistics(store.images, split.fit)
-        preprocess = preprocess.model_copy(update={"mean": mean, "std": std})
+        preprocess = preprocess.model_copy(update={"mean": mean, "std": std, "clip": _timed(dataset, split)})
     return Prepared(dataset, split, store, preprocess, findings)
 
 
-def _suggested(dataset: Dataset, size: int | None) -> Preprocess:
+def _as_wished(dataset: Dataset, wishes: Wishes) -> Dataset:
+    if wishes.frames is None:
+        return dataset
+    if dataset.clip is None:
+        raise UsageError(f"{dataset.path} holds pictures, which have no frames", hint="leave --frames out")
+    return showing(dataset, dataset.clip.model_copy(update={"frames": wishes.frames}))
+
+
+def _before_statistics(dataset: Dataset, wishes: Wishes) -> Preprocess:
+    """Return how pictures come to model size; mean and std are known after the pass, which needs neither."""
     channels = suggest_channels(dataset)
-    unit = (0.5,) * channels  # the statistics are only known after the pass; pixels do not depend on them
-    return Preprocess(size=size or suggest_size(dataset), channels=channels, mean=unit, std=unit)
+    unit = (0.5,) * channels
+    size = wishes.size or suggest_size(dataset)
+    if dataset.clip is None:
+        return Preprocess(size=size, channels=channels, mean=unit, std=unit)
+    size = wishes.size or min(size, _LARGEST_FRAMES)
+    return Preprocess(
+        size=size, channels=channels, mean=unit, std=unit, decoder=decoders(dataset.clip), clip=dataset.clip
+    )
+
+
+def decoders(clip: Clip | None) -> str:
+    """Return names and versions of what decodes pictures here, or clips."""
+    return decoder() if clip is None else f"{video.decoder()}, {decoder()}"
+
+
+def _timed(dataset: Dataset, split: Split) -> Clip | None:
+    """Return how clips become frames, with the time between two of them where that is learned from."""
+    if dataset.clip is None:
+        return None
+    return dataset.clip.model_copy(update={"spacing_s": spacing_s(dataset, split.fit)})
 
 
 _Parts = tuple[Split, Store, tuple[Finding, ...]]

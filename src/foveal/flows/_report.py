@@ -10,6 +10,7 @@ from foveal.bundle.predictor import Predictor
 from foveal.bundle.ways import REFERENCE
 from foveal.core import files
 from foveal.core.progress import Progress
+from foveal.data.clip import still
 from foveal.data.dataset import UInt8
 from foveal.data.sizing import evenly_spaced
 from foveal.export.parity import Parity
@@ -66,6 +67,8 @@ def explained_mistakes(
         threads: Pictures explained at once.
         progress: Told after each of them.
     """
+    if prepared.dataset.clip is not None:  # a map of one picture says nothing of a clip
+        return {}
     mistakes = [(one["source"], one["label"], one["truth"]) for one in evaluation["worst_mistakes"]]
     predictor = Predictor.open(evaluation["bundle"], engine=REFERENCE, threads=1)
     pictures = _mistaken(evaluation, prepared)
@@ -99,4 +102,4 @@ def _gallery(prepared: Prepared) -> list[ClassPictures]:
 
 
 def _pixels(prepared: Prepared, index: int) -> UInt8:
-    return np.array(prepared.store.images[index])
+    return np.array(still(prepared.store.images[index]))

@@ -13,6 +13,7 @@ from foveal.core.steps import file_hash
 from foveal.explain import black_box, methods
 from foveal.explain.methods import Method
 from foveal.explain.scores import Map
+from foveal.flows._pictures_only import pictures_only
 
 if TYPE_CHECKING:
     from foveal.models import Builder
@@ -48,9 +49,11 @@ def open_subject(model: str | Path, *, threads: int | None, builder: "Builder | 
         NotFoundError: There is no bundle.
         BundleError: It is not to be trusted.
         DataError: The run's network is damaged, or the builder makes another one.
+        UsageError: `other_task`: the recognizer takes clips.
     """
     bundle = locate(model)
     predictor = Predictor.open(bundle, engine=REFERENCE, threads=threads)
+    pictures_only(predictor.manifest, "foveal explain")
     if bundle == Path(model):
         return Subject(bundle, predictor, None, "a bundle holds no network: name its run folder")
     found = _network(bundle.parent, predictor, builder)

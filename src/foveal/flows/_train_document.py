@@ -46,7 +46,7 @@ def train_document(
         "report": str(run / "report.html"),
         "digest": evaluation["digest"] if evaluation else None,
         "model": catalog.spoken(plan.model),
-        "task": "classify",
+        "task": prepared.dataset.task,
         "train_seconds": round(fitted.seconds, 2),
         "images_per_second": round(seen / max(fitted.seconds, 1e-9), 1),
         "data_wait_share": round(fitted.waiting_share, 4),

@@ -73,8 +73,8 @@ def fit_yardstick(run: Path, plan: Plan, recipe: Recipe, prepared: Prepared, *, 
         prepared: The data.
         progress: Told about each fit.
     """
-    if not recipe.baseline or (run / FACTS).is_file():
-        return
+    if not recipe.baseline or (run / FACTS).is_file() or prepared.dataset.clip is not None:
+        return  # the cheap baselines are for pictures
     files.make_folder(run / FOLDER)
     seconds = seconds_for(recipe, plan.steps * plan.step_seconds)
     compared = prepared.split.calib[evenly_spaced(len(prepared.split.calib), at_most=_MOST_COMPARED)]

@@ -17,11 +17,13 @@ from foveal.batch.listing import Named
 from foveal.batch.refreshing import Refreshed, refresh
 from foveal.batch.run import Running
 from foveal.batch.target import Target
+from foveal.bundle import archive
 from foveal.bundle.locate import locate
 from foveal.bundle.predictor import Predictor
 from foveal.core import catalog, files, runs
 from foveal.core.errors import UsageError, WriteError
 from foveal.core.progress import Progress, silent
+from foveal.flows._pictures_only import pictures_only
 from foveal.flows._where import Where
 
 SCHEMA = "foveal.batch/1"
@@ -87,6 +89,7 @@ def batch(
         NotFoundError: No bundle, no picture.
         BundleError: The bundle is not to be trusted.
         MissingExtraError: Parquet needs the extra `parquet`.
+        UsageError: `other_task`: the recognizer takes clips.
         UsageError: `other_job`: the folder holds a job of another bundle, or with other options;
             `unfinished`: it is divided, and some part of it is not finished.
         DataError: `input_changed`: a table is another one than when the job began.
@@ -98,6 +101,7 @@ def batch(
     folder = (out.with_name(f"{out.name}.job") if single else out).absolute()
     wishes.where.check()
     bundle = locate(model).absolute()
+    pictures_only(archive.read(bundle).manifest, "foveal batch")
     theirs = job.begun(folder)
     words = _words(inputs, theirs)
     named = Named.of(words, null=wishes.null)

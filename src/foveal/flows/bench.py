@@ -21,6 +21,7 @@ from foveal.core import catalog, files, limits, machine
 from foveal.core.errors import DataError, FovealError, ImageError, UsageError, WriteError
 from foveal.core.progress import Progress, silent
 from foveal.data import opening
+from foveal.data.clips import showing
 from foveal.data.dataset import Dataset, UInt8
 from foveal.data.preprocess import Preprocess
 from foveal.data.sizing import evenly_spaced
@@ -249,11 +250,13 @@ def _check(seconds: float, *, batches: Sequence[int], threads: Sequence[int]) ->
 
 def _synthetic(predictor: Predictor) -> Pictures:
     preprocess = predictor.preprocess
-    return Pictures(golden.synthetic(preprocess.size, preprocess.channels, count=_SYNTHETIC_IMAGES))
+    pictures = golden.synthetic(preprocess.size, preprocess.channels, count=_SYNTHETIC_IMAGES)
+    return Pictures(golden.moving(pictures, preprocess))
 
 
 def _real(dataset: Dataset, predictor: Predictor, progress: Progress) -> Pictures:
     """Return pictures evenly over the data, and how long each part of the way took for each of them."""
+    dataset = showing(dataset, predictor.preprocess.clip)
     images: list[UInt8] = []
     rows: list[list[float]] = []
     errors: list[FovealError] = []

@@ -31,6 +31,7 @@ from foveal.flows._certified_pictures import (
 )
 from foveal.flows._grouped import grouped
 from foveal.flows._held_out import SPLIT
+from foveal.flows._pictures_only import pictures_only
 from foveal.flows._slices import read_slices
 from foveal.flows._twin import twin_of
 
@@ -118,6 +119,7 @@ def run(
         BundleError: The bundle is not to be trusted.
         DataError: A class that the model lacks, a picture that it has learned from, or a table that is none.
         RecipeError: The profile has an unknown key, or a limit on what is not measured.
+        UsageError: `other_task`: the recognizer takes clips.
         WriteError: The folder cannot be written, holds something else, or lies in the data.
     """
     profile, level = profile_of(terms.profile), level_of(terms.level)
@@ -127,6 +129,7 @@ def run(
     runs.keep_apart(out, *read_only)
     _refuse_overwriting(out, force=force)
     predictor = Predictor.open(bundle, engine=REFERENCE, threads=1)  # batches run side by side
+    pictures_only(predictor.manifest, "foveal certify")
     twin = twin_of(predictor, bundle, terms.twin)
     dataset = data if isinstance(data, Dataset) else grouped(data, [bundle])
     table = None if terms.slices is None else read_slices(terms.slices, dataset.sources)

@@ -15,6 +15,7 @@ from foveal.data import inventory as inventories
 from foveal.data import split as splits
 from foveal.data.check import by_severity
 from foveal.data.check import check as structural
+from foveal.data.clips import stills
 from foveal.data.dataset import Dataset, UInt8
 from foveal.data.inventory import Inventory
 from foveal.data.split import Split
@@ -52,7 +53,7 @@ class CheckResult:
         return {
             "schema": SCHEMA,
             "ok": self.ok,
-            "task": "classify",
+            "task": self.dataset.task,
             "path": str(self.dataset.path),
             "format": self.dataset.format,
             "classes": list(self.dataset.classes),
@@ -80,6 +81,8 @@ def check(
 ) -> CheckResult:
     """Read every picture of a data set once and report what would spoil a result.
 
+    Of clips the middle frames are looked at; files that are equal are equal clips.
+
     Args:
         dataset: As `data.open` returned it.
         fast: Leave out near duplicates, doubtful labels, outliers and class statistics.
@@ -87,6 +90,7 @@ def check(
         threads: At most so many decode at once.
         progress: Told a few times a second.
     """
+    seen_as, dataset = dataset, stills(dataset)  # of a clip the middle frame is looked at
     if fast:
         inventory = inventories.take(dataset, threads=threads, progress=progress)
         split = _split(dataset, inventory, seed)
@@ -101,7 +105,7 @@ def check(
             audited = audit(seen, seed=seed, threads=threads, progress=progress)
     found = by_severity([*structural(dataset, inventory, split), *audited.findings])
     ok = not any(finding.severity == "error" for finding in found)
-    return CheckResult(dataset, inventory, split, audited, tuple(found), ok)
+    return CheckResult(seen_as, inventory, split, audited, tuple(found), ok)
 
 
 def _split(dataset: Dataset, inventory: Inventory, seed: int) -> Split | None:
@@ -131,7 +135,7 @@ def write_page(result: CheckResult, path: Path) -> None:
     """
     from foveal.report.check_page import check_page as page
 
-    dataset = result.dataset
+    dataset = stills(result.dataset)
     rows = {source: row for row, source in enumerate(dataset.sources)}
     files.write_text(path, page(result.as_json(), read=lambda source: _pixels(dataset, rows[source])))
 

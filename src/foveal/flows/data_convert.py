@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from foveal.core import catalog, files, runs
-from foveal.core.errors import UnknownNameError, WriteError
+from foveal.core.errors import UnknownNameError, UsageError, WriteError
 from foveal.core.progress import Progress, silent
 from foveal.data import formats, opening
 from foveal.data import inventory as inventories
@@ -42,12 +42,15 @@ def convert(
     Raises:
         UnknownNameError: No such layout to write.
         DataError: For folders, a class name that no folder can have; for `npz`, pictures of several sizes.
+        UsageError: `other_task`: the data are clips.
         WriteError: The folder is not empty, lies in the data, or cannot be written.
     """
     known: dict[str, Format] = {name: catalog.find(formats, name) for name in catalog.names(formats)}
     writable = {name: layout.write for name, layout in known.items() if layout.write is not None}
     if to not in writable:
         raise UnknownNameError("layouts to write", to, writable)
+    if dataset.clip is not None:
+        raise UsageError("clips lie in class folders, and no other layout holds them", code="other_task")
     runs.keep_apart(folder, *opening.places(dataset.path))
     if files.is_there(folder) and (not folder.is_dir() or any(folder.iterdir())):
         raise WriteError(f"{folder} is not empty", hint="choose another folder", path=folder)

@@ -10,6 +10,7 @@ import numpy as np
 from foveal.core import files
 from foveal.core.errors import ImageError
 from foveal.core.progress import Progress, silent
+from foveal.data.clips import stills
 from foveal.data.dataset import Dataset, UInt8
 from foveal.data.sizing import evenly_spaced
 
@@ -38,6 +39,7 @@ def show(dataset: Dataset, *, progress: Progress = silent) -> Shown:
         dataset: As `data.open` returned it.
         progress: Told after every class.
     """
+    seen = stills(dataset)  # of clips the middle frames
     each = max(1, min(_PER_CLASS, _PICTURES // len(dataset.classes)))
     splits = np.array(dataset.splits)
     pictures, rows = [], []
@@ -45,7 +47,7 @@ def show(dataset: Dataset, *, progress: Progress = silent) -> Shown:
     heights: list[int] = []
     for label, name in enumerate(dataset.classes):
         mine = np.flatnonzero(dataset.labels == label)
-        chosen = [_pixels(dataset, int(mine[i])) for i in evenly_spaced(len(mine), at_most=each)]
+        chosen = [_pixels(seen, int(mine[i])) for i in evenly_spaced(len(mine), at_most=each)]
         readable = tuple(pixels for pixels in chosen if pixels is not None)
         widths += [pixels.shape[1] for pixels in readable]
         heights += [pixels.shape[0] for pixels in readable]

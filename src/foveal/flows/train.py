@@ -1,6 +1,7 @@
 """The main job: check → train → export → calibrate → seal → evaluate → report."""
 
 import json
+import math
 import shutil
 import time
 from dataclasses import asdict, dataclass, field, replace
@@ -137,7 +138,8 @@ def train(
 
 
 def _started(job: "_Job", data: str | Path, *, out: Path | None, force: bool) -> TrainResult:
-    dataset = opening.open(data, group=job.recipe.group)
+    dataset = opening.open(data, group=job.recipe.group, task=job.recipe.task)
+    job = replace(job, recipe=job.recipe.for_task(dataset.task))
     made = out is None or not files.is_there(out)
     run = runs.new_run("train", out=out, force=force)
     with runs.locked(run):
@@ -198,7 +200,8 @@ def _resumed(run: Path, job: "_Job", data: str | Path, *, force: bool) -> TrainR
         moved = compare_environment(run, environment(job.recipe, ranks=job.team.size), force=force)
         with undone_if_refused(run, started=False, made=False):
             runs.mark_last(run)
-            prepared, plan = _decide(run, job, opening.open(data, group=job.recipe.group), moved=moved)
+            dataset = opening.open(data, group=job.recipe.group, task=job.recipe.task)
+            prepared, plan = _decide(run, job, dataset, moved=moved)
         return _carry_out(run, job, prepared, plan)
 
 
@@ -224,7 +227,13 @@ class _Job:
         recipe, weights = self.recipe, self.weights
         like = None if weights is None else preprocess_for(dataset, recipe, weights)
         return Wishes(
-            recipe.size, recipe.dividing_seed, self.command.strict, self.threads, recipe.images, like
+            recipe.size,
+            recipe.dividing_seed,
+            self.command.strict,
+            self.threads,
+            images=recipe.images,
+            like=like,
+            frames=recipe.frames,
         )
 
 
@@ -261,7 +270,7 @@ def _follow(job: _Job, data: str | Path) -> TrainResult:
         command=Command(**told["command"]),
         progress=silent,
     )
-    dataset = opening.open(data, group=job.recipe.group)
+    dataset = opening.open(data, group=job.recipe.group, task=job.recipe.task)
     prepared = prepare(dataset, run, job.wishes(dataset), progress=silent)
     job.team.meet()  # reading may have taken long; from here on, who is silent is lost
     plan = _agreed(job, read_plan(run / _PLAN) if told["planned"] else _planned(job, prepared))
@@ -379,6 +388,7 @@ def _plan(run: Path, job: _Job, prepared: Prepared) -> Plan | FitPlan:
 
 def _planned(job: _Job, prepared: Prepared, initial: dict[str, Tensor] | None = None) -> Plan | FitPlan:
     learned, classes = prepared.examples("fit"), len(prepared.dataset.classes)
+    preprocess = prepared.preprocess
     budget = job.recipe.time_seconds
     deadline = None if budget is None else job.started + budget - seconds_after_training(prepared)
     if is_baseline(job.architecture.name):
@@ -398,7 +408,7 @@ def _planned(job: _Job, prepared: Prepared, initial: dict[str, Tensor] | None = 
     plan = plan_training(
         recipe,
         learned,
-        Facts(prepared.preprocess.size, prepared.preprocess.channels, classes),
+        Facts(preprocess.size, preprocess.channels, classes, frames=math.prod(preprocess.shape[:-3])),
         lambda draft: make_objective(unfrozen(draft), job.architecture, prepared, initial=initial),
         seconds_left=None if deadline is None else lambda: job.team.told(deadline - time.monotonic()),
         progress=job.progress,
@@ -414,6 +424,7 @@ def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan, fitt
         plan.arguments,
         prepared.preprocess,
         prepared.dataset.classes,
+        prepared.dataset.task,
     ).with_weights(fitted.weights)
     recognizers.save(recognizer, run / "model")
     files.write_text(run / "history.jsonl", "".join(json.dumps(row) + "\n" for row in fitted.history))

@@ -67,7 +67,7 @@ def train_ranks(data: str | Path, order: Order, *, where: Where, progress: Progr
         spec = {
             "data": str(Path(data).absolute()),
             "run": str(run),
-            "recipe": recipe.model_dump(mode="json"),
+            "recipe": recipe.model_dump(mode="json", exclude_unset=True),  # what is open stays open
             "threads": recipe.threads,
             "strict": order.strict,
             "force": order.force,

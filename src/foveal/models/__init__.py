@@ -5,7 +5,8 @@ A family with several members states them: `MEMBERS` in `resnet.py` says what it
 one, `<name>`.
 
 A builder takes `channels`, `classes` and `size` (side of the square input in pixels) plus its own
-arguments, all plain values, and returns a module from normalized images (N, C, H, W) to logits (N, K).
+arguments, all plain values, and returns a module from normalized images (N, C, H, W) to logits (N, K); one
+whose card says `task="video"`, from clips (N, T, C, H, W).
 `CARD` in the same file says what it is. `SIZES`, if there, holds the arguments of its variants, the fastest
 first, or is a function from the size of the input to them. `SETTINGS`, if there, says how it learns best, and
 `EXPANSION` which layers only widen what the head reads. A module with a method `learn_from(images)` is shown
@@ -24,6 +25,7 @@ from foveal.models._architecture import Card as Card
 from foveal.models._architecture import HasAuxiliary as HasAuxiliary
 from foveal.models._architecture import LearnsFromImages as LearnsFromImages
 from foveal.models._architecture import Settings as Settings
+from foveal.models._architecture import Task as Task
 from foveal.models._architecture import architecture as architecture
 from foveal.models._architecture import card as card
 from foveal.models._architecture import is_own as is_own

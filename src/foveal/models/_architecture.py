@@ -13,6 +13,7 @@ from foveal.models import _registry
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+Task = Literal["classify", "video"]
 _OWN = ":"  # in the name of a user's builder, in that of no file
 _TIMM = "timm:"  # and what the name of timm's networks begins with, which are nobody's own
 
@@ -73,6 +74,7 @@ class Card:
         smallest_size: Side of the smallest input it can take, in pixels.
         fitted_by: Of a baseline: name of the file in `train/classical` that fits it.
         grows: Whether the number of its parameters follows from the training images.
+        task: What it takes: pictures, `classify`, or clips: `video`.
     """
 
     family: str
@@ -83,6 +85,7 @@ class Card:
     smallest_size: int = 32
     fitted_by: str | None = None
     grows: bool = False
+    task: Task = "classify"
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,8 @@ class Architecture:
             takes the last that the budget allows.
         expansion: Names of the layers just before the head that only widen its input, the convolution first;
             a head for other classes, fitted to few pictures, does better without them.
+        task: `classify`, or `video` for a network of clips (N, T, C, H, W): that is `answer` of what `look`
+            makes of each frame, as in `models/cnn.py`, and has `features` numbers for each.
     """
 
     build: Callable[..., "nn.Module"]
@@ -139,6 +144,7 @@ class Architecture:
     smallest_size: int = 1
     variants: Callable[[int], _Variants] = field(default=lambda size: ({},), repr=False)
     expansion: tuple[str, ...] = ()
+    task: Task = "classify"
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -209,6 +215,7 @@ def architecture(model: "str | Builder | Architecture") -> Architecture:
         smallest_size=file.CARD.smallest_size,
         variants=sizes if callable(sizes) else lambda size: sizes,
         expansion=getattr(file, "EXPANSION", ()),
+        task=file.CARD.task,
     )
 
 

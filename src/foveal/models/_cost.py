@@ -16,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from foveal import models
 from foveal.core import catalog
 from foveal.core.errors import UsageError
+from foveal.data.clip import FRAMES
 from foveal.models import Architecture, Builder
 from foveal.models._outline import outlined
 from foveal.models._trace import KINDS, UNCOUNTED, Step, peak_bytes, trace
@@ -41,7 +42,7 @@ class KindCost:
 
 @dataclass(frozen=True)
 class Cost:
-    """What one answer for one picture costs.
+    """What one answer for one picture, or for one clip, costs.
 
     Attributes:
         name: Architecture.
@@ -113,6 +114,8 @@ def cost(
     with outlined():
         network = found(channels=channels, classes=classes, size=size)
         picture = torch.empty(1, channels, size, size)
+        if found.task == "video":
+            picture = torch.empty(1, FRAMES, channels, size, size)
     return cost_of(network, picture, name=found.name, classes=classes)
 
 
@@ -121,7 +124,7 @@ def cost_of(network: nn.Module, picture: Tensor, *, name: str, classes: int) -> 
 
     Args:
         network: On any device; on the meta device nothing is computed.
-        picture: One normalized picture (1, C, size, size) on the same device.
+        picture: One normalized picture (1, C, size, size), or clip (1, T, C, size, size), on the same device.
         name: What to call it.
         classes: K.
     """
@@ -132,7 +135,7 @@ def cost_of(network: nn.Module, picture: Tensor, *, name: str, classes: int) -> 
     return Cost(
         name=name,
         size=picture.shape[-1],
-        channels=picture.shape[1],
+        channels=picture.shape[-3],
         classes=classes,
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         macs=sum(layer.macs for layer in layers),
@@ -149,7 +152,7 @@ def macs(network: nn.Module, picture: Tensor) -> int:
 
     Args:
         network: In the mode in which it is to be counted.
-        picture: Normalized (N, C, H, W).
+        picture: Normalized (N, C, H, W), or clips.
     """
     with FlopCounterMode(display=False, custom_mapping=UNCOUNTED) as counter, torch.no_grad():
         network(picture)

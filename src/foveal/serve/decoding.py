@@ -1,11 +1,14 @@
 """From the picture files of one request to pictures at model size, no further than anybody waits for them."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from foveal.bundle.inputs import UInt8, pixels
 from foveal.core.errors import ImageError
+from foveal.data import video
 from foveal.data.decode import LIMITS, header
 from foveal.data.preprocess import Preprocess
+from foveal.data.video import VIDEO_LIMITS
 from foveal.serve.problems import HttpError
 
 
@@ -23,15 +26,25 @@ def decoding(
     Raises:
         HttpError: `request_too_many_pixels`, before any is decoded; or what `check` raises.
     """
-    if len(contents) * LIMITS.pixels > most_pixels:  # else no header needs to be read twice
+    if (
+        preprocess.clip is None and len(contents) * LIMITS.pixels > most_pixels
+    ):  # else no header needs to be read twice
         weigh(contents, most_pixels)
     for index, content in enumerate(contents):
         if index:
             check()
         try:
-            yield pixels(content, preprocess)
+            yield _at_size(content, preprocess, most_pixels)
         except ImageError as error:
             yield error
+
+
+def _at_size(content: bytes, preprocess: Preprocess, most_pixels: int) -> UInt8:
+    """Return a picture or film at model size; of a film all frames count, as all are decoded."""
+    if preprocess.clip is None:
+        return pixels(content, preprocess)
+    limits = replace(VIDEO_LIMITS, pixels=most_pixels)
+    return preprocess(video.sampled(content, preprocess.clip.frames, preprocess.channels, limits=limits))
 
 
 def weigh(contents: Sequence[bytes], most: int) -> None:

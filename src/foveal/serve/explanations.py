@@ -94,6 +94,8 @@ def explanations(service: Service) -> APIRouter:
 
 def _explained(predictor: Predictor, content: bytes, about: str | None, most: int) -> dict[str, Any]:
     """Return what `heat` does for a picture file that has no more than so many pixels; in the thread."""
+    if predictor.preprocess.clip is not None:
+        raise HttpError("bad_request", "what speaks for an answer can be shown of pictures, not of clips")
     weigh([content], most)
     return heat(predictor, content, about=about)
 

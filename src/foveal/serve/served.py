@@ -11,6 +11,7 @@ import numpy as np
 from foveal.bundle.locate import locate
 from foveal.bundle.predictor import Predictor
 from foveal.bundle.ways import REFERENCE
+from foveal.core import extras
 from foveal.core.errors import UsageError
 from foveal.core.files import is_there
 
@@ -66,6 +67,8 @@ def served(
         if name in [model.name for model in models]:
             raise UsageError(f"two models are called {name!r}", code="same_name", hint=_hint(path))
         predictor = Predictor.open(path, engine=engine or REFERENCE, precision=precision, threads=threads)
+        if predictor.preprocess.clip is not None:
+            extras.need("video", what="answering for films")  # now, and not when the first one comes
         seconds, batch = _measured(predictor)
         models.append(Served(name, index, predictor, seconds, max_batch or batch))
     return models

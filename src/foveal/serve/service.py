@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from foveal.bundle.inputs import UInt8
 from foveal.core.errors import BundleError
 from foveal.core.types import Label
+from foveal.data.clip import still
 from foveal.serve.board import Board, Seat, State
 from foveal.serve.lane import Lane
 from foveal.serve.log import log
@@ -115,14 +116,14 @@ class Service:
         Args:
             model: That gave them.
             answers: One for each picture.
-            images: At model size, each uint8 (S, S, C).
+            images: At model size, each uint8 (S, S, C), or a clip (T, S, S, C).
         """
         for label, image in zip(answers, images, strict=True):
             self.metrics.observe("confidence", label.confidence, model.name)
             if label.abstain:
                 self.metrics.count("abstained", model.name)
             if self.notes is not None:
-                self.notes.take(model, label, image)
+                self.notes.take(model, label, still(image))
 
     def full(self) -> HttpError | None:
         """Return the refusal of a picture for which there is no room now; None where there may be."""

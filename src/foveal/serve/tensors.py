@@ -43,7 +43,7 @@ class Question:
     outputs: dict[str, bool] = field(default_factory=dict)
 
 
-def question(body: bytes, head: int | None, *, shape: tuple[int, int, int], most: int) -> Question:
+def question(body: bytes, head: int | None, *, shape: tuple[int, ...], most: int) -> Question:
     """Return what a request asks.
 
     Args:
@@ -131,7 +131,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _pictures(
-    tensor: dict[str, Any], raw: bytes | None, shape: tuple[int, int, int], most: int
+    tensor: dict[str, Any], raw: bytes | None, shape: tuple[int, ...], most: int
 ) -> UInt8 | list[bytes]:
     _keys(tensor, _TENSOR, "an input")
     if tensor.get("name") != INPUT:

@@ -4,7 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from foveal.stream.shot import Shot
 
@@ -105,6 +105,8 @@ class Capture:
             if self._stop.is_set():
                 return False
             if self._newest_wins:
+                if any(frame.shot.begins for frame in self._waiting):  # not forgotten with the picture
+                    shot = replace(shot, begins=True)
                 self.dropped += len(self._waiting)
                 self._waiting.clear()
             self._waiting.append(Frame(self.captured, shot))

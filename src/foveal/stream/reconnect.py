@@ -80,10 +80,12 @@ def reconnected(
     while not running.stop.is_set():
         error: FovealError = TemporaryError("the source ended", code="source_lost")
         try:
+            begins = True
             for shot in begin():
                 absence.ended()
                 seen, captured = True, max(captured, shot.captured)
-                yield replace(shot, captured=captured, time_s=timeline.at(captured))
+                yield replace(shot, captured=captured, time_s=timeline.at(captured), begins=begins)
+                begins = False
         except TemporaryError as problem:
             error = problem
         except (DataError, NotFoundError, DeviceError) as problem:

@@ -8,13 +8,15 @@ from dataclasses import replace
 from functools import partial
 
 from foveal.bundle.predictor import Predictor, Unreadable
-from foveal.core.errors import FovealError, ImageError, UnknownNameError
+from foveal.bundle.rolling import Rolling, WarmingUp
+from foveal.core.errors import FovealError, ImageError, UnknownNameError, UsageError
 from foveal.core.types import Label
 from foveal.core.wording import counted
 from foveal.monitor.monitor import Monitor
 from foveal.stream.capture import Capture, Frame
 from foveal.stream.events import Event, Events, Sight
 from foveal.stream.outbox import Item, Outbox
+from foveal.stream.pace import Pace
 from foveal.stream.plan import Plan, check, kind_of, newest_wins, opened_sinks, source_of
 from foveal.stream.reconnect import reconnected
 from foveal.stream.shot import Incident, Picture, Running, Shot
@@ -52,6 +54,12 @@ def run(
     unknown = [label for label in plan.watch if label not in predictor.classes]
     if unknown:
         raise UnknownNameError("the bundle", unknown[0], predictor.classes)
+    if predictor.preprocess.clip is not None and kind_of(source_of(plan.source.place)) == "folder":
+        raise UsageError(
+            "a folder holds pictures, and this recognizer answers for films",
+            code="other_task",
+            hint="foveal predict answers for films in a folder",
+        )
     monitor = Monitor(predictor.decision, seed=plan.seed) if plan.monitor else None
     plan = replace(plan, sink_options=replace(plan.sink_options, digest=predictor.digest))
     return _Stream(predictor, plan, monitor, tell=tell, say=say).until(stop)
@@ -70,6 +78,10 @@ class _Stream:
         self.predictor, self.plan, self.monitor = predictor, plan, monitor
         self.tell, self.say = tell, say
         self.running, self.summary = Running(), Summary()
+        clip = predictor.preprocess.clip
+        self.rolling = None if clip is None else Rolling(predictor)
+        self.pace = None if clip is None else Pace(clip.spacing_s)
+        self.passed = 0  # frames since the last one that was told that were between two that are shown
         self.events = Events(plan.hold)
         self.last_told = -1  # number of the frame that was told last
         self.fastest_s: float | None = None
@@ -131,6 +143,9 @@ class _Stream:
     def _answer(self, frame: Frame) -> str:
         """Return which count of the summary the frame belongs to."""
         limit, shot, begin = self.plan.max_latency_s, frame.shot, time.monotonic()
+        if not self._is_shown(shot):
+            self.passed += 1
+            return "between"
         # The fastest answer so far, not a usual one: one slow answer must not make all later ones too late.
         if limit is not None and begin + (self.fastest_s or 0.0) - shot.captured > limit:
             return "too_old"
@@ -140,7 +155,7 @@ class _Stream:
         age_s = now - shot.captured
         if limit is not None and age_s > limit:
             return "too_old"
-        dropped = frame.index - self.last_told - 1
+        dropped, self.passed = frame.index - self.last_told - 1 - self.passed, 0
         one = Shown(frame.index, shot.time_s, age_s * 1000, dropped, answer, picture, shot.source)
         self.tell(one)
         self.last_told = frame.index
@@ -152,18 +167,37 @@ class _Stream:
             self._tell_event(event)
         return "frames"
 
-    def _seen(self, frame: Frame) -> tuple[Picture | None, Label | Unreadable]:
+    def _is_shown(self, shot: Shot) -> bool:
+        """Return whether the recognizer is to see a frame; where a film breaks, forget what came before."""
+        if self.pace is None or self.rolling is None:
+            return True
+        if self.pace.breaks(shot):
+            self.rolling.reset()
+        return self.pace.takes(shot)
+
+    def _seen(self, frame: Frame) -> tuple[Picture | None, Label | Unreadable | WarmingUp]:
         try:
             picture = frame.shot.look()
         except ImageError as error:
             return None, Unreadable(frame.shot.source or "", error)
+        if self.rolling is not None:
+            return picture, self._rolled(self.rolling, picture, frame.shot.source or "")
         watch = None if self.monitor is None else self.monitor.observe
         [answer] = self.predictor.predict_each([picture], workers=1, watch=watch)
         return picture, answer
 
+    def _rolled(self, rolling: Rolling, picture: Picture, source: str) -> Label | Unreadable | WarmingUp:
+        try:
+            answer, image = rolling.see(picture, source)
+        except ImageError as error:
+            return Unreadable(source, error)
+        if self.monitor is not None and isinstance(answer, Label):
+            self.monitor.observe(answer, image)
+        return answer
+
     def _sight(self, one: Shown) -> Sight:
         answer, watched = one.answer, self.plan.watch
-        if isinstance(answer, Unreadable) or one.refused or (watched and answer.label not in watched):
+        if not isinstance(answer, Label) or one.refused or (watched and answer.label not in watched):
             return Sight(one.frame, one.time_s, None, 0.0)
         return Sight(one.frame, one.time_s, answer.label, answer.confidence)
 

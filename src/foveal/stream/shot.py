@@ -25,12 +25,14 @@ class Shot:
         look: Returns the picture. It is called at most once, and only if the picture is wanted, so what
             costs time and is not needed for the next picture belongs there.
         source: Name of the file it came from, or None.
+        begins: Whether it follows on nothing: the first of a film or of a connection.
     """
 
     captured: float
     time_s: float
     look: Callable[[], Picture] = field(repr=False)
     source: str | None = None
+    begins: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from foveal.bundle.predictor import Unreadable
+from foveal.bundle.rolling import WarmingUp
 from foveal.core.types import Label
 from foveal.stream.shot import Picture
 
@@ -17,7 +18,8 @@ class Shown:
         time_s: Time in the film or since the start, in seconds.
         age_ms: From capture to the moment when this was told.
         dropped: How many frames were captured since the last one that was told, and are not told.
-        answer: What is on it, or why it could not be read.
+        answer: What is on it, or why it could not be read; of a recognizer of clips: what is on the last
+            frames, or how many are missing.
         picture: Pixels or file content, for sinks that keep pictures.
         source: Name of the file it came from, or None.
     """
@@ -26,7 +28,7 @@ class Shown:
     time_s: float
     age_ms: float
     dropped: int
-    answer: Label | Unreadable
+    answer: Label | Unreadable | WarmingUp
     picture: Picture | None = field(repr=False)
     source: str | None = None
 
@@ -38,12 +40,16 @@ class Shown:
     def as_json(self, *, scores: bool = False) -> dict[str, Any]:
         """Return the contract's line: with `result`, or with `error` where it could not be read.
 
+        While a recognizer of clips warms up, `result` is null and `warming_up` tells how many frames are
+        missing.
+
         Args:
             scores: Whether to tell the probability of every class.
         """
-        told = self.answer.as_json()
-        del told["source"]
-        said = {"error": told["error"]} if isinstance(self.answer, Unreadable) else {"result": told}
+        said = told = self.answer.as_json()
+        if not isinstance(self.answer, WarmingUp):
+            del told["source"]
+            said = {"error": told["error"]} if isinstance(self.answer, Unreadable) else {"result": told}
         if not scores:
             told.pop("scores", None)
         return {

@@ -11,12 +11,13 @@ from foveal.stream.outbox import Delivered
 
 @dataclass
 class Summary:
-    """Counts and times; `frames + dropped + too_old = captured`, always.
+    """Counts and times; `frames + dropped + too_old + between = captured`, always.
 
     Attributes:
         frames: Frames that were told; `unreadable` ones among them.
         dropped: Frames that made room for newer ones, or that nobody took before the end.
         too_old: Frames that would have been told too late.
+        between: Frames that a recognizer of clips is not shown: those that it learned from are further apart.
         captured: Frames that the source gave.
         damaged: Frames that the source could not give whole; not among those captured.
         unreadable: Pictures that could not be decoded; told with their error.
@@ -32,6 +33,7 @@ class Summary:
     frames: int = 0
     dropped: int = 0
     too_old: int = 0
+    between: int = 0
     captured: int = 0
     damaged: int = 0
     unreadable: int = 0
@@ -55,6 +57,7 @@ class Summary:
             "frames": self.frames,
             "dropped": self.dropped,
             "too_old": self.too_old,
+            **({"between": self.between} if self.between else {}),
             "captured": self.captured,
             "damaged": self.damaged,
             "unreadable": self.unreadable,

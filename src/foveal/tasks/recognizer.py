@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,7 +47,7 @@ class Recognizer:
     arguments: dict[str, Any]
     preprocess: Preprocess
     classes: tuple[str, ...]
-    task: str = "classify"
+    task: models.Task = "classify"
 
     def with_weights(self, weights: dict[str, Tensor]) -> "Recognizer":
         """Return the same recognizer with other weights; this one is left alone."""
@@ -56,8 +57,9 @@ class Recognizer:
 
     @torch.no_grad()
     def logits(self, images: UInt8, *, batch: int = 256) -> NDArray[np.float32]:
-        """Return logits (N, K) in float32 for uint8 images (N, H, W, C) at model size."""
+        """Return logits (N, K) in float32 for uint8 images (N, H, W, C), or clips, at model size."""
         self.network.eval()
+        batch = max(1, batch // math.prod(self.preprocess.shape[:-3]))  # frames are pictures, too
         parts = [
             self.network(learn.normalize(torch.from_numpy(images[i : i + batch]), self.preprocess))
             for i in range(0, len(images), batch)
@@ -66,8 +68,9 @@ class Recognizer:
 
     @property
     def blank(self) -> Tensor:
-        """One picture of zeros as the network takes it, normalized, float32 (1, C, size, size)."""
-        return torch.zeros(1, self.preprocess.channels, self.preprocess.size, self.preprocess.size)
+        """One picture or clip of zeros as the network takes it, normalized, float32 (1, …, C, size, size)."""
+        *frames, size, _, channels = self.preprocess.shape
+        return torch.zeros(1, *frames, channels, size, size)
 
     def cost(self) -> Cost:
         """Return what one answer costs: multiply-adds, weights and memory."""

@@ -52,11 +52,13 @@ class Facts:
         size: Side of the input in pixels.
         channels: Of the input.
         classes: Number of classes.
+        frames: Of a clip; 1 for pictures.
     """
 
     size: int
     channels: int
     classes: int
+    frames: int = 1
 
 
 def check_recipe(recipe: Recipe) -> None:
@@ -130,7 +132,8 @@ def plan_training(
     variants = _variants(recipe, facts)
     draft = _draft(recipe, examples, facts, reasons)
     # Without a budget it is the model's own default size; with one, the largest that the budget allows.
-    first = _base(facts) if seconds_left is None else variants[0]
+    first = {k: variants[0][k] for k in (*_base(facts), *(["backbone"] if recipe.backbone else []))}
+    first = first if seconds_left is None else variants[0]
     draft = draft.model_copy(update={"arguments": first})
     tried, most = 0, len(variants) + 3
 
@@ -142,7 +145,7 @@ def plan_training(
     precision, speed = _precision(recipe, measure, draft, reasons)
     draft = draft.model_copy(update={"precision": precision})
     if seconds_left is None:
-        epochs = recipe.epochs or min(MAX_EPOCHS, max(MIN_EPOCHS, SEEN_IMAGES / len(examples)))
+        epochs = recipe.epochs or min(MAX_EPOCHS, max(MIN_EPOCHS, SEEN_IMAGES / facts.frames / len(examples)))
         plan = _sized(draft, speed, max(1, round(epochs * len(examples) / draft.batch_size)))
     else:
         plan = _largest_within(draft, variants, speed, measure, seconds_left)
@@ -198,6 +201,13 @@ def _augmentation(
         return dict(recipe.augment)
     if recipe.augment == "none":
         return {}
+    changes = {"shift": 0.0625}
+    if facts.frames > 1:
+        # A probe of single frames cannot see which way something moves, and a mirror turns that round.
+        reasons["flip"] = (
+            "off: in a clip left and right may be what the class is about; ask with augment.flip"
+        )
+        return changes | {"affine": 0.7, "color": 0.3}
     probe = flip_probe(
         examples.images,
         examples.labels,
@@ -206,7 +216,7 @@ def _augmentation(
         seed=recipe.seed,
     )
     reasons["flip"] = probe.reason
-    changes = {"flip": float(probe.allowed), "shift": 0.0625}
+    changes = {"flip": float(probe.allowed), **changes}
     if len(examples) < _FEW_IMAGES:
         changes |= {"affine": 0.7, "color": 0.3}
     if recipe.augment == "robust":
@@ -219,7 +229,8 @@ def _variants(recipe: Recipe, facts: Facts) -> list[dict[str, Any]]:
     """Return the arguments of each size of the model, smallest first."""
     architecture = recipe.architecture
     check_size(architecture, facts.size)
-    return [{**_base(facts), **extra} for extra in architecture.variants(facts.size)]
+    own = {} if recipe.backbone is None else {"backbone": recipe.backbone}
+    return [{**_base(facts), **own, **extra} for extra in architecture.variants(facts.size)]
 
 
 def check_size(architecture: Architecture, size: int) -> None:

@@ -19,11 +19,12 @@ from pydantic import (
 
 from foveal import models
 from foveal.core import catalog, files
-from foveal.core.errors import NotFoundError, RecipeError
+from foveal.core.errors import NotFoundError, RecipeError, UsageError
 from foveal.core.machine import MOST_THREADS
 from foveal.core.promises import RISK
 from foveal.tasks.classify.decode import SetMethod
 
+_USUAL: dict[models.Task, str] = {"classify": "nano", "video": "cnn_gru"}
 _LENGTHS = ("epochs", "time_seconds")
 
 
@@ -32,7 +33,11 @@ class Recipe(BaseModel):
 
     Attributes:
         model: Name of a file in `models/`, with `-` or `_`, or from Python a builder of your own, see
-            `models.Architecture`; a TOML file then holds its qualified name.
+            `models.Architecture`; a TOML file then holds its qualified name. Where nobody says which, it is
+            `nano` for pictures and `cnn_gru` for clips.
+        task: `classify` for pictures or `video` for clips, where both lie in the data; None: as the data say.
+        frames: Of a clip that the network sees, evenly spread; None: 8.
+        backbone: Of a network for clips: the model that looks at each frame; None: nano.
         size: Side of the input in pixels; None: 32, 64, 128 or 224 from the pictures' median.
         images: Learn from so many of the training pictures, every class with its share; None: from all.
         group: What must not be torn apart between learning, calibrating and testing; see `data.open`.
@@ -73,6 +78,9 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     model: str | Callable[..., Any] = "nano"
+    task: models.Task | None = None
+    frames: int | None = Field(default=None, ge=2, le=64)
+    backbone: str | None = None
     size: int | None = Field(default=None, ge=8, le=1024)
     images: int | None = Field(default=None, ge=2)
     group: str | None = Field(default=None, min_length=1)
@@ -105,6 +113,11 @@ class Recipe(BaseModel):
     @classmethod
     def _file_name(cls, model: str | Callable[..., Any]) -> str | Callable[..., Any]:
         return catalog.written(model) if isinstance(model, str) and not models.is_own(model) else model
+
+    @field_validator("backbone")
+    @classmethod
+    def _backbone_file(cls, backbone: str | None) -> str | None:
+        return backbone if backbone is None else catalog.written(backbone)
 
     @field_validator("objective")
     @classmethod
@@ -146,13 +159,42 @@ class Recipe(BaseModel):
 
     @property
     def architecture(self) -> models.Architecture:
-        """What `model` means.
+        """What `model` means, with the backbone where one is named.
 
         Raises:
             UnknownNameError: No such file in `models/`.
-            UsageError: `own_model`: the name of somebody's own builder, which has to be given itself.
+            UsageError: `own_model`: the name of somebody's own builder, which has to be given itself; or a
+                backbone for a network that has none.
         """
-        return models.architecture(self.model)
+        found = models.architecture(self.model)
+        if self.backbone is not None and (found.task != "video" or found.is_own):
+            raise UsageError(
+                f"{catalog.spoken(found.name)} has no backbone that could be chosen",
+                hint="--backbone is for cnn-gru, cnn-lstm, cnn-pool and cnn-frame",
+            )
+        return found
+
+    def for_task(self, task: models.Task) -> "Recipe":
+        """Return the recipe for data of a task: with its usual model, where nobody named one.
+
+        Raises:
+            UsageError: `other_task`: the model takes pictures and the data are clips, or the reverse; or a
+                part of the recipe is for pictures alone.
+        """
+        recipe = self.changed(model=_USUAL[task]) if "model" not in self.model_fields_set else self
+        found = recipe.architecture
+        if found.task != task:
+            takes, are = ("clips", "pictures") if task == "classify" else ("pictures", "clips")
+            raise UsageError(
+                f"{catalog.spoken(found.name)} takes {takes}, and these are {are}",
+                code="other_task",
+                hint=f"--model {catalog.spoken(_USUAL[task])}, or another of foveal models",
+            )
+        if task == "video" and recipe.objective != "supervised":
+            raise UsageError(
+                f"the objective {recipe.objective} is for pictures", hint="leave --objective out"
+            )
+        return recipe
 
     def changed(self, **changes: object) -> "Recipe":
         """Return a copy with some fields set, validated; None leaves a field as it is.
@@ -163,7 +205,7 @@ class Recipe(BaseModel):
             RecipeError: An unknown field or a value outside its range.
         """
         given = {name: value for name, value in changes.items() if value is not None}
-        kept = {name: getattr(self, name) for name in Recipe.model_fields}
+        kept = {name: getattr(self, name) for name in Recipe.model_fields if name in self.model_fields_set}
         if not given.keys().isdisjoint(_LENGTHS):
             kept |= dict.fromkeys(_LENGTHS)
         return recipe_from({**kept, **given})

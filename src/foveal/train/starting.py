@@ -3,6 +3,7 @@
 import hashlib
 import inspect
 import json
+import math
 from collections.abc import Mapping
 
 import torch
@@ -61,7 +62,8 @@ def start(
     if initial is not None:
         network.load_state_dict(initial)
     elif isinstance(network, models.LearnsFromImages):
-        count = max(32, min(512, _SHOWN_PIXELS // preprocess.size**2))
+        pixels = math.prod(preprocess.shape[:-1])
+        count = max(32, min(512, _SHOWN_PIXELS // pixels))
         shown = examples.images[examples.indices[evenly_spaced(len(examples), at_most=count)]]
         _show(network, learn.normalize(torch.from_numpy(shown), preprocess), kind.reach(plan, preprocess))
     if isinstance(network, models.HasAuxiliary) and kind is not Supervised:

@@ -1,11 +1,20 @@
 """What every engine demands of a graph and of its answers."""
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from foveal.bundle.session import UNKNOWN, Float32, Outputs
+from foveal.bundle.session import NEXT_WINDOW, UNKNOWN, WINDOW, Float32, Outputs
 from foveal.core.errors import BundleError, UsageError
+
+
+class Inputs(NamedTuple):
+    """What a graph takes: (H, W, C), or (T, H, W, C) and a window (T, D)."""
+
+    images: tuple[int, ...]
+    window: tuple[int, int] | None = None
+
 
 OUTPUTS = ("probabilities", "logits")
 _SUM_TOLERANCE = 1e-3
@@ -25,23 +34,33 @@ def check_precision(engine: str, precision: str, known: Sequence[str]) -> None:
         )
 
 
-def input_shape(inputs: Sequence[tuple[str, str, Sequence[int | None]]]) -> tuple[int, int, int]:
-    """Return height, width and channels of a graph's only input.
+def inputs(found: Sequence[tuple[str, str, Sequence[int | None]]]) -> Inputs:
+    """Return what a graph takes.
 
     Args:
-        inputs: Name, type and shape of each input; None: a side that is free.
+        found: Name, type and shape of each input; None: a side that is free.
 
     Raises:
-        BundleError: Code `bad_graph`; it is not one input `images`, uint8 (N, H, W, C) with only N free.
+        BundleError: Code `bad_graph`; it is not one input `images`, uint8 (N, H, W, C) with only N free, or,
+            for clips, `images` (N, F, H, W, C) with N and F free and `window`, float32 (N, T, D).
     """
-    named = [(name, kind) for name, kind, _ in inputs]
-    if named != [("images", "uint8")]:
-        raise contract(f"one input 'images' of uint8; it has {named}")
-    shape = inputs[0][2]
-    sides = [side for side in shape[1:] if side is not None]
-    if len(shape) != 4 or shape[0] is not None or len(sides) != 3:
-        raise contract(f"an input (N, height, width, channels) with only N free; it has {list(shape)}")
-    return sides[0], sides[1], sides[2]
+    named = sorted((name, kind) for name, kind, _ in found)
+    shapes = {name: shape for name, _, shape in found}
+    if named == [("images", "uint8")]:
+        return Inputs(_sides(shapes["images"], free=1))
+    if named != [("images", "uint8"), (WINDOW, "float32")]:
+        raise contract(f"one input 'images' of uint8, or that and 'window' of float32; it has {named}")
+    frames, features = _sides(shapes[WINDOW], free=1)
+    return Inputs((frames, *_sides(shapes["images"], free=2)), (frames, features))
+
+
+def _sides(shape: Sequence[int | None], *, free: int) -> tuple[int, ...]:
+    """Return the fixed sides behind the free ones: three of images, two of a window."""
+    fixed = tuple(side for side in shape[free:] if side is not None)
+    count = 3 if len(shape) - free == 3 else 2
+    if len(shape) != free + count or len(fixed) != count or any(side is not None for side in shape[:free]):
+        raise contract(f"inputs with only the number of pictures or frames free; it has {list(shape)}")
+    return fixed
 
 
 def classes(outputs: Mapping[str, tuple[str, Sequence[int | None]]]) -> int | None:
@@ -52,7 +71,7 @@ def classes(outputs: Mapping[str, tuple[str, Sequence[int | None]]]) -> int | No
 
     Raises:
         BundleError: Code `bad_graph`; they are not `probabilities` and `logits`, float32 (N, K), and at most
-            `unknown` beside them, float32 (N,).
+            `unknown` beside them, float32 (N,), and `next_window`, float32 (N, T, D).
     """
     named = sorted((name, kind) for name, (kind, _) in outputs.items())
     if named != sorted((name, "float32") for name in answered(outputs)):
@@ -67,16 +86,22 @@ def classes(outputs: Mapping[str, tuple[str, Sequence[int | None]]]) -> int | No
 
 def answered(outputs: Collection[str]) -> tuple[str, ...]:
     """Return what to ask of a graph with these outputs, in the order of `Outputs`."""
-    return (*OUTPUTS, UNKNOWN) if UNKNOWN in outputs else OUTPUTS
+    return (*OUTPUTS, *(name for name in (UNKNOWN, NEXT_WINDOW) if name in outputs))
 
 
-def checked(answers: Sequence[Float32], count: int) -> Outputs:
-    """Return what an engine answered for `count` pictures, in the order of `answered`.
+def checked(asked: Sequence[str], answers: Sequence[Float32], count: int) -> Outputs:
+    """Return what an engine answered for `count` pictures.
+
+    Args:
+        asked: What `answered` returned.
+        answers: In that order.
+        count: How many pictures, or clips.
 
     Raises:
         BundleError: Code `model_output_invalid`; it is not probabilities, logits and perhaps how unknown.
     """
-    outputs = Outputs(*answers)
+    named = dict(zip(asked, answers, strict=True))
+    outputs = Outputs(answers[0], answers[1], named.get(UNKNOWN), named.get(NEXT_WINDOW))
     _check_probabilities(outputs.probabilities, outputs.logits, count)
     unknown = outputs.unknown
     if unknown is not None and (unknown.shape != (count,) or not np.isfinite(unknown).all()):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from foveal.bundle.engines import _contract
-from foveal.bundle.session import Outputs, UInt8
+from foveal.bundle.session import WINDOW, Float32, Outputs, UInt8, no_window
 from foveal.core import extras
 
 runtime = extras.onnxruntime()
@@ -19,18 +19,22 @@ class OnnxSession:
 
     engine: str
     precision: str
-    input_shape: tuple[int, int, int]
+    input_shape: tuple[int, ...]
+    window_shape: tuple[int, int] | None
     classes: int | None
     _outputs: tuple[str, ...]
     _session: Any
 
-    def run(self, images: UInt8) -> Outputs:
+    def run(self, images: UInt8, window: Float32 | None = None) -> Outputs:
         """Return probabilities and logits, float32 (N, K), and how unknown pictures are where it says so."""
+        given: dict[str, Any] = {"images": images}
+        if self.window_shape is not None:
+            given[WINDOW] = no_window(images, self.window_shape) if window is None else window
         try:
-            answers = self._session.run(self._outputs, {"images": images})
+            answers = self._session.run(self._outputs, given)
         except Exception as error:  # the engine's errors have no common class
             raise _contract.cannot_run(self.engine, images.shape, error) from error
-        return _contract.checked(answers, len(images))
+        return _contract.checked(self._outputs, answers, len(images))
 
 
 def precisions() -> tuple[str, ...]:
@@ -43,7 +47,8 @@ def onnxruntime(model: bytes, *, threads: int, precision: str = "fp32") -> OnnxS
 
     Args:
         model: The serialized graph: input `images` uint8 (N, H, W, C) with fixed H, W and C; outputs
-            `probabilities` and `logits`, float32 (N, K), and perhaps `unknown`, float32 (N,).
+            `probabilities` and `logits`, float32 (N, K), and perhaps `unknown`, float32 (N,). Of clips
+            also `window`, see `_contract.inputs`.
         threads: How many threads one call of `run` may use.
         precision: One of `precisions()`.
 
@@ -59,10 +64,12 @@ def onnxruntime(model: bytes, *, threads: int, precision: str = "fp32") -> OnnxS
         session = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the engine's errors have no common class
         raise _contract.cannot_load(engine, error) from error
-    shape = _contract.input_shape([(node.name, _kind(node), _sides(node)) for node in session.get_inputs()])
+    takes = _contract.inputs([(node.name, _kind(node), _sides(node)) for node in session.get_inputs()])
     outputs = {node.name: (_kind(node), _sides(node)) for node in session.get_outputs()}
     asked = _contract.answered(outputs)
-    return OnnxSession(engine, precision, shape, _contract.classes(outputs), asked, session)
+    return OnnxSession(
+        engine, precision, takes.images, takes.window, _contract.classes(outputs), asked, session
+    )
 
 
 def quiet_options(threads: int) -> Any:

@@ -17,7 +17,7 @@ import numpy as np
 
 from foveal.bundle.engines import _contract
 from foveal.bundle.ir import Ir
-from foveal.bundle.session import UNKNOWN, Float32, Outputs, UInt8
+from foveal.bundle.session import NEXT_WINDOW, UNKNOWN, WINDOW, Float32, Outputs, UInt8, no_window
 from foveal.core import extras
 from foveal.core.machine import usable_cpus
 
@@ -34,12 +34,12 @@ class _Compiled:
     outputs: tuple[str, ...]
     idle: deque[Any] = field(default_factory=deque)
 
-    def run(self, images: UInt8) -> list[Float32]:
+    def run(self, given: dict[str, Any]) -> list[Float32]:
         try:
             request = self.idle.pop()
         except IndexError:
             request = self.graph.create_infer_request()
-        request.infer({0: images}, share_inputs=True, share_outputs=True)
+        request.infer(given, share_inputs=True, share_outputs=True)
         # Copies: the next run of this request writes to the same memory.
         answers = [np.array(request.get_tensor(name).data) for name in self.outputs]
         self.idle.append(request)
@@ -52,40 +52,67 @@ class OpenVinoSession:
 
     engine: str
     precision: str
-    input_shape: tuple[int, int, int]
+    input_shape: tuple[int, ...]
+    window_shape: tuple[int, int] | None
     classes: int | None
     _outputs: tuple[str, ...]
     _model: Any = field(repr=False)
     _properties: dict[str, Any]
-    _sizes: dict[int, _Compiled] = field(default_factory=dict, repr=False)
+    _sizes: dict[tuple[int, int], _Compiled] = field(default_factory=dict, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def run(self, images: UInt8) -> Outputs:
+    def run(self, images: UInt8, window: Float32 | None = None) -> Outputs:
         """Return probabilities and logits, float32 (N, K), and how unknown pictures are where it says so."""
-        if images.shape[1:] != self.input_shape or images.dtype != np.uint8:
-            needed = ValueError(f"it takes uint8 (N, {', '.join(map(str, self.input_shape))})")
+        picture = self.input_shape[-3:]
+        frames = self.input_shape[0] if window is None or images.ndim != 5 else images.shape[1]
+        shape = picture if self.window_shape is None else (frames, *picture)
+        if images.shape[1:] != shape or images.dtype != np.uint8:
+            needed = ValueError(f"it takes uint8 (N, {', '.join(map(str, shape))})")
             raise _contract.cannot_run(self.engine, images.shape, needed)
+        if self.window_shape is not None and window is None:
+            window = no_window(images, self.window_shape)
         ends = [0, *divided(len(images))]
         try:
             if len(images) == 0:
-                none = self.compiled(1).run(np.zeros((1, *self.input_shape), np.uint8))
-                return Outputs(*(answer[:0] for answer in none))
-            answers = [self.compiled(end - start).run(images[start:end]) for start, end in pairwise(ends)]
+                return self._none(shape)
+            answers = []
+            for start, end in pairwise(ends):
+                given: dict[str, Any] = {"images": images[start:end]}
+                if window is not None:
+                    given[WINDOW] = np.ascontiguousarray(window[start:end])
+                answers.append(self.compiled(end - start, frames).run(given))
         except Exception as error:  # the engine's errors are RuntimeError and what it lets through
             raise _contract.cannot_run(self.engine, images.shape, error) from error
-        return _contract.checked([np.concatenate(parts) for parts in zip(*answers, strict=True)], len(images))
+        joined = [np.concatenate(parts) for parts in zip(*answers, strict=True)]
+        return _contract.checked(self._outputs, joined, len(images))
 
-    def compiled(self, size: int) -> _Compiled:
-        """Return the graph for batches of a size, compiled the first time that it is asked for."""
-        if size not in self._sizes:
+    def _none(self, shape: tuple[int, ...]) -> Outputs:
+        one = self.run(np.zeros((1, *shape), np.uint8))
+        window = None if one.window is None else one.window[:0]
+        unknown = None if one.unknown is None else one.unknown[:0]
+        return Outputs(one.probabilities[:0], one.logits[:0], unknown, window)
+
+    def compiled(self, size: int, frames: int = 1) -> _Compiled:
+        """Return the graph for batches of a size, compiled the first time that it is asked for.
+
+        Args:
+            size: Pictures, or clips.
+            frames: Of a clip, as many as are new.
+        """
+        key = (size, 1 if self.window_shape is None else frames)
+        if key not in self._sizes:
             with self._lock:
-                if size not in self._sizes:
-                    self._sizes[size] = self._compile(size)
-        return self._sizes[size]
+                if key not in self._sizes:
+                    self._sizes[key] = self._compile(*key)
+        return self._sizes[key]
 
-    def _compile(self, size: int) -> _Compiled:
+    def _compile(self, size: int, frames: int) -> _Compiled:
         fixed = self._model.clone()
-        fixed.reshape([size, *self.input_shape])
+        picture = self.input_shape[-3:]
+        if self.window_shape is None:
+            fixed.reshape({"images": [size, *picture]})
+        else:
+            fixed.reshape({"images": [size, frames, *picture], WINDOW: [size, *self.window_shape]})
         return _Compiled(core().compile_model(fixed, "CPU", self._properties), self._outputs)
 
 
@@ -144,12 +171,12 @@ def openvino(model: bytes | Ir, *, threads: int, precision: str = "fp32") -> Ope
         graph = _read(model)
     except Exception as error:  # RuntimeError, and what its frontend lets through
         raise _contract.cannot_load(engine, error) from error
-    shape = _contract.input_shape([(_name(port), _kind(port), _sides(port)) for port in graph.inputs])
+    takes = _contract.inputs([(_name(port), _kind(port), _sides(port)) for port in graph.inputs])
     outputs = {_name(port): (_kind(port), _sides(port)) for port in graph.outputs}
     found, asked = _contract.classes(outputs), _contract.answered(outputs)
-    session = OpenVinoSession(engine, precision, shape, found, asked, graph, properties)
+    session = OpenVinoSession(engine, precision, takes.images, takes.window, found, asked, graph, properties)
     try:
-        session.compiled(1)
+        session.compiled(1, takes.images[0])
     except Exception as error:  # as above
         raise _contract.cannot_load(engine, error) from error
     return session
@@ -178,7 +205,8 @@ def core() -> Any:
 def _name(port: Any) -> str:
     """Return what the contract calls an input or output; it may have other names beside."""
     names = sorted(port.names)
-    return next((name for name in ("images", *_contract.OUTPUTS, UNKNOWN) if name in names), ", ".join(names))
+    known = ("images", WINDOW, *_contract.OUTPUTS, UNKNOWN, NEXT_WINDOW)
+    return next((name for name in known if name in names), ", ".join(names))
 
 
 def _kind(port: Any) -> str:

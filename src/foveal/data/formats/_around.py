@@ -2,7 +2,7 @@
 
 from foveal.data.formats._groups import GROUPS
 from foveal.data.formats._splits import SPLITS
-from foveal.data.suffixes import is_picture
+from foveal.data.suffixes import is_clip, is_picture
 from foveal.data.tree import Tree, below
 
 _TABLES = (".csv", ".tsv")
@@ -27,6 +27,7 @@ def folder_around(tree: Tree) -> str:
     if tree.kind not in ("zip", "tar") or any(name.casefold() == GROUPS for name in tree.files):
         return ""
     names = [name for name in tree.files if is_picture(name) or name.lower().endswith(".npz")]
+    names = names or [name for name in tree.files if is_clip(name)]
     names = names or [name for name in tree.files if name.lower().endswith(_TABLES)]
     tops = {name.partition("/")[0] for name in names}
     top = tops.pop() if len(tops) == 1 else ""

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from foveal.core.errors import DataError, UsageError
+from foveal.core.files import is_there
 from foveal.core.text import printable
-from foveal.data.formats._groups import GROUPS, has_groups, read_groups
+from foveal.data.formats._groups import GROUPS, MOST_BYTES, has_groups, listed, read_groups
 from foveal.data.linking import linked
-from foveal.data.tree import Tree
+from foveal.data.tree import Tree, read_regular
 
+_LIST = ".csv"
 NONE = "none"  # the user's word for: every picture stands alone
 # The larger whole first: where two are there, groups of the first hold those of the second together.
 KNOWN = (
@@ -73,7 +75,8 @@ def by_name(tree: Tree, names: Sequence[str], asked: str | None, *, beside: Sequ
     Args:
         tree: Where `groups.csv` may lie.
         names: Names of the pictures.
-        asked: A regular expression whose brackets match the group; `none`; None: `groups.csv`.
+        asked: A regular expression whose brackets match the group; `none`; the path of a list like
+            `groups.csv` that lies elsewhere; None: `groups.csv`.
         beside: Other files that `groups.csv` may name.
 
     Raises:
@@ -85,6 +88,10 @@ def by_name(tree: Tree, names: Sequence[str], asked: str | None, *, beside: Sequ
         return Grouped(read_groups(tree, names, beside=beside))
     if asked == NONE:
         return Grouped(None, (), table)
+    if asked.lower().endswith(_LIST) and is_there(Path(asked)):
+        return Grouped(
+            listed(read_regular(Path(asked), MOST_BYTES + 1), tree, names, beside=beside), (), table
+        )
     return Grouped(matched(asked, [printable(name) for name in names], tree.path), (asked,), table)
 
 

@@ -10,7 +10,7 @@ from foveal.data.tree import Tree, inside
 
 GROUPS = "groups.csv"
 _HEADER = ["picture", "group"]
-_MOST_BYTES = 2**28
+MOST_BYTES = 2**28
 
 
 def has_groups(tree: Tree) -> bool:
@@ -41,9 +41,15 @@ def read_groups(tree: Tree, names: Sequence[str], *, beside: Sequence[str] = ())
     """
     if not has_groups(tree):
         return None
-    content = tree.read(GROUPS, at_most=_MOST_BYTES)
-    if len(content) > _MOST_BYTES:
-        raise _bad(tree, f"it is longer than {_MOST_BYTES} bytes")
+    return listed(tree.read(GROUPS, at_most=MOST_BYTES), tree, names, beside=beside)
+
+
+def listed(
+    content: bytes, tree: Tree, names: Sequence[str], *, beside: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Return what a list of groups says, wherever it lay; arguments and errors are those of `read_groups`."""
+    if len(content) > MOST_BYTES:
+        raise _bad(tree, f"it is longer than {MOST_BYTES} bytes")
     text = content.decode("utf-8-sig", "surrogateescape")
     try:
         header, *rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row] or [[]]

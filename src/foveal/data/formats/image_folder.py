@@ -1,9 +1,8 @@
 """One folder per class, with or without a folder per split around them."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -13,8 +12,7 @@ from foveal.core.progress import Progress
 from foveal.core.text import printable
 from foveal.data.dataset import Dataset
 from foveal.data.decode import LIMITS
-from foveal.data.formats._around import folder_around
-from foveal.data.formats._classes import class_name
+from foveal.data.formats._class_folders import class_folders, lacks, rows_of, split_folders
 from foveal.data.formats._format import Format
 from foveal.data.formats._group_keys import by_name
 from foveal.data.formats._groups import GROUPS
@@ -28,79 +26,6 @@ _MOSTLY = 0.95  # share of pictures with a twin from where on the twins are some
 _LOSSY = (".jpg", ".jpeg")
 _MASKS = (".png", ".bmp", ".gif")
 _NO_FOLDER = re.compile(r'[/\\\0]|^\.|[<>:"|?*]')  # what some file system does not take in a name
-
-
-class _Place(NamedTuple):
-    split: str
-    label: str
-    name: str
-
-
-def _lacks(tree: Tree) -> str | None:
-    pictures = [name for name in tree.files if is_picture(name)]
-    if not pictures:
-        return "no picture file in it"
-    if not any("/" in name for name in pictures):
-        return "its pictures lie in no class folder"
-    around = folder_around(tree)
-    if around and not any(name.count("/") == 1 and is_picture(name) for name in tree.files):
-        return f"{around} is no class: the folders of the classes lie in it"
-    splits = _split_folders(tree)
-    if splits and not any(name.count("/") > 1 for name in pictures):
-        return f"{' and '.join(sorted(splits))}: the pictures in it lie in no class folder"
-    return None
-
-
-def _split_folders(tree: Tree) -> dict[str, str]:
-    """Return the split that each top folder stands for; empty where the top folders are classes.
-
-    Raises:
-        DataError: `ambiguous_layout`: two folders for one split, or splits mixed with other folders.
-    """
-    tops = [name for name in tree.folders if "/" not in name]
-    splits = {name: SPLITS[name.lower()] for name in tops if name.lower() in SPLITS}
-    filled = {name.partition("/")[0] for name in tree.files if "/" in name and is_picture(name)}
-    others = sorted(filled - set(splits))
-    direct = {name.partition("/")[0] for name in tree.files if name.count("/") == 1 and is_picture(name)}
-    if others and len(splits) == 1 and direct.issuperset(splits):
-        return {}  # a class that is called "train", among other vehicles
-    if splits and others:
-        raise DataError(
-            f"{tree.path} has split folders ({', '.join(splits)}) and other folders with pictures "
-            f"({', '.join(others[:5])})",
-            code="ambiguous_layout",
-            hint="move the other folders away, or name the class folders differently",
-            path=tree.path,
-        )
-    twice = [name for name, split in splits.items() if list(splits.values()).count(split) > 1]
-    if twice:
-        raise DataError(
-            f"{tree.path} has several folders for one split: {', '.join(twice)}",
-            code="ambiguous_layout",
-            hint="keep one folder for each of train, val and test",
-            path=tree.path,
-        )
-    return splits
-
-
-def _class_folders(tree: Tree, splits: dict[str, str]) -> dict[str, tuple[str, ...]]:
-    found: dict[str, set[str]] = {split: set() for split in splits.values()} if splits else {"": set()}
-    for name in tree.folders:
-        top, _, rest = name.partition("/")
-        if not splits and not rest:
-            found[""].add(class_name(top))
-        elif top in splits and rest and "/" not in rest:
-            found[splits[top]].add(class_name(rest))
-    return {split: tuple(sorted(found[split])) for split in (*ORDER, "") if split in found}
-
-
-def _rows(tree: Tree, splits: dict[str, str]) -> Iterable[_Place]:
-    for name in tree.files:
-        parts = name.split("/")
-        depth = 1 if splits else 0
-        if len(parts) < depth + 2 or not is_picture(name) or (splits and parts[0] not in splits):
-            continue
-        yield _Place(splits[parts[0]] if splits else "", class_name(parts[depth]), name)
 
 
 def _companions(names: list[str]) -> frozenset[str]:
@@ -127,10 +52,10 @@ def _companions(names: list[str]) -> frozenset[str]:
 
 
 def _read(tree: Tree, group: str | None) -> Dataset:
-    splits = _split_folders(tree)
-    folders = _class_folders(tree, splits)
+    splits = split_folders(tree, is_picture)
+    folders = class_folders(tree, splits)
     rank = {split: place for place, split in enumerate((*ORDER, ""))}
-    laid_out = list(_rows(tree, splits))
+    laid_out = list(rows_of(tree, splits, is_picture))
     companions = _companions([row.name for row in laid_out])
     kept = (row for row in laid_out if row.name not in companions)
     rows = sorted(kept, key=lambda row: (rank[row.split], row.label, row.name))
@@ -196,7 +121,7 @@ def _folders_to_make(dataset: Dataset, rows: Sequence[Row]) -> list[str]:
 
 image_folder = Format(
     looks_for="[train|val|test/]<class>/<picture>, as a folder, zip or tar",
-    lacks=_lacks,
+    lacks=lambda tree: lacks(tree, is_picture, "picture"),
     read=_read,
     write=_write,
 )

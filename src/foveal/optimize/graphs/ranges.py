@@ -1,5 +1,6 @@
 """What values the tensors of a graph take over pictures, and which part of them integers should span."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,6 +12,7 @@ from onnx import helper
 
 from foveal.bundle.session import UInt8
 from foveal.core.machine import usable_cpus
+from foveal.export.unknown import feeds
 from foveal.optimize.graphs.engine import session
 
 Method = Literal["minmax", "percentile", "entropy"]
@@ -44,7 +46,7 @@ def observed(model: bytes, names: Iterable[str], pictures: UInt8) -> dict[str, V
     Args:
         model: An ONNX graph with the input `images`.
         names: Of tensors in it.
-        pictures: uint8 (M, H, W, C), M ≥ 1.
+        pictures: uint8 (M, H, W, C), or whole clips (M, T, H, W, C), M ≥ 1.
     """
     names = list(dict.fromkeys(names))
     if not names:
@@ -145,7 +147,7 @@ def _runs(model: bytes, names: list[str], pictures: UInt8) -> Iterator[dict[str,
     del loaded.graph.output[:]
     loaded.graph.output.extend(helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, None) for n in names)
     running = session(loaded.SerializeToString(), threads=usable_cpus())
-    batch = max(1, _PIXELS // (pictures.shape[1] * pictures.shape[2]))
+    batch = max(1, _PIXELS // math.prod(pictures.shape[1:-1]))
     for start in range(0, len(pictures), batch):
         part = np.ascontiguousarray(pictures[start : start + batch])
-        yield dict(zip(names, running.run(names, {"images": part}), strict=True))
+        yield dict(zip(names, running.run(names, feeds(running, part)), strict=True))

@@ -4,15 +4,13 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
-
 from foveal.core.errors import DataError, FovealError, NotFoundError, TemporaryError
 from foveal.data.dataset import UInt8
 from foveal.data.decode import LIMITS
+from foveal.data.video import pixels_of
 from foveal.stream.shot import Running
 
 _PATIENCE = 250  # frames without a key frame after which a stream that was damaged is believed again
-_KNOWN_SPACES = frozenset({1, 4, 5, 6, 7})  # what the file says of its matrix and swscale knows, by number
 
 
 def opened(name: str, *, shown: str, live: bool = False, **how: Any) -> Any:
@@ -137,13 +135,7 @@ class Pixels:
         return lambda: self._of(frame)
 
     def _of(self, frame: Any) -> UInt8:
-        space = int(frame.colorspace)
-        how = {"src_colorspace": space} if space in _KNOWN_SPACES else {}
-        plain = self._scaler.reformat(frame, format="rgb24", **how)
-        [plane] = plain.planes
-        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plain.height, plane.line_size)
-        pixels = rows[:, : plain.width * 3].reshape(plain.height, plain.width, 3)
-        return np.rot90(pixels, k=round(frame.rotation / 90) % 4)
+        return pixels_of(frame, self._scaler)
 
 
 def _check_size(frame: Any, shown: str) -> None:

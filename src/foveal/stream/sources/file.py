@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 
 from foveal.core import files
@@ -64,7 +65,8 @@ def _played(name: str, shown: str, options: SourceOptions, running: Running) -> 
                 timeline = Timeline(_step(stream.average_rate))
             for frame, _ in decoded(container, running, shown=shown):
                 count += 1
-                yield Shot(time.monotonic(), timeline.at(frame.time), pixels.look(frame))
+                look = pixels.look(frame)
+                yield Shot(time.monotonic(), timeline.at(frame.time), look, begins=count == 1)
             if 0 < count < stream.frames and not running.stop.is_set():
                 running.note(f"{shown} says that it has {stream.frames} frames; {count} could be decoded")
         if count == 0 and not running.stop.is_set():
@@ -91,4 +93,4 @@ def _when_due(shots: Generator[Shot], running: Running) -> Generator[Shot]:
         due = start + shot.time_s
         if running.stop.wait(max(0.0, due - now)):
             return
-        yield Shot(due, shot.time_s, shot.look)
+        yield replace(shot, captured=due)

@@ -10,16 +10,19 @@ from foveal.data.preprocess import Preprocess
 def normalize(images: Tensor, preprocess: Preprocess) -> Tensor:
     """Return what the network sees: float32 (N, C, H, W), mean 0 and deviation 1 per channel.
 
+    Of clips it is float32 (N, T, C, H, W).
+
     The result keeps the channels innermost in memory, which convolutions on CPUs like best. The
     exported graph does the same operations in the same order.
 
     Args:
-        images: uint8 (N, H, W, C) as `Preprocess` leaves them.
+        images: uint8 (N, H, W, C), or (N, T, H, W, C), as `Preprocess` leaves them.
         preprocess: Gives mean and standard deviation.
     """
     mean = torch.tensor(preprocess.mean) * 255.0
     scale = 1.0 / (torch.tensor(preprocess.std) * 255.0)
-    return ((images.float() - mean) * scale).permute(0, 3, 1, 2)
+    scaled = (images.float() - mean) * scale
+    return scaled.permute(0, 3, 1, 2) if images.ndim == 4 else scaled.permute(0, 1, 4, 2, 3)
 
 
 def targets(labels: Tensor, *, classes: int, smoothing: float) -> Tensor:

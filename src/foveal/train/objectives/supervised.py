@@ -85,13 +85,23 @@ class Supervised(Objective):
 
     @torch.no_grad()
     def views(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return augmented network input (N, C, H, W) and target shares (N, K)."""
+        """Return augmented network input (N, C, H, W) and target shares (N, K).
+
+        The frames of a clip are changed as channels of one picture: one draw for all of them, so that nothing
+        moves that did not. Of clips the input is (N, T, C, H, W).
+        """
         with torch.autocast("cpu", enabled=False):
             images = learn.normalize(batch.images, self.preprocess)
             targets = learn.targets(batch.labels, classes=self.classes, smoothing=self.label_smoothing)
+            shape = images.shape
+            if self.changes:
+                images = images.flatten(1, -3)
             for change, strength in self.changes:
                 images, targets = change(images, targets, strength=strength, batch=batch)
-            return images.contiguous(memory_format=torch.channels_last), targets
+            if len(shape) == 4:
+                return images.contiguous(memory_format=torch.channels_last), targets
+            frames = images.reshape(shape).permute(0, 1, 3, 4, 2).contiguous()
+            return frames.permute(0, 1, 4, 2, 3), targets
 
     def forward(self, batch: Batch) -> Losses:
         """Return the loss, and how many pictures were right."""

@@ -1,0 +1,212 @@
+"""From a film's bytes to frames, by PyAV (the extra `video`), which is imported when it is needed.
+
+As with pictures the order is what makes it safe: length, container (never a playlist, which would have other
+files read), header and number of frames against the limits, and only then the pixels.
+"""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from foveal.core import extras
+from foveal.core.errors import ImageError, UsageError
+from foveal.data.clip import places
+from foveal.data.dataset import Header, UInt8
+from foveal.data.decode import LIMITS
+
+# A playlist that is called film.mp4 would have other files read, or addresses asked.
+CONTAINERS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,mxf,h264,hevc,m4v,mjpeg,gif"
+_KNOWN_SPACES = frozenset({1, 4, 5, 6, 7})  # what the file says of its matrix and swscale knows, by number
+_FORMATS = {1: "gray", 3: "rgb24"}
+_RATES = (0.01, 1000.0)  # frames a second that are believed
+
+
+@dataclass(frozen=True)
+class VideoLimits:
+    """What a film may be at most, checked before its pixels are decoded.
+
+    Attributes:
+        content_bytes: Length of the file.
+        frames: How many; 10 minutes at 30 a second.
+        pixels: Width times height of all frames together; about a minute of work.
+    """
+
+    content_bytes: int = 64 * 2**20
+    frames: int = 18_000
+    pixels: int = 10**10
+
+
+VIDEO_LIMITS = VideoLimits()
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How many frames a film has, and how long it lasts in seconds."""
+
+    frames: int
+    seconds: float
+
+
+def decoder() -> str:
+    """Return the name and version of the decoder of films.
+
+    Raises:
+        MissingExtraError: PyAV is not installed.
+    """
+    return f"pyav {_av().__version__}"
+
+
+def header(content: bytes, *, limits: VideoLimits = VIDEO_LIMITS) -> Header:
+    """Return codec, size and pixel format of a film without decoding; raises as `sampled` does."""
+    with _opened(content, limits) as (_, stream):
+        mode = str(stream.codec_context.pix_fmt or "unknown")
+        channels = 1 if mode.startswith("gray") else 3
+        return Header(stream.codec_context.name, stream.width, stream.height, mode, channels)
+
+
+def timing(content: bytes, *, limits: VideoLimits = VIDEO_LIMITS) -> Timing:
+    """Return number of frames and duration of a film, without decoding; raises as `sampled` does."""
+    with _opened(content, limits) as (container, stream):
+        times = sorted(float(p.pts * p.time_base) for p in _packets(container, stream) if p.pts is not None)
+        rate = float(stream.average_rate or 0)
+        step = 1 / rate if _RATES[0] <= rate <= _RATES[1] else 1 / 25
+        if len(times) > 1 and times[-1] > times[0]:
+            step = (times[-1] - times[0]) / (len(times) - 1)
+        count = _count(container, stream, limits)
+        return Timing(count, count * step)
+
+
+def sampled(content: bytes, frames: int, channels: int, *, limits: VideoLimits = VIDEO_LIMITS) -> UInt8:
+    """Return frames that are evenly spread over a film, upright, uint8 (frames, H, W, channels).
+
+    Args:
+        content: The file's bytes.
+        frames: How many; those that `clip.places` names.
+        channels: 1 for grey, 3 for RGB.
+        limits: What is refused before decoding.
+
+    Raises:
+        ImageError: `empty`, `not_video`, `no_video`, `truncated`, `corrupt`, `too_many_bytes`,
+            `too_many_frames` or `too_many_pixels`; `mixed_sizes`: its frames are of different sizes.
+        MissingExtraError: PyAV is not installed.
+        UsageError: Another number of channels.
+    """
+    if channels not in _FORMATS:
+        raise UsageError(f"a film has 1 or 3 channels, grey or RGB; got channels={channels}")
+    with _opened(content, limits) as (container, stream):
+        expected = _count(container, stream, limits)
+    found, count = _picked(content, places(expected, frames).tolist(), channels, limits)
+    if count != expected:  # frames that are never shown were counted; now their number is known
+        found, _ = _picked(content, places(count, frames).tolist(), channels, limits)
+    if len({one.shape for one in found}) > 1:
+        raise ImageError("its frames are of different sizes", code="mixed_sizes")
+    return np.stack(found)
+
+
+def pixels_of(frame: Any, scaler: Any, channels: int = 3) -> UInt8:
+    """Return the pixels of a decoded frame, upright, uint8 (H, W, channels).
+
+    Args:
+        frame: PyAV's.
+        scaler: A `VideoReformatter`, used by one thread at a time; making one costs more than its use.
+        channels: 1 for grey, 3 for RGB.
+    """
+    space = int(frame.colorspace)
+    how = {"src_colorspace": space} if space in _KNOWN_SPACES else {}
+    plain = scaler.reformat(frame, format=_FORMATS[channels], **how)
+    [plane] = plain.planes
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plain.height, plane.line_size)
+    pixels = rows[:, : plain.width * channels].reshape(plain.height, plain.width, channels)
+    return np.rot90(pixels, k=round(frame.rotation / 90) % 4)
+
+
+def _av() -> Any:
+    extras.need("video", what="reading films")
+    import av
+
+    return av
+
+
+@contextmanager
+def _opened(content: bytes, limits: VideoLimits) -> Iterator[tuple[Any, Any]]:
+    """Give the container and its first video stream; what PyAV raises inside becomes an `ImageError`."""
+    av = _av()
+    if not content:
+        raise ImageError("the file is empty", code="empty")
+    if len(content) > limits.content_bytes:
+        what = f"{len(content)} bytes are more than the {limits.content_bytes} allowed"
+        raise ImageError(what, code="too_many_bytes", hint="cut it into clips of some seconds")
+    code, why = "not_video", "it is no film that can be read"
+    try:
+        with av.open(io.BytesIO(content), options={"format_whitelist": CONTAINERS}) as container:
+            if not container.streams.video:
+                raise ImageError("there is no picture in it", code="no_video", hint="sound alone is not seen")
+            stream = container.streams.video[0]
+            _check_size(stream.width, stream.height)
+            # Half a picture must be an error, not filled up with grey; threads are the caller's.
+            stream.codec_context.options = {"err_detect": "explode"}
+            stream.codec_context.thread_count = 1
+            code, why = "corrupt", "its frames cannot be decoded"
+            yield container, stream
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        if isinstance(error, ImageError | UsageError):
+            raise
+        hint = "a recording that was cut off may lack its index; mkv survives that, mp4 does not"
+        told = getattr(error, "strerror", None) or type(error).__name__
+        raise ImageError(f"{why}: {told}", code=code, hint=hint) from None
+
+
+def _packets(container: Any, stream: Any) -> Iterator[Any]:
+    for packet in container.demux(stream):
+        if packet.is_corrupt:
+            raise ImageError("a part of it is damaged or cut off", code="truncated")
+        if packet.size:
+            yield packet
+
+
+def _count(container: Any, stream: Any, limits: VideoLimits) -> int:
+    """Return how many frames the container holds, checked against the limits; nothing is decoded."""
+    container.seek(0)
+    count = 0
+    for _ in _packets(container, stream):
+        count += 1
+        if count > limits.frames:
+            what = f"more than the {limits.frames} frames allowed"
+            raise ImageError(what, code="too_many_frames", hint="cut it into clips of some seconds")
+    if count * stream.width * stream.height > limits.pixels:
+        what = f"{count} frames of {stream.width}×{stream.height} are more pixels than the {limits.pixels:,}"
+        raise ImageError(f"{what} allowed", code="too_many_pixels", hint="cut it, or scale it down")
+    if container.format.name.startswith("mov") and count < stream.frames:
+        what = f"it says that it has {stream.frames} frames, and {count} are there"
+        raise ImageError(what, code="truncated")
+    return count
+
+
+def _picked(content: bytes, wanted: list[int], channels: int, limits: VideoLimits) -> tuple[list[UInt8], int]:
+    """Return the frames with these numbers, as far as they are there, and how many frames there are."""
+    from av.video.reformatter import VideoReformatter
+
+    kept: dict[int, UInt8] = {}
+    chosen, count, scaler = set(wanted), 0, VideoReformatter()
+    with _opened(content, limits) as (container, stream):
+        for frame in container.decode(stream):
+            _check_size(frame.width, frame.height)
+            if frame.is_corrupt:
+                raise ImageError("a frame of it is damaged", code="corrupt")
+            if count in chosen:
+                kept[count] = pixels_of(frame, scaler, channels).copy()
+            count += 1
+    if count == 0:
+        raise ImageError("no frame of it can be decoded", code="corrupt")
+    return [kept[place] for place in wanted if place in kept], count
+
+
+def _check_size(width: int, height: int) -> None:
+    if min(width, height) < 1:
+        raise ImageError(f"its frames are {width}×{height} pixels", code="corrupt")
+    if width * height > LIMITS.pixels or max(width, height) > LIMITS.side:
+        raise ImageError(f"frames of {width}×{height} pixels are more than is read", code="too_many_pixels")

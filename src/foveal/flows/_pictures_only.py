@@ -1,0 +1,22 @@
+"""Refuse, before any work, what makes sense for recognizers of pictures alone."""
+
+from foveal.bundle.manifest import Manifest
+from foveal.core.errors import UsageError
+
+
+def pictures_only(manifest: Manifest, what: str) -> None:
+    """Return where a recognizer takes pictures.
+
+    Args:
+        manifest: Of the recognizer.
+        what: The command.
+
+    Raises:
+        UsageError: `other_task`: it takes clips.
+    """
+    if manifest.task != "classify":
+        raise UsageError(
+            f"{what} is for recognizers of pictures; this one answers for clips",
+            code="other_task",
+            hint="for clips there are evaluate, compare, bench, export, predict, serve and stream",
+        )

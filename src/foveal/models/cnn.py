@@ -1,0 +1,196 @@
+"""A convolutional network for each frame of a clip, and what reads the frames' features one after the other.
+
+    (N, T, C, H, W) → backbone, frame by frame → (N, T, D) → gru | lstm | pool | frame → (N, K)
+
+`cnn_gru` and `cnn_lstm` read the features in their order (Donahue et al., "Long-term Recurrent Convolutional
+Networks", 2015, §3); the gates are those of Cho et al. 2014 and of Hochreiter & Schmidhuber 1997. `cnn_pool`
+takes the mean and the maximum over the frames, and `cnn_frame` the mean of what each frame alone would be
+taken for: both see the same whatever the order. They are there to compare with: where they do as well, time
+plays no part.
+"""
+
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from foveal import models
+from foveal.core.errors import UsageError
+from foveal.models import Card, Settings
+from foveal.models.nano import Nano, nano
+
+CARD = Card(
+    family="cnn",
+    kind="network",
+    source="after Donahue et al. 2015, arXiv:1411.4389",
+    summary="for clips: cnn_gru where the order of the frames matters; cnn_frame shows whether it does",
+    smallest_size=16,
+    task="video",
+)
+SETTINGS = Settings(
+    optimizer="adam", learning_rate=2e-3, weight_decay=0.01, batch_size=64, warm_up_share=0.05
+)
+MEMBERS: dict[str, dict[str, Any]] = {
+    f"cnn_{head}": {"head": head} for head in ("gru", "lstm", "pool", "frame")
+}
+Head = Literal["gru", "lstm", "pool", "frame"]
+
+_FEATURES = 64  # D, and the size of a recurrent state
+_PLACED = 16  # numbers for each place
+_WIDTHS = (32, 64, 128)  # of the stages of nano: a clip costs as much as all of its frames
+
+
+class Cnn(nn.Module):
+    """See the module; built by `cnn`.
+
+    Attributes:
+        features: D, numbers that each frame becomes.
+    """
+
+    def __init__(self, backbone: nn.Module, head: nn.Module, *, features: int, frozen: bool) -> None:
+        super().__init__()
+        self.backbone, self.head, self.features, self.frozen = backbone, head, features, frozen
+        if frozen:
+            backbone.requires_grad_(False)
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Return logits (N, K) for normalized clips (N, T, C, H, W)."""
+        return self.answer(self.look(clips))
+
+    def look(self, clips: Tensor) -> Tensor:
+        """Return the features (N, T, D) of frames (N, T, C, H, W), each seen by itself."""
+        count, frames = clips.shape[:2]
+        seen: Tensor = self.backbone(clips.flatten(0, 1))
+        return seen.reshape(count, frames, self.features)
+
+    def answer(self, window: Tensor) -> Tensor:
+        """Return logits (N, K) for the features (N, T, D) of frames in their order."""
+        logits: Tensor = self.head(window)
+        return logits
+
+    def train(self, mode: bool = True) -> "Cnn":
+        """Set the mode; a frozen backbone always evaluates: its statistics are kept, too."""
+        super().train(mode)
+        if self.frozen:
+            self.backbone.eval()
+        return self
+
+    @torch.no_grad()
+    def learn_from(self, images: Tensor) -> None:
+        """Show frames of normalized training clips (N, T, C, H, W) to a backbone that wants to see some."""
+        if isinstance(self.backbone, models.LearnsFromImages) and not self.frozen:
+            self.backbone.learn_from(images.flatten(0, 1))
+
+
+class _Placed(nn.Module):
+    """A nano that says what there is and where: (N, C, H, W) → (N, D).
+
+    What is the maximum over its last maps, as in nano. Where is read from the maps of the stage before, a few
+    numbers for each place, weighed place by place: without that the same thing elsewhere would be the same,
+    and nothing could be said of a movement.
+    """
+
+    def __init__(self, plain: Nano, *, channels: int, size: int, features: int) -> None:
+        super().__init__()
+        self.nano = plain
+        self.reduce = nn.Conv2d(_WIDTHS[-2], _PLACED, 1)
+        with torch.no_grad():
+            maps, _ = self._maps(torch.zeros(2, channels, size, size))
+        self.where = nn.Linear(_PLACED * maps.shape[2] * maps.shape[3], features)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return features (N, D) for normalized images (N, C, H, W)."""
+        before, last = self._maps(images)
+        what: Tensor = self.nano.head(last.amax(dim=(2, 3)))
+        where: Tensor = self.where(self.reduce(before).flatten(1))
+        return what + where
+
+    def _maps(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        first, second, third = self.nano.stages
+        before = second(first(self.nano.stem(self.nano.whiten(images))))
+        return before, third(before)
+
+    def learn_from(self, images: Tensor) -> None:
+        """Show normalized training images (N, C, H, W) to the nano."""
+        self.nano.learn_from(images)
+
+
+class _Recurrent(nn.Module):
+    """The last state of a recurrent network over (N, T, D), and a linear layer: (N, K)."""
+
+    def __init__(self, recurrent: nn.GRU | nn.LSTM, classes: int) -> None:
+        super().__init__()
+        self.recurrent = recurrent
+        self.last = nn.Linear(recurrent.hidden_size, classes)
+
+    def forward(self, window: Tensor) -> Tensor:
+        states, _ = self.recurrent(window)
+        logits: Tensor = self.last(states[:, -1])
+        return logits
+
+
+class _Pooled(nn.Module):
+    """Mean and, if wanted, maximum over the frames, and a linear layer: (N, T, D) → (N, K).
+
+    Of the mean alone it is the mean of the logits that each frame would get, as the layer is linear.
+    """
+
+    def __init__(self, features: int, classes: int, *, maximum: bool) -> None:
+        super().__init__()
+        self.maximum = maximum
+        self.last = nn.Linear(features * (1 + maximum), classes)
+
+    def forward(self, window: Tensor) -> Tensor:
+        pooled = window.mean(1)
+        if self.maximum:
+            pooled = torch.cat([pooled, window.amax(1)], dim=1)
+        logits: Tensor = self.last(pooled)
+        return logits
+
+
+def cnn(
+    *,
+    channels: int,
+    classes: int,
+    size: int,
+    head: Head,
+    backbone: str = "nano",
+    frozen: bool = False,
+) -> Cnn:
+    """Return a new network for clips of any number of frames.
+
+    Args:
+        channels: Of the frames, ≥ 1.
+        classes: K ≥ 2.
+        size: Side of the frames in pixels, ≥ 16.
+        head: What reads the frames: `gru`, `lstm`, `pool` or `frame`.
+        backbone: What looks at each: `nano`, which keeps where things are, or any other network for pictures
+            of `models/`, with 64 outputs in place of classes.
+        frozen: Whether the backbone stays as it is built, weights and statistics.
+
+    Raises:
+        UsageError: The backbone is a baseline, or takes clips itself.
+    """
+    look = _backbone(backbone, channels=channels, size=size)
+    return Cnn(look, _head(head, classes), features=_FEATURES, frozen=frozen)
+
+
+def _head(kind: Head, classes: int) -> nn.Module:
+    if kind == "gru":
+        return _Recurrent(nn.GRU(_FEATURES, _FEATURES, batch_first=True), classes)
+    if kind == "lstm":
+        return _Recurrent(nn.LSTM(_FEATURES, _FEATURES, batch_first=True), classes)
+    return _Pooled(_FEATURES, classes, maximum=kind == "pool")
+
+
+def _backbone(name: str, *, channels: int, size: int) -> nn.Module:
+    if name == "nano":
+        plain = nano(channels=channels, classes=_FEATURES, size=size, widths=_WIDTHS)
+        return _Placed(plain, channels=channels, size=size, features=_FEATURES)
+    card = models.card(name)
+    if card.kind != "network" or card.task != "classify":
+        raise UsageError(
+            f"{name} is no network that looks at a frame",
+            hint="--backbone takes a network for pictures: nano, resnet18 …",
+        )
+    return models.architecture(name)(channels=channels, classes=_FEATURES, size=size)

@@ -1,0 +1,204 @@
+"""Films as data: which frames are taken, what is refused, what belongs together."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+import films
+from foveal.core import extras
+from foveal.core.errors import DataError, ImageError, MissingExtraError, UsageError
+from foveal.data import inventory, opening, split, video
+from foveal.data.clip import Clip, places, still
+from foveal.data.clips import showing, spacing_s, stills
+from foveal.data.preprocess import Preprocess
+from foveal.data.store import StoreWriter
+
+pytest.importorskip("av")
+HALF = {"mean": (0.5,) * 3, "std": (0.25,) * 3}
+
+
+def levels(frames):
+    """Return which frame of `films.counting` each one is."""
+    return (frames.reshape(len(frames), -1).mean(axis=1) / 10).round().astype(int).tolist()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two classes of four sources each, each cut into two pieces; nothing is divided."""
+    for label, direction in (("left", -1), ("right", 1)):
+        for source in range(4):
+            for piece in range(2):
+                frames = films.sliding(direction, seed=100 * source + piece + 7 * (direction + 1))
+                films.write(tmp_path / "data" / label / f"cam{source}_c{piece:02}.mkv", frames)
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 17, 40])
+@pytest.mark.parametrize("frames", [1, 2, 4, 8])
+def test_frames_are_the_middles_of_equal_parts(tmp_path, count, frames):
+    content = films.write(tmp_path / "a.mkv", films.counting(min(count, 25))).read_bytes()
+    count = min(count, 25)
+
+    found = video.sampled(content, frames, 3)
+
+    # An oracle: the frame that is shown at the middle of each of `frames` equal parts of the time.
+    assert levels(found) == [int((k + 0.5) / frames * count) for k in range(frames)]
+    assert found.shape == (frames, 16, 16, 3)
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "avi"])
+def test_what_is_read_is_what_was_written(tmp_path, suffix):
+    frames = np.random.default_rng(0).integers(0, 256, (6, 12, 20, 3), dtype=np.uint8)
+
+    content = films.write(tmp_path / f"a.{suffix}", frames).read_bytes()
+
+    np.testing.assert_array_equal(video.sampled(content, 6, 3), frames)
+    assert video.header(content)[:3] == ("ffv1", 20, 12)
+    assert video.timing(content).frames == 6
+    assert video.timing(content).seconds == pytest.approx(0.6, abs=0.01)
+
+
+def test_a_film_of_many_groups_of_pictures_gives_the_same_frames_as_decoding_all(tmp_path):
+    frames = np.stack([films.sliding(1, seed=s, count=12, side=64) for s in range(3)]).reshape(-1, 64, 64, 3)
+    content = films.write(tmp_path / "a.mp4", frames, codec="mpeg4", pixels="yuv420p").read_bytes()
+
+    every = video.sampled(content, 36, 3)
+
+    np.testing.assert_array_equal(video.sampled(content, 5, 3), every[places(36, 5)])
+
+
+def test_what_is_no_film_is_refused_with_a_reason(tmp_path):
+    whole = films.write(tmp_path / "a.mp4", films.counting(20), codec="mpeg4", pixels="yuv420p").read_bytes()
+
+    def code(content, **limits):
+        with pytest.raises(ImageError) as caught:
+            video.sampled(content, 4, 3, limits=video.VideoLimits(**limits))
+        return caught.value.code
+
+    assert code(b"") == "empty"
+    assert code(b"no film at all" * 50) == "not_video"
+    assert code(b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n") == "not_video"
+    assert code(whole[: len(whole) // 2]) in ("not_video", "no_video", "truncated", "corrupt")
+    assert code(whole, content_bytes=100) == "too_many_bytes"
+    assert code(whole, frames=19) == "too_many_frames"
+    assert code(whole, pixels=20 * 16 * 16 - 1) == "too_many_pixels"
+    assert len(video.sampled(whole, 4, 3, limits=video.VideoLimits(frames=20))) == 4
+
+
+def test_without_the_extra_the_line_to_install_it_is_named(monkeypatch):
+    monkeypatch.setattr(extras, "missing", lambda extra: ["av"])
+
+    with pytest.raises(MissingExtraError, match=r'pip install "foveal\[video\]"'):
+        video.header(b"film")
+
+
+def test_a_preprocess_of_pictures_is_written_as_before_and_knows_no_clip():
+    plain = Preprocess(size=32, channels=3, **HALF, decoder="pillow 1")
+
+    assert "clip" not in plain.model_dump()
+    assert "clip" not in plain.model_dump_json()
+    # The digest of version 0.9.0 for the same values.
+    assert plain.pixels_digest == "2fbe2944011b9e2213f97307526df894f1d739d975d50678c3d43f9cfe8a7622"
+    assert plain.shape == (32, 32, 3)
+
+
+def test_the_spacing_in_time_decides_no_pixel_and_the_number_of_frames_does():
+    one, later, other = (
+        Preprocess(size=32, channels=3, **HALF, decoder="d", clip=Clip(frames=n, spacing_s=s))
+        for n, s in ((4, None), (4, 0.5), (8, None))
+    )
+
+    assert one.pixels_digest == later.pixels_digest != other.pixels_digest
+    assert Preprocess.model_validate_json(later.model_dump_json()) == later
+
+
+def test_bytes_frames_and_store_are_the_same_pixels(folder, tmp_path):
+    dataset = showing(opening.open(folder), Clip(frames=4))
+    preprocess = Preprocess(size=16, channels=3, **HALF, clip=dataset.clip)
+
+    with StoreWriter(tmp_path / "s.npy", count=len(dataset), preprocess=preprocess) as writer:
+        found = inventory.take(dataset, store=writer)
+        store = writer.seal(dataset.labels, fingerprint=found.fingerprint)
+
+    assert store.images.shape == (16, 4, 16, 16, 3)
+    for row in (0, 7):
+        picture = dataset.read(row)
+        np.testing.assert_array_equal(store.images[row], preprocess.from_bytes(picture.content))
+        np.testing.assert_array_equal(store.images[row], preprocess(picture.decode(3)))
+    with pytest.raises(UsageError, match="need 4 frames; got 3"):
+        preprocess(dataset.read(0).decode(3)[:3])
+    with pytest.raises(UsageError, match=r"\(4, H, W, 3\)"):
+        preprocess(np.zeros((16, 16, 3), np.uint8))
+
+
+def test_the_layout_is_recognized_and_its_stills_are_the_same_data(folder):
+    dataset = opening.open(folder)
+
+    assert (dataset.task, dataset.format, dataset.classes) == ("video", "clip_folder", ("left", "right"))
+    assert spacing_s(dataset, np.arange(16)) == pytest.approx(0.8 / 8, abs=0.01)
+    seen = stills(dataset)
+    assert inventory.take(seen).fingerprint == inventory.take(dataset).fingerprint
+    np.testing.assert_array_equal(
+        seen.read(3).decode(3), still(showing(dataset, Clip(frames=9)).read(3).decode(3))
+    )
+    with pytest.raises(UsageError, match=r"takes pictures, and .* holds clips"):
+        showing(dataset, None)
+
+
+def test_pictures_beside_films_count_unless_films_are_asked_for(folder, tmp_path):
+    from PIL import Image
+
+    for label in ("left", "right"):
+        Image.new("RGB", (20, 20)).save(folder / label / "poster.png")
+
+    assert opening.open(folder).task == "classify"
+    assert opening.open(folder, task="video").task == "video"
+    assert len(opening.open(folder, task="video")) == 16
+    shutil.rmtree(folder / "left")
+    for file in (folder / "right").glob("*.png"):
+        file.unlink()
+    with pytest.raises(DataError, match="no layout"):
+        opening.open(folder, task="classify")
+
+
+def test_pieces_of_one_source_never_sit_in_two_parts(folder):
+    dataset = opening.open(folder)
+
+    made = split.make(dataset, inventory.take(dataset), seed=3)
+
+    parts = [
+        {dataset.sources[i].rpartition("_")[0].rpartition("/")[2] for i in made.role(r)} for r in split.ROLES
+    ]
+    assert all(len(part) for part in parts)
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 4
+    assert dataset.grouped_by == ("stem",)
+
+
+def test_numbers_that_count_films_and_not_pieces_make_no_group(tmp_path):
+    for label in ("a", "b"):
+        for number in range(5):
+            films.write(tmp_path / label / f"{label}_{number}.mkv", films.counting(3))
+
+    dataset = opening.open(tmp_path)
+
+    assert dataset.groups is None
+    assert dataset.not_grouped_by == ("stem",)
+    assert len(set(opening.open(tmp_path, group="stem").groups)) == 2
+
+
+def test_a_list_of_groups_may_lie_elsewhere(folder, tmp_path):
+    rows = "".join(
+        f"{label}/cam{n}_c{p:02}.mkv,film {n // 2}\n"
+        for label in ("left", "right")
+        for n in range(4)
+        for p in range(2)
+    )
+    (tmp_path / "list.csv").write_text("picture,group\n" + rows)
+
+    dataset = opening.open(folder, group=str(tmp_path / "list.csv"))
+
+    assert set(dataset.groups) == {"group film 0", "group film 1"}
+    (tmp_path / "list.csv").write_text("picture,group\nleft/none.mkv,film 1\n")
+    with pytest.raises(DataError, match="names no picture"):
+        opening.open(folder, group=str(tmp_path / "list.csv"))

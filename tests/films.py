@@ -1,0 +1,48 @@
+"""Films that tests write: without loss, so that what is read can be compared with what was written."""
+
+from pathlib import Path
+
+import numpy as np
+
+
+def write(
+    path: Path, frames: np.ndarray, *, rate: int = 10, codec: str = "ffv1", pixels: str = "bgr0"
+) -> Path:
+    """Write frames, uint8 (F, H, W, 3), as a film and return its path."""
+    import av
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.height, stream.width = frames.shape[1:3]
+        stream.pix_fmt = pixels
+        for one in frames:
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(one), format="rgb24")
+            container.mux(stream.encode(picture.reformat(format=pixels)))
+        container.mux(stream.encode())
+    return path
+
+
+def counting(count: int, side: int = 16) -> np.ndarray:
+    """Return frames whose grey level is ten times their number, uint8 (count, side, side, 3)."""
+    levels = (np.arange(count) * 10 % 250).astype(np.uint8)
+    return np.broadcast_to(levels[:, None, None, None], (count, side, side, 3)).copy()
+
+
+def sliding(direction: int, *, seed: int, count: int = 8, side: int = 32) -> np.ndarray:
+    """Return a bright square that moves to the right (1) or left (-1) and comes back on the other side.
+
+    It begins anywhere, so that no frame alone says where it goes.
+    """
+    rng = np.random.default_rng(seed)
+    size, row, column = rng.integers(8, 12), rng.integers(side), rng.integers(side)
+    picture = rng.integers(0, 60, (side, side, 3)) + np.zeros((side, side, 3))
+    square = rng.integers(150, 255, 3) + rng.integers(-30, 30, (size, size, 3))
+    frames = []
+    for place in range(count):
+        down = (row + np.arange(size)) % side
+        across = (column + 3 * direction * place + np.arange(size)) % side
+        shown = picture.copy()
+        shown[np.ix_(down, across)] = square
+        frames.append(shown.clip(0, 255).astype(np.uint8))
+    return np.stack(frames)
