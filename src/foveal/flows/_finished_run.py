@@ -6,7 +6,7 @@ from foveal.core import files
 from foveal.core.errors import NotFoundError
 from foveal.core.progress import Progress
 from foveal.data import opening
-from foveal.flows._prepare import FINDINGS, SPLIT, Prepared, Wishes, prepare
+from foveal.flows._prepare import FINDINGS, SPLIT, Prepared, Wishes, decoders, prepare
 from foveal.flows._run_folder import RECIPE, read_command
 from foveal.tasks.recognizer import Recognizer
 from foveal.train.recipe import read_recipe
