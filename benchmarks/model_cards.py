@@ -4,40 +4,34 @@ python benchmarks/model_cards.py                     computes, and takes measure
 python benchmarks/model_cards.py --measure NAME…     times these members anew, here, before it writes
 
 Parameters, multiply-adds and memory are computed. Times are those of ONNX Runtime for one picture on one
-thread, from bytes to probabilities, of networks with random weights: the median of 30 answers.
+thread, from bytes to probabilities, with random weights, as `foveal models --recommend` measures them.
 """
 
 import argparse
 import json
-import statistics
-import time
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from foveal import models
-from foveal.bundle.engines.onnxruntime import onnxruntime
 from foveal.core import catalog
 from foveal.core.machine import cpu_name
 from foveal.core.units import show_bytes
 from foveal.data.preprocess import Preprocess
-from foveal.export.graph import graph
+from foveal.flows._answer_time import answer_time
 from foveal.models import Card
 from foveal.models._cost import cost
-from foveal.tasks.recognizer import Recognizer
 
 PROJECT = Path(__file__).resolve().parent.parent
 PAGE, MEASURED = PROJECT / "docs/models/README.md", PROJECT / "benchmarks/model_cards.json"
-SIZES, CLASSES, ANSWERS = (32, 224), 10, 30
+SIZES, CLASSES = (32, 224), 10
 
 TOP = """# Models, one by one
 
 Written by `python benchmarks/model_cards.py`; which to choose: [models.md](../models.md). For 3 channels and
 {classes} classes, at 32 and at 224 pixels, with the stem that the size calls for. *At once* is the memory of
-the maps that must be there at the same time, weights apart. *ms* is the median of {answers} answers of ONNX
-Runtime for one picture with one thread on {machine}, other work beside; – where it was not
+the maps that must be there at the same time, weights apart. *ms* is the median answer of ONNX Runtime
+for one picture with one thread on {machine}, other work beside; – where it was not
 measured.
 """
 HEAD = """
@@ -79,18 +73,9 @@ def files() -> dict[str, list[str]]:
 
 
 def milliseconds(name: str, size: int) -> float:
-    arguments = {"channels": 3, "classes": CLASSES, "size": size}
     preprocess = Preprocess(size=size, channels=3, mean=(0.5,) * 3, std=(0.25,) * 3)
-    network = models.architecture(name)(**arguments).eval()
-    classes = tuple(map(str, range(CLASSES)))
-    session = onnxruntime(graph(Recognizer(network, name, arguments, preprocess, classes)), threads=1)
-    picture = np.random.default_rng(0).integers(0, 256, (1, size, size, 3), np.uint8)
-    times = []
-    for _ in range(ANSWERS + 3):
-        started = time.perf_counter()
-        session.run(picture)
-        times.append(time.perf_counter() - started)
-    return round(1e3 * statistics.median(times[3:]), 4)
+    found = answer_time(name, preprocess, tuple(map(str, range(CLASSES))), threads=1)
+    return round(1e3 * found.latency.value, 4)
 
 
 def main() -> None:
@@ -102,7 +87,7 @@ def main() -> None:
         known["machine"] = cpu_name()
         MEASURED.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", "utf-8")
         print(name, known["ms"][name], flush=True)
-    text = TOP.format(classes=CLASSES, answers=ANSWERS, machine=known["machine"])
+    text = TOP.format(classes=CLASSES, machine=known["machine"])
     for file, members in files().items():
         text += section(file, models.card(members[0]), members, known["ms"])
     PAGE.parent.mkdir(exist_ok=True)

@@ -24,6 +24,8 @@ CARD = Card(
     kind="network",
     source="after Donahue et al. 2015, arXiv:1411.4389",
     summary="for clips: cnn_gru where the order of the frames matters; cnn_frame shows whether it does",
+    idea="A network for pictures looks at each frame of a clip; what reads its features decides, in order or "
+    "without it.",
     smallest_size=16,
     task="video",
 )

@@ -10,6 +10,7 @@ CARD = Card(
     kind="network",
     source="Tan & Le 2019, arXiv:1905.11946; the lite variants: Liu 2020, TensorFlow blog; timm",
     summary="with --transfer the first choice for few pictures: its ImageNet weights come from pip",
+    idea="EfficientNet with clipped ReLUs and without squeeze-and-excitation, for small processors.",
     smallest_size=32,
 )
 # From scratch as the other networks from elsewhere; transfer learning has rates of its own.

@@ -27,6 +27,7 @@ CARD = Card(
     kind="network",
     source="after Le et al. 2015, arXiv:1504.00941, and Visin et al. 2015, arXiv:1505.00393",
     summary="a recurrent network over rows, to compare with convolutional ones",
+    idea="A picture is read row by row, as a text; the state after the last row decides.",
     smallest_size=4,
 )
 SETTINGS = Settings(

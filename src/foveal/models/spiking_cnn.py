@@ -27,6 +27,7 @@ CARD = Card(
     kind="network",
     source="foveal; after Neftci et al. 2019, arXiv:1901.09948",
     summary="spikes in every layer, to study them; slower to train than nano and less accurate",
+    idea="Neurons leak, add up and spike for a few steps; a layer tells the next nothing but its spikes.",
     smallest_size=8,
 )
 SETTINGS = Settings(batch_size=250)

@@ -40,6 +40,8 @@ CARD = Card(
     kind="network",
     source="foveal; after Thorpe et al. 2001 and Gütig & Sompolinsky 2006, doi:10.1038/nn1643",
     summary="spiking recognition: 3,136 neurons that spike once, and an accuracy that grows with time",
+    idea="Features of a convolutional pathway become spikes, a strong one early; leaky neurons add up what "
+    "arrived, so there is an answer before all has.",
     smallest_size=14,
 )
 # The output neurons' weights move fast: of many spikes each adds little.
