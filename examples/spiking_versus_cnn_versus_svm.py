@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 import foveal
 from foveal.core import files, units
-from foveal.flows.compare import compare, write_page
+from foveal.flows.compare import Terms, compare, write_page
 from foveal.flows.data_get import get
 from foveal.flows.train import TrainResult, resume, train
 from foveal.models.v4_lif import OUTPUT, STEPS, V4Lif, spike_times
@@ -41,7 +41,7 @@ def main() -> None:
     out: Path = arguments.out
     data = arguments.data or Path(get("digits", out / "digits")["out"])
     results = [trained(data, recipe_of(name, arguments), out / name) for name in MODELS]
-    compared = compare([result.run for result in results], data)
+    compared = compare([result.run for result in results], data, Terms(robustness="none"))
     write_page(compared, out / "comparison.html")
     files.write_json(out / "comparison.json", compared.document)
     draw(results[0].run, data, out / "structure.svg")

@@ -35,6 +35,7 @@ SETTINGS = Settings(batch_size=250)
 STEPS = 4  # T
 NEURON = Lif(decay=0.5)
 _FILTER_GRID, _PICTURE_GRID = 2**8, 2**6  # parts of 1: 14 bits, and below 2⁷ there are 21 with three halvings
+_LOGIT = 3.0  # a logit of this size drives an output neuron to its threshold in one step
 _WIDTHS = (16, 32, 64)
 _MOMENTUM = 0.3  # of batch-norm statistics: runs are short
 
@@ -82,7 +83,7 @@ class SpikingCnn(nn.Module):
         """Return how the answers to normalized images (N, C, H, W) come about, in eval mode."""
         layers = self.spikes(images)
         voltages = self._voltages(layers[-1].flatten(2))  # (T, N, K)
-        output = _lif.run(voltages, NEURON)
+        output = _lif.run(voltages / _LOGIT, NEURON)
         inner = torch.stack([spikes.flatten(2).sum(2) for spikes in layers]).sum(0)
         every = [torch.ones_like(spikes[:1, :1]) for spikes in layers]  # as if each neuron spoke once
         steps = torch.arange(1, STEPS + 1)[:, None, None]

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from foveal.core.wording import counted
 from foveal.report import words
 from foveal.report.chart import Chart
 from foveal.report.drawing import ACCENT, INK, LINE, MUTED, WARM, svg
@@ -40,7 +41,7 @@ def over_time(document: Mapping[str, Any]) -> Chart:
         axes.set(xlabel="step at which it is asked", ylabel="share of right answers", ylim=(0, 1.02))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        axes.legend(loc="lower right", fontsize=7)
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, fontsize=7)
 
     return Chart(
         name="over_time",
@@ -75,7 +76,7 @@ def sentences(document: Mapping[str, Any]) -> list[str]:
     return [
         f"by the potential, {words.measured(accuracy['potential'][-1])} right after all {last} steps, "
         f"and {words.measured(accuracy['potential'][step - 1])} after {step}: from there on it is never more "
-        f"than {words.limit(enough['within'])} below the end",
+        f"than {counted(round(100 * enough['within']), 'point')} below the end",
         f"by the first output spike, {words.measured(accuracy['first_spike'][-1])} right; "
         f"{words.measured(document['decided'][-1])} of the images get one, "
         + (
