@@ -21,7 +21,7 @@ FAMILIES = [
 ]  # fmt: skip
 # Most of their weights are in layers over channels, which stay in float: int8 says so and is refused.
 IN_FLOAT = {"convnext_atto", "swin_tiny", "timm:test_vit", "vit_tiny"}
-QUICK = {"nano", "small_conv", "timm:test_resnet"}
+QUICK = {"nano", "timm:test_resnet"}
 CASES = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES]
 
 

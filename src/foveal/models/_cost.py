@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from foveal import models
@@ -154,7 +155,9 @@ def macs(network: nn.Module, picture: Tensor) -> int:
         network: In the mode in which it is to be counted.
         picture: Normalized (N, C, H, W), or clips.
     """
-    with FlopCounterMode(display=False, custom_mapping=UNCOUNTED) as counter, torch.no_grad():
+    counter = FlopCounterMode(display=False, custom_mapping=UNCOUNTED)
+    # Fused attention is not counted; as two products and a softmax it is.
+    with sdpa_kernel(SDPBackend.MATH), counter, torch.no_grad():
         network(picture)
     return int(counter.get_total_flops()) // 2
 

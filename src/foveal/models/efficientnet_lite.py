@@ -1,6 +1,5 @@
 """EfficientNet-Lite of timm: EfficientNet without what small processors are slow at."""
 
-import timm
 from torch import nn
 
 from foveal.models import Card, _torchvision
@@ -30,6 +29,8 @@ def efficientnet_lite(*, channels: int, classes: int, size: int, scale: int) -> 
         size: Side of the input in pixels, ≥ 32; the weights of all members fit at every size.
         scale: 0, 1 or 2: how deep.
     """
+    import timm  # here: it takes a second, and only these networks need it
+
     network: nn.Module = timm.create_model(
         f"tf_efficientnet_lite{scale}", pretrained=False, in_chans=channels, num_classes=classes
     )
