@@ -54,7 +54,7 @@ def test_it_learns_what_no_frame_shows_and_says_what_it_is(trained, stripes):
     assert (document["ok"], document["task"], document["model"]) == (True, "video", "cnn-gru")
     assert document["metrics"]["test"]["accuracy"]["value"] >= 0.9
     assert document["baseline"]["name"] == "majority class"
-    assert evaluate(trained.run, stripes).document["metrics"]["accuracy"]["value"] >= 0.9
+    assert evaluate(trained.run, stripes).report.metrics.accuracy.value >= 0.9
     predictor = Predictor.open(trained.bundle, engine="onnxruntime", threads=1)
     assert predictor.preprocess.clip.frames == 4
     assert predictor.preprocess.clip.spacing_s == pytest.approx(0.25, abs=0.01)
