@@ -35,9 +35,9 @@ def sliding(direction: int, *, seed: int, count: int = 8, side: int = 32) -> np.
     It begins anywhere, so that no frame alone says where it goes.
     """
     rng = np.random.default_rng(seed)
-    size, row, column = rng.integers(8, 12), rng.integers(side), rng.integers(side)
-    picture = rng.integers(0, 60, (side, side, 3)) + np.zeros((side, side, 3))
-    square = rng.integers(150, 255, 3) + rng.integers(-30, 30, (size, size, 3))
+    size, row, column = 10, side // 3, rng.integers(side)
+    picture = rng.integers(0, 30, (side, side, 3)) + np.zeros((side, side, 3))
+    square = 200 + rng.integers(-20, 20, (size, size, 3))
     frames = []
     for place in range(count):
         down = (row + np.arange(size)) % side
