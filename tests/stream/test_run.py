@@ -17,6 +17,7 @@ import foveal.stream
 from foveal.bundle.predictor import Predictor
 from foveal.cli.stream import stream
 from foveal.core.errors import MissingExtraError, UnknownNameError, UsageError
+from foveal.data.preprocess import Preprocess
 from foveal.stream.capture import Frame
 from foveal.stream.events import Event
 from foveal.stream.options import SourceOptions
@@ -165,6 +166,7 @@ def test_every_frame_that_is_taken_has_one_outcome_and_lines_say_how_many_are_mi
 
     class Sure:
         classes = ("a",)
+        preprocess = Preprocess(size=16, channels=3, mean=(0.5,) * 3, std=(0.5,) * 3)
 
         def predict_each(self, inputs, *, workers, watch=None):
             from foveal.core.types import Label

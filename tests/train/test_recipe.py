@@ -19,7 +19,7 @@ def test_toml_both_ways(tmp_path):
     ("fields", "message", "hint"),
     [
         ({"epoch": 3}, "a recipe has no 'epoch'", "did you mean 'epochs'"),
-        ({"zzz": 3}, "a recipe has no 'zzz'", "keys: model, size"),
+        ({"zzz": 3}, "a recipe has no 'zzz'", "keys: model, task"),
         ({"epochs": -1}, "epochs: Input should be greater than 0", "docs"),
         ({"precision": "fp16"}, "precision: ", "docs"),
         ({"epochs": 1, "time_seconds": 5}, "give epochs or a time, not both", "docs"),

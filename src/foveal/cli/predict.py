@@ -62,9 +62,7 @@ def predict(
     # Who writes the list may wait for the first answer before writing the second name.
     first = list(itertools.islice(found, 1 if listed else 2))
     if not first:
-        raise NotFoundError(
-            f"nothing to answer for in {' '.join(inputs)}", hint="name files, folders or a pattern"
-        )
+        raise NotFoundError(f"no picture in {' '.join(inputs)}", hint="name files, folders or a pattern")
     # One picture is answered soonest by all processors together, many by each on its own.
     several = listed or len(first) > 1
     predictor = Predictor.open(

@@ -66,8 +66,8 @@ def test_every_size_is_compiled_once_and_has_no_free_side(classifier):
     for count in (*range(1, 40), 64, 65):
         session.run(IMAGES[:count])
 
-    assert sorted(session._sizes) == [1, 2, 4, 8, 16, 32]
-    for size, compiled in session._sizes.items():
+    assert sorted(session._sizes) == [(size, 1) for size in (1, 2, 4, 8, 16, 32)]
+    for (size, _), compiled in session._sizes.items():
         assert list(compiled.graph.input(0).shape) == [size, 16, 16, 3]
 
 

@@ -47,20 +47,19 @@ def inputs(found: Sequence[tuple[str, str, Sequence[int | None]]]) -> Inputs:
     named = sorted((name, kind) for name, kind, _ in found)
     shapes = {name: shape for name, _, shape in found}
     if named == [("images", "uint8")]:
-        return Inputs(_sides(shapes["images"], free=1))
+        return Inputs(_sides(shapes["images"], free=1, fixed=3))
     if named != [("images", "uint8"), (WINDOW, "float32")]:
-        raise contract(f"one input 'images' of uint8, or that and 'window' of float32; it has {named}")
-    frames, features = _sides(shapes[WINDOW], free=1)
-    return Inputs((frames, *_sides(shapes["images"], free=2)), (frames, features))
+        raise contract(f"one input 'images' of uint8; it has {named}")
+    frames, features = _sides(shapes[WINDOW], free=1, fixed=2)
+    return Inputs((frames, *_sides(shapes["images"], free=2, fixed=3)), (frames, features))
 
 
-def _sides(shape: Sequence[int | None], *, free: int) -> tuple[int, ...]:
-    """Return the fixed sides behind the free ones: three of images, two of a window."""
-    fixed = tuple(side for side in shape[free:] if side is not None)
-    count = 3 if len(shape) - free == 3 else 2
-    if len(shape) != free + count or len(fixed) != count or any(side is not None for side in shape[:free]):
-        raise contract(f"inputs with only the number of pictures or frames free; it has {list(shape)}")
-    return fixed
+def _sides(shape: Sequence[int | None], *, free: int, fixed: int) -> tuple[int, ...]:
+    """Return the fixed sides behind the free ones."""
+    sides = tuple(side for side in shape[free:] if side is not None)
+    if len(shape) != free + fixed or len(sides) != fixed or any(side is not None for side in shape[:free]):
+        raise contract(f"an input with only N free, or N and the frames; it has {list(shape)}")
+    return sides
 
 
 def classes(outputs: Mapping[str, tuple[str, Sequence[int | None]]]) -> int | None:
