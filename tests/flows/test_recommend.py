@@ -39,6 +39,7 @@ def test_networks_are_ranked_by_what_was_measured(few: list[str], colors: Path) 
         assert row["size_bytes"] > 3.9 * row["parameters"], "norms may be folded"
         assert row["fits"]
     assert found["chosen"] == "nano"
+    assert found["next"] == [f"foveal train {colors} --model nano", f"foveal train {colors} --transfer"]
 
 
 def test_what_cannot_be_fast_enough_is_not_measured_and_nothing_is_chosen(

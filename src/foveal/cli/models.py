@@ -130,7 +130,9 @@ def _show_ranks(console: Console, found: dict[str, Any]) -> None:
     if found["chosen"] is None:
         console.print("none is fast enough: give a smaller --size, or make one smaller with foveal optimize")
     else:
-        console.print(f"next: foveal train {found['data']} --model {found['chosen']}")
+        console.print(f"next: {found['next'][0]}")
+        for command in found["next"][1:]:
+            console.print(f"or, since pictures are few, start from weights that are there: {command}")
 
 
 def _show_cost(console: Console, document: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from foveal.core import catalog, limits
 from foveal.core.errors import UsageError
 from foveal.core.progress import Progress, silent
 from foveal.data import opening
+from foveal.data.dataset import Dataset
 from foveal.data.preprocess import Preprocess
 from foveal.data.sizing import suggest_channels, suggest_size
 from foveal.flows._answer_time import AnswerTime, answer_time
@@ -26,6 +27,7 @@ SCHEMA = "foveal.models/1"
 # Winograd's algorithm for 3×3 filters needs that much fewer multiply-adds (Lavin & Gray, 2016, F(2×2, 3×3)),
 # and other work may have disturbed the peak: what only looks too slow is measured.
 _DOUBT = 2.25
+_FEW = 100  # pictures of a class: with fewer, weights that are there say more than any choice among networks
 _FIRST = "nano"  # learns the most in minutes: chosen wherever it is fast enough
 
 
@@ -127,9 +129,20 @@ def recommend(data: str | Path, wanted: Wanted, *, progress: Progress = silent) 
             "machine": before.as_json(),
             "models": [row.as_json(limit) for row in rows],
             "chosen": None if chosen is None else catalog.spoken(chosen),
+            "next": _next(data, dataset, chosen),
             "warnings": busy(before, ticks=(ticks, limits.processor_ticks())),
         },
     }
+
+
+def _next(data: str | Path, dataset: Dataset, chosen: str | None) -> list[str]:
+    """Return the commands that come next."""
+    if chosen is None:
+        return []
+    found = [f"foveal train {data} --model {catalog.spoken(chosen)}"]
+    if len(dataset) < _FEW * len(dataset.classes):
+        found.append(f"foveal train {data} --transfer")
+    return found
 
 
 def _ranked(
