@@ -17,6 +17,7 @@ Writes `depth.json`, `gradients.png` and `accuracy.png` to OUT, and prints the t
 import argparse
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from foveal.train import Recipe
 FAMILIES = ("plain", "resnet")
 SETUPS = ("small weights", "He's weights", "batch norm")
 _BATCHES, _BATCH = 8, 64
+_STEM = 2  # pictures of 32 pixels are halved once, so that the deepest, too, sees them several times
 # Adam as for a network that nothing is known about, and Muon as these families have it: an orthogonalized
 # step has the same length however small the gradient was, so it hides a vanishing one.
 _ADAM = Settings(optimizer="adam", learning_rate=2e-3, weight_decay=0.05, batch_size=128, warm_up_share=0.05)
@@ -90,9 +92,13 @@ def gradients(depths: list[int], images: Tensor, labels: Tensor) -> Iterator[dic
 
 
 def accuracy(name: str, optimizer: str, data: Path, time: str, out: Path) -> dict[str, Any]:
-    found = models.architecture(name)
-    if optimizer == "adam":
-        found = Architecture(found.build, name=f"benchmarks.depth:{name}", settings=_ADAM)
+    named = models.architecture(name)
+    # One stem for all: a budget would give each network the finest that it allows.
+    found = Architecture(
+        partial(named.build, stem_stride=_STEM),
+        name=f"benchmarks.depth:{name}",
+        settings=_ADAM if optimizer == "adam" else named.settings,
+    )
     recipe = Recipe(model=found, time_seconds=seconds(time), baseline=False)
     done = foveal.learn(data, recipe=recipe, out=out / f"{name}-{optimizer}", force=True)
     test = done.document["metrics"]["test"]["accuracy"]

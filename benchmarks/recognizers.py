@@ -17,7 +17,7 @@ from foveal.flows.compare import Terms, compare, write_page
 from foveal.flows.train import resume, train
 from foveal.report import comparison_words, words
 from foveal.train.fitting import is_baseline
-from foveal.train.recipe import Recipe
+from foveal.train.recipe import Recipe, read_recipe
 
 PROJECT = Path(__file__).resolve().parent.parent
 MODELS = ["nano", "v4-lif", "row-gru", "svm-hog", "svm-pixels", "knn"]
@@ -33,11 +33,13 @@ KINDS = {
 
 def trained(data: Path, model: str, time: str, run: Path) -> Path:
     """Train as far as that is not done yet, and return the run folder."""
-    if (run / "recipe.toml").is_file():
-        return resume(run, data).run
     recipe = Recipe(model=model, baseline=False)
     if not is_baseline(str(recipe.model)):
         recipe = recipe.changed(time_seconds=units.seconds(time))
+    if (run / "recipe.toml").is_file():
+        if read_recipe(run / "recipe.toml") != recipe:
+            raise SystemExit(f"{run} was trained by another recipe: remove it, or give the time that it had")
+        return resume(run, data).run
     return train(data, recipe=recipe, out=run).run
 
 

@@ -14,7 +14,8 @@ from foveal.models.spiking_cnn import _WIDTHS
 NAMES = [
     "alexnet", "convnext_atto", "densenet121", "efficientnet_b0", "googlenet", "inception_v3", "logistic",
     "mobilenet_v2", "mobilenet_v3_small", "nano", "plain20", "resnet20", "resnet18", "shufflenet_v2_x0_5",
-    "small_conv", "swin_tiny", "timm:test_vit", "vgg11_bn", "vit_tiny",
+    "small_conv", "swin_tiny", "timm:test_vit", "vgg11_bn", "vit_tiny", "cnn_gru", "cnn_lstm", "cnn_frame",
+    "row_gru", "row_lstm", "v4_lif", "spiking_cnn", "efficientnet_lite0",
 ]  # fmt: skip
 CONVOLUTIONAL = ["nano", "resnet18", "resnet101", "mobilenet_v2"]
 # GFLOPS (multiply-adds) and parameters that torchvision documents for 224 pixels and 1,000 classes.

@@ -17,10 +17,11 @@ from foveal.tasks import recognizer as recognizers
 FAMILIES = [
     "alexnet", "convnext_atto", "densenet121", "efficientnet_b0", "googlenet", "inception_v3", "mobilenet_v2",
     "mobilenet_v3_small", "nano", "plain20", "resnet20", "resnet18", "shufflenet_v2_x0_5", "small_conv",
-    "swin_tiny", "timm:test_resnet", "timm:test_vit", "vgg11_bn", "vit_tiny",
+    "swin_tiny", "timm:test_resnet", "timm:test_vit", "vgg11_bn", "vit_tiny", "efficientnet_lite0", "row_gru",
+    "row_lstm_both", "spiking_cnn", "v4_lif",
 ]  # fmt: skip
 # Most of their weights are in layers over channels, which stay in float: int8 says so and is refused.
-IN_FLOAT = {"convnext_atto", "swin_tiny", "timm:test_vit", "vit_tiny"}
+IN_FLOAT = {"convnext_atto", "row_gru", "row_lstm_both", "swin_tiny", "timm:test_vit", "vit_tiny"}
 QUICK = {"nano", "timm:test_resnet"}
 CASES = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES]
 

@@ -7,7 +7,7 @@ import torch
 
 from foveal.models import OverTime
 from foveal.models._lif import Lif
-from foveal.models.v4_lif import NEURONS, OUTPUT, STEPS, course, spike_times, v4_lif
+from foveal.models.v4_lif import _LOGIT, NEURONS, OUTPUT, STEPS, course, spike_times, v4_lif
 
 
 def made(size=28, channels=1, code="latency", classes=4):
@@ -79,7 +79,8 @@ def test_the_logits_are_the_last_evidence_but_for_a_factor(code):
         logits, evidence = network(images), network.over_time(images).evidence[:, -1]
 
     ratio = (logits * evidence).sum() / (evidence * evidence).sum()
-    assert ratio > 0
+    grown = (1 - OUTPUT.decay**STEPS) / (1 - OUTPUT.decay)  # of a potential under a constant current of 1
+    assert float(ratio) == pytest.approx(_LOGIT if code == "latency" else _LOGIT / grown, rel=1e-3)
     torch.testing.assert_close(logits, ratio * evidence, atol=1e-4, rtol=1e-4)
 
 
@@ -140,3 +141,18 @@ def test_constant_currents_order_the_classes_as_a_linear_layer_at_every_step():
     assert (found.evidence.argmax(2) == linear.argmax(1)[:, None]).all()
     assert found.spikes.any()
     assert not found.inner_spikes.any()
+
+
+def test_threshold_reset_and_refractory_time_change_when_neurons_spike_and_no_logit():
+    images, plain = pictures(), made()
+    first, logits = plain.over_time(images), plain(images)
+    assert first.spikes.sum() > 0
+
+    for given in ({"threshold": 0.5}, {"reset": "zero"}, {"refractory": 3}):
+        other = v4_lif(channels=1, classes=4, size=28, code="latency", **given).eval()
+        other.load_state_dict(plain.state_dict())
+        assert torch.equal(other(images), logits), given
+        assert not torch.equal(other.over_time(images).potentials, first.potentials), given
+    rested = other.over_time(images).spikes
+    for neuron in rested.permute(0, 2, 1).flatten(0, 1):
+        assert (neuron.nonzero().flatten().diff() > 3).all()

@@ -76,10 +76,10 @@ def models(
 
     rows = listing(channels=channels, classes=classes, size=size)
     document = {"schema": "foveal.models/1", "ok": True, "models": rows}
-    emit(document, as_json=as_json, human=lambda console: _show(console, rows))
+    emit(document, as_json=as_json, human=lambda console: _show(console, rows, size))
 
 
-def _show(console: Console, rows: list[dict[str, Any]]) -> None:
+def _show(console: Console, rows: list[dict[str, Any]], size: int) -> None:
     """Print a block for each family: when to choose it and its source, then its members."""
     for family in dict.fromkeys(row["family"] for row in rows):
         members = [row for row in rows if row["family"] == family]
@@ -88,12 +88,14 @@ def _show(console: Console, rows: list[dict[str, Any]]) -> None:
             table = Table("name", "parameters", box=None, show_header=False, pad_edge=True)
             for row in members:
                 if (row["summary"], row["source"]) == said:
-                    table.add_row(f"  {row['name']}", _count(row))
+                    table.add_row(f"  {row['name']}", _count(row, size))
             console.print(table)
     console.print("Each in full, with what its members cost: docs/models/README.md")
 
 
-def _count(row: dict[str, Any]) -> str:
+def _count(row: dict[str, Any], size: int) -> str:
+    if size < row["smallest_size"]:
+        return f"takes pictures of {row['smallest_size']} pixels or more"
     if row["parameters"] is not None:
         return f"{row['parameters']:,} parameters"
     return "by the name that timm gives it" if row["name"] == "timm:NAME" else "parameters by the data"

@@ -50,8 +50,7 @@ def answer_time(name: str, preprocess: Preprocess, classes: Sequence[str], *, th
         network = models.architecture(name).build(**arguments).eval()
     model = graph(Recognizer(network, name, arguments, preprocess, tuple(classes)))
     session = onnxruntime(model, threads=threads)
-    shape = (1, preprocess.size, preprocess.size, preprocess.channels)
-    picture = stream(0, "picture").integers(0, 256, shape, dtype=np.uint8)
+    picture = stream(0, "picture").integers(0, 256, (1, *preprocess.shape), dtype=np.uint8)
     for _ in range(_WARM_UP):
         session.run(picture)
     blocks: list[float] = []

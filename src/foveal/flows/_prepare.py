@@ -95,7 +95,7 @@ def prepare(dataset: Dataset, run: Path, wishes: Wishes, *, progress: Progress) 
         WriteError: The run folder cannot be written.
     """
     dataset = _as_wished(dataset, wishes)
-    preprocess = wishes.like or _before_statistics(dataset, wishes)
+    preprocess = wishes.like or suggested(dataset, wishes.size)
     files.make_folder(run / STORE)
     for left_over in (run / STORE).glob(".*.tmp"):  # of a run that was killed while reading
         files.remove(left_over)
@@ -117,14 +117,19 @@ def _as_wished(dataset: Dataset, wishes: Wishes) -> Dataset:
     return showing(dataset, dataset.clip.model_copy(update={"frames": wishes.frames}))
 
 
-def _before_statistics(dataset: Dataset, wishes: Wishes) -> Preprocess:
-    """Return how pictures come to model size; mean and std are known after the pass, which needs neither."""
+def suggested(dataset: Dataset, wanted: int | None) -> Preprocess:
+    """Return how pictures come to model size; mean and std are known after the pass, which needs neither.
+
+    Args:
+        dataset: Headers of some of its pictures are read.
+        wanted: Side in pixels; None: from the pictures.
+    """
     channels = suggest_channels(dataset)
     unit = (0.5,) * channels
-    size = wishes.size or suggest_size(dataset)
+    size = wanted or suggest_size(dataset)
     if dataset.clip is None:
         return Preprocess(size=size, channels=channels, mean=unit, std=unit)
-    size = wishes.size or min(size, _LARGEST_FRAMES)
+    size = wanted or min(size, _LARGEST_FRAMES)
     return Preprocess(
         size=size, channels=channels, mean=unit, std=unit, decoder=decoders(dataset.clip), clip=dataset.clip
     )

@@ -17,9 +17,9 @@ from foveal.core.progress import Progress, silent
 from foveal.data import opening
 from foveal.data.dataset import Dataset
 from foveal.data.preprocess import Preprocess
-from foveal.data.sizing import suggest_channels, suggest_size
 from foveal.flows._answer_time import AnswerTime, answer_time
 from foveal.flows._machine import busy, describe
+from foveal.flows._prepare import suggested
 from foveal.flows.model_cost import bounds
 from foveal.models._cost import Cost, cost
 
@@ -28,7 +28,7 @@ SCHEMA = "foveal.models/1"
 # and other work may have disturbed the peak: what only looks too slow is measured.
 _DOUBT = 2.25
 _FEW = 100  # pictures of a class: with fewer, weights that are there say more than any choice among networks
-_FIRST = "nano"  # learns the most in minutes: chosen wherever it is fast enough
+_FIRST = ("nano", "cnn_gru")  # learn the most in minutes: chosen wherever they are fast enough
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Ranked:
 def recommend(data: str | Path, wanted: Wanted, *, progress: Progress = silent) -> dict[str, Any]:
     """Return the `foveal.models/1` document with `recommend`: architectures by measured latency.
 
-    `chosen` is nano where it is fast enough, otherwise the slowest of those that are.
+    `chosen` is nano, for films cnn_gru, where it is fast enough, otherwise the slowest of those that are.
 
     Args:
         data: Anything `foveal check` recognizes; only headers of some pictures are read.
@@ -107,21 +107,20 @@ def recommend(data: str | Path, wanted: Wanted, *, progress: Progress = silent) 
         UsageError: `too_small`: no architecture takes pictures of that size.
     """
     dataset, before, ticks = opening.open(data), describe(), limits.processor_ticks()
-    channels = suggest_channels(dataset)
-    unit = (0.5,) * channels
-    preprocess = Preprocess(size=wanted.size or suggest_size(dataset), channels=channels, mean=unit, std=unit)
+    preprocess = suggested(dataset, wanted.size)
     limit = wanted.latency_seconds
     rows = sorted(_ranked(preprocess, dataset.classes, wanted, progress), key=lambda row: row.order)
     fitting = [row for row in rows if row.found and row.fits(limit)]
     names = [row.cost.name for row in fitting]
-    chosen = None if not names else _FIRST if _FIRST in names else names[-1]
+    chosen = next((name for name in _FIRST if name in names), names[-1] if names else None)
     return {
         "schema": SCHEMA,
         "ok": bool(fitting),
         "recommend": {
             "data": str(data),
             "size": preprocess.size,
-            "channels": channels,
+            "channels": preprocess.channels,
+            "task": dataset.task,
             "classes": len(dataset.classes),
             "max_latency_ms": None if limit is None else limit * 1e3,
             "engine": "onnxruntime",
@@ -129,18 +128,18 @@ def recommend(data: str | Path, wanted: Wanted, *, progress: Progress = silent) 
             "machine": before.as_json(),
             "models": [row.as_json(limit) for row in rows],
             "chosen": None if chosen is None else catalog.spoken(chosen),
-            "next": _next(data, dataset, chosen),
+            "next": _next(data, dataset, chosen, limited=limit is not None),
             "warnings": busy(before, ticks=(ticks, limits.processor_ticks())),
         },
     }
 
 
-def _next(data: str | Path, dataset: Dataset, chosen: str | None) -> list[str]:
-    """Return the commands that come next."""
+def _next(data: str | Path, dataset: Dataset, chosen: str | None, *, limited: bool) -> list[str]:
+    """Return the commands that come next; a transfer has a size of its own, which was not timed."""
     if chosen is None:
         return []
     found = [f"foveal train {data} --model {catalog.spoken(chosen)}"]
-    if len(dataset) < _FEW * len(dataset.classes):
+    if len(dataset) < _FEW * len(dataset.classes) and not limited and dataset.task == "classify":
         found.append(f"foveal train {data} --transfer")
     return found
 
@@ -150,7 +149,7 @@ def _ranked(
 ) -> Iterator[Ranked]:
     """Yield every network that takes such pictures, measured as long as there is time."""
     started = time.monotonic()
-    costs = _costs(preprocess, len(classes))
+    costs = _costs(preprocess, len(classes), task="classify" if preprocess.clip is None else "video")
     here = roofline()
     for index, found in enumerate(costs):
         progress("measure", index, len(costs), catalog.spoken(found.name))
@@ -164,20 +163,21 @@ def _ranked(
     progress("measure", len(costs), len(costs))
 
 
-def _costs(preprocess: Preprocess, classes: int) -> list[Cost]:
+def _costs(preprocess: Preprocess, classes: int, *, task: str) -> list[Cost]:
     """Return what each network costs that takes such pictures: nano, then from few multiply-adds to many."""
     size = preprocess.size
+    cards = {name: models.card(name) for name in models.names()}
     names = [
         name
-        for name in models.names()
-        if models.card(name).kind == "network" and models.card(name).smallest_size <= size
+        for name, card in cards.items()
+        if (card.kind, card.task) == ("network", task) and card.smallest_size <= size
     ]
     if not names:
         raise UsageError(
             f"no architecture takes pictures of {size} pixels", code="too_small", hint="give a larger --size"
         )
     found = [cost(name, size=size, channels=preprocess.channels, classes=classes) for name in names]
-    return sorted(found, key=lambda one: (one.name != _FIRST, one.macs))
+    return sorted(found, key=lambda one: (one.name not in _FIRST, one.macs))
 
 
 def _bound(found: Cost, here: Roofline, threads: int) -> float | None:

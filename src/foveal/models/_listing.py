@@ -13,7 +13,7 @@ def listing(*, channels: int = 3, classes: int = 10, size: int = 32) -> list[dic
     A row stands for all of timm's, which are not looked at: `timm:NAME`.
 
     Nothing is allocated: parameters are counted on torch's meta device. They are None where their number
-    follows from the training images.
+    follows from the training images, and where the network takes no pictures of that size.
 
     Args:
         channels: Of the images.
@@ -23,14 +23,18 @@ def listing(*, channels: int = 3, classes: int = 10, size: int = 32) -> list[dic
     rows: list[dict[str, Any]] = []
     for name in models.names():
         card = models.card(name)
-        with outlined():
-            network = models.architecture(name)(channels=channels, classes=classes, size=size)
+        parameters = None
+        if not card.grows and size >= card.smallest_size:
+            with outlined():
+                network = models.architecture(name)(channels=channels, classes=classes, size=size)
+            parameters = sum(p.numel() for p in network.parameters())
         rows.append(
             {
                 "name": catalog.spoken(name),
                 "family": card.family,
                 "kind": card.kind,
-                "parameters": None if card.grows else sum(p.numel() for p in network.parameters()),
+                "parameters": parameters,
+                "smallest_size": card.smallest_size,
                 "source": card.source,
                 "idea": card.idea,
                 "summary": card.summary,
@@ -42,6 +46,7 @@ def listing(*, channels: int = 3, classes: int = 10, size: int = 32) -> list[dic
             "family": "timm",
             "kind": "network",
             "parameters": None,
+            "smallest_size": 1,
             "source": "timm, https://github.com/huggingface/pytorch-image-models",
             "idea": "Whatever timm can build with any number of channels and classes.",
             "summary": "one of timm's more than a thousand, untrained; it is tried before it learns",

@@ -62,9 +62,9 @@ _MOMENTUM = 0.3  # of batch-norm statistics: runs are short
 class V4Lif(nn.Module):
     """See the module; built by `v4_lif`."""
 
-    def __init__(self, *, channels: int, classes: int, size: int, code: str) -> None:
+    def __init__(self, *, channels: int, classes: int, size: int, code: str, output: Lif = OUTPUT) -> None:
         super().__init__()
-        self.code = code
+        self.code, self.output = code, output
         halvings = max(0, round(math.log2(size / 32)))
         stem: list[nn.Module] = []
         inputs, side = channels, size
@@ -97,11 +97,11 @@ class V4Lif(nn.Module):
         if self.code == "current":
             return torch.relu(features)
         left = 1 - torch.exp(-_HASTE * torch.relu(features))  # of the window after the spike, as a share
-        return 1 - torch.exp(-STEPS / OUTPUT.tau * left)
+        return 1 - torch.exp(-STEPS / self.output.tau * left)
 
     def weights(self) -> Tensor:
         """Return the weights in units of θ: w_ki, or what a feature of 1 adds to a current, (K, 3136)."""
-        share = 1.0 if self.code == "current" else OUTPUT.tau / STEPS  # of w in the mean potential
+        share = 1.0 if self.code == "current" else self.output.tau / STEPS  # of w in the mean potential
         return self.synapses.weight / (_SLOW * _LOGIT * share)
 
     @torch.no_grad()
@@ -109,8 +109,8 @@ class V4Lif(nn.Module):
         """Return how the answers to normalized images (N, C, H, W) come about, in eval mode."""
         features, weights = self.features(images), self.weights()
         if self.code == "current":
-            return _constant_currents(torch.relu(features), weights)
-        return course(spike_times(features), weights)
+            return _constant_currents(torch.relu(features), weights, self.output)
+        return course(spike_times(features), weights, self.output)
 
 
 def spike_times(features: Tensor) -> Tensor:
@@ -148,12 +148,12 @@ def course(times: Tensor, weights: Tensor, output: Lif = OUTPUT) -> Course:
     )
 
 
-def _constant_currents(features: Tensor, weights: Tensor) -> Course:
+def _constant_currents(features: Tensor, weights: Tensor, output: Lif) -> Course:
     """Return what constant currents do to LIF neurons; V4 does not spike, each step costs all products."""
     current = F.linear(features, weights)
     currents = current.expand(STEPS, *current.shape)
-    found = _lif.run(currents, OUTPUT)
-    free = _lif.run(currents, Lif(OUTPUT.decay, threshold=math.inf)).potentials
+    found = _lif.run(currents, output)
+    free = _lif.run(currents, Lif(output.decay, threshold=math.inf)).potentials
     steps = torch.arange(1, STEPS + 1)
     return Course(
         evidence=free.transpose(0, 1),
@@ -173,7 +173,16 @@ def _area(inputs: int, outputs: int, *, stride: int = 1) -> nn.Module:
     )
 
 
-def v4_lif(*, channels: int, classes: int, size: int, code: Literal["latency", "current"]) -> V4Lif:
+def v4_lif(
+    *,
+    channels: int,
+    classes: int,
+    size: int,
+    code: Literal["latency", "current"],
+    threshold: float = 1.0,
+    reset: Literal["subtract", "zero"] = "subtract",
+    refractory: int = 0,
+) -> V4Lif:
     """Return a new pathway with LIF neurons at its end.
 
     Args:
@@ -182,5 +191,10 @@ def v4_lif(*, channels: int, classes: int, size: int, code: Literal["latency", "
         size: Side of the input in pixels, ≥ 14; whatever it is, V4 has 64 × 7 × 7 neurons: from 46 pixels on
             pictures are halved to about 32 first, and V2 pools to 7.
         code: What V4 sends: one spike each, or constant currents.
+        threshold: θ of the output neurons, in units of the default. Like the next two it decides when they
+            spike, and so the course in time; the logits are of a potential without resets.
+        reset: After a spike the potential falls by θ, or to 0.
+        refractory: Steps after a spike in which an output neuron takes no input.
     """
-    return V4Lif(channels=channels, classes=classes, size=size, code=code)
+    output = Lif(OUTPUT.decay, threshold, reset, refractory)
+    return V4Lif(channels=channels, classes=classes, size=size, code=code, output=output)

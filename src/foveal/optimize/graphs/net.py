@@ -60,15 +60,6 @@ class Net:
             for value in (*graph.input, *graph.value_info, *graph.output)
         }
 
-    def counts(self) -> set[str]:
-        """Return the tensors that are sides of shapes, or made of them alone: integers, and no values."""
-        found: set[str] = set()
-        for node in self.nodes:
-            read = [name for name in node.input if name and name not in self.constants]
-            if node.op_type == "Shape" or (read and found.issuperset(read)):
-                found.update(node.output)
-        return found
-
     def add_constant(self, name: str, array: Array) -> str:
         """Add an array and return the name that it got, which is new."""
         free = self.free(name)

@@ -53,6 +53,7 @@ class Supervised(Objective):
         self.preprocess = preprocess
         self.label_smoothing = label_smoothing
         self.auxiliary = nn.ModuleDict()
+        self.read_by: dict[str, str] = {}  # which inner module each of them reads
         self.auxiliary_share = 0.0
         self.changes = [(catalog.find(augment, name), strength) for name, strength in augmentation.items()]
 
@@ -75,7 +76,9 @@ class Supervised(Objective):
         )
         if isinstance(network, models.HasAuxiliary):
             planned.auxiliary_share = network.auxiliary_share
-            planned.auxiliary.update(network.auxiliary())
+            found = network.auxiliary()
+            planned.read_by = {name.replace(".", "_"): name for name in found}  # torch allows no dots in keys
+            planned.auxiliary.update({key: found[name] for key, name in planned.read_by.items()})
         return planned
 
     @classmethod
@@ -106,11 +109,11 @@ class Supervised(Objective):
     def forward(self, batch: Batch) -> Losses:
         """Return the loss, and how many pictures were right."""
         images, targets = (view[batch.part] for view in self.views(batch))
-        with _outputs(self.network, self.auxiliary) as inner:
+        with _outputs(self.network, self.read_by.values()) as inner:
             logits = self.network(images)
         loss = learn.loss(logits, targets)
-        for name, judge in self.auxiliary.items():
-            loss = loss + self.auxiliary_share * learn.loss(judge(inner[name]), targets)
+        for key, judge in self.auxiliary.items():
+            loss = loss + self.auxiliary_share * learn.loss(judge(inner[self.read_by[key]]), targets)
         return Losses(loss, (logits.argmax(1) == targets.argmax(1)).sum(), len(logits))
 
     def parameter_groups(self, plan: Plan) -> list[dict[str, Any]]:
