@@ -1,6 +1,7 @@
 """Films as data: which frames are taken, what is refused, what belongs together."""
 
 import shutil
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -84,6 +85,36 @@ def test_what_is_no_film_is_refused_with_a_reason(tmp_path):
     assert code(whole, frames=19) == "too_many_frames"
     assert code(whole, pixels=20 * 16 * 16 - 1) == "too_many_pixels"
     assert len(video.sampled(whole, 4, 3, limits=video.VideoLimits(frames=20))) == 4
+
+
+def growing(path, small, large):
+    """Write a film whose header and first frame have the size of `small`, and all others that of `large`."""
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=10)
+        stream.height, stream.width, stream.pix_fmt = *small.shape[1:3], "yuvj420p"
+        other = av.CodecContext.create("mjpeg", "w")
+        other.height, other.width, other.pix_fmt = *large.shape[1:3], "yuvj420p"
+        other.time_base = Fraction(1, 10)
+        for place, one in enumerate([*small, *large]):
+            frame = av.VideoFrame.from_ndarray(one, format="rgb24").reformat(format="yuvj420p")
+            frame.pts = place
+            for packet in (stream if place < len(small) else other).encode(frame):
+                packet.stream, packet.pts = stream, place
+                container.mux(packet)
+    return path.read_bytes()
+
+
+def test_what_the_container_says_of_its_size_does_not_lift_the_limit_of_pixels(tmp_path):
+    content = growing(tmp_path / "a.mkv", films.counting(1, side=32), films.counting(4, side=320))
+    pixels = 32**2 + 4 * 320**2
+
+    assert video.header(content)[1:3] == (32, 32)
+    assert video.sampled(content, 2, 3, limits=video.VideoLimits(pixels=pixels)).shape[1:] == (320, 320, 3)
+    with pytest.raises(ImageError) as caught:
+        video.sampled(content, 2, 3, limits=video.VideoLimits(pixels=pixels - 1))
+    assert caught.value.code == "too_many_pixels"
 
 
 def test_without_the_extra_the_line_to_install_it_is_named(monkeypatch):

@@ -1,7 +1,8 @@
 """From a film's bytes to frames, by PyAV (the extra `video`), which is imported when it is needed.
 
 As with pictures the order is what makes it safe: length, container (never a playlist, which would have other
-files read), header and number of frames against the limits, and only then the pixels.
+files read), header and number of frames against the limits, and only then the pixels. A header may lie: frames are
+counted and measured again while they are decoded.
 """
 
 import io
@@ -27,7 +28,7 @@ _RATES = (0.01, 1000.0)  # frames a second that are believed
 
 @dataclass(frozen=True)
 class VideoLimits:
-    """What a film may be at most, checked before its pixels are decoded.
+    """What a film may be at most: by its header before anything is decoded, and again by each decoded frame.
 
     Attributes:
         content_bytes: Length of the file.
@@ -87,7 +88,7 @@ def sampled(content: bytes, frames: int, channels: int, *, limits: VideoLimits =
         content: The file's bytes.
         frames: How many; those that `clip.places` names.
         channels: 1 for grey, 3 for RGB.
-        limits: What is refused before decoding.
+        limits: What is refused.
 
     Raises:
         ImageError: `empty`, `not_video`, `no_video`, `truncated`, `corrupt`, `too_many_bytes`,
@@ -174,12 +175,7 @@ def _count(container: Any, stream: Any, limits: VideoLimits) -> int:
     count = 0
     for _ in _packets(container, stream):
         count += 1
-        if count > limits.frames:
-            what = f"more than the {limits.frames} frames allowed"
-            raise ImageError(what, code="too_many_frames", hint="cut it into clips of some seconds")
-    if count * stream.width * stream.height > limits.pixels:
-        what = f"{count} frames of {stream.width}×{stream.height} are more pixels than the {limits.pixels:,}"
-        raise ImageError(f"{what} allowed", code="too_many_pixels", hint="cut it, or scale it down")
+        _check_all(count, count * stream.width * stream.height, limits)
     if container.format.name.startswith("mov") and count < stream.frames:
         what = f"it says that it has {stream.frames} frames, and {count} are there"
         raise ImageError(what, code="truncated")
@@ -191,10 +187,13 @@ def _picked(content: bytes, wanted: list[int], channels: int, limits: VideoLimit
     from av.video.reformatter import VideoReformatter
 
     kept: dict[int, UInt8] = {}
-    chosen, count, scaler = set(wanted), 0, VideoReformatter()
+    chosen, count, total, scaler = set(wanted), 0, 0, VideoReformatter()
     with _opened(content, limits) as (container, stream):
         for frame in container.decode(stream):
             _check_size(frame.width, frame.height)
+            # What the container says of size and number binds no frame: these are what was decoded.
+            total += frame.width * frame.height
+            _check_all(count + 1, total, limits)
             if frame.is_corrupt:
                 raise ImageError("a frame of it is damaged", code="corrupt")
             if count in chosen:
@@ -203,6 +202,16 @@ def _picked(content: bytes, wanted: list[int], channels: int, limits: VideoLimit
     if count == 0:
         raise ImageError("no frame of it can be decoded", code="corrupt")
     return [kept[place] for place in wanted if place in kept], count
+
+
+def _check_all(count: int, pixels: int, limits: VideoLimits) -> None:
+    """Refuse so many frames, or so many pixels in all of them together."""
+    if count > limits.frames:
+        what = f"more than the {limits.frames} frames allowed"
+        raise ImageError(what, code="too_many_frames", hint="cut it into clips of some seconds")
+    if pixels > limits.pixels:
+        what = f"its frames have more pixels together than the {limits.pixels:,} allowed"
+        raise ImageError(what, code="too_many_pixels", hint="cut it, or scale it down")
 
 
 def _check_size(width: int, height: int) -> None:
