@@ -1,6 +1,8 @@
 """Films as data: which frames are taken, what is refused, what belongs together."""
 
 import shutil
+import tracemalloc
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -11,7 +13,7 @@ from foveal.core import extras
 from foveal.core.errors import DataError, ImageError, MissingExtraError, UsageError
 from foveal.data import inventory, opening, split, video
 from foveal.data.clip import Clip, places, still
-from foveal.data.clips import showing, spacing_s, stills
+from foveal.data.clips import FileClip, showing, spacing_s, stills
 from foveal.data.preprocess import Preprocess
 from foveal.data.store import StoreWriter
 
@@ -115,6 +117,48 @@ def test_what_the_container_says_of_its_size_does_not_lift_the_limit_of_pixels(t
     with pytest.raises(ImageError) as caught:
         video.sampled(content, 2, 3, limits=video.VideoLimits(pixels=pixels - 1))
     assert caught.value.code == "too_many_pixels"
+
+
+@pytest.mark.parametrize("count", [1, 5, 70])
+def test_memory_does_not_grow_with_the_size_of_the_film(tmp_path, count, folder):
+    content = films.write(
+        tmp_path / "a.mkv", films.counting(count, side=600), codec="mjpeg", pixels="yuvj420p"
+    ).read_bytes()
+    preprocess = Preprocess(size=16, channels=3, **HALF, clip=Clip(frames=64))
+    dataset = showing(
+        replace(opening.open(folder), read=lambda _: FileClip(content, 8)),
+        preprocess.clip,
+        sized=preprocess.frame,
+    )
+
+    for make in (lambda: preprocess.from_bytes(content), lambda: preprocess(dataset.read(0).decode(3))):
+        tracemalloc.start()
+        found = make()
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+        assert found.shape == (64, 16, 16, 3)
+        assert peak < 6e6, "whole, 64 frames are 69 MB"
+    whole = video.sampled(content, 64, 3)
+    np.testing.assert_array_equal(found, preprocess(whole))
+
+
+def test_whole_frames_are_refused_where_all_of_them_would_not_fit(tmp_path):
+    content = films.write(tmp_path / "a.mkv", films.counting(1, side=1500)).read_bytes()
+
+    assert video.sampled(content, 1, 3).shape == (1, 1500, 1500, 3)
+    with pytest.raises(ImageError, match="64 whole frames of 1500×1500"):
+        video.sampled(content, 64, 3)
+
+
+def test_frames_of_several_sizes_are_refused_at_any_size(tmp_path):
+    content = growing(tmp_path / "a.mkv", films.counting(2, side=32), films.counting(2, side=48))
+
+    preprocess = Preprocess(size=16, channels=3, **HALF, clip=Clip(frames=4))
+    for make in (lambda: video.sampled(content, 4, 3), lambda: preprocess.from_bytes(content)):
+        with pytest.raises(ImageError) as caught:
+            make()
+        assert caught.value.code == "mixed_sizes"
 
 
 def test_without_the_extra_the_line_to_install_it_is_named(monkeypatch):

@@ -44,7 +44,8 @@ def _at_size(content: bytes, preprocess: Preprocess, most_pixels: int) -> UInt8:
     if preprocess.clip is None:
         return pixels(content, preprocess)
     limits = replace(VIDEO_LIMITS, pixels=most_pixels)
-    return preprocess(video.sampled(content, preprocess.clip.frames, preprocess.channels, limits=limits))
+    frames, channels = preprocess.clip.frames, preprocess.channels
+    return video.sampled(content, frames, channels, sized=preprocess.frame, limits=limits)
 
 
 def weigh(contents: Sequence[bytes], most: int) -> None:
