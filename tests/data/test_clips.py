@@ -3,7 +3,6 @@
 import shutil
 import tracemalloc
 from dataclasses import replace
-from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -89,27 +88,8 @@ def test_what_is_no_film_is_refused_with_a_reason(tmp_path):
     assert len(video.sampled(whole, 4, 3, limits=video.VideoLimits(frames=20))) == 4
 
 
-def growing(path, small, large):
-    """Write a film whose header and first frame have the size of `small`, and all others that of `large`."""
-    import av
-
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mjpeg", rate=10)
-        stream.height, stream.width, stream.pix_fmt = *small.shape[1:3], "yuvj420p"
-        other = av.CodecContext.create("mjpeg", "w")
-        other.height, other.width, other.pix_fmt = *large.shape[1:3], "yuvj420p"
-        other.time_base = Fraction(1, 10)
-        for place, one in enumerate([*small, *large]):
-            frame = av.VideoFrame.from_ndarray(one, format="rgb24").reformat(format="yuvj420p")
-            frame.pts = place
-            for packet in (stream if place < len(small) else other).encode(frame):
-                packet.stream, packet.pts = stream, place
-                container.mux(packet)
-    return path.read_bytes()
-
-
 def test_what_the_container_says_of_its_size_does_not_lift_the_limit_of_pixels(tmp_path):
-    content = growing(tmp_path / "a.mkv", films.counting(1, side=32), films.counting(4, side=320))
+    content = films.growing(tmp_path / "a.mkv", films.counting(1, side=32), films.counting(4, side=320))
     pixels = 32**2 + 4 * 320**2
 
     assert video.header(content)[1:3] == (32, 32)
@@ -152,7 +132,7 @@ def test_whole_frames_are_refused_where_all_of_them_would_not_fit(tmp_path):
 
 
 def test_frames_of_several_sizes_are_refused_at_any_size(tmp_path):
-    content = growing(tmp_path / "a.mkv", films.counting(2, side=32), films.counting(2, side=48))
+    content = films.growing(tmp_path / "a.mkv", films.counting(2, side=32), films.counting(2, side=48))
 
     preprocess = Preprocess(size=16, channels=3, **HALF, clip=Clip(frames=4))
     for make in (lambda: video.sampled(content, 4, 3), lambda: preprocess.from_bytes(content)):

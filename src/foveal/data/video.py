@@ -8,8 +8,8 @@ frames are counted and measured again while they are decoded.
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -83,6 +83,13 @@ def timing(content: bytes, *, limits: VideoLimits = VIDEO_LIMITS) -> Timing:
         return Timing(count, count * step)
 
 
+def weight(content: bytes) -> int:
+    """Return the pixels of all frames together, by the header, however many; raises as `sampled` does."""
+    limits = replace(VIDEO_LIMITS, pixels=VIDEO_LIMITS.frames * LIMITS.pixels)
+    with _opened(content, limits) as (container, stream):
+        return _count(container, stream, limits) * int(stream.width * stream.height)
+
+
 def sampled(
     content: bytes,
     frames: int,
@@ -90,6 +97,7 @@ def sampled(
     *,
     sized: Sizing | None = None,
     limits: VideoLimits = VIDEO_LIMITS,
+    spend: Callable[[int], None] | None = None,
 ) -> UInt8:
     """Return frames that are evenly spread over a film, upright, uint8 (frames, H, W, channels).
 
@@ -100,6 +108,7 @@ def sampled(
         sized: Makes of each chosen frame, as soon as it is decoded, what is kept of it, uint8 (h, w,
             channels): at the model's size, memory does not depend on the film's. None: whole frames.
         limits: What is refused.
+        spend: Told width times height of every frame that is decoded, taken or not; ends it by raising.
 
     Raises:
         ImageError: `empty`, `not_video`, `no_video`, `truncated`, `corrupt`, `too_many_bytes`,
@@ -113,9 +122,10 @@ def sampled(
     with _opened(content, limits) as (container, stream):
         expected = _count(container, stream, limits)
     keep = sized or _Whole(frames)
-    found, count = _picked(content, places(expected, frames).tolist(), channels, keep, limits)
+    how = _Decoding(channels, keep, limits, spend)
+    found, count = _picked(content, places(expected, frames).tolist(), how)
     if count != expected:  # frames that are never shown were counted; now their number is known
-        found, _ = _picked(content, places(count, frames).tolist(), channels, keep, limits)
+        found, _ = _picked(content, places(count, frames).tolist(), how)
     return np.stack(found)
 
 
@@ -207,29 +217,38 @@ class _Whole:
         return pixels
 
 
-def _picked(
-    content: bytes, wanted: list[int], channels: int, keep: Sizing, limits: VideoLimits
-) -> tuple[list[UInt8], int]:
+class _Decoding(NamedTuple):
+    """How frames are decoded; see `sampled`."""
+
+    channels: int
+    keep: Sizing
+    limits: VideoLimits
+    spend: Callable[[int], None] | None
+
+
+def _picked(content: bytes, wanted: list[int], how: _Decoding) -> tuple[list[UInt8], int]:
     """Return what is kept of these frames, as far as they are there, and how many frames there are."""
     from av.video.reformatter import VideoReformatter
 
     kept: dict[int, UInt8] = {}
     shapes = set()
     chosen, count, total, scaler = set(wanted), 0, 0, VideoReformatter()
-    with _opened(content, limits) as (container, stream):
+    with _opened(content, how.limits) as (container, stream):
         for frame in container.decode(stream):
             _check_size(frame.width, frame.height)
             # What the container says of size and number binds no frame: these are what was decoded.
             total += frame.width * frame.height
-            _check_all(count + 1, total, limits)
+            _check_all(count + 1, total, how.limits)
+            if how.spend is not None:
+                how.spend(frame.width * frame.height)
             if frame.is_corrupt:
                 raise ImageError("a frame of it is damaged", code="corrupt")
             if count in chosen:
-                pixels = pixels_of(frame, scaler, channels)
+                pixels = pixels_of(frame, scaler, how.channels)
                 shapes.add(pixels.shape)
                 if len(shapes) > 1:
                     raise ImageError("its frames are of different sizes", code="mixed_sizes")
-                kept[count] = np.array(keep(pixels))  # a copy: PyAV's memory is not ours
+                kept[count] = np.array(how.keep(pixels))  # a copy: PyAV's memory is not ours
             count += 1
     if count == 0:
         raise ImageError("no frame of it can be decoded", code="corrupt")
