@@ -1,5 +1,6 @@
 """Films as data: which frames are taken, what is refused, what belongs together."""
 
+import io
 import shutil
 import tracemalloc
 from dataclasses import replace
@@ -141,6 +142,61 @@ def test_frames_of_several_sizes_are_refused_at_any_size(tmp_path):
         assert caught.value.code == "mixed_sizes"
 
 
+WRITTEN = {  # as what, and by which codec
+    "mov": ("mov", "mpeg4"),
+    "matroska": ("matroska", "ffv1"),
+    "avi": ("avi", "mpeg4"),
+    "mpegts": ("mpegts", "mpeg2video"),
+    "mpeg": ("mpeg", "mpeg1video"),
+    "mpegvideo": ("mpeg2video", "mpeg2video"),
+    "flv": ("flv", "flv1"),
+    "ogg": ("ogg", "libvpx"),
+    "asf": ("asf", "wmv2"),
+    "mxf": ("mxf", "mpeg2video"),
+    "m4v": ("m4v", "mpeg4"),
+    "mjpeg": ("mjpeg", "mjpeg"),
+    "gif": ("gif", "gif"),
+}
+
+
+def in_container(kind, codec):
+    import av
+
+    file, pixels = io.BytesIO(), {"gif": "gray", "mjpeg": "yuvj420p", "ffv1": "bgr0"}
+    with av.open(file, "w", format=kind) as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.height = stream.width = 64
+        stream.pix_fmt = pixels.get(codec, "yuv420p")
+        for one in films.counting(12, side=64):
+            frame = av.VideoFrame.from_ndarray(one, format="rgb24")
+            container.mux(stream.encode(frame.reformat(format=stream.pix_fmt)))
+        container.mux(stream.encode())
+    return file.getvalue()
+
+
+def test_every_container_that_is_let_in_can_be_read():
+    import av
+
+    assert set(video.CONTAINERS.split(",")) == set(WRITTEN)
+    for name, (kind, codec) in WRITTEN.items():
+        if codec not in av.codecs_available:
+            continue  # a build of PyAV without that encoder
+        content = in_container(kind, codec)
+        assert levels(video.sampled(content, 4, 3)) == [1, 4, 7, 10], name
+        assert video.timing(content).frames == 12, name
+
+
+@pytest.mark.parametrize(("kind", "codec"), [("h264", "libx264"), ("hevc", "libx265")])
+def test_a_bare_stream_without_a_container_is_no_film(kind, codec):
+    import av
+
+    if codec not in av.codecs_available:
+        pytest.skip(f"this PyAV cannot write {codec}")
+    with pytest.raises(ImageError) as caught:
+        video.sampled(in_container(kind, codec), 4, 3)
+    assert caught.value.code == "not_video"
+
+
 def test_without_the_extra_the_line_to_install_it_is_named(monkeypatch):
     monkeypatch.setattr(extras, "missing", lambda extra: ["av"])
 
@@ -240,6 +296,26 @@ def test_numbers_that_count_films_and_not_pieces_make_no_group(tmp_path):
     assert dataset.groups is None
     assert dataset.not_grouped_by == ("stem",)
     assert len(set(opening.open(tmp_path, group="stem").groups)) == 2
+
+
+@pytest.mark.parametrize(
+    ("sources", "kept"),
+    [((8, 8, 2), True), ((8, 1), True), ((2, 2), True), ((1, 1, 1), False), ((1,) * 10 + (2,), False)],
+)
+def test_a_class_of_few_sources_does_not_tear_those_of_others_apart(tmp_path, sources, kept):
+    content = films.write(tmp_path / "film.mkv", films.counting(2)).read_bytes()
+    for label, count in enumerate(sources):
+        (tmp_path / "data" / f"c{label}").mkdir(parents=True)
+        for number in range(4 * count):
+            name = f"c{label} cam{chr(97 + number % count)}_c{number // count}.mkv"
+            (tmp_path / "data" / f"c{label}" / name).write_bytes(content)
+
+    dataset = opening.open(tmp_path / "data")
+
+    assert (dataset.groups is not None) is kept
+    assert (dataset.grouped_by, dataset.not_grouped_by) == ((("stem",), ()) if kept else ((), ("stem",)))
+    if kept:
+        assert len(set(dataset.groups)) == sum(sources)
 
 
 def test_a_list_of_groups_may_lie_elsewhere(folder, tmp_path):

@@ -20,8 +20,9 @@ from foveal.data.dataset import Header, UInt8
 from foveal.data.decode import LIMITS
 
 Sizing = Callable[[UInt8], UInt8]  # of one frame, uint8 (H, W, channels)
-# A playlist that is called film.mp4 would have other files read, or addresses asked.
-CONTAINERS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,mxf,h264,hevc,m4v,mjpeg,gif"
+# A playlist that is called film.mp4 would have other files read, or addresses asked. Bare H.264 and HEVC are
+# not among them: without a container there are no times, and nobody can go back to the first frame.
+CONTAINERS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,mxf,m4v,mjpeg,gif"
 _KNOWN_SPACES = frozenset({1, 4, 5, 6, 7})  # what the file says of its matrix and swscale knows, by number
 _FORMATS = {1: "gray", 3: "rgb24"}
 _WHOLE_PIXELS = 2**27  # of whole frames of one film at once: 400 MB in colour

@@ -64,7 +64,7 @@ def _grouped(tree: Tree, rows: Sequence[Place], asked: str | None) -> Grouped:
     Whoever asks is obeyed, then `groups.csv`. Otherwise films whose names differ in their last number only,
     behind a separator, are of one source, as `v_Archery_g01_c02.avi` is of `v_Archery_g01`. Where that leaves
     nearly every class with a single source, as `walk_1.avi` and `walk_2.avi` do, the numbers count films and
-    not pieces, and each stands alone. One class of few sources does not say so: the split tells what it lacks.
+    not pieces, and each stands alone. One class of few does not say so: the split tells what it lacks.
     """
     names = [row.name for row in rows]
     if asked not in (None, STEM) or (asked is None and has_groups(tree)):
