@@ -1,5 +1,6 @@
 """Films that tests write: without loss, so that what is read can be compared with what was written."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,25 @@ def write(
             container.mux(stream.encode(picture.reformat(format=pixels)))
         container.mux(stream.encode())
     return path
+
+
+def growing(path: Path, small: np.ndarray, large: np.ndarray) -> bytes:
+    """Write a film whose header and first frame have the size of `small`, and all others that of `large`."""
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=10)
+        stream.height, stream.width, stream.pix_fmt = *small.shape[1:3], "yuvj420p"
+        other = av.CodecContext.create("mjpeg", "w")
+        other.height, other.width, other.pix_fmt = *large.shape[1:3], "yuvj420p"
+        other.time_base = Fraction(1, 10)
+        for place, one in enumerate([*small, *large]):
+            frame = av.VideoFrame.from_ndarray(one, format="rgb24").reformat(format="yuvj420p")
+            frame.pts = place
+            for packet in (stream if place < len(small) else other).encode(frame):
+                packet.stream, packet.pts = stream, place
+                container.mux(packet)
+    return path.read_bytes()
 
 
 def counting(count: int, side: int = 16) -> np.ndarray:

@@ -1,6 +1,9 @@
 """Films as data: which frames are taken, what is refused, what belongs together."""
 
+import io
 import shutil
+import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +13,7 @@ from foveal.core import extras
 from foveal.core.errors import DataError, ImageError, MissingExtraError, UsageError
 from foveal.data import inventory, opening, split, video
 from foveal.data.clip import Clip, places, still
-from foveal.data.clips import showing, spacing_s, stills
+from foveal.data.clips import FileClip, showing, spacing_s, stills
 from foveal.data.preprocess import Preprocess
 from foveal.data.store import StoreWriter
 
@@ -84,6 +87,114 @@ def test_what_is_no_film_is_refused_with_a_reason(tmp_path):
     assert code(whole, frames=19) == "too_many_frames"
     assert code(whole, pixels=20 * 16 * 16 - 1) == "too_many_pixels"
     assert len(video.sampled(whole, 4, 3, limits=video.VideoLimits(frames=20))) == 4
+
+
+def test_what_the_container_says_of_its_size_does_not_lift_the_limit_of_pixels(tmp_path):
+    content = films.growing(tmp_path / "a.mkv", films.counting(1, side=32), films.counting(4, side=320))
+    pixels = 32**2 + 4 * 320**2
+
+    assert video.header(content)[1:3] == (32, 32)
+    assert video.sampled(content, 2, 3, limits=video.VideoLimits(pixels=pixels)).shape[1:] == (320, 320, 3)
+    with pytest.raises(ImageError) as caught:
+        video.sampled(content, 2, 3, limits=video.VideoLimits(pixels=pixels - 1))
+    assert caught.value.code == "too_many_pixels"
+
+
+@pytest.mark.parametrize("count", [1, 5, 70])
+def test_memory_does_not_grow_with_the_size_of_the_film(tmp_path, count, folder):
+    content = films.write(
+        tmp_path / "a.mkv", films.counting(count, side=600), codec="mjpeg", pixels="yuvj420p"
+    ).read_bytes()
+    preprocess = Preprocess(size=16, channels=3, **HALF, clip=Clip(frames=64))
+    dataset = showing(
+        replace(opening.open(folder), read=lambda _: FileClip(content, 8)),
+        preprocess.clip,
+        sized=preprocess.frame,
+    )
+
+    for make in (lambda: preprocess.from_bytes(content), lambda: preprocess(dataset.read(0).decode(3))):
+        tracemalloc.start()
+        found = make()
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+        assert found.shape == (64, 16, 16, 3)
+        assert peak < 6e6, "whole, 64 frames are 69 MB"
+    whole = video.sampled(content, 64, 3)
+    np.testing.assert_array_equal(found, preprocess(whole))
+
+
+def test_whole_frames_are_refused_where_all_of_them_would_not_fit(tmp_path):
+    content = films.write(tmp_path / "a.mkv", films.counting(1, side=1500)).read_bytes()
+
+    assert video.sampled(content, 1, 3).shape == (1, 1500, 1500, 3)
+    with pytest.raises(ImageError, match="64 whole frames of 1500×1500"):
+        video.sampled(content, 64, 3)
+
+
+def test_frames_of_several_sizes_are_refused_at_any_size(tmp_path):
+    content = films.growing(tmp_path / "a.mkv", films.counting(2, side=32), films.counting(2, side=48))
+
+    preprocess = Preprocess(size=16, channels=3, **HALF, clip=Clip(frames=4))
+    for make in (lambda: video.sampled(content, 4, 3), lambda: preprocess.from_bytes(content)):
+        with pytest.raises(ImageError) as caught:
+            make()
+        assert caught.value.code == "mixed_sizes"
+
+
+WRITTEN = {  # as what, and by which codec
+    "mov": ("mov", "mpeg4"),
+    "matroska": ("matroska", "ffv1"),
+    "avi": ("avi", "mpeg4"),
+    "mpegts": ("mpegts", "mpeg2video"),
+    "mpeg": ("mpeg", "mpeg1video"),
+    "mpegvideo": ("mpeg2video", "mpeg2video"),
+    "flv": ("flv", "flv1"),
+    "ogg": ("ogg", "libvpx"),
+    "asf": ("asf", "wmv2"),
+    "mxf": ("mxf", "mpeg2video"),
+    "m4v": ("m4v", "mpeg4"),
+    "mjpeg": ("mjpeg", "mjpeg"),
+    "gif": ("gif", "gif"),
+}
+
+
+def in_container(kind, codec):
+    import av
+
+    file, pixels = io.BytesIO(), {"gif": "gray", "mjpeg": "yuvj420p", "ffv1": "bgr0"}
+    with av.open(file, "w", format=kind) as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.height = stream.width = 64
+        stream.pix_fmt = pixels.get(codec, "yuv420p")
+        for one in films.counting(12, side=64):
+            frame = av.VideoFrame.from_ndarray(one, format="rgb24")
+            container.mux(stream.encode(frame.reformat(format=stream.pix_fmt)))
+        container.mux(stream.encode())
+    return file.getvalue()
+
+
+def test_every_container_that_is_let_in_can_be_read():
+    import av
+
+    assert set(video.CONTAINERS.split(",")) == set(WRITTEN)
+    for name, (kind, codec) in WRITTEN.items():
+        if codec not in av.codecs_available:
+            continue  # a build of PyAV without that encoder
+        content = in_container(kind, codec)
+        assert levels(video.sampled(content, 4, 3)) == [1, 4, 7, 10], name
+        assert video.timing(content).frames == 12, name
+
+
+@pytest.mark.parametrize(("kind", "codec"), [("h264", "libx264"), ("hevc", "libx265")])
+def test_a_bare_stream_without_a_container_is_no_film(kind, codec):
+    import av
+
+    if codec not in av.codecs_available:
+        pytest.skip(f"this PyAV cannot write {codec}")
+    with pytest.raises(ImageError) as caught:
+        video.sampled(in_container(kind, codec), 4, 3)
+    assert caught.value.code == "not_video"
 
 
 def test_without_the_extra_the_line_to_install_it_is_named(monkeypatch):
@@ -185,6 +296,26 @@ def test_numbers_that_count_films_and_not_pieces_make_no_group(tmp_path):
     assert dataset.groups is None
     assert dataset.not_grouped_by == ("stem",)
     assert len(set(opening.open(tmp_path, group="stem").groups)) == 2
+
+
+@pytest.mark.parametrize(
+    ("sources", "kept"),
+    [((8, 8, 2), True), ((8, 1), True), ((2, 2), True), ((1, 1, 1), False), ((1,) * 10 + (2,), False)],
+)
+def test_a_class_of_few_sources_does_not_tear_those_of_others_apart(tmp_path, sources, kept):
+    content = films.write(tmp_path / "film.mkv", films.counting(2)).read_bytes()
+    for label, count in enumerate(sources):
+        (tmp_path / "data" / f"c{label}").mkdir(parents=True)
+        for number in range(4 * count):
+            name = f"c{label} cam{chr(97 + number % count)}_c{number // count}.mkv"
+            (tmp_path / "data" / f"c{label}" / name).write_bytes(content)
+
+    dataset = opening.open(tmp_path / "data")
+
+    assert (dataset.groups is not None) is kept
+    assert (dataset.grouped_by, dataset.not_grouped_by) == ((("stem",), ()) if kept else ((), ("stem",)))
+    if kept:
+        assert len(set(dataset.groups)) == sum(sources)
 
 
 def test_a_list_of_groups_may_lie_elsewhere(folder, tmp_path):

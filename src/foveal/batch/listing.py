@@ -21,7 +21,8 @@ from foveal.core.steps import file_hash
 from foveal.core.text import printable
 from foveal.data import listing
 from foveal.data.archive import archive_tree, is_archive
-from foveal.data.suffixes import is_picture
+from foveal.data.listing import Wanted
+from foveal.data.suffixes import is_clip, is_picture
 
 _TABLES = (".csv", ".parquet")
 _COLUMN = "path"
@@ -36,18 +37,21 @@ class Named:
         texts: Files, folders, patterns; `TABLE.csv` or `TABLE.parquet` with a column `path`, relative to the
             table; archives; `-` for a list on stdin.
         listed: The names on that list: files and folders.
+        films: Films are meant of folders and archives, not pictures.
     """
 
     texts: tuple[str, ...]
     listed: tuple[str, ...] = ()
+    films: bool = False
 
     @classmethod
-    def of(cls, texts: Sequence[str], *, null: bool) -> "Named":
+    def of(cls, texts: Sequence[str], *, null: bool, films: bool = False) -> "Named":
         """Return what is named, with the list on stdin, which is read here.
 
         Args:
             texts: As `texts`.
             null: The list is separated by NUL.
+            films: As `films`.
 
         Raises:
             UsageError: One of them is empty, or a text file, which surely is a list.
@@ -65,7 +69,13 @@ class Named:
                 raise NotFoundError(
                     f"there is no {printable(text)}", hint="name files, folders or a pattern", path=text
                 )
-        return cls(tuple(texts), tuple(listing.names_in(listing.stdin(), null=null)) if "-" in texts else ())
+        listed = tuple(listing.names_in(listing.stdin(), null=null)) if "-" in texts else ()
+        return cls(tuple(texts), listed, films)
+
+    @property
+    def wanted(self) -> Wanted:
+        """What tells, by its name, whether a file in a folder or an archive is meant."""
+        return is_clip if self.films else is_picture
 
     @property
     def relative(self) -> bool:
@@ -102,7 +112,7 @@ class Named:
         """
         for text in self.texts:
             count = 0
-            for item in self._listed(left_out) if text == "-" else _meant_by(text, left_out):
+            for item in self._listed(left_out) if text == "-" else _meant_by(text, left_out, self.wanted):
                 yield item
                 count += 1
             if not count and not (emptied and any(map(is_folder, self._named_by(text)))):
@@ -116,7 +126,7 @@ class Named:
 
     def _listed(self, left_out: Counter[str]) -> Iterator[Item]:
         for name in self.listed:
-            yield from map(file_item, listing.below(name, left_out))
+            yield from map(file_item, listing.below(name, left_out, self.wanted))
 
     def stamps(self) -> dict[str, str]:
         """Return by what it would be noticed that a table, an archive or the list is another one.
@@ -175,7 +185,7 @@ def numbered(found: Iterable[Item]) -> Iterator[Item]:
         seen[item.source] += 1
 
 
-def once(found: Iterable[Item], root: Path, progress: Progress) -> list[Item]:
+def once(found: Iterable[Item], root: Path, progress: Progress, *, films: bool = False) -> list[Item]:
     """Return items such that equal contents follow each other, where the first of them stood.
 
     Every file is read for that; one that cannot be read is like no other.
@@ -184,12 +194,13 @@ def once(found: Iterable[Item], root: Path, progress: Progress) -> list[Item]:
         found: The items.
         root: The folder that relative names are in.
         progress: Told about what was read.
+        films: They are films, which may be longer than pictures.
     """
     groups: dict[str, list[Item]] = {}
     every = list(found)
     for done, item in enumerate(every, 1):
         try:
-            content = hashlib.sha256(reading.content(item, root, {})).hexdigest()
+            content = hashlib.sha256(reading.content(item, root, {}, films=films)).hexdigest()
         except (DataError, NotFoundError):
             content = f"{item.source} {item.occurrence}"
         group = groups.setdefault(content, [])
@@ -198,19 +209,19 @@ def once(found: Iterable[Item], root: Path, progress: Progress) -> list[Item]:
     return [item for group in groups.values() for item in group]
 
 
-def _meant_by(text: str, left_out: Counter[str]) -> Iterator[Item]:
-    for name in listing.meant_by(text, left_out=left_out):
-        yield from _of_file(name, left_out)
+def _meant_by(text: str, left_out: Counter[str], wanted: Wanted) -> Iterator[Item]:
+    for name in listing.meant_by(text, left_out=left_out, wanted=wanted):
+        yield from _of_file(name, left_out, wanted)
 
 
-def _of_file(name: str, left_out: Counter[str]) -> Iterator[Item]:
+def _of_file(name: str, left_out: Counter[str], wanted: Wanted) -> Iterator[Item]:
     lower = name.lower()
     if lower.endswith(".csv"):
         yield from _of_table(Path(name), _csv_paths)
     elif lower.endswith(".parquet"):
         yield from _of_table(Path(name), _parquet_paths)
     elif is_archive(Path(name)):
-        yield from _of_archive(Path(name), left_out)
+        yield from _of_archive(Path(name), left_out, wanted)
     else:
         yield file_item(name)
 
@@ -255,12 +266,12 @@ def _check_columns(table: Path, names: Sequence[str]) -> None:
         )
 
 
-def _of_archive(archive: Path, left_out: Counter[str]) -> Iterator[Item]:
-    """Yield the pictures of an archive, by name; each is read later where it lies in it."""
+def _of_archive(archive: Path, left_out: Counter[str], wanted: Wanted) -> Iterator[Item]:
+    """Yield the pictures, or films, of an archive, by name; each is read later where it lies in it."""
     tree = archive_tree(archive)
     changed = archive.stat().st_mtime_ns
     left_out["hidden"] += tree.hidden
-    left_out["no_picture"] += sum(not is_picture(name) for name in tree.files)
+    left_out["no_picture"] += sum(not wanted(name) for name in tree.files)
     for name, size in tree.files.items():
-        if is_picture(name):
+        if wanted(name):
             yield Item(printable(f"{archive}/{name}"), str(archive), name, size, changed)

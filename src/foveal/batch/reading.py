@@ -12,6 +12,7 @@ from foveal.core.errors import DataError
 from foveal.data.archive import archive_tree
 from foveal.data.decode import LIMITS
 from foveal.data.tree import Tree
+from foveal.data.video import VIDEO_LIMITS
 
 _ARCHIVES = 8  # that a worker keeps open
 
@@ -22,21 +23,23 @@ def stamp(path: Path) -> str:
     return f"{status.st_size} {status.st_mtime_ns}"
 
 
-def content(item: Item, root: Path, stamps: Mapping[str, str]) -> bytes:
-    """Return the bytes of a picture; of one that is longer than any may be, only so many that this shows.
+def content(item: Item, root: Path, stamps: Mapping[str, str], *, films: bool = False) -> bytes:
+    """Return the bytes of a picture or film; of one that is longer than allowed only so many that it shows.
 
     Args:
         item: The picture.
         root: The folder that relative paths are in.
         stamps: Of the archives, when they were listed.
+        films: It is a film, which may be longer than a picture.
 
     Raises:
         NotFoundError: Its file is gone.
         ImageError: It cannot be read (`io_error`, `not_regular`).
         DataError: `input_changed`: its archive is gone, damaged, or another one than was listed.
     """
+    most = (VIDEO_LIMITS if films else LIMITS).content_bytes
     if item.member is None:
-        return inputs.content(root / item.path)
+        return inputs.content(root / item.path, most=most)
     archive = root / item.path
     try:
         now = stamp(archive)
@@ -49,7 +52,7 @@ def content(item: Item, root: Path, stamps: Mapping[str, str]) -> bytes:
             hint="--refresh answers its pictures again",
             path=item.path,
         )
-    return _archive(archive, now).read(item.member, at_most=LIMITS.content_bytes)
+    return _archive(archive, now).read(item.member, at_most=most)
 
 
 def ahead(item: Item, root: Path) -> None:

@@ -141,7 +141,8 @@ class _Answering:
             return self._failed(index, None, KILLED, "workers died of this picture")
         self._take(index)
         try:
-            data = reading.content(item, self._worker.root, self._worker.stamps)
+            films = self._worker.predictor.preprocess.clip is not None
+            data = reading.content(item, self._worker.root, self._worker.stamps, films=films)
             content = hashlib.sha256(data).hexdigest()
             if content in self._made:
                 return content

@@ -104,7 +104,7 @@ def _show(console: "Console", document: dict[str, Any], *, refreshed: bool) -> N
     for code, count in document["failures"].items():
         console.print(f"  {count} could not be used: {code}")
     left_out = document["left_out"] or {}
-    for why, words in (("hidden", "hidden"), ("no_picture", "no pictures by their names")):
+    for why, words in (("hidden", "hidden"), ("no_picture", "other files by their names")):
         if left_out.get(why):
             console.print(f"  {left_out[why]} in folders and archives left out: {words}")
     console.print(f"rows     {document['results']}", highlight=False)

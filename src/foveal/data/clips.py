@@ -16,10 +16,11 @@ _SAMPLED = 200
 
 @dataclass(frozen=True, slots=True)
 class FileClip:
-    """A film as a file's bytes, seen as so many frames."""
+    """A film as a file's bytes, seen as so many frames, whole or each brought to a size."""
 
     content: bytes = field(repr=False)
     frames: int
+    sized: video.Sizing | None = None
 
     def header(self) -> Header:
         """Return codec, size and pixel format without decoding."""
@@ -27,7 +28,7 @@ class FileClip:
 
     def decode(self, channels: int) -> UInt8:
         """Return the frames, uint8 (frames, H, W, channels)."""
-        return video.sampled(self.content, self.frames, channels)
+        return video.sampled(self.content, self.frames, channels, sized=self.sized)
 
     def examine(self, channels: int) -> tuple[Header, UInt8]:
         """Return header and frames."""
@@ -53,12 +54,14 @@ class Still:
         return self.header(), self.decode(channels)
 
 
-def showing(dataset: Dataset, clip: Clip | None) -> Dataset:
+def showing(dataset: Dataset, clip: Clip | None, *, sized: video.Sizing | None = None) -> Dataset:
     """Return a data set as a recognizer sees it: pictures as they are, clips with its number of frames.
 
     Args:
         dataset: Of pictures or clips.
         clip: Of the recognizer's `Preprocess`; None: it takes pictures.
+        sized: Brings the frames of clips to size, as `Preprocess.frame` does; whole frames, which None gives,
+            take memory by the size of the film.
 
     Raises:
         UsageError: `other_task`: it takes clips and these are pictures, or the reverse.
@@ -72,7 +75,7 @@ def showing(dataset: Dataset, clip: Clip | None) -> Dataset:
         )
     if clip is None:
         return dataset
-    return replace(dataset, clip=clip, read=lambda i: FileClip(dataset.read(i).content, clip.frames))
+    return replace(dataset, clip=clip, read=lambda i: FileClip(dataset.read(i).content, clip.frames, sized))
 
 
 def stills(dataset: Dataset) -> Dataset:

@@ -129,7 +129,7 @@ class Preprocess(BaseModel):
             MissingExtraError: It takes a film, and PyAV is not installed.
         """
         if self.clip is not None:
-            return self(video.sampled(content, self.clip.frames, self.channels))
+            return video.sampled(content, self.clip.frames, self.channels, sized=self.frame)
         return self._square(picture(content, self.channels))
 
     def _square(self, image: Image.Image) -> UInt8:

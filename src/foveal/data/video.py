@@ -1,14 +1,15 @@
 """From a film's bytes to frames, by PyAV (the extra `video`), which is imported when it is needed.
 
 As with pictures the order is what makes it safe: length, container (never a playlist, which would have other
-files read), header and number of frames against the limits, and only then the pixels.
+files read), header and number of frames against the limits, and only then the pixels. A header may lie:
+frames are counted and measured again while they are decoded.
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,16 +19,19 @@ from foveal.data.clip import places
 from foveal.data.dataset import Header, UInt8
 from foveal.data.decode import LIMITS
 
-# A playlist that is called film.mp4 would have other files read, or addresses asked.
-CONTAINERS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,mxf,h264,hevc,m4v,mjpeg,gif"
+Sizing = Callable[[UInt8], UInt8]  # of one frame, uint8 (H, W, channels)
+# A playlist that is called film.mp4 would have other files read, or addresses asked. Bare H.264 and HEVC are
+# not among them: without a container there are no times, and nobody can go back to the first frame.
+CONTAINERS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,mxf,m4v,mjpeg,gif"
 _KNOWN_SPACES = frozenset({1, 4, 5, 6, 7})  # what the file says of its matrix and swscale knows, by number
 _FORMATS = {1: "gray", 3: "rgb24"}
+_WHOLE_PIXELS = 2**27  # of whole frames of one film at once: 400 MB in colour
 _RATES = (0.01, 1000.0)  # frames a second that are believed
 
 
 @dataclass(frozen=True)
 class VideoLimits:
-    """What a film may be at most, checked before its pixels are decoded.
+    """What a film may be at most: by its header before anything is decoded, and again by each decoded frame.
 
     Attributes:
         content_bytes: Length of the file.
@@ -80,18 +84,37 @@ def timing(content: bytes, *, limits: VideoLimits = VIDEO_LIMITS) -> Timing:
         return Timing(count, count * step)
 
 
-def sampled(content: bytes, frames: int, channels: int, *, limits: VideoLimits = VIDEO_LIMITS) -> UInt8:
+def weight(content: bytes) -> int:
+    """Return the pixels of all frames together, by the header, however many; raises as `sampled` does."""
+    limits = replace(VIDEO_LIMITS, pixels=VIDEO_LIMITS.frames * LIMITS.pixels)
+    with _opened(content, limits) as (container, stream):
+        return _count(container, stream, limits) * int(stream.width * stream.height)
+
+
+def sampled(
+    content: bytes,
+    frames: int,
+    channels: int,
+    *,
+    sized: Sizing | None = None,
+    limits: VideoLimits = VIDEO_LIMITS,
+    spend: Callable[[int], None] | None = None,
+) -> UInt8:
     """Return frames that are evenly spread over a film, upright, uint8 (frames, H, W, channels).
 
     Args:
         content: The file's bytes.
         frames: How many; those that `clip.places` names.
         channels: 1 for grey, 3 for RGB.
-        limits: What is refused before decoding.
+        sized: Makes of each chosen frame, as soon as it is decoded, what is kept of it, uint8 (h, w,
+            channels): at the model's size, memory does not depend on the film's. None: whole frames.
+        limits: What is refused.
+        spend: Told width times height of every frame that is decoded, taken or not; ends it by raising.
 
     Raises:
         ImageError: `empty`, `not_video`, `no_video`, `truncated`, `corrupt`, `too_many_bytes`,
-            `too_many_frames` or `too_many_pixels`; `mixed_sizes`: its frames are of different sizes.
+            `too_many_frames` or `too_many_pixels`, also of whole frames that are returned;
+            `mixed_sizes`: its frames are of different sizes.
         MissingExtraError: PyAV is not installed.
         UsageError: Another number of channels.
     """
@@ -99,11 +122,11 @@ def sampled(content: bytes, frames: int, channels: int, *, limits: VideoLimits =
         raise UsageError(f"a film has 1 or 3 channels, grey or RGB; got channels={channels}")
     with _opened(content, limits) as (container, stream):
         expected = _count(container, stream, limits)
-    found, count = _picked(content, places(expected, frames).tolist(), channels, limits)
+    keep = sized or _Whole(frames)
+    how = _Decoding(channels, keep, limits, spend)
+    found, count = _picked(content, places(expected, frames).tolist(), how)
     if count != expected:  # frames that are never shown were counted; now their number is known
-        found, _ = _picked(content, places(count, frames).tolist(), channels, limits)
-    if len({one.shape for one in found}) > 1:
-        raise ImageError("its frames are of different sizes", code="mixed_sizes")
+        found, _ = _picked(content, places(count, frames).tolist(), how)
     return np.stack(found)
 
 
@@ -174,35 +197,73 @@ def _count(container: Any, stream: Any, limits: VideoLimits) -> int:
     count = 0
     for _ in _packets(container, stream):
         count += 1
-        if count > limits.frames:
-            what = f"more than the {limits.frames} frames allowed"
-            raise ImageError(what, code="too_many_frames", hint="cut it into clips of some seconds")
-    if count * stream.width * stream.height > limits.pixels:
-        what = f"{count} frames of {stream.width}×{stream.height} are more pixels than the {limits.pixels:,}"
-        raise ImageError(f"{what} allowed", code="too_many_pixels", hint="cut it, or scale it down")
+        _check_all(count, count * stream.width * stream.height, limits)
     if container.format.name.startswith("mov") and count < stream.frames:
         what = f"it says that it has {stream.frames} frames, and {count} are there"
         raise ImageError(what, code="truncated")
     return count
 
 
-def _picked(content: bytes, wanted: list[int], channels: int, limits: VideoLimits) -> tuple[list[UInt8], int]:
-    """Return the frames with these numbers, as far as they are there, and how many frames there are."""
+class _Whole:
+    """Keeps frames as they are, as long as all that will be returned, repeats too, fit into memory."""
+
+    def __init__(self, frames: int) -> None:
+        self._frames = frames
+
+    def __call__(self, pixels: UInt8) -> UInt8:
+        height, width = pixels.shape[:2]
+        if self._frames * height * width > _WHOLE_PIXELS:
+            what = f"{self._frames} whole frames of {width}×{height} pixels are more than is kept"
+            raise ImageError(what, code="too_many_pixels", hint="scale it down")
+        return pixels
+
+
+class _Decoding(NamedTuple):
+    """How frames are decoded; see `sampled`."""
+
+    channels: int
+    keep: Sizing
+    limits: VideoLimits
+    spend: Callable[[int], None] | None
+
+
+def _picked(content: bytes, wanted: list[int], how: _Decoding) -> tuple[list[UInt8], int]:
+    """Return what is kept of these frames, as far as they are there, and how many frames there are."""
     from av.video.reformatter import VideoReformatter
 
     kept: dict[int, UInt8] = {}
-    chosen, count, scaler = set(wanted), 0, VideoReformatter()
-    with _opened(content, limits) as (container, stream):
+    shapes = set()
+    chosen, count, total, scaler = set(wanted), 0, 0, VideoReformatter()
+    with _opened(content, how.limits) as (container, stream):
         for frame in container.decode(stream):
             _check_size(frame.width, frame.height)
+            # What the container says of size and number binds no frame: these are what was decoded.
+            total += frame.width * frame.height
+            _check_all(count + 1, total, how.limits)
+            if how.spend is not None:
+                how.spend(frame.width * frame.height)
             if frame.is_corrupt:
                 raise ImageError("a frame of it is damaged", code="corrupt")
             if count in chosen:
-                kept[count] = pixels_of(frame, scaler, channels).copy()
+                pixels = pixels_of(frame, scaler, how.channels)
+                shapes.add(pixels.shape)
+                if len(shapes) > 1:
+                    raise ImageError("its frames are of different sizes", code="mixed_sizes")
+                kept[count] = np.array(how.keep(pixels))  # a copy: PyAV's memory is not ours
             count += 1
     if count == 0:
         raise ImageError("no frame of it can be decoded", code="corrupt")
     return [kept[place] for place in wanted if place in kept], count
+
+
+def _check_all(count: int, pixels: int, limits: VideoLimits) -> None:
+    """Refuse so many frames, or so many pixels in all of them together."""
+    if count > limits.frames:
+        what = f"more than the {limits.frames} frames allowed"
+        raise ImageError(what, code="too_many_frames", hint="cut it into clips of some seconds")
+    if pixels > limits.pixels:
+        what = f"its frames have more pixels together than the {limits.pixels:,} allowed"
+        raise ImageError(what, code="too_many_pixels", hint="cut it, or scale it down")
 
 
 def _check_size(width: int, height: int) -> None:

@@ -65,7 +65,7 @@ class HeldOut:
         Raises:
             UsageError: `other_task`: the model takes clips and these are pictures, or the reverse.
         """
-        dataset = showing(dataset, preprocess.clip)
+        dataset = showing(dataset, preprocess.clip, sized=preprocess.frame)
         order = {name: k for k, name in enumerate(classes)}
         to_model = np.array([order[name] for name in dataset.classes], dtype=np.int64)
 

@@ -80,7 +80,7 @@ def begin(spec: Mapping[str, Any]) -> Worker:
             hint="install the same versions on all machines",
         )
     dataset = opening.open(spec["data"])
-    return Worker(predictor, showing(dataset, predictor.preprocess.clip))
+    return Worker(predictor, showing(dataset, predictor.preprocess.clip, sized=predictor.preprocess.frame))
 
 
 def answer(spec: Mapping[str, Any], worker: Worker) -> dict[str, Json]:

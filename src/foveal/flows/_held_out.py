@@ -15,6 +15,7 @@ from foveal.core.errors import DataError, UsageError
 from foveal.core.progress import Progress
 from foveal.data import inventory as inventories
 from foveal.data import split as splits
+from foveal.data.clips import showing
 from foveal.data.dataset import Dataset
 from foveal.data.fingerprint import fingerprint
 from foveal.data.split import Split
@@ -234,7 +235,8 @@ def _divided(
     if saved is not None:
         made = splits.from_json(saved, dataset, fingerprint=manifest.data.fingerprint)
     else:
-        inventory = inventories.take(dataset, progress=progress)
+        seen = showing(dataset, manifest.preprocess.clip, sized=manifest.preprocess.frame)
+        inventory = inventories.take(seen, progress=progress)
         made = splits.make(dataset, inventory, seed=manifest.data.split_seed)
     if manifest.data.split_digest not in (None, made.digest):
         raise DataError(

@@ -18,5 +18,5 @@ def pictures_only(manifest: Manifest, what: str) -> None:
         raise UsageError(
             f"{what} is for recognizers of pictures; this one answers for clips",
             code="other_task",
-            hint="for clips there are evaluate, compare, bench, export, predict, serve and stream",
+            hint="for clips there are evaluate, compare, bench, export, predict, batch, serve and stream",
         )

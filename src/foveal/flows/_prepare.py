@@ -153,7 +153,12 @@ _Parts = tuple[Split, Store, tuple[Finding, ...]]
 def _first(dataset: Dataset, run: Path, preprocess: Preprocess, wishes: Wishes, progress: Progress) -> _Parts:
     path = run / STORE / _PIXELS
     with StoreWriter(path, count=len(dataset), preprocess=preprocess) as writer:
-        inventory = inventories.take(dataset, store=writer, threads=wishes.threads, progress=progress)
+        inventory = inventories.take(
+            showing(dataset, dataset.clip, sized=preprocess.frame),
+            store=writer,
+            threads=wishes.threads,
+            progress=progress,
+        )
         split = splits.make(dataset, inventory, seed=wishes.seed)
         findings = tuple(check(dataset, inventory, split))
         refuse(findings, dataset.path, strict=wishes.strict)
@@ -184,7 +189,12 @@ def _again(dataset: Dataset, run: Path, preprocess: Preprocess, wishes: Wishes, 
         if error.code != "store_mismatch":
             raise
     with StoreWriter(path, count=len(dataset), preprocess=preprocess) as writer:
-        inventory = inventories.take(dataset, store=writer, threads=wishes.threads, progress=progress)
+        inventory = inventories.take(
+            showing(dataset, dataset.clip, sized=preprocess.frame),
+            store=writer,
+            threads=wishes.threads,
+            progress=progress,
+        )
         _refuse_others(dataset, split, inventory, known=found)
         return split, writer.seal(dataset.labels, fingerprint=found), findings
 

@@ -20,10 +20,9 @@ from foveal.batch.target import Target
 from foveal.bundle import archive
 from foveal.bundle.locate import locate
 from foveal.bundle.predictor import Predictor
-from foveal.core import catalog, files, runs
+from foveal.core import catalog, extras, files, runs
 from foveal.core.errors import UsageError, WriteError
 from foveal.core.progress import Progress, silent
-from foveal.flows._pictures_only import pictures_only
 from foveal.flows._where import Where
 
 SCHEMA = "foveal.batch/1"
@@ -88,8 +87,7 @@ def batch(
     Raises:
         NotFoundError: No bundle, no picture.
         BundleError: The bundle is not to be trusted.
-        MissingExtraError: Parquet needs the extra `parquet`.
-        UsageError: `other_task`: the recognizer takes clips.
+        MissingExtraError: Parquet needs the extra `parquet`, films the extra `video`.
         UsageError: `other_job`: the folder holds a job of another bundle, or with other options;
             `unfinished`: it is divided, and some part of it is not finished.
         DataError: `input_changed`: a table is another one than when the job began.
@@ -101,10 +99,12 @@ def batch(
     folder = (out.with_name(f"{out.name}.job") if single else out).absolute()
     wishes.where.check()
     bundle = locate(model).absolute()
-    pictures_only(archive.read(bundle).manifest, "foveal batch")
+    films = archive.read(bundle).manifest.preprocess.clip is not None
+    if films:
+        extras.need("video", what="reading films")
     theirs = job.begun(folder)
     words = _words(inputs, theirs)
-    named = Named.of(words, null=wishes.null)
+    named = Named.of(words, null=wishes.null, films=films)
     identity = _identity(bundle, words, wishes, single, theirs)
     catalog.find(formats, identity.format).need()
     target = Target(out.absolute(), folder) if single and wishes.own is None else None
@@ -218,7 +218,7 @@ def _taken_in(place: _Place, running: Running, progress: Progress) -> Refreshed:
     runs.keep_apart(place.folder, *place.named.read_only(place.folder))
     left_out = Counter(_NOTHING)
     listed = place.named.items(left_out, emptied=True)
-    found = _ordered(listed, place.identity, place.begun.root, progress)
+    found = _ordered(listed, place.identity, place.begun.root, progress, films=place.named.films)
     refreshed = refresh(place.folder, running.ledger, found, shard_size=place.identity.shard_size)
     running.take_in()
     job.note_left_out(place.folder, left_out)
@@ -335,7 +335,7 @@ def _prepare(
     runs.keep_apart(folder, *named.read_only(folder))
     left_out = Counter(_NOTHING)
     root = Path.cwd() if theirs is None else theirs.root
-    found = iter(_ordered(named.items(left_out), identity, root, progress))
+    found = iter(_ordered(named.items(left_out), identity, root, progress, films=named.films))
     first = next(found)  # what names nothing is refused before anything is written
     for place in (folder, folder / PARTS, folder / STAGING):
         files.make_folder(place)
@@ -352,10 +352,12 @@ def _noting(found: Iterable[Item], folder: Path, left_out: Counter[str]) -> Iter
         job.note_left_out(folder, left_out)
 
 
-def _ordered(listed: Iterable[Item], identity: Identity, root: Path, progress: Progress) -> Iterable[Item]:
+def _ordered(
+    listed: Iterable[Item], identity: Identity, root: Path, progress: Progress, *, films: bool
+) -> Iterable[Item]:
     """Return the pictures that were listed, numbered, and in the order of their rows."""
     found = listing.numbered(listed)
-    return listing.once(found, root, progress) if identity.once else found
+    return listing.once(found, root, progress, films=films) if identity.once else found
 
 
 def _foreign(folder: Path) -> list[str]:

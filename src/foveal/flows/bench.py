@@ -256,7 +256,7 @@ def _synthetic(predictor: Predictor) -> Pictures:
 
 def _real(dataset: Dataset, predictor: Predictor, progress: Progress) -> Pictures:
     """Return pictures evenly over the data, and how long each part of the way took for each of them."""
-    dataset = showing(dataset, predictor.preprocess.clip)
+    dataset = showing(dataset, predictor.preprocess.clip, sized=predictor.preprocess.frame)
     images: list[UInt8] = []
     rows: list[list[float]] = []
     errors: list[FovealError] = []

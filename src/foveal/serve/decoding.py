@@ -1,14 +1,12 @@
 """From the picture files of one request to pictures at model size, no further than anybody waits for them."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 
 from foveal.bundle.inputs import UInt8, pixels
 from foveal.core.errors import ImageError
 from foveal.data import video
 from foveal.data.decode import LIMITS, header
 from foveal.data.preprocess import Preprocess
-from foveal.data.video import VIDEO_LIMITS
 from foveal.serve.problems import HttpError
 
 
@@ -24,31 +22,56 @@ def decoding(
         check: Called before each further picture; raises where nobody waits for the answer.
 
     Raises:
-        HttpError: `request_too_many_pixels`, before any is decoded; or what `check` raises.
+        HttpError: `request_too_many_pixels`, before any is decoded, or while a film is that has more than its
+            header says; or what `check` raises.
     """
-    if (
-        preprocess.clip is None and len(contents) * LIMITS.pixels > most_pixels
-    ):  # else no header needs to be read twice
-        weigh(contents, most_pixels)
+    # What cannot be too much needs no second look at its headers.
+    if preprocess.clip is not None or len(contents) * LIMITS.pixels > most_pixels:
+        weigh(contents, most_pixels, header_pixels if preprocess.clip is None else video.weight)
+    budget = _Budget(most_pixels)
     for index, content in enumerate(contents):
         if index:
             check()
         try:
-            yield _at_size(content, preprocess, most_pixels)
+            yield _at_size(content, preprocess, budget)
         except ImageError as error:
             yield error
 
 
-def _at_size(content: bytes, preprocess: Preprocess, most_pixels: int) -> UInt8:
+class _Budget:
+    """What the films of a request may still have decoded: a header may say less than there is."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._left = most, most
+
+    def spend(self, pixels: int) -> None:
+        """Take the pixels of a frame; raises an HttpError where there are not so many left."""
+        self._left -= pixels
+        if self._left < 0:
+            raise _too_many(self._most - self._left, self._most)
+
+
+def _at_size(content: bytes, preprocess: Preprocess, budget: _Budget) -> UInt8:
     """Return a picture or film at model size; of a film all frames count, as all are decoded."""
     if preprocess.clip is None:
         return pixels(content, preprocess)
-    limits = replace(VIDEO_LIMITS, pixels=most_pixels)
-    return preprocess(video.sampled(content, preprocess.clip.frames, preprocess.channels, limits=limits))
+    frames, channels = preprocess.clip.frames, preprocess.channels
+    return video.sampled(content, frames, channels, sized=preprocess.frame, spend=budget.spend)
 
 
-def weigh(contents: Sequence[bytes], most: int) -> None:
-    """Look at the headers of picture files.
+def header_pixels(content: bytes) -> int:
+    """Return width times height of a picture, as its header says; raises an ImageError as `header` does."""
+    found = header(content)
+    return found.width * found.height
+
+
+def weigh(contents: Sequence[bytes], most: int, pixels_of: Callable[[bytes], int] = header_pixels) -> None:
+    """Look at the headers of picture files, or films.
+
+    Args:
+        contents: Of the files.
+        most: Pixels that they may have together.
+        pixels_of: Returns the pixels of one.
 
     Raises:
         HttpError: `request_too_many_pixels`: all together have more than `most`.
@@ -56,13 +79,16 @@ def weigh(contents: Sequence[bytes], most: int) -> None:
     total = 0
     for content in contents:
         try:
-            found = header(content)
+            total += pixels_of(content)
         except ImageError:  # it will not be decoded
             continue
-        total += found.width * found.height
     if total > most:
-        raise HttpError(
-            "request_too_many_pixels",
-            f"the pictures of this request have {total} pixels; together they may have {most}",
-            hint="send fewer pictures in a request, or smaller ones",
-        )
+        raise _too_many(total, most)
+
+
+def _too_many(total: int, most: int) -> HttpError:
+    return HttpError(
+        "request_too_many_pixels",
+        f"the pictures of this request have {total} pixels; together they may have {most}",
+        hint="send fewer pictures in a request, or smaller ones",
+    )

@@ -20,9 +20,7 @@ from foveal.data.tree import Tree
 from foveal.data.video import VIDEO_LIMITS
 
 STEM = "stem"  # the user's word for: films whose names differ in their last number only are of one source
-_FEWEST = (
-    3  # sources of each class: with fewer, one to learn from, one to calibrate and one to test are not there
-)
+_OTHERS = 0.1  # share of the classes that may have several sources where numbers count films
 _LAST_NUMBER = re.compile(r"[ ._-]+(?:clip|c|part|p|segment|seg|scene|shot|s)?\d+$", re.IGNORECASE)
 
 
@@ -64,8 +62,9 @@ def _grouped(tree: Tree, rows: Sequence[Place], asked: str | None) -> Grouped:
     """Return which films are cut from one source.
 
     Whoever asks is obeyed, then `groups.csv`. Otherwise films whose names differ in their last number only,
-    behind a separator, are of one source, as `v_Archery_g01_c02.avi` is of `v_Archery_g01`; where that leaves
-    a class with fewer than three sources, the numbers count films and not pieces, and each stands alone.
+    behind a separator, are of one source, as `v_Archery_g01_c02.avi` is of `v_Archery_g01`. Where that leaves
+    nearly every class with a single source, as `walk_1.avi` and `walk_2.avi` do, the numbers count films and
+    not pieces, and each stands alone. One class of few does not say so: the split tells what it lacks.
     """
     names = [row.name for row in rows]
     if asked not in (None, STEM) or (asked is None and has_groups(tree)):
@@ -77,7 +76,7 @@ def _grouped(tree: Tree, rows: Sequence[Place], asked: str | None) -> Grouped:
         sources = defaultdict(set)
         for row, source in zip(rows, stems, strict=True):
             sources[row.label].add(source)
-        if min(map(len, sources.values())) < _FEWEST:
+        if sum(len(found) > 1 for found in sources.values()) <= _OTHERS * len(sources):
             return Grouped(None, (), (STEM,))
     return Grouped(tuple(f"group {source}" for source in stems), (STEM,))
 
