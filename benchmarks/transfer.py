@@ -68,7 +68,7 @@ def rate(data: str, model: str, threads: int) -> None:
     like = _transfer.preprocess_for(dataset, recipe, weights)
     network = architecture(channels=like.channels, classes=2, size=like.size).eval()
     network.load_state_dict(fit_to(network, weights, apart=architecture.expansion))
-    backbone = Backbone(without_head(network), "rate", head_of(network)[1].in_features, like)
+    backbone = Backbone(without_head(network), head_of(network)[1].in_features, like)
     session = backbone.session
     ratios = []
     for _ in range(3):

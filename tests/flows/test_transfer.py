@@ -158,7 +158,7 @@ def test_features_are_those_of_the_network(colors: Path, recipe: Recipe, tmp_pat
             np.asarray(data.store.images[rows])
         )
 
-    backbone = computed.Backbone(transfer.without_head(network), "x", head.in_features, data.preprocess)
+    backbone = computed.Backbone(transfer.without_head(network), head.in_features, data.preprocess)
     found = computed.extracted(backbone, data, rows, view=computed.View(), threads=2, progress=silent)
 
     np.testing.assert_allclose(found * 8, torch.cat(entered).numpy(), rtol=1e-4, atol=1e-4)

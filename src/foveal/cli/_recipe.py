@@ -12,7 +12,6 @@ from foveal.core.errors import UsageError
 if TYPE_CHECKING:
     from foveal.train.recipe import Recipe
 
-TRANSFERRED = "efficientnet_lite0"  # what a transfer takes where no model is named
 Data = Annotated[
     Path, typer.Argument(readable=False, help="Folder, zip, tar or IDX files; see foveal check.")
 ]

@@ -9,7 +9,6 @@ from foveal.cli._backend import Backend, RayAddress, Workers, where_of
 from foveal.cli._frame import Device, Force, Group, Json, Out, Quiet, Strict, Threads, Verbose, emit, speaks
 from foveal.cli._progress import progress
 from foveal.cli._recipe import (
-    TRANSFERRED,
     Backbone,
     Baseline,
     Data,
@@ -97,8 +96,6 @@ def train(
         "head": head,
         "scratch": scratch,
     }
-    if model is None and recipe is None and (transfer or weights):
-        wishes["model"] = TRANSFERRED
     if resume is not None and (strict or any(v is not None for v in (*wishes.values(), time, recipe, out))):
         raise UsageError(
             "--resume goes on with the recipe of its run; of the options only --threads may change",

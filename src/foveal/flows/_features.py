@@ -5,6 +5,7 @@ what it is remembered by.
 """
 
 import hashlib
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -30,6 +31,7 @@ from foveal.train.objective import Batch
 
 BATCH = 8  # pictures of one call: their maps stay in the processor's caches
 _ENGINE = "onnxruntime"
+_VIEWED_BY = ("foveal", "torch")  # which decide what a changed view looks like
 
 Float32 = NDArray[np.float32]
 
@@ -40,22 +42,24 @@ class Backbone:
 
     Attributes:
         network: Normalized images (N, C, H, W) to features (N, D), in eval mode.
-        name: What decides its weights, for the cache.
         dimensions: D.
         preprocess: What its pictures are like.
     """
 
     network: nn.Module = field(repr=False)
-    name: str
     dimensions: int
     preprocess: Preprocess
 
     @cached_property
-    def session(self) -> OnnxSession:
-        """The network in the engine; exported once, when the first features are asked for."""
+    def file(self) -> bytes:
+        """The network as ONNX: all that it computes, its weights and the normalization; exported once."""
         numbers = tuple(map(str, range(self.dimensions)))
-        recognizer = Recognizer(self.network, "features", {}, self.preprocess, numbers)
-        return onnxruntime(graph(recognizer), threads=1)
+        return graph(Recognizer(self.network, "features", {}, self.preprocess, numbers))
+
+    @cached_property
+    def session(self) -> OnnxSession:
+        """The network in the engine."""
+        return onnxruntime(self.file, threads=1)
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,19 @@ class View:
         return np.ascontiguousarray(levels.round().clamp(0, 255).byte().numpy())
 
 
+@dataclass(frozen=True)
+class Features:
+    """What a network makes of pictures.
+
+    Attributes:
+        numbers: float32 (N, D).
+        seconds: That it took to compute them, now or the first time.
+    """
+
+    numbers: Float32 = field(repr=False)
+    seconds: float
+
+
 def features(
     backbone: Backbone,
     prepared: Prepared,
@@ -102,8 +119,8 @@ def features(
     view: View,
     threads: int,
     progress: Progress,
-) -> Float32:
-    """Return the features of some pictures as they are, or of a changed view of them, float32 (N, D).
+) -> Features:
+    """Return the features of some pictures as they are, or of a changed view of them.
 
     Args:
         backbone: The network.
@@ -116,7 +133,8 @@ def features(
     preprocess = prepared.preprocess
     name = feature_cache.key(
         {
-            "backbone": backbone.name,
+            # Not what the weights are called: another builder may make another network for the same ones.
+            "backbone": hashlib.sha256(backbone.file).hexdigest(),
             "pixels": preprocess.pixels_digest,
             "mean": preprocess.mean,
             "std": preprocess.std,
@@ -124,16 +142,18 @@ def features(
             "rows": hashlib.sha256(np.ascontiguousarray(rows, dtype="<i8").tobytes()).hexdigest(),
             "view": [view.number, view.seed, list(view.changes.items())] if view.changes else 0,
             "cpu": machine.cpu_name(),
-            **machine.versions(_ENGINE),
+            **machine.versions(_ENGINE, *_VIEWED_BY),
         }
     )
     known = feature_cache.recall(name)
-    if known is not None and len(known) == len(rows):
+    if known is not None and len(known[0]) == len(rows):
         progress("features", len(rows), len(rows), "computed before")
-        return known
+        return Features(*known)
+    begun = time.monotonic()
     found = extracted(backbone, prepared, rows, view=view, threads=threads, progress=progress)
-    feature_cache.remember(name, found)
-    return found
+    seconds = time.monotonic() - begun
+    feature_cache.remember(name, found, seconds=seconds)
+    return Features(found, seconds)
 
 
 def extracted(

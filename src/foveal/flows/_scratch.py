@@ -20,12 +20,14 @@ from foveal.core.progress import Progress
 from foveal.data.sizing import suggest_size
 from foveal.data.store import channel_statistics
 from foveal.export.graph import graph
+from foveal.flows._kept_weights import head_seconds
 from foveal.flows._objective import make_objective
 from foveal.flows._prepare import Prepared, resized
 from foveal.flows._yardstick import paired_document, right_answers
 from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.tasks.recognizer import Recognizer, build
-from foveal.train.loop import fit, settings
+from foveal.train.fit_plan import FitPlan
+from foveal.train.loop import Fitted, fit, settings
 from foveal.train.plan import Plan, read_plan, write_plan
 from foveal.train.planning import Facts, plan_training
 from foveal.train.recipe import Recipe
@@ -83,6 +85,12 @@ def measured_scratch(
         "accuracy": clopper_pearson(int(right.sum()), len(right)).as_json(),
         "paired": paired_document(answers == data.store.labels[test], right, data),
     }
+
+
+def transfer_seconds(run: Path, plan: Plan | FitPlan, fitted: Fitted) -> float:
+    """Return what a transfer takes to learn, features and head included, with an empty cache."""
+    head = head_seconds(run)
+    return max(head, fitted.seconds) if isinstance(plan, FitPlan) else head + fitted.seconds
 
 
 def _at_its_size(run: Path, recipe: Recipe, prepared: Prepared, progress: Progress) -> Prepared:

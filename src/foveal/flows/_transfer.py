@@ -1,32 +1,35 @@
 """Transfer learning: weights that are there, features that stay as they are, and a head fitted to them."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load as read_tensors
-from safetensors.torch import save as tensor_bytes
 from torch import Tensor, nn
 
-from foveal.core import catalog, files, runs
+from foveal.core import catalog, runs
 from foveal.core.errors import RecipeError
 from foveal.core.progress import Progress
-from foveal.core.steps import file_hash
 from foveal.data.dataset import Dataset
 from foveal.data.preprocess import Preprocess
 from foveal.data.sizing import suggest_channels, suggest_size
 from foveal.flows._features import Backbone, View, features
+from foveal.flows._kept_weights import has_start, keep_seconds, keep_start, kept_start
 from foveal.flows._prepare import Prepared
-from foveal.models import Architecture, Settings
-from foveal.models._head import head_of, with_head, without_expansion, without_head
+from foveal.models import Architecture, HasAuxiliary, Settings
+from foveal.models._head import answer_scale, head_of, with_head, without_expansion, without_head
 from foveal.models._machines import KernelHead
-from foveal.models.pretrained._fitting import fit_to
-from foveal.models.pretrained._weights import Weights, normalization, packaged, read_weights
+from foveal.models.pretrained._fitting import channels_of, fit_to
+from foveal.models.pretrained._weights import (
+    Weights,
+    architecture_in,
+    normalization,
+    packaged,
+    read_weights,
+    repeated,
+)
 from foveal.train import checkpoint, classical
 from foveal.train.classical import Effort, Sample
 from foveal.train.fit_plan import FitPlan
@@ -34,12 +37,10 @@ from foveal.train.fit_planning import FINENESS, FOLDS
 from foveal.train.flip_probe import flip_probe
 from foveal.train.loop import Fitted, settings
 from foveal.train.plan import Plan
-from foveal.train.recipe import Recipe
+from foveal.train.recipe import TRANSFERRED, Recipe
+from foveal.train.starting import structure
 
-FOLDER = "pretrained"
 METHODS = {"linear": "discriminant", "svm": "kernel"}
-_WEIGHTS, _ABOUT, _START = "weights.safetensors", "about.json", "start.safetensors"
-_ANEW = "train anew: the run lost the weights that it started from"
 _STATED = {
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "half": ((0.5,) * 3, (0.5,) * 3),
@@ -53,6 +54,17 @@ _SMALL, _LEAST = 64, 128  # pictures of up to 64 pixels are shown at 128: more w
 _USUAL = 224
 
 
+def with_model(recipe: Recipe) -> Recipe:
+    """Return the recipe of a transfer with the model of its weights, where nobody named one.
+
+    A run that it starts from says which; otherwise it is the usual one.
+    """
+    if not recipe.transfers or "model" in recipe.model_fields_set:
+        return recipe
+    said = None if recipe.weights is None else architecture_in(runs.find(recipe.weights))
+    return recipe.changed(model=said or TRANSFERRED)
+
+
 def origin_of(recipe: Recipe) -> Weights | None:
     """Return the weights that a recipe starts from, or None where it starts from scratch.
 
@@ -60,31 +72,56 @@ def origin_of(recipe: Recipe) -> Weights | None:
         NotFoundError: The file or folder is not there.
         MissingExtraError: The package with the weights is not installed.
         DataError: The weights cannot be read, or do not fit the model.
-        UsageError: No package has weights of the model, and no file is given.
-        RecipeError: The weights were trained on otherwise normalized pictures than the recipe says.
+        UsageError: No package has weights of the model, and no file is given; the model is for clips; or no
+            other head can be fitted to it.
+        RecipeError: The weights were trained on otherwise normalized pictures than the recipe says; or the
+            model cannot be unfrozen.
     """
     if not recipe.transfers:
         return None
-    name = recipe.architecture.name
+    architecture = recipe.for_task(recipe.architecture.task).architecture  # one for clips is refused
+    name = architecture.name
     if recipe.weights is None:
         weights = packaged(name)
     else:
         weights = read_weights(runs.find(recipe.weights), model=name)
-    if recipe.normalization is not None:
-        mean, std = _STATED[recipe.normalization]
-        known = (weights.mean or mean, weights.std or std)
-        if not np.allclose(known, (mean, std), atol=0.01):
-            raise RecipeError(
-                f"{weights.source} was trained on pictures with mean {_shown(weights.mean)} and deviation "
-                f"{_shown(weights.std)}; with normalization {recipe.normalization!r} it would answer wrongly",
-                code="other_normalization",
-                hint="leave the normalization out: it belongs to the weights",
-            )
-        weights = replace(weights, mean=mean, std=std)
-    architecture = recipe.architecture
-    built = transferred(architecture)(channels=3, classes=2, size=weights.size or _USUAL)
+    weights = _as_stated(weights, recipe.normalization)
+    size = recipe.size or weights.size or _USUAL
+    built = transferred(architecture)(channels=3, classes=2, size=size)
+    if recipe.unfreezes and isinstance(built, HasAuxiliary):
+        raise RecipeError(
+            f"{catalog.spoken(name)} learns with auxiliary classifiers, and unfreezing has no loss for them",
+            code="auxiliary",
+            hint="leave --epochs and --time out: then its features stay as they are; or choose another model",
+        )
+    channels = channels_of(built, weights)
+    if channels == 1:  # it takes grey pictures and no others
+        built = transferred(architecture)(channels=1, classes=2, size=size)
     fit_to(built, weights, apart=architecture.expansion)
-    return weights
+    answer_scale(built.eval(), channels=min(channels, 3), size=size)
+    return replace(weights, channels=channels)
+
+
+def _as_stated(weights: Weights, stated: str | None) -> Weights:
+    """Return weights with the normalization that somebody states, where the weights do not say it themselves.
+
+    Raises:
+        RecipeError: `other_normalization`: they do, and it is another one.
+    """
+    if stated is None:
+        return weights
+    mean, std = _STATED[stated]
+    if weights.mean is None or weights.std is None or weights.assumed:
+        return replace(weights, mean=mean, std=std, assumed=False)
+    count = len(weights.mean)
+    if np.allclose((weights.mean, weights.std), (repeated(mean, count), repeated(std, count)), atol=0.01):
+        return weights  # theirs is the exact one
+    raise RecipeError(
+        f"{weights.source} was trained on pictures with mean {_shown(weights.mean)} and deviation "
+        f"{_shown(weights.std)}; with normalization {stated!r} it would answer wrongly",
+        code="other_normalization",
+        hint="leave the normalization out: it belongs to the weights",
+    )
 
 
 def transferred(architecture: Architecture) -> Architecture:
@@ -101,43 +138,24 @@ def _shown(values: tuple[float, ...] | None) -> str:
     return ", ".join(f"{value:.3g}" for value in values or ())
 
 
-def keep(run: Path, weights: Weights) -> None:
-    """Write the weights into a run folder, so that it goes on without the package or the file."""
-    files.make_folder(run / FOLDER)
-    files.write_bytes(
-        run / FOLDER / _WEIGHTS, tensor_bytes({k: t.contiguous() for k, t in weights.tensors.items()})
-    )
-    about = {key: value for key, value in vars(weights).items() if key != "tensors"}
-    files.write_json(run / FOLDER / _ABOUT, about)
-
-
-def _bytes(tensors: Mapping[str, Tensor]) -> bytes:
-    return tensor_bytes({name: tensor.contiguous() for name, tensor in tensors.items()})
-
-
-def kept(run: Path) -> Weights:
-    """Return what `keep` wrote.
-
-    Raises:
-        DataError: It is damaged or gone.
-    """
-
-    def weights(about: dict[str, Any]) -> Weights:
-        pairs = {key: tuple(about[key]) if about[key] is not None else None for key in ("mean", "std")}
-        return Weights(read_tensors((run / FOLDER / _WEIGHTS).read_bytes()), **{**about, **pairs})
-
-    return files.read_json(run / FOLDER / _ABOUT, weights, hint=_ANEW)
-
-
 def preprocess_for(dataset: Dataset, recipe: Recipe, weights: Weights) -> Preprocess:
-    """Return how pictures become what the weights were trained on; grey ones get three equal channels."""
-    channels = max(3, suggest_channels(dataset))
+    """Return how pictures become what the weights were trained on.
+
+    Grey ones get three equal channels, unless the weights are of a network for grey pictures.
+    """
+    channels = 1 if weights.channels == 1 else max(3, suggest_channels(dataset))
     mean, std, _ = normalization(weights, channels=channels)
-    size = recipe.size
-    if size is None:
-        own = weights.size or _USUAL
-        size = min(own, _LEAST) if suggest_size(dataset) <= _SMALL else own
+    size = recipe.size or _usual_size(dataset, recipe.architecture, weights)
     return Preprocess(size=size, channels=channels, mean=mean, std=std)
+
+
+def _usual_size(dataset: Dataset, architecture: Architecture, weights: Weights) -> int:
+    """Return the size of the weights, or a smaller one for small pictures where the weights fit that, too."""
+    own = weights.size or _USUAL
+    if own <= _LEAST or suggest_size(dataset) > _SMALL:
+        return own
+    made = {structure(architecture(channels=3, classes=2, size=size)) for size in (own, _LEAST)}
+    return _LEAST if len(made) == 1 else own
 
 
 def plan_head(recipe: Recipe, weights: Weights, prepared: Prepared, *, threads: int) -> FitPlan:
@@ -190,10 +208,12 @@ class Started:
     Attributes:
         network: Normalized images (N, C, H, W) to logits (N, K), in eval mode.
         rows: One per setting that was tried for the head.
+        seconds: That features and head take where nothing was computed before.
     """
 
     network: nn.Module
     rows: list[dict[str, float]]
+    seconds: float
 
     @property
     def weights(self) -> dict[str, Tensor]:
@@ -231,17 +251,17 @@ def fit_head(
     network = network_of(plan, architecture).eval()
     plain = architecture.build(**plan.arguments).eval()
     plain.load_state_dict(fit_to(plain, weights, apart=architecture.expansion))
-    told = (weights.sha256, plan.model, *(str(plan.arguments[name]) for name in ("channels", "size")))
-    backbone = Backbone(
-        without_head(plain), " ".join(told), head_of(plain)[1].in_features, prepared.preprocess
-    )
+    scale = answer_scale(plain, channels=plan.arguments["channels"], size=plan.arguments["size"])
+    backbone = Backbone(without_head(plain), head_of(plain)[1].in_features, prepared.preprocess)
     examples = prepared.examples("fit")
-    seen = []
+    seen, seconds = [], 0.0
     for number in range(plan.views):
         view = View(number, plan.seed, plan.augmentation if number else {})
-        seen.append(
-            features(backbone, prepared, examples.indices, view=view, threads=plan.threads, progress=progress)
+        found = features(
+            backbone, prepared, examples.indices, view=view, threads=plan.threads, progress=progress
         )
+        seen.append(found.numbers)
+        seconds += found.seconds
     labels = torch.from_numpy(examples.labels[examples.indices])
     units = examples.indices if examples.units is None else examples.units[examples.indices]
     sample = Sample(
@@ -250,12 +270,14 @@ def fit_head(
         units=np.tile(units, plan.views),  # views of one picture are never torn apart
         classes=plan.arguments["classes"],
     )
+    begun = time.monotonic()
     with settings(plan), torch.no_grad():
         shaped = plan.model_copy(update={"arguments": {**plan.arguments, **plan.features}})
         fit = catalog.find(classical, str(plan.head))(sample, shaped, progress=progress)
-    own, body = _state(network, plan, fit.tensors, scale=_scale(plain)), plain.state_dict()
+    seconds += time.monotonic() - begun
+    own, body = _state(network, plan, fit.tensors, scale=scale), plain.state_dict()
     network.load_state_dict({name: own.get(name, body.get(name)) for name in network.state_dict()})
-    return Started(network, fit.rows)
+    return Started(network, fit.rows, seconds)
 
 
 def fitted_head(
@@ -278,22 +300,11 @@ def fitted_head(
     begun = time.monotonic()
     started = fit_head(plan, architecture, weights, prepared, progress=progress)
     seconds = time.monotonic() - begun
+    keep_seconds(run, started.seconds)
     tensors = {f"fitted.{name}": tensor for name, tensor in started.weights.items()}
     about = {"step": 1, "seconds": seconds, "history": started.rows}
     checkpoint.save(folder, tensors=tensors, about=about, plan=plan.digest)
     return Fitted(started.weights, started.rows, seconds, seconds, 0.0, resumed_from=0)
-
-
-@torch.no_grad()
-def _scale(network: nn.Module) -> float:
-    """Return what a network multiplies the answers of its head with; of most it is 1, of nano 1/8."""
-    head = head_of(network)[1]
-    constant = nn.Linear(head.in_features, 1)
-    constant.weight.zero_()
-    constant.bias.fill_(1.0)
-    first = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
-    blank = torch.zeros(1, first.in_channels, _USUAL, _USUAL)
-    return float(with_head(network, constant)(blank))
 
 
 def _state(
@@ -319,24 +330,28 @@ def _state(
 
 
 def unfrozen_from(
-    run: Path, recipe: Recipe, weights: Weights, prepared: Prepared, *, threads: int, progress: Progress
-) -> dict[str, Tensor]:
-    """Return what unfreezing starts from: the weights, and a head fitted to their features.
+    run: Path,
+    recipe: Recipe,
+    weights: Weights,
+    prepared: Prepared,
+    *,
+    threads: int,
+    progress: Progress,
+) -> tuple[dict[str, Tensor], str]:
+    """Return what unfreezing starts from, the weights and a head fitted to their features, and its sha256.
 
     It is kept in the run folder; what is there already is not fitted again.
+
+    Raises:
+        DataError: `damaged`: what is there cannot be read.
     """
-    path = run / FOLDER / _START
-    if not path.is_file():
-        plan = plan_head(recipe, weights, prepared, threads=threads)
+    if not has_start(run):
+        head = plan_head(recipe, weights, prepared, threads=threads)
         architecture = transferred(recipe.architecture)
-        started = fit_head(plan, architecture, weights, prepared, progress=progress)
-        files.write_bytes(path, _bytes(started.weights))
-    return read_tensors(path.read_bytes())
-
-
-def starts_from(run: Path) -> str:
-    """Return the sha256 of what `unfrozen_from` keeps."""
-    return file_hash(run / FOLDER / _START)
+        started = fit_head(head, architecture, weights, prepared, progress=progress)
+        keep_seconds(run, started.seconds)
+        keep_start(run, started.weights)
+    return kept_start(run)
 
 
 def fine_tuning(recipe: Recipe, architecture: Architecture) -> Recipe:

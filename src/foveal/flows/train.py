@@ -12,7 +12,7 @@ from torch import Tensor
 
 from foveal import models
 from foveal.core import files, machine, runs
-from foveal.core.errors import FovealError, NotFoundError, UsageError
+from foveal.core.errors import DataError, FovealError, NotFoundError, UsageError
 from foveal.core.progress import Progress, silent
 from foveal.data import opening
 from foveal.data.dataset import Dataset
@@ -20,6 +20,7 @@ from foveal.export.rehearsal import rehearse
 from foveal.flows._environment import compare_environment, environment, write_environment
 from foveal.flows._export import export_prepared, promises_of
 from foveal.flows._forecast import seconds_after_training
+from foveal.flows._kept_weights import head_seconds, keep, kept
 from foveal.flows._log import Logged
 from foveal.flows._measure import measure_bundle
 from foveal.flows._objective import make_objective
@@ -35,20 +36,18 @@ from foveal.flows._run_folder import (
     start,
     undone_if_refused,
 )
-from foveal.flows._scratch import measured_scratch
+from foveal.flows._scratch import measured_scratch, transfer_seconds
 from foveal.flows._train_document import clock, train_document
 from foveal.flows._transfer import (
     fine_tuning,
     fitted_head,
-    keep,
-    kept,
     network_of,
     origin_of,
     plan_head,
     preprocess_for,
-    starts_from,
     transferred,
     unfrozen_from,
+    with_model,
 )
 from foveal.flows._yardstick import fit_yardstick, measured_yardstick, seconds_for
 from foveal.models import Architecture, Builder
@@ -120,7 +119,7 @@ def train(
         WriteError: The run folder cannot be written, holds something else than a run, or lies in the data.
     """
     # All this before a folder is made: a slip of the pen leaves nothing behind.
-    recipe = recipe or Recipe()
+    recipe = with_model(recipe or Recipe())
     check_recipe(recipe)
     runs.keep_apart(out, *opening.places(data))
     own = recipe.architecture.said if recipe.architecture.is_own else None
@@ -346,15 +345,26 @@ def _learned(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan) -> 
         )
     if job.team.first:
         fit_yardstick(run, plan, job.recipe, prepared, progress=job.progress)
-    initial = None if job.weights is None else _started_from(run, job, prepared)
+    initial = None if job.weights is None else _started_from(run, job, prepared, plan.starts_from)[0]
     with settings(plan):
         objective = make_objective(plan, job.architecture, prepared, initial=initial)
     return fit(objective, learned, plan, checkpoints=run / _CHECKPOINTS, progress=job.progress)
 
 
-def _started_from(run: Path, job: _Job, prepared: Prepared) -> dict[str, Tensor]:
+def _started_from(
+    run: Path, job: _Job, prepared: Prepared, planned: str | None
+) -> tuple[dict[str, Tensor], str]:
+    """Return what unfreezing starts from, and its sha256; `planned` is the one that the plan was made for."""
     assert job.weights is not None
-    return unfrozen_from(run, job.recipe, job.weights, prepared, threads=job.threads, progress=job.progress)
+    found = unfrozen_from(run, job.recipe, job.weights, prepared, threads=job.threads, progress=job.progress)
+    if planned not in (None, found[1]):
+        raise DataError(
+            f"the weights that {run} goes on from are not those that it was planned with",
+            code="damaged",
+            hint="train anew",
+            path=run,
+        )
+    return found
 
 
 def _start_of(run: Path, job: _Job, *, planned: bool) -> dict[str, Any]:
@@ -376,17 +386,19 @@ def _agreed(job: _Job, plan: Plan | FitPlan | None) -> Plan | FitPlan:
 
 def _plan(run: Path, job: _Job, prepared: Prepared) -> Plan | FitPlan:
     """Decide all that is open, and write it down: from here on no clock decides."""
-    initial = _started_from(run, job, prepared) if job.recipe.unfreezes else None
-    plan = _planned(job, prepared, initial)
-    if initial is not None and isinstance(plan, Plan):
-        plan = plan.model_copy(update={"starts_from": starts_from(run)})
+    initial, sha256 = _started_from(run, job, prepared, None) if job.recipe.unfreezes else (None, None)
+    plan = _planned(job, prepared, initial, head_seconds(run))
+    if isinstance(plan, Plan):
+        plan = plan.model_copy(update={"starts_from": sha256})
     plan = _agreed(job, plan)
     write_plan(plan, run / _PLAN)
     job.progress("plan", 1, 1, plan.reasons["length"])
     return plan
 
 
-def _planned(job: _Job, prepared: Prepared, initial: dict[str, Tensor] | None = None) -> Plan | FitPlan:
+def _planned(
+    job: _Job, prepared: Prepared, initial: dict[str, Tensor] | None = None, earlier: float = 0.0
+) -> Plan | FitPlan:
     learned, classes = prepared.examples("fit"), len(prepared.dataset.classes)
     preprocess = prepared.preprocess
     budget = job.recipe.time_seconds
@@ -402,8 +414,11 @@ def _planned(job: _Job, prepared: Prepared, initial: dict[str, Tensor] | None = 
         form = structure(rehearse(job.architecture, prepared.preprocess, prepared.dataset.classes))
     if deadline is not None:
         deadline -= seconds_for(job.recipe, 0.0)
-        if initial is not None and job.recipe.scratch:  # the other half is for the network from scratch
-            deadline -= max(0.0, deadline - time.monotonic()) / 2
+        if initial is not None and job.recipe.scratch:
+            # The network from scratch learns as long as features, head and this training together; but a
+            # quarter is left for this one, however long the head took.
+            left = max(0.0, deadline - time.monotonic())
+            deadline -= min((left + earlier) / 2, 0.75 * left)
     recipe = job.recipe if initial is None else fine_tuning(job.recipe, job.architecture)
     plan = plan_training(
         recipe,
@@ -449,8 +464,9 @@ def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan, fitt
             run, prepared, answers, evaluation["metrics"]["majority"], threads=plan.threads
         )
         if job.weights is not None and job.recipe.scratch:
+            seconds = transfer_seconds(run, plan, fitted)
             baseline["scratch"] = measured_scratch(
-                run, job.recipe, prepared, answers, seconds=fitted.seconds, progress=job.progress
+                run, job.recipe, prepared, answers, seconds=seconds, progress=job.progress
             )
         maps = explained_mistakes(evaluation, prepared, threads=plan.threads, progress=job.progress)
         over_time = measured_over_time(recognizer, prepared, progress=job.progress)

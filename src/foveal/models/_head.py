@@ -3,7 +3,8 @@
 import copy
 from collections.abc import Sequence
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from foveal.core.errors import UsageError
 
@@ -32,6 +33,53 @@ def with_head(network: nn.Module, head: nn.Module) -> nn.Module:
 def without_head(network: nn.Module) -> nn.Module:
     """Return a copy whose answer is what its head would be given: features (N, D)."""
     return with_head(network, nn.Identity())
+
+
+@torch.no_grad()
+def answer_scale(network: nn.Module, *, channels: int, size: int) -> float:
+    """Return what a network multiplies the answers of its head with; of most it is 1, of nano 1/8.
+
+    It is asked about noise, with a head of random weights and with the opposite of that head: what follows a
+    head must not depend on the sign of its answers.
+
+    Args:
+        network: In eval mode; it is left alone.
+        channels: Of its pictures.
+        size: Their side in pixels.
+
+    Raises:
+        UsageError: `head_not_last`: its answers are something else than a multiple of those of a last linear
+            layer with a bias, so that a head that is fitted to features would not decide as it was fitted.
+    """
+    _, old = head_of(network)
+    noise = torch.Generator().manual_seed(0)
+    picture = torch.randn(1, channels, size, size, generator=noise)
+    head = nn.Linear(old.in_features, old.out_features)
+    head.weight.copy_(torch.randn(head.weight.shape, generator=noise))
+    head.bias.copy_(torch.randn(head.bias.shape, generator=noise))
+    scales = [_scale_of(network, head, picture)]
+    head.weight.neg_()
+    head.bias.neg_()
+    scales.append(_scale_of(network, head, picture))
+    if old.bias is None or scales[0] is None or scales[0] != scales[1]:
+        raise UsageError(
+            f"{type(network).__name__} does not end in a linear layer with a bias: no head fits it",
+            code="head_not_last",
+            hint="train it from scratch, or start from weights of another model",
+        )
+    return scales[0]
+
+
+def _scale_of(network: nn.Module, head: nn.Linear, picture: Tensor) -> float | None:
+    """Return what a network multiplies the answers of a head with, or None where it does something else."""
+    calls: list[tuple[Tensor, Tensor]] = []
+    hook = head.register_forward_hook(lambda _, given, answers: calls.append((given[0], answers)))
+    found = with_head(network, head)(picture)
+    hook.remove()
+    if len(calls) != 1 or calls[0][0].ndim != 2 or calls[0][1].shape != found.shape:
+        return None
+    scale = (found / calls[0][1]).nanmedian()
+    return float(scale) if torch.allclose(found, calls[0][1] * scale, rtol=1e-3) else None
 
 
 def without_expansion(network: nn.Module, expansion: Sequence[str]) -> nn.Module:

@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from foveal.core.errors import WriteError
 
 MOST_BYTES = 1_000_000_000
 _DIGEST_BYTES = 32
+_SECONDS = "<d"  # before the features, as float64
+_SECONDS_BYTES = struct.calcsize(_SECONDS)
 _SUFFIX = ".features"
 
 
@@ -35,34 +38,36 @@ def key(told: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
-def recall(name: str) -> NDArray[np.float32] | None:
-    """Return what was remembered under a name, float32 (N, D), or None."""
+def recall(name: str) -> tuple[NDArray[np.float32], float] | None:
+    """Return what was remembered under a name, float32 (N, D), and the seconds it took, or None."""
     path = _folder() / f"{name}{_SUFFIX}"
     try:
         content = path.read_bytes()
         digest, data = content[:_DIGEST_BYTES], content[_DIGEST_BYTES:]
         if hashlib.sha256(data).digest() != digest:
             return None
-        found: NDArray[np.float32] = np.load(io.BytesIO(data), allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        (seconds,) = struct.unpack_from(_SECONDS, data)
+        found: NDArray[np.float32] = np.load(io.BytesIO(data[_SECONDS_BYTES:]), allow_pickle=False)
+    except (OSError, ValueError, EOFError, struct.error):
         return None
     with contextlib.suppress(OSError):
         os.utime(path)  # used just now
-    return found
+    return found, seconds
 
 
-def remember(name: str, features: NDArray[np.float32]) -> None:
+def remember(name: str, features: NDArray[np.float32], *, seconds: float) -> None:
     """Keep features under a name; where the cache cannot be written, or they are too many, nothing happens.
 
     Args:
         name: See `key`.
         features: float32 (N, D).
+        seconds: That it took to compute them; a fit that finds them here did not get them for nothing.
     """
     if features.nbytes > MOST_BYTES // 2:
         return
     buffer = io.BytesIO()
     np.save(buffer, features, allow_pickle=False)
-    data, folder = buffer.getvalue(), _folder()
+    data, folder = struct.pack(_SECONDS, seconds) + buffer.getvalue(), _folder()
     with contextlib.suppress(WriteError):
         files.make_folder(folder)
         files.write_bytes(folder / f"{name}{_SUFFIX}", hashlib.sha256(data).digest() + data)

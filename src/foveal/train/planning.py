@@ -31,6 +31,7 @@ _STEP_BY_STEP = (
     "ema_share", "augment", "precision",
 )  # fmt: skip
 _WITHOUT = {"augment": "none", "precision": "fp32"}
+_UNFREEZE = "unfreeze"
 _SMALLEST_BATCH = 32  # fewer make batch statistics too noisy
 _FEW_IMAGES = 10_000  # from here on a run sees the same pictures so often that they should vary more
 _STEPS = 3  # timed per measurement
@@ -66,7 +67,7 @@ def check_recipe(recipe: Recipe) -> None:
 
     Raises:
         RecipeError: The size is below the model's smallest, a strength outside its range, a setting that the
-            objective has not, or one of step-by-step training given for a baseline.
+            objective has not, one of step-by-step training given for a baseline, or nothing to unfreeze.
         UnknownNameError: No such model, objective or augmentation.
         UsageError: The model is the name of somebody's own builder.
     """
@@ -76,6 +77,11 @@ def check_recipe(recipe: Recipe) -> None:
     if is_baseline(architecture.name):
         _check_baseline(recipe)
     chosen.settings_of(recipe.objective, recipe.settings)
+    if catalog.written(recipe.objective) == _UNFREEZE and not recipe.unfreezes:
+        raise RecipeError(
+            "unfreeze goes on from weights that are there: it needs some, and a length",
+            hint="give --transfer or --weights, and --epochs or --time; or leave the objective out",
+        )
     if not isinstance(recipe.augment, dict):
         return
     for name, strength in recipe.augment.items():

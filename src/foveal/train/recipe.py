@@ -25,6 +25,7 @@ from foveal.core.promises import RISK
 from foveal.tasks.classify.decode import SetMethod
 
 _USUAL: dict[models.Task, str] = {"classify": "nano", "video": "cnn_gru"}
+TRANSFERRED = "efficientnet_lite0"  # whose weights a transfer takes
 _LENGTHS = ("epochs", "time_seconds")
 
 
@@ -34,7 +35,8 @@ class Recipe(BaseModel):
     Attributes:
         model: Name of a file in `models/`, with `-` or `_`, or from Python a builder of your own, see
             `models.Architecture`; a TOML file then holds its qualified name. Where nobody says which, it is
-            `nano` for pictures and `cnn_gru` for clips.
+            `nano` for pictures, `cnn_gru` for clips, and of a transfer that of the run which it starts from,
+            else `efficientnet_lite0`.
         task: `classify` for pictures or `video` for clips, where both lie in the data; None: as the data say.
         frames: Of a clip that the network sees, evenly spread; None: 8.
         backbone: Of a network for clips: the model that looks at each frame; None: nano.
@@ -181,6 +183,12 @@ class Recipe(BaseModel):
             UsageError: `other_task`: the model takes pictures and the data are clips, or the reverse; or a
                 part of the recipe is for pictures alone.
         """
+        if task == "video" and self.transfers:
+            raise UsageError(
+                "a network for clips cannot start from weights yet: a transfer is for pictures",
+                code="other_task",
+                hint="leave --transfer and --weights out, or name a model for pictures",
+            )
         recipe = self.changed(model=_USUAL[task]) if "model" not in self.model_fields_set else self
         found = recipe.architecture
         if found.task != task:

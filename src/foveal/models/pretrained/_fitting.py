@@ -29,11 +29,10 @@ def fit_to(network: nn.Module, weights: Weights, *, apart: Sequence[str] = ()) -
     """
     own = network.state_dict()
     head, _ = head_of(network)
-    first = next((n for n, m in network.named_modules() if isinstance(m, nn.Conv2d)), "")
+    widened = _first_filters(network)
     left_out = tuple(f"{name}." for name in (head, *apart))
     wanted = {name for name in own if not name.startswith(left_out)}
     given = {name: t for name, t in weights.tensors.items() if not name.startswith(left_out)}
-    widened = f"{first}.weight"
     if widened in given and widened in own:
         given[widened] = _for_channels(given[widened], own[widened].shape[1])
     missing = sorted(name for name in wanted - set(given) if not name.endswith(_COUNTER))
@@ -51,6 +50,24 @@ def fit_to(network: nn.Module, weights: Weights, *, apart: Sequence[str] = ()) -
             hint="name the model that they were trained with: --model; foveal models lists what there is",
         )
     return {**own, **{name: given[name].to(own[name].dtype) for name in wanted & set(given)}}
+
+
+def channels_of(network: nn.Module, weights: Weights) -> int:
+    """Return how many channels the pictures had that weights were trained on.
+
+    Args:
+        network: Names the first convolution; without one, as many as there are means, else 3.
+        weights: By the names that the network has.
+    """
+    filters = weights.tensors.get(_first_filters(network))
+    if filters is not None and filters.ndim == 4:
+        return filters.shape[1]
+    return 3 if weights.mean is None else len(weights.mean)
+
+
+def _first_filters(network: nn.Module) -> str:
+    first = next((n for n, m in network.named_modules() if isinstance(m, nn.Conv2d)), "")
+    return f"{first}.weight"
 
 
 def _for_channels(filters: Tensor, channels: int) -> Tensor:

@@ -37,6 +37,8 @@ class Weights:
         mean, std: What its pictures were normalized with, on the 0..1 scale; None: nobody said.
         size: Side of the pictures that it was trained on, in pixels; None: nobody said.
         license: As far as it is known.
+        assumed: Whether `mean`, `std` and `size` are those of the published weights: nobody said any.
+        channels: Of the pictures that its network takes; None: nobody looked.
     """
 
     tensors: dict[str, Tensor] = field(repr=False)
@@ -46,6 +48,8 @@ class Weights:
     std: tuple[float, ...] | None = None
     size: int | None = None
     license: str | None = None
+    assumed: bool = False
+    channels: int | None = None
 
 
 def package_of(model: str) -> Package | None:
@@ -130,11 +134,21 @@ def read_weights(path: Path, *, model: str) -> Weights:
         tensors = _torch_tensors(content, str(path))
     else:
         raise _unreadable(str(path), f"its name ends in {file.suffix!r}")
-    weights = Weights(_plainly_named(tensors), hashlib.sha256(content).hexdigest(), str(path))
+    # Without the folders above it: what is sealed into a bundle says nothing of the disk it was made on.
+    weights = Weights(_plainly_named(tensors), hashlib.sha256(content).hexdigest(), path.absolute().name)
     published = package_of(model)
     if not said and published is not None:
-        said = {"mean": published.mean, "std": published.std, "size": published.size}
+        said = {"mean": published.mean, "std": published.std, "size": published.size, "assumed": True}
     return replace(weights, **said)
+
+
+def architecture_in(path: Path) -> str | None:
+    """Return the architecture that a run folder names, or None where it is no run, or does not say."""
+    try:
+        found = json.loads((path / _RUN[1]).read_text(encoding="utf-8"))["architecture"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return found if isinstance(found, str) else None
 
 
 def _inside(folder: Path) -> tuple[Path, dict[str, Any]]:
@@ -201,11 +215,14 @@ def normalization(weights: Weights, *, channels: int) -> tuple[tuple[float, ...]
     Channels beyond the third repeat the first three, as the filters do; see `fitting.fit_to`.
     """
     mean, std, who = weights.mean, weights.std, "as the weights were trained"
+    if weights.assumed:
+        who = "that of the model's published weights: the file does not say how its pictures were normalized"
     if mean is None or std is None:
         mean, std = IMAGENET_MEAN, IMAGENET_STD
         who = "that of ImageNet: the file does not say how its pictures were normalized"
-    return _repeated(mean, channels), _repeated(std, channels), who
+    return repeated(mean, channels), repeated(std, channels), who
 
 
-def _repeated(values: tuple[float, ...], count: int) -> tuple[float, ...]:
+def repeated(values: tuple[float, ...], count: int) -> tuple[float, ...]:
+    """Return as many values, the given ones over and over."""
     return tuple(values[i % len(values)] for i in range(count))

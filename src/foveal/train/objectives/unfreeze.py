@@ -56,20 +56,20 @@ class Unfreeze(Supervised):
         """Let the stages learn whose time has come; the batch norm of the others answers as in evaluation."""
         parts = stages(self.network)
         names = {id(p): name for name, p in self.network.named_parameters()}
-        for depth, part in enumerate(parts):
+        for depth, (part, learned) in enumerate(zip(parts, parameters(self.network), strict=True)):
             learns = share >= self.until * depth / len(parts)
             for module in part:
                 module.train(learns)
-                for p in module.parameters():
-                    p.requires_grad_(learns and names[id(p)] in self.able)
+            for p in learned:
+                p.requires_grad_(learns and names[id(p)] in self.able)
 
     def parameter_groups(self, plan: Plan) -> list[dict[str, Any]]:
         """Return two groups a stage, matrices and vectors; the rate falls evenly on a logarithmic scale."""
         groups: list[dict[str, Any]] = []
-        parts = stages(self.network)
+        parts = parameters(self.network)
         for depth, part in enumerate(parts):
             rate = self.lowest ** (depth / max(1, len(parts) - 1))
-            learned = [p for module in part for p in module.parameters() if p.requires_grad]
+            learned = [p for p in part if p.requires_grad]
             for decay, some in (
                 (plan.weight_decay, [p for p in learned if p.ndim > 1]),
                 (0.0, [p for p in learned if p.ndim <= 1]),
@@ -90,6 +90,22 @@ def stages(network: nn.Module) -> list[list[nn.Module]]:
         parts += list(child.children()) if type(child) is nn.Sequential else [child]
     below = [part for part in parts if part is not head and any(True for _ in part.parameters())]
     return [[head], *([part] for part in reversed(below))]
+
+
+def parameters(network: nn.Module) -> list[list[nn.Parameter]]:
+    """Return the parameters of each stage, every one of the network once.
+
+    What belongs to the network itself and to no layer of it, such as the positions of a transformer, is near
+    the input: it is part of the lowest stage. Of two stages that share one, it is part of the upper.
+    """
+    parts, seen = [], set()
+    modules = stages(network)
+    modules[-1] = [*modules[-1], network]  # whatever is left
+    for part in modules:
+        found = {id(p): p for module in part for p in module.parameters() if id(p) not in seen}
+        seen |= set(found)
+        parts.append(list(found.values()))
+    return parts
 
 
 def unfrozen(plan: Plan) -> Plan:
