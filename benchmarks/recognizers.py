@@ -1,4 +1,4 @@
-"""Six kinds of recognizers on the same pictures: write docs/recognizers.md with its pictures.
+"""Six kinds of recognizers on the same pictures: write a page of the documentation with its figures.
 
     python benchmarks/recognizers.py OUT fashion-mnist=/usr/share/datasets/fashion-mnist cifar-10=DATA
     python benchmarks/recognizers.py OUT digits=DIGITS --time 30s --docs OUT/docs

@@ -15,11 +15,14 @@ def suggest_size(dataset: Dataset) -> int:
 
     Beyond the largest it is the largest. At most 500 evenly spaced headers are read.
     """
-    shorter = [min(header.width, header.height) for header in _headers(dataset)]
-    if not shorter:
-        return SIZES[0]
-    wanted = _UPSCALING * float(np.median(shorter))
+    wanted = _UPSCALING * median_side(dataset)
     return next((size for size in SIZES if size >= wanted), SIZES[-1])
+
+
+def median_side(dataset: Dataset) -> float:
+    """Return the median shorter side in pixels of at most 500 evenly spaced pictures, 0 of none."""
+    shorter = [min(header.width, header.height) for header in _headers(dataset)]
+    return float(np.median(shorter)) if shorter else 0.0
 
 
 def suggest_channels(dataset: Dataset) -> int:

@@ -1,5 +1,6 @@
 """Transfer learning: weights that are there, features that stay as they are, and a head fitted to them."""
 
+import math
 import time
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -14,7 +15,7 @@ from foveal.core.errors import RecipeError
 from foveal.core.progress import Progress
 from foveal.data.dataset import Dataset
 from foveal.data.preprocess import Preprocess
-from foveal.data.sizing import suggest_channels, suggest_size
+from foveal.data.sizing import median_side, suggest_channels, suggest_size
 from foveal.flows._features import Backbone, View, features
 from foveal.flows._kept_weights import has_start, keep_seconds, keep_start, kept_start
 from foveal.flows._prepare import Prepared
@@ -48,10 +49,10 @@ _STATED = {
 }
 # Few pictures are shown again, changed; of many, what they bring is not worth the time.
 VIEWS = {"crop": 0.75, "color": 0.4}
-MOST_VIEWS, SEEN = 8, 4000
+MOST_VIEWS, SEEN = 6, 4000
 _FINE = Settings(optimizer="adam", learning_rate=1e-3, weight_decay=0.05, batch_size=256, warm_up_share=0.1)
 _SMALL, _LEAST = 64, 128  # pictures of up to 64 pixels are shown at 128: more would only blow them up further
-_USUAL = 224
+_USUAL, _MOST, _GRID = 224, 384, 32  # a network halves pictures five times
 
 
 def with_model(recipe: Recipe) -> Recipe:
@@ -150,12 +151,18 @@ def preprocess_for(dataset: Dataset, recipe: Recipe, weights: Weights) -> Prepro
 
 
 def _usual_size(dataset: Dataset, architecture: Architecture, weights: Weights) -> int:
-    """Return the size of the weights, or a smaller one for small pictures where the weights fit that, too."""
-    own = weights.size or _USUAL
-    if own <= _LEAST or suggest_size(dataset) > _SMALL:
-        return own
-    made = {structure(architecture(channels=3, classes=2, size=size)) for size in (own, _LEAST)}
-    return _LEAST if len(made) == 1 else own
+    """Return the size of the weights, or that of smaller or larger pictures where the weights fit it, too.
+
+    A network that was taught on whole things sees their details in a larger picture.
+    """
+    own, side = weights.size or _USUAL, median_side(dataset)
+    wanted = own
+    if suggest_size(dataset) <= _SMALL:
+        wanted = min(own, _LEAST)
+    elif side > own:
+        wanted = max(own, min(_MOST, _GRID * math.ceil(side / _GRID)))
+    made = {structure(architecture(channels=3, classes=2, size=size)) for size in (own, wanted)}
+    return wanted if len(made) == 1 else own
 
 
 def plan_head(recipe: Recipe, weights: Weights, prepared: Prepared, *, threads: int) -> FitPlan:

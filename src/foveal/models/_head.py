@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from foveal.core.errors import UsageError
+from foveal.models._pooling import SignedRootMeanSquare
 
 
 def head_of(network: nn.Module) -> tuple[str, nn.Linear]:
@@ -85,6 +86,8 @@ def _scale_of(network: nn.Module, head: nn.Linear, picture: Tensor) -> float | N
 def without_expansion(network: nn.Module, expansion: Sequence[str]) -> nn.Module:
     """Return a network whose head reads what an expansion would have widened; it is changed in place.
 
+    In place of the expansion and of the mean over its maps, the narrow maps are pooled by their squares.
+
     Args:
         network: A classifier.
         expansion: Names of the layers that go, one after the other, the convolution first; none: nothing
@@ -95,7 +98,9 @@ def without_expansion(network: nn.Module, expansion: Sequence[str]) -> nn.Module
     first = network.get_submodule(expansion[0])
     narrow = next(module.in_channels for module in first.modules() if isinstance(module, nn.Conv2d))
     name, head = head_of(network)
-    layers = {**{one: nn.Identity() for one in expansion}, name: nn.Linear(narrow, head.out_features)}
+    layers: dict[str, nn.Module] = {one: nn.Identity() for one in expansion}
+    layers[expansion[0]] = SignedRootMeanSquare()  # the mean that follows has one value left
+    layers[name] = nn.Linear(2 * narrow, head.out_features)
     for place, layer in layers.items():
         parent, _, attribute = place.rpartition(".")
         setattr(network.get_submodule(parent), attribute, layer)

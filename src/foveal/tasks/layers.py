@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from foveal.core.errors import UsageError
 from foveal.models._machines import KernelHead
+from foveal.models._pooling import SignedRootMeanSquare
 
 _LARGEST = 1 << 24  # no number in a description is larger; the weights limit it much further
 
@@ -23,6 +24,7 @@ _KINDS: dict[str, type[nn.Module]] = {
     "BatchNorm2d": nn.BatchNorm2d,
     "Identity": nn.Identity,
     "KernelHead": KernelHead,
+    "SignedRootMeanSquare": SignedRootMeanSquare,
 }
 _ARGUMENTS: dict[str, tuple[str, ...]] = {
     "Conv2d": (
@@ -33,6 +35,7 @@ _ARGUMENTS: dict[str, tuple[str, ...]] = {
     "BatchNorm2d": ("num_features", "eps", "momentum", "affine", "track_running_stats"),
     "Identity": (),
     "KernelHead": ("dimensions", "coordinates", "count", "classes"),
+    "SignedRootMeanSquare": (),
 }
 _COUNTS = {"in_channels", "out_channels", "groups", "in_features", "out_features", "num_features"}
 _COUNTS |= set(_ARGUMENTS["KernelHead"])
