@@ -19,6 +19,7 @@ class Brightest:
     classes = CLASSES
     digest = "d" * 64
     session = SimpleNamespace(engine="pencil 1.0")
+    manifest = SimpleNamespace(task="classify")
     precision = "fp32"
     decision = Decision(
         abstain=Abstain(threshold=0.6, risk=0.05, delta=0.05, n=100),
