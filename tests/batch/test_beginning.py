@@ -70,7 +70,7 @@ def test_a_person_is_told_what_was_left_out(bundle, collection, tmp_path) -> Non
 
     ended = subprocess.run(list(map(str, line)), capture_output=True, text=True, check=True)
 
-    assert "  1 in folders and archives left out: no pictures by their names\n" in ended.stdout
+    assert "  1 in folders and archives left out: other files by their names\n" in ended.stdout
     assert "hidden" not in ended.stdout
 
 
