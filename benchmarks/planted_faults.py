@@ -104,8 +104,8 @@ FAULTS = (
     Fault(
         "eval in train mode",
         "tasks/recognizer.py",
-        "self.network.eval()\n        parts",
-        "self.network.train()\n        parts",
+        "self.network.eval()\n        batch",
+        "self.network.train()\n        batch",
         "tests/tasks/test_recognizer.py::test_it_answers_in_eval_mode_and_learns_nothing_from_being_asked",
     ),
     Fault(

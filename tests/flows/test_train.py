@@ -227,7 +227,7 @@ def test_time_is_only_set_aside_for_pictures_that_are_there(monkeypatch):
     def forecast(calib, test):
         split = SimpleNamespace(role={"fit": range(calib), "calib": range(calib), "test": range(test)}.get)
         return _forecast.seconds_after_training(
-            SimpleNamespace(split=split, preprocess=SimpleNamespace(size=224))
+            SimpleNamespace(split=split, preprocess=SimpleNamespace(size=224, shape=(224, 224, 3)))
         )
 
     assert forecast(42, 100) < forecast(5000, 5000) / 10

@@ -1,9 +1,10 @@
 """Networks whose answer grows with time: they can be asked for it at every step."""
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,11 @@ class Course:
         multiply_adds: Of the same layers if their inputs were plain numbers, for one image.
     """
 
-    evidence: Tensor
-    potentials: Tensor
-    spikes: Tensor
-    inner_spikes: Tensor
-    operations: Tensor
+    evidence: "Tensor"
+    potentials: "Tensor"
+    spikes: "Tensor"
+    inner_spikes: "Tensor"
+    operations: "Tensor"
     multiply_adds: int
 
 
@@ -33,5 +34,5 @@ class Course:
 class OverTime(Protocol):
     """A network that decides in time."""
 
-    def over_time(self, images: Tensor) -> Course:
+    def over_time(self, images: "Tensor") -> Course:
         """Return how the answers to normalized images (N, C, H, W) come about, in eval mode."""

@@ -11,6 +11,7 @@ import io
 import json
 import os
 import struct
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -51,7 +52,8 @@ def recall(name: str) -> tuple[NDArray[np.float32], float] | None:
     except (OSError, ValueError, EOFError, struct.error):
         return None
     with contextlib.suppress(OSError):
-        os.utime(path)  # used just now
+        now = time.time_ns()  # the file system's own clock is coarser than two uses may lie apart
+        os.utime(path, ns=(now, now))
     return found, seconds
 
 

@@ -85,7 +85,7 @@ def stem(name: str) -> str:
     """Return what the pieces of one source share in their names: all before the last number.
 
     >>> stem("train/Archery/v_Archery_g01_c02.avi"), stem("walk/person12 part 3.mp4"), stem("walk/fi002.mp4")
-    ('v_Archery_g01', 'person12', 'fi002')
+    ('v_Archery_g01', 'person12 part', 'fi002')
     """
     return _LAST_NUMBER.sub("", name.rpartition("/")[2].rpartition(".")[0])
 
