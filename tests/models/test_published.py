@@ -82,19 +82,24 @@ def theirs(name):
         return torchvision.models.get_model(THEIRS[name], weights=None)
 
 
+def shapes(weights):
+    """Return what a strict load compares: every name with its shape."""
+    return {name: tuple(tensor.shape) for name, tensor in weights.items()}
+
+
 @pytest.mark.parametrize("name", THEIRS)
 def test_torchvision_s_weights_fit_strictly(name):
     weights = {k: v for k, v in theirs(name).state_dict().items() if not k.lower().startswith("aux")}
 
     for size in (32, 224) if name in ANY_SIZE else (224,):
-        build(name, size=size).load_state_dict(weights, strict=True, assign=True)
+        assert shapes(build(name, size=size).state_dict()) == shapes(weights)
 
 
 def test_timm_s_weights_fit_the_vision_transformers_strictly():
     with torch.device("meta"):
         weights = timm.create_model("vit_tiny_patch16_224", pretrained=False).state_dict()
 
-    build("vit_tiny").load_state_dict(weights, strict=True, assign=True)
+    assert shapes(build("vit_tiny").state_dict()) == shapes(weights)
 
 
 @pytest.mark.parametrize("name", ["atto", "femto", "pico", "nano"])

@@ -1,7 +1,7 @@
 """`foveal train`: from labelled pictures to a proven recognizer."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -34,6 +34,12 @@ from foveal.cli._recipe import (
 from foveal.cli._trained import show
 from foveal.core.errors import UsageError
 from foveal.core.extras import need
+from foveal.core.progress import Progress
+
+if TYPE_CHECKING:
+    from foveal.flows._where import Where
+    from foveal.flows.train import TrainResult
+    from foveal.flows.train_ranks import Order
 
 
 def train(
@@ -74,9 +80,6 @@ def train(
 ) -> None:
     """Train, export, calibrate and measure a recognizer; write run, bundle and report."""
     need("train")
-    from foveal.flows.train import resume as resume_flow
-    from foveal.flows.train import train as train_flow
-
     wishes = {
         "model": model,
         "task": task,
@@ -96,23 +99,14 @@ def train(
         "head": head,
         "scratch": scratch,
     }
-    if resume is not None and (strict or any(v is not None for v in (*wishes.values(), time, recipe, out))):
-        raise UsageError(
-            "--resume goes on with the recipe of its run; of the options only --threads may change",
-            hint=f"foveal train {data} --resume {resume}",
-        )
+    if resume is not None:
+        _check_alone(data, resume, strict or None, time, recipe, out, *wishes.values())
     chosen = recipe_of(recipe, {**wishes, "threads": threads}, time=time)
-    where = where_of(backend, workers, ray_address)
-    with progress(quiet=quiet or not speaks()) as report:
-        if where is not None:
-            from foveal.flows.train_ranks import Order, train_ranks
+    from foveal.flows.train_ranks import Order
 
-            order = Order(chosen, resume, out, strict, force)
-            result = train_ranks(data, order, where=where, progress=report)
-        elif resume is not None:
-            result = resume_flow(resume, data, threads=threads, force=force, progress=report)
-        else:
-            result = train_flow(data, recipe=chosen, out=out, strict=strict, force=force, progress=report)
+    order, where = Order(chosen, resume, out, strict, force), where_of(backend, workers, ray_address)
+    with progress(quiet=quiet or not speaks()) as report:
+        result = _carried_out(data, order, where, threads, report)
     if not speaks():
         return  # another rank tells the same
     emit(
@@ -120,4 +114,34 @@ def train(
         as_json=as_json,
         human=lambda console: show(console, result),
         exit_code=0 if result.document["ok"] else 10,
+    )
+
+
+def _check_alone(data: Path, resume: Path, *others: object) -> None:
+    """Refuse options beside --resume; None are those that were not given.
+
+    Raises:
+        UsageError: Some were.
+    """
+    if any(value is not None for value in others):
+        raise UsageError(
+            "--resume goes on with the recipe of its run; of the options only --threads may change",
+            hint=f"foveal train {data} --resume {resume}",
+        )
+
+
+def _carried_out(
+    data: Path, order: "Order", where: "Where | None", threads: int | None, report: Progress
+) -> "TrainResult":
+    """Train here or in a group, anew or on from where a run was."""
+    if where is not None:
+        from foveal.flows.train_ranks import train_ranks
+
+        return train_ranks(data, order, where=where, progress=report)
+    from foveal.flows import train as flows
+
+    if order.resume is not None:
+        return flows.resume(order.resume, data, threads=threads, force=order.force, progress=report)
+    return flows.train(
+        data, recipe=order.recipe, out=order.out, strict=order.strict, force=order.force, progress=report
     )
