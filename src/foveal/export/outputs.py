@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from foveal.bundle.session import Float32, UInt8
+from foveal.core.batches import batches
 from foveal.data.sizing import evenly_spaced
 from foveal.train.examples import Examples
 
 MOST_COMPARED = 1000  # images of the parity gate; docs/bundle.md promises 500
-_BATCH = 256
 
 Run = Callable[[UInt8], tuple[Float32, Float32]]
 
@@ -21,11 +21,7 @@ def outputs(run: Run, parts: Sequence[Examples]) -> tuple[Float32, Float32]:
         run: Of a `Session` or a `Predictor`.
         parts: Images at model size, at least one in all.
     """
-    found = [
-        run(np.ascontiguousarray(part.images[part.indices[start : start + _BATCH]]))
-        for part in parts
-        for start in range(0, len(part), _BATCH)
-    ]
+    found = [run(batch) for part in parts for batch in batches(part.images, part.indices)]
     return np.concatenate([p for p, _ in found]), np.concatenate([z for _, z in found])
 
 

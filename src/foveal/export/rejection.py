@@ -12,6 +12,7 @@ from foveal.calibrate.fit import split_roles
 from foveal.calibrate.unknown import choose, most_bytes, rule
 from foveal.calibrate.unknowns._score import Answers, Known
 from foveal.core import catalog
+from foveal.core.batches import batches
 from foveal.core.random import stream
 from foveal.data.sizing import evenly_spaced
 from foveal.export.unknown import answering, looks_of, with_unknown
@@ -21,7 +22,6 @@ from foveal.train.examples import Examples
 from foveal.train.sampling import spread
 
 MOST_FIT, MOST_TUNING, MOST_STRANGE = 2000, 500, 100  # pictures; the last of each kind
-_BATCH = 128
 
 Run = Callable[[UInt8], Answers]
 
@@ -56,10 +56,7 @@ def with_rejection(
     chosen = choose(known, answers, _strange(run, seen, seed=seed, purpose="tuning"))
     graph = with_unknown(model, chosen.score)
     session = onnxruntime(graph, threads=threads)
-    scores = [
-        session.run(np.ascontiguousarray(calib.images[proving[start : start + _BATCH]])).unknown
-        for start in range(0, len(proving), _BATCH)
-    ]
+    scores = [session.run(batch).unknown for batch in batches(calib.images, proving)]
     found = np.concatenate([np.empty(0, np.float32), *(s for s in scores if s is not None)])
     return graph, rule(chosen.score.name, found), found
 

@@ -13,12 +13,12 @@ from foveal.bundle.session import UNKNOWN, WINDOW, UInt8, no_window
 from foveal.calibrate.unknowns._look import LEAST_SIDE, look
 from foveal.calibrate.unknowns._score import Answers, Node, Parameters, Score
 from foveal.core import extras
+from foveal.core.batches import batches
 
 FEATURES = "features"
 _PREFIX = "unknown/"  # of all that the tail adds
 _LEAST_OPSET = 18  # of operators that take their axes as an input
 _WIDEST = 2048  # features; kernels and pixels are more, and squares of them no longer small
-_BATCH = 128
 _LINEAR = ("Gemm", "MatMul")
 _PASSING = ("Add", "Sub", "Mul", "Div", "Identity")  # between the last layer and the logits
 _CONSTANTS: Parameters = {"one": np.array(1, np.float32), "axis": np.array([1], np.int64)}
@@ -95,9 +95,7 @@ def answering(model: bytes, *, threads: int) -> Callable[[UInt8], Answers]:
     )
 
     def answers(images: UInt8) -> Answers:
-        starts = range(0, len(images), _BATCH)
-        batches = (np.ascontiguousarray(images[start : start + _BATCH]) for start in starts)
-        parts = [session.run(asked, feeds(session, batch)) for batch in batches]
+        parts = [session.run(asked, feeds(session, batch)) for batch in batches(images)]
         logits, *read = (np.concatenate(part) for part in zip(*parts, strict=True))
         usable = bool(read) and read[0].ndim == 2 and read[0].shape[1] <= _WIDEST
         return Answers(
@@ -118,8 +116,7 @@ def looks_of(images: UInt8, *, rounded: bool = False) -> NDArray[np.float32] | N
     """
     if images.ndim != 4 or min(images.shape[1:3]) < LEAST_SIDE:  # of clips it is not asked
         return None
-    starts = range(0, len(images), _BATCH)
-    return np.concatenate([look(images[k : k + _BATCH], rounded=rounded) for k in starts])
+    return np.concatenate([look(batch, rounded=rounded) for batch in batches(images)])
 
 
 def feeds(session: Any, images: UInt8) -> dict[str, Any]:

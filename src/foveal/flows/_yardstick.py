@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from foveal.bundle import engines
 from foveal.core import catalog, files
+from foveal.core.batches import batches
 from foveal.core.errors import RecipeError
 from foveal.core.progress import Progress
 from foveal.data.dataset import UInt8
@@ -36,7 +37,6 @@ FOLDER = "baseline"  # weights of the strongest, and the plans
 # Of the time that those before it leave; the last one is usually the strongest, and gets most.
 _SHARES = {"knn": 0.1, "logistic": 0.15, "svm_pixels": 0.25, "svm_hog": 1.0}
 _SHARE = 0.06  # of the budget that is planned with; 0.1 is promised, and the machine may be busier later
-_BATCH = 256
 _MOST_COMPARED = 1000  # calibration pictures that say which is the strongest
 _ENGINE = "onnxruntime"
 # Beside other work, threads that wait for each other made these many short operations 100 times longer.
@@ -191,8 +191,8 @@ def right_answers(
 ) -> NDArray[np.bool_]:
     """Return which pictures are named correctly, bool (N,)."""
     images, labels = prepared.store.images, prepared.store.labels[rows]
-    parts = [np.asarray(images[rows[start : start + _BATCH]]) for start in range(0, len(rows), _BATCH)]
-    return np.asarray(np.concatenate([logits(part).argmax(axis=1) for part in parts]) == labels)
+    named = [logits(part).argmax(axis=1) for part in batches(images, rows)]
+    return np.asarray(np.concatenate(named) == labels)
 
 
 def paired_document(

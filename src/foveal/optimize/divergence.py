@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from foveal.bundle.engines.onnxruntime import onnxruntime
 from foveal.bundle.session import Float32, UInt8
+from foveal.core.batches import batches
 from foveal.core.errors import UsageError
 from foveal.core.machine import usable_cpus
 from foveal.core.types import Measured
 from foveal.metrics.clopper_pearson import clopper_pearson
 
-_BATCH = 64
 _TINY = float(np.finfo(np.float32).tiny)
 
 
@@ -77,8 +77,4 @@ def probabilities(model: bytes, pictures: UInt8) -> Float32:
     if len(pictures) == 0:
         raise UsageError("decisions are compared on one picture or more; got none", code="empty")
     session = onnxruntime(model, threads=usable_cpus())
-    parts = [
-        session.run(np.ascontiguousarray(pictures[start : start + _BATCH]))[0]
-        for start in range(0, len(pictures), _BATCH)
-    ]
-    return np.concatenate(parts)
+    return np.concatenate([session.run(batch)[0] for batch in batches(pictures)])

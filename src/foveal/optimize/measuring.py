@@ -15,6 +15,7 @@ from foveal.bundle.session import UInt8
 from foveal.bundle.timing import Times
 from foveal.bundle.turns import Lane, take_turns
 from foveal.bundle.ways import MOST_FLIPS, REFERENCE, Way
+from foveal.core.batches import batches
 from foveal.core.errors import FovealError
 from foveal.core.progress import Progress, silent
 from foveal.data.sizing import evenly_spaced
@@ -23,7 +24,6 @@ from foveal.optimize.variant import Ratio, Speed
 
 _COMPARED = 512  # pictures on which a way has to decide as the reference does
 _INPUTS = 8  # different pictures that are timed in turn
-_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ def really_faster(rows: Sequence[Timed]) -> NDArray[np.bool_]:
 def answers(bundle: Path, way: Way, images: UInt8) -> NDArray[np.int64]:
     """Return the class that a file names for each picture when it is run in a way, int64 (N,)."""
     predictor = _opened(bundle, way)
-    parts = (predictor.run(images[i : i + _BATCH]) for i in range(0, len(images), _BATCH))
+    parts = (predictor.run(batch) for batch in batches(images))
     return np.fromiter(
         chain.from_iterable(part.probabilities.argmax(axis=1) for part in parts), np.int64, len(images)
     )

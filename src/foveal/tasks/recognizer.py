@@ -2,7 +2,6 @@
 
 import copy
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 
 from foveal import models
 from foveal.core import files
+from foveal.core.batches import at_once
 from foveal.core.errors import DataError, UsageError
 from foveal.data.dataset import UInt8
 from foveal.data.preprocess import Preprocess
@@ -56,10 +56,15 @@ class Recognizer:
         return replace(self, network=network.eval())
 
     @torch.no_grad()
-    def logits(self, images: UInt8, *, batch: int = 256) -> NDArray[np.float32]:
-        """Return logits (N, K) in float32 for uint8 images (N, H, W, C), or clips, at model size."""
+    def logits(self, images: UInt8, *, batch: int | None = None) -> NDArray[np.float32]:
+        """Return logits (N, K) in float32 for uint8 images (N, H, W, C), or clips, at model size.
+
+        Args:
+            images: The pictures or clips.
+            batch: How many are run together; None: as many as the processor's caches bear.
+        """
         self.network.eval()
-        batch = max(1, batch // math.prod(self.preprocess.shape[:-3]))  # frames are pictures, too
+        batch = batch or at_once(self.preprocess.shape)
         parts = [
             self.network(learn.normalize(torch.from_numpy(images[i : i + batch]), self.preprocess))
             for i in range(0, len(images), batch)
