@@ -12,7 +12,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from foveal.core import files, units
+from foveal.core import files, units, wording
+from foveal.core.machine import usable_cpus
 from foveal.flows.compare import Terms, compare, write_page
 from foveal.flows.train import resume, train
 from foveal.report import comparison_words, words
@@ -111,11 +112,13 @@ def main() -> None:
     parser.add_argument("--docs", type=Path, default=PROJECT / "docs")
     given = parser.parse_args()
     (given.docs / "figures").mkdir(parents=True, exist_ok=True)
+    processors = wording.counted(usable_cpus(), "processor")
     page = [
         "# Six kinds of recognizers on the same pictures",
         "",
         "Made by `python benchmarks/recognizers.py OUT NAME=DATA …`; change that file, not this one.",
-        f"Networks learned for {given.time} each, baselines were fitted in one go; one training each.",
+        f"Networks learned for {given.time} each on {processors}, baselines were fitted in one go; "
+        "one training each.",
         "Intervals are 95 %; machine and method are those of [benchmarks.md](benchmarks.md).",
         "",
     ]
