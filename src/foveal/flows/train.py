@@ -37,7 +37,7 @@ from foveal.flows._run_folder import (
     undone_if_refused,
 )
 from foveal.flows._scratch import measured_scratch, transfer_seconds
-from foveal.flows._train_document import clock, train_document
+from foveal.flows._train_document import clock, start_document, train_document
 from foveal.flows._transfer import (
     fine_tuning,
     fitted_head,
@@ -49,6 +49,7 @@ from foveal.flows._transfer import (
     unfrozen_from,
     with_model,
 )
+from foveal.flows._transfer_clips import clips_start, fitted_reading, plan_reading, start_reasons
 from foveal.flows._yardstick import fit_yardstick, measured_yardstick, seconds_for
 from foveal.models import Architecture, Builder
 from foveal.models.pretrained._weights import Weights
@@ -119,7 +120,8 @@ def train(
         WriteError: The run folder cannot be written, holds something else than a run, or lies in the data.
     """
     # All this before a folder is made: a slip of the pen leaves nothing behind.
-    recipe = with_model(recipe or Recipe())
+    wanted = recipe or Recipe()
+    recipe = with_model(wanted)
     check_recipe(recipe)
     runs.keep_apart(out, *opening.places(data))
     own = recipe.architecture.said if recipe.architecture.is_own else None
@@ -130,7 +132,7 @@ def train(
             raise UsageError("a baseline is fitted in one go, by one process; several would not be faster")
         if team.size > 1 and weights is not None:
             raise UsageError("a transfer is done by one process; several would not be faster")
-        job = _Job(_shared(recipe, team), command, progress, time.monotonic(), team, weights)
+        job = _Job(_shared(wanted, team), command, progress, time.monotonic(), team, weights)
         if not team.first:
             return _follow(job, data)
         return _started(job, data, out=out, force=force)
@@ -138,7 +140,8 @@ def train(
 
 def _started(job: "_Job", data: str | Path, *, out: Path | None, force: bool) -> TrainResult:
     dataset = opening.open(data, group=job.recipe.group, task=job.recipe.task)
-    job = replace(job, recipe=job.recipe.for_task(dataset.task))
+    recipe = with_model(job.recipe.for_task(dataset.task), task=dataset.task)
+    job = replace(job, recipe=recipe)
     made = out is None or not files.is_there(out)
     run = runs.new_run("train", out=out, force=force)
     with runs.locked(run):
@@ -220,7 +223,7 @@ class _Job:
     @property
     def architecture(self) -> Architecture:
         named = self.recipe.architecture
-        return named if self.weights is None else transferred(named)
+        return named if self.weights is None or named.task == "video" else transferred(named)
 
     def wishes(self, dataset: Dataset) -> Wishes:
         recipe, weights = self.recipe, self.weights
@@ -337,6 +340,8 @@ def _carry_out(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan) -
 
 def _learned(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan) -> Fitted:
     learned = prepared.examples("fit")
+    if isinstance(plan, Plan) and job.weights is not None and plan.arguments.get("start") == "frozen":
+        return fitted_reading(run, plan, job.recipe, job.weights, prepared, progress=job.progress)
     if isinstance(plan, FitPlan) and job.weights is not None:
         return fitted_head(run, plan, job.architecture, job.weights, prepared, progress=job.progress)
     if isinstance(plan, FitPlan):
@@ -356,6 +361,8 @@ def _started_from(
 ) -> tuple[dict[str, Tensor], str]:
     """Return what unfreezing starts from, and its sha256; `planned` is the one that the plan was made for."""
     assert job.weights is not None
+    if prepared.dataset.clip is not None:
+        return clips_start(job.recipe, job.weights, prepared), job.weights.sha256
     found = unfrozen_from(run, job.recipe, job.weights, prepared, threads=job.threads, progress=job.progress)
     if planned not in (None, found[1]):
         raise DataError(
@@ -387,9 +394,14 @@ def _agreed(job: _Job, plan: Plan | FitPlan | None) -> Plan | FitPlan:
 def _plan(run: Path, job: _Job, prepared: Prepared) -> Plan | FitPlan:
     """Decide all that is open, and write it down: from here on no clock decides."""
     initial, sha256 = _started_from(run, job, prepared, None) if job.recipe.unfreezes else (None, None)
-    plan = _planned(job, prepared, initial, head_seconds(run))
-    if isinstance(plan, Plan):
-        plan = plan.model_copy(update={"starts_from": sha256})
+    if job.weights is not None and prepared.dataset.clip is not None and not job.recipe.unfreezes:
+        plan: Plan | FitPlan = plan_reading(
+            run, job.recipe, job.weights, prepared, threads=job.threads, progress=job.progress
+        )
+    else:
+        plan = _planned(job, prepared, initial, head_seconds(run))
+        if isinstance(plan, Plan):
+            plan = plan.model_copy(update={"starts_from": sha256})
     plan = _agreed(job, plan)
     write_plan(plan, run / _PLAN)
     job.progress("plan", 1, 1, plan.reasons["length"])
@@ -428,7 +440,8 @@ def _planned(
         seconds_left=None if deadline is None else lambda: job.team.told(deadline - time.monotonic()),
         progress=job.progress,
     )
-    return plan.model_copy(update={"structure": form})
+    started = {} if job.weights is None else start_reasons(job.weights, prepared)
+    return plan.model_copy(update={"structure": form, "reasons": {**started, **plan.reasons}})
 
 
 def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan, fitted: Fitted) -> TrainResult:
@@ -454,6 +467,7 @@ def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan, fitt
     )
     job.progress("export", 1, 1)
     evaluation, baseline, over_time = None, {}, None
+    start = start_document(plan, job.weights)
     if exported.bundle is None:
         page = write_refusal(run, exported.parity, fitted.history)
     else:
@@ -470,10 +484,11 @@ def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan, fitt
             )
         maps = explained_mistakes(evaluation, prepared, threads=plan.threads, progress=job.progress)
         over_time = measured_over_time(recognizer, prepared, progress=job.progress)
-        page = write_report(run, evaluation, fitted.history, prepared, baseline=baseline, maps=maps)
+        beside = baseline if start is None else {**baseline, "start": start}
+        page = write_report(run, evaluation, fitted.history, prepared, baseline=beside, maps=maps)
         write_over_time(run, over_time)
     document = train_document(run, prepared, plan, fitted, exported, evaluation)
-    document |= {"baseline": baseline, "over_time": over_time}
+    document |= {"start": start, "baseline": baseline, "over_time": over_time}
     earlier = fitted.seconds - fitted.seconds_now  # before it was resumed
     document |= clock(job.recipe.time_seconds, time.monotonic() - job.started + earlier)
     files.write_json(run / METRICS, document)
