@@ -13,7 +13,7 @@ import films
 from foveal import models
 from foveal.bundle.predictor import Predictor
 from foveal.bundle.rolling import Rolling
-from foveal.core.errors import FovealError, RecipeError, UsageError
+from foveal.core.errors import FovealError, UsageError
 from foveal.core.progress import Progress
 from foveal.data.preprocess import Preprocess
 from foveal.flows._transfer import origin_of, with_model
@@ -90,3 +90,105 @@ def test_the_frames_are_made_as_the_weights_want_them(frozen: TrainResult) -> No
     assert (preprocess.size, preprocess.clip.frames) == (SIDE, FRAMES)
     assert preprocess.clip.spacing_s == pytest.approx(1 / FRAMES, abs=0.01)
     assert preprocess.decoder.startswith("pyav")
+
+
+def test_what_is_kept_and_said_of_the_start(frozen: TrainResult, source: Path) -> None:
+    document, plan = frozen.document, json.loads((frozen.run / "plan.json").read_text())
+    start = document["start"]
+
+    assert (start["frozen"], start["sha256"]) == (True, plan["starts_from"])
+    assert plan["arguments"]["backbone"] == BACKBONE
+    assert plan["arguments"]["start"] == "frozen"
+    assert {"weights", "normalization", "frozen"} <= set(plan["reasons"])
+    assert "only what reads them was learned here" in frozen.report.read_text()
+    kept = {path.suffix for path in (frozen.run / "pretrained").iterdir()}
+    assert kept == {".safetensors", ".json"}
+    assert document["parity"]["clear_flips"] == 0
+    assert document["metrics"]["test"]["accuracy"]["value"] >= 0.8
+
+
+def test_a_stream_answers_what_an_evaluation_does(frozen: TrainResult, clips: Path) -> None:
+    predictor = Predictor.open(frozen.bundle, engine="onnxruntime", threads=1)
+    shown = [
+        np.random.default_rng(seed).integers(0, 256, (FRAMES, SIDE, SIDE, 3), np.uint8) for seed in (1, 2)
+    ]
+
+    for clip, whole in zip(shown, predictor.predict(shown), strict=True):
+        rolling = Rolling(predictor)
+        last = [rolling.see(frame)[0] for frame in clip][-1]
+        np.testing.assert_allclose(list(last.scores.values()), list(whole.scores.values()), atol=1e-5)
+    metrics = evaluate(frozen.run, clips).report.metrics
+    assert metrics.accuracy.value == frozen.document["metrics"]["test"]["accuracy"]["value"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("length", [None, 4.0])
+def test_what_was_stopped_ends_in_the_same_bits(
+    length: float | None, clips: Path, recipe: Recipe, tmp_path: Path, stopped_at: Callable[..., Progress]
+) -> None:
+    recipe = recipe.changed(epochs=length, precision="fp32")
+    whole = train(clips, recipe=recipe, out=tmp_path / "whole")
+    with pytest.raises((KeyboardInterrupt, FovealError)):
+        train(clips, recipe=recipe, out=tmp_path / "cut", progress=stopped_at("train", 0.5))
+    # Whatever they were read from may be gone by now.
+    cut = (tmp_path / "cut" / "recipe.toml").read_text()
+    (tmp_path / "cut" / "recipe.toml").write_text(cut.replace(str(recipe.weights), str(tmp_path / "gone")))
+
+    again = resume(tmp_path / "cut", clips, threads=1)
+
+    ours, theirs = (recognizers.load(run / "model").network.state_dict() for run in (whole.run, again.run))
+    assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
+    assert again.document["resumed_from"] > 0
+    assert whole.document["start"]["frozen"] == (length is None)
+    before, after = states(Path(str(recipe.weights)), whole.run)
+    assert all(torch.equal(before[name], tensor) for name, tensor in after.items()) == (length is None)
+
+
+@pytest.mark.slow
+def test_beside_a_transfer_the_same_model_learns_from_scratch(
+    clips: Path, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from foveal.flows import _scratch
+
+    monkeypatch.setattr(_scratch, "LEAST_SECONDS", 5.0)
+    result = train(clips, recipe=recipe.changed(scratch=True), out=tmp_path / "run")
+
+    scratch = result.document["baseline"]["scratch"]
+    assert (scratch["name"], scratch["accuracy"]["n"]) == ("cnn-gru", 10)
+    assert "Without pre-training, cnn-gru" in result.report.read_text()
+
+
+def test_of_clips_the_network_of_the_weights_looks_at_the_frames(source: Path) -> None:
+    for named in (Recipe(weights=str(source), model="cnn_pool"), Recipe(weights=str(source), task="video")):
+        found = with_model(named)
+        assert (found.backbone, found.for_task("video").architecture.task) == (BACKBONE, "video")
+    later = with_model(Recipe(weights=str(source)).for_task("video"), task="video")
+    assert (later.model, later.backbone) == ("cnn_gru", BACKBONE)
+    assert with_model(Recipe(model="cnn_gru", transfer=True)).backbone == "efficientnet_lite0"
+
+
+def test_published_weights_want_a_package_that_has_them() -> None:
+    with pytest.raises(UsageError, match="no package holds weights of resnet18") as caught:
+        origin_of(with_model(Recipe(model="cnn_gru", transfer=True, backbone="resnet18")))
+    assert "efficientnet-lite0" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "message"),
+    [
+        ({"transfer": True, "head": "svm"}, "a head of kind svm is fitted to pictures"),
+        ({"transfer": True, "model": "nano"}, "nano takes pictures"),
+        ({"transfer": True, "backbone": "nano"}, "a form of its own"),
+        ({"transfer": True, "backbone": "cnn_gru"}, "no network that looks at a frame"),
+        ({"backbone": "inception_v3", "size": 16}, "at least 32 pixels"),
+    ],
+)
+def test_what_no_transfer_to_clips_can_do_is_refused_with_a_hint(
+    wishes: dict[str, object], message: str
+) -> None:
+    recipe = with_model(Recipe(**{"model": "cnn_gru", **wishes}))
+
+    with pytest.raises(UsageError, match=message) as caught:
+        check_recipe(recipe.for_task("video"))
+    assert caught.value.hint
+    assert caught.value.exit_code == 2

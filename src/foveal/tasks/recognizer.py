@@ -25,6 +25,7 @@ from foveal.models._cost import Cost, cost_of
 from foveal.tasks import layers
 from foveal.tasks.classify import learn
 
+_MOST_PIXELS = 256 * 128**2  # looked at together: the maps of a deep network take a hundred times as much
 WEIGHTS, STRUCTURE = "weights.safetensors", "structure.json"
 FILES = (WEIGHTS, STRUCTURE)  # of a folder that `save` writes
 
@@ -59,7 +60,9 @@ class Recognizer:
     def logits(self, images: UInt8, *, batch: int = 256) -> NDArray[np.float32]:
         """Return logits (N, K) in float32 for uint8 images (N, H, W, C), or clips, at model size."""
         self.network.eval()
-        batch = max(1, batch // math.prod(self.preprocess.shape[:-3]))  # frames are pictures, too
+        shape = self.preprocess.shape
+        batch = batch // math.prod(shape[:-3])  # frames are pictures, too
+        batch = max(1, min(batch, _MOST_PIXELS // math.prod(shape[:-1])))
         parts = [
             self.network(learn.normalize(torch.from_numpy(images[i : i + batch]), self.preprocess))
             for i in range(0, len(images), batch)
