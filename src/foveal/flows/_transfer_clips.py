@@ -4,7 +4,7 @@ Where the backbone stays as it is, it looks at each frame once, in a few views, 
 training loop then sees features. Where a length is given all learns, from the top down.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from foveal.train.planning import Facts, plan_training
 from foveal.train.recipe import Recipe
 
 _BATCH = 32  # clips a step: they cost next to nothing
+_LEAST_DEVIATION = 1e-3  # of a feature: the same in all frames, it says nothing
 
 
 def clips_start(recipe: Recipe, weights: Weights, prepared: Prepared) -> dict[str, Tensor]:
@@ -68,17 +69,19 @@ def plan_reading(
         }
     )
     views = _views(count, changes, recipe.seed)
-    seen, seconds = _seen(recipe, weights, prepared, views=views, threads=threads, progress=progress)
-    keep_seconds(run, seconds)
+    seen = _seen(recipe, weights, prepared, views=views, threads=threads, progress=progress)
+    keep_seconds(run, seen.seconds)
     start = clips_start(recipe, weights, prepared)
     plan = plan_training(
         asked,
-        seen,
+        seen.examples,
         facts,
         lambda draft: _objective(draft, recipe.architecture, start, prepared),
         progress=progress,
     )
-    looked = f"looked once at {count} {'views' if count > 1 else 'view'} of each of {len(seen)} clips"
+    looked = (
+        f"looked once at {count} {'views' if count > 1 else 'view'} of each of {len(seen.examples)} clips"
+    )
     return plan.model_copy(
         update={
             "views": count,
@@ -108,12 +111,12 @@ def fitted_reading(
 ) -> Fitted:
     """Train what reads the features as planned; the weights are those of the whole network."""
     views = _views(plan.views, plan.augmentation, plan.seed)
-    seen, _ = _seen(recipe, weights, prepared, views=views, threads=plan.threads, progress=progress)
+    seen = _seen(recipe, weights, prepared, views=views, threads=plan.threads, progress=progress)
     start = clips_start(recipe, weights, prepared)
     with settings(plan):
         objective = _objective(plan, recipe.architecture, start, prepared)
-    fitted = fit(objective, seen, plan, checkpoints=run / "checkpoints", progress=progress)
-    return replace(fitted, weights={**start, **fitted.weights})
+    fitted = fit(objective, seen.examples, plan, checkpoints=run / "checkpoints", progress=progress)
+    return replace(fitted, weights={**start, **seen.unscaled(fitted.weights)})
 
 
 def _facts(prepared: Prepared) -> Facts:
@@ -138,6 +141,30 @@ def _objective(
     )
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What a backbone made of the fit clips, each feature with mean 0 and deviation 1.
+
+    As they come features are all above 0 and differ in scale, which slows those that read them.
+
+    Attributes:
+        examples: float32 (N, V, T, B) in place of pictures.
+        mean, std: Of the features as they come, (B,).
+        seconds: That they took.
+    """
+
+    examples: Examples
+    mean: Tensor
+    std: Tensor
+    seconds: float
+
+    def unscaled(self, state: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the state of what reads features as they come, from that of what reads these."""
+        weight = state["project.weight"] / self.std
+        bias = state["project.bias"] - weight @ self.mean
+        return {**state, "project.weight": weight, "project.bias": bias}
+
+
 def _seen(
     recipe: Recipe,
     weights: Weights,
@@ -146,19 +173,21 @@ def _seen(
     views: list[View],
     threads: int,
     progress: Progress,
-) -> tuple[Examples, float]:
-    """Return the features of the fit clips, float32 (N, V, T, B), as examples, and what they took."""
+) -> _Seen:
+    """Return the features of the fit clips, in some views."""
     network: Any = recipe.architecture.build(**_facts(prepared).arguments, **recipe.network)
     backbone = Backbone(_look(recipe, weights, prepared), network.project.in_features, prepared.preprocess)
     examples = prepared.examples("fit")
     rows, parts, seconds = examples.indices, [], 0.0
     for view in views:
-        found = features(backbone, prepared, rows, view=view, threads=threads, progress=progress)
-        parts.append(found.numbers)
-        seconds += found.seconds
+        one = features(backbone, prepared, rows, view=view, threads=threads, progress=progress)
+        parts.append(one.numbers)
+        seconds += one.seconds
     units = None if examples.units is None else examples.units[rows]
-    seen: Any = np.stack(parts, axis=1)  # in place of pixels
-    return Examples(seen, examples.labels[rows], np.arange(len(rows)), units), seconds
+    found = torch.from_numpy(np.stack(parts, axis=1))
+    mean, std = found.mean((0, 1, 2)), found.std((0, 1, 2)).clamp_min(_LEAST_DEVIATION)
+    scaled: Any = ((found - mean) / std).numpy()  # in place of pixels
+    return _Seen(Examples(scaled, examples.labels[rows], np.arange(len(rows)), units), mean, std, seconds)
 
 
 def _views(count: int, changes: dict[str, float], seed: int) -> list[View]:
