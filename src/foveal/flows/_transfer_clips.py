@@ -79,16 +79,14 @@ def plan_reading(
         lambda draft: _objective(draft, recipe.architecture, start, prepared),
         progress=progress,
     )
-    looked = (
-        f"looked once at {count} {'views' if count > 1 else 'view'} of each of {len(seen.examples)} clips"
-    )
+    looked = f"{count} {'views' if count > 1 else 'view'} of each of {len(seen.examples)} clips"
     return plan.model_copy(
         update={
             "views": count,
             "starts_from": weights.sha256,
             "reasons": {
                 **start_reasons(weights, prepared),
-                "frozen": f"the backbone stays as it is and {looked}",
+                "frozen": f"the backbone stays as it is and has looked once at {looked}",
                 "length": plan.reasons["length"],
             },
         }
@@ -116,7 +114,8 @@ def fitted_reading(
     with settings(plan):
         objective = _objective(plan, recipe.architecture, start, prepared)
     fitted = fit(objective, seen.examples, plan, checkpoints=run / "checkpoints", progress=progress)
-    return replace(fitted, weights={**start, **seen.unscaled(fitted.weights)})
+    with settings(plan):
+        return replace(fitted, weights={**start, **seen.unscaled(fitted.weights)})
 
 
 def _facts(prepared: Prepared) -> Facts:
@@ -184,10 +183,12 @@ def _seen(
         parts.append(one.numbers)
         seconds += one.seconds
     units = None if examples.units is None else examples.units[rows]
-    found = torch.from_numpy(np.stack(parts, axis=1))
-    mean, std = found.mean((0, 1, 2)), found.std((0, 1, 2)).clamp_min(_LEAST_DEVIATION)
-    scaled: Any = ((found - mean) / std).numpy()  # in place of pixels
-    return _Seen(Examples(scaled, examples.labels[rows], np.arange(len(rows)), units), mean, std, seconds)
+    found = np.stack(parts, axis=1)  # in numpy: no number of threads decides a digit
+    mean = found.mean((0, 1, 2), dtype=np.float64).astype(np.float32)
+    std = found.std((0, 1, 2), dtype=np.float64).clip(_LEAST_DEVIATION).astype(np.float32)
+    scaled: Any = (found - mean) / std  # in place of pixels
+    standardized = Examples(scaled, examples.labels[rows], np.arange(len(rows)), units)
+    return _Seen(standardized, torch.from_numpy(mean), torch.from_numpy(std), seconds)
 
 
 def _views(count: int, changes: dict[str, float], seed: int) -> list[View]:
