@@ -5,22 +5,31 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
+from onnx import numpy_helper
 from torch import Tensor
 
 import films
 from foveal import models
+from foveal.bundle import archive
 from foveal.bundle.predictor import Predictor
 from foveal.bundle.rolling import Rolling
 from foveal.core.errors import FovealError, UsageError
 from foveal.core.progress import Progress
+from foveal.core.steps import file_hash
 from foveal.data.preprocess import Preprocess
 from foveal.flows._transfer import origin_of, with_model
+from foveal.flows._transfer_clips import _Seen
 from foveal.flows.evaluate import evaluate
 from foveal.flows.train import TrainResult, resume, train
+from foveal.models.cnn import Reading
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
+from foveal.train.examples import Examples
+from foveal.train.objective import Batch
+from foveal.train.objectives.frozen import Frozen
 from foveal.train.planning import check_recipe
 from foveal.train.recipe import Recipe
 
@@ -80,6 +89,22 @@ def test_a_frozen_backbone_ships_bit_for_bit(frozen: TrainResult, source: Path) 
     assert any(name.endswith("running_var") for name in after)
     assert set(before) - set(after) == {"fc.weight", "fc.bias"}
     assert all(torch.equal(before[name], tensor) for name, tensor in after.items())
+
+
+def test_the_exported_file_computes_with_them(frozen: TrainResult, source: Path) -> None:
+    whole = archive.read(frozen.bundle)
+    initializers = onnx.load_from_string(whole.model).graph.initializer
+    shipped = {one.name: numpy_helper.to_array(one) for one in initializers}
+    layers = dict(recognizers.load(source / "model").network.named_modules())
+    convolutions = [name for name, module in layers.items() if isinstance(module, torch.nn.Conv2d)]
+
+    assert file_hash(frozen.run / "model" / "weights.safetensors") == whole.manifest.weights_sha256
+    assert len(convolutions) > 15
+    for name in convolutions:  # the exporter multiplies the norm that follows into each
+        norm = layers[name.replace("conv", "bn")]
+        factor = norm.weight / (norm.running_var + norm.eps).sqrt()
+        folded = (layers[name].weight * factor[:, None, None, None]).detach().numpy()
+        np.testing.assert_allclose(shipped[f"network.backbone.{name}.weight"], folded, rtol=1e-4, atol=1e-6)
 
 
 def test_the_frames_are_made_as_the_weights_want_them(frozen: TrainResult) -> None:
@@ -156,6 +181,45 @@ def test_beside_a_transfer_the_same_model_learns_from_scratch(
     scratch = result.document["baseline"]["scratch"]
     assert (scratch["name"], scratch["accuracy"]["n"]) == ("cnn-gru", 10)
     assert "Without pre-training, cnn-gru" in result.report.read_text()
+
+
+def test_what_learned_from_standardized_features_reads_them_as_they_come() -> None:
+    generator = torch.Generator().manual_seed(0)
+    network = models.architecture("cnn_gru").build(
+        channels=3, classes=4, size=SIDE, backbone=BACKBONE, start="frozen"
+    )
+    features = 3 * torch.rand(5, 2, FRAMES, network.project.in_features, generator=generator) + 1
+    mean, std = features.mean((0, 1, 2)), features.std((0, 1, 2))
+    empty = np.zeros(0, np.int64)
+    seen = _Seen(Examples(features.numpy(), empty, empty), mean, std, 0.0)
+    clip, reading = features[:, 0], Reading(network)
+    learned = reading((clip - mean) / std)
+
+    reading.load_state_dict(seen.unscaled(reading.state_dict()))
+
+    torch.testing.assert_close(reading(clip), learned, atol=1e-5, rtol=1e-4)
+
+
+def test_each_pass_shows_another_view_of_a_clip() -> None:
+    features = torch.arange(4 * 3).reshape(4, 3, 1, 1).float()  # the number of clip and view
+    rows = torch.arange(4)
+    objective = Frozen(
+        torch.nn.Linear(1, 1),
+        classes=2,
+        preprocess=Preprocess(size=16, channels=1, mean=(0.5,), std=(0.5,)),
+        augmentation={},
+        label_smoothing=0.0,
+    )
+
+    shown = []
+    for number in range(3):
+        batch = Batch(features, rows % 2, rows, torch.full_like(rows, number), 0.0, torch.Generator())
+        images, targets = objective.views(batch)
+        assert torch.equal(targets.argmax(1), rows % 2)
+        shown.append(images[:, 0, 0])
+
+    seen = torch.stack(shown).sort(dim=0).values
+    assert torch.equal(seen, features[:, :, 0, 0].T)
 
 
 def test_of_clips_the_network_of_the_weights_looks_at_the_frames(source: Path) -> None:
