@@ -96,7 +96,7 @@ def test_the_exported_file_computes_with_them(frozen: TrainResult, source: Path)
     initializers = onnx.load_from_string(whole.model).graph.initializer
     shipped = {one.name: numpy_helper.to_array(one) for one in initializers}
     layers = dict(recognizers.load(source / "model").network.named_modules())
-    convolutions = [name for name, module in layers.items() if isinstance(module, torch.nn.Conv2d)]
+    convolutions = [name for name in layers if name.rpartition(".")[2].startswith("conv")]
 
     assert file_hash(frozen.run / "model" / "weights.safetensors") == whole.manifest.weights_sha256
     assert len(convolutions) > 15
