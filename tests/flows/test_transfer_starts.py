@@ -230,16 +230,6 @@ def test_what_is_known_exactly_is_not_replaced_by_what_is_close_to_it(bare: Path
         transfer.origin_of(Recipe(model="mobilenet_v2", weights=str(folder), normalization="imagenet"))
 
 
-@pytest.mark.parametrize("changes", [{"transfer": True}, {"weights": "somewhere"}])
-def test_a_transfer_to_clips_is_refused(changes: dict[str, object]) -> None:
-    named = Recipe(model="cnn_gru").changed(**changes)
-
-    for refused in (lambda: transfer.origin_of(named), lambda: Recipe().changed(**changes).for_task("video")):
-        with pytest.raises(UsageError, match="for clips cannot start from weights") as caught:
-            refused()
-        assert caught.value.code == "other_task"
-
-
 @pytest.mark.parametrize("kind", ["run", "toml", "named"])
 def test_the_model_is_that_of_the_run_unless_somebody_names_one(kind: str, tmp_path: Path) -> None:
     source = as_run(tmp_path / "run", "resnet18")

@@ -10,7 +10,6 @@ from foveal.bundle.predictor import Predictor
 from foveal.core.errors import UsageError
 from foveal.data import opening
 from foveal.flows import check as checks
-from foveal.flows.certify import run as certify
 from foveal.flows.evaluate import evaluate
 from foveal.flows.export import Terms, export
 from foveal.flows.train import train
@@ -100,12 +99,6 @@ def test_it_is_quantized_and_still_rolls(trained, stripes, tmp_path):
     np.testing.assert_allclose(list(answers[-1].scores.values()), list(whole.scores.values()), atol=1e-5)
 
 
-@pytest.mark.slow
-def test_what_is_for_pictures_alone_says_so(trained, stripes, tmp_path):
-    with pytest.raises(UsageError, match="foveal certify is for recognizers of pictures"):
-        certify(trained.bundle, stripes, out=tmp_path / "certificate")
-
-
 @pytest.mark.parametrize(
     ("wishes", "message"),
     [
@@ -133,6 +126,25 @@ def test_what_does_not_fit_pictures_is_refused(colors, tmp_path, wishes, message
         train(colors, recipe=Recipe(epochs=1, **wishes), out=tmp_path / "run")
 
     assert not (tmp_path / "run" / "recipe.toml").exists()
+
+
+@pytest.mark.parametrize(("frames", "size"), [(8, 224), (8, 64), (64, 64), (64, 224)])
+def test_a_step_holds_no_more_pixels_than_fit_into_memory(frames, size):
+    from foveal.train.examples import Examples
+    from foveal.train.planning import CLIP_PIXELS
+
+    class EnoughError(Exception):
+        pass
+
+    def refuse(plan):
+        assert 4 <= plan.batch_size <= max(4, CLIP_PIXELS / (frames * size**2))
+        raise EnoughError
+
+    examples = Examples(np.zeros((400, 1, 1, 1, 3), np.uint8), np.arange(400) % 2, np.arange(400))
+    with pytest.raises(EnoughError):
+        plan_training(
+            Recipe(model="cnn_gru", epochs=1, threads=1), examples, Facts(size, 3, 2, frames=frames), refuse
+        )
 
 
 def test_clips_are_never_mirrored_unless_that_is_asked_for():

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from foveal.models._head import head_of
+from foveal.models.cnn import cnn
 from foveal.train.examples import Examples
 from foveal.train.loop import fetch, fit
 from foveal.train.objectives.supervised import Supervised
@@ -31,6 +32,16 @@ def test_stages_are_all_layers_with_weights_each_once_the_head_first(objective: 
 
     assert parts[0] == [head_of(objective.network)[1]]
     assert sorted(map(id, found)) == sorted(map(id, objective.network.parameters()))
+
+
+def test_of_clips_the_head_is_all_that_reads_the_frames_and_the_backbone_has_stages() -> None:
+    network = cnn(channels=3, classes=2, size=32, head="gru", backbone="resnet20", start="transfer")
+    top, *below = stages(network)
+    found = [p for part in (top, *below) for module in part for p in module.parameters()]
+
+    assert top == [network.project, network.head]
+    assert len(below) > 3
+    assert sorted(map(id, found)) == sorted(map(id, network.parameters()))
 
 
 def test_at_first_only_the_head_moves_and_no_statistic_drifts(

@@ -1,10 +1,11 @@
-"""What a frozen network makes of pictures: computed once in ONNX Runtime, and remembered.
+"""What a frozen network makes of pictures, or of the frames of clips: computed once, and remembered.
 
-A changed view of a picture is never there by chance: which changes, how strong and from which seed is part of
-what it is remembered by.
+It is computed in ONNX Runtime. A changed view of a picture is never there by chance: which changes, how
+strong and from which seed is part of what it is remembered by.
 """
 
 import hashlib
+import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -43,7 +44,7 @@ class Backbone:
     Attributes:
         network: Normalized images (N, C, H, W) to features (N, D), in eval mode.
         dimensions: D.
-        preprocess: What its pictures are like.
+        preprocess: What its pictures are like; of clips each frame is one.
     """
 
     network: nn.Module = field(repr=False)
@@ -54,7 +55,8 @@ class Backbone:
     def file(self) -> bytes:
         """The network as ONNX: all that it computes, its weights and the normalization; exported once."""
         numbers = tuple(map(str, range(self.dimensions)))
-        return graph(Recognizer(self.network, "features", {}, self.preprocess, numbers))
+        still = self.preprocess.model_copy(update={"clip": None})
+        return graph(Recognizer(self.network, "features", {}, still, numbers))
 
     @cached_property
     def session(self) -> OnnxSession:
@@ -78,10 +80,12 @@ class View:
     changes: Mapping[str, float] = field(default_factory=dict)
 
     def of(self, pictures: UInt8, first: int, preprocess: Preprocess) -> UInt8:
-        """Return the view of some pictures, uint8 (N, H, W, C).
+        """Return the view of some pictures, uint8 (N, H, W, C), or clips, uint8 (N, T, H, W, C).
+
+        The frames of a clip are changed as channels of one picture: one draw for all of them.
 
         Args:
-            pictures: uint8 (N, H, W, C).
+            pictures: uint8, as they are returned.
             first: Place of the first one among all: what is drawn for a batch follows from it.
             preprocess: Gives the normalization, in which changes are stated.
         """
@@ -91,10 +95,12 @@ class View:
         generator = torch.Generator().manual_seed(seed_for(self.seed, "view", self.number, first))
         batch = Batch(torch.from_numpy(pictures), count, count, count, 0.0, generator)
         images, targets = learn.normalize(batch.images, preprocess), torch.zeros(len(pictures), 2)
+        shape = images.shape
+        images = images.flatten(1, -3) if images.ndim == 5 else images
         for name, strength in self.changes.items():
             images, targets = catalog.find(augment, name)(images, targets, strength=strength, batch=batch)
         mean, std = torch.tensor(preprocess.mean), torch.tensor(preprocess.std)
-        levels = (images.permute(0, 2, 3, 1) * std + mean) * 255
+        levels = (images.reshape(shape).movedim(-3, -1) * std + mean) * 255
         return np.ascontiguousarray(levels.round().clamp(0, 255).byte().numpy())
 
 
@@ -103,7 +109,7 @@ class Features:
     """What a network makes of pictures.
 
     Attributes:
-        numbers: float32 (N, D).
+        numbers: float32 (N, D), of clips (N, T, D).
         seconds: That it took to compute them, now or the first time.
     """
 
@@ -169,12 +175,16 @@ def extracted(
     session = backbone.session
     images = prepared.store.images
 
+    frames = images.shape[1:-3]  # (T,) of clips
+    together = max(1, BATCH // math.prod(frames))
+
     def answered(pictures: UInt8) -> Float32:
-        return session.run(pictures)[1]
+        found = session.run(pictures.reshape(-1, *images.shape[-3:]))[1]
+        return found.reshape(len(pictures), *frames, backbone.dimensions)
 
     def batches() -> Iterator[UInt8]:
-        for start in range(0, len(rows), BATCH):
-            yield view.of(np.asarray(images[rows[start : start + BATCH]]), start, prepared.preprocess)
+        for start in range(0, len(rows), together):
+            yield view.of(np.asarray(images[rows[start : start + together]]), start, prepared.preprocess)
 
     parts, done = [], 0
     for part in in_order(answered, batches(), workers=threads, name="features"):

@@ -4,12 +4,13 @@ from foveal.bundle.manifest import Manifest
 from foveal.core.errors import UsageError
 
 
-def pictures_only(manifest: Manifest, what: str) -> None:
+def pictures_only(manifest: Manifest, what: str, *, instead: str) -> None:
     """Return where a recognizer takes pictures.
 
     Args:
         manifest: Of the recognizer.
         what: The command.
+        instead: What there is for clips.
 
     Raises:
         UsageError: `other_task`: it takes clips.
@@ -18,5 +19,5 @@ def pictures_only(manifest: Manifest, what: str) -> None:
         raise UsageError(
             f"{what} is for recognizers of pictures; this one answers for clips",
             code="other_task",
-            hint="for clips there are evaluate, compare, bench, export, predict, batch, serve and stream",
+            hint=f"for clips {instead}",
         )

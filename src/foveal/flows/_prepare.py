@@ -105,7 +105,9 @@ def prepare(dataset: Dataset, run: Path, wishes: Wishes, *, progress: Progress) 
         split, store, findings = _first(dataset, run, preprocess, wishes, progress)
     if wishes.like is None:
         mean, std = channel_statistics(store.images, split.fit)
-        preprocess = preprocess.model_copy(update={"mean": mean, "std": std, "clip": _timed(dataset, split)})
+        preprocess = preprocess.model_copy(update={"mean": mean, "std": std})
+    if preprocess.clip is not None and preprocess.clip.spacing_s is None:
+        preprocess = preprocess.model_copy(update={"clip": _timed(dataset, split)})
     return Prepared(dataset, split, store, preprocess, findings)
 
 

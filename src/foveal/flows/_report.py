@@ -40,7 +40,7 @@ def write_report(
         evaluation: The `foveal.evaluate/1` document; the bundle that it names explains its mistakes.
         history: Rows of the learning curve.
         prepared: Gives the pictures, at model size.
-        baseline: The `baseline` object of `foveal.train/1`.
+        baseline: The `baseline` object of `foveal.train/1`; with its `start`, too, after a transfer.
         maps: What the worst mistakes rest on; see `explained_mistakes`.
     """
     page = training_page(

@@ -1,10 +1,13 @@
-"""What pre-training was worth: nano trained from scratch on the same pictures, for as long as the transfer.
+"""What pre-training was worth: a network from scratch on the same pictures, for as long as the transfer.
+
+It is nano, for clips the same model as of the transfer with a nano that looks at the frames.
 
 It is trained after it, at the size that the pictures suggest, and measured on the same test pictures as its
 exported graph. A network from scratch that was given seconds would be no comparison: it gets half a minute at
 least.
 """
 
+import math
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,15 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.bundle.engines.onnxruntime import onnxruntime
-from foveal.core import files
+from foveal.core import catalog, files
 from foveal.core.errors import RecipeError
 from foveal.core.progress import Progress
-from foveal.data.sizing import suggest_size
 from foveal.data.store import channel_statistics
 from foveal.export.graph import graph
 from foveal.flows._kept_weights import head_seconds
 from foveal.flows._objective import make_objective
-from foveal.flows._prepare import Prepared, resized
+from foveal.flows._prepare import Prepared, resized, suggested
 from foveal.flows._yardstick import paired_document, right_answers
 from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.tasks.recognizer import Recognizer, build
@@ -34,7 +36,7 @@ from foveal.train.recipe import Recipe
 
 FOLDER = "scratch"
 LEAST_SECONDS = 30.0
-_MODEL = "nano"
+_MODEL = "nano"  # for pictures
 
 
 def measured_scratch(
@@ -46,11 +48,11 @@ def measured_scratch(
     seconds: float,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Return how nano does without pre-training, as the `scratch` object of a baseline.
+    """Return how a network does without pre-training, as the `scratch` object of a baseline.
 
     Args:
         run: The run folder; gets `scratch/`, and what is there is gone on with.
-        recipe: Of the transfer: seed and threads.
+        recipe: Of the transfer: seed, threads and, for clips, the model.
         prepared: The data.
         answers: What the bundle answered for the test pictures, int64 (N,).
         seconds: That the transfer took to learn.
@@ -59,12 +61,13 @@ def measured_scratch(
     folder = run / FOLDER
     files.make_folder(folder)
     allowed = max(LEAST_SECONDS, seconds)
-    plain = Recipe(model=_MODEL, seed=recipe.seed, threads=recipe.threads, time_seconds=allowed)
+    model = _MODEL if prepared.dataset.clip is None else recipe.architecture.name
+    plain = Recipe(model=model, seed=recipe.seed, threads=recipe.threads, time_seconds=allowed)
     data = _at_its_size(run, plain, prepared, progress)
     try:
         plan = _plan(folder / "plan.json", plain, data, allowed)
     except RecipeError as error:
-        return {"name": _MODEL, "skipped": error.message}
+        return {"name": catalog.spoken(model), "skipped": error.message}
 
     def told(stage: str, done: int, total: int, note: str = "") -> None:
         progress("from scratch", done, total, note)
@@ -73,12 +76,14 @@ def measured_scratch(
         objective = make_objective(plan, plain.architecture, data)
     fitted = fit(objective, data.examples("fit"), plan, checkpoints=folder / "checkpoints", progress=told)
     network = build(plan.model, plan.arguments)
-    recognizer = Recognizer(network, plan.model, plan.arguments, data.preprocess, data.dataset.classes)
+    recognizer = Recognizer(
+        network, plan.model, plan.arguments, data.preprocess, data.dataset.classes, data.dataset.task
+    )
     engine = onnxruntime(graph(recognizer.with_weights(fitted.weights)), threads=plan.threads)
     test = data.split.test
     right = right_answers(lambda images: engine.run(images)[1], data, test)
     return {
-        "name": _MODEL,
+        "name": catalog.spoken(model),
         "seconds": round(fitted.seconds, 2),
         "epochs": round(plan.epochs, 2),
         "size": data.preprocess.size,
@@ -94,7 +99,7 @@ def transfer_seconds(run: Path, plan: Plan | FitPlan, fitted: Fitted) -> float:
 
 
 def _at_its_size(run: Path, recipe: Recipe, prepared: Prepared, progress: Progress) -> Prepared:
-    size = suggest_size(prepared.dataset)
+    size = suggested(prepared.dataset, None).size
     threads = recipe.threads or 0
     if size != prepared.preprocess.size:
         prepared = resized(prepared, [size], run, threads=threads or 1, progress=progress)[size]
@@ -112,7 +117,7 @@ def _plan(path: Path, recipe: Recipe, prepared: Prepared, seconds: float) -> Pla
     plan = plan_training(
         recipe,
         prepared.examples("fit"),
-        Facts(preprocess.size, preprocess.channels, classes),
+        Facts(preprocess.size, preprocess.channels, classes, frames=math.prod(preprocess.shape[:-3])),
         lambda draft: make_objective(draft, recipe.architecture, prepared),
         seconds_left=lambda: end - time.monotonic(),
     )

@@ -53,7 +53,8 @@ def open_subject(model: str | Path, *, threads: int | None, builder: "Builder | 
     """
     bundle = locate(model)
     predictor = Predictor.open(bundle, engine=REFERENCE, threads=threads)
-    pictures_only(predictor.manifest, "foveal explain")
+    instead = "training with --model cnn-frame shows whether the order of the frames plays a part"
+    pictures_only(predictor.manifest, "foveal explain", instead=instead)
     if bundle == Path(model):
         return Subject(bundle, predictor, None, "a bundle holds no network: name its run folder")
     found = _network(bundle.parent, predictor, builder)

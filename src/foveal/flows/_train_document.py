@@ -9,6 +9,7 @@ from foveal.core.types import Gate
 from foveal.export.sealing import Exported
 from foveal.flows._environment import bit_exact, ranks_of
 from foveal.flows._prepare import Prepared
+from foveal.models.pretrained._weights import Weights
 from foveal.train.fit_plan import FitPlan
 from foveal.train.loop import Fitted
 from foveal.train.plan import Plan
@@ -61,6 +62,14 @@ def train_document(
         "findings": [asdict(finding) for finding in prepared.findings],
         "plan": plan.model_dump(),
     }
+
+
+def start_document(plan: Plan | FitPlan, weights: Weights | None) -> dict[str, Any] | None:
+    """Return what a transfer began from and whether that stayed as it was, or None of one from scratch."""
+    if weights is None:
+        return None
+    frozen = isinstance(plan, FitPlan) or plan.arguments.get("start") == "frozen"
+    return {"source": weights.source, "sha256": weights.sha256, "frozen": frozen}
 
 
 def clock(asked: float | None, used: float) -> dict[str, Any]:

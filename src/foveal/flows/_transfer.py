@@ -18,8 +18,8 @@ from foveal.data.preprocess import Preprocess
 from foveal.data.sizing import median_side, suggest_channels, suggest_size
 from foveal.flows._features import Backbone, View, features
 from foveal.flows._kept_weights import has_start, keep_seconds, keep_start, kept_start
-from foveal.flows._prepare import Prepared
-from foveal.models import Architecture, HasAuxiliary, Settings
+from foveal.flows._prepare import Prepared, decoders
+from foveal.models import Architecture, HasAuxiliary, Settings, Task
 from foveal.models._head import answer_scale, head_of, with_head, without_expansion, without_head
 from foveal.models._machines import KernelHead
 from foveal.models.pretrained._fitting import channels_of, fit_to
@@ -50,7 +50,7 @@ _STATED = {
 # Few pictures are shown again, changed; of many, what they bring is not worth the time.
 VIEWS = {"crop": 0.75, "color": 0.4}
 MOST_VIEWS, SEEN = 4, 4000
-_FINE = Settings(optimizer="adam", learning_rate=1e-3, weight_decay=0.05, batch_size=256, warm_up_share=0.1)
+FINE = Settings(optimizer="adam", learning_rate=1e-3, weight_decay=0.05, batch_size=256, warm_up_share=0.1)
 _SMALL, _LEAST = 64, 128  # pictures of up to 64 pixels are shown at 128: more would only blow them up further
 _USUAL, _MOST, _GRID = 224, 384, 32  # a network halves pictures five times
 # Networks learn from crops, in which things are larger than in whole pictures: shown larger, they look alike
@@ -58,15 +58,22 @@ _USUAL, _MOST, _GRID = 224, 384, 32  # a network halves pictures five times
 _CLOSER = 1.125
 
 
-def with_model(recipe: Recipe) -> Recipe:
-    """Return the recipe of a transfer with the model of its weights, where nobody named one.
+def with_model(recipe: Recipe, *, task: Task | None = None) -> Recipe:
+    """Return the recipe of a transfer with the network of its weights, where nobody named one.
 
-    A run that it starts from says which; otherwise it is the usual one.
+    A run that it starts from says which; otherwise it is the usual one. Of pictures it is the model, of clips
+    what looks at each frame.
+
+    Args:
+        recipe: What the user wants.
+        task: What lies in the data; None: that is not known yet, and the recipe may say it.
     """
-    if not recipe.transfers or "model" in recipe.model_fields_set:
+    clips = recipe.for_clips(task)
+    if not recipe.transfers or ("backbone" if clips else "model") in recipe.model_fields_set:
         return recipe
     said = None if recipe.weights is None else architecture_in(runs.find(recipe.weights))
-    return recipe.changed(model=said or TRANSFERRED)
+    named = said or TRANSFERRED
+    return recipe.changed(backbone=named) if clips else recipe.changed(model=named)
 
 
 def origin_of(recipe: Recipe) -> Weights | None:
@@ -76,14 +83,14 @@ def origin_of(recipe: Recipe) -> Weights | None:
         NotFoundError: The file or folder is not there.
         MissingExtraError: The package with the weights is not installed.
         DataError: The weights cannot be read, or do not fit the model.
-        UsageError: No package has weights of the model, and no file is given; the model is for clips; or no
-            other head can be fitted to it.
+        UsageError: No package has weights of the model, and no file is given; or no other head can be fitted
+            to it.
         RecipeError: The weights were trained on otherwise normalized pictures than the recipe says; or the
             model cannot be unfrozen.
     """
     if not recipe.transfers:
         return None
-    architecture = recipe.for_task(recipe.architecture.task).architecture  # one for clips is refused
+    architecture = recipe.started
     name = architecture.name
     if recipe.weights is None:
         weights = packaged(name)
@@ -92,7 +99,7 @@ def origin_of(recipe: Recipe) -> Weights | None:
     weights = _as_stated(weights, recipe.normalization)
     size = recipe.size or weights.size or _USUAL
     built = transferred(architecture)(channels=3, classes=2, size=size)
-    if recipe.unfreezes and isinstance(built, HasAuxiliary):
+    if recipe.unfreezes and isinstance(built, HasAuxiliary) and recipe.architecture.task == "classify":
         raise RecipeError(
             f"{catalog.spoken(name)} learns with auxiliary classifiers, and unfreezing has no loss for them",
             code="auxiliary",
@@ -143,26 +150,32 @@ def _shown(values: tuple[float, ...] | None) -> str:
 
 
 def preprocess_for(dataset: Dataset, recipe: Recipe, weights: Weights) -> Preprocess:
-    """Return how pictures become what the weights were trained on.
+    """Return how pictures, or the frames of clips, become what the weights were trained on.
 
     Grey ones get three equal channels, unless the weights are of a network for grey pictures.
     """
     channels = 1 if weights.channels == 1 else max(3, suggest_channels(dataset))
     mean, std, _ = normalization(weights, channels=channels)
-    size = recipe.size or _usual_size(dataset, recipe.architecture, weights)
-    return Preprocess(size=size, channels=channels, mean=mean, std=std)
+    size = recipe.size or _usual_size(dataset, recipe.started, weights)
+    clip = dataset.clip
+    if clip is None:
+        return Preprocess(size=size, channels=channels, mean=mean, std=std)
+    if recipe.frames is not None:
+        clip = clip.model_copy(update={"frames": recipe.frames})
+    return Preprocess(size=size, channels=channels, mean=mean, std=std, decoder=decoders(clip), clip=clip)
 
 
 def _usual_size(dataset: Dataset, architecture: Architecture, weights: Weights) -> int:
     """Return the size of the weights, or that of smaller or larger pictures where the weights fit it, too.
 
-    A network that was taught on whole things sees their details in a larger picture.
+    A network that was taught on whole things sees their details in a larger picture. A clip costs as much as
+    all of its frames: those are not enlarged.
     """
     own, side = weights.size or _USUAL, median_side(dataset)
     wanted = own
     if suggest_size(dataset) <= _SMALL:
         wanted = min(own, _LEAST)
-    elif side > own:
+    elif side > own and dataset.clip is None:
         wanted = max(own, min(_MOST, _GRID * math.ceil(_CLOSER * side / _GRID)))
     made = {structure(architecture(channels=3, classes=2, size=size)) for size in (own, wanted)}
     return wanted if len(made) == 1 else own
@@ -367,4 +380,4 @@ def unfrozen_from(
 def fine_tuning(recipe: Recipe, architecture: Architecture) -> Recipe:
     """Return the recipe with what suits weights that are good already: small steps, from the top down."""
     objective = "unfreeze" if recipe.objective == "supervised" else recipe.objective
-    return recipe.model_copy(update={"model": replace(architecture, settings=_FINE), "objective": objective})
+    return recipe.model_copy(update={"model": replace(architecture, settings=FINE), "objective": objective})

@@ -129,7 +129,8 @@ def run(
     runs.keep_apart(out, *read_only)
     _refuse_overwriting(out, force=force)
     predictor = Predictor.open(bundle, engine=REFERENCE, threads=1)  # batches run side by side
-    pictures_only(predictor.manifest, "foveal certify")
+    instead = "foveal evaluate measures accuracy with its interval, calibration and prediction sets"
+    pictures_only(predictor.manifest, "foveal certify", instead=instead)
     twin = twin_of(predictor, bundle, terms.twin)
     dataset = data if isinstance(data, Dataset) else grouped(data, [bundle])
     table = None if terms.slices is None else read_slices(terms.slices, dataset.sources)

@@ -104,7 +104,8 @@ def optimize(
     """
     started, ways_here = time.monotonic(), _ways(terms)
     material = _material(model, data, seed=terms.seed, progress=progress)
-    pictures_only(archive.read(material.original).manifest, "foveal optimize")
+    instead = "foveal export RUN --out FILE --variant int8 makes a smaller file"
+    pictures_only(archive.read(material.original).manifest, "foveal optimize", instead=instead)
     terms = replace(terms, train=terms.train and material.trains)
     out = out or runs.ROOT / f"optimize-{material.name}"
     runs.keep_apart(out, *material.only_read)

@@ -1,31 +1,27 @@
 """The main job: check → train → export → calibrate → seal → evaluate → report."""
 
 import json
-import math
 import shutil
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from foveal import models
-from foveal.core import files, machine, runs
-from foveal.core.errors import DataError, FovealError, NotFoundError, UsageError
+from foveal.core import files, runs
+from foveal.core.errors import FovealError, NotFoundError, UsageError
 from foveal.core.progress import Progress, silent
 from foveal.data import opening
 from foveal.data.dataset import Dataset
-from foveal.export.rehearsal import rehearse
 from foveal.flows._environment import compare_environment, environment, write_environment
 from foveal.flows._export import export_prepared, promises_of
-from foveal.flows._forecast import seconds_after_training
-from foveal.flows._kept_weights import head_seconds, keep, kept
+from foveal.flows._job import PLAN, Job, agreed, plan_of, planned_for, started_from
+from foveal.flows._kept_weights import keep, kept
 from foveal.flows._log import Logged
 from foveal.flows._measure import measure_bundle
 from foveal.flows._objective import make_objective
 from foveal.flows._over_time import measured_over_time, write_over_time
-from foveal.flows._prepare import STORE, Prepared, Wishes, prepare
+from foveal.flows._prepare import STORE, Prepared, prepare
 from foveal.flows._report import explained_mistakes, write_refusal, write_report
 from foveal.flows._run_folder import (
     METRICS,
@@ -37,36 +33,28 @@ from foveal.flows._run_folder import (
     undone_if_refused,
 )
 from foveal.flows._scratch import measured_scratch, transfer_seconds
-from foveal.flows._train_document import clock, train_document
+from foveal.flows._train_document import clock, start_document, train_document
 from foveal.flows._transfer import (
-    fine_tuning,
     fitted_head,
     network_of,
     origin_of,
-    plan_head,
-    preprocess_for,
-    transferred,
-    unfrozen_from,
     with_model,
 )
-from foveal.flows._yardstick import fit_yardstick, measured_yardstick, seconds_for
-from foveal.models import Architecture, Builder
-from foveal.models.pretrained._weights import Weights
+from foveal.flows._transfer_clips import fitted_reading
+from foveal.flows._yardstick import fit_yardstick, measured_yardstick
+from foveal.models import Builder
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
 from foveal.train import checkpoint, ranks
 from foveal.train.fit_plan import FitPlan
-from foveal.train.fit_planning import plan_fit
 from foveal.train.fitting import fit_baseline, is_baseline
 from foveal.train.loop import Fitted, fit, settings
-from foveal.train.objectives.unfreeze import unfrozen
 from foveal.train.plan import Plan, read_plan, write_plan
-from foveal.train.planning import Facts, check_recipe, check_size, plan_training
+from foveal.train.planning import check_recipe
 from foveal.train.ranks import Team
 from foveal.train.recipe import Recipe, read_recipe, recipe_from, write_recipe
-from foveal.train.starting import structure
 
-_LOG, _PLAN, _CHECKPOINTS = "log.txt", "plan.json", "checkpoints"
+_LOG, _CHECKPOINTS = "log.txt", "checkpoints"
 
 
 @dataclass(frozen=True)
@@ -119,7 +107,8 @@ def train(
         WriteError: The run folder cannot be written, holds something else than a run, or lies in the data.
     """
     # All this before a folder is made: a slip of the pen leaves nothing behind.
-    recipe = with_model(recipe or Recipe())
+    wanted = recipe or Recipe()
+    recipe = with_model(wanted)
     check_recipe(recipe)
     runs.keep_apart(out, *opening.places(data))
     own = recipe.architecture.said if recipe.architecture.is_own else None
@@ -130,15 +119,16 @@ def train(
             raise UsageError("a baseline is fitted in one go, by one process; several would not be faster")
         if team.size > 1 and weights is not None:
             raise UsageError("a transfer is done by one process; several would not be faster")
-        job = _Job(_shared(recipe, team), command, progress, time.monotonic(), team, weights)
+        job = Job(_shared(wanted, team), command, progress, time.monotonic(), team, weights)
         if not team.first:
             return _follow(job, data)
         return _started(job, data, out=out, force=force)
 
 
-def _started(job: "_Job", data: str | Path, *, out: Path | None, force: bool) -> TrainResult:
+def _started(job: "Job", data: str | Path, *, out: Path | None, force: bool) -> TrainResult:
     dataset = opening.open(data, group=job.recipe.group, task=job.recipe.task)
-    job = replace(job, recipe=job.recipe.for_task(dataset.task))
+    recipe = with_model(job.recipe.for_task(dataset.task), task=dataset.task)
+    job = replace(job, recipe=recipe)
     made = out is None or not files.is_there(out)
     run = runs.new_run("train", out=out, force=force)
     with runs.locked(run):
@@ -188,13 +178,13 @@ def resume(
     recipe = _with_builder(read_recipe(run / RECIPE), model, command).changed(threads=threads)
     with ranks.joined() as team:
         weights = kept(run) if recipe.transfers else None
-        job = _Job(_shared(recipe, team), command, progress, time.monotonic(), team, weights)
+        job = Job(_shared(recipe, team), command, progress, time.monotonic(), team, weights)
         if not team.first:
             return _follow(job, data)
         return _resumed(run, job, data, force=force)
 
 
-def _resumed(run: Path, job: "_Job", data: str | Path, *, force: bool) -> TrainResult:
+def _resumed(run: Path, job: "Job", data: str | Path, *, force: bool) -> TrainResult:
     with runs.locked(run):
         moved = compare_environment(run, environment(job.recipe, ranks=job.team.size), force=force)
         with undone_if_refused(run, started=False, made=False):
@@ -202,38 +192,6 @@ def _resumed(run: Path, job: "_Job", data: str | Path, *, force: bool) -> TrainR
             dataset = opening.open(data, group=job.recipe.group, task=job.recipe.task)
             prepared, plan = _decide(run, job, dataset, moved=moved)
         return _carry_out(run, job, prepared, plan)
-
-
-@dataclass(frozen=True)
-class _Job:
-    recipe: Recipe
-    command: Command
-    progress: Progress
-    started: float
-    team: Team = field(default_factory=Team)
-    weights: Weights | None = None
-
-    @property
-    def threads(self) -> int:
-        return self.recipe.threads or machine.usable_cpus()
-
-    @property
-    def architecture(self) -> Architecture:
-        named = self.recipe.architecture
-        return named if self.weights is None else transferred(named)
-
-    def wishes(self, dataset: Dataset) -> Wishes:
-        recipe, weights = self.recipe, self.weights
-        like = None if weights is None else preprocess_for(dataset, recipe, weights)
-        return Wishes(
-            recipe.size,
-            recipe.dividing_seed,
-            self.command.strict,
-            self.threads,
-            images=recipe.images,
-            like=like,
-            frames=recipe.frames,
-        )
 
 
 def _shared(recipe: Recipe, team: Team) -> Recipe:
@@ -259,20 +217,22 @@ def _with_builder(recipe: Recipe, model: Builder | None, command: Command) -> Re
     return recipe.changed(model=model)
 
 
-def _follow(job: _Job, data: str | Path) -> TrainResult:
+def _follow(job: Job, data: str | Path) -> TrainResult:
     """Train as one of several ranks; the first one has prepared the run, and proves it afterwards."""
     told = job.team.told(None)
     run = Path(told["run"])
+    # A builder of the user's own is told by its name alone.
+    own = {"model": job.recipe.model} if job.recipe.architecture.is_own else {}
     job = replace(
         job,
-        recipe=recipe_from({**told["recipe"], "model": job.recipe.model}),
+        recipe=recipe_from({**told["recipe"], **own}),
         command=Command(**told["command"]),
         progress=silent,
     )
     dataset = opening.open(data, group=job.recipe.group, task=job.recipe.task)
     prepared = prepare(dataset, run, job.wishes(dataset), progress=silent)
     job.team.meet()  # reading may have taken long; from here on, who is silent is lost
-    plan = _agreed(job, read_plan(run / _PLAN) if told["planned"] else _planned(job, prepared))
+    plan = agreed(job, read_plan(run / PLAN) if told["planned"] else planned_for(job, prepared))
     _learned(run, job, prepared, plan)
     ended = job.team.told(None)
     bundle = None if ended["bundle"] is None else Path(ended["bundle"])
@@ -280,7 +240,7 @@ def _follow(job: _Job, data: str | Path) -> TrainResult:
 
 
 def _decide(
-    run: Path, job: _Job, dataset: Dataset, *, moved: dict[str, Any] | None = None
+    run: Path, job: Job, dataset: Dataset, *, moved: dict[str, Any] | None = None
 ) -> tuple[Prepared, Plan | FitPlan]:
     """Read the data and plan the training, as far as that is not done yet.
 
@@ -301,7 +261,7 @@ def _decide(
         plan = _known_plan(run, job.threads)
         job.team.told(_start_of(run, job, planned=plan is not None))
         job.team.meet()
-        return prepared, _agreed(job, plan) if plan else _plan(run, job, prepared)
+        return prepared, agreed(job, plan) if plan else plan_of(run, job, prepared)
     except FovealError:
         if not decoded:  # refused: nothing will go on from it
             shutil.rmtree(run / STORE, ignore_errors=True)
@@ -310,17 +270,17 @@ def _decide(
 
 def _known_plan(run: Path, threads: int) -> Plan | FitPlan | None:
     """Return the plan of a run that has one, for this number of threads; its checkpoints come along."""
-    plan = read_plan(run / _PLAN)
+    plan = read_plan(run / PLAN)
     if plan is None or plan.threads == threads:
         return plan
     moved = plan.model_copy(update={"threads": threads})
     # The plan last: killed in between, the same is done again.
     checkpoint.adopt(run / _CHECKPOINTS, plan=plan.digest, by=moved.digest)
-    write_plan(moved, run / _PLAN)
+    write_plan(moved, run / PLAN)
     return moved
 
 
-def _carry_out(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan) -> TrainResult:
+def _carry_out(run: Path, job: Job, prepared: Prepared, plan: Plan | FitPlan) -> TrainResult:
     """Train as far as that is not done yet, and prove what comes out."""
     job = replace(job, progress=Logged(job.progress, run / _LOG))
     result = _finish(run, job, prepared, plan, _learned(run, job, prepared, plan))
@@ -335,8 +295,10 @@ def _carry_out(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan) -
     return result
 
 
-def _learned(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan) -> Fitted:
+def _learned(run: Path, job: Job, prepared: Prepared, plan: Plan | FitPlan) -> Fitted:
     learned = prepared.examples("fit")
+    if isinstance(plan, Plan) and job.weights is not None and plan.arguments.get("start") == "frozen":
+        return fitted_reading(run, plan, job.recipe, job.weights, prepared, progress=job.progress)
     if isinstance(plan, FitPlan) and job.weights is not None:
         return fitted_head(run, plan, job.architecture, job.weights, prepared, progress=job.progress)
     if isinstance(plan, FitPlan):
@@ -345,29 +307,13 @@ def _learned(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan) -> 
         )
     if job.team.first:
         fit_yardstick(run, plan, job.recipe, prepared, progress=job.progress)
-    initial = None if job.weights is None else _started_from(run, job, prepared, plan.starts_from)[0]
+    initial = None if job.weights is None else started_from(run, job, prepared, plan.starts_from)[0]
     with settings(plan):
         objective = make_objective(plan, job.architecture, prepared, initial=initial)
     return fit(objective, learned, plan, checkpoints=run / _CHECKPOINTS, progress=job.progress)
 
 
-def _started_from(
-    run: Path, job: _Job, prepared: Prepared, planned: str | None
-) -> tuple[dict[str, Tensor], str]:
-    """Return what unfreezing starts from, and its sha256; `planned` is the one that the plan was made for."""
-    assert job.weights is not None
-    found = unfrozen_from(run, job.recipe, job.weights, prepared, threads=job.threads, progress=job.progress)
-    if planned not in (None, found[1]):
-        raise DataError(
-            f"the weights that {run} goes on from are not those that it was planned with",
-            code="damaged",
-            hint="train anew",
-            path=run,
-        )
-    return found
-
-
-def _start_of(run: Path, job: _Job, *, planned: bool) -> dict[str, Any]:
+def _start_of(run: Path, job: Job, *, planned: bool) -> dict[str, Any]:
     """Return what the other ranks need to begin, as JSON knows it."""
     return {
         "run": str(run.resolve()),
@@ -377,61 +323,7 @@ def _start_of(run: Path, job: _Job, *, planned: bool) -> dict[str, Any]:
     }
 
 
-def _agreed(job: _Job, plan: Plan | FitPlan | None) -> Plan | FitPlan:
-    """Return the first rank's plan: from here on, all have the same."""
-    if isinstance(plan, FitPlan):
-        return plan
-    return Plan(**job.team.told(None if plan is None else plan.model_dump()))
-
-
-def _plan(run: Path, job: _Job, prepared: Prepared) -> Plan | FitPlan:
-    """Decide all that is open, and write it down: from here on no clock decides."""
-    initial, sha256 = _started_from(run, job, prepared, None) if job.recipe.unfreezes else (None, None)
-    plan = _planned(job, prepared, initial, head_seconds(run))
-    if isinstance(plan, Plan):
-        plan = plan.model_copy(update={"starts_from": sha256})
-    plan = _agreed(job, plan)
-    write_plan(plan, run / _PLAN)
-    job.progress("plan", 1, 1, plan.reasons["length"])
-    return plan
-
-
-def _planned(
-    job: _Job, prepared: Prepared, initial: dict[str, Tensor] | None = None, earlier: float = 0.0
-) -> Plan | FitPlan:
-    learned, classes = prepared.examples("fit"), len(prepared.dataset.classes)
-    preprocess = prepared.preprocess
-    budget = job.recipe.time_seconds
-    deadline = None if budget is None else job.started + budget - seconds_after_training(prepared)
-    if is_baseline(job.architecture.name):
-        check_size(job.architecture, prepared.preprocess.size)
-        left = None if deadline is None else deadline - time.monotonic()
-        return plan_fit(job.recipe, learned, prepared.preprocess, classes=classes, seconds=left)
-    if job.weights is not None and not job.recipe.unfreezes:
-        return plan_head(job.recipe, job.weights, prepared, threads=job.threads)
-    form = None
-    if not job.architecture.is_tested:  # better to hear of it now than after hours
-        form = structure(rehearse(job.architecture, prepared.preprocess, prepared.dataset.classes))
-    if deadline is not None:
-        deadline -= seconds_for(job.recipe, 0.0)
-        if initial is not None and job.recipe.scratch:
-            # The network from scratch learns as long as features, head and this training together; but a
-            # quarter is left for this one, however long the head took.
-            left = max(0.0, deadline - time.monotonic())
-            deadline -= min((left + earlier) / 2, 0.75 * left)
-    recipe = job.recipe if initial is None else fine_tuning(job.recipe, job.architecture)
-    plan = plan_training(
-        recipe,
-        learned,
-        Facts(preprocess.size, preprocess.channels, classes, frames=math.prod(preprocess.shape[:-3])),
-        lambda draft: make_objective(unfrozen(draft), job.architecture, prepared, initial=initial),
-        seconds_left=None if deadline is None else lambda: job.team.told(deadline - time.monotonic()),
-        progress=job.progress,
-    )
-    return plan.model_copy(update={"structure": form})
-
-
-def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan, fitted: Fitted) -> TrainResult:
+def _finish(run: Path, job: Job, prepared: Prepared, plan: Plan | FitPlan, fitted: Fitted) -> TrainResult:
     """Ship the averaged weights, measure the file that ships, and report."""
     recognizer = Recognizer(
         network_of(plan, job.architecture),
@@ -454,6 +346,7 @@ def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan, fitt
     )
     job.progress("export", 1, 1)
     evaluation, baseline, over_time = None, {}, None
+    start = start_document(plan, job.weights)
     if exported.bundle is None:
         page = write_refusal(run, exported.parity, fitted.history)
     else:
@@ -470,10 +363,11 @@ def _finish(run: Path, job: _Job, prepared: Prepared, plan: Plan | FitPlan, fitt
             )
         maps = explained_mistakes(evaluation, prepared, threads=plan.threads, progress=job.progress)
         over_time = measured_over_time(recognizer, prepared, progress=job.progress)
-        page = write_report(run, evaluation, fitted.history, prepared, baseline=baseline, maps=maps)
+        beside = baseline if start is None else {**baseline, "start": start}
+        page = write_report(run, evaluation, fitted.history, prepared, baseline=beside, maps=maps)
         write_over_time(run, over_time)
     document = train_document(run, prepared, plan, fitted, exported, evaluation)
-    document |= {"baseline": baseline, "over_time": over_time}
+    document |= {"start": start, "baseline": baseline, "over_time": over_time}
     earlier = fitted.seconds - fitted.seconds_now  # before it was resumed
     document |= clock(job.recipe.time_seconds, time.monotonic() - job.started + earlier)
     files.write_json(run / METRICS, document)

@@ -7,6 +7,9 @@ Networks", 2015, §3); the gates are those of Cho et al. 2014 and of Hochreiter 
 takes the mean and the maximum over the frames, and `cnn_frame` the mean of what each frame alone would be
 taken for: both see the same whatever the order. They are there to compare with: where they do as well, time
 plays no part.
+
+A transferred backbone ends before its own head: what its weights make of a frame, a linear layer brings to D
+numbers. Where it is frozen, `Reading` is all that learns.
 """
 
 from typing import Any, Literal
@@ -15,8 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from foveal import models
+from foveal.core import catalog
 from foveal.core.errors import UsageError
-from foveal.models import Card, Settings
+from foveal.models import Architecture, Card, Settings
+from foveal.models._head import head_of, without_expansion, without_head
 from foveal.models.nano import Nano, nano
 
 CARD = Card(
@@ -36,6 +41,7 @@ MEMBERS: dict[str, dict[str, Any]] = {
     f"cnn_{head}": {"head": head} for head in ("gru", "lstm", "pool", "frame")
 }
 Head = Literal["gru", "lstm", "pool", "frame"]
+Start = Literal["scratch", "transfer", "frozen"]
 
 _FEATURES = 64  # D, and the size of a recurrent state
 _PLACED = 16  # numbers for each place
@@ -46,12 +52,18 @@ class Cnn(nn.Module):
     """See the module; built by `cnn`.
 
     Attributes:
+        backbone: What looks at each frame: (N, C, H, W) → (N, B).
+        project: What brings that to (N, D).
+        head: What reads the frames: (N, T, D) → (N, K).
         features: D, numbers that each frame becomes.
     """
 
-    def __init__(self, backbone: nn.Module, head: nn.Module, *, features: int, frozen: bool) -> None:
+    def __init__(
+        self, backbone: nn.Module, project: nn.Module, head: nn.Module, *, features: int, frozen: bool = False
+    ) -> None:
         super().__init__()
-        self.backbone, self.head, self.features, self.frozen = backbone, head, features, frozen
+        self.backbone, self.project, self.head = backbone, project, head
+        self.features, self.frozen = features, frozen
         if frozen:
             backbone.requires_grad_(False)
 
@@ -62,7 +74,7 @@ class Cnn(nn.Module):
     def look(self, clips: Tensor) -> Tensor:
         """Return the features (N, T, D) of frames (N, T, C, H, W), each seen by itself."""
         count, frames = clips.shape[:2]
-        seen: Tensor = self.backbone(clips.flatten(0, 1))
+        seen: Tensor = self.project(self.backbone(clips.flatten(0, 1)))
         return seen.reshape(count, frames, self.features)
 
     def answer(self, window: Tensor) -> Tensor:
@@ -84,6 +96,19 @@ class Cnn(nn.Module):
             self.backbone.learn_from(images.flatten(0, 1))
 
 
+class Reading(nn.Module):
+    """All of a network but its backbone, under the same names: (N, T, B) → (N, K)."""
+
+    def __init__(self, network: Cnn) -> None:
+        super().__init__()
+        self.project, self.head = network.project, network.head
+
+    def forward(self, seen: Tensor) -> Tensor:
+        """Return logits (N, K) for what the backbone made of frames, (N, T, B)."""
+        logits: Tensor = self.head(self.project(seen))
+        return logits
+
+
 class _Placed(nn.Module):
     """A nano that says what there is and where: (N, C, H, W) → (N, D).
 
@@ -96,8 +121,9 @@ class _Placed(nn.Module):
         super().__init__()
         self.nano = plain
         self.reduce = nn.Conv2d(_WIDTHS[-2], _PLACED, 1)
-        with torch.no_grad():
-            maps, _ = self._maps(torch.zeros(2, channels, size, size))
+        with torch.no_grad():  # evaluating: zeros must not count among what the norms have seen
+            maps, _ = self.eval()._maps(torch.zeros(1, channels, size, size))
+        self.train()
         self.where = nn.Linear(_PLACED * maps.shape[2] * maps.shape[3], features)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -157,24 +183,38 @@ def cnn(
     size: int,
     head: Head,
     backbone: str = "nano",
-    frozen: bool = False,
+    start: Start = "scratch",
 ) -> Cnn:
     """Return a new network for clips of any number of frames.
 
     Args:
         channels: Of the frames, ≥ 1.
         classes: K ≥ 2.
-        size: Side of the frames in pixels, ≥ 16.
+        size: Side of the frames in pixels, ≥ 16 and as the backbone needs it.
         head: What reads the frames: `gru`, `lstm`, `pool` or `frame`.
         backbone: What looks at each: `nano`, which keeps where things are, or any other network for pictures
-            of `models/`, with 64 outputs in place of classes.
-        frozen: Whether the backbone stays as it is built, weights and statistics.
+            of `models/`, with 64 outputs in place of classes. Auxiliary classifiers of it are left out.
+        start: Of the backbone: `scratch`; `transfer`, built without its head and what only widens the input
+            of that, so that weights from elsewhere fit; or `frozen`, built so and left as it is, weights and
+            statistics.
 
     Raises:
-        UsageError: The backbone is a baseline, or takes clips itself.
+        UsageError: The backbone is a baseline, takes clips itself, or is nano and does not start from
+            scratch; `wrong_size`: it takes no frames that small.
     """
-    look = _backbone(backbone, channels=channels, size=size)
-    return Cnn(look, _head(head, classes), features=_FEATURES, frozen=frozen)
+    reader = _head(head, classes)
+    if start == "scratch":
+        look = _backbone(backbone, channels=channels, size=size)
+        return Cnn(look, nn.Identity(), reader, features=_FEATURES)
+    if backbone == "nano":
+        raise UsageError(
+            "of nano a network for clips has a form of its own, which weights from elsewhere do not fit",
+            hint="--backbone takes efficientnet-lite0, resnet18 …; or train from scratch",
+        )
+    found = _architecture(backbone, size)
+    plain = without_expansion(found(channels=channels, classes=classes, size=size), found.expansion)
+    project = nn.Linear(head_of(plain)[1].in_features, _FEATURES)
+    return Cnn(without_head(plain), project, reader, features=_FEATURES, frozen=start == "frozen")
 
 
 def _head(kind: Head, classes: int) -> nn.Module:
@@ -189,10 +229,23 @@ def _backbone(name: str, *, channels: int, size: int) -> nn.Module:
     if name == "nano":
         plain = nano(channels=channels, classes=_FEATURES, size=size, widths=_WIDTHS)
         return _Placed(plain, channels=channels, size=size, features=_FEATURES)
+    return _architecture(name, size)(channels=channels, classes=_FEATURES, size=size)
+
+
+def _architecture(name: str, size: int) -> Architecture:
+    """Return the architecture of a backbone that looks at frames of a size."""
     card = models.card(name)
     if card.kind != "network" or card.task != "classify":
         raise UsageError(
             f"{name} is no network that looks at a frame",
             hint="--backbone takes a network for pictures: nano, resnet18 …",
         )
-    return models.architecture(name)(channels=channels, classes=_FEATURES, size=size)
+    found = models.architecture(name)
+    if size < found.smallest_size:
+        raise UsageError(
+            f"the backbone {catalog.spoken(name)} needs frames of at least {found.smallest_size} pixels; "
+            f"got {size}",
+            code="wrong_size",
+            hint=f"--size {found.smallest_size} or more, or another --backbone",
+        )
+    return found

@@ -53,7 +53,7 @@ def training_page(
         gallery: Some of the user's pictures, class by class.
         pictures: The worst mistakes by source, uint8 (H, W, C); one that is missing is named without picture.
         maps: What they rest on: by source the map of the answer and that of the true class, (h, w).
-        baseline: The `baseline` object of `foveal.train/1`.
+        baseline: The `baseline` object of `foveal.train/1`; with its `start`, too, after a transfer.
     """
     return _page(
         document, history=history, gallery=gallery, pictures=pictures, maps=maps, baseline=baseline or {}

@@ -130,6 +130,17 @@ def against_baseline(baseline: Mapping[str, Any]) -> str | None:
     return f"{said}: it is not proven that the recognizer is better ({shown_p(paired['p_value'])})."
 
 
+def started(start: Mapping[str, Any]) -> str:
+    """Return what a transfer began from.
+
+    Args:
+        start: The `start` object of `foveal.train/1`.
+    """
+    if start["frozen"]:
+        return f"Its features are those of {start['source']}: only what reads them was learned here."
+    return f"It began with the weights of {start['source']}, and all of them went on learning here."
+
+
 def against_scratch(baseline: Mapping[str, Any]) -> str | None:
     """Return what pre-training brought against a network from scratch, or None where none was trained.
 

@@ -14,7 +14,16 @@ from foveal.core import files
 from foveal.train.fit_plan import FitPlan
 
 # Unknown to earlier versions: at their defaults they leave the digest, and so the checkpoints, alone.
-_LATER = ("optimizer", "head_rate", "warm_up_share", "structure", "objective", "settings", "starts_from")
+_LATER = (
+    "optimizer",
+    "head_rate",
+    "warm_up_share",
+    "structure",
+    "objective",
+    "settings",
+    "starts_from",
+    "views",
+)
 
 
 class Plan(BaseModel):
@@ -39,6 +48,8 @@ class Plan(BaseModel):
         settings: A value for each of its settings.
         structure: Digest of names and shapes of the network's state where a user's own builder makes it.
         starts_from: Digest of the weights that it starts from; None: they follow from the seed.
+        views: Of a frozen backbone: how many views of each clip it has looked at; the first is the clip
+            itself, `augmentation` makes the others.
         seed: Of order, augmentation and initial weights.
         threads: Of torch; another number gives other last digits.
         step_seconds: What the warm-up measured; for the forecast only.
@@ -64,6 +75,7 @@ class Plan(BaseModel):
     settings: dict[str, float] = {}
     structure: str | None = None
     starts_from: str | None = None
+    views: int = Field(default=1, ge=1)
     seed: int
     threads: int = Field(ge=1)
     step_seconds: float = Field(ge=0)

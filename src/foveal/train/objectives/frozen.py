@@ -1,0 +1,30 @@
+"""Learn the labels of clips from what a frozen backbone made of their frames beforehand."""
+
+import torch
+from torch import Tensor
+
+from foveal.tasks.classify import learn
+from foveal.train.objective import Batch, Losses
+from foveal.train.objectives.supervised import Supervised
+
+
+class Frozen(Supervised):
+    """Cross-entropy, on features in place of pictures.
+
+    What is there of each clip are the features of several views of it: float32 (M, V, T, B), in place of the
+    pictures. Each pass over the data shows the next view of every clip. Nothing else is changed by chance.
+    """
+
+    def forward(self, batch: Batch) -> Losses:
+        """Return the loss, and how many clips were right."""
+        features, targets = (view[batch.part] for view in self.views(batch))
+        logits = self.network(features)
+        right = (logits.argmax(1) == targets.argmax(1)).sum()
+        return Losses(learn.loss(logits, targets), right, len(logits))
+
+    @torch.no_grad()
+    def views(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return features (N, T, B) and target shares (N, K)."""
+        count = batch.images.shape[1]
+        seen = batch.images[torch.arange(len(batch.images)), (batch.passes + batch.rows) % count]
+        return seen, learn.targets(batch.labels, classes=self.classes, smoothing=self.label_smoothing)
