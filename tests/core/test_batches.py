@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from foveal.core.batches import MOST, at_once, batches
 
-SHAPES = st.sampled_from([(2, 2, 1), (3, 5, 3), (96, 96, 3), (700, 700, 1), (1100, 1000, 1), (2, 300, 400, 3)])
+SHAPES = st.sampled_from([(2, 2, 1), (96, 96, 3), (700, 700, 1), (1100, 1000, 1), (2, 300, 400, 3)])
 
 
 @given(SHAPES, st.integers(0, 5), st.booleans(), st.integers(0, 2**32))
