@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 def show(console: Console, result: "TrainResult") -> None:
     """Print what was decided, what was measured, what it does not prove, and where everything lies."""
 
-    def line(label: str, text: object) -> None:
-        console.print(f"{label:<10}{visible(str(text))}", markup=False)  # names are the user's
-
     document, evaluation = result.document, result.evaluation
+    width = max(10, *(len(what) + 1 for what in document["plan"]["reasons"]))
+
+    def line(label: str, text: object) -> None:
+        console.print(f"{label:<{width}}{visible(str(text))}", markup=False)  # names are the user's
+
     passes = "" if document["epochs"] is None else f"{document['epochs']:.3g} passes, "
     line(
         "trained",
