@@ -15,10 +15,10 @@ from typing import Any
 from foveal.core import files, units, wording
 from foveal.core.machine import usable_cpus
 from foveal.flows.compare import Terms, compare, write_page
-from foveal.flows.train import resume, train
+from foveal.flows.train import train_or_resume
 from foveal.report import comparison_words, words
 from foveal.train.fitting import is_baseline
-from foveal.train.recipe import Recipe, read_recipe
+from foveal.train.recipe import Recipe
 
 PROJECT = Path(__file__).resolve().parent.parent
 MODELS = ["nano", "v4-lif", "row-gru", "svm-hog", "svm-pixels", "knn"]
@@ -37,11 +37,7 @@ def trained(data: Path, model: str, time: str, run: Path) -> Path:
     recipe = Recipe(model=model, baseline=False)
     if not is_baseline(str(recipe.model)):
         recipe = recipe.changed(time_seconds=units.seconds(time))
-    if (run / "recipe.toml").is_file():
-        if read_recipe(run / "recipe.toml") != recipe:
-            raise SystemExit(f"{run} was trained by another recipe: remove it, or give the time that it had")
-        return resume(run, data).run
-    return train(data, recipe=recipe, out=run).run
+    return train_or_resume(data, recipe=recipe, out=run).run
 
 
 def row(found: dict[str, Any]) -> str:

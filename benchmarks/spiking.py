@@ -9,25 +9,24 @@ the LIF head that constant currents drive (its spike counts).
 """
 
 import argparse
-import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
+
+from foveal.core import units
+from foveal.flows.train import train_or_resume
+from foveal.train.recipe import Recipe
 
 SHOWN = (1, 2, 4, 8, 12, 16)
 
 
 def trained(data: str, model: str, arguments: argparse.Namespace, out: Path) -> dict[str, Any]:
     """Return the `foveal.train/1` document; a finished run is not done again."""
-    metrics = out / "metrics.json"
-    if not metrics.is_file():
-        command = [sys.executable, "-m", "foveal", "train", data, "--model", model, "--out", str(out)]
-        length = ["--time", arguments.time] if arguments.time else ["--epochs", str(arguments.epochs)]
-        options = ["--size", str(arguments.size), "--threads", str(arguments.threads), "--no-baseline"]
-        subprocess.run([*command, *length, *options, "--json", "-q"], stdout=subprocess.PIPE, check=True)
-    document: dict[str, Any] = json.loads(metrics.read_text(encoding="utf-8"))
-    return document
+    recipe = Recipe(model=model, size=arguments.size, threads=arguments.threads, baseline=False)
+    if arguments.time:
+        recipe = recipe.changed(time_seconds=units.seconds(arguments.time))
+    else:
+        recipe = recipe.changed(epochs=arguments.epochs)
+    return train_or_resume(data, recipe=recipe, out=out).document
 
 
 def share(value: dict[str, Any]) -> str:

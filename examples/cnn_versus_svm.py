@@ -16,7 +16,7 @@ from pathlib import Path
 from foveal.core import files, units
 from foveal.flows.compare import Terms, compare, write_page
 from foveal.flows.data_get import get
-from foveal.flows.train import resume, train
+from foveal.flows.train import train_or_resume
 from foveal.report import comparison_words, words
 from foveal.train.fitting import is_baseline
 from foveal.train.recipe import Recipe
@@ -27,7 +27,7 @@ def main() -> None:
     out: Path = arguments.out
     data = arguments.data or Path(get("digits", out / "digits")["out"])
     recipes = [recipe_of(name, arguments) for name in arguments.models]
-    runs = [trained(data, recipe, out / str(recipe.model)) for recipe in recipes]
+    runs = [train_or_resume(data, recipe=one, out=out / str(one.model)).run for one in recipes]
     compared = compare(runs, data, Terms(curve=tuple(arguments.images), folder=out / "curve"))
     write_page(compared, out / "comparison.html")
     files.write_json(out / "comparison.json", compared.document)
@@ -52,13 +52,6 @@ def recipe_of(model: str, arguments: argparse.Namespace) -> Recipe:
     if arguments.time is not None:
         return recipe.changed(time_seconds=units.seconds(arguments.time))
     return recipe if is_baseline(str(recipe.model)) else recipe.changed(epochs=8)
-
-
-def trained(data: Path, recipe: Recipe, run: Path) -> Path:
-    """Train as far as that is not done yet, and return the run folder."""
-    if (run / "recipe.toml").is_file():
-        return resume(run, data).run
-    return train(data, recipe=recipe, out=run).run
 
 
 def show(document: words.Document) -> None:

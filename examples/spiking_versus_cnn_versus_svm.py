@@ -24,7 +24,7 @@ import foveal
 from foveal.core import files, units
 from foveal.flows.compare import Terms, compare, write_page
 from foveal.flows.data_get import get
-from foveal.flows.train import TrainResult, resume, train
+from foveal.flows.train import train_or_resume
 from foveal.models.v4_lif import OUTPUT, STEPS, V4Lif, spike_times
 from foveal.report import comparison_words, over_time, words
 from foveal.tasks import recognizer as recognizers
@@ -40,7 +40,7 @@ def main() -> None:
     arguments = parse()
     out: Path = arguments.out
     data = arguments.data or Path(get("digits", out / "digits")["out"])
-    results = [trained(data, recipe_of(name, arguments), out / name) for name in MODELS]
+    results = [train_or_resume(data, recipe=recipe_of(n, arguments), out=out / n) for n in MODELS]
     compared = compare([result.run for result in results], data, Terms(robustness="none"))
     write_page(compared, out / "comparison.html")
     files.write_json(out / "comparison.json", compared.document)
@@ -64,13 +64,6 @@ def recipe_of(model: str, arguments: argparse.Namespace) -> Recipe:
     if arguments.time is not None:
         return recipe.changed(time_seconds=units.seconds(arguments.time))
     return recipe if is_baseline(str(recipe.model)) else recipe.changed(epochs=PASSES[str(recipe.model)])
-
-
-def trained(data: Path, recipe: Recipe, run: Path) -> TrainResult:
-    """Train as far as that is not done yet."""
-    if (run / "recipe.toml").is_file():
-        return resume(run, data)
-    return train(data, recipe=recipe, out=run)
 
 
 def show(document: words.Document, course: dict[str, Any]) -> None:

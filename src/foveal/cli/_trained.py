@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 def show(console: Console, result: "TrainResult") -> None:
     """Print what was decided, what was measured, what it does not prove, and where everything lies."""
-
     document, evaluation = result.document, result.evaluation
     width = max(10, *(len(what) + 1 for what in document["plan"]["reasons"]))
 

@@ -184,6 +184,32 @@ def resume(
         return _resumed(run, job, data, force=force)
 
 
+def train_or_resume(
+    data: str | Path, *, recipe: Recipe, out: Path, progress: Progress = silent
+) -> TrainResult:
+    """Train into a folder, or go on with the run of the same recipe that is there; nothing is learned twice.
+
+    Args:
+        data: As of `train`.
+        recipe: What the user wants; its model by name.
+        out: Run folder.
+        progress: Told about every stage.
+
+    Raises:
+        UsageError: `other_recipe`: the run there was started with another recipe.
+        FovealError: What `train` and `resume` raise.
+    """
+    if not (out / RECIPE).is_file():
+        return train(data, recipe=recipe, out=out, progress=progress)
+    if read_recipe(out / RECIPE) != with_model(recipe):
+        raise UsageError(
+            f"the run in {out} was started with another recipe",
+            code="other_recipe",
+            hint="remove the run, give what it was started with, or another folder",
+        )
+    return resume(out, data, progress=progress)
+
+
 def _resumed(run: Path, job: "Job", data: str | Path, *, force: bool) -> TrainResult:
     with runs.locked(run):
         moved = compare_environment(run, environment(job.recipe, ranks=job.team.size), force=force)
