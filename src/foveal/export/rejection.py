@@ -1,6 +1,7 @@
 """Fit how a graph tells unknown pictures: a score inside it, and a threshold on what it then answers."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,7 +22,9 @@ from foveal.tasks.classify.decode import Unknown
 from foveal.train.examples import Examples
 from foveal.train.sampling import spread
 
-MOST_FIT, MOST_TUNING, MOST_STRANGE = 2000, 500, 100  # pictures; the last of each kind
+MOST_FIT, MOST_TUNING = 2000, 500  # pictures
+_MOST_STRANGE, _LEAST_STRANGE = 100, 24  # pictures of a kind
+_STRANGE_PIXELS = 2**22  # of a kind: with more, large pictures would take longer here than in the training
 
 Run = Callable[[UInt8], Answers]
 
@@ -61,6 +64,15 @@ def with_rejection(
     return graph, rule(chosen.score.name, found), found
 
 
+def most_strange(shape: Sequence[int]) -> int:
+    """Return how many pictures of nothing are made of a kind at most, for pictures or clips of a shape.
+
+    >>> most_strange((32, 32, 3)), most_strange((224, 224, 3)), most_strange((384, 384, 3))
+    (100, 83, 28)
+    """
+    return max(_LEAST_STRANGE, min(_MOST_STRANGE, _STRANGE_PIXELS // math.prod(shape[:-1])))
+
+
 def _known(run: Run, fit: Examples | None, like: Answers, *, most_bytes: int, seed: int) -> Known:
     """Return what the graph answers for pictures that it learned from, and for pictures of nothing."""
     if fit is None or len(fit) == 0:
@@ -76,7 +88,7 @@ def _known(run: Run, fit: Examples | None, like: Answers, *, most_bytes: int, se
 
 def _strange(run: Run, images: UInt8, *, seed: int, purpose: str) -> dict[str, Answers]:
     """Return what the graph answers for pictures of nothing made from known ones, by kind."""
-    some = images[evenly_spaced(len(images), at_most=MOST_STRANGE)]
+    some = images[evenly_spaced(len(images), at_most=most_strange(images.shape[1:]))]
     frames = some.reshape(-1, *some.shape[-3:])  # of clips each frame becomes nothing by itself
     made = {
         name: catalog.find(kinds, name)(frames, rng=stream(seed, "unknown", purpose, name))

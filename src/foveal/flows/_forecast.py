@@ -5,7 +5,7 @@ import math
 from foveal.core import catalog
 from foveal.evaluate.robustness import MOST_IMAGES, NAMES
 from foveal.export.outputs import MOST_COMPARED
-from foveal.export.rejection import MOST_FIT, MOST_STRANGE, MOST_TUNING
+from foveal.export.rejection import MOST_FIT, MOST_TUNING, most_strange
 from foveal.flows import _mistake_maps
 from foveal.flows._prepare import Prepared
 from foveal.perturb import unknowns
@@ -29,7 +29,8 @@ def seconds_after_training(prepared: Prepared) -> float:
     compared = 2 * min(calib + test, MOST_COMPARED)  # by the network and by the file
     disturbed = (1 + len(NAMES)) * min(test, MOST_IMAGES)
     explained = min(test, _mistake_maps.MOST) * _mistake_maps.ANSWERS_EACH
-    strange = (min(fit, MOST_STRANGE) + min(calib, MOST_STRANGE)) * len(catalog.names(unknowns))
+    most = most_strange(prepared.preprocess.shape)
+    strange = (min(fit, most) + min(calib, most)) * len(catalog.names(unknowns))
     rejecting = min(fit, MOST_FIT) + min(calib, MOST_TUNING) + strange + calib
     seconds = (calib + 2 * test + compared + disturbed + rejecting) / _PIXELS_PER_SECOND
     seconds += explained / _EXPLAINED_PIXELS_PER_SECOND

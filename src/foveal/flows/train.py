@@ -127,7 +127,7 @@ def train(
 
 def _started(job: "Job", data: str | Path, *, out: Path | None, force: bool) -> TrainResult:
     dataset = opening.open(data, group=job.recipe.group, task=job.recipe.task)
-    recipe = with_model(job.recipe.for_task(dataset.task), task=dataset.task)
+    recipe = with_model(job.recipe, task=dataset.task).for_task(dataset.task)
     job = replace(job, recipe=recipe)
     made = out is None or not files.is_there(out)
     run = runs.new_run("train", out=out, force=force)
