@@ -32,7 +32,7 @@ STEPS = 40  # of 32 pictures: 20 passes over 64
 # Without a norm after each layer, or with very many of them.
 MORE_STEPS = {
     "alexnet": 100, "efficientnet_b0": 100, "efficientnet_lite0": 100, "mobilenet_v2": 60,
-    "mobilenet_v3_small": 60, "small_conv": 100,
+    "googlenet": 100, "mobilenet_v3_small": 60, "plain20": 100, "small_conv": 100,
 }  # fmt: skip
 
 
