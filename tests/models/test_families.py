@@ -29,10 +29,11 @@ IN_FLOAT = {"convnext_atto", "row_gru", "row_lstm_both", "swin_tiny", "timm:test
 QUICK = {"nano", "timm:test_resnet"}
 CASES = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES]
 STEPS = 40  # of 32 pictures: 20 passes over 64
-# Without a norm after each layer, or with very many of them.
+# Without a norm after each layer, without shortcuts, with depthwise or very many layers: more slowly.
 MORE_STEPS = {
     "alexnet": 100, "efficientnet_b0": 100, "efficientnet_lite0": 100, "mobilenet_v2": 60,
-    "googlenet": 100, "mobilenet_v3_small": 60, "plain20": 100, "small_conv": 100,
+    "googlenet": 100, "mobilenet_v3_small": 60, "plain20": 200, "small_conv": 100,
+    "timm:test_vit": 80,
 }  # fmt: skip
 
 
