@@ -1,6 +1,6 @@
 """Does each family learn in minutes, and by which settings? A few hundred steps on a few thousand pictures.
 
-python benchmarks/model_learning.py DATA NAME[=OPTIMIZER:RATE[:BATCH]]… [--steps 150]
+python benchmarks/model_learning.py DATA NAME[=OPTIMIZER:RATE[:BATCH[:WARM_UP]]]… [--steps 150]
 
 DATA is anything `foveal check` recognizes. Every network sees the same pictures in the same order at 32
 pixels, in bf16 on one thread, with its coarsest stem. Prints a row per network: accuracy on the held-out part
@@ -34,9 +34,9 @@ def learned(spec: str, prepared: Prepared, steps: int) -> tuple[str, Measured, f
     architecture = models.architecture(name)
     chosen = architecture.settings
     if wanted:
-        optimizer, rate, *batch = wanted.split(":")
-        warm_up = 0.1 if optimizer == "adam" else 0.0
-        more = {"batch_size": int(batch[0])} if batch else {}
+        optimizer, rate, *rest = wanted.split(":")
+        warm_up = float(rest[1]) if rest[1:] else 0.1 if optimizer == "adam" else 0.0
+        more = {"batch_size": int(rest[0])} if rest else {}
         decay = 0.05 if optimizer == "adam" else 1e-3
         changes = {"optimizer": optimizer, "learning_rate": float(rate), "weight_decay": decay, **more}
         chosen = dataclasses.replace(chosen, warm_up_share=warm_up, **changes)

@@ -1,10 +1,7 @@
 """Pictures that can be told apart, and the cheapest member of each family trained on them for a few steps."""
 
-import functools
-
 import numpy as np
 import pytest
-import torch
 
 from foveal import models
 from foveal.core.progress import silent
@@ -64,16 +61,14 @@ def trained(name: str, *, images: int = 192, steps: int = 24, **changes):
 
 
 @pytest.fixture(scope="session")
-def recognizer():
-    """Train a member for a few steps; once, whoever asks."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield functools.lru_cache(maxsize=2)(lambda name: trained(name)[2])
-    torch.set_num_threads(threads)
+def known():
+    """What `train` learns from, where it is given 64 images: pictures and labels."""
+    return drawn(64, 1)
 
 
 @pytest.fixture(scope="session")
 def pictures():
+    """Others of the same kinds."""
     return drawn(64, 2)[0]
 
 

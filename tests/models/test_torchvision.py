@@ -98,3 +98,17 @@ def test_the_first_filters_are_as_large_for_any_number_of_channels(name):
         return float(next(build(name, channels=channels).parameters()).detach().std())
 
     assert deviation(1) == pytest.approx(deviation(3), rel=0.1)
+
+
+@pytest.mark.parametrize("size", [16, 17, 32, 33, 45, 64, 224])
+def test_no_stem_of_efficientnet_that_is_offered_leaves_maps_of_one_pixel(size):
+    architecture, sides = models.architecture("efficientnet_b0"), []
+
+    for arguments in architecture.variants(size):
+        network = architecture.build(channels=1, classes=2, size=size, **arguments).eval()
+        network.features.register_forward_hook(lambda module, given, maps: sides.append(maps.shape[-1]))
+        with torch.no_grad():
+            network(torch.zeros(1, 1, size, size))
+
+    assert sides
+    assert min(sides) > 1

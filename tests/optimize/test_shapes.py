@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -70,6 +71,65 @@ def test_a_linear_layer_over_tokens_has_a_row_for_each() -> None:
     [shape] = shapes(network, channels=3, size=4)
 
     assert (shape.height, shape.macs) == (3, 3 * 16 * 5)
+
+
+def test_a_layer_that_is_called_as_a_function_is_seen() -> None:
+    class Padded(nn.Conv2d):
+        def forward(self, images):
+            return F.conv2d(F.pad(images, (0, 1, 0, 1)), self.weight, self.bias, stride=2)
+
+    [shape] = shapes(Padded(3, 4, 3), channels=3, size=8)
+
+    assert (shape.height, shape.padding, shape.map) == (9, (0, 0, 0, 0), (4, 4))
+
+
+@pytest.mark.parametrize("reader", [nn.GRU, nn.LSTM])
+def test_a_recurrent_layer_reads_all_steps_at_once_and_remembers_one_by_one(reader) -> None:
+    class Rows(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.reader = reader(7, 5, batch_first=True)
+
+        def forward(self, images):
+            return self.reader(images.flatten(0, 1))[0]
+
+    network = Rows()
+    gates = len(network.reader.weight_hh_l0)
+
+    reading, *remembering = shapes(network, channels=1, size=7)
+
+    assert reading == Shape("linear", 7, gates, height=7)
+    assert remembering == [Shape("linear", 5, gates)] * 7
+
+
+def test_the_steps_of_one_picture_count_each() -> None:
+    class Repeated(nn.Conv2d):
+        def forward(self, images):
+            return super().forward(images.expand(4, *images.shape[1:]))
+
+    assert len(shapes(Repeated(3, 2, 3), channels=3, size=8)) == 4
+
+
+def test_the_projections_inside_torchs_attention_are_seen_and_its_products_are_not() -> None:
+    class Tokens(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.TransformerEncoderLayer(4, 2, dim_feedforward=6, batch_first=True)
+
+        def forward(self, images):
+            return self.layer(images.flatten(2).mT)
+
+    found = shapes(Tokens(), channels=4, size=3)
+
+    assert [(shape.inputs, shape.outputs) for shape in found] == [(4, 12), (4, 4), (4, 6), (6, 4)]
+    assert {shape.height for shape in found} == {9}
+    assert torch.backends.mha.get_fastpath_enabled()
+
+
+def test_what_no_table_has_an_entry_for_is_left_out() -> None:
+    network = nn.Sequential(nn.ConvTranspose2d(3, 2, 2), nn.Flatten(2), nn.Conv1d(2, 2, 3))
+
+    assert shapes(network, channels=3, size=4) == ()
 
 
 def test_the_network_is_left_as_it_was() -> None:

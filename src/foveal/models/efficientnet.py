@@ -16,8 +16,19 @@ CARD = Card(
     smallest_size=16,
 )
 SETTINGS = _torchvision.SETTINGS
-SIZES = _torchvision.sizes
 MEMBERS = {f"efficientnet_b{scale}": {"scale": scale} for scale in range(8)}
+
+_HALVINGS = 3  # after the stem
+
+
+def SIZES(size: int) -> tuple[dict[str, Any], ...]:  # noqa: N802  # the name that a family states
+    """Return the arguments of all variants for an input, the fastest first, whose last maps have many pixels.
+
+    Where a map has one, batch norm sees a single number of each picture, and the network learns to read its
+    batch: it knew 64 pictures by the statistics of their batch, and 57 by those that ship; see
+    docs/benchmarks.md.
+    """
+    return tuple(one for one in _torchvision.sizes(size) if size > 2**_HALVINGS * one["stem_stride"])
 
 
 def efficientnet(*, channels: int, classes: int, size: int, scale: int, stem_stride: int = 1) -> nn.Module:

@@ -4,13 +4,14 @@ That is what its time is predicted from: see `optimize.lookup`, which says why `
 it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from foveal.core.errors import DataError, UsageError
 
@@ -99,73 +100,101 @@ def from_json(written: Mapping[str, Any]) -> Shape:
 
 
 def shapes(network: nn.Module, *, channels: int, size: int) -> tuple[Shape, ...]:
-    """Return one entry for each run of a `Conv2d` or `Linear`, in the order of execution.
+    """Return one entry for each run of a convolution or linear layer, in the order of execution.
 
-    The network runs once, in eval mode, on one blank picture; it is left in the mode in which it was. A layer
-    that is not called as a module, such as the projections inside torch's attention, is not seen.
+    The network runs once, in eval mode, on one blank picture; it is left in the mode in which it was. What
+    torch computes is noted, not which module asked for it: a layer that is called as a function is seen, and
+    one that pads its map beforehand has a larger map. A convolution that runs on T steps of one picture has T
+    entries. A GRU or an LSTM is a linear layer over all steps and one at each, which an engine may run as one
+    operation.
+
+    Left out are products of two maps, as in attention, and convolutions that are transposed or go along one
+    axis: no entry of a table stands for them.
 
     Args:
         network: Normalized images (N, channels, size, size) to anything.
         channels: Of the images.
         size: Side of the input in pixels.
     """
-    found: list[Shape] = []
+    recorder = _Recorder()
     parameter = next(network.parameters(), torch.zeros(()))
     blank = torch.zeros(1, channels, size, size, dtype=parameter.dtype, device=parameter.device)
     modes = {module: module.training for module in network.modules()}
-    with _noted(network, found), torch.no_grad():
+    with _attention_in_parts(), torch.no_grad(), recorder:
         try:
             network.eval()(blank)
         finally:
             for module, mode in modes.items():
                 module.training = mode
-    return tuple(found)
+    return tuple(recorder.found)
 
 
 @contextmanager
-def _noted(network: nn.Module, found: list[Shape]) -> Iterator[None]:
-    """Note every layer that runs inside."""
-
-    def note(module: nn.Module, inputs: tuple[Tensor, ...], _output: Any) -> None:
-        found.append(_shape(module, inputs[0]))
-
-    layers = [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
-    handles = [layer.register_forward_hook(note) for layer in layers]
+def _attention_in_parts() -> Iterator[None]:
+    """Have torch's own attention run layer by layer, not as one operation that tells nothing."""
+    whole = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
     try:
         yield
     finally:
-        for handle in handles:
-            handle.remove()
+        torch.backends.mha.set_fastpath_enabled(whole)
 
 
-def _shape(module: nn.Module, images: Tensor) -> Shape:
-    if isinstance(module, nn.Linear):
-        rows = images[..., 0].numel()
-        return Shape("linear", module.in_features, module.out_features, height=rows)
-    if not isinstance(module, nn.Conv2d):
-        raise TypeError(f"{type(module).__name__} is neither convolution nor linear layer")
-    return Shape(
+class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Note every layer that runs inside."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.found: list[Shape] = []
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        layers = _LAYERS.get(func._overloadpacket)
+        if layers is not None:
+            self.found += layers(*args)
+        return func(*args, **(kwargs or {}))
+
+
+def _convolution(images: Tensor, filters: Tensor, _bias: Tensor | None, *how: Any) -> list[Shape]:
+    """Return the layer once for each picture; filters have shape (outputs, inputs / groups, down, across)."""
+    stride, padding, dilation, transposed, _, groups = how
+    if transposed or filters.ndim != 4:
+        return []
+    down, across = padding[0], padding[-1]  # "valid" is a single 0
+    shape = Shape(
         "convolution",
-        module.in_channels,
-        module.out_channels,
-        kernel=(module.kernel_size[0], module.kernel_size[1]),
-        stride=(module.stride[0], module.stride[1]),
-        padding=_padding(module),
-        dilation=(module.dilation[0], module.dilation[1]),
-        groups=module.groups,
-        height=images.shape[-2],
-        width=images.shape[-1],
+        images.shape[1],
+        filters.shape[0],
+        kernel=(filters.shape[2], filters.shape[3]),
+        stride=(stride[0], stride[1]),
+        padding=(down, across, down, across),
+        dilation=(dilation[0], dilation[1]),
+        groups=groups,
+        height=images.shape[2],
+        width=images.shape[3],
     )
+    return [shape] * len(images)
 
 
-def _padding(module: nn.Conv2d) -> tuple[int, int, int, int]:
-    """Return the padding; torch's "same" puts an odd zero at the bottom and on the right."""
-    if module.padding == "valid":
-        return 0, 0, 0, 0
-    if module.padding == "same":
-        down, across = (
-            reach * (length - 1) for reach, length in zip(module.dilation, module.kernel_size, strict=True)
-        )
-        return down // 2, across // 2, down - down // 2, across - across // 2
-    down, across = int(module.padding[0]), int(module.padding[1])
-    return down, across, down, across
+def _product(rows: Tensor, weights: Tensor) -> list[Shape]:
+    """Return the layer: rows (R, inputs) times weights (inputs, outputs)."""
+    return [Shape("linear", weights.shape[0], weights.shape[1], height=len(rows))]
+
+
+def _sum_and_product(_bias: Tensor, rows: Tensor, weights: Tensor) -> list[Shape]:
+    return _product(rows, weights)
+
+
+def _recurrent(rows: Tensor, inward: Tensor, onward: Tensor, *_: Any) -> list[Shape]:
+    """Return the layers of an LSTM that torch runs as one: over all rows (T, N, inputs), then by step."""
+    return [*_product(rows.flatten(0, 1), inward.T), *_product(rows[0], onward.T) * len(rows)]
+
+
+_ATEN: Any = torch.ops.aten
+_LAYERS: dict[Any, Callable[..., list[Shape]]] = {
+    _ATEN.convolution: _convolution,
+    _ATEN.mm: _product,
+    _ATEN.addmm: _sum_and_product,
+    _ATEN.mkldnn_rnn_layer: _recurrent,
+}
