@@ -12,7 +12,7 @@ from foveal.core.errors import DataError, UsageError
 from foveal.evaluate.answers import answers
 from foveal.evaluate.held_out import HeldOut, sample
 from foveal.evaluate.reporting import report
-from foveal.evaluate.robustness import NAMES, robustness
+from foveal.evaluate.robustness import NAMES, SEVERITY, robustness
 
 
 def test_public_names_are_loaded_on_first_use():
@@ -86,14 +86,14 @@ def test_every_corruption_is_measured_and_costs_something(predictor, coloured):
     held_out = coloured(300)
     images, labels = sample(held_out, np.arange(300), at_most=300)
 
-    clean, *found = robustness(predictor, images, labels, severity=5)
+    clean, *found = robustness(predictor, images, labels)
 
     assert (clean.corruption, clean.severity) == ("none", 0)
     assert clean.accuracy == report(predictor, held_out).metrics.accuracy
     assert [one.corruption for one in found] == list(NAMES)
-    assert {(one.severity, one.accuracy.n) for one in found} == {(5, 300)}
+    assert {(one.severity, one.accuracy.n) for one in found} == {(SEVERITY, 300)}
     assert all(one.accuracy.value <= clean.accuracy.value + 0.05 for one in found)
-    assert (clean, *found) == robustness(predictor, images, labels, severity=5)
+    assert (clean, *found) == robustness(predictor, images, labels, threads=2)
 
 
 def test_a_sample_is_from_all_over_the_data_and_reads_nothing_else(coloured):

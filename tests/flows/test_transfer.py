@@ -52,6 +52,15 @@ def test_a_head_is_fitted_and_nothing_below_it_moves(transferred: TrainResult, s
     assert transferred.document["metrics"]["test"]["accuracy"]["value"] > 0.9
 
 
+def test_without_a_model_it_is_that_of_the_weights_that_pip_installs(colors: Path, tmp_path: Path) -> None:
+    recipe = Recipe(transfer=True, size=32, threads=1, baseline=False, scratch=False)
+
+    result = train(colors, recipe=recipe, out=tmp_path / "run")
+
+    assert result.document["model"] == "efficientnet-lite0"
+    assert result.document["metrics"]["test"]["accuracy"]["value"] > 0.9
+
+
 def test_normalization_is_that_of_the_weights_and_not_of_the_new_data(
     transferred: TrainResult, source: Path
 ) -> None:

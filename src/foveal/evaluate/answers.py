@@ -17,6 +17,7 @@ from foveal.evaluate.held_out import HeldOut, readable
 
 BATCH = 32  # held-out pictures that are run together, wherever that is: it may move the last bit
 _REPORT_SECONDS = 0.25
+_NAME = "foveal-evaluate"  # of the threads
 Float32 = NDArray[np.float32]
 
 
@@ -37,26 +38,31 @@ class Answers:
     seconds: float
 
 
-def probabilities_at_size(predictor: Runs, images: UInt8) -> Float32:
+def probabilities_at_size(predictor: Runs, images: UInt8, *, threads: int = 1) -> Float32:
     """Return what is answered for pictures at model size, float32 (N, K).
 
     Args:
         predictor: Runs the model.
         images: uint8 (N, size, size, C), N ≥ 1.
+        threads: So many batches are worked on at once; it changes no digit.
     """
-    starts = range(0, len(images), BATCH)
-    return np.concatenate([predictor.run(images[i : i + BATCH]).probabilities for i in starts])
+    batches = (images[i : i + BATCH] for i in range(0, len(images), BATCH))
+    return np.concatenate(
+        [run.probabilities for run in in_order(predictor.run, batches, workers=threads, name=_NAME)]
+    )
 
 
-def right_at_size(predictor: Runs, images: UInt8, labels: NDArray[np.int64]) -> int:
+def right_at_size(predictor: Runs, images: UInt8, labels: NDArray[np.int64], *, threads: int = 1) -> int:
     """Return how many pictures are named correctly.
 
     Args:
         predictor: Runs the model.
         images: At model size, uint8 (N, size, size, C), N ≥ 1.
         labels: The truth, int64 (N,).
+        threads: So many batches are worked on at once.
     """
-    return int((probabilities_at_size(predictor, images).argmax(axis=1) == labels).sum())
+    found = probabilities_at_size(predictor, images, threads=threads)
+    return int((found.argmax(axis=1) == labels).sum())
 
 
 class Part(NamedTuple):
@@ -115,9 +121,7 @@ def answers(predictor: Runs, held_out: HeldOut, *, threads: int, progress: Progr
         return ask(predictor, held_out, chunk)
 
     parts = []
-    for chunk, part in zip(
-        chunks, in_order(work, chunks, workers=threads, name="foveal-evaluate"), strict=True
-    ):
+    for chunk, part in zip(chunks, in_order(work, chunks, workers=threads, name=_NAME), strict=True):
         parts.append(part)
         if time.monotonic() - said > _REPORT_SECONDS:
             said = time.monotonic()

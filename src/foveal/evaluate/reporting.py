@@ -48,7 +48,7 @@ class _Here:
         self, positions: NDArray[np.int64], seed: int, progress: Progress, /
     ) -> tuple[Disturbed, ...]:
         images, labels = sample(self.held_out, positions, at_most=MOST_IMAGES)
-        return robustness(self.predictor, images, labels, seed=seed, progress=progress)
+        return robustness(self.predictor, images, labels, seed=seed, threads=self.threads, progress=progress)
 
 
 def report(

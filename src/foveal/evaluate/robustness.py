@@ -25,8 +25,8 @@ def robustness(
     images: UInt8,
     labels: NDArray[np.int64],
     *,
-    severity: int = SEVERITY,
     seed: int = 0,
+    threads: int = 1,
     progress: Progress = silent,
 ) -> tuple[Disturbed, ...]:
     """Return the accuracy under each corruption of `NAMES`.
@@ -37,17 +37,14 @@ def robustness(
         predictor: Runs the model.
         images: At model size, uint8 (N, size, size, C), N ≥ 1.
         labels: The truth, int64 (N,).
-        severity: 1 to 5.
         seed: Of the noise.
+        threads: So many batches are worked on at once.
         progress: Told after every corruption.
-
-    Raises:
-        UsageError: Another severity.
     """
     results = []
     for place, name in enumerate((NONE, *NAMES)):
-        right = right_under(name, predictor, images, labels, severity=severity, seed=seed)
-        results.append(counted(name, right, len(labels), severity=severity))
+        right = right_under(name, predictor, images, labels, seed=seed, threads=threads)
+        results.append(counted(name, right, len(labels)))
         if place:
             progress("disturbing", place, len(NAMES), name)
     return tuple(results)
@@ -59,20 +56,20 @@ def right_under(
     images: UInt8,
     labels: NDArray[np.int64],
     *,
-    severity: int = SEVERITY,
     seed: int = 0,
+    threads: int = 1,
 ) -> int:
     """Return how many pictures are named correctly under a corruption, or as they are; see `robustness`."""
 
     def ask(asked: UInt8) -> Float32:
-        return probabilities_at_size(predictor, asked)
+        return probabilities_at_size(predictor, asked, threads=threads)
 
     if name == NONE:
-        return right_at_size(predictor, images, labels)
+        return right_at_size(predictor, images, labels, threads=threads)
     rng = stream(seed, "robustness", name)
-    return int(corrupted(name, images, labels, severity=severity, rng=rng, ask=ask).right.sum())
+    return int(corrupted(name, images, labels, severity=SEVERITY, rng=rng, ask=ask).right.sum())
 
 
-def counted(name: str, right: int, images: int, *, severity: int = SEVERITY) -> Disturbed:
+def counted(name: str, right: int, images: int) -> Disturbed:
     """Return the row of a corruption under which so many of the pictures are named correctly."""
-    return Disturbed(name, 0 if name == NONE else severity, clopper_pearson(right, images))
+    return Disturbed(name, 0 if name == NONE else SEVERITY, clopper_pearson(right, images))
