@@ -109,14 +109,20 @@ def accuracy(name: str, optimizer: str, data: Path, time: str, out: Path) -> dic
     document = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     about = {key: document[key] for key in ("epochs", "seconds", "images_per_second")}
     if document["bundle"] is None:  # file and network differ: of such a network, only itself can be asked
-        return {"name": name, "optimizer": optimizer, "of": "network", "accuracy": asked(run, data), **about}
+        return {
+            "name": name,
+            "optimizer": optimizer,
+            "of": "network",
+            "accuracy": asked(run, data, found),
+            **about,
+        }
     test = document["metrics"]["test"]["accuracy"]
     return {"name": name, "optimizer": optimizer, "of": "file", "accuracy": test, **about}
 
 
-def asked(run: Path, data: Path) -> dict[str, Any]:
+def asked(run: Path, data: Path, builder: Architecture) -> dict[str, Any]:
     """Return the accuracy of the network of a run on the test pictures."""
-    recognizer, dataset = recognizers.load(run / "model"), opening.open(data)
+    recognizer, dataset = recognizers.load(run / "model", builder=builder), opening.open(data)
     rows = [i for i, split in enumerate(dataset.splits or ()) if split == "test"]
     right = 0
     for start in range(0, len(rows), 256):
