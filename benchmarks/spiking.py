@@ -20,7 +20,7 @@ SHOWN = (1, 2, 4, 8, 12, 16)
 
 
 def trained(data: str, model: str, arguments: argparse.Namespace, out: Path) -> dict[str, Any]:
-    """Return the `foveal.train/1` document; a finished run is not done again."""
+    """Return the `foveal.train/1` document; what was learned is not learned again."""
     recipe = Recipe(model=model, size=arguments.size, threads=arguments.threads, baseline=False)
     if arguments.time:
         recipe = recipe.changed(time_seconds=units.seconds(arguments.time))

@@ -31,8 +31,8 @@ from foveal.export import sealing
 from foveal.flows import _forecast
 from foveal.flows._log import Logged
 from foveal.flows._train_document import clock
-from foveal.flows.train import resume, train, train_or_resume
-from foveal.train.recipe import Recipe, read_recipe
+from foveal.flows.train import resume, train
+from foveal.train.recipe import Recipe
 
 RECIPE = Recipe(epochs=6, size=16, precision="fp32", threads=1, baseline=False)
 
@@ -353,19 +353,6 @@ def test_too_few_pictures_to_calibrate_or_measure_are_an_error(tmp_path):
 def test_what_is_no_run_cannot_be_resumed(colors, tmp_path):
     with pytest.raises(NotFoundError, match="no run that can be resumed"):
         resume(tmp_path, colors)
-
-
-def test_what_was_learned_is_not_learned_twice_and_not_taken_for_another_recipe(trained, colors, tmp_path):
-    run = Path(shutil.copytree(trained.run, tmp_path / "run"))
-
-    recipe = read_recipe(run / "recipe.toml")
-
-    again = train_or_resume(colors, recipe=recipe, out=run)
-
-    assert again.document["resumed_from"] == trained.document["plan"]["steps"] > 0
-    with pytest.raises(UsageError, match="started with another recipe") as caught:
-        train_or_resume(colors, recipe=recipe.changed(seed=5), out=run)
-    assert caught.value.code == "other_recipe"
 
 
 def test_an_existing_folder_needs_force_and_is_then_started_anew(trained, colors, tmp_path):

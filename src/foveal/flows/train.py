@@ -201,7 +201,7 @@ def train_or_resume(
     """
     if not (out / RECIPE).is_file():
         return train(data, recipe=recipe, out=out, progress=progress)
-    if read_recipe(out / RECIPE) != with_model(recipe):
+    if not read_recipe(out / RECIPE).stems_from(recipe):
         raise UsageError(
             f"the run in {out} was started with another recipe",
             code="other_recipe",

@@ -232,6 +232,12 @@ class Recipe(BaseModel):
             )
         return recipe
 
+    def stems_from(self, wanted: "Recipe") -> bool:
+        """Return whether this is what a training makes of another recipe, which the data complete."""
+        completed = {"model", "backbone"} - wanted.model_fields_set
+        asked = Recipe.model_fields.keys() - completed - {"threads"}  # those may change from run to run
+        return all(getattr(self, name) == getattr(wanted, name) for name in asked)
+
     def changed(self, **changes: object) -> "Recipe":
         """Return a copy with some fields set, validated; None leaves a field as it is.
 
