@@ -108,8 +108,8 @@ def shapes(network: nn.Module, *, channels: int, size: int) -> tuple[Shape, ...]
     entries. A GRU or an LSTM is a linear layer over all steps and one at each, which an engine may run as one
     operation.
 
-    Left out are products of two maps, as in attention, and convolutions that are transposed or go along one
-    axis: no entry of a table stands for them.
+    Left out are batched products of two maps, as in attention, and convolutions that are transposed or go
+    along one axis: no entry of a table stands for them. A plain product of two maps counts as a layer.
 
     Args:
         network: Normalized images (N, channels, size, size) to anything.
