@@ -38,10 +38,11 @@ async def pictures(request: Request, service: Service, *, most: int) -> list[byt
         HttpError: `type_not_allowed`, `bad_multipart`, `too_many_pictures`; or as `body`.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if not (kind.startswith("image/") or kind in ("", "application/octet-stream", _FORM)):
+    if not (kind.startswith(("image/", "video/")) or kind in ("", "application/octet-stream", _FORM)):
         raise HttpError(
             "type_not_allowed",
-            "send a picture file as image/* or application/octet-stream, or a multipart form",
+            "send a picture file as image/*, a film as video/*, either as application/octet-stream, or a "
+            "multipart form",
             hint=f"-H 'Content-Type: image/jpeg' --data-binary @a.jpg, or -F {FIELD}=@a.jpg",
         )
     content = await body(request, service)

@@ -69,14 +69,18 @@ class _Parts:
         self.mean_variance = (self.variances.sum() / features.shape[1]).clamp(min=_FLAT)
 
     def planes(self, shrinkage: float) -> tuple[Tensor, Tensor]:
-        """Return weights (D, K) and biases (K,), float32; a class without pictures is never answered."""
+        """Return weights (D, K) and biases (K,), float32; a class without pictures is never answered.
+
+        What all classes have in common is taken off: no answer and no probability depends on it, and it is
+        so large that engines would round away what tells classes apart.
+        """
         floor = shrinkage * self.mean_variance
         drawn = (1 - shrinkage) * self.variances + floor
         inside = self.means @ self.axes
         weights = (self.means / floor + (inside * (1 / drawn - 1 / floor)) @ self.axes.T).T
         share = (self.counts / self.counts.sum()).clamp(min=_FLAT)
         bias = share.log() - 0.5 * (self.means * weights.T).sum(dim=1)
-        return weights.float(), bias.float()
+        return (weights - weights.mean(dim=1, keepdim=True)).float(), (bias - bias.mean()).float()
 
 
 def shape(effort: Effort) -> dict[str, Any]:
