@@ -67,7 +67,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def recipe(source: Path) -> Recipe:
-    return Recipe(model="cnn_gru", weights=str(source), frames=FRAMES, threads=1, scratch=False, seed=3)
+    # Nobody names a model, nor what looks at the frames: cnn_gru, and the network of the weights.
+    return Recipe(task="video", weights=str(source), frames=FRAMES, threads=1, scratch=False, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +123,7 @@ def test_what_is_kept_and_said_of_the_start(frozen: TrainResult, source: Path) -
     start = document["start"]
 
     assert (start["frozen"], start["sha256"]) == (True, plan["starts_from"])
-    assert plan["arguments"]["backbone"] == BACKBONE
+    assert (plan["model"], plan["arguments"]["backbone"]) == ("cnn_gru", BACKBONE)
     assert plan["arguments"]["start"] == "frozen"
     assert {"weights", "normalization", "frozen"} <= set(plan["reasons"])
     assert "only what reads them was learned here" in frozen.report.read_text()
@@ -231,6 +232,20 @@ def test_of_clips_the_network_of_the_weights_looks_at_the_frames(source: Path) -
     assert with_model(Recipe(model="cnn_gru", transfer=True)).backbone == "efficientnet_lite0"
 
 
+@pytest.mark.parametrize("wishes", [{}, {"transfer": True}, {"task": "classify"}])
+def test_who_names_a_backbone_means_clips(
+    wishes: dict[str, object], colors: Path, source: Path, tmp_path: Path
+) -> None:
+    recipe = Recipe(**{"backbone": BACKBONE, **wishes})
+    recipe = recipe.changed(weights=str(source) if recipe.transfer else None)
+    check_recipe(with_model(recipe))
+
+    with pytest.raises(UsageError, match="cnn-gru takes clips, and these are pictures") as caught:
+        train(colors, recipe=recipe, out=tmp_path / "run")
+    assert "without --backbone" in str(caught.value.hint)
+    assert not (tmp_path / "run").exists()
+
+
 def test_published_weights_want_a_package_that_has_them() -> None:
     with pytest.raises(UsageError, match="no package holds weights of resnet18") as caught:
         origin_of(with_model(Recipe(model="cnn_gru", transfer=True, backbone="resnet18")))
@@ -250,9 +265,9 @@ def test_published_weights_want_a_package_that_has_them() -> None:
 def test_what_no_transfer_to_clips_can_do_is_refused_with_a_hint(
     wishes: dict[str, object], message: str
 ) -> None:
-    recipe = with_model(Recipe(**{"model": "cnn_gru", **wishes}))
+    recipe = Recipe(**{"model": "cnn_gru", **wishes})
 
     with pytest.raises(UsageError, match=message) as caught:
-        check_recipe(recipe.for_task("video"))
+        check_recipe(with_model(recipe).for_task("video"))
     assert caught.value.hint
     assert caught.value.exit_code == 2

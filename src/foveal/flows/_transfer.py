@@ -59,16 +59,21 @@ _CLOSER = 1.125
 
 
 def with_model(recipe: Recipe, *, task: Task | None = None) -> Recipe:
-    """Return the recipe of a transfer with the network of its weights, where nobody named one.
+    """Return the recipe with what follows from it before any data are read, where nobody named it.
 
-    A run that it starts from says which; otherwise it is the usual one. Of pictures it is the model, of clips
-    what looks at each frame.
+    For clips that is the usual model. Of a transfer it is the network of its weights: a run that it starts
+    from says which; otherwise it is the usual one. Of pictures it is the model, of clips what looks at each
+    frame.
 
     Args:
         recipe: What the user wants.
         task: What lies in the data; None: that is not known yet, and the recipe may say it.
+
+    Raises:
+        UsageError: It is for clips, and a part of it for pictures alone.
     """
     clips = recipe.for_clips(task)
+    recipe = recipe.for_task("video") if clips else recipe
     if not recipe.transfers or ("backbone" if clips else "model") in recipe.model_fields_set:
         return recipe
     said = None if recipe.weights is None else architecture_in(runs.find(recipe.weights))

@@ -198,10 +198,13 @@ class Recipe(BaseModel):
         return found
 
     def for_clips(self, task: models.Task | None = None) -> bool:
-        """Return whether it is for clips: as the data say or, before that is known, as far as it says so."""
+        """Return whether it is for clips: as the data say or, before that is known, as far as it says so.
+
+        Only a network for clips has a backbone: whoever names one means clips.
+        """
         if "model" in self.model_fields_set:
             return self.architecture.task == "video"
-        return (task or self.task) == "video"
+        return self.backbone is not None or (task or self.task) == "video"
 
     def for_task(self, task: models.Task) -> "Recipe":
         """Return the recipe for data of a task: with its usual model, where nobody named one.
@@ -214,10 +217,11 @@ class Recipe(BaseModel):
         found = recipe.architecture
         if found.task != task:
             takes, are = ("clips", "pictures") if task == "classify" else ("pictures", "clips")
+            without = "" if self.backbone is None else ", without --backbone"
             raise UsageError(
                 f"{catalog.spoken(found.name)} takes {takes}, and these are {are}",
                 code="other_task",
-                hint=f"--model {catalog.spoken(_USUAL[task])}, or another of foveal models",
+                hint=f"--model {catalog.spoken(_USUAL[task])}{without}, or another of foveal models",
             )
         if task == "video" and recipe.objective not in _OF_CLIPS:
             raise UsageError(
