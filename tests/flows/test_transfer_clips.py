@@ -246,6 +246,21 @@ def test_who_names_a_backbone_means_clips(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    "wishes", [{}, {"task": "video"}, {"model": "cnn_gru", "backbone": BACKBONE}, {"model": BACKBONE}]
+)
+def test_a_run_that_learned_clips_is_no_start_and_is_called_by_its_name(
+    wishes: dict[str, object], frozen: TrainResult, clips: Path, tmp_path: Path
+) -> None:
+    recipe = Recipe(weights=str(frozen.run), **wishes)
+
+    with pytest.raises(UsageError, match="learned clips, with cnn-gru") as caught:
+        train(clips, recipe=recipe, out=tmp_path / "run")
+    assert caught.value.code == "weights_of_clips"
+    assert str(frozen.run) in caught.value.message
+    assert "learned pictures" in str(caught.value.hint)
+
+
 def test_published_weights_want_a_package_that_has_them() -> None:
     with pytest.raises(UsageError, match="no package holds weights of resnet18") as caught:
         origin_of(with_model(Recipe(model="cnn_gru", transfer=True, backbone="resnet18")))
@@ -253,21 +268,22 @@ def test_published_weights_want_a_package_that_has_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wishes", "message"),
+    ("wishes", "code", "message"),
     [
-        ({"transfer": True, "head": "svm"}, "a head of kind svm is fitted to pictures"),
-        ({"transfer": True, "model": "nano"}, "nano takes pictures"),
-        ({"transfer": True, "backbone": "nano"}, "a form of its own"),
-        ({"transfer": True, "backbone": "cnn_gru"}, "no network that looks at a frame"),
-        ({"backbone": "inception_v3", "size": 16}, "at least 32 pixels"),
+        ({"transfer": True, "head": "svm"}, "other_head", "a head of kind svm is fitted to pictures"),
+        ({"transfer": True, "model": "nano"}, "other_task", "nano takes pictures"),
+        ({"transfer": True, "backbone": "nano"}, "no_transfer", "a form of its own"),
+        ({"transfer": True, "backbone": "cnn_gru"}, "bad_backbone", "no network that looks at a frame"),
+        ({"objective": "trades"}, "other_objective", "trades is for pictures"),
+        ({"model": "nano", "backbone": "resnet18"}, "no_backbone", "nano has no backbone"),
     ],
 )
 def test_what_no_transfer_to_clips_can_do_is_refused_with_a_hint(
-    wishes: dict[str, object], message: str
+    wishes: dict[str, object], code: str, message: str
 ) -> None:
     recipe = Recipe(**{"model": "cnn_gru", **wishes})
 
     with pytest.raises(UsageError, match=message) as caught:
         check_recipe(with_model(recipe).for_task("video"))
     assert caught.value.hint
-    assert caught.value.exit_code == 2
+    assert (caught.value.code, caught.value.exit_code) == (code, 2)

@@ -199,8 +199,8 @@ def cnn(
             statistics.
 
     Raises:
-        UsageError: The backbone is a baseline, takes clips itself, or is nano and does not start from
-            scratch; `wrong_size`: it takes no frames that small.
+        UsageError: `bad_backbone`: it is a baseline, or takes clips itself; `no_transfer`: it is nano and does
+            not start from scratch; `wrong_size`: it takes no frames that small.
     """
     reader = _head(head, classes)
     if start == "scratch":
@@ -209,6 +209,7 @@ def cnn(
     if backbone == "nano":
         raise UsageError(
             "of nano a network for clips has a form of its own, which weights from elsewhere do not fit",
+            code="no_transfer",
             hint="--backbone takes efficientnet-lite0, resnet18 …; or train from scratch",
         )
     found = _architecture(backbone, size)
@@ -238,6 +239,7 @@ def _architecture(name: str, size: int) -> Architecture:
     if card.kind != "network" or card.task != "classify":
         raise UsageError(
             f"{name} is no network that looks at a frame",
+            code="bad_backbone",
             hint="--backbone takes a network for pictures: nano, resnet18 …",
         )
     found = models.architecture(name)

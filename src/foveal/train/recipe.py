@@ -186,13 +186,14 @@ class Recipe(BaseModel):
 
         Raises:
             UnknownNameError: No such file in `models/`.
-            UsageError: `own_model`: the name of somebody's own builder, which has to be given itself; or a
-                backbone for a network that has none.
+            UsageError: `own_model`: the name of somebody's own builder, which has to be given itself;
+                `no_backbone`: a backbone for a network that has none.
         """
         found = models.architecture(self.model)
         if self.backbone is not None and (found.task != "video" or found.is_own):
             raise UsageError(
                 f"{catalog.spoken(found.name)} has no backbone that could be chosen",
+                code="no_backbone",
                 hint="--backbone is for cnn-gru, cnn-lstm, cnn-pool and cnn-frame",
             )
         return found
@@ -210,8 +211,8 @@ class Recipe(BaseModel):
         """Return the recipe for data of a task: with its usual model, where nobody named one.
 
         Raises:
-            UsageError: `other_task`: the model takes pictures and the data are clips, or the reverse; or a
-                part of the recipe is for pictures alone.
+            UsageError: `other_task`: the model takes pictures and the data are clips, or the reverse;
+                `other_objective`, `other_head`: that part of the recipe is for pictures alone.
         """
         recipe = self.changed(model=_USUAL[task]) if "model" not in self.model_fields_set else self
         found = recipe.architecture
@@ -225,13 +226,15 @@ class Recipe(BaseModel):
             )
         if task == "video" and recipe.objective not in _OF_CLIPS:
             raise UsageError(
-                f"the objective {recipe.objective} is for pictures", hint="leave --objective out"
+                f"the objective {recipe.objective} is for pictures",
+                code="other_objective",
+                hint="leave --objective out",
             )
         if task == "video" and recipe.head != "linear":
             raise UsageError(
                 f"a head of kind {recipe.head} is fitted to pictures; clips are read by what the model is "
                 "called after",
-                code="other_task",
+                code="other_head",
                 hint="leave --head out; --model is cnn-gru, cnn-lstm, cnn-pool or cnn-frame",
             )
         return recipe
