@@ -16,12 +16,15 @@ from foveal import models
 from foveal.bundle import archive
 from foveal.bundle.predictor import Predictor
 from foveal.bundle.rolling import Rolling
-from foveal.core.errors import FovealError, UsageError
-from foveal.core.progress import Progress
+from foveal.core.errors import FovealError, RecipeError, UsageError
+from foveal.core.progress import Progress, silent
 from foveal.core.steps import file_hash
+from foveal.data import opening
 from foveal.data.preprocess import Preprocess
-from foveal.flows._transfer import origin_of, with_model
-from foveal.flows._transfer_clips import _Seen
+from foveal.flows._features import View
+from foveal.flows._prepare import Wishes, prepare
+from foveal.flows._transfer import origin_of, preprocess_for, with_model
+from foveal.flows._transfer_clips import _Seen, _shown, plan_reading
 from foveal.flows.evaluate import evaluate
 from foveal.flows.train import TrainResult, resume, train
 from foveal.models.cnn import Reading
@@ -30,6 +33,7 @@ from foveal.tasks.recognizer import Recognizer
 from foveal.train.examples import Examples
 from foveal.train.objective import Batch
 from foveal.train.objectives.frozen import Frozen
+from foveal.train.plan import Plan
 from foveal.train.planning import check_recipe
 from foveal.train.recipe import Recipe
 
@@ -145,6 +149,64 @@ def test_a_stream_answers_what_an_evaluation_does(frozen: TrainResult, clips: Pa
         np.testing.assert_allclose(list(last.scores.values()), list(whole.scores.values()), atol=1e-5)
     metrics = evaluate(frozen.run, clips).report.metrics
     assert metrics.accuracy.value == frozen.document["metrics"]["test"]["accuracy"]["value"]
+
+
+@pytest.fixture(scope="module")
+def planned(
+    clips: Path, recipe: Recipe, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Recipe], Plan]:
+    """Return what plans a frozen transfer to the films by a recipe."""
+    folder, recipe = tmp_path_factory.mktemp("planned"), with_model(recipe)
+    weights, dataset = origin_of(recipe), opening.open(clips)
+    like = preprocess_for(dataset, recipe, weights)
+    prepared = prepare(dataset, folder, Wishes(None, 3, False, 1, like=like, frames=FRAMES), progress=silent)
+
+    def plan(wanted: Recipe) -> Plan:
+        return plan_reading(folder, with_model(wanted), weights, prepared, threads=1, progress=silent)
+
+    return plan
+
+
+@pytest.mark.parametrize(
+    ("wishes", "views", "augmentation", "precision"),
+    [
+        ({}, 4, {"crop": 0.75, "color": 0.4}, "fp32"),
+        ({"augment": "none"}, 1, {}, "fp32"),
+        ({"augment": {"flip": 1.0, "color": 0.0}, "precision": "bf16"}, 4, {"flip": 1.0}, "bf16"),
+        ({"augment": {"color": 0.0}}, 1, {}, "fp32"),
+        ({"augment": "robust"}, 4, {"crop": 0.75, "color": 0.4, "corruption": 1.0, "noise": 0.2}, "fp32"),
+    ],
+)
+def test_views_and_precision_are_those_that_were_asked_for(
+    wishes: dict[str, object],
+    views: int,
+    augmentation: dict[str, float],
+    precision: str,
+    recipe: Recipe,
+    planned: Callable[[Recipe], Plan],
+) -> None:
+    plan = planned(recipe.changed(**wishes))
+
+    assert (plan.views, plan.augmentation, plan.precision) == (views, augmentation, precision)
+    assert plan.objective == "frozen"
+
+
+def test_who_wants_clips_changed_gets_a_changed_view_however_many_there_are(recipe: Recipe) -> None:
+    for augment, expected in (("auto", 1), ({"flip": 1.0}, 2), ("robust", 2), ("none", 1)):
+        count, changes = _shown(recipe.changed(augment=augment), clips=5000, frames=8)
+        assert (count, bool(changes)) == (expected, expected > 1)
+
+
+@pytest.mark.parametrize("place", [0, 1, 5])
+def test_a_clip_is_mirrored_in_every_second_changed_view(place: int) -> None:
+    clip = np.random.default_rng(0).integers(0, 256, (1, 2, 8, 8, 3), dtype=np.uint8)
+    preprocess = Preprocess(size=8, channels=3, mean=(0.5,) * 3, std=(0.5,) * 3)
+
+    seen = [View(number, 0, {"flip": 1.0}).of(clip, place, preprocess) for number in (1, 2)]
+
+    mirrored = [np.array_equal(view, clip[:, :, :, ::-1]) for view in seen]
+    assert sorted(mirrored) == [False, True]
+    assert np.array_equal(seen[mirrored.index(False)], clip)
 
 
 @pytest.mark.slow
@@ -265,6 +327,16 @@ def test_published_weights_want_a_package_that_has_them() -> None:
     with pytest.raises(UsageError, match="no package holds weights of resnet18") as caught:
         origin_of(with_model(Recipe(model="cnn_gru", transfer=True, backbone="resnet18")))
     assert "efficientnet-lite0" in str(caught.value.hint)
+
+
+def test_blended_clips_are_refused_where_each_is_seen_by_itself(source: Path) -> None:
+    recipe = with_model(Recipe(task="video", weights=str(source), augment={"mixup": 0.2}))
+
+    with pytest.raises(RecipeError, match="without mixup") as caught:
+        check_recipe(recipe)
+    assert caught.value.code == "no_view"
+    check_recipe(recipe.changed(epochs=1.0))
+    check_recipe(recipe.changed(augment={"mixup": 0.0}))
 
 
 @pytest.mark.parametrize(

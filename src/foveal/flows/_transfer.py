@@ -88,7 +88,8 @@ def _named_in(weights: str) -> str | None:
     said = architecture_in(runs.find(weights))
     if said is not None and models.is_known(said) and models.card(said).task == "video":
         raise UsageError(
-            f"{weights} learned clips, with {catalog.spoken(said)}; a transfer starts from weights for pictures",
+            f"{weights} learned clips, with {catalog.spoken(said)}; a transfer starts from weights for "
+            "pictures",
             code="weights_of_clips",
             hint="--weights of a run that learned pictures, or --transfer alone for those of a package",
         )

@@ -199,8 +199,8 @@ def cnn(
             statistics.
 
     Raises:
-        UsageError: `bad_backbone`: it is a baseline, or takes clips itself; `no_transfer`: it is nano and does
-            not start from scratch; `wrong_size`: it takes no frames that small.
+        UsageError: `bad_backbone`: it is a baseline, or takes clips itself; `no_transfer`: it is nano and
+            does not start from scratch; `wrong_size`: it takes no frames that small.
     """
     reader = _head(head, classes)
     if start == "scratch":

@@ -36,6 +36,7 @@ _STEP_BY_STEP = (
     "ema_share", "augment", "precision",
 )  # fmt: skip
 _WITHOUT = {"augment": "none", "precision": "fp32"}
+_BLEND = ("cutmix", "mixup")  # two pictures, and their targets
 _UNFREEZE = "unfreeze"
 _SMALLEST_BATCH = 32  # fewer make batch statistics too noisy
 _FEW_IMAGES = 10_000  # from here on a run sees the same pictures so often that they should vary more
@@ -77,7 +78,8 @@ def check_recipe(recipe: Recipe) -> None:
 
     Raises:
         RecipeError: The size is below the model's smallest, a strength outside its range, a setting that the
-            objective has not, one of step-by-step training given for a baseline, or nothing to unfreeze.
+            objective has not, one of step-by-step training given for a baseline, or nothing to unfreeze;
+            `no_view`: clips are to be blended that a frozen backbone sees one by one.
         UnknownNameError: No such model, objective or augmentation.
         UsageError: The model is the name of somebody's own builder.
     """
@@ -96,6 +98,13 @@ def check_recipe(recipe: Recipe) -> None:
         )
     if not isinstance(recipe.augment, dict):
         return
+    blended = [name for name in _BLEND if recipe.augment.get(name)]
+    if blended and recipe.network.get("start") == "frozen":
+        raise RecipeError(
+            f"a backbone that stays as it is sees each clip by itself, without {' and '.join(blended)}",
+            code="no_view",
+            hint="give --epochs or --time, so that all learns; or leave it out",
+        )
     for name, strength in recipe.augment.items():
         if name not in catalog.names(augment):
             raise UnknownNameError("augment", name, catalog.names(augment))
