@@ -242,8 +242,11 @@ def test_beside_a_transfer_the_same_model_learns_from_scratch(
     result = train(clips, recipe=recipe.changed(scratch=True), out=tmp_path / "run")
 
     scratch = result.document["baseline"]["scratch"]
-    assert (scratch["name"], scratch["accuracy"]["n"]) == ("cnn-gru", 10)
-    assert "Without pre-training, cnn-gru" in result.report.read_text()
+    assert (scratch["name"], scratch["backbone"], scratch["accuracy"]["n"]) == ("cnn-gru", "nano", 10)
+    assert scratch["transfer"] == {"name": "cnn-gru", "backbone": BACKBONE, "size": SIDE}
+    page = result.report.read_text()
+    assert "From scratch, cnn-gru with nano at 32 pixels" in page
+    assert "The transfer, of cnn-gru with resnet20 at 32 pixels, brought" in page
 
 
 def test_what_learned_from_standardized_features_reads_them_as_they_come() -> None:
