@@ -332,6 +332,24 @@ def test_published_weights_want_a_package_that_has_them() -> None:
     assert "efficientnet-lite0" in str(caught.value.hint)
 
 
+def test_frames_too_small_for_a_backbone_are_refused_at_their_own_size_before_a_film_is_decoded(
+    clips: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("timm")
+    recipe = Recipe(backbone="timm:inception_v3", frames=FRAMES, threads=1)
+    check_recipe(with_model(recipe))  # nobody knows the size yet
+    told: list[str] = []
+
+    def note(stage: str, done: int, total: int, note: str = "") -> None:
+        told.append(stage)
+
+    with pytest.raises(UsageError, match=f"takes no pictures of {SIDE}") as caught:
+        train(clips, recipe=recipe, out=tmp_path / "run", progress=note)
+    assert caught.value.code == "wrong_size"
+    assert not told
+    assert not (tmp_path / "run").exists()
+
+
 def test_blended_clips_are_refused_where_each_is_seen_by_itself(source: Path) -> None:
     recipe = with_model(Recipe(task="video", weights=str(source), augment={"mixup": 0.2}))
 

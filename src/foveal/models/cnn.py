@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from foveal import models
 from foveal.core import catalog
-from foveal.core.errors import UsageError
+from foveal.core.errors import RecipeError, UsageError
 from foveal.models import Architecture, Card, Settings
 from foveal.models._head import head_of, without_expansion, without_head
 from foveal.models.nano import Nano, nano
@@ -200,7 +200,8 @@ def cnn(
 
     Raises:
         UsageError: `bad_backbone`: it is a baseline, or takes clips itself; `no_transfer`: it is nano and
-            does not start from scratch; `wrong_size`: it takes no frames that small.
+            does not start from scratch.
+        RecipeError: `wrong_size`: it takes no frames that small.
     """
     reader = _head(head, classes)
     if start == "scratch":
@@ -244,7 +245,7 @@ def _architecture(name: str, size: int) -> Architecture:
         )
     found = models.architecture(name)
     if size < found.smallest_size:
-        raise UsageError(
+        raise RecipeError(
             f"the backbone {catalog.spoken(name)} needs frames of at least {found.smallest_size} pixels; "
             f"got {size}",
             code="wrong_size",
