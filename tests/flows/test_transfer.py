@@ -208,4 +208,4 @@ def test_the_report_says_what_pre_training_brought(
     assert scratch["name"] == "nano"
     assert scratch["paired"]["n"] > 0
     assert {"value", "low", "high"} <= set(scratch["paired"]["difference"])
-    assert "Without pre-training" in result.report.read_text()
+    assert "From scratch, nano at 32 pixels" in result.report.read_text()

@@ -16,12 +16,15 @@ from foveal import models
 from foveal.bundle import archive
 from foveal.bundle.predictor import Predictor
 from foveal.bundle.rolling import Rolling
-from foveal.core.errors import FovealError, UsageError
-from foveal.core.progress import Progress
+from foveal.core.errors import FovealError, RecipeError, UsageError
+from foveal.core.progress import Progress, silent
 from foveal.core.steps import file_hash
+from foveal.data import opening
 from foveal.data.preprocess import Preprocess
-from foveal.flows._transfer import origin_of, with_model
-from foveal.flows._transfer_clips import _Seen
+from foveal.flows._features import View
+from foveal.flows._prepare import Wishes, prepare
+from foveal.flows._transfer import origin_of, preprocess_for, with_model
+from foveal.flows._transfer_clips import _Seen, _shown, plan_reading
 from foveal.flows.evaluate import evaluate
 from foveal.flows.train import TrainResult, resume, train
 from foveal.models.cnn import Reading
@@ -30,6 +33,7 @@ from foveal.tasks.recognizer import Recognizer
 from foveal.train.examples import Examples
 from foveal.train.objective import Batch
 from foveal.train.objectives.frozen import Frozen
+from foveal.train.plan import Plan
 from foveal.train.planning import check_recipe
 from foveal.train.recipe import Recipe
 
@@ -67,7 +71,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def recipe(source: Path) -> Recipe:
-    return Recipe(model="cnn_gru", weights=str(source), frames=FRAMES, threads=1, scratch=False, seed=3)
+    # Nobody names a model, nor what looks at the frames: cnn_gru, and the network of the weights.
+    return Recipe(task="video", weights=str(source), frames=FRAMES, threads=1, scratch=False, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +127,7 @@ def test_what_is_kept_and_said_of_the_start(frozen: TrainResult, source: Path) -
     start = document["start"]
 
     assert (start["frozen"], start["sha256"]) == (True, plan["starts_from"])
-    assert plan["arguments"]["backbone"] == BACKBONE
+    assert (plan["model"], plan["arguments"]["backbone"]) == ("cnn_gru", BACKBONE)
     assert plan["arguments"]["start"] == "frozen"
     assert {"weights", "normalization", "frozen"} <= set(plan["reasons"])
     assert "only what reads them was learned here" in frozen.report.read_text()
@@ -144,6 +149,64 @@ def test_a_stream_answers_what_an_evaluation_does(frozen: TrainResult, clips: Pa
         np.testing.assert_allclose(list(last.scores.values()), list(whole.scores.values()), atol=1e-5)
     metrics = evaluate(frozen.run, clips).report.metrics
     assert metrics.accuracy.value == frozen.document["metrics"]["test"]["accuracy"]["value"]
+
+
+@pytest.fixture(scope="module")
+def planned(
+    clips: Path, recipe: Recipe, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[Recipe], Plan]:
+    """Return what plans a frozen transfer to the films by a recipe."""
+    folder, recipe = tmp_path_factory.mktemp("planned"), with_model(recipe)
+    weights, dataset = origin_of(recipe), opening.open(clips)
+    like = preprocess_for(dataset, recipe, weights)
+    prepared = prepare(dataset, folder, Wishes(None, 3, False, 1, like=like, frames=FRAMES), progress=silent)
+
+    def plan(wanted: Recipe) -> Plan:
+        return plan_reading(folder, with_model(wanted), weights, prepared, threads=1, progress=silent)
+
+    return plan
+
+
+@pytest.mark.parametrize(
+    ("wishes", "views", "augmentation", "precision"),
+    [
+        ({}, 4, {"crop": 0.75, "color": 0.4}, "fp32"),
+        ({"augment": "none"}, 1, {}, "fp32"),
+        ({"augment": {"flip": 1.0, "color": 0.0}, "precision": "bf16"}, 4, {"flip": 1.0}, "bf16"),
+        ({"augment": {"color": 0.0}}, 1, {}, "fp32"),
+        ({"augment": "robust"}, 4, {"crop": 0.75, "color": 0.4, "corruption": 1.0, "noise": 0.2}, "fp32"),
+    ],
+)
+def test_views_and_precision_are_those_that_were_asked_for(
+    wishes: dict[str, object],
+    views: int,
+    augmentation: dict[str, float],
+    precision: str,
+    recipe: Recipe,
+    planned: Callable[[Recipe], Plan],
+) -> None:
+    plan = planned(recipe.changed(**wishes))
+
+    assert (plan.views, plan.augmentation, plan.precision) == (views, augmentation, precision)
+    assert plan.objective == "frozen"
+
+
+def test_who_wants_clips_changed_gets_a_changed_view_however_many_there_are(recipe: Recipe) -> None:
+    for augment, expected in (("auto", 1), ({"flip": 1.0}, 2), ("robust", 2), ("none", 1)):
+        count, changes = _shown(recipe.changed(augment=augment), clips=5000, frames=8)
+        assert (count, bool(changes)) == (expected, expected > 1)
+
+
+@pytest.mark.parametrize("place", [0, 1, 5])
+def test_a_clip_is_mirrored_in_every_second_changed_view(place: int) -> None:
+    clip = np.random.default_rng(0).integers(0, 256, (1, 2, 8, 8, 3), dtype=np.uint8)
+    preprocess = Preprocess(size=8, channels=3, mean=(0.5,) * 3, std=(0.5,) * 3)
+
+    seen = [View(number, 0, {"flip": 1.0}).of(clip, place, preprocess) for number in (1, 2)]
+
+    mirrored = [np.array_equal(view, clip[:, :, :, ::-1]) for view in seen]
+    assert sorted(mirrored) == [False, True]
+    assert np.array_equal(seen[mirrored.index(False)], clip)
 
 
 @pytest.mark.slow
@@ -179,8 +242,11 @@ def test_beside_a_transfer_the_same_model_learns_from_scratch(
     result = train(clips, recipe=recipe.changed(scratch=True), out=tmp_path / "run")
 
     scratch = result.document["baseline"]["scratch"]
-    assert (scratch["name"], scratch["accuracy"]["n"]) == ("cnn-gru", 10)
-    assert "Without pre-training, cnn-gru" in result.report.read_text()
+    assert (scratch["name"], scratch["backbone"], scratch["accuracy"]["n"]) == ("cnn-gru", "nano", 10)
+    assert scratch["transfer"] == {"name": "cnn-gru", "backbone": BACKBONE, "size": SIDE}
+    page = result.report.read_text()
+    assert "From scratch, cnn-gru with nano at 32 pixels" in page
+    assert "The transfer, of cnn-gru with resnet20 at 32 pixels, brought" in page
 
 
 def test_what_learned_from_standardized_features_reads_them_as_they_come() -> None:
@@ -231,28 +297,86 @@ def test_of_clips_the_network_of_the_weights_looks_at_the_frames(source: Path) -
     assert with_model(Recipe(model="cnn_gru", transfer=True)).backbone == "efficientnet_lite0"
 
 
+@pytest.mark.parametrize("wishes", [{}, {"transfer": True}, {"task": "classify"}])
+def test_who_names_a_backbone_means_clips(
+    wishes: dict[str, object], colors: Path, source: Path, tmp_path: Path
+) -> None:
+    recipe = Recipe(**{"backbone": BACKBONE, **wishes})
+    recipe = recipe.changed(weights=str(source) if recipe.transfer else None)
+    check_recipe(with_model(recipe))
+
+    with pytest.raises(UsageError, match="cnn-gru takes clips, and these are pictures") as caught:
+        train(colors, recipe=recipe, out=tmp_path / "run")
+    assert "without --backbone" in str(caught.value.hint)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "wishes", [{}, {"task": "video"}, {"model": "cnn_gru", "backbone": BACKBONE}, {"model": BACKBONE}]
+)
+def test_a_run_that_learned_clips_is_no_start_and_is_called_by_its_name(
+    wishes: dict[str, object], frozen: TrainResult, clips: Path, tmp_path: Path
+) -> None:
+    recipe = Recipe(weights=str(frozen.run), **wishes)
+
+    with pytest.raises(UsageError, match="learned clips, with cnn-gru") as caught:
+        train(clips, recipe=recipe, out=tmp_path / "run")
+    assert caught.value.code == "weights_of_clips"
+    assert str(frozen.run) in caught.value.message
+    assert "learned pictures" in str(caught.value.hint)
+
+
 def test_published_weights_want_a_package_that_has_them() -> None:
     with pytest.raises(UsageError, match="no package holds weights of resnet18") as caught:
         origin_of(with_model(Recipe(model="cnn_gru", transfer=True, backbone="resnet18")))
     assert "efficientnet-lite0" in str(caught.value.hint)
 
 
+def test_frames_too_small_for_a_backbone_are_refused_at_their_own_size_before_a_film_is_decoded(
+    clips: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("timm")
+    recipe = Recipe(backbone="timm:inception_v3", frames=FRAMES, threads=1)
+    check_recipe(with_model(recipe))  # nobody knows the size yet
+    told: list[str] = []
+
+    def note(stage: str, done: int, total: int, note: str = "") -> None:
+        told.append(stage)
+
+    with pytest.raises(UsageError, match=f"takes no pictures of {SIDE}") as caught:
+        train(clips, recipe=recipe, out=tmp_path / "run", progress=note)
+    assert caught.value.code == "wrong_size"
+    assert not told
+    assert not (tmp_path / "run").exists()
+
+
+def test_blended_clips_are_refused_where_each_is_seen_by_itself(source: Path) -> None:
+    recipe = with_model(Recipe(task="video", weights=str(source), augment={"mixup": 0.2}))
+
+    with pytest.raises(RecipeError, match="without mixup") as caught:
+        check_recipe(recipe)
+    assert caught.value.code == "no_view"
+    check_recipe(recipe.changed(epochs=1.0))
+    check_recipe(recipe.changed(augment={"mixup": 0.0}))
+
+
 @pytest.mark.parametrize(
-    ("wishes", "message"),
+    ("wishes", "code", "message"),
     [
-        ({"transfer": True, "head": "svm"}, "a head of kind svm is fitted to pictures"),
-        ({"transfer": True, "model": "nano"}, "nano takes pictures"),
-        ({"transfer": True, "backbone": "nano"}, "a form of its own"),
-        ({"transfer": True, "backbone": "cnn_gru"}, "no network that looks at a frame"),
-        ({"backbone": "inception_v3", "size": 16}, "at least 32 pixels"),
+        ({"transfer": True, "head": "svm"}, "other_head", "a head of kind svm is fitted to pictures"),
+        ({"transfer": True, "model": "nano"}, "other_task", "nano takes pictures"),
+        ({"transfer": True, "backbone": "nano"}, "no_transfer", "a form of its own"),
+        ({"transfer": True, "backbone": "cnn_gru"}, "bad_backbone", "no network that looks at a frame"),
+        ({"objective": "trades"}, "other_objective", "trades is for pictures"),
+        ({"model": "nano", "backbone": "resnet18"}, "no_backbone", "nano has no backbone"),
     ],
 )
 def test_what_no_transfer_to_clips_can_do_is_refused_with_a_hint(
-    wishes: dict[str, object], message: str
+    wishes: dict[str, object], code: str, message: str
 ) -> None:
-    recipe = with_model(Recipe(**{"model": "cnn_gru", **wishes}))
+    recipe = Recipe(**{"model": "cnn_gru", **wishes})
 
     with pytest.raises(UsageError, match=message) as caught:
-        check_recipe(recipe.for_task("video"))
+        check_recipe(with_model(recipe).for_task("video"))
     assert caught.value.hint
-    assert caught.value.exit_code == 2
+    assert (caught.value.code, caught.value.exit_code) == (code, 2)

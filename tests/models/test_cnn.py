@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from foveal import models
-from foveal.core.errors import UsageError
+from foveal.core.errors import RecipeError, UsageError
 from foveal.models.cnn import Reading, cnn
 
 HEADS = ["gru", "lstm", "pool", "frame"]
@@ -117,7 +117,9 @@ def test_a_new_network_has_seen_nothing_in_its_norms():
 
 
 def test_frames_that_are_too_small_for_the_backbone_are_refused_with_a_size_that_is_not():
-    with pytest.raises(UsageError, match="inception-v3 needs frames of at least 32 pixels; got 16") as caught:
+    with pytest.raises(
+        RecipeError, match="inception-v3 needs frames of at least 32 pixels; got 16"
+    ) as caught:
         network("gru", backbone="inception_v3")
 
     assert caught.value.code == "wrong_size"

@@ -71,8 +71,9 @@ def test_it_takes_its_smallest_size_and_what_is_smaller_is_refused(name):
     with outlined():
         network = models.architecture(name).build(channels=3, classes=4, size=smallest).eval()
         assert network(torch.empty(shape(name, 2, 3, smallest))).shape == (2, 4)
-    with pytest.raises(RecipeError, match=f"at least {smallest} pixels"):
+    with pytest.raises(RecipeError, match=f"at least {smallest} pixels") as caught:
         check_size(models.architecture(name), smallest - 1)
+    assert caught.value.code == "wrong_size"
 
 
 @pytest.mark.parametrize("name", CHEAPEST)

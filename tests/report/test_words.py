@@ -268,3 +268,29 @@ def test_prediction_sets_of_other_kinds_say_what_they_promise(
     assert "less often than promised" in words.prediction_sets(document)
     metrics["conformal"] |= {"delta": None}
     assert "less often than promised" not in words.prediction_sets(document), "an average may lie above"
+
+
+@pytest.mark.parametrize(
+    ("mine", "brought"),
+    [
+        ({"name": "nano", "size": 64}, "Pre-training brought +20.0 points"),
+        ({"name": "nano", "size": 128}, "The transfer, of nano at 128 pixels, brought"),
+        ({"name": "resnet18", "size": 64}, "The transfer, of resnet18 at 64 pixels, brought"),
+        (
+            {"name": "nano", "backbone": "resnet18", "size": 64},
+            "The transfer, of nano with resnet18 at 64 pixels, brought",
+        ),
+    ],
+)
+def test_pre_training_is_credited_only_where_the_network_beside_it_is_the_same(
+    mine: dict[str, Any], brought: str
+) -> None:
+    beside = {"name": "nano", "size": 64, "seconds": 30.0, "accuracy": interval(0.5, 0.7), "transfer": mine}
+    beside["paired"] = {"difference": {"value": 0.2, "low": 0.1, "high": 0.3}}
+
+    sentence = words.against_scratch({"scratch": beside})
+
+    assert sentence is not None
+    assert sentence.startswith("From scratch, nano at 64 pixels, trained for 30 s, names 60.0%")
+    assert brought in sentence
+    assert ("Pre-training" in sentence) == (mine == {"name": "nano", "size": 64})

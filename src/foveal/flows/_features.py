@@ -93,7 +93,9 @@ class View:
             return pictures
         count = torch.arange(len(pictures))
         generator = torch.Generator().manual_seed(seed_for(self.seed, "view", self.number, first))
-        batch = Batch(torch.from_numpy(pictures), count, count, count, 0.0, generator)
+        # Each view is a pass: what changes from pass to pass, as mirroring does, changes from view to view.
+        passes = torch.full_like(count, self.number)
+        batch = Batch(torch.from_numpy(pictures), count, first + count, passes, 0.0, generator)
         images, targets = learn.normalize(batch.images, preprocess), torch.zeros(len(pictures), 2)
         shape = images.shape
         images = images.flatten(1, -3) if images.ndim == 5 else images

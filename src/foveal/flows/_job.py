@@ -129,6 +129,18 @@ def plan_of(run: Path, job: Job, prepared: Prepared) -> Plan | FitPlan:
 def planned_for(
     job: Job, prepared: Prepared, initial: dict[str, Tensor] | None = None, earlier: float = 0.0
 ) -> Plan | FitPlan:
+    """Decide all that is open of a training in steps, of a baseline or of the head of a transfer.
+
+    Args:
+        job: What is wanted.
+        prepared: The data.
+        initial: The state that unfreezing starts from; None: there is nothing to unfreeze.
+        earlier: Seconds that features and head of it took.
+
+    Raises:
+        RecipeError: The recipe cannot be carried out, or not in the time.
+        UsageError, DataError: A builder of the user's own makes no network that can be trained and exported.
+    """
     learned, classes = prepared.examples("fit"), len(prepared.dataset.classes)
     preprocess = prepared.preprocess
     budget = job.recipe.time_seconds

@@ -1,4 +1,4 @@
-"""What pre-training was worth: a network from scratch on the same pictures, for as long as the transfer.
+"""What a transfer was worth: a network from scratch on the same pictures, for as long as the transfer.
 
 It is nano, for clips the same model as of the transfer with a nano that looks at the frames.
 
@@ -36,7 +36,7 @@ from foveal.train.recipe import Recipe
 
 FOLDER = "scratch"
 LEAST_SECONDS = 30.0
-_MODEL = "nano"  # for pictures
+_MODEL = "nano"  # for pictures, and what looks at the frames of clips
 
 
 def measured_scratch(
@@ -48,7 +48,7 @@ def measured_scratch(
     seconds: float,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Return how a network does without pre-training, as the `scratch` object of a baseline.
+    """Return how a network from scratch does, as the `scratch` object of a baseline.
 
     Args:
         run: The run folder; gets `scratch/`, and what is there is gone on with.
@@ -62,12 +62,13 @@ def measured_scratch(
     files.make_folder(folder)
     allowed = max(LEAST_SECONDS, seconds)
     model = _MODEL if prepared.dataset.clip is None else recipe.architecture.name
+    named = _network(model, prepared, size=suggested(prepared.dataset, None).size)
     plain = Recipe(model=model, seed=recipe.seed, threads=recipe.threads, time_seconds=allowed)
     data = _at_its_size(run, plain, prepared, progress)
     try:
         plan = _plan(folder / "plan.json", plain, data, allowed)
     except RecipeError as error:
-        return {"name": catalog.spoken(model), "skipped": error.message}
+        return {**named, "skipped": error.message}
 
     def told(stage: str, done: int, total: int, note: str = "") -> None:
         progress("from scratch", done, total, note)
@@ -83,13 +84,21 @@ def measured_scratch(
     test = data.split.test
     right = right_answers(lambda images: engine.run(images)[1], data, test)
     return {
-        "name": catalog.spoken(model),
+        **named,
         "seconds": round(fitted.seconds, 2),
         "epochs": round(plan.epochs, 2),
-        "size": data.preprocess.size,
+        "transfer": _network(
+            recipe.architecture.name, prepared, size=prepared.preprocess.size, backbone=recipe.backbone
+        ),
         "accuracy": clopper_pearson(int(right.sum()), len(right)).as_json(),
         "paired": paired_document(answers == data.store.labels[test], right, data),
     }
+
+
+def _network(name: str, prepared: Prepared, *, size: int, backbone: str | None = None) -> dict[str, Any]:
+    """Return what a network is called, for clips with what looks at the frames, and the side of its input."""
+    looks = {} if prepared.dataset.clip is None else {"backbone": catalog.spoken(backbone or _MODEL)}
+    return {"name": catalog.spoken(name), **looks, "size": size}
 
 
 def transfer_seconds(run: Path, plan: Plan | FitPlan, fitted: Fitted) -> float:

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from foveal import models
 from foveal.core import catalog, runs
-from foveal.core.errors import RecipeError
+from foveal.core.errors import RecipeError, UsageError
 from foveal.core.progress import Progress
 from foveal.data.dataset import Dataset
 from foveal.data.preprocess import Preprocess
@@ -59,21 +60,40 @@ _CLOSER = 1.125
 
 
 def with_model(recipe: Recipe, *, task: Task | None = None) -> Recipe:
-    """Return the recipe of a transfer with the network of its weights, where nobody named one.
+    """Return the recipe with what follows from it before any data are read, where nobody named it.
 
-    A run that it starts from says which; otherwise it is the usual one. Of pictures it is the model, of clips
-    what looks at each frame.
+    For clips that is the usual model. Of a transfer it is the network of its weights: a run that it starts
+    from says which; otherwise it is the usual one. Of pictures it is the model, of clips what looks at each
+    frame.
 
     Args:
         recipe: What the user wants.
         task: What lies in the data; None: that is not known yet, and the recipe may say it.
+
+    Raises:
+        UsageError: It is for clips, and a part of it for pictures alone; `weights_of_clips`: it starts from a
+            run that learned clips.
     """
     clips = recipe.for_clips(task)
+    recipe = recipe.for_task("video") if clips else recipe
+    said = None if recipe.weights is None else _named_in(recipe.weights)
     if not recipe.transfers or ("backbone" if clips else "model") in recipe.model_fields_set:
         return recipe
-    said = None if recipe.weights is None else architecture_in(runs.find(recipe.weights))
     named = said or TRANSFERRED
     return recipe.changed(backbone=named) if clips else recipe.changed(model=named)
+
+
+def _named_in(weights: str) -> str | None:
+    """Return the model that a run learned pictures with, or None where weights do not say one."""
+    said = architecture_in(runs.find(weights))
+    if said is not None and models.is_known(said) and models.card(said).task == "video":
+        raise UsageError(
+            f"{weights} learned clips, with {catalog.spoken(said)}; a transfer starts from weights for "
+            "pictures",
+            code="weights_of_clips",
+            hint="--weights of a run that learned pictures, or --transfer alone for those of a package",
+        )
+    return said
 
 
 def origin_of(recipe: Recipe) -> Weights | None:

@@ -27,7 +27,7 @@ from foveal.train.examples import Examples
 from foveal.train.loop import Fitted, fit, settings
 from foveal.train.objectives.frozen import Frozen
 from foveal.train.plan import Plan
-from foveal.train.planning import Facts, plan_training
+from foveal.train.planning import ROBUST, Facts, plan_training
 from foveal.train.recipe import Recipe
 
 _BATCH = 32  # clips a step: they cost next to nothing
@@ -57,14 +57,14 @@ def plan_reading(
         progress: Told about features and measurements.
     """
     facts = _facts(prepared)
-    count = max(1, min(MOST_VIEWS, SEEN // (len(prepared.split.fit) * facts.frames)))
-    changes = VIEWS if count > 1 else {}
+    count, changes = _shown(recipe, clips=len(prepared.split.fit), frames=facts.frames)
     asked = recipe.model_copy(
         update={
             "model": replace(recipe.architecture, settings=FINE),
             "batch_size": recipe.batch_size or _BATCH,
             "augment": changes or "none",
-            "precision": "fp32",
+            # Nothing is gained by measuring: what reads features takes next to no time.
+            "precision": "fp32" if recipe.precision == "auto" else recipe.precision,
             "threads": threads,
         }
     )
@@ -80,8 +80,10 @@ def plan_reading(
         progress=progress,
     )
     looked = f"{count} {'views' if count > 1 else 'view'} of each of {len(seen.examples)} clips"
+    looked += f", the first as it is, the others changed by {', '.join(changes)}" if changes else ""
     return plan.model_copy(
         update={
+            "objective": "frozen",
             "views": count,
             "starts_from": weights.sha256,
             "reasons": {
@@ -91,6 +93,21 @@ def plan_reading(
             },
         }
     )
+
+
+def _shown(recipe: Recipe, *, clips: int, frames: int) -> tuple[int, dict[str, float]]:
+    """Return in how many views clips are shown, and what all but the first are made by."""
+    changes = dict(VIEWS)
+    if recipe.augment == "none":
+        changes = {}
+    elif isinstance(recipe.augment, dict):
+        changes = {name: strength for name, strength in recipe.augment.items() if strength}
+    elif recipe.augment == "robust":
+        changes |= ROBUST
+    count = max(1, min(MOST_VIEWS, SEEN // (clips * frames)))
+    if recipe.augment != "auto":  # however many clips there are: somebody wants them changed
+        count = max(2, count)
+    return (count, changes) if changes and count > 1 else (1, {})
 
 
 def start_reasons(weights: Weights, prepared: Prepared) -> dict[str, str]:

@@ -21,7 +21,7 @@ from foveal.flows._log import Logged
 from foveal.flows._measure import measure_bundle
 from foveal.flows._objective import make_objective
 from foveal.flows._over_time import measured_over_time, write_over_time
-from foveal.flows._prepare import STORE, Prepared, prepare
+from foveal.flows._prepare import STORE, Prepared, prepare, suggested
 from foveal.flows._report import explained_mistakes, write_refusal, write_report
 from foveal.flows._run_folder import (
     METRICS,
@@ -279,7 +279,11 @@ def _decide(
     job = replace(job, progress=Logged(job.progress, run / _LOG))
     decoded = (run / STORE).is_dir()
     try:
-        prepared = prepare(dataset, run, job.wishes(dataset), progress=job.progress)
+        wishes = job.wishes(dataset)
+        if dataset.clip is not None:  # before films are decoded for nothing
+            size = wishes.like.size if wishes.like else suggested(dataset, wishes.size).size
+            check_recipe(job.recipe.changed(size=size))
+        prepared = prepare(dataset, run, wishes, progress=job.progress)
         if moved is not None:  # only now: data that are refused leave the run as it was
             write_environment(run, moved)
         if job.recipe != read_recipe(run / RECIPE):

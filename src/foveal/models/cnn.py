@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from foveal import models
 from foveal.core import catalog
-from foveal.core.errors import UsageError
+from foveal.core.errors import RecipeError, UsageError
 from foveal.models import Architecture, Card, Settings
 from foveal.models._head import head_of, without_expansion, without_head
 from foveal.models.nano import Nano, nano
@@ -199,8 +199,9 @@ def cnn(
             statistics.
 
     Raises:
-        UsageError: The backbone is a baseline, takes clips itself, or is nano and does not start from
-            scratch; `wrong_size`: it takes no frames that small.
+        UsageError: `bad_backbone`: it is a baseline, or takes clips itself; `no_transfer`: it is nano and
+            does not start from scratch.
+        RecipeError: `wrong_size`: it takes no frames that small.
     """
     reader = _head(head, classes)
     if start == "scratch":
@@ -209,6 +210,7 @@ def cnn(
     if backbone == "nano":
         raise UsageError(
             "of nano a network for clips has a form of its own, which weights from elsewhere do not fit",
+            code="no_transfer",
             hint="--backbone takes efficientnet-lite0, resnet18 …; or train from scratch",
         )
     found = _architecture(backbone, size)
@@ -238,11 +240,12 @@ def _architecture(name: str, size: int) -> Architecture:
     if card.kind != "network" or card.task != "classify":
         raise UsageError(
             f"{name} is no network that looks at a frame",
+            code="bad_backbone",
             hint="--backbone takes a network for pictures: nano, resnet18 …",
         )
     found = models.architecture(name)
     if size < found.smallest_size:
-        raise UsageError(
+        raise RecipeError(
             f"the backbone {catalog.spoken(name)} needs frames of at least {found.smallest_size} pixels; "
             f"got {size}",
             code="wrong_size",

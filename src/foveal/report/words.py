@@ -142,7 +142,9 @@ def started(start: Mapping[str, Any]) -> str:
 
 
 def against_scratch(baseline: Mapping[str, Any]) -> str | None:
-    """Return what pre-training brought against a network from scratch, or None where none was trained.
+    """Return what a transfer brought against a network from scratch, or None where none was trained.
+
+    Only where that is the same network, at the same size, was it pre-training that brought it.
 
     Args:
         baseline: The `baseline` object of `foveal.train/1`.
@@ -154,11 +156,18 @@ def against_scratch(baseline: Mapping[str, Any]) -> str | None:
         return f"{scratch['name']} from scratch was not trained: {scratch['skipped']}."
     difference = scratch["paired"]["difference"]
     points = [100 * difference[name] for name in ("value", "low", "high")]
+    mine, other = scratch["transfer"], _network(scratch)
+    what = "Pre-training" if _network(mine) == other else f"The transfer, of {_network(mine)},"
     return (
-        f"Without pre-training, {scratch['name']} trained for {show_seconds(scratch['seconds'])} names "
-        f" {measured(scratch['accuracy'])} of the same images correctly. Pre-training brought "
+        f"From scratch, {other}, trained for {show_seconds(scratch['seconds'])}, names "
+        f"{measured(scratch['accuracy'])} of the same images correctly. {what} brought "
         f"{points[0]:+.1f} points (95% interval {points[1]:+.1f} to {points[2]:+.1f})."
     )
+
+
+def _network(named: Mapping[str, Any]) -> str:
+    looks = f" with {named['backbone']}" if "backbone" in named else ""
+    return f"{named['name']}{looks} at {named['size']} pixels"
 
 
 def weak_points(document: Document) -> list[str]:

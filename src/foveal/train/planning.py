@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from foveal import models
 from foveal.core import catalog, machine
 from foveal.core.errors import DataError, RecipeError, UnknownNameError
 from foveal.core.progress import Progress, silent
@@ -36,6 +35,8 @@ _STEP_BY_STEP = (
     "ema_share", "augment", "precision",
 )  # fmt: skip
 _WITHOUT = {"augment": "none", "precision": "fp32"}
+_BLEND = ("cutmix", "mixup")  # two pictures, and their targets
+_ANY_TAKES = 224  # pixels
 _UNFREEZE = "unfreeze"
 _SMALLEST_BATCH = 32  # fewer make batch statistics too noisy
 _FEW_IMAGES = 10_000  # from here on a run sees the same pictures so often that they should vary more
@@ -77,7 +78,8 @@ def check_recipe(recipe: Recipe) -> None:
 
     Raises:
         RecipeError: The size is below the model's smallest, a strength outside its range, a setting that the
-            objective has not, one of step-by-step training given for a baseline, or nothing to unfreeze.
+            objective has not, one of step-by-step training given for a baseline, or nothing to unfreeze;
+            `no_view`: clips are to be blended that a frozen backbone sees one by one.
         UnknownNameError: No such model, objective or augmentation.
         UsageError: The model is the name of somebody's own builder.
     """
@@ -96,6 +98,13 @@ def check_recipe(recipe: Recipe) -> None:
         )
     if not isinstance(recipe.augment, dict):
         return
+    blended = [name for name in _BLEND if recipe.augment.get(name)]
+    if blended and recipe.network.get("start") == "frozen":
+        raise RecipeError(
+            f"a backbone that stays as it is sees each clip by itself, without {' and '.join(blended)}",
+            code="no_view",
+            hint="give --epochs or --time, so that all learns; or leave it out",
+        )
     for name, strength in recipe.augment.items():
         if name not in catalog.names(augment):
             raise UnknownNameError("augment", name, catalog.names(augment))
@@ -108,9 +117,11 @@ def check_recipe(recipe: Recipe) -> None:
 
 
 def _check_backbone(recipe: Recipe) -> None:
-    """Refuse a backbone that cannot look at the frames: without data, as the network itself would later."""
-    backbone = models.architecture(recipe.backbone or "")
-    size = recipe.size or max(recipe.architecture.smallest_size, backbone.smallest_size)
+    """Refuse a backbone that cannot look at the frames: without data, as the network itself would later.
+
+    As long as nobody knows the size of the frames it is one that every backbone takes.
+    """
+    size = recipe.size or _ANY_TAKES
     with torch.device("meta"):
         recipe.architecture.build(channels=3, classes=2, size=size, **recipe.network)
 
@@ -264,12 +275,13 @@ def check_size(architecture: Architecture, size: int) -> None:
     """Refuse an input that is smaller than the model can take.
 
     Raises:
-        RecipeError: It is.
+        RecipeError: `wrong_size`: it is.
     """
     smallest = architecture.smallest_size
     if size < smallest:
         raise RecipeError(
             f"{catalog.spoken(architecture.name)} needs inputs of at least {smallest} pixels; got {size}",
+            code="wrong_size",
             hint=f"--size {smallest} or more",
         )
 

@@ -186,48 +186,55 @@ class Recipe(BaseModel):
 
         Raises:
             UnknownNameError: No such file in `models/`.
-            UsageError: `own_model`: the name of somebody's own builder, which has to be given itself; or a
-                backbone for a network that has none.
+            UsageError: `own_model`: the name of somebody's own builder, which has to be given itself;
+                `no_backbone`: a backbone for a network that has none.
         """
         found = models.architecture(self.model)
         if self.backbone is not None and (found.task != "video" or found.is_own):
             raise UsageError(
                 f"{catalog.spoken(found.name)} has no backbone that could be chosen",
+                code="no_backbone",
                 hint="--backbone is for cnn-gru, cnn-lstm, cnn-pool and cnn-frame",
             )
         return found
 
     def for_clips(self, task: models.Task | None = None) -> bool:
-        """Return whether it is for clips: as the data say or, before that is known, as far as it says so."""
+        """Return whether it is for clips: as the data say or, before that is known, as far as it says so.
+
+        Only a network for clips has a backbone: whoever names one means clips.
+        """
         if "model" in self.model_fields_set:
             return self.architecture.task == "video"
-        return (task or self.task) == "video"
+        return self.backbone is not None or (task or self.task) == "video"
 
     def for_task(self, task: models.Task) -> "Recipe":
         """Return the recipe for data of a task: with its usual model, where nobody named one.
 
         Raises:
-            UsageError: `other_task`: the model takes pictures and the data are clips, or the reverse; or a
-                part of the recipe is for pictures alone.
+            UsageError: `other_task`: the model takes pictures and the data are clips, or the reverse;
+                `other_objective`, `other_head`: that part of the recipe is for pictures alone.
         """
         recipe = self.changed(model=_USUAL[task]) if "model" not in self.model_fields_set else self
         found = recipe.architecture
         if found.task != task:
             takes, are = ("clips", "pictures") if task == "classify" else ("pictures", "clips")
+            without = "" if self.backbone is None else ", without --backbone"
             raise UsageError(
                 f"{catalog.spoken(found.name)} takes {takes}, and these are {are}",
                 code="other_task",
-                hint=f"--model {catalog.spoken(_USUAL[task])}, or another of foveal models",
+                hint=f"--model {catalog.spoken(_USUAL[task])}{without}, or another of foveal models",
             )
         if task == "video" and recipe.objective not in _OF_CLIPS:
             raise UsageError(
-                f"the objective {recipe.objective} is for pictures", hint="leave --objective out"
+                f"the objective {recipe.objective} is for pictures",
+                code="other_objective",
+                hint="leave --objective out",
             )
         if task == "video" and recipe.head != "linear":
             raise UsageError(
                 f"a head of kind {recipe.head} is fitted to pictures; clips are read by what the model is "
                 "called after",
-                code="other_task",
+                code="other_head",
                 hint="leave --head out; --model is cnn-gru, cnn-lstm, cnn-pool or cnn-frame",
             )
         return recipe

@@ -47,7 +47,8 @@ def fit_to(network: nn.Module, weights: Weights, *, apart: Sequence[str] = ()) -
         raise DataError(
             f"the weights of {weights.source} do not fit: {'; '.join(said)}",
             code="weights_mismatch",
-            hint="name the model that they were trained with: --model; foveal models lists what there is",
+            hint="name the model that they were trained with: --model, for clips --backbone; foveal models "
+            "lists what there is",
         )
     return {**own, **{name: given[name].to(own[name].dtype) for name in wanted & set(given)}}
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from foveal.tasks.classify import learn
-from foveal.train.objective import Batch, Losses
+from foveal.train.objective import Batch
 from foveal.train.objectives.supervised import Supervised
 
 
@@ -15,12 +15,7 @@ class Frozen(Supervised):
     pictures. Each pass over the data shows the next view of every clip. Nothing else is changed by chance.
     """
 
-    def forward(self, batch: Batch) -> Losses:
-        """Return the loss, and how many clips were right."""
-        features, targets = (view[batch.part] for view in self.views(batch))
-        logits = self.network(features)
-        right = (logits.argmax(1) == targets.argmax(1)).sum()
-        return Losses(learn.loss(logits, targets), right, len(logits))
+    forward = Supervised.forward
 
     @torch.no_grad()
     def views(self, batch: Batch) -> tuple[Tensor, Tensor]:
