@@ -21,6 +21,7 @@ from foveal.flows._answer_time import AnswerTime, answer_time
 from foveal.flows._machine import busy, describe
 from foveal.flows._prepare import suggested
 from foveal.flows.model_cost import bounds
+from foveal.models import Task
 from foveal.models._cost import Cost, cost
 
 SCHEMA = "foveal.models/1"
@@ -39,7 +40,8 @@ class Wanted:
         latency_seconds: The most that the median answer may take; None: all are ranked.
         size: Side of the input in pixels; None: from the pictures, as training does.
         threads: Of one answer.
-        seconds: No further network is begun after so long; nano comes first, then few multiply-adds.
+        seconds: No further network is measured after so long, not counting what it takes to count their
+            multiply-adds; nano comes first, then few multiply-adds.
     """
 
     latency_seconds: float | None = None
@@ -148,9 +150,9 @@ def _ranked(
     preprocess: Preprocess, classes: Sequence[str], wanted: Wanted, progress: Progress
 ) -> Iterator[Ranked]:
     """Yield every network that takes such pictures, measured as long as there is time."""
+    task: Task = "classify" if preprocess.clip is None else "video"
+    costs, here = _costs(preprocess, len(classes), task=task, progress=progress), roofline()
     started = time.monotonic()
-    costs = _costs(preprocess, len(classes), task="classify" if preprocess.clip is None else "video")
-    here = roofline()
     for index, found in enumerate(costs):
         progress("measure", index, len(costs), catalog.spoken(found.name))
         bound = _bound(found, here, wanted.threads)
@@ -163,7 +165,7 @@ def _ranked(
     progress("measure", len(costs), len(costs))
 
 
-def _costs(preprocess: Preprocess, classes: int, *, task: str) -> list[Cost]:
+def _costs(preprocess: Preprocess, classes: int, *, task: Task, progress: Progress) -> list[Cost]:
     """Return what each network costs that takes such pictures: nano, then from few multiply-adds to many."""
     size = preprocess.size
     cards = {name: models.card(name) for name in models.names()}
@@ -176,7 +178,10 @@ def _costs(preprocess: Preprocess, classes: int, *, task: str) -> list[Cost]:
         raise UsageError(
             f"no architecture takes pictures of {size} pixels", code="too_small", hint="give a larger --size"
         )
-    found = [cost(name, size=size, channels=preprocess.channels, classes=classes) for name in names]
+    found = []
+    for index, name in enumerate(names):
+        progress("count", index, len(names), catalog.spoken(name))
+        found.append(cost(name, size=size, channels=preprocess.channels, classes=classes))
     return sorted(found, key=lambda one: (one.name not in _FIRST, one.macs))
 
 

@@ -182,7 +182,9 @@ def _torch_tensors(content: bytes, name: str) -> dict[str, Tensor]:
     try:
         found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # torch's errors for broken and for refused files have no common class
-        raise _unreadable(name, error) from error
+        # A file of something else is taken for an old pickle, whose first byte is an unknown key.
+        why = "it is no file that torch writes" if isinstance(error, KeyError) else error
+        raise _unreadable(name, why) from error
     for inner in _INNER:
         if isinstance(found, Mapping) and isinstance(found.get(inner), Mapping):
             found = found[inner]
