@@ -228,3 +228,12 @@ def test_the_stated_hashes_are_sha256() -> None:
     for package in PACKAGED.values():
         assert isinstance(package, Package)
         assert len(bytes.fromhex(package.sha256)) == hashlib.sha256().digest_size
+
+
+def test_a_file_of_something_else_is_no_file_of_torch(tmp_path: Path) -> None:
+    (tmp_path / "junk.pth").write_text("junk\n")
+
+    with pytest.raises(DataError, match="it is no file that torch writes") as caught:
+        read_weights(tmp_path / "junk.pth", model="nano")
+
+    assert caught.value.code == "bad_weights"

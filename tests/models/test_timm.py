@@ -8,6 +8,7 @@ import torch
 
 from foveal import models
 from foveal.core.errors import UnknownNameError, UsageError
+from foveal.models import _timm
 from foveal.models._timm import build
 from foveal.tasks import recognizer as recognizers
 from foveal.train.recipe import Recipe, read_recipe, write_recipe
@@ -87,3 +88,12 @@ def test_timm_is_imported_only_for_its_own():
         "assert 'timm' in sys.modules"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", ["nope", "", "xyzzy-qwerty"])
+def test_a_name_like_none_still_names_some(name: str) -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        _timm.check_name(name)
+
+    assert set(caught.value.known) <= _timm.names()
+    assert caught.value.known

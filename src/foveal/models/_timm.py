@@ -41,7 +41,7 @@ def check_name(name: str) -> None:
     if name not in names():
         bare = name.partition(".")[0]  # `resnet10t.c3_in1k`: the tag names weights, and none are loaded
         near = [bare] if bare in names() else difflib.get_close_matches(name, names(), n=_NEAR, cutoff=0.4)
-        raise UnknownNameError("timm", name, near or names()[:_NEAR])
+        raise UnknownNameError("timm", name, near or sorted(names())[:_NEAR])
 
 
 def build(*, channels: int, classes: int, size: int, name: str) -> nn.Module:
