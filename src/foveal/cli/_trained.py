@@ -20,13 +20,11 @@ def show(console: Console, result: "TrainResult") -> None:
     def line(label: str, text: object) -> None:
         console.print(f"{label:<{width}}{visible(str(text))}", markup=False)  # names are the user's
 
-    passes = "" if document["epochs"] is None else f"{document['epochs']:.3g} passes, "
-    line(
-        "trained",
-        f"{document['model']} in {units.show_seconds(document['train_seconds'])}: "
-        f"{passes}{document['images_per_second']:.0f} images/s; "
-        f"with all before and after it {units.show_seconds(document['seconds'])}",
-    )
+    took = units.show_seconds(document["train_seconds"])
+    if document["epochs"] is not None:  # what is fitted in one go has no rate
+        took += f": {document['epochs']:.3g} passes, {document['images_per_second']:.0f} images/s"
+    whole = units.show_seconds(document["seconds"])
+    line("trained", f"{document['model']} in {took}; with all before and after it {whole}")
     for name in document["damaged_checkpoints"]:
         line("damaged", f"checkpoint {name} could not be used; the one before it was")
     budget = document["budget"]
