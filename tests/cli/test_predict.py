@@ -342,6 +342,17 @@ def test_all_unreadable_is_exit_65_with_the_document(predict) -> None:
     assert predict("in/bad.jpg", "nix.png")[0] == 65
 
 
+def test_films_for_a_recognizer_of_pictures_are_seen_and_said(predict) -> None:
+    Path("films").mkdir()
+    Path("films/left.mp4").write_bytes(b"x")
+
+    code, out, _ = predict("films", "--json")
+
+    error = json.loads(out)["error"]
+    assert (code, error["message"]) == (66, "no picture in films")
+    assert error["hint"] == "there are films, such as films/left.mp4; this recognizer answers for pictures"
+
+
 def test_nothing_found_is_exit_66(predict, folder) -> None:
     Path("empty").mkdir()
 

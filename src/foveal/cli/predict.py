@@ -57,12 +57,13 @@ def predict(
     if as_json + as_jsonl + as_csv > 1:
         raise UsageError("--json, --jsonl and --csv exclude each other")
     bundle = locate(model)
-    found = listing.paths(inputs, null=null, wanted=_wanted(bundle))
+    wanted = _wanted(bundle)
+    found = listing.paths(inputs, null=null, wanted=wanted)
     listed = "-" in inputs
     # Who writes the list may wait for the first answer before writing the second name.
     first = list(itertools.islice(found, 1 if listed else 2))
     if not first:
-        raise NotFoundError(f"no picture in {' '.join(inputs)}", hint="name files, folders or a pattern")
+        raise _nothing(inputs, wanted)
     # One picture is answered soonest by all processors together, many by each on its own.
     several = listed or len(first) > 1
     predictor = Predictor.open(
@@ -87,6 +88,17 @@ def predict(
         document = {"schema": SCHEMA, "ok": good} | _document(predictor, bundle, predictions, watcher)
         emit(document, as_json=True, human=lambda _: None, exit_code=exit_code)
     raise typer.Exit(exit_code)
+
+
+def _nothing(inputs: list[str], wanted: listing.Wanted) -> NotFoundError:
+    """Return what to say where nothing is there that the recognizer answers for, but maybe the other kind."""
+    films = wanted("film.mkv")
+    kind, other, others = ("film", is_picture, "pictures") if films else ("picture", is_clip, "films")
+    hint, named = "name files, folders or a pattern", [text for text in inputs if text != "-"]
+    there = next(listing.paths(named, null=False, wanted=other), None)
+    if there is not None:
+        hint = f"there are {others}, such as {there}; this recognizer answers for {kind}s"
+    return NotFoundError(f"no {kind} in {' '.join(inputs)}", hint=hint)
 
 
 def _wanted(bundle: Path) -> "Callable[[str], bool]":
