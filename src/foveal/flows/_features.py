@@ -139,6 +139,7 @@ def features(
         progress: Told about the pictures.
     """
     preprocess = prepared.preprocess
+    progress("features", 0, len(rows), "exporting the network" if "file" not in vars(backbone) else "")
     name = feature_cache.key(
         {
             # Not what the weights are called: another builder may make another network for the same ones.
