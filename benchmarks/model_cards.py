@@ -17,6 +17,7 @@ from foveal import models
 from foveal.core import catalog
 from foveal.core.machine import cpu_name
 from foveal.core.units import show_bytes
+from foveal.data.clip import Clip
 from foveal.data.preprocess import Preprocess
 from foveal.flows._answer_time import answer_time
 from foveal.models import Card
@@ -24,15 +25,15 @@ from foveal.models._cost import cost
 
 PROJECT = Path(__file__).resolve().parent.parent
 PAGE, MEASURED = PROJECT / "docs/models/README.md", PROJECT / "benchmarks/model_cards.json"
-SIZES, CLASSES = (32, 224), 10
+SIZES, CLASSES, FRAMES = (32, 224), 10, 8
 
 TOP = """# Models, one by one
 
 Written by `python benchmarks/model_cards.py`; which to choose: [models.md](../models.md). For 3 channels and
 {classes} classes, at 32 and at 224 pixels, with the stem that the size calls for. *At once* is the memory of
 the maps that must be there at the same time, weights apart. *ms* is the median answer of ONNX Runtime
-for one picture with one thread on {machine}, other work beside; – where it was not
-measured.
+for one picture, or a clip of {frames} frames, with one thread on {machine}, other work beside, which may double
+it; – where it was not measured.
 """
 HEAD = """
 | model | parameters | multiply-adds | at once | ms | at 224: parameters | multiply-adds | at once | ms |
@@ -73,7 +74,8 @@ def files() -> dict[str, list[str]]:
 
 
 def milliseconds(name: str, size: int) -> float:
-    preprocess = Preprocess(size=size, channels=3, mean=(0.5,) * 3, std=(0.25,) * 3)
+    clip = Clip(frames=FRAMES) if models.card(name).task == "video" else None
+    preprocess = Preprocess(size=size, channels=3, mean=(0.5,) * 3, std=(0.25,) * 3, clip=clip)
     found = answer_time(name, preprocess, tuple(map(str, range(CLASSES))), threads=1)
     return round(1e3 * found.latency.value, 4)
 
@@ -87,7 +89,7 @@ def main() -> None:
         known["machine"] = cpu_name()
         MEASURED.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", "utf-8")
         print(name, known["ms"][name], flush=True)
-    text = TOP.format(classes=CLASSES, machine=known["machine"])
+    text = TOP.format(classes=CLASSES, frames=FRAMES, machine=known["machine"])
     for file, members in files().items():
         text += section(file, models.card(members[0]), members, known["ms"])
     PAGE.parent.mkdir(exist_ok=True)
