@@ -32,8 +32,8 @@ TOP = """# Models, one by one
 Written by `python benchmarks/model_cards.py`; which to choose: [models.md](../models.md). For 3 channels and
 {classes} classes, at 32 and at 224 pixels, with the stem that the size calls for. *At once* is the memory of
 the maps that must be there at the same time, weights apart. *ms* is the median answer of ONNX Runtime
-for one picture, or a clip of {frames} frames, with one thread on {machine}, other work beside, which may double
-it; – where it was not measured.
+for one picture, or a clip of {frames} frames, with one thread on {machine}, other work beside, which may
+double it; – where it was not measured.
 """
 HEAD = """
 | model | parameters | multiply-adds | at once | ms | at 224: parameters | multiply-adds | at once | ms |
