@@ -139,7 +139,8 @@ def features(
         progress: Told about the pictures.
     """
     preprocess = prepared.preprocess
-    progress("features", 0, len(rows), "exporting the network" if "file" not in vars(backbone) else "")
+    if "file" not in vars(backbone):  # it takes seconds
+        progress("features", 0, len(rows), "exporting the network")
     name = feature_cache.key(
         {
             # Not what the weights are called: another builder may make another network for the same ones.
