@@ -72,7 +72,7 @@ def test_people_are_told_the_result_and_the_next_command(pictures, tmp_path, cap
         (["--resume", "nowhere", "--threads", "2"], 66, "not_found"),
         (["--resume", "nowhere", "--strict"], 2, "usage"),
         (["--epochs", "inf"], 78, "bad_recipe"),
-        (["--size", "8"], 78, "bad_recipe"),
+        (["--size", "8"], 78, "wrong_size"),
         (["--recipe", "nowhere.toml"], 66, "not_found"),
         (["--nonsense"], 2, "usage"),
         (["--objective", "adversary"], 2, "unknown_name"),
