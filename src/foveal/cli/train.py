@@ -107,8 +107,11 @@ def train(
     order, where = Order(chosen, resume, out, strict, force), where_of(backend, workers, ray_address)
     with progress(quiet=quiet or not speaks()) as report:
         result = _carried_out(data, order, where, threads, report)
-    if not speaks():
-        return  # another rank tells the same
+    if speaks():  # another rank tells the same
+        _tell(result, as_json=as_json)
+
+
+def _tell(result: "TrainResult", *, as_json: bool) -> None:
     emit(
         result.document,
         as_json=as_json,
