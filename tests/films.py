@@ -1,27 +1,68 @@
 """Films that tests write: without loss, so that what is read can be compared with what was written."""
 
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 
 def write(
-    path: Path, frames: np.ndarray, *, rate: int = 10, codec: str = "ffv1", pixels: str = "bgr0"
+    path: Path,
+    frames: np.ndarray,
+    *,
+    rate: int = 10,
+    codec: str = "ffv1",
+    pixels: str = "bgr0",
+    times: Sequence[float] | None = None,
 ) -> Path:
-    """Write frames, uint8 (F, H, W, 3), as a film and return its path."""
+    """Write frames, uint8 (F, H, W, 3), as a film and return its path; `times` says when each is shown."""
     import av
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=rate)
-        stream.height, stream.width = frames.shape[1:3]
-        stream.pix_fmt = pixels
-        for one in frames:
-            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(one), format="rgb24")
-            container.mux(stream.encode(picture.reformat(format=pixels)))
-        container.mux(stream.encode())
+        _fill(container, frames, rate, codec, pixels, times)
     return path
+
+
+def unended(frames: np.ndarray) -> bytes:
+    """Return a film as a camera sends it, which cannot go back to write down how long it became."""
+    import av
+
+    sent = []
+
+    class Stream:
+        def write(self, data: bytes) -> int:
+            sent.append(bytes(data))
+            return len(data)
+
+    with av.open(Stream(), "w", format="matroska") as container:
+        _fill(container, frames, 10, "ffv1", "bgr0", None)
+    return b"".join(sent)
+
+
+def _fill(
+    container: Any,
+    frames: np.ndarray,
+    rate: int,
+    codec: str,
+    pixels: str,
+    times: Sequence[float] | None,
+) -> None:
+    import av
+
+    stream = container.add_stream(codec, rate=rate)
+    stream.height, stream.width = frames.shape[1:3]
+    stream.pix_fmt = pixels
+    for place, one in enumerate(frames):
+        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(one), format="rgb24").reformat(
+            format=pixels
+        )
+        if times is not None:
+            picture.pts, picture.time_base = round(times[place] * 1000), Fraction(1, 1000)
+        container.mux(stream.encode(picture))
+    container.mux(stream.encode())
 
 
 def growing(path: Path, small: np.ndarray, large: np.ndarray) -> bytes:

@@ -93,6 +93,16 @@ def rank_raises(spec):
             log.write("x")
         raise (DataError if spec["ours"] else RuntimeError)("no")
     time.sleep(600)
+
+def rank_says_why_last(spec):
+    with open(spec["log"], "a") as log:
+        log.write(os.environ["RANK"])
+    if os.environ["RANK"] == "1":
+        if spec["dies"]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise TemporaryError("another rank was lost")
+    time.sleep(1)  # as long as leaving the others may take
+    raise DataError("this is why")
 '''
 
 RAY = {

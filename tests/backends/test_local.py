@@ -115,6 +115,16 @@ def test_ctrl_c_on_the_terminal_does_not_reach_workers(tmp_path):
     until(lambda: not is_alive(busy))
 
 
+@pytest.mark.parametrize("dies", [False, True])
+def test_a_rank_that_says_why_late_is_waited_for(tmp_path, dies):
+    log = tmp_path / "log"
+
+    receipt = local().group("chores:rank_says_why_last", {"log": str(log), "dies": dies}, world=2)
+
+    assert (receipt.outcome, receipt.detail["message"]) == ("failed", "this is why")
+    assert sorted(log.read_text()) == ["0", "1"]  # and no other attempt was made
+
+
 def test_nonsense_is_refused():
     with pytest.raises(UsageError, match="workers is at least 1"):
         local().map([], workers=0)

@@ -89,6 +89,37 @@ def test_what_is_no_film_is_refused_with_a_reason(tmp_path):
     assert len(video.sampled(whole, 4, 3, limits=video.VideoLimits(frames=20))) == 4
 
 
+@pytest.mark.parametrize("suffix", ["mkv", "avi"])
+def test_a_film_that_was_cut_off_is_refused_where_its_header_says_how_long_it_was(tmp_path, suffix):
+    frames = np.random.default_rng(0).integers(0, 256, (60, 24, 32, 3), dtype=np.uint8)
+    whole = films.write(tmp_path / f"a.{suffix}", frames).read_bytes()
+
+    for share in (0.3, 0.5, 0.7):
+        with pytest.raises(ImageError) as caught:
+            video.sampled(whole[: int(share * len(whole))], 4, 3)
+        assert caught.value.code == "truncated"
+    assert len(video.sampled(whole, 4, 3)) == 4
+
+
+def test_a_recording_that_never_ended_is_read_as_far_as_it_goes(tmp_path):
+    frames = np.random.default_rng(0).integers(0, 256, (60, 24, 32, 3), dtype=np.uint8)
+    content = films.unended(frames)
+
+    found = video.sampled(content[: len(content) // 2], 4, 3)
+
+    assert 20 < video.timing(content[: len(content) // 2]).frames < 31
+    assert len(found) == 4
+
+
+@pytest.mark.parametrize("gaps", [(3.0, 3.0, 3.0), (0.1, 5.0, 0.1)])
+def test_pictures_of_a_slide_show_may_stay_for_long(tmp_path, gaps):
+    times = np.cumsum((0.0, *gaps))
+
+    content = films.write(tmp_path / "a.mkv", films.counting(len(times)), times=times).read_bytes()
+
+    assert video.timing(content).frames == len(times)
+
+
 def test_what_the_container_says_of_its_size_does_not_lift_the_limit_of_pixels(tmp_path):
     content = films.growing(tmp_path / "a.mkv", films.counting(1, side=32), films.counting(4, side=320))
     pixels = 32**2 + 4 * 320**2

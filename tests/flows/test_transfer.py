@@ -16,6 +16,7 @@ from foveal.flows._prepare import Wishes, prepare
 from foveal.flows.train import TrainResult, resume, train
 from foveal.models._head import head_of
 from foveal.tasks import recognizer as recognizers
+from foveal.train.fit_plan import FitPlan
 from foveal.train.plan import read_plan
 from foveal.train.recipe import Recipe
 
@@ -80,6 +81,44 @@ def test_another_normalization_than_that_of_the_weights_is_refused_before_anythi
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"learning_rate": 0.1, "precision": "bf16"}, "a linear head .* it has no learning_rate, precision"),
+        ({"label_smoothing": 0.1}, "it has no label_smoothing"),
+        ({"head": "svm", "augment": "robust"}, "a svm head .* it has no augment"),
+        ({"augment": {"mixup": 0.2}}, "one picture, without mixup"),
+    ],
+)
+def test_what_a_frozen_transfer_has_no_use_for_is_refused(
+    fields: dict[str, object], told: str, colors: Path, recipe: Recipe, tmp_path: Path
+) -> None:
+    with pytest.raises(RecipeError, match=told):
+        train(colors, recipe=recipe.changed(**fields), out=tmp_path / "run")
+
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("augment", ["none", "robust", {"noise": 0.1, "color": 0.0}])
+def test_pictures_are_changed_as_asked(augment: object, colors: Path, recipe: Recipe, tmp_path: Path) -> None:
+    result = train(colors, recipe=recipe.changed(augment=augment), out=tmp_path / "run")
+
+    plan = read_plan(result.run / "plan.json")
+    assert isinstance(plan, FitPlan)
+    usual = {"crop": 0.75, "color": 0.4}
+    expected = {"none": {}, "robust": {**usual, "corruption": 1.0, "noise": 0.2}}.get(
+        str(augment), {"noise": 0.1}
+    )
+    assert {name: s for name, s in plan.augmentation.items() if name != "flip"} == expected
+    assert plan.views == (4 if expected else 1)
+
+
+def test_who_wants_pictures_changed_gets_a_changed_view_however_many_there_are(recipe: Recipe) -> None:
+    for augment, expected in (("auto", 1), ({"flip": 1.0}, 2), ("robust", 2), ("none", 1)):
+        count, changes = transfer.shown(recipe.changed(augment=augment), transfer.VIEWS, pictures=40_000)
+        assert (count, bool(changes)) == (expected, expected > 1)
+
+
 @pytest.mark.slow
 def test_a_svm_head_ships_as_well(colors: Path, recipe: Recipe, tmp_path: Path) -> None:
     result = train(colors, recipe=recipe.changed(head="svm"), out=tmp_path / "svm")
@@ -89,8 +128,17 @@ def test_a_svm_head_ships_as_well(colors: Path, recipe: Recipe, tmp_path: Path) 
     assert "coefficients" in " ".join(again.network.state_dict())
 
 
-def test_weights_of_another_network_are_refused_with_what_does_not_fit(source: Path, colors: Path) -> None:
+def test_weights_of_another_network_are_refused_with_what_does_not_fit(source: Path, tmp_path: Path) -> None:
+    file = tmp_path / "weights.safetensors"
+    file.write_bytes((source / "model" / "weights.safetensors").read_bytes())
+
     with pytest.raises(DataError, match=r"missing: .*conv1\.weight") as caught:
+        transfer.origin_of(Recipe(model="resnet18", weights=str(file)))
+    assert caught.value.code == "weights_mismatch"
+
+
+def test_a_run_of_another_network_is_refused_by_its_name(source: Path) -> None:
+    with pytest.raises(DataError, match="learned with nano, not with resnet18") as caught:
         transfer.origin_of(Recipe(model="resnet18", weights=str(source)))
     assert caught.value.code == "weights_mismatch"
 

@@ -24,7 +24,7 @@ from foveal.data.preprocess import Preprocess
 from foveal.flows._features import View
 from foveal.flows._prepare import Wishes, prepare
 from foveal.flows._transfer import origin_of, preprocess_for, with_model
-from foveal.flows._transfer_clips import _Seen, _shown, plan_reading
+from foveal.flows._transfer_clips import _Seen, plan_reading
 from foveal.flows.evaluate import evaluate
 from foveal.flows.train import TrainResult, resume, train
 from foveal.models.cnn import Reading
@@ -189,12 +189,6 @@ def test_views_and_precision_are_those_that_were_asked_for(
 
     assert (plan.views, plan.augmentation, plan.precision) == (views, augmentation, precision)
     assert plan.objective == "frozen"
-
-
-def test_who_wants_clips_changed_gets_a_changed_view_however_many_there_are(recipe: Recipe) -> None:
-    for augment, expected in (("auto", 1), ({"flip": 1.0}, 2), ("robust", 2), ("none", 1)):
-        count, changes = _shown(recipe.changed(augment=augment), clips=5000, frames=8)
-        assert (count, bool(changes)) == (expected, expected > 1)
 
 
 @pytest.mark.parametrize("place", [0, 1, 5])

@@ -1,6 +1,7 @@
 """train.planning: budgets are kept by arithmetic, choices come with their reason."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -253,10 +254,15 @@ def test_the_warm_up_is_the_start_of_a_long_run_and_leaves_nothing_behind(exampl
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_robust_adds_to_what_the_data_ask_for_and_says_so(examples, speeds):
+@pytest.mark.parametrize("frames", [1, 4])
+def test_robust_adds_to_what_the_data_ask_for_and_says_so(examples, speeds, frames):
     speeds(lambda plan: 0.1)
 
-    usual, robust = (planned(Recipe(epochs=1, augment=name), examples) for name in ("auto", "robust"))
+    facts = replace(FACTS, frames=frames)
+    usual, robust = (
+        plan_training(Recipe(epochs=1, augment=name), examples, facts, lambda plan: None)
+        for name in ("auto", "robust")
+    )
 
     assert list(robust.augmentation.items()) == [*usual.augmentation.items(), *planning.ROBUST.items()]
     assert "as asked" in robust.reasons["augment"]

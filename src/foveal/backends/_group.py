@@ -1,5 +1,6 @@
 """A group of processes of this machine that work as one, and begin again together."""
 
+import math
 import selectors
 import socket
 import time
@@ -14,6 +15,8 @@ _KEY = "group"
 _HOST = "127.0.0.1"
 _LOOK_S = 1.0  # as in `_pool`
 _GRACE_S, _POLL_S = 20.0, 0.05
+_TELL_S = 5.0  # that the other ranks have to say what they know, after the first has ended badly
+_FINAL = 2
 
 
 class Group:
@@ -67,31 +70,45 @@ class Group:
 
     def _wait(self, attempt: int) -> Receipt:
         returned: dict[int, dict[str, Any]] = {}
+        until = math.inf
         with selectors.DefaultSelector() as selector:
             for rank, process in enumerate(self._ranks):
                 selector.register(process, selectors.EVENT_READ, rank)
             while len(returned) < self._world:
                 selector.select(_LOOK_S)
-                gone = [rank for rank, process in enumerate(self._ranks) if process.ended]
+                gone = {rank for rank, process in enumerate(self._ranks) if process.ended}
                 # All are heard before any is judged: where one dies, others raise because of that.
                 for rank, process in enumerate(self._ranks):
                     for message in process.heard():
                         if message["event"] == "ended":
                             returned[rank] = message
                 failed = [m["detail"] for m in returned.values() if m["outcome"] == "failed"]
-                if failed:
-                    # An error of ours says more than what other ranks make of it.
-                    worst = max(failed, key=lambda detail: detail["exit_code"] is not None)
-                    return Receipt(_KEY, "failed", attempt, self._ranks[0].node, worst)
-                if any(rank not in returned for rank in gone):
-                    return Receipt(_KEY, "lost", attempt, self._ranks[0].node)
+                if not failed and gone <= returned.keys():
+                    continue
+                now = time.monotonic()
+                until = min(until, now + _TELL_S)
+                worst = max(failed, key=_weight, default=None)
+                told_all = len(returned.keys() | gone) == self._world
+                if told_all or now >= until or (worst and _weight(worst) == _FINAL):
+                    return Receipt(
+                        _KEY, "failed" if worst else "lost", attempt, self._ranks[0].node, worst or {}
+                    )
+                # What a rank makes of another's end may arrive before that other has said why.
+                time.sleep(_POLL_S)
         return Receipt(_KEY, "done", attempt, self._ranks[0].node, returned[0]["detail"])
+
+
+def _weight(detail: Mapping[str, Json]) -> int:
+    """Return how much an error says of what went wrong; what another attempt would not mend says most."""
+    if detail["exit_code"] is None:
+        return 0
+    return 1 if detail["exit_code"] == TemporaryError.exit_code else _FINAL
 
 
 def _is_worth_another(receipt: Receipt) -> bool:
     """Return whether another attempt may end otherwise: our own errors say that it would not."""
     if receipt.outcome == "failed":
-        return receipt.detail["exit_code"] in (None, TemporaryError.exit_code)
+        return _weight(receipt.detail) < _FINAL
     return receipt.outcome == "lost"
 
 

@@ -6,9 +6,11 @@ frames are counted and measured again while they are decoded.
 """
 
 import io
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,6 +28,9 @@ CONTAINERS = "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,ogg,asf,mxf,m4v,mjpeg,g
 _KNOWN_SPACES = frozenset({1, 4, 5, 6, 7})  # what the file says of its matrix and swscale knows, by number
 _FORMATS = {1: "gray", 3: "rgb24"}
 _WHOLE_PIXELS = 2**27  # of whole frames of one film at once: 400 MB in colour
+_STATING = ("matroska", "avi", "flv")  # their headers state a length; of the rest FFmpeg estimates it
+_CLOCK = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
+_UNSTATED_S = 1.0  # that a film may be shorter than it says
 _RATES = (0.01, 1000.0)  # frames a second that are believed
 
 
@@ -194,14 +199,46 @@ def _packets(container: Any, stream: Any) -> Iterator[Any]:
 def _count(container: Any, stream: Any, limits: VideoLimits) -> int:
     """Return how many frames the container holds, checked against the limits; nothing is decoded."""
     container.seek(0)
-    count = 0
-    for _ in _packets(container, stream):
+    count, times = 0, []
+    for packet in _packets(container, stream):
         count += 1
         _check_all(count, count * stream.width * stream.height, limits)
+        if packet.pts is not None:
+            times.append(float(packet.pts * packet.time_base))
     if container.format.name.startswith("mov") and count < stream.frames:
         what = f"it says that it has {stream.frames} frames, and {count} are there"
         raise ImageError(what, code="truncated")
+    _check_length(_stated_seconds(container, stream), sorted(times))
     return count
+
+
+def _check_length(stated: float | None, times: list[float]) -> None:
+    """Refuse a film that ends long before the end that its header states.
+
+    The last frame may stay for as long as any other, and twice that is borne: in a slide show all stay long.
+    """
+    if stated is None or len(times) < 2:
+        return
+    longest = max(after - before for before, after in pairwise(times))
+    there = times[-1] - times[0]
+    if stated - there > _UNSTATED_S + 2 * longest:
+        what = (
+            f"it says that it lasts {stated:.1f} s, and the last frame that is there comes at {there:.1f} s"
+        )
+        raise ImageError(what, code="truncated", hint="it was cut off: copy or record it again")
+
+
+def _stated_seconds(container: Any, stream: Any) -> float | None:
+    """Return how long the header says that the frames last; None where it was not written by who knew."""
+    if not container.format.name.startswith(_STATING):
+        return None
+    if stream.duration is not None:
+        return float(stream.duration * stream.time_base)
+    if (said := _CLOCK.fullmatch(stream.metadata.get("DURATION", ""))) is not None:
+        hours, minutes, seconds = map(float, said.groups())
+        return 3600 * hours + 60 * minutes + seconds
+    # That of the whole film is that of its sound where the sound is longer.
+    return None if len(container.streams) > 1 or container.duration is None else container.duration / 1e6
 
 
 class _Whole:

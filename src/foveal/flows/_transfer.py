@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from foveal import models
 from foveal.core import catalog, runs
-from foveal.core.errors import RecipeError, UsageError
+from foveal.core.errors import DataError, RecipeError, UsageError
 from foveal.core.progress import Progress
 from foveal.data.dataset import Dataset
 from foveal.data.preprocess import Preprocess
@@ -39,6 +40,7 @@ from foveal.train.fit_planning import FINENESS, FOLDS
 from foveal.train.flip_probe import flip_probe
 from foveal.train.loop import Fitted, settings
 from foveal.train.plan import Plan
+from foveal.train.planning import ROBUST
 from foveal.train.recipe import TRANSFERRED, Recipe
 from foveal.train.starting import structure
 
@@ -50,7 +52,7 @@ _STATED = {
 }
 # Few pictures are shown again, changed; of many, what they bring is not worth the time.
 VIEWS = {"crop": 0.75, "color": 0.4}
-MOST_VIEWS, SEEN = 4, 4000
+_MOST_VIEWS, _SEEN = 4, 4000
 FINE = Settings(optimizer="adam", learning_rate=1e-3, weight_decay=0.05, batch_size=256, warm_up_share=0.1)
 _SMALL, _LEAST = 64, 128  # pictures of up to 64 pixels are shown at 128: more would only blow them up further
 _USUAL, _MOST, _GRID = 224, 384, 32  # a network halves pictures five times
@@ -128,9 +130,25 @@ def origin_of(recipe: Recipe) -> Weights | None:
     channels = channels_of(built, weights)
     if channels == 1:  # it takes grey pictures and no others
         built = transferred(architecture)(channels=1, classes=2, size=size)
-    fit_to(built, weights, apart=architecture.expansion)
+    try:
+        fit_to(built, weights, apart=architecture.expansion)
+    except DataError as error:
+        raise _in_words(error, recipe, name) from error
     answer_scale(built.eval(), channels=min(channels, 3), size=size)
     return replace(weights, channels=channels)
+
+
+def _in_words(error: DataError, recipe: Recipe, name: str) -> DataError:
+    """Return why weights do not fit: of a run that learned with another network that says most."""
+    said = None if recipe.weights is None else architecture_in(runs.find(recipe.weights))
+    if said is None or catalog.written(said) == catalog.written(name):
+        return error
+    option = "--model" if recipe.architecture.task == "classify" else "--backbone"
+    return DataError(
+        f"{recipe.weights} learned with {catalog.spoken(said)}, not with {catalog.spoken(name)}",
+        code="weights_mismatch",
+        hint=f"leave {option} out: the run says which network it is",
+    )
 
 
 def _as_stated(weights: Weights, stated: str | None) -> Weights:
@@ -201,6 +219,23 @@ def _usual_size(dataset: Dataset, architecture: Architecture, weights: Weights) 
     return wanted if len(made) == 1 else own
 
 
+def shown(recipe: Recipe, usual: Mapping[str, float], *, pictures: int) -> tuple[int, dict[str, float]]:
+    """Return in how many views pictures are shown, and what makes all but the first, by file and strength.
+
+    Args:
+        recipe: What the user wants.
+        usual: What they are changed by where the recipe does not say.
+        pictures: That each view shows: of clips their frames.
+    """
+    wanted = {"none": {}, "auto": usual, "robust": {**usual, **ROBUST}}
+    asked = recipe.augment if isinstance(recipe.augment, dict) else wanted[recipe.augment]
+    changes = {name: strength for name, strength in asked.items() if strength}
+    count = max(1, min(_MOST_VIEWS, _SEEN // pictures))
+    if recipe.augment != "auto":  # however many there are: somebody wants them changed
+        count = max(2, count)
+    return (count, changes) if changes and count > 1 else (1, {})
+
+
 def plan_head(recipe: Recipe, weights: Weights, prepared: Prepared, *, threads: int) -> FitPlan:
     """Return the plan of a head: which views it sees, and how its settings are chosen."""
     preprocess, classes = prepared.preprocess, len(prepared.dataset.classes)
@@ -208,8 +243,8 @@ def plan_head(recipe: Recipe, weights: Weights, prepared: Prepared, *, threads: 
     probe = flip_probe(
         examples.images, examples.labels, indices=examples.indices, classes=classes, seed=recipe.seed
     )
-    views = max(1, min(MOST_VIEWS, SEEN // len(examples))) if recipe.head == "linear" else 1
-    changes = {"flip": float(probe.allowed), **VIEWS}
+    usual = {"flip": float(probe.allowed), **VIEWS}
+    views, changes = shown(recipe, usual, pictures=len(examples)) if recipe.head == "linear" else (1, {})
     arguments = {"channels": preprocess.channels, "classes": classes, "size": preprocess.size}
     _, last = head_of(transferred(recipe.architecture)(**arguments))
     used, dimensions, method = len(examples) * views, last.in_features, METHODS[recipe.head]
@@ -233,7 +268,7 @@ def plan_head(recipe: Recipe, weights: Weights, prepared: Prepared, *, threads: 
         weights=weights.sha256,
         features=head,
         views=views,
-        augmentation={name: strength for name, strength in changes.items() if strength and views > 1},
+        augmentation=changes,
         reasons={
             "weights": f"{weights.source} (sha256 {weights.sha256[:12]}…)",
             "normalization": f"mean {_shown(preprocess.mean)}, deviation {_shown(preprocess.std)}: {who}",

@@ -17,7 +17,7 @@ from foveal.core.random import seed_for
 from foveal.flows._features import Backbone, View, features
 from foveal.flows._kept_weights import keep_seconds
 from foveal.flows._prepare import Prepared
-from foveal.flows._transfer import FINE, MOST_VIEWS, SEEN, VIEWS, transferred
+from foveal.flows._transfer import FINE, VIEWS, shown, transferred
 from foveal.models import Architecture
 from foveal.models._head import without_head
 from foveal.models.cnn import Reading
@@ -27,7 +27,7 @@ from foveal.train.examples import Examples
 from foveal.train.loop import Fitted, fit, settings
 from foveal.train.objectives.frozen import Frozen
 from foveal.train.plan import Plan
-from foveal.train.planning import ROBUST, Facts, plan_training
+from foveal.train.planning import Facts, plan_training
 from foveal.train.recipe import Recipe
 
 _BATCH = 32  # clips a step: they cost next to nothing
@@ -57,7 +57,7 @@ def plan_reading(
         progress: Told about features and measurements.
     """
     facts = _facts(prepared)
-    count, changes = _shown(recipe, clips=len(prepared.split.fit), frames=facts.frames)
+    count, changes = shown(recipe, VIEWS, pictures=len(prepared.split.fit) * facts.frames)
     asked = recipe.model_copy(
         update={
             "model": replace(recipe.architecture, settings=FINE),
@@ -93,21 +93,6 @@ def plan_reading(
             },
         }
     )
-
-
-def _shown(recipe: Recipe, *, clips: int, frames: int) -> tuple[int, dict[str, float]]:
-    """Return in how many views clips are shown, and what all but the first are made by."""
-    changes = dict(VIEWS)
-    if recipe.augment == "none":
-        changes = {}
-    elif isinstance(recipe.augment, dict):
-        changes = {name: strength for name, strength in recipe.augment.items() if strength}
-    elif recipe.augment == "robust":
-        changes |= ROBUST
-    count = max(1, min(MOST_VIEWS, SEEN // (clips * frames)))
-    if recipe.augment != "auto":  # however many clips there are: somebody wants them changed
-        count = max(2, count)
-    return (count, changes) if changes and count > 1 else (1, {})
 
 
 def start_reasons(weights: Weights, prepared: Prepared) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Decide everything that the user left open, from the data and from measurements on this machine."""
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,10 +29,10 @@ CLIP_PIXELS = 64 * 8 * 64**2  # of all frames of all clips of a step
 _FEWEST_CLIPS = 4
 FEWEST_STEPS = 12  # per pass, before the batch shrinks
 
-# What only a training in steps has; and what says of it no more than a baseline does anyway.
+# What only a training in steps has; and what says of it no more than is done anyway without.
 _STEP_BY_STEP = (
-    "epochs", "batch_size", "learning_rate", "weight_decay", "objective", "settings", "label_smoothing",
-    "ema_share", "augment", "precision",
+    "batch_size", "learning_rate", "weight_decay", "objective", "settings", "label_smoothing", "ema_share",
+    "precision",
 )  # fmt: skip
 _WITHOUT = {"augment": "none", "precision": "fp32"}
 _BLEND = ("cutmix", "mixup")  # two pictures, and their targets
@@ -88,20 +88,27 @@ def check_recipe(recipe: Recipe) -> None:
         check_size(architecture, recipe.size)
     if recipe.backbone is not None:
         _check_backbone(recipe)
-    if is_baseline(architecture.name):
-        _check_baseline(recipe)
     chosen.settings_of(recipe.objective, recipe.settings)
     if catalog.written(recipe.objective) == _UNFREEZE and not recipe.unfreezes:
         raise RecipeError(
             "unfreeze goes on from weights that are there: it needs some, and a length",
             hint="give --transfer or --weights, and --epochs or --time; or leave the objective out",
         )
+    frozen = recipe.transfers and not recipe.unfreezes
+    if is_baseline(architecture.name):
+        named = f"{catalog.spoken(architecture.name)} is fitted in one go"
+        hint = "leave it out; --time limits how much is fitted, --seed decides which images"
+        _refuse(recipe, (*_STEP_BY_STEP, "epochs", "augment"), named, hint)
+    elif frozen and architecture.task == "classify":
+        named = f"a {recipe.head} head on features that stay as they are is fitted in one go"
+        others = () if recipe.head == "linear" else ("augment",)  # a machine sees each picture once
+        _refuse(recipe, (*_STEP_BY_STEP, *others), named, "leave it out; with --epochs or --time all learns")
     if not isinstance(recipe.augment, dict):
         return
     blended = [name for name in _BLEND if recipe.augment.get(name)]
-    if blended and recipe.network.get("start") == "frozen":
+    if blended and frozen:
         raise RecipeError(
-            f"a backbone that stays as it is sees each clip by itself, without {' and '.join(blended)}",
+            f"features that stay as they are: each is of one picture, without {' and '.join(blended)}",
             code="no_view",
             hint="give --epochs or --time, so that all learns; or leave it out",
         )
@@ -126,18 +133,15 @@ def _check_backbone(recipe: Recipe) -> None:
         recipe.architecture.build(channels=3, classes=2, size=size, **recipe.network)
 
 
-def _check_baseline(recipe: Recipe) -> None:
-    """Refuse settings that a baseline has no use for, rather than ignore them."""
+def _refuse(recipe: Recipe, names: Sequence[str], what: str, hint: str) -> None:
+    """Refuse settings, by name, that what is fitted has no use for, rather than ignore them."""
     changed = [
         name
-        for name in _STEP_BY_STEP
+        for name in names
         if getattr(recipe, name) not in (Recipe.model_fields[name].default, _WITHOUT.get(name))
     ]
     if changed:
-        raise RecipeError(
-            f"{catalog.spoken(recipe.architecture.name)} is fitted in one go; it has no {', '.join(changed)}",
-            hint="leave it out; --time limits how much is fitted, --seed decides which images",
-        )
+        raise RecipeError(f"{what}; it has no {', '.join(changed)}", hint=hint)
 
 
 def plan_training(
@@ -246,17 +250,17 @@ def _augmentation(
         reasons["flip"] = (
             "off: in a clip left and right may be what the class is about; ask with augment.flip"
         )
-        return changes | {"affine": 0.7, "color": 0.3}
-    probe = flip_probe(
-        examples.images,
-        examples.labels,
-        indices=examples.indices,
-        classes=facts.classes,
-        seed=recipe.seed,
-    )
-    reasons["flip"] = probe.reason
-    changes = {"flip": float(probe.allowed), **changes}
-    if len(examples) < _FEW_IMAGES:
+    else:
+        probe = flip_probe(
+            examples.images,
+            examples.labels,
+            indices=examples.indices,
+            classes=facts.classes,
+            seed=recipe.seed,
+        )
+        reasons["flip"] = probe.reason
+        changes = {"flip": float(probe.allowed), **changes}
+    if facts.frames > 1 or len(examples) < _FEW_IMAGES:
         changes |= {"affine": 0.7, "color": 0.3}
     if recipe.augment == "robust":
         changes |= ROBUST

@@ -138,7 +138,7 @@ class Recipe(BaseModel):
     @model_validator(mode="after")
     def _of_transfers(self) -> "Recipe":
         if not self.transfers and (self.head != "linear" or self.normalization is not None):
-            raise ValueError("a head and a normalization are chosen for transfer = true")
+            raise ValueError("a head and a normalization are of a transfer: give --transfer or --weights too")
         if self.unfreezes and self.head != "linear":
             raise ValueError("only a linear head goes on learning; leave epochs and time out, or the head")
         return self
@@ -275,8 +275,10 @@ def recipe_from(fields: dict[str, Any]) -> Recipe:
         return Recipe(**fields)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "recipe"
-        raise RecipeError(f"{where}: {first['msg']}", hint="see docs/commands/train.md") from error
+        # What a check of ours says is in the error itself; pydantic would put words of its own before it.
+        said = str(first["ctx"]["error"]) if first["type"] == "value_error" else first["msg"]
+        where = ".".join(map(str, first["loc"]))
+        raise RecipeError(f"{where}: {said}" if where else said, hint="see docs/commands/train.md") from error
 
 
 def read_recipe(path: Path) -> Recipe:
