@@ -28,7 +28,7 @@ def result(tmp_path: Path) -> Any:
     probabilities = np.eye(2, dtype=np.float32)[np.where(right, labels, 1 - labels)] * 0.8 + 0.1
     report = measure(probabilities, labels, classes=(HOSTILE, "ok"), decision=decision)
     document = {
-        "model": "nano", "seconds": 75.0, "train_seconds": 61.0, "epochs": 12.0, "images_per_second": 1234.5,
+        "model": "nano", "task": "classify", "seconds": 75.0, "train_seconds": 61.0, "epochs": 12.0, "images_per_second": 1234.5,
         "budget": None, "baseline": {"name": "majority class"},
         "plan": {"reasons": {"size": "32 pixels"}}, "findings": [], "damaged_checkpoints": [],
         "parity": {"max_abs_difference": 0.2, "clear_flips": 7},
@@ -64,13 +64,15 @@ def test_names_are_text_for_the_terminal(result: Any) -> None:
     assert "1 of 10 images of “[/b]\\x1b[2J” were taken for “ok”." in told(result)
 
 
-def test_it_ends_with_where_everything_lies_and_the_next_command(result: Any) -> None:
+@pytest.mark.parametrize(("task", "what"), [("classify", "PICTURE"), ("video", "FILM")])
+def test_it_ends_with_where_everything_lies_and_the_next_command(result: Any, task: str, what: str) -> None:
+    result.document["task"] = task
     *_, report, figures, bundle, following = told(result).splitlines()
 
     assert report == f"report    {result.report}"
     assert figures == f"figures   {result.run / 'figures'}"
     assert bundle == f"bundle    {result.bundle}"
-    assert following == f"next      foveal predict {result.bundle} PICTURE"
+    assert following == f"next      foveal predict {result.bundle} {what}"
 
 
 def test_what_went_wrong_on_the_way_is_told(result: Any) -> None:

@@ -61,4 +61,4 @@ def show(console: Console, result: "TrainResult") -> None:
     line("report", result.report)
     line("figures", result.run / "figures")
     line("bundle", result.bundle)
-    line("next", f"foveal predict {result.bundle} PICTURE")
+    line("next", f"foveal predict {result.bundle} {'FILM' if document['task'] == 'video' else 'PICTURE'}")
