@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import films
 from foveal.core.errors import NotFoundError
 from foveal.core.progress import silent
+from foveal.data.clip import Clip
+from foveal.data.clips import showing
 from foveal.data.dataset import content_hash
 from foveal.data.preprocess import Preprocess
 from foveal.flows import _unlabelled
@@ -237,3 +240,24 @@ def test_pictures_of_one_kind_are_told_and_not_taken_for_copies(tmp_path) -> Non
 
     assert stored.alike == 20
     assert len(np.unique(stored.units)) == 20
+
+
+def test_of_films_and_pictures_those_are_found_that_are_looked_for(folder, tmp_path) -> None:
+    pytest.importorskip("av")
+    for number in range(3):
+        films.write(folder / f"film{number % 2}_{number}.mkv", films.counting(5 + number % 2))
+    with zipfile.ZipFile(tmp_path / "films.zip", "w") as packed:
+        for path in folder.glob("*.mkv"):
+            packed.write(path, path.name)
+
+    for named in (folder, tmp_path / "films.zip", *folder.glob("film1*.mkv")):
+        found = _unlabelled.find([named], films=True, seed=0, progress=silent)
+        assert all(source.endswith(".mkv") for source in found.dataset.sources)
+        shown = showing(found.dataset, Clip(frames=4))
+        assert {shown.read(i).decode(3).shape for i in range(len(shown))} == {(4, 16, 16, 3)}
+    assert len(find(folder).dataset) == 12
+
+
+def test_who_looks_for_films_is_told_that_there_are_none(folder) -> None:
+    with pytest.raises(NotFoundError, match="no film in"):
+        _unlabelled.find([folder], films=True, seed=0, progress=silent)

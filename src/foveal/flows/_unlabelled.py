@@ -1,4 +1,4 @@
-"""Pictures of which nobody says what they show: each content once, in an order that names do not change.
+"""Pictures or films without labels: each content once, in an order that names do not change.
 
 What belongs together is known of them all the same: what a list or a key groups, and near copies.
 """
@@ -22,6 +22,8 @@ from foveal.core.text import printable
 from foveal.data import inventory as inventories
 from foveal.data import opening
 from foveal.data.archive import archive_tree, is_archive
+from foveal.data.clip import FRAMES, Clip
+from foveal.data.clips import FileClip
 from foveal.data.dataset import Dataset, Picture
 from foveal.data.decode import LIMITS
 from foveal.data.formats._groups import read_groups
@@ -30,12 +32,38 @@ from foveal.data.linking import linked
 from foveal.data.pictures import FilePicture
 from foveal.data.preprocess import Preprocess
 from foveal.data.store import Store, StoreWriter
-from foveal.data.suffixes import is_picture
+from foveal.data.suffixes import is_clip, is_picture
 from foveal.data.tree import Tree, folder_tree, read_regular
+from foveal.data.video import VIDEO_LIMITS
 
 MOST = 6_000  # that are read: two thousand in each of three parts know a share of 1 % to half of it
 
 _MOST_COPIES = 16  # of one picture; more that are linked are of one kind, as parts on a belt are
+
+
+@dataclass(frozen=True)
+class _Sort:
+    """What is looked for: pictures or films.
+
+    Attributes:
+        suits: Whether a file's name says that it is one.
+        content_bytes: More than these of one are not read.
+        seen: From the bytes of a file to what can be decoded.
+        task: Of a data set of these.
+        clip: Frames that stand for one, which whoever takes clips sets anew; None: pictures.
+    """
+
+    suits: Callable[[str], bool]
+    content_bytes: int
+    seen: Callable[[bytes], Picture]
+    task: str
+    clip: Clip | None = None
+
+
+_PICTURES = _Sort(is_picture, LIMITS.content_bytes, FilePicture, opening.CLASSIFY)
+_FILMS = _Sort(
+    is_clip, VIDEO_LIMITS.content_bytes, partial(FileClip, frames=FRAMES), opening.VIDEO, Clip(frames=FRAMES)
+)
 
 Read = Callable[[], Picture]
 Found = tuple[str, Read, str]  # name, reader, and what it shares with those that it belongs together with
@@ -81,26 +109,28 @@ class Stored:
     alike: int = 0
 
 
-def find(named: Sequence[str | Path], *, seed: int, progress: Progress) -> Unlabelled:
-    """Return the pictures that are named.
+def find(named: Sequence[str | Path], *, films: bool = False, seed: int, progress: Progress) -> Unlabelled:
+    """Return the pictures, or films, that are named.
 
     Args:
         named: Files, folders and archives, of which all pictures below count; or one data set in any format.
+        films: Whether films are looked for, and no pictures.
         seed: Which files are taken where there are more than 6,000. No content is there twice even then, and
             what belongs together is told of those that were taken.
         progress: Told about the files.
 
     Raises:
-        NotFoundError: Nothing there, or no picture in it.
+        NotFoundError: Nothing there, or no picture, or film, in it.
         DataError: An archive or data set is damaged, or `bad_groups`.
     """
-    found = list(_pictures(named))
+    sort = _FILMS if films else _PICTURES
+    found = list(_pictures(named, sort))
     left_out = max(0, len(found) - MOST)
     if left_out:
         taken = np.sort(stream(seed, "pictures").choice(len(found), MOST, replace=False))
         found = [found[place] for place in taken]
     path = Path(named[0])
-    hashes = content_hashes(_dataset(found, path), progress=progress)
+    hashes = content_hashes(_dataset(found, path, sort), progress=progress)
     first = {content: place for place, content in reversed(list(enumerate(hashes))) if content}
     places = [first[content] for content in sorted(first)]
     unreadable = [place for place, content in enumerate(hashes) if not content]
@@ -109,7 +139,7 @@ def find(named: Sequence[str | Path], *, seed: int, progress: Progress) -> Unlab
     units = np.array(linked(contents, [group for _, _, group in found]), dtype=np.int64)[kept]
     kept_hashes = tuple(hashes[place] for place in kept)
     return Unlabelled(
-        dataset=_dataset([found[place] for place in kept], path),
+        dataset=_dataset([found[place] for place in kept], path, sort),
         hashes=kept_hashes,
         units=units,
         fingerprint=_fingerprint(kept_hashes, units),
@@ -166,7 +196,7 @@ def _together(units: Int64, taken: Inventory, glances: Glances, progress: Progre
     return np.array(both, dtype=np.int64), alike
 
 
-def _dataset(found: Sequence[Found], path: Path) -> Dataset:
+def _dataset(found: Sequence[Found], path: Path, sort: _Sort) -> Dataset:
     return Dataset(
         format="pictures",
         path=path,
@@ -175,61 +205,64 @@ def _dataset(found: Sequence[Found], path: Path) -> Dataset:
         labels=np.zeros(len(found), dtype=np.int64),
         splits=("",) * len(found),
         read=lambda index: found[index][1](),
+        clip=sort.clip,
     )
 
 
-def _pictures(named: Sequence[str | Path]) -> Iterator[Found]:
-    """Yield every picture; what holds no picture by name may be a data set."""
+def _pictures(named: Sequence[str | Path], sort: _Sort) -> Iterator[Found]:
+    """Yield every picture or film; what holds none by name may be a data set."""
     paths = [Path(one) for one in named]
     if not any(map(is_there, paths)):
         raise NotFoundError(f"there is no {paths[0]}", path=paths[0])
-    if len(paths) > 1 or is_picture(paths[0].name):
+    if len(paths) > 1 or sort.suits(paths[0].name):
         for path in paths:
-            yield from _below(path)
+            yield from _below(path, sort)
         return
-    found = list(_below(paths[0])) if paths[0].is_dir() or is_archive(paths[0]) else []
-    yield from found or _of_dataset(paths[0])
+    found = list(_below(paths[0], sort)) if paths[0].is_dir() or is_archive(paths[0]) else []
+    yield from found or _of_dataset(paths[0], sort)
 
 
-def _below(path: Path) -> Iterator[Found]:
-    """Yield a file, or the pictures in a folder or archive by their suffix; a folder without access, too.
+def _below(path: Path, sort: _Sort) -> Iterator[Found]:
+    """Yield a file, or what a folder or archive holds by its suffix; a folder without access, too.
 
     `groups.csv` there says what belongs together.
     """
     if path.is_dir():
         unlistable: list[str] = []  # like a file that is not there: whoever reads it says so
         tree = folder_tree(path, unlistable=unlistable)
-        names = sorted([*filter(is_picture, tree.files), *unlistable])
-        yield from _grouped(path, tree, names)
+        names = sorted([*filter(sort.suits, tree.files), *unlistable])
+        yield from _grouped(path, tree, names, sort)
     elif is_archive(path):
         tree = archive_tree(path)
-        yield from _grouped(path, tree, list(filter(is_picture, tree.files)))
+        yield from _grouped(path, tree, list(filter(sort.suits, tree.files)), sort)
     else:
-        yield str(path), partial(_file, path), str(path)
+        yield str(path), partial(_file, path, sort), str(path)
 
 
-def _grouped(path: Path, tree: Tree, names: Sequence[str]) -> Iterator[Found]:
+def _grouped(path: Path, tree: Tree, names: Sequence[str], sort: _Sort) -> Iterator[Found]:
     groups = read_groups(tree, names) or names
     for name, group in zip(names, groups, strict=True):
-        yield str(path / name), _reader(tree, name), f"{path}: {group}"
+        yield str(path / name), _reader(tree, name, sort), f"{path}: {group}"
 
 
-def _reader(tree: Tree, name: str) -> Read:
-    return lambda: FilePicture(tree.read(name, at_most=LIMITS.content_bytes))
+def _reader(tree: Tree, name: str, sort: _Sort) -> Read:
+    return lambda: sort.seen(tree.read(name, at_most=sort.content_bytes))
 
 
-def _file(path: Path) -> Picture:
-    return FilePicture(read_regular(path, LIMITS.content_bytes + 1))
+def _file(path: Path, sort: _Sort) -> Picture:
+    return sort.seen(read_regular(path, sort.content_bytes + 1))
 
 
-def _of_dataset(path: Path) -> Iterator[Found]:
+def _of_dataset(path: Path, sort: _Sort) -> Iterator[Found]:
     try:
-        dataset = opening.open(path)
+        dataset = opening.open(path, task=sort.task)
     except DataError as error:
         if error.code != "unknown_layout":
             raise
         raise NotFoundError(
-            f"no picture in {path}", hint="name files, folders, archives or a data set", path=path
+            f"no {'picture' if sort.clip is None else 'film'} in {path}",
+            hint="name files, folders, archives or a data set",
+            path=path,
         ) from error
     groups = dataset.groups or dataset.sources
     for index, (source, group) in enumerate(zip(dataset.sources, groups, strict=True)):
