@@ -34,7 +34,7 @@ def start(nano, pictures):
 
 @pytest.fixture(scope="module")
 def all_found(start):
-    return found(start)
+    return found(start)[0]
 
 
 @pytest.mark.parametrize("name", catalog.names(families))

@@ -10,6 +10,7 @@ from torch import nn
 
 from foveal.bundle.manifest import Data, Images
 from foveal.bundle.ways import REFERENCE, Way
+from foveal.core.errors import UsageError
 from foveal.export.sealing import Origin
 from foveal.export.sealing import bundle as seal
 from foveal.models._cost import macs
@@ -73,7 +74,9 @@ def test_where_there_are_no_files_or_the_network_takes_one_size_there_are_none(n
     counted = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 6))
 
     assert smaller_pictures(Start(original, shown(32), 1)) == []
-    assert smaller_pictures(start_at(replace(original, network=counted, architecture="own"))) == []
+    with pytest.raises(UsageError, match="own was made for 32 pixels and takes no other size") as caught:
+        smaller_pictures(start_at(replace(original, network=counted, architecture="own")))
+    assert caught.value.code == "no_family"
 
 
 def test_times_are_foreseen_from_graphs_of_their_own_size(nano, monkeypatch) -> None:

@@ -12,6 +12,7 @@ A transferred backbone ends before its own head: what its weights make of a fram
 numbers. Where it is frozen, `Reading` is all that learns.
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
@@ -117,14 +118,14 @@ class _Placed(nn.Module):
     and nothing could be said of a movement.
     """
 
-    def __init__(self, plain: Nano, *, channels: int, size: int, features: int) -> None:
+    def __init__(self, plain: Nano, *, channels: int, size: int, inner: int) -> None:
         super().__init__()
         self.nano = plain
-        self.reduce = nn.Conv2d(_WIDTHS[-2], _PLACED, 1)
+        self.reduce = nn.Conv2d(inner, _PLACED, 1)
         with torch.no_grad():  # evaluating: zeros must not count among what the norms have seen
             maps, _ = self.eval()._maps(torch.zeros(1, channels, size, size))
         self.train()
-        self.where = nn.Linear(_PLACED * maps.shape[2] * maps.shape[3], features)
+        self.where = nn.Linear(_PLACED * maps.shape[2] * maps.shape[3], _FEATURES)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return features (N, D) for normalized images (N, C, H, W)."""
@@ -182,7 +183,7 @@ def cnn(
     classes: int,
     size: int,
     head: Head,
-    backbone: str = "nano",
+    backbone: str | Sequence[int] = "nano",
     start: Start = "scratch",
 ) -> Cnn:
     """Return a new network for clips of any number of frames.
@@ -194,6 +195,7 @@ def cnn(
         head: What reads the frames: `gru`, `lstm`, `pool` or `frame`.
         backbone: What looks at each: `nano`, which keeps where things are, or any other network for pictures
             of `models/`, with 64 outputs in place of classes. Auxiliary classifiers of it are left out.
+            Three numbers are the channels of a nano's stages; by its name it has 32, 64 and 128.
         start: Of the backbone: `scratch`; `transfer`, built without its head and what only widens the input
             of that, so that weights from elsewhere fit; or `frozen`, built so and left as it is, weights and
             statistics.
@@ -207,7 +209,7 @@ def cnn(
     if start == "scratch":
         look = _backbone(backbone, channels=channels, size=size)
         return Cnn(look, nn.Identity(), reader, features=_FEATURES)
-    if backbone == "nano":
+    if backbone == "nano" or not isinstance(backbone, str):
         raise UsageError(
             "of nano a network for clips has a form of its own, which weights from elsewhere do not fit",
             code="no_transfer",
@@ -227,10 +229,11 @@ def _head(kind: Head, classes: int) -> nn.Module:
     return _Pooled(_FEATURES, classes, maximum=kind == "pool")
 
 
-def _backbone(name: str, *, channels: int, size: int) -> nn.Module:
-    if name == "nano":
-        plain = nano(channels=channels, classes=_FEATURES, size=size, widths=_WIDTHS)
-        return _Placed(plain, channels=channels, size=size, features=_FEATURES)
+def _backbone(name: str | Sequence[int], *, channels: int, size: int) -> nn.Module:
+    if name == "nano" or not isinstance(name, str):
+        widths = _WIDTHS if isinstance(name, str) else tuple(name)
+        plain = nano(channels=channels, classes=_FEATURES, size=size, widths=widths)
+        return _Placed(plain, channels=channels, size=size, inner=widths[-2])
     return _architecture(name, size)(channels=channels, classes=_FEATURES, size=size)
 
 

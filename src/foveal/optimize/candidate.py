@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from foveal.core import catalog
+from foveal.core.errors import UsageError
 from foveal.data.dataset import UInt8
 from foveal.optimize import families
 from foveal.optimize.scored_units import Units, scored
@@ -26,7 +27,8 @@ class Start:
 
     Attributes:
         original: What is to be replaced.
-        shown: Pictures that may be looked at, uint8 (N, S, S, C), N ≥ 2; the first of them are a fair draw.
+        shown: Pictures or clips that may be looked at, uint8 (N, …, S, S, C), N ≥ 2; the first of them are a
+            fair draw.
         macs: Multiply-adds of the original for one picture.
         seconds: That one family may think; what cannot be done in it is left out.
         seed: Of every random choice, such as the weights of fresh networks.
@@ -82,8 +84,15 @@ class Candidate:
     predicted: Mapping[str, float] = field(default_factory=dict)
 
 
-def found(start: Start) -> list[Candidate]:
-    """Return the candidates of all families, the largest first."""
-    names = catalog.names(families)
-    made = [one for name in names for one in catalog.find(families, name)(start)]
-    return sorted(made, key=lambda one: -one.macs)
+def found(start: Start) -> tuple[list[Candidate], dict[str, str]]:
+    """Return the candidates of all families, the largest first; and why a family has none, by its name."""
+    made: list[Candidate] = []
+    without = {}
+    for name in catalog.names(families):
+        try:
+            made += catalog.find(families, name)(start)
+        except UsageError as error:
+            if error.code != "no_family":
+                raise
+            without[name] = error.message
+    return sorted(made, key=lambda one: -one.macs), without

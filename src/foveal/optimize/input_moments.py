@@ -22,7 +22,7 @@ def input_moments(recognizer: Recognizer, layers: Mapping[str, bool], pictures: 
         recognizer: Its network is run once over the pictures.
         layers: Name of a convolution (groups 1) or linear layer → whether x is the whole patch under the
             kernel, (I · height · width), in the order of a flattened weight, or only a channel vector, (I).
-        pictures: uint8 (M, size, size, C), M ≥ 1.
+        pictures: uint8 (M, size, size, C), or clips (M, T, size, size, C), M ≥ 1.
 
     Raises:
         UsageError: No pictures.
@@ -43,7 +43,7 @@ def input_moments(recognizer: Recognizer, layers: Mapping[str, bool], pictures: 
     modules = dict(recognizer.network.named_modules())
     handles = [modules[name].register_forward_pre_hook(watch(name)) for name in layers]
     try:
-        batch = max(1, _PIXELS // int(np.prod(pictures.shape[1:3])))
+        batch = max(1, _PIXELS // int(np.prod(pictures.shape[1:-1])))
         recognizer.logits(pictures, batch=batch)
     finally:
         for handle in handles:

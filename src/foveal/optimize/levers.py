@@ -58,7 +58,7 @@ class Named:
 
 
 def levers(
-    original: Model, named: Named, ways: Sequence[Way], *, train: bool, taught: bool
+    original: Model, named: Named, ways: Sequence[Way], *, train: bool, taught: bool, in_order: bool = False
 ) -> tuple[Lever, ...]:
     """Return the levers in the order in which they are pulled.
 
@@ -68,8 +68,10 @@ def levers(
         ways: To run a file that are allowed here.
         train: Whether the line let networks be trained.
         taught: Whether one was.
+        in_order: Whether the network has a recurrent layer, which no rounding touches.
     """
-    return _engine(original, ways), _rounding(original, named), _training(named, train=train, taught=taught)
+    rounding = _rounding(original, named, in_order=in_order)
+    return _engine(original, ways), rounding, _training(named, train=train, taught=taught)
 
 
 def held(original: Model) -> str | None:
@@ -99,10 +101,12 @@ def _engine(original: Model, ways: Sequence[Way]) -> Lever:
     return Lever("engine", tried=True, says=f"{', '.join(kinds)}, with {threads}")
 
 
-def _rounding(original: Model, named: Named) -> Lever:
+def _rounding(original: Model, named: Named, *, in_order: bool) -> Lever:
     numbers = held(original)
     if numbers is None:
-        return Lever("rounding", tried=True, says="int8, and other numbers where the limits ask for them")
+        says = "int8, and other numbers where the limits ask for them"
+        rest = "; the recurrent layer, which reads features in their order, stays in fp32" if in_order else ""
+        return Lever("rounding", tried=True, says=says + rest)
     if named.is_run:
         instead = (
             f"foveal export {named.model} --out {named.bundle} --force writes the run's file in fp32 again; "

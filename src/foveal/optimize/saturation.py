@@ -17,6 +17,7 @@ from onnx import helper
 from foveal.bundle.session import Float32, UInt8
 from foveal.core.errors import UsageError
 from foveal.core.machine import usable_cpus
+from foveal.export.unknown import feeds
 from foveal.optimize.divergence import Divergence, between
 from foveal.optimize.graphs.engine import session
 from foveal.optimize.graphs.net import Net, attribute
@@ -57,7 +58,7 @@ def saturation(model: bytes, pictures: UInt8) -> Saturation:
 
     Args:
         model: As `steps.quantize.quantize` makes it.
-        pictures: uint8 (M, size, size, C), M ≥ 1.
+        pictures: uint8 (M, size, size, C), or clips (M, T, size, size, C), M ≥ 1.
 
     Raises:
         UsageError: No pictures.
@@ -71,14 +72,15 @@ def saturation(model: bytes, pictures: UInt8) -> Saturation:
     over = total = 0
     for start in range(0, len(pictures), _BATCH):
         batch = np.ascontiguousarray(pictures[start : start + _BATCH])
-        feeds = {"images": batch, **{layer.added: np.zeros((1,) * 4, np.float32) for layer in layers}}
-        feeds.update({la.added: np.zeros((1, 1), np.float32) for la in layers if la.node.op_type == "Gemm"})
-        exact.append(running.run(["probabilities"], feeds)[0])
+        given = {layer.added: np.zeros((1,) * 4, np.float32) for layer in layers}
+        given |= {la.added: np.zeros((1, 1), np.float32) for la in layers if la.node.op_type == "Gemm"}
+        given |= feeds(running, batch)
+        exact.append(running.run(["probabilities"], given)[0])
         for layer in layers:
-            read = running.run([layer.pixels], feeds)[0]
-            feeds[layer.added], several, count = _lost(layer, read)
+            read = running.run([layer.pixels], given)[0]
+            given[layer.added], several, count = _lost(layer, read)
             over, total = over + several, total + count
-        cut.append(running.run(["probabilities"], feeds)[0])
+        cut.append(running.run(["probabilities"], given)[0])
     return Saturation(over / max(total, 1), between(np.concatenate(exact), np.concatenate(cut)))
 
 

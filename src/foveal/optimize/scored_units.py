@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from foveal.data.dataset import UInt8
-from foveal.optimize.channels import Group, groups
+from foveal.optimize.channels import Group
 from foveal.optimize.importance._shares import Scores
 from foveal.optimize.importance.fisher import fisher
+from foveal.optimize.steps.prune import removable
 from foveal.tasks.recognizer import Recognizer
 from foveal.train.examples import Examples
 
@@ -33,9 +34,8 @@ def scored(recognizer: Recognizer, images: UInt8) -> Units:
 
     Args:
         recognizer: The network.
-        images: What it is asked about, uint8 (N, S, S, C), N ≥ 1.
+        images: What it is asked about, uint8 (N, S, S, C) or clips (N, T, S, S, C), N ≥ 1.
     """
-    preprocess = recognizer.preprocess
-    found = groups(recognizer.network, channels=preprocess.channels, size=preprocess.size)
+    found = removable(recognizer)
     asked = Examples(images, np.full(len(images), -1, dtype=np.int64), np.arange(len(images)))
     return Units(found, fisher(recognizer, found, asked))

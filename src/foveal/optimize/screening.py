@@ -20,7 +20,7 @@ from foveal.optimize.workshop import CANDIDATES, Workshop
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
 
-_LIST = "candidates.json"
+_LIST, _WITHOUT = "candidates.json", "families.json"
 _SHOWN = 256  # pictures that families may look at
 _FAMILY_SHARE, _FORESIGHT_SHARE, _SCORE_SHARE = 0.03, 0.04, 0.02  # of the budget
 _LEAST_FORESIGHT = 2.0  # seconds: less measures not one network
@@ -57,7 +57,7 @@ def screened(shop: Workshop, original: Recognizer, *, most: int) -> list[Candida
 def _chosen(shop: Workshop, original: Recognizer, folder: Path, *, most: int) -> list[str]:
     """Find candidates, choose, and write all down; return the names of the files."""
     start, parameters = _start(shop, original)
-    every = found(start)
+    every, without = found(start)
     seconds = _FORESIGHT_SHARE * shop.budget.seconds
     if seconds >= _LEAST_FORESIGHT:
         every = foresee(start, every, yardsticks_of(shop), seconds=seconds)
@@ -77,11 +77,18 @@ def _chosen(shop: Workshop, original: Recognizer, folder: Path, *, most: int) ->
     names, more = promising([one for one in every if one.name not in gone], criteria, most=most)
     gone |= more
     files.write_json(folder / _LIST, [_row(one, names, gone) for one in every])
+    files.write_json(folder / _WITHOUT, without)
     for one in every:
         if one.name not in names:
             files.remove(folder / one.name)
     made = [f"{name}/{file}" for name in names for file in recognizers.FILES]
-    return [_LIST, *made]
+    return [_LIST, _WITHOUT, *made]
+
+
+def without_candidates(shop: Workshop) -> dict[str, str]:
+    """Return why families of smaller networks have none for this one, by name; empty before `screened`."""
+    path = shop.folder / CANDIDATES / _WITHOUT
+    return files.read_json(path, dict, hint="--force begins anew") if path.is_file() else {}
 
 
 def _start(shop: Workshop, original: Recognizer) -> tuple[Start, int]:

@@ -198,6 +198,16 @@ def plan_training(
     return plan.model_copy(update={"reasons": reasons})
 
 
+def most_clips(frames: int, size: int) -> int:
+    """Return how many clips a step of a training bears: what it holds has to fit into memory.
+
+    Args:
+        frames: Of a clip.
+        size: Side of a frame in pixels.
+    """
+    return max(_FEWEST_CLIPS, CLIP_PIXELS // (frames * size**2))
+
+
 def _draft(recipe: Recipe, examples: Examples, facts: Facts, reasons: dict[str, str]) -> Plan:
     """Return a one-step fp32 plan with everything decided that needs no timing."""
     images = len(examples)
@@ -206,7 +216,7 @@ def _draft(recipe: Recipe, examples: Examples, facts: Facts, reasons: dict[str, 
     largest = min(settings.batch_size, settings.batch_size * BATCH_SIDE**2 // facts.size**2)
     wanted = recipe.batch_size or max(_SMALLEST_BATCH, min(largest, images // FEWEST_STEPS))
     if recipe.batch_size is None and facts.frames > 1:  # what fits into memory has the last word
-        wanted = min(wanted, max(_FEWEST_CLIPS, CLIP_PIXELS // (facts.frames * facts.size**2)))
+        wanted = min(wanted, most_clips(facts.frames, facts.size))
     return Plan(
         model=architecture.name,
         arguments={},

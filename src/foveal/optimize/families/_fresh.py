@@ -1,13 +1,13 @@
 """Candidates that have nothing of the original but its classes: they learn everything anew."""
 
-from functools import partial
 from typing import Any
 
 import torch
 
 from foveal.core.random import seed_for
-from foveal.models import Architecture, LearnsFromImages, architecture
-from foveal.models._cost import cost
+from foveal.models import LearnsFromImages, architecture
+from foveal.models._cost import cost_of
+from foveal.models._outline import outlined
 from foveal.optimize.candidate import Candidate, Start
 from foveal.tasks.classify import learn
 from foveal.tasks.recognizer import Recognizer
@@ -17,15 +17,15 @@ def fresh(start: Start, name: str, built_by: str, arguments: dict[str, Any]) -> 
     """Return the candidate that an architecture makes.
 
     Args:
-        start: The original gives preprocessing and classes; its pictures are shown to what learns from them,
-            and the weights follow from its seed and the name.
+        start: The original gives preprocessing, task and classes; its pictures are shown to what learns from
+            them, and the weights follow from its seed and the name.
         name: Of the candidate.
         built_by: File in `models/`.
         arguments: Of its builder besides channels, classes and size.
     """
     preprocess, classes = start.original.preprocess, len(start.original.classes)
     given = {"channels": preprocess.channels, "classes": classes, "size": preprocess.size, **arguments}
-    build = architecture(built_by).build
+    build, task = architecture(built_by).build, start.original.task
 
     def make() -> Recognizer:
         with torch.random.fork_rng(devices=[]):
@@ -33,14 +33,11 @@ def fresh(start: Start, name: str, built_by: str, arguments: dict[str, Any]) -> 
             network = build(**given)
         if isinstance(network, LearnsFromImages):
             network.learn_from(learn.normalize(torch.from_numpy(start.shown), preprocess))
-        return Recognizer(network.eval(), built_by, given, preprocess, start.original.classes)
+        return Recognizer(network.eval(), built_by, given, preprocess, start.original.classes, task)
 
-    found = cost(
-        Architecture(partial(build, **arguments)),
-        size=preprocess.size,
-        channels=preprocess.channels,
-        classes=classes,
-    )
+    with outlined():
+        outline = build(**given)
+    found = cost_of(outline, start.original.blank.to("meta"), name=built_by, classes=classes)
     return Candidate(
         name, (name,), make, found.macs, found.parameters, rate_share=1.0, kind=built_by, inherits=False
     )

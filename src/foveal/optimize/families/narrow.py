@@ -1,5 +1,9 @@
-"""Nanos of other widths, whatever the original is: they have to learn everything anew."""
+"""Nanos of other widths, whatever the original is: they have to learn everything anew.
 
+Of clips they look at the frames, and what reads these is the original's kind.
+"""
+
+from foveal import models
 from foveal.models import nano
 from foveal.optimize.candidate import Candidate, Start
 from foveal.optimize.families._fresh import fresh
@@ -19,7 +23,11 @@ def narrow(start: Start) -> list[Candidate]:
     """
     if start.original.preprocess.size < nano.CARD.smallest_size:
         return []
+    built_by, argument = "nano", "widths"
+    if start.original.task == "video":
+        own = start.original.architecture
+        built_by, argument = own if models.is_known(own) else "cnn_gru", "backbone"
     return [
-        fresh(start, "nano-" + "-".join(map(str, widths)), "nano", {"widths": list(widths)})
+        fresh(start, "nano-" + "-".join(map(str, widths)), built_by, {argument: list(widths)})
         for widths in _WIDTHS
     ]

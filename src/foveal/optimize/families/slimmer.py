@@ -5,6 +5,7 @@ from typing import Any
 
 from foveal import models
 from foveal.core import catalog
+from foveal.core.errors import UsageError
 from foveal.optimize.candidate import Candidate, Start
 from foveal.optimize.families._fresh import fresh
 
@@ -17,11 +18,20 @@ def slimmer(start: Start) -> list[Candidate]:
 
     Args:
         start: The original gives architecture, arguments, preprocessing and classes.
+
+    Raises:
+        UsageError: `no_family`: its frames are looked at by a network of one size.
     """
     name, given = start.original.architecture, start.original.arguments
     if name == _COVERED or not models.is_known(name) or models.card(name).kind != "network":
         return []
     architecture = models.architecture(name)
+    backbone = given.get("backbone", _COVERED)
+    if start.original.task == "video" and isinstance(backbone, str) and backbone != _COVERED:
+        raise UsageError(
+            f"{catalog.spoken(backbone)} looks at the frames, and there it is built in one size",
+            code="no_family",
+        )
     own = {key: value for key, value in given.items() if key not in ("channels", "classes", "size")}
     sizes: list[dict[str, Any]] = [
         dict(size) for size in architecture.variants(start.original.preprocess.size)

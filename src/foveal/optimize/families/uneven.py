@@ -117,7 +117,7 @@ def _solved(
 
 
 def _places(recognizer: Recognizer) -> dict[str, int]:
-    """Return at how many places of a picture each convolution and linear layer is applied."""
+    """Return at how many places of a picture or clip each convolution and linear layer is applied."""
     found: dict[str, int] = {}
     layers = {
         name: module
@@ -133,8 +133,7 @@ def _places(recognizer: Recognizer) -> dict[str, int]:
 
     handles = [watch(name, 1 if isinstance(layer, nn.Conv2d) else -1) for name, layer in layers.items()]
     try:
-        size = recognizer.preprocess.size
-        recognizer.logits(np.zeros((1, size, size, recognizer.preprocess.channels), dtype=np.uint8))
+        recognizer.logits(np.zeros((1, *recognizer.preprocess.shape), dtype=np.uint8))
     finally:
         for handle in handles:
             handle.remove()  # type: ignore[attr-defined]

@@ -131,6 +131,11 @@ def weights_share(model: bytes) -> float:
     return held / max(1, sum(each.size for each in net.constants.values() if each.dtype == np.float32))
 
 
+def reads_in_order(model: bytes) -> bool:
+    """Return whether a graph has a recurrent layer (GRU, LSTM): it stays in float, weights and all."""
+    return any(node.op_type in ("GRU", "LSTM", "RNN") for node in Net(model).nodes)
+
+
 def _after_activation(net: Net, node: Any) -> str:
     """Return the tensor that leaves a node, behind its ReLU where that is all that reads it."""
     name: str = node.output[0]

@@ -1,5 +1,6 @@
 """Pictures as measures look at them: normalized, with the class that the loss asks for."""
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -10,11 +11,11 @@ from foveal.tasks.classify import learn
 from foveal.tasks.recognizer import Recognizer
 from foveal.train.examples import Examples
 
-_BATCH = 64
+_BATCH = 64  # pictures or frames
 
 
 def batches(recognizer: Recognizer, examples: Examples | None) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield normalized images (N, C, H, W), in the network's precision, and class shares (N, K).
+    """Yield normalized images (N, C, H, W), or clips, in the network's precision, and class shares (N, K).
 
     Raises:
         UsageError: `no_images`: there are none.
@@ -26,8 +27,9 @@ def batches(recognizer: Recognizer, examples: Examples | None) -> Iterator[tuple
             hint="give examples, or take group_norm, which needs weights only",
         )
     kind = next(recognizer.network.parameters())
-    for start in range(0, len(examples), _BATCH):
-        rows = examples.indices[start : start + _BATCH]
+    at_once = max(1, _BATCH // math.prod(recognizer.preprocess.shape[:-3]))
+    for start in range(0, len(examples), at_once):
+        rows = examples.indices[start : start + at_once]
         images = learn.normalize(torch.from_numpy(examples.images[rows]), recognizer.preprocess).to(kind)
         labels = torch.from_numpy(examples.labels[rows])
         with torch.no_grad():

@@ -19,6 +19,8 @@ from foveal.train.examples import Examples
 def fisher(recognizer: Recognizer, groups: Sequence[Group], examples: Examples | None) -> tuple[Scores, ...]:
     """Return Σ over pictures of (∂L/∂m)², m a mask of 1 on the unit in all layers that read it.
 
+    Of clips one mask lies on all frames: their slopes are added before they are squared.
+
     Source: Liu et al., "Group Fisher Pruning for Practical Network Compression", 2021, eq. 5 and 7.
 
     Raises:
@@ -35,8 +37,14 @@ def fisher(recognizer: Recognizer, groups: Sequence[Group], examples: Examples |
         loss = learn.loss(own.network(images.requires_grad_(True)), shares) * len(images)
         loss.backward()  # type: ignore[no-untyped-call]
         for total, group in zip(totals, groups, strict=True):
-            masks = sum(seen[place.module].numpy()[:, place.positions].sum(axis=2) for place in _reads(group))
-            total += np.square(masks).sum(axis=0)
+            masks = sum(
+                seen[place.module]
+                .numpy()[:, place.positions]
+                .sum(axis=2)
+                .reshape(len(images), -1, len(group))
+                for place in _reads(group)
+            )
+            total += np.square(masks.sum(axis=1)).sum(axis=0)
     return relative(totals)
 
 
@@ -45,7 +53,7 @@ def _reads(group: Group) -> list[Any]:
 
 
 def _watch(seen: dict[str, Tensor], name: str) -> Any:
-    """Return a hook that notes ∂L/∂m per picture and position of the weight's axis 1, float64 (N, I)."""
+    """Return a hook that notes ∂L/∂m per picture or frame and position of the weight's axis 1, (N, I)."""
 
     def hook(module: nn.Module, given: tuple[Tensor, ...]) -> None:
         entered = given[0]

@@ -16,7 +16,7 @@ from foveal.train.examples import Examples
 
 
 def taylor(recognizer: Recognizer, groups: Sequence[Group], examples: Examples | None) -> tuple[Scores, ...]:
-    """Return |Σ w · ∂L/∂w| over all weights that go with a unit, summed over batches of 64 pictures.
+    """Return |Σ w · ∂L/∂w| over weights that go with a unit, summed over batches of 64 pictures or frames.
 
     The size is taken per batch: over all pictures the gradients of a trained network cancel.
     Source: Molchanov et al., "Importance Estimation for Neural Network Pruning", 2019, eq. 8.

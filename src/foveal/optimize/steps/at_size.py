@@ -22,14 +22,14 @@ def at_size(recognizer: Recognizer, size: int, pictures: UInt8) -> Recognizer:
     Args:
         recognizer: Any network that takes pictures of that size; it is left alone.
         size: Side of the input in pixels.
-        pictures: uint8 (N, size, size, C), N ≥ 2, made from files by the preprocessing at that size
-            (docs/decisions/0003-one-preprocess.md); no label is needed.
+        pictures: uint8 (N, size, size, C), or clips (N, T, size, size, C), N ≥ 2, made from files by the
+            preprocessing at that size (docs/decisions/0003-one-preprocess.md); no label is needed.
 
     Raises:
         UsageError: `fixed_size`: the network does not take such pictures; `no_images`: fewer than two; or
             pictures of another size.
     """
-    given = pictures.shape[1:3]
+    given = pictures.shape[-3:-1]
     if given != (size, size):
         raise UsageError(
             f"need pictures of {size}×{size} pixels; got {'×'.join(map(str, given))}",

@@ -1,11 +1,13 @@
 """Teach a small network what a large one answers."""
 
 import copy
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from foveal import models
@@ -25,7 +27,7 @@ from foveal.train.warm_up import warm_up
 _TIMED_STEPS = 3
 _SAFETY = 0.97  # share of the time that is planned with
 _SMOOTHING = 0.1
-_ASKED_AT_ONCE = 500
+_ASKED_AT_ONCE = 500  # pictures or frames
 MIXING = {"mixup", "cutmix"}  # augmentations whose pictures are of several classes
 
 
@@ -161,16 +163,17 @@ def asked(
         progress: Told after each batch.
     """
     network = copy.deepcopy(teacher.network).to(memory_format=torch.channels_last).eval()
+    at_once = max(1, _ASKED_AT_ONCE // math.prod(teacher.preprocess.shape[:-3]))
     rows = []
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bf16), freed_memory_kept():
-        for start in range(0, len(examples), _ASKED_AT_ONCE):
-            stored = examples.indices[start : start + _ASKED_AT_ONCE]
+        for start in range(0, len(examples), at_once):
+            stored = examples.indices[start : start + at_once]
             images = learn.normalize(torch.from_numpy(examples.images[stored]), teacher.preprocess)
             logits = network(images).float()
             if mirrored:
-                logits = (logits + network(images.flip(3)).float()) / 2
+                logits = (logits + network(images.flip(-1)).float()) / 2
             rows.append(logits)
-            progress("asking the teacher", min(start + _ASKED_AT_ONCE, len(examples)), len(examples))
+            progress("asking the teacher", min(start + at_once, len(examples)), len(examples))
     return torch.cat(rows)
 
 
@@ -199,5 +202,17 @@ def _seeing(teacher: Recognizer, student: Recognizer) -> nn.Module:
     if size == student.preprocess.size:
         return network
     # Augmentation is drawn once, for the student; its view enlarged lacks detail, but shows the same crop.
-    enlarge = nn.Upsample(size=(size, size), mode="bilinear", align_corners=False)
-    return nn.Sequential(enlarge, network)
+    return nn.Sequential(_Enlarged(size), network)
+
+
+class _Enlarged(nn.Module):
+    """Pictures (N, C, H, W), or the frames of clips (N, T, C, H, W), at another size, bilinear."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, images: Tensor) -> Tensor:
+        flat = images.flatten(0, -4)
+        larger = F.interpolate(flat, size=(self.size, self.size), mode="bilinear", align_corners=False)
+        return larger.reshape(*images.shape[:-2], self.size, self.size)

@@ -41,12 +41,18 @@ def prune(
         UnknownNameError: No such group or importance.
         UsageError: `bad_keep`: a group would be empty or larger than it is; or the measure refuses.
     """
-    preprocess = recognizer.preprocess
-    found = groups(recognizer.network, channels=preprocess.channels, size=preprocess.size)
+    found = removable(recognizer)
     counts = kept_units(found, keep, round_to=round_to)
     touched = [group for group in found if counts.get(group.name, len(group)) < len(group)]
     scores = catalog.find(measures, importance)(recognizer, touched, examples)
     return cut(recognizer, touched, scores, counts)
+
+
+def removable(recognizer: Recognizer) -> tuple[Group, ...]:
+    """Return the groups of channels that can be removed from a recognizer's network."""
+    preprocess = recognizer.preprocess
+    frames = None if preprocess.clip is None else preprocess.clip.frames
+    return groups(recognizer.network, channels=preprocess.channels, size=preprocess.size, frames=frames)
 
 
 def cut(

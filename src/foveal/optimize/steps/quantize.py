@@ -101,7 +101,8 @@ def calibrate(
     if 0 < share < _LEAST_SHARE:
         raise BundleError(
             f"8-bit integers would hold {share:.0%} of the weights: only those of convolutions and of "
-            "classifiers become integers, not those of layers that see many vectors of a picture",
+            "classifiers become integers, not those of layers that see many vectors of a picture, and not "
+            "those of recurrent ones",
             code="nothing_rounded",
             hint="what remains is fp32",
         )

@@ -23,8 +23,8 @@ def recalibrated(recognizer: Recognizer, images: UInt8, *, batch: int = 256) -> 
 
     Args:
         recognizer: Any; one without batch norm comes back equal.
-        images: uint8 (N, H, W, C) at model size; no label is needed.
-        batch: Images at a time, at most; the batches are equally large up to one image.
+        images: uint8 (N, H, W, C) at model size, or clips (N, T, H, W, C); no label is needed.
+        batch: Images or frames at a time, at most, but two clips; the batches are equally large up to one.
 
     Raises:
         UsageError: `no_images`: fewer than two, which have no variance.
@@ -41,7 +41,7 @@ def recalibrated(recognizer: Recognizer, images: UInt8, *, batch: int = 256) -> 
     for norm in norms:
         norm.train()
         norm.num_batches_tracked = None
-    seen = 0
+    seen, batch = 0, batch if images.ndim == 4 else max(2, batch // images.shape[1])
     # No batch of a single picture, which a norm behind pooling could not take.
     for part in np.array_split(images, max(1, min(-(-len(images) // batch), len(images) // 2))):
         seen += len(part)
