@@ -139,7 +139,7 @@ def searched(trained_at_32, tmp_path_factory):
     out = tmp_path_factory.mktemp("searches") / "pixels"
     terms = Terms(Budget(drop=1.0, seconds=6.0), threads=1, engines=(ways.REFERENCE,))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("foveal.optimize.screening.found", smaller_pictures)
+        patch.setattr("foveal.optimize.screening.found", lambda start: (smaller_pictures(start), {}))
         patch.setattr("foveal.optimize.screening._READING_SHARE", 1e9)
         patch.setattr("foveal.optimize.search._LEAST_LESSON", 0.1)
         patch.setattr("foveal.optimize.workshop.Workshop._spent", lambda _: 0.0)
@@ -200,7 +200,7 @@ class TestSearch:
     def test_where_reading_takes_too_long_there_are_none_and_it_is_said(
         self, trained_at_32, tmp_path, monkeypatch
     ) -> None:
-        monkeypatch.setattr("foveal.optimize.screening.found", smaller_pictures)
+        monkeypatch.setattr("foveal.optimize.screening.found", lambda start: (smaller_pictures(start), {}))
         monkeypatch.setattr("foveal.optimize.screening._READING_SHARE", 0.0)
         monkeypatch.setattr("foveal.optimize.workshop.Workshop._spent", lambda _: 0.0)
         monkeypatch.setattr("foveal.optimize.search._LEAST_LESSON", 0.01)

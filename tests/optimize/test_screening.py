@@ -52,7 +52,7 @@ def shop(tmp_path, test_set, original, monkeypatch):
 
     blank = original.with_weights({k: v * 0 for k, v in original.network.state_dict().items()})
     found = [made("large", original, 10**9), made("same", original, 300_000), made("blank", blank, 200_000)]
-    monkeypatch.setattr(step, "found", lambda _: found)
+    monkeypatch.setattr(step, "found", lambda _: (found, {"slimmer": "it is built in one size"}))
     foreseen = {"fp32": 2e-3, "int8": 1e-3}
     monkeypatch.setattr(step, "yardsticks_of", lambda _: {})
     monkeypatch.setattr(
@@ -79,7 +79,16 @@ def test_what_remembers_is_taken_and_for_the_others_it_says_why_not(shop, origin
         "same": None,
         "blank": "forgot",
     }
-    assert sorted(path.name for path in (shop.folder / "candidates").iterdir()) == ["candidates.json", "same"]
+    left = sorted(path.name for path in (shop.folder / "candidates").iterdir())
+    assert left == ["candidates.json", "families.json", "same"]
+
+
+def test_a_family_that_has_none_for_this_network_is_told_with_its_reason(shop, original) -> None:
+    assert step.without_candidates(shop) == {}, "nothing was looked for"
+
+    screened(shop, original, most=3)
+
+    assert step.without_candidates(shop) == {"slimmer": "it is built in one size"}
 
 
 def test_what_was_foreseen_is_told_to_the_workshop(shop, original) -> None:

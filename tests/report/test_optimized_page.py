@@ -95,7 +95,13 @@ def searched(*variants, test_drop: float = 0.002, limits: dict | None = None, **
         **{"limits": {**budget, "seconds": 60.0, "aim": "latency", **(limits or {})}},
         "chosen_on": {"images": 400, "independent": 400, "role": "half of calib"},
         "variants": list(variants),
-        **{"effects": steps(variants), "roofline": None, "unproven": [], "levers": LEVERS},
+        **{
+            "effects": steps(variants),
+            "roofline": None,
+            "unproven": [],
+            "levers": LEVERS,
+            "without_candidates": {},
+        },
         "test": None if chosen is None else test,
         "machine": {
             **{"cpu": "A CPU", "features": ["AVX2"], "architecture": "x86_64"},
@@ -376,6 +382,13 @@ def test_of_the_original_nothing_is_lost_and_that_is_no_estimate():
     kept = limits(searched(BEST))[-1]
 
     assert (kept.name, kept.says, kept.broken) == ("accuracy lost", "kept", False)
+
+
+def test_a_family_that_the_network_does_not_allow_is_said_with_its_reason():
+    document = searched(*ALL) | {"without_candidates": {"smaller_pictures": "it takes <one> size"}}
+
+    assert "smaller_pictures: <b>not tried</b>: it takes &lt;one&gt; size." in optimized_page(document)
+    assert optimized_words.untried(document)[-1] == "smaller_pictures: it takes <one> size"
 
 
 def test_what_could_not_be_tried_is_said_with_what_to_type():

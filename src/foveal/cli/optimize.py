@@ -28,18 +28,19 @@ _COLUMNS = "{:<28} {:>17} {:>17} {:>20} {:>8} {:>8} {:>8} {:>9}  {}"
 Model = Annotated[
     Path,
     typer.Argument(
-        readable=False, help="A run folder with a finished training, or a .foveal bundle with pictures."
+        readable=False,
+        help="A run folder with a finished training, or a .foveal bundle with pictures or films.",
     ),
 ]
 Data = Annotated[
     list[str] | None,
     typer.Argument(
-        help="The run's data; default: where the run found them. With a bundle pictures without labels: "
-        "files, folders, patterns, archives; - for a list on stdin."
+        help="The run's data; default: where the run found them. With a bundle pictures, or films, without "
+        "labels: files, folders, patterns, archives; - for a list on stdin."
     ),
 ]
 MaxLatency = Annotated[
-    str | None, typer.Option(help="Median time of one picture on this machine, such as 2ms.")
+    str | None, typer.Option(help="Median time of one picture or clip on this machine, such as 2ms.")
 ]
 MaxP99 = Annotated[str | None, typer.Option(help="That 99 of 100 answers take at most, such as 5ms.")]
 MaxSize = Annotated[str | None, typer.Option(help="Of the bundle, such as 500kB.")]

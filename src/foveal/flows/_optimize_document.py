@@ -12,7 +12,9 @@ from foveal.core.types import Gate, Measured
 from foveal.flows._machine import describe
 from foveal.optimize.decision import Judged, Outcome
 from foveal.optimize.effects import Effect
+from foveal.optimize.graphs.integers import reads_in_order
 from foveal.optimize.levers import Lever, Named, held, levers
+from foveal.optimize.screening import without_candidates
 from foveal.optimize.verdicts import allowed_words, changed_words, drop_words, unproven_words
 from foveal.optimize.workshop import Workshop
 
@@ -82,6 +84,7 @@ def optimize_document(
             "origin": original.model.origin,
         },
         "levers": [lever.as_json() for lever in pulled],
+        "without_candidates": without_candidates(shop),
         "limits": shop.budget.as_json(),
         "measure": "accuracy" if labelled else "agreement",
         "labels": labelled,
@@ -123,7 +126,14 @@ def levers_of(
     """
     taught = any("distill" in row.variant.steps for row in outcome.rows)
     named = Named(model, str(Path(model) / shop.original.name) if is_run else model, is_run)
-    return levers(shop.members.manifest.model, named, shop.ways, train=train, taught=taught)
+    return levers(
+        shop.members.manifest.model,
+        named,
+        shop.ways,
+        train=train,
+        taught=taught,
+        in_order=reads_in_order(shop.members.model),
+    )
 
 
 def _unproven(outcome: Outcome, delivery: Delivery, shop: Workshop) -> tuple[str, ...]:

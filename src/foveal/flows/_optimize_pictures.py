@@ -1,4 +1,4 @@
-"""A bundle to be made smaller: pictures without labels; agreement with the original is the measure.
+"""A bundle to be made smaller: pictures or films without labels; agreement with the original counts.
 
 Nobody has to know what the pictures show. Of those that are new to the original, some show integers their
 ranges, half of the rest chooses, and the other half proves. See docs/decisions/0021-optimize.md.
@@ -92,7 +92,8 @@ class OfBundle:
     @cached_property
     def pictures(self) -> Unlabelled:
         """The pictures, by content."""
-        return _unlabelled.find(self.named, seed=self.seed, progress=self.progress)
+        films = archive.read(self.original).manifest.preprocess.clip is not None
+        return _unlabelled.find(self.named, films=films, seed=self.seed, progress=self.progress)
 
     @property
     def asked(self) -> dict[str, Any]:

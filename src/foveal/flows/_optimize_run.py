@@ -27,6 +27,7 @@ from foveal.optimize.workshop import Roles, Workshop
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
 from foveal.train.plan import Plan, read_plan
+from foveal.train.planning import most_clips
 from foveal.train.sampling import deal
 
 _FEWEST_UNITS = 4  # of calib
@@ -86,7 +87,7 @@ class OfRun:
         return Setup(
             replace(_roles(prepared, seed=seed), resizing=sizes),
             prove=partial(_measured_on_test, sizes),
-            learning=_learning(self.run, recognizer, seed) if train else None,
+            learning=_learning(self.run, _thawed(recognizer), seed) if train else None,
         )
 
 
@@ -117,12 +118,24 @@ def _roles(prepared: Prepared, *, seed: int) -> Roles:
     )
 
 
+def _thawed(recognizer: Recognizer) -> Recognizer:
+    """Return the recognizer with a backbone that learns: students made from it have to mend what was cut."""
+    if recognizer.arguments.get("start") != "frozen":
+        return recognizer
+    arguments = {**recognizer.arguments, "start": "transfer"}
+    made = replace(recognizer, network=recognizers.build(recognizer.architecture, arguments))
+    return replace(made, arguments=arguments).with_weights(recognizer.network.state_dict())
+
+
 def _learning(run: Path, teacher: Recognizer, seed: int) -> Learning:
     """Return how students are taught: as their teacher was."""
     plan = read_plan(run / "plan.json")
     if not isinstance(plan, Plan):
         return Learning(teacher, {}, _CAREFUL_BATCH, "fp32", seed)
-    return Learning(teacher, plan.augmentation, plan.batch_size, plan.precision, seed)
+    batch, clip = plan.batch_size, teacher.preprocess.clip
+    if clip is not None:  # a frozen backbone's features came in larger batches than frames can
+        batch = min(batch, most_clips(clip.frames, teacher.preprocess.size))
+    return Learning(teacher, plan.augmentation, batch, plan.precision, seed)
 
 
 def _measured_on_test(sizes: Sizes, shop: Workshop, chosen: Variant, original: Variant) -> dict[str, Any]:

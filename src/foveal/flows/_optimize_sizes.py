@@ -7,10 +7,11 @@ from pathlib import Path
 
 from foveal.core.progress import Progress
 from foveal.data import inventory as inventories
+from foveal.data.clips import showing
 from foveal.data.dataset import Dataset, UInt8
 from foveal.data.preprocess import Preprocess
 from foveal.data.sizing import evenly_spaced
-from foveal.flows._prepare import Prepared, resized
+from foveal.flows._prepare import Prepared, passes, resized
 from foveal.optimize.workshop import Roles
 
 _TIMED = 256  # pictures, read to foresee how long all will take
@@ -65,7 +66,9 @@ class Sizes:
             return 0.0
         few = _some(self.prepared.dataset)
         began = time.monotonic()
-        inventories.take(few, look=_thrown_away(missing), threads=self.threads)
+        for some in passes(missing):
+            shown = showing(few, few.clip, sized=some[0].frame)
+            inventories.take(shown, look=_thrown_away(some), threads=self.threads)
         return (time.monotonic() - began) * len(self.prepared.dataset) / len(few)
 
 

@@ -231,7 +231,8 @@ def resized(
         prepared: The data at one size.
         sizes: Sides in pixels.
         run: The folder that it was prepared in; gets `store/pixels-<size>.npy`, and what is there is reused.
-        threads: For decoding; all that are missing are made in one pass.
+        threads: For decoding; all that are missing are made in one pass, of clips in one for each size, since
+            only frames that are brought to size as they are decoded take little memory.
         progress: Told about the pictures.
 
     Raises:
@@ -241,32 +242,44 @@ def resized(
     as_before = {size: prepared.preprocess.model_copy(update={"size": size}) for size in sizes}
     stores = {size: _opened(run, prepared, one) for size, one in as_before.items()}
     missing = [size for size in sizes if stores[size] is None]
-    if missing:
-        with ExitStack() as stack:
-            writers = {
-                size: stack.enter_context(
-                    StoreWriter(_at(run, size), count=len(prepared.dataset), preprocess=as_before[size])
-                )
-                for size in missing
-            }
-
-            def put(index: int, pixels: UInt8) -> None:
-                for writer in list(writers.values())[1:]:
-                    writer.put(index, pixels)
-
-            first = writers[missing[0]]
-            inventory = inventories.take(
-                prepared.dataset, store=first, look=put, threads=threads, progress=progress
-            )
-            known = prepared.store.fingerprint
-            _refuse_others(prepared.dataset, prepared.split, inventory, known=known)
-            for size, writer in writers.items():
-                stores[size] = writer.seal(prepared.dataset.labels, fingerprint=known)
+    for some in passes([as_before[size] for size in missing]):
+        stores |= _written(prepared, some, run, threads=threads, progress=progress)
     return {
         size: replace(prepared, store=store, preprocess=as_before[size])
         for size, store in stores.items()
         if store is not None
     }
+
+
+def passes(preprocesses: Sequence[Preprocess]) -> list[list[Preprocess]]:
+    """Return what is made of a data set in one pass each."""
+    if any(one.clip is not None for one in preprocesses):
+        return [[one] for one in preprocesses]
+    return [list(preprocesses)] if preprocesses else []
+
+
+def _written(
+    prepared: Prepared, some: Sequence[Preprocess], run: Path, *, threads: int, progress: Progress
+) -> dict[int, Store | None]:
+    """Return stores at the sizes of some preprocessings, made in one pass."""
+    dataset, known = prepared.dataset, prepared.store.fingerprint
+    with ExitStack() as stack:
+        first, *others = writers = [
+            stack.enter_context(StoreWriter(_at(run, one.size), count=len(dataset), preprocess=one))
+            for one in some
+        ]
+
+        def put(index: int, pixels: UInt8) -> None:
+            for writer in others:
+                writer.put(index, pixels)
+
+        shown = showing(dataset, dataset.clip, sized=some[0].frame)
+        inventory = inventories.take(shown, store=first, look=put, threads=threads, progress=progress)
+        _refuse_others(dataset, prepared.split, inventory, known=known)
+        return {
+            one.size: writer.seal(dataset.labels, fingerprint=known)
+            for one, writer in zip(some, writers, strict=True)
+        }
 
 
 def _at(run: Path, size: int) -> Path:

@@ -22,9 +22,9 @@ from foveal.core.text import printable
 from foveal.data import inventory as inventories
 from foveal.data import opening
 from foveal.data.archive import archive_tree, is_archive
-from foveal.data.clip import FRAMES, Clip
-from foveal.data.clips import FileClip
-from foveal.data.dataset import Dataset, Picture
+from foveal.data.clip import FRAMES, Clip, still
+from foveal.data.clips import FileClip, showing
+from foveal.data.dataset import Dataset, Picture, UInt8
 from foveal.data.decode import LIMITS
 from foveal.data.formats._groups import read_groups
 from foveal.data.inventory import Inventory, content_hashes
@@ -161,7 +161,7 @@ def _repeated(units: Int64) -> Int64:
 
 
 def stored(pictures: Unlabelled, path: Path, preprocess: Preprocess, *, progress: Progress) -> Stored:
-    """Bring pictures to model size, and find near copies among them.
+    """Bring pictures to model size, and find near copies among them; of films among their middle frames.
 
     Args:
         pictures: N of them.
@@ -174,7 +174,12 @@ def stored(pictures: Unlabelled, path: Path, preprocess: Preprocess, *, progress
     """
     glances = Glances.of(len(pictures.dataset))
     with StoreWriter(path, count=len(pictures.dataset), preprocess=preprocess) as writer:
-        taken = inventories.take(pictures.dataset, store=writer, look=glances.look, progress=progress)
+
+        def look(index: int, pixels: UInt8) -> None:
+            glances.look(index, still(pixels))
+
+        shown = showing(pictures.dataset, preprocess.clip, sized=preprocess.frame)
+        taken = inventories.take(shown, store=writer, look=look, progress=progress)
         labels = np.where(taken.readable, 0, -1).astype(np.int64)
         store = writer.seal(labels, fingerprint=pictures.fingerprint)
     rows = zip(pictures.dataset.sources, taken.error, strict=True)
@@ -210,7 +215,10 @@ def _dataset(found: Sequence[Found], path: Path, sort: _Sort) -> Dataset:
 
 
 def _pictures(named: Sequence[str | Path], sort: _Sort) -> Iterator[Found]:
-    """Yield every picture or film; what holds none by name may be a data set."""
+    """Yield every picture or film; what holds none by name may be a data set.
+
+    A data set of films is always read as one: names say which films are of one source there.
+    """
     paths = [Path(one) for one in named]
     if not any(map(is_there, paths)):
         raise NotFoundError(f"there is no {paths[0]}", path=paths[0])
@@ -218,8 +226,19 @@ def _pictures(named: Sequence[str | Path], sort: _Sort) -> Iterator[Found]:
         for path in paths:
             yield from _below(path, sort)
         return
-    found = list(_below(paths[0], sort)) if paths[0].is_dir() or is_archive(paths[0]) else []
-    yield from found or _of_dataset(paths[0], sort)
+    [path] = paths
+    found = list(_below(path, sort)) if path.is_dir() or is_archive(path) else []
+    dataset = None if found and sort.clip is None else _dataset_at(path, sort)
+    if dataset is not None:
+        yield from _of_dataset(dataset)
+    elif found:
+        yield from found
+    else:
+        raise NotFoundError(
+            f"no {'picture' if sort.clip is None else 'film'} in {path}",
+            hint="name files, folders, archives or a data set",
+            path=path,
+        )
 
 
 def _below(path: Path, sort: _Sort) -> Iterator[Found]:
@@ -253,17 +272,17 @@ def _file(path: Path, sort: _Sort) -> Picture:
     return sort.seen(read_regular(path, sort.content_bytes + 1))
 
 
-def _of_dataset(path: Path, sort: _Sort) -> Iterator[Found]:
+def _dataset_at(path: Path, sort: _Sort) -> Dataset | None:
+    """Return the data set at a path; None where there is none of this sort."""
     try:
-        dataset = opening.open(path, task=sort.task)
+        return opening.open(path, task=sort.task)
     except DataError as error:
         if error.code != "unknown_layout":
             raise
-        raise NotFoundError(
-            f"no {'picture' if sort.clip is None else 'film'} in {path}",
-            hint="name files, folders, archives or a data set",
-            path=path,
-        ) from error
+        return None
+
+
+def _of_dataset(dataset: Dataset) -> Iterator[Found]:
     groups = dataset.groups or dataset.sources
     for index, (source, group) in enumerate(zip(dataset.sources, groups, strict=True)):
         yield source, partial(dataset.read, index), group

@@ -21,7 +21,6 @@ from foveal.flows._optimize_pictures import OfBundle
 from foveal.flows._optimize_proof import TEST, delivered
 from foveal.flows._optimize_run import OfRun
 from foveal.flows._optimize_setup import Material
-from foveal.flows._pictures_only import pictures_only
 from foveal.flows._prepare import FINDINGS, SPLIT, STORE
 from foveal.flows._run_folder import RECIPE
 from foveal.flows._where import Where
@@ -81,9 +80,9 @@ def optimize(
 
     Args:
         model: A run folder with a finished training; or a bundle, or another folder that holds one: then
-            nothing is trained, and agreement with the original is what counts.
+            nothing is trained, and agreement with the original is what counts. Of pictures or of clips.
         data: The data of the run, wherever they are now; None: where the run found them. With a bundle
-            pictures, whose labels are not looked at: files, folders, archives, or one data set.
+            pictures, or films, whose labels are not looked at: files, folders, archives, or one data set.
         terms: How to search.
         out: Folder to write; None: `runs/optimize-<name of the run or bundle>`.
         force: Begin anew where a search lies.
@@ -97,15 +96,12 @@ def optimize(
         DataError: The data are not those of the run, or the pictures are too few (`too_few_pictures`).
         BundleError: The bundle is not to be trusted.
         UsageError: The folder was begun with other options (`other_search`), on another machine or with
-            other engines (`other_environment`), a bundle has no pictures (`no_pictures`), or it takes clips
-            (`other_task`).
+            other engines (`other_environment`), or a bundle has no pictures (`no_pictures`).
         TemporaryError: Another process searches there.
         WriteError: The folder cannot be written, holds something else, or lies in the data.
     """
     started, ways_here = time.monotonic(), _ways(terms)
     material = _material(model, data, seed=terms.seed, progress=progress)
-    instead = "foveal export RUN --out FILE --variant int8 makes a smaller file"
-    pictures_only(archive.read(material.original).manifest, "foveal optimize", instead=instead)
     terms = replace(terms, train=terms.train and material.trains)
     out = out or runs.ROOT / f"optimize-{material.name}"
     runs.keep_apart(out, *material.only_read)

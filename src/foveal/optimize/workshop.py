@@ -50,7 +50,7 @@ class Roles:
     """Which pictures a search may use for what.
 
     Attributes:
-        chosen_on: At model size, uint8 (N, S, S, C): the search chooses by these.
+        chosen_on: At model size, uint8 (N, S, S, C), or clips (N, T, S, S, C): the search chooses by these.
         pictures: What counts on them.
         calibrating: Labelled pictures on which confidence and thresholds are fitted, and nothing is chosen;
             None: there are none.

@@ -70,12 +70,13 @@ def _kept(name: str, document: Row) -> str:
 
 
 def untried(document: Row) -> list[str]:
-    """Return what the file did not allow, and what to type instead, a line for each."""
-    return [
+    """Return what the file or its network did not allow, and what to type instead, a line for each."""
+    levers = [
         f"{LEVERS[one['name']]}: {one['says']}. Instead: {one['instead']}"
         for one in document["levers"]
         if not one["tried"]
     ]
+    return levers + [f"{name}: {why}" for name, why in document["without_candidates"].items()]
 
 
 def _best(document: Row) -> str:
