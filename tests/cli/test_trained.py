@@ -28,8 +28,8 @@ def result(tmp_path: Path) -> Any:
     probabilities = np.eye(2, dtype=np.float32)[np.where(right, labels, 1 - labels)] * 0.8 + 0.1
     report = measure(probabilities, labels, classes=(HOSTILE, "ok"), decision=decision)
     document = {
-        "model": "nano", "task": "classify", "seconds": 75.0, "train_seconds": 61.0, "epochs": 12.0, "images_per_second": 1234.5,
-        "budget": None, "baseline": {"name": "majority class"},
+        "model": "nano", "task": "classify", "seconds": 75.0, "train_seconds": 61.0, "epochs": 12.0,
+        "images_per_second": 1234.5, "budget": None, "baseline": {"name": "majority class"},
         "plan": {"reasons": {"size": "32 pixels"}}, "findings": [], "damaged_checkpoints": [],
         "parity": {"max_abs_difference": 0.2, "clear_flips": 7},
     }  # fmt: skip
