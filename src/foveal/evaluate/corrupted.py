@@ -1,8 +1,11 @@
 """Pictures under one corruption, what is answered for them, and which answers are right.
 
-The one way in which reports, comparisons and certificates count what a corruption leaves.
+The one way in which reports, comparisons and certificates count what a corruption leaves. A film has one
+camera and one weather: what is drawn is drawn once for all of its frames. Only noise is new in each.
 """
 
+import copy
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -14,6 +17,7 @@ from foveal.core import catalog
 from foveal.data.dataset import UInt8
 from foveal.perturb import corruptions
 
+_NEW_IN_EACH_FRAME = ("noise",)  # groups of corruptions
 _BATCH = 64  # pictures that are corrupted at once; as every one comes out alone, so it does among others
 
 
@@ -22,7 +26,7 @@ class Corrupted:
     """N corrupted pictures with their answers.
 
     Attributes:
-        images: uint8 (N, size, size, C).
+        images: uint8 (N, size, size, C); of clips (N, T, size, size, C).
         scores: What was answered, float32 (N, K); the largest names the class.
         right: Whether each is named correctly, bool (N,).
     """
@@ -45,7 +49,7 @@ def corrupted(
 
     Args:
         name: A file of `perturb/corruptions`.
-        images: At model size, uint8 (N, size, size, C), N ≥ 1.
+        images: At model size, uint8 (N, size, size, C), N ≥ 1; of clips (N, T, size, size, C).
         labels: The truth, int64 (N,).
         severity: 1 to 5.
         rng: Of the corruption.
@@ -54,12 +58,25 @@ def corrupted(
     Raises:
         UsageError: Another severity.
     """
-    corrupt = catalog.find(corruptions, name)
-    frames = images.reshape(-1, *images.shape[-3:])  # of clips each is corrupted by itself
-    parts = [
-        corrupt(frames[start : start + _BATCH], severity=severity, rng=rng)
-        for start in range(0, len(frames), _BATCH)
-    ]
-    changed = np.concatenate(parts).reshape(images.shape)
+    changed = np.concatenate(
+        [
+            _corrupted(name, images[start : start + _BATCH], severity=severity, rng=rng)
+            for start in range(0, len(images), _BATCH)
+        ]
+    )
     scores = ask(changed)
     return Corrupted(changed, scores, scores.argmax(axis=1) == labels)
+
+
+def _corrupted(name: str, images: UInt8, *, severity: int, rng: np.random.Generator) -> UInt8:
+    """Return pictures or clips corrupted."""
+    corrupt = catalog.find(corruptions, name)
+    if images.ndim == 4:
+        return np.asarray(corrupt(images, severity=severity, rng=rng))
+    again = importlib.import_module(corrupt.__module__).GROUP not in _NEW_IN_EACH_FRAME
+    before, frames = copy.deepcopy(rng), []
+    for place in range(images.shape[1]):
+        # What such a corruption draws does not depend on the pixels: from the same state it draws the same.
+        drawn = copy.deepcopy(before) if again and place else rng
+        frames.append(corrupt(images[:, place], severity=severity, rng=drawn))
+    return np.stack(frames, axis=1)
