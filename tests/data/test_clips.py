@@ -12,7 +12,7 @@ import films
 from foveal.core import extras
 from foveal.core.errors import DataError, ImageError, MissingExtraError, UsageError
 from foveal.data import inventory, opening, split, video
-from foveal.data.clip import Clip, places, still
+from foveal.data.clip import Clip, framewise, places, still, tall
 from foveal.data.clips import FileClip, showing, spacing_s, stills
 from foveal.data.preprocess import Preprocess
 from foveal.data.store import StoreWriter
@@ -364,3 +364,22 @@ def test_a_list_of_groups_may_lie_elsewhere(folder, tmp_path):
     (tmp_path / "list.csv").write_text("picture,group\nleft/none.mkv,film 1\n")
     with pytest.raises(DataError, match="names no picture"):
         opening.open(folder, group=str(tmp_path / "list.csv"))
+
+
+def test_a_tall_picture_has_the_frames_one_below_the_other_and_a_picture_stays_one():
+    clips = np.random.default_rng(0).integers(0, 256, (3, 4, 5, 6, 2), dtype=np.uint8)
+
+    assert np.array_equal(tall(clips), np.concatenate([clips[:, t] for t in range(4)], axis=1))
+    assert np.array_equal(tall(clips[:, 0]), clips[:, 0])
+    assert tall(clips[:0]).shape == (0, 20, 6, 2)
+
+
+def test_frames_are_changed_as_the_pictures_that_they_are():
+    clips = np.random.default_rng(0).integers(0, 256, (3, 4, 5, 6, 2), dtype=np.uint8)
+
+    def mirrored(pictures):
+        assert pictures.ndim == 4
+        return pictures[:, :, ::-1]
+
+    assert np.array_equal(framewise(mirrored, clips), clips[:, :, :, ::-1])
+    assert np.array_equal(framewise(mirrored, clips[:, 0]), clips[:, 0, :, ::-1])

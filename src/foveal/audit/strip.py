@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.audit.tails import FEWEST, bulk
+from foveal.core.batches import at_once
 from foveal.core.errors import UsageError
 from foveal.data.dataset import UInt8
 
@@ -62,6 +63,7 @@ def strip(
 
     Args:
         probabilities: From pictures to probabilities, uint8 (M, H, W, C) to float32 (M, K).
+            Of clips all arrays have an axis more, (M, T, H, W, C): films are laid over films.
         images: The pictures, uint8 (N, H, W, C), N ≥ 1. Those of names that fewer than 20 have are not
             judged: the median of a few makes the bulk too narrow.
         overlays: What is laid over them, half and half, of the same shape, at least one.
@@ -75,8 +77,9 @@ def strip(
         raise UsageError("there is no picture to lay over others", code="empty")
     named = probabilities(images).argmax(axis=1)
     entropies = np.empty(len(images))
-    for start in range(0, len(images), _AT_ONCE):
-        some = images[start : start + _AT_ONCE]
+    step = min(_AT_ONCE, at_once(images.shape[1:]))
+    for start in range(0, len(images), step):
+        some = images[start : start + step]
         drawn = overlays[rng.integers(len(overlays), size=(len(some), count))]
         blends = ((some[:, None].astype(np.uint16) + drawn) // 2).astype(np.uint8)
         found = _entropy(probabilities(blends.reshape(-1, *some.shape[1:])))

@@ -70,7 +70,7 @@ def every_measurement() -> list[Measurement]:
 
 
 def claims(profile: Profile) -> dict[str, Claim]:
-    """Return what a certificate by this profile will state, by name.
+    """Return what a certificate by this profile can state, by name.
 
     Raises:
         ValueError: Two measurements claim the same name.
@@ -91,16 +91,22 @@ def certify(subject: Subject) -> Certificate:
         RecipeError: The profile sets a limit on something that is not measured.
     """
     check_limits(subject.profile, claims(subject.profile))
-    chosen = every_measurement()
+    chosen = [one for one in every_measurement() if _told(one, subject)]
     sections = []
     with _bounded(subject):
         for place, one in enumerate(chosen):
             subject.progress("certifying", place, len(chosen), one.title)
-            sections.append((one, one.measure(subject)))
+            sections.append((one, one.found(subject)))
     subject.progress("certifying", len(chosen), len(chosen), "done")
     statements = [statement for _, found in sections for statement in found.statements]
     judged = judge(statements, subject.profile.limits)
     return Certificate(overall(judged), tuple(judged), tuple(sections), subject.profile, subject.level.name)
+
+
+def _told(one: Measurement, subject: Subject) -> bool:
+    """Return whether a certificate speaks of it: of pictures not about frames, unless a limit asks for it."""
+    asked = any(claim.key in subject.profile.limits for claim in one.claims(subject.profile))
+    return subject.takes_films or not one.not_for_pictures or asked
 
 
 def _bounded(subject: Subject) -> AbstractContextManager[None]:

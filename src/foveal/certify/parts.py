@@ -1,5 +1,6 @@
 """Pictures in parts that are worked on side by side; which parts there are, the pictures alone decide."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -43,11 +44,11 @@ class Parts:
         """Return what becomes of pictures, in their order.
 
         Args:
-            images: uint8 (N, H, W, C).
+            images: uint8 (N, H, W, C), or clips (N, T, H, W, C).
             work: From a part and its seed to as many pictures of that shape; called from several threads.
             told: After each part, how many parts are done and how many there are.
         """
-        size = max(1, min(_MOST, _PIXELS // max(1, images.shape[1] * images.shape[2])))
+        size = max(1, min(_MOST, _PIXELS // max(1, math.prod(images.shape[1:-1]))))
         found = images.copy()
 
         def fill(part: slice) -> None:

@@ -1,6 +1,6 @@
 """What a certificate is about: the file that ships, its network, and pictures it has not learned from."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from foveal.bundle.session import Outputs
 from foveal.certify.level import Level
 from foveal.certify.parts import evenly
 from foveal.certify.profile import Profile
+from foveal.core.batches import at_once
 from foveal.core.parallel import in_order
 from foveal.core.progress import Progress, silent
 from foveal.data.dataset import UInt8
@@ -25,9 +26,14 @@ Float32 = NDArray[np.float32]
 _BATCH = 32
 
 
+def together(shape: Sequence[int]) -> int:
+    """Return how many pictures (H, W, C), or clips (T, H, W, C), the file is asked about at once."""
+    return min(_BATCH, at_once(shape))
+
+
 @dataclass(frozen=True)
 class Answered:
-    """Pictures with the truth and what the file answers for them.
+    """Pictures, or films as clips of T frames, with the truth and what the file answers for them.
 
     Attributes:
         held_out: N pictures.
@@ -58,7 +64,10 @@ class Answered:
         return found
 
     def some(self, at_most: int) -> tuple[UInt8, NDArray[np.int64]]:
-        """Return some of the pictures, evenly spaced, uint8 (M, size, size, C), and their labels (M,)."""
+        """Return some of them, evenly spaced, uint8 (M, size, size, C), and their labels, int64 (M,).
+
+        Of clips it is uint8 (M, T, size, size, C).
+        """
         return sample(self.held_out, np.arange(len(self)), at_most=at_most)
 
 
@@ -91,7 +100,7 @@ class Subject:
         twin: The torch network that the file was made from, or None: then `no_twin` says why.
         no_twin: Why there is no twin; "" where there is one.
         overlap: Pictures that were used before.
-        unknown: Pictures of things that it was not taught, uint8 (N, size, size, C), or None.
+        unknown: Pictures of things that it was not taught, uint8 (N, size, size, C), or None; clips likewise.
         learned: Pictures that it has learned from, for measurements that look for something in them and
             measure nothing on them; None: not at hand.
         slices: Positions in `test` by the value of each column of a table, by column.
@@ -124,7 +133,7 @@ class Subject:
     progress: Progress = silent
 
     def outputs(self, images: UInt8) -> Outputs:
-        """Return all that the file answers for pictures at model size, N ≥ 1.
+        """Return all that the file answers for pictures, or clips, at model size, N ≥ 1.
 
         Batches have the same pictures whatever the number of threads, so answers do not depend on it.
         """
@@ -132,7 +141,7 @@ class Subject:
             list(
                 in_order(
                     lambda part: self.predictor.run(images[part]),
-                    evenly(len(images), at_most=_BATCH),
+                    evenly(len(images), at_most=together(images.shape[1:])),
                     workers=self.threads,
                     name="foveal-certify",
                 )
@@ -153,8 +162,17 @@ class Subject:
         return found
 
     def scores(self) -> Callable[[UInt8], Float32]:
-        """Return what an attack may ask: from pictures to logits."""
-        return lambda images: self.answers(images)[1]
+        """Return what an attack may ask: from pictures to logits.
+
+        Attacks know pictures alone: they are given films, and ask about them, as `data.clip.tall` makes them.
+        """
+        shape = self.predictor.preprocess.shape
+        return lambda images: self.answers(images.reshape(len(images), *shape))[1]
+
+    @property
+    def takes_films(self) -> bool:
+        """Whether the recognizer answers for films: then each picture here is a clip of T frames."""
+        return self.predictor.preprocess.clip is not None
 
     def told(self, what: str) -> Callable[[int, int], None]:
         """Return a way to report on one measurement: done and total."""

@@ -28,18 +28,23 @@ class Attack(Protocol):
         ball: Ball,
         generator: torch.Generator,
     ) -> Tensor:
-        """Return moved pictures, float32 (N, C, H, W)."""
+        """Return moved pictures, float32 (N, C, H, W), or clips (N, T, C, H, W)."""
         ...
 
 
 def pixel_logits(recognizer: Recognizer) -> Callable[[Tensor], Tensor]:
-    """Return the network as a function of grey levels 0 to 255: float32 (N, C, H, W) to logits (N, K)."""
+    """Return the network as a function of grey levels 0 to 255: float32 (N, C, H, W) to logits (N, K).
+
+    Of a network for clips it takes (N, T, C, H, W).
+    """
     network = recognizer.network.eval().requires_grad_(False)
     mean = torch.tensor(recognizer.preprocess.mean).view(-1, 1, 1) * 255.0
     scale = 1.0 / (torch.tensor(recognizer.preprocess.std).view(-1, 1, 1) * 255.0)
 
     def logits(pixels: Tensor) -> Tensor:
-        normalized = ((pixels - mean) * scale).contiguous(memory_format=torch.channels_last)
+        normalized = (pixels - mean) * scale
+        if normalized.ndim == 4:
+            normalized = normalized.contiguous(memory_format=torch.channels_last)
         found: Tensor = network(normalized)
         return found
 
@@ -47,8 +52,8 @@ def pixel_logits(recognizer: Recognizer) -> Callable[[Tensor], Tensor]:
 
 
 def as_tensor(images: UInt8) -> Tensor:
-    """Return uint8 (N, H, W, C) as grey levels, float32 (N, C, H, W)."""
-    return torch.from_numpy(images).permute(0, 3, 1, 2).float()
+    """Return uint8 (N, H, W, C) as grey levels, float32 (N, C, H, W); clips (N, T, H, W, C) likewise."""
+    return torch.from_numpy(images).movedim(-1, -3).float()
 
 
 @contextmanager
@@ -94,7 +99,7 @@ def attacked(
         recognizer: Whose gradients are followed.
         attack: Moves them within that ball. It is told the answers for whole levels, and in Linf the ball of
             the whole levels within the radius: so it judges the pictures that are returned.
-        images: uint8 (N, H, W, C).
+        images: uint8 (N, H, W, C), or clips (N, T, H, W, C).
         labels: The truth, int64 (N,).
         ball: How far a picture may be moved.
         parts: How the work is divided, and the seed of random starts.
@@ -111,7 +116,7 @@ def attacked(
                 ball=inside,
                 generator=torch.Generator().manual_seed(seed),
             )
-        return ball.rounded(moved.permute(0, 2, 3, 1).numpy(), images[part])
+        return ball.rounded(moved.movedim(-3, -1).numpy(), images[part])
 
     return parts.of(images, work)
 

@@ -22,7 +22,10 @@ def certify(
         Path, typer.Argument(readable=False, help="A .foveal bundle, or a run folder that holds one.")
     ],
     data: Annotated[
-        Path, typer.Argument(readable=False, help="Folder, zip, tar or IDX files; see foveal check.")
+        Path,
+        typer.Argument(
+            readable=False, help="Folder, zip, tar or IDX files, of pictures or films; see foveal check."
+        ),
     ],
     twin: Annotated[
         Path | None, typer.Option(help="Run folder with the torch network that the bundle was made from.")
@@ -32,7 +35,8 @@ def certify(
         str, typer.Option(help="Your limits: a TOML file, or industrial, physical, digital.")
     ] = "industrial",
     unknown: Annotated[
-        list[Path] | None, typer.Option(help="Pictures of things it was not taught; may be repeated.")
+        list[Path] | None,
+        typer.Option(help="Pictures, or films, of things it was not taught; may be repeated."),
     ] = None,
     slices: Annotated[
         Path | None, typer.Option(help="CSV that tells pictures apart: the same numbers for each kind.")

@@ -1,5 +1,7 @@
 """A clip is a picture with a time axis: how many frames stand for it, and which."""
 
+import math
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -43,3 +45,21 @@ def still(pixels: UInt8) -> UInt8:
     For whatever looks at pictures alone: properties of the camera, pages for people.
     """
     return pixels[len(pixels) // 2] if pixels.ndim == 4 else pixels
+
+
+def framewise(change: Callable[[UInt8], UInt8], images: UInt8) -> UInt8:
+    """Return what becomes of the frames of clips, each as a picture by itself, or of pictures as they are.
+
+    Args:
+        change: From pictures to as many of that shape, uint8 (M, H, W, C).
+        images: Pictures (N, H, W, C), or clips (N, T, H, W, C), uint8.
+    """
+    return change(images.reshape(-1, *images.shape[-3:])).reshape(images.shape)
+
+
+def tall(images: UInt8) -> UInt8:
+    """Return clips (N, T, H, W, C) as pictures (N, T·H, W, C), frame below frame; pictures as they are.
+
+    For whatever may change any pixel and asks about pictures alone.
+    """
+    return images.reshape(len(images), math.prod(images.shape[1:-2]), *images.shape[-2:])

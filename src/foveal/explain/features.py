@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from foveal.core.batches import at_once
 from foveal.core.errors import UsageError
 from foveal.explain.layers import Layer, network_input, outputs_of
 from foveal.explain.scores import Float32, UInt8
@@ -41,6 +42,8 @@ def features(recognizer: Recognizer, images: UInt8, found: Sequence[Layer]) -> d
 def last_features(recognizer: Recognizer, images: UInt8) -> Float32:
     """Return what the last linear layer decides from, float32 (N, D) for uint8 (N, size, size, channels).
 
+    Of a network for clips the images are uint8 (N, T, size, size, channels).
+
     Raises:
         UsageError: The network has no linear layer.
     """
@@ -50,8 +53,9 @@ def last_features(recognizer: Recognizer, images: UInt8) -> Float32:
     seen: list[Tensor] = []
     handle = linear[-1].register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0].detach()))
     try:
-        for start in range(0, len(images), _BATCH):
-            recognizer.network.eval()(network_input(recognizer, images[start : start + _BATCH]))
+        step = min(_BATCH, at_once(images.shape[1:]))
+        for start in range(0, len(images), step):
+            recognizer.network.eval()(network_input(recognizer, images[start : start + step]))
     finally:
         handle.remove()
     return torch.cat([part.flatten(1) for part in seen]).float().numpy()

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from foveal.calibrate.unknowns._score import Answers, Known
 from foveal.core import catalog
 from foveal.core.batches import batches
 from foveal.core.random import stream
+from foveal.data.clip import framewise
 from foveal.data.sizing import evenly_spaced
 from foveal.export.unknown import answering, looks_of, with_unknown
 from foveal.perturb import unknowns as kinds
@@ -89,9 +91,8 @@ def _known(run: Run, fit: Examples | None, like: Answers, *, most_bytes: int, se
 def _strange(run: Run, images: UInt8, *, seed: int, purpose: str) -> dict[str, Answers]:
     """Return what the graph answers for pictures of nothing made from known ones, by kind."""
     some = images[evenly_spaced(len(images), at_most=most_strange(images.shape[1:]))]
-    frames = some.reshape(-1, *some.shape[-3:])  # of clips each frame becomes nothing by itself
-    made = {
-        name: catalog.find(kinds, name)(frames, rng=stream(seed, "unknown", purpose, name))
-        for name in catalog.names(kinds)
-    }
-    return {name: run(pictures.reshape(some.shape)) for name, pictures in made.items()}
+    found = {}
+    for name in catalog.names(kinds):
+        kind = partial(catalog.find(kinds, name), rng=stream(seed, "unknown", purpose, name))
+        found[name] = run(framewise(kind, some))
+    return found

@@ -1,4 +1,4 @@
-"""Pictures of a certificate with their roles: what tests, what proved, what tuned, what was used before."""
+"""Pictures, or films, of a certificate by role: what tests, what proved, what tuned, what was used before."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from foveal.bundle.predictor import Predictor
 from foveal.bundle.session import Outputs
 from foveal.calibrate.fit import split_roles
-from foveal.certify.subject import Answered, Overlap
+from foveal.certify.subject import Answered, Overlap, together
 from foveal.core.errors import DataError, ImageError
 from foveal.core.parallel import in_order
 from foveal.core.progress import Progress
@@ -23,8 +23,6 @@ from foveal.evaluate.held_out import HeldOut, readable
 from foveal.evaluate.paired import independent
 from foveal.flows._held_out import choose, learned_from, used_contents
 from foveal.flows._unlabelled import find
-
-_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -131,7 +129,8 @@ def answered(predictor: Predictor, held_out: HeldOut, *, threads: int, progress:
     Raises:
         DataError: `no_readable_images`: there is none.
     """
-    chunks = [range(i, min(i + _BATCH, len(held_out))) for i in range(0, len(held_out), _BATCH)]
+    step = together(predictor.preprocess.shape)
+    chunks = [range(i, min(i + step, len(held_out))) for i in range(0, len(held_out), step)]
 
     def work(chunk: range) -> tuple[list[int], Outputs | None]:
         images, positions, _ = readable(held_out, chunk)
@@ -214,6 +213,8 @@ def strangers(
 ) -> UInt8 | None:
     """Return pictures of things that a recognizer was not taught, uint8 (N, size, size, C), or None.
 
+    Of a recognizer of clips they are films, uint8 (N, T, size, size, C).
+
     Args:
         named: Files, folders or archives, or one data set; empty: there are none.
         predictor: The recognizer, whose preprocessing they go through.
@@ -226,12 +227,13 @@ def strangers(
     """
     if not named:
         return None
-    dataset = find(named, seed=seed, progress=progress).dataset
-    places = np.array(evenly_spaced(len(dataset), at_most=at_most), dtype=np.int64)
     preprocess, images = predictor.preprocess, []
+    dataset = find(named, preprocess, seed=seed, progress=progress).dataset
+    places = np.array(evenly_spaced(len(dataset), at_most=at_most), dtype=np.int64)
     for place in places.tolist():
         with suppress(ImageError):
             images.append(preprocess(dataset.read(place).decode(preprocess.channels)))
     if not images:
-        raise DataError(f"not one picture in {named[0]} can be used", code="no_readable_images")
+        what = "picture" if preprocess.clip is None else "film"
+        raise DataError(f"not one {what} in {named[0]} can be used", code="no_readable_images")
     return np.stack(images)

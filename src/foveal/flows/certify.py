@@ -31,7 +31,6 @@ from foveal.flows._certified_pictures import (
 )
 from foveal.flows._grouped import grouped
 from foveal.flows._held_out import SPLIT
-from foveal.flows._pictures_only import pictures_only
 from foveal.flows._slices import read_slices
 from foveal.flows._twin import twin_of
 
@@ -46,7 +45,7 @@ class Terms:
         level: `smoke`, `quick` or `full`.
         profile: A TOML file, or the name of one that comes with foveal.
         twin: Run folder with the torch network; None: looked for around the bundle.
-        unknown: Pictures of things that it was not taught: files, folders or archives, or one data set.
+        unknown: Pictures, or films, of things that it was not taught: files, folders, archives or a data set.
         slices: A CSV table that tells pictures apart.
         split: Part of the data; None is the test part of training data and all of other data.
         attach: Whether the certificate is also put into the bundle; None: unless the level is `smoke`.
@@ -104,7 +103,7 @@ def run(
     force: bool = False,
     progress: Progress = silent,
 ) -> Certified:
-    """Certify a bundle on pictures that it has not learned from, and write certificate and page.
+    """Certify a bundle on pictures, or films, that it has not learned from; write certificate and page.
 
     Args:
         model: A bundle, or a run folder that holds one.
@@ -119,7 +118,7 @@ def run(
         BundleError: The bundle is not to be trusted.
         DataError: A class that the model lacks, a picture that it has learned from, or a table that is none.
         RecipeError: The profile has an unknown key, or a limit on what is not measured.
-        UsageError: `other_task`: the recognizer takes clips.
+        UsageError: `other_task`: the recognizer takes clips and these are pictures, or the reverse.
         WriteError: The folder cannot be written, holds something else, or lies in the data.
     """
     profile, level = profile_of(terms.profile), level_of(terms.level)
@@ -129,8 +128,6 @@ def run(
     runs.keep_apart(out, *read_only)
     _refuse_overwriting(out, force=force)
     predictor = Predictor.open(bundle, engine=REFERENCE, threads=1)  # batches run side by side
-    instead = "foveal evaluate measures accuracy with its interval, calibration and prediction sets"
-    pictures_only(predictor.manifest, "foveal certify", instead=instead)
     twin = twin_of(predictor, bundle, terms.twin)
     dataset = data if isinstance(data, Dataset) else grouped(data, [bundle])
     table = None if terms.slices is None else read_slices(terms.slices, dataset.sources)
@@ -204,6 +201,7 @@ def _document(
         "bundle": subject.bundle.name,  # its place is nobody's business who gets the file
         "digest": manifest.digest,
         "weights_sha256": manifest.weights_sha256,
+        "task": manifest.task,
         "model": {"name": manifest.model.name, "precision": manifest.model.precision},
         "classes": list(manifest.classes),
         **certificate.as_json(),

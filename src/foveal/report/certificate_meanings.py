@@ -69,6 +69,17 @@ def about(section: Mapping[str, Any]) -> str:
             "A planted sign decides whatever else is in the picture. Others were laid over each to see "
             "whose answer nothing moves."
         )
+    if "stream_agreement" in section["gates"]:
+        return (
+            "A stream shows the file one frame at a time and remembers what was made of the last ones. What "
+            "this certificate says of films holds for streams as far as both answer alike."
+        )
+    if "order_gain" in section["gates"]:
+        return (
+            "Cameras and networks lose frames: then the one before stays on the screen. And what moves "
+            "shows in the order of the frames alone. Where shuffled films are named as rightly as others, "
+            "the answers rest on what single frames show, and no movement is recognized."
+        )
     return ABOUT.get(section["id"], "")
 
 
@@ -142,6 +153,13 @@ _MEANS: dict[str, Callable[[Gate, float], str]] = {
     ),
     "benign_flips": lambda gate, share: f"A harmless change turns the answer for {of_many(share)} pictures.",
     "twin_agreement": lambda gate, share: f"File and network agree on {of_many(share)} pictures.",
+    "stream_agreement": lambda gate, share: f"Whole and frame by frame {of_many(share)} are named alike.",
+    "lost_frame_flips": lambda gate, share: f"One lost frame turns the answer for {of_many(share)} films.",
+    "order_gain": lambda gate, gain: (
+        f"Out of their order {of_many(gain)} films fewer are named rightly."
+        if gain > 0
+        else "Out of their order no fewer films are named rightly."
+    ),
     "shared_pictures": lambda gate, share: (
         "No test picture is, byte for byte, one that was used before."
         if share == 0

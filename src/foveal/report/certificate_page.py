@@ -118,7 +118,10 @@ def facts(document: Document) -> list[tuple[str, str]]:
     """Return which file, which demands, which pictures and which machine, as label and value."""
     model, data, profile, made = (document[key] for key in ("model", "data", "profile", "provenance"))
     roles = [
-        (f"Pictures: {role}", f"{one['images']:,}, sha256 {one['sha256']}")
+        (
+            f"{'Films' if certificate_words.about_films(document) else 'Pictures'}: {role}",
+            f"{one['images']:,}, sha256 {one['sha256']}",
+        )
         for role, one in data["roles"].items()
     ]
     twin = document["twin"]

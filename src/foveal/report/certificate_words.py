@@ -65,11 +65,16 @@ def needed(gate: Gate) -> str:
     return f"about {gate['needed']:,} such pictures would decide"
 
 
+def about_films(document: Document) -> bool:
+    """Return whether the recognizer answers for films; certificates of older versions are about pictures."""
+    return bool(document.get("task") == "video")
+
+
 def measured_on(document: Document) -> str:
     """Return which pictures it rests on."""
     data = document["data"]
     test = data["roles"]["test"]["images"]
-    text = f"{counted(test, 'picture')} ({data['split']})"
+    text = f"{counted(test, 'film' if about_films(document) else 'picture')} ({data['split']})"
     if test + data["unreadable"] < data["independent"]:
         text += f", evenly taken from {data['independent']:,}"
     if data["available"] > data["independent"]:

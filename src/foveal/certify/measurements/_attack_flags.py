@@ -13,6 +13,7 @@ import numpy as np
 from foveal.certify.measurements._attacks import ASKING, Int64, Survivors, following
 from foveal.certify.subject import Subject
 from foveal.core.random import stream
+from foveal.data.clip import tall
 from foveal.data.sizing import evenly_spaced
 from foveal.metrics.majority import majority
 from foveal.perturb.attacks.ball import Ball
@@ -79,10 +80,10 @@ def _within(subject: Subject, twin: "Recognizer", ball: Ball, left: Survivors) -
     more = len(standing) - _left_by(subject, twin, ball, left, standing, times=2)
     images, labels = left.images[places], left.labels[places]
     noisy = random_noise(
-        subject.scores(), images, labels, ball=ball, queries=min(_NOISY, subject.level.queries),
+        subject.scores(), tall(images), labels, ball=ball, queries=min(_NOISY, subject.level.queries),
         rng=stream(subject.seed, "certify", "noise", str(ball)),
     )  # fmt: skip
-    withstand_noise = float((subject.named(noisy) == labels).mean())
+    withstand_noise = float((subject.named(noisy.reshape(images.shape)) == labels).mean())
     seen = left.robust.copy()
     seen[left.broken.get(ASKING, [])] = True
     clean, withstand = float(left.clean[places].mean()), float(seen[places].mean())

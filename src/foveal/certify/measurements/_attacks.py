@@ -5,6 +5,7 @@ robustness with an ensemble of diverse parameter-free attacks", 2020). Attacks t
 the torch network, on whole grey levels, and go on until a picture is misread by more than file and network
 differ; what they find is shown to the file that ships. The attack that only asks runs on the file itself, so
 that gradients that vanish in it hide nothing. What withstood a larger ball is not attacked in a smaller one.
+A film is one input, all of whose frames may be changed: a distance is that of the whole clip.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from foveal.certify.parts import Parts
 from foveal.certify.subject import Float32, Subject
 from foveal.core.random import seed_for, stream
+from foveal.data.clip import tall
 from foveal.data.dataset import UInt8
 from foveal.perturb.attacks.ball import Ball
 from foveal.perturb.attacks.black_box.square import square
@@ -164,11 +166,13 @@ def asking(subject: Subject, ball: Ball) -> Attack:
     scores, queries = replace(subject, threads=1).scores(), subject.level.queries  # parts run side by side
 
     def run(images: UInt8, labels: Int64) -> UInt8:
+        shown = tall(images)
+
         def work(part: slice, seed: int) -> UInt8:
             rng = stream(seed, ASKING)
-            found: UInt8 = square(scores, images[part], labels[part], ball=ball, queries=queries, rng=rng)
+            found: UInt8 = square(scores, shown[part], labels[part], ball=ball, queries=queries, rng=rng)
             return found
 
-        return parts.of(images, work)
+        return parts.of(shown, work).reshape(images.shape)
 
     return run

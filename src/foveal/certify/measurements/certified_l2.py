@@ -15,6 +15,7 @@ from foveal.certify.measurement import Measurement, Section
 from foveal.certify.profile import Profile
 from foveal.certify.subject import Subject
 from foveal.core.random import seed_for
+from foveal.data.clip import tall
 
 
 def _claims(profile: Profile) -> Sequence[Claim]:
@@ -39,7 +40,10 @@ def _measure(subject: Subject) -> Section:
     right, radii = [], []
     for place in range(len(images)):  # one by one, for the sake of those who wait
         found = certify(
-            subject.scores(), images[place][None], smoothing, seed=seed_for(subject.seed, "smoothing", place)
+            subject.scores(),
+            tall(images[place][None]),
+            smoothing,
+            seed=seed_for(subject.seed, "smoothing", place),
         )
         right.append(bool(found.labels[0] == labels[place]))
         radii.append(float(found.unit_radii[0]))

@@ -66,4 +66,10 @@ def _proven(subject: Subject, twin: "Recognizer", claims: Sequence[Claim]) -> li
     return found
 
 
-certified_linf = Measurement("C7", "Proven: every pixel a little", _claims, _measure)
+certified_linf = Measurement(
+    "C7",
+    "Proven: every pixel a little",
+    _claims,
+    _measure,
+    not_for_films="these bounds are for networks of single pictures; none are carried through frames",
+)

@@ -62,4 +62,10 @@ def _measure(subject: Subject) -> Section:
     )
 
 
-certified_patch = Measurement("C7", "Proven: against a patch", _claims, _measure)
+certified_patch = Measurement(
+    "C7",
+    "Proven: against a patch",
+    _claims,
+    _measure,
+    not_for_films="what masks prove is about one patch in one picture; a film has one in every frame",
+)

@@ -21,6 +21,7 @@ from foveal.certify.profile import Profile
 from foveal.certify.statement import Statement
 from foveal.certify.subject import Subject
 from foveal.core.errors import ImageError
+from foveal.data.clip import still
 from foveal.data.dataset import UInt8
 from foveal.evaluate.held_out import HeldOut
 
@@ -75,11 +76,14 @@ def _copies(subject: Subject) -> tuple[Statement, Strip | None]:
 
 
 def _thumbnails(pictures: HeldOut, told: Any) -> UInt8:
-    """Return the looks of all pictures at model size, uint8 (N, 32, 32); zeros where one is unreadable."""
+    """Return the looks of all pictures at model size, of films those of their middle frames.
+
+    uint8 (N, 32, 32); zeros where one is unreadable.
+    """
     glances = Glances.of(len(pictures))
     for place in range(len(pictures)):
         with suppress(ImageError):
-            glances.look(place, pictures.read(place))
+            glances.look(place, still(pictures.read(place)))
         told(place + 1, len(pictures))
     return glances.thumbnails
 

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from PIL import Image
@@ -10,6 +11,7 @@ from foveal.certify.claim import Claim
 from foveal.certify.measurement import Measurement, Section
 from foveal.certify.profile import Profile
 from foveal.certify.subject import Subject
+from foveal.data.clip import framewise
 from foveal.data.dataset import UInt8
 from foveal.metrics.clopper_pearson import clopper_pearson
 
@@ -43,9 +45,10 @@ def _measure(subject: Subject) -> Section:
     before = subject.named(images)
     flips: dict[str, tuple[int, int]] = {}
     told = subject.told("harmless changes")
-    changes = _changes(images.shape[1])
+    changes = _changes(images.shape[-2])
     for place, (name, change) in enumerate(changes.items()):
-        turned = int((subject.named(np.stack([change(image) for image in images])) != before).sum())
+        changed = framewise(partial(_each, change), images)  # of films every frame alike
+        turned = int((subject.named(changed) != before).sum())
         flips[name] = (turned, len(images))
         told(place + 1, len(changes))
     rows = [{"change": name, "flips": clopper_pearson(*found).as_json()} for name, found in flips.items()]
@@ -55,6 +58,10 @@ def _measure(subject: Subject) -> Section:
         details={"changes": rows},
     )
     return Section((found,))
+
+
+def _each(change: Callable[[UInt8], UInt8], images: UInt8) -> UInt8:
+    return np.stack([change(image) for image in images])
 
 
 def _written(image: UInt8, kind: str, *, quality: int) -> UInt8:

@@ -185,4 +185,10 @@ def _strip(subject: Subject, title: str, images: UInt8) -> Strip:
     )
 
 
-patch = Measurement("C8", "Patches", _claims, _measure)
+patch = Measurement(
+    "C8",
+    "Patches",
+    _claims,
+    _measure,
+    not_for_films="patches are made for single pictures; none is made that moves with a film",
+)

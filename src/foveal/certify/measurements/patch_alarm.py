@@ -119,4 +119,10 @@ def _steps(subject: Subject) -> int:
     return max(1, subject.level.patch_steps // 2)
 
 
-patch_alarm = Measurement("C8", "Patch alarm", _claims, _measure)
+patch_alarm = Measurement(
+    "C8",
+    "Patch alarm",
+    _claims,
+    _measure,
+    not_for_films="the masked copies are those of a single picture; a film has a patch in every frame",
+)

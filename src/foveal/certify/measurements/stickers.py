@@ -60,4 +60,10 @@ def _measure(subject: Subject) -> Section:
     return Section((statement,), (Strip("two stickers", tuple(shown)),) if shown else ())
 
 
-stickers = Measurement("C8", "Stickers", _claims, _measure)
+stickers = Measurement(
+    "C8",
+    "Stickers",
+    _claims,
+    _measure,
+    not_for_films="stickers are laid on single pictures; none are tried that stay on a thing that moves",
+)

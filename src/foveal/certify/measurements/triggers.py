@@ -86,4 +86,10 @@ def _strips(
     return (Strip("a part of these turns other pictures", shown),) if shown else ()
 
 
-triggers = Measurement("C10", "Planted triggers", _claims, _measure)
+triggers = Measurement(
+    "C10",
+    "Planted triggers",
+    _claims,
+    _measure,
+    not_for_films="parts are cut from single pictures; a sign in a film may be in any of its frames",
+)

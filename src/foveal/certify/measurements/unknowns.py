@@ -1,13 +1,15 @@
 """C9: whether the file tells pictures of things it was never taught from those it was.
 
 Two kinds are made here: `far` ones have only the shape of a picture, `near` ones are made of parts of known
-pictures. Real ones come from the user. The score that the file holds was chosen on kinds of the first two, so
+pictures. Of films each frame becomes nothing by itself.
+Real ones come from the user. The score that the file holds was chosen on kinds of the first two, so
 their numbers flatter; those of the user's pictures do not.
 Source of the protocol: Yang et al., "OpenOOD", 2022.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ from foveal.core import catalog
 from foveal.core.promises import conformal_rank
 from foveal.core.random import stream
 from foveal.core.types import Measured
+from foveal.data.clip import framewise
 from foveal.data.dataset import UInt8
 from foveal.data.sizing import evenly_spaced
 from foveal.metrics.aupr import aupr
@@ -94,8 +97,8 @@ def _measure(subject: Subject) -> Section:
     names = catalog.names(folder)
     told = subject.told("unknown pictures")
     for place, name in enumerate(names):
-        rng = stream(subject.seed, "certify", "unknowns", name)
-        found[name] = _told_apart(subject, name, catalog.find(folder, name)(images, rng=rng), known)
+        kind = partial(catalog.find(folder, name), rng=stream(subject.seed, "certify", "unknowns", name))
+        found[name] = _told_apart(subject, name, framewise(kind, images), known)
         told(place + 1, len(names))
     statements = [
         _worst(subject, _FAR_AUROC, {k: v for k, v in found.items() if k not in _NEAR}),
