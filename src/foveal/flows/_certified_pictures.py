@@ -16,6 +16,7 @@ from foveal.certify.subject import Answered, Overlap, together
 from foveal.core.errors import DataError, ImageError
 from foveal.core.parallel import in_order
 from foveal.core.progress import Progress
+from foveal.data.clips import showing
 from foveal.data.dataset import Dataset, UInt8
 from foveal.data.inventory import content_hashes
 from foveal.data.sizing import evenly_spaced
@@ -228,7 +229,8 @@ def strangers(
     if not named:
         return None
     preprocess, images = predictor.preprocess, []
-    dataset = find(named, preprocess, seed=seed, progress=progress).dataset
+    found = find(named, films=preprocess.clip is not None, seed=seed, progress=progress).dataset
+    dataset = showing(found, preprocess.clip, sized=preprocess.frame)
     places = np.array(evenly_spaced(len(dataset), at_most=at_most), dtype=np.int64)
     for place in places.tolist():
         with suppress(ImageError):
