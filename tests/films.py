@@ -16,13 +16,24 @@ def write(
     codec: str = "ffv1",
     pixels: str = "bgr0",
     times: Sequence[float] | None = None,
+    sound_s: float = 0.0,
 ) -> Path:
-    """Write frames, uint8 (F, H, W, 3), as a film and return its path; `times` says when each is shown."""
+    """Write frames, uint8 (F, H, W, 3), as a film and return its path.
+
+    `times` says when each is shown, and `sound_s` how long there is silence to be heard beside them.
+    """
     import av
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
+        sound = container.add_stream("pcm_s16le", rate=8000) if sound_s else None
         _fill(container, frames, rate, codec, pixels, times)
+        if sound is not None:
+            silence = np.zeros((1, round(8000 * sound_s)), np.int16)
+            heard = av.AudioFrame.from_ndarray(silence, format="s16", layout="mono")
+            heard.sample_rate = 8000
+            container.mux(sound.encode(heard))
+            container.mux(sound.encode())
     return path
 
 

@@ -119,10 +119,20 @@ def test_ctrl_c_on_the_terminal_does_not_reach_workers(tmp_path):
 def test_a_rank_that_says_why_late_is_waited_for(tmp_path, dies):
     log = tmp_path / "log"
 
-    receipt = local().group("chores:rank_says_why_last", {"log": str(log), "dies": dies}, world=2)
+    spec = {"log": str(log), "dies": dies, "knows": True}
+    receipt = local().group("chores:rank_says_why_last", spec, world=2)
 
     assert (receipt.outcome, receipt.detail["message"]) == ("failed", "this is why")
     assert sorted(log.read_text()) == ["0", "1"]  # and no other attempt was made
+
+
+@pytest.mark.parametrize(("dies", "outcome"), [(False, "failed"), (True, "lost")])
+def test_who_only_misses_a_rank_that_died_does_not_stand_for_it(tmp_path, dies, outcome):
+    spec = {"log": str(tmp_path / "log"), "dies": dies, "knows": False}
+
+    receipt = local().group("chores:rank_says_why_last", spec, world=2, max_restarts=0)
+
+    assert receipt.outcome == outcome
 
 
 def test_nonsense_is_refused():

@@ -111,6 +111,26 @@ def test_a_recording_that_never_ended_is_read_as_far_as_it_goes(tmp_path):
     assert len(found) == 4
 
 
+@pytest.mark.parametrize("begin", [0.4, 1.5, 30.0])
+def test_a_film_may_begin_later_than_at_0_as_pieces_of_a_long_one_do(tmp_path, begin):
+    frames, times = (
+        np.random.default_rng(0).integers(0, 256, (40, 24, 32, 3), dtype=np.uint8),
+        np.arange(40) / 10,
+    )
+    content = films.write(tmp_path / "a.mkv", frames, times=begin + times).read_bytes()
+
+    assert video.timing(content).seconds == pytest.approx(4.0, abs=0.01)
+    with pytest.raises(ImageError) as caught:
+        video.timing(content[: len(content) // 2])
+    assert caught.value.code == "truncated"
+
+
+def test_sound_may_last_longer_than_what_is_seen(tmp_path):
+    content = films.write(tmp_path / "a.mkv", films.counting(10), sound_s=8.0).read_bytes()
+
+    assert video.timing(content).seconds == pytest.approx(1.0, abs=0.01)
+
+
 @pytest.mark.parametrize("gaps", [(3.0, 3.0, 3.0), (0.1, 5.0, 0.1)])
 def test_pictures_of_a_slide_show_may_stay_for_long(tmp_path, gaps):
     times = np.cumsum((0.0, *gaps))

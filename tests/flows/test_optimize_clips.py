@@ -120,7 +120,7 @@ def test_a_bundle_alone_is_measured_by_agreement_on_films(with_films) -> None:
     assert_rolls(Path(with_films["bundle"]))
 
 
-def test_a_data_set_of_films_keeps_its_sources_and_a_loose_folder_has_none(tmp_path, trained) -> None:
+def test_films_keep_their_sources_wherever_they_lie(tmp_path, trained) -> None:
     for number in range(4):
         for piece in range(2):
             name = f"s{number} {piece}.mkv"
@@ -129,12 +129,15 @@ def test_a_data_set_of_films_keeps_its_sources_and_a_loose_folder_has_none(tmp_p
             (tmp_path / "loose").mkdir(exist_ok=True)
             shutil.copy(path, tmp_path / "loose" / name)
 
-    found = _unlabelled.find([tmp_path / "set"], films=True, seed=0, progress=silent)
-    loose = _unlabelled.find([tmp_path / "loose"], films=True, seed=0, progress=silent)
+    def find(*named: Path) -> _unlabelled.Unlabelled:
+        return _unlabelled.find(named, films=True, seed=0, progress=silent)
 
-    assert (len(found.dataset), len(set(found.units.tolist()))) == (8, 4)
-    assert (len(loose.dataset), len(set(loose.units.tolist()))) == (8, 8)
-    assert found.hashes == loose.hashes
+    found, loose = find(tmp_path / "set"), find(tmp_path / "loose")
+    apart = find(tmp_path / "set" / "a", tmp_path / "set" / "b", *(tmp_path / "loose").glob("*1.mkv"))
+
+    for one in (found, loose, apart):
+        assert (len(one.dataset), len(set(one.units.tolist()))) == (8, 4)
+        assert one.fingerprint == found.fingerprint
     preprocess = archive.read(trained.bundle).manifest.preprocess
     store = _unlabelled.stored(found, tmp_path / "pixels.npy", preprocess, progress=silent).store
     assert store.images.shape == (8, FRAMES, SIZE, SIZE, 3)

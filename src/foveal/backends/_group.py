@@ -16,7 +16,7 @@ _HOST = "127.0.0.1"
 _LOOK_S = 1.0  # as in `_pool`
 _GRACE_S, _POLL_S = 20.0, 0.05
 _TELL_S = 5.0  # that the other ranks have to say what they know, after the first has ended badly
-_FINAL = 2
+_FOLLOWING, _FINAL = 1, 2
 
 
 class Group:
@@ -90,9 +90,10 @@ class Group:
                 worst = max(failed, key=_weight, default=None)
                 told_all = len(returned.keys() | gone) == self._world
                 if told_all or now >= until or (worst and _weight(worst) == _FINAL):
-                    return Receipt(
-                        _KEY, "failed" if worst else "lost", attempt, self._ranks[0].node, worst or {}
-                    )
+                    died = not gone <= returned.keys()
+                    if worst is None or (died and _weight(worst) == _FOLLOWING):  # one that misses the dead
+                        return Receipt(_KEY, "lost", attempt, self._ranks[0].node)
+                    return Receipt(_KEY, "failed", attempt, self._ranks[0].node, worst)
                 # What a rank makes of another's end may arrive before that other has said why.
                 time.sleep(_POLL_S)
         return Receipt(_KEY, "done", attempt, self._ranks[0].node, returned[0]["detail"])
@@ -102,7 +103,7 @@ def _weight(detail: Mapping[str, Json]) -> int:
     """Return how much an error says of what went wrong; what another attempt would not mend says most."""
     if detail["exit_code"] is None:
         return 0
-    return 1 if detail["exit_code"] == TemporaryError.exit_code else _FINAL
+    return _FOLLOWING if detail["exit_code"] == TemporaryError.exit_code else _FINAL
 
 
 def _is_worth_another(receipt: Receipt) -> bool:

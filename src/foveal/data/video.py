@@ -199,32 +199,32 @@ def _packets(container: Any, stream: Any) -> Iterator[Any]:
 def _count(container: Any, stream: Any, limits: VideoLimits) -> int:
     """Return how many frames the container holds, checked against the limits; nothing is decoded."""
     container.seek(0)
-    count, times = 0, []
+    count, times, end = 0, [], 0.0
     for packet in _packets(container, stream):
         count += 1
         _check_all(count, count * stream.width * stream.height, limits)
         if packet.pts is not None:
             times.append(float(packet.pts * packet.time_base))
+            end = max(end, times[-1] + float((packet.duration or 0) * packet.time_base))
     if container.format.name.startswith("mov") and count < stream.frames:
         what = f"it says that it has {stream.frames} frames, and {count} are there"
         raise ImageError(what, code="truncated")
-    _check_length(_stated_seconds(container, stream), sorted(times))
+    _check_length(_stated_seconds(container, stream), sorted(times), end)
     return count
 
 
-def _check_length(stated: float | None, times: list[float]) -> None:
+def _check_length(stated: float | None, times: list[float], end: float) -> None:
     """Refuse a film that ends long before the end that its header states.
 
-    The last frame may stay for as long as any other, and twice that is borne: in a slide show all stay long.
+    Where nothing says how long the last frame stays it may stay for as long as any other, and twice that is
+    borne: in a slide show all stay long. A film may begin at a later time than 0; some headers state the last
+    time and some the length.
     """
     if stated is None or len(times) < 2:
         return
     longest = max(after - before for before, after in pairwise(times))
-    there = times[-1] - times[0]
-    if stated - there > _UNSTATED_S + 2 * longest:
-        what = (
-            f"it says that it lasts {stated:.1f} s, and the last frame that is there comes at {there:.1f} s"
-        )
+    if stated - max(end, end - times[0]) > _UNSTATED_S + 2 * longest:
+        what = f"it says that it lasts {stated:.1f} s, and what is there ends at {end:.1f} s"
         raise ImageError(what, code="truncated", hint="it was cut off: copy or record it again")
 
 

@@ -219,8 +219,8 @@ def strangers(
     Args:
         named: Files, folders or archives, or one data set; empty: there are none.
         predictor: The recognizer, whose preprocessing they go through.
-        at_most: So many, evenly spaced.
-        seed: Of the draw where there are very many.
+        at_most: So many, evenly spaced; of those that a list or their names put together, one.
+        seed: Of the draws.
         progress: Told about the files.
 
     Raises:
@@ -229,10 +229,10 @@ def strangers(
     if not named:
         return None
     preprocess, images = predictor.preprocess, []
-    found = find(named, films=preprocess.clip is not None, seed=seed, progress=progress).dataset
-    dataset = showing(found, preprocess.clip, sized=preprocess.frame)
-    places = np.array(evenly_spaced(len(dataset), at_most=at_most), dtype=np.int64)
-    for place in places.tolist():
+    found = find(named, films=preprocess.clip is not None, seed=seed, progress=progress)
+    dataset = showing(found.dataset, preprocess.clip, sized=preprocess.frame)
+    alone = independent(found.units, len(dataset), seed=seed)
+    for place in alone[evenly_spaced(len(alone), at_most=at_most)].tolist():
         with suppress(ImageError):
             images.append(preprocess(dataset.read(place).decode(preprocess.channels)))
     if not images:

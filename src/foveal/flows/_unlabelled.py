@@ -27,6 +27,7 @@ from foveal.data.clips import FileClip, showing
 from foveal.data.dataset import Dataset, Picture, UInt8
 from foveal.data.decode import LIMITS
 from foveal.data.formats._groups import read_groups
+from foveal.data.formats.clip_folder import by_stem
 from foveal.data.inventory import Inventory, content_hashes
 from foveal.data.linking import linked
 from foveal.data.pictures import FilePicture
@@ -49,24 +50,21 @@ class _Sort:
         suits: Whether a file's name says that it is one.
         content_bytes: More than these of one are not read.
         seen: From the bytes of a file to what can be decoded.
-        task: Of a data set of these.
         clip: Frames that stand for one, which whoever takes clips sets anew; None: pictures.
     """
 
     suits: Callable[[str], bool]
     content_bytes: int
     seen: Callable[[bytes], Picture]
-    task: str
     clip: Clip | None = None
 
 
-_PICTURES = _Sort(is_picture, LIMITS.content_bytes, FilePicture, opening.CLASSIFY)
-_FILMS = _Sort(
-    is_clip, VIDEO_LIMITS.content_bytes, partial(FileClip, frames=FRAMES), opening.VIDEO, Clip(frames=FRAMES)
-)
+_PICTURES = _Sort(is_picture, LIMITS.content_bytes, FilePicture)
+_FILMS = _Sort(is_clip, VIDEO_LIMITS.content_bytes, partial(FileClip, frames=FRAMES), Clip(frames=FRAMES))
 
 Read = Callable[[], Picture]
-Found = tuple[str, Read, str]  # name, reader, and what it shares with those that it belongs together with
+# Name, reader, and what it shares with those that it belongs together with, where a list or a key says so.
+Found = tuple[str, Read, str | None]
 Int64 = NDArray[np.int64]
 
 
@@ -77,7 +75,8 @@ class Unlabelled:
     Attributes:
         dataset: One for each content, by rising hash, then those that cannot be read; one class without name.
         hashes: Of each, as in `split.json`; "" where it cannot be read.
-        units: For each a number that it shares with those that a list or a key groups, int64 (N,).
+        units: For each a number that it shares with those that a list or a key groups, int64 (N,); films
+            without a list with those that their names say to be of one source.
         fingerprint: Of all contents together, and of what belongs together, whatever the files are called.
         copies: How many more had the content of another.
         left_out: How many more there are that were not taken.
@@ -136,7 +135,7 @@ def find(named: Sequence[str | Path], *, films: bool = False, seed: int, progres
     unreadable = [place for place, content in enumerate(hashes) if not content]
     kept = places + unreadable
     contents = [content or f"unreadable {place}" for place, content in enumerate(hashes)]
-    units = np.array(linked(contents, [group for _, _, group in found]), dtype=np.int64)[kept]
+    units = np.array(linked(contents, _groups(found, films=films)), dtype=np.int64)[kept]
     kept_hashes = tuple(hashes[place] for place in kept)
     return Unlabelled(
         dataset=_dataset([found[place] for place in kept], path, sort),
@@ -146,6 +145,18 @@ def find(named: Sequence[str | Path], *, films: bool = False, seed: int, progres
         copies=len(found) - len(kept),
         left_out=left_out,
     )
+
+
+def _groups(found: Sequence[Found], *, films: bool) -> list[str]:
+    """Return for each what it shares with those that it belongs together with; alone, its own name."""
+    groups = [name if group is None else group for name, _, group in found]
+    if films:
+        unlisted = [place for place, (_, _, group) in enumerate(found) if group is None]
+        names = [found[place][0] for place in unlisted]
+        pieces = by_stem(names, [name.rpartition("/")[0] for name in names]).groups
+        for place, source in zip(unlisted, pieces or names, strict=True):
+            groups[place] = source
+    return groups
 
 
 def _fingerprint(hashes: Sequence[str], units: Int64) -> str:
@@ -215,10 +226,7 @@ def _dataset(found: Sequence[Found], path: Path, sort: _Sort) -> Dataset:
 
 
 def _pictures(named: Sequence[str | Path], sort: _Sort) -> Iterator[Found]:
-    """Yield every picture or film; what holds none by name may be a data set.
-
-    A data set of films is always read as one: names say which films are of one source there.
-    """
+    """Yield every picture or film; what holds no picture by its name may be a data set."""
     paths = [Path(one) for one in named]
     if not any(map(is_there, paths)):
         raise NotFoundError(f"there is no {paths[0]}", path=paths[0])
@@ -228,7 +236,7 @@ def _pictures(named: Sequence[str | Path], sort: _Sort) -> Iterator[Found]:
         return
     [path] = paths
     found = list(_below(path, sort)) if path.is_dir() or is_archive(path) else []
-    dataset = None if found and sort.clip is None else _dataset_at(path, sort)
+    dataset = None if found or sort.clip is not None else _dataset_at(path)
     if dataset is not None:
         yield from _of_dataset(dataset)
     elif found:
@@ -255,13 +263,14 @@ def _below(path: Path, sort: _Sort) -> Iterator[Found]:
         tree = archive_tree(path)
         yield from _grouped(path, tree, list(filter(sort.suits, tree.files)), sort)
     else:
-        yield str(path), partial(_file, path, sort), str(path)
+        yield str(path), partial(_file, path, sort), None
 
 
 def _grouped(path: Path, tree: Tree, names: Sequence[str], sort: _Sort) -> Iterator[Found]:
-    groups = read_groups(tree, names) or names
-    for name, group in zip(names, groups, strict=True):
-        yield str(path / name), _reader(tree, name, sort), f"{path}: {group}"
+    groups = read_groups(tree, names)
+    for place, name in enumerate(names):
+        group = None if groups is None else f"{path}: {groups[place]}"
+        yield str(path / name), _reader(tree, name, sort), group
 
 
 def _reader(tree: Tree, name: str, sort: _Sort) -> Read:
@@ -272,10 +281,10 @@ def _file(path: Path, sort: _Sort) -> Picture:
     return sort.seen(read_regular(path, sort.content_bytes + 1))
 
 
-def _dataset_at(path: Path, sort: _Sort) -> Dataset | None:
-    """Return the data set at a path; None where there is none of this sort."""
+def _dataset_at(path: Path) -> Dataset | None:
+    """Return the data set of pictures at a path; None where there is none."""
     try:
-        return opening.open(path, task=sort.task)
+        return opening.open(path, task=opening.CLASSIFY)
     except DataError as error:
         if error.code != "unknown_layout":
             raise

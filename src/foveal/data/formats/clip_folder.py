@@ -59,23 +59,33 @@ def _read(tree: Tree, group: str | None) -> Dataset:
 
 
 def _grouped(tree: Tree, rows: Sequence[Place], asked: str | None) -> Grouped:
-    """Return which films are cut from one source.
-
-    Whoever asks is obeyed, then `groups.csv`. Otherwise films whose names differ in their last number only,
-    behind a separator, are of one source, as `v_Archery_g01_c02.avi` is of `v_Archery_g01`. Where that leaves
-    nearly every class with a single source, as `walk_1.avi` and `walk_2.avi` do, the numbers count films and
-    not pieces, and each stands alone. One class of few does not say so: the split tells what it lacks.
-    """
+    """Return which films are cut from one source: whoever asks is obeyed, then `groups.csv`, then names."""
     names = [row.name for row in rows]
     if asked not in (None, STEM) or (asked is None and has_groups(tree)):
         return by_name(tree, names, asked)
+    return by_stem(names, [row.label for row in rows], insisted=asked == STEM)
+
+
+def by_stem(names: Sequence[str], labels: Sequence[str], *, insisted: bool = False) -> Grouped:
+    """Return which films are cut from one source, as their names say it.
+
+    Films whose names differ in their last number only, behind a separator, are of one source, as
+    `v_Archery_g01_c02.avi` is of `v_Archery_g01`. Where that leaves nearly every class with a single source,
+    as `walk_1.avi` and `walk_2.avi` do, the numbers count films and not pieces, and each stands alone. One
+    class of few does not say so: the split tells what it lacks.
+
+    Args:
+        names: Of N films.
+        labels: Of each the class, or the folder where no classes are known.
+        insisted: Whether somebody says that the numbers count pieces.
+    """
     stems = [stem(name) for name in names]
-    if asked is None:
+    if not insisted:
         if max(Counter(stems).values(), default=0) < 2:
             return Grouped(None)
         sources = defaultdict(set)
-        for row, source in zip(rows, stems, strict=True):
-            sources[row.label].add(source)
+        for label, source in zip(labels, stems, strict=True):
+            sources[label].add(source)
         if sum(len(found) > 1 for found in sources.values()) <= _OTHERS * len(sources):
             return Grouped(None, (), (STEM,))
     return Grouped(tuple(f"group {source}" for source in stems), (STEM,))
