@@ -12,7 +12,7 @@ import films
 from foveal.core import extras
 from foveal.core.errors import DataError, ImageError, MissingExtraError, UsageError
 from foveal.data import inventory, opening, split, video
-from foveal.data.clip import Clip, framewise, places, still, tall
+from foveal.data.clip import Clip, drawn_once, framewise, places, still, tall
 from foveal.data.clips import FileClip, showing, spacing_s, stills
 from foveal.data.preprocess import Preprocess
 from foveal.data.store import StoreWriter
@@ -403,3 +403,19 @@ def test_frames_are_changed_as_the_pictures_that_they_are():
 
     assert np.array_equal(framewise(mirrored, clips), clips[:, :, :, ::-1])
     assert np.array_equal(framewise(mirrored, clips[:, 0]), clips[:, 0, :, ::-1])
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_what_is_drawn_for_a_film_is_drawn_once_unless_anew(anew):
+    clips = np.zeros((3, 4, 5, 6, 2), dtype=np.uint8)
+
+    def noisy(pictures, rng):
+        return pictures + rng.integers(0, 256, pictures.shape, dtype=np.uint8)
+
+    found = drawn_once(noisy, clips, np.random.default_rng(0), anew=anew)
+
+    first = noisy(clips[:, 0], np.random.default_rng(0))
+    assert np.array_equal(found[:, 0], first)
+    assert all(np.array_equal(found[:, place], first) != anew for place in range(1, 4))
+    assert not np.array_equal(found[0], found[1])
+    assert np.array_equal(drawn_once(noisy, clips[:, 0], np.random.default_rng(0)), first)

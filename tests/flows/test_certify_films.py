@@ -27,14 +27,15 @@ patch_success = 0.5
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Eight sources of two films each, in three classes, and films of nothing known beside them."""
+    """Eight sources of two films each, in three classes, and three of nothing known beside them."""
     folder, rng = tmp_path_factory.mktemp("films"), np.random.default_rng(0)
     for number in range(16):
         name = ("red", "green", "blue")[number // 2 % 3]
         frames = rng.integers(0, 256, (6, 16, 16, 3), dtype=np.uint8)
         films.write(folder / "data" / name / f"source{number // 2}_{number % 2}.mkv", frames)
-    for number in range(3):
-        films.write(folder / "unknown" / f"{number}.mkv", films.counting(4 + number))
+    for number in range(6):
+        path = folder / "unknown" / f"strange{number // 2}_{number % 2}.mkv"
+        films.write(path, films.counting(4 + number))
     (folder / "limits.toml").write_text(LIMITS, encoding="utf-8")
     return folder
 

@@ -27,8 +27,8 @@ _BATCH = 32
 
 
 def together(shape: Sequence[int]) -> int:
-    """Return how many pictures (H, W, C), or clips (T, H, W, C), the file is asked about at once."""
-    return min(_BATCH, at_once(shape))
+    """Return how many pictures (H, W, C), or clips (T, H, W, C), the file is asked about at once; ≥ 2."""
+    return max(2, min(_BATCH, at_once(shape)))  # a batch of one would agree with itself
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,15 @@ def at_once(shape: Sequence[int]) -> int:
     return max(1, min(MOST, _PIXELS // max(1, math.prod(shape[:-1]))))
 
 
+def framed(pictures: int, shape: Sequence[int]) -> int:
+    """Return how many pictures or clips of a shape have no more frames together than so many pictures.
+
+    >>> framed(64, (224, 224, 3)), framed(64, (8, 224, 224, 3)), framed(4, (8, 32, 32, 3))
+    (64, 8, 1)
+    """
+    return max(1, pictures // math.prod(shape[:-3]))
+
+
 def batches(
     images: NDArray[np.uint8], rows: NDArray[np.integer] | None = None
 ) -> Iterator[NDArray[np.uint8]]:

@@ -1,5 +1,6 @@
 """A clip is a picture with a time axis: how many frames stand for it, and which."""
 
+import copy
 import math
 from collections.abc import Callable
 from typing import Literal
@@ -55,6 +56,30 @@ def framewise(change: Callable[[UInt8], UInt8], images: UInt8) -> UInt8:
         images: Pictures (N, H, W, C), or clips (N, T, H, W, C), uint8.
     """
     return change(images.reshape(-1, *images.shape[-3:])).reshape(images.shape)
+
+
+def drawn_once(
+    change: Callable[[UInt8, np.random.Generator], UInt8],
+    images: UInt8,
+    rng: np.random.Generator,
+    *,
+    anew: bool = False,
+) -> UInt8:
+    """Return what becomes of pictures, or of clips whose frames undergo one and the same change.
+
+    Args:
+        change: From pictures and what it draws from to as many of that shape, uint8 (M, H, W, C).
+        images: Pictures (N, H, W, C), or clips (N, T, H, W, C), uint8.
+        rng: Drawn from; where `change` draws as much whatever the pixels, all frames of a clip get the same.
+        anew: Whether each frame gets draws of its own.
+    """
+    if images.ndim == 4:
+        return change(images, rng)
+    before, changed = copy.deepcopy(rng), np.empty_like(images)
+    for place in range(images.shape[1]):
+        drawn = copy.deepcopy(before) if place and not anew else rng
+        changed[:, place] = change(images[:, place], drawn)
+    return changed
 
 
 def tall(images: UInt8) -> UInt8:

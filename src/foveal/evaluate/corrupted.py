@@ -4,7 +4,6 @@ The one way in which reports, comparisons and certificates count what a corrupti
 camera and one weather: what is drawn is drawn once for all of its frames. Only noise is new in each.
 """
 
-import copy
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from foveal.bundle.session import Float32
 from foveal.core import catalog
+from foveal.data.clip import drawn_once
 from foveal.data.dataset import UInt8
 from foveal.perturb import corruptions
 
@@ -58,25 +58,15 @@ def corrupted(
     Raises:
         UsageError: Another severity.
     """
-    changed = np.concatenate(
-        [
-            _corrupted(name, images[start : start + _BATCH], severity=severity, rng=rng)
-            for start in range(0, len(images), _BATCH)
-        ]
-    )
+    corrupt = catalog.find(corruptions, name)
+    anew = importlib.import_module(corrupt.__module__).GROUP in _NEW_IN_EACH_FRAME
+
+    def change(pictures: UInt8, drawn: np.random.Generator) -> UInt8:
+        return np.asarray(corrupt(pictures, severity=severity, rng=drawn))
+
+    changed = np.empty_like(images)
+    for start in range(0, len(images), _BATCH):
+        part = slice(start, start + _BATCH)
+        changed[part] = drawn_once(change, images[part], rng, anew=anew)
     scores = ask(changed)
     return Corrupted(changed, scores, scores.argmax(axis=1) == labels)
-
-
-def _corrupted(name: str, images: UInt8, *, severity: int, rng: np.random.Generator) -> UInt8:
-    """Return pictures or clips corrupted."""
-    corrupt = catalog.find(corruptions, name)
-    if images.ndim == 4:
-        return np.asarray(corrupt(images, severity=severity, rng=rng))
-    again = importlib.import_module(corrupt.__module__).GROUP not in _NEW_IN_EACH_FRAME
-    before, frames = copy.deepcopy(rng), []
-    for place in range(images.shape[1]):
-        # What such a corruption draws does not depend on the pixels: from the same state it draws the same.
-        drawn = copy.deepcopy(before) if again and place else rng
-        frames.append(corrupt(images[:, place], severity=severity, rng=drawn))
-    return np.stack(frames, axis=1)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from foveal.bundle.session import Float32, UInt8
+from foveal.core.batches import framed
 from foveal.core.errors import UsageError
 from foveal.core.machine import usable_cpus
 from foveal.export.unknown import feeds
@@ -70,8 +71,9 @@ def saturation(model: bytes, pictures: UInt8) -> Saturation:
     running = session(_opened(net, layers), threads=usable_cpus())
     exact, cut = [], []
     over = total = 0
-    for start in range(0, len(pictures), _BATCH):
-        batch = np.ascontiguousarray(pictures[start : start + _BATCH])
+    at_once = framed(_BATCH, pictures.shape[1:])
+    for start in range(0, len(pictures), at_once):
+        batch = np.ascontiguousarray(pictures[start : start + at_once])
         given = {layer.added: np.zeros((1,) * 4, np.float32) for layer in layers}
         given |= {la.added: np.zeros((1, 1), np.float32) for la in layers if la.node.op_type == "Gemm"}
         given |= feeds(running, batch)

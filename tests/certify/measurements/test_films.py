@@ -15,10 +15,11 @@ from foveal.certify.measurements.adversarial import adversarial
 from foveal.certify.measurements.certified_l2 import certified_l2
 from foveal.certify.measurements.frames import frames
 from foveal.certify.measurements.health import health
+from foveal.certify.measurements.invariance import _changes as harmless
 from foveal.certify.measurements.invariance import invariance
 from foveal.certify.measurements.rolling import rolling
 from foveal.certify.profile import Profile
-from foveal.certify.subject import Answered, Subject
+from foveal.certify.subject import Answered, Subject, together
 from foveal.evaluate.held_out import HeldOut
 
 from . import fading
@@ -125,11 +126,40 @@ def test_streams_are_held_against_whole_films(filmed, monkeypatch) -> None:
     assert by_key(rolling.measure(forgetful))["stream_agreement"].value.value < 1
 
 
-def test_harmless_changes_are_made_to_every_frame_alike(filmed) -> None:
-    one = filmed()
+def test_harmless_changes_are_made_to_every_frame_alike(filmed, monkeypatch) -> None:
+    one, asked, named = filmed(), [], Subject.named
+    monkeypatch.setattr(Subject, "named", lambda self, clips: asked.append(clips) or named(self, clips))
+
     rows = by_key(invariance.measure(one))["benign_flips"].details["changes"]
-    assert len(rows) == 8
+
+    clips, *changed = asked
+    changes = harmless(clips.shape[2])
+    assert [row["change"] for row in rows] == list(changes)
+    for change, found in zip(changes.values(), changed, strict=True):
+        expected = [[change(frame) for frame in clip] for clip in clips[:3]]
+        assert np.array_equal(found[:3], expected)
     assert all(row["flips"]["value"] <= 0.05 for row in rows)  # a mean that compares frames keeps its answer
+
+
+def test_a_film_that_stands_still_says_nothing_of_lost_frames(filmed) -> None:
+    one = filmed()
+    clips, labels = one.test.some(fading.LEVEL.invariant)
+    still = clips.copy()
+    still[10:] = still[10:, :1]
+    test = replace(one.test, held_out=held_out(still, labels))
+    rows = by_key(frames.measure(replace(one, test=test)))["lost_frame_flips"].details["lost_frames"]
+    assert {row["flips"]["n"] for row in rows} == {10}
+
+    unmoved = replace(one.test, held_out=held_out(still[10:], labels[10:]))
+    found = by_key(frames.measure(replace(one, test=unmoved)))["lost_frame_flips"]
+    assert found.value is None
+    assert "no film here changes" in found.note
+
+
+def test_the_file_is_never_asked_about_a_batch_of_one() -> None:
+    large = (16, 224, 224, 3)
+    assert together(large) == 2
+    assert together((32, 32, 3)) == 32
 
 
 def test_times_are_those_of_one_film(filmed, monkeypatch) -> None:

@@ -5,6 +5,7 @@ copies; the file alone may be fooled. Source: Cohen, Rosenfeld & Kolter, "Certif
 via Randomized Smoothing", 2019.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,6 +17,8 @@ from foveal.certify.profile import Profile
 from foveal.certify.subject import Subject
 from foveal.core.random import seed_for
 from foveal.data.clip import tall
+
+_COPIES, _PIXELS = 256, 2**22  # noisy copies at once, and pixels in all of them: noise is drawn in float64
 
 
 def _claims(profile: Profile) -> Sequence[Claim]:
@@ -35,6 +38,7 @@ def _measure(subject: Subject) -> Section:
     if level.certified == 0:
         return Section(tuple(claim.not_measured("not at this level", asked=False) for claim in claims))
     images, labels = subject.test.some(level.certified)
+    pixels = math.prod(images.shape[1:-1])
     smoothing = Smoothing(sigma=255 * profile.smoothing_sigma, select=100, estimate=level.noisy)
     told = subject.told("noisy copies")
     right, radii = [], []
@@ -44,6 +48,7 @@ def _measure(subject: Subject) -> Section:
             tall(images[place][None]),
             smoothing,
             seed=seed_for(subject.seed, "smoothing", place),
+            batch=max(1, min(_COPIES, _PIXELS // pixels)),
         )
         right.append(bool(found.labels[0] == labels[place]))
         radii.append(float(found.unit_radii[0]))

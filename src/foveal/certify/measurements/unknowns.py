@@ -1,7 +1,7 @@
 """C9: whether the file tells pictures of things it was never taught from those it was.
 
 Two kinds are made here: `far` ones have only the shape of a picture, `near` ones are made of parts of known
-pictures. Of films each frame becomes nothing by itself.
+pictures. Films of them are made alike in all frames.
 Real ones come from the user. The score that the file holds was chosen on kinds of the first two, so
 their numbers flatter; those of the user's pictures do not.
 Source of the protocol: Yang et al., "OpenOOD", 2022.
@@ -9,7 +9,6 @@ Source of the protocol: Yang et al., "OpenOOD", 2022.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ from foveal.core import catalog
 from foveal.core.promises import conformal_rank
 from foveal.core.random import stream
 from foveal.core.types import Measured
-from foveal.data.clip import framewise
+from foveal.data.clip import drawn_once
 from foveal.data.dataset import UInt8
 from foveal.data.sizing import evenly_spaced
 from foveal.metrics.aupr import aupr
@@ -97,8 +96,8 @@ def _measure(subject: Subject) -> Section:
     names = catalog.names(folder)
     told = subject.told("unknown pictures")
     for place, name in enumerate(names):
-        kind = partial(catalog.find(folder, name), rng=stream(subject.seed, "certify", "unknowns", name))
-        found[name] = _told_apart(subject, name, framewise(kind, images), known)
+        made = _made(name, images, stream(subject.seed, "certify", "unknowns", name))
+        found[name] = _told_apart(subject, name, made, known)
         told(place + 1, len(names))
     statements = [
         _worst(subject, _FAR_AUROC, {k: v for k, v in found.items() if k not in _NEAR}),
@@ -111,6 +110,12 @@ def _measure(subject: Subject) -> Section:
         tuple(one.strip for one in found.values()),
         {"unknowns": {"score": _score_name(subject), "rows": [one.row for one in found.values()]}},
     )
+
+
+def _made(name: str, images: UInt8, rng: np.random.Generator) -> UInt8:
+    """Return unknown pictures of a kind; films of it stay what they are: a draw holds for all frames."""
+    kind = catalog.find(folder, name)
+    return drawn_once(lambda pictures, drawn: np.asarray(kind(pictures, rng=drawn)), images, rng)
 
 
 def _score_name(subject: Subject) -> str:

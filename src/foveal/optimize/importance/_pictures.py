@@ -1,11 +1,11 @@
 """Pictures as measures look at them: normalized, with the class that the loss asks for."""
 
-import math
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
+from foveal.core.batches import framed
 from foveal.core.errors import UsageError
 from foveal.tasks.classify import learn
 from foveal.tasks.recognizer import Recognizer
@@ -27,7 +27,7 @@ def batches(recognizer: Recognizer, examples: Examples | None) -> Iterator[tuple
             hint="give examples, or take group_norm, which needs weights only",
         )
     kind = next(recognizer.network.parameters())
-    at_once = max(1, _BATCH // math.prod(recognizer.preprocess.shape[:-3]))
+    at_once = framed(_BATCH, recognizer.preprocess.shape)
     for start in range(0, len(examples), at_once):
         rows = examples.indices[start : start + at_once]
         images = learn.normalize(torch.from_numpy(examples.images[rows]), recognizer.preprocess).to(kind)

@@ -1,7 +1,6 @@
 """Teach a small network what a large one answers."""
 
 import copy
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from foveal import models
 from foveal.core import machine
+from foveal.core.batches import framed
 from foveal.core.errors import UsageError
 from foveal.core.progress import Progress, silent
 from foveal.tasks.classify import learn
@@ -163,7 +163,7 @@ def asked(
         progress: Told after each batch.
     """
     network = copy.deepcopy(teacher.network).to(memory_format=torch.channels_last).eval()
-    at_once = max(1, _ASKED_AT_ONCE // math.prod(teacher.preprocess.shape[:-3]))
+    at_once = framed(_ASKED_AT_ONCE, teacher.preprocess.shape)
     rows = []
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bf16), freed_memory_kept():
         for start in range(0, len(examples), at_once):

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from foveal.core.batches import framed
 from foveal.core.errors import UsageError
 from foveal.data.dataset import UInt8
 from foveal.tasks.classify import learn
@@ -41,7 +42,7 @@ def recalibrated(recognizer: Recognizer, images: UInt8, *, batch: int = 256) -> 
     for norm in norms:
         norm.train()
         norm.num_batches_tracked = None
-    seen, batch = 0, batch if images.ndim == 4 else max(2, batch // images.shape[1])
+    seen, batch = 0, max(2, framed(batch, images.shape[1:]))
     # No batch of a single picture, which a norm behind pooling could not take.
     for part in np.array_split(images, max(1, min(-(-len(images) // batch), len(images) // 2))):
         seen += len(part)
