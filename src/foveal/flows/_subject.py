@@ -13,7 +13,6 @@ from foveal.core.steps import file_hash
 from foveal.explain import black_box, methods
 from foveal.explain.methods import Method
 from foveal.explain.scores import Map
-from foveal.flows._pictures_only import pictures_only
 
 if TYPE_CHECKING:
     from foveal.models import Builder
@@ -53,8 +52,12 @@ def open_subject(model: str | Path, *, threads: int | None, builder: "Builder | 
     """
     bundle = locate(model)
     predictor = Predictor.open(bundle, engine=REFERENCE, threads=threads)
-    instead = "training with --model cnn-frame shows whether the order of the frames plays a part"
-    pictures_only(predictor.manifest, "foveal explain", instead=instead)
+    if predictor.manifest.task != "classify":
+        raise UsageError(
+            "foveal explain is for recognizers of pictures; this one answers for clips",
+            code="other_task",
+            hint="for clips training with --model cnn-frame shows whether the order of the frames plays a part",
+        )
     if bundle == Path(model):
         return Subject(bundle, predictor, None, "a bundle holds no network: name its run folder")
     found = _network(bundle.parent, predictor, builder)
