@@ -56,7 +56,7 @@ def open_subject(model: str | Path, *, threads: int | None, builder: "Builder | 
         raise UsageError(
             "foveal explain is for recognizers of pictures; this one answers for clips",
             code="other_task",
-            hint="for clips training with --model cnn-frame shows whether the order of the frames plays a part",
+            hint="for clips, training --model cnn-frame shows whether the order of the frames plays a part",
         )
     if bundle == Path(model):
         return Subject(bundle, predictor, None, "a bundle holds no network: name its run folder")
