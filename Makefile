@@ -3,6 +3,7 @@
 #   make test    install what the tests need, then run them
 #   make lint    style, types and the order of imports
 #   make slow    the tests that take longer: planted faults, kills at more moments
+#   make families  the tests that train a member of each large family of networks, some twenty minutes
 #   make ray     the tests that start a Ray cluster, in one process: where Ray gives up it ends the process it is in
 #   make check   lint, test and slow, as in continuous integration
 
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 PYTHONS := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python
 FITS := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: help demo test slow ray lint check
+.PHONY: help demo test slow families ray lint check
 .DEFAULT_GOAL := help
 
 help:
@@ -26,6 +27,9 @@ test: $(VENV)/.dev
 
 slow: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "slow and not ray"
+
+families: $(VENV)/.dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m families tests/models
 
 ray: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/backends tests/flows -m "ray and not slow"

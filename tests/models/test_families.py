@@ -27,7 +27,20 @@ FAMILIES = [
 # Most of their weights are in layers over channels, which stay in float: int8 says so and is refused.
 IN_FLOAT = {"convnext_atto", "row_gru", "row_lstm_both", "swin_tiny", "timm:test_vit", "vit_tiny"}
 QUICK = {"nano", "timm:test_resnet"}
-CASES = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES]
+# A minute or more each: many layers, or very many weights.
+LARGE = {
+    "alexnet", "convnext_atto", "densenet121", "efficientnet_b0", "efficientnet_lite0", "googlenet",
+    "inception_v3", "resnet18", "swin_tiny", "vgg11_bn",
+}  # fmt: skip
+
+
+def case(name):
+    if name in QUICK:
+        return name
+    return pytest.param(name, marks=pytest.mark.families if name in LARGE else pytest.mark.slow)
+
+
+CASES = [case(name) for name in FAMILIES]
 STEPS = 40  # of 32 pictures: 20 passes over 64
 # Without a norm after each layer, without shortcuts, with depthwise or very many layers: more slowly.
 MORE_STEPS = {
