@@ -1,6 +1,7 @@
 """The second-order change of the loss if a unit were gone, from gradients alone."""
 
 import copy
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -31,6 +32,7 @@ def fisher(recognizer: Recognizer, groups: Sequence[Group], examples: Examples |
     for name in sorted({name for group in groups for name in group.readers}):
         own.network.get_submodule(name).register_forward_pre_hook(_watch(seen, name))
     totals = [np.zeros(len(group)) for group in groups]
+    frames = math.prod(recognizer.preprocess.shape[:-3])  # that lie side by side, unlike steps of spikes
     for images, shares in batches(own, examples):
         seen.clear()
         # The mean of the loss over a batch would make a picture of a small batch count more.
@@ -38,10 +40,7 @@ def fisher(recognizer: Recognizer, groups: Sequence[Group], examples: Examples |
         loss.backward()  # type: ignore[no-untyped-call]
         for total, group in zip(totals, groups, strict=True):
             masks = sum(
-                seen[place.module]
-                .numpy()[:, place.positions]
-                .sum(axis=2)
-                .reshape(len(images), -1, len(group))
+                seen[place.module].numpy()[:, place.positions].sum(axis=2).reshape(-1, frames, len(group))
                 for place in _reads(group)
             )
             total += np.square(masks.sum(axis=1)).sum(axis=0)
