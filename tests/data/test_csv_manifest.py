@@ -315,3 +315,16 @@ def test_a_damaged_table_beside_class_folders_does_not_hide_them(folder: Path, t
     path.write_bytes(path.read_bytes().replace(b"hello,world", b"hellX,world"))
 
     assert opening.open(path).format == "image_folder"
+
+
+def test_pictures_that_change_their_roles_keep_their_places(folder: Path) -> None:
+    found = []
+    for turn in range(3):
+        parts = [("train", "val", "test")[(i // 4 + turn) % 3] for i in range(12)]
+        lines = [f"shots/{i:02}.png,{'dent' if i % 2 else 'ok'},{part}" for i, part in enumerate(parts)]
+        found.append(opening.open(manifest(folder, "path,label,split", *lines[turn:], *lines[:turn])))
+
+    assert found[0].sources == found[1].sources == found[2].sources
+    assert len({one.splits for one in found}) == 3
+    fingerprints = {inventories.take(one).fingerprint for one in found}
+    assert len(fingerprints) == 1, "what is remembered of the same content is found by place"

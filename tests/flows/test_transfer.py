@@ -11,6 +11,7 @@ from foveal.core.errors import DataError, FovealError, RecipeError, UsageError
 from foveal.core.progress import silent
 from foveal.data import opening
 from foveal.flows import _features as computed
+from foveal.flows import _origin
 from foveal.flows import _transfer as transfer
 from foveal.flows._prepare import Wishes, prepare
 from foveal.flows.train import TrainResult, resume, train
@@ -133,13 +134,13 @@ def test_weights_of_another_network_are_refused_with_what_does_not_fit(source: P
     file.write_bytes((source / "model" / "weights.safetensors").read_bytes())
 
     with pytest.raises(DataError, match=r"missing: .*conv1\.weight") as caught:
-        transfer.origin_of(Recipe(model="resnet18", weights=str(file)))
+        _origin.origin_of(Recipe(model="resnet18", weights=str(file)))
     assert caught.value.code == "weights_mismatch"
 
 
 def test_a_run_of_another_network_is_refused_by_its_name(source: Path) -> None:
     with pytest.raises(DataError, match="learned with nano, not with resnet18") as caught:
-        transfer.origin_of(Recipe(model="resnet18", weights=str(source)))
+        _origin.origin_of(Recipe(model="resnet18", weights=str(source)))
     assert caught.value.code == "weights_mismatch"
 
 
@@ -164,12 +165,12 @@ def test_only_a_linear_head_goes_on_learning(changes: dict[str, object]) -> None
 
 def test_a_model_without_published_weights_says_which_have_some() -> None:
     with pytest.raises(UsageError, match="no package holds weights of nano") as caught:
-        transfer.origin_of(Recipe(transfer=True))
+        _origin.origin_of(Recipe(transfer=True))
     assert "efficientnet-lite0" in str(caught.value.hint)
 
 
 def prepared(data: Path, folder: Path, recipe: Recipe):
-    weights = transfer.origin_of(recipe)
+    weights = _origin.origin_of(recipe)
     dataset = opening.open(data)
     like = transfer.preprocess_for(dataset, recipe, weights)
     folder.mkdir(exist_ok=True)

@@ -22,8 +22,9 @@ from foveal.core.steps import file_hash
 from foveal.data import opening
 from foveal.data.preprocess import Preprocess
 from foveal.flows._features import View
+from foveal.flows._origin import origin_of, with_model
 from foveal.flows._prepare import Wishes, prepare
-from foveal.flows._transfer import origin_of, preprocess_for, with_model
+from foveal.flows._transfer import preprocess_for
 from foveal.flows._transfer_clips import _Seen, plan_reading
 from foveal.flows.evaluate import evaluate
 from foveal.flows.train import TrainResult, resume, train

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 def fingerprint(sources: Sequence[str], classes: Sequence[str], sha256: Sequence[str]) -> str:
     """Return a sha256 that changes when any picture, name or label does, and does not with their order.
 
+    Of data of one format it says their order, too: that follows from names and labels, never from splits.
+
     Args:
         sources: Name of each picture, N.
         classes: Class name of each picture, N.

@@ -19,7 +19,7 @@ from foveal.core.units import show_bytes
 from foveal.data.dataset import UInt8
 from foveal.data.preprocess import Preprocess
 
-SCHEMA = "foveal.store/1"
+SCHEMA = "foveal.store/2"
 _STATISTICS_BYTES = 8_000_000  # counted at once
 _SMALLEST_STD = 0.01
 

@@ -15,10 +15,11 @@ from foveal.export.rehearsal import rehearse
 from foveal.flows._forecast import seconds_after_training
 from foveal.flows._kept_weights import head_seconds
 from foveal.flows._objective import make_objective
+from foveal.flows._origin import start_reasons, transferred
 from foveal.flows._prepare import Prepared, Wishes
 from foveal.flows._run_folder import Command
-from foveal.flows._transfer import fine_tuning, plan_head, preprocess_for, transferred, unfrozen_from
-from foveal.flows._transfer_clips import clips_start, plan_reading, start_reasons
+from foveal.flows._transfer import fine_tuning, plan_head, preprocess_for, unfrozen_from
+from foveal.flows._transfer_clips import clips_start, plan_reading
 from foveal.flows._yardstick import seconds_for
 from foveal.models import Architecture
 from foveal.models.pretrained._weights import Weights
@@ -64,7 +65,7 @@ class Job:
     def architecture(self) -> Architecture:
         """What builds the network, as a transfer does where it is one."""
         named = self.recipe.architecture
-        return named if self.weights is None or named.task == "video" else transferred(named)
+        return named if self.weights is None or named.task == "video" else transferred(named, self.weights)
 
     def wishes(self, dataset: Dataset) -> Wishes:
         """Return what the preparation of the data depends on."""
@@ -170,5 +171,5 @@ def planned_for(
         seconds_left=None if deadline is None else lambda: job.team.told(deadline - time.monotonic()),
         progress=job.progress,
     )
-    started = {} if job.weights is None else start_reasons(job.weights, prepared)
+    started = {} if job.weights is None else start_reasons(job.weights, preprocess)
     return plan.model_copy(update={"structure": form, "reasons": {**started, **plan.reasons}})

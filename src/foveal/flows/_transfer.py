@@ -11,27 +11,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from foveal import models
-from foveal.core import catalog, runs
-from foveal.core.errors import DataError, RecipeError, UsageError
+from foveal.core import catalog
+from foveal.core.errors import DataError
 from foveal.core.progress import Progress
 from foveal.data.dataset import Dataset
 from foveal.data.preprocess import Preprocess
 from foveal.data.sizing import median_side, suggest_channels, suggest_size
 from foveal.flows._features import Backbone, View, features
 from foveal.flows._kept_weights import has_start, keep_seconds, keep_start, kept_start
+from foveal.flows._origin import USUAL, start_reasons, transferred
 from foveal.flows._prepare import Prepared, decoders
-from foveal.models import Architecture, HasAuxiliary, Settings, Task
-from foveal.models._head import answer_scale, head_of, with_head, without_expansion, without_head
+from foveal.models import Architecture, Settings
+from foveal.models._head import answer_scale, head_of, with_head, without_head
 from foveal.models._machines import KernelHead
-from foveal.models.pretrained._fitting import channels_of, fit_to
+from foveal.models.pretrained._fitting import fit_to
 from foveal.models.pretrained._weights import (
     Weights,
-    architecture_in,
     normalization,
-    packaged,
-    read_weights,
-    repeated,
 )
 from foveal.train import checkpoint, classical
 from foveal.train.classical import Effort, Sample
@@ -41,150 +37,19 @@ from foveal.train.flip_probe import flip_probe
 from foveal.train.loop import Fitted, settings
 from foveal.train.plan import Plan
 from foveal.train.planning import ROBUST
-from foveal.train.recipe import TRANSFERRED, Recipe
+from foveal.train.recipe import Recipe
 from foveal.train.starting import structure
 
 METHODS = {"linear": "discriminant", "svm": "kernel"}
-_STATED = {
-    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
-    "half": ((0.5,) * 3, (0.5,) * 3),
-    "none": ((0.0,) * 3, (1.0,) * 3),
-}
 # Few pictures are shown again, changed; of many, what they bring is not worth the time.
 VIEWS = {"crop": 0.75, "color": 0.4}
 _MOST_VIEWS, _SEEN = 4, 4000
 FINE = Settings(optimizer="adam", learning_rate=1e-3, weight_decay=0.05, batch_size=256, warm_up_share=0.1)
 _SMALL, _LEAST = 64, 128  # pictures of up to 64 pixels are shown at 128: more would only blow them up further
-_USUAL, _MOST, _GRID = 224, 384, 32  # a network halves pictures five times
+_MOST, _GRID = 384, 32  # a network halves pictures five times
 # Networks learn from crops, in which things are larger than in whole pictures: shown larger, they look alike
 # again (Touvron et al., "Fixing the train-test resolution discrepancy", 2019).
 _CLOSER = 1.125
-
-
-def with_model(recipe: Recipe, *, task: Task | None = None) -> Recipe:
-    """Return the recipe with what follows from it before any data are read, where nobody named it.
-
-    For clips that is the usual model. Of a transfer it is the network of its weights: a run that it starts
-    from says which; otherwise it is the usual one. Of pictures it is the model, of clips what looks at each
-    frame.
-
-    Args:
-        recipe: What the user wants.
-        task: What lies in the data; None: that is not known yet, and the recipe may say it.
-
-    Raises:
-        UsageError: It is for clips, and a part of it for pictures alone; `weights_of_clips`: it starts from a
-            run that learned clips.
-    """
-    clips = recipe.for_clips(task)
-    recipe = recipe.for_task("video") if clips else recipe
-    said = None if recipe.weights is None else _named_in(recipe.weights)
-    if not recipe.transfers or ("backbone" if clips else "model") in recipe.model_fields_set:
-        return recipe
-    named = said or TRANSFERRED
-    return recipe.changed(backbone=named) if clips else recipe.changed(model=named)
-
-
-def _named_in(weights: str) -> str | None:
-    """Return the model that a run learned pictures with, or None where weights do not say one."""
-    said = architecture_in(runs.find(weights))
-    if said is not None and models.is_known(said) and models.card(said).task == "video":
-        raise UsageError(
-            f"{weights} learned clips, with {catalog.spoken(said)}; a transfer starts from weights for "
-            "pictures",
-            code="weights_of_clips",
-            hint="--weights of a run that learned pictures, or --transfer alone for those of a package",
-        )
-    return said
-
-
-def origin_of(recipe: Recipe) -> Weights | None:
-    """Return the weights that a recipe starts from, or None where it starts from scratch.
-
-    Raises:
-        NotFoundError: The file or folder is not there.
-        MissingExtraError: The package with the weights is not installed.
-        DataError: The weights cannot be read, or do not fit the model.
-        UsageError: No package has weights of the model, and no file is given; or no other head can be fitted
-            to it.
-        RecipeError: The weights were trained on otherwise normalized pictures than the recipe says; or the
-            model cannot be unfrozen.
-    """
-    if not recipe.transfers:
-        return None
-    architecture = recipe.started
-    name = architecture.name
-    if recipe.weights is None:
-        weights = packaged(name)
-    else:
-        weights = read_weights(runs.find(recipe.weights), model=name)
-    weights = _as_stated(weights, recipe.normalization)
-    size = recipe.size or weights.size or _USUAL
-    built = transferred(architecture)(channels=3, classes=2, size=size)
-    if recipe.unfreezes and isinstance(built, HasAuxiliary) and recipe.architecture.task == "classify":
-        raise RecipeError(
-            f"{catalog.spoken(name)} learns with auxiliary classifiers, and unfreezing has no loss for them",
-            code="auxiliary",
-            hint="leave --epochs and --time out: then its features stay as they are; or choose another model",
-        )
-    channels = channels_of(built, weights)
-    if channels == 1:  # it takes grey pictures and no others
-        built = transferred(architecture)(channels=1, classes=2, size=size)
-    try:
-        fit_to(built, weights, apart=architecture.expansion)
-    except DataError as error:
-        raise _in_words(error, recipe, name) from error
-    answer_scale(built.eval(), channels=min(channels, 3), size=size)
-    return replace(weights, channels=channels)
-
-
-def _in_words(error: DataError, recipe: Recipe, name: str) -> DataError:
-    """Return why weights do not fit: of a run that learned with another network that says most."""
-    said = None if recipe.weights is None else architecture_in(runs.find(recipe.weights))
-    if said is None or catalog.written(said) == catalog.written(name):
-        return error
-    option = "--model" if recipe.architecture.task == "classify" else "--backbone"
-    return DataError(
-        f"{recipe.weights} learned with {catalog.spoken(said)}, not with {catalog.spoken(name)}",
-        code="weights_mismatch",
-        hint=f"leave {option} out: the run says which network it is",
-    )
-
-
-def _as_stated(weights: Weights, stated: str | None) -> Weights:
-    """Return weights with the normalization that somebody states, where the weights do not say it themselves.
-
-    Raises:
-        RecipeError: `other_normalization`: they do, and it is another one.
-    """
-    if stated is None:
-        return weights
-    mean, std = _STATED[stated]
-    if weights.mean is None or weights.std is None or weights.assumed:
-        return replace(weights, mean=mean, std=std, assumed=False)
-    count = len(weights.mean)
-    if np.allclose((weights.mean, weights.std), (repeated(mean, count), repeated(std, count)), atol=0.01):
-        return weights  # theirs is the exact one
-    raise RecipeError(
-        f"{weights.source} was trained on pictures with mean {_shown(weights.mean)} and deviation "
-        f"{_shown(weights.std)}; with normalization {stated!r} it would answer wrongly",
-        code="other_normalization",
-        hint="leave the normalization out: it belongs to the weights",
-    )
-
-
-def transferred(architecture: Architecture) -> Architecture:
-    """Return the architecture as a transfer builds it: without what only widens the input of its head."""
-
-    def build(*, channels: int, classes: int, size: int) -> nn.Module:
-        network = architecture(channels=channels, classes=classes, size=size)
-        return without_expansion(network, architecture.expansion)
-
-    return replace(architecture, build=build)
-
-
-def _shown(values: tuple[float, ...] | None) -> str:
-    return ", ".join(f"{value:.3g}" for value in values or ())
 
 
 def preprocess_for(dataset: Dataset, recipe: Recipe, weights: Weights) -> Preprocess:
@@ -193,6 +58,14 @@ def preprocess_for(dataset: Dataset, recipe: Recipe, weights: Weights) -> Prepro
     Grey ones get three equal channels, unless the weights are of a network for grey pictures.
     """
     channels = 1 if weights.channels == 1 else max(3, suggest_channels(dataset))
+    if channels < (weights.channels or 0):
+        raise DataError(
+            f"{weights.source} learned from pictures of {weights.channels} channels; those of "
+            f"{dataset.path} have {suggest_channels(dataset)}",
+            code="weights_mismatch",
+            hint="give weights of pictures like yours",
+            path=dataset.path,
+        )
     mean, std, _ = normalization(weights, channels=channels)
     size = recipe.size or _usual_size(dataset, recipe.started, weights)
     clip = dataset.clip
@@ -209,14 +82,16 @@ def _usual_size(dataset: Dataset, architecture: Architecture, weights: Weights) 
     A network that was taught on whole things sees their details in a larger picture. A clip costs as much as
     all of its frames: those are not enlarged.
     """
-    own, side = weights.size or _USUAL, median_side(dataset)
+    own, side = weights.size or USUAL, median_side(dataset)
     wanted = own
     if suggest_size(dataset) <= _SMALL:
         wanted = min(own, _LEAST)
     elif side > own and dataset.clip is None:
         wanted = max(own, min(_MOST, _GRID * math.ceil(_CLOSER * side / _GRID)))
-    made = {structure(architecture(channels=3, classes=2, size=size)) for size in (own, wanted)}
-    return wanted if len(made) == 1 else own
+    made = [transferred(architecture, weights)(channels=3, classes=2, size=size) for size in (own, wanted)]
+    same = structure(made[0]) == structure(made[1])
+    # Larger pictures are skipped through by a coarser stem, of which the weights have not seen the like.
+    return wanted if same and (wanted < own or str(made[0]) == str(made[1])) else own
 
 
 def shown(recipe: Recipe, usual: Mapping[str, float], *, pictures: int) -> tuple[int, dict[str, float]]:
@@ -245,14 +120,18 @@ def plan_head(recipe: Recipe, weights: Weights, prepared: Prepared, *, threads: 
     )
     usual = {"flip": float(probe.allowed), **VIEWS}
     views, changes = shown(recipe, usual, pictures=len(examples)) if recipe.head == "linear" else (1, {})
-    arguments = {"channels": preprocess.channels, "classes": classes, "size": preprocess.size}
-    _, last = head_of(transferred(recipe.architecture)(**arguments))
+    arguments = {
+        "channels": preprocess.channels,
+        "classes": classes,
+        "size": preprocess.size,
+        **weights.arguments,
+    }
+    _, last = head_of(transferred(recipe.architecture, weights).build(**arguments))
     used, dimensions, method = len(examples) * views, last.in_features, METHODS[recipe.head]
     landmarks, tuning = FINENESS[0]
     effort = Effort(dimensions, classes, used, min(used, tuning), landmarks)
     shape = import_module(f"{classical.__name__}.{method}").shape(effort)
     head = {"dimensions": dimensions, **shape} if shape else {}
-    _, _, who = normalization(weights, channels=preprocess.channels)
     return FitPlan(
         kind="head",
         model=recipe.architecture.name,
@@ -270,8 +149,7 @@ def plan_head(recipe: Recipe, weights: Weights, prepared: Prepared, *, threads: 
         views=views,
         augmentation=changes,
         reasons={
-            "weights": f"{weights.source} (sha256 {weights.sha256[:12]}…)",
-            "normalization": f"mean {_shown(preprocess.mean)}, deviation {_shown(preprocess.std)}: {who}",
+            **start_reasons(weights, preprocess),
             "flip": probe.reason,
             "length": f"a head on {dimensions} features that stay as they are, its settings chosen by "
             f"{FOLDS}-fold cross-validation on {effort.tuning_images:,} of {used:,} views of training images",
@@ -425,7 +303,7 @@ def unfrozen_from(
     """
     if not has_start(run):
         head = plan_head(recipe, weights, prepared, threads=threads)
-        architecture = transferred(recipe.architecture)
+        architecture = transferred(recipe.architecture, weights)
         started = fit_head(head, architecture, weights, prepared, progress=progress)
         keep_seconds(run, started.seconds)
         keep_start(run, started.weights)

@@ -16,13 +16,14 @@ from foveal.core.progress import Progress
 from foveal.core.random import seed_for
 from foveal.flows._features import Backbone, View, features
 from foveal.flows._kept_weights import keep_seconds
+from foveal.flows._origin import start_reasons, transferred
 from foveal.flows._prepare import Prepared
-from foveal.flows._transfer import FINE, VIEWS, shown, transferred
+from foveal.flows._transfer import FINE, VIEWS, shown
 from foveal.models import Architecture
 from foveal.models._head import without_head
 from foveal.models.cnn import Reading
 from foveal.models.pretrained._fitting import fit_to
-from foveal.models.pretrained._weights import Weights, normalization
+from foveal.models.pretrained._weights import Weights
 from foveal.train.examples import Examples
 from foveal.train.loop import Fitted, fit, settings
 from foveal.train.objectives.frozen import Frozen
@@ -87,23 +88,12 @@ def plan_reading(
             "views": count,
             "starts_from": weights.sha256,
             "reasons": {
-                **start_reasons(weights, prepared),
+                **start_reasons(weights, prepared.preprocess),
                 "frozen": f"the backbone stays as it is and has looked once at {looked}",
                 "length": plan.reasons["length"],
             },
         }
     )
-
-
-def start_reasons(weights: Weights, prepared: Prepared) -> dict[str, str]:
-    """Return where the weights of the backbone are from, and what its frames are like, for people."""
-    preprocess = prepared.preprocess
-    _, _, who = normalization(weights, channels=preprocess.channels)
-    mean, std = (", ".join(f"{value:.3g}" for value in part) for part in (preprocess.mean, preprocess.std))
-    return {
-        "weights": f"{weights.source} (sha256 {weights.sha256[:12]}…)",
-        "normalization": f"mean {mean}, deviation {std}: {who}",
-    }
 
 
 def fitted_reading(
@@ -127,7 +117,7 @@ def _facts(prepared: Prepared) -> Facts:
 
 def _look(recipe: Recipe, weights: Weights, prepared: Prepared) -> nn.Module:
     """Return what looks at a frame, with the weights, in eval mode."""
-    frame = transferred(recipe.started)(**_facts(prepared).arguments).eval()
+    frame = transferred(recipe.started, weights)(**_facts(prepared).arguments).eval()
     frame.load_state_dict(fit_to(frame, weights, apart=recipe.started.expansion))
     return without_head(frame)
 

@@ -20,6 +20,7 @@ from foveal.flows._kept_weights import keep, kept
 from foveal.flows._log import Logged
 from foveal.flows._measure import measure_bundle
 from foveal.flows._objective import make_objective
+from foveal.flows._origin import origin_of, with_model
 from foveal.flows._over_time import measured_over_time, write_over_time
 from foveal.flows._prepare import STORE, Prepared, prepare, suggested
 from foveal.flows._report import explained_mistakes, write_refusal, write_report
@@ -34,12 +35,7 @@ from foveal.flows._run_folder import (
 )
 from foveal.flows._scratch import measured_scratch, transfer_seconds
 from foveal.flows._train_document import clock, start_document, train_document
-from foveal.flows._transfer import (
-    fitted_head,
-    network_of,
-    origin_of,
-    with_model,
-)
+from foveal.flows._transfer import fitted_head, network_of
 from foveal.flows._transfer_clips import fitted_reading
 from foveal.flows._yardstick import fit_yardstick, measured_yardstick
 from foveal.models import Builder

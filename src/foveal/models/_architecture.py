@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
@@ -136,6 +136,7 @@ class Architecture:
             a head for other classes, fitted to few pictures, does better without them.
         task: `classify`, or `video` for a network of clips (N, T, C, H, W): that is `answer` of what `look`
             makes of each frame, as in `models/cnn.py`, and has `features` numbers for each.
+        arguments: What `build` is given besides, of each of the variants; part of every plan.
     """
 
     build: Callable[..., "nn.Module"]
@@ -145,6 +146,7 @@ class Architecture:
     variants: Callable[[int], _Variants] = field(default=lambda size: ({},), repr=False)
     expansion: tuple[str, ...] = ()
     task: Task = "classify"
+    arguments: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -152,7 +154,7 @@ class Architecture:
 
     def __call__(self, *, channels: int, classes: int, size: int) -> "nn.Module":
         """Return a new network, as a builder does."""
-        return self.build(channels=channels, classes=classes, size=size)
+        return self.build(channels=channels, classes=classes, size=size, **self.arguments)
 
     @property
     def is_own(self) -> bool:

@@ -1,6 +1,7 @@
 """The last layer of a classifier, and what comes before it."""
 
 import copy
+import math
 from collections.abc import Sequence
 
 import torch
@@ -58,17 +59,18 @@ def answer_scale(network: nn.Module, *, channels: int, size: int) -> float:
     head = nn.Linear(old.in_features, old.out_features)
     head.weight.copy_(torch.randn(head.weight.shape, generator=noise))
     head.bias.copy_(torch.randn(head.bias.shape, generator=noise))
-    scales = [_scale_of(network, head, picture)]
+    first = _scale_of(network, head, picture)
     head.weight.neg_()
     head.bias.neg_()
-    scales.append(_scale_of(network, head, picture))
-    if old.bias is None or scales[0] is None or scales[0] != scales[1]:
+    second = _scale_of(network, head, picture)
+    # A multiple that is no power of two is rounded once more by each of its answers.
+    if old.bias is None or first is None or second is None or not math.isclose(first, second, rel_tol=1e-5):
         raise UsageError(
             f"{type(network).__name__} does not end in a linear layer with a bias: no head fits it",
             code="head_not_last",
             hint="train it from scratch, or start from weights of another model",
         )
-    return scales[0]
+    return first
 
 
 def _scale_of(network: nn.Module, head: nn.Linear, picture: Tensor) -> float | None:

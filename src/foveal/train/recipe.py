@@ -170,8 +170,11 @@ class Recipe(BaseModel):
     @property
     def network(self) -> dict[str, Any]:
         """What the network is built with besides channels, classes and size: of one for clips a backbone."""
-        named = {} if self.backbone is None else {"backbone": self.backbone}
-        if not self.transfers or self.architecture.task == "classify":
+        architecture = self.architecture
+        named = dict(architecture.arguments)
+        if self.backbone is not None:
+            named["backbone"] = self.backbone
+        if not self.transfers or architecture.task == "classify":
             return named
         return {**named, "start": "transfer" if self.unfreezes else "frozen"}
 

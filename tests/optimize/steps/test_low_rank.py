@@ -7,7 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from foveal import models
 from foveal.core.errors import UnknownNameError, UsageError
+from foveal.data.preprocess import Preprocess
 from foveal.export.graph import graph
 from foveal.optimize.input_moments import input_moments
 from foveal.optimize.steps.low_rank import low_rank
@@ -135,6 +137,21 @@ def test_grouped_convolutions_stay(separable):
 
     assert "depthwise" not in names
     assert "enter" in names
+
+
+@pytest.mark.parametrize("model", ["spiking_cnn", "swin_tiny"])
+def test_a_layer_stays_whose_weights_another_module_reads(model):
+    arguments = {"channels": 3, "classes": 4, "size": 32}
+    network = models.architecture(model).build(**arguments).eval()
+    preprocess = Preprocess(size=32, channels=3, mean=(0.5,) * 3, std=(0.2,) * 3)
+    whole = Recognizer(network, model, arguments, preprocess, tuple("abcd"))
+
+    small = low_rank(whole, share=0.3)
+
+    assert small.layers
+    with torch.no_grad():
+        assert small.recognizer.network(whole.blank).shape == (1, 4)
+    assert not any("qkv" in layer.name or "conv" in layer.name for layer in small.layers)
 
 
 def test_a_network_that_is_one_layer_is_factored(separable):

@@ -81,7 +81,7 @@ def _read(tree: Tree, group: str | None) -> Dataset:
         )
     manifest = names[0]
     header, rows = _rows(tree, manifest)
-    rows.sort(key=lambda row: (ORDER.index(row.values["split"]) if row.values["split"] else 0, *_place(row)))
+    rows.sort(key=_place)
     classes = tuple(sorted({row.values["label"] for row in rows}))
     index = {name: label for label, name in enumerate(classes)}
     paths = [row.values["path"] for row in rows]
@@ -122,6 +122,7 @@ def _picture(tree: Tree, path: str) -> FilePicture:
 
 
 def _place(row: _Line) -> tuple[str, str]:
+    """Return where a picture comes among all, whatever its split: pixels are remembered by their place."""
     return row.values["label"], row.values["path"]
 
 

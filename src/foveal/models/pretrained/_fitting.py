@@ -72,7 +72,7 @@ def _first_filters(network: nn.Module) -> str:
 
 
 def _for_channels(filters: Tensor, channels: int) -> Tensor:
-    if filters.ndim != 4 or filters.shape[1] in (1, channels):
+    if filters.ndim != 4 or filters.shape[1] == 1 or filters.shape[1] >= channels:
         return filters
     count = filters.shape[1]
     repeated = filters[:, torch.arange(channels) % count]

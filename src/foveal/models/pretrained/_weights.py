@@ -22,6 +22,7 @@ from foveal.models.pretrained import IMAGENET_MEAN, IMAGENET_STD, Package
 _SAFE, _TORCH = (".safetensors",), (".pth", ".pt", ".bin", ".tar")
 # Of a run folder; of a folder as timm and Hugging Face write it.
 _RUN, _HUB = ("model/weights.safetensors", "model/structure.json"), ("model.safetensors", "pytorch_model.bin")
+_DECIDED_ANEW = ("channels", "classes", "size")
 _INNER = ("state_dict_ema", "model_ema", "state_dict", "model")  # under which training scripts save weights
 _ADDED = ("module.", "_orig_mod.")  # what wrappers put before every name
 
@@ -39,6 +40,7 @@ class Weights:
         license: As far as it is known.
         assumed: Whether `mean`, `std` and `size` are those of the published weights: nobody said any.
         channels: Of the pictures that its network takes; None: nobody looked.
+        arguments: What its network was built with besides channels, classes and size; only a run says it.
     """
 
     tensors: dict[str, Tensor] = field(repr=False)
@@ -50,6 +52,7 @@ class Weights:
     license: str | None = None
     assumed: bool = False
     channels: int | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
 def package_of(model: str) -> Package | None:
@@ -139,16 +142,29 @@ def read_weights(path: Path, *, model: str) -> Weights:
     published = package_of(model)
     if not said and published is not None:
         said = {"mean": published.mean, "std": published.std, "size": published.size, "assumed": True}
-    return replace(weights, **said)
+    return replace(weights, **said, arguments=_arguments_in(path))
 
 
 def architecture_in(path: Path) -> str | None:
     """Return the architecture that a run folder names, or None where it is no run, or does not say."""
+    found = _part(path / _RUN[1], "architecture")
+    return found if isinstance(found, str) else None
+
+
+def _arguments_in(path: Path) -> dict[str, Any]:
+    """Return what the network of a run was built with, without what other data decide anew."""
+    found = _part(path / _RUN[1], "arguments")
+    if not isinstance(found, dict):
+        return {}
+    return {name: value for name, value in found.items() if name not in _DECIDED_ANEW}
+
+
+def _part(path: Path, name: str) -> Any:
+    """Return an entry of a JSON file, or None where there is none."""
     try:
-        found = json.loads((path / _RUN[1]).read_text(encoding="utf-8"))["architecture"]
+        return json.loads(path.read_text(encoding="utf-8"))[name]
     except (OSError, ValueError, LookupError, TypeError):
         return None
-    return found if isinstance(found, str) else None
 
 
 def _inside(folder: Path) -> tuple[Path, dict[str, Any]]:
@@ -168,11 +184,11 @@ def _inside(folder: Path) -> tuple[Path, dict[str, Any]]:
 
 def _said(path: Path, part: str) -> dict[str, Any]:
     """Return mean, deviation and size as far as a JSON file states them."""
+    told = _part(path, part)
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))[part]
         size = told["size"] if "size" in told else int(told["input_size"][-1])
         numbers = {name: tuple(float(value) for value in told[name]) for name in ("mean", "std")}
-    except (OSError, ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError):
         return {}
     return {**numbers, "size": int(size)}
 

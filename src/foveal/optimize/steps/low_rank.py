@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from foveal.bundle.session import UInt8
@@ -71,7 +72,8 @@ def low_rank(
 ) -> LowRank:
     """Return the recognizer with factored layers; those that would not get cheaper stay as they are.
 
-    Convolutions with groups, and such that do not pad with zeros, stay too. Linear layers and kernels with
+    Convolutions with groups, and such that do not pad with zeros, stay too; and layers whose weights another
+    module reads instead of asking the layer, as shifted windows and folded norms do. Linear layers and kernels with
     a side of 1 are cut in two by `svd`, whatever the kind.
 
     Args:
@@ -90,10 +92,11 @@ def low_rank(
     method: Factorization = catalog.find(factorizations, kind)
     _check(method, kind, energy, share)
     network = copy.deepcopy(recognizer.network)
+    asked = _asked(recognizer)
     found = {
         name: module
         for name, module in network.named_modules()
-        if _fits(module) and (layers is None or name in layers)
+        if _fits(module) and name in asked and (layers is None or name in layers)
     }
     chosen = {name: _kind(module, method, kind) for name, module in found.items()}
     patches = {name: way[0].metric == "patches" for name, way in chosen.items()}
@@ -106,6 +109,20 @@ def low_rank(
             network.set_submodule(name, result[0])
             made.append(Factored(name, label, *result[1:]))
     return LowRank(replace(recognizer, network=network.eval()), tuple(made))
+
+
+@torch.no_grad()
+def _asked(recognizer: Recognizer) -> set[str]:
+    """Return the names of the modules that compute something themselves when the network answers."""
+    names, handles = set[str](), []
+    for name, module in recognizer.network.named_modules():
+        handles.append(module.register_forward_pre_hook(lambda *_, name=name: names.add(name)))
+    try:
+        recognizer.network.eval()(recognizer.blank)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return names
 
 
 def _check(method: Factorization, kind: str, energy: float | None, share: float | None) -> None:
