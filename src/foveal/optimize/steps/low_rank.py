@@ -73,8 +73,8 @@ def low_rank(
     """Return the recognizer with factored layers; those that would not get cheaper stay as they are.
 
     Convolutions with groups, and such that do not pad with zeros, stay too; and layers whose weights another
-    module reads instead of asking the layer, as shifted windows and folded norms do. Linear layers and kernels with
-    a side of 1 are cut in two by `svd`, whatever the kind.
+    module reads instead of asking the layer, as shifted windows and folded norms do. Linear layers and
+    kernels with a side of 1 are cut in two by `svd`, whatever the kind.
 
     Args:
         recognizer: Left alone; its batch norms keep their statistics.
