@@ -125,6 +125,16 @@ def test_a_budget_below_one_pass_is_refused(examples, speeds):
         planned(Recipe(time_seconds=1), examples, seconds_left=lambda: 0.1)
 
 
+def test_nothing_more_is_measured_once_the_time_is_over(examples, speeds):
+    asked = []
+    speeds(lambda plan: asked.append(plan.precision) or 1.0)
+
+    with pytest.raises(RecipeError, match=r"the time left is 0 ms; one pass over 80 images takes") as caught:
+        planned(Recipe(time_seconds=1), examples, seconds_left=lambda: -5.0)
+
+    assert (caught.value.code, len(asked)) == ("budget_too_small", 1)
+
+
 def test_the_clock_is_asked_again_after_each_measurement(examples, speeds):
     speeds(lambda plan: 0.001)
     left = itertools.count(100, -1)

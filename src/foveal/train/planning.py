@@ -176,12 +176,15 @@ def plan_training(
     first = {**facts.arguments, **recipe.network}
     first = first if seconds_left is None else variants[0]
     draft = draft.model_copy(update={"arguments": first})
-    tried, most = 0, len(variants) + 3
+    tried: list[tuple[Plan, Speed]] = []
+    most = len(variants) + 3
 
     def measure(plan: Plan) -> Speed:
-        nonlocal tried
-        progress("warm-up", tried := tried + 1, most)
-        return warm_up(make, examples, plan, steps=_STEPS)
+        if tried and seconds_left is not None and seconds_left() <= 0:  # more measuring would not help
+            raise _too_short(*tried[-1], 0.0)
+        progress("warm-up", len(tried) + 1, most)
+        tried.append((plan, warm_up(make, examples, plan, steps=_STEPS)))
+        return tried[-1][1]
 
     precision, speed = _precision(recipe, measure, draft, reasons)
     draft = draft.model_copy(update={"precision": precision})
@@ -343,13 +346,18 @@ def _largest_within(
         best, best_speed = candidate, measured
     epochs = min(MAX_EPOCHS, _epochs(best, best_speed, seconds_left()))
     if epochs < 1:
-        raise RecipeError(
-            f"the time left is {show_seconds(max(0.0, seconds_left()))}; one pass over {best.images} "
-            f"images takes {show_seconds(best.images / best.batch_size * best_speed.step_seconds)}",
-            code="budget_too_small",
-            hint="give a longer --time, or a smaller --size",
-        )
+        raise _too_short(best, best_speed, max(0.0, seconds_left()))
     return _sized(best, best_speed, max(1, int(epochs * best.images / best.batch_size)))
+
+
+def _too_short(plan: Plan, speed: Speed, seconds: float) -> RecipeError:
+    or_else = ", or no --time: then a head alone is fitted" if plan.objective == _UNFREEZE else ""
+    return RecipeError(
+        f"the time left is {show_seconds(seconds)}; one pass over {plan.images} images takes about "
+        f"{show_seconds(plan.images / plan.batch_size * speed.step_seconds)}",
+        code="budget_too_small",
+        hint=f"give a longer --time, or a smaller --size{or_else}",
+    )
 
 
 def _epochs(plan: Plan, speed: Speed, seconds: float) -> float:
