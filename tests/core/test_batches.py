@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foveal.core.batches import MOST, at_once, batches
+from foveal.core.batches import MOST, at_once, batches, in_parts, together
 
 SHAPES = st.sampled_from([(2, 2, 1), (96, 96, 3), (700, 700, 1), (1100, 1000, 1), (2, 300, 400, 3)])
 
@@ -38,3 +38,14 @@ def test_together_they_have_a_million_pixels_at_most_unless_one_has(height, widt
 
     assert count == 1 or count * height * width <= 2**20
     assert count == MOST or (count + 1) * height * width > 2**20
+
+
+@given(st.integers(0, 200), st.lists(st.integers(1, 300), min_size=2, max_size=3))
+def test_a_file_is_asked_about_every_place_once_in_order_and_about_few_frames(count, sides) -> None:
+    shape = (*sides, 3)
+    parts = in_parts(count, shape)
+
+    assert [place for part in parts for place in part] == list(range(count))
+    assert {len(part) for part in parts[:-1]} <= {together(shape)}
+    assert 2 <= together(shape) <= 32
+    assert together(shape) == 2 or together(shape) * np.prod(sides) <= 2**20

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from foveal.core.errors import ImageError
+from foveal.data.clip import Clip
+from foveal.data.preprocess import Preprocess
 from foveal.evaluate.held_out import HeldOut
 from foveal.tasks.classify.decode import Abstain, Conformal, Decision
 
@@ -14,7 +16,7 @@ CLASSES = ("red", "green", "blue")
 
 
 class Brightest:
-    """Answers with the brightest channel; as sure as it is bright."""
+    """Answers with the brightest channel, as sure as it is bright, and remembers the shapes it was given."""
 
     classes = CLASSES
     digest = "d" * 64
@@ -26,10 +28,16 @@ class Brightest:
         conformal=Conformal(alpha=0.1, quantile=0.7, n=100),
     )
 
+    def __init__(self, size: int = 8, frames: int | None = None) -> None:
+        clip = None if frames is None else Clip(frames=frames)
+        self.preprocess = Preprocess(size=size, channels=3, mean=[0] * 3, std=[1] * 3, clip=clip)
+        self.asked: list[tuple[int, ...]] = []
+
     def run(self, images: np.ndarray) -> SimpleNamespace:
         """Return softmax of the mean channels."""
         assert images.dtype == np.uint8
-        powers = np.exp(images.mean(axis=(1, 2)) / 40)
+        self.asked.append(images.shape)
+        powers = np.exp(images.mean(axis=tuple(range(1, images.ndim - 1))) / 40)
         probabilities = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
         return SimpleNamespace(probabilities=probabilities, logits=np.log(powers))
 
@@ -38,6 +46,12 @@ class Brightest:
 def predictor() -> Brightest:
     """Return the predictor."""
     return Brightest()
+
+
+@pytest.fixture
+def of_clips() -> Brightest:
+    """Return one that takes clips of 8 frames of 224 pixels."""
+    return Brightest(size=224, frames=8)
 
 
 @pytest.fixture

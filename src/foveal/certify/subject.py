@@ -1,6 +1,6 @@
 """What a certificate is about: the file that ships, its network, and pictures it has not learned from."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from foveal.bundle.session import Outputs
 from foveal.certify.level import Level
 from foveal.certify.parts import evenly
 from foveal.certify.profile import Profile
-from foveal.core.batches import at_once
+from foveal.core.batches import together
 from foveal.core.parallel import in_order
 from foveal.core.progress import Progress, silent
 from foveal.data.dataset import UInt8
@@ -23,12 +23,6 @@ if TYPE_CHECKING:
     from foveal.tasks.recognizer import Recognizer
 
 Float32 = NDArray[np.float32]
-_BATCH = 32
-
-
-def together(shape: Sequence[int]) -> int:
-    """Return how many pictures (H, W, C), or clips (T, H, W, C), the file is asked about at once; ≥ 2."""
-    return max(2, min(_BATCH, at_once(shape)))  # a batch of one would agree with itself
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.bundle.answering import Runs
+from foveal.bundle.predictor import Predictor
+from foveal.core.batches import in_parts
 from foveal.core.errors import DataError, ImageError
 from foveal.core.parallel import in_order
 from foveal.core.progress import Progress, silent
 from foveal.data.dataset import UInt8
 from foveal.evaluate.held_out import HeldOut, readable
 
-BATCH = 32  # held-out pictures that are run together, wherever that is: it may move the last bit
 _REPORT_SECONDS = 0.25
 _NAME = "foveal-evaluate"  # of the threads
 Float32 = NDArray[np.float32]
@@ -43,10 +44,10 @@ def probabilities_at_size(predictor: Runs, images: UInt8, *, threads: int = 1) -
 
     Args:
         predictor: Runs the model.
-        images: uint8 (N, size, size, C), N ≥ 1.
+        images: uint8 (N, size, size, C), N ≥ 1; of clips (N, T, size, size, C).
         threads: So many batches are worked on at once; it changes no digit.
     """
-    batches = (images[i : i + BATCH] for i in range(0, len(images), BATCH))
+    batches = (images[part.start : part.stop] for part in in_parts(len(images), images.shape[1:]))
     return np.concatenate(
         [run.probabilities for run in in_order(predictor.run, batches, workers=threads, name=_NAME)]
     )
@@ -73,11 +74,6 @@ class Part(NamedTuple):
     errors: list[ImageError]
 
 
-def batches(held_out: HeldOut) -> list[range]:
-    """Return the positions of all pictures, as they are run together."""
-    return [range(i, min(i + BATCH, len(held_out))) for i in range(0, len(held_out), BATCH)]
-
-
 def ask(predictor: Runs, held_out: HeldOut, positions: Sequence[int]) -> Part:
     """Read, preprocess and run one batch."""
     images, found, errors = readable(held_out, positions)
@@ -102,20 +98,20 @@ def joined(parts: Sequence[Part], *, seconds: float) -> Answers:
     return Answers(np.concatenate(probabilities), positions, unreadable, seconds)
 
 
-def answers(predictor: Runs, held_out: HeldOut, *, threads: int, progress: Progress = silent) -> Answers:
+def answers(predictor: Predictor, held_out: HeldOut, *, threads: int, progress: Progress = silent) -> Answers:
     """Read, preprocess and run every picture.
 
     Args:
         predictor: Runs the model.
         held_out: The pictures.
-        threads: So many batches are worked on at once.
+        threads: So many batches are worked on at once; it changes no digit.
         progress: Told a few times a second.
 
     Raises:
         DataError: Not one picture can be used.
     """
     started = said = time.monotonic()
-    chunks = batches(held_out)
+    chunks = in_parts(len(held_out), predictor.preprocess.shape)
 
     def work(chunk: Sequence[int]) -> Part:
         return ask(predictor, held_out, chunk)

@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.bundle.predictor import Predictor
+from foveal.core.batches import in_parts
 from foveal.core.errors import DataError, ImageError, TemporaryError
 from foveal.core.progress import Progress
 from foveal.core.work import Backend, Json, Receipt, Task
 from foveal.data.sizing import evenly_spaced
-from foveal.evaluate.answers import Answers, Part, batches, joined
+from foveal.evaluate.answers import Answers, Part, joined
 from foveal.evaluate.document import Disturbed
 from foveal.evaluate.held_out import HeldOut
 from foveal.evaluate.robustness import MOST_IMAGES, NAMES, NONE, counted
@@ -68,7 +69,8 @@ class GivenOut:
         """
         began, done = time.monotonic(), 0
         parts: dict[int, Part] = {}
-        asked = {str(positions[0]): positions for positions in batches(self.held_out)}
+        together = in_parts(len(self.held_out), self.predictor.preprocess.shape)
+        asked = {str(positions[0]): positions for positions in together}
         lost = None
         with closing(self._map([self._task(positions) for positions in asked.values()], "begin")) as receipts:
             for receipt in receipts:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from foveal.bundle.session import Float32
 from foveal.core import catalog
+from foveal.core.batches import in_parts
 from foveal.core.random import stream
 from foveal.core.types import Measured
 from foveal.data.dataset import UInt8
@@ -26,7 +27,6 @@ from foveal.perturb.attacks.black_box.square import square
 
 SEVERITY = 3
 BALLS = (Ball("linf", 2.0), Ball("linf", 8.0))  # rising: what falls in a smaller one falls in all
-_BATCH = 32
 Bools = NDArray[np.bool_]
 
 
@@ -125,9 +125,8 @@ def resistance(
     """
 
     def scores(asked: UInt8) -> Float32:
-        return np.concatenate(
-            [predictor.run(asked[i : i + _BATCH]).logits for i in range(0, len(asked), _BATCH)]
-        )
+        together = in_parts(len(asked), asked.shape[1:])
+        return np.concatenate([predictor.run(asked[part.start : part.stop]).logits for part in together])
 
     disturbed = {}
     for name in types():

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from foveal.bundle.predictor import Predictor
 from foveal.bundle.session import Outputs
 from foveal.calibrate.fit import split_roles
-from foveal.certify.subject import Answered, Overlap, together
+from foveal.certify.subject import Answered, Overlap
+from foveal.core.batches import in_parts
 from foveal.core.errors import DataError, ImageError
 from foveal.core.parallel import in_order
 from foveal.core.progress import Progress
@@ -130,8 +131,7 @@ def answered(predictor: Predictor, held_out: HeldOut, *, threads: int, progress:
     Raises:
         DataError: `no_readable_images`: there is none.
     """
-    step = together(predictor.preprocess.shape)
-    chunks = [range(i, min(i + step, len(held_out))) for i in range(0, len(held_out), step)]
+    chunks = in_parts(len(held_out), predictor.preprocess.shape)
 
     def work(chunk: range) -> tuple[list[int], Outputs | None]:
         images, positions, _ = readable(held_out, chunk)

@@ -11,7 +11,8 @@ import numpy as np
 from foveal.certify.claim import Claim
 from foveal.certify.measurement import Measurement, Section
 from foveal.certify.profile import Profile
-from foveal.certify.subject import Float32, Subject, together
+from foveal.certify.subject import Float32, Subject
+from foveal.core.batches import in_parts
 from foveal.data.dataset import UInt8
 
 _STREAM = Claim("stream_agreement", "films that are named alike whole and frame by frame", "estimate")
@@ -24,8 +25,8 @@ def _claims(profile: Profile) -> Sequence[Claim]:
 
 def _measure(subject: Subject) -> Section:
     clips, _ = subject.test.some(min(_MOST, subject.level.images))
-    whole, step = subject.answers(clips)[1], together(clips.shape[1:])
-    rolled = np.concatenate([_rolled(subject, clips[k : k + step]) for k in range(0, len(clips), step)])
+    whole, together = subject.answers(clips)[1], in_parts(len(clips), clips.shape[1:])
+    rolled = np.concatenate([_rolled(subject, clips[part.start : part.stop]) for part in together])
     same = int((rolled.argmax(axis=1) == whole.argmax(axis=1)).sum())
     difference = float(np.abs(rolled - whole).max())
     statement = _STREAM.share(same, len(clips), details={"max_abs_logit_difference": difference})
