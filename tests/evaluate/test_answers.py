@@ -6,6 +6,7 @@ import pytest
 from foveal.core.batches import together
 from foveal.evaluate.answers import answers, probabilities_at_size
 from foveal.evaluate.held_out import HeldOut
+from foveal.evaluate.resistance import resistance
 
 CLIPS = 5
 SHAPE = (8, 224, 224, 3)
@@ -36,6 +37,14 @@ def test_of_large_clips_few_are_answered_together(of_clips, films, clips):
     np.testing.assert_array_equal(read.probabilities, at_size)
     assert (read.probabilities.argmax(axis=1) == films.labels).all()
     assert most_frames(of_clips) == 8 * together(SHAPE) == 16
+
+
+def test_of_large_clips_few_are_corrupted_and_attacked_together(of_clips, clips):
+    images, labels = clips
+
+    resistance(of_clips, images[:3], labels[:3], queries=1, seed=0)
+
+    assert most_frames(of_clips) <= 8 * together(SHAPE)
 
 
 @pytest.mark.parametrize("threads", [2, 3])

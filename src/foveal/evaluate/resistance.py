@@ -17,6 +17,7 @@ from foveal.core import catalog
 from foveal.core.batches import in_parts
 from foveal.core.random import stream
 from foveal.core.types import Measured
+from foveal.data.clip import tall
 from foveal.data.dataset import UInt8
 from foveal.evaluate.corrupted import corrupted
 from foveal.metrics.bootstrap import bootstrap
@@ -118,13 +119,15 @@ def resistance(
 
     Args:
         predictor: Runs the model.
-        images: At model size, uint8 (N, size, size, C), N ≥ 1.
+        images: At model size, uint8 (N, size, size, C), N ≥ 1; of clips (N, T, size, size, C), which are
+            attacked as tall pictures, frame below frame.
         labels: The truth, int64 (N,).
         queries: Of the attack, for each picture and ball.
         seed: Of disturbances and attack: the same for every recognizer.
     """
 
     def scores(asked: UInt8) -> Float32:
+        asked = asked.reshape(len(asked), *images.shape[1:])  # the attack knows pictures alone
         together = in_parts(len(asked), asked.shape[1:])
         return np.concatenate([predictor.run(asked[part.start : part.stop]).logits for part in together])
 
@@ -137,7 +140,7 @@ def resistance(
     for ball in BALLS:
         rows, rng = np.flatnonzero(alive), stream(seed, "resistance", str(ball))
         if len(rows):
-            found = square(scores, images[rows], labels[rows], ball=ball, queries=queries, rng=rng)
+            found = square(scores, tall(images[rows]), labels[rows], ball=ball, queries=queries, rng=rng)
             alive[rows] = scores(found).argmax(axis=1) == labels[rows]
         attacked[str(ball)] = alive.copy()
     return Resistance(clean, disturbed, attacked)
