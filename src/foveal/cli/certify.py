@@ -60,13 +60,12 @@ def certify(
     verbose: Verbose = False,
 ) -> None:
     """Measure how reliable the file that ships is, judge it by your limits, and write a certificate."""
-    from foveal.data import opening
     from foveal.flows import certify as flow
 
-    terms = flow.Terms(level, profile, twin, tuple(unknown or ()), slices, split, attach, seed, threads)
+    strange = tuple(unknown or ())
+    terms = flow.Terms(level, profile, twin, strange, slices, split, attach, seed, threads, group)
     with progress(quiet=quiet) as tell:
-        given = data if group is None else opening.open(data, group=group)
-        found = flow.run(bundle, given, terms, out=out, force=force, progress=tell)
+        found = flow.run(bundle, data, terms, out=out, force=force, progress=tell)
     emit(
         found.document,
         as_json=as_json,

@@ -48,7 +48,6 @@ def compare(
     verbose: Verbose = False,
 ) -> None:
     """Compare recognizers on the same pictures: exact paired test, speed, size, robustness."""
-    from foveal.data import opening
     from foveal.flows import compare as flow
     from foveal.flows._page import check_page
 
@@ -65,10 +64,9 @@ def compare(
     if report is not None:
         need("train", what="the HTML page")
         check_page(report, data, force=force)
-    terms = flow.Terms(split, images or (), out, seed, threads, robustness)
+    terms = flow.Terms(split, images or (), out, seed, threads, robustness, group)
     with progress(quiet=quiet) as tell:
-        given = data if group is None else opening.open(data, group=group)
-        compared = flow.compare(models, given, terms, progress=tell)
+        compared = flow.compare(models, data, terms, progress=tell)
     if report is not None:
         flow.write_page(compared, report)
     emit(

@@ -61,7 +61,6 @@ def evaluate(
     verbose: Verbose = False,
 ) -> None:
     """Measure the file that ships: accuracy, calibration, abstention, prediction sets, with intervals."""
-    from foveal.data import opening
     from foveal.flows import evaluate as flow
     from foveal.flows._page import check_page
 
@@ -69,10 +68,9 @@ def evaluate(
         need("train", what="the HTML page")
         check_page(report, data, force=force)
     where = where_of(backend, workers, ray_address)
-    terms = flow.Terms(named(engine), named(precision), threads, where)
+    terms = flow.Terms(named(engine), named(precision), threads, where, group)
     with progress(quiet=quiet) as tell:
-        given = data if group is None else opening.open(data, group=group)
-        evaluated = flow.evaluate(model, given, split=split, seed=seed, terms=terms, progress=tell)
+        evaluated = flow.evaluate(model, data, split=split, seed=seed, terms=terms, progress=tell)
         if report is not None:
             flow.write_page(evaluated, report, threads=threads, progress=tell)
     emit(

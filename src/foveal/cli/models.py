@@ -8,6 +8,7 @@ from rich.table import Table
 
 from foveal.cli._frame import Json, Quiet, Verbose, emit
 from foveal.cli._progress import progress
+from foveal.cli._recipe import Task
 from foveal.core import units
 from foveal.core.errors import UsageError
 from foveal.core.extras import need
@@ -40,6 +41,7 @@ def models(
     time: Annotated[
         str, typer.Option(metavar="T", help="With --recommend: no network is begun after so long.")
     ] = "2m",
+    task: Task = None,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -49,6 +51,8 @@ def models(
         raise UsageError("--cost is about one model, --recommend about all", hint="give one of the two")
     if max_latency is not None and recommend is None:
         raise UsageError("--max-latency needs pictures", hint="add --recommend DATA")
+    if task is not None and recommend is None:
+        raise UsageError("--task is about data", hint="add --recommend DATA")
     limit = None if max_latency is None else units.seconds(max_latency)
     seconds = units.seconds(time)
     need("train")
@@ -57,7 +61,7 @@ def models(
         from foveal.flows.recommend import recommend as flow
 
         with progress(quiet=quiet) as tell:
-            document = flow(recommend, Wanted(limit, size, threads, seconds), progress=tell)
+            document = flow(recommend, Wanted(limit, size, threads, seconds, task), progress=tell)
         emit(
             document,
             as_json=as_json,

@@ -8,6 +8,7 @@ from foveal.core import catalog, files
 from foveal.core.errors import DataError, NotFoundError, UnknownNameError
 from foveal.data import formats
 from foveal.data.archive import archive_tree, is_archive
+from foveal.data.clip import Clip
 from foveal.data.dataset import Dataset
 from foveal.data.formats._around import levels
 from foveal.data.formats._format import Format
@@ -81,6 +82,29 @@ def open(  # noqa: A001
         hint="put the pictures of each class into a folder of its own, DATA/CLASS/PICTURE",
         path=path,
     )
+
+
+def open_for(path: str | Path, clip: Clip | None, group: str | None = None) -> Dataset:
+    """Return what a recognizer is asked about at a path: films where it takes clips, otherwise pictures.
+
+    That matters where both lie there. What is only of the other kind is returned too: `clips.showing`, which
+    whoever uses it goes through, says so (`other_task`).
+
+    Args:
+        path: As for `open`.
+        clip: Of the recognizer's `Preprocess`; None: it takes pictures.
+        group: As for `open`.
+
+    Raises:
+        NotFoundError, UsageError, DataError: As `open`.
+    """
+    if clip is not None:
+        try:
+            return open(path, group=group, task=VIDEO)
+        except DataError as error:
+            if error.code != "unknown_layout":
+                raise
+    return open(path, group=group)
 
 
 def places(path: str | Path) -> list[Path]:

@@ -79,8 +79,9 @@ def begin(spec: Mapping[str, Any]) -> Worker:
             code="other_versions",
             hint="install the same versions on all machines",
         )
-    dataset = opening.open(spec["data"])
-    return Worker(predictor, showing(dataset, predictor.preprocess.clip, sized=predictor.preprocess.frame))
+    clip = predictor.preprocess.clip
+    dataset = opening.open_for(spec["data"], clip)
+    return Worker(predictor, showing(dataset, clip, sized=predictor.preprocess.frame))
 
 
 def answer(spec: Mapping[str, Any], worker: Worker) -> dict[str, Json]:

@@ -72,7 +72,7 @@ def parts(bundle: Path, predictor: Predictor, data: str | Path, *, progress: Pro
         NotFoundError: No such data.
         DataError: A class that the model lacks, or a picture that was learned from where none should be.
     """
-    dataset: Dataset = opening.open(data)
+    dataset: Dataset = opening.open_for(data, predictor.preprocess.clip)
     hashes = content_hashes(dataset, progress=progress)
     chosen = choose(dataset, hashes, bundle, predictor.manifest, split=None, progress=progress)
     learned = learned_from(dataset, hashes, bundle, predictor.manifest, progress=progress)

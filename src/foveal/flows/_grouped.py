@@ -1,10 +1,11 @@
-"""Data grouped as the runs were told that are to be measured on them."""
+"""Data as the runs take them that are measured on them: films or pictures, grouped as they were told."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from foveal.core.errors import FovealError, NotFoundError, UsageError
 from foveal.data import opening
+from foveal.data.clip import Clip
 from foveal.data.dataset import Dataset
 from foveal.flows._run_folder import RECIPE
 from foveal.train.recipe import read_recipe
@@ -12,18 +13,24 @@ from foveal.train.recipe import read_recipe
 _NO_SUCH_GROUP = ("unknown_group", "bad_group", "bad_groups")
 
 
-def grouped(data: str | Path, bundles: Sequence[Path]) -> Dataset:
+def grouped(
+    data: str | Path, bundles: Sequence[Path], clip: Clip | None, *, group: str | None = None
+) -> Dataset:
     """Return data with what belongs together: what the runs were told, or, without that key, what they say.
 
     Args:
         data: Anything `data.open` recognizes.
         bundles: Files; the recipe of a run is looked for beside each.
+        clip: Of their `Preprocess`: whether they take films or pictures, where both lie there.
+        group: What belongs together, whatever the runs were told.
 
     Raises:
         UsageError: `other_groups`: two runs were told different things.
         RecipeError: The recipe of a run is damaged.
         NotFoundError, DataError: As `data.open`.
     """
+    if group is not None:
+        return opening.open_for(data, clip, group)
     told = {name for name in map(_told, bundles) if name is not None}
     if len(told) > 1:
         raise UsageError(
@@ -32,13 +39,13 @@ def grouped(data: str | Path, bundles: Sequence[Path]) -> Dataset:
             hint="say with --group what belongs together here",
         )
     if not told:
-        return opening.open(data)
+        return opening.open_for(data, clip)
     try:
-        return opening.open(data, group=told.pop())
+        return opening.open_for(data, clip, told.pop())
     except FovealError as error:  # other data, with other keys
         if error.code not in _NO_SUCH_GROUP:
             raise
-        return opening.open(data)
+        return opening.open_for(data, clip)
 
 
 def _told(bundle: Path) -> str | None:

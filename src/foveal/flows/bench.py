@@ -191,7 +191,7 @@ def bench(
     before, ticks = describe(), limits.processor_ticks()
     bundle = locate(model)
     predictor = Predictor.open(bundle, engine=REFERENCE, threads=1)
-    pictures = _synthetic(predictor) if data is None else _real(opening.open(data), predictor, progress)
+    pictures = _synthetic(predictor) if data is None else _real(data, predictor, progress)
     wish = Wish(catalog.names(engines), counts, terms.batches, terms.seconds, terms.seed)
     peaks = roofline()
     found = measure(
@@ -254,9 +254,10 @@ def _synthetic(predictor: Predictor) -> Pictures:
     return Pictures(golden.moving(pictures, preprocess))
 
 
-def _real(dataset: Dataset, predictor: Predictor, progress: Progress) -> Pictures:
+def _real(data: str | Path, predictor: Predictor, progress: Progress) -> Pictures:
     """Return pictures evenly over the data, and how long each part of the way took for each of them."""
-    dataset = showing(dataset, predictor.preprocess.clip, sized=predictor.preprocess.frame)
+    clip = predictor.preprocess.clip
+    dataset = showing(opening.open_for(data, clip), clip, sized=predictor.preprocess.frame)
     images: list[UInt8] = []
     rows: list[list[float]] = []
     errors: list[FovealError] = []

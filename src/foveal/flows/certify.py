@@ -51,6 +51,7 @@ class Terms:
         attach: Whether the certificate is also put into the bundle; None: unless the level is `smoke`.
         seed: Of all that is drawn.
         threads: None takes all processors we may use.
+        group: What belongs together in data that are a path; None: what the run was told.
     """
 
     level: str = "quick"
@@ -62,6 +63,7 @@ class Terms:
     attach: bool | None = None
     seed: int = 0
     threads: int | None = None
+    group: str | None = None
 
 
 USUAL = Terms()
@@ -129,7 +131,8 @@ def run(
     _refuse_overwriting(out, force=force)
     predictor = Predictor.open(bundle, engine=REFERENCE, threads=1)  # batches run side by side
     twin = twin_of(predictor, bundle, terms.twin)
-    dataset = data if isinstance(data, Dataset) else grouped(data, [bundle])
+    clip = predictor.preprocess.clip
+    dataset = data if isinstance(data, Dataset) else grouped(data, [bundle], clip, group=terms.group)
     table = None if terms.slices is None else read_slices(terms.slices, dataset.sources)
     wishes = Wishes(terms.split, level.images, terms.seed, threads, level.learned)
     found = pictures(predictor, _where_split(bundle, terms.twin), dataset, wishes, progress=progress)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.bundle import timing
+from foveal.bundle import archive, timing
 from foveal.bundle.predictor import Predictor
 from foveal.bundle.timing import Times
 from foveal.bundle.turns import Lane, take_turns
@@ -59,6 +59,7 @@ class Terms:
         seed: Of disturbances and shuffling, and of the draw among pictures that belong together.
         threads: None takes all processors we may use.
         robustness: `none`, `quick` or `full`: how much is asked under corruption and attack.
+        group: What belongs together in data that are a path; None: what the runs were told.
     """
 
     split: str | None = None
@@ -67,6 +68,7 @@ class Terms:
     seed: int = 0
     threads: int | None = None
     robustness: str = "quick"
+    group: str | None = None
 
 
 USUAL = Terms()
@@ -99,7 +101,8 @@ def compare(
     seed, threads = terms.seed, terms.threads or machine.usable_cpus()
     check_level(terms.robustness)
     bundles = located(models)
-    dataset = data if isinstance(data, Dataset) else grouped(data, bundles)
+    clip = archive.read(bundles[0]).manifest.preprocess.clip
+    dataset = data if isinstance(data, Dataset) else grouped(data, bundles, clip, group=terms.group)
     found, unreadable = contestants(models, dataset, split=terms.split, threads=threads, progress=progress)
     points = _curve(found, dataset, replace(terms, threads=threads), progress) if terms.curve else []
     first = found[0].held_out

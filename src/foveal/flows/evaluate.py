@@ -22,18 +22,20 @@ from foveal.flows._where import Where
 
 @dataclass(frozen=True)
 class Terms:
-    """What runs the recognizer.
+    """What runs the recognizer, and on what belongs together.
 
     Attributes:
         engine, precision: As for `Predictor.open`; None: what is remembered as fastest here.
         threads: Batches at once; None takes all processors we may use.
         where: Where the pictures are answered by several processes, each with one thread; None: here.
+        group: What belongs together in data that are a path; None: what the run was told.
     """
 
     engine: str | None = None
     precision: str | None = None
     threads: int | None = None
     where: Where | None = None
+    group: str | None = None
 
 
 USUAL = Terms()
@@ -73,7 +75,7 @@ def evaluate(
             keeps what it was opened with.
         split: Part of the data; None is the test part of training data and all of other data.
         seed: For resampled intervals and for the noise of the corruptions.
-        terms: What runs it.
+        terms: What runs it, and what belongs together.
         progress: Told a few times a second.
 
     Raises:
@@ -87,7 +89,8 @@ def evaluate(
     bundle = locate(model)
     # One thread: batches run side by side.
     predictor = Predictor.open(bundle, engine=terms.engine, precision=terms.precision, threads=1)
-    dataset = data if isinstance(data, Dataset) else grouped(data, [bundle])
+    clip = predictor.preprocess.clip
+    dataset = data if isinstance(data, Dataset) else grouped(data, [bundle], clip, group=terms.group)
     with ExitStack() as stack:
         # Whatever can be refused at once comes before, and reading all files after.
         hands = None if terms.where is None else stack.enter_context(terms.where.opened())

@@ -42,12 +42,14 @@ class Wanted:
         threads: Of one answer.
         seconds: No further network is measured after so long, not counting what it takes to count their
             multiply-adds; nano comes first, then few multiply-adds.
+        task: `classify` for pictures or `video` for films, where both lie in the data; None: as the data say.
     """
 
     latency_seconds: float | None = None
     size: int | None = None
     threads: int = 1
     seconds: float = 120.0
+    task: str | None = None
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def recommend(data: str | Path, wanted: Wanted, *, progress: Progress = silent) 
         DataError: The data cannot be read as a set of labelled pictures.
         UsageError: `too_small`: no architecture takes pictures of that size.
     """
-    dataset, before, ticks = opening.open(data), describe(), limits.processor_ticks()
+    dataset, before, ticks = opening.open(data, task=wanted.task), describe(), limits.processor_ticks()
     preprocess = suggested(dataset, wanted.size)
     limit = wanted.latency_seconds
     rows = sorted(_ranked(preprocess, dataset.classes, wanted, progress), key=lambda row: row.order)
@@ -130,19 +132,21 @@ def recommend(data: str | Path, wanted: Wanted, *, progress: Progress = silent) 
             "machine": before.as_json(),
             "models": [row.as_json(limit) for row in rows],
             "chosen": None if chosen is None else catalog.spoken(chosen),
-            "next": _next(data, dataset, chosen, limited=limit is not None),
+            "next": _next(data, dataset, chosen, wanted),
             "warnings": busy(before, ticks=(ticks, limits.processor_ticks())),
         },
     }
 
 
-def _next(data: str | Path, dataset: Dataset, chosen: str | None, *, limited: bool) -> list[str]:
+def _next(data: str | Path, dataset: Dataset, chosen: str | None, wanted: Wanted) -> list[str]:
     """Return the commands that come next; a transfer has a size of its own, which was not timed."""
     if chosen is None:
         return []
-    found = [f"foveal train {data} --model {catalog.spoken(chosen)}"]
-    if len(dataset) < _FEW * len(dataset.classes) and not limited and dataset.task == "classify":
-        found.append(f"foveal train {data} --transfer")
+    task = "" if wanted.task is None else f" --task {wanted.task}"
+    found = [f"foveal train {data} --model {catalog.spoken(chosen)}{task}"]
+    few = len(dataset) < _FEW * len(dataset.classes)
+    if few and wanted.latency_seconds is None and dataset.task == "classify":
+        found.append(f"foveal train {data} --transfer{task}")
     return found
 
 

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from foveal.cli._frame import Force, Group, Json, Quiet, Verbose, emit
 from foveal.cli._progress import progress
+from foveal.cli._recipe import Task
 from foveal.core.extras import need
 from foveal.core.text import visible
 
@@ -19,6 +20,7 @@ def show(
         Path | None, typer.Option("--out", help="HTML page to write; it holds some of the pictures.")
     ] = None,
     layout: Annotated[str | None, typer.Option("--format", help="Layout; default: found out.")] = None,
+    task: Task = None,
     group: Group = None,
     force: Force = False,
     as_json: Json = False,
@@ -33,7 +35,7 @@ def show(
     if out is not None:
         need("train", what="the HTML page")
         check_page(out, data, force=force)
-    dataset = opening.open(data, layout, group)
+    dataset = opening.open(data, layout, group, task)
     with progress(quiet=quiet) as tell:
         shown = flow.show(dataset, progress=tell)
     if out is not None:
