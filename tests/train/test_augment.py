@@ -17,9 +17,9 @@ from foveal.train.objective import Batch
 NAMES = catalog.names(augment)
 
 
-def batch(count=6, seed=0, passed=0):
+def batch(count=6, seed=0, passed=0, channels=3):
     return Batch(
-        images=torch.zeros(count, 1, 1, 1, dtype=torch.uint8),
+        images=torch.zeros(count, 1, 1, channels, dtype=torch.uint8),
         labels=torch.zeros(count, dtype=torch.int64),
         rows=torch.arange(count),
         passes=torch.full((count,), passed),
@@ -40,9 +40,9 @@ def test_every_augmentation_keeps_the_contract(name, channels):
     images, targets = pictures(channels=channels)
     before = images.clone(), targets.clone()
 
-    changed, shares = change(images, targets, strength=0.4, batch=batch())
-    again, _ = change(images, targets, strength=0.4, batch=batch())
-    still, same = change(images, targets, strength=0.0, batch=batch())
+    changed, shares = change(images, targets, strength=0.4, batch=batch(channels=channels))
+    again, _ = change(images, targets, strength=0.4, batch=batch(channels=channels))
+    still, same = change(images, targets, strength=0.0, batch=batch(channels=channels))
 
     assert (changed.shape, changed.dtype) == (images.shape, images.dtype)
     assert torch.equal(changed, again), "the same generator, the same pictures"

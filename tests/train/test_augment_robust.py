@@ -15,9 +15,9 @@ CHANGES = ["rotated", "sheared", "moved", "stretched", "coarsened", "inverted", 
 FROM_ZERO = set(CHANGES) - {"coarsened", "inverted"}  # they do nothing at amount 0
 
 
-def batch(count, seed=0):
+def batch(count, seed=0, channels=3):
     return Batch(
-        images=torch.zeros(count, 1, 1, 1, dtype=torch.uint8),
+        images=torch.zeros(count, 1, 1, channels, dtype=torch.uint8),
         labels=torch.zeros(count, dtype=torch.int64),
         rows=torch.arange(count),
         passes=torch.zeros(count, dtype=torch.int64),
@@ -43,7 +43,7 @@ def test_a_change_is_of_each_picture_and_grows_with_its_amount(name):
     gone = []
     for amount in (0.0, 0.3, 1.0):
         amounts = torch.full((len(images),), amount)
-        changed = change(images, amounts, torch.Generator().manual_seed(0))
+        changed = change(images, amounts, batch(len(images)))
 
         assert changed.shape == images.shape
         assert torch.equal(images, before)
@@ -59,8 +59,8 @@ def test_amounts_are_each_pictures_own(name):
     amounts = torch.zeros(len(images))
     amounts[::2] = 1.0
 
-    changed = change(images, amounts, torch.Generator().manual_seed(0))
-    still = change(images, torch.zeros(len(images)), torch.Generator().manual_seed(0))
+    changed = change(images, amounts, batch(len(images)))
+    still = change(images, torch.zeros(len(images)), batch(len(images)))
 
     torch.testing.assert_close(changed[1::2], still[1::2])
     assert (distance(changed, still)[::2] > 0.1).all()
@@ -70,7 +70,7 @@ def test_amounts_are_each_pictures_own(name):
 def test_grey_levels_stay_between_black_and_white(name):
     images = smooth()
 
-    changed = getattr(_changes, name)(images, torch.ones(len(images)), torch.Generator().manual_seed(0))
+    changed = getattr(_changes, name)(images, torch.ones(len(images)), batch(len(images)))
 
     for channel in range(3):
         assert changed[:, channel].min() >= images[:, channel].min() - 1e-5
@@ -79,9 +79,9 @@ def test_grey_levels_stay_between_black_and_white(name):
 
 def test_each_picture_draws_its_own_change():
     images = torch.zeros(600, 1, 2, 2)
-    marks = [lambda some, amounts, generator, mark=mark: some + mark for mark in (1, 2, 3)]
+    marks = [lambda some, amounts, batch, mark=mark: some + mark for mark in (1, 2, 3)]
 
-    changed = _changes.one_each(images, marks, torch.ones(600), torch.Generator().manual_seed(0))
+    changed = _changes.one_each(images, marks, torch.ones(600), batch(600, channels=1))
 
     counts = torch.bincount(changed[:, 0, 0, 0].long(), minlength=4).tolist()
     assert counts[0] == 0
@@ -94,7 +94,7 @@ def test_blur_keeps_the_mean_of_a_uniform_picture_and_equals_a_gaussian():
     image[:, :, 25, 25] = 1.0
     image[1] = 3.0
 
-    seen = _changes.blurred(image, torch.tensor([1.0, 0.4]), torch.Generator())
+    seen = _changes.blurred(image, torch.tensor([1.0, 0.4]), batch(2, channels=1))
 
     torch.testing.assert_close(seen[1], image[1])
     sigma = 0.04 * side
@@ -115,9 +115,7 @@ def test_noise_has_another_strength_on_each_picture_up_to_the_stated_one():
 
 
 def test_corruption_spares_three_in_ten(monkeypatch):
-    monkeypatch.setattr(
-        "foveal.train.augment.corruption._CHANGES", (lambda some, amounts, generator: some + 1,)
-    )
+    monkeypatch.setattr("foveal.train.augment.corruption._CHANGES", (lambda some, amounts, batch: some + 1,))
     images = torch.zeros(1000, 3, 2, 2)
 
     changed, _ = corruption(images, torch.zeros(1000, 2), strength=1.0, batch=batch(1000))
@@ -126,10 +124,10 @@ def test_corruption_spares_three_in_ten(monkeypatch):
 
 
 def test_augmix_blends_between_the_picture_and_a_mixture_of_its_chains(monkeypatch):
-    monkeypatch.setattr("foveal.train.augment.augmix._CHANGES", (lambda some, amounts, generator: some + 1,))
+    monkeypatch.setattr("foveal.train.augment.augmix._CHANGES", (lambda some, amounts, batch: some + 1,))
     images = torch.zeros(3000, 1, 2, 2)
 
-    mixed, _ = augmix(images, torch.zeros(3000, 2), strength=1.0, batch=batch(3000))
+    mixed, _ = augmix(images, torch.zeros(3000, 2), strength=1.0, batch=batch(3000, channels=1))
 
     # Chains of 1, 2 or 3 steps of size 1: on average 2, and a share of them that is uniform.
     found = mixed[:, 0, 0, 0]

@@ -15,7 +15,7 @@ class Batch:
     """What one step sees.
 
     Attributes:
-        images: uint8 (N, H, W, C), as `Preprocess` left them.
+        images: uint8 (N, H, W, C), of clips (N, T, H, W, C), as `Preprocess` left them.
         labels: int64 (N,).
         rows: Which training example each image is, int64 (N,); the same number in every pass.
         passes: In which pass over the data each image is seen, int64 (N,), from 0.
@@ -31,6 +31,11 @@ class Batch:
     share: float
     generator: torch.Generator
     part: slice = field(default_factory=lambda: slice(None))
+
+    @property
+    def channels(self) -> int:
+        """Of a picture, or of one frame of a clip."""
+        return self.images.shape[-1]
 
 
 @dataclass(frozen=True)

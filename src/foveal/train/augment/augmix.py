@@ -48,8 +48,8 @@ def augmix(images: Tensor, targets: Tensor, *, strength: float, batch: Batch) ->
             amounts = torch.rand(count, generator=generator) * (strength * _LARGEST)
             longer = (depths > step).nonzero()[:, 0]
             if step == 0:
-                chain = _changes.one_each(images, _CHANGES, amounts, generator)
+                chain = _changes.one_each(images, _CHANGES, amounts, batch)
             elif len(longer):
-                chain[longer] = _changes.one_each(chain[longer], _CHANGES, amounts[longer], generator)
+                chain[longer] = _changes.one_each(chain[longer], _CHANGES, amounts[longer], batch)
         mixed += chain * share[:, None, None, None]
     return mixed, targets

@@ -32,6 +32,6 @@ def corruption(images: Tensor, targets: Tensor, *, strength: float, batch: Batch
     if strength == 0:
         return images, targets
     amounts = torch.rand(len(images), generator=batch.generator) * strength
-    changed = _changes.one_each(images, _CHANGES, amounts, batch.generator)
+    changed = _changes.one_each(images, _CHANGES, amounts, batch)
     spared = torch.rand(len(images), generator=batch.generator) < _SPARED
     return torch.where(spared[:, None, None, None], images, changed), targets

@@ -36,5 +36,5 @@ def randaugment(images: Tensor, targets: Tensor, *, strength: float, batch: Batc
         return images, targets
     for _ in range(_TIMES):
         amounts = torch.rand(len(images), generator=batch.generator) * strength
-        images = _changes.one_each(images, _CHANGES, amounts, batch.generator)
+        images = _changes.one_each(images, _CHANGES, amounts, batch)
     return images, targets
