@@ -118,3 +118,23 @@ def sliding(direction: int, *, seed: int, count: int = 8, side: int = 32) -> np.
         shown[np.ix_(down, across)] = square
         frames.append(shown.clip(0, 255).astype(np.uint8))
     return np.stack(frames)
+
+
+def hidden(path: Path, frames: np.ndarray) -> bytes:
+    """Write a film of VP8 with every fourth frame marked as never shown, as alternate references are."""
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libvpx", rate=10, options={"g": "1000", "lag-in-frames": "0"})
+        stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv420p"
+        pictures = [av.VideoFrame.from_ndarray(one, format="rgb24") for one in frames]
+        packets = [packet for picture in [*pictures, None] for packet in stream.encode(picture)]
+        for place, packet in enumerate(packets):
+            content = bytearray(packet)
+            if place % 4 == 3:
+                content[0] &= ~0x10  # show_frame: RFC 6386, section 9.1
+            copy = av.Packet(bytes(content))
+            copy.stream, copy.pts, copy.dts = stream, packet.pts, packet.dts
+            copy.time_base, copy.is_keyframe = packet.time_base, packet.is_keyframe
+            container.mux(copy)
+    return path.read_bytes()

@@ -71,6 +71,17 @@ def test_a_film_of_many_groups_of_pictures_gives_the_same_frames_as_decoding_all
     np.testing.assert_array_equal(video.sampled(content, 5, 3), every[places(36, 5)])
 
 
+def test_frames_that_are_never_shown_are_not_taken_and_are_told_once(tmp_path):
+    content = films.hidden(tmp_path / "a.mkv", films.counting(12, side=64))
+    told = []
+
+    found = video.sampled(content, 3, 3, spend=told.append)
+
+    assert video.timing(content).frames == 12, "the container holds so many"
+    assert told == [64**2] * 9 + [0] * 9
+    np.testing.assert_array_equal(found, video.sampled(content, 9, 3)[places(9, 3)])
+
+
 def test_what_is_no_film_is_refused_with_a_reason(tmp_path):
     whole = films.write(tmp_path / "a.mp4", films.counting(20), codec="mpeg4", pixels="yuv420p").read_bytes()
 

@@ -8,6 +8,7 @@ import pytest
 import films
 from bad_inputs.multipart import BOUNDARY, form
 from foveal.bundle import archive
+from foveal.data import video
 from foveal.serve.decoding import decoding
 from foveal.serve.problems import HttpError
 
@@ -49,6 +50,16 @@ def test_of_a_film_that_has_more_than_its_header_says_what_is_decoded_counts(tmp
         decoded([content, content], preprocess, 2 * there - 1)
     assert caught.value.code == "request_too_many_pixels"
     assert [one.code for one in decoded([content, content], preprocess, 2 * there)] == 2 * ["mixed_sizes"]
+
+
+def test_frames_that_are_decoded_twice_count_once(tmp_path, preprocess):
+    content = films.hidden(tmp_path / "a.mkv", films.counting(12, side=64))  # and 9 of them are shown
+    held = 12 * 64**2
+
+    assert video.weight(content) == held
+    assert [one.shape for one in decoded([content, content], preprocess, 2 * held)] == 2 * [(4, 16, 16, 3)]
+    with pytest.raises(HttpError, match=f"have {2 * held} pixels"):
+        decoded([content, content], preprocess, 2 * held - 1)
 
 
 def test_what_is_no_film_weighs_nothing_and_is_an_error_of_its_own(film, preprocess):

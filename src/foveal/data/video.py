@@ -114,7 +114,8 @@ def sampled(
         sized: Makes of each chosen frame, as soon as it is decoded, what is kept of it, uint8 (h, w,
             channels): at the model's size, memory does not depend on the film's. None: whole frames.
         limits: What is refused.
-        spend: Told width times height of every frame that is decoded, taken or not; ends it by raising.
+        spend: Told width times height of every frame as it is decoded, taken or not, and 0 of one that was
+            decoded before; ends it by raising.
 
     Raises:
         ImageError: `empty`, `not_video`, `no_video`, `truncated`, `corrupt`, `too_many_bytes`,
@@ -131,8 +132,13 @@ def sampled(
     how = _Decoding(channels, keep, limits, spend)
     found, count = _picked(content, places(expected, frames).tolist(), how)
     if count != expected:  # frames that are never shown were counted; now their number is known
-        found, _ = _picked(content, places(count, frames).tolist(), how)
+        found, _ = _picked(content, places(count, frames).tolist(), how._replace(spend=_again(spend)))
     return np.stack(found)
+
+
+def _again(spend: Callable[[int], None] | None) -> Callable[[int], None] | None:
+    """Return what is told of frames that were decoded before."""
+    return None if spend is None else lambda _: spend(0)
 
 
 def pixels_of(frame: Any, scaler: Any, channels: int = 3) -> UInt8:
