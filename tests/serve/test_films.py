@@ -3,6 +3,7 @@
 import base64
 import json
 
+import numpy as np
 import pytest
 
 import films
@@ -60,6 +61,47 @@ def test_frames_that_are_decoded_twice_count_once(tmp_path, preprocess):
     assert [one.shape for one in decoded([content, content], preprocess, 2 * held)] == 2 * [(4, 16, 16, 3)]
     with pytest.raises(HttpError, match=f"have {2 * held} pixels"):
         decoded([content, content], preprocess, 2 * held - 1)
+
+
+@pytest.mark.parametrize("frame", [1, 5, 8, 10])
+def test_a_film_is_decoded_no_further_than_somebody_waits_for_it(film, preprocess, frame):
+    asked, left = [], HttpError("timed_out", "the time for this request is up")
+
+    def check():
+        asked.append(len(asked))
+        if len(asked) == frame:
+            raise left
+
+    with pytest.raises(HttpError) as caught:
+        list(decoding([film, film], preprocess, most_pixels=65_536, check=check))
+
+    assert caught.value is left
+    assert len(asked) == frame, "of the first film's 8, or between the two, and no further"
+
+
+def test_each_frame_of_a_film_is_asked_about_once(film, preprocess):
+    asked = []
+
+    decoded = list(decoding([film, film], preprocess, most_pixels=65_536, check=lambda: asked.append(1)))
+
+    assert [one.shape for one in decoded] == 2 * [(4, 16, 16, 3)]
+    assert len(asked) == 8 + 1 + 8
+
+
+@pytest.mark.slow
+def test_a_server_stops_at_a_long_film_whose_time_is_up(serve, clip_bundle, film, tmp_path):
+    frames = np.tile(films.counting(1, side=640), (900, 1, 1, 1))  # 369 million pixels
+    long = films.write(tmp_path / "long.mkv", frames, codec="mjpeg", pixels="yuvj420p").read_bytes()
+    server = serve("--workers", "1", "--timeout", "300ms", model=clip_bundle)
+
+    def ask(content):
+        kind = f"multipart/form-data; boundary={BOUNDARY}"
+        return server.ask("/v1/predict", form(("image", content)), content_type=kind)
+
+    refused, answered = ask(long), ask(film)
+
+    assert (refused.status, refused.json["code"]) == (503, "timed_out")
+    assert answered.status == 200, "the lane is free at once"
 
 
 def test_what_is_no_film_weighs_nothing_and_is_an_error_of_its_own(film, preprocess):

@@ -232,6 +232,28 @@ def test_of_several_pictures_none_further_is_read_once_nobody_waits(bench, left:
     asyncio.run(go())
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_each_look_whether_somebody_waits_is_a_sign_of_life(bench, count: int) -> None:
+    async def go() -> None:
+        lane = bench(timeout=60.0)
+        work = Work(pictures(1)[0], further=[threading.Event(), threading.Event()])
+        asked = lane.do(work, pictures=count)
+        await asyncio.to_thread(work.began.wait, 60)
+        await asyncio.sleep(0.3)
+        before = lane.lane.busy_seconds
+        work.further[0].set()
+        while work.read_ < 2:
+            await asyncio.sleep(0.001)
+        after = lane.lane.busy_seconds
+        work.further[1].set()
+        await asked
+        lane.lane.stop()
+
+        assert after < 0.2 < 0.3 <= before
+
+    asyncio.run(go())
+
+
 def test_single_pictures_are_answered_between_those_of_a_large_request(bench) -> None:
     async def go() -> None:
         lane = bench(batch=4, max_latency=60.0)

@@ -19,7 +19,8 @@ def decoding(
         contents: Of the files.
         preprocess: The model's.
         most_pixels: That all of them may have together, before they are made smaller.
-        check: Called before each further picture; raises where nobody waits for the answer.
+        check: Called before each further picture, and as each frame of a film is decoded; raises where nobody
+            waits for the answer.
 
     Raises:
         HttpError: `request_too_many_pixels`, before any is decoded, or while a film is that has more than its
@@ -28,7 +29,7 @@ def decoding(
     # What cannot be too much needs no second look at its headers.
     if preprocess.clip is not None or len(contents) * LIMITS.pixels > most_pixels:
         weigh(contents, most_pixels, header_pixels if preprocess.clip is None else video.weight)
-    budget = _Budget(most_pixels)
+    budget = _Budget(most_pixels, check)
     for index, content in enumerate(contents):
         if index:
             check()
@@ -41,11 +42,12 @@ def decoding(
 class _Budget:
     """What the films of a request may still have decoded: a header may say less than there is."""
 
-    def __init__(self, most: int) -> None:
-        self._most, self._left = most, most
+    def __init__(self, most: int, check: Callable[[], None]) -> None:
+        self._most, self._left, self._check = most, most, check
 
     def spend(self, pixels: int) -> None:
-        """Take the pixels of a frame; raises an HttpError where there are not so many left."""
+        """Take the pixels of a frame; raises where nobody waits for it, or there are not so many left."""
+        self._check()
         self._left -= pixels
         if self._left < 0:
             raise _too_many(self._most - self._left, self._most)

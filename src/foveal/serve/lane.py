@@ -35,8 +35,8 @@ class Work(Protocol):
         """Return pictures at model size, each uint8 (S, S, C), or raise `HttpError`.
 
         Args:
-            check: To be called between two pictures, so that none is decoded that nobody waits for, and
-                others need not wait for all; what it raises ends the work.
+            check: To be called between two pictures, or frames of a film, so that none is decoded that nobody
+                waits for, and others need not wait for all; what it raises ends the work.
         """
         ...
 
@@ -221,8 +221,8 @@ class Lane:
             start = time.monotonic()
             if jobs:
                 self._do(jobs, start)
-            self._busy_since = time.monotonic()  # one thing is done: a sign of life
-            self._aside += self._busy_since - start
+            self._aside += time.monotonic() - start
+        self._busy_since = time.monotonic()  # one thing is done: a sign of life
         job.check()
 
     def _do(self, jobs: list[Job], start: float) -> None:
