@@ -1,17 +1,22 @@
 """Transfer learning end to end, with a small network of our own as what was trained elsewhere."""
 
 import json
+import threading
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from foveal.core.errors import DataError, FovealError, RecipeError, UsageError
 from foveal.core.progress import silent
 from foveal.data import opening
+from foveal.data.dataset import Picture
 from foveal.flows import _features as computed
-from foveal.flows import _origin
+from foveal.flows import _origin, _scratch
 from foveal.flows import _transfer as transfer
 from foveal.flows._prepare import Wishes, prepare
 from foveal.flows.train import TrainResult, resume, train
@@ -243,12 +248,37 @@ def test_unfreezing_starts_from_the_head_and_resumes_to_the_bit(
     assert again.document["resumed_from"] > 0
 
 
+@pytest.mark.parametrize(("asked", "used"), [(None, 3), (2, 2)])
+def test_what_learns_from_scratch_is_decoded_on_the_threads_of_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: int | None, used: int
+) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(4 * 64):  # large enough for several threads
+        path = tmp_path / "data" / ("left" if number % 2 else "right") / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (110, 110, 3), dtype=np.uint8)).save(path)
+    monkeypatch.setattr(_scratch.machine, "usable_cpus", lambda: 3)
+    prepared = prepare(
+        opening.open(tmp_path / "data"), tmp_path / "run", Wishes(16, 0, False, 1), progress=silent
+    )
+    threads = set()
+
+    def read(index: int) -> Picture:
+        threads.add(threading.get_ident())
+        time.sleep(0.001)
+        return prepared.dataset.read(index)
+
+    watched = replace(prepared, dataset=replace(prepared.dataset, read=read))
+    found = _scratch._at_its_size(tmp_path / "run", Recipe(threads=asked), watched, silent)
+
+    assert found.preprocess.size != 16
+    assert len(threads - {threading.get_ident()}) == used
+
+
 @pytest.mark.slow
 def test_the_report_says_what_pre_training_brought(
     colors: Path, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from foveal.flows import _scratch
-
     monkeypatch.setattr(_scratch, "LEAST_SECONDS", 3.0)
 
     result = train(colors, recipe=recipe.changed(scratch=True), out=tmp_path / "run")

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.bundle.engines.onnxruntime import onnxruntime
-from foveal.core import catalog, files
+from foveal.core import catalog, files, machine
 from foveal.core.errors import RecipeError
 from foveal.core.progress import Progress
 from foveal.data.store import channel_statistics
@@ -109,9 +109,9 @@ def transfer_seconds(run: Path, plan: Plan | FitPlan, fitted: Fitted) -> float:
 
 def _at_its_size(run: Path, recipe: Recipe, prepared: Prepared, progress: Progress) -> Prepared:
     size = suggested(prepared.dataset, None).size
-    threads = recipe.threads or 0
     if size != prepared.preprocess.size:
-        prepared = resized(prepared, [size], run, threads=threads or 1, progress=progress)[size]
+        threads = recipe.threads or machine.usable_cpus()
+        prepared = resized(prepared, [size], run, threads=threads, progress=progress)[size]
     mean, std = channel_statistics(prepared.store.images, prepared.split.fit)
     return replace(prepared, preprocess=prepared.preprocess.model_copy(update={"mean": mean, "std": std}))
 
