@@ -240,7 +240,7 @@ def test_a_bundle_that_was_trained_with_a_group_divides_the_data_the_same_way_wh
     assert "--group" in caught.value.hint
 
 
-def test_other_data_are_grouped_as_the_run_was_told_where_they_know_the_key(tmp_path):
+def test_other_data_are_grouped_as_the_run_was_told_or_somebody_has_to_say_how(tmp_path):
     paint(tmp_path / "data")
     with_run(tmp_path, group=LAST_DIGIT)
     write_recipe(Recipe(group=LAST_DIGIT), tmp_path / "run" / "recipe.toml")
@@ -248,9 +248,15 @@ def test_other_data_are_grouped_as_the_run_was_told_where_they_know_the_key(tmp_
     for path in list(other.rglob("*.png")):
         path.rename(path.with_name(f"x{path.name}"))
 
-    units = [len(np.unique(evaluate(tmp_path / "run", data).held_out.units)) for data in (same, other)]
+    assert len(np.unique(evaluate(tmp_path / "run", same).held_out.units)) == 30
+    with pytest.raises(
+        UsageError, match=r"here it does not: .* finds a group in no picture's name"
+    ) as caught:
+        evaluate(tmp_path / "run", other)  # counted one by one every interval would be too narrow
 
-    assert units == [30, 36]
+    assert caught.value.code == "other_groups"
+    alone = evaluate(tmp_path / "run", opening.open(other, group="none"))
+    assert len(np.unique(alone.held_out.units)) == 36
 
 
 def test_a_picture_that_was_learned_from_is_an_error_that_names_it(world, tmp_path):

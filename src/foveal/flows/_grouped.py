@@ -13,14 +13,15 @@ _NO_SUCH_GROUP = ("unknown_group", "bad_group", "bad_groups")
 
 
 def grouped(data: str | Path, bundles: Sequence[Path]) -> Dataset:
-    """Return data with what belongs together: what the runs were told, or, without that key, what they say.
+    """Return data with what belongs together: what the runs were told, or, were they told nothing, they say.
 
     Args:
         data: Anything `data.open` recognizes.
         bundles: Files; the recipe of a run is looked for beside each.
 
     Raises:
-        UsageError: `other_groups`: two runs were told different things.
+        UsageError: `other_groups`: two runs were told different things, or the data do not know it. Counted
+            one by one, pictures that belong together would make every interval too narrow.
         RecipeError: The recipe of a run is damaged.
         NotFoundError, DataError: As `data.open`.
     """
@@ -33,12 +34,17 @@ def grouped(data: str | Path, bundles: Sequence[Path]) -> Dataset:
         )
     if not told:
         return opening.open(data)
+    (group,) = told
     try:
-        return opening.open(data, group=told.pop())
+        return opening.open(data, group=group)
     except FovealError as error:  # other data, with other keys
         if error.code not in _NO_SUCH_GROUP:
             raise
-        return opening.open(data)
+        raise UsageError(
+            f"the run was told that {group!r} says what belongs together; here it does not: {error.message}",
+            code="other_groups",
+            hint="say with --group what belongs together here, or none: every picture stands alone",
+        ) from error
 
 
 def _told(bundle: Path) -> str | None:

@@ -69,8 +69,7 @@ def evaluate(
         model: A bundle, or a run folder that holds one.
         data: Anything `data.open` recognizes. The data that it was trained on are divided as the training
             divided them; of any other data all pictures count. Classes are matched by name. What belongs
-            together is what the run was told, as far as the data know it; a data set that is open already
-            keeps what it was opened with.
+            together is what the run was told; a data set that is open already keeps what it was opened with.
         split: Part of the data; None is the test part of training data and all of other data.
         seed: For resampled intervals and for the noise of the corruptions.
         terms: What runs it.
@@ -80,7 +79,8 @@ def evaluate(
         NotFoundError: No such model or data.
         BundleError: The bundle is not to be trusted.
         DataError: A class that the model lacks, a picture that it has learned from, or none to measure on.
-        UsageError: No such split or engine, or one that does not compute in that precision.
+        UsageError: No such split or engine, or one that does not compute in that precision; `other_groups`:
+            the data do not know what the run was told of groups.
         MissingExtraError: The engine is not installed.
         TemporaryError: Of a backend: there is no worker (`no_worker`), or too many died (`answers_lost`).
     """
