@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from foveal import data
-from foveal.core.errors import DataError, UsageError
+from foveal.core.errors import DataError, NotFoundError, UsageError
 from foveal.data.dataset import Dataset
 
 Pixels = Callable[..., np.ndarray]
@@ -295,6 +295,19 @@ def test_a_pattern_over_names_says_what_belongs_together(folder: Folder) -> None
         data.open(root, group="cat")
     with pytest.raises(UsageError, match="no regular expression"):
         data.open(root, group="(cat")
+
+
+def test_a_list_that_lies_elsewhere_says_what_belongs_together_and_is_missed(
+    folder: Folder, tmp_path: Path
+) -> None:
+    root = folder({"cat": 2, "dog": 1})
+    path = tmp_path / "tracks.csv"
+    path.write_text("picture,group\ncat/000.png,1\ndog/000.png,1\n")
+
+    assert data.open(root, group=str(path)).groups == ("group 1", "alone cat/001.png", "group 1")
+    path.unlink()
+    with pytest.raises(NotFoundError, match=r"the list of groups .*tracks\.csv does not exist"):
+        data.open(root, group=str(path))  # and is not read as a pattern, which it might even fit
 
 
 def test_what_a_pattern_does_not_find_stands_alone_and_a_list_that_is_not_asked_is_named(

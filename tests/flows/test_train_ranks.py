@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from foveal.flows.train import train
+from foveal.flows.train import TrainResult, train
 from foveal.train.recipe import Recipe
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
@@ -39,6 +39,24 @@ def test_two_ranks_train_one_recognizer(colors: Path, tmp_path: Path) -> None:
     assert "ranks 2, here it is 1" in document["error"]["message"]  # type: ignore[index]
     code, document, _ = told([*again, "--force"], tmp_path)
     assert (code, document["ranks"], document["bit_exact"]) == (0, 1, False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["a baseline", "a transfer"])
+def test_what_one_process_does_is_not_gone_on_with_by_two(
+    kind: str, colors: Path, trained: TrainResult, tmp_path: Path
+) -> None:
+    told_to = {"a baseline": {"model": "knn"}, "a transfer": {"weights": str(trained.run)}}
+    recipe = Recipe(size=16, threads=1, baseline=False, scratch=False, **told_to[kind])
+    run = train(colors, recipe=recipe, out=tmp_path / "run").run
+    before = {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file()}
+
+    arguments = ["foveal", "train", str(colors), "--resume", str(run), "--force", "--json", "-q"]
+    code, document, _ = told([*TORCHRUN, *arguments], tmp_path)
+
+    assert code != 0
+    assert f"{kind} is" in document["error"]["message"]  # type: ignore[index]
+    assert {path: path.stat().st_mtime_ns for path in run.rglob("*") if path.is_file()} == before
 
 
 def test_the_module_runs_as_the_command_does(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Transfer learning end to end, with a small network of our own as what was trained elsewhere."""
 
 import json
+import shutil
 import threading
 import time
 from dataclasses import replace
@@ -151,15 +152,20 @@ def test_a_run_of_another_network_is_refused_by_its_name(source: Path) -> None:
 
 @pytest.mark.slow
 def test_the_run_goes_on_without_the_source(
-    colors: Path, recipe: Recipe, tmp_path: Path, transferred: TrainResult
+    colors: Path, source: Path, recipe: Recipe, tmp_path: Path, transferred: TrainResult, stopped_at
 ) -> None:
-    told = recipe.changed(weights=str(tmp_path / "gone"))
+    copy = Path(shutil.copytree(source, tmp_path / "source"))
+    told = recipe.changed(weights=str(copy))
+    with pytest.raises((KeyboardInterrupt, FovealError)):
+        train(colors, recipe=told, out=tmp_path / "run", progress=stopped_at("fit"))
+    assert not list((tmp_path / "run").glob("checkpoints/*")), "no head is fitted yet"
+    shutil.rmtree(copy)
 
-    result = resume(transferred.run, colors, threads=1)
+    result = resume(tmp_path / "run", colors, threads=1)
 
-    assert told.transfers
-    assert result.document["resumed_from"] == 1
-    assert result.document["digest"] == transferred.document["digest"]
+    states = [recognizers.load(r.run / "model").network.state_dict() for r in (result, transferred)]
+    for name, tensor in states[0].items():
+        assert torch.equal(tensor, states[1][name]), name
 
 
 @pytest.mark.parametrize("changes", [{"head": "svm", "epochs": 2.0}])
@@ -185,11 +191,9 @@ def prepared(data: Path, folder: Path, recipe: Recipe):
 def test_features_come_from_the_cache_only_while_the_data_are_the_same(
     colors: Path, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from shutil import copytree
-
     from PIL import Image
 
-    data = copytree(colors, tmp_path / "data")
+    data = shutil.copytree(colors, tmp_path / "data")
     weights, first = prepared(data, tmp_path / "a", recipe)
     plan = transfer.plan_head(recipe, weights, first, threads=1)
     fitted = [transfer.fit_head(plan, recipe.architecture, weights, first, progress=silent)]

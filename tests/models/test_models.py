@@ -143,3 +143,10 @@ def test_the_sizes_of_nano_grow():
 
     assert counts == sorted(counts)
     assert len(set(counts)) == len(counts)
+
+
+def test_the_row_of_timm_says_what_its_card_says(rows):
+    row, said = rows["timm:NAME"], models.card("timm:resnet18")
+
+    for name in ("family", "kind", "smallest_size", "source", "idea", "summary"):
+        assert row[name] == getattr(said, name), name

@@ -83,6 +83,7 @@ def test_saved_and_loaded_it_answers_alike(tmp_path, train):
 def test_timm_is_imported_only_for_its_own():
     code = (
         "import sys; from foveal import models; models.names(); models.card('vit_tiny'); "
+        "models.card('timm:test_resnet'); "
         "models.architecture('resnet18')(channels=3, classes=2, size=32); "
         "assert 'timm' not in sys.modules; models.architecture('timm:test_resnet'); "
         "assert 'timm' in sys.modules"

@@ -41,6 +41,19 @@ def test_strong_features_spike_early_weak_ones_late_and_the_rest_never():
     assert (times[2:] < STEPS).all()
 
 
+def test_a_spike_so_early_that_its_time_rounds_to_0_counts_in_time_as_in_the_logits():
+    times = spike_times(torch.tensor([[100.0, 1.0]]))
+    assert times[0, 0] == 0
+    weights = torch.tensor([[0.5, -0.2], [0.1, 0.3]])
+
+    found = course(times, weights, Lif(OUTPUT.decay, threshold=math.inf))
+
+    assert found.inner_spikes[0].tolist()[0] == 1
+    assert found.inner_spikes[0].tolist()[-1] == 2
+    left = 1 - torch.exp(-(STEPS - times[0]) / OUTPUT.tau)
+    torch.testing.assert_close(found.evidence[0, -1], OUTPUT.tau / STEPS * weights @ left)
+
+
 @pytest.mark.parametrize("threshold", [math.inf, 1.0])
 def test_between_resets_the_potential_is_the_written_sum_over_arrived_spikes(threshold):
     """V_k(t) = Σ w_ki exp(-(t - t_i) / τ) [t ≥ t_i] until the first output spike."""

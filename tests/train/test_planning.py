@@ -11,6 +11,7 @@ from foveal.core.errors import DataError, RecipeError, UnknownNameError
 from foveal.models.nano import SIZES
 from foveal.train import planning
 from foveal.train.examples import Examples
+from foveal.train.fit_plan import FitPlan
 from foveal.train.objectives.supervised import Supervised
 from foveal.train.planning import Facts, check_recipe, plan_training
 from foveal.train.recipe import Recipe
@@ -194,6 +195,18 @@ def test_the_order_of_augmentations_is_part_of_the_plan(examples, speeds):
     )
 
     assert one.digest != other.digest
+    heads = [
+        FitPlan(
+            model="nano", arguments={}, images=9, of=9, tuning_images=9, folds=3, seed=0, threads=1,
+            seconds=0.0, views=2, augmentation=dict(items),
+        )
+        for items in ([("crop", 0.5), ("color", 0.4)], [("color", 0.4), ("crop", 0.5)])
+    ]  # fmt: skip
+    assert heads[0].digest != heads[1].digest
+    plain = heads[0].model_copy(update={"views": 1, "augmentation": {}})
+    assert plain.digest == "854495d01208cd301b1bf447c7f8b88e2c62dc2c87f3018c98c0a6ddab91c7b1", (
+        "a plan of an earlier version keeps its name"
+    )
 
 
 def test_an_input_below_the_smallest_is_refused(examples):

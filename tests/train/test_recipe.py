@@ -46,6 +46,21 @@ def test_changes_are_checked_and_none_changes_nothing():
         recipe.changed(seed=-1)
 
 
+def test_a_list_of_groups_is_found_from_any_working_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    wanted = Recipe(group="lists/groups.csv")
+    write_recipe(wanted, tmp_path / "recipe.toml")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    kept = read_recipe(tmp_path / "recipe.toml")
+
+    assert kept.group == str(tmp_path / "lists" / "groups.csv")
+    assert kept.stems_from(wanted)
+    assert Recipe(group=r"num_(\d+)").group == r"num_(\d+)"
+    assert Recipe(group="labels+track").group == "labels+track"
+
+
 def test_a_new_length_takes_the_place_of_the_old_one():
     assert Recipe(time_seconds=300).changed(epochs=3) == Recipe(epochs=3)
     assert Recipe(epochs=3).changed(time_seconds=300) == Recipe(time_seconds=300)

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from foveal.core import machine
-from foveal.core.errors import DataError
+from foveal.core.errors import DataError, UsageError
 from foveal.core.progress import Progress
 from foveal.data.dataset import Dataset
 from foveal.export.rehearsal import rehearse
@@ -80,6 +80,18 @@ class Job:
             like=like,
             frames=recipe.frames,
         )
+
+
+def check_ranks(recipe: Recipe, ranks: int) -> None:
+    """Refuse what several processes do not do faster than one.
+
+    Raises:
+        UsageError: A baseline or a transfer, and more than one rank.
+    """
+    if ranks > 1 and is_baseline(recipe.architecture.name):
+        raise UsageError("a baseline is fitted in one go, by one process; several would not be faster")
+    if ranks > 1 and recipe.transfers:
+        raise UsageError("a transfer is done by one process; several would not be faster")
 
 
 def started_from(

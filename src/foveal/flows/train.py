@@ -15,7 +15,7 @@ from foveal.data import opening
 from foveal.data.dataset import Dataset
 from foveal.flows._environment import compare_environment, environment, write_environment
 from foveal.flows._export import export_prepared, promises_of
-from foveal.flows._job import PLAN, Job, agreed, plan_of, planned_for, started_from
+from foveal.flows._job import PLAN, Job, agreed, check_ranks, plan_of, planned_for, started_from
 from foveal.flows._kept_weights import keep, kept
 from foveal.flows._log import Logged
 from foveal.flows._measure import measure_bundle
@@ -43,7 +43,7 @@ from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
 from foveal.train import checkpoint, ranks
 from foveal.train.fit_plan import FitPlan
-from foveal.train.fitting import fit_baseline, is_baseline
+from foveal.train.fitting import fit_baseline
 from foveal.train.loop import Fitted, fit, settings
 from foveal.train.plan import Plan, read_plan, write_plan
 from foveal.train.planning import check_recipe
@@ -98,7 +98,8 @@ def train(
         DataError: The data would spoil the result.
         RecipeError: The recipe cannot be carried out.
         UnknownNameError: The recipe names a model or an augmentation that is not there.
-        UsageError: A builder of your own makes no classifier that can be trained and exported.
+        UsageError: A builder of your own makes no classifier that can be trained and exported, or several
+            ranks would do what one does.
         TemporaryError: Another rank was lost.
         WriteError: The run folder cannot be written, holds something else than a run, or lies in the data.
     """
@@ -111,10 +112,7 @@ def train(
     weights = origin_of(recipe)
     command = Command(bundle_name(Path(data)), strict, str(Path(data).absolute()), own)
     with ranks.joined() as team:
-        if team.size > 1 and is_baseline(recipe.architecture.name):
-            raise UsageError("a baseline is fitted in one go, by one process; several would not be faster")
-        if team.size > 1 and weights is not None:
-            raise UsageError("a transfer is done by one process; several would not be faster")
+        check_ranks(recipe, team.size)
         job = Job(_shared(wanted, team), command, progress, time.monotonic(), team, weights)
         if not team.first:
             return _follow(job, data)
@@ -163,7 +161,7 @@ def resume(
         DataError: The data changed since, or the builder makes another network.
         TemporaryError: Another process is working on the run, or another rank was lost.
         UsageError: This is another machine, number of threads or ranks, or version, and `force` is off; or
-            the builder is missing, or another one.
+            the builder is missing, or another one; or several ranks would do what one does.
         WriteError: The run folder cannot be written, or lies in the data.
     """
     run = runs.find(run)
@@ -173,6 +171,7 @@ def resume(
     command = read_command(run, Path(data))
     recipe = _with_builder(read_recipe(run / RECIPE), model, command).changed(threads=threads)
     with ranks.joined() as team:
+        check_ranks(recipe, team.size)
         weights = kept(run) if recipe.transfers else None
         job = Job(_shared(recipe, team), command, progress, time.monotonic(), team, weights)
         if not team.first:

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from foveal.core import runs
-from foveal.core.errors import TemporaryError, UsageError
+from foveal.core.errors import TemporaryError
 from foveal.core.progress import Progress, silent
 from foveal.data import opening
+from foveal.flows._job import check_ranks
 from foveal.flows._rank import Read, mark, result_of
 from foveal.flows._where import Where
 from foveal.flows.train import TrainResult
-from foveal.train.fitting import is_baseline
 from foveal.train.planning import check_recipe
 from foveal.train.recipe import Recipe
 
@@ -57,8 +57,7 @@ def train_ranks(data: str | Path, order: Order, *, where: Where, progress: Progr
     """
     recipe, run = order.recipe, order.out if order.resume is None else runs.find(order.resume)
     check_recipe(recipe)
-    if is_baseline(recipe.architecture.name):
-        raise UsageError("a baseline is fitted in one go, by one process; several would not be faster")
+    check_ranks(recipe, where.workers or 2)
     runs.keep_apart(run, *opening.places(data))
     with where.opened() as (backend, workers):
         made = run is None

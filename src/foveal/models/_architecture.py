@@ -222,7 +222,7 @@ def architecture(model: "str | Builder | Architecture") -> Architecture:
 
 
 def _of_timm(name: str) -> Architecture:
-    from foveal.models import _timm
+    from foveal.models import _timm, _timm_card
 
     name = catalog.written(name)
     _timm.check_name(name)
@@ -230,7 +230,7 @@ def _of_timm(name: str) -> Architecture:
         functools.partial(_timm.build, name=name),
         name=_TIMM + name,
         settings=_timm.SETTINGS,
-        smallest_size=_timm.CARD.smallest_size,
+        smallest_size=_timm_card.CARD.smallest_size,
     )
 
 
@@ -241,9 +241,9 @@ def card(name: str) -> Card:
         UnknownNameError: No file in `models/` holds it.
     """
     if name.startswith(_TIMM):
-        from foveal.models import _timm
+        from foveal.models import _timm_card
 
-        return _timm.CARD
+        return _timm_card.CARD
     found: Card = _registry.found(name)[0].CARD
     return found
 

@@ -5,6 +5,7 @@ from typing import Any
 from foveal import models
 from foveal.core import catalog
 from foveal.models._outline import outlined
+from foveal.models._timm_card import CARD
 
 
 def listing(*, channels: int = 3, classes: int = 10, size: int = 32) -> list[dict[str, Any]]:
@@ -28,28 +29,19 @@ def listing(*, channels: int = 3, classes: int = 10, size: int = 32) -> list[dic
             with outlined():
                 network = models.architecture(name)(channels=channels, classes=classes, size=size)
             parameters = sum(p.numel() for p in network.parameters())
-        rows.append(
-            {
-                "name": catalog.spoken(name),
-                "family": card.family,
-                "kind": card.kind,
-                "parameters": parameters,
-                "smallest_size": card.smallest_size,
-                "source": card.source,
-                "idea": card.idea,
-                "summary": card.summary,
-            }
-        )
-    rows.append(
-        {
-            "name": "timm:NAME",
-            "family": "timm",
-            "kind": "network",
-            "parameters": None,
-            "smallest_size": 1,
-            "source": "timm, https://github.com/huggingface/pytorch-image-models",
-            "idea": "Whatever timm can build with any number of channels and classes.",
-            "summary": "one of timm's more than a thousand, untrained; it is tried before it learns",
-        }
-    )
+        rows.append(_row(catalog.spoken(name), card, parameters))
+    rows.append(_row("timm:NAME", CARD, None))
     return rows
+
+
+def _row(name: str, card: models.Card, parameters: int | None) -> dict[str, Any]:
+    return {
+        "name": name,
+        "family": card.family,
+        "kind": card.kind,
+        "parameters": parameters,
+        "smallest_size": card.smallest_size,
+        "source": card.source,
+        "idea": card.idea,
+        "summary": card.summary,
+    }

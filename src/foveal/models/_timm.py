@@ -9,15 +9,8 @@ import torch
 from torch import nn
 
 from foveal.core.errors import UnknownNameError, UsageError
-from foveal.models import Card, Settings, _torchvision
+from foveal.models import Settings, _torchvision
 
-CARD = Card(
-    family="timm",
-    kind="network",
-    source="timm, https://github.com/huggingface/pytorch-image-models",
-    summary="one of timm's more than a thousand, untrained; it is tried before it learns",
-    idea="Whatever timm can build with any number of channels and classes.",
-)
 # Nobody has measured them all.
 SETTINGS = Settings(
     optimizer="adam", learning_rate=1e-3, weight_decay=0.05, batch_size=128, warm_up_share=0.1

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Collection
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -55,6 +56,19 @@ class FitPlan(BaseModel):
     @property
     def digest(self) -> str:
         """Name of the plan: equal digests fit the same weights."""
-        told = self.model_dump(exclude={"seconds", "reasons"})
-        told = {k: v for k, v in told.items() if k not in _LATER or v != FitPlan.model_fields[k].default}
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+        return digest_of(self, apart={"seconds", "reasons"}, later=_LATER)
+
+
+def digest_of(plan: BaseModel, *, apart: set[str], later: Collection[str]) -> str:
+    """Return the name of a plan, which is the same for all that leads to the same weights.
+
+    Args:
+        plan: Its field `augmentation` is an order, too: what comes first changes what comes next.
+        apart: Fields that change no weights.
+        later: Fields that earlier versions did not know: at their defaults they leave the digest alone.
+    """
+    told, fields = plan.model_dump(exclude=apart), type(plan).model_fields
+    told = {k: v for k, v in told.items() if k not in later or v != fields[k].default}
+    if "augmentation" in told:
+        told["augmentation"] = list(told["augmentation"].items())
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

@@ -3,15 +3,13 @@
 A run that was killed and resumed follows the same plan and therefore ends in the same weights.
 """
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from foveal.core import files
-from foveal.train.fit_plan import FitPlan
+from foveal.train.fit_plan import FitPlan, digest_of
 
 # Unknown to earlier versions: at their defaults they leave the digest, and so the checkpoints, alone.
 _LATER = (
@@ -89,10 +87,7 @@ class Plan(BaseModel):
     @property
     def digest(self) -> str:
         """Name of the plan: equal digests train the same weights."""
-        told = self.model_dump(exclude={"step_seconds", "reasons"})
-        told = {k: v for k, v in told.items() if k not in _LATER or v != Plan.model_fields[k].default}
-        told["augmentation"] = list(self.augmentation.items())  # their order matters
-        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+        return digest_of(self, apart={"step_seconds", "reasons"}, later=_LATER)
 
 
 def write_plan(plan: Plan | FitPlan, path: Path) -> None:

@@ -22,6 +22,7 @@ from foveal.core import catalog, files
 from foveal.core.errors import NotFoundError, RecipeError, UsageError
 from foveal.core.machine import MOST_THREADS
 from foveal.core.promises import RISK
+from foveal.data.formats._group_keys import is_list
 from foveal.tasks.classify.decode import SetMethod
 
 _USUAL: dict[models.Task, str] = {"classify": "nano", "video": "cnn_gru"}
@@ -44,7 +45,8 @@ class Recipe(BaseModel):
             `model` of one of pictures.
         size: Side of the input in pixels; None: 32, 64, 128 or 224 from the pictures' median.
         images: Learn from so many of the training pictures, every class with its share; None: from all.
-        group: What must not be torn apart between learning, calibrating and testing; see `data.open`.
+        group: What must not be torn apart between learning, calibrating and testing; see `data.open`. A list
+            is kept by its absolute path.
         epochs: Passes over the training images, at most a million; None: from `time_seconds`, or from the
             number of images.
         time_seconds: Budget for everything from reading the files to the sealed bundle.
@@ -123,6 +125,12 @@ class Recipe(BaseModel):
     @classmethod
     def _backbone_file(cls, backbone: str | None) -> str | None:
         return backbone if backbone is None else catalog.written(backbone)
+
+    @field_validator("group")
+    @classmethod
+    def _list_from_anywhere(cls, group: str | None) -> str | None:
+        """Keep the path of a list absolute: a run goes on from any working directory."""
+        return str(Path(group).absolute()) if group is not None and is_list(group) else group
 
     @field_validator("objective")
     @classmethod

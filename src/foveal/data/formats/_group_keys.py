@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from foveal.core.errors import DataError, UsageError
+from foveal.core.errors import DataError, NotFoundError, UsageError
 from foveal.core.files import is_there
 from foveal.core.text import printable
 from foveal.data.formats._groups import GROUPS, MOST_BYTES, has_groups, listed, read_groups
@@ -81,6 +81,7 @@ def by_name(tree: Tree, names: Sequence[str], asked: str | None, *, beside: Sequ
 
     Raises:
         UsageError: `bad_group`: no regular expression, or one without brackets.
+        NotFoundError: The list is not there.
         DataError: `bad_groups`: it fits no name, or `groups.csv` cannot be used.
     """
     table = (GROUPS,) if has_groups(tree) else ()
@@ -88,11 +89,22 @@ def by_name(tree: Tree, names: Sequence[str], asked: str | None, *, beside: Sequ
         return Grouped(read_groups(tree, names, beside=beside))
     if asked == NONE:
         return Grouped(None, (), table)
-    if asked.lower().endswith(_LIST) and is_there(Path(asked)):
+    if is_list(asked):
+        if not is_there(Path(asked)):
+            raise NotFoundError(
+                f"the list of groups {asked} does not exist, or may not be looked at",
+                hint="put it back, or say with --group where it is; --group none: every picture stands alone",
+                path=Path(asked),
+            )
         return Grouped(
             listed(read_regular(Path(asked), MOST_BYTES + 1), tree, names, beside=beside), (), table
         )
     return Grouped(matched(asked, [printable(name) for name in names], tree.path), (asked,), table)
+
+
+def is_list(asked: str) -> bool:
+    """Return whether somebody asks for a list in a file; no picture's name ends as a table's does."""
+    return asked.lower().endswith(_LIST)
 
 
 def _asked(asked: str, there: Sequence[str], path: Path) -> tuple[str, ...]:

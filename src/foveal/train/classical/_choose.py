@@ -43,12 +43,15 @@ def choose(sample: Sample, plan: FitPlan, attempt: Attempt, *, otherwise: Settin
         sample: The training images.
         plan: How many of them are divided, into how many folds.
         attempt: Fits and asks.
-        otherwise: The settings where the images cannot be divided into folds that all hold two classes.
+        otherwise: The settings where the images cannot be divided into folds that all leave two classes to
+            fit to and, of those, images to ask.
     """
     labels = sample.labels.numpy()
     chosen = spread(labels, seed=plan.seed, purpose="tuning images")[: plan.tuning_images]
     folds = deal(labels[chosen], sample.units[chosen], folds=plan.folds, seed=plan.seed)
     parts = [(chosen[folds != fold], chosen[folds == fold]) for fold in range(plan.folds)]
+    # A class that is all in one fold is fitted nowhere else, and no setting could answer it.
+    parts = [(fitted, asked[np.isin(labels[asked], labels[fitted])]) for fitted, asked in parts]
     if any(len(asked) == 0 or len(np.unique(labels[fitted])) < 2 for fitted, asked in parts):
         row = {**otherwise, "cv_images": 0, "chosen": 1}
         return Choice(otherwise, [row], torch.empty(0, sample.classes), torch.empty(0, dtype=torch.int64))
@@ -66,7 +69,7 @@ def choose(sample: Sample, plan: FitPlan, attempt: Attempt, *, otherwise: Settin
     return Choice(dict(best), rows, torch.cat(answers[best]), truth)
 
 
-def sharpness(scores: Tensor, labels: Tensor, *, least: float = -2.0) -> float:
+def sharpness(scores: Tensor, labels: Tensor, *, least: float = -2.0, smoothing: float = 0.0) -> float:
     """Return the factor that makes scores of images that were not fitted to logarithms of probabilities.
 
     It changes no answer; it keeps the temperature, which is fitted later and elsewhere, near 1.
@@ -75,11 +78,14 @@ def sharpness(scores: Tensor, labels: Tensor, *, least: float = -2.0) -> float:
         scores: (N, K).
         labels: int64 (N,).
         least: Natural logarithm of the smallest factor that is tried.
+        smoothing: Share of the target that is spread over all classes, for images that were fitted to: they
+            show no mistake that there would be room for.
     """
     if len(scores) == 0:
         return 1.0
 
     def loss(logarithm: float) -> float:
-        return float(F.cross_entropy(scores.double() * torch.tensor(logarithm).exp(), labels))
+        sharpened = scores.double() * torch.tensor(logarithm).exp()
+        return float(F.cross_entropy(sharpened, labels, label_smoothing=smoothing))
 
     return float(torch.tensor(minimize_scalar(loss, bounds=(least, 3.5), method="bounded").x).exp())

@@ -14,13 +14,16 @@ from torch import Tensor
 
 from foveal.core.progress import Progress
 from foveal.train.classical import Effort, Fit, Sample
-from foveal.train.classical._choose import Setting, choose, sharpness
+from foveal.train.classical._choose import Choice, Setting, choose, sharpness
 from foveal.train.fit_plan import FitPlan
 
 # How far the covariance is drawn; 1 would leave distances to the means of the classes.
 SHRINKAGES = (0.9, 0.5, 0.3, 0.1, 0.03, 0.01)
 _LEAST = -6.0  # logarithm of what scores are multiplied with: few pictures make them far too sure
-_FLAT = 1e-12  # what counts as no variance, and as no share
+_LEAST_UNASKED = -20.0  # and where none could be asked, nothing made them smaller yet
+_FLAT = 1e-12  # what counts as no variance
+_LEAST_SHARE = 0.01  # of the variance of all pictures, at least so much is within the classes
+_NEVER = 50.0  # a class without pictures is so far below the mean of the others
 
 
 def discriminant(sample: Sample, plan: FitPlan, *, progress: Progress) -> Fit:
@@ -39,12 +42,23 @@ def discriminant(sample: Sample, plan: FitPlan, *, progress: Progress) -> Fit:
     parts = _Parts(sample.features, sample.labels, sample.classes)
     weights, bias = parts.planes(choice.setting["shrinkage"])
     progress("fit", total, total)
-    factor = sharpness(choice.scores, choice.labels, least=_LEAST)
-    weights, bias = weights * factor, bias * factor
+    factor = _factor(choice, torch.addmm(bias, sample.features, weights), sample.labels)
+    weights, bias = weights * factor, torch.where(parts.counts > 0, bias * factor, bias)
     mean = sample.features.mean(dim=0, dtype=torch.float64).float()
     return Fit(
         {"projection.mean": mean, "projection.basis": weights, "bias": bias + mean @ weights}, choice.rows
     )
+
+
+def _factor(choice: Choice, own: Tensor, labels: Tensor) -> float:
+    """Return what scores are multiplied with to be logarithms of probabilities.
+
+    Where no picture could be asked that was not fitted to, only the number of those that were says how sure
+    to be: after N answers without a mistake the next one is a mistake in one of N + 2 cases (Laplace's rule).
+    """
+    if len(choice.scores):
+        return sharpness(choice.scores, choice.labels, least=_LEAST)
+    return sharpness(own, labels, least=_LEAST_UNASKED, smoothing=1 / (len(labels) + 2))
 
 
 class _Parts:
@@ -66,21 +80,28 @@ class _Parts:
         else:
             squares, self.axes = torch.linalg.eigh(centred.T @ centred)
         self.variances = squares.clamp(min=0) / len(features)
-        self.mean_variance = (self.variances.sum() / features.shape[1]).clamp(min=_FLAT)
+        # One picture a class has no variance around its mean, and copies have next to none.
+        least = _LEAST_SHARE * wide.var(dim=0, correction=0).mean()
+        within = self.variances.sum() / features.shape[1]
+        self.mean_variance = torch.maximum(within, least).clamp(min=_FLAT)
 
     def planes(self, shrinkage: float) -> tuple[Tensor, Tensor]:
         """Return weights (D, K) and biases (K,), float32; a class without pictures is never answered.
 
-        What all classes have in common is taken off: no answer and no probability depends on it, and it is
-        so large that engines would round away what tells classes apart.
+        What the classes have in common is taken off: no answer and no probability depends on it, and it is
+        so large that engines would round away what tells classes apart. It leaves their mean score at 0
+        wherever a picture lies, so a class that is always below 0 is never the best.
         """
         floor = shrinkage * self.mean_variance
         drawn = (1 - shrinkage) * self.variances + floor
         inside = self.means @ self.axes
         weights = (self.means / floor + (inside * (1 / drawn - 1 / floor)) @ self.axes.T).T
-        share = (self.counts / self.counts.sum()).clamp(min=_FLAT)
+        there = self.counts > 0
+        share = self.counts.clamp(min=1) / self.counts.sum()
         bias = share.log() - 0.5 * (self.means * weights.T).sum(dim=1)
-        return (weights - weights.mean(dim=1, keepdim=True)).float(), (bias - bias.mean()).float()
+        weights = torch.where(there, weights - weights[:, there].mean(dim=1, keepdim=True), 0.0)
+        bias = torch.where(there, bias - bias[there].mean(), -_NEVER)
+        return weights.float(), bias.float()
 
 
 def shape(effort: Effort) -> dict[str, Any]:
