@@ -6,10 +6,9 @@ import torch
 
 import foveal
 from foveal.bundle.manifest import Data, Images
-from foveal.core.errors import DataError, UsageError
+from foveal.core.errors import UsageError
 from foveal.data.preprocess import Preprocess
 from foveal.export import Origin, bundle
-from foveal.models.spiking_cnn import spiking_cnn
 from foveal.tasks.recognizer import Recognizer
 from foveal.train import Examples
 
@@ -98,18 +97,6 @@ def test_a_file_that_decides_otherwise_is_not_written(tmp_path):
     assert exported.bundle is None
     assert exported.parity.clear_flips > 0
     assert list(tmp_path.iterdir()) == []
-
-
-def test_sums_that_float32_may_round_are_refused_where_spikes_hang_on_them(tmp_path):
-    made = spiking_cnn(channels=3, classes=3, size=SIZE)
-    with torch.no_grad():
-        made.areas[0].norm.weight.fill_(100.0)
-
-    with pytest.raises(DataError, match="times what float32 adds exactly") as caught:
-        bundle(recognizer(made), tmp_path / "own.foveal", calib=examples(40), origin=ORIGIN)
-
-    assert caught.value.code == "not_exact"
-    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import torch
 
 import foveal
 from foveal.bundle import archive, golden
@@ -14,14 +13,13 @@ from foveal.bundle.manifest import Data, Draft, Licenses, Model
 from foveal.calibrate.fit import DEFAULT, Promises
 from foveal.calibrate.temperature import calibrated
 from foveal.core import files
-from foveal.core.errors import DataError, UsageError
+from foveal.core.errors import UsageError
 from foveal.core.machine import usable_cpus
 from foveal.export.deciding import decided, monitored
 from foveal.export.graph import graph, with_temperature
 from foveal.export.outputs import outputs, spread
 from foveal.export.parity import Parity, compare
 from foveal.export.rejection import with_rejection
-from foveal.models import ExactSums
 from foveal.models._cost import macs
 from foveal.tasks.recognizer import Recognizer, weights_bytes
 from foveal.train.examples import Examples
@@ -93,12 +91,10 @@ def bundle(
     Raises:
         UsageError: No calibration image, a label that is no class, or another size or number of channels than
             the preprocessing's.
-        DataError: `not_exact`: a network that is exact only with small sums has large ones.
         BundleError, WriteError: It cannot be sealed.
     """
     held_out = [calib] if test is None else [calib, test]
     _check(calib, held_out if origin.fit is None else [*held_out, origin.fit], recognizer)
-    _check_sums(recognizer)
     threads = threads or usable_cpus()
     model = graph(recognizer)
     _, logits = outputs(onnxruntime(model, threads=threads).run, [calib])
@@ -131,22 +127,6 @@ def bundle(
     vectors = golden.measure(session, recognizer.preprocess)
     archive.seal(path, draft, model=model, golden=vectors, force=True)
     return Exported(parity, Path(path))
-
-
-def _check_sums(recognizer: Recognizer) -> None:
-    """Refuse a network that answers alike in every engine only while its sums are small, and they are not."""
-    if not isinstance(recognizer.network, ExactSums):
-        return
-    mean, std = (torch.tensor(v) for v in (recognizer.preprocess.mean, recognizer.preprocess.std))
-    fullness = recognizer.network.eval().fullness(-mean / std, (1 - mean) / std)
-    if fullness > 1:
-        raise DataError(
-            f"sums of this {recognizer.architecture} may be {fullness:.1f} times what float32 adds exactly: "
-            "engines would not have the same spikes",
-            code="not_exact",
-            hint="its filters are large and the pictures have little contrast: train with more weight decay, "
-            "or take another model",
-        )
 
 
 def _check(calib: Examples, held_out: list[Examples], recognizer: Recognizer) -> None:

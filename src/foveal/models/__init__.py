@@ -29,7 +29,6 @@ from foveal.models._architecture import Task as Task
 from foveal.models._architecture import architecture as architecture
 from foveal.models._architecture import card as card
 from foveal.models._architecture import is_own as is_own
-from foveal.models._exact import ExactSums as ExactSums
 from foveal.models._over_time import Course as Course
 from foveal.models._over_time import OverTime as OverTime
 from foveal.models._registry import is_known as is_known
@@ -40,7 +39,6 @@ __all__ = [
     "Builder",
     "Card",
     "Course",
-    "ExactSums",
     "HasAuxiliary",
     "LearnsFromImages",
     "OverTime",

@@ -10,8 +10,8 @@ batch and time (Zheng et al., "Going Deeper With Directly-Trained Larger Spiking
 A hard threshold turns the last bit of a sum into a spike more or less, and engines add in other orders. So in
 eval mode all sums are exact: filters, with batch norm folded in, and the picture are rounded to multiples of
 a power of two, and β is 1/2, so that every potential is a fixed-point number. As long as float32 holds them
-all, which `fullness` says from the filters, every engine that computes in float32 has the same spikes, and
-the exported file answers as the network does. Export refuses a network of which that is not known.
+(docs/spiking.md says how large sums may be), every engine that computes in float32 has the same spikes, and
+the exported file answers as the network does.
 """
 
 import math
@@ -35,8 +35,7 @@ SETTINGS = Settings(batch_size=250)
 
 STEPS = 4  # T
 NEURON = Lif(decay=0.5)
-_FILTER_GRID, _PICTURE_GRID = 2**8, 2**6  # parts of 1: 14 bits, 17 with three halvings; float32 has 24
-_HOLDS = 2**24  # up to this, float32 has every whole number
+_FILTER_GRID, _PICTURE_GRID = 2**8, 2**6  # parts of 1: 14 bits, and below 2⁷ there are 21 with three halvings
 _LOGIT = 3.0  # a logit of this size drives an output neuron to its threshold in one step
 _WIDTHS = (16, 32, 64)
 _MOMENTUM = 0.3  # of batch-norm statistics: runs are short
@@ -73,20 +72,6 @@ class SpikingCnn(nn.Module):
         for area in self.areas[1:]:
             currents = area(found[-1].flatten(0, 1)).float()
             found.append(_lif.run(currents.unflatten(0, (STEPS, -1)), NEURON).spikes)
-        return found
-
-    @torch.no_grad()
-    def fullness(self, low: Tensor, high: Tensor) -> float:
-        """Return the largest sum that can arise, as a share of what float32 adds exactly: see `ExactSums`."""
-        found = 0.0
-        for place, area in enumerate(self.areas):
-            filters, bias = area.folded()  # type: ignore[operator]  # a module's attribute
-            inputs = filters.shape[1]
-            reach = torch.maximum(low.abs(), high.abs()) if place == 0 else torch.ones(inputs)
-            current = float((filters.abs().sum((2, 3)) @ reach.float() + bias.abs()).amax())
-            # A potential is below twice the current, since half of it leaks, in parts of the finest grid.
-            grid = _FILTER_GRID * (_PICTURE_GRID if place == 0 else 1) * 2 ** (STEPS - 1)
-            found = max(found, 2 * current * grid / _HOLDS)
         return found
 
     def _voltages(self, rates: Tensor) -> Tensor:
