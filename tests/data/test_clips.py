@@ -136,6 +136,49 @@ def test_a_film_may_begin_later_than_at_0_as_pieces_of_a_long_one_do(tmp_path, b
     assert caught.value.code == "truncated"
 
 
+@pytest.mark.parametrize("start_s", [0.25, 1.25])
+def test_a_film_that_was_trimmed_by_its_edit_list_is_read_from_where_it_begins(tmp_path, start_s):
+    """Of frames that are passed over some are still there, to be decoded from, and some are not."""
+    content = films.trimmed(tmp_path / "a.mp4", start_s)
+
+    found = video.sampled(content, 3, 1)[:, 0, 0, 0]
+
+    shown = 24 - round(12 * start_s)
+    levels = films.counting(24)[:, 0, 0, 0][-shown:]
+    expected = levels[places(shown, 3)]
+    np.testing.assert_allclose(found, expected, atol=4)
+
+
+@pytest.mark.parametrize("trimmed", [False, True])
+def test_a_film_with_its_index_in_front_is_refused_where_frames_of_the_index_are_gone(tmp_path, trimmed):
+    path = tmp_path / "a.mp4"
+    if trimmed:
+        films.trimmed(path, 1.25)
+    else:
+        films.write(path, films.counting(24), codec="mpeg4", pixels="yuv420p")
+    content = index_first(path)
+    assert len(video.sampled(content, 4, 3)) == 4
+
+    for cut in (40, 300):
+        with pytest.raises(ImageError) as caught:
+            video.sampled(content[:-cut], 4, 3)
+        assert caught.value.code in ("truncated", "corrupt")
+
+
+def index_first(path):
+    """Return a film copied with its index before its frames, as what is made for the web."""
+    import av
+
+    front = path.with_name("front.mp4")
+    with av.open(str(path)) as source, av.open(str(front), "w", options={"movflags": "faststart"}) as made:
+        copied = made.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = copied
+                made.mux(packet)
+    return front.read_bytes()
+
+
 def test_sound_may_last_longer_than_what_is_seen(tmp_path):
     content = films.write(tmp_path / "a.mkv", films.counting(10), sound_s=8.0).read_bytes()
 
