@@ -147,10 +147,31 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
 
     torch.save({"weight": Evil()}, path)
 
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError, match="more than tensors and plain containers") as caught:
         read_weights(path, model="nano")
     assert caught.value.code == "bad_weights"
     assert not ran.exists()
+
+
+@pytest.mark.parametrize("new", [True, False])
+@pytest.mark.parametrize("share", [0.2, 0.9])
+def test_a_file_of_torch_that_was_cut_off_is_called_so(new: bool, share: float, tmp_path: Path) -> None:
+    path = tmp_path / "cut.pth"
+    torch.save({"a": torch.zeros(1000)}, path, _use_new_zipfile_serialization=new)
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+
+    with pytest.raises(DataError, match=r"cut\.pth: it is damaged, or was cut off$") as caught:
+        read_weights(path, model="nano")
+    assert caught.value.code == "bad_weights"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused_by_their_name(value: float, tmp_path: Path) -> None:
+    torch.save({"a": torch.zeros(2), "b.weight": torch.tensor([0.0, value])}, tmp_path / "w.pth")
+
+    with pytest.raises(DataError, match=r"b\.weight has values that are not finite") as caught:
+        read_weights(tmp_path / "w.pth", model="nano")
+    assert caught.value.code == "bad_weights"
 
 
 @pytest.mark.parametrize("kind", ["safetensors", "pth", "checkpoint", "folder"])

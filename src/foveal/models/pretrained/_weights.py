@@ -137,6 +137,7 @@ def read_weights(path: Path, *, model: str) -> Weights:
         tensors = _torch_tensors(content, str(path))
     else:
         raise _unreadable(str(path), f"its name ends in {file.suffix!r}")
+    _check_finite(tensors, str(path))
     # Without the folders above it: what is sealed into a bundle says nothing of the disk it was made on.
     weights = Weights(_plainly_named(tensors), hashlib.sha256(content).hexdigest(), path.absolute().name)
     published = package_of(model)
@@ -198,9 +199,7 @@ def _torch_tensors(content: bytes, name: str) -> dict[str, Tensor]:
     try:
         found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # torch's errors for broken and for refused files have no common class
-        # A file of something else is taken for an old pickle, whose first byte is an unknown key.
-        why = "it is no file that torch writes" if isinstance(error, KeyError) else error
-        raise _unreadable(name, why) from error
+        raise _unreadable(name, _why_not(content, error)) from error
     for inner in _INNER:
         if isinstance(found, Mapping) and isinstance(found.get(inner), Mapping):
             found = found[inner]
@@ -210,6 +209,22 @@ def _torch_tensors(content: bytes, name: str) -> dict[str, Tensor]:
     if not tensors:
         raise _unreadable(name, "it holds no state dict")
     return tensors
+
+
+def _why_not(content: bytes, error: Exception) -> str:
+    """Return why torch reads no tensors; it speaks of its own options, and of reading without care."""
+    if not content.startswith((b"PK", b"\x80")):  # the archives of today, and what it wrote before 1.6
+        return "it is no file that torch writes"
+    if isinstance(error, RuntimeError | EOFError | ValueError) or "truncated" in str(error):
+        return "it is damaged, or was cut off"
+    return "it holds more than tensors and plain containers, and nothing of it is executed"
+
+
+def _check_finite(tensors: Mapping[str, Tensor], name: str) -> None:
+    """Refuse weights that are no numbers: of them no answer comes."""
+    for key, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise _unreadable(name, f"{key} has values that are not finite")
 
 
 def _plainly_named(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
