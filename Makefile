@@ -3,7 +3,7 @@
 #   make test    install what the tests need, then run them
 #   make lint    style, types and the order of imports
 #   make slow    the tests that take longer: planted faults, kills at more moments
-#   make families  the tests that train a member of each large family of networks, some twenty minutes
+#   make families  the tests that train a member of each large family of networks, some seven minutes
 #   make ray     the tests that start a Ray cluster, in one process: where Ray gives up it ends the process it is in
 #   make check   lint, test and slow, as in continuous integration
 
