@@ -120,7 +120,7 @@ class _Ray:
         with tempfile.TemporaryDirectory(prefix="foveal-ray-") as folder:
             trainer = _trainer(config, world, resources, max_restarts, folder)
             # In a thread, so that signals stay ours: on Ctrl-C Ray Train would exit with 0.
-            errors: list[Exception] = []
+            errors: list[BaseException] = []
             thread = threading.Thread(
                 target=_fit, args=(trainer, errors), name="foveal-ray-train", daemon=True
             )
@@ -250,11 +250,13 @@ def _trainer(config: dict[str, Any], world: int, resources: Resources, max_resta
     )
 
 
-def _fit(trainer: Any, errors: list[Exception]) -> None:
+def _fit(trainer: Any, errors: list[BaseException]) -> None:
     with warnings.catch_warnings(action="ignore"):  # about settings of its own that it does not like
         try:
             trainer.fit()
-        except Exception as error:  # where a rank was begun, the record says how it ended
+        # Where a rank was begun, the record says how it ended. SystemExit: so Ray ends what waits for a closed
+        # cluster.
+        except (Exception, SystemExit) as error:
             errors.append(error)
 
 
