@@ -254,8 +254,8 @@ def _fit(trainer: Any, errors: list[BaseException]) -> None:
     with warnings.catch_warnings(action="ignore"):  # about settings of its own that it does not like
         try:
             trainer.fit()
-        # Where a rank was begun, the record says how it ended. SystemExit: so Ray ends what waits for a closed
-        # cluster.
+        # Where a rank was begun, the record says how it ended. Ray ends what waits for a closed cluster with
+        # a SystemExit.
         except (Exception, SystemExit) as error:
             errors.append(error)
 
