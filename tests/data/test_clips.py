@@ -165,6 +165,23 @@ def test_a_film_with_its_index_in_front_is_refused_where_frames_of_the_index_are
         assert caught.value.code in ("truncated", "corrupt")
 
 
+@pytest.mark.parametrize("start_s", [0.0, 0.25, 1.25])
+def test_a_film_that_ends_between_two_frames_of_its_index_is_refused(tmp_path, start_s):
+    """The last ones in the file are not the last ones that are shown: no time tells that they are gone."""
+    import av
+
+    films.trimmed(tmp_path / "a.mp4", start_s)
+    content = index_first(tmp_path / "a.mp4")
+    with av.open(io.BytesIO(content)) as container:
+        begins = sorted(packet.pos for packet in container.demux(video=0) if packet.size)
+    assert len(video.sampled(content, 4, 3)) == 4
+
+    for place in begins[-3:]:
+        with pytest.raises(ImageError, match="it says that it has") as caught:
+            video.sampled(content[:place], 4, 3)
+        assert caught.value.code == "truncated"
+
+
 def index_first(path):
     """Return a film copied with its index before its frames, as what is made for the web."""
     import av

@@ -30,7 +30,6 @@ _FORMATS = {1: "gray", 3: "rgb24"}
 _WHOLE_PIXELS = 2**27  # of whole frames of one film at once: 400 MB in colour
 _STATING = ("matroska", "avi", "flv")  # their headers state a length; of the rest FFmpeg estimates it
 _CLOCK = re.compile(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)")
-_ROUNDED_S = 0.002  # edit lists count in thousandths of a second
 _UNSTATED_S = 1.0  # that a film may be shorter than it says
 _RATES = (0.01, 1000.0)  # frames a second that are believed
 
@@ -213,10 +212,9 @@ def _count(container: Any, stream: Any, limits: VideoLimits) -> int:
         if packet.pts is not None:
             times.append(float(packet.pts * packet.time_base))
             end = max(end, times[-1] + float((packet.duration or 0) * packet.time_base))
-    # A player that trims without encoding leaves frames in the index that its edit list passes over.
-    trimmed = stream.duration is not None and end >= float(stream.duration * stream.time_base) - _ROUNDED_S
-    if container.format.name.startswith("mov") and count < stream.frames and not trimmed:
-        what = f"it says that it has {stream.frames} frames, and {count} are there"
+    # `stream.frames` counts those that an edit list passes over, too; the index that is followed does not.
+    if container.format.name.startswith("mov") and count < (held := len(stream.index_entries)):
+        what = f"it says that it has {held} frames, and {count} are there"
         raise ImageError(what, code="truncated")
     _check_length(_stated_seconds(container, stream), sorted(times), end)
     return count
