@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import zipfile
 from importlib import metadata
 from pathlib import Path
 
@@ -172,6 +173,47 @@ def test_weights_that_are_no_numbers_are_refused_by_their_name(value: float, tmp
     with pytest.raises(DataError, match=r"b\.weight has values that are not finite") as caught:
         read_weights(tmp_path / "w.pth", model="nano")
     assert caught.value.code == "bad_weights"
+
+
+@pytest.mark.parametrize(
+    ("tensor", "why"),
+    [
+        (torch.eye(2).to_sparse(), "a is sparse, quantized or without values"),
+        (torch.ones(2, device="meta"), "a is sparse, quantized or without values"),
+        (torch.tensor([0.0, float("nan")]).to(torch.float8_e4m3fn), "a has values that are not finite"),
+    ],
+    ids=["sparse", "meta", "8 bits"],
+)
+@pytest.mark.filterwarnings("ignore:.*[Ss]parse")
+def test_tensors_that_no_network_takes_are_refused_by_their_name(
+    tensor: torch.Tensor, why: str, tmp_path: Path
+) -> None:
+    torch.save({"a": tensor}, tmp_path / "w.pth")
+
+    with pytest.raises(DataError, match=why) as caught:
+        read_weights(tmp_path / "w.pth", model="nano")
+    assert caught.value.code == "bad_weights"
+
+
+def test_weights_of_8_bits_are_read_and_what_has_no_name_is_not(tmp_path: Path) -> None:
+    short = torch.tensor([0.5, -2.0])
+    torch.save({"a": short.to(torch.float8_e4m3fn), 3: torch.ones(2)}, tmp_path / "w.pth")
+
+    found = read_weights(tmp_path / "w.pth", model="nano").tensors
+
+    assert list(found) == ["a"]
+    assert torch.equal(found["a"].float(), short)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit")
+def test_an_archive_that_is_whole_is_not_called_damaged(tmp_path: Path) -> None:
+    torch.jit.save(torch.jit.trace(torch.nn.Linear(2, 2), torch.ones(1, 2)), tmp_path / "program.pt")
+    with zipfile.ZipFile(tmp_path / "pictures.pt", "w") as archive:
+        archive.writestr("a.txt", "no weights")
+
+    for name, why in (("program.pt", "more than tensors"), ("pictures.pt", "no file that torch writes")):
+        with pytest.raises(DataError, match=why):
+            read_weights(tmp_path / name, model="nano")
 
 
 @pytest.mark.parametrize("kind", ["safetensors", "pth", "checkpoint", "folder"])

@@ -137,7 +137,7 @@ def read_weights(path: Path, *, model: str) -> Weights:
         tensors = _torch_tensors(content, str(path))
     else:
         raise _unreadable(str(path), f"its name ends in {file.suffix!r}")
-    _check_finite(tensors, str(path))
+    _check_plain(tensors, str(path))
     # Without the folders above it: what is sealed into a bundle says nothing of the disk it was made on.
     weights = Weights(_plainly_named(tensors), hashlib.sha256(content).hexdigest(), path.absolute().name)
     published = package_of(model)
@@ -203,9 +203,8 @@ def _torch_tensors(content: bytes, name: str) -> dict[str, Tensor]:
     for inner in _INNER:
         if isinstance(found, Mapping) and isinstance(found.get(inner), Mapping):
             found = found[inner]
-    tensors = (
-        {key: t for key, t in found.items() if isinstance(t, Tensor)} if isinstance(found, Mapping) else {}
-    )
+    pairs = found.items() if isinstance(found, Mapping) else ()
+    tensors = {key: t for key, t in pairs if isinstance(key, str) and isinstance(t, Tensor)}
     if not tensors:
         raise _unreadable(name, "it holds no state dict")
     return tensors
@@ -213,17 +212,23 @@ def _torch_tensors(content: bytes, name: str) -> dict[str, Tensor]:
 
 def _why_not(content: bytes, error: Exception) -> str:
     """Return why torch reads no tensors; it speaks of its own options, and of reading without care."""
-    if not content.startswith((b"PK", b"\x80")):  # the archives of today, and what it wrote before 1.6
-        return "it is no file that torch writes"
-    if isinstance(error, RuntimeError | EOFError | ValueError) or "truncated" in str(error):
+    archive = content.startswith(b"PK")
+    if not (archive and b"/data.pkl" in content) and not content.startswith(b"\x80"):
+        return "it is no file that torch writes"  # archives today, and before 1.6 a pickle
+    program = archive and b"/constants.pkl" in content  # TorchScript, whatever torch says of it
+    cut_off = isinstance(error, RuntimeError | EOFError | ValueError) or "truncated" in str(error)
+    if cut_off and not program:
         return "it is damaged, or was cut off"
     return "it holds more than tensors and plain containers, and nothing of it is executed"
 
 
-def _check_finite(tensors: Mapping[str, Tensor], name: str) -> None:
-    """Refuse weights that are no numbers: of them no answer comes."""
+def _check_plain(tensors: Mapping[str, Tensor], name: str) -> None:
+    """Refuse weights that have no value for each place, or one that is no number: of them no answer comes."""
     for key, tensor in tensors.items():
-        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+        if tensor.layout != torch.strided or tensor.is_quantized or tensor.device.type != "cpu":
+            raise _unreadable(name, f"{key} is sparse, quantized or without values")
+        # In float32, as networks have them: not every short type can be asked.
+        if tensor.is_floating_point() and not bool(tensor.float().isfinite().all()):
             raise _unreadable(name, f"{key} has values that are not finite")
 
 
