@@ -69,6 +69,27 @@ def test_without_variance_within_the_classes_it_is_the_nearest_mean_and_not_cert
     assert weights.abs().max() * 0.05 < 10, "what a feature moves is of the size of a logit"
 
 
+@pytest.mark.parametrize("classes", [None, 12], ids=["all with a picture", "some without"])
+@pytest.mark.parametrize("views", [1, 4])
+@pytest.mark.parametrize("count", [2, 3, 8])
+def test_one_picture_a_class_makes_as_sure_as_so_few_answers_can(
+    count: int, views: int, classes: int | None
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    pictures = 1 + 0.05 * torch.randn(count, 40, generator=generator)
+    changed = [pictures + 0.005 * torch.randn(count, 40, generator=generator) for _ in range(views - 1)]
+    places = np.tile(np.arange(count), views)
+    sample = Sample(
+        torch.cat([pictures, *changed]), torch.from_numpy(places), places, classes=classes or count
+    )
+
+    tensors = discriminant(sample, PLAN, progress=silent).tensors
+
+    answers = (pictures - tensors["projection.mean"]) @ tensors["projection.basis"] + tensors["bias"]
+    sure = answers.softmax(1).diagonal().mean()
+    assert sure == pytest.approx(1 - 1 / (count + 2), abs=0.03), "Laplace's rule of succession"
+
+
 def test_pictures_that_are_all_the_same_give_finite_planes() -> None:
     weights, bias = _Parts(torch.ones(4, 6), torch.tensor([0, 1, 0, 1]), 2).planes(0.3)
 

@@ -9,6 +9,7 @@ Friedman, "Regularized Discriminant Analysis", 1989; the same as scikit-learn's 
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -42,7 +43,7 @@ def discriminant(sample: Sample, plan: FitPlan, *, progress: Progress) -> Fit:
     parts = _Parts(sample.features, sample.labels, sample.classes)
     weights, bias = parts.planes(choice.setting["shrinkage"])
     progress("fit", total, total)
-    factor = _factor(choice, torch.addmm(bias, sample.features, weights), sample.labels)
+    factor = _factor(choice, torch.addmm(bias, sample.features, weights), sample)
     weights, bias = weights * factor, torch.where(parts.counts > 0, bias * factor, bias)
     mean = sample.features.mean(dim=0, dtype=torch.float64).float()
     return Fit(
@@ -50,15 +51,20 @@ def discriminant(sample: Sample, plan: FitPlan, *, progress: Progress) -> Fit:
     )
 
 
-def _factor(choice: Choice, own: Tensor, labels: Tensor) -> float:
+def _factor(choice: Choice, own: Tensor, sample: Sample) -> float:
     """Return what scores are multiplied with to be logarithms of probabilities.
 
     Where no picture could be asked that was not fitted to, only the number of those that were says how sure
     to be: after N answers without a mistake the next one is a mistake in one of N + 2 cases (Laplace's rule).
+    Pictures that belong together, as views of one do, are one of the N.
     """
     if len(choice.scores):
         return sharpness(choice.scores, choice.labels, least=_LEAST)
-    return sharpness(own, labels, least=_LEAST_UNASKED, smoothing=1 / (len(labels) + 2))
+    there, labels = torch.unique(sample.labels, return_inverse=True)
+    wrong = 1 / (len(np.unique(sample.units)) + 2)
+    # What is spread falls on the right class, too.
+    smoothing = wrong * len(there) / max(1, len(there) - 1)
+    return sharpness(own[:, there], labels, least=_LEAST_UNASKED, smoothing=smoothing)
 
 
 class _Parts:
