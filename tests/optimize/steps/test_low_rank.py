@@ -154,6 +154,31 @@ def test_a_layer_stays_whose_weights_another_module_reads(model):
     assert not any("qkv" in layer.name or "conv" in layer.name for layer in small.layers)
 
 
+class Encoder(nn.Module):
+    """Patches read by torch's own encoder, whose layer reads the weights of its parts where nobody learns."""
+
+    def __init__(self):
+        super().__init__()
+        self.patches = nn.Conv2d(3, 32, 8, stride=8)
+        self.encoder = nn.TransformerEncoderLayer(32, 4, 128, batch_first=True)
+        self.head = nn.Linear(32, 4)
+
+    def forward(self, images):
+        return self.head(self.encoder(self.patches(images).flatten(2).transpose(1, 2)).mean(1))
+
+
+def test_a_layer_of_torch_that_reads_the_weights_of_others_answers_on(separable):
+    whole = Recognizer(Encoder().train(), "own", {}, separable.preprocess, tuple("abcd"))
+    pictures = np.random.default_rng(0).integers(0, 256, (2, *whole.preprocess.shape), dtype=np.uint8)
+
+    small = low_rank(whole, share=0.25)
+
+    assert whole.network.training, "it is left alone"
+    assert small.layers
+    assert not any(layer.name.startswith("encoder") for layer in small.layers)
+    assert small.recognizer.logits(pictures).shape == (2, 4)
+
+
 def test_a_network_that_is_one_layer_is_factored(separable):
     one = Recognizer(
         nn.Sequential(nn.Flatten(), nn.Linear(768, 64)), "own", {}, separable.preprocess, ("a",) * 64

@@ -1,7 +1,7 @@
 """Layers written as several smaller ones where that takes fewer multiply-adds."""
 
 import copy
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -73,8 +73,8 @@ def low_rank(
     """Return the recognizer with factored layers; those that would not get cheaper stay as they are.
 
     Convolutions with groups, and such that do not pad with zeros, stay too; and layers whose weights another
-    module reads instead of asking the layer, as shifted windows and folded norms do. Linear layers and
-    kernels with a side of 1 are cut in two by `svd`, whatever the kind.
+    module reads instead of asking the layer, as shifted windows, folded norms and torch's encoder layers do.
+    Linear layers and kernels with a side of 1 are cut in two by `svd`, whatever the kind.
 
     Args:
         recognizer: Left alone; its batch norms keep their statistics.
@@ -92,7 +92,7 @@ def low_rank(
     method: Factorization = catalog.find(factorizations, kind)
     _check(method, kind, energy, share)
     network = copy.deepcopy(recognizer.network)
-    asked = _asked(recognizer)
+    asked = _asked(network, recognizer.blank)
     found = {
         name: module
         for name, module in network.named_modules()
@@ -112,16 +112,21 @@ def low_rank(
 
 
 @torch.no_grad()
-def _asked(recognizer: Recognizer) -> set[str]:
-    """Return the names of the modules that compute something themselves when the network answers."""
-    names, handles = set[str](), []
-    for name, module in recognizer.network.named_modules():
-        handles.append(module.register_forward_pre_hook(lambda *_, name=name: names.add(name)))
-    try:
-        recognizer.network.eval()(recognizer.blank)
-    finally:
-        for handle in handles:
-            handle.remove()
+def _asked(network: nn.Module, blank: Tensor) -> set[str]:
+    """Return the names of the modules that compute something themselves when a network answers."""
+    names, watched = set[str](), copy.deepcopy(network).eval()
+
+    def telling(name: str, forward: Callable[..., Any]) -> Callable[..., Any]:
+        def told(*given: Any, **named: Any) -> Any:
+            names.add(name)
+            return forward(*given, **named)
+
+        return told
+
+    # No hooks: where one of its layers has any, torch's encoder layer asks them all, and otherwise none.
+    for name, module in watched.named_modules():
+        module.forward = telling(name, module.forward)
+    watched(blank)
     return names
 
 
