@@ -116,14 +116,32 @@ def test_what_looks_at_frames_has_its_usual_form(epochs: float | None, tmp_path:
     assert origin_of(with_model(recipe.changed(weights=str(tmp_path / "usual")))) is not None
 
 
-def test_arguments_that_a_network_does_not_take_are_no_traceback(tmp_path: Path) -> None:
-    ran(tmp_path / "run", "resnet20", {}, size=32)
+@pytest.mark.parametrize(
+    ("model", "written", "said"),
+    [("resnet20", '"fins": 2', "fins 2"), ("nano", '"widths": [-4, 8, 8]', r"widths \[-4, 8, 8\]")],
+)
+def test_arguments_that_a_network_does_not_take_are_no_traceback(
+    model: str, written: str, said: str, tmp_path: Path
+) -> None:
+    ran(tmp_path / "run", model, {}, size=32)
     structure = tmp_path / "run" / "model" / "structure.json"
-    structure.write_text(structure.read_text().replace('"size": 32\n', '"size": 32, "fins": 2\n', 1))
+    structure.write_text(structure.read_text().replace('"size": 32\n', f'"size": 32, {written}\n', 1))
 
-    with pytest.raises(DataError, match="built with fins 2, which resnet20 does not take") as caught:
+    with pytest.raises(DataError, match=f"built with {said}, which {model} does not take") as caught:
         origin_of(with_model(Recipe(weights=str(tmp_path / "run"))))
     assert caught.value.code == "bad_weights"
+
+
+def broken(*, channels: int, classes: int, size: int) -> nn.Module:
+    """Fail as a builder does that has a mistake."""
+    raise TypeError("a mistake of the builder's own")
+
+
+def test_what_a_builder_of_ones_own_does_wrong_is_not_blamed_on_the_weights(tmp_path: Path) -> None:
+    torch.save({"a": torch.ones(2)}, tmp_path / "w.pth")
+
+    with pytest.raises(TypeError, match="a mistake of the builder's own"):
+        origin_of(Recipe(model=broken, weights=str(tmp_path / "w.pth")))
 
 
 def test_weights_of_more_channels_than_the_pictures_have_are_refused(tmp_path: Path) -> None:

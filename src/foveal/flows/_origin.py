@@ -115,7 +115,9 @@ def _built(architecture: Architecture, weights: Weights, *, channels: int, size:
     """Return a network for two classes as a transfer builds it, without weights."""
     try:
         return transferred(architecture, weights)(channels=channels, classes=2, size=size)
-    except TypeError as error:
+    except (TypeError, RuntimeError) as error:
+        if not weights.arguments:  # nothing that a file says
+            raise
         raise DataError(
             f"the run of {weights.source} says that its network was built with {_built_with(weights)}, which "
             f"{catalog.spoken(architecture.name)} does not take",
