@@ -77,6 +77,16 @@ def test_grey_levels_stay_between_black_and_white(name):
         assert changed[:, channel].max() <= images[:, channel].max() + 1e-5
 
 
+@pytest.mark.parametrize("name", sorted(set(CHANGES) - {"noisy"}))
+def test_a_channel_that_is_the_same_everywhere_stays_so(name):
+    images = smooth(8)
+    images[:, 2] = -1.3
+
+    changed = getattr(_changes, name)(images, torch.ones(len(images)), batch(len(images)))
+
+    torch.testing.assert_close(changed[:, 2], images[:, 2])
+
+
 def test_each_picture_draws_its_own_change():
     images = torch.zeros(600, 1, 2, 2)
     marks = [lambda some, amounts, batch, mark=mark: some + mark for mark in (1, 2, 3)]

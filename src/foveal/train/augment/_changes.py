@@ -64,7 +64,7 @@ def stretched(images: Tensor, amounts: Tensor, batch: Batch) -> Tensor:
 def coarsened(images: Tensor, amounts: Tensor, batch: Batch) -> Tensor:
     """Keep few grey levels: from 64 at amount 0 to 4 at amount 1."""
     black, white = _range(images, batch)
-    step = (white - black) / (2 ** (6 - 4 * _wide(amounts.clamp(max=1)))).round()
+    step = (white - black).clamp(min=1e-6) / (2 ** (6 - 4 * _wide(amounts.clamp(max=1)))).round()
     return ((images - black) / step).floor() * step + black
 
 
