@@ -1,18 +1,19 @@
 # Needs make and Python 3.11 or newer; everything else goes into .venv and nothing outside of it.
 #   make demo    install, then run the main job on real images
 #   make test    install what the tests need, then run them
+#   make coverage  the same, watched: fails where less than 90 % of the code is run
 #   make lint    style, types and the order of imports
 #   make slow    the tests that take longer: planted faults, kills at more moments
 #   make families  the tests that train a member of each large family of networks, some seven minutes
 #   make ray     the tests that start a Ray cluster, in one process: where Ray gives up it ends the process it is in
-#   make check   lint, test and slow, as in continuous integration
+#   make check   lint, test, slow and ray, as in continuous integration
 
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHONS := $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11 python
 FITS := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 
-.PHONY: help demo test slow families ray lint check
+.PHONY: help demo test coverage slow families ray lint check
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +24,10 @@ demo: $(VENV)/.train
 
 # Two processes; more threads in each would only get in each other's way.
 test: $(VENV)/.dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+# Apart from `test`: watching the hundreds of processes that the tests start costs as much as some of them do.
+coverage: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile --cov
 
 slow: $(VENV)/.dev
