@@ -176,6 +176,40 @@ def test_masks_beside_pictures_are_suspected(folder: Folder, pixels: Pixels, enc
     assert found["mixed_formats"].examples == ("cat/000.jpg", "cat/001.jpg", "cat/002.jpg")
 
 
+@pytest.mark.parametrize("bits", [10, 12, 14])
+def test_bits_of_a_camera_in_16_bits_are_told_with_the_grey_levels_that_are_left(
+    folder: Folder, encode: Encode, bits: int
+) -> None:
+    root = folder({"cat": 2, "dog": 2})
+    full = np.linspace(0, 2**bits - 1, 144).astype(np.uint16).reshape(12, 12)
+    for name in ("cat/000.png", "cat/001.png", "dog/000.png"):
+        (root / name).write_bytes(encode(Image.fromarray(full)))
+
+    finding = look(root)["unused_bits"]
+
+    assert (finding.severity, finding.count) == ("warning", 3)
+    assert f"without a value above {2**bits - 1} of 65535" in finding.message
+    assert f"{2 ** (bits - 8)} of 256 grey levels are left" in finding.message
+    assert finding.examples == ("cat/000.png", "cat/001.png", "dog/000.png")
+
+
+def test_a_dark_picture_among_others_of_16_bits_is_only_dark(folder: Folder, encode: Encode) -> None:
+    root = folder({"cat": 2, "dog": 2})
+    (root / "cat/000.png").write_bytes(encode(Image.fromarray(np.full((12, 12), 900, np.uint16))))
+    assert "4 of 256 grey levels are left" in look(root)["unused_bits"].message  # 900: the high byte is 3
+    (root / "cat/001.png").write_bytes(encode(Image.fromarray(np.full((12, 12), 16384, np.uint16))))
+
+    assert "unused_bits" not in look(root)
+
+
+def test_dark_pictures_of_8_bits_use_all_bits_that_there_are(folder: Folder, encode: Encode) -> None:
+    root = folder({"cat": 2, "dog": 2})
+    for name in ("cat/000.png", "cat/001.png", "dog/000.png", "dog/001.png"):
+        (root / name).write_bytes(encode(Image.fromarray(np.full((12, 12), 9, np.uint8))))
+
+    assert "unused_bits" not in look(root)
+
+
 def test_odd_sizes_are_told(folder: Folder, pixels: Pixels, encode: Encode) -> None:
     root = folder({"cat": 3, "dog": 3})
     (root / "cat/tiny.png").write_bytes(encode(pixels(7, 9)))

@@ -42,6 +42,7 @@ def made_of(rows: list[Row], *, unreadable: frozenset[int] = frozenset()) -> tup
         height=zeros,
         format=("PNG",) * len(rows),
         mode=("RGB",) * len(rows),
+        brightest=np.zeros(len(rows), np.uint8),
         error=tuple(ImageError("bad") if i in unreadable else None for i in range(len(rows))),
         fingerprint=fingerprint(dataset.sources, [row[1] for row in rows], contents),
     )

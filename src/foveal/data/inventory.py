@@ -37,6 +37,7 @@ class Inventory:
         width, height: Upright size in pixels, int32 (N,); 0 where unknown.
         format: JPEG, PNG …, `raw` for pixels stored as they are; "" where unreadable.
         mode: Pillow's name of the stored colours; "" where unreadable.
+        brightest: Largest value among its decoded pixels, uint8 (N,); 0 where unreadable.
         error: Why a picture is unusable, or None.
         fingerprint: Hash of all names, classes and contents.
     """
@@ -46,6 +47,7 @@ class Inventory:
     height: NDArray[np.int32] = field(repr=False)
     format: tuple[str, ...] = field(repr=False)
     mode: tuple[str, ...] = field(repr=False)
+    brightest: UInt8 = field(repr=False)
     error: tuple[ImageError | None, ...] = field(repr=False)
     fingerprint: str
 
@@ -64,6 +66,7 @@ class _Row(NamedTuple):
     height: int = 0
     format: str = ""
     mode: str = ""
+    brightest: int = 0
     error: ImageError | None = None
 
 
@@ -146,7 +149,7 @@ def _look(dataset: Dataset, index: int, channels: int, looks: Sequence[Look]) ->
         # A copy: the original's traceback and causes would keep the picture's bytes alive.
         plain = ImageError(error.message, code=error.code, hint=error.hint, path=error.path)
         return _Row(sha256, error=plain)
-    return _Row(sha256, header.width, header.height, header.format, header.mode)
+    return _Row(sha256, header.width, header.height, header.format, header.mode, int(pixels.max()))
 
 
 def _workers(dataset: Dataset, threads: int | None) -> int:
@@ -174,6 +177,7 @@ def _columns(dataset: Dataset, rows: Sequence[_Row]) -> Inventory:
         height=np.array([row.height for row in rows], dtype=np.int32),
         format=tuple(row.format for row in rows),
         mode=tuple(row.mode for row in rows),
+        brightest=np.array([row.brightest for row in rows], dtype=np.uint8),
         error=tuple(row.error for row in rows),
         fingerprint=fingerprint(dataset.sources, names, sha256),
     )
