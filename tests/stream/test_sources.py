@@ -284,6 +284,32 @@ def test_pictures_in_a_folder_come_by_their_time_and_then_by_their_name(few, pho
     assert "source" in frames(told)[0].as_json()
 
 
+@pytest.mark.parametrize(
+    ("names", "existing", "said"),
+    [
+        (("notes.txt", "a.mp4"), False, "no picture is there yet; those that appear are answered"),
+        (
+            ("a.png", "b.png"),
+            False,
+            "2 pictures there already, passed over; new ones are answered (--existing",
+        ),
+        (("a.png",), True, "1 picture there already, then those that appear"),
+    ],
+)
+def test_it_is_said_at_once_what_a_folder_waits_for(watch, photos, color, names, existing, said) -> None:
+    for name in names:
+        if name.endswith(".png"):
+            save(photos, name, "red", 5, color)
+        else:
+            (photos / name).write_bytes(b"x")
+    lines = []
+
+    summary, _ = watch(photos, existing=existing, say=lines.append, time_s=0.5)
+
+    assert said in lines[0]
+    assert summary.notes == [lines[0]]
+
+
 def test_only_new_pictures_are_taken_each_once_and_never_a_half_written_one(
     watch, photos, color, tmp_path, monkeypatch
 ) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from foveal.core.errors import ImageError, NotFoundError
 from foveal.core.files import is_folder
 from foveal.core.text import printable
+from foveal.core.wording import counted
 from foveal.data.decode import LIMITS
 from foveal.data.suffixes import is_picture
 from foveal.data.tree import is_clutter, read_regular
@@ -48,7 +49,7 @@ def folder(options: SourceOptions, running: Running) -> Generator[Shot]:
     """
     timeline, absence = Timeline(0.0), Absence(running, give_up_s=options.give_up_s)
     files = _Files(Path(options.place))
-    files.begin(existing=options.existing)
+    running.note(_beginning(files.begin(existing=options.existing), existing=options.existing))
     while not running.stop.is_set():
         try:
             finished = files.finished()
@@ -63,6 +64,15 @@ def folder(options: SourceOptions, running: Running) -> Generator[Shot]:
             files.take(path.name)
             yield Shot(captured, timeline.at(captured), partial(_or_raise, content), printable(str(path)))
         running.stop.wait(_POLL_S)
+
+
+def _beginning(there: int, *, existing: bool) -> str:
+    """Say what is waited for: who sees nothing happen must know whether to wait, too."""
+    if not there:
+        return "no picture is there yet; those that appear are answered (a film is given by its own name)"
+    if existing:
+        return f"{counted(there, 'picture')} there already, then those that appear"
+    return f"{counted(there, 'picture')} there already, passed over; new ones are answered (--existing: all)"
 
 
 def _content(path: Path) -> bytes | ImageError:
@@ -87,14 +97,15 @@ class _Files:
         self._taken: dict[str, _State] = {}
         self._growing: dict[str, tuple[_State, float, float]] = {}  # state, seen first, unchanged since
 
-    def begin(self, *, existing: bool) -> None:
-        """Leave out what is there now, unless it is wanted.
+    def begin(self, *, existing: bool) -> int:
+        """Leave out what is there now, unless it is wanted; return how many pictures that is.
 
         Raises:
             NotFoundError: The folder cannot be listed.
         """
         there = self._listed()
         self._taken = {} if existing else there
+        return len(there)
 
     def finished(self) -> list[tuple[float, Path]]:
         """Return what has settled and was not taken, with when it was first seen, in the order to take them.
