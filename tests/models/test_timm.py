@@ -52,6 +52,7 @@ def test_an_unknown_name_comes_with_near_ones_and_not_with_a_thousand():
         models.architecture("timm:resnet10tt")
 
     assert len(caught.value.known) <= 5
+    assert f"a few of {len(_timm.names())}" in str(caught.value.hint)
 
 
 def test_a_tag_of_weights_leads_to_the_architecture():

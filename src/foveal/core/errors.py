@@ -71,11 +71,11 @@ class UnknownNameError(UsageError, LookupError):
 
     default_code = "unknown_name"
 
-    def __init__(self, folder: str, name: str, known: Iterable[str]) -> None:
+    def __init__(self, folder: str, name: str, known: Iterable[str], *, hint: str | None = None) -> None:
         names = sorted(known)
         near = difflib.get_close_matches(name, names, n=1)
         guess = f"; did you mean {near[0]!r}?" if near else "."
-        super().__init__(f"{folder} has no {name!r}{guess} It has: {', '.join(names)}.")
+        super().__init__(f"{folder} has no {name!r}{guess} It has: {', '.join(names)}.", hint=hint)
         self.name, self.known = name, tuple(names)
 
 

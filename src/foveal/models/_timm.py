@@ -34,7 +34,8 @@ def check_name(name: str) -> None:
     if name not in names():
         bare = name.partition(".")[0]  # `resnet10t.c3_in1k`: the tag names weights, and none are loaded
         near = [bare] if bare in names() else difflib.get_close_matches(name, names(), n=_NEAR, cutoff=0.4)
-        raise UnknownNameError("timm", name, near or sorted(names())[:_NEAR])
+        hint = f"these are a few of {len(names())}; all: python -c 'import timm; print(*timm.list_models())'"
+        raise UnknownNameError("timm", name, near or sorted(names())[:_NEAR], hint=hint)
 
 
 def build(*, channels: int, classes: int, size: int, name: str) -> nn.Module:
