@@ -20,7 +20,9 @@ def known_machine(monkeypatch):
 def test_the_list_names_all_with_their_parameters(capsys):
     assert run(["models", "--json", "--classes", "1000", "--size", "224"]) == 0
 
-    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["models"]}
+    said = capsys.readouterr()
+    rows = {row["name"]: row for row in json.loads(said.out)["models"]}
+    assert f"counting parameters {len(rows) - 1}/{len(rows) - 1}" in said.err
     assert rows["resnet101"]["parameters"] == 44_549_160
     assert rows["svm-hog"]["parameters"] is None
 

@@ -55,6 +55,7 @@ class _Lines:
         start, before = self.started.setdefault(stage, (now, done))
         last, last_note = self.printed.get(stage, (start, ""))
         due = now - last >= _LINE_SECONDS or (note != last_note and now - last >= _EPOCH_SECONDS)
+        due = due or (total == 1 and stage not in self.printed)  # else nothing is said until all is done
         if due or (done >= total and last_note != "done"):
             finished = done >= total
             self.printed[stage] = (now, "done" if finished else note)

@@ -78,7 +78,8 @@ def models(
         return
     from foveal.models._listing import listing
 
-    rows = listing(channels=channels, classes=classes, size=size)
+    with progress(quiet=quiet) as tell:
+        rows = listing(channels=channels, classes=classes, size=size, progress=tell)
     document = {"schema": "foveal.models/1", "ok": True, "models": rows}
     emit(document, as_json=as_json, human=lambda console: _show(console, rows, size))
 

@@ -4,11 +4,14 @@ from typing import Any
 
 from foveal import models
 from foveal.core import catalog
+from foveal.core.progress import Progress, silent
 from foveal.models._outline import outlined
 from foveal.models._timm_card import CARD
 
 
-def listing(*, channels: int = 3, classes: int = 10, size: int = 32) -> list[dict[str, Any]]:
+def listing(
+    *, channels: int = 3, classes: int = 10, size: int = 32, progress: Progress = silent
+) -> list[dict[str, Any]]:
     """Return one row per architecture: name, family, kind, parameters, source, idea, summary.
 
     A row stands for all of timm's, which are not looked at: `timm:NAME`.
@@ -20,9 +23,12 @@ def listing(*, channels: int = 3, classes: int = 10, size: int = 32) -> list[dic
         channels: Of the images.
         classes: Outputs.
         size: Side of the images in pixels.
+        progress: Told before each: a network is outlined to count its parameters.
     """
+    names = models.names()
     rows: list[dict[str, Any]] = []
-    for name in models.names():
+    for done, name in enumerate(names):
+        progress("counting parameters", done, len(names))
         card = models.card(name)
         parameters = None
         if not card.grows and size >= card.smallest_size:
@@ -30,6 +36,7 @@ def listing(*, channels: int = 3, classes: int = 10, size: int = 32) -> list[dic
                 network = models.architecture(name)(channels=channels, classes=classes, size=size)
             parameters = sum(p.numel() for p in network.parameters())
         rows.append(_row(catalog.spoken(name), card, parameters))
+    progress("counting parameters", len(names), len(names))
     rows.append(_row("timm:NAME", CARD, None))
     return rows
 
