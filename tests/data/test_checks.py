@@ -290,6 +290,7 @@ def test_a_test_set_alone_can_be_evaluated(folder: Folder) -> None:
     finding = look(folder({"test/cat": 2, "test/dog": 2}))["no_training_images"]
 
     assert finding.severity == "info"
+    assert "can be evaluated, not trained" in finding.message
 
 
 def test_groups_in_two_splits_are_a_warning(folder: Folder) -> None:
@@ -349,7 +350,10 @@ def test_an_inventory_of_unreadable_pictures_only_is_survived(folder: Folder) ->
     for name in root.rglob("*.png"):
         name.write_bytes(b"")
 
-    assert set(look(root)) == {"unreadable_images", "no_training_images"}
+    found = look(root)
+
+    assert set(found) == {"unreadable_images", "no_training_images"}
+    assert "evaluated" not in found["no_training_images"].message
 
 
 @pytest.mark.parametrize("name", catalog.names(checks))

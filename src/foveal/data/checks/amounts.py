@@ -42,11 +42,12 @@ def lowest_recall(right: int) -> float:
 
 def _nothing_to_train_on(dataset: Dataset, inventory: Inventory) -> Iterator[Finding]:
     if not can_train(dataset, inventory):
+        use = "can be evaluated, not trained" if inventory.readable.any() else "can be used for nothing"
         yield Finding(
             "no_training_images",
             "info",
             len(dataset),
-            "There are no readable pictures to train on: this can be evaluated, not trained.",
+            f"There are no readable pictures to train on: this {use}.",
             "Training pictures lie in train/<class>/, or in <class>/ where there are no splits.",
         )
 
