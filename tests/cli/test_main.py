@@ -96,7 +96,9 @@ def test_an_error_shows_its_hint_with_v_its_traceback_and_never_a_control_charac
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
-@pytest.mark.parametrize("arguments", [["models", "--json"], ["models"], ["info", "nowhere", "--json"]])
+@pytest.mark.parametrize(
+    "arguments", [["models", "--json", "-q"], ["models", "-q"], ["info", "nowhere", "--json"]]
+)
 def test_a_full_disk_behind_stdout_is_an_error_of_writing_and_no_bug(arguments):
     with Path("/dev/full").open("wb") as full:
         ended = subprocess.run(
@@ -169,7 +171,7 @@ def test_halves_of_letters_are_valid_in_json(capsys):
 
 
 def test_a_reader_that_goes_away_is_no_bug():
-    command = f"{sys.executable} -c 'from foveal.cli import main; main()' models --json | true"
+    command = f"{sys.executable} -c 'from foveal.cli import main; main()' models --json -q | true"
 
     ended = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False
@@ -238,7 +240,7 @@ def test_an_import_that_a_signal_tears_is_no_bug():
 
 
 def test_a_signal_that_is_to_be_ignored_stays_ignored():
-    ended = struck("models", "--json", preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+    ended = struck("models", "--json", "-q", preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
 
     assert (ended.returncode, ended.stderr) == (0, "")
 
@@ -248,7 +250,7 @@ def test_a_signal_after_the_result_changes_nothing(number):
     late = f"import atexit, os; atexit.register(os.kill, os.getpid(), {int(number)})"
     script = f"{late}\nfrom foveal.cli import main\nmain()"
 
-    line = [sys.executable, "-c", script, "models", "--json"]
+    line = [sys.executable, "-c", script, "models", "--json", "-q"]
     ended = subprocess.run(line, capture_output=True, text=True, check=False)
 
     assert (ended.returncode, ended.stderr) == (0, "")
