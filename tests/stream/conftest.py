@@ -14,6 +14,7 @@ from foveal.bundle.predictor import Predictor
 from foveal.stream.options import SourceOptions
 from foveal.stream.plan import Plan
 from foveal.stream.run import run
+from told import stopper
 
 COLORS = {"red": (220, 30, 30), "green": (30, 220, 30), "blue": (30, 30, 220)}
 
@@ -186,3 +187,14 @@ def photos(tmp_path) -> Path:
     folder = tmp_path / "photos"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def few(watch):
+    """Watch until so many frames were told."""
+
+    def call(place, count, **wishes):
+        stop = threading.Event()
+        return watch(place, stop=stop, tell=stopper(count, stop), **wishes)
+
+    return call

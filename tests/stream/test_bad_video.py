@@ -20,16 +20,13 @@ from foveal.stream.shot import Running
 from foveal.stream.shown import Shown
 from foveal.stream.sources import file as file_source
 from foveal.stream.sources._av import _Trust
+from told import frames
 
 av = pytest.importorskip("av")
 
 
 def labels(told) -> list[str]:
     return [item.answer.label for item in told if isinstance(item, Shown)]
-
-
-def frames(told) -> list[Shown]:
-    return [item for item in told if isinstance(item, Shown)]
 
 
 def assert_in_order(told) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from foveal.core.errors import TemporaryError
 from foveal.stream.shot import Incident
-from foveal.stream.shown import Shown
+from told import frames
 
 av = pytest.importorskip("av")
 
@@ -123,10 +123,6 @@ def server(packets):
     made = Server(packets)
     yield made
     made.off()
-
-
-def frames(told) -> list[Shown]:
-    return [item for item in told if isinstance(item, Shown)]
 
 
 def test_pictures_come_over_one_tcp_connection_and_a_lost_one_is_made_again(watch, server) -> None:

@@ -25,12 +25,9 @@ from foveal.stream.plan import Plan, check
 from foveal.stream.run import _Stream
 from foveal.stream.shot import Incident, Shot
 from foveal.stream.shown import Shown
+from told import frames
 
 av = pytest.importorskip("av")
-
-
-def frames(told) -> list[Shown]:
-    return [item for item in told if isinstance(item, Shown)]
 
 
 class Slow:

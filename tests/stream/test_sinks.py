@@ -18,14 +18,11 @@ from foveal.stream.options import SinkOptions
 from foveal.stream.outbox import Outbox
 from foveal.stream.shown import Shown
 from foveal.stream.sinks.rejects import rejects
+from told import frames
 
 av = pytest.importorskip("av")
 
 ENTER = Event("enter", "red", 3, 0.1, None, None, 0.9)
-
-
-def frames(told) -> list[Shown]:
-    return [item for item in told if isinstance(item, Shown)]
 
 
 def test_a_film_with_answers_has_every_frame_at_its_time(watch, mixed, tmp_path) -> None:
