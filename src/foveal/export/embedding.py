@@ -1,0 +1,99 @@
+"""From a network, or a sealed graph, to what it makes of pictures before it decides: an `Embedder`."""
+
+from typing import Any
+
+import onnx
+from onnx import TensorProto, helper
+from torch import nn
+
+from foveal.bundle import archive
+from foveal.bundle.embedder import FEATURES, Embedder
+from foveal.core.errors import UsageError
+from foveal.data.preprocess import Preprocess
+from foveal.export import unknown
+from foveal.export.graph import graph
+from foveal.tasks.recognizer import Recognizer
+
+
+def embedder(
+    network: nn.Module, preprocess: Preprocess, *, dimensions: int, source: str, licensed: str | None = None
+) -> Embedder:
+    """Return the embedder that a network without its head is.
+
+    Args:
+        network: Normalized images (N, C, H, W) to features (N, D), in eval mode.
+        preprocess: What its pictures are like.
+        dimensions: D.
+        source: What its weights are, for people.
+        licensed: License of the weights, as far as it is known.
+    """
+    numbers = tuple(map(str, range(dimensions)))
+    exported = graph(Recognizer(network, FEATURES, {}, preprocess, numbers))
+    return Embedder(cut(exported, "logits", dimensions), preprocess, dimensions, source, licensed)
+
+
+def embedder_in(members: archive.Members, *, source: str) -> Embedder:
+    """Return the embedder inside a sealed bundle: what its last layer reads.
+
+    Args:
+        members: Of the bundle.
+        source: What it is called, for people.
+
+    Raises:
+        UsageError: `no_features`: it recognizes clips, or its last layer is not one that reads features.
+    """
+    manifest = members.manifest
+    named = None if manifest.preprocess.clip else unknown.features(members.model)
+    found = None if named is None else _width(members.model, named)
+    if named is None or found is None:
+        raise UsageError(
+            f"{source} has no features of single pictures that something else could be learned on",
+            code="no_features",
+            hint="name a run, or a bundle whose network ends in a linear layer",
+        )
+    return Embedder(
+        cut(members.model, named, found), manifest.preprocess, found, source, manifest.licenses.weights
+    )
+
+
+def cut(model: bytes, name: str, dimensions: int) -> bytes:
+    """Return the part of a graph that computes one tensor, which becomes its only output, `features`.
+
+    Args:
+        model: A serialized graph with an input `images`.
+        name: Of the tensor, float32 (N, D).
+        dimensions: D.
+    """
+    loaded = onnx.load_from_string(model)
+    needed, kept = {name}, []
+    for node in reversed(loaded.graph.node):
+        if needed.intersection(node.output):
+            needed.update(node.input)
+            kept.append(node)
+    nodes = [*reversed(kept), helper.make_node("Identity", [name], [FEATURES], name=FEATURES)]
+    batch = loaded.graph.input[0].type.tensor_type.shape.dim[0].dim_param
+    _put(loaded.graph.node, nodes)
+    _put(loaded.graph.initializer, [one for one in loaded.graph.initializer if one.name in needed])
+    _put(
+        loaded.graph.output,
+        [helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, [batch or "N", dimensions])],
+    )
+    onnx.checker.check_model(loaded, full_check=True)
+    data: bytes = loaded.SerializeToString(deterministic=True)
+    return data
+
+
+def _put(field: Any, values: list[Any]) -> None:
+    kept = [type(value).FromString(value.SerializeToString()) for value in values]  # clearing frees its own
+    del field[:]
+    field.extend(kept)
+
+
+def _width(model: bytes, name: str) -> int | None:
+    """Return D of a tensor (N, D) of a graph, or None where it is none of that shape."""
+    inferred = onnx.shape_inference.infer_shapes(onnx.load_from_string(model))
+    for value in (*inferred.graph.value_info, *inferred.graph.output):
+        if value.name == name:
+            dims = value.type.tensor_type.shape.dim
+            return int(dims[1].dim_value) or None if len(dims) == 2 else None
+    return None
