@@ -54,7 +54,9 @@ Transfer = Annotated[
 ]
 Weights = Annotated[
     str | None,
-    typer.Option("--weights", help="Start from these: a file, a folder of timm or Hugging Face, a run."),
+    typer.Option(
+        "--weights", "--from", help="Start from these: a file, a folder of timm or Hugging Face, a run."
+    ),
 ]
 Normalization = Annotated[
     str | None,

@@ -7,13 +7,14 @@ from typing import Any
 import foveal
 from foveal.core import files, machine
 from foveal.core.errors import UsageError
+from foveal.train.pretext_recipe import PretextRecipe
 from foveal.train.recipe import Recipe
 
 ENVIRONMENT = "env.json"
 _DECIDING = ("foveal", "cpu", "threads", "ranks", "torch", "numpy", "pillow", "onnxruntime")
 
 
-def environment(recipe: Recipe, *, ranks: int = 1) -> dict[str, Any]:
+def environment(recipe: Recipe | PretextRecipe, *, ranks: int = 1) -> dict[str, Any]:
     """Return versions, processor, threads, ranks; `bit_exact` as long as a run stays in one environment."""
     return {
         "foveal": foveal.__version__,

@@ -7,12 +7,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from foveal.core import files, runs
 from foveal.core.errors import FovealError, WriteError
 from foveal.data.archive import SUFFIXES
 from foveal.flows._environment import ENVIRONMENT, write_environment
 from foveal.flows._prepare import FINDINGS, SPLIT, STORE
-from foveal.train.recipe import Recipe, write_recipe
+from foveal.train.recipe_file import write_fields
 
 RECIPE = "recipe.toml"
 METRICS = "metrics.json"  # written last: what was trained is exported, measured and reported
@@ -21,6 +23,7 @@ _COMMAND = "command.json"
 _RESULTS = (
     "*.foveal", "report.html", METRICS, "history.jsonl", "plan.json", SPLIT, FINDINGS, "log.txt",
     "checkpoints", "figures", "model", "baseline", "baseline.json", "pretrained", "scratch", STORE,
+    "probe", "probes.jsonl",
 )  # fmt: skip
 _OURS = (RECIPE, ENVIRONMENT, _COMMAND, *_RESULTS)
 _NAME_BYTES = 100  # a file's name may have 255, and a temporary one is longer than the bundle's
@@ -44,7 +47,7 @@ class Command:
     network: str | None = None
 
 
-def start(run: Path, recipe: Recipe, command: Command, environment: dict[str, Any]) -> None:
+def start(run: Path, recipe: BaseModel, command: Command, environment: dict[str, Any]) -> None:
     """Make a folder a run that can be resumed; an earlier run in it is set aside, other files stay.
 
     Raises:
@@ -53,7 +56,7 @@ def start(run: Path, recipe: Recipe, command: Command, environment: dict[str, An
     _set_aside(run)
     files.write_json(run / _COMMAND, asdict(command))
     write_environment(run, environment)
-    write_recipe(recipe, run / RECIPE)  # last: it says that all is there to go on with
+    write_fields(recipe, run / RECIPE)  # last: it says that all is there to go on with
 
 
 def _set_aside(run: Path) -> None:

@@ -108,13 +108,21 @@ class Stored:
     alike: int = 0
 
 
-def find(named: Sequence[str | Path], *, films: bool = False, seed: int, progress: Progress) -> Unlabelled:
+def find(
+    named: Sequence[str | Path],
+    *,
+    films: bool = False,
+    most: int | None = MOST,
+    seed: int,
+    progress: Progress,
+) -> Unlabelled:
     """Return the pictures, or films, that are named.
 
     Args:
         named: Files, folders and archives, of which all pictures below count; or one data set in any format.
         films: Whether films are looked for, and no pictures.
-        seed: Which files are taken where there are more than 6,000. No content is there twice even then, and
+        most: Files that are read at most; None: all of them.
+        seed: Which files are taken where there are more. No content is there twice even then, and
             what belongs together is told of those that were taken.
         progress: Told about the files.
 
@@ -124,9 +132,9 @@ def find(named: Sequence[str | Path], *, films: bool = False, seed: int, progres
     """
     sort = _FILMS if films else _PICTURES
     found = list(_pictures(named, sort))
-    left_out = max(0, len(found) - MOST)
+    left_out = 0 if most is None else max(0, len(found) - most)
     if left_out:
-        taken = np.sort(stream(seed, "pictures").choice(len(found), MOST, replace=False))
+        taken = np.sort(stream(seed, "pictures").choice(len(found), len(found) - left_out, replace=False))
         found = [found[place] for place in taken]
     path = Path(named[0])
     hashes = content_hashes(_dataset(found, path, sort), progress=progress)

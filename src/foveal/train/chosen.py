@@ -1,16 +1,15 @@
 """The objective that a recipe names: its class, its settings and what it wants left open choices to be."""
 
-import difflib
 import importlib
 import inspect
 from collections.abc import Mapping
 from typing import Any
 
 from foveal.core import catalog
-from foveal.core.errors import RecipeError, UnknownNameError
+from foveal.core.errors import UnknownNameError
 from foveal.train import objectives
 from foveal.train.objectives.supervised import Supervised
-from foveal.train.setting import Setting
+from foveal.train.setting import filled
 
 
 def offered() -> list[str]:
@@ -42,23 +41,7 @@ def settings_of(name: str, given: Mapping[str, float]) -> dict[str, float]:
         RecipeError: It has no such setting, or the value makes no sense.
     """
     name = _known(name)
-    known: dict[str, Setting] = _stated(name, "SETTINGS")
-    for key, value in given.items():
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            settings = ", ".join(known) if known else "none"
-            raise RecipeError(
-                f"{catalog.spoken(name)} has no setting {key!r}",
-                hint=f"did you mean {near[0]!r}?" if near else f"it has: {settings}",
-            )
-        setting = known[key]
-        if not setting.allows(value):
-            number = "a whole number" if setting.whole else "a number"
-            raise RecipeError(
-                f"settings.{key}: {number} from {setting.least:g} to {setting.most:g}; got {value:g}",
-                hint=setting.meaning,
-            )
-    return {key: float(given.get(key, setting.default)) for key, setting in known.items()}
+    return filled(_stated(name, "SETTINGS"), given, of=name)
 
 
 def label_smoothing(name: str) -> float:

@@ -35,6 +35,13 @@ from foveal.train.state import State
 _CHECKPOINT_SECONDS = 20.0  # so that a kill repeats less than 30 s of work
 
 
+Watch = Callable[[int], None]
+
+
+def unwatched(step: int) -> None:
+    """Look at nothing."""
+
+
 @dataclass(frozen=True)
 class Fitted:
     """How a training ended.
@@ -65,6 +72,7 @@ def fit(
     plan: Plan,
     *,
     checkpoints: Path | None = None,
+    watch: Watch = unwatched,
     progress: core.Progress = core.silent,
 ) -> Fitted:
     """Train `objective` as planned; its parameters end as the last step left them.
@@ -77,6 +85,8 @@ def fit(
         examples: As many as the plan says.
         plan: All choices.
         checkpoints: Folder to save to and to go on from; None trains without.
+        watch: Called with the number of steps that are done, after each and before it is saved; whatever it
+            looks at, it leaves the objective as it is, and takes no number from torch's own generator.
         progress: Told about every step.
 
     Raises:
@@ -107,6 +117,7 @@ def fit(
             now = time.monotonic()
             state.seconds += now - before
             worked += now - before
+            watch(state.step)
             progress("train", state.step, plan.steps, state.note())
             finished = team.anyone(stop_wanted()) or state.step == plan.steps
             if checkpoints and team.first and (finished or now - last_save > _CHECKPOINT_SECONDS):

@@ -11,7 +11,7 @@ from foveal.core import catalog, machine
 from foveal.core.errors import DataError, RecipeError, UnknownNameError
 from foveal.core.progress import Progress, silent
 from foveal.core.units import show_seconds
-from foveal.models import Architecture
+from foveal.models import Architecture, Settings
 from foveal.train import augment, chosen
 from foveal.train.examples import Examples
 from foveal.train.fitting import is_baseline
@@ -186,13 +186,13 @@ def plan_training(
         tried.append((plan, warm_up(make, examples, plan, steps=_STEPS)))
         return tried[-1][1]
 
-    precision, speed = _precision(recipe, measure, draft, reasons)
+    precision, speed = fastest_precision(recipe.precision, measure, draft, reasons)
     draft = draft.model_copy(update={"precision": precision})
     if seconds_left is None:
         epochs = recipe.epochs or min(MAX_EPOCHS, max(MIN_EPOCHS, SEEN_IMAGES / facts.frames / len(examples)))
         plan = _sized(draft, speed, max(1, round(epochs * len(examples) / draft.batch_size)))
     else:
-        plan = _largest_within(draft, variants, speed, measure, seconds_left)
+        plan = largest_within(draft, variants[1:], speed, measure, seconds_left)
     progress("warm-up", most, most)
     reasons["length"] = (
         f"{plan.steps} steps of {plan.batch_size}: {plan.epochs:.3g} passes over {plan.images} images, "
@@ -211,13 +211,24 @@ def most_clips(frames: int, size: int) -> int:
     return max(_FEWEST_CLIPS, CLIP_PIXELS // (frames * size**2))
 
 
+def usual_batch(settings: Settings, *, images: int, size: int) -> int:
+    """Return how many pictures suit a step.
+
+    Args:
+        settings: Of the model.
+        images: That are learned from.
+        size: Side of a picture in pixels.
+    """
+    largest = min(settings.batch_size, settings.batch_size * BATCH_SIDE**2 // size**2)
+    return max(_SMALLEST_BATCH, min(largest, images // FEWEST_STEPS))
+
+
 def _draft(recipe: Recipe, examples: Examples, facts: Facts, reasons: dict[str, str]) -> Plan:
     """Return a one-step fp32 plan with everything decided that needs no timing."""
     images = len(examples)
     architecture = recipe.architecture
     settings = architecture.settings
-    largest = min(settings.batch_size, settings.batch_size * BATCH_SIDE**2 // facts.size**2)
-    wanted = recipe.batch_size or max(_SMALLEST_BATCH, min(largest, images // FEWEST_STEPS))
+    wanted = recipe.batch_size or usual_batch(settings, images=images, size=facts.size)
     if recipe.batch_size is None and facts.frames > 1:  # what fits into memory has the last word
         wanted = min(wanted, most_clips(facts.frames, facts.size))
     return Plan(
@@ -303,12 +314,21 @@ def check_size(architecture: Architecture, size: int) -> None:
         )
 
 
-def _precision(recipe: Recipe, measure: Measure, draft: Plan, reasons: dict[str, str]) -> tuple[str, Speed]:
-    """Return the precision to train in, and how fast that is for the draft's network."""
-    if recipe.precision != "auto":
-        reasons["precision"] = f"{recipe.precision}: as asked"
-        plan = draft.model_copy(update={"precision": recipe.precision})
-        return recipe.precision, measure(plan)
+def fastest_precision(
+    wanted: str, measure: Measure, draft: Plan, reasons: dict[str, str]
+) -> tuple[str, Speed]:
+    """Return the precision to train in, and how fast that is for the draft's network.
+
+    Args:
+        wanted: `fp32`, `bf16`, or `auto` to measure both.
+        measure: Times some steps of a plan.
+        draft: All else is decided.
+        reasons: Gets one.
+    """
+    if wanted != "auto":
+        reasons["precision"] = f"{wanted}: as asked"
+        plan = draft.model_copy(update={"precision": wanted})
+        return wanted, measure(plan)
     # Processor time on one thread: other work on the machine must not decide which is faster.
     full = measure(draft.model_copy(update={"threads": 1}))
     try:
@@ -327,21 +347,35 @@ def _sized(draft: Plan, speed: Speed, steps: int) -> Plan:
     return draft.model_copy(update={"steps": steps, "step_seconds": speed.step_seconds})
 
 
-def _largest_within(
+def largest_within(
     draft: Plan,
-    variants: list[dict[str, Any]],
+    larger: Sequence[dict[str, Any]],
     speed: Speed,
     measure: Measure,
     seconds_left: Callable[[], float],
+    *,
+    least: float = MIN_EPOCHS,
 ) -> Plan:
-    """Return the plan of the largest network that still sees the data often enough in the time left."""
+    """Return the plan of the largest network that still sees the data often enough in the time left.
+
+    Args:
+        draft: Of the smallest network.
+        larger: Arguments of the others, by rising size.
+        speed: Of the smallest.
+        measure: Times some steps of a plan.
+        seconds_left: Tells how long training may still take.
+        least: Passes over the data below which no larger network is taken.
+
+    Raises:
+        RecipeError: `budget_too_small`: the time is too short for a single pass.
+    """
     best, best_speed = draft, speed
-    for arguments in variants[1:]:
+    for arguments in larger:
         candidate = draft.model_copy(update={"arguments": arguments})
-        if _epochs(best, best_speed, seconds_left()) < 1.3 * MIN_EPOCHS:
+        if _epochs(best, best_speed, seconds_left()) < 1.3 * least:
             break  # the next one is slower still: not worth the time to measure it
         measured = measure(candidate)
-        if _epochs(candidate, measured, seconds_left()) < MIN_EPOCHS:
+        if _epochs(candidate, measured, seconds_left()) < least:
             break
         best, best_speed = candidate, measured
     epochs = min(MAX_EPOCHS, _epochs(best, best_speed, seconds_left()))

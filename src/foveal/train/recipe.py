@@ -1,29 +1,26 @@
 """What a user asks training for; everything left at None is decided from data and machine."""
 
-import difflib
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-import tomli_w
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    ValidationError,
     field_serializer,
     field_validator,
     model_validator,
 )
 
 from foveal import models
-from foveal.core import catalog, files
-from foveal.core.errors import NotFoundError, RecipeError, UsageError
+from foveal.core import catalog
+from foveal.core.errors import RecipeError, UsageError
 from foveal.core.machine import MOST_THREADS
 from foveal.core.promises import RISK
 from foveal.data.formats._group_keys import is_list
 from foveal.tasks.classify.decode import SetMethod
+from foveal.train.recipe_file import read_fields, recipe_of, write_fields
 
 _USUAL: dict[models.Task, str] = {"classify": "nano", "video": "cnn_gru"}
 TRANSFERRED = "efficientnet_lite0"  # whose weights a transfer takes
@@ -277,19 +274,7 @@ def recipe_from(fields: dict[str, Any]) -> Recipe:
     Raises:
         RecipeError: An unknown key, with the nearest known one, or a value outside its range.
     """
-    for key in fields:
-        if key not in Recipe.model_fields:
-            near = difflib.get_close_matches(key, Recipe.model_fields, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"keys: {', '.join(Recipe.model_fields)}"
-            raise RecipeError(f"a recipe has no {key!r}", hint=hint)
-    try:
-        return Recipe(**fields)
-    except ValidationError as error:
-        first = error.errors()[0]
-        # What a check of ours says is in the error itself; pydantic would put words of its own before it.
-        said = str(first["ctx"]["error"]) if first["type"] == "value_error" else first["msg"]
-        where = ".".join(map(str, first["loc"]))
-        raise RecipeError(f"{where}: {said}" if where else said, hint="see docs/commands/train.md") from error
+    return recipe_of(Recipe, fields, see="docs/commands/train.md")
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -297,25 +282,18 @@ def read_recipe(path: Path) -> Recipe:
 
     Raises:
         NotFoundError: No such file.
-        RecipeError: Not TOML, an unknown key or a bad value.
+        RecipeError: Not TOML, an unknown key or a bad value, or the recipe of another command.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise NotFoundError(f"no recipe at {path}", path=path) from None
-    except OSError as error:
-        raise RecipeError(f"cannot read {path}: {error.strerror}", path=path) from error
-    except UnicodeDecodeError as error:
-        raise RecipeError(f"{path} is not TOML: it is no text", path=path) from error
-    try:
-        return recipe_from(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{path} is not TOML: {error}", path=path) from error
+    fields = read_fields(path)
+    if "method" in fields:
+        raise RecipeError(
+            f"{path} is a recipe of pretrain, which makes no recognizer",
+            hint="foveal train DATA --from RUN makes one of what it learned",
+            path=path,
+        )
+    return recipe_from(fields)
 
 
 def write_recipe(recipe: Recipe, path: Path) -> None:
     """Write a recipe as TOML; fields left open are not written."""
-    fields = recipe.model_dump(exclude_none=True)
-    if not recipe.settings:
-        del fields["settings"]
-    files.write_text(path, tomli_w.dumps(fields))
+    write_fields(recipe, path)

@@ -1,0 +1,145 @@
+"""`foveal pretrain`: learn features from pictures without labels."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from foveal.cli._frame import Device, Force, Json, Quiet, Threads, Verbose, emit
+from foveal.cli._progress import progress
+from foveal.cli._recipe import Epochs, Seed, Size, Time, settings_of
+from foveal.core import units
+from foveal.core.errors import UsageError
+from foveal.core.extras import need
+from foveal.core.text import visible
+
+if TYPE_CHECKING:
+    from foveal.flows.pretrain import PretrainResult
+    from foveal.train.pretext_recipe import PretextRecipe
+
+Pictures = Annotated[
+    Path,
+    typer.Argument(metavar="DATA", readable=False, help="Folder or archive of pictures, labelled or not."),
+]
+Method = Annotated[
+    str | None,
+    typer.Option("--method", help="rotation, jigsaw, simclr, moco, dino or mae; default simclr."),
+]
+
+
+def pretrain(
+    data: Pictures,
+    method: Method = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="A network from foveal models; default nano.")
+    ] = None,
+    recipe: Annotated[
+        Path | None, typer.Option("--recipe", help="TOML file; the other options override it.")
+    ] = None,
+    size: Size = None,
+    epochs: Epochs = None,
+    time: Time = None,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", min=4, help="Pictures of a step; default at most 256.")
+    ] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option("--setting", metavar="KEY=VALUE", help="Of the method; may be given several times."),
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="Start from these weights: a file, a folder or a run.")
+    ] = None,
+    probe: Annotated[
+        Path | None, typer.Option("--probe", help="Labelled pictures that features are probed with.")
+    ] = None,
+    probes: Annotated[
+        int | None, typer.Option("--probes", min=1, max=100, help="How often, while training; default 8.")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on with this run folder; with --force also elsewhere.")
+    ] = None,
+    seed: Seed = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder to write; default runs/pretrain-<n>.")
+    ] = None,
+    force: Force = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Learn features from pictures without labels; foveal train --from RUN goes on from them."""
+    need("train")
+    wishes = {
+        "method": method,
+        "model": model,
+        "size": size,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "settings": settings_of(setting),
+        "weights": start,
+        "probe": None if probe is None else str(probe),
+        "probes": probes,
+        "seed": seed,
+        "time_seconds": None if time is None else units.seconds(time),
+    }
+    given = [recipe, out, *wishes.values()]
+    if resume is not None and any(value is not None for value in given):
+        raise UsageError(
+            "--resume goes on with the recipe of its run; of the options only --threads may change",
+            hint=f"foveal pretrain {data} --resume {resume}",
+        )
+    chosen = _chosen(recipe).changed(**wishes, threads=threads)
+    from foveal.flows import pretrain as flow
+
+    with progress(quiet=quiet) as report:
+        if resume is not None:
+            result = flow.resume(resume, data, threads=threads, force=force, progress=report)
+        else:
+            result = flow.pretrain(data, recipe=chosen, out=out, force=force, progress=report)
+    emit(
+        result.document,
+        as_json=as_json,
+        human=lambda console: _show(console, result),
+        exit_code=0 if result.document["ok"] else 10,
+    )
+
+
+def _chosen(file: Path | None) -> "PretextRecipe":
+    from foveal.train.pretext_recipe import PretextRecipe, read_pretext_recipe
+
+    return PretextRecipe() if file is None else read_pretext_recipe(file)
+
+
+def _show(console: Console, result: "PretrainResult") -> None:
+    """Print what was learned, what it is worth and how to go on."""
+    from foveal.report import words
+
+    document = result.document
+    probe, baseline = document["probe"], document["baseline"]
+
+    def line(label: str, text: object) -> None:
+        console.print(f"{label:<11}{visible(str(text))}", markup=False)  # names are the user's
+
+    took = units.show_seconds(document["train_seconds"])
+    rate = f"{document['epochs']:.3g} passes, {document['images_per_second']:.0f} images/s"
+    line("learned", f"{document['method']} with {document['model']} in {took}: {rate}")
+    for what, reason in document["plan"]["reasons"].items():
+        line(what, reason)
+    for key, label in (("knn", "neighbours"), ("linear", "planes")):
+        if probe[key] is not None:
+            before = f"the untrained network {words.percent(baseline['untrained'][key]['value'])}"
+            pixels = f"the pixels {words.percent(baseline['pixels'][key]['value'])}"
+            line(label, f"{words.measured(probe[key])}; {before}, {pixels}")
+    if probe["knn"] is None:
+        line("unproven", "nothing here is labelled: --probe LABELLED says what the features are worth")
+    line("features", f"effective rank {probe['rank']:.1f}, spread {probe['spread']:.2f}")
+    if probe["collapsed"]:
+        line(
+            "collapsed", "pictures can hardly be told apart: lower the learning rate, or take another method"
+        )
+    line("report", result.report)
+    line("run", result.run)
+    line("next", f"foveal train DATA --from {result.run}")

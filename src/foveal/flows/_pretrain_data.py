@@ -1,0 +1,174 @@
+"""Pictures to learn from without labels, and labelled ones to probe with, as a pretraining reads them."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from foveal.core import files, machine
+from foveal.core.errors import DataError
+from foveal.core.progress import Progress
+from foveal.data import opening
+from foveal.data.dataset import Dataset
+from foveal.data.preprocess import Preprocess
+from foveal.data.store import Store, channel_statistics
+from foveal.flows import _unlabelled
+from foveal.flows._prepare import STORE, Prepared, Wishes, prepare, suggested
+from foveal.models.pretrained._weights import Weights, normalization
+from foveal.train.examples import Examples
+from foveal.train.pretext_recipe import PretextRecipe
+from foveal.train.probes import Labelled, Prober
+
+_PIXELS, _FOUND = "pixels.npy", "pictures.json"
+PROBE = "probe"  # folder of a run with labelled pictures that are not those that are learned from
+FEWEST = 8  # pictures: of fewer nothing is learned
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What a pretraining works on.
+
+    Attributes:
+        examples: That are learned from; their labels, if any, are not looked at.
+        preprocess: How they came to model size, with their mean and deviation.
+        labelled: To probe with; None: nothing is labelled.
+        sources: Name of each row of the examples' images.
+        about: What can be told of them: `labelled`, `images`, `copies`, `unusable`.
+    """
+
+    examples: Examples
+    preprocess: Preprocess
+    labelled: Labelled | None
+    sources: tuple[str, ...]
+    about: dict[str, Any]
+
+    @property
+    def prober(self) -> Prober:
+        """What asks about features of them."""
+        return Prober(self.examples, self.preprocess, self.labelled)
+
+
+def gather(
+    data: Path, run: Path, recipe: PretextRecipe, weights: Weights | None, *, progress: Progress
+) -> Gathered:
+    """Read pictures, labelled or not, and bring them to model size; what a run already has is reused.
+
+    Of labelled data the pictures are learned from that training learns from (its part `fit` of the same
+    seed), so that what is held out then was never seen.
+
+    Args:
+        data: A labelled data set, or any folder or archive with pictures.
+        run: The run folder.
+        recipe: Says the size, the seed and where labelled pictures are.
+        weights: What the network starts from; None: from scratch.
+        progress: Told about the pictures.
+
+    Raises:
+        NotFoundError, DataError: There are no pictures, too few of them, or the data cannot be read.
+        WriteError: The run folder cannot be written.
+    """
+    threads = recipe.threads or machine.usable_cpus()
+    dataset = _labelled_at(data)
+    if dataset is not None:
+        wishes = Wishes(recipe.size, recipe.seed, False, threads, like=_like(dataset, recipe, weights))
+        prepared = prepare(dataset, run, wishes, progress=progress)
+        own = _roles(prepared)
+        about = {"labelled": True, "images": len(prepared.examples("fit")), "copies": 0, "unusable": 0}
+        found = Gathered(prepared.examples("fit"), prepared.preprocess, own, dataset.sources, about)
+    else:
+        found = _unlabelled_at(data, run, recipe, weights, progress)
+    if len(found.examples) < FEWEST:
+        raise DataError(
+            f"{data} has {len(found.examples)} pictures to learn from; nothing is learned from fewer than "
+            f"{FEWEST}",
+            code="too_few_images",
+            hint="give more pictures; few of them are for foveal fewshot teach",
+            path=data,
+        )
+    if recipe.probe is None:
+        return found
+    return replace(found, labelled=_probed(Path(recipe.probe), run, found, recipe, threads, progress))
+
+
+def _labelled_at(data: Path) -> Dataset | None:
+    """Return the labelled pictures at a path, or None where there are only pictures."""
+    try:
+        return opening.open(data, task=opening.CLASSIFY)
+    except DataError as error:
+        if error.code != "unknown_layout":
+            raise
+        return None
+
+
+def _like(dataset: Dataset, recipe: PretextRecipe, weights: Weights | None) -> Preprocess | None:
+    """Return how pictures become the input of weights that are there; None: as the data suggest."""
+    if weights is None:
+        return None
+    plain = suggested(dataset, recipe.size or weights.size)
+    channels = max(plain.channels, weights.channels or plain.channels)
+    mean, std, _ = normalization(weights, channels=channels)
+    return plain.model_copy(update={"channels": channels, "mean": mean, "std": std})
+
+
+def _roles(prepared: Prepared) -> Labelled:
+    return Labelled(prepared.examples("fit"), prepared.examples("calib"), prepared.dataset.classes)
+
+
+def _unlabelled_at(
+    data: Path, run: Path, recipe: PretextRecipe, weights: Weights | None, progress: Progress
+) -> Gathered:
+    found = _unlabelled.find([data], most=None, seed=recipe.seed, progress=progress)
+    preprocess = _like(found.dataset, recipe, weights) or suggested(found.dataset, recipe.size)
+    files.make_folder(run / STORE)
+    _same_as_before(run / STORE / _FOUND, found.fingerprint)
+    store = _stored(found, run / STORE / _PIXELS, preprocess, progress)
+    usable = np.flatnonzero(store.labels >= 0)
+    if weights is None and len(usable):
+        mean, std = channel_statistics(store.images, usable)
+        preprocess = preprocess.model_copy(update={"mean": mean, "std": std})
+    about = {
+        "labelled": False,
+        "images": len(usable),
+        "copies": found.copies,
+        "unusable": len(store.labels) - len(usable),
+    }
+    examples = Examples(store.images, np.zeros(len(store.labels), np.int64), usable)
+    return Gathered(examples, preprocess, None, found.dataset.sources, about)
+
+
+def _stored(found: _unlabelled.Unlabelled, path: Path, preprocess: Preprocess, progress: Progress) -> Store:
+    """Return the pictures at model size; what is there already is not decoded again."""
+    try:
+        return Store.open(path, preprocess=preprocess, fingerprint=found.fingerprint)
+    except DataError as error:
+        if error.code != "store_mismatch":
+            raise
+    return _unlabelled.stored(found, path, preprocess, progress=progress).store
+
+
+def _same_as_before(path: Path, fingerprint: str) -> None:
+    """Note which pictures a run learns from; where others were noted, refuse to go on.
+
+    Raises:
+        DataError: `data_changed`: they are not those that the run started with.
+    """
+    if not path.is_file():
+        files.write_json(path, {"fingerprint": fingerprint})
+        return
+    hint = "the run was started with other pictures; start anew"
+    before = files.read_json(path, lambda saved: str(saved["fingerprint"]), hint=hint)
+    if before != fingerprint:
+        raise DataError(
+            "the pictures are not those that the run started with", code="data_changed", hint=hint, path=path
+        )
+
+
+def _probed(
+    data: Path, run: Path, found: Gathered, recipe: PretextRecipe, threads: int, progress: Progress
+) -> Labelled:
+    """Return labelled pictures from elsewhere, brought to size as those that are learned from."""
+    dataset = opening.open(data, task=opening.CLASSIFY)
+    like = found.preprocess
+    wishes = Wishes(like.size, recipe.seed, False, threads, like=like)
+    return _roles(prepare(dataset, run / PROBE, wishes, progress=progress))
