@@ -117,7 +117,9 @@ def _draft(recipe: PretextRecipe, examples: Examples, architecture: Architecture
         warm_up_share=settings.warm_up_share,
         weight_decay=settings.weight_decay if recipe.weight_decay is None else recipe.weight_decay,
         objective=recipe.method,
-        settings=pretext.settings_of(recipe.method, recipe.settings),
+        settings=pretext.kind(recipe.method).suited(
+            pretext.settings_of(recipe.method, recipe.settings), images=images
+        ),
         label_smoothing=0.0,
         ema_share=recipe.ema_share,
         augmentation={},

@@ -39,6 +39,11 @@ class Pretext(Objective):
         self.preprocess = preprocess
         self.settings = dict(settings)
 
+    @classmethod
+    def suited(cls, settings: Mapping[str, float], *, images: int) -> dict[str, float]:
+        """Return settings that suit so many pictures; the default leaves them as they are."""
+        return dict(settings)
+
     @abstractmethod
     def views(self, batch: Batch) -> list[Tensor]:
         """Return all that the network is shown of each picture, normalized, float32 (N, C, h, w) each."""

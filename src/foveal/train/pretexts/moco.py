@@ -64,6 +64,12 @@ class Moco(Pretext):
         self.register_buffer("place", torch.zeros((), dtype=torch.int64))
         self._keys: Tensor | None = None  # of this step, between `forward` and `after_step`
 
+    @classmethod
+    def suited(cls, settings: Mapping[str, float], *, images: int) -> dict[str, float]:
+        """Return settings whose queue holds no picture twice: it would stand there as another one."""
+        least = int(SETTINGS["queue"].least)
+        return {**settings, "queue": float(min(int(settings["queue"]), max(least, images // 2)))}
+
     def heads(self) -> list[nn.Module]:
         """Return the projector of the queries."""
         return [self.project]

@@ -1,0 +1,201 @@
+"""Learning without labels from files to a run that others start from."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from foveal.core.errors import DataError, RecipeError, UsageError, WriteError
+from foveal.data import opening
+from foveal.flows import pretrain as flow
+from foveal.flows._backbone import embedder_of
+from foveal.flows.pretrain import PretrainResult, pretrain, resume
+from foveal.flows.train import train
+from foveal.tasks import recognizer as recognizers
+from foveal.train.pretext_recipe import PretextRecipe
+from foveal.train.recipe import Recipe
+
+FAST = {"size": 16, "precision": "fp32", "threads": 1, "epochs": 2.0, "batch_size": 32, "probes": 2}
+
+
+@pytest.fixture(scope="module")
+def pretrained(colors: Path, tmp_path_factory: pytest.TempPathFactory) -> PretrainResult:
+    """Return a finished run on the coloured pictures, whose labels only probe; for reading only."""
+    recipe = PretextRecipe(method="simclr", **FAST)
+    return pretrain(colors, recipe=recipe, out=tmp_path_factory.mktemp("runs") / "pretrain")
+
+
+@pytest.fixture
+def loose(tmp_path: Path) -> Path:
+    """40 pictures in a folder without classes, one of them twice, and one that is none."""
+    folder = tmp_path / "loose"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(40):
+        Image.fromarray(rng.integers(0, 255, (20, 20, 3), dtype=np.uint8)).save(folder / f"{number:02}.png")
+    shutil.copy(folder / "00.png", folder / "copy.png")
+    (folder / "broken.jpg").write_bytes(b"no picture")
+    return folder
+
+
+def test_the_document_has_what_the_contract_and_people_need(pretrained: PretrainResult) -> None:
+    document = pretrained.document
+    assert document["schema"] == "foveal.pretrain/1"
+    assert document["ok"] is True
+    assert document["method"] == "simclr"
+    assert document["pictures"] == {"labelled": True, "images": 126, "copies": 0, "unusable": 0}
+    assert [row["step"] for row in document["probes"]] == [0, 4, 8]
+    assert document["baseline"]["untrained"]["knn"]["n"] == document["probe"]["knn"]["n"] == 27
+    assert document["baseline"]["pixels"]["linear"]["n"] == 27
+    assert json.loads((pretrained.run / "metrics.json").read_text()) == document
+    page = pretrained.report.read_text()
+    assert "What it finds alike" in page
+    assert str(pretrained.run) in page
+
+
+def test_no_test_picture_was_seen(pretrained: PretrainResult, colors: Path, tmp_path: Path) -> None:
+    """What training holds out, with the same seed, was held out here."""
+    split = json.loads((pretrained.run / "split.json").read_text())
+    later = train(
+        colors,
+        recipe=Recipe(weights=str(pretrained.run), baseline=False, scratch=False),
+        out=tmp_path / "run",
+    )
+    assert json.loads((later.run / "split.json").read_text()) == split
+    assert later.document["start"]["source"] == "pretrain"
+    assert later.document["model"] == "nano"
+
+
+def test_features_can_be_fine_tuned_and_embedded(
+    pretrained: PretrainResult, colors: Path, tmp_path: Path
+) -> None:
+    features = recognizers.load(pretrained.run / "model")
+    images = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), dtype=np.uint8)
+    told = features.logits(images)
+    embedder = embedder_of(str(pretrained.run), opening.open(colors))
+    assert embedder.dimensions == told.shape[1]
+    np.testing.assert_allclose(embedder.features(images), told, rtol=1e-3, atol=1e-4)
+
+    recipe = Recipe(weights=str(pretrained.run), epochs=2, baseline=False, scratch=False, size=16, threads=1)
+    tuned = train(colors, recipe=recipe, out=tmp_path / "tuned")
+    assert tuned.document["ok"]
+    assert tuned.document["start"]["frozen"] is False
+
+
+def test_a_killed_run_ends_in_the_same_bits(
+    pretrained: PretrainResult, colors: Path, tmp_path: Path, stopped_at
+) -> None:
+    recipe = PretextRecipe(method="simclr", **FAST)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(colors, recipe=recipe, out=tmp_path / "run", progress=stopped_at("train", 0.5))
+    assert not (tmp_path / "run" / "metrics.json").exists()
+
+    rest = resume(tmp_path / "run")
+
+    assert 0 < rest.document["resumed_from"] < 8
+    assert rest.document["probes"][-1]["knn"] == pretrained.document["probes"][-1]["knn"]
+    names = [recognizers.load(one.run / "model").network.state_dict() for one in (rest, pretrained)]
+    assert all(torch.equal(tensor, names[1][name]) for name, tensor in names[0].items())
+
+
+def test_pictures_without_any_label_are_enough(loose: Path, tmp_path: Path) -> None:
+    result = pretrain(loose, recipe=PretextRecipe(method="rotation", **FAST), out=tmp_path / "run")
+    assert result.document["pictures"] == {"labelled": False, "images": 40, "copies": 1, "unusable": 1}
+    assert result.document["probe"]["knn"] is None
+    assert result.document["probe"]["rank"] > 1
+    assert not (tmp_path / "run" / "store").exists()
+
+
+def test_labelled_pictures_from_elsewhere_probe(loose: Path, colors: Path, tmp_path: Path) -> None:
+    recipe = PretextRecipe(method="rotation", probe=str(colors), **FAST)
+    result = pretrain(loose, recipe=recipe, out=tmp_path / "run")
+    assert result.document["pictures"]["labelled"] is False
+    assert result.document["probe"]["knn"]["n"] == 27
+
+
+def test_a_collapsed_network_fails_the_gate(loose: Path, tmp_path: Path) -> None:
+    """Pictures that are all the same cannot be told apart: that is said, and the run is written."""
+    for path in loose.glob("*.png"):
+        pixels = np.full((20, 20, 3), 100, np.uint8)
+        pixels[0, 0] = int(path.stem) if path.stem.isdigit() else 99  # another file, hardly another picture
+        Image.fromarray(pixels).save(path)
+    result = pretrain(loose, recipe=PretextRecipe(method="mae", **FAST), out=tmp_path / "run")
+    assert result.document["ok"] is False
+    assert result.document["probe"]["collapsed"] is True
+    assert {gate["id"]: gate["verdict"] for gate in result.document["gates"]}["spread"] == "fail"
+    assert "collapsed" in result.report.read_text()
+
+
+def test_it_goes_on_from_another_run(pretrained: PretrainResult, loose: Path, tmp_path: Path) -> None:
+    recipe = PretextRecipe(method="simclr", weights=str(pretrained.run), **{**FAST, "epochs": 1.0})
+    result = pretrain(loose, recipe=recipe, out=tmp_path / "run")
+    first = recognizers.load(pretrained.run / "model")
+    assert result.document["plan"]["starts_from"] is not None
+    assert result.document["model"] == "nano"
+    assert recognizers.load(result.run / "model").preprocess.mean == first.preprocess.mean
+
+
+def test_other_pictures_are_refused_when_it_goes_on(loose: Path, tmp_path: Path, stopped_at) -> None:
+    recipe = PretextRecipe(method="rotation", **FAST)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(loose, recipe=recipe, out=tmp_path / "run", progress=stopped_at("train", 0.5))
+    (loose / "03.png").unlink()
+    with pytest.raises(DataError, match="not those that the run started with"):
+        resume(tmp_path / "run")
+
+
+def test_a_budget_is_kept_and_bounds_the_probes(colors: Path, tmp_path: Path) -> None:
+    recipe = PretextRecipe(method="simclr", size=16, time_seconds=20, threads=1, probes=50)
+    result = pretrain(colors, recipe=recipe, out=tmp_path / "run")
+    rows = result.document["probes"]
+    assert result.document["budget"]["seconds"] == 20
+    assert sum(row["seconds"] for row in rows[1:]) < 0.25 * 20
+    assert rows[-1]["step"] == result.document["plan"]["steps"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"model": "svm_hog"}, "no_pretext"),
+        ({"model": "cnn_gru"}, "no_pretext"),
+        ({"settings": {"temperature": 0.0}}, None),
+    ],
+)
+def test_what_cannot_be_learned_so_is_refused_before_a_folder_is_made(
+    colors: Path, tmp_path: Path, fields: dict[str, object], code: str | None
+) -> None:
+    with pytest.raises(RecipeError) as raised:
+        pretrain(colors, recipe=PretextRecipe(**fields), out=tmp_path / "run")
+    assert code in (None, raised.value.code)
+    assert not (tmp_path / "run").exists()
+
+
+def test_few_pictures_and_a_run_in_the_data_are_refused(tmp_path: Path, colors: Path) -> None:
+    few = tmp_path / "few"
+    few.mkdir()
+    for number in range(5):
+        Image.fromarray(np.full((16, 16, 3), 40 * number, np.uint8)).save(few / f"{number}.png")
+    with pytest.raises(DataError, match="fewer than 8") as raised:
+        pretrain(few, recipe=PretextRecipe(**FAST), out=tmp_path / "run")
+    assert raised.value.code == "too_few_images"
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(WriteError):
+        pretrain(colors, recipe=PretextRecipe(**FAST), out=colors / "run")
+
+
+def test_a_network_without_maps_cannot_restore(colors: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no maps"):
+        pretrain(colors, recipe=PretextRecipe(method="mae", model="row_gru", **FAST), out=tmp_path / "run")
+
+
+def test_recipes_of_other_commands_are_told_apart(pretrained: PretrainResult, colors: Path, trained) -> None:
+    from foveal.flows import train as training
+
+    with pytest.raises(RecipeError, match="recipe of pretrain"):
+        training.resume(pretrained.run, colors)
+    with pytest.raises(RecipeError, match="no recipe of pretrain"):
+        flow.resume(trained.run, colors)
