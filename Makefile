@@ -68,6 +68,7 @@ $(VENV)/.train: pyproject.toml $(VENV)/.python
 $(VENV)/.dev: pyproject.toml $(VENV)/.python
 	@$(SAY)
 	$(BIN)/python -m pip install --editable '.[dev]'
+	$(BIN)/python -m pip install --no-deps lightly lightly-utils  # its losses are compared with ours; what it depends on is not needed
 	@touch $@ $(VENV)/.train
 
 define SAY
