@@ -80,6 +80,13 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--setting", metavar="KEY=VALUE", help="Of the objective; may be given several times."),
 ]
+Unlabelled = Annotated[
+    Path | None, typer.Option("--unlabelled", help="Folder or archive of pictures without labels.")
+]
+Suggest = Annotated[
+    int | None,
+    typer.Option("--suggest", min=1, help="Say which of --unlabelled, so many, to label next."),
+]
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Every random choice follows from it.")]
 
 

@@ -24,9 +24,11 @@ from foveal.cli._recipe import (
     Seed,
     Settings,
     Size,
+    Suggest,
     Task,
     Time,
     Transfer,
+    Unlabelled,
     Weights,
     recipe_of,
     settings_of,
@@ -61,6 +63,8 @@ def train(
     objective: Objective = None,
     setting: Settings = None,
     baseline: Baseline = None,
+    unlabelled: Unlabelled = None,
+    suggest: Suggest = None,
     resume: Annotated[
         Path | None, typer.Option(help="Go on with this run folder; with --force also elsewhere.")
     ] = None,
@@ -98,6 +102,8 @@ def train(
         "normalization": normalization,
         "head": head,
         "scratch": scratch,
+        "unlabelled": None if unlabelled is None else str(unlabelled),
+        "suggest": suggest,
     }
     if resume is not None:
         _check_alone(data, resume, strict or None, time, recipe, out, *wishes.values())

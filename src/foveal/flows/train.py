@@ -34,6 +34,7 @@ from foveal.flows._run_folder import (
     undone_if_refused,
 )
 from foveal.flows._scratch import measured_scratch, transfer_seconds
+from foveal.flows._suggest import check_suggest, suggest
 from foveal.flows._train_document import clock, start_document, train_document
 from foveal.flows._transfer import fitted_head, network_of
 from foveal.flows._transfer_clips import fitted_reading
@@ -107,6 +108,7 @@ def train(
     wanted = recipe or Recipe()
     recipe = with_model(wanted)
     check_recipe(recipe)
+    check_suggest(recipe.unlabelled, recipe.suggest, clips=recipe.for_clips())
     runs.keep_apart(out, *opening.places(data))
     own = recipe.architecture.said if recipe.architecture.is_own else None
     weights = origin_of(recipe)
@@ -370,7 +372,7 @@ def _finish(run: Path, job: Job, prepared: Prepared, plan: Plan | FitPlan, fitte
         weights=job.weights,
     )
     job.progress("export", 1, 1)
-    evaluation, baseline, over_time = None, {}, None
+    evaluation, baseline, over_time, suggested = None, {}, None, None
     start = start_document(plan, job.weights)
     if exported.bundle is None:
         page = write_refusal(run, exported.parity, fitted.history)
@@ -391,8 +393,9 @@ def _finish(run: Path, job: Job, prepared: Prepared, plan: Plan | FitPlan, fitte
         beside = baseline if start is None else {**baseline, "start": start}
         page = write_report(run, evaluation, fitted.history, prepared, baseline=beside, maps=maps)
         write_over_time(run, over_time)
+        suggested = suggest(run, exported.bundle, job.recipe, threads=plan.threads, progress=job.progress)
     document = train_document(run, prepared, plan, fitted, exported, evaluation)
-    document |= {"start": start, "baseline": baseline, "over_time": over_time}
+    document |= {"start": start, "baseline": baseline, "over_time": over_time, "suggested": suggested}
     earlier = fitted.seconds - fitted.seconds_now  # before it was resumed
     document |= clock(job.recipe.time_seconds, time.monotonic() - job.started + earlier)
     files.write_json(run / METRICS, document)

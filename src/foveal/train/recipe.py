@@ -67,6 +67,8 @@ class Recipe(BaseModel):
             `half` (to -1..1) or `none` (0..1); None: as for the published weights of the model.
         head: What is fitted to the features: planes, or a support vector machine with a Gaussian kernel.
         scratch: Whether a transfer is measured beside nano trained from scratch for the same time.
+        unlabelled: A folder or archive of pictures without labels.
+        suggest: So many of those are named that should be labelled next; None: none.
         precision: `auto` measures bf16 against fp32 and keeps the faster one if it is as accurate.
         sets: How prediction sets are made: `lac` for the smallest on average, `aps` or `raps` for sets that
             grow with the difficulty of the picture, `mondrian` for a promise that holds for each class.
@@ -104,6 +106,8 @@ class Recipe(BaseModel):
     normalization: Literal["imagenet", "half", "none"] | None = None
     head: Literal["linear", "svm"] = "linear"
     scratch: bool = True
+    unlabelled: str | None = Field(default=None, min_length=1)
+    suggest: int | None = Field(default=None, ge=1, le=100_000)
     precision: str = Field(default="auto", pattern="^(auto|fp32|bf16)$")
     sets: SetMethod = "lac"
     alpha: float = Field(default=0.1, gt=0, lt=1)
@@ -128,6 +132,12 @@ class Recipe(BaseModel):
     def _list_from_anywhere(cls, group: str | None) -> str | None:
         """Keep the path of a list absolute: a run goes on from any working directory."""
         return str(Path(group).absolute()) if group is not None and is_list(group) else group
+
+    @field_validator("unlabelled")
+    @classmethod
+    def _pictures_from_anywhere(cls, path: str | None) -> str | None:
+        """Keep the path absolute: a run goes on from any working directory."""
+        return path if path is None else str(Path(path).absolute())
 
     @field_validator("objective")
     @classmethod

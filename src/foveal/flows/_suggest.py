@@ -1,0 +1,134 @@
+"""Which unlabelled pictures to label next, by what a recognizer that is just sealed says of them."""
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from foveal.audit.next_labels import next_labels
+from foveal.bundle import archive
+from foveal.bundle.predictor import Predictor
+from foveal.bundle.ways import REFERENCE
+from foveal.core import files
+from foveal.core.errors import NotFoundError, UsageError
+from foveal.core.progress import Progress
+from foveal.core.text import printable
+from foveal.data.dataset import UInt8
+from foveal.evaluate.answers import Float32, probabilities_at_size
+from foveal.export.embedding import embedder_in
+from foveal.flows import _unlabelled
+from foveal.flows._prepare import SPLIT, STORE
+from foveal.report.suggested_page import suggested_page
+from foveal.train.recipe import Recipe
+
+TABLE, PAGE = "suggested.csv", "suggested.html"
+_PIXELS = "unlabelled.npy"
+_COLUMNS = ("picture", "guess", "confidence", "second", "second_confidence")
+
+
+def check_suggest(unlabelled: str | None, count: int | None, *, clips: bool) -> None:
+    """Refuse what cannot be suggested, before anything is trained.
+
+    Raises:
+        UsageError: No pictures are named, or there are clips: `other_task`.
+        NotFoundError: They are not there.
+    """
+    if count is None:
+        return
+    if clips:
+        raise UsageError("--suggest is for pictures", code="other_task", hint="leave --suggest out")
+    if unlabelled is None:
+        raise UsageError(
+            "--suggest says which of some unlabelled pictures to label next: which pictures?",
+            code="no_pictures",
+            hint="name them with --unlabelled FOLDER",
+        )
+    if not files.is_there(Path(unlabelled)):
+        raise NotFoundError(f"there is no {unlabelled}", path=unlabelled)
+
+
+def suggest(
+    run: Path, bundle: Path, recipe: Recipe, *, threads: int, progress: Progress
+) -> dict[str, Any] | None:
+    """Write `suggested.csv` and `suggested.html`, and return the `suggested` object of `foveal.train/1`.
+
+    None where nobody asks. What the recognizer was made from or measured on, and copies, are not suggested.
+
+    Args:
+        run: The run folder.
+        bundle: What says how sure it is.
+        recipe: Says which pictures there are, how many are wanted, and the seed.
+        threads: Pictures at once.
+        progress: Told about the pictures.
+    """
+    unlabelled, count, seed = recipe.unlabelled, recipe.suggest, recipe.seed
+    if unlabelled is None or count is None:
+        return None
+    members = archive.read(bundle)
+    found = _unlabelled.find([unlabelled], most=None, seed=seed, progress=progress)
+    files.make_folder(run / STORE)
+    stored = _unlabelled.stored(found, run / STORE / _PIXELS, members.manifest.preprocess, progress=progress)
+    known = _known(run)
+    rows = np.array(
+        [
+            place
+            for place, content in enumerate(found.hashes)
+            if stored.store.labels[place] >= 0 and content not in known
+        ],
+        dtype=np.int64,
+    )
+    about = {"unlabelled": unlabelled, "pictures": len(rows), "known": sum(h in known for h in found.hashes)}
+    if not len(rows):
+        return {**about, "table": None, "page": None, "images": []}
+    images: UInt8 = np.asarray(stored.store.images[rows])
+    predictor = Predictor.open(bundle, engine=REFERENCE, threads=1)
+    probabilities = probabilities_at_size(predictor, images, threads=threads)
+    chosen = next_labels(probabilities, _features(members, images, threads), count=count, seed=seed)
+    suggested = [
+        {"picture": printable(found.dataset.sources[rows[place]]), **_guess(predictor, probabilities[place])}
+        for place in chosen.tolist()
+    ]
+    files.write_text(run / TABLE, _table(suggested))
+    pictures = [images[place] for place in chosen.tolist()]
+    files.write_text(run / PAGE, suggested_page(suggested, pictures, among=len(rows)))
+    return {**about, "table": str(run / TABLE), "page": str(run / PAGE), "images": suggested}
+
+
+def _known(run: Path) -> set[str]:
+    """Return the contents that had a role in the run."""
+    return files.read_json(
+        run / SPLIT,
+        lambda split: {content for role in ("fit", "calib", "test") for _, content in split[role]},
+        hint="train anew",
+    )
+
+
+def _features(members: archive.Members, images: UInt8, threads: int) -> Float32:
+    """Return what the last layer reads; of a recognizer without such a layer the pixels, made few."""
+    try:
+        return embedder_in(members, source="the bundle").features(images, threads=threads)
+    except UsageError as error:
+        if error.code != "no_features":
+            raise
+    step = max(1, images.shape[1] // 16)
+    return images[:, ::step, ::step].reshape(len(images), -1).astype(np.float32) / np.float32(255)
+
+
+def _guess(predictor: Predictor, probabilities: Float32) -> dict[str, Any]:
+    first, second = (-probabilities).argsort(kind="stable")[:2].tolist()
+    return {
+        "guess": predictor.classes[first],
+        "confidence": round(float(probabilities[first]), 4),
+        "second": predictor.classes[second],
+        "second_confidence": round(float(probabilities[second]), 4),
+    }
+
+
+def _table(suggested: list[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(suggested)
+    return text.getvalue()

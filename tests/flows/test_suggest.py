@@ -1,0 +1,75 @@
+"""Suggestions of a training: which of a folder's pictures to label next, never those that are known."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from foveal.core.errors import NotFoundError, UsageError
+from foveal.flows.train import train
+from foveal.train.recipe import Recipe
+
+FAST = {"epochs": 4.0, "size": 16, "precision": "fp32", "threads": 1, "baseline": False}
+
+
+@pytest.fixture
+def pool(colors: Path, tmp_path: Path) -> Path:
+    """20 new pictures, 3 that the run knows under other names, one twice, one unreadable."""
+    folder = tmp_path / "pool"
+    folder.mkdir()
+    rng = np.random.default_rng(7)
+    for number in range(20):
+        pixels = rng.integers(0, 150, (40, 40, 3), dtype=np.uint8)
+        pixels[..., number % 3] += 70
+        Image.fromarray(pixels).save(folder / f"new-{number:02}.png")
+    for number, name in enumerate(("red", "green", "blue")):
+        shutil.copy(colors / name / "007.png", folder / f"known-{number}.png")
+    shutil.copy(folder / "new-00.png", folder / "twice.png")
+    (folder / "broken.png").write_bytes(b"no picture")
+    return folder
+
+
+def test_a_training_names_what_to_label_next(colors: Path, pool: Path, tmp_path: Path) -> None:
+    recipe = Recipe(unlabelled=str(pool), suggest=6, **FAST)
+    result = train(colors, recipe=recipe, out=tmp_path / "run")
+
+    suggested = result.document["suggested"]
+    assert suggested["pictures"] == 20
+    assert suggested["known"] == 3
+    names = [Path(row["picture"]).name for row in suggested["images"]]
+    assert len(set(names)) == 6
+    assert all(name.startswith(("new-", "twice")) for name in names)
+    with (tmp_path / "run" / "suggested.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["picture"] for row in rows] == [row["picture"] for row in suggested["images"]]
+    assert all(0 < float(row["second_confidence"]) <= float(row["confidence"]) <= 1 for row in rows)
+    assert (tmp_path / "run" / "suggested.html").read_text().count("<img") == 6
+
+
+def test_a_baseline_suggests_too(colors: Path, pool: Path, tmp_path: Path) -> None:
+    recipe = Recipe(model="knn", unlabelled=str(pool), suggest=3, size=16, threads=1)
+    assert len(train(colors, recipe=recipe, out=tmp_path / "run").document["suggested"]["images"]) == 3
+
+
+def test_where_all_are_known_nothing_is_suggested(colors: Path, tmp_path: Path) -> None:
+    recipe = Recipe(unlabelled=str(colors / "red"), suggest=3, **{**FAST, "epochs": 1.0})
+    suggested = train(colors, recipe=recipe, out=tmp_path / "run").document["suggested"]
+    assert suggested["images"] == []
+    assert suggested["known"] == 60
+
+
+def test_what_cannot_be_suggested_is_refused_first(colors: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="which pictures"):
+        train(colors, recipe=Recipe(suggest=3, **FAST), out=tmp_path / "run")
+    with pytest.raises(NotFoundError):
+        train(colors, recipe=Recipe(suggest=3, unlabelled=str(tmp_path / "no"), **FAST), out=tmp_path / "run")
+    with pytest.raises(UsageError, match="for pictures"):
+        train(
+            colors,
+            recipe=Recipe(suggest=3, unlabelled=str(colors), task="video"),
+            out=tmp_path / "run",
+        )
+    assert not (tmp_path / "run").exists()
