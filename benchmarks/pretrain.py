@@ -9,8 +9,8 @@ from the training pictures without labels, then trains with 1 % and 10 % of the 
 learned and from scratch, with the same augmentation and for the same time each, and with all labels from
 scratch for reference; all on the whole test folder. `methods` compares the features of each method with those
 of the untrained network and with the pixels. `rate` counts pictures a second of the training itself, beside
-the transforms, loader, head and loss of lightly around the same network, in turns; the first pass is not counted.
-The peer lives in an environment of its own (pip install lightly).
+the transforms, loader, head and loss of lightly around the same network, in turns; the first pass is not
+counted. The peer lives in an environment of its own (pip install lightly).
 """
 
 import argparse

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from foveal.core.errors import NotFoundError, UsageError
-from foveal.flows.train import train
+from foveal.core.errors import DataError, NotFoundError, UsageError
+from foveal.flows.train import resume, train
 from foveal.train.recipe import Recipe
 
 FAST = {"epochs": 4.0, "size": 16, "precision": "fp32", "threads": 1, "baseline": False}
@@ -61,15 +61,37 @@ def test_where_all_are_known_nothing_is_suggested(colors: Path, tmp_path: Path) 
     assert suggested["known"] == 60
 
 
+def test_fixmatch_learns_from_them_and_never_from_what_is_held_out(
+    colors: Path, pool: Path, tmp_path: Path, stopped_at
+) -> None:
+    recipe = Recipe(unlabelled=str(pool), objective="fixmatch", images=12, **FAST)
+    whole = train(colors, recipe=recipe, out=tmp_path / "whole")
+    assert whole.document["plan"]["unlabelled"] == 3 * whole.document["plan"]["batch_size"]
+    with pytest.raises(KeyboardInterrupt):
+        train(colors, recipe=recipe, out=tmp_path / "run", progress=stopped_at("train", 0.5))
+
+    (pool / "later.png").write_bytes((pool / "new-01.png").read_bytes()[:-1] + b"x")
+    with pytest.raises(DataError, match="not those that the run started with"):
+        resume(tmp_path / "run", colors)
+    (pool / "later.png").unlink()
+    assert resume(tmp_path / "run", colors).document["digest"] == whole.document["digest"]
+
+    with pytest.raises(DataError, match="not among the labelled"):
+        train(colors, recipe=recipe.changed(unlabelled=str(colors), images=126), out=tmp_path / "none")
+
+
 def test_what_cannot_be_suggested_is_refused_first(colors: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="which pictures"):
         train(colors, recipe=Recipe(suggest=3, **FAST), out=tmp_path / "run")
     with pytest.raises(NotFoundError):
         train(colors, recipe=Recipe(suggest=3, unlabelled=str(tmp_path / "no"), **FAST), out=tmp_path / "run")
-    with pytest.raises(UsageError, match="for pictures"):
+    with pytest.raises(UsageError, match="recognizers of pictures"):
         train(
             colors,
             recipe=Recipe(suggest=3, unlabelled=str(colors), task="video"),
             out=tmp_path / "run",
         )
+    with pytest.raises(UsageError, match="nothing is learned") as raised:
+        train(colors, recipe=Recipe(unlabelled=str(colors), **FAST), out=tmp_path / "run")
+    assert "fixmatch" in str(raised.value.hint)
     assert not (tmp_path / "run").exists()

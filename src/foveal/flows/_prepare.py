@@ -25,7 +25,7 @@ from foveal.data.sizing import suggest_channels, suggest_size
 from foveal.data.split import Split
 from foveal.data.store import Store, StoreWriter, channel_statistics
 from foveal.data.subset import subset
-from foveal.train.examples import Examples
+from foveal.train.examples import Examples, Pool
 
 SPLIT = "split.json"
 FINDINGS = "findings.json"
@@ -45,6 +45,7 @@ class Prepared:
         store: Pixels at model size.
         preprocess: How they became so, with the mean and deviation of the fit part.
         findings: What the check had to say.
+        pool: More pictures, without labels; None: there are none.
     """
 
     dataset: Dataset
@@ -52,10 +53,15 @@ class Prepared:
     store: Store
     preprocess: Preprocess
     findings: tuple[Finding, ...]
+    pool: Pool | None = None
 
     def examples(self, role: str) -> Examples:
-        """Return the pictures that have a role, with what belongs together among them."""
-        return Examples(self.store.images, self.store.labels, self.split.role(role), self.split.units)
+        """Return the pictures that have a role, with what belongs together among them.
+
+        Beside those that are learned from are the ones without labels.
+        """
+        pool = self.pool if role == "fit" else None
+        return Examples(self.store.images, self.store.labels, self.split.role(role), self.split.units, pool)
 
 
 @dataclass(frozen=True)

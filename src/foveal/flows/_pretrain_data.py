@@ -12,7 +12,7 @@ from foveal.core.progress import Progress
 from foveal.data import opening
 from foveal.data.dataset import Dataset
 from foveal.data.preprocess import Preprocess
-from foveal.data.store import Store, channel_statistics
+from foveal.data.store import channel_statistics
 from foveal.flows import _unlabelled
 from foveal.flows._prepare import STORE, Prepared, Wishes, prepare, suggested
 from foveal.models.pretrained._weights import Weights, normalization
@@ -121,8 +121,8 @@ def _unlabelled_at(
     found = _unlabelled.find([data], most=None, seed=recipe.seed, progress=progress)
     preprocess = _like(found.dataset, recipe, weights) or suggested(found.dataset, recipe.size)
     files.make_folder(run / STORE)
-    _same_as_before(run / STORE / _FOUND, found.fingerprint)
-    store = _stored(found, run / STORE / _PIXELS, preprocess, progress)
+    _unlabelled.check_same(run / _FOUND, found)
+    store = _unlabelled.stored_once(found, run / STORE / _PIXELS, preprocess, progress=progress)
     usable = np.flatnonzero(store.labels >= 0)
     if weights is None and len(usable):
         mean, std = channel_statistics(store.images, usable)
@@ -135,33 +135,6 @@ def _unlabelled_at(
     }
     examples = Examples(store.images, np.zeros(len(store.labels), np.int64), usable)
     return Gathered(examples, preprocess, None, found.dataset.sources, about)
-
-
-def _stored(found: _unlabelled.Unlabelled, path: Path, preprocess: Preprocess, progress: Progress) -> Store:
-    """Return the pictures at model size; what is there already is not decoded again."""
-    try:
-        return Store.open(path, preprocess=preprocess, fingerprint=found.fingerprint)
-    except DataError as error:
-        if error.code != "store_mismatch":
-            raise
-    return _unlabelled.stored(found, path, preprocess, progress=progress).store
-
-
-def _same_as_before(path: Path, fingerprint: str) -> None:
-    """Note which pictures a run learns from; where others were noted, refuse to go on.
-
-    Raises:
-        DataError: `data_changed`: they are not those that the run started with.
-    """
-    if not path.is_file():
-        files.write_json(path, {"fingerprint": fingerprint})
-        return
-    hint = "the run was started with other pictures; start anew"
-    before = files.read_json(path, lambda saved: str(saved["fingerprint"]), hint=hint)
-    if before != fingerprint:
-        raise DataError(
-            "the pictures are not those that the run started with", code="data_changed", hint=hint, path=path
-        )
 
 
 def _probed(

@@ -23,7 +23,7 @@ _COMMAND = "command.json"
 _RESULTS = (
     "*.foveal", "report.html", METRICS, "history.jsonl", "plan.json", SPLIT, FINDINGS, "log.txt",
     "checkpoints", "figures", "model", "baseline", "baseline.json", "pretrained", "scratch", STORE,
-    "probe", "probes.jsonl", "suggested.csv", "suggested.html",
+    "probe", "probes.jsonl", "pictures.json", "suggested.csv", "suggested.html",
 )  # fmt: skip
 _OURS = (RECIPE, ENVIRONMENT, _COMMAND, *_RESULTS)
 _NAME_BYTES = 100  # a file's name may have 255, and a temporary one is longer than the bundle's

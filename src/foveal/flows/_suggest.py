@@ -18,27 +18,38 @@ from foveal.core.text import printable
 from foveal.data.dataset import UInt8
 from foveal.evaluate.answers import Float32, probabilities_at_size
 from foveal.export.embedding import embedder_in
-from foveal.flows import _unlabelled
-from foveal.flows._prepare import SPLIT, STORE
+from foveal.flows._pool import unlabelled_of
 from foveal.report.suggested_page import suggested_page
+from foveal.train.chosen import wants_unlabelled
 from foveal.train.recipe import Recipe
 
 TABLE, PAGE = "suggested.csv", "suggested.html"
-_PIXELS = "unlabelled.npy"
 _COLUMNS = ("picture", "guess", "confidence", "second", "second_confidence")
 
 
-def check_suggest(unlabelled: str | None, count: int | None, *, clips: bool) -> None:
-    """Refuse what cannot be suggested, before anything is trained.
+def check_unlabelled(recipe: Recipe) -> None:
+    """Refuse what cannot be done with pictures without labels, before anything is trained.
 
     Raises:
-        UsageError: No pictures are named, or there are clips: `other_task`.
+        UsageError: No pictures are named to suggest from, or they are named for nothing; or there are clips:
+            `other_task`.
         NotFoundError: They are not there.
     """
-    if count is None:
+    unlabelled, wanted = recipe.unlabelled, wants_unlabelled(recipe.objective)
+    if unlabelled is None and recipe.suggest is None:
         return
-    if clips:
-        raise UsageError("--suggest is for pictures", code="other_task", hint="leave --suggest out")
+    if recipe.for_clips():
+        raise UsageError(
+            "pictures without labels are for recognizers of pictures",
+            code="other_task",
+            hint="leave --suggest and --unlabelled out",
+        )
+    if recipe.suggest is None and not wanted:
+        raise UsageError(
+            "nothing is learned from --unlabelled by this objective, and nothing is suggested",
+            code="not_used",
+            hint="--objective fixmatch learns from them; --suggest 50 says which of them to label next",
+        )
     if unlabelled is None:
         raise UsageError(
             "--suggest says which of some unlabelled pictures to label next: which pictures?",
@@ -67,42 +78,23 @@ def suggest(
     if unlabelled is None or count is None:
         return None
     members = archive.read(bundle)
-    found = _unlabelled.find([unlabelled], most=None, seed=seed, progress=progress)
-    files.make_folder(run / STORE)
-    stored = _unlabelled.stored(found, run / STORE / _PIXELS, members.manifest.preprocess, progress=progress)
-    known = _known(run)
-    rows = np.array(
-        [
-            place
-            for place, content in enumerate(found.hashes)
-            if stored.store.labels[place] >= 0 and content not in known
-        ],
-        dtype=np.int64,
-    )
-    about = {"unlabelled": unlabelled, "pictures": len(rows), "known": sum(h in known for h in found.hashes)}
+    found = unlabelled_of(run, unlabelled, members.manifest.preprocess, seed=seed, progress=progress)
+    rows = found.rows
+    about = {"unlabelled": unlabelled, "pictures": len(rows), "known": found.known}
     if not len(rows):
         return {**about, "table": None, "page": None, "images": []}
-    images: UInt8 = np.asarray(stored.store.images[rows])
+    images: UInt8 = np.asarray(found.images[rows])
     predictor = Predictor.open(bundle, engine=REFERENCE, threads=1)
     probabilities = probabilities_at_size(predictor, images, threads=threads)
     chosen = next_labels(probabilities, _features(members, images, threads), count=count, seed=seed)
     suggested = [
-        {"picture": printable(found.dataset.sources[rows[place]]), **_guess(predictor, probabilities[place])}
+        {"picture": printable(found.sources[rows[place]]), **_guess(predictor, probabilities[place])}
         for place in chosen.tolist()
     ]
     files.write_text(run / TABLE, _table(suggested))
     pictures = [images[place] for place in chosen.tolist()]
     files.write_text(run / PAGE, suggested_page(suggested, pictures, among=len(rows)))
     return {**about, "table": str(run / TABLE), "page": str(run / PAGE), "images": suggested}
-
-
-def _known(run: Path) -> set[str]:
-    """Return the contents that had a role in the run."""
-    return files.read_json(
-        run / SPLIT,
-        lambda split: {content for role in ("fit", "calib", "test") for _, content in split[role]},
-        hint="train anew",
-    )
 
 
 def _features(members: archive.Members, images: UInt8, threads: int) -> Float32:

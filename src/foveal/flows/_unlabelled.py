@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from foveal.audit.glance import Glances
 from foveal.audit.near_duplicates import clusters, near_duplicates
 from foveal.core.errors import DataError, NotFoundError
-from foveal.core.files import is_there
+from foveal.core.files import is_there, read_json, write_json
 from foveal.core.progress import Progress
 from foveal.core.random import stream
 from foveal.core.text import printable
@@ -205,6 +205,37 @@ def stored(pictures: Unlabelled, path: Path, preprocess: Preprocess, *, progress
     unusable = [f"{printable(source)}: {error.message}" for source, error in rows if error is not None]
     units, alike = _together(pictures.units, taken, glances, progress)
     return Stored(store, unusable, units, alike)
+
+
+def stored_once(pictures: Unlabelled, path: Path, preprocess: Preprocess, *, progress: Progress) -> Store:
+    """Return pictures at model size; what a run has is not decoded again. Arguments as of `stored`."""
+    try:
+        return Store.open(path, preprocess=preprocess, fingerprint=pictures.fingerprint)
+    except DataError as error:
+        if error.code != "store_mismatch":
+            raise
+    return stored(pictures, path, preprocess, progress=progress).store
+
+
+def check_same(path: Path, pictures: Unlabelled) -> None:
+    """Note which pictures a run learns from; where others were noted, refuse to go on.
+
+    Args:
+        path: The file with the note.
+        pictures: Found now.
+
+    Raises:
+        DataError: `data_changed`: they are not those that the run started with.
+    """
+    if not path.is_file():
+        write_json(path, {"fingerprint": pictures.fingerprint})
+        return
+    hint = "the run was started with other pictures; start anew"
+    before = read_json(path, lambda saved: str(saved["fingerprint"]), hint=hint)
+    if before != pictures.fingerprint:
+        raise DataError(
+            "the pictures are not those that the run started with", code="data_changed", hint=hint, path=path
+        )
 
 
 def _together(units: Int64, taken: Inventory, glances: Glances, progress: Progress) -> tuple[Int64, int]:

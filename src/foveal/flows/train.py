@@ -22,6 +22,7 @@ from foveal.flows._measure import measure_bundle
 from foveal.flows._objective import make_objective
 from foveal.flows._origin import origin_of, with_model
 from foveal.flows._over_time import measured_over_time, write_over_time
+from foveal.flows._pool import with_pool
 from foveal.flows._prepare import STORE, Prepared, prepare, suggested
 from foveal.flows._report import explained_mistakes, write_refusal, write_report
 from foveal.flows._run_folder import (
@@ -34,7 +35,7 @@ from foveal.flows._run_folder import (
     undone_if_refused,
 )
 from foveal.flows._scratch import measured_scratch, transfer_seconds
-from foveal.flows._suggest import check_suggest, suggest
+from foveal.flows._suggest import check_unlabelled, suggest
 from foveal.flows._train_document import clock, start_document, train_document
 from foveal.flows._transfer import fitted_head, network_of
 from foveal.flows._transfer_clips import fitted_reading
@@ -108,7 +109,7 @@ def train(
     wanted = recipe or Recipe()
     recipe = with_model(wanted)
     check_recipe(recipe)
-    check_suggest(recipe.unlabelled, recipe.suggest, clips=recipe.for_clips())
+    check_unlabelled(recipe)
     runs.keep_apart(out, *opening.places(data))
     own = recipe.architecture.said if recipe.architecture.is_own else None
     weights = origin_of(recipe)
@@ -254,6 +255,7 @@ def _follow(job: Job, data: str | Path) -> TrainResult:
     )
     dataset = opening.open(data, group=job.recipe.group, task=job.recipe.task)
     prepared = prepare(dataset, run, job.wishes(dataset), progress=silent)
+    prepared = with_pool(run, job.recipe, prepared, progress=silent)
     job.team.meet()  # reading may have taken long; from here on, who is silent is lost
     plan = agreed(job, read_plan(run / PLAN) if told["planned"] else planned_for(job, prepared))
     _learned(run, job, prepared, plan)
@@ -281,6 +283,7 @@ def _decide(
             size = wishes.like.size if wishes.like else suggested(dataset, wishes.size).size
             check_recipe(job.recipe.changed(size=size))
         prepared = prepare(dataset, run, wishes, progress=job.progress)
+        prepared = with_pool(run, job.recipe, prepared, progress=job.progress)
         if moved is not None:  # only now: data that are refused leave the run as it was
             write_environment(run, moved)
         if job.recipe != read_recipe(run / RECIPE):

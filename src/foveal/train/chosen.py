@@ -49,6 +49,11 @@ def label_smoothing(name: str) -> float:
     return float(_stated(_known(name), "LABEL_SMOOTHING"))
 
 
+def wants_unlabelled(name: str) -> bool:
+    """Return whether an objective learns from pictures without labels, too: as many as its `share` says."""
+    return bool(_stated(_known(name), "UNLABELLED"))
+
+
 def _known(name: str) -> str:
     if catalog.written(name) not in offered():
         raise UnknownNameError("objectives", name, offered())

@@ -146,14 +146,13 @@ def fetch(examples: Examples, plan: Plan, step: int) -> Batch:
     The passes over the data are laid end to end, so that every picture is seen equally often however
     the batch size divides them.
     """
-    count = len(examples)
-    seen = np.arange(step * plan.batch_size, (step + 1) * plan.batch_size)
-    passes, places = np.divmod(seen, count)
-    rows = np.empty_like(seen)
-    for number in np.unique(passes):
-        inside = passes == number
-        rows[inside] = _order(plan.seed, int(number), count)[places[inside]]
+    passes, rows = _drawn(plan.seed, "order", step, plan.batch_size, len(examples))
     stored = examples.indices[rows]
+    unlabelled = None
+    if plan.unlabelled and examples.pool is not None:
+        pool = examples.pool
+        _, more = _drawn(plan.seed, "unlabelled", step, plan.unlabelled, len(pool.indices))
+        unlabelled = torch.from_numpy(pool.images[pool.indices[more]])
     generator = torch.Generator().manual_seed(seed_for(plan.seed, "augment", step))
     return Batch(
         images=torch.from_numpy(examples.images[stored]),
@@ -162,12 +161,26 @@ def fetch(examples: Examples, plan: Plan, step: int) -> Batch:
         passes=torch.from_numpy(passes),
         share=step / plan.steps,
         generator=generator,
+        unlabelled=unlabelled,
     )
 
 
-@lru_cache(maxsize=2)  # one step may see the end of a pass and the start of the next
-def _order(seed: int, number: int, count: int) -> NDArray[np.int64]:
-    return stream(seed, "order", number).permutation(count)
+def _drawn(
+    seed: int, purpose: str, step: int, at_once: int, count: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return, for each picture of a step, in which pass over `count` it is seen, and which one it is."""
+    seen = np.arange(step * at_once, (step + 1) * at_once)
+    passes, places = np.divmod(seen, count)
+    rows = np.empty_like(seen)
+    for number in np.unique(passes):
+        inside = passes == number
+        rows[inside] = _order(seed, purpose, int(number), count)[places[inside]]
+    return passes, rows
+
+
+@lru_cache(maxsize=4)  # one step may see the end of a pass and the start of the next, with and without labels
+def _order(seed: int, purpose: str, number: int, count: int) -> NDArray[np.int64]:
+    return stream(seed, purpose, number).permutation(count)
 
 
 @contextmanager

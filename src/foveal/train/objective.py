@@ -22,6 +22,7 @@ class Batch:
         share: How much of the run is over, in [0, 1); all schedules are functions of it.
         generator: The only source of randomness of this step.
         part: Which of the images this process answers for, where several train together.
+        unlabelled: More pictures, without labels, uint8 (U, H, W, C); None: the plan wants none.
     """
 
     images: Tensor
@@ -31,6 +32,7 @@ class Batch:
     share: float
     generator: torch.Generator
     part: slice = field(default_factory=lambda: slice(None))
+    unlabelled: Tensor | None = None
 
     @property
     def channels(self) -> int:

@@ -21,6 +21,7 @@ _LATER = (
     "settings",
     "starts_from",
     "views",
+    "unlabelled",
 )
 
 
@@ -48,6 +49,7 @@ class Plan(BaseModel):
         starts_from: Digest of the weights that it starts from; None: they follow from the seed.
         views: Of a frozen backbone: how many views of each clip it has looked at; the first is the clip
             itself, `augmentation` makes the others.
+        unlabelled: Pictures without labels of each step, beside its batch.
         seed: Of order, augmentation and initial weights.
         threads: Of torch; another number gives other last digits.
         step_seconds: What the warm-up measured; for the forecast only.
@@ -74,6 +76,7 @@ class Plan(BaseModel):
     structure: str | None = None
     starts_from: str | None = None
     views: int = Field(default=1, ge=1)
+    unlabelled: int = Field(default=0, ge=0)
     seed: int
     threads: int = Field(ge=1)
     step_seconds: float = Field(ge=0)

@@ -94,6 +94,12 @@ def check_recipe(recipe: Recipe) -> None:
             "unfreeze goes on from weights that are there: it needs some, and a length",
             hint="give --transfer or --weights, and --epochs or --time; or leave the objective out",
         )
+    if chosen.wants_unlabelled(recipe.objective) and recipe.unlabelled is None:
+        raise RecipeError(
+            f"{catalog.spoken(recipe.objective)} learns from pictures without labels, too: which?",
+            code="no_unlabelled",
+            hint="name them with --unlabelled FOLDER",
+        )
     frozen = recipe.transfers and not recipe.unfreezes
     if is_baseline(architecture.name):
         named = f"{catalog.spoken(architecture.name)} is fitted in one go"
@@ -189,7 +195,8 @@ def plan_training(
     precision, speed = fastest_precision(recipe.precision, measure, draft, reasons)
     draft = draft.model_copy(update={"precision": precision})
     if seconds_left is None:
-        epochs = recipe.epochs or min(MAX_EPOCHS, max(MIN_EPOCHS, SEEN_IMAGES / facts.frames / len(examples)))
+        seen = SEEN_IMAGES / (1 + draft.unlabelled / draft.batch_size)
+        epochs = recipe.epochs or min(MAX_EPOCHS, max(MIN_EPOCHS, seen / facts.frames / len(examples)))
         plan = _sized(draft, speed, max(1, round(epochs * len(examples) / draft.batch_size)))
     else:
         plan = largest_within(draft, variants[1:], speed, measure, seconds_left)
@@ -231,19 +238,22 @@ def _draft(recipe: Recipe, examples: Examples, facts: Facts, reasons: dict[str, 
     wanted = recipe.batch_size or usual_batch(settings, images=images, size=facts.size)
     if recipe.batch_size is None and facts.frames > 1:  # what fits into memory has the last word
         wanted = min(wanted, most_clips(facts.frames, facts.size))
+    batch, numbers = min(wanted, images), chosen.settings_of(recipe.objective, recipe.settings)
+    more = round(batch * numbers["share"]) if chosen.wants_unlabelled(recipe.objective) else 0
     return Plan(
         model=architecture.name,
         arguments={},
         images=images,
         steps=1,
-        batch_size=min(wanted, images),
+        batch_size=batch,
+        unlabelled=more,
         optimizer=settings.optimizer,
         learning_rate=recipe.learning_rate or settings.learning_rate,
         head_rate=settings.head_rate,
         warm_up_share=settings.warm_up_share,
         weight_decay=settings.weight_decay if recipe.weight_decay is None else recipe.weight_decay,
         objective=recipe.objective,
-        settings=chosen.settings_of(recipe.objective, recipe.settings),
+        settings=numbers,
         label_smoothing=_label_smoothing(recipe),
         ema_share=recipe.ema_share,
         augmentation=_augmentation(recipe, examples, facts, reasons),
