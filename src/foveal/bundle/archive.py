@@ -26,7 +26,8 @@ _REQUIRED = ("manifest.json", "model.onnx", "golden_inputs.npy", "golden_probabi
 _UNKNOWN = "golden_unknown.npy"  # where the graph says how unknown a picture is
 _IR = ("openvino/model.xml", "openvino/model.bin")  # both or none
 REPORT, CERTIFICATE = "report.json", "certificate.json"  # about the bundle, and not part of its digest
-_NAMES = (*_REQUIRED, _UNKNOWN, *_IR, REPORT, CERTIFICATE)
+TAUGHT = ("taught/features.npy", "taught/labels.npy", "taught/units.npy")  # all or none; decide nothing
+_NAMES = (*_REQUIRED, _UNKNOWN, *_IR, *TAUGHT, REPORT, CERTIFICATE)
 _SIZE_CAP = 1 << 30
 
 Content = bytes | memoryview
@@ -44,6 +45,7 @@ class Members:
         size_bytes: Length of the file.
         enclosed: Documents about the bundle, by name of the member; they are read when asked for.
         forms: The graph in an engine's own form, by the engine's file in `bundle/engines`.
+        taught: What a few pictures taught it, by name of the member; empty where it was trained.
     """
 
     manifest: Manifest
@@ -53,6 +55,7 @@ class Members:
     size_bytes: int
     enclosed: Mapping[str, Enclosed] = field(default_factory=dict, repr=False)
     forms: Mapping[str, Ir] = field(default_factory=dict, repr=False)
+    taught: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     @property
     def report(self) -> dict[str, Any] | None:
@@ -81,6 +84,7 @@ def seal(
     model: bytes,
     golden: Golden,
     ir: Ir | None = None,
+    taught: Mapping[str, bytes] | None = None,
     force: bool = False,
 ) -> Manifest:
     """Write a bundle, whole or not at all, and return its manifest.
@@ -91,6 +95,7 @@ def seal(
         model: The serialized ONNX graph.
         golden: As `golden.measure` took them from a session of this very graph.
         ir: The graph in OpenVINO's own form, too.
+        taught: What it can be fitted again from, by name of the member: all of `TAUGHT`.
         force: Replace a file that is there.
 
     Raises:
@@ -113,6 +118,7 @@ def seal(
         members[_UNKNOWN] = to_bytes(golden.unknown)
     if ir is not None:
         members |= dict(zip(_IR, (ir.xml, ir.weights), strict=True))
+    members |= taught or {}
     manifest = Manifest.seal(draft, _hashes(members))
     content = _pack(manifest, members)
     _verified(content, path)  # what is written can be read
@@ -222,6 +228,7 @@ def _verified(content: bytes, path: Path) -> Members:
             if name in members
         },
         forms=_forms(members),
+        taught={name: bytes(members[name]) for name in TAUGHT if name in members},
     )
 
 
@@ -242,6 +249,8 @@ def _open(content: bytes, path: Path) -> tuple[Manifest, dict[str, Content]]:
         raise tampered(f"it lacks {', '.join(missing)}")
     if len(halves := [name for name in _IR if name in members]) == 1:
         raise tampered(f"of OpenVINO's form it holds {halves[0]} alone")
+    if len([name for name in TAUGHT if name in members]) not in (0, len(TAUGHT)):
+        raise tampered("of what it was taught it holds a part alone")
     manifest = parse(bytes(members["manifest.json"]))
     if set(manifest.members) != set(members) - {"manifest.json"}:
         raise tampered("the manifest lists other members than there are")

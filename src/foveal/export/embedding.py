@@ -1,22 +1,22 @@
 """From a network, or a sealed graph, to what it makes of pictures before it decides: an `Embedder`."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import onnx
 from onnx import TensorProto, helper
-from torch import nn
 
 from foveal.bundle import archive
 from foveal.bundle.embedder import FEATURES, Embedder
 from foveal.core.errors import UsageError
 from foveal.data.preprocess import Preprocess
 from foveal.export import unknown
-from foveal.export.graph import graph
-from foveal.tasks.recognizer import Recognizer
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 def embedder(
-    network: nn.Module, preprocess: Preprocess, *, dimensions: int, source: str, licensed: str | None = None
+    network: "nn.Module", preprocess: Preprocess, *, dimensions: int, source: str, licensed: str | None = None
 ) -> Embedder:
     """Return the embedder that a network without its head is.
 
@@ -27,6 +27,9 @@ def embedder(
         source: What its weights are, for people.
         licensed: License of the weights, as far as it is known.
     """
+    from foveal.export.graph import graph  # here: what cuts a graph needs no torch
+    from foveal.tasks.recognizer import Recognizer
+
     numbers = tuple(map(str, range(dimensions)))
     exported = graph(Recognizer(network, FEATURES, {}, preprocess, numbers))
     return Embedder(cut(exported, "logits", dimensions), preprocess, dimensions, source, licensed)

@@ -1,0 +1,1 @@
+"""Recognizers from a handful of pictures of each class."""
