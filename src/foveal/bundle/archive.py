@@ -84,7 +84,6 @@ def seal(
     model: bytes,
     golden: Golden,
     ir: Ir | None = None,
-    taught: Mapping[str, bytes] | None = None,
     force: bool = False,
 ) -> Manifest:
     """Write a bundle, whole or not at all, and return its manifest.
@@ -95,7 +94,6 @@ def seal(
         model: The serialized ONNX graph.
         golden: As `golden.measure` took them from a session of this very graph.
         ir: The graph in OpenVINO's own form, too.
-        taught: What it can be fitted again from, by name of the member: all of `TAUGHT`.
         force: Replace a file that is there.
 
     Raises:
@@ -104,10 +102,40 @@ def seal(
         BundleError: The parts do not fit each other, or the graph does not stand alone.
     """
     path = Path(path)
-    if path.suffix != SUFFIX:
-        raise UsageError(f"a bundle's name ends in {SUFFIX}; got {path.name!r}", path=path)
+    _check_name(path)
     if path.exists() and not force:
         raise WriteError(f"{path} is there already", code="would_overwrite", hint="add --force", path=path)
+    forms = {} if ir is None else dict(zip(_IR, (ir.xml, ir.weights), strict=True))
+    return _sealed(path, draft, {**_members(draft, model, golden), **forms})
+
+
+def seal_taught(
+    path: Path, draft: Draft, *, model: bytes, golden: Golden, taught: Mapping[str, bytes]
+) -> Manifest:
+    """Write a bundle that can be taught more, in place of one that is there, and return its manifest.
+
+    Args:
+        path: File to write; its name ends in `.foveal`.
+        draft: What the maker states.
+        model: The serialized ONNX graph.
+        golden: Of a session of this very graph.
+        taught: What it can be fitted again from, by name of the member: all of `TAUGHT`.
+
+    Raises:
+        UsageError: The name has another ending.
+        WriteError: It cannot be written; a file that is there is as it was.
+        BundleError: The parts do not fit each other, or the graph does not stand alone.
+    """
+    _check_name(path)
+    return _sealed(path, draft, {**_members(draft, model, golden), **taught})
+
+
+def _check_name(path: Path) -> None:
+    if path.suffix != SUFFIX:
+        raise UsageError(f"a bundle's name ends in {SUFFIX}; got {path.name!r}", path=path)
+
+
+def _members(draft: Draft, model: bytes, golden: Golden) -> dict[str, Content]:
     members: dict[str, Content] = {
         "model.onnx": model,
         "golden_inputs.npy": to_bytes(golden.inputs),
@@ -116,9 +144,10 @@ def seal(
     }
     if golden.unknown is not None:
         members[_UNKNOWN] = to_bytes(golden.unknown)
-    if ir is not None:
-        members |= dict(zip(_IR, (ir.xml, ir.weights), strict=True))
-    members |= taught or {}
+    return members
+
+
+def _sealed(path: Path, draft: Draft, members: dict[str, Content]) -> Manifest:
     manifest = Manifest.seal(draft, _hashes(members))
     content = _pack(manifest, members)
     _verified(content, path)  # what is written can be read

@@ -17,7 +17,7 @@ ROOT = Path("runs")
 LOCK = ".lock"
 REPLACED = ".replaced"  # folder inside a run: what --force replaces, until the new data are accepted
 _LAST = "last"
-_MARKS = ("recipe.toml", "env.json")  # whatever has both was written by us
+_MARKS = (("recipe.toml", "env.json"), ("fewshot.toml", "env.json"))  # what has both was written by us
 _BEGINNING = {LOCK, "command.json", "env.json"}  # all that a run has that was killed as it began
 _LONGEST_NAME_BYTES = 256  # no folder's name is longer
 
@@ -63,7 +63,7 @@ def _chosen(out: Path, *, force: bool) -> Path:
         raise WriteError(f"cannot read {out}: {error.strerror}", path=out) from error
     if names <= _BEGINNING:
         return out
-    if not (names.issuperset(_MARKS) or REPLACED in names):  # --force replaces runs, nothing else
+    if not (any(map(names.issuperset, _MARKS)) or REPLACED in names):  # --force replaces runs, nothing else
         raise WriteError(
             f"{out} is not empty, and holds no run", hint="choose another folder with --out", path=out
         )

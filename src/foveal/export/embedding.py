@@ -68,6 +68,7 @@ def cut(model: bytes, name: str, dimensions: int) -> bytes:
         dimensions: D.
     """
     loaded = onnx.load_from_string(model)
+    name = _renamed(loaded.graph, name)
     needed, kept = {name}, []
     for node in reversed(loaded.graph.node):
         if needed.intersection(node.output):
@@ -84,6 +85,20 @@ def cut(model: bytes, name: str, dimensions: int) -> bytes:
     onnx.checker.check_model(loaded, full_check=True)
     data: bytes = loaded.SerializeToString(deterministic=True)
     return data
+
+
+def _renamed(graph: Any, name: str) -> str:
+    """Free the name of the output where a tensor inside has it; return how the wanted one is called then."""
+    inner = f"{FEATURES}.inner"
+    for node in graph.node:
+        for names in (node.input, node.output):
+            for place, one in enumerate(names):
+                if one == FEATURES:
+                    names[place] = inner
+    for held in graph.initializer:
+        if held.name == FEATURES:
+            held.name = inner
+    return inner if name == FEATURES else name
 
 
 def _put(field: Any, values: list[Any]) -> None:

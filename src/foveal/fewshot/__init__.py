@@ -1,1 +1,1 @@
-"""Recognizers from a handful of pictures: what was taught, the head fitted to it, and what can be promised."""
+"""Recognizers from a handful of pictures: what was taught, the head fitted to it, what can be promised."""

@@ -1,9 +1,9 @@
 """Which head, how confident, and when a picture is unknown: from answers for pictures that were left out.
 
 Leaving out is no split: every answer comes from a head that knew all the others. What split calibration
-proves, a share of at most α, is then proven only as 2α in the worst case (Barber et al., "Predictive inference
-with the jackknife+", 2021, theorem 1) and measured as about α (docs/few-shot.md). A bound with a certainty of
-its own, as abstaining gives, is not to be had so: its threshold is None.
+proves, a share of at most α, is not proven then (Barber et al., "Predictive inference with the jackknife+",
+2021, §1.2: of a close relative 2α is), and is measured as about α (docs/few-shot.md). A bound with a
+certainty of its own, as abstaining gives, is not to be had so: its threshold is None.
 """
 
 from collections.abc import Mapping

@@ -32,7 +32,7 @@ def graph(embedder: Embedder, learned: Fitted, *, temperature: float) -> bytes:
     model = onnx.load_from_string(embedder.graph)
     _set_apart(model.graph)
     weight, bias = learned.head.weight, learned.head.bias
-    fixed = {
+    fixed: dict[str, NDArray[Any]] = {
         "smallest": np.array(SMALLEST), "axis": np.array([1], np.int64),
         "middle": learned.space.middle, "whitening": learned.space.whitening,
         "weight": weight, "bias": bias,
@@ -48,7 +48,7 @@ def graph(embedder: Embedder, learned: Fitted, *, temperature: float) -> bytes:
         read = "direction"
     steps += [("MatMul", [read, "weight"], "products"), ("Add", ["products", "bias"], "logits")]
     for op, inputs, output in steps:
-        keep = {"keepdims": 1} if op == "ReduceL2" else {}
+        keep: dict[str, Any] = {"keepdims": 1} if op == "ReduceL2" else {}
         names = [name if name in _OURS else _HEAD + name for name in (*inputs, output)]
         model.graph.node.append(
             helper.make_node(op, names[:-1], names[-1:], name=f"{_HEAD}{output}_{op.lower()}", **keep)
@@ -97,12 +97,11 @@ def _unit(read: str, written: str) -> list[tuple[str, list[str], str]]:
 
 
 def _set_apart(inside: Any) -> None:
-    """Drop the last node, which only names the features, and rename what would be taken for ours."""
-    last = inside.node[-1]
-    if last.op_type != "Identity" or list(last.output) != [FEATURES]:
-        raise ValueError("an embedder's graph ends in the node that names its features")
-    features = last.input[0]
-    del inside.node[-1]
+    """Rename the features, and what would be taken for ours; a last node that only names them is dropped."""
+    last, features = inside.node[-1], FEATURES
+    if last.op_type == "Identity" and list(last.output) == [FEATURES]:
+        features = last.input[0]
+        del inside.node[-1]
     renamed = {name: _BACKBONE + name for name in _OURS} | {features: EMBEDDED}
     for node in inside.node:
         for names in (node.input, node.output):

@@ -13,7 +13,7 @@ from foveal.bundle.embedder import Embedder
 from foveal.bundle.engines.onnxruntime import onnxruntime
 from foveal.bundle.golden import Golden
 from foveal.bundle.manifest import Data, Draft, Images, Licenses, Manifest, Model
-from foveal.core.errors import BundleError, UsageError
+from foveal.core.errors import UsageError
 from foveal.fewshot.deciding import Learned
 from foveal.fewshot.graph import embedder_of, graph
 from foveal.fewshot.taught import Taught, from_members
@@ -46,7 +46,7 @@ def seal(
     learned: Learned,
     embedder: Embedder,
     *,
-    seed: int,
+    data: Data,
     known: Golden | None = None,
 ) -> Manifest:
     """Write the bundle, whole or not at all; one that is there is replaced.
@@ -56,7 +56,7 @@ def seal(
         taught: The pictures.
         learned: What follows from them.
         embedder: What made their features.
-        seed: That their views were drawn with.
+        data: Which pictures they were; its seed is what their views were drawn with.
         known: Golden vectors whose inputs are used again; None: they are chosen anew.
 
     Raises:
@@ -77,12 +77,21 @@ def seal(
         temperature=learned.temperature,
         model=Model(name=_NAMED + learned.head, parameters=_parameters(model), source=embedder.source),
         weights_sha256=hashlib.sha256(model).hexdigest(),
-        data=Data(
-            fingerprint=taught.fingerprint, split_seed=seed, images=Images(fit=len(taught), calib=0, test=0)
-        ),
+        data=data,
         licenses=Licenses(code="Apache-2.0", weights=embedder.license, data=None),
     )
-    return archive.seal(path, draft, model=model, golden=vectors, taught=taught.members(), force=True)
+    return archive.seal_taught(path, draft, model=model, golden=vectors, taught=taught.members())
+
+
+def made_from(taught: Taught, *, seed: int) -> Data:
+    """Return what is known of pictures that are there as features alone.
+
+    Args:
+        taught: The pictures.
+        seed: That their views were drawn with.
+    """
+    images = Images(fit=len(taught), calib=0, test=0)
+    return Data(fingerprint=taught.fingerprint, split_seed=seed, images=images)
 
 
 def opened(path: Path) -> Opened:
@@ -104,8 +113,6 @@ def opened(path: Path) -> Opened:
         )
     with archive.about(path):
         taught = from_members(members.taught, manifest.classes)
-        if taught.fingerprint != manifest.data.fingerprint:
-            raise BundleError("what was taught is not what the manifest names", code="tampered")
     embedder = embedder_of(members.model, manifest, dimensions=taught.features.shape[2])
     head = manifest.model.name.removeprefix(_NAMED)
     return Opened(taught, embedder, head, manifest.data.split_seed, members.golden)

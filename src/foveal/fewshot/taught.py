@@ -6,14 +6,15 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from foveal.bundle.archive import TAUGHT
 from foveal.bundle.container import tampered
-from foveal.bundle.embedder import Float32
 from foveal.bundle.golden import to_bytes
+from foveal.bundle.session import Float32
 from foveal.core.errors import DataError, UsageError
 from foveal.data.linking import linked
 
@@ -52,7 +53,7 @@ class Taught:
 
     def members(self) -> dict[str, bytes]:
         """Return what a bundle holds of it, by the name of the member: `.npy` without pickles."""
-        arrays = (self.features, self.labels, self.units)
+        arrays: tuple[NDArray[Any], ...] = (self.features, self.labels, self.units)
         return {name: to_bytes(array) for name, array in zip(TAUGHT, arrays, strict=True)}
 
     def with_pictures(self, name: str, features: Float32) -> "Taught":
@@ -135,14 +136,12 @@ def from_members(members: Mapping[str, bytes], classes: tuple[str, ...]) -> Taug
         BundleError: `tampered`: they are no such arrays, or do not fit each other or the classes.
     """
     features, labels, units = (_array(members[name], name) for name in TAUGHT)
-    counts = (len(labels),)
+    pictures = len(features) if features.ndim else 0
     good = (
-        features.dtype == np.float32
+        [one.dtype.str for one in (features, labels, units)] == ["<f4", "<i8", "<i8"]
         and features.ndim == 3
         and features.size > 0
-        and (labels.dtype, labels.shape) == (np.int64, counts)
-        and (units.dtype, units.shape) == (np.int64, counts)
-        and len(features) == len(labels)
+        and labels.shape == units.shape == (pictures,)
         and bool(np.isfinite(features).all())
         and set(labels.tolist()) == set(range(len(classes)))
     )
@@ -151,9 +150,9 @@ def from_members(members: Mapping[str, bytes], classes: tuple[str, ...]) -> Taug
     return Taught(classes, features, labels, units)
 
 
-def _array(content: bytes, name: str) -> NDArray[np.generic]:
+def _array(content: bytes, name: str) -> NDArray[Any]:
     try:
-        found: NDArray[np.generic] = np.load(io.BytesIO(content), allow_pickle=False)
+        found: NDArray[Any] = np.load(io.BytesIO(content), allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
         raise tampered(f"{name} is no NumPy array: {error}") from None
     if not isinstance(found, np.ndarray):

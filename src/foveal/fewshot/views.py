@@ -6,12 +6,12 @@ from foveal.core.random import stream
 from foveal.data.dataset import Picture, UInt8, content_hash
 from foveal.data.preprocess import Preprocess
 
-VIEWS = 4  # the picture itself and three more; measured in docs/few-shot.md
+VIEWS = 3  # the picture itself and two more; measured in docs/few-shot.md
 _LEAST_AREA, _LIGHT = 0.5, 0.4
 
 
 def views(picture: Picture, preprocess: Preprocess, *, seed: int) -> UInt8:
-    """Return a picture at model size and three changed views of it, uint8 (4, S, S, C).
+    """Return a picture at model size and two changed views of it, uint8 (3, S, S, C).
 
     A view is a square of half the area or more, cut from the middle square of the stored picture, half of
     them mirrored, in other light. It follows from the seed and from what is stored: neither other pictures
@@ -27,10 +27,8 @@ def views(picture: Picture, preprocess: Preprocess, *, seed: int) -> UInt8:
     """
     pixels = picture.decode(preprocess.channels)
     name = content_hash(picture.content)
-    found = [preprocess(pixels)]
-    for number in range(1, VIEWS):
-        found.append(_changed(pixels, preprocess, stream(seed, "few-shot view", name, number)))
-    return np.stack(found)
+    streams = (stream(seed, "few-shot view", name, number) for number in range(1, VIEWS))
+    return np.stack([preprocess(pixels), *(_changed(pixels, preprocess, rng) for rng in streams)])
 
 
 def _changed(pixels: UInt8, preprocess: Preprocess, rng: np.random.Generator) -> UInt8:
@@ -51,4 +49,5 @@ def _lit(pixels: UInt8, rng: np.random.Generator) -> UInt8:
     levels = (levels - levels.mean()) * contrast + levels.mean()
     grey = levels.mean(axis=2, keepdims=True)
     levels = (levels - grey) * saturation + grey
-    return levels.round().clip(0, 255).astype(np.uint8)
+    changed: UInt8 = levels.round().clip(0, 255).astype(np.uint8)
+    return changed

@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from foveal.bundle.archive import SUFFIX
 from foveal.bundle.locate import locate
 from foveal.core import files, machine
 from foveal.core.errors import DataError, ImageError, NotFoundError, UsageError, WriteError
@@ -14,9 +16,41 @@ from foveal.data.decode import LIMITS
 from foveal.data.pictures import FilePicture
 from foveal.data.tree import read_regular
 from foveal.fewshot.deciding import learned
-from foveal.fewshot.sealing import Opened, opened, seal
+from foveal.fewshot.sealing import Opened, made_from, opened, seal
 from foveal.fewshot.taught import Taught
 from foveal.flows._fewshot import document, features_of
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a bundle that was taught more is written.
+
+    Attributes:
+        out: The file; None: the bundle itself.
+        force: Replace the file that is there.
+    """
+
+    out: Path | None = None
+    force: bool = False
+
+    def place(self, bundle: Path) -> Path:
+        """Return the file to write.
+
+        Raises:
+            UsageError: Its name has another ending.
+            WriteError: `would_overwrite`: it is there, and `force` is off.
+        """
+        path = self.out or bundle
+        if path.suffix != SUFFIX:
+            raise UsageError(f"a bundle's name ends in {SUFFIX}; got {path.name!r}", path=path)
+        if files.is_there(path) and not self.force:
+            raise WriteError(
+                f"{path} is there already",
+                code="would_overwrite",
+                hint="--force replaces it, --out F.foveal writes another file",
+                path=path,
+            )
+        return path
 
 
 def add(
@@ -24,22 +58,20 @@ def add(
     name: str,
     images: Sequence[str | Path],
     *,
-    out: Path | None = None,
-    force: bool = False,
+    target: Target | None = None,
     threads: int | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Teach a taught bundle a class more, or more of a class, and return the `foveal.fewshot/1` document.
 
-    Head, temperature and the rule for unknown pictures are fitted again to all pictures, from the features that
-    the bundle holds. Where anything fails, the bundle is as it was.
+    Head, temperature and the rule for unknown pictures are fitted again to all pictures, from the features
+    that the bundle holds. Where anything fails, the bundle is as it was.
 
     Args:
         bundle: What `teach` made, or a run folder that holds it.
         name: Of the class.
         images: Files, at least one.
-        out: File to write; None: the bundle itself.
-        force: Replace the file that is there.
+        target: Where to write; None: a bundle is not replaced unasked.
         threads: Pictures at once; None takes all processors we may use.
         progress: Told about the pictures.
 
@@ -53,7 +85,7 @@ def add(
     if not images or not name.strip():
         raise UsageError("name a class, and one picture of it or more", code="empty")
     path = locate(bundle)
-    target = _target(path, out, force=force)
+    place = (target or Target()).place(path)
     known = opened(path)
     pictures = [(str(image), _picture(Path(image))) for image in images]
     shown = features_of(
@@ -64,17 +96,16 @@ def add(
         progress=progress,
     )
     more = known.taught.with_pictures(name, shown)
-    return _again("add", known, more, target, begun)
+    return _again("add", known, more, place, begun)
 
 
-def remove(bundle: str | Path, name: str, *, out: Path | None = None, force: bool = False) -> dict[str, Any]:
+def remove(bundle: str | Path, name: str, *, target: Target | None = None) -> dict[str, Any]:
     """Make a taught bundle forget a class, and return the `foveal.fewshot/1` document.
 
     Args:
         bundle: What `teach` made, or a run folder that holds it.
         name: Of the class.
-        out: File to write; None: the bundle itself.
-        force: Replace the file that is there.
+        target: Where to write; None: a bundle is not replaced unasked.
 
     Raises:
         NotFoundError: No such bundle.
@@ -83,30 +114,17 @@ def remove(bundle: str | Path, name: str, *, out: Path | None = None, force: boo
     """
     begun = time.monotonic()
     path = locate(bundle)
-    target = _target(path, out, force=force)
+    place = (target or Target()).place(path)
     known = opened(path)
-    return _again("remove", known, known.taught.without(name), target, begun)
+    return _again("remove", known, known.taught.without(name), place, begun)
 
 
 def _again(action: str, known: Opened, taught: Taught, target: Path, begun: float) -> dict[str, Any]:
     found = learned(taught, head=known.head)
-    manifest = seal(target, taught, found, known.embedder, seed=known.seed, known=known.golden)
+    data = made_from(taught, seed=known.seed)
+    manifest = seal(target, taught, found, known.embedder, data=data, known=known.golden)
     about = document(action, target, taught, found, manifest)
     return {**about, "seconds": time.monotonic() - begun}
-
-
-def _target(path: Path, out: Path | None, *, force: bool) -> Path:
-    target = path if out is None else out
-    if files.is_there(target) and not force:
-        raise WriteError(
-            f"{target} is there already",
-            code="would_overwrite",
-            hint="--force replaces it, --out F.foveal writes another file",
-            path=target,
-        )
-    if target.suffix != ".foveal":
-        raise UsageError(f"a bundle's name ends in .foveal; got {target.name!r}", path=target)
-    return target
 
 
 def _picture(path: Path) -> Picture:

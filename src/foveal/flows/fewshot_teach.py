@@ -2,6 +2,7 @@
 
 import time
 import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,16 @@ from typing import Any
 import tomli_w
 
 from foveal.bundle.archive import SUFFIX
-from foveal.bundle.embedder import Float32
+from foveal.bundle.manifest import Data, Images
+from foveal.bundle.session import Float32
 from foveal.core import files, machine, runs
 from foveal.core.errors import DataError, UsageError
 from foveal.core.progress import Progress, silent
 from foveal.data import inventory as inventories
 from foveal.data import opening
+from foveal.data import split as splits
 from foveal.data.dataset import Dataset, UInt8
+from foveal.data.fingerprint import fingerprint
 from foveal.data.split import unit_of_each
 from foveal.fewshot.deciding import AUTO, Learned, learned
 from foveal.fewshot.sealing import seal
@@ -25,7 +29,7 @@ from foveal.flows._fewshot import document, features_of
 from foveal.flows._kept_embedders import kept_embedder
 from foveal.flows._page import check_file
 
-_BUNDLE, _PAGE = "taught.foveal", "report.html"
+_BUNDLE, _PAGE, SPLIT = "taught.foveal", "report.html", "split.json"
 
 
 @dataclass(frozen=True)
@@ -83,24 +87,27 @@ def teach(
     if alone is not None:
         check_file(alone, data, force=force)
     dataset = opening.open(data)
-    rows, hashes = _rows(dataset)
+    hashes = inventories.content_hashes(dataset, progress=progress)
+    rows = _rows(dataset, hashes)
     embedder = kept_embedder(backbone, dataset, model=wanted.model, size=wanted.size)
     threads = wanted.threads or machine.usable_cpus()
     pictures = [(dataset.sources[row], dataset.read(row)) for row in rows]
     shown = features_of(embedder, pictures, seed=wanted.seed, threads=threads, progress=progress)
     names = [dataset.classes[dataset.labels[row]] for row in rows]
-    known = taught(names, shown, unit_of_each(dataset, hashes)[rows])
+    known = taught(names, shown, unit_of_each(dataset, {row: hashes[row] for row in rows})[rows])
     found = learned(known, head=wanted.head)
+    split = _split(dataset, hashes, rows, wanted.seed)
     if alone is not None:
-        manifest = seal(alone, known, found, embedder, seed=wanted.seed)
+        manifest = seal(alone, known, found, embedder, data=_data(split, len(rows)))
         about = document("teach", alone, known, found, manifest)
         return {**about, "run": None, "report": None, "seconds": time.monotonic() - begun}
     run = runs.new_run("fewshot", out=out, force=force)
     with runs.locked(run):
-        manifest = seal(run / _BUNDLE, known, found, embedder, seed=wanted.seed)
+        manifest = seal(run / _BUNDLE, known, found, embedder, data=_data(split, len(rows)))
         about = document("teach", run / _BUNDLE, known, found, manifest)
         about |= {"run": str(run), "report": str(run / _PAGE)}
         _write_settings(run, backbone, wanted)
+        files.write_json(run / SPLIT, split)
         _write_page(run / _PAGE, about, _Lesson(dataset, rows, shown, known, found))
         about["seconds"] = time.monotonic() - begun
         files.write_json(run / "metrics.json", about)
@@ -108,12 +115,12 @@ def teach(
     return about
 
 
-def _rows(dataset: Dataset) -> tuple[list[int], dict[int, str]]:
-    """Return which pictures are taught, all but those of a test part, and their content hashes.
+def _rows(dataset: Dataset, hashes: Sequence[str]) -> list[int]:
+    """Return which pictures are taught: all but those of a test part.
 
     Raises:
         UsageError: They are clips.
-        DataError: There is none, one is in two classes.
+        DataError: There is none, or one is in two classes.
     """
     if dataset.clip is not None:
         raise UsageError("films cannot be taught, only pictures", code="other_task", hint="foveal train")
@@ -125,18 +132,43 @@ def _rows(dataset: Dataset) -> tuple[list[int], dict[int, str]]:
             hint="put a few pictures of each class into a folder of its own",
             path=dataset.path,
         )
-    hashes = {row: inventories.hash_of(dataset.read(row)) for row in rows}
     first: dict[str, int] = {}
-    for row, content in hashes.items():
-        other = first.setdefault(content, row)
-        if content and dataset.labels[other] != dataset.labels[row]:
+    for row in rows:
+        other = first.setdefault(hashes[row], row)
+        if hashes[row] and dataset.labels[other] != dataset.labels[row]:
             raise DataError(
                 f"{dataset.sources[other]} and {dataset.sources[row]} are one picture in two classes",
                 code="conflicting_labels",
                 hint="leave it in the class that it belongs to",
                 path=dataset.path,
             )
-    return rows, hashes
+    return rows
+
+
+def _split(dataset: Dataset, hashes: Sequence[str], rows: list[int], seed: int) -> dict[str, Any]:
+    """Return `split.json`: what was taught is fit, and nothing calibrates alone."""
+    rest = sorted(set(range(len(dataset))) - set(rows))
+    names = [dataset.classes[label] for label in dataset.labels]
+    return {
+        "schema": splits.SCHEMA,
+        "seed": seed,
+        "fingerprint": fingerprint(dataset.sources, names, hashes),
+        "carved": [],
+        "classes": list(dataset.classes),
+        "together": [],
+        "fit": [[dataset.sources[row], hashes[row]] for row in rows],
+        "calib": [],
+        "test": [[dataset.sources[row], hashes[row]] for row in rest],
+    }
+
+
+def _data(split: Mapping[str, Any], count: int) -> Data:
+    return Data(
+        fingerprint=split["fingerprint"],
+        split_seed=split["seed"],
+        images=Images(fit=count, calib=0, test=0),
+        split_digest=splits.saved_digest(split),
+    )
 
 
 @dataclass(frozen=True)
@@ -169,7 +201,7 @@ class _Lesson:
 
 def _write_settings(run: Path, backbone: str, wanted: Wanted) -> None:
     settings = {name: value for name, value in asdict(wanted).items() if value is not None}
-    files.write_text(run / "recipe.toml", tomli_w.dumps({"fewshot": {"backbone": backbone, **settings}}))
+    files.write_text(run / "fewshot.toml", tomli_w.dumps({"backbone": backbone, **settings}))
     packages = machine.versions("foveal", "numpy", "pillow", "onnx", "onnxruntime")
     write_environment(run, {"cpu": machine.cpu_name(), **packages})
 

@@ -28,5 +28,7 @@ def add(
     from foveal.flows import fewshot_add as flow
 
     with progress(quiet=quiet) as tell:
-        document = flow.add(bundle, name, images, out=out, force=force, threads=threads, progress=tell)
+        document = flow.add(
+            bundle, name, images, target=flow.Target(out, force), threads=threads, progress=tell
+        )
     emit(document, as_json=as_json, human=lambda console: show(console, document))

@@ -24,5 +24,5 @@ def remove(
     need("train", what="teaching")
     from foveal.flows import fewshot_add as flow
 
-    document = flow.remove(bundle, name, out=out, force=force)
+    document = flow.remove(bundle, name, target=flow.Target(out, force))
     emit(document, as_json=as_json, human=lambda console: show(console, document))
