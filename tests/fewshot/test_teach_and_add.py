@@ -1,5 +1,6 @@
 """The commands as a user has them: on real files, on the file that ships."""
 
+import io
 import json
 import os
 import shutil
@@ -12,12 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from foveal.bundle import archive
 from foveal.bundle.engines.onnxruntime import onnxruntime
 from foveal.bundle.predictor import Predictor
 from foveal.cli._main import run
 from foveal.core.errors import BundleError, DataError, NotFoundError, UsageError, WriteError
+from foveal.data.pictures import FilePicture
 from foveal.fewshot.deciding import learned
 from foveal.fewshot.sealing import opened
 from foveal.fewshot.views import views
@@ -324,8 +327,6 @@ def test_adding_imports_no_torch(made: Path, paint: Paint, tmp_path: Path) -> No
 
 
 def test_views_follow_from_seed_and_content_alone(few: Path, made: Path) -> None:
-    from foveal.data.pictures import FilePicture
-
     first, second = (FilePicture((few / "red" / f"00{n}.png").read_bytes()) for n in (0, 1))
     preprocess = opened(made).embedder.preprocess
     shown = views(first, preprocess, seed=0)
@@ -334,11 +335,14 @@ def test_views_follow_from_seed_and_content_alone(few: Path, made: Path) -> None
     assert (shown[1:] != views(first, preprocess, seed=1)[1:]).any()
     assert (shown[1] != shown[2]).any()
     assert (shown[1] != views(second, preprocess, seed=0)[1]).any()
+    again = io.BytesIO()  # the same pixels stored otherwise: another draw
+    Image.open(few / "red" / "000.png").save(again, "PNG", compress_level=0)
+    other = views(FilePicture(again.getvalue()), preprocess, seed=0)
+    np.testing.assert_array_equal(other[0], shown[0])
+    assert (other[1] != shown[1]).any()
 
 
 def _pickled() -> bytes:
-    import io
-
     file = io.BytesIO()
     np.save(file, np.array([{"a": 1}], dtype=object), allow_pickle=True)
     return file.getvalue()

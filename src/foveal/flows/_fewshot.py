@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from foveal.bundle.embedder import Embedder, Float32, unit
+from foveal.bundle.embedder import Embedder, unit
 from foveal.bundle.manifest import Manifest
+from foveal.bundle.session import Float32
 from foveal.calibrate.unknown import ALPHA
 from foveal.core.errors import DataError, ImageError
 from foveal.core.parallel import in_order
