@@ -155,6 +155,25 @@ def find(
     )
 
 
+def everything(named: Sequence[str | Path]) -> Dataset:
+    """Return all pictures that are named, copies too, however many; one class without name.
+
+    Args:
+        named: As for `find`. A picture is called by its path as it was named.
+
+    Raises:
+        NotFoundError: Nothing there, or no picture in it.
+        DataError: An archive or data set is damaged.
+    """
+    found = list(_pictures(named, _PICTURES))
+    root, alone = str(named[0]), len(named) == 1
+    whole = [
+        (f"{root}/{name}" if alone and not name.startswith(root) else name, read, group)
+        for name, read, group in found
+    ]
+    return _dataset(whole, Path(root), _PICTURES)
+
+
 def _groups(found: Sequence[Found], *, films: bool) -> list[str]:
     """Return for each what it shares with those that it belongs together with; alone, its own name."""
     groups = [name if group is None else group for name, _, group in found]

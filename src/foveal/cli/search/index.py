@@ -1,0 +1,88 @@
+"""`foveal search index`: many pictures in one file that can be searched."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from foveal.cli._frame import Force, Json, Quiet, Threads, Verbose, emit
+from foveal.cli._progress import progress
+from foveal.core.extras import need
+from foveal.core.text import visible
+from foveal.core.units import show_bytes
+from foveal.core.wording import counted
+
+
+def index(
+    pictures: Annotated[list[str], typer.Argument(metavar="DIR...", help="Folders, archives, data sets.")],
+    out: Annotated[Path, typer.Option("--out", help="The index to make, or to add to.")],
+    backbone: Annotated[
+        str | None,
+        typer.Option("--backbone", help="A run, bundle, weights or model; default efficientnet-lite0."),
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", help="The architecture of bare weights.")] = None,
+    size: Annotated[
+        int | None, typer.Option("--size", min=8, max=4096, help="Side of the pictures; default 224.")
+    ] = None,
+    prune: Annotated[bool, typer.Option("--prune", help="Forget what is not in DIR any more.")] = False,
+    duplicates: Annotated[
+        bool, typer.Option("--duplicates/--no-duplicates", help="Look for near copies in the index.")
+    ] = True,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a page of the near copies.")] = None,
+    threads: Threads = None,
+    force: Force = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Bring an index up to date with pictures; what is in it already is not computed again.
+
+    The index holds all that a search needs, with a small copy of each picture for people. Whatever kills the
+    command, the file is sound, and the same line goes on.
+    """
+    from foveal.flows import search_index
+    from foveal.flows._page import check_page
+
+    if html is not None:
+        need("train", what="the HTML page")
+        check_page(html, Path(pictures[0]), force=force)
+    with progress(quiet=quiet) as tell:
+        document = search_index.index(
+            pictures,
+            out,
+            backbone=search_index.Backbone(backbone, model, size),
+            prune=prune,
+            threads=threads,
+            progress=tell,
+        )
+        near = search_index.duplicates(out, progress=tell) if duplicates or html is not None else None
+    if html is not None and near is not None:
+        from foveal.flows import search_page
+
+        search_page.copies(out, near, html)
+    document |= {"duplicates": near, "html": None if html is None else str(html)}
+    emit(document, as_json=as_json, human=lambda console: _show(console, document))
+
+
+def _show(console: Console, document: dict[str, Any]) -> None:
+    told = f"{document['pictures']} pictures, {document['added']} new, {document['forgotten']} forgotten"
+    console.print(f"{visible(document['index'])}: {told}, {show_bytes(document['size_bytes'])}", markup=False)
+    console.print(
+        f"features: {document['dimensions']} numbers, {document['backbone']['source']}", markup=False
+    )
+    unusable, near = document["unusable"], document["duplicates"]
+    if unusable["count"]:
+        console.print(f"{unusable['count']} pictures cannot be used, such as", markup=False)
+        for one in unusable["examples"]:
+            console.print(f"  {visible(one['source'])}: {visible(one['message'])}", markup=False)
+    if document["copies"]:
+        console.print(f"{document['copies']} files are copies of others, byte by byte", markup=False)
+    if near and near["groups"]:
+        console.print(
+            f"near copies: {near['pictures']} pictures in {counted(near['groups'], 'group')}", markup=False
+        )
+        for group in near["examples"][:3]:
+            console.print(f"  {group['similarity']:.2f} {visible(', '.join(group['sources']))}", markup=False)
+    if document["html"]:
+        console.print(f"page: {visible(document['html'])}", markup=False)

@@ -1,0 +1,67 @@
+"""The pages of `foveal search`: what was found, and what is there nearly twice."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from foveal.core import files
+from foveal.core.wording import counted
+from foveal.report.search_page import Found, Group, search_page
+from foveal.search.file import IndexFile
+from foveal.search.searcher import Match
+
+
+def answer(
+    index: Path, content: bytes, document: Mapping[str, Any], found: Sequence[Match], out: Path
+) -> None:
+    """Write a page of a query and the pictures that are most like it.
+
+    Args:
+        index: Where their small copies are.
+        content: The picture file that was asked with.
+        document: The `foveal.search.query/1` document.
+        found: What it is made of.
+        out: The page.
+
+    Raises:
+        WriteError: It cannot be written.
+        DataError: `index_damaged`.
+    """
+    with IndexFile.open(index) as opened:
+        looks = opened.looks([match.id for match in found])
+    results = [
+        Found.of(match.sources[0], jpeg, match.score) for match, jpeg in zip(found, looks, strict=True)
+    ]
+    groups = [
+        Group("Asked with", [Found.of(document["query"], content)]),
+        Group("Most like it", results),
+    ]
+    told = f"The most alike of {counted(document['pictures'], 'picture')} in {document['index']}."
+    files.write_text(out, search_page(index.stem, told, groups))
+
+
+def copies(index: Path, near: Mapping[str, Any], out: Path) -> None:
+    """Write a page of near copies.
+
+    Args:
+        index: Where their small copies are.
+        near: What `search_index.duplicates` returned.
+        out: The page.
+
+    Raises:
+        WriteError: It cannot be written.
+        DataError: `index_damaged`.
+    """
+    with IndexFile.open(index) as opened:
+        groups = [
+            Group(
+                f"Similarity {group['similarity']:.2f}",
+                [
+                    Found.of(source, jpeg)
+                    for source, jpeg in zip(group["sources"], opened.looks(group["ids"]), strict=True)
+                ],
+            )
+            for group in near["examples"]
+        ]
+    told = f"Near copies: {counted(near['pictures'], 'picture')} in {counted(near['groups'], 'group')}."
+    files.write_text(out, search_page(index.stem, told, groups))

@@ -1,0 +1,1 @@
+"""Pictures found again by what they look like: the file that holds an index, and exact search in it."""

@@ -1,0 +1,15 @@
+"""An embedder without torch: what the last layer of the colour classifier reads."""
+
+import pytest
+
+from foveal.bundle.embedder import Embedder
+from foveal.data.preprocess import Preprocess
+
+
+@pytest.fixture(scope="session")
+def embedder(classifier) -> Embedder:
+    """Pictures of 16 pixels to 7 features, of which the first three are red, green and blue."""
+    from foveal.export.embedding import cut
+
+    preprocess = Preprocess(size=16, channels=3, mean=(0, 0, 0), std=(1, 1, 1))
+    return Embedder(cut(classifier(), "features", 7), preprocess, 7, "colours", "Apache-2.0")
