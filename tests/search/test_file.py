@@ -191,7 +191,8 @@ with IndexFile.open(Path(sys.argv[1])) as index:
     print("begun", flush=True)
     for batch in range(10**6):
         numbers = range(100 + batch * 50, 150 + batch * 50)
-        index.add([Entry(f"{n:064x}", (f"{n}.jpg",), np.full(7, n, np.float32), bytes(3000)) for n in numbers])
+        vectors = [np.full(7, n, np.float32) for n in numbers]
+        index.add([Entry(f"{int(v[0]):064x}", (f"{int(v[0])}.jpg",), v, bytes(3000)) for v in vectors])
 """
 
 
