@@ -56,9 +56,7 @@ def test_other_pictures_are_refused(embedder, images, wrong) -> None:
 
 def test_the_digest_changes_with_all_that_decides_features_and_nothing_else(embedder, classifier) -> None:
     other_graph = replace(embedder, graph=cut(classifier(classes=7), "logits", 7))
-    other_pictures = replace(
-        embedder, preprocess=embedder.preprocess.model_copy(update={"size": 17})
-    )
+    other_pictures = replace(embedder, preprocess=embedder.preprocess.model_copy(update={"size": 17}))
 
     digests = {one.digest for one in (embedder, other_graph, other_pictures)}
 

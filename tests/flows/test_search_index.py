@@ -145,7 +145,9 @@ def test_another_backbone_is_refused_and_another_index_gives_its_own(made, folde
     assert same["backbone"]["license"] == "Apache-2.0"
 
     with IndexFile.open(made) as opened:
-        changed = opened.embedder.preprocess.model_copy(update={"interpolation": "bilinear", "mean": (0.1, 0, 0)})
+        changed = opened.embedder.preprocess.model_copy(
+            update={"interpolation": "bilinear", "mean": (0.1, 0, 0)}
+        )
         from dataclasses import replace
 
         other = replace(opened.embedder, preprocess=changed)
