@@ -26,7 +26,8 @@ asked = json.loads(sys.argv[1])
 token = asked["token_file"] and Path(asked["token_file"])
 tell = lambda event: print(json.dumps(event), file=sys.stderr, flush=True)
 door = Door("127.0.0.1", 0, token)
-sys.exit(serving(asked["bundles"], door=door, settings=Settings(**asked["settings"]), tell=tell))
+settings = Settings(**asked["settings"])
+sys.exit(serving(asked["bundles"], door=door, settings=settings, tell=tell, indexes=asked["indexes"]))
 """
 
 
@@ -185,11 +186,20 @@ def started(*arguments: str, env: dict[str, str] | None = None) -> Iterator[Serv
 
 @contextmanager
 def running(
-    bundles: Sequence[Path | str], *, token_file: Path | None = None, **settings: Any
+    bundles: Sequence[Path | str],
+    *,
+    token_file: Path | None = None,
+    indexes: Sequence[Path | str] = (),
+    **settings: Any,
 ) -> Iterator[Server]:
     """Serve bundles, with settings that the command line has no options for; every warning is an error."""
     token = None if token_file is None else str(token_file)
-    asked = {"bundles": [str(b) for b in bundles], "token_file": token, "settings": settings}
+    asked = {
+        "bundles": [str(b) for b in bundles],
+        "token_file": token,
+        "settings": settings,
+        "indexes": [str(one) for one in indexes],
+    }
     with started("-W", "error", "-c", _PROGRAM, json.dumps(asked)) as server:
         yield server
 

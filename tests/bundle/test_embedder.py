@@ -1,4 +1,4 @@
-"""Embedder: features of pictures, the same however many are asked at once, and a digest of all that decides them."""
+"""Embedder: features do not depend on how they are asked for, and the digest names all that decides them."""
 
 from dataclasses import replace
 

@@ -19,6 +19,7 @@ load_all_checks()
 OPERATIONS = [
     ("post", "/v1/predict"),
     ("post", "/v1/explain"),
+    ("post", "/v1/search"),
     ("get", "/v1/models"),
     ("get", "/v1/monitor"),
     ("get", "/metrics"),

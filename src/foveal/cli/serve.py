@@ -35,7 +35,12 @@ Rate = Annotated[float | None, typer.Option("--rate", min=0.001, help="Predictio
 
 
 def serve(
-    bundles: Annotated[list[str], typer.Argument(help="Bundles or run folders; NAME=path names one.")],
+    bundles: Annotated[
+        list[str] | None, typer.Argument(help="Bundles or run folders; NAME=path names one.")
+    ] = None,
+    index: Annotated[
+        list[str] | None, typer.Option("--index", help="An index to search in; may be given again.")
+    ] = None,
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: one that is free.")] = 8080,
     token_file: TokenFile = None,
@@ -95,5 +100,7 @@ def serve(
             print(json.dumps(event), file=sys.stderr, flush=True)
 
     door, running = Door(host, port, token_file), Running(named(engine), named(precision), threads)
-    code = serving(bundles, door=door, settings=settings, running=running, tell=tell)
+    code = serving(
+        bundles or [], door=door, settings=settings, running=running, tell=tell, indexes=index or []
+    )
     raise SystemExit(code)  # typer would make an interruption of 130, which needs a second document

@@ -115,7 +115,7 @@ def measured(
 
 
 def _relevant(units: Float32, labels: Int64, queries: Int64, order: Int64) -> NDArray[np.bool_]:
-    """Return whether each result is of the query's class, the most alike first, without itself, (Q, N - 1)."""
+    """Return whether each result, the most alike first, is of the query's class; none is itself, (Q, N-1)."""
     scores = units[queries] @ units[order].T
     scores[order[None] == queries[:, None]] = -np.inf
     ranked = np.argsort(-scores, axis=1, kind="stable")[:, :-1]

@@ -37,7 +37,8 @@ def error_rates(
     Args:
         same: Scores of pairs of the same, (M,), M ≥ 1, finite.
         different: Of pairs of different ones, (N,), N ≥ 1.
-        same_weights, different_weights: How often each pair counts; None: once.
+        same_weights: How often each pair of the same counts; None: once.
+        different_weights: How often each of the others does.
     """
     thresholds = np.append(np.unique(np.concatenate([same, different])), np.inf).astype(np.float64)
     rejected = _below(same, same_weights, thresholds)

@@ -1,6 +1,6 @@
 """How often one of the first k results is right.
 
-Source: Musgrave, Belongie & Lim, "A Metric Learning Reality Check", 2020, §3.2, where k = 1 is precision at 1.
+Source: Musgrave, Belongie & Lim, "A Metric Learning Reality Check", 2020, §3.2.
 """
 
 import numpy as np
@@ -15,4 +15,5 @@ def recall_at_k(relevant: NDArray[np.bool_], k: int) -> NDArray[np.float64]:
             itself is not among its results.
         k: At least 1; with fewer results all of them count.
     """
-    return relevant[:, :k].any(axis=1).astype(np.float64)
+    found: NDArray[np.float64] = np.asarray(relevant[:, :k].any(axis=1), np.float64)
+    return found

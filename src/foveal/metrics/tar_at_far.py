@@ -9,7 +9,7 @@ from foveal.metrics.error_rates import ErrorRates
 
 
 def tar_at_far(rates: ErrorRates, far: float) -> tuple[float, float]:
-    """Return the share of accepted pairs of the same, and the lowest threshold with at most that false accepts.
+    """Return the share of accepted pairs of the same, and the lowest threshold that accepts no more others.
 
     Args:
         rates: Of `metrics.error_rates`.

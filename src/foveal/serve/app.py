@@ -21,6 +21,7 @@ from foveal.serve.pages import pages
 from foveal.serve.parameters import parameters
 from foveal.serve.problems import HttpError
 from foveal.serve.schemas import InferRequest, ProblemDocument
+from foveal.serve.searching import ServedIndex, searching
 from foveal.serve.served import Served
 from foveal.serve.service import Service, plan
 from foveal.serve.settings import Settings
@@ -30,14 +31,17 @@ _DESCRIPTION = """An image recognizer, proven on the file that answers here.
 A server that has a token wants it in every request, as `Authorization: Bearer TOKEN`; only health and the
 pages need none. Whatever is refused is refused as `application/problem+json`.
 """
-ROUTERS = (answers, inference, explanations, operations, pages)
+ROUTERS = (answers, inference, explanations, searching, operations, pages)
 
 
-def create(models: Sequence[Served], settings: Settings | None = None) -> FastAPI:
+def create(
+    models: Sequence[Served], settings: Settings | None = None, *, indexes: Sequence[ServedIndex] = ()
+) -> FastAPI:
     """Return the application of a server with one worker, without sockets and processes."""
     board = Board(1, numbers=plan(models).length, texts=len(models))
     board.seats[0].sit(os.getpid())
-    return application(Service(models, settings or Settings(), board=board, seat=board.seats[0]))
+    seat = board.seats[0]
+    return application(Service(models, settings or Settings(), board=board, seat=seat, indexes=indexes))
 
 
 def application(service: Service) -> FastAPI:

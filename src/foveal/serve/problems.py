@@ -33,6 +33,7 @@ STATUS = {
     "cross_site": 403,
     "unknown_model": 404,
     "unknown_class": 404,
+    "unknown_index": 404,
     "not_found": 404,
     "no_monitor": 404,
     "method_not_allowed": 405,

@@ -23,6 +23,7 @@ from foveal.serve.tokens import Tokens
 
 if TYPE_CHECKING:
     from foveal.serve.gate import Call
+    from foveal.serve.searching import ServedIndex
 
 
 @dataclass
@@ -37,6 +38,7 @@ class Service:
         tokens: Whom to let in; None: everybody.
         rate: How much each of them may ask; None: as much as it likes.
         pipe: To the drift monitor; None: nobody listens.
+        indexes: What can be searched; the first one is the default.
         models: The models by name.
         plan: Where the numbers of a worker are.
         metrics: Those of this worker.
@@ -54,6 +56,7 @@ class Service:
     tokens: Tokens | None = None
     rate: Rate | None = None
     pipe: int | None = None
+    indexes: "Sequence[ServedIndex]" = ()
     models: dict[str, Served] = field(init=False)
     plan: Plan = field(init=False)
     metrics: Metrics = field(init=False)
@@ -79,9 +82,9 @@ class Service:
         Raises:
             HttpError: `unknown_model`.
         """
-        if name is None:
+        if name is None and self.models:
             return next(iter(self.models.values()))
-        if name not in self.models:
+        if name is None or name not in self.models:
             raise HttpError("unknown_model", "there is no such model here", hint="GET /v1/models lists them")
         return self.models[name]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from foveal.core.errors import BundleError, DeviceError
+from foveal.core.errors import BundleError, DeviceError, UsageError
 from foveal.serve.settings import Settings
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def serving(
     settings: Settings,
     running: Running | None = None,
     tell: Callable[[dict[str, Any]], None],
+    indexes: Sequence[str] = (),
 ) -> int:
     """Serve, and return the exit code: 143 after SIGTERM, 130 after Ctrl-C.
 
@@ -52,8 +53,9 @@ def serving(
         door: Where to listen, and whom to let in.
         settings: Limits.
         running: How to run the models.
-        tell: Told what happens: `{"event": "ready", "url", "models", "workers"}` once all workers answer,
-            `{"event": "warning", "message"}`.
+        tell: Told what happens: `{"event": "ready", "url", "models", "indexes", "workers"}` once all workers
+            answer, `{"event": "warning", "message"}`.
+        indexes: What can be searched; see `searching.served_indexes`.
 
     Raises:
         TemporaryError: `port_in_use`.
@@ -62,31 +64,33 @@ def serving(
         DeviceError: The engine does not run here.
         FovealError: A bundle cannot be opened; see `Predictor.open`.
     """
+    if not sources and not indexes:
+        raise UsageError("there is nothing to serve", hint="name a bundle, or --index F.index")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: who has threads must not fork
     from foveal.serve import listening, tokens
 
     allowed = tokens.tokens(door.token_file)
     with listening.listen(door.host, door.port) as listener:
-        local = listening.is_local(listener)
-        if allowed is None and not local:
+        if allowed is None and not listening.is_local(listener):
             raise tokens.needed(door.host)
         if allowed is not None and allowed.warning:
             tell({"event": "warning", "message": allowed.warning})
+        from foveal.serve.searching import served_indexes
         from foveal.serve.served import served
         from foveal.serve.supervisor import Supervisor
 
         how = running or Running()
         _check(how)
-        models = served(sources, max_batch=settings.max_batch)
+        models, galleries = served(sources, max_batch=settings.max_batch), served_indexes(indexes)
         if allowed is None:
             settings = replace(settings, hosts=listening.hosts(listener))
-        supervisor = Supervisor(
-            models, settings, listener, tokens=allowed, load=_loading(sources, models, how, settings)
-        )
+        load = _loading(sources, models, how, settings)
+        supervisor = Supervisor(models, settings, listener, tokens=allowed, load=load, indexes=galleries)
         told = {
             "event": "ready",
             "url": listening.address(listener),
             "models": [model.name for model in models],
+            "indexes": [one.name for one in galleries],
             "workers": settings.workers,
         }
         return supervisor.run(ready=lambda: tell(told))

@@ -23,6 +23,7 @@ from foveal.serve.board import Board, Seat, State
 from foveal.serve.log import log
 from foveal.serve.notes import Watch
 from foveal.serve.rate import Rate
+from foveal.serve.searching import ServedIndex
 from foveal.serve.served import Served
 from foveal.serve.service import Service, plan
 from foveal.serve.settings import Settings
@@ -60,6 +61,7 @@ class Supervisor:
         *,
         tokens: Tokens | None = None,
         load: Callable[[], Sequence[Served]] | None = None,
+        indexes: Sequence[ServedIndex] = (),
     ) -> None:
         """Make the shared memory.
 
@@ -69,9 +71,10 @@ class Supervisor:
             listener: Listens.
             tokens: Whom to let in; None: everybody.
             load: Opens the models in a worker, where their engine has threads and cannot be forked.
+            indexes: What can be searched.
         """
         self._models, self._settings, self._listener = models, settings, listener
-        self._tokens, self._load = tokens, load
+        self._tokens, self._load, self._indexes = tokens, load, indexes
         self._rate = None if settings.rate is None else Rate(settings.rate)
         self.board = Board(settings.workers, numbers=plan(models).length, texts=len(models))
         self._watch = Watch(models, self.board)
@@ -167,6 +170,7 @@ class Supervisor:
                 tokens=self._tokens,
                 rate=self._rate,
                 pipe=self._watch.writes,
+                indexes=self._indexes,
             )
             Worker(service, self._listener).run()
             code = 0

@@ -39,7 +39,7 @@ def evaluate(
 
 
 def _show(console: Console, document: dict[str, Any]) -> None:
-    told = f"{counted(document['queries'], 'query')} among {counted(document['images'], 'picture')}"
+    told = f"{document['queries']:,} queries among {counted(document['images'], 'picture')}"
     console.print(
         f"{visible(document['data'])}: {told} of {counted(document['classes'], 'class')}", markup=False
     )
@@ -52,6 +52,5 @@ def _show(console: Console, document: dict[str, Any]) -> None:
     console.print(f"chance: recall_at_1 {document['baseline']['chance']['recall_at_1']:.3f}", markup=False)
     near = document["near_copies"]
     if near["groups"]:
-        console.print(
-            f"{near['pictures']} pictures are near copies of others: they find each other too easily"
-        )
+        many = counted(near["pictures"], "picture")
+        console.print(f"near copies of each other, which find each other easily: {many}", markup=False)
