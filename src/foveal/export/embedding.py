@@ -3,13 +3,14 @@
 from typing import TYPE_CHECKING, Any
 
 import onnx
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from foveal.bundle import archive
 from foveal.bundle.embedder import FEATURES, Embedder
 from foveal.core.errors import UsageError
 from foveal.data.preprocess import Preprocess
 from foveal.export import unknown
+from foveal.search.whitening import Whitening
 
 if TYPE_CHECKING:
     from torch import nn
@@ -59,6 +60,29 @@ def embedder_in(members: archive.Members, *, source: str) -> Embedder:
     )
 
 
+def projected(plain: Embedder, learned: Whitening, *, source: str) -> Embedder:
+    """Return an embedder whose features are projected, inside its graph.
+
+    Args:
+        plain: What the projection was learned on.
+        learned: Of D numbers.
+        source: What it is called now, for people.
+    """
+    loaded = onnx.load_from_string(plain.graph)
+    inner = _renamed(loaded.graph, FEATURES)
+    nodes = [
+        helper.make_node("LpNormalization", [inner], ["projection.unit"], axis=1, p=2),
+        helper.make_node("Sub", ["projection.unit", "projection.mean"], ["projection.centred"]),
+        helper.make_node("MatMul", ["projection.centred", "projection.matrix"], [FEATURES]),
+    ]
+    loaded.graph.node.extend(nodes)
+    for name, array in (("mean", learned.mean), ("matrix", learned.matrix)):
+        loaded.graph.initializer.append(numpy_helper.from_array(array, f"projection.{name}"))
+    onnx.checker.check_model(loaded, full_check=True)
+    graph_of = loaded.SerializeToString(deterministic=True)
+    return Embedder(graph_of, plain.preprocess, plain.dimensions, source, plain.license)
+
+
 def cut(model: bytes, name: str, dimensions: int) -> bytes:
     """Return the part of a graph that computes one tensor, which becomes its only output, `features`.
 
@@ -89,7 +113,10 @@ def cut(model: bytes, name: str, dimensions: int) -> bytes:
 
 def _renamed(graph: Any, name: str) -> str:
     """Free the name of the output where a tensor inside has it; return how the wanted one is called then."""
-    inner = f"{FEATURES}.inner"
+    taken = {one for node in graph.node for one in (*node.input, *node.output)}
+    inner = FEATURES
+    while inner in taken or inner == FEATURES:
+        inner += ".inner"
     for node in graph.node:
         for names in (node.input, node.output):
             for place, one in enumerate(names):

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from foveal.core import files
+from foveal.core.types import Measured
 from foveal.core.wording import counted
-from foveal.report.search_page import Found, Group, search_page
+from foveal.metrics.error_rates import ErrorRates
+from foveal.report.search_page import Found, Group, error_chart, search_page
 from foveal.search.file import IndexFile
 from foveal.search.searcher import Match
 
@@ -65,3 +67,22 @@ def copies(index: Path, near: Mapping[str, Any], out: Path) -> None:
         ]
     told = f"Near copies: {counted(near['pictures'], 'picture')} in {counted(near['groups'], 'group')}."
     files.write_text(out, search_page(index.stem, told, groups))
+
+
+def curves(document: Mapping[str, Any], rates: Mapping[str, ErrorRates], out: Path) -> None:
+    """Write a page of the error rates of each way of comparing faces.
+
+    Args:
+        document: The `foveal.search.faces/1` document.
+        rates: By way.
+        out: The page.
+
+    Raises:
+        WriteError: It cannot be written.
+    """
+    told = "; ".join(
+        f"{name}: equal error rate {Measured(**way['equal_error_rate'])}"
+        for name, way in document["ways"].items()
+    )
+    summary = f"{document['people']} people, each measured as one never seen. {told}."
+    files.write_text(out, search_page(Path(document["data"]).name, summary, (), [error_chart(rates)]))

@@ -17,7 +17,7 @@ from foveal.data.formats._npy import read_npy
 from foveal.data.formats._splits import ORDER, SPLITS, splits_in
 from foveal.data.tree import Tree
 
-IMAGES, LABELS = ("images", "x"), ("labels", "label", "y")
+IMAGES, LABELS = ("images", "x"), ("labels", "label", "y", "subject")
 _NAMES = "class_names"
 _MOST_BYTES = 2**31  # of all arrays together, unpacked in memory
 _MOST_CHANNELS = 32  # what Preprocess takes
