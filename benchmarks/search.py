@@ -2,8 +2,8 @@
 
 `python benchmarks/search.py [F.index]` prints a row for each number of dimensions and kind of vectors.
 `pictures` are as features of pictures lie: normal, with the mean and the covariance of those in an index.
-`random` have no structure at all: no bound can tell much of them, and every byte is read. Answers are compared with
-brute force in float64.
+`random` have no structure at all: no bound can tell much of them, and every byte is read. Answers are
+compared with brute force in float64.
 """
 
 import os

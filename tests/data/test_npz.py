@@ -327,3 +327,21 @@ def test_an_archive_of_something_else_beside_class_folders_does_not_hide_them(tm
     write(tmp_path, "digits.npz", images=pictures(2), labels=np.arange(2))
     with pytest.raises(DataError, match="could be image_folder or npz"):
         opening.open(tmp_path)
+
+
+def test_labels_may_be_called_subject(tmp_path) -> None:
+    """As in archives of faces, where a class is a person; beside labels it groups."""
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 12, 10), dtype=np.uint8)
+    np.savez(tmp_path / "faces.npz", images=pixels, subject=np.array([1, 1, 2, 2, 7, 7]))
+
+    dataset = opening.open(tmp_path)
+
+    assert dataset.classes == ("1", "2", "7")
+    assert dataset.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    np.testing.assert_array_equal(dataset.read(3).decode(1)[:, :, 0], pixels[3])
+
+    np.savez(tmp_path / "faces.npz", images=pixels, subject=[1, 1, 2, 2, 7, 7], labels=[0, 1, 0, 1, 0, 1])
+    smiling = opening.open(tmp_path, group="subject")
+    assert smiling.classes == ("0", "1")
+    assert smiling.groups is not None
+    assert len(set(smiling.groups)) == 3

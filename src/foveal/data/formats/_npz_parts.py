@@ -17,7 +17,8 @@ from foveal.data.formats._npy import read_npy
 from foveal.data.formats._splits import ORDER, SPLITS, splits_in
 from foveal.data.tree import Tree
 
-IMAGES, LABELS = ("images", "x"), ("labels", "label", "y", "subject")
+IMAGES, LABELS = ("images", "x"), ("labels", "label", "y")
+_PERSON = "subject"  # who is on a picture: its label where it has no other, else something to group by
 _NAMES = "class_names"
 _MOST_BYTES = 2**31  # of all arrays together, unpacked in memory
 _MOST_CHANNELS = 32  # what Preprocess takes
@@ -114,7 +115,9 @@ def _by_split(tree: Tree, file: str, arrays: Arrays) -> tuple[dict[str, Arrays],
 
 
 def _part(tree: Tree, file: str, split: str, arrays: Arrays, rest: tuple[str, ...]) -> Part:
-    image_key, label_key = _one_of(tree, file, arrays, IMAGES), _one_of(tree, file, arrays, LABELS)
+    alone = _PERSON in arrays and not any(key in arrays for key in LABELS)
+    image_key = _one_of(tree, file, arrays, IMAGES)
+    label_key = _PERSON if alone else _one_of(tree, file, arrays, LABELS)
     images, labels = _pictures(tree, file, arrays[image_key]), arrays[label_key]
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]

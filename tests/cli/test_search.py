@@ -1,0 +1,120 @@
+"""`foveal search` on the command line: one document each, pages that load nothing, refusals by code."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from foveal.cli._main import run
+from foveal.flows.search_index import Backbone, index
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory) -> Path:
+    """Twelve pictures of three colours in class folders, one of them twice in two sizes."""
+    folder = tmp_path_factory.mktemp("search") / "pictures"
+    rng = np.random.default_rng(0)
+    for channel, name in enumerate(("red", "green", "blue")):
+        (folder / name).mkdir(parents=True)
+        for number in range(4):
+            coarse = rng.integers(0, 90, (6, 6, 3), dtype=np.uint8)
+            coarse[..., channel] += 120
+            Image.fromarray(coarse).resize((40, 44), Image.Resampling.BICUBIC).save(
+                folder / name / f"{number}.png"
+            )
+    Image.open(folder / "red" / "0.png").resize((60, 66)).save(folder / "red" / "again.jpg", quality=95)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(bundle, pictures) -> Path:
+    path = pictures.parent / "a.index"
+    index([pictures], path, backbone=Backbone(str(bundle)))
+    return path
+
+
+def said(capsys, *arguments: object, code: int = 0) -> dict:
+    assert run(["search", *map(str, arguments), "--json", "-q"]) == code
+    return json.loads(capsys.readouterr().out)
+
+
+def test_index_query_and_their_pages(capsys, bundle, pictures, tmp_path) -> None:
+    out, sheet, answer = (tmp_path / name for name in ("b.index", "copies.html", "found.html"))
+
+    made = said(capsys, "index", pictures, "--out", out, "--backbone", bundle, "--html", sheet)
+    asked = pictures / "green" / "2.png"
+    found = said(capsys, "query", out, asked, "--top", 3, "--html", answer)
+
+    assert (made["schema"], made["pictures"], made["dimensions"]) == ("foveal.search.index/1", 13, 7)
+    assert made["duplicates"]["groups"] == 1
+    assert (found["schema"], len(found["results"])) == ("foveal.search.query/1", 3)
+    assert found["results"][0]["source"] == str(asked)
+    assert all("green" in one["source"] for one in found["results"])
+    for page, count in ((sheet, 2), (answer, 4)):
+        text = page.read_text()
+        assert text.count('<img src="data:image/') == count
+        assert "http" not in text.replace("http-equiv", "").replace("http://www.w3.org", "")
+
+
+def test_a_picture_on_stdin_finds_what_its_file_does(made, pictures) -> None:
+    asked = pictures / "blue" / "1.png"
+    command = [sys.executable, "-m", "foveal", "search", "query", str(made), "--json", "--others"]
+
+    by_name = subprocess.run([*command, str(asked)], capture_output=True, check=True)
+    by_bytes = subprocess.run([*command, "-"], input=asked.read_bytes(), capture_output=True, check=True)
+
+    first, second = json.loads(by_name.stdout), json.loads(by_bytes.stdout)
+    assert first["results"] == second["results"]
+    assert str(asked) not in [one["source"] for one in first["results"]]
+
+
+def test_evaluate_and_verify_for_people(capsys, made, pictures) -> None:
+    assert run(["search", "evaluate", str(made), str(pictures), "-q"]) == 0
+    assert "recall_at_1" in capsys.readouterr().out
+    one, other = pictures / "red" / "0.png", pictures / "blue" / "0.png"
+    assert run(["search", "verify", str(made), str(one), str(other)]) == 0
+    assert "undecided" in capsys.readouterr().out
+    assert said(capsys, "verify", made, one, other, "--threshold", 0.999)["same"] is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "exit_code"),
+    [
+        (("query", "{index}", "a red box"), "no_text", 2),
+        (("query", "{index}", "none.jpg"), "not_found", 66),
+        (("query", "{index}", "{folder}"), "not_image", 65),
+        (("query", "{picture}", "{picture}"), "not_an_index", 65),
+        (("query", "none.index", "{picture}"), "not_found", 66),
+        (("query", "{index}", "{picture}", "--top", "0"), "usage", 2),
+        (("query", "{index}", "{picture}", "--html", "page.txt"), "usage", 2),
+        (("index", "{folder}", "--out", "{picture}"), "not_an_index", 65),
+        (("index", "none", "--out", "{index}"), "not_found", 66),
+        (("evaluate", "no-such-model", "{folder}"), "not_found", 66),
+        (("faces", "{index}", "{folder}"), "few_people", 65),
+    ],
+)
+def test_refusals(capsys, made, pictures, arguments, code, exit_code) -> None:
+    places = {"index": made, "folder": pictures, "picture": pictures / "red" / "0.png"}
+
+    document = said(capsys, *(one.format(**places) for one in arguments), code=exit_code)
+
+    assert (document["ok"], document["error"]["code"]) == (False, code)
+    assert document["error"]["message"]
+
+
+def test_a_query_needs_no_training_side(made, pictures) -> None:
+    asked = pictures / "red" / "1.png"
+    blocked = ["torch", "onnx", "scipy", "sklearn", "timm", "matplotlib", "jinja2", "safetensors"]
+    program = (
+        f"import sys; sys.modules.update(dict.fromkeys({blocked}))\nfrom foveal.cli import main\n"
+        f"sys.argv = ['foveal', 'search', 'query', {str(made)!r}, {str(asked)!r}]\nmain()"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("1.0000  ")
