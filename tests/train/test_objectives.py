@@ -43,7 +43,8 @@ def planned(plan):
 
 def test_a_recipe_names_what_needs_nothing_but_numbers():
     assert chosen.offered() == [
-        "adversarial", "adversarial_patch", "fixmatch", "free", "interval", "logit_norm", "supervised",
+        "adversarial", "adversarial_patch", "arcface", "fixmatch", "free", "interval", "logit_norm",
+        "supervised",
         "trades", "unfreeze",
     ]  # fmt: skip
     with pytest.raises(UnknownNameError, match="did you mean 'adversarial'"):
