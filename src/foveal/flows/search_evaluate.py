@@ -98,7 +98,7 @@ def measured(
         progress: Told about the queries.
     """
     units = unit(features)
-    # Equal scores come in random order: in the order of the files, classes would lie side by side.
+    # Equal scores come in random order: in that of the files the first class would be found.
     order = stream(seed, "ties").permutation(len(units))
     parts: dict[str, list[Float64]] = {}
     for at in range(0, len(queries), _BLOCK):

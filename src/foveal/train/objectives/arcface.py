@@ -29,8 +29,8 @@ _TINY = 1e-12
 class ArcFace(Supervised):
     """Cross-entropy of scaled cosines between features and classes, with an additive angular margin.
 
-    The network that ships is the plain one. Its head has no bias, and rows of length 1 after every step. Their
-    average ships, so that it names the class with the largest cosine but for near ties. What the head reads
+    The network that ships is the plain one. Its head has no bias, and rows of length 1 after every step.
+    Their average ships, so that it names the class with the largest cosine but for near ties. What the head reads
     are features to search by (`foveal search`).
 
     Source: Deng et al., "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", 2019, equation 3;
