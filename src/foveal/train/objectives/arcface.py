@@ -30,8 +30,8 @@ class ArcFace(Supervised):
     """Cross-entropy of scaled cosines between features and classes, with an additive angular margin.
 
     The network that ships is the plain one. Its head has no bias, and rows of length 1 after every step.
-    Their average ships, so that it names the class with the largest cosine but for near ties. What the head reads
-    are features to search by (`foveal search`).
+    Their average ships, so that it names the class with the largest cosine but for near ties. What the head
+    reads are features to search by (`foveal search`).
 
     Source: Deng et al., "ArcFace: Additive Angular Margin Loss for Deep Face Recognition", 2019, equation 3;
     beyond an angle of π - margin the linear continuation of the authors' code: the loss stays monotonous.
