@@ -61,11 +61,8 @@ def start(
     kind = chosen.kind(plan.objective)
     if initial is not None:
         network.load_state_dict(initial)
-    elif isinstance(network, models.LearnsFromImages):
-        pixels = math.prod(preprocess.shape[:-1])
-        count = max(32, min(512, _SHOWN_PIXELS // pixels))
-        shown = examples.images[examples.indices[evenly_spaced(len(examples), at_most=count)]]
-        _show(network, learn.normalize(torch.from_numpy(shown), preprocess), kind.reach(plan, preprocess))
+    else:
+        show(network, examples, preprocess, reach=kind.reach(plan, preprocess))
     if isinstance(network, models.HasAuxiliary) and kind is not Supervised:
         raise RecipeError(
             f"{catalog.spoken(architecture.name)} learns with auxiliary classifiers, "
@@ -78,8 +75,20 @@ def start(
         return kind.planned(plan, network, classes=classes, preprocess=preprocess)
 
 
-def _show(network: models.LearnsFromImages, images: Tensor, reach: float) -> None:
-    """Show a network training images, and how far an adversary reaches where it wants to know."""
+def show(network: nn.Module, examples: Examples, preprocess: Preprocess, *, reach: float = 0.0) -> None:
+    """Show a network some training images before the first step, where it wants to see any.
+
+    Args:
+        network: With its initial weights.
+        examples: What is trained on; a few of the pictures, evenly spread, are shown.
+        preprocess: Gives the normalization.
+        reach: By how much an adversary will change each value, for those that want to know.
+    """
+    if not isinstance(network, models.LearnsFromImages):
+        return
+    count = max(32, min(512, _SHOWN_PIXELS // math.prod(preprocess.shape[:-1])))
+    shown = examples.images[examples.indices[evenly_spaced(len(examples), at_most=count)]]
+    images = learn.normalize(torch.from_numpy(shown), preprocess)
     if reach > 0 and "reach" in inspect.signature(network.learn_from).parameters:
         network.learn_from(images, reach=reach)  # type: ignore[call-arg]  # not all have it
     else:

@@ -1,0 +1,1 @@
+"""Learn from pictures with texts, and recognize things by naming them."""
