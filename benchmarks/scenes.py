@@ -2,11 +2,11 @@
 
     python benchmarks/scenes.py OUT [--pictures 18000]
 
-Writes 48-pixel PNGs and two tables to learn from, `train.csv` and `dealt.csv` (the same captions dealt out at
-random), and those to measure on: `scenes.csv` (500 pictures of two groups with as many captions, none of them
-learned from), `mixed.csv` (the same with combinations that were never learned from), `unseen.csv` and `seen.csv`
-(one group each, of combinations that were never learned from and of others) and `order.csv` (a second caption says
-the same words with the groups exchanged).
+Writes 48-pixel PNGs and two tables to learn from, `train.csv` and `dealt.csv` (the same captions dealt out
+at random), and those to measure on: `scenes.csv` (500 pictures of two groups with as many captions, none of
+them learned from), `mixed.csv` (the same with combinations that were never learned from), `unseen.csv` and
+`seen.csv` (one group each, of combinations that were never learned from and of others) and `order.csv` (a
+second caption says the same words with the groups exchanged).
 """
 
 import argparse
