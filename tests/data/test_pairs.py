@@ -60,7 +60,10 @@ def test_every_table_gives_the_same_pairs(folder, name):
         ("path,text\n/etc/passwd,red\n", "is no path below"),
         ("path,text,split\na.png,red,learn\n", "line 2: 'learn' is no split"),
         ("path,text,split\na.png,red,train\na.png,blue,test\n", "line 3: 'a.png' has another split here"),
-        ("path,text,split\na.png,red,train\nb.png,blue,\n", "some pictures have a split, and others have none"),
+        (
+            "path,text,split\na.png,red,train\nb.png,blue,\n",
+            "some pictures have a split, and others have none",
+        ),
         ("path,text\n", "there is no pair"),
         ('path,text\na.png,"red\n', "unexpected end of data"),
     ],
@@ -89,7 +92,7 @@ def test_a_bad_table_is_refused_with_its_line(folder, text, told):
 def test_a_bad_json_is_refused(folder, content, told):
     (folder / "pairs.json").write_text(content, "utf-8")
 
-    with pytest.raises(DataError, match="pairs.json") as error:
+    with pytest.raises(DataError, match=r"pairs\.json") as error:
         open_pairs(folder / "pairs.json")
 
     assert told in str(error.value)
@@ -98,7 +101,7 @@ def test_a_bad_json_is_refused(folder, content, told):
 def test_a_missing_picture_is_named_with_where_it_was_looked_for(folder):
     (folder / "pairs.csv").write_text("path,text\na.png,red\ngone.png,blue\n", "utf-8")
 
-    with pytest.raises(NotFoundError, match="1 of 2 pictures of .* the first is gone.png") as error:
+    with pytest.raises(NotFoundError, match=r"1 of 2 pictures of .* the first is gone\.png") as error:
         open_pairs(folder / "pairs.csv")
 
     assert str(folder) in str(error.value.hint)
@@ -110,7 +113,7 @@ def test_what_is_no_table_of_pairs_is_told_apart(folder, tmp_path):
     assert not is_pairs(folder / "labels.csv")
     assert not is_pairs(folder / "a.png")
     written(folder, "pairs.csv")
-    with pytest.raises(DataError, match="2 tables: labels.csv, pairs.csv"):
+    with pytest.raises(DataError, match=r"2 tables: labels\.csv, pairs\.csv"):
         open_pairs(folder)
     with pytest.raises(NotFoundError, match="does not exist"):
         open_pairs(folder / "nothing.csv")

@@ -1,4 +1,4 @@
-"""train.multimodal.clip: its loss by hand, several right texts, the bound of the scale, and nothing forgotten."""
+"""train.multimodal.clip: its loss by hand, several right texts, the bound of the scale, nothing forgotten."""
 
 import math
 import signal
@@ -98,7 +98,9 @@ def by_hand(objective, batch):
         return np.mean(found)
 
     first = logits.argmax(1)
-    return (one_way(logits, right) + one_way(logits.T, right.T)) / 2, right[np.arange(len(first)), first].sum()
+    return (one_way(logits, right) + one_way(logits.T, right.T)) / 2, right[
+        np.arange(len(first)), first
+    ].sum()
 
 
 def test_the_loss_is_that_of_an_independent_computation(examples, plan):
@@ -134,9 +136,9 @@ def test_with_as_many_different_pairs_the_loss_begins_near_ln_n():
 
 def _plan():
     return {
-        "model": "nano", "arguments": ARGUMENTS, "images": 64, "steps": 1, "batch_size": 64, "learning_rate": 0.1,
-        "weight_decay": 0.0, "label_smoothing": 0.0, "ema_share": 0.1, "augmentation": {}, "precision": "fp32",
-        "seed": 0, "threads": 1, "step_seconds": 0.0,
+        "model": "nano", "arguments": ARGUMENTS, "images": 64, "steps": 1, "batch_size": 64,
+        "learning_rate": 0.1, "weight_decay": 0.0, "label_smoothing": 0.0, "ema_share": 0.1,
+        "augmentation": {}, "precision": "fp32", "seed": 0, "threads": 1, "step_seconds": 0.0,
     }  # fmt: skip
 
 
@@ -227,7 +229,9 @@ def test_texts_dealt_out_at_random_teach_nothing_of_new_pictures(examples, plan)
 
     found = nearest(network, images, [f"one {name} thing" for name in COLOURS])
 
-    assert (found == torch.arange(200) % 4).float().mean() < 0.55  # whole colours fall on one text: 0, 1/4, 1/2
+    assert (
+        found == torch.arange(200) % 4
+    ).float().mean() < 0.55  # whole colours fall on one text: 0, 1/4, 1/2
 
 
 def test_the_scale_stays_within_its_bound_however_fast_it_learns(examples, plan):
@@ -252,7 +256,11 @@ def test_interrupted_and_resumed_equals_undisturbed(tmp_path, examples, plan):
     undisturbed = fit(make(examples, augmentation=plan.augmentation), examples, plan)
     with pytest.raises(KeyboardInterrupt):
         fit(
-            make(examples, augmentation=plan.augmentation), examples, plan, checkpoints=tmp_path, progress=stop
+            make(examples, augmentation=plan.augmentation),
+            examples,
+            plan,
+            checkpoints=tmp_path,
+            progress=stop,
         )
 
     # Another seed: nothing of what it begins with may matter.
@@ -266,7 +274,9 @@ def test_interrupted_and_resumed_equals_undisturbed(tmp_path, examples, plan):
 
 def test_only_what_is_in_the_state_changes_in_a_step(examples, plan):
     objective = make(examples)
-    constants = {name: b.clone() for name, b in objective.named_buffers() if name not in objective.state_dict()}
+    constants = {
+        name: b.clone() for name, b in objective.named_buffers() if name not in objective.state_dict()
+    }
 
     fit(objective, examples, plan)
 
@@ -279,6 +289,8 @@ def test_the_parts_of_a_batch_make_up_the_whole(examples, plan):
     batch = fetch(examples, plan, 0)
     whole = float(objective(batch).loss.detach())
 
-    parts = [float(objective(replace(batch, part=part)).loss.detach()) for part in (slice(0, 8), slice(8, 32))]
+    parts = [
+        float(objective(replace(batch, part=part)).loss.detach()) for part in (slice(0, 8), slice(8, 32))
+    ]
 
     assert whole == pytest.approx((8 * parts[0] + 24 * parts[1]) / 32, abs=1e-5)

@@ -18,6 +18,7 @@ from foveal.core.batches import batches
 from foveal.core.errors import DataError, UsageError
 from foveal.data.dataset import UInt8
 from foveal.data.preprocess import Preprocess
+from foveal.models.image_text.bpe import PairTokenizer
 from foveal.models.image_text.dual_encoder import DualEncoder, PromptedClassifier, image_encoder
 from foveal.models.image_text.tokenizer import Tokenizer, WordTokenizer, token_table
 from foveal.models.image_text.transformer import TextTransformer
@@ -236,4 +237,7 @@ def load(folder: Path) -> ImageText:
 def _tokenizer(found: dict[str, Any]) -> Tokenizer:
     if found["kind"] == "words":
         return WordTokenizer(tuple(found["words"]))
+    if found["kind"] == "pairs":
+        merges = tuple((pair.split(" ")[0], pair.split(" ")[1]) for pair in found["merges"])
+        return PairTokenizer(found["numbers"], merges)
     raise ValueError(f"there is no tokenizer of kind {found['kind']!r}")

@@ -1,4 +1,4 @@
-"""models.image_text.tokenizer: every text can be written and read back, and the same texts give the same list."""
+"""models.image_text.tokenizer: every text can be written and read back; the same texts give the same list."""
 
 import unicodedata
 

@@ -1,4 +1,4 @@
-"""models.image_text.transformer: order counts, what follows the end does not, and a text stands for itself."""
+"""models.image_text.transformer: order counts, what follows the end does not, a text stands for itself."""
 
 import pytest
 import torch
@@ -76,9 +76,7 @@ def test_patches_see_each_other_in_both_directions():
 def test_the_classifier_of_prompts_gives_the_scaled_cosines():
     torch.manual_seed(0)
     image = image_encoder("nano", {"channels": 3, "classes": 8, "size": 16, "widths": [8, 8, 8]}).eval()
-    text = TextTransformer(
-        vocabulary=300, length=4, width=32, layers=1, heads=1, dimensions=8, end=2
-    )
+    text = TextTransformer(vocabulary=300, length=4, width=32, layers=1, heads=1, dimensions=8, end=2)
     network = DualEncoder(image, text).eval()
     classes = torch.nn.functional.normalize(torch.randn(5, 8), dim=1)
     images = torch.randn(3, 3, 16, 16)

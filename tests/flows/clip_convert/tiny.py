@@ -1,0 +1,105 @@
+"""A tiny CLIPModel in Hugging Face's layout, with weights that follow from a seed."""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+TEXTS = (
+    "a photo of a red thing",
+    "It's 23 RED things, isn't it?!",
+    "grün  und   blau",
+    "a",
+    "the low lower lowest",
+)
+_PAIRS = (
+    "r e",
+    "re d</w>",
+    "t h",
+    "th i",
+    "thi n",
+    "thin g</w>",
+    "l o",
+    "lo w",
+    "lo w</w>",
+    "o f</w>",
+    "' s</w>",
+)
+_WIDTH, _HIDDEN, _LAYERS, _HEADS, _DIMENSIONS = 16, 40, 2, 2, 12
+_SIZE, _PATCH, _LENGTH = 16, 8, 24
+
+
+def shown() -> list[str]:
+    """The letters that stand for the 256 bytes, in the order of the published vocabulary."""
+    seen = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    hidden = [byte for byte in range(256) if byte not in seen]
+    return [*(chr(byte) for byte in seen), *(chr(256 + n) for n in range(len(hidden)))]
+
+
+def vocabulary() -> dict[str, int]:
+    pieces = [*shown(), *(letter + "</w>" for letter in shown()), *("".join(p.split()) for p in _PAIRS)]
+    pieces += ["<|startoftext|>", "<|endoftext|>"]
+    return {piece: number for number, piece in enumerate(pieces)}
+
+
+def config() -> dict[str, object]:
+    shared = {
+        "hidden_size": _WIDTH, "intermediate_size": _HIDDEN, "num_hidden_layers": _LAYERS,
+        "num_attention_heads": _HEADS, "hidden_act": "quick_gelu", "projection_dim": _DIMENSIONS,
+    }  # fmt: skip
+    words = vocabulary()
+    ends = {"bos_token_id": words["<|startoftext|>"], "eos_token_id": words["<|endoftext|>"]}
+    text = {**shared, **ends, "vocab_size": len(words), "max_position_embeddings": _LENGTH, "pad_token_id": 1}
+    vision = {**shared, "image_size": _SIZE, "patch_size": _PATCH}
+    return {
+        "model_type": "clip", "architectures": ["CLIPModel"], "projection_dim": _DIMENSIONS,
+        "text_config": {**text, "model_type": "clip_text_model"},
+        "vision_config": {**vision, "model_type": "clip_vision_model"},
+    }  # fmt: skip
+
+
+def weights() -> dict[str, Tensor]:
+    draw = torch.Generator().manual_seed(7)
+
+    def tensor(*shape: int, mean: float = 0.0) -> Tensor:
+        return torch.randn(*shape, generator=draw) * 0.3 + mean
+
+    def both(name: str, rows: int, columns: int | None = None) -> dict[str, Tensor]:
+        shape, mean = ((rows,), 1.0) if columns is None else ((rows, columns), 0.0)
+        return {f"{name}.weight": tensor(*shape, mean=mean), f"{name}.bias": tensor(rows)}
+
+    found = {
+        "logit_scale": torch.tensor(2.6592),
+        "text_projection.weight": tensor(_DIMENSIONS, _WIDTH),
+        "visual_projection.weight": tensor(_DIMENSIONS, _WIDTH),
+        "text_model.embeddings.token_embedding.weight": tensor(len(vocabulary()), _WIDTH),
+        "text_model.embeddings.position_embedding.weight": tensor(_LENGTH, _WIDTH),
+        "vision_model.embeddings.class_embedding": tensor(_WIDTH),
+        "vision_model.embeddings.patch_embedding.weight": tensor(_WIDTH, 3, _PATCH, _PATCH),
+        "vision_model.embeddings.position_embedding.weight": tensor((_SIZE // _PATCH) ** 2 + 1, _WIDTH),
+        **both("text_model.final_layer_norm", _WIDTH),
+        **both("vision_model.pre_layrnorm", _WIDTH),
+        **both("vision_model.post_layernorm", _WIDTH),
+    }
+    for tower in ("text_model", "vision_model"):
+        for layer in range(_LAYERS):
+            name = f"{tower}.encoder.layers.{layer}"
+            for part in ("q_proj", "k_proj", "v_proj", "out_proj"):
+                found |= both(f"{name}.self_attn.{part}", _WIDTH, _WIDTH)
+            found |= both(f"{name}.layer_norm1", _WIDTH) | both(f"{name}.layer_norm2", _WIDTH)
+            found |= both(f"{name}.mlp.fc1", _HIDDEN, _WIDTH) | both(f"{name}.mlp.fc2", _WIDTH, _HIDDEN)
+    return found
+
+
+def images() -> Tensor:
+    """Normalized pictures (3, 3, 16, 16)."""
+    return torch.randn(3, 3, _SIZE, _SIZE, generator=torch.Generator().manual_seed(8))
+
+
+def write(folder: Path) -> None:
+    (folder / "config.json").write_text(json.dumps(config()), "utf-8")
+    (folder / "vocab.json").write_text(json.dumps(vocabulary()), "utf-8")
+    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *_PAIRS, ""]), "utf-8")
+    save_file(weights(), folder / "model.safetensors", metadata={"format": "pt"})
