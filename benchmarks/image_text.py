@@ -1,8 +1,8 @@
 """Which text belongs to which picture: what a small dual encoder learns, with controls.
 
-    python benchmarks/image_text.py scenes OUT [--pictures 18000] [--epochs 5]
-    python benchmarks/image_text.py grocery OUT --data GROCERY_IMAGE_TEXT [--epochs 20]
-    python benchmarks/image_text.py cifar10 OUT --data CIFAR-10 [--epochs 10]
+    python benchmarks/image_text.py scenes OUT [--pictures 18000] [--time 10m]
+    python benchmarks/image_text.py grocery OUT --data GROCERY_IMAGE_TEXT [--time 2m]
+    python benchmarks/image_text.py cifar10 OUT --data CIFAR-10 [--time 5m]
 
 `scenes`: pictures that benchmarks/scenes.py draws, with captions such as "two small red circles left of one
 large blue square". Three of fifteen combinations of colour and shape are never learned from. Measured are
@@ -33,6 +33,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 import scenes
 
+from foveal.core.units import seconds
 from foveal.data.opening import open as open_data
 from foveal.data.pairs import open_pairs
 from foveal.flows._clip_pictures import encoded, open_model
@@ -105,7 +106,9 @@ def of_scenes(given: argparse.Namespace) -> Rows:
     data = given.out / "data"
     if not (data / "order.csv").is_file():
         scenes.lay_out(data, pictures=given.pictures)
-    recipe = Recipe(epochs=given.epochs, threads=1, precision="fp32", seed=given.seed)
+    recipe = Recipe(
+        time_seconds=seconds(given.time), threads=1, precision="fp32", seed=given.seed, size=scenes.SIDE
+    )
     for name, table in (("captions", "train"), ("captions dealt out at random", "dealt")):
         run = trained(data / f"{table}.csv", given.out / f"{table}-{given.seed}", recipe)
         _, model = open_model(run)
@@ -146,7 +149,7 @@ def of_grocery(given: argparse.Namespace) -> Rows:
         split = "test" if place in held else "train"
         lines += [[f"pictures/{row['file']}", text, split] for text in sorted(captions)]
     scenes.table(given.out / "data" / "pairs.csv", ["path", "text", "split"], lines)
-    recipe = Recipe(epochs=given.epochs, threads=1, precision="fp32", seed=given.seed, size=64)
+    recipe = Recipe(time_seconds=seconds(given.time), threads=1, precision="fp32", seed=given.seed, size=64)
     table = given.out / "data" / "pairs.csv"
     run = trained(table, given.out / f"grocery-{given.seed}", recipe)
     yield from retrieval("81 products, 16 kept apart", run, table)
@@ -170,7 +173,7 @@ def of_cifar10(given: argparse.Namespace) -> Rows:
         for i in chosen
     ]
     scenes.table(folder / "pairs.csv", ["path", "text", "split"], lines)
-    recipe = Recipe(epochs=given.epochs, threads=1, precision="fp32", seed=given.seed)
+    recipe = Recipe(time_seconds=seconds(given.time), threads=1, precision="fp32", seed=given.seed)
     run = trained(folder / "pairs.csv", given.out / f"cifar10-{given.seed}", recipe)
     for name, templates in (("templates that were learned", _LEARNED), ("templates never seen", _ASKED)):
         found = clip_evaluate(run, given.data, templates=templates, split="test", threads=1)
@@ -189,7 +192,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--pictures", type=int, default=18000)
-    parser.add_argument("--epochs", type=float, default=5)
+    parser.add_argument("--time", default="10m")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     of: dict[str, Callable[[argparse.Namespace], Rows]] = {

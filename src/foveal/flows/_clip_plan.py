@@ -14,12 +14,12 @@ from foveal.core.types import Finding
 from foveal.flows._clip_pairs import PreparedPairs
 from foveal.models.image_text.tokenizer import WordTokenizer
 from foveal.tasks.image_text import Form, ImageText
-from foveal.train.chosen import filled
 from foveal.train.fitting import is_baseline
 from foveal.train.multimodal.clip import SETTINGS, Captions, Clip
 from foveal.train.plan import Plan
 from foveal.train.planning import BATCH_SIDE, ROBUST, Facts, plan_training
 from foveal.train.recipe import Recipe
+from foveal.train.setting import filled
 from foveal.train.starting import show
 
 OBJECTIVE = "clip"
@@ -63,7 +63,7 @@ def checked(recipe: Recipe) -> Recipe:
             f"{' and '.join(blended)} blends two pictures, and there is no text for the blend",
             hint="leave it out of augment",
         )
-    filled(OBJECTIVE, SETTINGS, recipe.settings)
+    filled(SETTINGS, recipe.settings, of=OBJECTIVE)
     return recipe.changed(objective=OBJECTIVE)
 
 
@@ -90,7 +90,7 @@ def planned(
         UnknownNameError: No such augmentation.
     """
     examples, preprocess = prepared.examples, prepared.preprocess
-    size, chosen = preprocess.size, filled(OBJECTIVE, SETTINGS, recipe.settings)
+    size, chosen = preprocess.size, filled(SETTINGS, recipe.settings, of=OBJECTIVE)
     largest = max(_SMALLEST_BATCH, min(_BATCH, _BATCH * BATCH_SIDE**2 // size**2))
     batch = recipe.batch_size or max(_SMALLEST_BATCH, min(largest, len(examples) // _FEWEST_STEPS))
     # What is decided from labels does not apply: there are none.

@@ -35,11 +35,11 @@ from foveal.report.clip_page import clip_page
 from foveal.tasks import image_text
 from foveal.tasks.image_text import ImageText
 from foveal.train import checkpoint
-from foveal.train.chosen import filled
 from foveal.train.loop import Fitted, fit, settings
 from foveal.train.multimodal.clip import SETTINGS
 from foveal.train.plan import Plan, read_plan, write_plan
 from foveal.train.recipe import Recipe, read_recipe, write_recipe
+from foveal.train.setting import filled
 
 SCHEMA = "foveal.clip/1"
 MODEL = "model"
@@ -83,7 +83,7 @@ class _Job:
 
     @property
     def words(self) -> int:
-        return int(filled(OBJECTIVE, SETTINGS, self.recipe.settings)["vocabulary"])
+        return int(filled(SETTINGS, self.recipe.settings, of=OBJECTIVE)["vocabulary"])
 
 
 def pretrain_clip(
