@@ -2,28 +2,23 @@
 
 import importlib
 import inspect
-import math
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
-from foveal import models
 from foveal.core import catalog
 from foveal.core.errors import UnknownNameError
 from foveal.core.random import seed_for
 from foveal.data.preprocess import Preprocess
-from foveal.data.sizing import evenly_spaced
 from foveal.models import Architecture
 from foveal.models._head import head_of, without_head
-from foveal.tasks.classify import learn
 from foveal.train import pretexts
 from foveal.train.examples import Examples
 from foveal.train.plan import Plan
 from foveal.train.pretexts._pretext import Pretext
 from foveal.train.setting import filled
-
-_SHOWN_PIXELS = 512 * 32**2  # of pictures that a network is shown before the first step; at most 512 of them
+from foveal.train.starting import show
 
 
 def methods() -> list[str]:
@@ -86,10 +81,8 @@ def start(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(plan.seed, "weights"))
         whole = architecture.build(**plan.arguments)
-        if initial is None and isinstance(whole, models.LearnsFromImages):
-            count = max(32, min(512, _SHOWN_PIXELS // math.prod(preprocess.shape[:-1])))
-            shown = examples.images[examples.indices[evenly_spaced(len(examples), at_most=count)]]
-            whole.learn_from(learn.normalize(torch.from_numpy(shown), preprocess))
+        if initial is None:
+            show(whole, examples, preprocess)
         network = headless(whole)
         if initial is not None:
             network.load_state_dict(initial)
