@@ -52,6 +52,7 @@ ABOUT = "about.json"
 Rows = Iterator[tuple[str, Any, str]]
 _PHRASES = [f"{count} {size}" for count in scenes.COUNTS for size in scenes.SIZES]
 _LEARNED = ("a photo of a {}", "a small blurry picture of the {}", "this picture shows one {}", "one {}")
+_ANEW = ("a picture of one {}", "this blurry photo shows the {}", "the small {}")
 _ASKED = ("an image of some {}", "there is a {} here", "look, the {}")
 _GROCERY = ("{name}", "a photo of {name}", "{coarse}: {name}", "{name}, a kind of {coarse}")
 
@@ -193,7 +194,11 @@ def of_cifar10(given: argparse.Namespace) -> Rows:
     ]
     scenes.table(folder / "pairs.csv", ["path", "text", "split"], lines)
     run = trained(folder / "pairs.csv", given.out / f"cifar10-{given.seed}", given, size=32)
-    for name, templates in (("templates that were learned", _LEARNED), ("templates never seen", _ASKED)):
+    for name, templates in (
+        ("templates that were learned", _LEARNED),
+        ("new templates of learned words", _ANEW),
+        ("templates of new words", _ASKED),
+    ):
         found = clip_evaluate(run, given.data, templates=templates, split="test", threads=1)
         yield "CIFAR-10", found["metrics"]["accuracy"], f"accuracy, {name}"
     yield "CIFAR-10", about(run), "training"
