@@ -118,3 +118,42 @@ def test_a_query_needs_no_training_side(made, pictures) -> None:
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("1.0000  ")
+
+
+def test_an_index_for_people_knows_who_it_is(tmp_path: Path, capsys) -> None:
+    rng = np.random.default_rng(0)
+    for person in range(8):
+        face = rng.integers(0, 255, (48, 48, 3), dtype=np.uint8)
+        (tmp_path / "people" / f"p{person}").mkdir(parents=True)
+        for number in range(4):
+            noisy = np.clip(face + rng.normal(0, 25, face.shape), 0, 255).astype(np.uint8)
+            Image.fromarray(noisy).save(tmp_path / "people" / f"p{person}" / f"{number}.png")
+    ask = tmp_path / "people" / "p3" / "0.png"
+    out = str(tmp_path / "people.index")
+    line = [
+        "search",
+        "index",
+        str(tmp_path / "people"),
+        "--as",
+        "face",
+        "--out",
+        out,
+        "--size",
+        "64",
+        "--json",
+        "-q",
+    ]
+
+    assert run(line) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["people"]["people"] == 8
+    assert document["pictures"] == 32
+    assert run(["search", "query", out, str(ask), "--others", "--top", "3", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["results"]
+    assert all("p3" in one["source"] for one in found)
+    assert run(["search", "verify", out, str(ask), str(ask.with_name("1.png")), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["same"] is True
+    assert run(line) == 0  # again: nothing is new
+    again = json.loads(capsys.readouterr().out)
+    assert (again["people"], again["added"]) == (None, 0)
+    assert run(["search", "index", str(tmp_path), "--as", "fish", "--out", out]) == 2

@@ -1,17 +1,23 @@
 """`foveal search index`: many pictures in one file that can be searched."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from foveal.cli._frame import Force, Json, Quiet, Threads, Verbose, emit
 from foveal.cli._progress import progress
+from foveal.core import files
+from foveal.core.errors import UsageError
 from foveal.core.extras import need
+from foveal.core.progress import Progress
 from foveal.core.text import visible
 from foveal.core.units import show_bytes
 from foveal.core.wording import counted
+
+if TYPE_CHECKING:
+    from foveal.flows.search_index import Backbone
 
 
 def index(
@@ -24,6 +30,12 @@ def index(
     model: Annotated[str | None, typer.Option("--model", help="The architecture of bare weights.")] = None,
     size: Annotated[
         int | None, typer.Option("--size", min=8, max=4096, help="Side of the pictures; default 224.")
+    ] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            "--as", metavar="face", help="face: DIR has a folder for each person; see search faces."
+        ),
     ] = None,
     prune: Annotated[bool, typer.Option("--prune", help="Forget what is not in DIR any more.")] = False,
     duplicates: Annotated[
@@ -47,22 +59,36 @@ def index(
     if html is not None:
         need("train", what="the HTML page")
         check_page(html, Path(pictures[0]), force=force)
+    made_by = search_index.Backbone(backbone, model, size)
     with progress(quiet=quiet) as tell:
+        if kind is not None:
+            people = _people(kind, pictures, out, made_by, threads, tell)
+            made_by = search_index.Backbone()  # from here on, that of the index
         document = search_index.index(
-            pictures,
-            out,
-            backbone=search_index.Backbone(backbone, model, size),
-            prune=prune,
-            threads=threads,
-            progress=tell,
+            pictures, out, backbone=made_by, prune=prune, threads=threads, progress=tell
         )
         near = search_index.duplicates(out, progress=tell) if duplicates or html is not None else None
     if html is not None and near is not None:
         from foveal.flows import search_page
 
         search_page.copies(out, near, html)
+    document["people"] = None if kind is None else people
     document |= {"duplicates": near, "html": None if html is None else str(html)}
     emit(document, as_json=as_json, human=lambda console: _show(console, document))
+
+
+def _people(
+    kind: str, pictures: list[str], out: Path, backbone: "Backbone", threads: int | None, tell: Progress
+) -> dict[str, Any] | None:
+    """Make a new index one for people, and return how well it tells them apart; None: it was made before."""
+    from foveal.flows import search_faces
+
+    if kind != "face":
+        raise UsageError(f"an index can be made --as face; got {kind!r}")
+    if files.is_there(out):
+        return None
+    document, _ = search_faces.faces(backbone, Path(pictures[0]), out=out, threads=threads, progress=tell)
+    return document
 
 
 def _show(console: Console, document: dict[str, Any]) -> None:
@@ -71,6 +97,10 @@ def _show(console: Console, document: dict[str, Any]) -> None:
     console.print(
         f"features: {document['dimensions']} numbers, {document['backbone']['source']}", markup=False
     )
+    if document["people"]:
+        one = document["people"]["ways"]["projected"]["equal_error_rate"]
+        told = f"{one['value']:.1%} ({one['low']:.1%} to {one['high']:.1%})"
+        console.print(f"people: told apart with an equal error rate of {told}, each never seen", markup=False)
     unusable, near = document["unusable"], document["duplicates"]
     if unusable["count"]:
         console.print(f"{unusable['count']} pictures cannot be used, such as", markup=False)

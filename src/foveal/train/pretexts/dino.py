@@ -58,15 +58,20 @@ def cross_view(
 
 
 class _Head(nn.Module):
-    """Features (N, D) to answers (N, K): three layers, a bottleneck of unit length, and K unit directions."""
+    """Features (N, D) to answers (N, K): three layers, a bottleneck of unit length, and K unit directions.
+
+    Batch norm spreads what an untrained network hardly tells apart; without it all answers soon were alike.
+    """
 
     def __init__(self, dimensions: int, outputs: int) -> None:
         super().__init__()
         hidden, narrow = 2 * dimensions, 128
         self.layers = nn.Sequential(
-            nn.Linear(dimensions, hidden),
+            nn.Linear(dimensions, hidden, bias=False),
+            nn.BatchNorm1d(hidden),
             nn.GELU(),
-            nn.Linear(hidden, hidden),
+            nn.Linear(hidden, hidden, bias=False),
+            nn.BatchNorm1d(hidden),
             nn.GELU(),
             nn.Linear(hidden, narrow),
         )
