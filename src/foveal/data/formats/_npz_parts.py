@@ -61,7 +61,7 @@ def read_parts(tree: Tree) -> tuple[list[Part], tuple[str, ...] | None]:
     names: tuple[str, ...] | None = None
     left = _MOST_BYTES
     for file in npz_files(tree):
-        arrays = _arrays(tree, file, left)
+        arrays = read_arrays(tree, file, at_most=left)
         left -= sum(array.nbytes for array in arrays.values())
         found = _names(tree, file, arrays.pop(_NAMES)) if _NAMES in arrays else None
         if found is not None and names is not None and found != names:
@@ -190,10 +190,15 @@ def opened(tree: Tree, file: str) -> Tree:
     return zip_tree(tree.path if tree.kind == "file" else tree.path / file, io.BytesIO(content), _LIMITS)
 
 
-def _arrays(tree: Tree, file: str, left: int) -> Arrays:
-    """Return every array of a file, together at most `left` bytes."""
+def read_arrays(tree: Tree, file: str, *, at_most: int = _MOST_BYTES) -> Arrays:
+    """Return every array of a file, together at most so many bytes.
+
+    Raises:
+        DataError: `bad_npz`, or what is wrong with it as a zip.
+    """
     archive = opened(tree, file)
     arrays: Arrays = {}
+    left = at_most
     for name in archive.files:
         if not name.endswith(".npy"):
             continue
