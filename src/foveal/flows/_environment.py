@@ -7,6 +7,7 @@ from typing import Any
 import foveal
 from foveal.core import files, machine
 from foveal.core.errors import UsageError
+from foveal.train.episodic._recipe import FewshotRecipe
 from foveal.train.pretext_recipe import PretextRecipe
 from foveal.train.recipe import Recipe
 
@@ -14,7 +15,7 @@ ENVIRONMENT = "env.json"
 _DECIDING = ("foveal", "cpu", "threads", "ranks", "torch", "numpy", "pillow", "onnxruntime")
 
 
-def environment(recipe: Recipe | PretextRecipe, *, ranks: int = 1) -> dict[str, Any]:
+def environment(recipe: Recipe | PretextRecipe | FewshotRecipe, *, ranks: int = 1) -> dict[str, Any]:
     """Return versions, processor, threads, ranks; `bit_exact` as long as a run stays in one environment."""
     return {
         "foveal": foveal.__version__,

@@ -123,7 +123,9 @@ def _parts(tree: Tree) -> list[_Part]:
 def _part(tree: Tree, file: str, split: str, arrays: Arrays) -> _Part:
     packed, width = arrays["images"], _number(tree, file, arrays, "width")
     if packed.dtype != np.uint8 or packed.ndim != 4 or 0 in packed.shape:
-        raise _bad(tree, file, f"images are {packed.dtype} {packed.shape}, not uint8 (K, M, H, bytes of a row)")
+        raise _bad(
+            tree, file, f"images are {packed.dtype} {packed.shape}, not uint8 (K, M, H, bytes of a row)"
+        )
     if not 8 * packed.shape[3] - 7 <= width <= 8 * packed.shape[3]:
         raise _bad(tree, file, f"rows of {width} pixels do not take {packed.shape[3]} bytes")
     names = _character_names(tree, file, arrays, len(packed))
@@ -137,7 +139,9 @@ def _character_names(tree: Tree, file: str, arrays: Arrays, count: int) -> tuple
     if known.ndim != 1 or known.dtype.kind not in "US":
         raise _bad(tree, file, f"alphabet_names are {known.dtype} {known.shape}, not a list of names")
     if of_each.shape != (count,) or of_each.dtype.kind not in "iu":
-        raise _bad(tree, file, f"alphabet is {of_each.dtype} {of_each.shape}, not a number for each character")
+        raise _bad(
+            tree, file, f"alphabet is {of_each.dtype} {of_each.shape}, not a number for each character"
+        )
     alphabets = [plain_text(name) for name in known.tolist()]
     if "" in alphabets or len(set(alphabets)) < len(alphabets):
         raise _bad(tree, file, "of its alphabet_names one is empty, or there twice")

@@ -103,9 +103,7 @@ class Pool:
         chosen = np.stack([rng.permutation(there)[: shape.way] for _ in range(shape.tasks)])
         kind, turns = chosen % len(self.members), chosen // len(self.members)
         each = shape.shot + shape.query
-        taken = np.stack(
-            [[rng.permutation(self.members[k])[:each] for k in row] for row in kind.tolist()]
-        )
+        taken = np.stack([[rng.permutation(self.members[k])[:each] for k in row] for row in kind.tolist()])
         return Drawn(taken[..., : shape.shot], taken[..., shape.shot :], turns, self.classes[kind])
 
 
@@ -127,7 +125,9 @@ def episodes(examples: Examples, plan: Plan, step: int) -> Batch:
     pool = _pool(examples.labels[examples.indices].tobytes(), shape.shot + shape.query)
     drawn = pool.draw(shape, stream(plan.seed, "episodes", step))
     rows = in_order(drawn.support, drawn.query)
-    turns = in_order(*(np.broadcast_to(drawn.turns[..., None], part.shape) for part in (drawn.support, drawn.query)))
+    turns = in_order(
+        *(np.broadcast_to(drawn.turns[..., None], part.shape) for part in (drawn.support, drawn.query))
+    )
     images = turned(examples.images[examples.indices[rows]], turns)
     return Batch(
         images=torch.from_numpy(images),
@@ -166,5 +166,4 @@ def turned(images: NDArray[np.uint8], turns: Int64) -> NDArray[np.uint8]:
 def divided(pictures: Tensor, shape: Shape) -> tuple[Tensor, Tensor]:
     """Return support (T, W · shot, …) and query (T, W · query, …) of what is in the order of a batch."""
     by_task = pictures.reshape(shape.tasks, -1, *pictures.shape[1:])
-    support, query = by_task.split([shape.way * shape.shot, shape.way * shape.query], dim=1)
-    return support, query
+    return by_task[:, : shape.way * shape.shot], by_task[:, shape.way * shape.shot :]

@@ -1,7 +1,7 @@
 """What all few-shot methods share: views of episodes, their loss, and answers about new classes."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from foveal.data.preprocess import Preprocess
 from foveal.models._head import without_head
 from foveal.tasks.classify import learn
 from foveal.train import augment, optimizer
-from foveal.train.episodic._episodes import Shape, divided, places
+from foveal.train.episodic._episodes import Shape, divided
 from foveal.train.episodic._normalization import with_episode_norms
 from foveal.train.objective import Batch, Losses, Objective
 from foveal.train.plan import Plan
@@ -49,7 +49,9 @@ class Episodic(Objective):
         self.backbone = with_episode_norms(without_head(network))
         self.shape = Shape.of(settings)
         self.preprocess = preprocess
-        self.changes = [(catalog.find(augment, name), strength) for name, strength in (augmentation or {}).items()]
+        self.changes = [
+            (catalog.find(augment, name), strength) for name, strength in (augmentation or {}).items()
+        ]
 
     @abstractmethod
     def answers(
@@ -105,7 +107,16 @@ class Episodic(Objective):
 
     def deployable(self) -> nn.Module:
         """Return what answers: `backbone` and, where the method has one, `head`."""
-        return nn.ModuleDict({name: part for name, part in self.named_children() if name in ("backbone", "head")})
+        return nn.ModuleDict(
+            {name: part for name, part in self.named_children() if name in ("backbone", "head")}
+        )
+
+    def compared(self, way: int) -> Callable[[Tensor, Tensor, Tensor], Tensor] | None:
+        """Return what makes logits (T, Q, W) of features (T, S, D), labels (T, S) and features (T, Q, D).
+
+        A method that answers so need look at each picture only once. None: this one looks at them task by task.
+        """
+        return None
 
     @property
     def steps(self) -> int:
@@ -116,6 +127,3 @@ class Episodic(Objective):
     def first_order(self) -> bool:
         """Whether second derivatives of inner steps are left out."""
         return False
-
-
-__all__ = ["Episodic", "places"]

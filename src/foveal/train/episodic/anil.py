@@ -8,8 +8,19 @@ from torch import Tensor
 
 from foveal.train.episodic import _adapting
 from foveal.train.episodic._adapting import Adapting, Tensors, logits
+from foveal.train.episodic._usual import Usual
 
 SETTINGS = _adapting.SETTINGS
+USUAL = Usual(
+    name="ANIL",
+    model="conv4_strided",
+    way=0,
+    tasks=8,
+    query=5,
+    steps=500,
+    optimizer="muon",
+    learning_rate=0.05,
+)
 
 
 class Anil(Adapting):

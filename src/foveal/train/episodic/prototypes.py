@@ -4,14 +4,29 @@ Source: Snell, Swersky & Zemel, "Prototypical Networks for Few-shot Learning", 2
 are squared Euclidean, for which the mean is the right representative (§2.3 there); cosines are not.
 """
 
-import torch
-from torch import Tensor
+from collections.abc import Callable, Mapping
+from functools import partial
 
+import torch
+from torch import Tensor, nn
+
+from foveal.data.preprocess import Preprocess
 from foveal.train.episodic._episodic import Episodic
 from foveal.train.episodic._normalization import statistics_of
+from foveal.train.episodic._usual import Usual
 from foveal.train.setting import Setting
 
 SETTINGS: dict[str, Setting] = {}
+USUAL = Usual(
+    name="prototypical networks",
+    model="conv4",
+    way=60,
+    tasks=1,
+    query=5,
+    steps=300,
+    optimizer="muon",
+    learning_rate=0.1,
+)
 
 
 class Prototypes(Episodic):
@@ -19,6 +34,18 @@ class Prototypes(Episodic):
 
     Batch norms see a whole step while they learn, and answer with what they learned.
     """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        settings: Mapping[str, float],
+        preprocess: Preprocess,
+        augmentation: Mapping[str, float] | None = None,
+    ) -> None:
+        """Hold what is trained; as `Episodic`."""
+        super().__init__(network, settings=settings, preprocess=preprocess, augmentation=augmentation)
+        self.backbone.to(memory_format=torch.channels_last)
 
     def answers(
         self,
@@ -32,11 +59,18 @@ class Prototypes(Episodic):
     ) -> Tensor:
         """Return minus the squared distances to the prototypes, (T, Q, W); see `Episodic.answers`."""
         if transductive:
-            each = [self._features(s[None], q[None], all_at_once=True) for s, q in zip(support, query, strict=True)]
+            each = [
+                self._features(s[None], q[None], all_at_once=True)
+                for s, q in zip(support, query, strict=True)
+            ]
             known, asked = (torch.cat(parts) for parts in zip(*each, strict=True))
         else:
             known, asked = self._features(support, query, all_at_once=False)
         return distances(known, labels, asked, way=way)
+
+    def compared(self, way: int) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+        """Return `distances` for so many classes."""
+        return partial(distances, way=way)
 
     def _features(self, support: Tensor, query: Tensor, *, all_at_once: bool) -> tuple[Tensor, Tensor]:
         """Return features (T, S, D) and (T, Q, D)."""
