@@ -1,4 +1,4 @@
-"""How well classes that were never seen are told apart after a few pictures, beside what needs no learning."""
+"""How well classes never seen are told apart after a few pictures, beside what needs no learning."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field

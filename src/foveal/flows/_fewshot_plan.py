@@ -15,7 +15,7 @@ from foveal.train.examples import Examples
 from foveal.train.plan import Plan
 from foveal.train.warm_up import warm_up
 
-# Drawings and photos alike bear a little rotation, size and place; whatever mirrors or mixes may change the class.
+# Drawings and photos alike bear a little of this; whatever mirrors or mixes may change the class.
 AUGMENTATION = {"affine": 0.7, "shift": 0.07}
 _TIMED = 3  # steps
 _TRAINING_SHARE = 0.9  # of a budget; the rest reads, measures and draws
@@ -88,14 +88,14 @@ def _shape(
     way = recipe.train_way or min(usual.way or recipe.way, there * turns)
     if way > there * turns or way < 2:
         raise DataError(
-            f"tasks of {max(way, 2)} classes with {recipe.shot} + {query} pictures each need as many such classes; "
-            f"{there * turns} have that many pictures",
+            f"tasks of {max(way, 2)} classes with {recipe.shot} + {query} pictures each need as many such "
+            f"classes; {there * turns} have that many pictures",
             code="too_few_classes",
             hint="a smaller --train-way, --shot or --query, or data of more classes",
             path=classes.dataset.path,
         )
     reasons = {
-        "tasks": f"{way} of {there * turns} classes, {recipe.shot} + {query} pictures of each, drawn anew each time",
+        "tasks": f"{way} of {there * turns} classes, {recipe.shot} + {query} pictures of each, drawn anew",
         "classes": {
             "split": "held out as the data divide them",
             "group": "whole groups (the part of a name before /) are held out",

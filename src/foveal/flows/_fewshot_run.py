@@ -26,7 +26,7 @@ TASK = "fewshot"
 
 
 def save_model(run: Path, objective: Episodic, plan: Plan, classes: list[str]) -> None:
-    """Write `model/`: weights under the names that the network itself has, so that training can start from them.
+    """Write `model/`: weights under the network's own names, so that training can start from them.
 
     A head is there where the method has one: one row, which all classes of a task start from.
 

@@ -64,7 +64,8 @@ def evaluate(
 
     Args:
         run: Folder of a finished few-shot run.
-        data: Other data, of which all classes count; or those that it learned from, of which the held-out ones do.
+        data: Other data, of which all classes count; or those that it learned from, of which the held-out
+            ones do.
         wanted: What is measured.
         progress: Told about pictures and tasks.
 
@@ -167,7 +168,7 @@ def _trained_on(dataset: Dataset, what: str, first: str) -> DataError:
     return DataError(
         f"{what}, the first is {first}; a number measured on them would say nothing about new classes",
         code="trained_on",
-        hint="give data of other classes, or exactly the data that were trained on: then the held-out classes count",
+        hint="give data of other classes, or all that were trained on: then the held-out classes count",
         path=dataset.path,
     )
 

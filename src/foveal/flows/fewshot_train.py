@@ -1,4 +1,4 @@
-"""Learn to recognize classes that were never seen after a few pictures: divide classes, train, measure, show."""
+"""Learn to tell classes apart after a few pictures of each: divide classes, train, measure, show."""
 
 import json
 import time

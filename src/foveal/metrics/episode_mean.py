@@ -1,8 +1,8 @@
 """The mean accuracy over tasks with an interval from how much the tasks differ.
 
-The queries of one task share its support set, so that they are no independent trials: the task is the unit, as in
-the tables of Vinyals et al. 2016 and all that follow them, mean ± 1.96 s / √E over E tasks. It is about tasks of
-these classes; other classes would differ by more.
+The queries of one task share its support set, so that they are no independent trials: the task is the unit,
+as in the tables of Vinyals et al. 2016 and all that follow them, mean ± 1.96 s / √E over E tasks. It is about
+tasks of these classes; other classes would differ by more.
 """
 
 import numpy as np

@@ -3,9 +3,9 @@
     conv4          (N, C, H, W) → 4 × [convolution → batch norm → ReLU → max pooling 2×2] → linear → (N, K)
     conv4_strided  (N, C, H, W) → 4 × [convolution with stride 2 → batch norm → ReLU]     → linear → (N, K)
 
-Sources: Vinyals et al., "Matching Networks for One Shot Learning", 2016, §4.1, with 64 filters; the strided form
-is that of Finn, Abbeel & Levine, "Model-Agnostic Meta-Learning", 2017, §5.2, for Omniglot. Strides leave out
-three quarters of the work of each block, and its second derivatives.
+Sources: Vinyals et al., "Matching Networks for One Shot Learning", 2016, §4.1, with 64 filters; the strided
+form is that of Finn, Abbeel & Levine, "Model-Agnostic Meta-Learning", 2017, §5.2, for Omniglot. Strides leave
+out three quarters of the work of each block, and its second derivatives.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ CARD = Card(
     kind="network",
     source="Vinyals et al. 2016, arXiv:1606.04080",
     summary="the backbone of foveal fewshot: small pictures of many classes with a few of each",
-    idea="Four equal blocks and no more: little to adapt, and most published few-shot results to compare with.",
+    idea="Four equal blocks and no more: little to adapt, and most published few-shot results beside it.",
     smallest_size=16,
 )
 SETTINGS = Settings(

@@ -81,7 +81,7 @@ def train(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Learn from tasks of a few classes each; measure on classes that were kept apart; write run and report."""
+    """Learn from tasks of a few classes each; measure on classes kept apart; write run and report."""
     need("train")
     wishes = {
         "method": method,

@@ -113,7 +113,7 @@ def _parts(tree: Tree) -> list[_Part]:
             raise DataError(
                 f"{tree.path} holds several parts of Omniglot, and {file} does not say which one it is",
                 code="ambiguous_layout",
-                hint="name the file you mean, or call them omniglot_background.npz and omniglot_evaluation.npz",
+                hint="name the file you mean, or call them background.npz and evaluation.npz",
                 path=tree.path,
             )
         parts.append(_part(tree, file, words[0] if len(files) > 1 else "", read_arrays(tree, file)))

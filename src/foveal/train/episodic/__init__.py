@@ -4,6 +4,6 @@
 task, a few support pictures of each to adapt to and query pictures to be judged by. It goes through the loop
 of `train/loop.py` with `draw=episodes`, and the same `answers` that training differentiates also measures.
 
-A file also states `SETTINGS`, what can be set about the method, `USUAL`, the episodes and steps that it learns
-from where nobody says otherwise, and `ADAPTS`, whether it takes inner steps.
+A file also states `SETTINGS`, what can be set about the method, and `USUAL`, the episodes and steps that it
+learns from where nobody says otherwise.
 """

@@ -17,7 +17,7 @@ from foveal.train.setting import Setting
 Tensors = dict[str, Tensor]
 Loss = Callable[[Tensors], Tensor]
 SETTINGS = {
-    "inner_steps": Setting(1, 1, 20, "steps of gradient descent on the support set", whole=True),
+    "inner_steps": Setting(3, 1, 20, "steps of gradient descent on the support set", whole=True),
     "inner_rate": Setting(0.4, 0.0001, 10, "learning rate of those steps"),
     "first_order": Setting(0, 0, 1, "1: leave the second derivatives of those steps out", whole=True),
 }
@@ -29,8 +29,9 @@ class Adapting(Episodic):
 
     The head that a task starts from is one row, the same for each of its classes. So there is nothing about a
     task that the order of its classes could tell, permuting them permutes the answers, before the first step
-    all classes are equally probable, and a task may have any number of classes. Source: Ye & Chao, "How to Train
-    Your MAML to Excel in Few-Shot Classification", 2022, §5 (UNICORN-MAML).
+    all classes are equally probable, and a task may have any number of classes. The first step moves the head
+    alone, so a backbone needs two to be adapted. Source: Ye & Chao, "How to Train Your MAML to Excel in
+    Few-Shot Classification", 2022, §5 (UNICORN-MAML).
 
     Batch norms use the statistics of the support set, in training as afterwards.
     """
@@ -43,7 +44,7 @@ class Adapting(Episodic):
         preprocess: Preprocess,
         augmentation: Mapping[str, float] | None = None,
     ) -> None:
-        """Hold what is trained; as `Episodic`, and the settings `inner_steps`, `inner_rate`, `first_order`."""
+        """Hold what is trained; as `Episodic`; settings also give `SETTINGS`."""
         super().__init__(network, settings=settings, preprocess=preprocess, augmentation=augmentation)
         self.head = nn.Linear(head_of(network)[1].in_features, 1)
         nn.init.zeros_(self.head.weight)

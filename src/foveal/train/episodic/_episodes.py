@@ -56,8 +56,8 @@ class Drawn:
         support: Places in the examples, int64 (T, W, shot).
         query: Places in the examples, int64 (T, W, query); none of them is in the support set of its task.
         turns: Quarter turns of each class, int64 (T, W).
-        classes: Labels of the classes in their order inside the task, int64 (T, W); the place in that order is
-            the class's name for the task, and says nothing of the next one.
+        classes: Labels of the classes in their order inside the task, int64 (T, W); the place in that order
+            is the class's name for the task, and says nothing of the next one.
     """
 
     support: Int64
@@ -95,8 +95,8 @@ class Pool:
         there = len(self.members) * shape.turns
         if there < shape.way:
             raise DataError(
-                f"a task of {shape.way} classes with {shape.shot} + {shape.query} pictures each needs as many; "
-                f"there are {there} classes that have them",
+                f"a task needs {shape.way} classes with {shape.shot} + {shape.query} pictures each; "
+                f"there are {there} that have them",
                 code="too_few_classes",
                 hint="--way, --shot or --query may be smaller",
             )

@@ -114,7 +114,7 @@ class Episodic(Objective):
     def compared(self, way: int) -> Callable[[Tensor, Tensor, Tensor], Tensor] | None:
         """Return what makes logits (T, Q, W) of features (T, S, D), labels (T, S) and features (T, Q, D).
 
-        A method that answers so need look at each picture only once. None: this one looks at them task by task.
+        A method that answers so need look at each picture only once. None: this one looks task by task.
         """
         return None
 

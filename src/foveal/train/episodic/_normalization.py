@@ -13,7 +13,7 @@ class EpisodeNorm(nn.BatchNorm2d):
     Parameters, buffers and their names are those of `nn.BatchNorm2d`, and so is what it does as long as
     nobody asks for more. With `first` set it is a pure function: running statistics are neither used nor
     changed. Where the first pictures are a support set, what a query becomes depends on no other query.
-    Source: Bronskill et al., "TaskNorm: Rethinking Batch Normalization for Meta-Learning", 2020, §3.3 (MetaBN).
+    Source: Bronskill et al., "TaskNorm: Rethinking Batch Normalization for Meta-Learning", 2020 (MetaBN).
     """
 
     first: int | None = None
@@ -57,8 +57,8 @@ def statistics_of(network: nn.Module, first: int | None) -> Iterator[None]:
 def learn_statistics(network: nn.Module, batches: Iterator[Tensor]) -> None:
     """Set running statistics to the means over batches of normalized pictures; nothing else changes.
 
-    A network whose norms only ever saw support sets has none; the mean of averaged weights' statistics is also
-    truer than the average of statistics. Source: Wu & Johnson, "Rethinking 'Batch' in BatchNorm", 2021, §3.
+    A network whose norms only ever saw support sets has none, and statistics of averaged weights are truer
+    than averaged statistics. Source: Wu & Johnson, "Rethinking 'Batch' in BatchNorm", 2021, §3.
 
     Args:
         network: Changed in place, and left in eval mode.

@@ -1,6 +1,7 @@
 """ANIL: as MAML, but only the head takes inner steps; the backbone is learned for all tasks and stays.
 
-Source: Raghu et al., "Rapid Learning or Feature Reuse? Towards Understanding the Effectiveness of MAML", 2020, §4.
+Source: Raghu et al., "Rapid Learning or Feature Reuse? Towards Understanding the Effectiveness of MAML",
+2020, §4.
 """
 
 import torch.nn.functional as F

@@ -1,8 +1,9 @@
 """MAML: weights from which a few steps of gradient descent on a support set lead to good answers.
 
 Source: Finn, Abbeel & Levine, "Model-Agnostic Meta-Learning for Fast Adaptation of Deep Networks", 2017,
-algorithm 2 for classification. Training differentiates through the inner steps, which takes second derivatives;
-with `first_order` those are left out (§5.2 there), and whatever tells of such a run says "first-order MAML".
+algorithm 2 for classification. Training differentiates through the inner steps, which takes second
+derivatives; with `first_order` those are left out (§5.2 there), and whatever tells of such a run says
+"first-order MAML".
 """
 
 import torch.nn.functional as F

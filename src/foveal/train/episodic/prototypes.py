@@ -1,7 +1,7 @@
 """Prototypical networks: a class is the mean of what a backbone makes of its support pictures.
 
-Source: Snell, Swersky & Zemel, "Prototypical Networks for Few-shot Learning", 2017, equations 1 and 2. Distances
-are squared Euclidean, for which the mean is the right representative (§2.3 there); cosines are not.
+Source: Snell, Swersky & Zemel, "Prototypical Networks for Few-shot Learning", 2017, equations 1 and 2.
+Distances are squared Euclidean, for which the mean is the right representative (§2.3 there); cosines are not.
 """
 
 from collections.abc import Callable, Mapping
