@@ -17,6 +17,7 @@ NAMES = models.names()
 # The cheapest member of each family with several; the only one of every other.
 MEMBERS = {
     "cnn": "cnn_gru",
+    "conv4": "conv4",
     "convnext": "convnext_atto",
     "densenet": "densenet121",
     "efficientnet": "efficientnet_b0",

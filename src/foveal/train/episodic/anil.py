@@ -15,10 +15,10 @@ SETTINGS = _adapting.SETTINGS
 USUAL = Usual(
     name="ANIL",
     model="conv4_strided",
-    way=0,
-    tasks=8,
+    way=20,
+    tasks=2,
     query=5,
-    steps=500,
+    steps=450,
     optimizer="muon",
     learning_rate=0.05,
 )
