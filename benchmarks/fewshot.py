@@ -5,10 +5,10 @@ For each method and seed this runs
     foveal fewshot train BACKGROUND --method METHOD --held-out 0 --seed SEED --threads THREADS
     foveal fewshot evaluate RUN EVALUATION --way W --shot K --episodes 1000 --transductive
 
-for 5-way 1-shot, 5-way 5-shot and 20-way 1-shot, and prints a row of each. A run that is there is gone on with,
-or, where it is finished, only measured.
+for 5-way 1-shot, 5-way 5-shot and 20-way 1-shot, and prints a row of each. A run that is there is gone on
+with, or, where it is finished, only measured.
 
-    python benchmarks/fewshot.py BACKGROUND.npz EVALUATION.npz OUT [--methods prototypes,maml,anil] [--seeds 0]
+    python benchmarks/fewshot.py BACKGROUND.npz EVALUATION.npz OUT [--methods prototypes,maml] [--seeds 0]
 """
 
 import argparse
