@@ -9,7 +9,7 @@ from foveal.core import machine
 from foveal.core.errors import DataError, RecipeError, UsageError
 from foveal.flows._fewshot_data import Classes, is_omniglot
 from foveal.train.episodic import _method
-from foveal.train.episodic._episodes import TURNS, Shape, episodes
+from foveal.train.episodic._episodes import TURNS, Shape
 from foveal.train.episodic._recipe import FewshotRecipe
 from foveal.train.examples import Examples
 from foveal.train.plan import Plan
@@ -114,9 +114,7 @@ def _of_length(plan: Plan, recipe: FewshotRecipe, classes: Classes, examples: Ex
         return plan.model_copy(update={"steps": steps})
     if recipe.time_seconds is None:
         return plan
-    speed = warm_up(
-        lambda wanted: _method.begin(wanted, classes.preprocess), examples, plan, steps=_TIMED, draw=episodes
-    )
+    speed = warm_up(lambda wanted: _method.begin(wanted, classes.preprocess), examples, plan, steps=_TIMED)
     steps = max(1, int(_TRAINING_SHARE * recipe.time_seconds / speed.step_seconds))
     reasons = {
         **plan.reasons,

@@ -29,7 +29,6 @@ from foveal.flows._run_folder import (
 )
 from foveal.train import checkpoint, ranks
 from foveal.train.episodic import _method
-from foveal.train.episodic._episodes import episodes
 from foveal.train.episodic._episodic import Episodic
 from foveal.train.episodic._recipe import FewshotRecipe, read_fewshot_recipe
 from foveal.train.fit_plan import FitPlan
@@ -158,7 +157,7 @@ def _carried_out(
     examples = classes.examples("fit")
     with settings(plan):
         objective = _method.begin(plan, classes.preprocess)
-    fitted = fit(objective, examples, plan, draw=episodes, checkpoints=run / _CHECKPOINTS, progress=progress)
+    fitted = fit(objective, examples, plan, checkpoints=run / _CHECKPOINTS, progress=progress)
     with settings(plan):
         objective.deployable().load_state_dict(fitted.weights)
         settle(objective, examples.images, examples.indices, seed=plan.seed)

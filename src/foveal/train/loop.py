@@ -32,7 +32,6 @@ from foveal.train.objective import Batch, Objective
 from foveal.train.plan import Plan
 from foveal.train.state import State
 
-Draw = Callable[[Examples, Plan, int], Batch]
 _CHECKPOINT_SECONDS = 20.0  # so that a kill repeats less than 30 s of work
 
 
@@ -72,7 +71,6 @@ def fit(
     examples: Examples,
     plan: Plan,
     *,
-    draw: Draw | None = None,
     checkpoints: Path | None = None,
     watch: Watch = unwatched,
     progress: core.Progress = core.silent,
@@ -86,7 +84,6 @@ def fit(
         objective: What is learned.
         examples: As many as the plan says.
         plan: All choices.
-        draw: What one step sees, a pure function of its arguments; None: `fetch`, pass after pass over all.
         checkpoints: Folder to save to and to go on from; None trains without.
         watch: Called with the number of steps that are done, after each and before it is saved; whatever it
             looks at, it leaves the objective as it is, and takes no number from torch's own generator.
@@ -111,7 +108,7 @@ def fit(
         last_save = time.monotonic()
         while state.step < plan.steps:
             before = time.monotonic()
-            batch = (draw or fetch)(examples, plan, state.step)
+            batch = drawn(objective, examples, plan, state.step)
             waited += time.monotonic() - before
             # Dropout has no generator of its own; each rank drops other things.
             purpose = ("layers", state.step, team.rank) if team.rank else ("layers", state.step)
@@ -141,6 +138,11 @@ def fit(
         resumed_from=first,
         passed_over=saved.passed_over if saved else (),
     )
+
+
+def drawn(objective: Objective, examples: Examples, plan: Plan, step: int) -> Batch:
+    """Return what one step of an objective sees: what it draws itself, or the next pictures of a pass."""
+    return objective.draw(examples, plan, step) or fetch(examples, plan, step)
 
 
 def fetch(examples: Examples, plan: Plan, step: int) -> Batch:

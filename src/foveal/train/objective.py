@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from foveal.train.examples import Examples
 from foveal.train.plan import Plan
 
 
@@ -61,6 +62,13 @@ class Objective(nn.Module, ABC):
     The loop owns optimizer, schedule, precision, averaging and checkpoints. Everything a method has
     to remember between steps is a parameter or a buffer, so that a checkpoint holds it.
     """
+
+    def draw(self, examples: Examples, plan: Plan, step: int) -> Batch | None:
+        """Return what one step sees, a pure function of the arguments.
+
+        None, the default: the next pictures of a pass over all of them, as `loop.fetch` returns them.
+        """
+        return None
 
     @abstractmethod
     def forward(self, batch: Batch) -> Losses:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from foveal.train.examples import Examples
-from foveal.train.loop import Draw, fetch, settings
+from foveal.train.loop import drawn, settings
 from foveal.train.objective import Objective
 from foveal.train.plan import Plan
 from foveal.train.state import State
@@ -30,9 +30,7 @@ class Speed:
     loss: float
 
 
-def warm_up(
-    make: Callable[[Plan], Objective], examples: Examples, plan: Plan, *, steps: int, draw: Draw = fetch
-) -> Speed:
+def warm_up(make: Callable[[Plan], Objective], examples: Examples, plan: Plan, *, steps: int) -> Speed:
     """Run the first steps of a plan on a throw-away objective.
 
     The first step is not timed: it chooses kernels. Since the objective is thrown away and all
@@ -43,7 +41,6 @@ def warm_up(
         examples: As many as the plan says.
         plan: Its precision, batch size and threads are what is measured.
         steps: Timed steps, ≥ 1.
-        draw: What one step sees.
     """
     times, processor, losses = [], [], []
     plan = plan.model_copy(
@@ -55,7 +52,7 @@ def warm_up(
         state = State(objective, plan)
         for step in range(steps + 1):
             started, worked = time.perf_counter(), time.process_time()
-            losses.append(state.advance(draw(examples, plan, step)))
+            losses.append(state.advance(drawn(objective, examples, plan, step)))
             times.append(time.perf_counter() - started)
             processor.append(time.process_time() - worked)
     seen = [statistics.median(times[1:]), statistics.median(processor[1:]), statistics.fmean(losses[1:])]

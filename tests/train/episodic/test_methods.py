@@ -42,7 +42,7 @@ def task(way=4, shot=1, query=3, tasks=2, dtype=torch.float32):
 
 def trained(objective, examples, plan):
     """Return the objective with what it learned, in eval mode."""
-    fitted = fit(objective, examples, plan, draw=episodes)
+    fitted = fit(objective, examples, plan)
     objective.deployable().load_state_dict(fitted.weights)
     shown = objective.views(episodes(examples, plan, 0))
     learn_statistics(objective.backbone, iter([shown]))
@@ -247,11 +247,11 @@ def test_a_run_of_inner_steps_changes_nothing_that_lasts(name, planned, begun):
 @pytest.mark.parametrize("at", [1, 5])
 def test_a_training_that_was_stopped_ends_in_the_same_bits(name, at, planned, begun, learned, tmp_path):
     plan = planned(name)
-    whole = fit(begun(plan), learned, plan, draw=episodes)
+    whole = fit(begun(plan), learned, plan)
 
     with pytest.raises(KeyboardInterrupt):
-        fit(begun(plan), learned, plan, draw=episodes, checkpoints=tmp_path, progress=_signal_at(at))
-    again = fit(begun(plan), learned, plan, draw=episodes, checkpoints=tmp_path)
+        fit(begun(plan), learned, plan, checkpoints=tmp_path, progress=_signal_at(at))
+    again = fit(begun(plan), learned, plan, checkpoints=tmp_path)
 
     assert again.resumed_from == at
     assert whole.weights.keys() == again.weights.keys()

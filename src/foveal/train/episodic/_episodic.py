@@ -13,8 +13,9 @@ from foveal.data.preprocess import Preprocess
 from foveal.models._head import without_head
 from foveal.tasks.classify import learn
 from foveal.train import augment, optimizer
-from foveal.train.episodic._episodes import Shape, divided
+from foveal.train.episodic._episodes import Shape, divided, episodes
 from foveal.train.episodic._normalization import with_episode_norms
+from foveal.train.examples import Examples
 from foveal.train.objective import Batch, Losses, Objective
 from foveal.train.plan import Plan
 
@@ -52,6 +53,10 @@ class Episodic(Objective):
         self.changes = [
             (catalog.find(augment, name), strength) for name, strength in (augmentation or {}).items()
         ]
+
+    def draw(self, examples: Examples, plan: Plan, step: int) -> Batch:
+        """Return the tasks of a step; see `episodes`."""
+        return episodes(examples, plan, step)
 
     @abstractmethod
     def answers(
