@@ -1,5 +1,6 @@
 """From a data set to pictures at model size whose classes are divided: what few-shot learning starts from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def prepare_classes(
     path = run / STORE / _PIXELS
     files.make_folder(run / STORE)
     if (run / SPLIT).is_file():
-        hashes = inventories.content_hashes(dataset, progress=progress)
+        hashes: Sequence[str] = inventories.content_hashes(dataset, progress=progress)
         known = fingerprint(dataset.sources, [dataset.classes[k] for k in dataset.labels], hashes)
         split = files.read_json(
             run / SPLIT,

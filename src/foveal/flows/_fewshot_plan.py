@@ -11,6 +11,7 @@ from foveal.flows._fewshot_data import Classes, is_omniglot
 from foveal.train.episodic import _method
 from foveal.train.episodic._episodes import TURNS, Shape
 from foveal.train.episodic._recipe import FewshotRecipe
+from foveal.train.episodic._usual import Usual
 from foveal.train.examples import Examples
 from foveal.train.plan import Plan
 from foveal.train.warm_up import warm_up
@@ -78,7 +79,7 @@ def plan_episodes(recipe: FewshotRecipe, classes: Classes) -> Plan:
 
 
 def _shape(
-    recipe: FewshotRecipe, usual: "_method.Usual", classes: Classes, examples: Examples
+    recipe: FewshotRecipe, usual: Usual, classes: Classes, examples: Examples
 ) -> tuple[Shape, dict[str, str]]:
     counts = np.unique(examples.labels[examples.indices], return_counts=True)[1]
     query = recipe.query or max(1, min(usual.query, int(np.median(counts)) - recipe.shot))
