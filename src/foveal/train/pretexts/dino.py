@@ -17,12 +17,12 @@ from foveal.train.pretexts._views import Changes, view
 from foveal.train.setting import Setting
 
 SETTINGS = {
-    "outputs": Setting(1024, 8, 65536, "kinds that answers are shared among", whole=True),
+    "outputs": Setting(256, 8, 65536, "kinds that answers are shared among", whole=True),
     "student_temperature": Setting(0.1, 0.01, 1, "of the network that learns"),
-    "teacher_temperature": Setting(0.05, 0.01, 1, "of the network that is followed"),
-    "momentum": Setting(0.99, 0, 1, "of the network that is followed, at first; it rises to 1"),
+    "teacher_temperature": Setting(0.04, 0.01, 1, "of the network that is followed"),
+    "momentum": Setting(0.97, 0, 1, "of the network that is followed, at first; it rises to 1"),
     "centre": Setting(0.9, 0, 1, "momentum of the mean answer that is taken off"),
-    "local": Setting(2, 0, 16, "small parts that are seen by the network that learns alone", whole=True),
+    "local": Setting(0, 0, 16, "small parts that are seen by the network that learns alone", whole=True),
     "frozen": Setting(0.01, 0, 1, "share of the run in which the last layer stays as it is"),
 }
 _WIDE = Changes(least=0.4)
