@@ -162,6 +162,7 @@ def test_a_budget_is_kept_and_bounds_the_probes(colors: Path, tmp_path: Path) ->
     [
         ({"model": "svm_hog"}, "no_pretext"),
         ({"model": "cnn_gru"}, "no_pretext"),
+        ({"method": "clip"}, "no_pretext"),
         ({"settings": {"temperature": 0.0}}, None),
     ],
 )
@@ -171,6 +172,8 @@ def test_what_cannot_be_learned_so_is_refused_before_a_folder_is_made(
     with pytest.raises(RecipeError) as raised:
         pretrain(colors, recipe=PretextRecipe(**fields), out=tmp_path / "run")
     assert code in (None, raised.value.code)
+    if fields.get("method") == "clip":
+        assert "foveal clip train" in str(raised.value.hint)
     assert not (tmp_path / "run").exists()
 
 

@@ -36,6 +36,10 @@ def check_pretext(recipe: PretextRecipe) -> None:
         RecipeError: The model cannot learn so, the size is below its smallest, or a setting makes no sense.
         UnknownNameError: No such model or method.
     """
+    if recipe.method == "clip":
+        raise RecipeError(
+            "clip learns from pictures and their texts", code="no_pretext", hint="foveal clip train PAIRS.csv"
+        )
     architecture = recipe.architecture
     if architecture.task != "classify" or is_baseline(architecture.name):
         takes = "takes clips" if architecture.task != "classify" else "is fitted in one go"
