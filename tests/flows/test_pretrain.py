@@ -9,7 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from foveal.core.errors import DataError, RecipeError, UsageError, WriteError
+from foveal.bundle.locate import locate
+from foveal.core.errors import DataError, NotFoundError, RecipeError, UsageError, WriteError
 from foveal.data import opening
 from foveal.flows import pretrain as flow
 from foveal.flows._backbone import embedder_of
@@ -193,6 +194,12 @@ def test_few_pictures_and_a_run_in_the_data_are_refused(tmp_path: Path, colors: 
 def test_a_network_without_maps_cannot_restore(colors: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no maps"):
         pretrain(colors, recipe=PretextRecipe(method="mae", model="row_gru", **FAST), out=tmp_path / "run")
+
+
+def test_who_takes_it_for_a_recognizer_is_told_what_it_is(pretrained: PretrainResult) -> None:
+    with pytest.raises(NotFoundError, match=r"holds no \.foveal file") as raised:
+        locate(pretrained.run)
+    assert "foveal train DATA --from" in str(raised.value.hint)
 
 
 def test_recipes_of_other_commands_are_told_apart(pretrained: PretrainResult, colors: Path, trained) -> None:

@@ -29,11 +29,7 @@ def locate(model: str | Path) -> Path:
     if not found:
         raise NotFoundError(
             f"{path} holds no {SUFFIX} file",
-            hint=(
-                f"its training did not finish: foveal train DATA --resume {path}"
-                if (path / "recipe.toml").is_file()
-                else f"MODEL is a run folder or a {SUFFIX} file"
-            ),
+            hint=_without(path),
             path=path,
         )
     if len(found) > 1:
@@ -42,3 +38,12 @@ def locate(model: str | Path) -> Path:
             f"{path} holds several bundles: {names}", code="ambiguous", hint="name one of them", path=path
         )
     return found[0]
+
+
+def _without(folder: Path) -> str:
+    """Return what to do about a folder without a bundle."""
+    if (folder / "metrics.json").is_file() and (folder / "model").is_dir():  # as of pretrain
+        return f"it has learned features, and recognizes nothing yet: foveal train DATA --from {folder}"
+    if (folder / "recipe.toml").is_file():
+        return f"its training did not finish: foveal train DATA --resume {folder}"
+    return f"MODEL is a run folder or a {SUFFIX} file"

@@ -189,9 +189,10 @@ def _run(arguments: list[str]) -> int:
 
 
 def _stopped(how: str, arguments: Sequence[str]) -> dict[str, object]:
-    resume = "if a run folder is there: foveal train DATA --resume RUN goes on with all that is saved in it"
-    pairs = resume.replace("foveal train", "foveal clip train")
-    hints = {"train": resume, "demo": resume, "clip": pairs, "certify": _ANEW}
+    resume = "if a run folder is there: foveal {} DATA --resume RUN goes on with all that is saved in it"
+    goes_on = {"train": "train", "demo": "train", "pretrain": "pretrain", "clip": "clip train"}
+    goes_on["fewshot"] = "fewshot train"
+    hints = {name: resume.format(verb) for name, verb in goes_on.items()} | {"certify": _ANEW}
     hints |= dict.fromkeys(("batch", "build", "optimize"), _SAME_LINE)
     hint = hints.get(arguments[0]) if arguments else None
     return {"code": how, "message": how, "hint": hint, "path": None}
