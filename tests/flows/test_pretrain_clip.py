@@ -218,7 +218,7 @@ def test_what_has_no_meaning_is_refused_before_anything_is_read(pairs, tmp_path,
     assert not (tmp_path / "run").exists()
 
 
-def test_prompts_and_names_that_make_no_sense_are_refused(run, labelled):
+def test_prompts_and_names_that_make_no_sense_are_refused(run, labelled, tmp_path):
     for classes, templates, told in (
         (["red", "blue"], ["a photo"], "a prompt needs {} where the class goes"),
         (["red"], ["{}"], "need two or more classes"),
@@ -228,7 +228,10 @@ def test_prompts_and_names_that_make_no_sense_are_refused(run, labelled):
         with pytest.raises(UsageError, match=re.escape(told)):
             clip_classify(run.run, [str(labelled)], classes=classes, templates=templates)
     with pytest.raises(NotFoundError, match="no picture in"):
-        clip_classify(run.run, [str(labelled / "none")], classes=["red", "blue"])
+        clip_classify(run.run, [str(tmp_path)], classes=["red", "blue"])
+    gone = clip_classify(run.run, [str(labelled / "none.png")], classes=["red", "blue"])
+    assert gone["ok"] is False
+    assert gone["predictions"][0]["error"]["code"] == "not_found"
     with pytest.raises(NotFoundError, match="no finished run of foveal clip"):
         clip_classify(labelled, [str(labelled)], classes=["red", "blue"])
 
