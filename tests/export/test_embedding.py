@@ -10,9 +10,11 @@ import torch
 
 from foveal import models
 from foveal.bundle import archive
+from foveal.bundle.graph import check_graph
 from foveal.core.errors import UsageError
 from foveal.data.preprocess import Preprocess
 from foveal.export.embedding import cut, embedder, embedder_in
+from foveal.export.tracing import traced
 from foveal.models._head import head_of, without_head
 from foveal.tasks.classify.learn import normalize
 
@@ -40,6 +42,36 @@ def test_features_are_those_of_the_torch_network(network, preprocess) -> None:
         expected = bare(normalize(torch.from_numpy(IMAGES), preprocess)).numpy()
     np.testing.assert_allclose(made.features(IMAGES), expected, rtol=1e-4, atol=1e-5)
     assert (made.dimensions, made.source, made.license) == (width, "nano", "Apache-2.0")
+
+
+@pytest.mark.parametrize(
+    "name", ["nano", "resnet20", "vit_tiny", "efficientnet_lite0", "row_gru", "small_conv"]
+)
+def test_networks_are_traced_in_a_second_and_answer_for_any_number(name) -> None:
+    torch.manual_seed(0)
+    network = models.architecture(name).build(channels=3, classes=4, size=32).eval()
+    bare, pictures = without_head(network), Preprocess(size=32, channels=3, mean=(0.5,) * 3, std=(0.25,) * 3)
+    images = np.random.default_rng(1).integers(0, 256, (7, 32, 32, 3), dtype=np.uint8)
+
+    graph = traced(bare, pictures)
+
+    assert graph is not None
+    check_graph(graph)
+    made = embedder(bare, pictures, dimensions=head_of(network)[1].in_features, source=name)
+    with torch.no_grad():
+        expected = bare(normalize(torch.from_numpy(images), pictures)).numpy()
+    np.testing.assert_allclose(made.features(images), expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+
+
+class _OfTwo(torch.nn.Module):
+    """What tracing loses: something that depends on how many pictures there are."""
+
+    def forward(self, images):
+        return images.flatten(1)[:, :4] + len(images)
+
+
+def test_what_tracing_loses_is_noticed(preprocess) -> None:
+    assert traced(_OfTwo().eval(), preprocess) is None
 
 
 def test_what_is_cut_out_of_a_bundle_is_what_its_last_layer_reads(bundle, classifier) -> None:

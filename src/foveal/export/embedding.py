@@ -29,8 +29,12 @@ def embedder(
         licensed: License of the weights, as far as it is known.
     """
     from foveal.export.graph import graph  # here: what cuts a graph needs no torch
+    from foveal.export.tracing import traced
     from foveal.tasks.recognizer import Recognizer
 
+    quickly = traced(network, preprocess)
+    if quickly is not None:
+        return Embedder(cut(quickly, FEATURES, dimensions), preprocess, dimensions, source, licensed)
     numbers = tuple(map(str, range(dimensions)))
     exported = graph(Recognizer(network, FEATURES, {}, preprocess, numbers))
     return Embedder(cut(exported, "logits", dimensions), preprocess, dimensions, source, licensed)

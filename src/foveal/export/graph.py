@@ -20,7 +20,7 @@ from foveal.tasks.recognizer import Recognizer
 _TEMPERATURE = "temperature"
 
 
-class _Pixels(nn.Module):
+class Pixels(nn.Module):
     """Normalization and network: uint8 (N, H, W, C) to logits (N, K)."""
 
     def __init__(self, network: nn.Module, preprocess: Preprocess) -> None:
@@ -29,6 +29,7 @@ class _Pixels(nn.Module):
         self.preprocess = preprocess
 
     def forward(self, images: Tensor) -> Tensor:
+        """Return logits of pixels."""
         logits: Tensor = self.network(learn.normalize(images, self.preprocess))
         return logits
 
@@ -69,7 +70,7 @@ def graph(recognizer: Recognizer, *, temperature: float = 1.0) -> bytes:
     if program is None:
         raise RuntimeError("torch.onnx.export returned nothing")
     model = program.model_proto
-    _strip(model)
+    strip(model)
     _add_probabilities(model, classes=len(recognizer.classes), temperature=temperature)
     onnx.checker.check_model(model, full_check=True)
     data: bytes = model.SerializeToString(deterministic=True)
@@ -79,7 +80,7 @@ def graph(recognizer: Recognizer, *, temperature: float = 1.0) -> bytes:
 def _pictures(recognizer: Recognizer) -> Any:
     preprocess = recognizer.preprocess
     return torch.onnx.export(
-        _Pixels(recognizer.network, preprocess).eval(),
+        Pixels(recognizer.network, preprocess).eval(),
         (torch.zeros(2, *preprocess.shape, dtype=torch.uint8),),
         dynamo=True,
         dynamic_shapes=({0: torch.export.Dim("N", min=1)},),
@@ -150,7 +151,7 @@ def _scalar(value: float) -> Any:
     return numpy_helper.from_array(np.asarray(value, np.float32), _TEMPERATURE)
 
 
-def _strip(model: Any) -> None:
+def strip(model: Any) -> None:
     """Drop what the exporter notes about the source code: it holds paths of this machine."""
     del model.metadata_props[:]
     model.producer_name, model.producer_version, model.doc_string = "foveal", "", ""
