@@ -17,13 +17,14 @@ from foveal.flows._prepare import FINDINGS, SPLIT, STORE
 from foveal.train.recipe_file import write_fields
 
 RECIPE = "recipe.toml"
+ADAPTED = "adapted.json"  # of a run whose network another run trained
 METRICS = "metrics.json"  # written last: what was trained is exported, measured and reported
 _COMMAND = "command.json"
 # What a run writes after its start; see docs/commands/train.md.
 _RESULTS = (
     "*.foveal", "report.html", METRICS, "history.jsonl", "plan.json", SPLIT, FINDINGS, "log.txt",
     "checkpoints", "figures", "model", "baseline", "baseline.json", "pretrained", "scratch", STORE,
-    "probe", "probes.jsonl", "pictures.json", "suggested.csv", "suggested.html",
+    "probe", "probes.jsonl", "pictures.json", "suggested.csv", "suggested.html", ADAPTED,
 )  # fmt: skip
 _OURS = (RECIPE, ENVIRONMENT, _COMMAND, *_RESULTS)
 _NAME_BYTES = 100  # a file's name may have 255, and a temporary one is longer than the bundle's
@@ -79,18 +80,20 @@ def read_command(run: Path, data: Path) -> Command:
 
 
 @contextmanager
-def undone_if_refused(run: Path, *, started: bool, made: bool) -> Iterator[None]:
+def undone_if_refused(run: Path, *, started: bool, made: bool, stopped: bool = False) -> Iterator[None]:
     """After an error of ours put `runs/last` and what was set aside back, as if nothing had been started.
 
     Args:
         run: The run folder; nobody else writes there.
         started: The run began here; False: it was there before and only goes on.
         made: The folder was not there before: it goes, too.
+        stopped: Likewise after Ctrl-C or whatever else ends it: nothing could go on from what is there.
     """
     former = runs.last()
+    refused: tuple[type[BaseException], ...] = (BaseException,) if stopped else (FovealError,)
     try:
         yield
-    except FovealError:
+    except refused:
         with suppress(WriteError):  # the first error is the one to tell
             runs.unmark_last(run, former)
             if started:

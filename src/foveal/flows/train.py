@@ -26,6 +26,7 @@ from foveal.flows._pool import with_pool
 from foveal.flows._prepare import STORE, Prepared, prepare, suggested
 from foveal.flows._report import explained_mistakes, write_refusal, write_report
 from foveal.flows._run_folder import (
+    ADAPTED,
     METRICS,
     RECIPE,
     Command,
@@ -170,6 +171,13 @@ def resume(
     run = runs.find(run)
     if not (run / RECIPE).is_file():
         raise NotFoundError(f"{run} is no run that can be resumed: it has no {RECIPE}", path=run)
+    if (run / ADAPTED).is_file():
+        raise UsageError(
+            f"{run} holds a network that another run trained; there is nothing to go on with",
+            code="adapted_run",
+            hint=f"foveal train DATA --from {run} --epochs 20 learns on from its weights",
+            path=run,
+        )
     runs.keep_apart(run, *opening.places(data))
     command = read_command(run, Path(data))
     recipe = _with_builder(read_recipe(run / RECIPE), model, command).changed(threads=threads)

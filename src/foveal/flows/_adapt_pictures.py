@@ -1,0 +1,121 @@
+"""What an adaptation is shown: pictures without labels, and labelled ones that say whether it helped."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from foveal.bundle import archive
+from foveal.core import files
+from foveal.core.errors import DataError
+from foveal.core.progress import Progress
+from foveal.data import opening
+from foveal.data.inventory import content_hashes
+from foveal.data.preprocess import Preprocess
+from foveal.evaluate.held_out import HeldOut, readable
+from foveal.flows import _unlabelled
+from foveal.flows._held_out import choose
+from foveal.flows._prepare import STORE
+from foveal.train.examples import Examples
+
+FEWEST = 8  # pictures: fewer say nothing of what others look like
+_PIXELS = "new.npy"
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Labelled pictures of the new environment, none of which the run learned from.
+
+    Attributes:
+        held_out: They, with the classes of the run.
+        contents: Their content hashes.
+    """
+
+    held_out: HeldOut
+    contents: frozenset[str] = field(repr=False)
+
+    def examples(self) -> Examples:
+        """Return those that can be read at model size, to calibrate on."""
+        images, found, _ = readable(self.held_out, range(len(self.held_out)))
+        units = self.held_out.units
+        return Examples(
+            np.stack(images),
+            self.held_out.labels[found],
+            np.arange(len(found)),
+            None if units is None else units[found],
+        )
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Pictures of the new environment at model size.
+
+    Attributes:
+        examples: N of them; their labels are all 0.
+        sources: Name of each row of the examples' images.
+        about: What can be told of them: `images`, `copies`, `unusable`, `measured_on`.
+    """
+
+    examples: Examples
+    sources: tuple[str, ...] = field(repr=False)
+    about: Mapping[str, Any]
+
+
+def labelled_at(path: Path, bundle: Path, *, progress: Progress) -> Labelled:
+    """Return labelled pictures that may measure a bundle.
+
+    Args:
+        path: A labelled data set.
+        bundle: Of the run; `split.json` lies beside it.
+        progress: Told about the pictures.
+
+    Raises:
+        NotFoundError, DataError: There are none; a class that the run lacks; or a picture it learned from.
+    """
+    dataset = opening.open(path, task=opening.CLASSIFY)
+    hashes = content_hashes(dataset, progress=progress)
+    manifest = archive.read(bundle).manifest
+    chosen = choose(dataset, hashes, bundle, manifest, split=None, progress=progress)
+    return Labelled(chosen.held_out, frozenset(filter(None, hashes)))
+
+
+def shown(
+    pictures: Path, run: Path, preprocess: Preprocess, *, apart: frozenset[str], progress: Progress
+) -> Shown:
+    """Return pictures at model size; what labels they have is not looked at.
+
+    Args:
+        pictures: A folder, an archive or a data set.
+        run: The run folder that gets them.
+        preprocess: Of the recognizer.
+        apart: Content hashes of pictures that measure, and so are left out.
+        progress: Told about the pictures.
+
+    Raises:
+        NotFoundError, DataError: There are none; `too_few_images`: hardly any.
+    """
+    found = _unlabelled.find([pictures], most=None, seed=0, progress=progress)
+    files.make_folder(run / STORE)
+    store = _unlabelled.stored_once(found, run / STORE / _PIXELS, preprocess, progress=progress)
+    readable_ones = store.labels >= 0
+    measuring = np.array([content in apart for content in found.hashes], dtype=np.bool_)
+    rows = np.flatnonzero(readable_ones & ~measuring)
+    if len(rows) < FEWEST:
+        left = f", {int(measuring.sum())} of which --labelled measures on" if measuring.any() else ""
+        raise DataError(
+            f"{pictures} has {int(readable_ones.sum())} pictures{left}; fewer than {FEWEST} say nothing of "
+            "what others look like",
+            code="too_few_images",
+            hint="give more pictures of the new environment; they need no labels",
+            path=pictures,
+        )
+    about = {
+        "images": len(rows),
+        "copies": found.copies,
+        "unusable": int((~readable_ones).sum()),
+        "measured_on": int(measuring.sum()),
+    }
+    examples = Examples(store.images, np.zeros(len(store.labels), np.int64), rows)
+    return Shown(examples, found.dataset.sources, about)
