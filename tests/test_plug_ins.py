@@ -38,11 +38,12 @@ from foveal.perturb.attacks import white_box as following
 from foveal.perturb.attacks import white_box as white_box_attacks
 from foveal.stream import sinks, sources
 from foveal.tasks.classify import set_scores
-from foveal.train import augment, classical, matching, objectives
+from foveal.train import adaptation, augment, classical, matching, objectives
 from foveal.train.objective import Batch, Objective
 
 GROUPS = {name: importlib.import_module(f"foveal.cli.{name}") for name in catalog.folders(cli)}
 FOLDERS = [
+    adaptation,
     asking,
     augment,
     black_box,
