@@ -40,7 +40,7 @@ def test_the_recipe_comes_last_since_it_makes_a_run_resumable(tmp_path, monkeypa
         assert {p.name for p in tmp_path.iterdir()} == {"command.json", "env.json"}
         raise WriteError("full")
 
-    monkeypatch.setattr(_run_folder, "write_recipe", refused)
+    monkeypatch.setattr(_run_folder, "write_fields", refused)
 
     with pytest.raises(WriteError, match="full"):
         start(tmp_path, Recipe(), Command("a"), {"bit_exact": True})
