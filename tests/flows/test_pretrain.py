@@ -111,6 +111,14 @@ def test_pictures_without_any_label_are_enough(loose: Path, tmp_path: Path) -> N
     assert not (tmp_path / "run" / "store").exists()
 
 
+def test_pictures_in_one_folder_of_a_folder_are_no_class(loose: Path, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    loose.rename(tmp_path / "data" / "camera")
+    recipe = PretextRecipe(method="rotation", **{**FAST, "epochs": 1.0})
+    result = pretrain(tmp_path / "data", recipe=recipe, out=tmp_path / "run")
+    assert result.document["pictures"] == {"labelled": False, "images": 40, "copies": 1, "unusable": 1}
+
+
 def test_labelled_pictures_from_elsewhere_probe(loose: Path, colors: Path, tmp_path: Path) -> None:
     recipe = PretextRecipe(method="rotation", probe=str(colors), **FAST)
     result = pretrain(loose, recipe=recipe, out=tmp_path / "run")

@@ -92,13 +92,17 @@ def gather(
 
 
 def _labelled_at(data: Path) -> Dataset | None:
-    """Return the labelled pictures at a path, or None where there are only pictures."""
+    """Return the labelled pictures at a path, or None where there are only pictures.
+
+    One folder with pictures in it names a place, not a class.
+    """
     try:
-        return opening.open(data, task=opening.CLASSIFY)
+        found = opening.open(data, task=opening.CLASSIFY)
     except DataError as error:
         if error.code != "unknown_layout":
             raise
         return None
+    return found if len(found.classes) > 1 else None
 
 
 def _like(dataset: Dataset, recipe: PretextRecipe, weights: Weights | None) -> Preprocess | None:
