@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from foveal.core.errors import DataError, ImageError, NotFoundError, UsageError, WriteError
+from foveal.flows._unlabelled import everything
 from foveal.flows.search_index import Backbone, duplicates, index
 from foveal.flows.search_query import content_of, query
 from foveal.search.file import IndexFile
@@ -236,3 +237,10 @@ def test_a_killed_index_goes_on_where_it_stopped_and_ends_as_if_undisturbed(tmp_
         with IndexFile.open(tmp_path / name) as opened:
             digests.append(opened.gallery().digest)
     assert digests[0] == digests[1]
+
+
+def test_pictures_of_a_file_of_arrays_are_called_after_it_once(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), dtype=np.uint8)
+    np.savez(tmp_path / "people.npz", images=images, labels=np.arange(6) % 2)
+    found = everything([tmp_path / "people.npz"])
+    assert found.sources[3] == f"{tmp_path}/people.npz#3"

@@ -166,12 +166,15 @@ def everything(named: Sequence[str | Path]) -> Dataset:
         DataError: An archive or data set is damaged.
     """
     found = list(_pictures(named, _PICTURES))
-    root, alone = str(named[0]), len(named) == 1
-    whole = [
-        (f"{root}/{name}" if alone and not name.startswith(root) else name, read, group)
-        for name, read, group in found
-    ]
-    return _dataset(whole, Path(root), _PICTURES)
+    root, alone = Path(named[0]), len(named) == 1
+
+    def called(name: str) -> str:
+        if not alone or name.startswith(str(root)):
+            return name
+        inside = root.parent if name.startswith(root.name) else root  # a file of arrays names itself
+        return f"{inside}/{name}"
+
+    return _dataset([(called(name), read, group) for name, read, group in found], root, _PICTURES)
 
 
 def _groups(found: Sequence[Found], *, films: bool) -> list[str]:
