@@ -171,7 +171,8 @@ def everything(named: Sequence[str | Path]) -> Dataset:
     def called(name: str) -> str:
         if not alone or name.startswith(str(root)):
             return name
-        inside = root.parent if name.startswith(root.name) else root  # a file of arrays names itself
+        itself = root.is_file() and name.startswith(root.name)  # a file of arrays is part of the names
+        inside = root.parent if itself else root
         return f"{inside}/{name}"
 
     return _dataset([(called(name), read, group) for name, read, group in found], root, _PICTURES)
