@@ -58,7 +58,7 @@ def show(console: Console, result: "TrainResult") -> None:
     ):
         for number, sentence in enumerate(sentences):
             line("" if number else label, sentence)
-    if document["suggested"]:
+    if document.get("suggested"):
         line("suggested", document["suggested"]["page"] or "nothing: all pictures there are known already")
     line("report", result.report)
     line("figures", result.run / "figures")

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).parent))
-import tiny
-import transformers
-
 
 def unit(vectors: torch.Tensor) -> list[list[float]]:
     return torch.nn.functional.normalize(vectors, dim=1).tolist()
 
 
 def main() -> None:
+    sys.path.insert(0, str(Path(__file__).parent))
+    import tiny
+    import transformers  # here: it is not installed where the tests run, and pytest reads this file
+
     with tempfile.TemporaryDirectory() as name:
         tiny.write(Path(name))
         model = transformers.CLIPModel.from_pretrained(name).eval()
