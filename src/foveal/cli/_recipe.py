@@ -90,6 +90,31 @@ Suggest = Annotated[
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Every random choice follows from it.")]
 
 
+Resume = Annotated[
+    Path | None,
+    typer.Option("--resume", help="Go on with this run folder; with --force also elsewhere."),
+]
+
+
+def check_alone(verb: str, data: Path, resume: Path | None, *others: object) -> None:
+    """Refuse options beside --resume; None are those that were not given.
+
+    Args:
+        verb: The command, as it is typed.
+        data: What it is to go on with.
+        resume: The run; None: nothing is resumed.
+        others: Values of the options that do not go with it.
+
+    Raises:
+        UsageError: Some were given.
+    """
+    if resume is not None and any(value is not None for value in others):
+        raise UsageError(
+            "--resume goes on with the recipe of its run; of the options only --threads may change",
+            hint=f"foveal {verb} {data} --resume {resume}",
+        )
+
+
 def settings_of(given: list[str] | None) -> dict[str, float] | None:
     """Return what `--setting` says, or None where it was not given.
 

@@ -8,9 +8,8 @@ from rich.console import Console
 
 from foveal.cli._frame import Device, Force, Json, Quiet, Threads, Verbose, emit
 from foveal.cli._progress import progress
-from foveal.cli._recipe import Epochs, Seed, Size, Time, settings_of
+from foveal.cli._recipe import Epochs, RecipeFile, Resume, Seed, Size, Time, check_alone, settings_of
 from foveal.core import units
-from foveal.core.errors import UsageError
 from foveal.core.extras import need
 from foveal.core.text import visible
 
@@ -26,45 +25,44 @@ Method = Annotated[
     str | None,
     typer.Option("--method", help="rotation, jigsaw, simclr, moco, dino or mae; default simclr."),
 ]
+Network = Annotated[str | None, typer.Option("--model", help="A network from foveal models; default nano.")]
+BatchSize = Annotated[
+    int | None, typer.Option("--batch-size", min=4, help="Pictures of a step; default at most 256.")
+]
+OfMethod = Annotated[
+    list[str] | None,
+    typer.Option("--setting", metavar="KEY=VALUE", help="Of the method; may be given several times."),
+]
+Start = Annotated[
+    str | None, typer.Option("--from", help="Start from these weights: a file, a folder or a run.")
+]
+ProbedWith = Annotated[
+    Path | None, typer.Option("--probe", help="Labelled pictures that features are probed with.")
+]
+Probes = Annotated[
+    int | None, typer.Option("--probes", min=1, max=100, help="How often, while training; default 8.")
+]
+Folder = Annotated[Path | None, typer.Option("--out", help="Folder to write; default runs/pretrain-<n>.")]
 
 
 def pretrain(
     data: Pictures,
     method: Method = None,
-    model: Annotated[
-        str | None, typer.Option("--model", help="A network from foveal models; default nano.")
-    ] = None,
-    recipe: Annotated[
-        Path | None, typer.Option("--recipe", help="TOML file; the other options override it.")
-    ] = None,
+    model: Network = None,
+    recipe: RecipeFile = None,
     size: Size = None,
     epochs: Epochs = None,
     time: Time = None,
-    batch_size: Annotated[
-        int | None, typer.Option("--batch-size", min=4, help="Pictures of a step; default at most 256.")
-    ] = None,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option("--setting", metavar="KEY=VALUE", help="Of the method; may be given several times."),
-    ] = None,
-    start: Annotated[
-        str | None, typer.Option("--from", help="Start from these weights: a file, a folder or a run.")
-    ] = None,
-    probe: Annotated[
-        Path | None, typer.Option("--probe", help="Labelled pictures that features are probed with.")
-    ] = None,
-    probes: Annotated[
-        int | None, typer.Option("--probes", min=1, max=100, help="How often, while training; default 8.")
-    ] = None,
-    resume: Annotated[
-        Path | None, typer.Option(help="Go on with this run folder; with --force also elsewhere.")
-    ] = None,
+    batch_size: BatchSize = None,
+    setting: OfMethod = None,
+    start: Start = None,
+    probe: ProbedWith = None,
+    probes: Probes = None,
+    resume: Resume = None,
     seed: Seed = None,
     device: Device = "auto",
     threads: Threads = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Folder to write; default runs/pretrain-<n>.")
-    ] = None,
+    out: Folder = None,
     force: Force = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -85,12 +83,7 @@ def pretrain(
         "seed": seed,
         "time_seconds": None if time is None else units.seconds(time),
     }
-    given = [recipe, out, *wishes.values()]
-    if resume is not None and any(value is not None for value in given):
-        raise UsageError(
-            "--resume goes on with the recipe of its run; of the options only --threads may change",
-            hint=f"foveal pretrain {data} --resume {resume}",
-        )
+    check_alone("pretrain", data, resume, recipe, out, *wishes.values())
     chosen = _chosen(recipe).changed(**wishes, threads=threads)
     from foveal.flows import pretrain as flow
 

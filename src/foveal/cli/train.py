@@ -1,9 +1,7 @@
 """`foveal train`: from labelled pictures to a proven recognizer."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from foveal.cli._backend import Backend, RayAddress, Workers, where_of
 from foveal.cli._frame import Device, Force, Group, Json, Out, Quiet, Strict, Threads, Verbose, emit, speaks
@@ -20,6 +18,7 @@ from foveal.cli._recipe import (
     Normalization,
     Objective,
     RecipeFile,
+    Resume,
     Scratch,
     Seed,
     Settings,
@@ -30,11 +29,11 @@ from foveal.cli._recipe import (
     Transfer,
     Unlabelled,
     Weights,
+    check_alone,
     recipe_of,
     settings_of,
 )
 from foveal.cli._trained import show
-from foveal.core.errors import UsageError
 from foveal.core.extras import need
 from foveal.core.progress import Progress
 
@@ -65,9 +64,7 @@ def train(
     baseline: Baseline = None,
     unlabelled: Unlabelled = None,
     suggest: Suggest = None,
-    resume: Annotated[
-        Path | None, typer.Option(help="Go on with this run folder; with --force also elsewhere.")
-    ] = None,
+    resume: Resume = None,
     group: Group = None,
     seed: Seed = None,
     device: Device = "auto",
@@ -105,8 +102,7 @@ def train(
         "unlabelled": None if unlabelled is None else str(unlabelled),
         "suggest": suggest,
     }
-    if resume is not None:
-        _check_alone(data, resume, strict or None, time, recipe, out, *wishes.values())
+    check_alone("train", data, resume, strict or None, time, recipe, out, *wishes.values())
     chosen = recipe_of(recipe, {**wishes, "threads": threads}, time=time)
     from foveal.flows.train_ranks import Order
 
@@ -124,19 +120,6 @@ def _tell(result: "TrainResult", *, as_json: bool) -> None:
         human=lambda console: show(console, result),
         exit_code=0 if result.document["ok"] else 10,
     )
-
-
-def _check_alone(data: Path, resume: Path, *others: object) -> None:
-    """Refuse options beside --resume; None are those that were not given.
-
-    Raises:
-        UsageError: Some were.
-    """
-    if any(value is not None for value in others):
-        raise UsageError(
-            "--resume goes on with the recipe of its run; of the options only --threads may change",
-            hint=f"foveal train {data} --resume {resume}",
-        )
 
 
 def _carried_out(

@@ -99,9 +99,7 @@ def fit(
         raise UsageError(f"the plan is for {plan.images} images; got {len(examples)}")
     state = State(objective, plan)
     team = state.team
-    saved = checkpoint.latest(checkpoints, plan=plan.digest) if checkpoints else None
-    if saved is not None:
-        state.restore(saved)
+    saved = _restored(state, checkpoints)
     first, waited, worked = state.step, 0.0, 0.0
     with settings(plan), _stop_between_steps() as stop_wanted:
         objective.train()
@@ -110,9 +108,7 @@ def fit(
             before = time.monotonic()
             batch = drawn(objective, examples, plan, state.step)
             waited += time.monotonic() - before
-            # Dropout has no generator of its own; each rank drops other things.
-            purpose = ("layers", state.step, team.rank) if team.rank else ("layers", state.step)
-            torch.manual_seed(seed_for(plan.seed, *purpose))
+            _seed_layers(plan.seed, state.step, team.rank)
             state.advance(batch)
             now = time.monotonic()
             state.seconds += now - before
@@ -125,10 +121,7 @@ def fit(
                 last_save = time.monotonic()
             if finished:
                 break
-    if state.step < plan.steps:
-        raise TemporaryError(
-            "another rank was stopped", code="rank_lost", hint="foveal train DATA --resume RUN goes on"
-        )
+    _check_whole(state)
     return Fitted(
         weights=state.average.weights(),
         history=state.history,
@@ -138,6 +131,28 @@ def fit(
         resumed_from=first,
         passed_over=saved.passed_over if saved else (),
     )
+
+
+def _restored(state: State, checkpoints: Path | None) -> checkpoint.Checkpoint | None:
+    """Let a state become what was saved last, and return that; None: nothing was."""
+    saved = checkpoint.latest(checkpoints, plan=state.plan.digest) if checkpoints else None
+    if saved is not None:
+        state.restore(saved)
+    return saved
+
+
+def _seed_layers(seed: int, step: int, rank: int) -> None:
+    """Seed what has no generator of its own, as dropout; each rank drops other things."""
+    purpose = ("layers", step, rank) if rank else ("layers", step)
+    torch.manual_seed(seed_for(seed, *purpose))
+
+
+def _check_whole(state: State) -> None:
+    """Refuse a training that ended before its last step without a signal of its own."""
+    if state.step < state.plan.steps:
+        raise TemporaryError(
+            "another rank was stopped", code="rank_lost", hint="foveal train DATA --resume RUN goes on"
+        )
 
 
 def drawn(objective: Objective, examples: Examples, plan: Plan, step: int) -> Batch:

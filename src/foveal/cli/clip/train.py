@@ -8,9 +8,19 @@ from rich.console import Console
 
 from foveal.cli._frame import Device, Force, Json, Quiet, Threads, Verbose, emit
 from foveal.cli._progress import progress
-from foveal.cli._recipe import Epochs, RecipeFile, Seed, Settings, Size, Time, recipe_of, settings_of
+from foveal.cli._recipe import (
+    Epochs,
+    RecipeFile,
+    Resume,
+    Seed,
+    Settings,
+    Size,
+    Time,
+    check_alone,
+    recipe_of,
+    settings_of,
+)
 from foveal.core import units
-from foveal.core.errors import UsageError
 from foveal.core.extras import need
 from foveal.core.text import visible
 
@@ -31,9 +41,7 @@ def train(
     epochs: Epochs = None,
     time: Time = None,
     setting: Settings = None,
-    resume: Annotated[
-        Path | None, typer.Option(help="Go on with this run folder; with --force also elsewhere.")
-    ] = None,
+    resume: Resume = None,
     seed: Seed = None,
     device: Device = "auto",
     threads: Threads = None,
@@ -52,11 +60,7 @@ def train(
         "settings": settings_of(setting),
         "seed": seed,
     }
-    if resume is not None and any(one is not None for one in (recipe, time, out, *wishes.values())):
-        raise UsageError(
-            "--resume goes on with the recipe of its run; of the options only --threads may change",
-            hint=f"foveal clip train {data} --resume {resume}",
-        )
+    check_alone("clip train", data, resume, recipe, time, out, *wishes.values())
     chosen = recipe_of(recipe, {**wishes, "threads": threads}, time=time)
     from foveal.flows import pretrain_clip as flows
 

@@ -1,6 +1,5 @@
 """`foveal fewshot train`: learn, from many classes, to tell new ones apart after a few pictures."""
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -8,71 +7,69 @@ from rich.console import Console
 
 from foveal.cli._frame import Force, Json, Out, Quiet, Threads, Verbose, emit
 from foveal.cli._progress import progress
-from foveal.cli._recipe import Data, Seed, Size
+from foveal.cli._recipe import Data, Resume, Seed, Size, check_alone
 from foveal.cli.fewshot._show import measured_lines
 from foveal.core import units
-from foveal.core.errors import UsageError
 from foveal.core.extras import need
 from foveal.core.text import visible
+
+Method = Annotated[str | None, typer.Option("--method", help="prototypes (default), maml or anil.")]
+Way = Annotated[int | None, typer.Option("--way", min=2, help="Classes of a task; default 5.")]
+Shot = Annotated[int | None, typer.Option("--shot", min=1, help="Pictures of each to learn from; default 1.")]
+Query = Annotated[int | None, typer.Option("--query", min=1, help="Pictures of each to be asked about.")]
+TrainWay = Annotated[int | None, typer.Option("--train-way", min=2, help="Classes of a task while learning.")]
+Tasks = Annotated[int | None, typer.Option("--tasks", min=1, help="Tasks of a step.")]
+Model = Annotated[str | None, typer.Option("--model", help="Backbone; default conv4 or conv4-strided.")]
+Steps = Annotated[int | None, typer.Option("--steps", min=1, help="Steps to train.")]
+Epochs = Annotated[float | None, typer.Option("--epochs", help="Passes over as many pictures as there are.")]
+Time = Annotated[str | None, typer.Option("--time", help="About how long to train, such as 90s or 5m.")]
+InnerSteps = Annotated[
+    int | None,
+    typer.Option("--inner-steps", min=1, help="Of maml and anil: steps on a support set; default 3."),
+]
+InnerRate = Annotated[float | None, typer.Option("--inner-rate", help="Learning rate of those steps.")]
+TestSteps = Annotated[
+    int | None, typer.Option("--test-steps", min=1, help="Inner steps when measured; default two more.")
+]
+FirstOrder = Annotated[
+    bool, typer.Option("--first-order", help="Leave the second derivatives of inner steps out.")
+]
+Rotations = Annotated[
+    bool | None,
+    typer.Option(
+        "--rotations/--no-rotations", help="Quarter turns are further classes; default for Omniglot."
+    ),
+]
+Augment = Annotated[str | None, typer.Option("--augment", help="auto (default) or none.")]
+HeldOut = Annotated[
+    float | None,
+    typer.Option("--held-out", help="Share of classes for test, and again for val; default 0.15."),
+]
+LearningRate = Annotated[float | None, typer.Option("--learning-rate", help="Highest rate of the schedule.")]
 
 
 def train(
     data: Data,
-    method: Annotated[
-        str | None, typer.Option("--method", help="prototypes (default), maml or anil.")
-    ] = None,
-    way: Annotated[int | None, typer.Option("--way", min=2, help="Classes of a task; default 5.")] = None,
-    shot: Annotated[
-        int | None, typer.Option("--shot", min=1, help="Pictures of each to learn from; default 1.")
-    ] = None,
-    query: Annotated[
-        int | None, typer.Option("--query", min=1, help="Pictures of each to be asked about.")
-    ] = None,
-    train_way: Annotated[
-        int | None, typer.Option("--train-way", min=2, help="Classes of a task while learning.")
-    ] = None,
-    tasks: Annotated[int | None, typer.Option("--tasks", min=1, help="Tasks of a step.")] = None,
-    model: Annotated[
-        str | None, typer.Option("--model", help="Backbone; default conv4 or conv4-strided.")
-    ] = None,
+    method: Method = None,
+    way: Way = None,
+    shot: Shot = None,
+    query: Query = None,
+    train_way: TrainWay = None,
+    tasks: Tasks = None,
+    model: Model = None,
     size: Size = None,
-    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Steps to train.")] = None,
-    epochs: Annotated[
-        float | None, typer.Option("--epochs", help="Passes over as many pictures as there are.")
-    ] = None,
-    time: Annotated[
-        str | None, typer.Option("--time", help="About how long to train, such as 90s or 5m.")
-    ] = None,
-    inner_steps: Annotated[
-        int | None,
-        typer.Option("--inner-steps", min=1, help="Of maml and anil: steps on a support set; default 3."),
-    ] = None,
-    inner_rate: Annotated[
-        float | None, typer.Option("--inner-rate", help="Learning rate of those steps.")
-    ] = None,
-    test_steps: Annotated[
-        int | None, typer.Option("--test-steps", min=1, help="Inner steps when measured; default two more.")
-    ] = None,
-    first_order: Annotated[
-        bool, typer.Option("--first-order", help="Leave the second derivatives of inner steps out.")
-    ] = False,
-    rotations: Annotated[
-        bool | None,
-        typer.Option(
-            "--rotations/--no-rotations", help="Quarter turns are further classes; default for Omniglot."
-        ),
-    ] = None,
-    augment: Annotated[str | None, typer.Option("--augment", help="auto (default) or none.")] = None,
-    held_out: Annotated[
-        float | None,
-        typer.Option("--held-out", help="Share of classes for test, and again for val; default 0.15."),
-    ] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option("--learning-rate", help="Highest rate of the schedule.")
-    ] = None,
-    resume: Annotated[
-        Path | None, typer.Option("--resume", help="Go on with this run folder; with --force also elsewhere.")
-    ] = None,
+    steps: Steps = None,
+    epochs: Epochs = None,
+    time: Time = None,
+    inner_steps: InnerSteps = None,
+    inner_rate: InnerRate = None,
+    test_steps: TestSteps = None,
+    first_order: FirstOrder = False,
+    rotations: Rotations = None,
+    augment: Augment = None,
+    held_out: HeldOut = None,
+    learning_rate: LearningRate = None,
+    resume: Resume = None,
     seed: Seed = None,
     threads: Threads = None,
     out: Out = None,
@@ -105,11 +102,7 @@ def train(
         "learning_rate": learning_rate,
         "seed": seed,
     }
-    if resume is not None and any(value is not None for value in (*wishes.values(), out)):
-        raise UsageError(
-            "--resume goes on with the recipe of its run; of the options only --threads may change",
-            hint=f"foveal fewshot train {data} --resume {resume}",
-        )
+    check_alone("fewshot train", data, resume, out, *wishes.values())
     from foveal.flows import fewshot_train as flow
     from foveal.train.episodic._recipe import fewshot_recipe
 

@@ -12,6 +12,7 @@ from foveal.data.preprocess import Preprocess
 from foveal.models._head import head_of
 from foveal.train.episodic._episodic import Episodic
 from foveal.train.episodic._normalization import statistics_of
+from foveal.train.episodic._usual import Usual
 from foveal.train.setting import Setting
 
 Tensors = dict[str, Tensor]
@@ -22,6 +23,24 @@ SETTINGS = {
     "first_order": Setting(0, 0, 1, "1: leave the second derivatives of those steps out", whole=True),
 }
 _HEAD = ("head.weight", "head.bias")
+
+
+def usual(name: str) -> Usual:
+    """Return what methods that adapt learn with where nobody says otherwise.
+
+    Args:
+        name: Of the method, for people.
+    """
+    return Usual(
+        name=name,
+        model="conv4_strided",
+        way=20,
+        tasks=2,
+        query=5,
+        steps=450,
+        optimizer="muon",
+        learning_rate=0.05,
+    )
 
 
 class Adapting(Episodic):

@@ -9,19 +9,9 @@ from torch import Tensor
 
 from foveal.train.episodic import _adapting
 from foveal.train.episodic._adapting import Adapting, Tensors, logits
-from foveal.train.episodic._usual import Usual
 
 SETTINGS = _adapting.SETTINGS
-USUAL = Usual(
-    name="ANIL",
-    model="conv4_strided",
-    way=20,
-    tasks=2,
-    query=5,
-    steps=450,
-    optimizer="muon",
-    learning_rate=0.05,
-)
+USUAL = _adapting.usual("ANIL")
 
 
 class Anil(Adapting):

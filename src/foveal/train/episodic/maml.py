@@ -11,19 +11,9 @@ from torch import Tensor
 
 from foveal.train.episodic import _adapting
 from foveal.train.episodic._adapting import Adapting, Tensors, logits
-from foveal.train.episodic._usual import Usual
 
 SETTINGS = _adapting.SETTINGS
-USUAL = Usual(
-    name="MAML",
-    model="conv4_strided",
-    way=20,
-    tasks=2,
-    query=5,
-    steps=450,
-    optimizer="muon",
-    learning_rate=0.05,
-)
+USUAL = _adapting.usual("MAML")
 
 
 class Maml(Adapting):
