@@ -112,6 +112,17 @@ def test_the_digest_is_about_the_pixels_alone() -> None:
     assert preprocess(8, 1).pixels_digest != preprocess().pixels_digest
 
 
+def test_the_whole_picture_may_be_wanted() -> None:
+    wide = np.zeros((8, 24, 3), np.uint8)
+    wide[:, 12:] = 200  # the right half
+
+    seen = preprocess(8).model_copy(update={"resize": "whole"})(wide)
+
+    assert (seen[:, :3] == 0).all()
+    assert (seen[:, 5:] == 200).all()
+    assert seen.shape == (8, 8, 3)
+
+
 @pytest.mark.parametrize(
     ("change", "text"),
     [

@@ -96,9 +96,11 @@ def test_an_index_for_people_decides_and_the_order_of_both_says_nothing(bundle, 
     first = verify(tmp_path / "p.index", one, same)
     different = verify(tmp_path / "p.index", one, other)
 
-    assert set(ways) == {"pixels", "features", "projected"}
+    assert set(ways) == {"pixels", "features", "projected", "places"}
     assert (document["people"], document["images"]) == (8, 48)
-    limit = document["ways"]["projected"]["at_far_0.01"]["threshold"]
+    rates = {name: way["equal_error_rate"]["value"] for name, way in document["ways"].items()}
+    assert rates[document["best"]] == min(rates["projected"], rates["places"])
+    limit = document["ways"][document["best"]]["at_far_0.01"]["threshold"]
     assert first["threshold"] == different["threshold"] == limit
     assert first["same"] == (first["score"] >= limit)
     assert first["score"] > different["score"]

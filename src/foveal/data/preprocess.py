@@ -42,7 +42,8 @@ class Preprocess(BaseModel):
     Attributes:
         size: Side of the model's square input, in pixels.
         channels: 1 for grey, 3 for RGB.
-        resize: The shorter side becomes `size`, the middle square is kept.
+        resize: `shorter_side_center_crop`: the shorter side becomes `size`, the middle square is kept.
+            `whole`: both sides become `size`; nothing is cut off, and shapes are stretched.
         interpolation: Pillow's bilinear filter, which averages over the source when it shrinks.
         mean, std: Per channel on the 0..1 scale. They are applied inside the graph, not here.
         decoder: What decoded the training pictures.
@@ -52,7 +53,7 @@ class Preprocess(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     size: int = Field(ge=8, le=4096)
     channels: int = Field(ge=1, le=32)
-    resize: Literal["shorter_side_center_crop"] = "shorter_side_center_crop"
+    resize: Literal["shorter_side_center_crop", "whole"] = "shorter_side_center_crop"
     interpolation: Literal["bilinear"] = "bilinear"
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -79,7 +80,7 @@ class Preprocess(BaseModel):
         return picture if self.clip is None else (self.clip.frames, *picture)
 
     def __call__(self, pixels: UInt8) -> UInt8:
-        """Return the middle square of a picture, or of each frame of a clip, at model size.
+        """Return a picture, or each frame of a clip, as a square of model size.
 
         Args:
             pixels: uint8 (H, W, channels), any H and W ≥ 1; for clips (T, H, W, channels).
@@ -102,7 +103,7 @@ class Preprocess(BaseModel):
         return np.stack([self.frame(one) for one in pixels])
 
     def frame(self, pixels: UInt8) -> UInt8:
-        """Return the middle square of one picture or frame, uint8 (H, W, channels), at model size."""
+        """Return one picture or frame, uint8 (H, W, channels), as a square of model size."""
         self._check(pixels, "(H, W", rank=3)
         if pixels.shape[:2] == (self.size, self.size):
             return np.ascontiguousarray(pixels)
@@ -137,7 +138,8 @@ class Preprocess(BaseModel):
         if (width, height) != (self.size, self.size):
             side = min(width, height)
             left, top = (width - side) / 2, (height - side) / 2
-            box = (left, top, left + side, top + side)
+            middle = (left, top, left + side, top + side)
+            box = None if self.resize == "whole" else middle
             image = image.resize((self.size, self.size), Image.Resampling.BILINEAR, box=box)
         return np.asarray(image).reshape(self.size, self.size, -1)
 

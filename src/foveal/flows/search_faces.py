@@ -1,25 +1,28 @@
 """`foveal search faces`: can the features tell whether two pictures show the same person? And `verify`."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from foveal.bundle.embedder import unit
-from foveal.core import files
+from foveal.bundle.embedder import Embedder, unit
+from foveal.core import files, runs
 from foveal.core.errors import DataError, WriteError
 from foveal.core.progress import Progress, silent
-from foveal.flows._labelled import Labelled, labelled
+from foveal.flows._embedded import embedded
+from foveal.flows._labelled import labelled
 from foveal.flows._verification import FAR, Verified, verified
-from foveal.flows.search_index import Backbone
+from foveal.flows.search_index import BACKBONE, Backbone
 from foveal.search.exact import exact
-from foveal.search.file import IndexFile
-from foveal.search.whitening import whitening
+from foveal.search.file import IndexFile, is_index
+from foveal.search.whitening import Whitening, whitening
 
 SCHEMA = "foveal.search.faces/1"
 VERIFY_SCHEMA = "foveal.search.verify/1"
 THRESHOLD = "threshold"
+FACE_SIZE = 144  # pixels; of 96 to 192, the one at which efficientnet-lite0 told 24 people apart best
 
 
 def faces(
@@ -33,14 +36,16 @@ def faces(
 ) -> tuple[dict[str, Any], dict[str, Verified]]:
     """Measure verification on people that were not seen, and return the document and what it is made of.
 
-    Three ways are measured: grey pixels, the features as they are, and the features after a projection that
-    is learned from other people.
+    Four ways are measured: grey pixels, the features as they are, the features after a projection that is
+    learned from other people, and so projected a map inside the network that still tells where each part of a
+    face is; the last is left out where a network has no such map, and for an index, which keeps its features.
 
     Args:
         backbone: What makes the features.
         data: Pictures in which a class is a person.
-        out: A new index without pictures to write: of features that are projected as all people of the data
-            suggest, with the threshold at which one pair of different people in a hundred is accepted.
+        out: A new index without pictures to write: of the better of the two that learn, projected as all
+            people of the data suggest, with the threshold at which one pair of different people in a hundred
+            is accepted.
         seed: How people are divided, and of the intervals.
         threads: Pieces at once; None: all processors we may use.
         progress: Told about the pictures.
@@ -51,14 +56,25 @@ def faces(
     """
     if out is not None and files.is_there(out):
         raise WriteError(f"{out} is there already", hint="choose another name", path=out)
+    backbone = _for_faces(backbone)
     found = labelled(data, backbone, split=None, threads=threads, progress=progress)
     ways = {
         "pixels": verified(found.pixels, found.labels, learn=False, seed=seed),
         "features": verified(found.features, found.labels, learn=False, seed=seed),
         "projected": verified(found.features, found.labels, learn=True, seed=seed),
     }
+    learned = {"projected": (found.embedder, found.features)}
+    placed = _placed(backbone, found.embedder)
+    if placed is not None:
+        rows = found.rows.tolist()
+        parts = embedded(found.dataset, rows, placed, threads=threads, progress=progress)
+        learned["places"] = placed, np.concatenate([part.features for part in parts])
+        ways["places"] = verified(learned["places"][1], found.labels, learn=True, seed=seed)
+    best = min(learned, key=lambda name: float(ways[name].numbers["equal_error_rate"]["value"]))
     if out is not None:
-        _write(out, found, ways["projected"])
+        embedder, features = learned[best]
+        people = len(np.unique(found.labels))
+        _write(out, embedder, whitening(features, found.labels), ways[best].numbers, people)
     document = {
         "schema": SCHEMA,
         "ok": True,
@@ -67,18 +83,34 @@ def faces(
         "images": len(found.labels),
         "people": len(np.unique(found.labels)),
         "ways": {name: way.numbers for name, way in ways.items()},
+        "best": best,
         "index": None if out is None else str(out),
     }
     return document, ways
 
 
-def _write(out: Path, found: Labelled, measured: Verified) -> None:
-    from foveal.export.embedding import projected  # here: it needs the training side
+def _for_faces(backbone: Backbone) -> Backbone:
+    """Return the backbone at the size that suits faces, where none is said and nothing has its own."""
+    named = backbone.named or BACKBONE
+    own = backbone.size is not None or files.is_there(Path(named)) or files.is_there(runs.find(named))
+    return backbone if own else replace(backbone, size=FACE_SIZE)
 
-    learned = whitening(found.features, found.labels)
-    source = f"{found.embedder.source}, projected for {len(np.unique(found.labels))} people"
-    limit = measured.numbers[f"at_far_{FAR:g}"]["threshold"]
-    with IndexFile.create(out, projected(found.embedder, learned, source=source)) as index:
+
+def _placed(backbone: Backbone, embedder: Embedder) -> Embedder | None:
+    """Return the embedder of a map inside the network, if there is one and the network was just made."""
+    if is_index(Path(backbone.named or BACKBONE)):
+        return None
+    from foveal.export.places import on_places  # here: it needs the training side
+
+    return on_places(embedder)
+
+
+def _write(out: Path, embedder: Embedder, learned: Whitening, numbers: dict[str, Any], people: int) -> None:
+    from foveal.export.embedding import projected  # here: as above
+
+    source = f"{embedder.source}, projected for {people} people"
+    limit = numbers[f"at_far_{FAR:g}"]["threshold"]
+    with IndexFile.create(out, projected(embedder, learned, source=source)) as index:
         if limit is not None:
             index.note(THRESHOLD, json.dumps({"value": limit, "false_accepts": FAR}).encode())
 

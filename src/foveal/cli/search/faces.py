@@ -19,7 +19,7 @@ def faces(
     data: Annotated[Path, typer.Argument(readable=False, help="Pictures in which a class is a person.")],
     model: Annotated[str | None, typer.Option("--model", help="The architecture of bare weights.")] = None,
     size: Annotated[
-        int | None, typer.Option("--size", min=8, max=4096, help="Side of the pictures; default 224.")
+        int | None, typer.Option("--size", min=8, max=4096, help="Side of the pictures; default 144.")
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="An index for people to write.")] = None,
     html: Annotated[Path | None, typer.Option("--html", help="Write a page with the curves.")] = None,

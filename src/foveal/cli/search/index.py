@@ -98,7 +98,7 @@ def _show(console: Console, document: dict[str, Any]) -> None:
         f"features: {document['dimensions']} numbers, {document['backbone']['source']}", markup=False
     )
     if document["people"]:
-        one = document["people"]["ways"]["projected"]["equal_error_rate"]
+        one = document["people"]["ways"][document["people"]["best"]]["equal_error_rate"]
         told = f"{one['value']:.1%} ({one['low']:.1%} to {one['high']:.1%})"
         console.print(f"people: told apart with an equal error rate of {told}, each never seen", markup=False)
     unusable, near = document["unusable"], document["duplicates"]
