@@ -214,6 +214,25 @@ def test_the_gradient_of_maml_is_that_of_its_loss_by_finite_differences_and_of_f
         assert abs(along[1] - measured) > 1e-3 * abs(measured)
 
 
+@pytest.mark.parametrize("name", ["anil", "maml"])
+def test_of_first_order_a_step_is_a_constant_whatever_its_loss_rests_on(name, planned, begun):
+    objective = begun(planned(name, first_order=1.0, inner_steps=2))
+    with torch.no_grad():
+        objective.head.weight.normal_(generator=torch.Generator().manual_seed(3))
+    support, labels, _, _ = task(tasks=1)
+    start = {f"backbone.{n}": p for n, p in objective.backbone.named_parameters()}
+    start |= {"head.weight": objective.head.weight.expand(4, -1), "head.bias": torch.zeros(4)}
+
+    with statistics_of(objective.backbone, len(support[0])):
+        after = objective.adapted(start, support[0], labels[0], steps=2)
+    reached = torch.autograd.grad(after["head.weight"].sum(), list(objective.parameters()), allow_unused=True)
+
+    by_name = dict(zip([n for n, _ in objective.named_parameters()], reached, strict=True))
+    assert not torch.equal(after["head.weight"], start["head.weight"])
+    assert [n for n, slope in by_name.items() if slope is not None] == ["head.weight"]
+    torch.testing.assert_close(by_name["head.weight"], torch.full_like(objective.head.weight, 4.0))
+
+
 @pytest.mark.parametrize(("name", "moved"), [("anil", False), ("maml", True)])
 def test_anil_adapts_the_head_alone_and_maml_all(name, moved, planned, begun):
     objective = begun(planned(name, inner_steps=2))

@@ -128,6 +128,8 @@ class Adapting(Episodic):
         """Return parameters after one step down a loss; of first order the step counts as a constant."""
         if self.first_order:
             slope = grad(loss)({name: p.detach() for name, p in moved.items()})
+            # The loss may rest on features that are learned, too: of them nothing may come through the step.
+            slope = {name: p.detach() for name, p in slope.items()}
         else:
             slope = grad(loss)(moved)
         return {name: p - self.rate * slope[name] for name, p in moved.items()}
