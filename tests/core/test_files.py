@@ -124,3 +124,22 @@ def test_what_a_killed_writer_left_is_found_and_nothing_else(tmp_path, monkeypat
     assert not set(found) & set(kept)
     assert {path.read_text() for path in kept} == {"mine"}
     assert not (tmp_path / "below" / "b.json").exists()
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_new_file_is_written_where_none_is_and_never_over_one(tmp_path, monkeypatch, links) -> None:
+    if not links:
+
+        def none(*_: object) -> None:
+            raise PermissionError(1, "no links here")
+
+        monkeypatch.setattr("os.link", none)
+    path = tmp_path / "a"
+
+    files.write_bytes(path, b"first", new=True)
+    if links:
+        with pytest.raises(WriteError, match="cannot write"):
+            files.write_bytes(path, b"second", new=True)
+
+    assert path.read_bytes() == b"first"
+    assert [one.name for one in tmp_path.iterdir()] == ["a"]

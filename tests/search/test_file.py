@@ -49,13 +49,13 @@ def test_a_content_is_there_once_and_the_digest_follows_the_contents(made) -> No
         assert index.gallery().digest == before
         index.add([entry(9)])
         assert index.gallery().digest != before
-        index.rename({entry(9).content: ()})
+        index.rename(lambda _: {entry(9).content: ()})
         assert index.gallery().digest == before
 
 
 def test_names_change_and_without_one_a_picture_is_forgotten_with_its_copy(made) -> None:
     with IndexFile.open(made) as index:
-        index.rename({entry(1).content: ("new", "newer\udce4"), entry(3).content: ()})
+        index.rename(lambda _: {entry(1).content: ("new", "newer\udce4"), entry(3).content: ()})
         gallery = index.gallery()
 
         assert gallery.sources == (("0.jpg",), ("new", "newer\udce4"), ("2.jpg",), ("4.jpg",))
@@ -173,6 +173,56 @@ def test_a_second_writer_waits_and_then_says_so(made, monkeypatch) -> None:
         with pytest.raises(TemporaryError, match="being written"):
             index.add([entry(8)])
         assert len(index.gallery()) == 5  # reading goes on
+
+
+def test_of_two_writers_none_takes_a_name_from_the_other(made) -> None:
+    content = entry(1).content
+    with IndexFile.open(made) as one, IndexFile.open(made) as other:
+        assert other.sources()[content] == ("1.jpg",)
+        one.rename(lambda now: {content: (*now[content], "one.jpg")})
+        other.rename(lambda now: {content: (*now[content], "other.jpg")})
+        assert one.add([entry(7)]) == 1
+        assert other.add([entry(7, names=("copy.jpg",)), entry(8)]) == 1
+
+        found = one.sources()
+        assert found[content] == ("1.jpg", "one.jpg", "other.jpg")
+        assert found[entry(7).content] == ("7.jpg", "copy.jpg")
+        assert len(one.gallery()) == 7  # and every digest is right
+
+
+def test_of_two_that_make_it_at_once_the_second_is_refused_and_the_first_keeps_all(
+    embedder, tmp_path, monkeypatch
+) -> None:
+    path = tmp_path / "a.index"
+    with IndexFile.create(path, embedder) as first:
+        monkeypatch.setattr("foveal.core.files.is_there", lambda _: False)  # as it looked a moment before
+        with pytest.raises(WriteError, match=r"cannot write .*a\.index"):
+            IndexFile.create(path, embedder)
+        monkeypatch.undo()
+        first.add([entry(3)])
+    with IndexFile.open(path) as index:
+        assert len(index.gallery()) == 1
+    assert [one.name for one in tmp_path.iterdir()] == ["a.index"]
+
+
+def test_a_text_that_is_no_utf_8_is_damage(made) -> None:
+    content = made.read_bytes()
+    made.write_bytes(content.replace(b'["4.jpg"]', b'["4.jp\xff"]'))
+
+    with pytest.raises(DataError, match="is damaged") as caught, IndexFile.open(made) as index:
+        index.gallery()
+    assert caught.value.code == "index_damaged"
+
+
+def test_a_full_disk_is_said_and_what_was_there_stays(made) -> None:
+    with IndexFile.open(made) as index:
+        pages = index._connection.execute("PRAGMA page_count").fetchone()[0]
+        index._connection.execute(f"PRAGMA max_page_count={pages}")  # SQLite says the same as of a disk
+        with pytest.raises(WriteError, match="full"):
+            index.add([Entry(entry(7).content, ("7.jpg",), entry(7).vector, bytes(100_000))])
+        assert len(index.gallery()) == 5
+    with IndexFile.open(made) as index:
+        assert len(index.gallery()) == 5
 
 
 def test_what_is_noted_stays(made) -> None:

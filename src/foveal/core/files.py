@@ -18,16 +18,25 @@ _LEFT_OVER = f".{{}}.{'[0-9a-f]' * 16}.tmp"  # pattern of temporary files: with 
 NAME_BYTES = 200  # a file's name may have 255, and the temporary one beside it is longer
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, *, new: bool = False) -> None:
     """Write `data` to `path` so that a reader, or a crash, sees the old file or the new one.
 
+    Args:
+        path: The file.
+        data: What it is to hold.
+        new: Refuse where a file is there, also one that another process has put there this moment.
+
     Raises:
-        WriteError: The folder is missing, read-only or full; `path` is as it was.
+        WriteError: The folder is missing, read-only or full, or of a new file one is there; `path` is as it
+            was.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
         _write_synced(temporary, data)
-        temporary.replace(path)
+        if new:
+            _put(temporary, path)
+        else:
+            temporary.replace(path)
         sync_folder(path.parent)
     except BaseException as error:  # also Ctrl-C: nothing half-written stays
         with contextlib.suppress(OSError):
@@ -144,6 +153,22 @@ def _write_synced(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+def _put(temporary: Path, path: Path) -> None:
+    """Call a file otherwise unless something has that name; where there are no links, the last one wins.
+
+    Raises:
+        OSError: Something is there, or it cannot be done.
+    """
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system such as FAT
+        temporary.replace(path)
+    else:
+        temporary.unlink()
 
 
 def sync_folder(folder: Path) -> None:

@@ -74,21 +74,22 @@ def index(
     dataset = _unlabelled.everything(named)
     with _opened(out, dataset, backbone or Backbone()) as opened:
         hashes = content_hashes(dataset, progress=progress)
-        before, now = opened.sources(), _names(dataset, hashes)
-        changed = _renamed(before, now, prune=prune)
-        if changed:
-            opened.rename(changed)
+        now = _names(dataset, hashes)
+        changed = opened.rename(lambda before: _renamed(before, now, prune=prune))
+        before, added = opened.sources(), 0
         first = {content: row for row, content in reversed(list(enumerate(hashes))) if content}
         rows = sorted(row for content, row in first.items() if content not in before)
         unusable = [(row, "it cannot be read") for row, content in enumerate(hashes) if not content]
         for part in embedded(dataset, rows, opened.embedder, threads=threads, looks=True, progress=progress):
             found = zip(part.rows, part.features, part.looks, strict=True)
-            opened.add([Entry(hashes[row], now[hashes[row]], vector, jpeg) for row, vector, jpeg in found])
+            added += opened.add(
+                [Entry(hashes[row], now[hashes[row]], vector, jpeg) for row, vector, jpeg in found]
+            )
             unusable += [(row, error.message) for row, error in part.unusable]
         told = _told(opened, [(printable(dataset.sources[row]), why) for row, why in unusable])
     return {
         **told,
-        "added": told["pictures"] - len(before) + sum(not names for names in changed.values()),
+        "added": added,
         "forgotten": sum(not names for names in changed.values()),
         "seconds": round(time.perf_counter() - start, 3),
     }

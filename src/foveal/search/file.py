@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +28,7 @@ _MAGIC = b"SQLite format 3\x00"
 _APPLICATION = 0x666F7669  # "fovi": what SQLite keeps for whose file it is
 _PAGE_BYTES = 16_384  # a vector of 1,280 numbers has 5 kB: a row should not need pages of its own
 _WAIT_SECONDS = 10.0  # for another process that writes
+Names = tuple[str, ...]
 _TABLES = {
     "about": "CREATE TABLE about (name TEXT PRIMARY KEY, value BLOB NOT NULL, digest BLOB NOT NULL)",
     "pictures": "CREATE TABLE pictures (id INTEGER PRIMARY KEY, content TEXT NOT NULL UNIQUE, "
@@ -110,7 +111,7 @@ class IndexFile:
             made.commit()
             content = made.serialize()
         files.make_folder(path.parent)
-        files.write_bytes(path, content)
+        files.write_bytes(path, content, new=True)  # never over what another process has begun
         return cls.open(path)
 
     @classmethod
@@ -142,11 +143,10 @@ class IndexFile:
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
-    def sources(self) -> dict[str, tuple[str, ...]]:
+    def sources(self) -> dict[str, Names]:
         """Return what each picture is called, by the sha256 of its stored bytes."""
         with _told(self.path):
-            rows = self._connection.execute("SELECT content, sources FROM pictures ORDER BY id").fetchall()
-            return {content: tuple(json.loads(sources)) for content, sources in rows}
+            return _sources(self._connection)
 
     def gallery(self) -> Gallery:
         """Read all pictures, and check each of them.
@@ -187,12 +187,13 @@ class IndexFile:
                 found.append(row[0])
         return found
 
-    def add(self, entries: Sequence[Entry]) -> None:
-        """Add pictures, all or none; those whose content is there already are left out.
+    def add(self, entries: Sequence[Entry]) -> int:
+        """Add pictures, all or none, and return how many are new; of contents that are there the names are.
 
         Raises:
             WriteError, TemporaryError: The file cannot be written now.
         """
+        new = 0
         with self._writing() as write:
             for entry in entries:
                 vector = np.ascontiguousarray(entry.vector, "<f4").tobytes()
@@ -203,29 +204,33 @@ class IndexFile:
                     (entry.content, names, vector, digest),
                 )
                 if added.rowcount:
+                    new += 1
                     look = (added.lastrowid, entry.look, _digest(entry.look))
                     write.execute("INSERT OR REPLACE INTO looks VALUES (?, ?, ?)", look)
+                else:
+                    where = "SELECT sources FROM pictures WHERE content=?"
+                    known = json.loads(write.execute(where, (entry.content,)).fetchone()[0])
+                    _rename(write, entry.content, tuple(dict.fromkeys([*known, *entry.sources])))
+        return new
 
-    def rename(self, sources: Mapping[str, Sequence[str]]) -> None:
+    def rename(self, change: Callable[[dict[str, Names]], Mapping[str, Names]]) -> Mapping[str, Names]:
         """Change what pictures are called, all or none; those without a name are forgotten.
 
         Args:
-            sources: The names of a picture by the sha256 of its stored bytes.
+            change: Returns the new names of pictures by the sha256 of their stored bytes. It is given what
+                all are called, and until it is done no other process changes that.
+
+        Returns:
+            What `change` returned.
 
         Raises:
             WriteError, TemporaryError: The file cannot be written now.
         """
         with self._writing() as write:
-            for content, names in sources.items():
-                where = "SELECT id, vector FROM pictures WHERE content=?"
-                for number, vector in write.execute(where, (content,)).fetchall():
-                    if names:
-                        told = _names(names)
-                        row = (told, _row_digest(content, told, vector), number)
-                        write.execute("UPDATE pictures SET sources=?, digest=? WHERE id=?", row)
-                    else:
-                        write.execute("DELETE FROM pictures WHERE id=?", (number,))
-                        write.execute("DELETE FROM looks WHERE id=?", (number,))
+            changed = change(_sources(write))
+            for content, names in changed.items():
+                _rename(write, content, names)
+        return changed
 
     def note(self, name: str, value: bytes) -> None:
         """Keep something about the whole index under a name; what was there is replaced."""
@@ -296,6 +301,24 @@ def _check_tables(path: Path, connection: sqlite3.Connection) -> None:
         raise damaged(path, "its tables are not those of an index")
 
 
+def _sources(connection: sqlite3.Connection) -> dict[str, Names]:
+    rows = connection.execute("SELECT content, sources FROM pictures ORDER BY id").fetchall()
+    return {content: tuple(json.loads(sources)) for content, sources in rows}
+
+
+def _rename(write: sqlite3.Connection, content: str, names: Names) -> None:
+    """Change what a picture is called, inside a transaction; without a name it is forgotten."""
+    found = write.execute("SELECT id, vector FROM pictures WHERE content=?", (content,)).fetchall()
+    for number, vector in found:
+        if names:
+            told = _names(names)
+            row = (told, _row_digest(content, told, vector), number)
+            write.execute("UPDATE pictures SET sources=?, digest=? WHERE id=?", row)
+        else:
+            write.execute("DELETE FROM pictures WHERE id=?", (number,))
+            write.execute("DELETE FROM looks WHERE id=?", (number,))
+
+
 def _about(path: Path, connection: sqlite3.Connection) -> dict[str, bytes]:
     about = {}
     for name, value, digest in connection.execute("SELECT name, value, digest FROM about"):
@@ -328,10 +351,13 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        number = getattr(error, "sqlite_errorcode", None)
+        if number is None:  # not SQLite's: Python's own, of a text that is no UTF-8
+            raise damaged(path, str(error)) from error
+        if number & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise TemporaryError(f"{path} is being written by another process") from error
         raise WriteError(f"cannot write {path}: {error}", path=path) from error
-    except (sqlite3.DatabaseError, UnicodeDecodeError, TypeError, json.JSONDecodeError) as error:
+    except (sqlite3.DatabaseError, ValueError, TypeError, AttributeError) as error:
         raise damaged(path, str(error)) from error
 
 
