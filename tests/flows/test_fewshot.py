@@ -247,3 +247,29 @@ def test_the_nearest_picture_decides_and_tasks_follow_from_the_seed() -> None:
     assert one.shape.query == 4, "as many as there are"
     assert np.array_equal(one.drawn.query, again.drawn.query)
     assert not np.array_equal(one.drawn.query, other.drawn.query)
+
+
+@pytest.mark.parametrize(
+    ("counts", "way", "query", "left_out"),
+    [
+        ([20] * 5 + [4] * 95, 5, 3, 0),  # not 15, of which the five large classes alone have enough
+        ([20] * 60 + [4] * 40, 5, 15, 40),  # most have as many as are asked for
+        ([9] * 3 + [2] * 7, 5, 1, 0),
+        ([1] * 8 + [5] * 4, 4, 4, 8),  # one picture is never enough
+        ([3, 3, 9], 3, 2, 0),  # every class is needed
+    ],
+)
+def test_how_many_are_asked_about_follows_from_most_classes(
+    counts: list[int], way: int, query: int, left_out: int
+) -> None:
+    labels = np.repeat(np.arange(len(counts)), counts)
+
+    asked = draw(labels, Terms(way, 1, episodes=2))
+
+    assert (asked.shape.query, asked.left_out) == (query, left_out)
+
+
+def test_tasks_of_more_classes_than_have_pictures_are_refused() -> None:
+    with pytest.raises(DataError, match="3 of 4 have that many") as caught:
+        draw(np.repeat(np.arange(4), [1, 2, 2, 2]), Terms(4, 1, episodes=2))
+    assert caught.value.code == "too_few_classes"

@@ -149,23 +149,17 @@ def draw(labels: Int64, terms: Terms) -> Asked:
         DataError: `too_few_classes`.
     """
     counts = np.unique(labels, return_counts=True)[1]
-    enough = np.sort(counts)[::-1][: terms.way]
-    query = min(terms.query, int(enough[-1]) - terms.shot) if len(enough) == terms.way else 0
-    if query < 1:
+    enough = counts[counts > terms.shot]
+    if len(enough) < terms.way:
         raise DataError(
             f"tasks of {terms.way} classes with {terms.shot} pictures each and one to ask about need as many "
-            f"classes; {int((counts > terms.shot).sum())} of {len(counts)} have that many pictures",
+            f"classes; {len(enough)} of {len(counts)} have that many pictures",
             code="too_few_classes",
             hint="a smaller --way or --shot, or data of more classes",
         )
-    # Where most classes have as many pictures as are asked for, the few that have fewer are left out.
-    query = (
-        max(query, min(terms.query, int(np.median(counts)) - terms.shot))
-        if len(counts) > terms.way
-        else query
-    )
-    if int((counts >= terms.shot + query).sum()) < terms.way:
-        query = min(terms.query, int(enough[-1]) - terms.shot)
+    # As many as half of them have, where that leaves enough: few large ones are not to be all that counts.
+    usual, needed = int(np.median(enough)), int(np.sort(enough)[-terms.way])
+    query = min(terms.query, usual - terms.shot, needed - terms.shot)
     shape = Shape(1, terms.way, terms.shot, query)
     pool = Pool(labels, least=terms.shot + query)
     each = [pool.draw(shape, stream(terms.seed, "evaluated", i)) for i in range(terms.episodes)]
