@@ -137,6 +137,8 @@ def test_pictures_and_classes_that_were_learned_from_are_refused(
     assert evaluating.evaluate(fewshot.run, copied, wanted=FEW)["data"]["unseen"] == "content"
     with pytest.raises(UsageError, match="no split 'train'"):
         evaluating.evaluate(fewshot.run, kinds, wanted=Wanted(split="train"))
+    with pytest.raises(UsageError, match="no split 'test'; it has: none"):
+        evaluating.evaluate(fewshot.run, others, wanted=Wanted(split="test"))
     with pytest.raises(UsageError, match="no inner steps"):
         evaluating.evaluate(fewshot.run, others, wanted=Wanted(steps=3))
     with pytest.raises(NotFoundError, match="no few-shot run"):
@@ -219,6 +221,8 @@ def test_what_makes_no_sense_is_refused_before_anything_is_written(wishes, said:
 def test_a_setting_of_another_method_leaves_no_folder_behind(kinds: Path, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="no setting 'inner_steps'"):
         training.train(kinds, recipe=FewshotRecipe(**RECIPE, inner_steps=2), out=tmp_path / "run")
+    with pytest.raises(RecipeError, match="prototypical networks: no inner steps are taken"):
+        training.train(kinds, recipe=FewshotRecipe(**RECIPE, test_steps=2), out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

@@ -38,6 +38,8 @@ def plan_episodes(recipe: FewshotRecipe, classes: Classes) -> Plan:
         "first_order": 1.0 if recipe.first_order else None,
     }
     settings = _method.settings_of(recipe.method, own)
+    if recipe.test_steps is not None and "inner_steps" not in settings:
+        raise RecipeError(f"{usual.name}: no inner steps are taken", hint="leave --test-steps out")
     architecture = models.architecture(recipe.model or usual.model)
     preprocess, examples = classes.preprocess, classes.examples("fit")
     if models.card(architecture.name).kind != "network" or architecture.task != "classify":

@@ -147,11 +147,10 @@ def unseen(
             )
         return kept, "split"
     readable = np.flatnonzero([bool(content) for content in hashes])
-    if split is not None and dataset.split_names:
+    if split is not None:
         if split not in dataset.split_names:
-            raise UsageError(
-                f"{dataset.path} has no split {split!r}; it has: {', '.join(dataset.split_names)}"
-            )
+            known = ", ".join(dataset.split_names) or "none"
+            raise UsageError(f"{dataset.path} has no split {split!r}; it has: {known}")
         readable = readable[np.array(dataset.splits)[readable] == split]
     learned = splits.hashes_of(saved, "fit")
     seen = [dataset.sources[i] for i in readable.tolist() if hashes[i] in learned]
