@@ -153,6 +153,25 @@ def test_a_run_holds_the_bundle_numbers_and_a_page(
     assert again["digest"] == document["digest"]
 
 
+def test_what_cannot_be_is_refused_before_any_picture_is_looked_at(
+    few: Path, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("it went to work")
+
+    monkeypatch.setattr("foveal.flows.fewshot_teach.kept_embedder", never)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(WriteError, match="holds no run"):
+        teach(str(bundle), few, out=tmp_path / "full", force=True)
+    with pytest.raises(WriteError, match="is a file"):
+        teach(str(bundle), few, out=tmp_path / "file")
+    with pytest.raises(UsageError, match="has no 'protoype'; did you mean 'prototype'"):
+        teach(str(bundle), few, wanted=Wanted(head="protoype"), out=tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
 def test_taught_pictures_do_not_measure_it(few: Path, bundle: Path, made: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError):
         evaluate(made, few)

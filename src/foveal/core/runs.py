@@ -51,18 +51,27 @@ def new_run(verb: str, *, out: Path | None = None, force: bool = False) -> Path:
 
 
 def _chosen(out: Path, *, force: bool) -> Path:
-    try:
-        files.make_folder(out)
-    except WriteError as error:
-        if isinstance(error.__cause__, FileExistsError):
-            raise WriteError(f"{out} is a file", hint="choose a folder with --out", path=out) from None
-        raise
+    refuse_taken(out, force=force)
+    files.make_folder(out)
+    return out
+
+
+def refuse_taken(out: Path, *, force: bool) -> None:
+    """Refuse, before any work, a folder that `new_run` would refuse; nothing is made.
+
+    Raises:
+        WriteError: It is a file, holds an earlier run and `force` is off, or anything else.
+    """
+    if not files.is_there(out):
+        return
+    if not out.is_dir():
+        raise WriteError(f"{out} is a file", hint="choose a folder with --out", path=out)
     try:
         names = {path.name for path in out.iterdir()}
     except OSError as error:
         raise WriteError(f"cannot read {out}: {error.strerror}", path=out) from error
     if names <= _BEGINNING:
-        return out
+        return
     if not (any(map(names.issuperset, _MARKS)) or REPLACED in names):  # --force replaces runs, nothing else
         raise WriteError(
             f"{out} is not empty, and holds no run", hint="choose another folder with --out", path=out
@@ -73,7 +82,6 @@ def _chosen(out: Path, *, force: bool) -> Path:
             hint="choose another --out, or --force to replace that run",
             path=out,
         )
-    return out
 
 
 def keep_apart(

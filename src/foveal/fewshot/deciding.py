@@ -49,6 +49,17 @@ class Learned:
     losses: Mapping[str, float]
 
 
+def check_head(head: str) -> None:
+    """Refuse a head that there is not, before any work.
+
+    Raises:
+        UnknownNameError: No file of `fewshot/heads` is called so, and it is not `auto`.
+    """
+    names = catalog.names(heads)
+    if head not in (AUTO, *names):
+        raise UnknownNameError("heads", head, (AUTO, *names))
+
+
 def learned(taught: Taught, *, head: str = AUTO) -> Learned:
     """Return the head fitted to all pictures, calibrated on those that were left out in turn.
 
@@ -59,9 +70,8 @@ def learned(taught: Taught, *, head: str = AUTO) -> Learned:
     Raises:
         UnknownNameError: No such head.
     """
+    check_head(head)
     names = catalog.names(heads)
-    if head not in (AUTO, *names):
-        raise UnknownNameError("heads", head, (AUTO, *names))
     fits: dict[str, Fit] = {name: catalog.find(heads, name) for name in (names if head == AUTO else [head])}
     asked = held_out(taught, fits)
     losses = {name: _loss(asked, logits) for name, logits in asked.logits.items()} if len(asked.rows) else {}

@@ -21,7 +21,7 @@ from foveal.data import split as splits
 from foveal.data.dataset import Dataset, UInt8
 from foveal.data.fingerprint import fingerprint
 from foveal.data.split import unit_of_each
-from foveal.fewshot.deciding import AUTO, Learned, learned
+from foveal.fewshot.deciding import AUTO, Learned, check_head, learned
 from foveal.fewshot.sealing import seal
 from foveal.fewshot.taught import Taught, taught
 from foveal.flows._environment import write_environment
@@ -82,10 +82,13 @@ def teach(
         WriteError: The run or file cannot be written.
     """
     begun = time.monotonic()
+    check_head(wanted.head)
     runs.keep_apart(out, *opening.places(data))
     alone = out if out is not None and out.suffix == SUFFIX else None
     if alone is not None:
         check_file(alone, data, force=force)
+    elif out is not None:
+        runs.refuse_taken(out, force=force)
     dataset = opening.open(data)
     hashes = inventories.content_hashes(dataset, progress=progress)
     rows = _rows(dataset, hashes)
