@@ -16,7 +16,7 @@ import pytest
 import torch
 from PIL import Image
 
-from foveal.core.errors import DataError, NotFoundError
+from foveal.core.errors import DataError, NotFoundError, WriteError
 from foveal.flows.clip_classify import clip_classify
 from foveal.flows.clip_convert import clip_convert
 from foveal.tasks import image_text
@@ -68,6 +68,26 @@ def test_texts_and_pictures_become_the_same_vectors(model, tiny, expected):
     np.testing.assert_allclose(logits, np.array(expected["logits_per_image"]), atol=2e-5)
 
 
+def test_a_run_is_replaced_by_force_alone_and_nothing_of_it_stays(folder, tmp_path):
+    run = tmp_path / "run"
+    clip_convert(folder, out=run)
+    for name in ("report.html", "history.jsonl", "split.json", "mine.txt"):
+        (run / name).write_text("of another network", "utf-8")
+
+    with pytest.raises(WriteError, match="it holds a run"):
+        clip_convert(folder, out=run)
+    document = clip_convert(folder, out=run, force=True)
+
+    assert {path.name for path in run.iterdir()} == {
+        ".lock",
+        "env.json",
+        "converted.json",
+        "model",
+        "mine.txt",
+    }
+    assert json.loads((run / "converted.json").read_text("utf-8")) == document
+
+
 def test_the_run_is_asked_as_any_other(folder, tmp_path):
     clip_convert(folder, out=tmp_path / "run")
     Image.new("RGB", (40, 30), (200, 30, 30)).save(tmp_path / "red.png")
@@ -82,6 +102,12 @@ def test_the_run_is_asked_as_any_other(folder, tmp_path):
     [
         ("config.json", lambda found: {**found, "model_type": "siglip"}, "model_type 'siglip', not 'clip'"),
         ("vocab.json", lambda found: {"a": 0}, "holds no CLIP network that can be read"),
+        (
+            "vocab.json",
+            lambda found: {key: value for key, value in found.items() if key != "<|startoftext|>"},
+            "has no <|startoftext|>",
+        ),
+        ("vocab.json", lambda found: {**found, "more": 10**6}, "vocabulary has 1000001 numbers"),
         (
             "config.json",
             lambda found: {**found, "text_config": {**found["text_config"], "hidden_act": "relu"}},

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 import foveal
+from foveal.bundle import archive
 from foveal.core.errors import DataError, NotFoundError, RecipeError, UsageError, WriteError
 from foveal.flows.clip_classify import clip_classify
 from foveal.flows.clip_evaluate import clip_evaluate
@@ -135,6 +136,26 @@ def test_sealed_it_answers_as_it_did(run, labelled, tmp_path):
         clip_export(run.run, labelled, out=tmp_path / "other.foveal", classes=["red", "blue"])
 
 
+def test_what_was_learned_from_calibrates_nothing_and_a_copy_proves_no_more(run, pairs, labelled, tmp_path):
+    saved = json.loads((run.run / "split.json").read_text("utf-8"))
+    (tmp_path / "known" / "red").mkdir(parents=True)
+    (tmp_path / "known" / "blue").mkdir()
+    (tmp_path / "known" / "red" / "0.png").write_bytes((pairs.parent / saved["fit"][0][0]).read_bytes())
+    shutil.copy(next((labelled / "blue").iterdir()), tmp_path / "known" / "blue")
+    with pytest.raises(DataError, match="1 of 2 pictures were learned from") as error:
+        clip_export(run.run, tmp_path / "known", out=tmp_path / "known.foveal")
+    assert error.value.code == "trained_on"
+
+    double = shutil.copytree(labelled, tmp_path / "double")
+    for path in sorted(double.rglob("*.png")):
+        shutil.copy(path, path.with_name(f"again-{path.name}"))
+    proving = []
+    for data, name in ((labelled, "one.foveal"), (double, "two.foveal")):
+        clip_export(run.run, data, out=tmp_path / name, threads=1)
+        proving.append(archive.read(tmp_path / name).manifest.decision.conformal.n)
+    assert proving[0] == proving[1] > 0
+
+
 def test_stopped_and_resumed_it_ends_in_the_same_bits(pairs, tmp_path):
     def stop(stage, done, total, note=""):
         if stage == "train" and done == 5:
@@ -165,6 +186,9 @@ def test_what_was_learned_from_measures_nothing(run, pairs, tmp_path):
         clip_evaluate(run.run, tmp_path / "pairs.csv")
 
     assert error.value.code == "trained_on"
+    (tmp_path / "other").mkdir()
+    found = clip_evaluate(run.run, write(tmp_path / "other", 6, seed=9))
+    assert found["metrics"]["texts_learned"] is None, "the run does not keep its texts: none may be claimed"
 
 
 def test_copies_of_a_picture_may_not_be_in_both_parts(tmp_path):
@@ -208,7 +232,10 @@ def test_changed_texts_are_not_resumed(tmp_path):
         ({"augment": {"mixup": 0.2}}, "mixup blends two pictures"),
         ({"settings": {"dimension": 5}}, "clip has no setting 'dimension'"),
         ({"settings": {"dimensions": 5.5}}, "a whole number from 8"),
+        ({"settings": {"text_width": 100}}, "text_width: a multiple of 32; got 100"),
         ({"transfer": True}, "learning from texts has no transfer"),
+        ({"unlabelled": "more", "suggest": 5}, "learning from texts has no unlabelled, suggest"),
+        ({"baseline": False, "scratch": False}, "learning from texts has no baseline, scratch"),
         ({"objective": "trades"}, "the objective is clip, not trades"),
     ],
 )
@@ -224,6 +251,8 @@ def test_prompts_and_names_that_make_no_sense_are_refused(run, labelled, tmp_pat
         (["red"], ["{}"], "need two or more classes"),
         (["red", "red"], ["{}"], "need two or more classes"),
         (["red", ""], ["{}"], "need two or more classes"),
+        (["red", "-"], ["{}"], "need two or more classes"),
+        (["dark-red", "dark_red"], ["{}"], "need two or more classes"),
     ):
         with pytest.raises(UsageError, match=re.escape(told)):
             clip_classify(run.run, [str(labelled)], classes=classes, templates=templates)

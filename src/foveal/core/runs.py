@@ -17,7 +17,10 @@ ROOT = Path("runs")
 LOCK = ".lock"
 REPLACED = ".replaced"  # folder inside a run: what --force replaces, until the new data are accepted
 _LAST = "last"
-_MARKS = (("recipe.toml", "env.json"), ("fewshot.toml", "env.json"))  # what has both was written by us
+CONVERTED = "converted.json"
+_MARKS = (  # what has both was written by us
+    ("recipe.toml", "env.json"), ("fewshot.toml", "env.json"), (CONVERTED, "env.json"),
+)  # fmt: skip
 _BEGINNING = {LOCK, "command.json", "env.json"}  # all that a run has that was killed as it began
 _LONGEST_NAME_BYTES = 256  # no folder's name is longer
 

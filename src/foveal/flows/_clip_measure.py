@@ -47,7 +47,7 @@ def thinned(pictures: Int64) -> tuple[Int64, int]:
     return np.flatnonzero(np.isin(pictures, kept)), len(there)
 
 
-def retrieval(model: ImageText, gallery: Gallery, *, learned: set[str]) -> dict[str, Any]:
+def retrieval(model: ImageText, gallery: Gallery, *, learned: set[str] | None) -> dict[str, Any]:
     """Return how often the right text is among the first for a picture, and the right picture for a text.
 
     A picture is asked once however many texts it has, and so is a text; equal pictures, and texts that the
@@ -56,7 +56,7 @@ def retrieval(model: ImageText, gallery: Gallery, *, learned: set[str]) -> dict[
     Args:
         model: Both encoders.
         gallery: Pictures and texts.
-        learned: Texts that were learned from, to say how many of these are among them.
+        learned: Texts that were learned from, to say how many of these are among them; None: not known.
     """
     rows, texts = np.unique(model.tokens(gallery.texts), axis=0, return_inverse=True)
     texts = texts.reshape(-1)
@@ -71,7 +71,7 @@ def retrieval(model: ImageText, gallery: Gallery, *, learned: set[str]) -> dict[
         "pictures": len(first_picture),
         "pictures_there": gallery.of,
         "texts": len(rows),
-        "texts_learned": sum(text in learned for text in asked),
+        "texts_learned": None if learned is None else sum(text in learned for text in asked),
         "image_to_text": {},
         "text_to_image": {},
     }

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -271,6 +271,36 @@ def learned_contents(run: Path) -> dict[str, str]:
     return files.read_json(
         run / SPLIT, lambda saved: {sha256: source for source, sha256 in saved["fit"]}, hint=_ANEW
     )
+
+
+def refuse_learned(
+    learned: Mapping[str, str],
+    sources: Sequence[str],
+    hashes: Sequence[str],
+    rows: NDArray[np.int64],
+    path: Path,
+) -> None:
+    """Refuse pictures that a run learned from, where others are needed.
+
+    Args:
+        learned: Its pictures; see `learned_contents`.
+        sources: Names of the pictures of some data.
+        hashes: Their content hashes; "" where one cannot be read.
+        rows: Which of them are meant.
+        path: Of the data.
+
+    Raises:
+        DataError: `trained_on`.
+    """
+    seen = [int(i) for i in rows if hashes[i] in learned]
+    if seen:
+        raise DataError(
+            f"{len(seen)} of {len(rows)} pictures were learned from, the first is {sources[seen[0]]}; "
+            "a number measured on them would say nothing about new pictures",
+            code="trained_on",
+            hint="take these pictures out, or name other data",
+            path=path,
+        )
 
 
 def read_picture(pairs: Pairs, index: int, preprocess: Preprocess) -> NDArray[np.uint8] | None:

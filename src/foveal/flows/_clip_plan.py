@@ -32,7 +32,8 @@ _BLEND = ("cutmix", "mixup")
 # What a recipe may say of other trainings, and has no meaning here.
 _UNUSED = (
     "task", "frames", "backbone", "images", "group", "label_smoothing", "transfer", "weights",
-    "normalization", "head", "sets", "alpha", "sets_delta", "risk",
+    "normalization", "head", "sets", "alpha", "sets_delta", "risk", "baseline", "scratch", "unlabelled",
+    "suggest",
 )  # fmt: skip
 
 
@@ -63,7 +64,12 @@ def checked(recipe: Recipe) -> Recipe:
             f"{' and '.join(blended)} blends two pictures, and there is no text for the blend",
             hint="leave it out of augment",
         )
-    filled(SETTINGS, recipe.settings, of=OBJECTIVE)
+    width = filled(SETTINGS, recipe.settings, of=OBJECTIVE)["text_width"]
+    if width % _HEAD:
+        raise RecipeError(
+            f"settings.text_width: a multiple of {_HEAD}; got {width:g}",
+            hint=f"each head of the text encoder reads {_HEAD} numbers of a word",
+        )
     return recipe.changed(objective=OBJECTIVE)
 
 
@@ -128,7 +134,7 @@ def form(plan: Plan, prepared: PreparedPairs, tokenizer: WordTokenizer) -> Form:
         "length": int(plan.settings["text_length"]) or min(_LONGEST, longest),
         "width": width,
         "layers": int(plan.settings["text_layers"]),
-        "heads": max(1, width // _HEAD),
+        "heads": width // _HEAD,
         "dimensions": int(plan.settings["dimensions"]),
         "end": tokenizer.end,
     }

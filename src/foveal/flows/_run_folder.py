@@ -24,7 +24,7 @@ _COMMAND = "command.json"
 _RESULTS = (
     "*.foveal", "report.html", METRICS, "history.jsonl", "plan.json", SPLIT, FINDINGS, "log.txt",
     "checkpoints", "figures", "model", "baseline", "baseline.json", "pretrained", "scratch", STORE,
-    "probe", "probes.jsonl", "pictures.json", "suggested.csv", "suggested.html", ADAPTED,
+    "probe", "probes.jsonl", "pictures.json", "suggested.csv", "suggested.html", ADAPTED, runs.CONVERTED,
 )  # fmt: skip
 _OURS = (RECIPE, ENVIRONMENT, _COMMAND, *_RESULTS)
 _NAME_BYTES = 100  # a file's name may have 255, and a temporary one is longer than the bundle's
@@ -58,6 +58,15 @@ def start(run: Path, recipe: BaseModel, command: Command, environment: dict[str,
     files.write_json(run / _COMMAND, asdict(command))
     write_environment(run, environment)
     write_fields(recipe, run / RECIPE)  # last: it says that all is there to go on with
+
+
+def clear(run: Path, *, keep: tuple[str, ...]) -> None:
+    """Remove what a run has written, but for some files of it; files that are not ours stay.
+
+    Raises:
+        WriteError: The system does not let us.
+    """
+    _remove(run, tuple(name for name in _OURS if name not in keep))
 
 
 def _set_aside(run: Path) -> None:

@@ -9,12 +9,14 @@ import torch
 from safetensors.torch import load as read_tensors
 from torch import Tensor
 
-from foveal.core import files, runs
+from foveal.core import files, machine, runs
 from foveal.core.errors import DataError, NotFoundError
 from foveal.data.preprocess import Preprocess
 from foveal.flows._clip_pictures import MODEL
+from foveal.flows._environment import ENVIRONMENT, write_environment
+from foveal.flows._run_folder import clear
 from foveal.flows.pretrain_clip import SCHEMA
-from foveal.models.image_text.bpe import PairTokenizer, read_merges
+from foveal.models.image_text.bpe import START, PairTokenizer, read_merges
 from foveal.models.image_text.dual_encoder import PATCHES
 from foveal.tasks import image_text
 from foveal.tasks.image_text import Form, ImageText
@@ -51,9 +53,15 @@ def clip_convert(folder: str | Path, *, out: Path, force: bool = False) -> dict[
     model = _read(folder)
     run = runs.new_run("clip", out=out, force=force)
     with runs.locked(run):
-        for name in ("recipe.toml", "split.json", "metrics.json", "checkpoints"):
-            files.remove(run / name)  # of a run that is replaced: it says nothing of this network
+        document = _document(run, folder, model)
+        write_environment(run, machine.versions("foveal", "torch", "safetensors"))
+        files.write_json(run / runs.CONVERTED, document)
+        clear(run, keep=(ENVIRONMENT, runs.CONVERTED))  # a run that is replaced: it says nothing of this one
         image_text.save(model, run / MODEL)
+    return document
+
+
+def _document(run: Path, folder: Path, model: ImageText) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "ok": True,
@@ -103,6 +111,11 @@ def _form(config: dict[str, Any], tokenizer: PairTokenizer) -> Form:
             raise ValueError(f"its activation is {part['hidden_act']}")
         if part.get("layer_norm_eps", _EPSILON) != _EPSILON:
             raise ValueError(f"its norms have an epsilon of {part['layer_norm_eps']}, not {_EPSILON}")
+    if START not in tokenizer.numbers:
+        raise ValueError(f"its vocabulary has no {START}")
+    words = int(text.get("vocab_size", 49408))
+    if tokenizer.size > words:
+        raise ValueError(f"its vocabulary has {tokenizer.size} numbers, its text encoder {words}")
     dimensions = config.get("projection_dim", 512)
     end = text.get("eos_token_id", _OLD_END)
     if end not in (_OLD_END, tokenizer.end):
@@ -121,7 +134,7 @@ def _form(config: dict[str, Any], tokenizer: PairTokenizer) -> Form:
             **shared(vision, {"width": 768, "layers": 12, "heads": 12, "hidden": 3072}),
         },
         {
-            "vocabulary": int(text.get("vocab_size", 49408)),
+            "vocabulary": words,
             "length": int(text.get("max_position_embeddings", 77)),
             "end": tokenizer.end,
             **shared(text, {"width": 512, "layers": 12, "heads": 8, "hidden": 2048}),

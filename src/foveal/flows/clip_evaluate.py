@@ -16,7 +16,7 @@ from foveal.data.dataset import Dataset
 from foveal.data.inventory import content_hashes
 from foveal.data.pairs import Pairs, is_pairs, open_pairs
 from foveal.flows._clip_measure import Gallery, retrieval, thinned
-from foveal.flows._clip_pairs import division_if_same, learned_contents
+from foveal.flows._clip_pairs import division_if_same, learned_contents, refuse_learned
 from foveal.flows._clip_pictures import encoded, open_model
 from foveal.flows.pretrain_clip import SCHEMA
 from foveal.metrics.clustered_share import clustered_share
@@ -83,7 +83,7 @@ def _of_pairs(asked: _Asked, pairs: Pairs) -> dict[str, Any]:
             hint="name other pairs",
             path=pairs.path,
         )
-    _refuse_learned(asked, pairs.sources, hashes, np.unique(pairs.pictures[places]), pairs.path)
+    refuse_learned(asked.learned, pairs.sources, hashes, np.unique(pairs.pictures[places]), pairs.path)
     kept, of = thinned(pairs.pictures[places])
     places = places[kept]
     there = np.unique(pairs.pictures[places])
@@ -106,7 +106,8 @@ def _of_pairs(asked: _Asked, pairs: Pairs) -> dict[str, Any]:
         texts=tuple(pairs.texts[i] for i in places),
         of=of,
     )
-    learned = set() if same is None else {pairs.texts[i] for i in same.fit}
+    # A run keeps the pictures that it learned from, not the texts.
+    learned = None if same is None else {pairs.texts[i] for i in same.fit}
     return {
         "kind": "retrieval",
         "part": "all" if same is None else "test",
@@ -121,7 +122,7 @@ def _of_classes(
     vectors = asked.model.classes(dataset.classes, templates)  # first: prompts may make no sense
     rows, part = _part(dataset, split)
     hashes = content_hashes(dataset, progress=asked.progress)
-    _refuse_learned(asked, dataset.sources, hashes, rows, dataset.path)
+    refuse_learned(asked.learned, dataset.sources, hashes, rows, dataset.path)
     found = encoded(
         asked.model,
         lambda i: dataset.read(int(rows[i])).content,
@@ -169,18 +170,3 @@ def _part(dataset: Dataset, split: str | None) -> tuple[NDArray[np.int64], str]:
     if wanted not in names:
         raise UsageError(f"{dataset.path} has no split {wanted!r}; it has: {', '.join(names) or 'none'}")
     return np.flatnonzero(np.array(dataset.splits) == wanted), wanted
-
-
-def _refuse_learned(
-    asked: _Asked, sources: Sequence[str], hashes: Sequence[str], rows: NDArray[np.int64], path: Path
-) -> None:
-    seen = [int(i) for i in rows if hashes[i] in asked.learned]
-    if seen:
-        first = sources[seen[0]]
-        raise DataError(
-            f"{len(seen)} of {len(rows)} pictures were learned from, the first is {first}; "
-            "a number measured on them would say nothing about new pictures",
-            code="trained_on",
-            hint="take these pictures out, or name other data",
-            path=path,
-        )

@@ -16,7 +16,9 @@ from foveal.data.fingerprint import fingerprint
 from foveal.data.inventory import content_hashes
 from foveal.data.preprocess import Preprocess
 from foveal.data.sizing import evenly_spaced
+from foveal.data.split import unit_of_each
 from foveal.export.sealing import Exported, Origin, bundle
+from foveal.flows._clip_pairs import learned_contents, refuse_learned
 from foveal.flows._clip_pictures import open_model
 from foveal.flows._page import check_file
 from foveal.flows.pretrain_clip import SCHEMA
@@ -42,7 +44,7 @@ def clip_export(  # noqa: PLR0913  # the option that replaces a file is of every
     Args:
         run: A finished run.
         data: Labelled pictures that confidence, threshold and sets are fitted on, at most 2,000 of them,
-            evenly spread; they are not learned from.
+            evenly spread. Of copies, and of a group, one proves.
         out: The bundle to write; its name ends in `.foveal`.
         classes: Of the recognizer; those of the data must be among them. None: those of the data.
         templates: Of the prompts; each with `{}`.
@@ -52,12 +54,12 @@ def clip_export(  # noqa: PLR0913  # the option that replaces a file is of every
 
     Raises:
         NotFoundError: No such run or data.
-        DataError: `unknown_classes`: the data have a class that is not among `classes`; `no_images`: no
-            picture can be read.
+        DataError: `unknown_classes`: the data have a class that is not among `classes`; `trained_on`:
+            pictures among them were learned from; `no_images`: no picture can be read.
         UsageError: Prompts or names that make no sense.
         BundleError, WriteError: It cannot be sealed.
     """
-    _, model = open_model(run)
+    folder, model = open_model(run)
     dataset = opening.open(data)
     check_file(out, data, force=force)
     names = tuple(classes or dataset.classes)
@@ -70,9 +72,12 @@ def clip_export(  # noqa: PLR0913  # the option that replaces a file is of every
             hint="name all of them with --classes",
             path=dataset.path,
         )
-    images, rows = _pictures(dataset, recognizer.preprocess, progress)
-    labels = np.array([names.index(dataset.classes[k]) for k in dataset.labels[rows]], dtype=np.int64)
     hashes = content_hashes(dataset, progress=progress)
+    chosen = np.array(evenly_spaced(len(dataset), at_most=_MOST), dtype=np.int64)
+    refuse_learned(learned_contents(folder), dataset.sources, hashes, chosen, dataset.path)
+    images, rows = _pictures(dataset, chosen.tolist(), recognizer.preprocess, progress)
+    units = unit_of_each(dataset, {i: content for i, content in enumerate(hashes) if content})[rows]
+    labels = np.array([names.index(dataset.classes[k]) for k in dataset.labels[rows]], dtype=np.int64)
     about = Data(
         fingerprint=fingerprint(dataset.sources, [dataset.classes[k] for k in dataset.labels], hashes),
         split_seed=0,
@@ -82,7 +87,7 @@ def clip_export(  # noqa: PLR0913  # the option that replaces a file is of every
     exported = bundle(
         recognizer,
         out,
-        calib=Examples(images, labels, np.arange(len(images))),
+        calib=Examples(images, labels, np.arange(len(images)), units),
         origin=Origin(
             about, source="image-text pairs", licenses=Licenses(code="Apache-2.0", weights=None, data=None)
         ),
@@ -92,10 +97,11 @@ def clip_export(  # noqa: PLR0913  # the option that replaces a file is of every
     return _document(run, exported, names, templates)
 
 
-def _pictures(dataset: Dataset, preprocess: Preprocess, progress: Progress) -> tuple[UInt8, list[int]]:
+def _pictures(
+    dataset: Dataset, chosen: Sequence[int], preprocess: Preprocess, progress: Progress
+) -> tuple[UInt8, list[int]]:
     """Return calibration pictures at model size, uint8 (N, H, W, C), and their places."""
     pixels, rows = [], []
-    chosen = evenly_spaced(len(dataset), at_most=_MOST)
     for done, row in enumerate(chosen, 1):
         try:
             pixels.append(preprocess(dataset.read(row).decode(preprocess.channels)))

@@ -169,7 +169,7 @@ def check_prompts(names: Sequence[str], templates: Sequence[str]) -> None:
     """Refuse prompts that name no class, or the same one twice.
 
     Raises:
-        UsageError: A template has no place for the name, or a name is empty or there twice.
+        UsageError: A template has no place for the name, or a name is empty or, as it is spoken, there twice.
     """
     lacking = [template for template in templates if PLACE not in template]
     if lacking or not templates:
@@ -178,7 +178,8 @@ def check_prompts(names: Sequence[str], templates: Sequence[str]) -> None:
             code="bad_prompt",
             hint='--prompts "a photo of {}"',
         )
-    if not all(name.strip() for name in names) or len(set(names)) < len(names) or len(names) < 2:
+    said = [spoken(name) for name in names]
+    if not all(said) or len(set(said)) < len(said) or len(said) < 2:
         raise UsageError(
             f"need two or more classes with different names; got {', '.join(map(repr, names)) or 'none'}",
             code="bad_classes",

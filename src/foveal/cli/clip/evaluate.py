@@ -47,11 +47,9 @@ def _show(console: Console, document: dict[str, Any]) -> None:
     if document["kind"] == "retrieval":
         for what, found, chance in retrieval_rows(metrics):
             console.print(f"{what}: {found}; by chance {chance}", markup=False)
-        console.print(
-            f"{metrics['pictures']} pictures, {metrics['texts']} texts, "
-            f"{metrics['texts_learned']} of them learned from",
-            markup=False,
-        )
+        known = metrics["texts_learned"]
+        learned = "" if known is None else f", {known} of them learned from"
+        console.print(f"{metrics['pictures']} pictures, {metrics['texts']} texts{learned}", markup=False)
         return
     chance, majority = (words.percent(metrics[key]) for key in ("chance", "majority"))
     console.print(f"zero-shot accuracy {words.measured(metrics['accuracy'])}", markup=False)

@@ -15,7 +15,7 @@ from typing import Any
 
 from foveal.models.image_text.tokenizer import SCHEMA
 
-_START, _END, _WORD_END = "<|startoftext|>", "<|endoftext|>", "</w>"
+START, _END, _WORD_END = "<|startoftext|>", "<|endoftext|>", "</w>"
 _MARKS = ("'s", "'t", "'re", "'ve", "'m", "'ll", "'d")
 
 
@@ -57,7 +57,7 @@ class PairTokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Return the numbers of a text, with start and end; a piece that is not there ends as `end`."""
-        found = [self.numbers[_START]]
+        found = [self.numbers[START]]
         for word in _words(text):
             shown = "".join(_SHOWN[byte] for byte in word.encode())
             found += [self.numbers.get(piece, self.end) for piece in self._pieces(shown)]
