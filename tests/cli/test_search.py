@@ -95,6 +95,7 @@ def test_evaluate_and_verify_for_people(capsys, made, pictures) -> None:
         (("index", "none", "--out", "{index}"), "not_found", 66),
         (("evaluate", "no-such-model", "{folder}"), "not_found", 66),
         (("faces", "{index}", "{folder}"), "few_people", 65),
+        (("index", "{folder}", "--out", "{index}", "--as", "face"), "other_backbone", 2),
     ],
 )
 def test_refusals(capsys, made, pictures, arguments, code, exit_code) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from foveal.bundle.embedder import Embedder, unit
 from foveal.core import files, runs
-from foveal.core.errors import DataError, WriteError
+from foveal.core.errors import DataError, UsageError, WriteError
 from foveal.core.progress import Progress, silent
 from foveal.flows._embedded import embedded
 from foveal.flows._labelled import labelled
@@ -113,6 +113,23 @@ def _write(out: Path, embedder: Embedder, learned: Whitening, numbers: dict[str,
     with IndexFile.create(out, projected(embedder, learned, source=source)) as index:
         if limit is not None:
             index.note(THRESHOLD, json.dumps({"value": limit, "false_accepts": FAR}).encode())
+
+
+def check_for_people(path: Path) -> None:
+    """Refuse an index that is there and was not made for people, or was killed before it was whole.
+
+    Raises:
+        DataError: It is no index, or damaged.
+        UsageError: `other_backbone`: it holds no threshold.
+    """
+    with IndexFile.open(path) as index:
+        if index.noted(THRESHOLD) is None:
+            raise UsageError(
+                f"{path} is there, and holds no threshold from which on two pictures show the same person",
+                code="other_backbone",
+                hint="leave --as out to add to it as it is, or name another --out",
+                path=path,
+            )
 
 
 def verify(path: Path, one: bytes, other: bytes, *, threshold: float | None = None) -> dict[str, Any]:

@@ -86,6 +86,7 @@ def _people(
     if kind != "face":
         raise UsageError(f"an index can be made --as face; got {kind!r}")
     if files.is_there(out):
+        search_faces.check_for_people(out)
         return None
     document, _ = search_faces.faces(backbone, Path(pictures[0]), out=out, threads=threads, progress=tell)
     return document
