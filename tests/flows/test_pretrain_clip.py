@@ -16,6 +16,7 @@ from foveal.core.errors import DataError, NotFoundError, RecipeError, UsageError
 from foveal.flows.clip_classify import clip_classify
 from foveal.flows.clip_evaluate import clip_evaluate
 from foveal.flows.clip_export import clip_export
+from foveal.flows.evaluate import evaluate
 from foveal.flows.pretrain_clip import pretrain_clip, resume_clip
 from foveal.tasks import image_text
 from foveal.train.recipe import Recipe
@@ -154,6 +155,8 @@ def test_what_was_learned_from_calibrates_nothing_and_a_copy_proves_no_more(run,
         clip_export(run.run, data, out=tmp_path / name, threads=1)
         proving.append(archive.read(tmp_path / name).manifest.decision.conformal.n)
     assert proving[0] == proving[1] > 0
+    with pytest.raises(DataError, match="is not the one that the bundle was trained with"):
+        evaluate(tmp_path / "one.foveal", labelled)  # what calibrated it does not measure it
 
 
 def test_stopped_and_resumed_it_ends_in_the_same_bits(pairs, tmp_path):

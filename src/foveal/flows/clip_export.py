@@ -16,7 +16,7 @@ from foveal.data.fingerprint import fingerprint
 from foveal.data.inventory import content_hashes
 from foveal.data.preprocess import Preprocess
 from foveal.data.sizing import evenly_spaced
-from foveal.data.split import unit_of_each
+from foveal.data.split import saved_digest, unit_of_each
 from foveal.export.sealing import Exported, Origin, bundle
 from foveal.flows._clip_pairs import learned_contents, refuse_learned
 from foveal.flows._clip_pictures import open_model
@@ -82,6 +82,8 @@ def clip_export(  # noqa: PLR0913  # the option that replaces a file is of every
         fingerprint=fingerprint(dataset.sources, [dataset.classes[k] for k in dataset.labels], hashes),
         split_seed=0,
         images=Images(fit=0, calib=len(images), test=0),
+        # So that what calibrates is not divided anew and measured on.
+        split_digest=saved_digest({"fit": [], "calib": [["", hashes[row]] for row in rows], "test": []}),
     )
     progress("export", 0, 1)
     exported = bundle(
