@@ -64,14 +64,7 @@ def clip_export(  # noqa: PLR0913  # the option that replaces a file is of every
     check_file(out, data, force=force)
     names = tuple(classes or dataset.classes)
     recognizer = model.classifier(names, templates)
-    unknown = sorted(set(dataset.classes) - set(names))
-    if unknown:
-        raise DataError(
-            f"{dataset.path} has classes that were not named: {', '.join(unknown[:10])}",
-            code="unknown_classes",
-            hint="name all of them with --classes",
-            path=dataset.path,
-        )
+    _check_named(dataset, names)
     hashes = content_hashes(dataset, progress=progress)
     chosen = np.array(evenly_spaced(len(dataset), at_most=_MOST), dtype=np.int64)
     refuse_learned(learned_contents(folder), dataset.sources, hashes, chosen, dataset.path)
@@ -97,6 +90,17 @@ def clip_export(  # noqa: PLR0913  # the option that replaces a file is of every
     )
     progress("export", 1, 1)
     return _document(run, exported, names, templates)
+
+
+def _check_named(dataset: Dataset, names: Sequence[str]) -> None:
+    unknown = sorted(set(dataset.classes) - set(names))
+    if unknown:
+        raise DataError(
+            f"{dataset.path} has classes that were not named: {', '.join(unknown[:10])}",
+            code="unknown_classes",
+            hint="name all of them with --classes",
+            path=dataset.path,
+        )
 
 
 def _pictures(
