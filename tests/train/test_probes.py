@@ -50,6 +50,18 @@ def test_a_feature_that_never_changes_spoils_nothing(blobs) -> None:
     assert torch.equal(*said)
 
 
+def test_the_scale_of_the_features_changes_no_answer(blobs) -> None:
+    """A deep network that has learned nothing yet gives numbers around 1e-9: they are compared with."""
+    features, labels = blobs
+    said = [fitted_planes(s * features[:120], labels[:120], s * features[120:], classes=4) for s in (1, 1e-9)]
+    assert (said[0] == said[1]).float().mean() > 0.98
+
+
+def test_features_that_are_all_alike_are_no_error(blobs) -> None:
+    _, labels = blobs
+    assert fitted_planes(torch.ones(120, 6), labels[:120], torch.ones(80, 6), classes=4).shape == (80,)
+
+
 class TestCollapse:
     def test_one_feature_for_all_has_neither_spread_nor_rank(self) -> None:
         same = torch.randn(1, 32, generator=torch.Generator().manual_seed(0)).expand(100, 32)

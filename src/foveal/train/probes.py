@@ -159,7 +159,8 @@ def vote(gallery: Tensor, labels: Tensor, queries: Tensor, *, classes: int) -> T
 def fitted_planes(gallery: Tensor, labels: Tensor, queries: Tensor, *, classes: int) -> Tensor:
     """Return the class that planes say which are fitted to the gallery, int64 (M,); see `vote`."""
     scale, mean = torch.std_mean(gallery, dim=0)
-    scale = torch.where(scale < 1e-6, torch.ones_like(scale), scale)
+    # As a share of the largest: an untrained network's features may be a billionth, and tell all the same.
+    scale = torch.where(scale <= 1e-6 * scale.max(), torch.ones_like(scale), scale)
     fitted = planes((gallery - mean) / scale, labels, classes=classes, cost=_COST, loss=cross_entropy)
     return (((queries - mean) / scale) @ fitted[:-1] + fitted[-1]).argmax(dim=1)
 

@@ -8,8 +8,9 @@ from tests.train.pretexts.conftest import PREPROCESS
 
 from foveal import models
 from foveal.core.errors import UsageError
+from foveal.models._head import without_head
 from foveal.train import pretext
-from foveal.train.pretexts._restorers import TokenRestorer, seen_tokens
+from foveal.train.pretexts._restorers import MapRestorer, TokenRestorer, seen_tokens
 from foveal.train.pretexts.mae import hidden_places, joined, normalized, patches
 
 MODELS = ["nano", "vit_tiny"]
@@ -108,6 +109,18 @@ class TestHiddenAndSeen:
         assert 0.4 < hidden.float().mean() < 0.9
         assert torch.equal(cut[~hidden], full[~hidden])
         assert not torch.equal(cut[hidden], full[hidden])
+
+
+@pytest.mark.parametrize("size", [33, 50, 63])
+@pytest.mark.parametrize("model", ["nano", "resnet20"])
+def test_pictures_of_any_size_are_restored(model, size) -> None:
+    """What does not divide into patches is cut off, and the maps are smaller then."""
+    network = without_head(models.architecture(model).build(channels=1, classes=2, size=size))
+    restore = MapRestorer(network, channels=1, size=size, patch=size // 8)
+    pictures = torch.zeros(2, 1, size, size)
+    wanted = patches(pictures, size // 8)
+    hidden = torch.zeros(wanted.shape[:2], dtype=torch.bool)
+    assert restore(network, pictures, hidden).shape == wanted.shape
 
 
 def test_a_network_without_maps_is_told_so(examples, planned) -> None:

@@ -85,7 +85,7 @@ class MapRestorer(nn.Module):
             network: Normalized images (N, C, size, size) to features.
             channels: Of the pictures.
             size: Their side in pixels.
-            patch: Side of a patch in pixels, which divides the size.
+            patch: Side of a patch in pixels; what it does not divide is cut off.
 
         Raises:
             UsageError: `no_maps`: it has none that say where in the picture.
@@ -93,7 +93,8 @@ class MapRestorer(nn.Module):
         super().__init__()
         self.patch, self.across = patch, size // patch
         self.unseen = nn.Parameter(torch.zeros(channels, 1, 1))
-        self.layer, width, self.cells = _last_maps(network, channels=channels, size=size)
+        shown = self.across * patch  # what does not divide is not shown, and has no maps either
+        self.layer, width, self.cells = _last_maps(network, channels=channels, size=shown)
         per_cell = -(-self.across // self.cells)  # patches across a cell of the maps
         self.per_cell = per_cell
         self.leave = nn.Conv2d(width, per_cell**2 * patch**2 * channels, 1)
