@@ -75,6 +75,22 @@ def test_the_centre_moves_towards_the_answers_and_is_kept(started, batch) -> Non
     assert "centre" in objective.state_dict()
 
 
+def test_the_teacher_follows_with_its_head(started, batch) -> None:
+    objective = started("dino", momentum=0.9).train()
+    objective(batch())
+    pairs = (objective.teacher, objective.network), (objective.teacher_head, objective.head)
+    with torch.no_grad():
+        for _, ahead in pairs:
+            for parameter in ahead.parameters():
+                parameter.add_(1.0)
+    before = [[p.clone() for p in behind.parameters()] for behind, _ in pairs]
+    objective.after_step(0.5)  # halfway, 0.9 has risen to 0.95
+    for (behind, ahead), old in zip(pairs, before, strict=True):
+        for was, now, led in zip(old, behind.parameters(), ahead.parameters(), strict=True):
+            torch.testing.assert_close(now, 0.95 * was + 0.05 * led, rtol=0, atol=1e-6)
+            assert not now.requires_grad
+
+
 def test_the_last_layer_stays_at_first(started, batch) -> None:
     objective = started("dino", frozen=0.1).train()
     objective(batch(share=0.05)).loss.backward()
