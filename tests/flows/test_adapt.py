@@ -141,6 +141,8 @@ def test_pictures_of_the_old_environment_change_hardly_an_answer(
     found = adapt(trained.run, colors, FAST, out=tmp_path / "run").document
     assert found["answers"]["changed"]["value"] <= 0.02
     assert found["accuracy"]["old"]["verdict"] == "no_difference_shown"
+    # What calibrates the file and what tests it is not adapted to: 27 of the 180 each.
+    assert (found["pictures"]["images"], found["pictures"]["measured_on"]) == (126, 54)
 
 
 def test_what_measures_is_not_adapted_to(

@@ -1,6 +1,6 @@
 """What an adaptation is shown: pictures without labels, and labelled ones that say whether it helped."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,12 +54,10 @@ class Shown:
 
     Attributes:
         examples: N of them; their labels are all 0.
-        sources: Name of each row of the examples' images.
         about: What can be told of them: `images`, `copies`, `unusable`, `measured_on`.
     """
 
     examples: Examples
-    sources: tuple[str, ...] = field(repr=False)
     about: Mapping[str, Any]
 
 
@@ -81,9 +79,7 @@ def labelled_at(path: Path, bundle: Path, *, progress: Progress) -> Labelled:
     return Labelled(chosen.held_out, frozenset(filter(None, hashes)))
 
 
-def shown(
-    pictures: Path, run: Path, preprocess: Preprocess, *, apart: frozenset[str], progress: Progress
-) -> Shown:
+def shown(pictures: Path, run: Path, preprocess: Preprocess, *, apart: Set[str], progress: Progress) -> Shown:
     """Return pictures at model size; what labels they have is not looked at.
 
     Args:
@@ -103,7 +99,7 @@ def shown(
     measuring = np.array([content in apart for content in found.hashes], dtype=np.bool_)
     rows = np.flatnonzero(readable_ones & ~measuring)
     if len(rows) < FEWEST:
-        left = f", {int(measuring.sum())} of which --labelled measures on" if measuring.any() else ""
+        left = f", {int(measuring.sum())} of which are measured on" if measuring.any() else ""
         raise DataError(
             f"{pictures} has {int(readable_ones.sum())} pictures{left}; fewer than {FEWEST} say nothing of "
             "what others look like",
@@ -118,4 +114,4 @@ def shown(
         "measured_on": int(measuring.sum()),
     }
     examples = Examples(store.images, np.zeros(len(store.labels), np.int64), rows)
-    return Shown(examples, found.dataset.sources, about)
+    return Shown(examples, about)

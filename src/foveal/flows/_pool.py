@@ -1,5 +1,6 @@
 """Pictures without labels beside labelled data: some objectives learn from them, and labels can be wanted."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from foveal.core.errors import DataError
 from foveal.core.progress import Progress
 from foveal.data.dataset import UInt8
 from foveal.data.preprocess import Preprocess
+from foveal.data.split import ROLES
 from foveal.flows import _unlabelled
 from foveal.flows._prepare import SPLIT, STORE, Prepared
 from foveal.train.chosen import wants_unlabelled
@@ -56,7 +58,7 @@ def unlabelled_of(
     _unlabelled.check_same(run / _FOUND, found)
     files.make_folder(run / STORE)
     store = _unlabelled.stored_once(found, run / STORE / _PIXELS, preprocess, progress=progress)
-    contents = _known(run)
+    contents = contents_of(run, ROLES)
     known = np.array([content in contents for content in found.hashes], dtype=np.bool_)
     rows = np.flatnonzero((store.labels >= 0) & ~known)
     return Found(store.images, rows, found.dataset.sources, int(known.sum()))
@@ -81,10 +83,10 @@ def with_pool(run: Path, recipe: Recipe, prepared: Prepared, *, progress: Progre
     return replace(prepared, pool=Pool(found.images, found.rows))
 
 
-def _known(run: Path) -> set[str]:
-    """Return the contents that have a role in the run."""
+def contents_of(run: Path, roles: Sequence[str]) -> set[str]:
+    """Return the contents that have one of these roles in a run."""
     return files.read_json(
         run / SPLIT,
-        lambda split: {content for role in ("fit", "calib", "test") for _, content in split[role]},
+        lambda split: {content for role in roles for _, content in split[role]},
         hint="train anew",
     )

@@ -24,6 +24,7 @@ from foveal.flows._environment import environment
 from foveal.flows._export import promises_of
 from foveal.flows._finished_run import data_of, prepared_again
 from foveal.flows._log import Logged
+from foveal.flows._pool import contents_of
 from foveal.flows._prepare import STORE, Prepared
 from foveal.flows._run_folder import ADAPTED, METRICS, RECIPE, read_command, start, undone_if_refused
 from foveal.tasks import recognizer as recognizers
@@ -159,7 +160,8 @@ def _carried_out(run: Path, job: _Job, pictures: Path, started: float) -> AdaptR
     if (job.source / _PLAN).is_file():  # how the network learned, for those who train smaller ones like it
         files.write_bytes(run / _PLAN, (job.source / _PLAN).read_bytes())
     few = None if terms.labelled is None else labelled_at(terms.labelled, job.bundle, progress=job.progress)
-    apart = frozenset() if few is None else few.contents
+    # What calibrates and what tests measures the file in the old place.
+    apart = contents_of(job.source, ("calib", "test")) | (set() if few is None else few.contents)
     new = shown(pictures, run, job.recognizer.preprocess, apart=apart, progress=job.progress)
     adapted = adapting.method(terms.method)(
         job.recognizer,
