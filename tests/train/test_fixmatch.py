@@ -137,6 +137,15 @@ def test_it_needs_pictures() -> None:
     assert [name for name in chosen.offered() if chosen.wants_unlabelled(name)] == ["fixmatch"]
 
 
+@pytest.mark.parametrize("blend", ["mixup", "cutmix"])
+def test_its_guess_is_of_one_picture(blend) -> None:
+    """What is said of two pictures in one would be the label of either."""
+    with pytest.raises(RecipeError, match=blend) as raised:
+        check_recipe(Recipe(objective="fixmatch", unlabelled=".", augment={blend: 0.4}))
+    assert raised.value.code == "no_view"
+    check_recipe(Recipe(objective="fixmatch", unlabelled=".", augment={"flip": 1.0, blend: 0.0}))
+
+
 def test_a_pool_is_no_part_of_other_objectives(examples, plan, supervised) -> None:
     with_pool = Examples(
         examples.images, examples.labels, examples.indices, pool=Pool(examples.images, np.arange(5))

@@ -79,7 +79,7 @@ def check_recipe(recipe: Recipe) -> None:
     Raises:
         RecipeError: The size is below the model's smallest, a strength outside its range, a setting that the
             objective has not, one of step-by-step training given for a baseline, or nothing to unfreeze;
-            `no_view`: clips are to be blended that a frozen backbone sees one by one.
+            `no_view`: pictures are to be blended of which each is looked at by itself.
         UnknownNameError: No such model, objective or augmentation.
         UsageError: The model is the name of somebody's own builder.
     """
@@ -111,13 +111,7 @@ def check_recipe(recipe: Recipe) -> None:
         _refuse(recipe, (*_STEP_BY_STEP, *others), named, "leave it out; with --epochs or --time all learns")
     if not isinstance(recipe.augment, dict):
         return
-    blended = [name for name in _BLEND if recipe.augment.get(name)]
-    if blended and frozen:
-        raise RecipeError(
-            f"features that stay as they are: each is of one picture, without {' and '.join(blended)}",
-            code="no_view",
-            hint="give --epochs or --time, so that all learns; or leave it out",
-        )
+    _check_blended([name for name in _BLEND if recipe.augment.get(name)], recipe.objective, frozen=frozen)
     for name, strength in recipe.augment.items():
         if name not in catalog.names(augment):
             raise UnknownNameError("augment", name, catalog.names(augment))
@@ -127,6 +121,23 @@ def check_recipe(recipe: Recipe) -> None:
             raise RecipeError(
                 f"augment.{name}: a strength is {allowed}; got {strength}", hint="0 leaves pictures alone"
             )
+
+
+def _check_blended(blended: Sequence[str], objective: str, *, frozen: bool) -> None:
+    """Refuse to blend pictures where something is said of each one by itself."""
+    if blended and frozen:
+        raise RecipeError(
+            f"features that stay as they are: each is of one picture, without {' and '.join(blended)}",
+            code="no_view",
+            hint="give --epochs or --time, so that all learns; or leave it out",
+        )
+    if blended and chosen.wants_unlabelled(objective):
+        raise RecipeError(
+            f"{catalog.spoken(objective)} takes an answer for the label of one picture, "
+            f"without {' and '.join(blended)}",
+            code="no_view",
+            hint="leave it out; strong changes are part of the objective",
+        )
 
 
 def _check_backbone(recipe: Recipe) -> None:
