@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from foveal.core.errors import DataError, NotFoundError, UsageError
+from foveal.core.errors import DataError, NotFoundError, UsageError, WriteError
 from foveal.flows.train import resume, train
 from foveal.train.recipe import Recipe
 
@@ -95,3 +95,10 @@ def test_what_cannot_be_suggested_is_refused_first(colors: Path, tmp_path: Path)
         train(colors, recipe=Recipe(unlabelled=str(colors), **FAST), out=tmp_path / "run")
     assert "fixmatch" in str(raised.value.hint)
     assert not (tmp_path / "run").exists()
+
+
+def test_no_run_is_written_among_the_pictures_without_labels(colors: Path, pool: Path) -> None:
+    with pytest.raises(WriteError) as raised:
+        train(colors, recipe=Recipe(suggest=3, unlabelled=str(pool), **FAST), out=pool / "run")
+    assert raised.value.code == "inside_data"
+    assert not (pool / "run").exists()

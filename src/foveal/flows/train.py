@@ -111,7 +111,8 @@ def train(
     recipe = with_model(wanted)
     check_recipe(recipe)
     check_unlabelled(recipe)
-    runs.keep_apart(out, *opening.places(data))
+    more = [] if recipe.unlabelled is None else [recipe.unlabelled]
+    runs.keep_apart(out, *(place for some in (data, *more) for place in opening.places(some)))
     own = recipe.architecture.said if recipe.architecture.is_own else None
     weights = origin_of(recipe)
     command = Command(bundle_name(Path(data)), strict, str(Path(data).absolute()), own)
