@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from foveal.bundle.locate import locate
 from foveal.core.errors import DataError, NotFoundError, RecipeError, UsageError, WriteError
@@ -21,6 +22,8 @@ from foveal.train.pretext_recipe import PretextRecipe
 from foveal.train.recipe import Recipe
 
 FAST = {"size": 16, "precision": "fp32", "threads": 1, "epochs": 2.0, "batch_size": 32, "probes": 2}
+
+NONE_APART = {"measured_on": 0}
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +51,13 @@ def test_the_document_has_what_the_contract_and_people_need(pretrained: Pretrain
     assert document["schema"] == "foveal.pretrain/1"
     assert document["ok"] is True
     assert document["method"] == "simclr"
-    assert document["pictures"] == {"labelled": True, "images": 126, "copies": 0, "unusable": 0}
+    assert document["pictures"] == {
+        "labelled": True,
+        "images": 126,
+        "copies": 0,
+        "unusable": 0,
+        "measured_on": 0,
+    }
     assert [row["step"] for row in document["probes"]] == [0, 4, 8]
     assert document["baseline"]["untrained"]["knn"]["n"] == document["probe"]["knn"]["n"] == 27
     assert document["baseline"]["pixels"]["linear"]["n"] == 27
@@ -105,7 +114,13 @@ def test_a_killed_run_ends_in_the_same_bits(
 
 def test_pictures_without_any_label_are_enough(loose: Path, tmp_path: Path) -> None:
     result = pretrain(loose, recipe=PretextRecipe(method="rotation", **FAST), out=tmp_path / "run")
-    assert result.document["pictures"] == {"labelled": False, "images": 40, "copies": 1, "unusable": 1}
+    assert result.document["pictures"] == {
+        "labelled": False,
+        "images": 40,
+        "copies": 1,
+        "unusable": 1,
+        "measured_on": 0,
+    }
     assert result.document["probe"]["knn"] is None
     assert result.document["probe"]["rank"] > 1
     assert not (tmp_path / "run" / "store").exists()
@@ -116,7 +131,13 @@ def test_pictures_in_one_folder_of_a_folder_are_no_class(loose: Path, tmp_path: 
     loose.rename(tmp_path / "data" / "camera")
     recipe = PretextRecipe(method="rotation", **{**FAST, "epochs": 1.0})
     result = pretrain(tmp_path / "data", recipe=recipe, out=tmp_path / "run")
-    assert result.document["pictures"] == {"labelled": False, "images": 40, "copies": 1, "unusable": 1}
+    assert result.document["pictures"] == {
+        "labelled": False,
+        "images": 40,
+        "copies": 1,
+        "unusable": 1,
+        "measured_on": 0,
+    }
 
 
 def test_labelled_pictures_from_elsewhere_probe(loose: Path, colors: Path, tmp_path: Path) -> None:
@@ -124,6 +145,36 @@ def test_labelled_pictures_from_elsewhere_probe(loose: Path, colors: Path, tmp_p
     result = pretrain(loose, recipe=recipe, out=tmp_path / "run")
     assert result.document["pictures"]["labelled"] is False
     assert result.document["probe"]["knn"]["n"] == 27
+
+
+def test_what_probes_is_not_learned_from_where_it_lies_among_the_pictures(
+    colors: Path, tmp_path: Path
+) -> None:
+    """Who labels some of the pictures probes, and later tests, with pictures that were never seen."""
+    everything = tmp_path / "loose"
+    everything.mkdir()
+    for path in colors.glob("*/*.png"):
+        shutil.copy(path, everything / f"{path.parent.name}-{path.name}")
+    recipe = PretextRecipe(method="rotation", probe=str(colors), **{**FAST, "epochs": 1.0})
+    result = pretrain(everything, recipe=recipe, out=tmp_path / "run")
+    assert result.document["pictures"]["measured_on"] == 27 + 27  # of 180; what calibrates, and what tests
+    assert result.document["pictures"]["images"] == 126 == result.document["plan"]["images"]
+    assert result.document["probe"]["knn"]["n"] == 27
+
+
+def test_labelled_pictures_are_left_out_where_others_probe_with_them(colors: Path, tmp_path: Path) -> None:
+    some = tmp_path / "some"
+    for name in ("red", "green"):
+        (some / name).mkdir(parents=True)
+        for number in range(40):  # other roles are drawn among fewer
+            shutil.copy(colors / name / f"{number:03}.png", some / name)
+    recipe = PretextRecipe(method="rotation", probe=str(some), **{**FAST, "epochs": 1.0})
+    result = pretrain(colors, recipe=recipe, out=tmp_path / "run")
+    learned = {content for _, content in json.loads((tmp_path / "run" / "split.json").read_text())["fit"]}
+    split = json.loads((tmp_path / "run" / "probe" / "split.json").read_text())
+    asked = {content for role in ("calib", "test") for _, content in split[role]}
+    assert result.document["pictures"]["measured_on"] == len(learned & asked) > 0
+    assert result.document["plan"]["images"] == len(learned - asked)
 
 
 def test_a_collapsed_network_fails_the_gate(loose: Path, tmp_path: Path) -> None:
@@ -146,6 +197,23 @@ def test_it_goes_on_from_another_run(pretrained: PretrainResult, loose: Path, tm
     assert result.document["plan"]["starts_from"] is not None
     assert result.document["model"] == "nano"
     assert recognizers.load(result.run / "model").preprocess.mean == first.preprocess.mean
+
+
+def test_other_weights_are_refused_when_it_goes_on(
+    pretrained: PretrainResult, loose: Path, tmp_path: Path, stopped_at
+) -> None:
+    weights = tmp_path / "weights"
+    shutil.copytree(pretrained.run, weights)
+    recipe = PretextRecipe(method="rotation", weights=str(weights), **FAST)
+    with pytest.raises(WriteError):
+        pretrain(loose, recipe=recipe, out=weights, force=True)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(loose, recipe=recipe, out=tmp_path / "run", progress=stopped_at("probe"))
+    file = weights / "model" / "weights.safetensors"
+    tensors = load_file(file)
+    save_file({name: tensor + tensor for name, tensor in tensors.items()}, file)
+    with pytest.raises(DataError, match="not those that it was planned with"):
+        resume(tmp_path / "run")
 
 
 def test_other_pictures_are_refused_when_it_goes_on(loose: Path, tmp_path: Path, stopped_at) -> None:
@@ -197,6 +265,8 @@ def test_few_pictures_and_a_run_in_the_data_are_refused(tmp_path: Path, colors: 
     assert not (tmp_path / "run").exists()
     with pytest.raises(WriteError):
         pretrain(colors, recipe=PretextRecipe(**FAST), out=colors / "run")
+    with pytest.raises(WriteError):
+        pretrain(few, recipe=PretextRecipe(probe=str(colors), **FAST), out=colors / "run")
 
 
 def test_a_network_without_maps_cannot_restore(colors: Path, tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def _show(console: Console, result: "PretrainResult") -> None:
         line(what, reason)
     for key, label in (("knn", "neighbours"), ("linear", "planes")):
         if probe[key] is not None:
-            before = f"the untrained network {words.percent(baseline['untrained'][key]['value'])}"
+            before = f"the network before {words.percent(baseline['untrained'][key]['value'])}"
             pixels = f"the pixels {words.percent(baseline['pixels'][key]['value'])}"
             line(label, f"{words.measured(probe[key])}; {before}, {pixels}")
     if probe["knn"] is None:

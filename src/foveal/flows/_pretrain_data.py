@@ -1,6 +1,6 @@
 """Pictures to learn from without labels, and labelled ones to probe with, as a pretraining reads them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from foveal.data.dataset import Dataset
 from foveal.data.preprocess import Preprocess
 from foveal.data.store import channel_statistics
 from foveal.flows import _unlabelled
-from foveal.flows._prepare import STORE, Prepared, Wishes, prepare, suggested
+from foveal.flows._pool import contents_of
+from foveal.flows._prepare import SPLIT, STORE, Prepared, Wishes, prepare, suggested
 from foveal.models.pretrained._weights import Weights, normalization
 from foveal.train.examples import Examples
 from foveal.train.pretext_recipe import PretextRecipe
@@ -33,14 +34,14 @@ class Gathered:
         examples: That are learned from; their labels, if any, are not looked at.
         preprocess: How they came to model size, with their mean and deviation.
         labelled: To probe with; None: nothing is labelled.
-        sources: Name of each row of the examples' images.
-        about: What can be told of them: `labelled`, `images`, `copies`, `unusable`.
+        contents: Content hash of each row of the examples' images; "" where it has no part in this.
+        about: What can be told of them: `labelled`, `images`, `copies`, `unusable`, `measured_on`.
     """
 
     examples: Examples
     preprocess: Preprocess
     labelled: Labelled | None
-    sources: tuple[str, ...]
+    contents: tuple[str, ...] = field(repr=False)
     about: dict[str, Any]
 
     @property
@@ -55,7 +56,8 @@ def gather(
     """Read pictures, labelled or not, and bring them to model size; what a run already has is reused.
 
     Of labelled data the pictures are learned from that training learns from (its part `fit` of the same
-    seed), so that what is held out then was never seen.
+    seed), so that what is held out then was never seen. What probing, or a training on the probe's pictures,
+    holds out of those is not learned from either, where it lies among them.
 
     Args:
         data: A labelled data set, or any folder or archive with pictures.
@@ -74,10 +76,15 @@ def gather(
         wishes = Wishes(recipe.size, recipe.seed, False, threads, like=_like(dataset, recipe, weights))
         prepared = prepare(dataset, run, wishes, progress=progress)
         own = _roles(prepared)
-        about = {"labelled": True, "images": len(prepared.examples("fit")), "copies": 0, "unusable": 0}
-        found = Gathered(prepared.examples("fit"), prepared.preprocess, own, dataset.sources, about)
+        learned = prepared.examples("fit")
+        contents = _contents(run, dataset)
+        about = {"labelled": True, "images": len(learned), "copies": 0, "unusable": 0, "measured_on": 0}
+        found = Gathered(learned, prepared.preprocess, own, contents, about)
     else:
         found = _unlabelled_at(data, run, recipe, weights, progress)
+    if recipe.probe is not None:
+        probe = _probed(Path(recipe.probe), run, found, recipe, threads, progress)
+        found = _apart(replace(found, labelled=probe), contents_of(run / PROBE, ("calib", "test")))
     if len(found.examples) < FEWEST:
         raise DataError(
             f"{data} has {len(found.examples)} pictures to learn from; nothing is learned from fewer than "
@@ -86,9 +93,21 @@ def gather(
             hint="give more pictures; few of them are for foveal fewshot teach",
             path=data,
         )
-    if recipe.probe is None:
-        return found
-    return replace(found, labelled=_probed(Path(recipe.probe), run, found, recipe, threads, progress))
+    return found
+
+
+def _contents(run: Path, dataset: Dataset) -> tuple[str, ...]:
+    """Return the content hash of each picture that is learned from in a run; "" of the others."""
+    known: dict[str, str] = files.read_json(run / SPLIT, lambda split: dict(split["fit"]), hint="train anew")
+    return tuple(known.get(source, "") for source in dataset.sources)
+
+
+def _apart(found: Gathered, held_out: set[str]) -> Gathered:
+    """Return what is learned from, without what is held out."""
+    rows = found.examples.indices
+    kept = np.array([found.contents[row] not in held_out for row in rows], dtype=np.bool_)
+    about = {**found.about, "images": int(kept.sum()), "measured_on": int((~kept).sum())}
+    return replace(found, examples=replace(found.examples, indices=rows[kept]), about=about)
 
 
 def _labelled_at(data: Path) -> Dataset | None:
@@ -136,9 +155,10 @@ def _unlabelled_at(
         "images": len(usable),
         "copies": found.copies,
         "unusable": len(store.labels) - len(usable),
+        "measured_on": 0,
     }
     examples = Examples(store.images, np.zeros(len(store.labels), np.int64), usable)
-    return Gathered(examples, preprocess, None, found.dataset.sources, about)
+    return Gathered(examples, preprocess, None, found.hashes, about)
 
 
 def _probed(

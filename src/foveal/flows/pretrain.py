@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from foveal.core import files, runs
-from foveal.core.errors import NotFoundError, UsageError
+from foveal.core.errors import DataError, NotFoundError, UsageError
 from foveal.core.progress import Progress, silent
 from foveal.data import opening
 from foveal.flows._environment import compare_environment, environment, write_environment
@@ -114,7 +114,7 @@ def pretrain(
     recipe = recipe or PretextRecipe()
     check_pretext(recipe)
     job = _job(recipe, progress)
-    runs.keep_apart(out, *opening.places(data))
+    _keep_apart(out, data, recipe)
     with _alone():
         made = out is None or not files.is_there(out)
         run = runs.new_run("pretrain", out=out, force=force)
@@ -146,7 +146,7 @@ def resume(
 
     Raises:
         NotFoundError: No run there, or no pictures where they were.
-        DataError: The pictures changed since.
+        DataError: The pictures, or the weights that it starts from, changed since.
         UsageError: This is another machine, number of threads or version, and `force` is off.
         FovealError: What `pretrain` raises.
     """
@@ -155,7 +155,7 @@ def resume(
         raise NotFoundError(f"{run} is no run that can be resumed: it has no {RECIPE}", path=run)
     recipe = read_pretext_recipe(run / RECIPE).changed(threads=threads)
     found = Path(data) if data is not None else Path(read_command(run, run).data or run)
-    runs.keep_apart(run, *opening.places(found))
+    _keep_apart(run, found, recipe)
     job = _job(recipe, progress)
     with _alone(), runs.locked(run):
         moved = compare_environment(run, environment(recipe), force=force)
@@ -165,6 +165,18 @@ def resume(
             if moved is not None:
                 write_environment(run, moved)
         return _carried_out(run, job, gathered, plan)
+
+
+def _keep_apart(run: Path | None, data: str | Path, recipe: PretextRecipe) -> None:
+    """Refuse a run folder by which anything would be written to that is only to be read.
+
+    Raises:
+        WriteError: `inside_data`: it is, holds or lies inside pictures or weights that are named.
+    """
+    named = [data, *([] if recipe.probe is None else [recipe.probe])]
+    runs.keep_apart(run, *(place for some in named for place in opening.places(some)))
+    if run is not None and recipe.weights is not None:  # runs may lie beside each other
+        runs.keep_apart(run, runs.find(recipe.weights))
 
 
 def _job(recipe: PretextRecipe, progress: Progress) -> _Job:
@@ -204,6 +216,7 @@ def _decided(run: Path, job: _Job, data: Path) -> tuple[Gathered, Plan]:
     known = read_plan(run / _PLAN)
     threads = environment(job.recipe)["threads"]
     if isinstance(known, Plan):
+        _check_same_start(run, job, known)
         if known.threads == threads:
             return gathered, known
         moved = known.model_copy(update={"threads": threads})
@@ -230,6 +243,17 @@ def _decided(run: Path, job: _Job, data: Path) -> tuple[Gathered, Plan]:
     write_plan(plan, run / _PLAN)
     progress("plan", 1, 1, plan.reasons["length"])
     return gathered, plan
+
+
+def _check_same_start(run: Path, job: _Job, plan: Plan) -> None:
+    """Refuse to go on from other weights than those that a run was planned with."""
+    if job.weights is not None and job.weights.sha256 != plan.starts_from:
+        raise DataError(
+            f"the weights that {run} goes on from are not those that it was planned with",
+            code="damaged",
+            hint="put them back where they were, or start anew",
+            path=run,
+        )
 
 
 def _pretext(plan: Plan, job: _Job, gathered: Gathered) -> Pretext:
