@@ -88,11 +88,11 @@ def labels(given: argparse.Namespace) -> None:
                 )
             if seed == given.seeds[0]:
                 whole = foveal(
-                    "train", given.tree, "--time", given.time, "--seed", seed, "--no-baseline",
+                    "train", given.tree, "--time", given.whole, "--seed", seed, "--no-baseline",
                     "--model", given.model, "--out", out / "whole",
                 )  # fmt: skip
                 print(
-                    f"  all labels from scratch, {given.time}: {shown(whole['metrics']['test']['accuracy'])}"
+                    f"  all labels from scratch, {given.whole}: {shown(whole['metrics']['test']['accuracy'])}"
                 )
     for share, found in gains.items():
         points = [round(100 * gain, 1) for gain in found]
@@ -198,6 +198,7 @@ def main() -> None:
     parser.add_argument("--model", default="nano")
     parser.add_argument("--time", default="30m")
     parser.add_argument("--fine", default="3m")
+    parser.add_argument("--whole", default="30m", help="of the reference with all labels")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--batch", type=int, default=256)

@@ -10,13 +10,16 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from foveal import models
 from foveal.bundle.locate import locate
 from foveal.core.errors import DataError, NotFoundError, RecipeError, UsageError, WriteError
 from foveal.data import opening
 from foveal.flows import pretrain as flow
 from foveal.flows._backbone import embedder_of
+from foveal.flows._transfer import fine_tuning
 from foveal.flows.pretrain import PretrainResult, pretrain, resume
 from foveal.flows.train import train
+from foveal.models.pretrained._weights import Weights, read_weights
 from foveal.tasks import recognizer as recognizers
 from foveal.train.pretext_recipe import PretextRecipe
 from foveal.train.recipe import Recipe
@@ -94,6 +97,32 @@ def test_features_can_be_fine_tuned_and_embedded(
     tuned = train(colors, recipe=recipe, out=tmp_path / "tuned")
     assert tuned.document["ok"]
     assert tuned.document["start"]["frozen"] is False
+    plan = tuned.document["plan"]
+    assert (plan["objective"], plan["optimizer"], plan["learning_rate"]) == ("supervised", "adam", 3e-3)
+
+
+@pytest.mark.parametrize(
+    ("unlabelled", "images", "wanted"),
+    [
+        (True, 2000, ("supervised", "muon", 0.24)),
+        (True, 1999, ("supervised", "adam", 3e-3)),
+        (False, 2000, ("unfreeze", "adam", 1e-3)),
+    ],
+)
+def test_what_was_learned_without_labels_is_a_start_and_no_more(
+    unlabelled: bool, images: int, wanted: tuple[str, str, float]
+) -> None:
+    """Weights that are good already move in small steps from the top down; such features all at once."""
+    weights = Weights({}, "0" * 64, "run", unlabelled=unlabelled)
+    recipe = fine_tuning(Recipe(epochs=1), models.architecture("nano"), weights, images=images)
+
+    settings = recipe.architecture.settings
+    assert (recipe.objective, settings.optimizer, settings.learning_rate) == wanted
+
+
+def test_only_a_run_without_labels_says_so(pretrained: PretrainResult, trained) -> None:
+    assert read_weights(pretrained.run, model="nano").unlabelled is True
+    assert read_weights(trained.run, model="nano").unlabelled is False
 
 
 def test_a_killed_run_ends_in_the_same_bits(

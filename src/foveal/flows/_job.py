@@ -174,7 +174,9 @@ def planned_for(
             # quarter is left for this one, however long the head took.
             left = max(0.0, deadline - time.monotonic())
             deadline -= min((left + earlier) / 2, 0.75 * left)
-    recipe = job.recipe if initial is None else fine_tuning(job.recipe, job.architecture)
+    recipe = job.recipe
+    if initial is not None and job.weights is not None:
+        recipe = fine_tuning(recipe, job.architecture, job.weights, images=len(learned))
     plan = plan_training(
         recipe,
         learned,
