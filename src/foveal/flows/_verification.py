@@ -168,7 +168,7 @@ def _shares(
 
 
 def _middle(thresholds: Sequence[float]) -> float | None:
-    """Return the median of the folds' thresholds; None where one accepts nothing at all."""
+    """Return the median of the folds' thresholds; None where it is infinite: most of them accept nothing."""
     value = float(np.median(thresholds))
     return value if np.isfinite(value) else None
 
