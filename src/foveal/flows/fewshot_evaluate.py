@@ -149,8 +149,8 @@ def unseen(
     readable = np.flatnonzero([bool(content) for content in hashes])
     if split is not None:
         if split not in dataset.split_names:
-            known = ", ".join(dataset.split_names) or "none"
-            raise UsageError(f"{dataset.path} has no split {split!r}; it has: {known}")
+            there_are = ", ".join(dataset.split_names) or "none"
+            raise UsageError(f"{dataset.path} has no split {split!r}; it has: {there_are}")
         readable = readable[np.array(dataset.splits)[readable] == split]
     learned = splits.hashes_of(saved, "fit")
     seen = [dataset.sources[i] for i in readable.tolist() if hashes[i] in learned]
