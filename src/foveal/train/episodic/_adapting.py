@@ -37,7 +37,7 @@ def usual(name: str) -> Usual:
         way=20,
         tasks=2,
         query=5,
-        steps=450,
+        steps=800,
         optimizer="muon",
         learning_rate=0.05,
     )
