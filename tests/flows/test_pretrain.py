@@ -26,7 +26,7 @@ from foveal.train.recipe import Recipe
 
 FAST = {"size": 16, "precision": "fp32", "threads": 1, "epochs": 2.0, "batch_size": 32, "probes": 2}
 
-NONE_APART = {"measured_on": 0}
+OF_LOOSE = {"labelled": False, "images": 40, "copies": 1, "unusable": 1, "measured_on": 0}
 
 
 @pytest.fixture(scope="module")
@@ -143,13 +143,7 @@ def test_a_killed_run_ends_in_the_same_bits(
 
 def test_pictures_without_any_label_are_enough(loose: Path, tmp_path: Path) -> None:
     result = pretrain(loose, recipe=PretextRecipe(method="rotation", **FAST), out=tmp_path / "run")
-    assert result.document["pictures"] == {
-        "labelled": False,
-        "images": 40,
-        "copies": 1,
-        "unusable": 1,
-        "measured_on": 0,
-    }
+    assert result.document["pictures"] == OF_LOOSE
     assert result.document["probe"]["knn"] is None
     assert result.document["probe"]["rank"] > 1
     assert not (tmp_path / "run" / "store").exists()
@@ -160,13 +154,7 @@ def test_pictures_in_one_folder_of_a_folder_are_no_class(loose: Path, tmp_path: 
     loose.rename(tmp_path / "data" / "camera")
     recipe = PretextRecipe(method="rotation", **{**FAST, "epochs": 1.0})
     result = pretrain(tmp_path / "data", recipe=recipe, out=tmp_path / "run")
-    assert result.document["pictures"] == {
-        "labelled": False,
-        "images": 40,
-        "copies": 1,
-        "unusable": 1,
-        "measured_on": 0,
-    }
+    assert result.document["pictures"] == OF_LOOSE
 
 
 def test_labelled_pictures_from_elsewhere_probe(loose: Path, colors: Path, tmp_path: Path) -> None:

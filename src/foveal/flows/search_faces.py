@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from foveal.bundle.embedder import Embedder, unit
+from foveal.bundle.session import Float32
 from foveal.core import files, runs
 from foveal.core.errors import DataError, UsageError, WriteError
 from foveal.core.progress import Progress, silent
 from foveal.flows._embedded import embedded
-from foveal.flows._labelled import labelled
+from foveal.flows._labelled import Labelled, labelled
 from foveal.flows._verification import FAR, Verified, verified
 from foveal.flows.search_index import BACKBONE, Backbone
 from foveal.search.exact import exact
@@ -58,18 +59,7 @@ def faces(
         raise WriteError(f"{out} is there already", hint="choose another name", path=out)
     backbone = _for_faces(backbone)
     found = labelled(data, backbone, split=None, threads=threads, progress=progress)
-    ways = {
-        "pixels": verified(found.pixels, found.labels, learn=False, seed=seed),
-        "features": verified(found.features, found.labels, learn=False, seed=seed),
-        "projected": verified(found.features, found.labels, learn=True, seed=seed),
-    }
-    learned = {"projected": (found.embedder, found.features)}
-    placed = _placed(backbone, found.embedder)
-    if placed is not None:
-        rows = found.rows.tolist()
-        parts = embedded(found.dataset, rows, placed, threads=threads, progress=progress)
-        learned["places"] = placed, np.concatenate([part.features for part in parts])
-        ways["places"] = verified(learned["places"][1], found.labels, learn=True, seed=seed)
+    ways, learned = _measured(found, backbone, seed=seed, threads=threads, progress=progress)
     best = min(learned, key=lambda name: float(ways[name].numbers["equal_error_rate"]["value"]))
     if out is not None:
         embedder, features = learned[best]
@@ -87,6 +77,25 @@ def faces(
         "index": None if out is None else str(out),
     }
     return document, ways
+
+
+def _measured(
+    found: Labelled, backbone: Backbone, *, seed: int, threads: int | None, progress: Progress
+) -> tuple[dict[str, Verified], dict[str, tuple[Embedder, Float32]]]:
+    """Return how well each way tells people apart, and embedder and features of those with a projection."""
+    ways = {
+        "pixels": verified(found.pixels, found.labels, learn=False, seed=seed),
+        "features": verified(found.features, found.labels, learn=False, seed=seed),
+        "projected": verified(found.features, found.labels, learn=True, seed=seed),
+    }
+    learned = {"projected": (found.embedder, found.features)}
+    placed = _placed(backbone, found.embedder)
+    if placed is not None:
+        rows = found.rows.tolist()
+        parts = embedded(found.dataset, rows, placed, threads=threads, progress=progress)
+        learned["places"] = placed, np.concatenate([part.features for part in parts])
+        ways["places"] = verified(learned["places"][1], found.labels, learn=True, seed=seed)
+    return ways, learned
 
 
 def _for_faces(backbone: Backbone) -> Backbone:
