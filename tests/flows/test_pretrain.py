@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file, save_file
 
 from foveal import models
 from foveal.bundle.locate import locate
@@ -26,7 +25,15 @@ from foveal.train.recipe import Recipe
 
 FAST = {"size": 16, "precision": "fp32", "threads": 1, "epochs": 2.0, "batch_size": 32, "probes": 2}
 
-OF_LOOSE = {"labelled": False, "images": 40, "copies": 1, "unusable": 1, "measured_on": 0}
+OF_LOOSE = {
+    "labelled": False,
+    "classes": 0,
+    "found": 42,
+    "images": 40,
+    "copies": 1,
+    "unusable": 1,
+    "measured_on": 0,
+}
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +56,20 @@ def loose(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def scenes(tmp_path: Path) -> Path:
+    """Two classes of 40 pictures each that look like nothing else: smoothed noise."""
+    rng = np.random.default_rng(1)
+    for name in ("a", "b"):
+        (tmp_path / "scenes" / name).mkdir(parents=True)
+        for number in range(40):
+            small = Image.fromarray(rng.integers(0, 255, (7, 7, 3), dtype=np.uint8))
+            small.resize((64, 64), Image.Resampling.BICUBIC).save(
+                tmp_path / "scenes" / name / f"{number:02}.png"
+            )
+    return tmp_path / "scenes"
+
+
 def test_the_document_has_what_the_contract_and_people_need(pretrained: PretrainResult) -> None:
     document = pretrained.document
     assert document["schema"] == "foveal.pretrain/1"
@@ -56,17 +77,25 @@ def test_the_document_has_what_the_contract_and_people_need(pretrained: Pretrain
     assert document["method"] == "simclr"
     assert document["pictures"] == {
         "labelled": True,
+        "classes": 3,
+        "found": 180,
         "images": 126,
         "copies": 0,
         "unusable": 0,
+        "unusable_examples": [],
         "measured_on": 0,
     }
+    for key, verdict in document["against_before"].items():
+        now, before = document["probe"][key], document["baseline"]["untrained"][key]
+        assert (verdict == "better") == (now["low"] > before["high"])
+        assert (verdict == "worse") == (now["high"] < before["low"])
     assert [row["step"] for row in document["probes"]] == [0, 4, 8]
     assert document["baseline"]["untrained"]["knn"]["n"] == document["probe"]["knn"]["n"] == 27
     assert document["baseline"]["pixels"]["linear"]["n"] == 27
     assert json.loads((pretrained.run / "metrics.json").read_text()) == document
     page = pretrained.report.read_text()
     assert "What it finds alike" in page
+    assert "This page contains your pictures" in page
     assert str(pretrained.run) in page
 
 
@@ -143,8 +172,11 @@ def test_a_killed_run_ends_in_the_same_bits(
 
 def test_pictures_without_any_label_are_enough(loose: Path, tmp_path: Path) -> None:
     result = pretrain(loose, recipe=PretextRecipe(method="rotation", **FAST), out=tmp_path / "run")
-    assert result.document["pictures"] == OF_LOOSE
+    broken = [str(loose / "broken.jpg")]
+    assert result.document["pictures"] == {**OF_LOOSE, "unusable_examples": broken}
+    assert broken[0] in result.report.read_text()
     assert result.document["probe"]["knn"] is None
+    assert set(result.document["against_before"].values()) == {None}
     assert result.document["probe"]["rank"] > 1
     assert not (tmp_path / "run" / "store").exists()
 
@@ -154,7 +186,29 @@ def test_pictures_in_one_folder_of_a_folder_are_no_class(loose: Path, tmp_path: 
     loose.rename(tmp_path / "data" / "camera")
     recipe = PretextRecipe(method="rotation", **{**FAST, "epochs": 1.0})
     result = pretrain(tmp_path / "data", recipe=recipe, out=tmp_path / "run")
-    assert result.document["pictures"] == OF_LOOSE
+    broken = [str(tmp_path / "data" / "camera" / "broken.jpg")]
+    assert result.document["pictures"] == {**OF_LOOSE, "unusable_examples": broken}
+
+
+def test_folders_that_are_no_classes_can_be_taken_whole(colors: Path, tmp_path: Path) -> None:
+    recipe = PretextRecipe(method="rotation", labels=False, **{**FAST, "epochs": 1.0})
+    result = pretrain(colors, recipe=recipe, out=tmp_path / "run")
+    told = result.document["pictures"]
+    assert (told["labelled"], told["images"], told["found"]) == (False, 180, 180)
+
+
+def test_near_copies_of_what_is_measured_on_are_not_learned_from(scenes: Path, tmp_path: Path) -> None:
+    """Saved once more in another coding: other bytes, the same picture."""
+    pool = tmp_path / "pool"
+    pool.mkdir()
+    for path in scenes.glob("*/*.png"):
+        Image.open(path).resize((40, 40)).save(pool / f"{path.parent.name}-{path.stem}.jpg", quality=90)
+    recipe = PretextRecipe(method="rotation", probe=str(scenes), **{**FAST, "size": 32, "epochs": 1.0})
+    result = pretrain(pool, recipe=recipe, out=tmp_path / "run")
+    split = json.loads((tmp_path / "run" / "probe" / "split.json").read_text())
+    held_out = len(split["calib"]) + len(split["test"])
+    assert result.document["pictures"]["measured_on"] == held_out > 10
+    assert result.document["pictures"]["images"] == 80 - held_out
 
 
 def test_labelled_pictures_from_elsewhere_probe(loose: Path, colors: Path, tmp_path: Path) -> None:
@@ -216,21 +270,29 @@ def test_it_goes_on_from_another_run(pretrained: PretrainResult, loose: Path, tm
     assert recognizers.load(result.run / "model").preprocess.mean == first.preprocess.mean
 
 
-def test_other_weights_are_refused_when_it_goes_on(
-    pretrained: PretrainResult, loose: Path, tmp_path: Path, stopped_at
+def test_it_goes_on_from_what_it_started_from_whatever_became_of_that(
+    pretrained: PretrainResult, loose: Path, tmp_path: Path, stopped_at, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A run keeps the weights it starts from: `runs/last` is the run itself as soon as it has begun."""
     weights = tmp_path / "weights"
     shutil.copytree(pretrained.run, weights)
-    recipe = PretextRecipe(method="rotation", weights=str(weights), **FAST)
+    fields = {"method": "rotation", **FAST}
     with pytest.raises(WriteError):
-        pretrain(loose, recipe=recipe, out=weights, force=True)
+        pretrain(loose, recipe=PretextRecipe(weights=str(weights), **fields), out=weights, force=True)
+    straight = pretrain(
+        loose, recipe=PretextRecipe(weights=str(weights), **fields), out=tmp_path / "straight"
+    )
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "last").symlink_to(weights)
+    monkeypatch.chdir(tmp_path)
+    recipe = PretextRecipe(weights="runs/last", **fields)
     with pytest.raises(KeyboardInterrupt):
-        pretrain(loose, recipe=recipe, out=tmp_path / "run", progress=stopped_at("probe"))
-    file = weights / "model" / "weights.safetensors"
-    tensors = load_file(file)
-    save_file({name: tensor + tensor for name, tensor in tensors.items()}, file)
-    with pytest.raises(DataError, match="not those that it was planned with"):
-        resume(tmp_path / "run")
+        pretrain(loose, recipe=recipe, progress=stopped_at("probe"))
+    shutil.rmtree(weights)
+    result = resume("runs/last")
+    assert (result.run / "model" / "weights.safetensors").read_bytes() == (
+        straight.run / "model" / "weights.safetensors"
+    ).read_bytes()
 
 
 def test_other_pictures_are_refused_when_it_goes_on(loose: Path, tmp_path: Path, stopped_at) -> None:

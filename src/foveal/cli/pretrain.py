@@ -1,7 +1,8 @@
 """`foveal pretrain`: learn features from pictures without labels."""
 
+import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -39,6 +40,9 @@ Start = Annotated[
 ProbedWith = Annotated[
     Path | None, typer.Option("--probe", help="Labelled pictures that features are probed with.")
 ]
+NoLabels = Annotated[
+    bool, typer.Option("--no-labels", help="Take all pictures, whatever folders they are sorted into.")
+]
 Probes = Annotated[
     int | None, typer.Option("--probes", min=1, max=100, help="How often, while training; default 8.")
 ]
@@ -58,6 +62,7 @@ def pretrain(
     start: Start = None,
     probe: ProbedWith = None,
     probes: Probes = None,
+    no_labels: NoLabels = False,
     resume: Resume = None,
     seed: Seed = None,
     device: Device = "auto",
@@ -80,6 +85,7 @@ def pretrain(
         "weights": start,
         "probe": None if probe is None else str(probe),
         "probes": probes,
+        "labels": False if no_labels else None,
         "seed": seed,
         "time_seconds": None if time is None else units.seconds(time),
     }
@@ -106,6 +112,20 @@ def _chosen(file: Path | None) -> "PretextRecipe":
     return PretextRecipe() if file is None else read_pretext_recipe(file)
 
 
+def _pictures(about: dict[str, Any]) -> str:
+    """Return of which pictures it was learned, and what became of the others."""
+    said = f"{about['images']} of {about['found']}"
+    if about["labelled"]:
+        said += f"; {about['classes']} classes probe, the rest is held out (--no-labels: learn from all)"
+    if about["copies"] and not about["labelled"]:
+        said += f"; {about['copies']} more are copies"
+    if about["measured_on"]:
+        said += f"; {about['measured_on']} are held out by --probe"
+    if about["unusable"]:
+        said += f"; {about['unusable']} cannot be read: {', '.join(about['unusable_examples'])}"
+    return said
+
+
 def _show(console: Console, result: "PretrainResult") -> None:
     """Print what was learned, what it is worth and how to go on."""
     from foveal.report import words
@@ -118,6 +138,7 @@ def _show(console: Console, result: "PretrainResult") -> None:
 
     took = units.show_seconds(document["train_seconds"])
     rate = f"{document['epochs']:.3g} passes, {document['images_per_second']:.0f} images/s"
+    line("pictures", _pictures(document["pictures"]))
     line("learned", f"{document['method']} with {document['model']} in {took}: {rate}")
     for what, reason in document["plan"]["reasons"].items():
         line(what, reason)
@@ -126,6 +147,7 @@ def _show(console: Console, result: "PretrainResult") -> None:
             before = f"the network before {words.percent(baseline['untrained'][key]['value'])}"
             pixels = f"the pixels {words.percent(baseline['pixels'][key]['value'])}"
             line(label, f"{words.measured(probe[key])}; {before}, {pixels}")
+            line("", f"against the network before: {document['against_before'][key]}")
     if probe["knn"] is None:
         line("unproven", "nothing here is labelled: --probe LABELLED says what the features are worth")
     line("features", f"effective rank {probe['rank']:.1f}, spread {probe['spread']:.2f}")
@@ -135,4 +157,4 @@ def _show(console: Console, result: "PretrainResult") -> None:
         )
     line("report", result.report)
     line("run", result.run)
-    line("next", f"foveal train DATA --from {result.run}")
+    line("next", f"foveal train DATA --from {shlex.quote(str(result.run))}")

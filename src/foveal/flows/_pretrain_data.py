@@ -1,5 +1,6 @@
 """Pictures to learn from without labels, and labelled ones to probe with, as a pretraining reads them."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,14 @@ import numpy as np
 from foveal.core import files, machine
 from foveal.core.errors import DataError
 from foveal.core.progress import Progress
+from foveal.core.text import printable
+from foveal.core.wording import counted
 from foveal.data import opening
 from foveal.data.dataset import Dataset
 from foveal.data.preprocess import Preprocess
 from foveal.data.store import channel_statistics
 from foveal.flows import _unlabelled
+from foveal.flows._near_copies import near_copies
 from foveal.flows._pool import contents_of
 from foveal.flows._prepare import SPLIT, STORE, Prepared, Wishes, prepare, suggested
 from foveal.models.pretrained._weights import Weights, normalization
@@ -24,6 +28,8 @@ from foveal.train.probes import Labelled, Prober
 _PIXELS, _FOUND = "pixels.npy", "pictures.json"
 PROBE = "probe"  # folder of a run with labelled pictures that are not those that are learned from
 FEWEST = 8  # pictures: of fewer nothing is learned
+_HELD_OUT = ("calib", "test")
+_TOLD = 10  # pictures that cannot be read, by name
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,8 @@ class Gathered:
         preprocess: How they came to model size, with their mean and deviation.
         labelled: To probe with; None: nothing is labelled.
         contents: Content hash of each row of the examples' images; "" where it has no part in this.
-        about: What can be told of them: `labelled`, `images`, `copies`, `unusable`, `measured_on`.
+        about: What can be told of them: `labelled`, `images`, `copies`, `unusable`, `measured_on`, and the
+            names of some pictures that cannot be read.
     """
 
     examples: Examples
@@ -57,7 +64,7 @@ def gather(
 
     Of labelled data the pictures are learned from that training learns from (its part `fit` of the same
     seed), so that what is held out then was never seen. What probing, or a training on the probe's pictures,
-    holds out of those is not learned from either, where it lies among them.
+    holds out of those is not learned from either, where it, or a near copy of it, lies among them.
 
     Args:
         data: A labelled data set, or any folder or archive with pictures.
@@ -71,26 +78,33 @@ def gather(
         WriteError: The run folder cannot be written.
     """
     threads = recipe.threads or machine.usable_cpus()
-    dataset = _labelled_at(data)
+    dataset = _labelled_at(data) if recipe.labels else None
     if dataset is not None:
         wishes = Wishes(recipe.size, recipe.seed, False, threads, like=_like(dataset, recipe, weights))
         prepared = prepare(dataset, run, wishes, progress=progress)
         own = _roles(prepared)
         learned = prepared.examples("fit")
         contents = _contents(run, dataset)
-        about = {"labelled": True, "images": len(learned), "copies": 0, "unusable": 0, "measured_on": 0}
-        found = Gathered(learned, prepared.preprocess, own, contents, about)
+        copies = len(learned) - len({contents[row] for row in learned.indices.tolist()})
+        found = Gathered(
+            learned, prepared.preprocess, own, contents, _about(learned, copies, classes=dataset)
+        )
     else:
         found = _unlabelled_at(data, run, recipe, weights, progress)
     if recipe.probe is not None:
         probe = _probed(Path(recipe.probe), run, found, recipe, threads, progress)
-        found = _apart(replace(found, labelled=probe), contents_of(run / PROBE, ("calib", "test")))
+        held_out = [probe.examples(role) for role in _HELD_OUT]
+        near = near_copies(run, found.examples, found.contents, held_out, progress=progress)
+        found = replace(found, labelled=_roles(probe))
+        found = _apart(found, contents_of(run / PROBE, _HELD_OUT) | near)
     if len(found.examples) < FEWEST:
         raise DataError(
-            f"{data} has {len(found.examples)} pictures to learn from; nothing is learned from fewer than "
-            f"{FEWEST}",
+            f"{data} has {counted(len(found.examples), 'picture')} to learn from; nothing is learned "
+            f"from fewer than {FEWEST}{_why(found.about)}",
             code="too_few_images",
-            hint="give more pictures; few of them are for foveal fewshot teach",
+            hint="foveal check says what is wrong with pictures"
+            if found.about["unusable"]
+            else "give more pictures; few of them are for foveal fewshot teach",
             path=data,
         )
     return found
@@ -150,22 +164,50 @@ def _unlabelled_at(
     if weights is None and len(usable):
         mean, std = channel_statistics(store.images, usable)
         preprocess = preprocess.model_copy(update={"mean": mean, "std": std})
-    about = {
-        "labelled": False,
-        "images": len(usable),
-        "copies": found.copies,
-        "unusable": len(store.labels) - len(usable),
+    unusable = [printable(found.dataset.sources[row]) for row in np.flatnonzero(store.labels < 0).tolist()]
+    examples = Examples(store.images, np.zeros(len(store.labels), np.int64), usable)
+    about = _about(examples, found.copies, unusable=unusable)
+    return Gathered(examples, preprocess, None, found.hashes, about)
+
+
+def _about(
+    examples: Examples, copies: int, *, classes: Dataset | None = None, unusable: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return what can be told of pictures that are learned from.
+
+    Args:
+        examples: The pictures.
+        copies: How many contents are there more than once.
+        classes: Of a labelled data set; None: no label was looked for, or none was found.
+        unusable: Names of what cannot be read.
+    """
+    return {
+        "labelled": classes is not None,
+        "classes": 0 if classes is None else len(classes.classes),
+        "found": (len(examples) + copies + len(unusable)) if classes is None else len(classes),
+        "images": len(examples),
+        "copies": copies,
+        "unusable": len(unusable),
+        "unusable_examples": list(unusable[:_TOLD]),
         "measured_on": 0,
     }
-    examples = Examples(store.images, np.zeros(len(store.labels), np.int64), usable)
-    return Gathered(examples, preprocess, None, found.hashes, about)
+
+
+def _why(about: Mapping[str, Any]) -> str:
+    """Return why there are so few pictures, where not all that were found can be used."""
+    said = [
+        f"{about[key]} {text}"
+        for key, text in (("unusable", "cannot be read"), ("measured_on", "are held out to be measured on"))
+        if about[key]
+    ]
+    return f"; {', '.join(said)}" if said else ""
 
 
 def _probed(
     data: Path, run: Path, found: Gathered, recipe: PretextRecipe, threads: int, progress: Progress
-) -> Labelled:
+) -> Prepared:
     """Return labelled pictures from elsewhere, brought to size as those that are learned from."""
     dataset = opening.open(data, task=opening.CLASSIFY)
     like = found.preprocess
     wishes = Wishes(like.size, recipe.seed, False, threads, like=like)
-    return _roles(prepare(dataset, run / PROBE, wishes, progress=progress))
+    return prepare(dataset, run / PROBE, wishes, progress=progress)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from foveal.core import catalog
-from foveal.core.types import Gate
+from foveal.core.types import Gate, Measured
 from foveal.flows._environment import bit_exact
 from foveal.flows._pretrain_data import Gathered
 from foveal.train.loop import Fitted
@@ -57,11 +57,21 @@ def pretrain_document(
         "damaged_checkpoints": list(fitted.passed_over),
         "bit_exact": bit_exact(run),
         "probe": probe.as_json(),
+        "against_before": {key: _against(getattr(probe, key), rows[0][key]) for key in ("knn", "linear")},
         "baseline": {"untrained": {**rows[0]}, "pixels": pixels},
         "probes": list(rows),
         "gates": [asdict(gate) for gate in gates],
         "plan": plan.model_dump(),
     }
+
+
+def _against(now: Measured | None, before: dict[str, Any] | None) -> str | None:
+    """Return whether features are better than those of the network before: as far as intervals are apart."""
+    if now is None or before is None:
+        return None
+    if now.low > before["high"]:
+        return "better"
+    return "worse" if now.high < before["low"] else "not shown"
 
 
 def _gates(probe: Probe) -> list[Gate]:

@@ -215,15 +215,11 @@ def stored(pictures: Unlabelled, path: Path, preprocess: Preprocess, *, progress
         WriteError: The store cannot be written.
     """
     glances = Glances.of(len(pictures.dataset))
-    with StoreWriter(path, count=len(pictures.dataset), preprocess=preprocess) as writer:
 
-        def look(index: int, pixels: UInt8) -> None:
-            glances.look(index, still(pixels))
+    def look(index: int, pixels: UInt8) -> None:
+        glances.look(index, still(pixels))
 
-        shown = showing(pictures.dataset, preprocess.clip, sized=preprocess.frame)
-        taken = inventories.take(shown, store=writer, look=look, progress=progress)
-        labels = np.where(taken.readable, 0, -1).astype(np.int64)
-        store = writer.seal(labels, fingerprint=pictures.fingerprint)
+    store, taken = _decoded(pictures, path, preprocess, look, progress)
     rows = zip(pictures.dataset.sources, taken.error, strict=True)
     unusable = [f"{printable(source)}: {error.message}" for source, error in rows if error is not None]
     units, alike = _together(pictures.units, taken, glances, progress)
@@ -237,7 +233,21 @@ def stored_once(pictures: Unlabelled, path: Path, preprocess: Preprocess, *, pro
     except DataError as error:
         if error.code != "store_mismatch":
             raise
-    return stored(pictures, path, preprocess, progress=progress).store
+    return _decoded(pictures, path, preprocess, None, progress)[0]
+
+
+def _decoded(
+    pictures: Unlabelled,
+    path: Path,
+    preprocess: Preprocess,
+    look: Callable[[int, UInt8], None] | None,
+    progress: Progress,
+) -> tuple[Store, Inventory]:
+    with StoreWriter(path, count=len(pictures.dataset), preprocess=preprocess) as writer:
+        shown = showing(pictures.dataset, preprocess.clip, sized=preprocess.frame)
+        taken = inventories.take(shown, store=writer, look=look, progress=progress)
+        labels = np.where(taken.readable, 0, -1).astype(np.int64)
+        return writer.seal(labels, fingerprint=pictures.fingerprint), taken
 
 
 def check_same(path: Path, pictures: Unlabelled) -> None:

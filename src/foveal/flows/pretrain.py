@@ -12,10 +12,11 @@ from typing import Any
 from torch import Tensor
 
 from foveal.core import files, runs
-from foveal.core.errors import DataError, NotFoundError, UsageError
+from foveal.core.errors import NotFoundError, UsageError
 from foveal.core.progress import Progress, silent
 from foveal.data import opening
 from foveal.flows._environment import compare_environment, environment, write_environment
+from foveal.flows._kept_weights import keep, kept
 from foveal.flows._log import Logged
 from foveal.flows._origin import origin_of, start_reasons, transferred, with_model
 from foveal.flows._prepare import STORE
@@ -115,6 +116,8 @@ def pretrain(
     check_pretext(recipe)
     job = _job(recipe, progress)
     _keep_apart(out, data, recipe)
+    if out is not None and recipe.weights is not None:  # runs may lie beside each other
+        runs.keep_apart(out, runs.find(recipe.weights))
     with _alone():
         made = out is None or not files.is_there(out)
         run = runs.new_run("pretrain", out=out, force=force)
@@ -122,6 +125,8 @@ def pretrain(
             with undone_if_refused(run, started=True, made=made):
                 command = Command(bundle_name(Path(data)), False, str(Path(data).absolute()))
                 start(run, job.recipe, command, environment(recipe))
+                if job.weights is not None:
+                    keep(run, job.weights)
                 runs.mark_last(run)
                 gathered, plan = _decided(run, job, Path(data))
             return _carried_out(run, job, gathered, plan)
@@ -146,7 +151,7 @@ def resume(
 
     Raises:
         NotFoundError: No run there, or no pictures where they were.
-        DataError: The pictures, or the weights that it starts from, changed since.
+        DataError: The pictures changed since, or what the run keeps of its start is damaged.
         UsageError: This is another machine, number of threads or version, and `force` is off.
         FovealError: What `pretrain` raises.
     """
@@ -156,7 +161,9 @@ def resume(
     recipe = read_pretext_recipe(run / RECIPE).changed(threads=threads)
     found = Path(data) if data is not None else Path(read_command(run, run).data or run)
     _keep_apart(run, found, recipe)
-    job = _job(recipe, progress)
+    weights = None if recipe.weights is None else kept(run)
+    architecture = recipe.architecture if weights is None else transferred(recipe.architecture, weights)
+    job = _Job(recipe, architecture, weights, progress, time.monotonic())
     with _alone(), runs.locked(run):
         moved = compare_environment(run, environment(recipe), force=force)
         with undone_if_refused(run, started=False, made=False):
@@ -171,12 +178,10 @@ def _keep_apart(run: Path | None, data: str | Path, recipe: PretextRecipe) -> No
     """Refuse a run folder by which anything would be written to that is only to be read.
 
     Raises:
-        WriteError: `inside_data`: it is, holds or lies inside pictures or weights that are named.
+        WriteError: `inside_data`: it is, holds or lies inside pictures that are named.
     """
     named = [data, *([] if recipe.probe is None else [recipe.probe])]
     runs.keep_apart(run, *(place for some in named for place in opening.places(some)))
-    if run is not None and recipe.weights is not None:  # runs may lie beside each other
-        runs.keep_apart(run, runs.find(recipe.weights))
 
 
 def _job(recipe: PretextRecipe, progress: Progress) -> _Job:
@@ -216,7 +221,6 @@ def _decided(run: Path, job: _Job, data: Path) -> tuple[Gathered, Plan]:
     known = read_plan(run / _PLAN)
     threads = environment(job.recipe)["threads"]
     if isinstance(known, Plan):
-        _check_same_start(run, job, known)
         if known.threads == threads:
             return gathered, known
         moved = known.model_copy(update={"threads": threads})
@@ -243,17 +247,6 @@ def _decided(run: Path, job: _Job, data: Path) -> tuple[Gathered, Plan]:
     write_plan(plan, run / _PLAN)
     progress("plan", 1, 1, plan.reasons["length"])
     return gathered, plan
-
-
-def _check_same_start(run: Path, job: _Job, plan: Plan) -> None:
-    """Refuse to go on from other weights than those that a run was planned with."""
-    if job.weights is not None and job.weights.sha256 != plan.starts_from:
-        raise DataError(
-            f"the weights that {run} goes on from are not those that it was planned with",
-            code="damaged",
-            hint="put them back where they were, or start anew",
-            path=run,
-        )
 
 
 def _pretext(plan: Plan, job: _Job, gathered: Gathered) -> Pretext:

@@ -1,5 +1,6 @@
 """The page of a training without labels: what was asked, what became alike, what the features are worth."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,10 +24,17 @@ _QUESTIONS = {
     "rotation": "By how many quarter turns was the picture turned?",
     "jigsaw": "In which order were the tiles of the picture laid?",
     "simclr": "Which of all other views in the batch is of the same picture?",
-    "moco": "Which view is of the same picture, among thousands that were seen before?",
+    "moco": "Which view is of the same picture, among all in a queue of those that were seen before? "
+    "The loss rises as the queue fills.",
     "dino": "What would a slower copy of the network say about a larger part of the picture?",
     "mae": "What is in the patches that are hidden? The last picture of each row has what the network put "
     "there; each patch got its own brightness and contrast back, which the network is not asked for.",
+}
+# Against the network before; no more is said than two intervals say.
+_VERDICTS = {
+    "better": "better than the network before",
+    "worse": "worse than the network before: another method, or a longer training, is needed",
+    "not shown": "not shown to be better than the network before, with so many pictures asked about",
 }
 
 
@@ -71,6 +79,8 @@ def pretrain_page(
         probe=document["probe"],
         untrained=document["baseline"]["untrained"],
         pixels=document["baseline"]["pixels"],
+        verdicts=_VERDICTS,
+        quoted_run=shlex.quote(document["run"]),
         question=_QUESTIONS[document["method"]],
         asked=[[embed(one, longest=_SIDE) for one in row] for row in asked],
         alike=[

@@ -89,6 +89,12 @@ def plan_pretext(
     def measure(plan: Plan) -> Speed:
         nonlocal measured
         progress("warm-up", measured := measured + 1, most)
+        if seconds_left is not None and seconds_left() <= 0:
+            raise RecipeError(
+                "the time is over before a single step could be timed",
+                code="budget_too_small",
+                hint="give a longer --time: reading the pictures belongs to it",
+            )
         return warm_up(make, examples, plan, steps=_STEPS)
 
     precision, speed = fastest_precision(recipe.precision, measure, draft, reasons)

@@ -32,6 +32,8 @@ class PretextRecipe(BaseModel):
         probe: Labelled pictures that the features are probed with while they are learned; None: those that
             are learned from, where these have labels. No label is ever learned from.
         probes: How often they are probed while training.
+        labels: Whether labels of the pictures are looked at, to probe and to hold out what training holds
+            out; otherwise all pictures are learned from.
         precision: `auto` measures bf16 against fp32 and keeps the faster one if it is as accurate.
         seed: Every random choice follows from it.
         threads: None: all processors this process may use.
@@ -51,6 +53,7 @@ class PretextRecipe(BaseModel):
     weights: str | None = Field(default=None, min_length=1)
     probe: str | None = Field(default=None, min_length=1)
     probes: int = Field(default=8, ge=1, le=100)
+    labels: bool = True
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     seed: int = Field(default=0, ge=0)
     threads: int | None = Field(default=None, ge=1, le=MOST_THREADS)
