@@ -245,6 +245,31 @@ def test_a_signal_that_is_to_be_ignored_stays_ignored():
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
+# Python drops what is raised in the callback of a weak reference, wherever one happens to run.
+_DROPPED = """
+import os, time, weakref
+from foveal.cli import _signals
+class Thing: ...
+thing = Thing()
+reference = weakref.ref(thing, lambda _: os.kill(os.getpid(), {number}))
+try:
+    _signals.listen([])
+    del thing
+    time.sleep(20)
+    print("went on")
+except BaseException as error:
+    print(type(error).__name__)
+"""
+
+
+@pytest.mark.parametrize(("number", "raised"), [(2, "KeyboardInterrupt"), (15, "Terminated")])
+def test_a_signal_is_not_lost_where_python_drops_what_is_raised(number, raised):
+    line = [sys.executable, "-c", _DROPPED.format(number=number)]
+    ended = subprocess.run(line, capture_output=True, text=True, check=False)
+
+    assert (ended.stdout, ended.stderr) == (f"{raised}\n", "")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_after_the_result_changes_nothing(number):
     late = f"import atexit, os; atexit.register(os.kill, os.getpid(), {int(number)})"

@@ -7,9 +7,12 @@ an exception; once its result is out they change nothing. This file imports next
 import atexit
 import os
 import signal
+import sys
 from types import FrameType
 
 from foveal.core.signals import heard
+
+_SOON_SECONDS = 0.05
 
 
 class Terminated(BaseException):
@@ -41,8 +44,23 @@ def listen(signals: list[int]) -> None:
 
     for number in heard():
         signal.signal(number, end)
+    sys.unraisablehook = _once_more
     if signals:
         raise stop(signals[0])
+
+
+def _once_more(lost: "sys.UnraisableHookArgs") -> None:
+    """Send a signal again whose exception came where Python drops it, such as in a weak reference's callback.
+
+    Not at once: the callback is still running.
+    """
+    if isinstance(lost.exc_value, KeyboardInterrupt | Terminated):
+        number = signal.SIGTERM if isinstance(lost.exc_value, Terminated) else signal.SIGINT
+        import threading
+
+        threading.Timer(_SOON_SECONDS, os.kill, (os.getpid(), number)).start()
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def stop(number: int) -> BaseException:
