@@ -348,6 +348,13 @@ def test_few_pictures_and_a_run_in_the_data_are_refused(tmp_path: Path, colors: 
         pretrain(few, recipe=PretextRecipe(probe=str(colors), **FAST), out=colors / "run")
 
 
+def test_a_probe_that_is_not_there_is_noticed_before_anything_is_read(loose: Path, tmp_path: Path) -> None:
+    recipe = PretextRecipe(probe=str(tmp_path / "nowhere"), **FAST)
+    with pytest.raises(NotFoundError):
+        pretrain(loose, recipe=recipe, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_network_without_maps_cannot_restore(colors: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no maps"):
         pretrain(colors, recipe=PretextRecipe(method="mae", model="row_gru", **FAST), out=tmp_path / "run")

@@ -114,6 +114,8 @@ def pretrain(
     """
     recipe = recipe or PretextRecipe()
     check_pretext(recipe)
+    if recipe.probe is not None and not files.is_there(Path(recipe.probe)):
+        raise NotFoundError(f"there is no {recipe.probe}", path=recipe.probe)  # before all else is read
     job = _job(recipe, progress)
     _keep_apart(out, data, recipe)
     if out is not None and recipe.weights is not None:  # runs may lie beside each other
