@@ -1,5 +1,7 @@
 """Features of a map inside a network, in a grid: the map that is meant, where things are, and the mirror."""
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
@@ -52,6 +54,19 @@ def test_it_is_the_last_narrow_map_of_stride_16_averaged_over_cells_and_the_mirr
     assert seen[0].shape[1:] == (112, 5, 5)
     assert made.dimensions == 112 * 16
     np.testing.assert_allclose(made.features(IMAGES), (cells[0] + cells[1]) / 2, rtol=1e-3, atol=1e-4)
+
+
+def test_a_quantized_graph_is_seen_where_it_has_real_numbers(lite) -> None:
+    """Quantized graphs begin with integers that all depends on; one such node is put in front."""
+    network, made = lite
+    model = onnx.load_from_string(plain(network, "lite").graph)
+    for node in model.graph.node:
+        node.input[:] = ["turned" if name == "images" else name for name in node.input]
+    model.graph.node.insert(0, onnx.helper.make_node("Identity", ["images"], ["turned"]))
+    before = plain(network, "lite")
+    other = on_places(replace(before, graph=model.SerializeToString()))
+    assert other is not None
+    np.testing.assert_array_equal(other.features(IMAGES[:2]), made.features(IMAGES[:2]))
 
 
 def test_a_picture_and_its_mirror_image_are_the_same_and_one_upside_down_is_not(lite) -> None:

@@ -131,7 +131,7 @@ def test_features_can_be_fine_tuned_and_embedded(
 
 
 @pytest.mark.parametrize(
-    ("unlabelled", "images", "wanted"),
+    ("headless", "images", "wanted"),
     [
         (True, 2000, ("supervised", "muon", 0.24)),
         (True, 1999, ("supervised", "adam", 3e-3)),
@@ -139,10 +139,10 @@ def test_features_can_be_fine_tuned_and_embedded(
     ],
 )
 def test_what_was_learned_without_labels_is_a_start_and_no_more(
-    unlabelled: bool, images: int, wanted: tuple[str, str, float]
+    headless: bool, images: int, wanted: tuple[str, str, float]
 ) -> None:
     """Weights that are good already move in small steps from the top down; such features all at once."""
-    weights = Weights({}, "0" * 64, "run", unlabelled=unlabelled)
+    weights = Weights({}, "0" * 64, "run", headless=headless)
     recipe = fine_tuning(Recipe(epochs=1), models.architecture("nano"), weights, images=images)
 
     settings = recipe.architecture.settings
@@ -150,8 +150,8 @@ def test_what_was_learned_without_labels_is_a_start_and_no_more(
 
 
 def test_only_a_run_without_labels_says_so(pretrained: PretrainResult, trained) -> None:
-    assert read_weights(pretrained.run, model="nano").unlabelled is True
-    assert read_weights(trained.run, model="nano").unlabelled is False
+    assert read_weights(pretrained.run, model="nano").headless is True
+    assert read_weights(trained.run, model="nano").headless is False
 
 
 def test_a_killed_run_ends_in_the_same_bits(

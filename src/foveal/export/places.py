@@ -1,10 +1,11 @@
 """From an embedder to one that keeps where things are: a map of its network in a grid, and in the mirror.
 
 What a network for things makes of a picture at its end has forgotten where each part was, and much of what
-tells one face from another is where its parts are. A map inside still knows: its mean in each cell of a grid,
-over the picture and its mirror image, is the feature here. Source: Yosinski et al., "How transferable are
-features in deep neural networks?", 2014, for layers in the middle; a grid as in Lazebnik et al., "Beyond bags
-of features: spatial pyramid matching", 2006.
+tells one face from another is where its parts are. A map inside still knows: its mean in each cell of a grid
+(cells overlap where their number does not divide the side of the map), over the picture and its mirror image,
+is the feature here. Source: Yosinski et al., "How transferable are features in deep neural networks?", 2014,
+for layers in the middle; a grid as in Lazebnik et al., "Beyond bags of features: spatial pyramid matching",
+2006.
 """
 
 import math
@@ -114,9 +115,12 @@ def _shapes(plain: Embedder) -> list[tuple[str, tuple[int, ...]]]:
     """Return name and shape, without the number of pictures, of the tensors that all depends on, in order.
 
     The shapes are those of a picture that is sent through: how far a network pads may be found on the way.
+    Integers, as of a quantized graph, are passed over: their means are not what they stand for.
     """
     model = onnx.load_from_string(plain.graph)
-    names = _passages(model.graph)
+    typed = onnx.shape_inference.infer_shapes(model).graph
+    reals = {one.name for one in typed.value_info if one.type.tensor_type.elem_type == TensorProto.FLOAT}
+    names = [name for name in _passages(model.graph) if name in reals]
     float_ones = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in names]
     model.graph.output.extend(float_ones)
     session = extras.onnxruntime().InferenceSession(

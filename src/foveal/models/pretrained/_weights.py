@@ -41,7 +41,8 @@ class Weights:
         assumed: Whether `mean`, `std` and `size` are those of the published weights: nobody said any.
         channels: Of the pictures that its network takes; None: nobody looked.
         arguments: What its network was built with besides channels, classes and size; only a run says it.
-        unlabelled: Whether they are of a run that learned without labels.
+        headless: Whether they are of a run that learned features and names nothing, as `pretrain` and
+            `fewshot train` do.
     """
 
     tensors: dict[str, Tensor] = field(repr=False)
@@ -54,7 +55,7 @@ class Weights:
     assumed: bool = False
     channels: int | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    unlabelled: bool = False
+    headless: bool = False
 
 
 def package_of(model: str) -> Package | None:
@@ -145,8 +146,8 @@ def read_weights(path: Path, *, model: str) -> Weights:
     published = package_of(model)
     if not said and published is not None:
         said = {"mean": published.mean, "std": published.std, "size": published.size, "assumed": True}
-    unlabelled = _part(path / _RUN[1], "classes") == []
-    return replace(weights, **said, arguments=_arguments_in(path), unlabelled=unlabelled)
+    headless = _part(path / _RUN[1], "classes") == []
+    return replace(weights, **said, arguments=_arguments_in(path), headless=headless)
 
 
 def architecture_in(path: Path) -> str | None:
