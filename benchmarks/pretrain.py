@@ -5,9 +5,10 @@
     python benchmarks/pretrain.py rate TREE --peer-python PEERS/bin/python [--method simclr] [--model nano]
 
 TREE is an image folder with train/ and test/ (benchmarks/lay_out.py makes one of CIFAR-10). `labels` learns
-from the training pictures without labels, then trains with 1 % and 10 % of the labels, starting from what was
-learned and from scratch, with the same augmentation and for the same time each, and with all labels from
-scratch for reference; all on the whole test folder. `methods` compares the features of each method with those
+from the training pictures without labels, then trains with 1 % and 10 % of the labels (and as many more as are
+held out to calibrate), of which a tree of their own is made, starting from what was learned and from scratch,
+with the same augmentation and for the same time each, and with all labels from scratch for reference; all on
+the whole test folder. `methods` compares the features of each method with those
 of the untrained network and with the pixels. `rate` counts pictures a second of the training itself, beside
 the transforms, loader, head and loss of lightly around the same network, in turns; the first pass is not
 counted. The peer lives in an environment of its own (pip install lightly).
@@ -16,6 +17,8 @@ counted. The peer lives in an environment of its own (pip install lightly).
 import argparse
 import json
 import os
+import random
+import shutil
 import statistics
 import subprocess
 import sys
@@ -25,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 SHARES = (0.01, 0.1)
+LEARNED = 0.85  # of the labelled pictures; the others calibrate
 METHODS = ("simclr", "moco", "dino", "mae", "rotation", "jigsaw")
 PASSES = 2
 # The peer sees the file with our network; it needs torch and nothing else.
@@ -45,11 +49,22 @@ def shown(measured: dict[str, Any]) -> str:
     return f"{measured['value']:.3f} ({low:.3f} to {high:.3f}, n={measured['n']})"
 
 
+def few(tree: Path, share: float, out: Path) -> Path:
+    """Link so much of a tree that a share of the training pictures is learned from, and all of its tests."""
+    for folder in sorted((tree / "train").iterdir()):
+        files = sorted(folder.iterdir())
+        taken = random.Random(0).sample(files, round(share / LEARNED * len(files)))
+        (out / "train" / folder.name).mkdir(parents=True)
+        for path in taken:
+            os.link(path, out / "train" / folder.name / path.name)
+    shutil.copytree(tree / "test", out / "test", copy_function=os.link)
+    return out
+
+
 def labels(given: argparse.Namespace) -> None:
-    images = sum(1 for path in (given.tree / "train").rglob("*") if path.is_file())
     gains: dict[float, list[float]] = {share: [] for share in SHARES}
     for seed in given.seeds:
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(dir=given.tree.parent) as folder:  # links do not leave a disk
             out = Path(folder)
             alone = foveal(
                 "pretrain", given.tree, "--method", given.method, "--time", given.time,
@@ -63,17 +78,10 @@ def labels(given: argparse.Namespace) -> None:
                 flush=True,
             )
             for share in SHARES:
-                few = (
-                    "--images",
-                    round(share * images),
-                    "--seed",
-                    seed,
-                    "--time",
-                    given.fine,
-                    "--no-baseline",
-                )
+                some = few(given.tree, share, out / f"tree-{share}")
+                usual = ("--seed", seed, "--time", given.fine, "--no-baseline")
                 pair = [
-                    foveal("train", given.tree, *few, *start, "--out", out / f"{share}-{name}")
+                    foveal("train", some, *usual, *start, "--out", out / f"{share}-{name}")
                     for name, start in (
                         ("tuned", ("--from", out / "pretrain", "--no-scratch")),
                         ("scratch", ("--model", given.model)),
