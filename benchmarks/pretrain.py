@@ -5,8 +5,8 @@
     python benchmarks/pretrain.py rate TREE --peer-python PEERS/bin/python [--method simclr] [--model nano]
 
 TREE is an image folder with train/ and test/ (benchmarks/lay_out.py makes one of CIFAR-10). `labels` learns
-from the training pictures without labels, then trains with 1 % and 10 % of the labels (and as many more as are
-held out to calibrate), of which a tree of their own is made, starting from what was learned and from scratch,
+from the training pictures without labels, then trains with 1 % and 10 % of the labels (and as many more as
+calibrate), of which a tree of their own is made, starting from what was learned and from scratch,
 with the same augmentation and for the same time each, and with all labels from scratch for reference; all on
 the whole test folder. `methods` compares the features of each method with those
 of the untrained network and with the pixels. `rate` counts pictures a second of the training itself, beside
