@@ -37,12 +37,12 @@ import scenes
 import foveal.models.nano as nano
 from foveal.data.opening import open as open_data
 from foveal.data.pairs import open_pairs
+from foveal.data.texts.tokenizer import WordTokenizer
 from foveal.flows._clip_pairs import prepare_pairs
 from foveal.flows._clip_pictures import MODEL, encoded, open_model
 from foveal.flows._clip_plan import form, objective, planned
 from foveal.flows.clip_evaluate import clip_evaluate
 from foveal.metrics.clopper_pearson import clopper_pearson
-from foveal.models.image_text.tokenizer import WordTokenizer
 from foveal.tasks import image_text
 from foveal.tasks.image_text import ImageText
 from foveal.train.loop import fit

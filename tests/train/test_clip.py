@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from foveal.data.preprocess import Preprocess
+from foveal.data.texts.tokenizer import WordTokenizer, token_table
 from foveal.models.image_text.dual_encoder import DualEncoder, image_encoder
-from foveal.models.image_text.tokenizer import WordTokenizer, token_table
 from foveal.models.image_text.transformer import TextTransformer
 from foveal.train.examples import Examples
 from foveal.train.loop import fetch, fit

@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from foveal.bundle.engines import _contract
-from foveal.bundle.engines.onnxruntime import quiet_options
-from foveal.bundle.graph import check_graph
+from foveal.bundle.one_thread import session_of
 from foveal.bundle.session import Float32, UInt8
-from foveal.core import extras
+from foveal.bundle.text_embedder import TextEmbedder
 from foveal.core.errors import UsageError
 from foveal.core.parallel import in_order
 from foveal.core.progress import Progress, silent
@@ -31,6 +29,7 @@ class Embedder:
         dimensions: D.
         source: What its weights are, for people.
         license: Of the weights, as far as it is known.
+        texts: From texts to vectors of the same space, where the network was trained on pictures with texts.
     """
 
     graph: bytes = field(repr=False)
@@ -38,24 +37,20 @@ class Embedder:
     dimensions: int
     source: str
     license: str | None = None
+    texts: TextEmbedder | None = None
 
     @cached_property
     def digest(self) -> str:
-        """The sha256 of graph and preprocessing: equal ones give equal features on one machine."""
-        parts = (self.graph, self.preprocess.model_dump_json().encode())
+        """The sha256 of graph, preprocessing and texts: equal ones give equal features on one machine."""
+        parts = [self.graph, self.preprocess.model_dump_json().encode()]
+        if self.texts is not None:
+            parts.append(self.texts.digest.encode())
         return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
     @cached_property
     def _session(self) -> Any:
         """The graph in the engine, one thread a call: how many call at once then changes no digit."""
-        check_graph(self.graph)
-        engine = extras.onnxruntime()
-        options = quiet_options(1)
-        options.add_session_config_entry("session.load_model_format", "ONNX")
-        try:
-            return engine.InferenceSession(self.graph, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # the engine's errors have no common class
-            raise _contract.cannot_load(f"onnxruntime {engine.__version__}", error) from error
+        return session_of(self.graph)
 
     def features(self, images: UInt8, *, threads: int = 1, progress: Progress = silent) -> Float32:
         """Return what the network makes of pictures, float32 (N, D).

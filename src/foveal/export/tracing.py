@@ -7,6 +7,7 @@ another number of pictures is lost then, so the graph is asked about another num
 
 import tempfile
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,17 +33,34 @@ def traced(network: nn.Module, preprocess: Preprocess) -> bytes | None:
         preprocess: What its pictures are like; of single pictures.
     """
     whole = Pixels(network, preprocess).eval()
+    shown, asked = (_noise(count, preprocess) for count in (2, _ASKED))
+    return followed(whole, ("images", FEATURES), shown, [asked], free={0: "N"})
+
+
+def followed(
+    whole: nn.Module, names: tuple[str, str], shown: Tensor, asked: Sequence[Tensor], *, free: dict[int, str]
+) -> bytes | None:
+    """Return the graph of a module that makes vectors (N, D) of one tensor, or None: it does not fit.
+
+    Args:
+        whole: In eval mode.
+        names: Of input and output.
+        shown: What it is followed on.
+        asked: What the graph is asked about before it is believed: of other sizes than `shown`.
+        free: Axes of the input that may have any size, with a name each.
+    """
+    given, answer = names
     try:
         with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
             warnings.simplefilter("ignore")  # that it is the older exporter, and what tracing cannot see
             torch.onnx.export(
                 whole,
-                (_noise(2, preprocess),),
+                (shown,),
                 Path(folder) / "graph.onnx",
                 dynamo=False,
-                input_names=["images"],
-                output_names=[FEATURES],
-                dynamic_axes={"images": {0: "N"}, FEATURES: {0: "N"}},
+                input_names=[given],
+                output_names=[answer],
+                dynamic_axes={given: free, answer: {0: free[0]}},
                 opset_version=_OPSET,
             )
             model = onnx.load_from_string((Path(folder) / "graph.onnx").read_bytes())
@@ -50,22 +68,25 @@ def traced(network: nn.Module, preprocess: Preprocess) -> bytes | None:
         return None
     strip(model)
     graph: bytes = model.SerializeToString(deterministic=True)
-    return graph if _fits(graph, whole, preprocess) else None
+    return graph if _fits(graph, whole, names, asked) else None
 
 
-def _fits(graph: bytes, whole: nn.Module, preprocess: Preprocess) -> bool:
-    """Return whether a graph answers as its network does, for another number of pictures than was traced."""
-    asked = _noise(_ASKED, preprocess)
-    with torch.no_grad():
-        wanted = whole(asked).numpy()
+def _fits(graph: bytes, whole: nn.Module, names: tuple[str, str], asked: Sequence[Tensor]) -> bool:
+    """Return whether a graph answers as its module does, for other sizes than were traced."""
+    given, answer = names
     runtime = extras.onnxruntime()
-    try:
-        session = runtime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-        [found] = session.run([FEATURES], {"images": asked.numpy()})
-    except Exception:  # the engine's errors have no common class; another exporter has its turn then
-        return False
-    close = _CLOSE * max(1e-6, float(np.abs(wanted).max()))
-    return found.shape == wanted.shape and bool(np.abs(found - wanted).max() <= close)
+    for one in asked:
+        with torch.no_grad():
+            wanted = whole(one).numpy()
+        try:
+            session = runtime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+            [found] = session.run([answer], {given: one.numpy()})
+        except Exception:  # the engine's errors have no common class; another exporter has its turn then
+            return False
+        close = _CLOSE * max(1e-6, float(np.abs(wanted).max()))
+        if found.shape != wanted.shape or not np.abs(found - wanted).max() <= close:
+            return False
+    return True
 
 
 def _noise(count: int, preprocess: Preprocess) -> Tensor:

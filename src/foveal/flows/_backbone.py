@@ -1,4 +1,7 @@
-"""What a user names as a backbone: a run, a bundle, weights, or a model whose weights a package holds."""
+"""What a user names as a backbone: a run, a bundle, weights, or a model whose weights a package holds.
+
+A run of `clip` makes vectors of texts, too.
+"""
 
 from pathlib import Path
 
@@ -9,10 +12,13 @@ from foveal.core import catalog, files, runs
 from foveal.core.errors import NotFoundError, UsageError
 from foveal.data.dataset import Dataset
 from foveal.export.embedding import embedder, embedder_in
+from foveal.export.image_text import shared_space
+from foveal.flows._clip_pictures import MODEL, open_model
 from foveal.flows._origin import origin_of, transferred, with_model
 from foveal.flows._transfer import preprocess_for
 from foveal.models._head import head_of, without_head
 from foveal.models.pretrained._fitting import fit_to
+from foveal.tasks.image_text import TOKENIZER
 from foveal.train.recipe import Recipe
 
 
@@ -22,8 +28,8 @@ def embedder_of(
     """Return what a backbone makes of pictures.
 
     Args:
-        named: A run folder of `train` or `pretrain`, a `.foveal` file, a file or folder with weights, or the
-            name of a model whose weights an installed package holds.
+        named: A run folder of `train`, `pretrain` or `clip`, a `.foveal` file, a file or folder with
+            weights, or the name of a model whose weights an installed package holds.
         dataset: Pictures that it will be shown: what the weights leave open follows from them.
         model: The architecture of bare weights; a run says its own.
         size: Side of the pictures in pixels; None: that of the weights, or what suits the pictures.
@@ -32,9 +38,13 @@ def embedder_of(
         NotFoundError: There is nothing of that name.
         MissingExtraError: The package with the weights is not installed.
         DataError: Weights or bundle cannot be read, or do not fit.
-        UsageError: `no_features`: a bundle has none; `size_of_bundle`: another size than a bundle's.
+        UsageError: `no_features`: a bundle has none; `size_of_bundle`, `size_of_run`: another size than
+            that of a bundle, or of a run of `clip`.
+        BundleError: `parity`: a text encoder that is exported does not answer as the network does.
     """
     path = runs.find(named)
+    if (path / MODEL / TOKENIZER).is_file():
+        return _of_pictures_and_texts(path, model, size)
     if path.is_file() and path.suffix == archive.SUFFIX:
         return _of_bundle(path, size)
     recipe = with_model(_recipe(named, path, model).changed(size=size))
@@ -69,6 +79,20 @@ def _recipe(named: str, path: Path, model: str | None) -> Recipe:
     if model is not None:
         raise UsageError(f"{named} is a model already", hint="leave --model out")
     return Recipe(transfer=True, model=known)
+
+
+def _of_pictures_and_texts(path: Path, model: str | None, size: int | None) -> Embedder:
+    if model is not None:
+        raise UsageError(f"{path} says itself what its encoders are", hint="leave --model out")
+    found = open_model(path)[1]
+    own = found.preprocess.size
+    if size not in (None, own):
+        raise UsageError(
+            f"{path} was trained on pictures of {own} pixels, not of {size}",
+            code="size_of_run",
+            hint="leave --size out",
+        )
+    return shared_space(found, source=f"{path.name}, trained on pictures with texts")
 
 
 def _of_bundle(path: Path, size: int | None) -> Embedder:

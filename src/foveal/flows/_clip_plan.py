@@ -11,8 +11,8 @@ from foveal.core.errors import RecipeError
 from foveal.core.progress import Progress
 from foveal.core.random import seed_for
 from foveal.core.types import Finding
+from foveal.data.texts.tokenizer import WordTokenizer
 from foveal.flows._clip_pairs import PreparedPairs
-from foveal.models.image_text.tokenizer import WordTokenizer
 from foveal.tasks.image_text import Form, ImageText
 from foveal.train.fitting import is_baseline
 from foveal.train.multimodal.clip import SETTINGS, Captions, Clip

@@ -12,11 +12,11 @@ from torch import Tensor
 from foveal.core import files, machine, runs
 from foveal.core.errors import DataError, NotFoundError
 from foveal.data.preprocess import Preprocess
+from foveal.data.texts.bpe import START, PairTokenizer, read_merges
 from foveal.flows._clip_pictures import MODEL
 from foveal.flows._environment import ENVIRONMENT, write_environment
 from foveal.flows._run_folder import clear
 from foveal.flows.pretrain_clip import SCHEMA
-from foveal.models.image_text.bpe import START, PairTokenizer, read_merges
 from foveal.models.image_text.dual_encoder import PATCHES
 from foveal.tasks import image_text
 from foveal.tasks.image_text import Form, ImageText

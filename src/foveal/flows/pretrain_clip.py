@@ -13,6 +13,7 @@ from foveal.core import catalog, files, machine, runs
 from foveal.core.errors import NotFoundError
 from foveal.core.progress import Progress, silent
 from foveal.data.pairs import Pairs, open_pairs
+from foveal.data.texts.tokenizer import WordTokenizer
 from foveal.flows._clip_measure import Gallery, retrieval, thinned
 from foveal.flows._clip_pairs import PreparedPairs, prepare_pairs
 from foveal.flows._clip_plan import OBJECTIVE, checked, form, long_texts, objective, planned
@@ -30,7 +31,6 @@ from foveal.flows._run_folder import (
     undone_if_refused,
 )
 from foveal.flows._train_document import clock
-from foveal.models.image_text.tokenizer import WordTokenizer
 from foveal.report.clip_page import clip_page
 from foveal.tasks import image_text
 from foveal.tasks.image_text import ImageText

@@ -112,6 +112,7 @@ def _told(opened: IndexFile, unusable: Sequence[tuple[str, str]]) -> dict[str, A
         "size_bytes": opened.path.stat().st_size,
         "backbone": {"source": embedder.source, "license": embedder.license, "digest": embedder.digest},
         "dimensions": embedder.dimensions,
+        "texts": embedder.texts is not None,
         "pictures": len(kept),
         "copies": sum(len(names) - 1 for names in kept.values()),
         "unusable": {

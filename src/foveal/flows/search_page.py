@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from foveal.core import files
+from foveal.core.text import visible
 from foveal.core.types import Measured
 from foveal.core.wording import counted
 from foveal.metrics.error_rates import ErrorRates
@@ -14,13 +15,13 @@ from foveal.search.searcher import Match
 
 
 def answer(
-    index: Path, content: bytes, document: Mapping[str, Any], found: Sequence[Match], out: Path
+    index: Path, content: bytes | str, document: Mapping[str, Any], found: Sequence[Match], out: Path
 ) -> None:
     """Write a page of a query and the pictures that are most like it.
 
     Args:
         index: Where their small copies are.
-        content: The picture file that was asked with.
+        content: The picture file, or the text, that was asked with.
         document: The `foveal.search.query/1` document.
         found: What it is made of.
         out: The page.
@@ -34,11 +35,15 @@ def answer(
     results = [
         Found.of(match.sources[0], jpeg, match.score) for match, jpeg in zip(found, looks, strict=True)
     ]
-    groups = [
-        Group("Asked with", [Found.of(document["query"], content)]),
-        Group("Most like it", results),
-    ]
-    told = f"The most alike of {counted(document['pictures'], 'picture')} in {document['index']}."
+    those = f"of {counted(document['pictures'], 'picture')} in {document['index']}."
+    if isinstance(content, str):
+        groups = [Group(f"Asked with “{visible(content)}”", results)]
+        warnings = [f"{one[0].upper()}{one[1:]}." for one in document["warnings"]]
+        told = " ".join([f"What fits the text best {those}", *warnings])
+    else:
+        asked = Group("Asked with", [Found.of(document["query"], content)])
+        groups = [asked, Group("Most like it", results)]
+        told = f"The most alike {those}"
     files.write_text(out, search_page(index.stem, told, groups))
 
 

@@ -18,12 +18,14 @@ from pydantic import ValidationError
 
 from foveal.bundle.embedder import Embedder
 from foveal.bundle.session import Float32
+from foveal.bundle.text_embedder import TextEmbedder
 from foveal.core import files
 from foveal.core.errors import DataError, NotFoundError, TemporaryError, WriteError
 from foveal.data.preprocess import Preprocess
+from foveal.data.texts.stored import tokenizer_in, written
 
 SUFFIX = ".index"
-VERSION = 1
+PLAIN, WITH_TEXTS = 1, 2  # versions: who does not know of text encoders refuses the second
 _MAGIC = b"SQLite format 3\x00"
 _APPLICATION = 0x666F7669  # "fovi": what SQLite keeps for whose file it is
 _PAGE_BYTES = 16_384  # a vector of 1,280 numbers has 5 kB: a row should not need pages of its own
@@ -99,11 +101,12 @@ class IndexFile:
             "source": embedder.source.encode(),
             "license": json.dumps(embedder.license).encode(),
             "embedder": embedder.digest.encode(),
+            **_texts_of(embedder),
         }
         with contextlib.closing(sqlite3.connect(":memory:")) as made:
             made.execute(f"PRAGMA page_size={_PAGE_BYTES}")
             made.execute(f"PRAGMA application_id={_APPLICATION}")
-            made.execute(f"PRAGMA user_version={VERSION}")
+            made.execute(f"PRAGMA user_version={PLAIN if embedder.texts is None else WITH_TEXTS}")
             for statement in _TABLES.values():
                 made.execute(statement)
             rows = [(name, value, _digest(name.encode(), value)) for name, value in about.items()]
@@ -126,13 +129,13 @@ class IndexFile:
         if not files.is_there(path):
             hint = "foveal search index DIR --out F.index makes one"
             raise NotFoundError(f"there is no {path}", hint=hint, path=path)
-        _check_head(path)
+        version = _version(path)
         connection = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)
         try:
             with _told(path):
                 _check_tables(path, connection)
                 about = _about(path, connection)
-            return cls(path, connection, _embedder(path, about))
+            return cls(path, connection, _embedder(path, about, with_texts=version == WITH_TEXTS))
         except BaseException:
             connection.close()
             raise
@@ -275,20 +278,21 @@ def _head(path: Path) -> bytes:
         raise DataError(f"{path} cannot be read: {error.strerror}", code="io_error", path=path) from error
 
 
-def _check_head(path: Path) -> None:
+def _version(path: Path) -> int:
     """Look at the first bytes, where SQLite keeps whose file it is, before it sees any of it."""
     head = _head(path)
     if not (head.startswith(_MAGIC) and head[68:72] == _APPLICATION.to_bytes(4, "big")):
         hint = "foveal search index DIR --out F.index makes one"
         raise DataError(f"{path} is no index", code="not_an_index", hint=hint, path=path)
     version = int.from_bytes(head[60:64], "big")
-    if version != VERSION:
+    if version not in (PLAIN, WITH_TEXTS):
         raise DataError(
-            f"{path} is an index of version {version}; this foveal reads version {VERSION}",
+            f"{path} is an index of version {version}; this foveal reads versions {PLAIN} and {WITH_TEXTS}",
             code="index_version",
             hint="make it anew with this foveal, or read it with the one that made it",
             path=path,
         )
+    return version
 
 
 def _check_tables(path: Path, connection: sqlite3.Connection) -> None:
@@ -328,17 +332,33 @@ def _about(path: Path, connection: sqlite3.Connection) -> dict[str, bytes]:
     return about
 
 
-def _embedder(path: Path, about: Mapping[str, bytes]) -> Embedder:
+def _texts_of(embedder: Embedder) -> dict[str, bytes]:
+    texts = embedder.texts
+    if texts is None:
+        return {}
+    return {
+        "text_graph": texts.graph,
+        "tokenizer": written(texts.tokenizer),
+        "text_length": str(texts.length).encode(),
+    }
+
+
+def _embedder(path: Path, about: Mapping[str, bytes], *, with_texts: bool) -> Embedder:
     try:
+        dimensions, texts = int(about["dimensions"]), None
+        if with_texts:
+            tokenizer = tokenizer_in(json.loads(about["tokenizer"]))
+            texts = TextEmbedder(about["text_graph"], tokenizer, int(about["text_length"]), dimensions)
         embedder = Embedder(
             about["graph"],
             Preprocess.model_validate_json(about["preprocess"]),
-            int(about["dimensions"]),
+            dimensions,
             about["source"].decode(),
             json.loads(about["license"]),
+            texts,
         )
         expected = about["embedder"].decode()
-    except (KeyError, ValueError, ValidationError) as error:
+    except (LookupError, ValueError, TypeError, AttributeError, ValidationError) as error:
         raise damaged(path, "what makes its features is not what was written") from error
     if embedder.digest != expected:
         raise damaged(path, "what makes its features is not what was written")

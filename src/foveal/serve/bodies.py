@@ -37,7 +37,7 @@ async def pictures(request: Request, service: Service, *, most: int) -> list[byt
     Raises:
         HttpError: `type_not_allowed`, `bad_multipart`, `too_many_pictures`; or as `body`.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = media_type(request)
     if not (kind.startswith(("image/", "video/")) or kind in ("", "application/octet-stream", _FORM)):
         raise HttpError(
             "type_not_allowed",
@@ -47,6 +47,11 @@ async def pictures(request: Request, service: Service, *, most: int) -> list[byt
         )
     content = await body(request, service)
     return pictures_of(content, request.headers["content-type"], most=most) if kind == _FORM else [content]
+
+
+def media_type(request: Request) -> str:
+    """Return what a body is said to be, in small letters and without parameters; empty: nothing is said."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 async def body(request: Request, service: Service) -> bytes:

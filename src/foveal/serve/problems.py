@@ -20,8 +20,11 @@ PICTURES = {
     "format_not_allowed": 415,
     "too_many_bytes": 413,
 }
+# Why a text cannot be asked with, by the code of its `UsageError`.
+TEXTS = {"no_text": 422, "bad_text": 422, "no_known_word": 422, "text_too_long": 413}
 STATUS = {
     **PICTURES,
+    **TEXTS,
     "bad_request": 400,
     "unknown_parameter": 400,
     "bad_json": 400,

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from foveal.bundle.inputs import UInt8
 from foveal.bundle.session import Outputs
 from foveal.serve.problems import HttpError
+from foveal.serve.strict_json import json_object
 
 INPUT = "images"
 OUTPUTS = {"probabilities": "FP32", "logits": "FP32", "labels": "BYTES"}
@@ -55,7 +56,7 @@ def question(body: bytes, head: int | None, *, shape: tuple[int, ...], most: int
     Raises:
         HttpError: `bad_json`, `bad_tensor`, `too_many_pictures`.
     """
-    document = _json(body if head is None else body[:head])
+    document = json_object(body if head is None else body[:head])
     raw = None if head is None else body[head:]
     _keys(document, _REQUEST, "the request")
     name = document.get("id")
@@ -101,33 +102,6 @@ def answer(outputs: Outputs, asked: Question, *, model: str, version: str, class
 def parts(answer: bytes) -> tuple[int, bytes]:
     """Return how long the JSON of an answer is, and all of it with the bytes behind."""
     return _LENGTH.unpack_from(answer)[0], answer[_LENGTH.size :]
-
-
-def _json(text: bytes) -> dict[str, Any]:
-    try:
-        decoded = text.decode("utf-8")
-        document = json.loads(decoded, object_pairs_hook=_once, parse_constant=_no_constant)
-        # Half of a letter, \ud800, is no text; it would break who writes it further on.
-        if "\\u" in decoded:
-            json.dumps(document, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):
-        raise HttpError(
-            "bad_json", "the body is no JSON object in UTF-8, each key once, NaN nowhere"
-        ) from None
-    if not isinstance(document, dict):
-        raise HttpError("bad_json", "the body is no JSON object")
-    return document
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key twice")
-    return found
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(name)
 
 
 def _pictures(

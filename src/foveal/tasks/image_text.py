@@ -18,9 +18,9 @@ from foveal.core.batches import batches
 from foveal.core.errors import DataError, UsageError
 from foveal.data.dataset import UInt8
 from foveal.data.preprocess import Preprocess
-from foveal.models.image_text.bpe import PairTokenizer
+from foveal.data.texts.stored import tokenizer_in
+from foveal.data.texts.tokenizer import Tokenizer, token_table
 from foveal.models.image_text.dual_encoder import DualEncoder, PromptedClassifier, image_encoder
-from foveal.models.image_text.tokenizer import Tokenizer, WordTokenizer, token_table
 from foveal.models.image_text.transformer import TextTransformer
 from foveal.tasks.classify import learn
 from foveal.tasks.recognizer import Recognizer
@@ -223,7 +223,7 @@ def load(folder: Path) -> ImageText:
         )
 
     built, preprocess = files.read_json(folder / STRUCTURE, form, hint=hint)
-    tokenizer = files.read_json(folder / TOKENIZER, _tokenizer, hint=hint)
+    tokenizer = files.read_json(folder / TOKENIZER, tokenizer_in, hint=hint)
     try:
         network = built.build()
         network.load_state_dict(read_tensors((folder / WEIGHTS).read_bytes()))
@@ -233,12 +233,3 @@ def load(folder: Path) -> ImageText:
             f"{folder} holds no readable model: {reason}", code="damaged", hint=hint, path=folder
         ) from error
     return ImageText(network.eval(), built, tokenizer, preprocess)
-
-
-def _tokenizer(found: dict[str, Any]) -> Tokenizer:
-    if found["kind"] == "words":
-        return WordTokenizer(tuple(found["words"]))
-    if found["kind"] == "pairs":
-        merges = tuple((pair.split(" ")[0], pair.split(" ")[1]) for pair in found["merges"])
-        return PairTokenizer(found["numbers"], merges)
-    raise ValueError(f"there is no tokenizer of kind {found['kind']!r}")

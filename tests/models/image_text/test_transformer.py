@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from foveal.data.texts.tokenizer import WordTokenizer, token_table
 from foveal.models.image_text.dual_encoder import DualEncoder, PromptedClassifier, image_encoder
-from foveal.models.image_text.tokenizer import WordTokenizer, token_table
 from foveal.models.image_text.transformer import PatchTransformer, TextTransformer
 
 WORDS = WordTokenizer.learned(["red left of blue"] * 2, most=9)

@@ -98,6 +98,10 @@ def _show(console: Console, document: dict[str, Any]) -> None:
     console.print(
         f"features: {document['dimensions']} numbers, {document['backbone']['source']}", markup=False
     )
+    if document["texts"]:
+        console.print(
+            f'it can be asked with a text: foveal search query {visible(document["index"])} "…"', markup=False
+        )
     if document["people"]:
         one = document["people"]["ways"][document["people"]["best"]]["equal_error_rate"]
         told = f"{one['value']:.1%} ({one['low']:.1%} to {one['high']:.1%})"

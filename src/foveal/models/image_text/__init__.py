@@ -1,4 +1,4 @@
-"""Networks of pictures and texts: two encoders into one space, and how a text becomes numbers.
+"""Networks of pictures and texts: two encoders into one space.
 
 Not a folder of plug-ins: `dual_encoder` holds any architecture of `models/` beside a `text_transformer`.
 """

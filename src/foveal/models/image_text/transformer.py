@@ -111,12 +111,19 @@ class TextTransformer(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return embeddings (N, D), not normalized, of token numbers int64 (N, L), each row with an end."""
-        ends = (tokens == self.end).int().argmax(dim=1)  # the first: some tables are filled up with it
-        length = int(ends.max()) + 1
-        seen = self.words(tokens[:, :length]) + self.places[:length]
+        length = int(self.ends(tokens).max()) + 1
+        return self.whole(tokens[:, :length])
+
+    def ends(self, tokens: Tensor) -> Tensor:
+        """Return where each text ends, int64 (N,)."""
+        return (tokens == self.end).int().argmax(dim=1)  # the first: some tables are filled up with it
+
+    def whole(self, tokens: Tensor) -> Tensor:
+        """Return what `forward` does, and look at what comes after the last end, too."""
+        seen = self.words(tokens) + self.places[: tokens.shape[1]]
         for block in self.blocks:
             seen = block(seen)
-        last = self.norm(seen[torch.arange(len(tokens)), ends])
+        last = self.norm(seen[torch.arange(tokens.shape[0], device=tokens.device), self.ends(tokens)])
         embeddings: Tensor = self.project(last)
         return embeddings
 
@@ -168,7 +175,7 @@ class PatchTransformer(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return embeddings (N, D), not normalized, of normalized images (N, C, H, W)."""
         patches = self.cut(images).flatten(2).transpose(1, 2)
-        whole = self.whole.expand(len(images), 1, -1)
+        whole = self.whole.expand(patches.shape[0], 1, -1)
         seen = self.norm_before(torch.cat([whole, patches], dim=1) + self.places)
         for block in self.blocks:
             seen = block(seen)

@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-from foveal.models.image_text.tokenizer import SCHEMA
+from foveal.data.texts.tokenizer import SCHEMA
 
 START, _END, _WORD_END = "<|startoftext|>", "<|endoftext|>", "</w>"
 _MARKS = ("'s", "'t", "'re", "'ve", "'m", "'ll", "'d")
@@ -59,12 +59,19 @@ class PairTokenizer:
         """Return the numbers of a text, with start and end; a piece that is not there ends as `end`."""
         found = [self.numbers[START]]
         for word in _words(text):
-            shown = "".join(_SHOWN[byte] for byte in word.encode())
-            found += [self.numbers.get(piece, self.end) for piece in self._pieces(shown)]
+            found += [self.numbers.get(piece, self.end) for piece in self._joined(word)]
         return [*found, self.end]
 
-    def _pieces(self, word: str) -> list[str]:
-        pieces = [*word[:-1], word[-1] + _WORD_END]
+    def pieces(self, text: str) -> list[tuple[str, bool]]:
+        """Return the words and signs of a text, and whether the vocabulary has all parts of each.
+
+        A published one has every byte, so it knows every word, if only letter by letter.
+        """
+        return [(word, all(part in self.numbers for part in self._joined(word))) for word in _words(text)]
+
+    def _joined(self, word: str) -> list[str]:
+        shown = "".join(_SHOWN[byte] for byte in word.encode())
+        pieces = [*shown[:-1], shown[-1] + _WORD_END]
         while len(pieces) > 1:
             pairs = list(pairwise(pieces))
             best = min(pairs, key=lambda pair: self._ranks.get(pair, len(self._ranks)))

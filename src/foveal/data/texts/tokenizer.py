@@ -41,6 +41,10 @@ class Tokenizer(Protocol):
         """Return the numbers of a text, with start and end."""
         ...
 
+    def pieces(self, text: str) -> list[tuple[str, bool]]:
+        """Return the words and signs of a text, and whether each is known: what is not says nothing."""
+        ...
+
     def as_json(self) -> dict[str, Any]:
         """Return all that it is made of."""
         ...
@@ -85,6 +89,10 @@ class WordTokenizer:
             number = self._numbers.get(piece)
             found += [_BYTES + byte for byte in piece.encode()] if number is None else [number]
         return [*found, END]
+
+    def pieces(self, text: str) -> list[tuple[str, bool]]:
+        """Return the words and signs of a text, and whether each is in the list: others are spelled."""
+        return [(piece.strip(), piece in self._numbers) for piece in _PIECE.findall(_normal(text))]
 
     def decode(self, numbers: Sequence[int]) -> str:
         """Return the text of some numbers: of those of a text, the text in NFC, small and evenly spaced."""

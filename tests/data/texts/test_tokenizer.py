@@ -1,4 +1,4 @@
-"""models.image_text.tokenizer: every text can be written and read back; the same texts give the same list."""
+"""data.texts.tokenizer: every text can be written and read back; the same texts give the same list."""
 
 import unicodedata
 
@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from foveal.models.image_text.tokenizer import END, START, WordTokenizer, token_table
+from foveal.data.texts.tokenizer import END, START, WordTokenizer, token_table
 
 TEXTS = ("two small red circles left of a blue square", "A blue square, left of a red circle.", "a red pear")
 LEARNED = WordTokenizer.learned(TEXTS, most=100)

@@ -1,0 +1,1 @@
+"""Texts as the numbers that a text encoder reads."""
