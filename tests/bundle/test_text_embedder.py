@@ -1,4 +1,4 @@
-"""bundle.text_embedder: a text's vector is its own, the digest names all that decides it, odd graphs are told."""
+"""bundle.text_embedder: a text's vector is its own, the digest names what decides it, odd graphs are told."""
 
 from dataclasses import replace
 

@@ -11,6 +11,8 @@ from PIL import Image
 
 from foveal.cli._main import run
 from foveal.flows.search_index import Backbone, index
+from foveal.tasks import image_text
+from two_encoders import two_encoders
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +36,16 @@ def pictures(tmp_path_factory) -> Path:
 def made(bundle, pictures) -> Path:
     path = pictures.parent / "a.index"
     index([pictures], path, backbone=Backbone(str(bundle)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def words(pictures) -> Path:
+    """An index that can be asked with texts, of a network with random weights."""
+    run = pictures.parent / "run"
+    image_text.save(two_encoders(), run / "model")
+    path = pictures.parent / "words.index"
+    index([pictures], path, backbone=Backbone(str(run)))
     return path
 
 
@@ -85,6 +97,12 @@ def test_evaluate_and_verify_for_people(capsys, made, pictures) -> None:
     ("arguments", "code", "exit_code"),
     [
         (("query", "{index}", "a red box"), "no_text", 2),
+        (("query", "{words}", "xyzzy plugh"), "no_known_word", 2),
+        (("query", "{words}", "red " * 300), "text_too_long", 2),
+        (("query", "{words}", "red circle", "--others"), "usage", 2),
+        (("query", "{words}", "red/blue circle"), "not_found", 66),
+        (("query", "{words}", " "), "not_found", 66),
+        (("verify", "{words}", "red circle", "{picture}"), "no_text", 2),
         (("query", "{index}", "none.jpg"), "not_found", 66),
         (("query", "{index}", "{folder}"), "not_image", 65),
         (("query", "{picture}", "{picture}"), "not_an_index", 65),
@@ -98,8 +116,8 @@ def test_evaluate_and_verify_for_people(capsys, made, pictures) -> None:
         (("index", "{folder}", "--out", "{index}", "--as", "face"), "other_backbone", 2),
     ],
 )
-def test_refusals(capsys, made, pictures, arguments, code, exit_code) -> None:
-    places = {"index": made, "folder": pictures, "picture": pictures / "red" / "0.png"}
+def test_refusals(capsys, made, words, pictures, arguments, code, exit_code) -> None:
+    places = {"index": made, "words": words, "folder": pictures, "picture": pictures / "red" / "0.png"}
 
     document = said(capsys, *(one.format(**places) for one in arguments), code=exit_code)
 
@@ -107,8 +125,45 @@ def test_refusals(capsys, made, pictures, arguments, code, exit_code) -> None:
     assert document["error"]["message"]
 
 
-def test_a_query_needs_no_training_side(made, pictures) -> None:
-    asked = pictures / "red" / "1.png"
+def test_a_text_is_asked_and_its_page_shows_what_was_found(capsys, words, tmp_path) -> None:
+    page = tmp_path / "found.html"
+
+    found = said(capsys, "query", words, "a red <b> circle", "--top", 3, "--html", page)
+
+    assert (found["kind"], found["query"], len(found["results"])) == ("text", "a red <b> circle", 3)
+    assert found["text"] == {"unknown": ["<", "b", ">"], "cut": False}
+    text = page.read_text("utf-8")
+    assert text.count('<img src="data:image/') == 3
+    assert "Asked with “a red &lt;b&gt; circle”" in text
+    assert "likely to mislead" in text
+
+
+def test_people_are_warned_beside_the_results(capsys, words) -> None:
+    assert run(["search", "query", str(words), "a red xyzzy circle", "--top", "2"]) == 0
+    warned = capsys.readouterr()
+    assert run(["search", "query", str(words), "a red circle", "--top", "2"]) == 0
+    plain = capsys.readouterr()
+
+    assert "warning: never learned, and likely to mislead: 'xyzzy'" in warned.err
+    assert len(warned.out.splitlines()) == 2
+    assert "warning" not in plain.err
+
+
+def test_a_file_that_is_called_like_a_text_is_a_picture_unless_it_is_told(
+    capsys, words, pictures, tmp_path, monkeypatch
+) -> None:
+    (tmp_path / "red").write_bytes((pictures / "red" / "1.png").read_bytes())
+    monkeypatch.chdir(tmp_path)
+
+    assert said(capsys, "query", words, "red")["kind"] == "picture"
+    assert said(capsys, "query", words, "red", "--text")["kind"] == "text"
+    assert said(capsys, "query", words, "red/blue circle", "--text")["text"]["unknown"] == ["/"]
+
+
+@pytest.mark.parametrize("with_text", [False, True])
+def test_a_query_needs_no_training_side(words, pictures, with_text) -> None:
+    made = words
+    asked = "red circle" if with_text else pictures / "red" / "1.png"
     blocked = ["torch", "onnx", "scipy", "sklearn", "timm", "matplotlib", "jinja2", "safetensors"]
     program = (
         f"import sys; sys.modules.update(dict.fromkeys({blocked}))\nfrom foveal.cli import main\n"
@@ -118,7 +173,8 @@ def test_a_query_needs_no_training_side(made, pictures) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("1.0000  ")
+    assert len(done.stdout.splitlines()) == 10
+    assert with_text or done.stdout.startswith("1.0000  ")
 
 
 def test_an_index_for_people_knows_who_it_is(tmp_path: Path, capsys) -> None:

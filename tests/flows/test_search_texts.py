@@ -23,7 +23,9 @@ from foveal.tasks import image_text
 from foveal.train.recipe import Recipe
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (40, 60, 220), "yellow": (240, 220, 40)}
-RECIPE = Recipe(size=16, epochs=30, precision="fp32", threads=1, settings={"dimensions": 16, "text_width": 32})
+RECIPE = Recipe(
+    size=16, epochs=30, precision="fp32", threads=1, settings={"dimensions": 16, "text_width": 32}
+)
 PAIRS = [(left, right) for left in COLOURS for right in COLOURS if left != right]
 
 

@@ -49,7 +49,9 @@ def _longer(both: Embedder) -> Embedder:
     return replace(both, texts=replace(both.texts, length=9))
 
 
-def test_its_version_is_one_that_older_programs_refuse_and_without_texts_it_is_theirs(made, tmp_path, embedder):
+def test_its_version_is_one_that_older_programs_refuse_and_without_texts_it_is_theirs(
+    made, tmp_path, embedder
+):
     with IndexFile.create(tmp_path / "plain.index", embedder):
         pass
 
@@ -95,7 +97,11 @@ def test_a_graph_that_reaches_outside_is_not_run(both) -> None:
 def test_unknown_words_and_a_text_that_is_cut_are_told(both) -> None:
     plain, odd, long = (
         asked(both, text)
-        for text in ("a red circle", "a crimson circle, crimson!", "a red circle left of a blue square, small")
+        for text in (
+            "a red circle",
+            "a crimson circle, crimson!",
+            "a red circle left of a blue square, small",
+        )
     )
 
     assert (plain.unknown, plain.cut, plain.warnings()) == ((), False, [])

@@ -20,6 +20,7 @@ from foveal.serve.searching import served_indexes
 from foveal.serve.serving import Door, serving
 from foveal.serve.settings import Settings
 from live import Server, running, started
+from two_encoders import two_encoders
 
 KIND = "Content-Type: image/png"
 
@@ -45,8 +46,24 @@ def index(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(bundle: Path, index: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running([bundle], indexes=[index, f"second={index}"], workers=2) as shared:
+def words(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """20 pictures in an index that can be asked with texts, by a network with random weights."""
+    from foveal.export.image_text import shared_space
+
+    path = tmp_path_factory.mktemp("words") / "words.index"
+    embedder = shared_space(two_encoders(), source="two encoders")
+    images = np.stack([embedder.preprocess.from_bytes(picture(seed)) for seed in range(20)])
+    with IndexFile.create(path, embedder) as made:
+        vectors = embedder.features(images)
+        made.add([Entry(f"{n:064x}", (f"{n}.png",), one, b"look") for n, one in enumerate(vectors)])
+    return path
+
+
+@pytest.fixture(scope="module")
+def server(
+    bundle: Path, index: Path, words: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    with running([bundle], indexes=[index, f"second={index}", words], workers=2) as shared:
         yield shared
 
 
@@ -100,6 +117,74 @@ def test_what_cannot_be_answered_is_refused(server, what, content, status, code)
     assert (said["status"], said["code"]) == (status, code)
 
 
+JSON = "Content-Type: application/json; charset=utf-8"
+
+
+def said(server: Server, body: bytes, what: str = "?index=words", kind: str = JSON) -> dict:
+    reply = server.say(request(body, kind, path=f"/v1/search{what}"))
+    return {"status": reply.status, **reply.json}
+
+
+@pytest.mark.parametrize("text", ["a red circle left of a blue square", "A blue circle, crimson"])
+def test_a_text_finds_what_the_command_finds(server: Server, words: Path, text: str) -> None:
+    expected, _ = query(words, text, top=3)
+
+    found = said(server, json.dumps({"text": text}).encode(), "?index=words&top=3")
+
+    assert found["status"] == 200
+    assert (found["kind"], found["digest"]) == ("text", expected["digest"])
+    assert (found["text"], found["results"]) == (expected["text"], expected["results"])
+    assert len(found["results"]) == 3
+    assert ("crimson" in text) == (found["text"]["unknown"] == ["crimson"])
+
+
+def test_a_picture_is_told_from_a_text(server: Server) -> None:
+    found = asked(server, picture(3), "?index=words")
+
+    assert (found["kind"], found["text"], found["results"][0]["source"]) == ("picture", None, "3.png")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        (b"", 400, "bad_json"),
+        (b"red circle", 400, "bad_json"),
+        (b'["red"]', 400, "bad_json"),
+        (b"{}", 400, "bad_json"),
+        (b'{"text": 7}', 400, "bad_json"),
+        (b'{"text": null}', 400, "bad_json"),
+        (b'{"text": "red", "text": "blue"}', 400, "bad_json"),
+        (b'{"text": "red", "top": 3}', 400, "bad_json"),
+        (b'{"text": "\\ud800"}', 400, "bad_json"),
+        (b'{"text": ""}', 422, "bad_text"),
+        (b'{"text": " \\n "}', 422, "bad_text"),
+        (b'{"text": "crimson xyzzy"}', 422, "no_known_word"),
+        (b'{"text": "' + b"red " * 250 + b'!"}', 413, "text_too_long"),
+        (b'{"text": "' + b"red " * 5000 + b'"}', 413, "text_too_long"),
+    ],
+)
+def test_texts_that_mean_nothing_are_refused(server: Server, body: bytes, status: int, code: str) -> None:
+    refused = said(server, body)
+
+    assert (refused["status"], refused["code"]) == (status, code)
+    assert said(server, b'{"text": "red circle"}')["status"] == 200
+
+
+def test_the_longest_text_is_answered_in_every_way_of_writing_it(server: Server) -> None:
+    letters = "red " + "\N{PILE OF POO}" * 996
+
+    found = said(server, json.dumps({"text": letters}).encode())
+
+    assert (found["status"], found["text"]["cut"]) == (200, True)
+
+
+def test_an_index_of_pictures_alone_refuses_a_text(server: Server) -> None:
+    refused = said(server, b'{"text": "red circle"}', "?index=things")
+
+    assert (refused["status"], refused["code"]) == (422, "no_text")
+    assert "backbone" not in refused["hint"], "a client cannot make an index"
+
+
 def test_predictions_go_on_beside_it(server: Server) -> None:
     assert server.say(request(picture(1), KIND)).json["predictions"][0]["label"] in ("red", "green", "blue")
 
@@ -139,12 +224,13 @@ def test_indexes_that_cannot_be_served_are_told_before_anybody_is_let_in(index, 
         serving([], door=Door(port=0), settings=Settings(), tell=print)
 
 
-def test_it_needs_no_torch(index: Path) -> None:
+def test_it_needs_no_torch(words: Path) -> None:
     blocked = "import sys; sys.modules.update(dict.fromkeys(['torch', 'onnx', 'scipy', 'sklearn']))"
     program = (
         f"{blocked}\nfrom foveal.cli import main\n"
-        f"sys.argv = ['foveal', 'serve', '--index', {str(index)!r}, '--port', '0', '--workers', '1']\nmain()"
+        f"sys.argv = ['foveal', 'serve', '--index', {str(words)!r}, '--port', '0', '--workers', '1']\nmain()"
     )
     assert sys.executable
     with started("-c", program) as server:
         assert asked(server, picture(5))["results"][0]["source"] == "5.png"
+        assert said(server, b'{"text": "red circle"}', "")["kind"] == "text"

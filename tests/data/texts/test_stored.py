@@ -22,7 +22,9 @@ def test_it_is_read_back_as_it_was(tokenizer) -> None:
     assert again.encode("red") == tokenizer.encode("red")
 
 
-@pytest.mark.parametrize("odd", [{}, [], {"kind": "letters"}, {"kind": "words"}, {"kind": "pairs", "merges": ["a"]}])
+@pytest.mark.parametrize(
+    "odd", [{}, [], {"kind": "letters"}, {"kind": "words"}, {"kind": "pairs", "merges": ["a"]}]
+)
 def test_other_documents_are_refused(odd) -> None:
     with pytest.raises((ValueError, LookupError, TypeError)):
         tokenizer_in(odd)
