@@ -11,7 +11,7 @@ DIMENSIONS, LENGTH = 12, 10
 
 
 def two_encoders(*, seed: int = 0) -> ImageText:
-    """Return encoders for pictures of 16 pixels and texts of ten numbers, that know the words of two texts."""
+    """Return encoders of pictures of 16 pixels and texts of ten numbers, which know the words of `TEXTS`."""
     tokenizer = WordTokenizer.learned([*TEXTS, *TEXTS], most=100)
     text = {
         "vocabulary": tokenizer.size,

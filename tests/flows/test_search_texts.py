@@ -1,4 +1,4 @@
-"""`foveal search` with texts: a trained network finds the pictures of captions, and its number is that of clip."""
+"""`foveal search` with texts: a trained network finds the pictures of captions, as clip measures it."""
 
 import csv
 import os

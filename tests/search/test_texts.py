@@ -65,7 +65,7 @@ def test_a_file_that_says_another_version_is_refused(made, version) -> None:
     content[60:64] = version.to_bytes(4, "big")
     made.write_bytes(content)
 
-    with pytest.raises(DataError, match="not what was written|version 3") as caught:
+    with pytest.raises(DataError, match=r"not what was written|version 3") as caught:
         IndexFile.open(made)
     assert caught.value.code == ("index_damaged" if version == PLAIN else "index_version")
 
