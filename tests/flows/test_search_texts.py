@@ -124,7 +124,7 @@ def test_it_grows_and_forgets_without_the_run_and_says_unknown_words(made, pictu
     assert (document["added"], document["forgotten"], document["pictures"]) == (2, 6, 8)
     assert found(made, said(*PAIRS[0]), top=8).index("000.png") < 3  # of the two that are new
     assert query(made, "a red half xyzzy")[0]["text"]["unknown"] == ["xyzzy"]
-    assert len(query(made, "a red half xyzzy")[0]["warnings"]) == 1
+    assert "xyzzy" in query(made, "a red half xyzzy")[0]["warnings"][0]
 
 
 def test_another_index_gives_its_text_encoder_too_and_other_ones_are_refused(
