@@ -157,7 +157,7 @@ def test_a_file_that_is_called_like_a_text_is_a_picture_unless_it_is_told(
 
     assert said(capsys, "query", words, "red")["kind"] == "picture"
     assert said(capsys, "query", words, "red", "--text")["kind"] == "text"
-    assert said(capsys, "query", words, "red/blue circle", "--text")["text"]["unknown"] == ["/"]
+    assert said(capsys, "query", words, "red / blue circle", "--text")["text"]["unknown"] == ["/"]
 
 
 @pytest.mark.parametrize("with_text", [False, True])

@@ -128,9 +128,9 @@ def test_what_is_no_index_is_refused(tmp_path, made) -> None:
 
 def test_another_version_says_which(made) -> None:
     with sqlite3.connect(made) as plain:
-        plain.execute("PRAGMA user_version=2")
+        plain.execute("PRAGMA user_version=3")
 
-    with pytest.raises(DataError, match="version 2; this foveal reads version 1") as caught:
+    with pytest.raises(DataError, match="version 3; this foveal reads versions 1 and 2") as caught:
         IndexFile.open(made)
     assert caught.value.code == "index_version"
 
