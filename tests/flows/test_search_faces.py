@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from foveal.core.errors import DataError, WriteError
+from foveal.core.errors import DataError, ImageError, WriteError
 from foveal.flows._verification import folds, verified
 from foveal.flows.search_faces import faces, verify
 from foveal.flows.search_index import Backbone
@@ -107,8 +107,30 @@ def test_an_index_for_people_decides_and_the_order_of_both_says_nothing(bundle, 
     assert verify(tmp_path / "p.index", same, one) == first
     assert verify(tmp_path / "p.index", one, one)["score"] == pytest.approx(1, abs=1e-5)
     assert verify(tmp_path / "p.index", one, other, threshold=-1.0)["same"] is True
-    with pytest.raises(WriteError, match="is there already"):
+    with pytest.raises(WriteError, match="is there already") as caught:
         faces(Backbone(str(bundle)), people, out=tmp_path / "p.index")
+    assert caught.value.code == "would_overwrite"
+    before = (tmp_path / "p.index").read_bytes()
+    faces(Backbone(str(bundle)), people, out=tmp_path / "p.index", force=True, seed=1)
+    assert (tmp_path / "p.index").read_bytes() != before
+    (people.parent / "notes.txt").write_text("mine")
+    with pytest.raises(DataError, match="is no index"):
+        faces(Backbone(str(bundle)), people, out=people.parent / "notes.txt", force=True)
+    with pytest.raises(ImageError, match="the second: "):
+        verify(tmp_path / "p.index", one, b"no picture")
+
+
+def test_copies_prove_nothing_and_what_cannot_be_read_is_told(bundle, people) -> None:
+    """A picture and its copy are the same person without doubt, whatever the features are worth."""
+    plain, _ = faces(Backbone(str(bundle)), people)
+    for person in range(8):
+        (people / f"p{person}" / "copy.png").write_bytes((people / f"p{person}" / "0.png").read_bytes())
+    (people / "p0" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and nothing")
+
+    document, _ = faces(Backbone(str(bundle)), people)
+
+    assert document["ways"] == plain["ways"]
+    assert (document["copies"], document["unusable"], plain["copies"], plain["unusable"]) == (8, 1, 0, 0)
 
 
 def test_the_index_has_the_projection_in_its_graph(bundle, people, tmp_path) -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from foveal.core.errors import DataError, ImageError, NotFoundError, UsageError, WriteError
 from foveal.flows._unlabelled import everything
-from foveal.flows.search_index import Backbone, duplicates, index
+from foveal.flows.search_index import Backbone, duplicates, embedder_for, index
 from foveal.flows.search_query import content_of, query
 from foveal.search.file import IndexFile
 
@@ -171,6 +171,25 @@ def test_pictures_that_cannot_be_used_are_named_and_the_others_are_there(made, f
     assert document["unusable"]["examples"][0]["source"].endswith("broken.png")
 
 
+def test_pictures_that_cannot_be_read_now_are_not_gone(made, folder) -> None:
+    """A half-synced folder: files are there, and empty."""
+    for path in folder.rglob("*.png"):
+        path.write_bytes(b"")
+    (folder / "0" / "00.png").unlink()
+
+    document = index([folder], made, prune=True)
+
+    assert (document["pictures"], document["forgotten"]) == (11, 1)
+    assert document["unusable"]["count"] == 11
+
+
+def test_the_network_of_an_index_is_what_it_is(made, tmp_path, folder) -> None:
+    for more in ({"size": 32}, {"model": "nano"}):
+        with pytest.raises(UsageError) as caught:
+            index([folder], tmp_path / "b.index", backbone=Backbone(str(made), **more))
+        assert caught.value.code == "size_of_index"
+
+
 def test_errors_say_what_to_do(made, folder, tmp_path, bundle) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "bad").mkdir()
@@ -183,14 +202,19 @@ def test_errors_say_what_to_do(made, folder, tmp_path, bundle) -> None:
         index([tmp_path / "none"], tmp_path / "e.index", backbone=new)
     with pytest.raises(DataError, match="no picture can be used"):
         index([tmp_path / "bad"], tmp_path / "e.index", backbone=new)
+    assert not (tmp_path / "e.index").exists()  # nothing binds the next one to this backbone
+    with IndexFile.create(tmp_path / "n.index", embedder_for(new, everything([folder]))):
+        pass
     with pytest.raises(DataError, match="has no pictures"):
-        query(tmp_path / "e.index", (folder / "0" / "00.png").read_bytes())
-    with pytest.raises(DataError, match="is no index"):
+        query(tmp_path / "n.index", (folder / "0" / "00.png").read_bytes())
+    with pytest.raises(DataError, match="is no index") as caught:
         index([folder], tmp_path / "text", backbone=new)
+    assert caught.value.hint == "name another --out"
     with pytest.raises(WriteError):
         index([folder], tmp_path / "text" / "a.index", backbone=new)
-    with pytest.raises(ImageError):
-        query(made, b"no picture")
+    with pytest.raises(ImageError, match=r"a\.png: ") as caught:
+        query(made, b"no picture", called="a.png")
+    assert caught.value.path == "a.png"
     with pytest.raises(ImageError, match="is a folder"):
         content_of(str(folder))
     with pytest.raises(NotFoundError, match="there is no"):

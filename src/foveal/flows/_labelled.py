@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from foveal.core.errors import DataError
 from foveal.core.progress import Progress
 from foveal.data import decode, opening
 from foveal.data.dataset import Dataset
+from foveal.data.inventory import content_hashes
 from foveal.flows._embedded import embedded
 from foveal.flows.search_index import Backbone, embedder_for
 
@@ -32,6 +34,8 @@ class Labelled:
         features: float32 (N, D).
         pixels: Each picture in 32 × 32 grey values, less their mean, float32 (N, 1024).
         near: Near copies among them.
+        copies: How many more had the content of another, byte by byte.
+        unusable: How many cannot be read.
     """
 
     dataset: Dataset = field(repr=False)
@@ -41,6 +45,20 @@ class Labelled:
     features: Float32 = field(repr=False)
     pixels: Float32 = field(repr=False)
     near: tuple[Cluster, ...] = field(repr=False)
+    copies: int
+    unusable: int
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What a document says of pictures that are not, or too easily, told apart."""
+        return {
+            "unusable": self.unusable,
+            "copies": self.copies,
+            "near_copies": {
+                "groups": len(self.near),
+                "pictures": sum(len(group.members) for group in self.near),
+            },
+        }
 
     @property
     def sources(self) -> list[str]:
@@ -51,7 +69,7 @@ class Labelled:
 def labelled(
     data: Path, backbone: Backbone, *, split: str | None, threads: int | None, progress: Progress
 ) -> Labelled:
-    """Embed a labelled data set.
+    """Embed a labelled data set, each content of a class once: a copy always finds its copy.
 
     Args:
         data: Anything that `foveal check` recognizes.
@@ -69,7 +87,11 @@ def labelled(
         known = ", ".join(sorted({name for name in dataset.splits if name})) or "none"
         raise DataError(f"{data} has no split {split!r}; it has: {known}", code="no_split", path=data)
     embedder = embedder_for(backbone, dataset)
-    parts = list(embedded(dataset, there.tolist(), embedder, threads=threads, looks=True, progress=progress))
+    hashes = content_hashes(dataset, progress=progress)
+    told = [(content, label) for content, label in zip(hashes, dataset.labels.tolist(), strict=True)]
+    first = {told[row]: row for row in reversed(there.tolist()) if hashes[row]}
+    once = [row for row in there.tolist() if first.get(told[row], row) == row]
+    parts = list(embedded(dataset, once, embedder, threads=threads, looks=True, progress=progress))
     rows = np.array([row for part in parts for row in part.rows], dtype=np.int64)
     labels = dataset.labels[rows]
     if len(np.unique(labels)) < 2:
@@ -87,4 +109,6 @@ def labelled(
         features=np.concatenate([part.features for part in parts]),
         pixels=grey - grey.mean(axis=1, keepdims=True),
         near=tuple(clusters(near_duplicates(glances.thumbnails, progress=progress))),
+        copies=len(there) - len(once),
+        unusable=len(once) - len(rows),
     )

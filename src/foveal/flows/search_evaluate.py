@@ -71,12 +71,8 @@ def evaluate(
         "images": len(found.labels),
         "classes": int((counts > 0).sum()),
         "queries": len(queries),
-        "unusable": len(found.dataset) - len(found.rows) if split is None else None,
         "without_a_partner": len(found.labels) - len(paired),
-        "near_copies": {
-            "groups": len(found.near),
-            "pictures": sum(len(group.members) for group in found.near),
-        },
+        **found.about,
         "metrics": measured(found.features, found.labels, queries, seed=seed, progress=progress),
         "baseline": {
             "pixels": measured(found.pixels, found.labels, queries, seed=seed, progress=progress),

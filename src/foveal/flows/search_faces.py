@@ -16,6 +16,7 @@ from foveal.flows._embedded import embedded
 from foveal.flows._labelled import Labelled, labelled
 from foveal.flows._verification import FAR, Verified, verified
 from foveal.flows.search_index import BACKBONE, Backbone
+from foveal.flows.search_query import pixels_of
 from foveal.search.exact import exact
 from foveal.search.file import IndexFile, is_index
 from foveal.search.whitening import Whitening, whitening
@@ -26,11 +27,12 @@ THRESHOLD = "threshold"
 FACE_SIZE = 144  # pixels; of 96 to 192, the one at which efficientnet-lite0 told 24 people apart best
 
 
-def faces(
+def faces(  # noqa: PLR0913  # the option that replaces a file is of every command that writes one
     backbone: Backbone,
     data: Path,
     *,
     out: Path | None = None,
+    force: bool = False,
     seed: int = 0,
     threads: int | None = None,
     progress: Progress = silent,
@@ -47,16 +49,21 @@ def faces(
         out: A new index without pictures to write: of the better of the two that learn, projected as all
             people of the data suggest, with the threshold at which one pair of different people in a hundred
             is accepted.
+        force: Replace an index that is there.
         seed: How people are divided, and of the intervals.
         threads: Pieces at once; None: all processors we may use.
         progress: Told about the pictures.
 
     Raises:
-        DataError: The data cannot be read; `few_people`, `no_pairs`.
-        WriteError: `out` is there, or cannot be written.
+        DataError: The data cannot be read; `few_people`, `no_pairs`; or `not_an_index`: something else is at
+            `out`.
+        WriteError: `would_overwrite`: `out` is there; or it cannot be written.
     """
     if out is not None and files.is_there(out):
-        raise WriteError(f"{out} is there already", hint="choose another name", path=out)
+        if not force:
+            raise WriteError(f"{out} is there already", code="would_overwrite", hint="add --force", path=out)
+        if not is_index(out):
+            raise DataError(f"{out} is no index", code="not_an_index", hint="name another --out", path=out)
     backbone = _for_faces(backbone)
     found = labelled(data, backbone, split=None, threads=threads, progress=progress)
     ways, learned = _measured(found, backbone, seed=seed, threads=threads, progress=progress)
@@ -64,7 +71,8 @@ def faces(
     if out is not None:
         embedder, features = learned[best]
         people = len(np.unique(found.labels))
-        _write(out, embedder, whitening(features, found.labels), ways[best].numbers, people)
+        source = f"{embedder.source}, projected for {people} people"
+        _write(out, embedder, whitening(features, found.labels), ways[best].numbers, source, force=force)
     document = {
         "schema": SCHEMA,
         "ok": True,
@@ -72,6 +80,7 @@ def faces(
         "backbone": {"source": found.embedder.source, "digest": found.embedder.digest},
         "images": len(found.labels),
         "people": len(np.unique(found.labels)),
+        **found.about,
         "ways": {name: way.numbers for name, way in ways.items()},
         "best": best,
         "index": None if out is None else str(out),
@@ -114,22 +123,23 @@ def _placed(backbone: Backbone, embedder: Embedder) -> Embedder | None:
     return on_places(embedder)
 
 
-def _write(out: Path, embedder: Embedder, learned: Whitening, numbers: dict[str, Any], people: int) -> None:
+def _write(
+    out: Path, embedder: Embedder, learned: Whitening, numbers: dict[str, Any], source: str, *, force: bool
+) -> None:
+    """Write an index without pictures; its threshold is null where none keeps others out."""
     from foveal.export.embedding import projected  # here: as above
 
-    source = f"{embedder.source}, projected for {people} people"
-    limit = numbers[f"at_far_{FAR:g}"]["threshold"]
-    with IndexFile.create(out, projected(embedder, learned, source=source)) as index:
-        if limit is not None:
-            index.note(THRESHOLD, json.dumps({"value": limit, "false_accepts": FAR}).encode())
+    threshold = {"value": numbers[f"at_far_{FAR:g}"]["threshold"], "false_accepts": FAR}
+    notes = {THRESHOLD: json.dumps(threshold).encode()}
+    IndexFile.create(out, projected(embedder, learned, source=source), notes=notes, force=force).__exit__()
 
 
 def check_for_people(path: Path) -> None:
-    """Refuse an index that is there and was not made for people, or was killed before it was whole.
+    """Refuse an index that is there and was not made for people.
 
     Raises:
         DataError: It is no index, or damaged.
-        UsageError: `other_backbone`: it holds no threshold.
+        UsageError: `other_backbone`: nothing in it says when two pictures show the same person.
     """
     with IndexFile.open(path) as index:
         if index.noted(THRESHOLD) is None:
@@ -141,13 +151,21 @@ def check_for_people(path: Path) -> None:
             )
 
 
-def verify(path: Path, one: bytes, other: bytes, *, threshold: float | None = None) -> dict[str, Any]:
+def verify(
+    path: Path,
+    one: bytes,
+    other: bytes,
+    *,
+    called: tuple[str, str] = ("the first", "the second"),
+    threshold: float | None = None,
+) -> dict[str, Any]:
     """Say how alike two pictures are, and whether they show the same; the order of both changes nothing.
 
     Args:
         path: An index: what makes the features, and the threshold that it holds. It may have no pictures.
         one: Content of a picture file.
         other: Of another.
+        called: What an error names each.
         threshold: From which score on they are the same; None: that of the index.
 
     Raises:
@@ -156,12 +174,14 @@ def verify(path: Path, one: bytes, other: bytes, *, threshold: float | None = No
     """
     with IndexFile.open(path) as index:
         embedder, noted = index.embedder, index.noted(THRESHOLD)
-    images = np.stack([embedder.preprocess.from_bytes(content) for content in (one, other)])
+    images = np.stack(
+        [pixels_of(embedder, content, name) for content, name in zip((one, other), called, strict=True)]
+    )
     features = np.concatenate([embedder.features(image[None]) for image in images])
     if not np.linalg.norm(features, axis=1).all():
         raise DataError("the features of a picture are all 0: it is like nothing", code="no_features")
     units = unit(features)
-    limit = threshold if threshold is not None or noted is None else float(json.loads(noted)["value"])
+    limit = threshold if threshold is not None or noted is None else json.loads(noted)["value"]
     score = float(exact(units[:1], units[1])[0])
     return {
         "schema": VERIFY_SCHEMA,

@@ -1,7 +1,7 @@
 """`foveal search index`: the pictures of folders, archives and data sets in one file that can be searched."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from foveal.audit.glance import Glances
 from foveal.audit.near_duplicates import clusters, near_duplicates
 from foveal.bundle.embedder import Embedder
 from foveal.core import files, runs
-from foveal.core.errors import DataError, UsageError
+from foveal.core.errors import DataError, UsageError, WriteError
 from foveal.core.progress import Progress, silent
 from foveal.core.text import printable
 from foveal.data import decode
@@ -72,21 +72,32 @@ def index(
     """
     start = time.perf_counter()
     dataset = _unlabelled.everything(named)
+    made = not files.is_there(out)
     with _opened(out, dataset, backbone or Backbone()) as opened:
         hashes = content_hashes(dataset, progress=progress)
-        now = _names(dataset, hashes)
-        changed = opened.rename(lambda before: _renamed(before, now, prune=prune))
-        before, added = opened.sources(), 0
+        now, before, added = _names(dataset, hashes), opened.sources(), 0
         first = {content: row for row, content in reversed(list(enumerate(hashes))) if content}
         rows = sorted(row for content, row in first.items() if content not in before)
         unusable = [(row, "it cannot be read") for row, content in enumerate(hashes) if not content]
+        bad: dict[str, str] = {}
         for part in embedded(dataset, rows, opened.embedder, threads=threads, looks=True, progress=progress):
             found = zip(part.rows, part.features, part.looks, strict=True)
             added += opened.add(
                 [Entry(hashes[row], now[hashes[row]], vector, jpeg) for row, vector, jpeg in found]
             )
-            unusable += [(row, error.message) for row, error in part.unusable]
-        told = _told(opened, [(printable(dataset.sources[row]), why) for row, why in unusable])
+            bad |= {hashes[row]: error.message for row, error in part.unusable}
+        unusable += [(row, bad[content]) for row, content in enumerate(hashes) if content in bad]
+        reasons = [(printable(dataset.sources[row]), why) for row, why in unusable]
+        usable = {content: names for content, names in now.items() if content not in bad}
+        unread = {name for name, _ in reasons}
+        # Names last: a file that cannot be used now, as of a folder half copied, takes none from what it was.
+        changed = opened.rename(lambda before: _renamed(before, usable, kept=unread if prune else None))
+        if not opened.sources():
+            if made:  # nothing of it binds the next one to this backbone
+                files.remove(out)
+            source, why = reasons[0]
+            raise DataError(f"no picture can be used; {source}: {why}", code="no_usable_picture", path=source)
+        told = _told(opened, reasons)
     return {
         **told,
         "added": added,
@@ -96,15 +107,8 @@ def index(
 
 
 def _told(opened: IndexFile, unusable: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """Return what is said of an index, and of pictures that did not come into it.
-
-    Raises:
-        DataError: `no_usable_picture`: the index is empty.
-    """
+    """Return what is said of an index, and of pictures that did not come into it."""
     kept, embedder = opened.sources(), opened.embedder
-    if not kept:
-        source, why = unusable[0]
-        raise DataError(f"no picture can be used; {source}: {why}", code="no_usable_picture", path=source)
     return {
         "schema": SCHEMA,
         "ok": True,
@@ -159,9 +163,16 @@ def duplicates(path: Path, *, progress: Progress = silent) -> dict[str, Any]:
 
 
 def _opened(out: Path, dataset: Dataset, backbone: Backbone) -> IndexFile:
-    """Open the index, or make it."""
+    """Open the index, or make it; where another process makes it this moment, open that one."""
     if not files.is_there(out):
-        return IndexFile.create(out, embedder_for(backbone, dataset))
+        embedder = embedder_for(backbone, dataset)
+        try:
+            return IndexFile.create(out, embedder)
+        except WriteError:
+            if not files.is_there(out):
+                raise
+    if not is_index(out):
+        raise DataError(f"{out} is no index", code="not_an_index", hint="name another --out", path=out)
     opened = IndexFile.open(out)
     try:
         _check_backbone(opened.embedder, backbone, dataset, out)
@@ -176,13 +187,29 @@ def embedder_for(backbone: Backbone, dataset: Dataset) -> Embedder:
     named = backbone.named or BACKBONE
     if is_index(Path(named)):
         with IndexFile.open(Path(named)) as other:
-            return other.embedder
+            return _as_it_is(other.embedder, backbone)
     from foveal.flows._backbone import (
         embedder_of,
     )  # here: it needs torch, which an index that is there does not
 
     size = _SIZE if backbone.size is None and not files.is_there(runs.find(named)) else backbone.size
     return embedder_of(named, dataset, model=backbone.model, size=size)
+
+
+def _as_it_is(embedder: Embedder, backbone: Backbone) -> Embedder:
+    """Return the embedder of an index, which no option changes.
+
+    Raises:
+        UsageError: `size_of_index`: another model or size is asked for.
+    """
+    own = embedder.preprocess.size
+    if backbone.model is not None or backbone.size not in (None, own):
+        raise UsageError(
+            f"{backbone.named} holds its network, {embedder.source}, which sees {own} pixels",
+            code="size_of_index",
+            hint="leave --model and --size out, or name what it was made with",
+        )
+    return embedder
 
 
 def _check_backbone(embedder: Embedder, backbone: Backbone, dataset: Dataset, out: Path) -> None:
@@ -208,16 +235,24 @@ def _names(dataset: Dataset, hashes: Sequence[str]) -> dict[str, tuple[str, ...]
 
 
 def _renamed(
-    before: dict[str, tuple[str, ...]], now: dict[str, tuple[str, ...]], *, prune: bool
+    before: dict[str, tuple[str, ...]], now: dict[str, tuple[str, ...]], *, kept: Set[str] | None
 ) -> dict[str, tuple[str, ...]]:
     """Return the contents of the index that are to be called otherwise, none of the names: to be forgotten.
 
     A name that now has another content is taken from the one that had it.
+
+    Args:
+        before: What each content in the index is called.
+        now: The same of the pictures that are named.
+        kept: Of the names that are not among these, the ones that stay: files that cannot be read now are
+            not gone. None: all stay.
     """
     taken = {name: content for content, names in now.items() for name in names}
     changed = {}
     for content, old in before.items():
-        stays = [name for name in old if not prune and taken.get(name, content) == content]
+        stays = [name for name in old if taken.get(name, content) == content]
+        if kept is not None:
+            stays = [name for name in stays if name in taken or name in kept]
         names = tuple(dict.fromkeys([*stays, *now.get(content, ())]))
         if names != old:
             changed[content] = names

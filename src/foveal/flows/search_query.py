@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from foveal.bundle import inputs
+from foveal.bundle.embedder import Embedder
+from foveal.bundle.session import UInt8
 from foveal.core.errors import ImageError, NotFoundError, UsageError
 from foveal.core.files import is_there
 from foveal.core.text import printable
@@ -43,7 +45,7 @@ def query(
         text = asked(searcher.embedder, content)
         found = searcher.near_features(text.vector, top=top)
     else:
-        image = searcher.embedder.preprocess.from_bytes(content)
+        image = pixels_of(searcher.embedder, content, called)
         without = (hashlib.sha256(content).hexdigest(),) if others else ()
         found = searcher.near(image, top=top, without=without)
     document = {
@@ -60,6 +62,23 @@ def query(
         "ms": round((time.perf_counter() - start) * 1000, 3),
     }
     return document, found
+
+
+def pixels_of(embedder: Embedder, content: bytes, called: str) -> UInt8:
+    """Return a picture as the embedder takes it, uint8 (H, W, C).
+
+    Args:
+        embedder: Says what it takes.
+        content: Of the file.
+        called: What an error names.
+
+    Raises:
+        ImageError: It cannot be read as a picture.
+    """
+    try:
+        return embedder.preprocess.from_bytes(content)
+    except ImageError as error:
+        raise ImageError(f"{called}: {error.message}", code=error.code, path=called) from error
 
 
 def asked_with(named: str) -> bytes | str:

@@ -20,7 +20,7 @@ from foveal.bundle.embedder import Embedder
 from foveal.bundle.session import Float32
 from foveal.bundle.text_embedder import TextEmbedder
 from foveal.core import files
-from foveal.core.errors import DataError, NotFoundError, TemporaryError, WriteError
+from foveal.core.errors import DataError, FovealError, NotFoundError, TemporaryError, WriteError
 from foveal.data.preprocess import Preprocess
 from foveal.data.texts.stored import tokenizer_in, written
 
@@ -86,14 +86,24 @@ class IndexFile:
         self.path, self._connection, self.embedder = path, connection, embedder
 
     @classmethod
-    def create(cls, path: Path, embedder: Embedder) -> "IndexFile":
+    def create(
+        cls, path: Path, embedder: Embedder, *, notes: Mapping[str, bytes] | None = None, force: bool = False
+    ) -> "IndexFile":
         """Make a new index without pictures, and open it; it is there whole or not at all.
 
+        Args:
+            path: Where.
+            embedder: What makes its features.
+            notes: What is kept about the whole index; see `note`.
+            force: Replace the file that is there.
+
         Raises:
-            WriteError: Something is there, or the folder cannot be written to.
+            WriteError: `would_overwrite`: something is there; or the folder cannot be written to.
         """
-        if files.is_there(path):
-            raise WriteError(f"{path} is there already", path=path)
+        if files.is_there(path) and not force:
+            raise WriteError(
+                f"{path} is there already", code="would_overwrite", hint="add --force", path=path
+            )
         about = {
             "graph": embedder.graph,
             "preprocess": embedder.preprocess.model_dump_json().encode(),
@@ -102,6 +112,7 @@ class IndexFile:
             "license": json.dumps(embedder.license).encode(),
             "embedder": embedder.digest.encode(),
             **_texts_of(embedder),
+            **(notes or {}),
         }
         with contextlib.closing(sqlite3.connect(":memory:")) as made:
             made.execute(f"PRAGMA page_size={_PAGE_BYTES}")
@@ -114,7 +125,7 @@ class IndexFile:
             made.commit()
             content = made.serialize()
         files.make_folder(path.parent)
-        files.write_bytes(path, content, new=True)  # never over what another process has begun
+        files.write_bytes(path, content, new=not force)  # never over what another process has begun
         return cls.open(path)
 
     @classmethod
@@ -132,7 +143,7 @@ class IndexFile:
         version = _version(path)
         connection = sqlite3.connect(path, timeout=_WAIT_SECONDS, isolation_level=None)
         try:
-            with _told(path):
+            with _read(path):
                 _check_tables(path, connection)
                 about = _about(path, connection)
             return cls(path, connection, _embedder(path, about, with_texts=version == WITH_TEXTS))
@@ -148,7 +159,7 @@ class IndexFile:
 
     def sources(self) -> dict[str, Names]:
         """Return what each picture is called, by the sha256 of its stored bytes."""
-        with _told(self.path):
+        with _read(self.path):
             return _sources(self._connection)
 
     def gallery(self) -> Gallery:
@@ -159,7 +170,7 @@ class IndexFile:
         """
         dimensions = self.embedder.dimensions
         ids, contents, sources, digests, parts = [], [], [], [], []
-        with _told(self.path):
+        with _read(self.path):
             statement = "SELECT id, content, sources, vector, digest FROM pictures ORDER BY id"
             for number, content, names, vector, digest in self._connection.execute(statement):
                 if len(vector) != 4 * dimensions or digest != _row_digest(content, names, vector):
@@ -180,7 +191,7 @@ class IndexFile:
             DataError: `index_damaged`.
         """
         found = []
-        with _told(self.path):
+        with _read(self.path):
             for number in ids:
                 row = self._connection.execute(
                     "SELECT jpeg, digest FROM looks WHERE id=?", (number,)
@@ -230,7 +241,9 @@ class IndexFile:
             WriteError, TemporaryError: The file cannot be written now.
         """
         with self._writing() as write:
-            changed = change(_sources(write))
+            with _read(self.path):
+                before = _sources(write)
+            changed = change(before)
             for content, names in changed.items():
                 _rename(write, content, names)
         return changed
@@ -243,7 +256,7 @@ class IndexFile:
 
     def noted(self, name: str) -> bytes | None:
         """Return what is kept under a name, or None."""
-        with _told(self.path):
+        with _read(self.path):
             return _about(self.path, self._connection).get(name)
 
     @contextlib.contextmanager
@@ -377,7 +390,19 @@ def _told(path: Path) -> Iterator[None]:
         if number & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise TemporaryError(f"{path} is being written by another process") from error
         raise WriteError(f"cannot write {path}: {error}", path=path) from error
-    except (sqlite3.DatabaseError, ValueError, TypeError, AttributeError) as error:
+    except sqlite3.DatabaseError as error:
+        raise damaged(path, str(error)) from error
+
+
+@contextlib.contextmanager
+def _read(path: Path) -> Iterator[None]:
+    """Say so where what is read cannot be understood."""
+    try:
+        with _told(path):
+            yield
+    except FovealError:
+        raise
+    except (ValueError, TypeError, AttributeError) as error:
         raise damaged(path, str(error)) from error
 
 

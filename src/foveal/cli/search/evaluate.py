@@ -50,6 +50,17 @@ def _show(console: Console, document: dict[str, Any]) -> None:
         table.add_row(name, f"{one['value']:.3f}", interval, f"{pixels:.3f}")
     console.print(table, markup=False)
     console.print(f"chance: recall_at_1 {document['baseline']['chance']['recall_at_1']:.3f}", markup=False)
+    left_out(console, document)
+
+
+def left_out(console: Console, document: dict[str, Any]) -> None:
+    """Print which pictures were not measured on, or make the numbers too good."""
+    if document["unusable"]:
+        told = counted(document["unusable"], "picture")
+        console.print(f"cannot be read: {told}; foveal check says why", markup=False)
+    if document["copies"]:
+        told = counted(document["copies"], "file")
+        console.print(f"left out as copies of others, byte by byte: {told}", markup=False)
     near = document["near_copies"]
     if near["groups"]:
         many = counted(near["pictures"], "picture")

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from foveal.cli._frame import Force, Json, Quiet, Seed, Threads, Verbose, emit
 from foveal.cli._progress import progress
+from foveal.cli.search.evaluate import left_out
 from foveal.core.extras import need
 from foveal.core.text import visible
 from foveal.core.wording import counted
@@ -19,7 +20,10 @@ def faces(
     data: Annotated[Path, typer.Argument(readable=False, help="Pictures in which a class is a person.")],
     model: Annotated[str | None, typer.Option("--model", help="The architecture of bare weights.")] = None,
     size: Annotated[
-        int | None, typer.Option("--size", min=8, max=4096, help="Side of the pictures; default 144.")
+        int | None,
+        typer.Option(
+            "--size", min=8, max=4096, help="Side; default 144, or what a run, bundle or index has."
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="An index for people to write.")] = None,
     html: Annotated[Path | None, typer.Option("--html", help="Write a page with the curves.")] = None,
@@ -40,8 +44,9 @@ def faces(
         check_page(html, data, force=force)
     with progress(quiet=quiet) as tell:
         document, ways = search_faces.faces(
-            Backbone(backbone, model, size), data, out=out, seed=seed, threads=threads, progress=tell
-        )
+            Backbone(backbone, model, size), data, out=out, force=force, seed=seed, threads=threads,
+            progress=tell,
+        )  # fmt: skip
     if html is not None:
         from foveal.flows import search_page
 
@@ -59,7 +64,9 @@ def _show(console: Console, document: dict[str, Any]) -> None:
         kept = f"{1 - far['false_rejects']['value']:.3f}, others {far['false_accepts']['value']:.3f}"
         table.add_row(name, f"{one['value']:.3f}", f"{one['low']:.3f} to {one['high']:.3f}", kept)
     console.print(table, markup=False)
+    left_out(console, document)
     if document["index"]:
-        console.print(f"index for people: {visible(document['index'])}", markup=False)
+        told = f"index for people, by {document['best']}: {visible(document['index'])}"
+        console.print(f"{told}; the rate of the better way is a little too good", markup=False)
     if document["html"]:
         console.print(f"page: {visible(document['html'])}", markup=False)

@@ -29,7 +29,8 @@ def index(
     ] = None,
     model: Annotated[str | None, typer.Option("--model", help="The architecture of bare weights.")] = None,
     size: Annotated[
-        int | None, typer.Option("--size", min=8, max=4096, help="Side of the pictures; default 224.")
+        int | None,
+        typer.Option("--size", min=8, max=4096, help="Side of the pictures; default 224, of faces 144."),
     ] = None,
     kind: Annotated[
         str | None,
@@ -58,7 +59,8 @@ def index(
 
     if html is not None:
         need("train", what="the HTML page")
-        check_page(html, Path(pictures[0]), force=force)
+        for named in pictures:
+            check_page(html, Path(named), force=force)
     made_by = search_index.Backbone(backbone, model, size)
     with progress(quiet=quiet) as tell:
         if kind is not None:
@@ -85,6 +87,8 @@ def _people(
 
     if kind != "face":
         raise UsageError(f"an index can be made --as face; got {kind!r}")
+    if len(pictures) > 1:
+        raise UsageError("--as face learns from one DIR, with a folder for each person", hint="name one DIR")
     if files.is_there(out):
         search_faces.check_for_people(out)
         return None
@@ -93,7 +97,8 @@ def _people(
 
 
 def _show(console: Console, document: dict[str, Any]) -> None:
-    told = f"{document['pictures']} pictures, {document['added']} new, {document['forgotten']} forgotten"
+    pictures = counted(document["pictures"], "picture")
+    told = f"{pictures}, {document['added']} new, {document['forgotten']} forgotten"
     console.print(f"{visible(document['index'])}: {told}, {show_bytes(document['size_bytes'])}", markup=False)
     console.print(
         f"features: {document['dimensions']} numbers, {document['backbone']['source']}", markup=False
@@ -103,20 +108,24 @@ def _show(console: Console, document: dict[str, Any]) -> None:
             f'it can be asked with a text: foveal search query {visible(document["index"])} "…"', markup=False
         )
     if document["people"]:
-        one = document["people"]["ways"][document["people"]["best"]]["equal_error_rate"]
+        best = document["people"]["best"]
+        one = document["people"]["ways"][best]["equal_error_rate"]
         told = f"{one['value']:.1%} ({one['low']:.1%} to {one['high']:.1%})"
-        console.print(f"people: told apart with an equal error rate of {told}, each never seen", markup=False)
+        console.print(
+            f"people: told apart by {best} with an equal error rate of {told}, each never seen; a little too "
+            "good, as the better of two ways was picked",
+            markup=False,
+        )
     unusable, near = document["unusable"], document["duplicates"]
     if unusable["count"]:
-        console.print(f"{unusable['count']} pictures cannot be used, such as", markup=False)
+        console.print(f"{counted(unusable['count'], 'picture')} cannot be used, such as", markup=False)
         for one in unusable["examples"]:
             console.print(f"  {visible(one['source'])}: {visible(one['message'])}", markup=False)
     if document["copies"]:
-        console.print(f"{document['copies']} files are copies of others, byte by byte", markup=False)
+        console.print(f"copies of others, byte by byte: {counted(document['copies'], 'file')}", markup=False)
     if near and near["groups"]:
-        console.print(
-            f"near copies: {near['pictures']} pictures in {counted(near['groups'], 'group')}", markup=False
-        )
+        among = counted(near["pictures"], "picture")
+        console.print(f"near copies: {among} in {counted(near['groups'], 'group')}", markup=False)
         for group in near["examples"][:3]:
             console.print(f"  {group['similarity']:.2f} {visible(', '.join(group['sources']))}", markup=False)
     if document["html"]:

@@ -25,7 +25,7 @@ def verify(
     from foveal.flows.search_faces import verify as compare
     from foveal.flows.search_query import content_of
 
-    document = compare(index, content_of(one), content_of(other), threshold=threshold)
+    document = compare(index, content_of(one), content_of(other), called=(one, other), threshold=threshold)
     emit(document, as_json=as_json, human=lambda console: _show(console, document))
 
 
