@@ -15,6 +15,7 @@ _WITNESS = {
     "video": ("av",),
     "parquet": ("pyarrow",),
     "mqtt": ("paho",),
+    "search": ("usearch",),
 }
 _REPORTER = "openvino_telemetry"  # what openvino tells its maker with, over the network
 

@@ -19,6 +19,7 @@ _WITHOUT = {
     "video": "no video is read",
     "parquet": "no Parquet file is read or written",
     "mqtt": "nothing is sent to MQTT",
+    "search": "every search is exact",
 }
 CPU_TORCH = "pip install --force-reinstall torch torchvision --index-url https://download.pytorch.org/whl/cpu"
 

@@ -19,7 +19,13 @@ SCHEMA = "foveal.search.query/1"
 
 
 def query(
-    path: Path, content: bytes | str, *, called: str = "-", top: int = 10, others: bool = False
+    path: Path,
+    content: bytes | str,
+    *,
+    called: str = "-",
+    top: int = 10,
+    others: bool = False,
+    approximate: bool = False,
 ) -> tuple[dict[str, Any], list[Match]]:
     """Return the command's document, and what it is made of.
 
@@ -29,16 +35,19 @@ def query(
         called: What it is called in the document; a text is told as it is.
         top: How many are wanted.
         others: Whether the same content is left out where it is in the index.
+        approximate: Whether to search through the graph of the index; reading it takes longer than an exact
+            search of one picture, so this is to see what a server answers.
 
     Raises:
-        NotFoundError: There is no such index.
+        NotFoundError: There is no such index, or `no_graph`.
+        MissingExtraError: A graph needs the extra `search`.
         DataError: The index, or the picture, cannot be used.
         UsageError: `no_text`, `bad_text`, `text_too_long`, `no_known_word`: see `search.texts.asked`; or
             `others` with a text, which is the same as no picture.
     """
     if others and isinstance(content, str):
         raise UsageError("--others leaves out the picture that is asked with; a text is none")
-    searcher = Searcher.open(path, often=False)
+    searcher = Searcher.open(path, often=False, approximate=approximate)
     start = time.perf_counter()
     text: Asked | None = None
     if isinstance(content, str):
@@ -58,6 +67,7 @@ def query(
         "query": content if isinstance(content, str) else printable(called),
         "text": None if text is None else text.as_json(),
         "warnings": [] if text is None else text.warnings(),
+        **searcher.told(by_picture=text is None),
         "results": [match.as_json() for match in found],
         "ms": round((time.perf_counter() - start) * 1000, 3),
     }

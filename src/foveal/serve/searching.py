@@ -66,6 +66,16 @@ class Heard(BaseModel):
     cut: bool = Field(description="Whether its end was not seen, as it is too long.")
 
 
+class Recall(BaseModel):
+    """Which share of the exact ten best a search finds, as measured with pictures of the index."""
+
+    value: float
+    low: float = Field(description="Of the 95 % interval.")
+    high: float
+    n: int = Field(description="Pictures that were asked with.")
+    method: str
+
+
 class Results(BaseModel):
     """The pictures that are most like what was sent, the most alike first."""
 
@@ -74,6 +84,8 @@ class Results(BaseModel):
     pictures: int = Field(description="In the index.")
     kind: Literal["picture", "text"] = Field(description="What was sent.")
     text: Heard | None = Field(description="Of a text; null for a picture.")
+    exact: bool = Field(description="Whether none that is more alike was passed over.")
+    recall: Recall | None = Field(description="Of a search with a picture that is not exact.")
     results: list[Result]
 
 
@@ -122,7 +134,8 @@ def searching(service: Service) -> APIRouter:
 
         Or those that a text fits best, `{"text": "red circle"}`, where the index has a text encoder.
 
-        The search is exact. Where the server has several indexes, the first one is asked unless one is named.
+        The search is exact unless the index has a graph; `exact` and `recall` tell. Where the server
+        has several indexes, the first one is asked unless one is named.
         """
         nonlocal waiting
         chosen = _chosen(service.indexes, index)
@@ -203,6 +216,7 @@ def _answer(chosen: ServedIndex, content: bytes | str, top: int, most_pixels: in
         "pictures": len(searcher.gallery),
         "kind": "picture" if heard is None else "text",
         "text": None if heard is None else heard.as_json(),
+        **searcher.told(by_picture=heard is None),
         "results": [match.as_json() for match in found],
     }
     return json.dumps(document, allow_nan=False).encode()

@@ -82,6 +82,9 @@ def serving(
         how = running or Running()
         _check(how)
         models, galleries = served(sources, max_batch=settings.max_batch), served_indexes(indexes)
+        for one in galleries:
+            if one.searcher.passed_over:
+                tell({"event": "warning", "message": one.searcher.passed_over})
         if allowed is None:
             settings = replace(settings, hosts=listening.hosts(listener))
         load = _loading(sources, models, how, settings)

@@ -13,6 +13,7 @@ from foveal.core.errors import UsageError
 from foveal.core.extras import need
 from foveal.core.progress import Progress
 from foveal.core.text import visible
+from foveal.core.types import Measured
 from foveal.core.units import show_bytes
 from foveal.core.wording import counted
 
@@ -42,6 +43,13 @@ def index(
     duplicates: Annotated[
         bool, typer.Option("--duplicates/--no-duplicates", help="Look for near copies in the index.")
     ] = True,
+    approximate: Annotated[
+        bool | None,
+        typer.Option(
+            "--approximate/--no-approximate",
+            help="Keep a graph beside a large index, for search that is faster and may miss something.",
+        ),
+    ] = None,
     html: Annotated[Path | None, typer.Option("--html", help="Write a page of the near copies.")] = None,
     threads: Threads = None,
     force: Force = False,
@@ -54,13 +62,14 @@ def index(
     The index holds all that a search needs, with a small copy of each picture for people. Whatever kills the
     command, the file is sound, and the same line goes on.
     """
-    from foveal.flows import search_index
+    from foveal.flows import search_approximate, search_index
     from foveal.flows._page import check_page
 
     if html is not None:
         need("train", what="the HTML page")
         for named in pictures:
             check_page(html, Path(named), force=force)
+    search_approximate.check(out, approximate)
     made_by = search_index.Backbone(backbone, model, size)
     with progress(quiet=quiet) as tell:
         if kind is not None:
@@ -69,13 +78,14 @@ def index(
         document = search_index.index(
             pictures, out, backbone=made_by, prune=prune, threads=threads, progress=tell
         )
+        graph = search_approximate.approximate(out, approximate, threads=threads or 1, progress=tell)
         near = search_index.duplicates(out, progress=tell) if duplicates or html is not None else None
     if html is not None and near is not None:
         from foveal.flows import search_page
 
         search_page.copies(out, near, html)
     document["people"] = None if kind is None else people
-    document |= {"duplicates": near, "html": None if html is None else str(html)}
+    document |= {"approximate": graph, "duplicates": near, "html": None if html is None else str(html)}
     emit(document, as_json=as_json, human=lambda console: _show(console, document))
 
 
@@ -116,6 +126,12 @@ def _show(console: Console, document: dict[str, Any]) -> None:
             "good, as the better of two ways was picked",
             markup=False,
         )
+    graph = document["approximate"]
+    if graph["graph"]:
+        told = f"finds {Measured(**graph['recall'])} of the ten most alike"
+        console.print(f"{visible(graph['graph'])}: {show_bytes(graph['size_bytes'])}, {told}", markup=False)
+    elif graph["reason"]:
+        console.print(graph["reason"], markup=False)
     unusable, near = document["unusable"], document["duplicates"]
     if unusable["count"]:
         console.print(f"{counted(unusable['count'], 'picture')} cannot be used, such as", markup=False)

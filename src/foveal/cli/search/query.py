@@ -10,6 +10,7 @@ from rich.console import Console
 from foveal.cli._frame import Force, Json, Quiet, Verbose, emit, talk
 from foveal.core.extras import need
 from foveal.core.text import visible
+from foveal.core.types import Measured
 
 
 def query(
@@ -20,15 +21,18 @@ def query(
     top: Annotated[int, typer.Option("--top", min=1, help="How many.")] = 10,
     others: Annotated[bool, typer.Option("--others", help="Leave out the same picture itself.")] = False,
     text: Annotated[bool, typer.Option("--text", help="It is a text, whatever file is called so.")] = False,
+    approximate: Annotated[
+        bool, typer.Option("--approximate", help="Search through the graph of the index, as a server does.")
+    ] = False,
     html: Annotated[Path | None, typer.Option("--html", help="Write a page with the pictures.")] = None,
     force: Force = False,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Find the pictures of an index that are most like one, or that a text fits best; the search is exact.
+    """Find the pictures of an index that are most like one, or that a text fits best.
 
-    A text needs an index of a network that was trained on pictures with texts: see search index --backbone.
+    The search is exact unless --approximate. A text needs an index of a network that was trained on pictures with texts: see search index --backbone.
     """
     from foveal.flows import search_query
     from foveal.flows._page import check_page
@@ -37,7 +41,9 @@ def query(
         need("train", what="the HTML page")
         check_page(html, index, force=force)
     content = image if text else sys.stdin.buffer.read() if image == "-" else search_query.asked_with(image)
-    document, found = search_query.query(index, content, called=image, top=top, others=others)
+    document, found = search_query.query(
+        index, content, called=image, top=top, others=others, approximate=approximate
+    )
     if html is not None:
         from foveal.flows import search_page
 
@@ -53,5 +59,9 @@ def _show(console: Console, document: dict[str, Any]) -> None:
     for match in document["results"]:
         copies = f"  and {len(match['copies'])} copies" if match["copies"] else ""
         console.print(f"{match['score']:.4f}  {visible(match['source'])}{copies}", markup=False)
+    if document["recall"]:
+        console.print(f"approximate: finds {Measured(**document['recall'])} of the ten best", markup=False)
+    elif not document["exact"]:
+        console.print("approximate: what it misses was measured with pictures, not with texts", markup=False)
     if document["html"]:
         console.print(f"page: {visible(document['html'])}", markup=False)
