@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from foveal.cli._main import run
+from foveal.flows.search_approximate import approximate
 from foveal.flows.search_index import Backbone, index
 from foveal.tasks import image_text
 from two_encoders import two_encoders
@@ -214,3 +215,29 @@ def test_an_index_for_people_knows_who_it_is(tmp_path: Path, capsys) -> None:
     again = json.loads(capsys.readouterr().out)
     assert (again["people"], again["added"]) == (None, 0)
     assert run(["search", "index", str(tmp_path), "--as", "fish", "--out", out]) == 2
+
+
+def test_a_graph_is_offered_to_large_indexes_only_and_is_asked_when_that_is_said(
+    capsys, bundle, pictures, tmp_path
+) -> None:
+    out, asked = tmp_path / "c.index", pictures / "green" / "1.png"
+    made = said(capsys, "index", pictures, "--out", out, "--backbone", bundle, "--approximate")
+    assert made["approximate"]["graph"] is None
+    assert "as fast" in made["approximate"]["reason"]
+    assert said(capsys, "query", out, asked, "--approximate", code=66)["error"]["code"] == "no_graph"
+
+    approximate(out, True, least=1)
+    near = said(capsys, "query", out, asked, "--approximate")
+    assert near["exact"] is False
+    assert near["recall"]["n"] == 13
+    exact = said(capsys, "query", out, asked)
+    assert (exact["exact"], exact["recall"], exact["results"]) == (True, None, near["results"])
+    assert run(["search", "query", str(out), str(asked), "--approximate"]) == 0
+    assert "approximate: finds 100.0% (95 % interval" in capsys.readouterr().out
+
+    Image.open(asked).rotate(90).save(pictures.parent / "new.png")
+    assert run(["search", "index", str(pictures.parent / "new.png"), "--out", str(out), "-q"]) == 0
+    assert "c.index.usearch: " in capsys.readouterr().out
+    assert said(capsys, "query", out, asked, "--approximate")["pictures"] == 14
+    said(capsys, "index", pictures, "--out", out, "--no-approximate")
+    assert [path.name for path in tmp_path.iterdir()] == ["c.index"]

@@ -14,6 +14,7 @@ from bad_inputs.multipart import BOUNDARY, form
 from foveal.bundle import archive
 from foveal.core.errors import DataError, UsageError
 from foveal.export.embedding import embedder_in
+from foveal.flows.search_approximate import approximate
 from foveal.flows.search_query import query
 from foveal.search.file import Entry, IndexFile
 from foveal.serve.searching import served_indexes
@@ -234,3 +235,21 @@ def test_it_needs_no_torch(words: Path) -> None:
     with started("-c", program) as server:
         assert asked(server, picture(5))["results"][0]["source"] == "5.png"
         assert said(server, b'{"text": "red circle"}', "")["kind"] == "text"
+
+
+def test_a_graph_beside_an_index_is_used_and_the_answer_says_how_good_it_is(index, tmp_path) -> None:
+    path = tmp_path / "many.index"
+    path.write_bytes(index.read_bytes())
+    told = approximate(path, True, least=1)
+    command = ("-m", "foveal", "serve", "--index", str(path), "--index", f"exact={index}")
+    with started(*command, "--port", "0", "--workers", "2") as server:
+        near, exact = asked(server, picture(5)), asked(server, picture(5), "?index=exact")
+    assert (near["exact"], near["recall"]) == (False, told["recall"])
+    assert (exact["exact"], exact["recall"]) == (True, None)
+    assert near["results"] == exact["results"]  # of 40 pictures all are candidates
+
+    graph = tmp_path / "many.index.usearch"
+    graph.write_bytes(graph.read_bytes()[:-1])
+    with started(*command, "--port", "0", "--workers", "1") as server:
+        assert asked(server, picture(5))["exact"] is True
+        assert "many.index.usearch is not what was written" in server.lines[0]

@@ -2,10 +2,10 @@
 
 The graph is a hierarchy of small worlds: Malkov & Yashunin, "Efficient and robust approximate nearest
 neighbor search using Hierarchical Navigable Small World graphs", 2018, as usearch, of the extra `search`,
-builds it. It holds each vector as bytes: of vectors of length 1 the cosine falls as the distance grows, which a shift leaves as it is, so they
-are centred and fill the range of a byte. What a walk through the graph finds is several times what is wanted,
-and its scores are computed from the float32 vectors: a score that is told is true, only what the walk passed
-by is missing.
+builds it. It holds each vector as bytes: of vectors of length 1 the cosine falls as the distance grows, which
+a shift leaves as it is, so they are centred and fill the range of a byte. What a walk through the graph finds
+is several times what is wanted, and its scores are computed from the float32 vectors: a score that is told is
+true, only what the walk passed by is missing.
 """
 
 import json
