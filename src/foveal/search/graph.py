@@ -29,7 +29,7 @@ _AHEAD = 128  # vectors that are looked at to find them
 _BATCH = 4096  # vectors between two words of progress
 _MOST = 127  # of a byte with a sign
 _CONTENT_BYTES = 32  # of a sha256
-_GONE = bytes(_CONTENT_BYTES)
+_GONE = b"\xff" * _CONTENT_BYTES
 _MAGIC = b"foveal graph 1\n"
 
 
@@ -39,7 +39,7 @@ class Graph:
 
     Attributes:
         walk: The graph of usearch; its key of a picture is the place of the content in `contents`.
-        contents: The sha256 of each picture's stored bytes, 32 bytes; zeros where it was taken out.
+        contents: The sha256 of each picture's stored bytes, 32 bytes; all ones where it was taken out.
         mean: What is taken from a vector, float32 (D,).
         scale: By which the rest is multiplied.
     """
