@@ -223,7 +223,7 @@ def test_a_graph_is_offered_to_large_indexes_only_and_is_asked_when_that_is_said
     out, asked = tmp_path / "c.index", pictures / "green" / "1.png"
     made = said(capsys, "index", pictures, "--out", out, "--backbone", bundle, "--approximate")
     assert made["approximate"]["graph"] is None
-    assert "as fast" in made["approximate"]["reason"]
+    assert "takes milliseconds" in made["approximate"]["reason"]
     assert said(capsys, "query", out, asked, "--approximate", code=66)["error"]["code"] == "no_graph"
 
     approximate(out, True, least=1)

@@ -164,7 +164,7 @@ def test_a_searcher_uses_the_graph_that_fits_and_says_so(made) -> None:
 def test_it_is_begun_where_it_pays_and_only_then(made) -> None:
     told = approximate(made, True)
     assert (told["graph"], told["recall"]) == (None, None)
-    assert "exact search of 400 pictures is as fast; one is made from 200,000 on" in told["reason"]
+    assert "exact search of 400 pictures takes milliseconds; one is made from 200,000 on" in told["reason"]
     assert approximate(made, None)["reason"] is None
     assert "--approximate" in approximate(made, None, least=400)["reason"]
     assert approximate(made, True, least=401)["graph"] is None

@@ -157,7 +157,8 @@ def _offer(pictures: int, least: int) -> str | None:
 
 
 def _too_few(pictures: int, least: int) -> str:
-    return f"no graph: exact search of {pictures:,} pictures is as fast; one is made from {least:,} on"
+    exact = f"exact search of {pictures:,} pictures takes milliseconds"
+    return f"no graph: {exact}; one is made from {least:,} on"
 
 
 def _told(path: Path | None, *, recall: Measured | None = None, reason: str | None = None) -> dict[str, Any]:
