@@ -32,7 +32,8 @@ def query(
 ) -> None:
     """Find the pictures of an index that are most like one, or that a text fits best.
 
-    The search is exact unless --approximate. A text needs an index of a network that was trained on pictures with texts: see search index --backbone.
+    The search is exact unless --approximate. A text needs an index of a network that was trained on pictures
+    with texts: see search index --backbone.
     """
     from foveal.flows import search_query
     from foveal.flows._page import check_page
