@@ -14,7 +14,11 @@ from foveal.bundle import archive
 from foveal.cli._main import run
 from foveal.core.errors import DataError, NotFoundError, UsageError, WriteError
 from foveal.flows._adapt_proof import Answered
+from foveal.flows._prepare import STORE
 from foveal.flows.adapt import AdaptResult, Terms, adapt
+from foveal.flows.compare import Terms as Compare
+from foveal.flows.compare import compare
+from foveal.flows.evaluate import evaluate
 from foveal.flows.export import export
 from foveal.flows.train import TrainResult, resume
 from foveal.tasks import recognizer as recognizers
@@ -107,6 +111,7 @@ def test_the_document_and_the_run_have_what_others_need(adapted: AdaptResult, tr
     page = adapted.report.read_text()
     assert "adapting helped" in page
     assert "promise nothing in the new one" in page
+    assert "This page contains your pictures" in page
     assert not (adapted.run / "store").exists()
 
 
@@ -167,6 +172,82 @@ def test_enough_labelled_pictures_calibrate(trained: TrainResult, shifted: Path,
     assert (told["on"], told["images"], told["needed"]) == ("labelled", 450, 449)
     assert archive.read(found.bundle).manifest.data.images.calib == 450
     assert "450 labelled pictures of the new environment" in found.report.read_text()
+
+
+def test_what_it_was_adapted_to_and_calibrated_on_is_told(
+    trained: TrainResult,
+    shifted: Path,
+    few: Path,
+    colors: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    many = write_shifted(tmp_path / "many", per_class=150, seed=9)
+    run_folder = adapt(trained.run, shifted, Terms(threads=1, labelled=many), out=tmp_path / "run").run
+
+    def told(model: Path, pictures: Path) -> str | None:
+        return evaluate(model, pictures).report.provenance["unseen"]
+
+    assert told(run_folder, many) == "calibration"
+    assert told(run_folder, shifted) == "unlabelled"
+    assert told(run_folder, few) == "content"
+    assert told(run_folder, colors) == "split"
+    assert [told(trained.run, pictures) for pictures in (many, shifted)] == ["content", "content"]
+    terms = Compare(threads=1, robustness="none")
+    compared = compare([trained.run, run_folder], shifted, terms).document
+    assert [row["unseen"] for row in compared["models"]] == ["content", "unlabelled"]
+
+    # What is calibrated anew on the run's own pictures is so no longer; what the network saw, it has seen.
+    again = adapt(run_folder, few, FAST, out=tmp_path / "again").run
+    assert [told(again, pictures) for pictures in (many, shifted, few)] == [
+        "content",
+        "unlabelled",
+        "unlabelled",
+    ]
+    with pytest.raises(DataError, match="without labels") as caught:
+        adapt(run_folder, many, Terms(threads=1, labelled=shifted), out=tmp_path / "not")
+    assert caught.value.code == "trained_on"
+
+    assert run(["evaluate", str(run_folder), str(shifted), "-q"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "without labels" in said
+    assert "not proven That these images are new to it" in said
+    assert run(["evaluate", str(run_folder), str(many), "-q"]) == 0
+    assert "they calibrated it" in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_runs_own_pictures_are_no_new_place(
+    trained: TrainResult, shifted: Path, colors: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match="trained on") as caught:
+        adapt(trained.run, shifted, Terms(threads=1, labelled=colors), out=tmp_path / "run")
+    assert caught.value.code == "trained_on"
+    assert "new environment" in str(caught.value.hint)
+    assert not (tmp_path / "run").exists()
+    for path in sorted(colors.rglob("*.png"))[::3]:  # some of them, so that the fingerprint is another
+        place = tmp_path / "some" / path.parent.name / path.name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, place)
+    with pytest.raises(DataError, match="learned from") as caught:
+        adapt(trained.run, shifted, Terms(threads=1, labelled=tmp_path / "some"), out=tmp_path / "run")
+    assert caught.value.code == "trained_on"
+
+
+def test_near_copies_of_what_measures_are_not_adapted_to(
+    adapted: AdaptResult, trained: TrainResult, shifted: Path, few: Path, colors: Path, tmp_path: Path
+) -> None:
+    """Saved again: other bytes, the same pictures, of what is labelled and of the run's own test part."""
+    shutil.copytree(shifted, tmp_path / "both")
+    split = json.loads((trained.run / "split.json").read_text())
+    held_out = [colors / source for source, _ in split["test"][:5]]
+    for number, path in enumerate([*sorted(few.rglob("*.png"))[:5], *held_out]):
+        with Image.open(path) as image:
+            image.save(tmp_path / "both" / f"again-{number}.jpg", quality=95)
+    found = adapt(trained.run, tmp_path / "both", Terms(threads=1, labelled=few), out=tmp_path / "run")
+    assert found.document["pictures"]["measured_on"] == 10
+    assert found.document["pictures"]["images"] == 90
+    assert same(state(found.run), state(adapted.run))
+    assert not (found.run / STORE).exists()
 
 
 def test_entropy_learns_scale_and_shift_too(

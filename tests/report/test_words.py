@@ -219,7 +219,8 @@ def test_images_that_could_not_be_read_are_named(document: Document) -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "known"), [("split", True), ("content", True), ("calibration", False), (None, False)]
+    ("how", "known"),
+    [("split", True), ("content", True), ("calibration", False), ("unlabelled", False), (None, False)],
 )
 def test_images_that_may_have_been_learned_from_are_no_proof(
     document: Document, how: str | None, known: bool
@@ -228,6 +229,7 @@ def test_images_that_may_have_been_learned_from_are_no_proof(
 
     assert words.unseen(document) is known
     assert ("That these images are new to it" in said(document)) is not known
+    assert ("without labels" in said(document)) is (how == "unlabelled")
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ class _Slopes(NamedTuple):
 
 
 def next_labels(probabilities: Float32, features: Float32, *, count: int, seed: int) -> Int64:
-    """Return places of pictures to label next, the most telling first, int64 (min(count, N),).
+    """Return places of pictures to label next, as they were drawn, int64 (min(count, N),).
 
     The first is the one that would change the last layer most. Each further one is drawn with a probability
     that grows with the square of its distance from the nearest that is taken: what is sure changes little and

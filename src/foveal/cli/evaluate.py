@@ -33,6 +33,7 @@ _UNSEEN = {
     "split": "the test part of the training data",
     "content": "none of them learned from",
     "calibration": "none of them learned from, but they calibrated it, at least in part",
+    "unlabelled": "shown to it without labels, at least in part",
     None: "whether they were learned from is not known: name the run folder instead of the bundle",
 }
 
@@ -93,7 +94,8 @@ def _show(console: Console, found: "Report", page: Path | None) -> None:
 
     ran = document["provenance"]
     line("measured", f"{document['bundle']} on {ran['engine']} in {ran['precision']}, {rate:,.0f} images/s")
-    how = _UNSEEN["calibration" if found.split == "calib" else document["provenance"]["unseen"]]
+    unseen = document["provenance"]["unseen"]
+    how = _UNSEEN["calibration" if found.split == "calib" and unseen != "unlabelled" else unseen]
     line("on", f"{counted(found.images, 'image')} ({found.split}; {how})")
     line("accuracy", words.measured(metrics["accuracy"]))
     line("balanced", words.measured(metrics["intervals"]["balanced_accuracy"]))

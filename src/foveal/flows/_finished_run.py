@@ -8,6 +8,7 @@ from foveal.core.progress import Progress
 from foveal.data import opening
 from foveal.flows._prepare import FINDINGS, SPLIT, Prepared, Wishes, decoders, prepare
 from foveal.flows._run_folder import RECIPE, read_command
+from foveal.flows._shown import carry
 from foveal.tasks.recognizer import Recognizer
 from foveal.train.recipe import read_recipe
 
@@ -57,7 +58,8 @@ def prepared_again(
         run: A finished run.
         data: Where its data are.
         recognizer: Says what its pictures are like.
-        folder: Gets the split, the findings and the pictures at that size; what is there already is reused.
+        folder: Gets the split, the findings, the note of what the network was shown beside, and the pictures
+            at that size; what is there already is reused.
         threads: For decoding.
         progress: Told about the pictures.
 
@@ -71,4 +73,6 @@ def prepared_again(
     like = recognizer.preprocess.model_copy(update={"decoder": decoders(clip)})
     frames = None if clip is None else clip.frames
     wishes = Wishes(like.size, recipe.seed, strict=False, threads=threads, like=like, frames=frames)
-    return prepare(opening.open(data, task=recipe.task), folder, wishes, progress=progress)
+    prepared = prepare(opening.open(data, task=recipe.task), folder, wishes, progress=progress)
+    carry(run, folder, prepared.split.fingerprint)
+    return prepared

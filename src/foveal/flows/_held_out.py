@@ -20,6 +20,7 @@ from foveal.data.dataset import Dataset
 from foveal.data.fingerprint import fingerprint
 from foveal.data.split import Split
 from foveal.evaluate.held_out import HeldOut
+from foveal.flows._shown import noted
 
 SPLIT = "split.json"  # of a run: who had which role
 _ROLE_OF_SPLIT = {"train": "fit", "val": "calib"}
@@ -34,7 +35,8 @@ class Chosen:
         indices: Which pictures of the data they are, int64 (N,).
         unseen: `split`: they are the test part of the training data; `content`: none of them has the content
             of a picture that was learned from; `calibration`: neither, but some or all of them calibrated
-            confidence and thresholds; None: not known, the bundle alone does not say.
+            confidence and thresholds; `unlabelled`: no label of theirs was learned from, but the network was
+            shown some or all of them without; None: not known, the bundle alone does not say.
     """
 
     held_out: HeldOut
@@ -94,6 +96,8 @@ def choose(
             _check_overlap(dataset, hashes, indices, splits.hashes_of(saved, "fit"))
             calibrated = splits.hashes_of(saved, "calib")
             unseen = "calibration" if any(hashes[i] in calibrated for i in indices) else "content"
+    beside = noted(bundle.parent, manifest.data.fingerprint).among({hashes[i] for i in indices})
+    unseen = beside or unseen
     if len(indices) == 0:
         raise DataError(f"{dataset.path} has no {name} picture", code="no_images", path=dataset.path)
     held_out = HeldOut.of_dataset(dataset, indices, manifest.preprocess, manifest.classes)
@@ -131,6 +135,8 @@ def learned_from(
 def learned_contents(bundle: Path, manifest: Manifest) -> frozenset[str] | None:
     """Return the content hashes of all pictures that a recognizer has learned from; None: not known.
 
+    Those that it was shown without labels are among them.
+
     Args:
         bundle: The file; `split.json` is looked for beside it.
         manifest: What it says about itself.
@@ -145,6 +151,8 @@ def used_contents(
     dataset: Dataset, hashes: Sequence[str], bundle: Path, manifest: Manifest, *, progress: Progress
 ) -> frozenset[str] | None:
     """Return the content hashes of all pictures that a recognizer learned from or was calibrated on.
+
+    Those that it was shown without labels are among them.
 
     Args:
         dataset: The data.
@@ -167,12 +175,17 @@ def used_contents(
     if found != manifest.data.fingerprint:
         return None
     made = _divided(dataset, manifest, None, progress)
-    return frozenset(hashes[place] for role in (made.fit, made.calib) for place in role)
+    beside = noted(bundle.parent, manifest.data.fingerprint)
+    own = frozenset(hashes[place] for role in (made.fit, made.calib) for place in role)
+    return own | beside.unlabelled | beside.calib
 
 
 def _contents(bundle: Path, manifest: Manifest, role: str) -> frozenset[str] | None:
     saved = _saved_split(bundle.parent / SPLIT, manifest)
-    return None if saved is None else frozenset(splits.hashes_of(saved, role))
+    if saved is None:
+        return None
+    beside = noted(bundle.parent, manifest.data.fingerprint)
+    return frozenset(splits.hashes_of(saved, role)) | (beside.unlabelled if role == "fit" else beside.calib)
 
 
 def _named_normally(dataset: Dataset) -> Dataset:

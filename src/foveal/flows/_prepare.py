@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -46,6 +47,7 @@ class Prepared:
         preprocess: How they became so, with the mean and deviation of the fit part.
         findings: What the check had to say.
         pool: More pictures, without labels; None: there are none.
+        unlabelled: What can be told of these; see `foveal.train/1`.
     """
 
     dataset: Dataset
@@ -54,6 +56,7 @@ class Prepared:
     preprocess: Preprocess
     findings: tuple[Finding, ...]
     pool: Pool | None = None
+    unlabelled: dict[str, Any] | None = None
 
     def examples(self, role: str) -> Examples:
         """Return the pictures that have a role, with what belongs together among them.

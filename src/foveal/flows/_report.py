@@ -50,6 +50,7 @@ def write_report(
         pictures=_mistaken(evaluation, prepared),
         maps=maps,
         baseline=baseline,
+        unlabelled=prepared.unlabelled,
     )
     files.write_text(run / "report.html", page)
     write_figures(evaluation, history, run / "figures")

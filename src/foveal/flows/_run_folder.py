@@ -14,6 +14,7 @@ from foveal.core.errors import FovealError, WriteError
 from foveal.data.archive import SUFFIXES
 from foveal.flows._environment import ENVIRONMENT, write_environment
 from foveal.flows._prepare import FINDINGS, SPLIT, STORE
+from foveal.flows._shown import SHOWN
 from foveal.train.recipe_file import write_fields
 
 RECIPE = "recipe.toml"
@@ -24,7 +25,8 @@ _COMMAND = "command.json"
 _RESULTS = (
     "*.foveal", "report.html", METRICS, "history.jsonl", "plan.json", SPLIT, FINDINGS, "log.txt",
     "checkpoints", "figures", "model", "baseline", "baseline.json", "pretrained", "scratch", STORE,
-    "probe", "probes.jsonl", "pictures.json", "suggested.csv", "suggested.html", ADAPTED, runs.CONVERTED,
+    "probe", "probes.jsonl", "pictures.json", "near_copies.json", "suggested.csv", "suggested.html", ADAPTED,
+    SHOWN, runs.CONVERTED,
 )  # fmt: skip
 _OURS = (RECIPE, ENVIRONMENT, _COMMAND, *_RESULTS)
 _NAME_BYTES = 100  # a file's name may have 255, and a temporary one is longer than the bundle's

@@ -19,6 +19,7 @@ from foveal.data.dataset import UInt8
 from foveal.evaluate.answers import Float32, probabilities_at_size
 from foveal.export.embedding import embedder_in
 from foveal.flows._pool import unlabelled_of
+from foveal.flows._prepare import Prepared
 from foveal.report.suggested_page import suggested_page
 from foveal.train.chosen import wants_unlabelled
 from foveal.train.recipe import Recipe
@@ -61,16 +62,18 @@ def check_unlabelled(recipe: Recipe) -> None:
 
 
 def suggest(
-    run: Path, bundle: Path, recipe: Recipe, *, threads: int, progress: Progress
+    run: Path, bundle: Path, recipe: Recipe, prepared: Prepared, *, threads: int, progress: Progress
 ) -> dict[str, Any] | None:
     """Write `suggested.csv` and `suggested.html`, and return the `suggested` object of `foveal.train/1`.
 
-    None where nobody asks. What the recognizer was made from or measured on, and copies, are not suggested.
+    None where nobody asks. What the recognizer was made from or measured on, near copies of what it was measured
+    on, and copies are not suggested.
 
     Args:
         run: The run folder.
         bundle: What says how sure it is.
         recipe: Says which pictures there are, how many are wanted, and the seed.
+        prepared: The run's data.
         threads: Pictures at once.
         progress: Told about the pictures.
     """
@@ -78,9 +81,9 @@ def suggest(
     if unlabelled is None or count is None:
         return None
     members = archive.read(bundle)
-    found = unlabelled_of(run, unlabelled, members.manifest.preprocess, seed=seed, progress=progress)
+    found = unlabelled_of(run, unlabelled, prepared, seed=seed, progress=progress)
     rows = found.rows
-    about = {"unlabelled": unlabelled, "pictures": len(rows), "known": found.known}
+    about = {"unlabelled": unlabelled, "pictures": len(rows), "known": found.known + found.held_out}
     if not len(rows):
         return {**about, "table": None, "page": None, "images": []}
     images: UInt8 = np.asarray(found.images[rows])

@@ -59,6 +59,7 @@ def train_document(
         "metrics": {"test": metrics} if metrics else {},
         "parity": exported.parity.as_json(),
         "gates": [asdict(gate) for gate in gates],
+        "unlabelled": prepared.unlabelled,
         "findings": [asdict(finding) for finding in prepared.findings],
         "plan": plan.model_dump(),
     }

@@ -17,16 +17,17 @@ from foveal.core.promises import calibration_images_needed
 from foveal.data import opening
 from foveal.evaluate.held_out import HeldOut
 from foveal.export.sealing import Exported, Origin, bundle
-from foveal.flows._adapt_pictures import Labelled, Shown, labelled_at, shown
+from foveal.flows._adapt_pictures import Apart, Labelled, Shown, labelled_at, shown
 from foveal.flows._adapt_proof import Answered, compared
 from foveal.flows._adapt_report import write_adapt_report
 from foveal.flows._environment import environment
 from foveal.flows._export import promises_of
 from foveal.flows._finished_run import data_of, prepared_again
 from foveal.flows._log import Logged
-from foveal.flows._pool import contents_of
+from foveal.flows._pool import HELD_OUT, contents_of
 from foveal.flows._prepare import STORE, Prepared
 from foveal.flows._run_folder import ADAPTED, METRICS, RECIPE, read_command, start, undone_if_refused
+from foveal.flows._shown import note
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
 from foveal.train import adapting
@@ -160,8 +161,10 @@ def _carried_out(run: Path, job: _Job, pictures: Path, started: float) -> AdaptR
     if (job.source / _PLAN).is_file():  # how the network learned, for those who train smaller ones like it
         files.write_bytes(run / _PLAN, (job.source / _PLAN).read_bytes())
     few = None if terms.labelled is None else labelled_at(terms.labelled, job.bundle, progress=job.progress)
-    # What calibrates and what tests measures the file in the old place.
-    apart = contents_of(job.source, ("calib", "test")) | (set() if few is None else few.contents)
+    prepared = prepared_again(
+        job.source, job.data, job.recognizer, run, threads=job.threads, progress=job.progress
+    )
+    apart = _apart(run, prepared, few)
     new = shown(pictures, run, job.recognizer.preprocess, apart=apart, progress=job.progress)
     adapted = adapting.method(terms.method)(
         job.recognizer,
@@ -173,12 +176,12 @@ def _carried_out(run: Path, job: _Job, pictures: Path, started: float) -> AdaptR
     )
     answered = Answered.of(job.recognizer, adapted.recognizer, new.examples)
     recognizers.save(adapted.recognizer, run / "model")
-    prepared = prepared_again(
-        job.source, job.data, job.recognizer, run, threads=job.threads, progress=job.progress
-    )
     document = _document(run, job, new, adapted, answered)
     if answered.gate().verdict == "pass":
         document |= _sealed(run, job, prepared, adapted, few)
+    calibrated = document["calibrated"] is not None and document["calibrated"]["on"] == "labelled"
+    on = few.contents if few is not None and calibrated else ()
+    note(run, prepared.split.fingerprint, unlabelled=new.contents, calib=on)
     document["gates"] = [asdict(answered.gate()), *document["gates"]]
     document["ok"] = all(gate["verdict"] == "pass" for gate in document["gates"])
     page = write_adapt_report(run, document, new, answered)
@@ -188,6 +191,14 @@ def _carried_out(run: Path, job: _Job, pictures: Path, started: float) -> AdaptR
     files.write_json(run / METRICS, document)
     sealed = None if document["bundle"] is None else Path(document["bundle"])
     return AdaptResult(run, sealed, page, document)
+
+
+def _apart(run: Path, prepared: Prepared, few: Labelled | None) -> Apart:
+    """Return what is not adapted to: what calibrates and what tests measures the file in the old place."""
+    held_out = [prepared.examples(role) for role in HELD_OUT]
+    if few is None:
+        return Apart(contents_of(run, HELD_OUT), held_out)
+    return Apart(contents_of(run, HELD_OUT) | few.contents, [*held_out, few.examples])
 
 
 def _document(run: Path, job: _Job, new: Shown, adapted: Adapted, answered: Answered) -> dict[str, Any]:
@@ -267,7 +278,7 @@ def _calibrated(prepared: Prepared, job: _Job, few: Labelled | None, promises: P
 def _exported(path: Path, job: _Job, prepared: Prepared, adapted: Adapted, few: Labelled | None) -> Exported:
     """Seal the bundle; `few` calibrates it, or where that is None the run's own pictures do."""
     before, split = archive.read(job.bundle).manifest, prepared.split
-    calib = prepared.examples("calib") if few is None else few.examples()
+    calib = prepared.examples("calib") if few is None else few.examples
     images = Images(fit=len(split.fit), calib=len(calib), test=len(split.test))
     return bundle(
         adapted.recognizer,

@@ -22,6 +22,7 @@ from foveal.flows._optimize_proof import TEST, delivered
 from foveal.flows._optimize_run import OfRun
 from foveal.flows._optimize_setup import Material
 from foveal.flows._prepare import FINDINGS, SPLIT, STORE
+from foveal.flows._shown import SHOWN
 from foveal.flows._run_folder import RECIPE
 from foveal.flows._where import Where
 from foveal.flows.bench import usual_threads
@@ -38,8 +39,8 @@ from foveal.report.optimized_page import optimized_page
 REQUEST, DOCUMENT, REPORT = "request.json", "optimize.json", "report.html"
 _TIMING, _ROOF = "timing.json", "roofline.json"
 # What a search writes besides its request: --force removes this and nothing else.
-_OURS = (*WORKSHOP_FILES, _TIMING, TEST, _ROOF, DOCUMENT, REPORT, SPLIT, FINDINGS, STORE, f"*{SUFFIX}")
-_BEGUN = (SPLIT, FINDINGS, STORE)  # what one without a finished step may have written
+_BEGUN = (SPLIT, FINDINGS, SHOWN, STORE)  # what one without a finished step may have written
+_OURS = (*WORKSHOP_FILES, _TIMING, TEST, _ROOF, DOCUMENT, REPORT, *_BEGUN, f"*{SUFFIX}")
 _FINAL_SECONDS, _FINAL_SHARE = 12.0, 0.03  # of timing all variants in the same rounds; of the budget at most
 _LEAST_FOR_ROOF = 300.0  # seconds of a search; this machine's limits take four more
 

@@ -405,7 +405,9 @@ def _finish(run: Path, job: Job, prepared: Prepared, plan: Plan | FitPlan, fitte
         beside = baseline if start is None else {**baseline, "start": start}
         page = write_report(run, evaluation, fitted.history, prepared, baseline=beside, maps=maps)
         write_over_time(run, over_time)
-        suggested = suggest(run, exported.bundle, job.recipe, threads=plan.threads, progress=job.progress)
+        suggested = suggest(
+            run, exported.bundle, job.recipe, prepared, threads=plan.threads, progress=job.progress
+        )
     document = train_document(run, prepared, plan, fitted, exported, evaluation)
     document |= {"start": start, "baseline": baseline, "over_time": over_time, "suggested": suggested}
     earlier = fitted.seconds - fitted.seconds_now  # before it was resumed

@@ -85,6 +85,7 @@ def measured_on(document: Document) -> str:
         "split": "the test part of its training data",
         "content": "none was learned from",
         "calibration": "none was learned from, but some calibrated it",
+        "unlabelled": "no label was learned from, but the network was shown some of them without",
         None: "whether they were learned from is not known",
     }
     return f"{text}; {known[data['unseen']]}"

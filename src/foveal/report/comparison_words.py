@@ -95,6 +95,12 @@ def not_shown(document: Document) -> list[str]:
         sentences.append(
             f"Some of these images calibrated {_names(calibrated)}: its confidence is flattered."
         )
+    shown = [row["name"] for row in document["models"] if row["unseen"] == "unlabelled"]
+    if shown:
+        sentences.append(
+            f"The network of {_names(shown)} was shown some of these images without labels: its numbers may "
+            "be flattered."
+        )
     if document["unreadable"]:
         unreadable = counted(len(document["unreadable"]), "image")
         sentences.append(f"{unreadable} could not be read by every recognizer and count in no number.")

@@ -43,6 +43,7 @@ def training_page(
     pictures: Mapping[str, UInt8],
     maps: Maps = _NO_MAPS,
     baseline: Mapping[str, Any] | None = None,
+    unlabelled: Mapping[str, Any] | None = None,
 ) -> str:
     """Return the report of a training as one HTML page that loads nothing from outside.
 
@@ -54,10 +55,14 @@ def training_page(
         pictures: The worst mistakes by source, uint8 (H, W, C); one that is missing is named without picture.
         maps: What they rest on: by source the map of the answer and that of the true class, (h, w).
         baseline: The `baseline` object of `foveal.train/1`; with its `start`, too, after a transfer.
+        unlabelled: The object of that name there.
     """
-    return _page(
+    page = _page(
         document, history=history, gallery=gallery, pictures=pictures, maps=maps, baseline=baseline or {}
     )
+    if unlabelled is None:
+        return page
+    return _before_last(page, templates().get_template("unlabelled.html.j2").render(unlabelled=unlabelled))
 
 
 def evaluation_page(

@@ -1,4 +1,4 @@
-"""The page of pictures to label next, the most telling first."""
+"""The page of pictures to label next."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

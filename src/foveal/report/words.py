@@ -303,6 +303,11 @@ def unseen(document: Document) -> bool:
 def _perhaps_seen(document: Document) -> list[str]:
     if unseen(document):
         return []
+    if document["provenance"]["unseen"] == "unlabelled":
+        return [
+            "That these images are new to it: its network was shown some or all of them without labels, so "
+            "every number may look better than on images that it never met."
+        ]
     if document["provenance"]["unseen"] == "calibration" or document["split"] == "calib":
         return [
             "That these images are new to it: some or all of them calibrated it, so confidence, declining "
