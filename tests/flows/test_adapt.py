@@ -1,5 +1,6 @@
 """Adapting from files to a sealed bundle of a new environment."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -11,9 +12,14 @@ from PIL import Image
 
 import foveal
 from foveal.bundle import archive
+from foveal.bundle.locate import locate
 from foveal.cli._main import run
 from foveal.core.errors import DataError, NotFoundError, UsageError, WriteError
+from foveal.core.progress import silent
+from foveal.data import opening
+from foveal.data.inventory import content_hashes
 from foveal.flows._adapt_proof import Answered
+from foveal.flows._held_out import used_contents
 from foveal.flows._prepare import STORE
 from foveal.flows.adapt import AdaptResult, Terms, adapt
 from foveal.flows.compare import Terms as Compare
@@ -62,6 +68,10 @@ def adapted(
     """Return an adaptation that is measured; for reading only."""
     out = tmp_path_factory.mktemp("runs") / "adapt"
     return adapt(trained.run, shifted, Terms(threads=1, labelled=few), out=out)
+
+
+def hashes_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def state(run: Path) -> dict[str, torch.Tensor]:
@@ -196,6 +206,13 @@ def test_what_it_was_adapted_to_and_calibrated_on_is_told(
     terms = Compare(threads=1, robustness="none")
     compared = compare([trained.run, run_folder], shifted, terms).document
     assert [row["unseen"] for row in compared["models"]] == ["content", "unlabelled"]
+
+    manifest = archive.read(locate(run_folder)).manifest
+    dataset = opening.open(few)
+    hashes = content_hashes(dataset)
+    used = used_contents(dataset, hashes, locate(run_folder), manifest, progress=silent)
+    assert {hashes_of(path) for path in (*many.rglob("*.png"), *shifted.rglob("*.png"))} <= used
+    assert used.isdisjoint(hashes)
 
     # What is calibrated anew on the run's own pictures is so no longer; what the network saw, it has seen.
     again = adapt(run_folder, few, FAST, out=tmp_path / "again").run

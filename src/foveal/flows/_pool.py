@@ -81,9 +81,8 @@ def unlabelled_of(run: Path, unlabelled: str, prepared: Prepared, *, seed: int, 
     files.make_folder(run / STORE)
     store = _unlabelled.stored_once(found, run / STORE / _PIXELS, prepared.preprocess, progress=progress)
     readable = store.labels >= 0
-    known, apart = (
-        _among(found.hashes, contents_of(run, roles)) & readable for roles in (("fit",), HELD_OUT)
-    )
+    roles = (("fit",), HELD_OUT)
+    known, apart = (_among(found.hashes, contents_of(run, each)) & readable for each in roles)
     pictures = Examples(store.images, store.labels, np.flatnonzero(readable & ~known & ~apart))
     measuring = [prepared.examples(role) for role in HELD_OUT]
     apart |= _among(found.hashes, near_copies(run, pictures, found.hashes, measuring, progress=progress))

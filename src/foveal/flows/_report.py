@@ -17,7 +17,7 @@ from foveal.export.parity import Parity
 from foveal.flows._mistake_maps import Maps, mistake_maps
 from foveal.flows._prepare import Prepared
 from foveal.report.figures import write_figures
-from foveal.report.page import refusal_page, training_page
+from foveal.report.page import refusal_page, training_page, with_unlabelled
 from foveal.report.pictures import ClassPictures
 
 _PER_CLASS = 8
@@ -50,8 +50,9 @@ def write_report(
         pictures=_mistaken(evaluation, prepared),
         maps=maps,
         baseline=baseline,
-        unlabelled=prepared.unlabelled,
     )
+    if prepared.unlabelled is not None:
+        page = with_unlabelled(page, prepared.unlabelled)
     files.write_text(run / "report.html", page)
     write_figures(evaluation, history, run / "figures")
     return run / "report.html"

@@ -60,7 +60,8 @@ def note(run: Path, fingerprint: str, *, unlabelled: Iterable[str] = (), calib: 
     Args:
         run: The run folder. What its network was shown before stays noted.
         fingerprint: Of the data that the recognizer was trained on.
-        unlabelled, calib: Content hashes; see `Shown`.
+        unlabelled: Content hashes of pictures that the network is shown without labels.
+        calib: Content hashes of pictures that confidence and thresholds are fitted on.
 
     Raises:
         WriteError: It cannot be written.

@@ -66,8 +66,8 @@ def suggest(
 ) -> dict[str, Any] | None:
     """Write `suggested.csv` and `suggested.html`, and return the `suggested` object of `foveal.train/1`.
 
-    None where nobody asks. What the recognizer was made from or measured on, near copies of what it was measured
-    on, and copies are not suggested.
+    None where nobody asks. What the recognizer was made from or measured on, near copies of the latter, and
+    copies are not suggested.
 
     Args:
         run: The run folder.

@@ -22,8 +22,8 @@ from foveal.flows._optimize_proof import TEST, delivered
 from foveal.flows._optimize_run import OfRun
 from foveal.flows._optimize_setup import Material
 from foveal.flows._prepare import FINDINGS, SPLIT, STORE
-from foveal.flows._shown import SHOWN
 from foveal.flows._run_folder import RECIPE
+from foveal.flows._shown import SHOWN
 from foveal.flows._where import Where
 from foveal.flows.bench import usual_threads
 from foveal.optimize.budget import Budget

@@ -43,7 +43,6 @@ def training_page(
     pictures: Mapping[str, UInt8],
     maps: Maps = _NO_MAPS,
     baseline: Mapping[str, Any] | None = None,
-    unlabelled: Mapping[str, Any] | None = None,
 ) -> str:
     """Return the report of a training as one HTML page that loads nothing from outside.
 
@@ -55,14 +54,10 @@ def training_page(
         pictures: The worst mistakes by source, uint8 (H, W, C); one that is missing is named without picture.
         maps: What they rest on: by source the map of the answer and that of the true class, (h, w).
         baseline: The `baseline` object of `foveal.train/1`; with its `start`, too, after a transfer.
-        unlabelled: The object of that name there.
     """
-    page = _page(
+    return _page(
         document, history=history, gallery=gallery, pictures=pictures, maps=maps, baseline=baseline or {}
     )
-    if unlabelled is None:
-        return page
-    return _before_last(page, templates().get_template("unlabelled.html.j2").render(unlabelled=unlabelled))
 
 
 def evaluation_page(
@@ -133,6 +128,16 @@ def with_over_time(page: str, document: words.Document) -> str:
     template = templates().get_template("over_time.html.j2")
     said, chart = over_time.sentences(document), over_time.over_time(document)
     return _before_last(page, template.render(over_time=document, chart=chart, said=said))
+
+
+def with_unlabelled(page: str, unlabelled: Mapping[str, Any]) -> str:
+    """Return the page of a training with which pictures it learned from without labels.
+
+    Args:
+        page: As `training_page` returned it.
+        unlabelled: The object of that name in `foveal.train/1`.
+    """
+    return _before_last(page, templates().get_template("unlabelled.html.j2").render(unlabelled=unlabelled))
 
 
 def _before_last(page: str, section: str) -> str:
