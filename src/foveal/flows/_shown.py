@@ -1,8 +1,9 @@
 """Pictures beside a run's own data that its network was shown without labels, or that calibrated its file."""
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from foveal.core import files
 
@@ -46,7 +47,7 @@ def noted(run: Path, fingerprint: str) -> Shown:
     if not path.is_file():
         return Shown()
 
-    def belonging(document: dict[str, list[str]]) -> Shown:
+    def belonging(document: Mapping[str, Any]) -> Shown:
         unlabelled, calib = (frozenset(map(str, document[key])) for key in ("unlabelled", "calib"))
         belongs = document["schema"] == _SCHEMA and document["fingerprint"] == fingerprint
         return Shown(unlabelled, calib) if belongs else Shown()
