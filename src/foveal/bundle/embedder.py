@@ -16,6 +16,8 @@ from foveal.core.progress import Progress, silent
 from foveal.data.preprocess import Preprocess
 
 FEATURES = "features"
+EMBEDDED = "embedded"  # in the graph of a taught bundle: the features that its head is fitted to
+TAUGHT_AS = "fewshot_"  # before the name of the head: what the manifest of such a bundle calls the model
 _BATCH = 8  # pictures of one call: their maps stay in the processor's caches
 
 

@@ -6,7 +6,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from foveal.bundle import archive
-from foveal.bundle.embedder import FEATURES, Embedder
+from foveal.bundle.embedder import EMBEDDED, FEATURES, TAUGHT_AS, Embedder
 from foveal.core.errors import UsageError
 from foveal.data.preprocess import Preprocess
 from foveal.export import unknown
@@ -43,6 +43,9 @@ def embedder(
 def embedder_in(members: archive.Members, *, source: str) -> Embedder:
     """Return the embedder inside a sealed bundle: what its last layer reads.
 
+    Of a taught bundle it is the network that was taught: what its own head reads is whitened by the pictures
+    that it was taught.
+
     Args:
         members: Of the bundle.
         source: What it is called, for people.
@@ -51,7 +54,10 @@ def embedder_in(members: archive.Members, *, source: str) -> Embedder:
         UsageError: `no_features`: it recognizes clips, or its last layer is not one that reads features.
     """
     manifest = members.manifest
-    named = None if manifest.preprocess.clip else unknown.features(members.model)
+    if manifest.model.name.startswith(TAUGHT_AS):
+        named: str | None = EMBEDDED
+    else:
+        named = None if manifest.preprocess.clip else unknown.features(members.model)
     found = None if named is None else _width(members.model, named)
     if named is None or found is None:
         raise UsageError(

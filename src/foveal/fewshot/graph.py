@@ -1,4 +1,4 @@
-"""A head behind an embedder as one ONNX graph, and back: no network is exported again."""
+"""A head behind an embedder as one ONNX graph: no network is exported again."""
 
 from typing import Any
 
@@ -7,16 +7,13 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from foveal.bundle.embedder import FEATURES, Embedder
-from foveal.bundle.manifest import Manifest
+from foveal.bundle.embedder import EMBEDDED, FEATURES, Embedder
 from foveal.calibrate.unknowns._score import SMALLEST, Score
 from foveal.calibrate.unknowns.knn import _NODES, _compute
-from foveal.export.embedding import cut
 from foveal.export.unknown import with_unknown
 from foveal.fewshot.cross_fitting import Fitted
 from foveal.fewshot.deciding import UNKNOWN
 
-EMBEDDED = "embedded"
 _BACKBONE, _HEAD = "backbone/", "head/"  # of names: what was there, and what is put behind it
 _OURS = ("logits", "probabilities", "scaled", "temperature", EMBEDDED)
 
@@ -59,26 +56,9 @@ def graph(embedder: Embedder, learned: Fitted, *, temperature: float) -> bytes:
             helper.make_node("Softmax", ["scaled"], ["probabilities"], axis=1, name="softmax"),
         ]
     )
-    _answer(model.graph, classes=len(bias))
+    _answer(model.graph, classes=len(bias), dimensions=embedder.dimensions)
     onnx.checker.check_model(model, full_check=True)
     return with_unknown(model.SerializeToString(deterministic=True), _score(learned))
-
-
-def embedder_of(model: bytes, manifest: Manifest, *, dimensions: int) -> Embedder:
-    """Return the embedder inside the graph of a taught bundle.
-
-    Args:
-        model: What `graph` returned.
-        manifest: Of the bundle.
-        dimensions: Of the features.
-    """
-    return Embedder(
-        cut(model, EMBEDDED, dimensions),
-        manifest.preprocess,
-        dimensions,
-        manifest.model.source,
-        manifest.licenses.weights,
-    )
 
 
 def _score(learned: Fitted) -> Score:
@@ -110,8 +90,12 @@ def _set_apart(inside: Any) -> None:
         value.name = renamed.get(value.name, value.name)
 
 
-def _answer(inside: Any, *, classes: int) -> None:
+def _answer(inside: Any, *, classes: int, dimensions: int) -> None:
+    """Name the outputs, and say how wide the features are: `embedder_in` finds them again."""
     batch = inside.output[0].type.tensor_type.shape.dim[0].dim_param or "N"
+    for said in [value for value in inside.value_info if value.name == EMBEDDED]:
+        inside.value_info.remove(said)
+    inside.value_info.append(helper.make_tensor_value_info(EMBEDDED, TensorProto.FLOAT, [batch, dimensions]))
     del inside.output[:]
     for name in ("probabilities", "logits"):
         inside.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, classes]))

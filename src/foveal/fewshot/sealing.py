@@ -9,16 +9,15 @@ import onnx
 
 import foveal
 from foveal.bundle import archive, golden
-from foveal.bundle.embedder import Embedder
+from foveal.bundle.embedder import TAUGHT_AS, Embedder
 from foveal.bundle.engines.onnxruntime import onnxruntime
 from foveal.bundle.golden import Golden
 from foveal.bundle.manifest import Data, Draft, Images, Licenses, Manifest, Model
 from foveal.core.errors import UsageError
+from foveal.export.embedding import embedder_in
 from foveal.fewshot.deciding import Learned
-from foveal.fewshot.graph import embedder_of, graph
+from foveal.fewshot.graph import graph
 from foveal.fewshot.taught import Taught, from_members
-
-_NAMED = "fewshot_"  # before the head: what the manifest calls the model
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def seal(
         preprocess=embedder.preprocess,
         decision=learned.decision,
         temperature=learned.temperature,
-        model=Model(name=_NAMED + learned.head, parameters=_parameters(model), source=embedder.source),
+        model=Model(name=TAUGHT_AS + learned.head, parameters=_parameters(model), source=embedder.source),
         weights_sha256=hashlib.sha256(model).hexdigest(),
         data=data,
         licenses=Licenses(code="Apache-2.0", weights=embedder.license, data=None),
@@ -104,7 +103,7 @@ def opened(path: Path) -> Opened:
     """
     members = archive.read(path)
     manifest = members.manifest
-    if not members.taught or not manifest.model.name.startswith(_NAMED):
+    if not members.taught or not manifest.model.name.startswith(TAUGHT_AS):
         raise UsageError(
             f"{path.name} was not made by foveal fewshot teach: it cannot be taught more",
             code="not_taught",
@@ -113,8 +112,8 @@ def opened(path: Path) -> Opened:
         )
     with archive.about(path):
         taught = from_members(members.taught, manifest.classes)
-    embedder = embedder_of(members.model, manifest, dimensions=taught.features.shape[2])
-    head = manifest.model.name.removeprefix(_NAMED)
+    embedder = embedder_in(members, source=manifest.model.source)
+    head = manifest.model.name.removeprefix(TAUGHT_AS)
     return Opened(taught, embedder, head, manifest.data.split_seed, members.golden)
 
 
