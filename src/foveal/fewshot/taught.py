@@ -56,22 +56,28 @@ class Taught:
         arrays: tuple[NDArray[Any], ...] = (self.features, self.labels, self.units)
         return {name: to_bytes(array) for name, array in zip(TAUGHT, arrays, strict=True)}
 
-    def with_pictures(self, name: str, features: Float32) -> "Taught":
+    def with_pictures(self, name: str, features: Float32, sources: Sequence[str]) -> "Taught":
         """Return it with pictures of one class more, which may be new; the classes stay sorted by name.
 
         Args:
             name: Of the class.
             features: As `Taught.features`, of the pictures that come, which do not belong together.
+            sources: What they are called.
 
         Raises:
-            DataError: `taught_already`: one of them is there.
+            DataError: `taught_already`: one of them is there, or comes twice.
         """
-        known = {one.tobytes() for one in self.features[:, 0]}
-        for one in features[:, 0]:
-            if one.tobytes() in known:
+        known = {
+            one.tobytes(): f"was taught already, as {self.classes[label]}"
+            for one, label in zip(self.features[:, 0], self.labels, strict=True)
+        }
+        for one, source in zip(features[:, 0], sources, strict=True):
+            said = known.setdefault(one.tobytes(), "")
+            if said:
                 raise DataError(
-                    f"a picture of {name} was taught already", code="taught_already", hint="name new pictures"
+                    f"{source} {said}", code="taught_already", hint="name new pictures", path=source
                 )
+            known[one.tobytes()] = f"is the same picture as {source}, and would be taught twice"
         names = [self.classes[label] for label in self.labels] + [name] * len(features)
         fresh = np.arange(len(features)) + 1 + self.units.max()
         together = np.concatenate([self.units, fresh])
@@ -83,6 +89,7 @@ class Taught:
         Raises:
             UsageError: `unknown_class`: it has none of that name; `one_class`: only one would be left.
         """
+        name = unicodedata.normalize("NFC", name)
         if name not in self.classes:
             raise UsageError(
                 f"there is no class {name}", code="unknown_class", hint=f"there are {', '.join(self.classes)}"

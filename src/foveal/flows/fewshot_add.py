@@ -1,6 +1,7 @@
 """`foveal fewshot add` and `remove`: more classes or pictures for a taught bundle; nothing imports torch."""
 
 import time
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,8 +78,9 @@ def add(
 
     Raises:
         NotFoundError: No such bundle or picture.
-        UsageError: `not_taught`: the bundle was trained; or no picture or name is given.
-        DataError: A picture cannot be used, or was taught already.
+        UsageError: `not_taught`: the bundle was trained; `edge_blank`: a new class whose name begins or ends
+            with a blank; or no picture or name is given.
+        DataError: A picture cannot be used, was taught already or comes twice.
         WriteError: The file is there and `force` is off, or cannot be written.
     """
     begun = time.monotonic()
@@ -87,6 +89,7 @@ def add(
     path = locate(bundle)
     place = (target or Target()).place(path)
     known = opened(path)
+    _check_edges(name, known.taught)
     pictures = [(str(image), _picture(Path(image))) for image in images]
     shown = features_of(
         known.embedder,
@@ -95,7 +98,7 @@ def add(
         threads=threads or machine.usable_cpus(),
         progress=progress,
     )
-    more = known.taught.with_pictures(name, shown)
+    more = known.taught.with_pictures(name, shown, [source for source, _ in pictures])
     return _again("add", known, more, place, begun)
 
 
@@ -125,6 +128,14 @@ def _again(action: str, known: Opened, taught: Taught, target: Path, begun: floa
     manifest = seal(target, taught, found, known.embedder, data=data, known=known.golden)
     about = document(action, target, taught, found, manifest)
     return {**about, "seconds": time.monotonic() - begun}
+
+
+def _check_edges(name: str, taught: Taught) -> None:
+    """Refuse a name that only a blank tells from another one; a folder that was taught may have it."""
+    if name != name.strip() and unicodedata.normalize("NFC", name) not in taught.classes:
+        raise UsageError(
+            f"{name!r} begins or ends with a blank", code="edge_blank", hint=f"name it {name.strip()!r}"
+        )
 
 
 def _picture(path: Path) -> Picture:
