@@ -101,6 +101,8 @@ def test_a_finished_run_is_resumed_without_learning_again(trained, pictures, cap
         (["classify", "{run}", "{one}", "--classes", "red"], 2, "bad_classes", "two or more classes"),
         (["classify", "{run}", "empty.csv", "--classes", "red,blue"], 65, None, None),
         (["evaluate", "{run}", "{train}"], 65, "trained_on", "60 of 60 pictures were learned from"),
+        (["evaluate", "{run}", "empty.csv"], 65, "bad_pairs", "there is no column 'text'"),
+        (["evaluate", "{run}", "other.csv"], 65, "unknown_layout", "other.csv"),
         (["evaluate", "{train}", "{train}"], 66, "not_found", "is no finished run of foveal clip"),
         (["convert", "{train}", "--out", "new"], 66, "not_found", "has no config.json"),
     ],
@@ -110,6 +112,7 @@ def test_errors_have_their_code_and_say_what_to_do(
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty.csv").write_text("path,caption\n", "utf-8")
+    (tmp_path / "other.csv").write_text("image,caption\n", "utf-8")
     names = {
         "{pairs}": pictures / "pairs.csv",
         "{run}": trained,

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from foveal.core.errors import DataError, NotFoundError
-from foveal.data.pairs import is_pairs, open_pairs
+from foveal.data.pairs import half_of_pairs, is_pairs, open_pairs
 
 
 @pytest.fixture
@@ -56,8 +56,6 @@ def test_every_table_gives_the_same_pairs(folder, name):
         ("path,text\na.png,red\nb.png,  \n", "line 3: 'b.png' has an empty text"),
         ("path,text\na.png,red,round\n", "line 2: 3 cells under 2 columns"),
         ("path,text\na.png,red\na.png,red\n", "line 3: 'a.png' has the same text on line 2"),
-        ("path,text\n../a.png,red\n", "line 2: '../a.png' is no path below the table's folder"),
-        ("path,text\n/etc/passwd,red\n", "is no path below"),
         ("path,text,split\na.png,red,learn\n", "line 2: 'learn' is no split"),
         ("path,text,split\na.png,red,train\na.png,blue,test\n", "line 3: 'a.png' has another split here"),
         (
@@ -77,6 +75,44 @@ def test_a_bad_table_is_refused_with_its_line(folder, text, told):
     assert told in str(error.value)
     assert error.value.code == "bad_pairs"
     assert "path,text" in str(error.value.hint)
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../a.png"])
+def test_a_picture_elsewhere_is_refused_with_where_pictures_lie(folder, name):
+    (folder / "pairs.csv").write_text(f"path,text\n{name},red\n", "utf-8")
+
+    with pytest.raises(DataError, match="is no path below") as error:
+        open_pairs(folder / "pairs.csv")
+
+    assert error.value.code == "bad_pairs"
+    assert error.value.hint == f"paths are relative to {folder}, and stay inside it"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "lacks"),
+    [
+        ("t.csv", "path,caption\na.png,red\n", "'text' among path, caption"),
+        ("t.tsv", "file\ttext\na.png\tred\n", "'path' among file, text"),
+        ("t.json", '[{"file": "a.png", "caption": "red"}]', "'text'"),
+        ("t.json", '[{"image": "a.png", "text": "red"}]', "'path'"),
+        ("t.csv", "path,text\na.png,red\n", None),
+        ("t.csv", "image,caption\na.png,red\n", None),
+        ("t.json", '[{"image": "a.png", "caption": "red"}]', None),
+        ("t.json", "[1]", None),
+        ("t.csv", "", None),
+        ("t.txt", "path,caption\n", None),
+    ],
+)
+def test_half_a_table_of_pairs_is_told_from_anything_else(folder, name, content, lacks):
+    (folder / name).write_text(content, "utf-8")
+
+    found = half_of_pairs(folder / name)
+
+    assert (found is None) == (lacks is None)
+    if found is not None:
+        assert found.code == "bad_pairs"
+        assert lacks in found.message
+    assert half_of_pairs(folder / "gone.csv") is None
 
 
 @pytest.mark.parametrize(

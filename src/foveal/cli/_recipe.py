@@ -115,8 +115,12 @@ def check_alone(verb: str, data: Path, resume: Path | None, *others: object) -> 
         )
 
 
-def settings_of(given: list[str] | None) -> dict[str, float] | None:
+def settings_of(given: list[str] | None, *, example: str) -> dict[str, float] | None:
     """Return what `--setting` says, or None where it was not given.
+
+    Args:
+        given: Each `KEY=VALUE`.
+        example: One that the command takes.
 
     Raises:
         UsageError: Not `KEY=VALUE` with a number.
@@ -130,7 +134,7 @@ def settings_of(given: list[str] | None) -> dict[str, float] | None:
             settings[key.strip()] = float(value)
         except ValueError:
             raise UsageError(
-                f"--setting takes KEY=VALUE with a number; got {one!r}", hint="--setting epsilon=8"
+                f"--setting takes KEY=VALUE with a number; got {one!r}", hint=f"--setting {example}"
             ) from None
     return settings
 

@@ -53,7 +53,10 @@ def adapt(
     from foveal.flows.adapt import Terms
     from foveal.flows.adapt import adapt as flow
 
-    settings = {**(settings_of(setting) or {}), **({} if epochs is None else {"epochs": epochs})}
+    settings = {
+        **(settings_of(setting, example="prior=16") or {}),
+        **({} if epochs is None else {"epochs": epochs}),
+    }
     terms = Terms(method, settings, labelled, data, seed, threads)
     with progress(quiet=quiet) as tell:
         result = flow(run, pictures, terms, out=out, force=force, progress=tell)

@@ -81,7 +81,7 @@ def pretrain(
         "size": size,
         "epochs": epochs,
         "batch_size": batch_size,
-        "settings": settings_of(setting),
+        "settings": settings_of(setting, example="temperature=0.2"),
         "weights": start,
         "probe": None if probe is None else str(probe),
         "probes": probes,

@@ -91,7 +91,7 @@ def train(
         "group": group,
         "epochs": epochs,
         "objective": objective,
-        "settings": settings_of(setting),
+        "settings": settings_of(setting, example="epsilon=8"),
         "seed": seed,
         "baseline": baseline,
         "transfer": transfer,

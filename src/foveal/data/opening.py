@@ -51,7 +51,7 @@ def open(  # noqa: A001
     if not (path.is_dir() or path.is_file()):
         raise DataError(f"{path} is neither a folder nor a file", code="not_regular", path=path)
     if task not in (None, *TASKS):
-        raise UnknownNameError("tasks", str(task), TASKS)
+        raise UnknownNameError("tasks", str(task), TASKS, hint="--task takes one of these")
     names = catalog.names(formats) if format is None else [format]
     if task is not None:
         names = [name for name in names if (name in _OF_FILMS) == (task == VIDEO)]

@@ -26,6 +26,10 @@ _COLUMNS = ("path", "text")
 _HINT = "the first line is path,text and perhaps split; a JSON file is a list of objects with these keys"
 
 
+class _HalfError(DataError):
+    """A table has a path or a text, and not the other."""
+
+
 @dataclass(frozen=True)
 class Pairs:
     """Pictures and texts that belong together; a picture may have several texts, and a text pictures.
@@ -72,6 +76,17 @@ def is_pairs(path: Path) -> bool:
         return bool(set(_COLUMNS) <= set(next(rows)[1]))
     except (DataError, StopIteration):
         return False
+
+
+def half_of_pairs(path: Path) -> DataError | None:
+    """Return what a table lacks that has a path or a text and not the other, or None for anything else."""
+    try:
+        next(_rows(_table(path)), None)
+    except _HalfError as error:
+        return error
+    except (DataError, NotFoundError):
+        pass
+    return None
 
 
 def open_pairs(path: str | Path) -> Pairs:
@@ -159,7 +174,10 @@ def _from_csv(table: Path, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]
                 columns = [cell.strip().lower() for cell in cells]
                 missing = [name for name in _COLUMNS if name not in columns]
                 if missing:
-                    raise _bad(table, 1, f"there is no column {missing[0]!r} among {', '.join(columns)}")
+                    kind = _HalfError if len(missing) == 1 else DataError
+                    raise _bad(
+                        table, 1, f"there is no column {missing[0]!r} among {', '.join(columns)}", kind
+                    )
             elif any(cell.strip() for cell in cells):
                 if len(cells) != len(columns):
                     raise _bad(table, reader.line_num, f"{len(cells)} cells under {len(columns)} columns")
@@ -180,7 +198,8 @@ def _from_json(table: Path, text: str) -> Iterator[tuple[int, Mapping[str, Any]]
             raise _bad(table, number, "it is no object")
         path = row.get("path", row.get("file"))
         if path is None or "text" not in row:
-            raise _bad(table, number, f"there is no {'path' if path is None else 'text'!r}")
+            kind = DataError if path is None and "text" not in row else _HalfError
+            raise _bad(table, number, f"there is no {'path' if path is None else 'text'!r}", kind)
         yield number, {**row, "path": path}
 
 
@@ -194,7 +213,8 @@ def _checked(table: Path, line: int, row: Mapping[str, Any]) -> tuple[str, str, 
     except ValueError:
         name = ""
     if not name:
-        raise _bad(table, line, f"{path!r} is no path below the table's folder")
+        hint = f"paths are relative to {table.parent}, and stay inside it"
+        raise _bad(table, line, f"{path!r} is no path below the table's folder", hint=hint)
     text, split = " ".join(text.split()), split.strip().lower()
     if not text:
         raise _bad(table, line, f"{name!r} has an empty text")
@@ -213,6 +233,8 @@ def _check_there(table: Path, names: list[str]) -> None:
         )
 
 
-def _bad(table: Path, line: int, why: str) -> DataError:
+def _bad(
+    table: Path, line: int, why: str, kind: type[DataError] = DataError, *, hint: str = _HINT
+) -> DataError:
     where = "row" if table.suffix.lower() == ".json" else "line"
-    return DataError(f"{table}, {where} {line}: {why}", code="bad_pairs", hint=_HINT, path=table)
+    return kind(f"{table}, {where} {line}: {why}", code="bad_pairs", hint=hint, path=table)

@@ -59,7 +59,7 @@ def full_name(name: str) -> str:
     """
     found = _DEFAULT if name == AUTO else catalog.written(name)
     if found not in names():
-        raise UnknownNameError("explain", name, [AUTO, *names()])
+        raise UnknownNameError("explain", name, [AUTO, *names()], hint="--method takes one of these")
     return found
 
 

@@ -57,7 +57,7 @@ def check_head(head: str) -> None:
     """
     names = catalog.names(heads)
     if head not in (AUTO, *names):
-        raise UnknownNameError("heads", head, (AUTO, *names))
+        raise UnknownNameError("heads", head, (AUTO, *names), hint="--head takes one of these")
 
 
 def learned(taught: Taught, *, head: str = AUTO) -> Learned:

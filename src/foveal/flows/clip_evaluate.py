@@ -14,7 +14,7 @@ from foveal.data import opening
 from foveal.data import split as splits
 from foveal.data.dataset import Dataset
 from foveal.data.inventory import content_hashes
-from foveal.data.pairs import Pairs, is_pairs, open_pairs
+from foveal.data.pairs import Pairs, half_of_pairs, is_pairs, open_pairs
 from foveal.flows._clip_measure import Gallery, retrieval, thinned
 from foveal.flows._clip_pairs import division_if_same, learned_contents, refuse_learned
 from foveal.flows._clip_pictures import encoded, open_model
@@ -57,7 +57,8 @@ def clip_evaluate(
 
     Raises:
         NotFoundError: No such run or data.
-        DataError: `trained_on`: pictures among them were learned from; or the data cannot be read.
+        DataError: `trained_on`: pictures among them were learned from; `bad_pairs`: a table of pairs lacks a
+            column; or the data cannot be read.
         UsageError: No such split, or prompts that make no sense.
     """
     folder, model = open_model(run)
@@ -67,9 +68,18 @@ def clip_evaluate(
             raise UsageError("pairs have no part to choose", hint="leave --split out")
         measured = _of_pairs(asked, open_pairs(data))
     else:
-        measured = _of_classes(asked, opening.open(data), templates, split)
+        measured = _of_classes(asked, _labelled(data), templates, split)
     head = {"schema": SCHEMA, "ok": True, "action": "evaluate", "run": str(folder), "data": str(data)}
     return {**head, **measured}
+
+
+def _labelled(data: str | Path) -> Dataset:
+    """Return labelled pictures; of a table that was meant as pairs it is said what it lacks."""
+    try:
+        return opening.open(data)
+    except DataError as error:
+        half = half_of_pairs(Path(data)) if error.code == "unknown_layout" else None
+        raise (half or error) from None
 
 
 def _of_pairs(asked: _Asked, pairs: Pairs) -> dict[str, Any]:

@@ -38,7 +38,8 @@ def found(name: str) -> tuple[ModuleType, dict[str, Any]]:
     written = catalog.written(name)
     module = _holding(written)
     if module is None:
-        raise UnknownNameError("models", name, map(catalog.spoken, names()))
+        hint = "--model takes one of these; foveal models says what they cost"
+        raise UnknownNameError("models", name, map(catalog.spoken, names()), hint=hint)
     return module, dict(_members(module)[written])
 
 

@@ -54,5 +54,5 @@ def settings_of(name: str, given: Mapping[str, float]) -> dict[str, float]:
     """
     name = catalog.written(name)
     if name not in methods():
-        raise UnknownNameError(adaptation.__name__.rpartition(".")[2], name, methods())
+        raise UnknownNameError("adaptation", name, methods(), hint="--method takes one of these")
     return filled(importlib.import_module(f"{adaptation.__name__}.{name}").SETTINGS, given, of=name)

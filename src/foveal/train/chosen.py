@@ -56,7 +56,7 @@ def wants_unlabelled(name: str) -> bool:
 
 def _known(name: str) -> str:
     if catalog.written(name) not in offered():
-        raise UnknownNameError("objectives", name, offered())
+        raise UnknownNameError("objectives", name, offered(), hint="--objective takes one of these")
     return catalog.written(name)
 
 

@@ -54,7 +54,7 @@ def settings_of(name: str, given: Mapping[str, float]) -> dict[str, float]:
 
 def _known(name: str) -> str:
     if catalog.written(name) not in methods():
-        raise UnknownNameError("pretexts", name, methods())
+        raise UnknownNameError("pretexts", name, methods(), hint="--method takes one of these")
     return catalog.written(name)
 
 

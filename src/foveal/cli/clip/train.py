@@ -57,7 +57,7 @@ def train(
         "model": model,
         "size": size,
         "epochs": epochs,
-        "settings": settings_of(setting),
+        "settings": settings_of(setting, example="dimensions=128"),
         "seed": seed,
     }
     check_alone("clip train", data, resume, recipe, time, out, *wishes.values())

@@ -66,10 +66,12 @@ def show(console: "Console", document: dict[str, Any]) -> None:
     line("head", f"{document['head']}; surprise at pictures that were left out: {tried or 'not measured'}")
     if asked["accuracy"] is not None:
         found = asked["accuracy"]
+        chosen = len(document["head_losses"]) > 1
         line(
             "left out",
             f"{found['value']:.1%} recognized (95 % interval {found['low']:.1%} to {found['high']:.1%}, "
-            f"n={found['n']})",
+            f"n={found['n']})"
+            + ("; the best of the heads at these very pictures: a little too good" if chosen else ""),
         )
     if unknown["threshold"] is not None:
         line(

@@ -1,11 +1,12 @@
 """`foveal fewshot train`: learn, from many classes, to tell new ones apart after a few pictures."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from foveal.cli._frame import Force, Json, Out, Quiet, Threads, Verbose, emit
+from foveal.cli._frame import Force, Json, Quiet, Threads, Verbose, emit
 from foveal.cli._progress import progress
 from foveal.cli._recipe import Data, Resume, Seed, Size, check_alone
 from foveal.cli.fewshot._show import measured_lines
@@ -45,6 +46,7 @@ HeldOut = Annotated[
     float | None,
     typer.Option("--held-out", help="Share of classes for test, and again for val; default 0.15."),
 ]
+Out = Annotated[Path | None, typer.Option("--out", help="Folder to write; default runs/fewshot-<n>.")]
 LearningRate = Annotated[float | None, typer.Option("--learning-rate", help="Highest rate of the schedule.")]
 
 

@@ -10,7 +10,7 @@ import torch
 
 from foveal import models
 from foveal.core import catalog
-from foveal.core.errors import RecipeError
+from foveal.core.errors import RecipeError, UnknownNameError
 from foveal.core.random import seed_for
 from foveal.data.preprocess import Preprocess
 from foveal.train import episodic
@@ -93,5 +93,5 @@ def begin(plan: Plan, preprocess: Preprocess) -> Episodic:
 def _module(method: str) -> Any:
     name = catalog.written(method)
     if name not in catalog.names(episodic):
-        catalog.find(episodic, name)  # says what there is
+        raise UnknownNameError("methods", method, catalog.names(episodic), hint="--method takes one of these")
     return importlib.import_module(f"{episodic.__name__}.{name}")
