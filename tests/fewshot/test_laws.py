@@ -182,7 +182,7 @@ def test_members_come_back_as_they_went() -> None:
 def test_the_same_picture_is_not_taught_twice_and_two_classes_stay() -> None:
     lesson = _lesson(8, classes=2)
     with pytest.raises(DataError, match=r"^a\.png was taught already, as c0$"):
-        lesson.with_pictures("new", lesson.features[:1], ["a.png"])
+        lesson.with_pictures("new", lesson.features[:1], ["a.png"], ["00" * 32])
     with pytest.raises(UsageError, match="two classes"):
         lesson.without("c0")
 

@@ -27,7 +27,8 @@ _UNKNOWN = "golden_unknown.npy"  # where the graph says how unknown a picture is
 _IR = ("openvino/model.xml", "openvino/model.bin")  # both or none
 REPORT, CERTIFICATE = "report.json", "certificate.json"  # about the bundle, and not part of its digest
 TAUGHT = ("taught/features.npy", "taught/labels.npy", "taught/units.npy")  # all or none; decide nothing
-_NAMES = (*_REQUIRED, _UNKNOWN, *_IR, *TAUGHT, REPORT, CERTIFICATE)
+CONTENTS = "taught/contents.npy"  # beside those: what the pictures were, which then measure nothing
+_NAMES = (*_REQUIRED, _UNKNOWN, *_IR, *TAUGHT, CONTENTS, REPORT, CERTIFICATE)
 _SIZE_CAP = 1 << 30
 
 Content = bytes | memoryview
@@ -119,7 +120,7 @@ def seal_taught(
         draft: What the maker states.
         model: The serialized ONNX graph.
         golden: Of a session of this very graph.
-        taught: What it can be fitted again from, by name of the member: all of `TAUGHT`.
+        taught: What it can be fitted again from, by name of the member: all of `TAUGHT`, perhaps `CONTENTS`.
 
     Raises:
         UsageError: The name has another ending.
@@ -257,7 +258,7 @@ def _verified(content: bytes, path: Path) -> Members:
             if name in members
         },
         forms=_forms(members),
-        taught={name: bytes(members[name]) for name in TAUGHT if name in members},
+        taught={name: bytes(members[name]) for name in (*TAUGHT, CONTENTS) if name in members},
     )
 
 
@@ -278,7 +279,8 @@ def _open(content: bytes, path: Path) -> tuple[Manifest, dict[str, Content]]:
         raise tampered(f"it lacks {', '.join(missing)}")
     if len(halves := [name for name in _IR if name in members]) == 1:
         raise tampered(f"of OpenVINO's form it holds {halves[0]} alone")
-    if len([name for name in TAUGHT if name in members]) not in (0, len(TAUGHT)):
+    halves = [name for name in TAUGHT if name in members]
+    if len(halves) not in (0, len(TAUGHT)) or (CONTENTS in members and not halves):
         raise tampered("of what it was taught it holds a part alone")
     manifest = parse(bytes(members["manifest.json"]))
     if set(manifest.members) != set(members) - {"manifest.json"}:

@@ -6,14 +6,17 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.bundle.archive import TAUGHT
+from foveal.bundle import archive
+from foveal.bundle.archive import CONTENTS, TAUGHT
 from foveal.bundle.container import tampered
 from foveal.bundle.golden import to_bytes
+from foveal.bundle.manifest import Manifest
 from foveal.bundle.session import Float32
 from foveal.core.errors import DataError, UsageError
 from foveal.data.linking import linked
@@ -30,12 +33,14 @@ class Taught:
         features: Of length 1, float32 (N, V, D): of each picture itself and of its changed views.
         labels: int64 (N,) in [0, K); every class has a picture.
         units: A number for each picture, equal for those that belong together, int64 (N,).
+        contents: Content hash of each picture in hex; None: what an earlier version taught.
     """
 
     classes: tuple[str, ...]
     features: Float32 = field(repr=False)
     labels: Int64 = field(repr=False)
     units: Int64 = field(repr=False)
+    contents: tuple[str, ...] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -47,22 +52,28 @@ class Taught:
 
     @cached_property
     def fingerprint(self) -> str:
-        """The sha256 over names, labels, features and what belongs together."""
+        """The sha256 over names, labels, features, what belongs together and contents."""
         parts = ["\n".join(self.classes).encode(), *self.members().values()]
         return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
     def members(self) -> dict[str, bytes]:
         """Return what a bundle holds of it, by the name of the member: `.npy` without pickles."""
         arrays: tuple[NDArray[Any], ...] = (self.features, self.labels, self.units)
-        return {name: to_bytes(array) for name, array in zip(TAUGHT, arrays, strict=True)}
+        named = dict(zip(TAUGHT, arrays, strict=True))
+        if self.contents is not None:
+            named[CONTENTS] = np.array([list(bytes.fromhex(one)) for one in self.contents], np.uint8)
+        return {name: to_bytes(array) for name, array in named.items()}
 
-    def with_pictures(self, name: str, features: Float32, sources: Sequence[str]) -> "Taught":
+    def with_pictures(
+        self, name: str, features: Float32, sources: Sequence[str], contents: Sequence[str]
+    ) -> "Taught":
         """Return it with pictures of one class more, which may be new; the classes stay sorted by name.
 
         Args:
             name: Of the class.
             features: As `Taught.features`, of the pictures that come, which do not belong together.
             sources: What they are called.
+            contents: Content hash of each in hex.
 
         Raises:
             DataError: `taught_already`: one of them is there, or comes twice.
@@ -81,7 +92,8 @@ class Taught:
         names = [self.classes[label] for label in self.labels] + [name] * len(features)
         fresh = np.arange(len(features)) + 1 + self.units.max()
         together = np.concatenate([self.units, fresh])
-        return taught(names, np.concatenate([self.features, features]), together)
+        known_by = None if self.contents is None else (*self.contents, *contents)
+        return taught(names, np.concatenate([self.features, features]), together, known_by)
 
     def without(self, name: str) -> "Taught":
         """Return it without one class.
@@ -96,10 +108,13 @@ class Taught:
             )
         kept = self.labels != self.classes.index(name)
         names = [self.classes[label] for label in self.labels[kept]]
-        return taught(names, self.features[kept], self.units[kept])
+        left = None if self.contents is None else [self.contents[row] for row in np.flatnonzero(kept)]
+        return taught(names, self.features[kept], self.units[kept], left)
 
 
-def taught(names: Sequence[str], features: Float32, units: Int64) -> Taught:
+def taught(
+    names: Sequence[str], features: Float32, units: Int64, contents: Sequence[str] | None = None
+) -> Taught:
     """Return what N pictures teach; the same pictures in another order teach the same, bit for bit.
 
     Args:
@@ -107,6 +122,7 @@ def taught(names: Sequence[str], features: Float32, units: Int64) -> Taught:
         features: Of length 1, float32 (N, V, D).
         units: A number for each picture, equal for those that belong together, (N,). Pictures of equal
             features do, too.
+        contents: Content hash of each in hex; None: not known.
 
     Raises:
         UsageError: `one_class`: they are of fewer than two classes.
@@ -121,13 +137,15 @@ def taught(names: Sequence[str], features: Float32, units: Int64) -> Taught:
             hint="add a folder with pictures of something else",
         )
     marks = [hashlib.sha256(one.tobytes()).hexdigest() for one in features]
-    order = sorted(range(len(names)), key=lambda i: (names[i], marks[i]))
+    known_by = tuple(contents) if contents is not None else None
+    order = sorted(range(len(names)), key=lambda i: (names[i], marks[i], known_by[i] if known_by else ""))
     number = {name: k for k, name in enumerate(classes)}
     return Taught(
         classes,
         np.ascontiguousarray(features[order]),
         np.array([number[names[i]] for i in order], np.int64),
         _linked([marks[i] for i in order], units[order]),
+        None if known_by is None else tuple(known_by[i] for i in order),
     )
 
 
@@ -154,7 +172,33 @@ def from_members(members: Mapping[str, bytes], classes: tuple[str, ...]) -> Taug
     )
     if not good:
         raise tampered("what was taught is not features, labels and units of the manifest's classes")
-    return Taught(classes, features, labels, units)
+    return Taught(classes, features, labels, units, _contents(members, pictures))
+
+
+def contents_of(bundle: Path, manifest: Manifest) -> frozenset[str] | None:
+    """Return the content hashes, in hex, of all that a bundle was taught; None: it does not say them.
+
+    Args:
+        bundle: The file.
+        manifest: Of it.
+
+    Raises:
+        BundleError: The file is not sound.
+    """
+    if CONTENTS not in manifest.members:
+        return None
+    with archive.about(bundle):
+        found = from_members(archive.read(bundle).taught, manifest.classes)
+    return frozenset(found.contents or ())
+
+
+def _contents(members: Mapping[str, bytes], pictures: int) -> tuple[str, ...] | None:
+    if CONTENTS not in members:
+        return None
+    found = _array(members[CONTENTS], CONTENTS)
+    if found.dtype != np.uint8 or found.shape != (pictures, hashlib.sha256().digest_size):
+        raise tampered("what was taught has no content hash for each picture")
+    return tuple(row.tobytes().hex() for row in found)
 
 
 def _array(content: bytes, name: str) -> NDArray[Any]:

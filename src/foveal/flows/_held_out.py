@@ -1,7 +1,7 @@
 """Which pictures of a data set may measure a recognizer: none that it has learned from."""
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from foveal.data.dataset import Dataset
 from foveal.data.fingerprint import fingerprint
 from foveal.data.split import Split
 from foveal.evaluate.held_out import HeldOut
+from foveal.fewshot.taught import contents_of
 from foveal.flows._shown import noted
 
 SPLIT = "split.json"  # of a run: who had which role
@@ -56,7 +57,8 @@ def choose(
     """Return the pictures to measure a bundle on.
 
     Data with the fingerprint of the training data are divided as the training divided them. Any other
-    data are all unseen, which is checked by content where the run's `split.json` lies beside the bundle.
+    data are all unseen, which is checked by content where the run's `split.json` lies beside the bundle, or
+    the bundle itself says what it was taught.
 
     Args:
         dataset: The data.
@@ -78,7 +80,8 @@ def choose(
     _check_classes(dataset, manifest.classes)
     saved = _saved_split(bundle.parent / SPLIT, manifest)
     found = fingerprint(dataset.sources, [dataset.classes[k] for k in dataset.labels], hashes)
-    if found == manifest.data.fingerprint:
+    taught = contents_of(bundle, manifest) if saved is None else None
+    if found == manifest.data.fingerprint and taught is None:
         made, name = _role(dataset, manifest, saved, split, progress)
         indices, units = made.role(name), made.units
         told = saved is not None or manifest.data.split_digest is not None
@@ -88,6 +91,9 @@ def choose(
         indices, name = _part(dataset, split)
         units = splits.unit_of_each(dataset, {i: content for i, content in enumerate(hashes) if content})
         unseen, seed = None, None
+        if taught is not None:
+            _check_overlap(dataset, hashes, indices, taught)
+            unseen = "content"
         if saved is not None:
             if split in ("calib", "test") and not dataset.split_names:  # training data that changed since
                 asked = splits.hashes_of(saved, split)
@@ -275,7 +281,7 @@ def _part(dataset: Dataset, split: str | None) -> tuple[NDArray[np.int64], str]:
 
 
 def _check_overlap(
-    dataset: Dataset, hashes: Sequence[str], indices: NDArray[np.int64], learned: Mapping[str, str]
+    dataset: Dataset, hashes: Sequence[str], indices: NDArray[np.int64], learned: Container[str]
 ) -> None:
     seen = [int(index) for index in indices if hashes[index] in learned]
     if seen:

@@ -14,6 +14,7 @@ from foveal.core.errors import DataError, ImageError, NotFoundError, UsageError,
 from foveal.core.progress import Progress, silent
 from foveal.data.dataset import Picture
 from foveal.data.decode import LIMITS
+from foveal.data.inventory import hash_of
 from foveal.data.pictures import FilePicture
 from foveal.data.tree import read_regular
 from foveal.fewshot.deciding import learned
@@ -98,7 +99,8 @@ def add(
         threads=threads or machine.usable_cpus(),
         progress=progress,
     )
-    more = known.taught.with_pictures(name, shown, [source for source, _ in pictures])
+    sources, stored = zip(*pictures, strict=True)
+    more = known.taught.with_pictures(name, shown, sources, [hash_of(one) for one in stored])
     return _again("add", known, more, place, begun)
 
 

@@ -97,7 +97,8 @@ def teach(
     pictures = [(dataset.sources[row], dataset.read(row)) for row in rows]
     shown = features_of(embedder, pictures, seed=wanted.seed, threads=threads, progress=progress)
     names = [dataset.classes[dataset.labels[row]] for row in rows]
-    known = taught(names, shown, unit_of_each(dataset, {row: hashes[row] for row in rows})[rows])
+    units = unit_of_each(dataset, {row: hashes[row] for row in rows})[rows]
+    known = taught(names, shown, units, [hashes[row] for row in rows])
     found = learned(known, head=wanted.head)
     split = _split(dataset, hashes, rows, wanted.seed)
     if alone is not None:

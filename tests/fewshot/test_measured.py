@@ -1,0 +1,112 @@
+"""A taught bundle says itself what it was taught: these pictures measure nothing, wherever it lies."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from foveal.bundle import archive
+from foveal.core.errors import BundleError, DataError
+from foveal.fewshot.sealing import opened
+from foveal.flows.evaluate import evaluate
+from foveal.flows.fewshot_add import Target, add, remove
+from foveal.flows.fewshot_teach import Wanted, teach
+
+Paint = Callable[..., list[Path]]
+YES = Target(force=True)
+
+
+@pytest.fixture
+def made(few: Path, bundle: Path, tmp_path: Path) -> Path:
+    return Path(teach(str(bundle), few, out=tmp_path / "t.foveal")["bundle"])
+
+
+def _without_contents(path: Path) -> None:
+    members = archive.read(path)
+    archive.seal_taught(
+        path, members.manifest.draft(), model=members.model, golden=members.golden,
+        taught={name: members.taught[name] for name in archive.TAUGHT},
+    )  # fmt: skip
+
+
+def test_one_taught_picture_among_new_ones_is_found(
+    made: Path, few: Path, paint: Paint, tmp_path: Path
+) -> None:
+    asked = tmp_path / "asked"
+    for name in ("red", "blue"):
+        paint(asked / name, name, 5, seed=9)
+    assert evaluate(made, asked).report.provenance["unseen"] == "content"
+    shutil.copy(few / "green" / "002.png", asked / "red" / "seen.png")
+    with pytest.raises(DataError, match="1 of 11 pictures were learned from") as raised:
+        evaluate(made, asked)
+    assert raised.value.code == "trained_on"
+
+
+def test_the_taught_folder_itself_measures_by_its_test_part_alone(
+    bundle: Path, paint: Paint, tmp_path: Path
+) -> None:
+    for name in ("red", "blue"):
+        paint(tmp_path / "d" / "train" / name, name, 4)
+        paint(tmp_path / "d" / "test" / name, name, 3, seed=4)
+    teach(str(bundle), tmp_path / "d", out=tmp_path / "t.foveal")
+    with pytest.raises(DataError, match="8 of 14 pictures were learned from") as raised:
+        evaluate(tmp_path / "t.foveal", tmp_path / "d")
+    assert "--split test" in str(raised.value.hint)
+    assert len(evaluate(tmp_path / "t.foveal", tmp_path / "d", split="test").held_out.labels) == 6
+
+
+def test_what_is_added_is_known_and_what_is_removed_is_forgotten(
+    made: Path, few: Path, paint: Paint, tmp_path: Path
+) -> None:
+    new = paint(tmp_path / "asked" / "violet", "violet", 4)
+    add(made, "violet", new, target=YES)
+    with pytest.raises(DataError, match="4 of 4"):
+        evaluate(made, tmp_path / "asked")
+    remove(made, "violet", target=YES)
+    shutil.move(tmp_path / "asked" / "violet", tmp_path / "asked" / "red")
+    assert len(evaluate(made, tmp_path / "asked").held_out.labels) == 4
+
+
+def test_contents_are_those_of_teaching_at_once(
+    made: Path, few: Path, bundle: Path, paint: Paint, tmp_path: Path
+) -> None:
+    add(made, "violet", paint(tmp_path / "v", "violet", 3), target=YES)
+    shutil.copytree(tmp_path / "v", few / "violet")
+    head = Wanted(head=opened(made).head)
+    teach(str(bundle), few, wanted=head, out=tmp_path / "whole.foveal")
+    added, whole = (archive.read(path).taught for path in (made, tmp_path / "whole.foveal"))
+    assert added == whole
+    assert archive.CONTENTS in added
+    assert len(set(opened(made).taught.contents or ())) == 27
+
+
+def test_a_bundle_without_contents_is_taught_more_and_stays_without(
+    made: Path, paint: Paint, tmp_path: Path
+) -> None:
+    _without_contents(made)
+    assert opened(made).taught.contents is None
+    add(made, "violet", paint(tmp_path / "asked" / "violet", "violet", 3), target=YES)
+    assert archive.CONTENTS not in archive.read(made).taught
+    assert evaluate(made, tmp_path / "asked").report.provenance["unseen"] is None
+
+
+@pytest.mark.parametrize("content", [b"nothing", None])
+def test_contents_that_do_not_fit_are_refused(made: Path, content: bytes | None) -> None:
+    members = archive.read(made)
+    bad = content or members.taught[archive.CONTENTS][:-32]
+    archive.seal_taught(
+        made, members.manifest.draft(), model=members.model, golden=members.golden,
+        taught={**members.taught, archive.CONTENTS: bad},
+    )  # fmt: skip
+    with pytest.raises(BundleError, match=r"array|taught"):
+        opened(made)
+
+
+def test_contents_alone_are_refused(made: Path, tmp_path: Path) -> None:
+    members = archive.read(made)
+    with pytest.raises(BundleError, match="part alone"):
+        archive.seal_taught(
+            tmp_path / "half.foveal", members.manifest.draft(), model=members.model, golden=members.golden,
+            taught={archive.CONTENTS: members.taught[archive.CONTENTS]},
+        )  # fmt: skip
