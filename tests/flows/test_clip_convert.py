@@ -68,6 +68,32 @@ def test_texts_and_pictures_become_the_same_vectors(model, tiny, expected):
     np.testing.assert_allclose(logits, np.array(expected["logits_per_image"]), atol=2e-5)
 
 
+def test_the_layout_of_open_clip_gives_the_same_network(model, tiny, tmp_path):
+    tiny.write_open(tmp_path / "theirs")
+    clip_convert(tmp_path / "theirs", out=tmp_path / "run")
+
+    other = image_text.load(tmp_path / "run" / "model")
+
+    assert other.form == model.form
+    assert other.preprocess.mean == (0.5, 0.4, 0.3)
+    theirs, ours = other.network.state_dict(), model.network.state_dict()
+    assert theirs.keys() == ours.keys()
+    assert all(torch.equal(theirs[name], ours[name]) for name in ours)
+
+
+def test_a_network_of_open_clip_that_ours_is_not_is_refused(tiny, tmp_path):
+    tiny.write_open(tmp_path / "theirs")
+    path = tmp_path / "theirs" / "open_clip_config.json"
+    config = json.loads(path.read_text("utf-8"))
+    config["model_cfg"]["vision_cfg"]["timm_model_name"] = "resnet50"
+    path.write_text(json.dumps(config), "utf-8")
+
+    with pytest.raises(DataError, match="says timm_model_name") as error:
+        clip_convert(tmp_path / "theirs", out=tmp_path / "run")
+
+    assert error.value.code == "bad_weights"
+
+
 def test_a_run_is_replaced_by_force_alone_and_nothing_of_it_stays(folder, tmp_path):
     run = tmp_path / "run"
     clip_convert(folder, out=run)

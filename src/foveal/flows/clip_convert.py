@@ -1,42 +1,41 @@
-"""A CLIP network that lies in a folder of Hugging Face, as a run of ours; nothing is downloaded."""
+"""A CLIP network that lies in a folder of Hugging Face or open_clip, as a run; nothing is downloaded."""
 
 import json
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import safetensors
-import torch
 from safetensors.torch import load as read_tensors
-from torch import Tensor
 
 from foveal.core import files, machine, runs
 from foveal.core.errors import DataError, NotFoundError
-from foveal.data.preprocess import Preprocess
-from foveal.data.texts.bpe import START, PairTokenizer, read_merges
+from foveal.data.texts.bpe import PairTokenizer, read_merges
+from foveal.flows import _clip_hugging_face, _clip_open
 from foveal.flows._clip_pictures import MODEL
 from foveal.flows._environment import ENVIRONMENT, write_environment
 from foveal.flows._run_folder import clear
 from foveal.flows.pretrain_clip import SCHEMA
-from foveal.models.image_text.dual_encoder import PATCHES
 from foveal.tasks import image_text
-from foveal.tasks.image_text import Form, ImageText
+from foveal.tasks.image_text import ImageText
 
-NEEDED = ("config.json", "model.safetensors", "vocab.json", "merges.txt")
-_MEAN = (0.48145466, 0.4578275, 0.40821073)  # of the pictures the published networks learned from
-_STD = (0.26862954, 0.26130258, 0.27577711)
-_HINT = "the folder has config.json, model.safetensors, vocab.json and merges.txt of a CLIPModel"
-_EPSILON = 1e-5
-_OLD_END = 2  # what the first published configurations say; they read at the largest number of a text
+_VOCABULARY, _MERGES = "vocab.json", "merges.txt"
+_LAYOUTS = (_clip_hugging_face, _clip_open)  # of a folder with both the first is read
+_HINT = (
+    f"the folder has {_VOCABULARY} and {_MERGES}, and either config.json and model.safetensors of a "
+    "CLIPModel or open_clip_config.json and open_clip_model.safetensors"
+)
 
 
 def clip_convert(folder: str | Path, *, out: Path, force: bool = False) -> dict[str, Any]:
-    """Write a run whose encoders have the weights of a CLIPModel, and return the document.
+    """Write a run whose encoders have the weights of a published CLIP network, and return the document.
 
     Pictures come to size by our one way, which is bilinear; the published networks were trained with bicubic.
 
     Args:
-        folder: With `config.json`, `model.safetensors`, `vocab.json` and `merges.txt`, and perhaps
-            `preprocessor_config.json`, as Hugging Face's `save_pretrained` writes them; nothing in it is run.
+        folder: With `vocab.json` and `merges.txt`, and either `config.json`, `model.safetensors` and perhaps
+            `preprocessor_config.json`, as Hugging Face's `save_pretrained` writes them, or
+            `open_clip_config.json` and `open_clip_model.safetensors`; nothing in it is run.
         out: Run folder to write.
         force: Replace a run that is there.
 
@@ -46,11 +45,13 @@ def clip_convert(folder: str | Path, *, out: Path, force: bool = False) -> dict[
         WriteError: The run folder cannot be written.
     """
     folder = Path(folder)
-    missing = [name for name in NEEDED if not (folder / name).is_file()]
-    if missing:
-        raise NotFoundError(f"{folder} has no {', '.join(missing)}", hint=_HINT, path=folder)
+    lacking = [_lacking(folder, layout) for layout in _LAYOUTS]
+    if all(lacking):
+        fewest = min(lacking, key=len)
+        raise NotFoundError(f"{folder} has no {', '.join(fewest)}", hint=_HINT, path=folder)
+    layout = _LAYOUTS[lacking.index([])]
     runs.keep_apart(out, folder)
-    model = _read(folder)
+    model = _read(folder, layout)
     run = runs.new_run("clip", out=out, force=force)
     with runs.locked(run):
         document = _document(run, folder, model)
@@ -75,18 +76,26 @@ def _document(run: Path, folder: Path, model: ImageText) -> dict[str, Any]:
     }
 
 
-def _read(folder: Path) -> ImageText:
+def _lacking(folder: Path, layout: ModuleType) -> list[str]:
+    """Return which files of a layout are not there."""
+    needed = (layout.CONFIG, layout.WEIGHTS, _VOCABULARY, _MERGES)
+    return [name for name in needed if not (folder / name).is_file()]
+
+
+def _read(folder: Path, layout: ModuleType) -> ImageText:
     try:
-        config = json.loads((folder / "config.json").read_text("utf-8"))
-        vocabulary = json.loads((folder / "vocab.json").read_text("utf-8"))
-        merges = read_merges((folder / "merges.txt").read_text("utf-8"))
+        config = json.loads((folder / layout.CONFIG).read_text("utf-8"))
+        vocabulary = json.loads((folder / _VOCABULARY).read_text("utf-8"))
+        merges = read_merges((folder / _MERGES).read_text("utf-8"))
         tokenizer = PairTokenizer({str(key): int(value) for key, value in vocabulary.items()}, merges)
-        form = _form(config, tokenizer)
-        tensors = read_tensors((folder / "model.safetensors").read_bytes())
+        form = layout.form_of(config, tokenizer)
+        tensors = read_tensors((folder / layout.WEIGHTS).read_bytes())
         network = form.build()
-        network.load_state_dict(_renamed(tensors, form))
-        preprocess = _preprocess(folder, form)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, safetensors.SafetensorError) as error:
+        network.load_state_dict(layout.renamed(tensors, form))
+        preprocess = layout.preprocess_of(folder, config, form)
+    except (
+        OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, safetensors.SafetensorError
+    ) as error:  # fmt: skip
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(
             f"{folder} holds no CLIP network that can be read: {reason}",
@@ -95,112 +104,3 @@ def _read(folder: Path) -> ImageText:
             path=folder,
         ) from error
     return ImageText(network.eval(), form, tokenizer, preprocess)
-
-
-def _form(config: dict[str, Any], tokenizer: PairTokenizer) -> Form:
-    """Return what our encoders are built with for a configuration of theirs.
-
-    Raises:
-        ValueError: It is another kind of network, or has what ours has not.
-    """
-    if config.get("model_type") != "clip":
-        raise ValueError(f"its config.json says model_type {config.get('model_type')!r}, not 'clip'")
-    text, vision = config["text_config"], config["vision_config"]
-    for part in (text, vision):
-        if part.get("hidden_act", "quick_gelu") not in ("gelu", "quick_gelu"):
-            raise ValueError(f"its activation is {part['hidden_act']}")
-        if part.get("layer_norm_eps", _EPSILON) != _EPSILON:
-            raise ValueError(f"its norms have an epsilon of {part['layer_norm_eps']}, not {_EPSILON}")
-    if START not in tokenizer.numbers:
-        raise ValueError(f"its vocabulary has no {START}")
-    words = int(text.get("vocab_size", 49408))
-    if tokenizer.size > words:
-        raise ValueError(f"its vocabulary has {tokenizer.size} numbers, its text encoder {words}")
-    dimensions = config.get("projection_dim", 512)
-    end = text.get("eos_token_id", _OLD_END)
-    if end not in (_OLD_END, tokenizer.end):
-        raise ValueError(f"its texts end with {end}, its vocabulary with {tokenizer.end}")
-
-    def shared(part: dict[str, Any], usual: dict[str, int]) -> dict[str, Any]:
-        found = {key: int(part.get(theirs, usual[key])) for key, theirs in _SHARED.items()}
-        return {**found, "dimensions": dimensions, "activation": part.get("hidden_act", "quick_gelu")}
-
-    return Form(
-        PATCHES,
-        {
-            "size": int(vision.get("image_size", 224)),
-            "patch": int(vision.get("patch_size", 32)),
-            "channels": int(vision.get("num_channels", 3)),
-            **shared(vision, {"width": 768, "layers": 12, "heads": 12, "hidden": 3072}),
-        },
-        {
-            "vocabulary": words,
-            "length": int(text.get("max_position_embeddings", 77)),
-            "end": tokenizer.end,
-            **shared(text, {"width": 512, "layers": 12, "heads": 8, "hidden": 2048}),
-        },
-    )
-
-
-_SHARED = {
-    "width": "hidden_size",
-    "layers": "num_hidden_layers",
-    "heads": "num_attention_heads",
-    "hidden": "intermediate_size",
-}
-_TOWERS = {
-    "text.words.weight": "text_model.embeddings.token_embedding.weight",
-    "text.places": "text_model.embeddings.position_embedding.weight",
-    "text.norm": "text_model.final_layer_norm",
-    "text.project.weight": "text_projection.weight",
-    "image.cut.weight": "vision_model.embeddings.patch_embedding.weight",
-    "image.whole": "vision_model.embeddings.class_embedding",
-    "image.places": "vision_model.embeddings.position_embedding.weight",
-    "image.norm_before": "vision_model.pre_layrnorm",  # spelled so
-    "image.norm": "vision_model.post_layernorm",
-    "image.project.weight": "visual_projection.weight",
-    "logit_scale": "logit_scale",
-}
-_LAYER = {
-    "norm_attention": "layer_norm1",
-    "write": "self_attn.out_proj",
-    "norm_hidden": "layer_norm2",
-    "widen": "mlp.fc1",
-    "narrow": "mlp.fc2",
-}
-
-
-def _renamed(tensors: dict[str, Tensor], form: Form) -> dict[str, Tensor]:
-    """Return their tensors under our names, in float32; queries, keys and values become one matrix.
-
-    Raises:
-        KeyError: One is missing.
-    """
-
-    def both(ours: str, theirs: str) -> dict[str, Tensor]:
-        return {f"{ours}.{kind}": tensors[f"{theirs}.{kind}"] for kind in ("weight", "bias")}
-
-    found: dict[str, Tensor] = {}
-    for ours, theirs in _TOWERS.items():
-        if theirs in tensors:
-            found[ours] = tensors[theirs]
-        else:
-            found |= both(ours, theirs)
-    for tower, name, arguments in (("text", "text_model", form.text), ("image", "vision_model", form.image)):
-        for layer in range(arguments["layers"]):
-            block, source = f"{tower}.blocks.{layer}", f"{name}.encoder.layers.{layer}"
-            for ours, theirs in _LAYER.items():
-                found |= both(f"{block}.{ours}", f"{source}.{theirs}")
-            for kind in ("weight", "bias"):
-                parts = [tensors[f"{source}.self_attn.{part}_proj.{kind}"] for part in "qkv"]
-                found[f"{block}.read.{kind}"] = torch.cat(parts)
-    return {name: tensor.float().contiguous() for name, tensor in found.items()}
-
-
-def _preprocess(folder: Path, form: Form) -> Preprocess:
-    """Return how pictures come to the image encoder, with the mean and deviation that the folder states."""
-    path, mean, std = folder / "preprocessor_config.json", _MEAN, _STD
-    if path.is_file():
-        stated = json.loads(path.read_text("utf-8"))
-        mean, std = tuple(stated.get("image_mean", mean)), tuple(stated.get("image_std", std))
-    return Preprocess(size=form.image["size"], channels=form.image["channels"], mean=mean, std=std)

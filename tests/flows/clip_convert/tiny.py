@@ -98,6 +98,49 @@ def images() -> Tensor:
     return torch.randn(3, 3, _SIZE, _SIZE, generator=torch.Generator().manual_seed(8))
 
 
+def write_open(folder: Path) -> None:
+    """The same network in the layout of open_clip, whose projections are the other way round."""
+    theirs = weights()
+    towers = {"text": ("text_model", ""), "vision": ("vision_model", "visual.")}
+    found = {
+        "logit_scale": theirs["logit_scale"],
+        "token_embedding.weight": theirs["text_model.embeddings.token_embedding.weight"],
+        "positional_embedding": theirs["text_model.embeddings.position_embedding.weight"],
+        "text_projection": theirs["text_projection.weight"].T.contiguous(),
+        "visual.class_embedding": theirs["vision_model.embeddings.class_embedding"],
+        "visual.conv1.weight": theirs["vision_model.embeddings.patch_embedding.weight"],
+        "visual.positional_embedding": theirs["vision_model.embeddings.position_embedding.weight"],
+        "visual.proj": theirs["visual_projection.weight"].T.contiguous(),
+    }
+    names = {
+        "layer_norm1": "ln_1", "layer_norm2": "ln_2", "mlp.fc1": "mlp.c_fc", "mlp.fc2": "mlp.c_proj",
+        "self_attn.out_proj": "attn.out_proj",
+    }  # fmt: skip
+    for kind in ("weight", "bias"):
+        found[f"ln_final.{kind}"] = theirs[f"text_model.final_layer_norm.{kind}"]
+        found[f"visual.ln_pre.{kind}"] = theirs[f"vision_model.pre_layrnorm.{kind}"]
+        found[f"visual.ln_post.{kind}"] = theirs[f"vision_model.post_layernorm.{kind}"]
+        for name, prefix in towers.values():
+            for layer in range(_LAYERS):
+                source, block = f"{name}.encoder.layers.{layer}", f"{prefix}transformer.resblocks.{layer}"
+                found |= {f"{block}.{o}.{kind}": theirs[f"{source}.{t}.{kind}"] for t, o in names.items()}
+                parts = [theirs[f"{source}.self_attn.{part}_proj.{kind}"] for part in "qkv"]
+                found[f"{block}.attn.in_proj_{kind}"] = torch.cat(parts)
+    folder.mkdir(exist_ok=True)
+    (folder / "open_clip_config.json").write_text(json.dumps(open_config()), "utf-8")
+    (folder / "vocab.json").write_text(json.dumps(vocabulary()), "utf-8")
+    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *_PAIRS, ""]), "utf-8")
+    save_file(found, folder / "open_clip_model.safetensors", metadata={"format": "pt"})
+
+
+def open_config() -> dict[str, object]:
+    shared = {"width": _WIDTH, "layers": _LAYERS, "mlp_ratio": _HIDDEN / _WIDTH}
+    text = {**shared, "context_length": _LENGTH, "vocab_size": len(vocabulary()), "heads": _HEADS}
+    vision = {**shared, "image_size": _SIZE, "patch_size": _PATCH, "head_width": _WIDTH // _HEADS}
+    model = {"embed_dim": _DIMENSIONS, "quick_gelu": True, "vision_cfg": vision, "text_cfg": text}
+    return {"model_cfg": model, "preprocess_cfg": {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 0.4]}}
+
+
 def write(folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps(config()), "utf-8")
     (folder / "vocab.json").write_text(json.dumps(vocabulary()), "utf-8")

@@ -1,4 +1,4 @@
-"""`foveal clip convert`: a CLIP network of Hugging Face's layout as a run."""
+"""`foveal clip convert`: a CLIP network in the layout of Hugging Face or open_clip as a run."""
 
 from pathlib import Path
 from typing import Annotated, Any
