@@ -219,6 +219,8 @@ def test_errors_say_what_to_do(made, folder, tmp_path, bundle) -> None:
         content_of(str(folder))
     with pytest.raises(NotFoundError, match="there is no"):
         content_of("none.jpg")
+    with pytest.raises(NotFoundError, match="no picture is named"):
+        content_of("")
     with pytest.raises(UsageError, match="there is no picture") as caught:
         content_of("a red box")
     assert caught.value.code == "no_text"

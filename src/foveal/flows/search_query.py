@@ -100,6 +100,8 @@ def asked_with(named: str) -> bytes | str:
         NotFoundError: It is called as a picture, and there is none.
         ImageError: It is a folder, or cannot be read.
     """
+    if named.strip() == "":
+        raise NotFoundError("no picture is named", hint="name a picture file, - for one on stdin, or a text")
     path = Path(named)
     if is_there(path):
         if path.is_dir():
@@ -109,8 +111,6 @@ def asked_with(named: str) -> bytes | str:
     if is_picture(named) or "/" in named:
         hint = "name a picture file; --text takes it as words"
         raise NotFoundError(f"there is no {named}", hint=hint, path=named)
-    if named.strip() == "":
-        raise NotFoundError("no picture is named", hint="name a picture file, - for one on stdin, or a text")
     return named
 
 
