@@ -173,14 +173,20 @@ def test_pictures_that_cannot_be_used_are_named_and_the_others_are_there(made, f
 
 def test_pictures_that_cannot_be_read_now_are_not_gone(made, folder) -> None:
     """A half-synced folder: files are there, and empty."""
+    whole = (folder / "0" / "03.png").read_bytes()
     for path in folder.rglob("*.png"):
         path.write_bytes(b"")
     (folder / "0" / "00.png").unlink()
+    with pytest.raises(DataError, match="no picture can be used"):
+        index([folder], made, prune=True)
+    with IndexFile.open(made) as opened:
+        assert len(opened.sources()) == 12
+    (folder / "0" / "03.png").write_bytes(whole)
 
     document = index([folder], made, prune=True)
 
     assert (document["pictures"], document["forgotten"]) == (11, 1)
-    assert document["unusable"]["count"] == 11
+    assert document["unusable"]["count"] == 10
 
 
 def test_the_network_of_an_index_is_what_it_is(made, tmp_path, folder) -> None:

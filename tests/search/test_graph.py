@@ -155,7 +155,10 @@ def test_a_searcher_uses_the_graph_that_fits_and_says_so(made) -> None:
     assert (document["added"], document["removed"], document["reason"]) == (400, 0, None)
     assert found.told() == {"exact": False, "recall": document["recall"]}
     assert document["recall"]["n"] == 400
-    assert found.told(by_picture=False) == {"exact": False, "recall": None}  # it was asked with pictures
+    # A text is answered without the graph, whose recall was measured with pictures.
+    assert found.told(by_picture=False) == {"exact": True, "recall": None}
+    exact = Searcher.open(made, often=False)
+    assert found.near_text(drawn(401, D)[400], top=5) == exact.near_features(drawn(401, D)[400], top=5)
     assert found.passed_over is None
     assert isinstance(found.search, Approximate)
     assert isinstance(Searcher.open(made, often=False).search, Plain)  # one question: it would not pay

@@ -7,7 +7,7 @@ from typing import Any
 
 from foveal.core import files
 
-SHOWN = "shown.json"  # of a run; one without it was shown nothing but what its split says
+SHOWN = "shown.json"  # of a run; what the weights that it starts from were shown is not in it
 _SCHEMA = "foveal.shown/1"
 
 

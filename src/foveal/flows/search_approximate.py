@@ -85,6 +85,9 @@ def approximate(
         if not kept and len(gallery) < least:
             return _told(None, reason=_too_few(len(gallery), least))
         units = unit(gallery.vectors)
+        if np.count_nonzero(np.linalg.norm(units, axis=1)) < 2:
+            graph_file.remove(index)
+            return _told(None, reason="no graph: fewer than two pictures have features")
         before = _before(index, len(gallery))
         graph = Graph.empty(units) if before is None else before.graph
         removed, added = graph.follow(units, gallery.contents, threads=threads, progress=progress)

@@ -17,6 +17,7 @@ from foveal.flows._labelled import Labelled, labelled
 from foveal.flows._verification import FAR, Verified, verified
 from foveal.flows.search_index import BACKBONE, Backbone
 from foveal.flows.search_query import pixels_of
+from foveal.search import graph_file
 from foveal.search.exact import exact
 from foveal.search.file import IndexFile, is_index
 from foveal.search.whitening import Whitening, whitening
@@ -129,6 +130,8 @@ def _write(
     """Write an index without pictures; its threshold is null where none keeps others out."""
     from foveal.export.embedding import projected  # here: as above
 
+    if force:
+        graph_file.place(out).unlink(missing_ok=True)  # of the index that was there
     threshold = {"value": numbers[f"at_far_{FAR:g}"]["threshold"], "false_accepts": FAR}
     notes = {THRESHOLD: json.dumps(threshold).encode()}
     IndexFile.create(out, projected(embedder, learned, source=source), notes=notes, force=force).__exit__()

@@ -89,14 +89,14 @@ def index(
         unusable += [(row, bad[content]) for row, content in enumerate(hashes) if content in bad]
         reasons = [(printable(dataset.sources[row]), why) for row, why in unusable]
         usable = {content: names for content, names in now.items() if content not in bad}
-        unread = {name for name, _ in reasons}
-        # Names last: a file that cannot be used now, as of a folder half copied, takes none from what it was.
-        changed = opened.rename(lambda before: _renamed(before, usable, kept=unread if prune else None))
-        if not opened.sources():
+        if not usable:  # before anything is forgotten
             if made:  # nothing of it binds the next one to this backbone
                 files.remove(out)
             source, why = reasons[0]
             raise DataError(f"no picture can be used; {source}: {why}", code="no_usable_picture", path=source)
+        unread = {name for name, _ in reasons}
+        # Names last: a file that cannot be used now, as of a folder half copied, takes none from what it was.
+        changed = opened.rename(lambda before: _renamed(before, usable, kept=unread if prune else None))
         told = _told(opened, reasons)
     return {
         **told,

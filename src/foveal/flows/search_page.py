@@ -44,6 +44,9 @@ def answer(
         asked = Group("Asked with", [Found.of(document["query"], content)])
         groups = [asked, Group("Most like it", results)]
         told = f"The most alike {those}"
+    if document["recall"] is not None:
+        share = Measured(**document["recall"])
+        told = f"{told} Searched through a graph, which finds {share} of the ten best."
     files.write_text(out, search_page(index.stem, told, groups))
 
 

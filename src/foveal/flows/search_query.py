@@ -52,7 +52,7 @@ def query(
     text: Asked | None = None
     if isinstance(content, str):
         text = asked(searcher.embedder, content)
-        found = searcher.near_features(text.vector, top=top)
+        found = searcher.near_text(text.vector, top=top)
     else:
         image = pixels_of(searcher.embedder, content, called)
         without = (hashlib.sha256(content).hexdigest(),) if others else ()

@@ -1,7 +1,7 @@
 """An index in memory, and questions to it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -99,10 +99,10 @@ class Searcher:
         """Return `exact`, and of an approximate search its `recall`.
 
         Args:
-            by_picture: Whether it was asked with a picture; the recall was measured with nothing else.
+            by_picture: Whether it was asked with a picture; see `near_text`.
         """
         known = self.recall if by_picture else None
-        return {"exact": self.recall is None, "recall": None if known is None else known.as_json()}
+        return {"exact": known is None, "recall": None if known is None else known.as_json()}
 
     def near(self, image: UInt8, *, top: int, without: Sequence[str] = ()) -> list[Match]:
         """Return the pictures that are most like one, the most alike first.
@@ -113,6 +113,19 @@ class Searcher:
             without: The sha256 of contents that are left out.
         """
         return self.near_features(self.embedder.features(image[None])[0], top=top, without=without)
+
+    def near_text(self, vector: Float32, *, top: int) -> list[Match]:
+        """Return the pictures that a text fits best; see `near`.
+
+        Never through a graph: its recall is measured with pictures, and texts lie elsewhere.
+
+        Args:
+            vector: Of the text, float32 (D,).
+            top: How many.
+        """
+        plain = isinstance(self.search, Approximate)
+        exact = replace(self, search=Plain(unit(self.gallery.vectors))) if plain else self
+        return exact.near_features(vector, top=top)
 
     def near_features(self, query: Float32, *, top: int, without: Sequence[str] = ()) -> list[Match]:
         """Return the pictures whose features are most like some, float32 (D,); see `near`."""

@@ -202,7 +202,7 @@ def _answer(chosen: ServedIndex, content: bytes | str, top: int, most_pixels: in
             code = error.code if error.code in TEXTS else "bad_text"
             hint = _PICTURE if code == "no_text" else error.hint
             raise HttpError(code, error.message, hint=hint) from error
-        found = searcher.near_features(heard.vector, top=top)
+        found = searcher.near_text(heard.vector, top=top)
     else:
         weigh([content], most_pixels)
         image = inputs.pixels(content, searcher.embedder.preprocess)
