@@ -1,5 +1,12 @@
 """Embedders: what the last layer of the colour classifier reads, and one of pictures and texts."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import pytest
 
 from foveal.bundle.embedder import Embedder
@@ -22,3 +29,18 @@ def both() -> Embedder:
     from foveal.export.image_text import shared_space
 
     return shared_space(two_encoders(), source="two encoders")
+
+
+@pytest.fixture
+def kill_while_it_writes():
+    """Start a program on a file, and kill it some seconds after its first line."""
+
+    def kill(program: str, path: Path, moment: float) -> None:
+        writer = subprocess.Popen([sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE)
+        writer.stdout.readline()
+        time.sleep(moment)
+        os.kill(writer.pid, signal.SIGKILL)
+        writer.wait()
+        writer.stdout.close()
+
+    return kill

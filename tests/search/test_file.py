@@ -1,11 +1,6 @@
 """The index as a file: what was written is what is read, whatever is killed or changed."""
 
-import os
-import signal
 import sqlite3
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
@@ -246,15 +241,10 @@ with IndexFile.open(Path(sys.argv[1])) as index:
 """
 
 
-def test_a_writer_that_is_killed_loses_its_batch_at_most(made) -> None:
+def test_a_writer_that_is_killed_loses_its_batch_at_most(made, kill_while_it_writes) -> None:
     kept = 0
     for moment in (0.0, 0.013, 0.04, 0.1, 0.17):
-        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(made)], stdout=subprocess.PIPE)
-        writer.stdout.readline()
-        time.sleep(moment)
-        os.kill(writer.pid, signal.SIGKILL)
-        writer.wait()
-        writer.stdout.close()
+        kill_while_it_writes(WRITER, made, moment)
 
         with IndexFile.open(made) as index:
             gallery = index.gallery()

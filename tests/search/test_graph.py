@@ -1,11 +1,6 @@
 """Approximate search: scores are true, what is passed by is measured, and only what we wrote is read."""
 
 import hashlib
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -278,16 +273,11 @@ with IndexFile.open(Path(sys.argv[1])) as index:
 """
 
 
-def test_whatever_is_killed_there_is_a_whole_graph(made) -> None:
+def test_whatever_is_killed_there_is_a_whole_graph(made, kill_while_it_writes) -> None:
     approximate(made, True, least=1)
     seen = set()
     for moment in (0.0, 0.004, 0.013, 0.03, 0.08):
-        writer = subprocess.Popen([sys.executable, "-c", WRITER, str(made)], stdout=subprocess.PIPE)
-        writer.stdout.readline()
-        time.sleep(moment)
-        os.kill(writer.pid, signal.SIGKILL)
-        writer.wait()
-        writer.stdout.close()
+        kill_while_it_writes(WRITER, made, moment)
 
         found = searcher(made)
         assert (found.told()["exact"], found.passed_over) == (False, None)

@@ -85,7 +85,7 @@ def half_of_pairs(path: Path) -> DataError | None:
     except _HalfError as error:
         return error
     except (DataError, NotFoundError):
-        pass
+        return None  # no table of any pairs: whoever opens it as what it may be says what is wrong
     return None
 
 
