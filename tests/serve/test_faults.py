@@ -43,7 +43,7 @@ class Load:
                 answer = self._server.ask_on(connection, "/v1/predict", self._picture)
             except ConnectionRefusedError:
                 return
-            except OSError:
+            except OSError:  # http.client's RemoteDisconnected is one
                 self.got["broken"] += 1
                 connection.close()
                 continue
@@ -72,7 +72,8 @@ def test_a_killed_worker_costs_its_own_requests_once_and_is_replaced(serve, unti
         until(lambda: load.got[200] > answered + 100)
 
     assert load.wrong == []
-    assert set(load.got) <= {200, "broken", "RemoteDisconnected"}
+    # A worker may die between the head of an answer and its body: that request is lost too, and seen to be.
+    assert set(load.got) <= {200, "broken", "IncompleteRead"}
     assert load.got.total() - load.got[200] <= 6, "each client lost one request at most"
     assert server.metric("foveal_worker_restarts_total") == 1
     assert any('"worker_died"' in line for line in server.lines)
@@ -177,8 +178,8 @@ def test_sigterm_under_load_answers_everything_that_was_let_in(serve, until, col
     assert code == 143
     assert load.wrong == []
     # A connection that is closed while idle may meet a request on its way: nothing was let in.
-    assert set(load.got) <= {200, 503, "broken", "RemoteDisconnected"}
-    assert load.got["broken"] + load.got["RemoteDisconnected"] <= 8
+    assert set(load.got) <= {200, 503, "broken"}
+    assert load.got["broken"] <= 8
 
 
 def test_a_request_in_work_is_answered_after_sigterm_and_ready_is_false(
