@@ -9,6 +9,8 @@ import pytest
 from foveal.bundle import archive
 from foveal.core.errors import BundleError, DataError
 from foveal.fewshot.sealing import opened
+from foveal.flows import certify
+from foveal.flows.compare import Terms, compare
 from foveal.flows.evaluate import evaluate
 from foveal.flows.fewshot_add import Target, add, remove
 from foveal.flows.fewshot_teach import Wanted, teach
@@ -54,6 +56,41 @@ def test_the_taught_folder_itself_measures_by_its_test_part_alone(
         evaluate(tmp_path / "t.foveal", tmp_path / "d")
     assert "--split test" in str(raised.value.hint)
     assert len(evaluate(tmp_path / "t.foveal", tmp_path / "d", split="test").held_out.labels) == 6
+
+
+@pytest.fixture
+def parted(paint: Paint, tmp_path: Path) -> Path:
+    """Return two colours with a test part of three pictures each, one of which is a taught one again."""
+    for name in ("red", "blue"):
+        paint(tmp_path / "d" / "train" / name, name, 4)
+        paint(tmp_path / "d" / "test" / name, name, 3, seed=4)
+    shutil.copy(tmp_path / "d/train/red/001.png", tmp_path / "d/test/red/again.png")
+    return tmp_path / "d"
+
+
+def test_a_test_picture_that_was_taught_measures_nothing(bundle: Path, parted: Path, tmp_path: Path) -> None:
+    teach(str(bundle), parted, out=tmp_path / "run")
+    measured = evaluate(tmp_path / "run", parted)
+    assert len(measured.held_out.labels) == 6
+    assert not any("again" in source for source in measured.held_out.sources)
+
+
+@pytest.mark.parametrize("lone", [True, False])
+def test_a_taught_bundle_is_certified_on_the_test_part_of_its_own_folder(
+    bundle: Path, parted: Path, tmp_path: Path, lone: bool
+) -> None:
+    (parted / "test/red/again.png").unlink()
+    made = Path(teach(str(bundle), parted, out=tmp_path / "run")["bundle"])
+    if lone:
+        made = Path(shutil.copy(made, tmp_path / "moved.foveal"))
+    terms = certify.Terms(level="smoke", attach=False, threads=1, split="test")
+    document = certify.run(made, parted, terms, out=tmp_path / "c").document
+    assert document["data"]["roles"]["test"]["images"] == 6
+    assert document["data"]["unseen"] == ("content" if lone else "split")
+    shared = next(gate for gate in document["gates"] if gate["id"] == "shared_pictures")
+    assert (shared["value"]["value"], shared["value"]["n"]) == (0, 6)
+    compared = compare([made, bundle], parted, Terms(split="test", threads=1)).document
+    assert compared["images"] == 6
 
 
 def test_what_is_added_is_known_and_what_is_removed_is_forgotten(

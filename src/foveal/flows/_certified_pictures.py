@@ -95,7 +95,8 @@ def pictures(
     some = held_out.only(alone[evenly_spaced(len(alone), at_most=wishes.at_most)])
     content = dict(zip(dataset.sources, hashes, strict=True))
     found = {"test": answered(predictor, some, threads=threads, progress=progress)}
-    if held_out.fingerprint == manifest.data.fingerprint and held_out.split != "calib":
+    calibrated = manifest.data.images.calib > 0  # what was taught is not, by pictures of its own
+    if calibrated and held_out.fingerprint == manifest.data.fingerprint and held_out.split != "calib":
         calib = choose(dataset, hashes, bundle, manifest, split="calib", progress=progress).held_out
         tuning, proving = split_roles(calib.labels, calib.units, seed=manifest.data.split_seed)
         if len(proving) != manifest.decision.abstain.n:  # a search chose by some of them: roles are not known

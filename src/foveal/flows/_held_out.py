@@ -89,7 +89,7 @@ def choose(
         unseen, seed = how if told else None, manifest.data.split_seed
     else:
         indices, name = _part(dataset, split)
-        units = splits.unit_of_each(dataset, {i: content for i, content in enumerate(hashes) if content})
+        units = _units(dataset, hashes)
         unseen, seed = None, None
         if taught is not None:
             _check_overlap(dataset, hashes, indices, taught)
@@ -116,7 +116,7 @@ def learned_from(
 ) -> HeldOut | None:
     """Return the pictures that a recognizer has learned from, or None where these are not its training data.
 
-    They show what it knows, and measure nothing.
+    They show what it knows, and measure nothing. A bundle that was taught names them itself.
 
     Args:
         dataset: The data.
@@ -133,9 +133,15 @@ def learned_from(
     if found != manifest.data.fingerprint:
         return None
     saved = _saved_split(bundle.parent / SPLIT, manifest)
-    made = _divided(dataset, manifest, saved, progress)
-    held_out = HeldOut.of_dataset(dataset, made.fit, manifest.preprocess, manifest.classes)
-    return replace(held_out, split="fit", units=made.units[made.fit])
+    taught = contents_of(bundle, manifest) if saved is None else None
+    if taught is None:
+        made = _divided(dataset, manifest, saved, progress)
+        fit, units = made.fit, made.units
+    else:
+        fit = np.array([i for i, content in enumerate(hashes) if content in taught], dtype=np.int64)
+        units = _units(dataset, hashes)
+    held_out = HeldOut.of_dataset(dataset, fit, manifest.preprocess, manifest.classes)
+    return replace(held_out, split="fit", units=units[fit])
 
 
 def learned_contents(bundle: Path, manifest: Manifest) -> frozenset[str] | None:
@@ -144,7 +150,7 @@ def learned_contents(bundle: Path, manifest: Manifest) -> frozenset[str] | None:
     Those that it was shown without labels are among them.
 
     Args:
-        bundle: The file; `split.json` is looked for beside it.
+        bundle: The file; `split.json` is looked for beside it, or it says itself what it was taught.
         manifest: What it says about itself.
 
     Raises:
@@ -168,7 +174,8 @@ def used_contents(
         progress: Told where the pictures have to be read to draw their division again.
 
     Returns:
-        None where it is not known: these are not the training data, and no `split.json` is beside the bundle.
+        None where it is not known: these are not the training data, no `split.json` is beside the bundle, and
+        it was not taught.
 
     Raises:
         DataError: `bad_split`: the file beside it is damaged; or the training data have changed.
@@ -189,9 +196,14 @@ def used_contents(
 def _contents(bundle: Path, manifest: Manifest, role: str) -> frozenset[str] | None:
     saved = _saved_split(bundle.parent / SPLIT, manifest)
     if saved is None:
-        return None
+        taught = contents_of(bundle, manifest)
+        return taught if taught is None or role == "fit" else frozenset()  # nothing calibrates it alone
     beside = noted(bundle.parent, manifest.data.fingerprint)
     return frozenset(splits.hashes_of(saved, role)) | (beside.unlabelled if role == "fit" else beside.calib)
+
+
+def _units(dataset: Dataset, hashes: Sequence[str]) -> NDArray[np.int64]:
+    return splits.unit_of_each(dataset, {i: content for i, content in enumerate(hashes) if content})
 
 
 def _named_normally(dataset: Dataset) -> Dataset:

@@ -150,8 +150,12 @@ def _rows(dataset: Dataset, hashes: Sequence[str]) -> list[int]:
 
 
 def _split(dataset: Dataset, hashes: Sequence[str], rows: list[int], seed: int) -> dict[str, Any]:
-    """Return `split.json`: what was taught is fit, and nothing calibrates alone."""
-    rest = sorted(set(range(len(dataset))) - set(rows))
+    """Return `split.json`: what was taught is fit, and nothing calibrates alone.
+
+    A test picture that equals a taught one to the byte is known, and measures nothing.
+    """
+    known = {hashes[row] for row in rows}
+    rest = [row for row in sorted(set(range(len(dataset))) - set(rows)) if hashes[row] not in known]
     names = [dataset.classes[label] for label in dataset.labels]
     return {
         "schema": splits.SCHEMA,
