@@ -1,6 +1,7 @@
 """train.planning: budgets are kept by arithmetic, choices come with their reason."""
 
 import itertools
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from foveal.train.fit_plan import FitPlan
 from foveal.train.objectives.supervised import Supervised
 from foveal.train.planning import Facts, check_recipe, plan_training
 from foveal.train.recipe import Recipe
+from foveal.train.state import State
 from foveal.train.warm_up import Speed, warm_up
 
 FACTS = Facts(size=16, channels=3, classes=3)
@@ -27,7 +29,7 @@ def speeds(monkeypatch):
     def install(table, losses=None):
         asked = []
 
-        def measured(make, examples, plan, *, steps):
+        def measured(make, examples, plan, **_):
             asked.append(plan.precision)
             seconds = table(plan)
             return Speed(seconds, seconds, (losses or {}).get(plan.precision, 1.0))
@@ -64,7 +66,7 @@ def test_bf16_must_be_faster_and_as_accurate(examples, speeds, bf16, loss, chose
 
 
 def test_a_busy_machine_does_not_decide_the_precision(examples, monkeypatch):
-    def measured(make, examples, plan, *, steps):
+    def measured(make, examples, plan, **_):
         slowed = 9.0 if plan.precision == "bf16" else 1.0  # it waits for others, but works half as long
         return Speed(slowed, {"fp32": 1.0, "bf16": 0.5}[plan.precision], 1.0)
 
@@ -215,7 +217,7 @@ def test_an_input_below_the_smallest_is_refused(examples):
 
 
 def test_where_bf16_diverges_training_is_in_fp32(examples, monkeypatch):
-    def measured(make, examples, plan, *, steps):
+    def measured(make, examples, plan, **_):
         if plan.precision == "bf16":
             raise DataError("the loss is nan", code="diverged")
         return Speed(1.0, 1.0, 1.0)
@@ -229,7 +231,7 @@ def test_where_bf16_diverges_training_is_in_fp32(examples, monkeypatch):
 
 
 def test_where_fp32_diverges_nothing_is_planned(examples, monkeypatch):
-    def measured(make, examples, plan, *, steps):
+    def measured(make, examples, plan, **_):
         raise DataError("the loss is nan", code="diverged")
 
     monkeypatch.setattr(planning, "warm_up", measured)
@@ -275,6 +277,50 @@ def test_the_warm_up_is_the_start_of_a_long_run_and_leaves_nothing_behind(exampl
     assert 0 <= min(shares) <= max(shares) < 0.01
     assert all(group["lr"] > 0 for group in groups)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("first", "others", "at_most", "taken"),
+    [
+        (5.0, 5.0, math.inf, 4),  # all: one that chooses kernels, three that are timed
+        (9.0, 5.0, 7.5, 4),  # what a first step takes longer for its kernels says nothing
+        (5.0, 5.0, 4.0, 2),  # the first that is timed says enough
+        (9.0, 9.0, 4.0, 1),
+    ],
+)
+def test_a_warm_up_ends_with_the_first_step_that_takes_too_long(
+    examples, supervised, plan, monkeypatch, first, others, at_most, taken
+):
+    clock, steps = [0.0], []
+
+    def advance(state, batch):
+        clock[0] += others if steps else first
+        steps.append(batch)
+        return float(len(steps))
+
+    monkeypatch.setattr(State, "advance", advance)
+    monkeypatch.setattr("foveal.train.warm_up.time.process_time", lambda: clock[0])
+
+    speed = warm_up(supervised, examples, plan, steps=3, at_most=at_most)
+
+    assert len(steps) == taken
+    assert speed.processor_seconds == others
+    assert speed.loss == {4: 3.0, 2: 2.0, 1: 1.0}[taken]
+
+
+def test_what_cannot_be_faster_is_not_measured_to_its_end(examples, monkeypatch):
+    limits = {}
+
+    def measured(make, examples, plan, *, steps, at_most):
+        limits.setdefault(plan.precision, at_most)
+        return Speed(3.0, 3.0, 1.0) if plan.precision == "fp32" else Speed(36.0, 36.0, 2.0)
+
+    monkeypatch.setattr(planning, "warm_up", measured)
+
+    made = planned(Recipe(epochs=1), examples)
+
+    assert limits == {"fp32": math.inf, "bf16": 6.0}
+    assert made.reasons["precision"] == "fp32: bf16 is 0.083× as fast here"
 
 
 @pytest.mark.parametrize("frames", [1, 4])

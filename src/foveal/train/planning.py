@@ -1,9 +1,10 @@
 """Decide everything that the user left open, from the data and from measurements on this machine."""
 
 import importlib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -48,7 +49,11 @@ _GAIN = 1.1  # bf16 has to be this much faster to be worth it
 _LOSS_TOLERANCE = 0.05  # and its first losses may differ from fp32 by this share
 
 
-Measure = Callable[[Plan], Speed]
+class Measure(Protocol):
+    """Times some steps of a plan."""
+
+    def __call__(self, plan: Plan, /, at_most: float = ...) -> Speed:
+        """Return how fast they are; none follows on one that takes more than `at_most` processor seconds."""
 
 
 @dataclass(frozen=True)
@@ -196,11 +201,11 @@ def plan_training(
     tried: list[tuple[Plan, Speed]] = []
     most = len(variants) + 3
 
-    def measure(plan: Plan) -> Speed:
+    def measure(plan: Plan, at_most: float = math.inf) -> Speed:
         if tried and seconds_left is not None and seconds_left() <= 0:  # more measuring would not help
             raise _too_short(*tried[-1], 0.0)
         progress("warm-up", len(tried) + 1, most)
-        tried.append((plan, warm_up(make, examples, plan, steps=_STEPS)))
+        tried.append((plan, warm_up(make, examples, plan, steps=_STEPS, at_most=at_most)))
         return tried[-1][1]
 
     precision, speed = fastest_precision(recipe.precision, measure, draft, reasons)
@@ -353,14 +358,19 @@ def fastest_precision(
     # Processor time on one thread: other work on the machine must not decide which is faster.
     full = measure(draft.model_copy(update={"threads": 1}))
     try:
-        half = measure(draft.model_copy(update={"threads": 1, "precision": "bf16"}))
+        # Where it is emulated, a step takes ten times as long: one is enough to know.
+        half = measure(
+            draft.model_copy(update={"threads": 1, "precision": "bf16"}), 2 * full.processor_seconds
+        )
     except DataError:
         reasons["precision"] = "fp32: training diverges in bf16"
         return "fp32", measure(draft)
     gain = full.processor_seconds / half.processor_seconds
     drift = abs(half.loss - full.loss) / full.loss
     chosen = "bf16" if gain >= _GAIN and drift <= _LOSS_TOLERANCE else "fp32"
-    reasons["precision"] = f"{chosen}: bf16 is {gain:.2g}× as fast here, first losses differ by {drift:.1%}"
+    reasons["precision"] = f"{chosen}: bf16 is {gain:.2g}× as fast here"
+    if gain >= _GAIN:  # as many steps were taken then
+        reasons["precision"] += f", first losses differ by {drift:.1%}"
     return chosen, measure(draft.model_copy(update={"precision": chosen}))
 
 

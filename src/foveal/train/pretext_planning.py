@@ -1,5 +1,6 @@
 """Decide what a user left open of a training without labels, from the pictures and from measurements here."""
 
+import math
 from collections.abc import Callable
 
 from foveal.core import catalog, machine
@@ -86,7 +87,7 @@ def plan_pretext(
     draft = draft.model_copy(update={"arguments": usual if seconds_left is None else variants[0]})
     most, measured = len(variants) + 3, 0
 
-    def measure(plan: Plan) -> Speed:
+    def measure(plan: Plan, at_most: float = math.inf) -> Speed:
         nonlocal measured
         progress("warm-up", measured := measured + 1, most)
         if seconds_left is not None and seconds_left() <= 0:
@@ -95,7 +96,7 @@ def plan_pretext(
                 code="budget_too_small",
                 hint="give a longer --time: reading the pictures belongs to it",
             )
-        return warm_up(make, examples, plan, steps=_STEPS)
+        return warm_up(make, examples, plan, steps=_STEPS, at_most=at_most)
 
     precision, speed = fastest_precision(recipe.precision, measure, draft, reasons)
     draft = draft.model_copy(update={"precision": precision})

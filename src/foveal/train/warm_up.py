@@ -1,5 +1,6 @@
 """Time a few steps of a plan, to know what a budget buys; nothing of it stays."""
 
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from foveal.train.plan import Plan
 from foveal.train.state import State
 
 _LONG = 1000
+_KERNELS = 2.0  # processor seconds that a first step may take on top: it chooses and compiles kernels
 
 
 @dataclass(frozen=True)
@@ -30,17 +32,26 @@ class Speed:
     loss: float
 
 
-def warm_up(make: Callable[[Plan], Objective], examples: Examples, plan: Plan, *, steps: int) -> Speed:
+def warm_up(
+    make: Callable[[Plan], Objective],
+    examples: Examples,
+    plan: Plan,
+    *,
+    steps: int,
+    at_most: float = math.inf,
+) -> Speed:
     """Run the first steps of a plan on a throw-away objective.
 
-    The first step is not timed: it chooses kernels. Since the objective is thrown away and all
-    randomness follows from the plan, training afterwards is as if this had never been.
+    The first step is not timed, for it chooses kernels, unless it is the only one. Since the objective is
+    thrown away and all randomness follows from the plan, training afterwards is as if this had never been.
 
     Args:
         make: Builds the objective as the plan wants it.
         examples: As many as the plan says.
         plan: Its precision, batch size and threads are what is measured.
         steps: Timed steps, ≥ 1.
+        at_most: Processor seconds of a step above which nobody wants to know more: none follows on one that
+            takes longer. A first step may take 2 seconds more.
     """
     times, processor, losses = [], [], []
     plan = plan.model_copy(
@@ -55,5 +66,9 @@ def warm_up(make: Callable[[Plan], Objective], examples: Examples, plan: Plan, *
             losses.append(state.advance(drawn(objective, examples, plan, step)))
             times.append(time.perf_counter() - started)
             processor.append(time.process_time() - worked)
-    seen = [statistics.median(times[1:]), statistics.median(processor[1:]), statistics.fmean(losses[1:])]
+            if state.team.told(processor[-1] > at_most + (0 if step else _KERNELS)):
+                break  # all ranks at the same step
+    timed = slice(min(1, len(times) - 1), None)
+    seen = [statistics.median(times[timed]), statistics.median(processor[timed])]
+    seen.append(statistics.fmean(losses[timed]))
     return Speed(*state.team.told(seen))
