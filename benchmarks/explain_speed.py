@@ -34,6 +34,7 @@ from foveal.explain.sign_test import sign_test
 from foveal.explain.white_box.grad_cam import grad_cam
 from foveal.export.graph import graph
 from foveal.flows._held_out import choose
+from foveal.flows._sealed import Sealed
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer, build
 
@@ -97,9 +98,8 @@ def main() -> None:
     predictor = foveal.load(given.run, threads=given.threads)
     dataset = foveal.data.open(given.data)
     hashes = content_hashes(dataset)
-    held_out = choose(
-        dataset, hashes, locate(given.run), predictor.manifest, split=None, progress=silent
-    ).held_out
+    sealed = Sealed.at(locate(given.run), predictor.manifest)
+    held_out = choose(dataset, hashes, sealed, split=None, progress=silent).held_out
     images = [held_out.read(place) for place in evenly_spaced(len(held_out), at_most=given.pictures)]
     indices = predictor.run(np.stack(images)).probabilities.argmax(axis=1).tolist()
     network = recognizers.load(given.run / "model")

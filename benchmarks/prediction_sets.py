@@ -28,6 +28,7 @@ from foveal.core.progress import silent
 from foveal.core.random import stream
 from foveal.data.inventory import content_hashes
 from foveal.flows._held_out import choose
+from foveal.flows._sealed import Sealed
 from foveal.metrics.class_coverage import class_coverage
 from foveal.metrics.nll import nll
 from foveal.metrics.set_coverage import set_coverage
@@ -39,10 +40,11 @@ Floats, Labels = NDArray[np.float32], NDArray[np.int64]
 
 def answers(model: Path, data: Path) -> tuple[Floats, Labels]:
     """Return logits and labels of the test part, in an order drawn once."""
-    predictor, bundle = foveal.load(model), locate(model)
+    predictor = foveal.load(model)
+    sealed = Sealed.at(locate(model), predictor.manifest)
     dataset = foveal.data.open(data)
     hashes = content_hashes(dataset)
-    held_out = choose(dataset, hashes, bundle, predictor.manifest, split=None, progress=silent).held_out
+    held_out = choose(dataset, hashes, sealed, split=None, progress=silent).held_out
     order = stream(0, "benchmark").permutation(len(held_out))
     logits = []
     for start in range(0, len(order), BATCH):

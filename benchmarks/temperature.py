@@ -18,6 +18,7 @@ from foveal.calibrate.temperature import calibrated
 from foveal.core.progress import silent
 from foveal.data.inventory import content_hashes
 from foveal.flows._held_out import choose
+from foveal.flows._sealed import Sealed
 from foveal.metrics.accuracy import accuracy
 from foveal.metrics.ece import ece, ece_null
 
@@ -34,10 +35,11 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("data", type=Path)
     given = parser.parse_args()
-    predictor, bundle = foveal.load(given.model), locate(given.model)
+    predictor = foveal.load(given.model)
+    sealed = Sealed.at(locate(given.model), predictor.manifest)
     dataset = foveal.data.open(given.data)
     hashes = content_hashes(dataset)
-    held_out = choose(dataset, hashes, bundle, predictor.manifest, split=None, progress=silent).held_out
+    held_out = choose(dataset, hashes, sealed, split=None, progress=silent).held_out
     outputs = [
         predictor.run(np.stack([held_out.read(i) for i in range(start, min(start + BATCH, len(held_out)))]))
         for start in range(0, len(held_out), BATCH)

@@ -234,7 +234,7 @@ def test_a_saved_split_is_found_again() -> None:
     dataset, inventory = made_of(singles({"a": 20, "b": 12}))
     split = splits.make(dataset, inventory, seed=3)
 
-    document = json.loads(json.dumps(split.to_json(dataset, inventory)))
+    document = json.loads(json.dumps(split.to_json(dataset, inventory.sha256)))
     again = splits.from_json(document, dataset, fingerprint=inventory.fingerprint)
 
     assert document["schema"] == "foveal.split/1"
@@ -246,7 +246,7 @@ def test_a_saved_split_is_found_again() -> None:
 
 def test_a_saved_split_of_other_data_is_refused() -> None:
     dataset, inventory = made_of(singles({"a": 20}))
-    document = splits.make(dataset, inventory, seed=0).to_json(dataset, inventory)
+    document = splits.make(dataset, inventory, seed=0).to_json(dataset, inventory.sha256)
 
     with pytest.raises(DataError, match="not the data this split was made for") as raised:
         splits.from_json(document, dataset, fingerprint=made_of(singles({"a": 21}))[1].fingerprint)
@@ -257,7 +257,9 @@ def test_a_saved_split_of_other_data_is_refused() -> None:
 
 def test_a_saved_split_of_other_classes_is_refused() -> None:
     dataset, inventory = made_of(singles({"a": 20, "b": 12}))
-    document = json.loads(json.dumps(splits.make(dataset, inventory, seed=0).to_json(dataset, inventory)))
+    document = json.loads(
+        json.dumps(splits.make(dataset, inventory, seed=0).to_json(dataset, inventory.sha256))
+    )
     more = replace(dataset, classes=("a", "b", "empty"))
 
     with pytest.raises(DataError, match="has changed since") as raised:
@@ -267,7 +269,7 @@ def test_a_saved_split_of_other_classes_is_refused() -> None:
 
 def test_a_saved_split_of_a_version_that_named_no_classes_is_read() -> None:
     dataset, inventory = made_of(singles({"a": 20, "b": 12}))
-    document = splits.make(dataset, inventory, seed=0).to_json(dataset, inventory)
+    document = splits.make(dataset, inventory, seed=0).to_json(dataset, inventory.sha256)
     del document["classes"]
 
     assert splits.from_json(document, dataset, fingerprint=inventory.fingerprint).seed == 0
@@ -277,7 +279,7 @@ def test_pictures_that_were_learned_from_are_known_by_content() -> None:
     dataset, inventory = made_of(singles({"a": 20}))
     split = splits.make(dataset, inventory, seed=0)
 
-    known = splits.hashes_of(split.to_json(dataset, inventory), "fit")
+    known = splits.hashes_of(split.to_json(dataset, inventory.sha256), "fit")
 
     assert set(known) == {inventory.sha256[i] for i in split.fit}
     assert known[inventory.sha256[split.fit[0]]] == dataset.sources[split.fit[0]]
@@ -293,7 +295,7 @@ def test_who_belongs_together_is_told_and_is_the_same_from_the_saved_split() -> 
     assert (split.units[:60] == np.arange(60) // 3 * 3).all()
     assert (split.units[60:] == [60, 60, 60, 60, 64]).all()
     assert (len(split.calib), split.independent("calib")) == (5, 2)
-    saved = json.loads(json.dumps(split.to_json(dataset, inventory)))
+    saved = json.loads(json.dumps(split.to_json(dataset, inventory.sha256)))
     without_table = replace(dataset, groups=None)
     again = splits.from_json(saved, without_table, fingerprint=inventory.fingerprint)
     assert (again.units == split.units).all(), "a run keeps what it started with"

@@ -60,7 +60,9 @@ def test_calib_and_test_stay_and_the_digest_tells_the_difference() -> None:
     assert np.array_equal(found.calib, split.calib)
     assert np.array_equal(found.test, split.test)
     assert found.digest != split.digest
-    restored = splits.from_json(found.to_json(dataset, inventory), dataset, fingerprint=split.fingerprint)
+    restored = splits.from_json(
+        found.to_json(dataset, inventory.sha256), dataset, fingerprint=split.fingerprint
+    )
     assert np.array_equal(restored.fit, found.fit)
     assert restored.digest == found.digest
 

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,6 @@ from foveal.bundle import archive
 from foveal.core.errors import BundleError, DataError
 from foveal.fewshot.sealing import opened
 from foveal.flows import certify
-from foveal.flows.compare import Terms, compare
 from foveal.flows.evaluate import evaluate
 from foveal.flows.fewshot_add import Target, add, remove
 from foveal.flows.fewshot_teach import Wanted, teach
@@ -51,11 +51,17 @@ def test_the_taught_folder_itself_measures_by_its_test_part_alone(
     for name in ("red", "blue"):
         paint(tmp_path / "d" / "train" / name, name, 4)
         paint(tmp_path / "d" / "test" / name, name, 3, seed=4)
-    teach(str(bundle), tmp_path / "d", out=tmp_path / "t.foveal")
-    with pytest.raises(DataError, match="8 of 14 pictures were learned from") as raised:
-        evaluate(tmp_path / "t.foveal", tmp_path / "d")
+    made = Path(teach(str(bundle), tmp_path / "d", out=tmp_path / "t.foveal")["bundle"])
+    for split in (None, "test"):
+        found = evaluate(made, tmp_path / "d", split=split)
+        assert len(found.held_out.labels) == 6
+        assert found.report.provenance["unseen"] == "split"
+    with pytest.raises(DataError, match="8 of 8 pictures were learned from"):
+        evaluate(made, tmp_path / "d", split="train")
+    paint(tmp_path / "d" / "test" / "red", "red", 1, seed=8)  # no longer what was taught
+    with pytest.raises(DataError, match="8 of ") as raised:
+        evaluate(made, tmp_path / "d")
     assert "--split test" in str(raised.value.hint)
-    assert len(evaluate(tmp_path / "t.foveal", tmp_path / "d", split="test").held_out.labels) == 6
 
 
 @pytest.fixture
@@ -68,29 +74,75 @@ def parted(paint: Paint, tmp_path: Path) -> Path:
     return tmp_path / "d"
 
 
-def test_a_test_picture_that_was_taught_measures_nothing(bundle: Path, parted: Path, tmp_path: Path) -> None:
-    teach(str(bundle), parted, out=tmp_path / "run")
-    measured = evaluate(tmp_path / "run", parted)
+@pytest.mark.parametrize("lone", [True, False])
+def test_a_test_picture_that_was_taught_measures_nothing(
+    bundle: Path, parted: Path, tmp_path: Path, lone: bool
+) -> None:
+    document = teach(str(bundle), parted, out=tmp_path / "run")
+    made = Path(document["bundle"])
+    if lone:
+        made = Path(shutil.copy(made, tmp_path / "moved.foveal"))
+    assert any("1 picture that was taught" in message for message in document["messages"])
+    measured = evaluate(made, parted)
     assert len(measured.held_out.labels) == 6
     assert not any("again" in source for source in measured.held_out.sources)
+
+
+def test_a_test_picture_that_was_taught_as_another_class_ends_the_command(
+    bundle: Path, parted: Path, tmp_path: Path
+) -> None:
+    (parted / "test/red/again.png").rename(parted / "test/blue/again.png")
+    with pytest.raises(DataError, match="one picture in two classes") as raised:
+        teach(str(bundle), parted, out=tmp_path / "run")
+    assert raised.value.code == "conflicting_labels"
+
+
+def test_a_test_part_that_was_taught_whole_says_so(bundle: Path, parted: Path, tmp_path: Path) -> None:
+    for name in ("red", "blue"):
+        shutil.rmtree(parted / "test" / name)
+        shutil.copytree(parted / "train" / name, parted / "test" / name)
+    teach(str(bundle), parted, out=tmp_path / "run")
+    with pytest.raises(DataError, match="no test picture that was not learned from") as raised:
+        evaluate(tmp_path / "run", parted)
+    assert raised.value.code == "no_images"
+    assert "test/" in str(raised.value.hint)
 
 
 @pytest.mark.parametrize("lone", [True, False])
 def test_a_taught_bundle_is_certified_on_the_test_part_of_its_own_folder(
     bundle: Path, parted: Path, tmp_path: Path, lone: bool
 ) -> None:
-    (parted / "test/red/again.png").unlink()
+    shutil.copy(parted / "test/blue/001.png", parted / "test/blue/twice.png")  # one of the two counts
     made = Path(teach(str(bundle), parted, out=tmp_path / "run")["bundle"])
     if lone:
         made = Path(shutil.copy(made, tmp_path / "moved.foveal"))
-    terms = certify.Terms(level="smoke", attach=False, threads=1, split="test")
+    terms = certify.Terms(level="smoke", attach=False, threads=1)
     document = certify.run(made, parted, terms, out=tmp_path / "c").document
+    assert (document["data"]["available"], document["data"]["independent"]) == (7, 6)
     assert document["data"]["roles"]["test"]["images"] == 6
-    assert document["data"]["unseen"] == ("content" if lone else "split")
-    shared = next(gate for gate in document["gates"] if gate["id"] == "shared_pictures")
-    assert (shared["value"]["value"], shared["value"]["n"]) == (0, 6)
-    compared = compare([made, bundle], parted, Terms(split="test", threads=1)).document
-    assert compared["images"] == 6
+    assert document["data"]["unseen"] == "split"
+    assert _shared(document) == (0, 6)
+
+
+def _shared(document: dict[str, Any]) -> tuple[float, int]:
+    """Return how many test pictures were used before, and of how many."""
+    [gate] = [gate for gate in document["gates"] if gate["id"] == "shared_pictures"]
+    return gate["value"]["value"], gate["value"]["n"]
+
+
+def test_another_taught_run_as_the_twin_does_not_say_what_was_taught(
+    made: Path, bundle: Path, few: Path, paint: Paint, tmp_path: Path
+) -> None:
+    (tmp_path / "apart").mkdir()
+    made = Path(shutil.move(made, tmp_path / "apart" / "taught.foveal"))  # called as that of the other run
+    for name in ("red", "blue"):
+        paint(tmp_path / "o" / name, name, 4, seed=7)
+        paint(tmp_path / "asked" / name, name, 3, seed=9)
+    shutil.copy(few / "red" / "002.png", tmp_path / "asked" / "red" / "seen.png")
+    teach(str(bundle), tmp_path / "o", out=tmp_path / "other")
+    terms = certify.Terms(level="smoke", attach=False, threads=1, twin=tmp_path / "other")
+    with pytest.raises(DataError, match="1 of 7 pictures were learned from"):
+        certify.run(made, tmp_path / "asked", terms, out=tmp_path / "c")
 
 
 def test_what_is_added_is_known_and_what_is_removed_is_forgotten(

@@ -21,6 +21,7 @@ from foveal.data.inventory import content_hashes
 from foveal.flows._adapt_proof import Answered
 from foveal.flows._held_out import used_contents
 from foveal.flows._prepare import STORE
+from foveal.flows._sealed import Sealed
 from foveal.flows.adapt import AdaptResult, Terms, adapt
 from foveal.flows.compare import Terms as Compare
 from foveal.flows.compare import compare
@@ -210,7 +211,7 @@ def test_what_it_was_adapted_to_and_calibrated_on_is_told(
     manifest = archive.read(locate(run_folder)).manifest
     dataset = opening.open(few)
     hashes = content_hashes(dataset)
-    used = used_contents(dataset, hashes, locate(run_folder), manifest, progress=silent)
+    used = used_contents(dataset, hashes, Sealed.at(locate(run_folder), manifest), progress=silent)
     assert {hashes_of(path) for path in (*many.rglob("*.png"), *shifted.rglob("*.png"))} <= used
     assert used.isdisjoint(hashes)
 

@@ -82,7 +82,7 @@ def with_run(root: Path, *, group: str | None = None) -> Path:
     inventory = inventories.take(dataset)
     split = splits.make(dataset, inventory, seed=5)
     (root / "run").mkdir()
-    document = split.to_json(dataset, inventory)
+    document = split.to_json(dataset, inventory.sha256)
     (root / "run" / "split.json").write_text(json.dumps(document), encoding="utf-8")
     model, preprocess = brightest(), Preprocess(size=SIZE, channels=3, mean=(0.5,) * 3, std=(0.5,) * 3)
     draft = Draft(

@@ -22,6 +22,7 @@ from foveal.flows import _depths
 from foveal.flows._drawn_maps import check_folder, write_maps
 from foveal.flows._held_out import learned_from
 from foveal.flows._mistake_maps import MOST, mistake_maps
+from foveal.flows._sealed import Sealed
 from foveal.flows.evaluate import Terms as Running
 from foveal.flows.evaluate import evaluate, write_page
 from foveal.flows.explain import Explained, Question, explain
@@ -75,7 +76,8 @@ def test_probes_are_measured_on_the_test_part(of_data: Explained, trained: Train
 
 def learned_from_by(trained: TrainResult, data: Path) -> HeldOut:
     dataset, manifest = opening.open(data), Predictor.open(trained.bundle).manifest
-    found = learned_from(dataset, content_hashes(dataset), trained.bundle, manifest, progress=silent)
+    sealed = Sealed.at(trained.bundle, manifest)
+    found = learned_from(dataset, content_hashes(dataset), sealed, progress=silent)
     assert found is not None
     return found
 

@@ -4,12 +4,16 @@
 
 Each WAY is `right` or the name of a mistake that is made on purpose; OUT/WAY-<rank>.safetensors gets the
 weights. `nano` is one step of the default network, `nano64` are six of them in float64. `lost` ends rank 1 in
-the middle, as a crash would, and writes the other rank's error.
+the middle, as a crash would, and writes the other rank's error. `slow0` and `slow1` time steps that seem
+to take one rank ten seconds, and write what each was told.
 """
 
+import itertools
 import os
 import sys
+import time
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
@@ -25,6 +29,7 @@ from foveal.train.loop import fit
 from foveal.train.objectives.supervised import Supervised
 from foveal.train.plan import Plan
 from foveal.train.ranks import Team
+from foveal.train.warm_up import warm_up
 
 # One of each kind of change, and an uneven last part: 33 pictures on two ranks.
 AUGMENTATION = {
@@ -74,21 +79,36 @@ class EachForItself(Supervised):
         return super().forward(batch)
 
 
+def usual(kind: type[Supervised], network: nn.Module) -> Supervised:
+    return kind(
+        network,
+        classes=3,
+        preprocess=Preprocess(size=16, channels=3, mean=(0.3,) * 3, std=(0.2,) * 3),
+        augmentation=AUGMENTATION,
+        label_smoothing=0.1,
+    )
+
+
+def seen(*, slow: int) -> str:
+    """Return how many steps a warm-up takes, and what it sees, where those of one rank seem to take long."""
+    ticks, made = itertools.count(step=10 if ranks.here().rank == slow else 0), network()
+    with mock.patch.object(time, "process_time", side_effect=ticks):
+        speed = warm_up(lambda _: usual(Supervised, made), examples(), PLAN, steps=3, at_most=1.0)
+    return f"{made[1].num_batches_tracked} {speed}"
+
+
 def main() -> None:
     out = Path(sys.argv[1])
     share, add = ranks._share_statistics, Team.add_gradients
     for way in sys.argv[2:]:
+        if way.startswith("slow"):
+            (out / f"{way}-{ranks.here().rank}.txt").write_text(seen(slow=int(way[-1])))
+            continue
         ranks._share_statistics = (lambda module: None) if way == "plain_norm" else share
         Team.add_gradients = (lambda self, parameters: None) if way == "no_sum" else add
         kind = EachForItself if way == "own_draws" else Supervised
         torch.set_default_dtype(torch.float64 if way == "nano64" else torch.float32)
-        objective = kind(
-            nano(torch.get_default_dtype()) if way in STEPS else network(),
-            classes=3,
-            preprocess=Preprocess(size=16, channels=3, mean=(0.3,) * 3, std=(0.2,) * 3),
-            augmentation=AUGMENTATION,
-            label_smoothing=0.1,
-        )
+        objective = usual(kind, nano(torch.get_default_dtype()) if way in STEPS else network())
         if ranks.here().rank:  # other first weights must not matter
             nn.init.zeros_(next(objective.network.parameters()))
 

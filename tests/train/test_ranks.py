@@ -125,6 +125,15 @@ def test_a_norm_that_cannot_be_shared_is_refused():
         ranks._share_statistics(nn.Sequential(Own(3)))
 
 
+@pytest.mark.parametrize(("slow", "steps"), [(0, 1), (1, 4)])
+def test_what_is_slow_for_one_rank_ends_a_warm_up_for_all_or_for_none(tmp_path, slow, steps):
+    assert run(2, str(tmp_path), f"slow{slow}") == [0, 0]
+
+    first, other = ((tmp_path / f"slow{slow}-{rank}.txt").read_text() for rank in (0, 1))
+    assert first == other
+    assert int(first.split()[0]) == steps
+
+
 @pytest.mark.parametrize(("count", "size"), [(33, 2), (7, 7), (100, 3), (2, 2)])
 def test_parts_cover_the_batch_and_differ_by_one_at_most(count, size):
     parts = [Team(rank, size).part(count) for rank in range(size)]

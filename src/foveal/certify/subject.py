@@ -70,7 +70,7 @@ class Overlap:
     """Pictures of the test whose content was used before.
 
     Attributes:
-        known: Whether it is known which pictures were used; without the run's `split.json` it is not.
+        known: Whether it is known which pictures were used: by the run's `split.json`, or a taught bundle.
         count: So many of the pictures were.
         n: Of so many.
     """

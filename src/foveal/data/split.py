@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from foveal.core.errors import DataError
 from foveal.core.random import seed_for
 from foveal.data.dataset import Dataset
+from foveal.data.fingerprint import fingerprint
 from foveal.data.inventory import Inventory
 from foveal.data.linking import linked
 
@@ -53,7 +54,7 @@ class Split:
         """Return how many pictures of a role count where those that belong together count once."""
         return len(np.unique(self.units[self.role(name)]))
 
-    def to_json(self, dataset: Dataset, inventory: Inventory) -> dict[str, Any]:
+    def to_json(self, dataset: Dataset, contents: Sequence[str]) -> dict[str, Any]:
         """Return `split.json`: classes, names and content hashes by role, what belongs together."""
         members: dict[int, list[str]] = defaultdict(list)
         for index, first in enumerate(self.units.tolist()):
@@ -65,7 +66,7 @@ class Split:
             "carved": list(self.carved),
             "classes": list(dataset.classes),
             "together": [names for names in members.values() if len(names) > 1],
-            **{role: [[dataset.sources[i], inventory.sha256[i]] for i in self.role(role)] for role in ROLES},
+            **{role: [[dataset.sources[i], contents[i]] for i in self.role(role)] for role in ROLES},
         }
 
 
@@ -109,6 +110,32 @@ def make(dataset: Dataset, inventory: Inventory, *, seed: int) -> Split:
     hashes = ([inventory.sha256[i] for i in indices] for indices in (fit, calib, test))
     units = unit_of_each(dataset, {i: inventory.sha256[i] for i in role})
     return Split(fit, calib, test, carved, seed, inventory.fingerprint, units, _digest(*hashes))
+
+
+def of_taught(dataset: Dataset, contents: Sequence[str], *, seed: int) -> Split:
+    """Return who has which role where pictures are taught: all that lie outside of a test part.
+
+    Nothing calibrates. A test picture that is equal to a taught one to the byte is known, and has no role.
+
+    Args:
+        dataset: Names, labels, splits and groups.
+        contents: Content hash of each picture.
+        seed: Nothing is drawn; the split says it for whoever draws later.
+    """
+    fit = [i for i, split in enumerate(dataset.splits) if split != "test"]
+    known = {contents[i] for i in fit}
+    test = [i for i, split in enumerate(dataset.splits) if split == "test" and contents[i] not in known]
+    names = [dataset.classes[label] for label in dataset.labels]
+    return Split(
+        np.array(fit, dtype=np.int64),
+        np.empty(0, np.int64),
+        np.array(test, dtype=np.int64),
+        carved=(),
+        seed=seed,
+        fingerprint=fingerprint(dataset.sources, names, contents),
+        units=unit_of_each(dataset, {i: content for i, content in enumerate(contents) if content}),
+        digest=_digest([contents[i] for i in fit], [], [contents[i] for i in test]),
+    )
 
 
 def with_fit(split: Split, fit: NDArray[np.int64], inventory: Inventory) -> Split:

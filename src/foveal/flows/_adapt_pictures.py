@@ -20,6 +20,7 @@ from foveal.flows import _unlabelled
 from foveal.flows._held_out import choose
 from foveal.flows._near_copies import near_copies
 from foveal.flows._prepare import STORE
+from foveal.flows._sealed import Sealed
 from foveal.train.examples import Examples
 
 FEWEST = 8  # pictures: fewer say nothing of what others look like
@@ -89,7 +90,7 @@ def labelled_at(path: Path, bundle: Path, *, progress: Progress) -> Labelled:
     dataset = opening.open(path, task=opening.CLASSIFY)
     hashes = content_hashes(dataset, progress=progress)
     manifest = archive.read(bundle).manifest
-    chosen = choose(dataset, hashes, bundle, manifest, split=None, progress=progress)
+    chosen = choose(dataset, hashes, Sealed.at(bundle, manifest), split=None, progress=progress)
     if chosen.held_out.fingerprint == manifest.data.fingerprint:
         raise _own(f"{path} is what the run was trained on, and no new environment", path)
     if chosen.unseen == "unlabelled":

@@ -18,6 +18,7 @@ from foveal.evaluate.held_out import HeldOut
 from foveal.evaluate.measure import worst_first
 from foveal.explain.explanation import Asked
 from foveal.flows._held_out import choose, learned_from
+from foveal.flows._sealed import Sealed
 
 _WRONG_SHARE = 2 / 3  # of the pictures that are shown of a data set
 
@@ -74,8 +75,9 @@ def parts(bundle: Path, predictor: Predictor, data: str | Path, *, progress: Pro
     """
     dataset: Dataset = opening.open_for(data, predictor.preprocess.clip)
     hashes = content_hashes(dataset, progress=progress)
-    chosen = choose(dataset, hashes, bundle, predictor.manifest, split=None, progress=progress)
-    learned = learned_from(dataset, hashes, bundle, predictor.manifest, progress=progress)
+    sealed = Sealed.at(bundle, predictor.manifest)
+    chosen = choose(dataset, hashes, sealed, split=None, progress=progress)
+    learned = learned_from(dataset, hashes, sealed, progress=progress)
     return Parts(dataset.path, chosen.held_out, chosen.unseen, learned)
 
 

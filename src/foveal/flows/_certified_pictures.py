@@ -24,6 +24,7 @@ from foveal.data.sizing import evenly_spaced
 from foveal.evaluate.held_out import HeldOut, readable
 from foveal.evaluate.paired import independent
 from foveal.flows._held_out import choose, learned_from, used_contents
+from foveal.flows._sealed import Sealed
 from foveal.flows._unlabelled import find
 
 
@@ -73,13 +74,13 @@ class Wishes:
 
 
 def pictures(
-    predictor: Predictor, bundle: Path, dataset: Dataset, wishes: Wishes, *, progress: Progress
+    predictor: Predictor, sealed: Sealed, dataset: Dataset, wishes: Wishes, *, progress: Progress
 ) -> Pictures:
     """Return the pictures that a certificate rests on, with the file's answers.
 
     Args:
         predictor: The file, opened.
-        bundle: The file, or a path beside the `split.json` of its run.
+        sealed: The same, with what says what it was made from.
         dataset: The data.
         wishes: Which of them.
         progress: Told a few times a second.
@@ -89,7 +90,7 @@ def pictures(
     """
     manifest, threads = predictor.manifest, wishes.threads
     hashes = content_hashes(dataset, progress=progress)
-    chosen = choose(dataset, hashes, bundle, manifest, split=wishes.split, progress=progress)
+    chosen = choose(dataset, hashes, sealed, split=wishes.split, progress=progress)
     held_out = chosen.held_out
     alone = independent(held_out.units, len(held_out), seed=wishes.seed)
     some = held_out.only(alone[evenly_spaced(len(alone), at_most=wishes.at_most)])
@@ -97,19 +98,19 @@ def pictures(
     found = {"test": answered(predictor, some, threads=threads, progress=progress)}
     calibrated = manifest.data.images.calib > 0  # what was taught is not, by pictures of its own
     if calibrated and held_out.fingerprint == manifest.data.fingerprint and held_out.split != "calib":
-        calib = choose(dataset, hashes, bundle, manifest, split="calib", progress=progress).held_out
+        calib = choose(dataset, hashes, sealed, split="calib", progress=progress).held_out
         tuning, proving = split_roles(calib.labels, calib.units, seed=manifest.data.split_seed)
         if len(proving) != manifest.decision.abstain.n:  # a search chose by some of them: roles are not known
             tuning = proving = np.empty(0, np.int64)
         for role, places in (("tuning", tuning), ("proving", proving)):
             if len(places):
                 found[role] = answered(predictor, calib.only(places), threads=threads, progress=progress)
-    used = used_contents(dataset, hashes, bundle, manifest, progress=progress)
+    used = used_contents(dataset, hashes, sealed, progress=progress)
     return Pictures(
         test=found["test"],
         proving=found.get("proving"),
         tuning=found.get("tuning"),
-        learned=_some(learned_from(dataset, hashes, bundle, manifest, progress=progress), wishes),
+        learned=_some(learned_from(dataset, hashes, sealed, progress=progress), wishes),
         overlap=_overlap(found["test"].held_out.sources, content, used),
         unseen=chosen.unseen,
         available=len(held_out),

@@ -22,6 +22,7 @@ from foveal.evaluate.held_out import HeldOut
 from foveal.evaluate.paired import joined
 from foveal.flows._held_out import choose, learned_from
 from foveal.flows._prepare import SPLIT
+from foveal.flows._sealed import Sealed
 from foveal.metrics.accuracy import accuracy
 
 _MOST_REMEMBERED = 500
@@ -83,11 +84,11 @@ def contestants(
     predictors = [
         Predictor.open(bundle, engine=REFERENCE, threads=1) for bundle in bundles
     ]  # batches run side by side
-    hashes = content_hashes(dataset, progress=progress)
-    chosen = [
-        choose(dataset, hashes, bundle, predictor.manifest, split=split, progress=progress)
-        for bundle, predictor in zip(bundles, predictors, strict=True)
+    sealed = [
+        Sealed.at(bundle, predictor.manifest) for bundle, predictor in zip(bundles, predictors, strict=True)
     ]
+    hashes = content_hashes(dataset, progress=progress)
+    chosen = [choose(dataset, hashes, one, split=split, progress=progress) for one in sealed]
     shared = _shared([one.held_out for one in chosen], dataset.path)
     found = [
         answers(predictor, held_out, threads=threads, progress=progress)
@@ -112,7 +113,7 @@ def contestants(
             held_out=shared[k].only(kept),
             unseen=chosen[k].unseen,
             probabilities=found[k].probabilities[np.searchsorted(found[k].positions, kept)],
-            remembered=_remembered(dataset, hashes, bundles[k], predictors[k], threads, progress),
+            remembered=_remembered(dataset, hashes, sealed[k], predictors[k], threads, progress),
         )
         for k, name in enumerate(_names(bundles))
     ]
@@ -122,14 +123,14 @@ def contestants(
 def _remembered(
     dataset: Dataset,
     hashes: Sequence[str],
-    bundle: Path,
+    sealed: Sealed,
     predictor: Predictor,
     threads: int,
     progress: Progress,
 ) -> Measured | None:
-    if not (bundle.parent / SPLIT).is_file():
+    if not (sealed.run / SPLIT).is_file():
         return None  # to divide the data again would take longer than all else
-    learned = learned_from(dataset, hashes, bundle, predictor.manifest, progress=progress)
+    learned = learned_from(dataset, hashes, sealed, progress=progress)
     if learned is None:
         return None
     some = learned.only(np.array(evenly_spaced(len(learned), at_most=_MOST_REMEMBERED)))

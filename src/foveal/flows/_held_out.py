@@ -1,16 +1,13 @@
 """Which pictures of a data set may measure a recognizer: none that it has learned from."""
 
 import unicodedata
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.bundle.manifest import Manifest
-from foveal.core import files
 from foveal.core.errors import DataError, UsageError
 from foveal.core.progress import Progress
 from foveal.data import inventory as inventories
@@ -20,10 +17,8 @@ from foveal.data.dataset import Dataset
 from foveal.data.fingerprint import fingerprint
 from foveal.data.split import Split
 from foveal.evaluate.held_out import HeldOut
-from foveal.fewshot.taught import contents_of
-from foveal.flows._shown import noted
+from foveal.flows._sealed import Sealed
 
-SPLIT = "split.json"  # of a run: who had which role
 _ROLE_OF_SPLIT = {"train": "fit", "val": "calib"}
 
 
@@ -46,13 +41,7 @@ class Chosen:
 
 
 def choose(
-    dataset: Dataset,
-    hashes: Sequence[str],
-    bundle: Path,
-    manifest: Manifest,
-    *,
-    split: str | None,
-    progress: Progress,
+    dataset: Dataset, hashes: Sequence[str], sealed: Sealed, *, split: str | None, progress: Progress
 ) -> Chosen:
     """Return the pictures to measure a bundle on.
 
@@ -63,8 +52,7 @@ def choose(
     Args:
         dataset: The data.
         hashes: Content hash of each picture; see `content_hashes`.
-        bundle: The file; `split.json` is looked for beside it.
-        manifest: What it says about itself.
+        sealed: The bundle.
         split: Part of the data; None is the test part of training data and all of other data.
         progress: Told where the pictures have to be read to draw their division again.
 
@@ -74,93 +62,57 @@ def choose(
     """
     if split == "":
         raise UsageError("a split has a name; leave --split out for the test part")
+    manifest = sealed.manifest
     unseen: str | None
     seed: int | None
     dataset = _named_normally(dataset)
     _check_classes(dataset, manifest.classes)
-    saved = _saved_split(bundle.parent / SPLIT, manifest)
     found = fingerprint(dataset.sources, [dataset.classes[k] for k in dataset.labels], hashes)
-    taught = contents_of(bundle, manifest) if saved is None else None
-    if found == manifest.data.fingerprint and taught is None:
-        made, name = _role(dataset, manifest, saved, split, progress)
+    if found == manifest.data.fingerprint:
+        made, name = _role(dataset, hashes, sealed, split, progress)
         indices, units = made.role(name), made.units
-        told = saved is not None or manifest.data.split_digest is not None
+        told = sealed.split is not None or manifest.data.split_digest is not None
         how = "calibration" if name == "calib" else "split"
         unseen, seed = how if told else None, manifest.data.split_seed
     else:
         indices, name = _part(dataset, split)
-        units = _units(dataset, hashes)
-        unseen, seed = None, None
-        if taught is not None:
-            _check_overlap(dataset, hashes, indices, taught)
-            unseen = "content"
-        if saved is not None:
-            if split in ("calib", "test") and not dataset.split_names:  # training data that changed since
-                asked = splits.hashes_of(saved, split)
-                known = np.array([i for i in indices if hashes[i] in asked], dtype=np.int64)
-                indices = known if len(known) else indices
-            _check_overlap(dataset, hashes, indices, splits.hashes_of(saved, "fit"))
-            calibrated = splits.hashes_of(saved, "calib")
-            unseen = "calibration" if any(hashes[i] in calibrated for i in indices) else "content"
-    beside = noted(bundle.parent, manifest.data.fingerprint).among({hashes[i] for i in indices})
-    unseen = beside or unseen
+        units, seed = _units(dataset, hashes), None
+        indices, unseen = _new(dataset, hashes, sealed, indices, split)
+    unseen = sealed.shown.among({hashes[i] for i in indices}) or unseen
     if len(indices) == 0:
-        raise DataError(f"{dataset.path} has no {name} picture", code="no_images", path=dataset.path)
+        raise _nothing(dataset, name)
     held_out = HeldOut.of_dataset(dataset, indices, manifest.preprocess, manifest.classes)
     held_out = replace(held_out, split=name, fingerprint=found, split_seed=seed, units=units[indices])
     return Chosen(held_out, indices, unseen)
 
 
 def learned_from(
-    dataset: Dataset, hashes: Sequence[str], bundle: Path, manifest: Manifest, *, progress: Progress
+    dataset: Dataset, hashes: Sequence[str], sealed: Sealed, *, progress: Progress
 ) -> HeldOut | None:
     """Return the pictures that a recognizer has learned from, or None where these are not its training data.
 
-    They show what it knows, and measure nothing. A bundle that was taught names them itself.
+    They show what it knows, and measure nothing.
 
     Args:
         dataset: The data.
         hashes: Content hash of each picture; see `content_hashes`.
-        bundle: The file; `split.json` is looked for beside it.
-        manifest: What it says about itself.
+        sealed: The bundle.
         progress: Told where the pictures have to be read to draw their division again.
 
     Raises:
         DataError: The training data do not give the division that the bundle was trained with.
     """
-    dataset = _named_normally(dataset)
+    dataset, manifest = _named_normally(dataset), sealed.manifest
     found = fingerprint(dataset.sources, [dataset.classes[k] for k in dataset.labels], hashes)
     if found != manifest.data.fingerprint:
         return None
-    saved = _saved_split(bundle.parent / SPLIT, manifest)
-    taught = contents_of(bundle, manifest) if saved is None else None
-    if taught is None:
-        made = _divided(dataset, manifest, saved, progress)
-        fit, units = made.fit, made.units
-    else:
-        fit = np.array([i for i, content in enumerate(hashes) if content in taught], dtype=np.int64)
-        units = _units(dataset, hashes)
-    held_out = HeldOut.of_dataset(dataset, fit, manifest.preprocess, manifest.classes)
-    return replace(held_out, split="fit", units=units[fit])
-
-
-def learned_contents(bundle: Path, manifest: Manifest) -> frozenset[str] | None:
-    """Return the content hashes of all pictures that a recognizer has learned from; None: not known.
-
-    Those that it was shown without labels are among them.
-
-    Args:
-        bundle: The file; `split.json` is looked for beside it, or it says itself what it was taught.
-        manifest: What it says about itself.
-
-    Raises:
-        DataError: `bad_split`: the file beside it is damaged.
-    """
-    return _contents(bundle, manifest, "fit")
+    made = _divided(dataset, hashes, sealed, progress)
+    held_out = HeldOut.of_dataset(dataset, made.fit, manifest.preprocess, manifest.classes)
+    return replace(held_out, split="fit", units=made.units[made.fit])
 
 
 def used_contents(
-    dataset: Dataset, hashes: Sequence[str], bundle: Path, manifest: Manifest, *, progress: Progress
+    dataset: Dataset, hashes: Sequence[str], sealed: Sealed, *, progress: Progress
 ) -> frozenset[str] | None:
     """Return the content hashes of all pictures that a recognizer learned from or was calibrated on.
 
@@ -169,8 +121,7 @@ def used_contents(
     Args:
         dataset: The data.
         hashes: Content hash of each picture; see `content_hashes`.
-        bundle: The file; `split.json` is looked for beside it.
-        manifest: What it says about itself.
+        sealed: The bundle.
         progress: Told where the pictures have to be read to draw their division again.
 
     Returns:
@@ -180,26 +131,38 @@ def used_contents(
     Raises:
         DataError: `bad_split`: the file beside it is damaged; or the training data have changed.
     """
-    learned, calibrated = (_contents(bundle, manifest, role) for role in ("fit", "calib"))
-    if learned is not None and calibrated is not None:
-        return learned | calibrated
+    if sealed.learned is not None:
+        return sealed.learned | sealed.calibrated
     dataset = _named_normally(dataset)
     found = fingerprint(dataset.sources, [dataset.classes[k] for k in dataset.labels], hashes)
-    if found != manifest.data.fingerprint:
+    if found != sealed.manifest.data.fingerprint:
         return None
-    made = _divided(dataset, manifest, None, progress)
-    beside = noted(bundle.parent, manifest.data.fingerprint)
+    made = _divided(dataset, hashes, sealed, progress)
     own = frozenset(hashes[place] for role in (made.fit, made.calib) for place in role)
-    return own | beside.unlabelled | beside.calib
+    return own | sealed.shown.unlabelled | sealed.shown.calib
 
 
-def _contents(bundle: Path, manifest: Manifest, role: str) -> frozenset[str] | None:
-    saved = _saved_split(bundle.parent / SPLIT, manifest)
+def _new(
+    dataset: Dataset, hashes: Sequence[str], sealed: Sealed, indices: NDArray[np.int64], split: str | None
+) -> tuple[NDArray[np.int64], str | None]:
+    """Return which of some pictures of other data are meant, and how it is known that they are unseen.
+
+    Raises:
+        DataError: `trained_on`: one was learned from.
+    """
+    saved = sealed.split
     if saved is None:
-        taught = contents_of(bundle, manifest)
-        return taught if taught is None or role == "fit" else frozenset()  # nothing calibrates it alone
-    beside = noted(bundle.parent, manifest.data.fingerprint)
-    return frozenset(splits.hashes_of(saved, role)) | (beside.unlabelled if role == "fit" else beside.calib)
+        if sealed.taught is None:
+            return indices, None
+        _check_overlap(dataset, hashes, indices, sealed.taught)
+        return indices, "content"
+    if split in ("calib", "test") and not dataset.split_names:  # training data that changed since
+        asked = splits.hashes_of(saved, split)
+        known = np.array([i for i in indices if hashes[i] in asked], dtype=np.int64)
+        indices = known if len(known) else indices
+    _check_overlap(dataset, hashes, indices, splits.hashes_of(saved, "fit"))
+    calibrated = splits.hashes_of(saved, "calib")
+    return indices, "calibration" if any(hashes[i] in calibrated for i in indices) else "content"
 
 
 def _units(dataset: Dataset, hashes: Sequence[str]) -> NDArray[np.int64]:
@@ -223,53 +186,37 @@ def _check_classes(dataset: Dataset, known: Sequence[str]) -> None:
         )
 
 
-def _saved_split(path: Path, manifest: Manifest) -> Mapping[str, Any] | None:
-    """Return the run's split if it lies there and is the one that this bundle was trained with."""
-    if not path.is_file():
-        return None
-
-    def belonging(document: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        belongs = document["schema"] == splits.SCHEMA and document["fingerprint"] == manifest.data.fingerprint
-        belongs = belongs and manifest.data.split_digest in (None, splits.saved_digest(document))
-        return document if belongs else None
-
-    return files.read_json(path, belonging, code="bad_split", hint="name the bundle without its run folder")
-
-
 def _role(
-    dataset: Dataset,
-    manifest: Manifest,
-    saved: Mapping[str, Any] | None,
-    split: str | None,
-    progress: Progress,
+    dataset: Dataset, hashes: Sequence[str], sealed: Sealed, split: str | None, progress: Progress
 ) -> tuple[Split, str]:
     """Return the training data as the training divided them, and the role that is meant."""
     name = "test" if split is None else split
     role = _ROLE_OF_SPLIT.get(name, name)
     if role not in splits.ROLES:
         raise UsageError(f"there is no split {name!r}; the training made: {', '.join(splits.ROLES)}")
-    made = _divided(dataset, manifest, saved, progress)
+    made = _divided(dataset, hashes, sealed, progress)
     indices = made.role(role)
     if role == "fit":
         raise _learned(dataset.sources[indices[0]], len(indices), len(indices), dataset.path)
     return made, role
 
 
-def _divided(
-    dataset: Dataset, manifest: Manifest, saved: Mapping[str, Any] | None, progress: Progress
-) -> Split:
+def _divided(dataset: Dataset, hashes: Sequence[str], sealed: Sealed, progress: Progress) -> Split:
     """Return the training data as the training divided them.
 
     Raises:
         DataError: They do not give the division that the bundle was trained with.
     """
-    if saved is not None:
-        made = splits.from_json(saved, dataset, fingerprint=manifest.data.fingerprint)
+    data, preprocess = sealed.manifest.data, sealed.manifest.preprocess
+    if sealed.split is not None:
+        made = splits.from_json(sealed.split, dataset, fingerprint=data.fingerprint)
+    elif sealed.taught is not None:
+        made = splits.of_taught(dataset, hashes, seed=data.split_seed)
     else:
-        seen = showing(dataset, manifest.preprocess.clip, sized=manifest.preprocess.frame)
+        seen = showing(dataset, preprocess.clip, sized=preprocess.frame)
         inventory = inventories.take(seen, progress=progress)
-        made = splits.make(dataset, inventory, seed=manifest.data.split_seed)
-    if manifest.data.split_digest not in (None, made.digest):
+        made = splits.make(dataset, inventory, seed=data.split_seed)
+    if data.split_digest not in (None, made.digest):
         raise DataError(
             f"the split that {dataset.path} gives now is not the one that the bundle was trained with",
             code="split_mismatch",
@@ -278,6 +225,17 @@ def _divided(
             path=dataset.path,
         )
     return made
+
+
+def _nothing(dataset: Dataset, name: str) -> DataError:
+    if name not in dataset.split_names:
+        return DataError(f"{dataset.path} has no {name} picture", code="no_images", path=dataset.path)
+    return DataError(
+        f"{dataset.path} has no {name} picture that was not learned from, too",
+        code="no_images",
+        hint=f"put pictures that it has not seen into {name}/",
+        path=dataset.path,
+    )
 
 
 def _part(dataset: Dataset, split: str | None) -> tuple[NDArray[np.int64], str]:

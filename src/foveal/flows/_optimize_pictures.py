@@ -26,9 +26,9 @@ from foveal.data import opening
 from foveal.data.dataset import UInt8
 from foveal.evaluate.paired import independent
 from foveal.flows import _unlabelled
-from foveal.flows._held_out import learned_contents
 from foveal.flows._optimize_setup import Setup
 from foveal.flows._prepare import STORE
+from foveal.flows._sealed import Sealed
 from foveal.flows._unlabelled import Stored, Unlabelled
 from foveal.optimize.measuring import answers
 from foveal.optimize.rounding import SHOWN
@@ -106,7 +106,7 @@ class OfBundle:
         files.remove(out / STORE)  # of a search that was killed
         files.make_folder(out / STORE)
         stored = _unlabelled.stored(found, out / STORE / _PIXELS, manifest.preprocess, progress=progress)
-        store, learned = stored.store, learned_contents(self.original, manifest)
+        store, learned = stored.store, Sealed.at(self.original, manifest).learned
         readable = np.flatnonzero(store.labels >= 0)
         usable = readable[independent(stored.units[readable], len(readable), seed=seed)]
         known = _learned(found.hashes, stored.units, learned or frozenset())[usable]

@@ -177,7 +177,7 @@ def _first(dataset: Dataset, run: Path, preprocess: Preprocess, wishes: Wishes, 
             split = subset(split, dataset, inventory, images=wishes.images)
         store = writer.seal(dataset.labels, fingerprint=inventory.fingerprint)
     files.write_json(run / FINDINGS, [asdict(finding) for finding in findings])
-    files.write_json(run / SPLIT, split.to_json(dataset, inventory))  # last: it says that all is there
+    files.write_json(run / SPLIT, split.to_json(dataset, inventory.sha256))  # last: it says that all is there
     return split, store, findings
 
 

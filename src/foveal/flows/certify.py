@@ -2,7 +2,7 @@
 
 import platform
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,8 @@ from foveal.flows._certified_pictures import (
     strangers,
 )
 from foveal.flows._grouped import grouped
-from foveal.flows._held_out import SPLIT
+from foveal.flows._prepare import SPLIT
+from foveal.flows._sealed import Sealed
 from foveal.flows._slices import read_slices
 from foveal.flows._twin import twin_of
 
@@ -135,7 +136,7 @@ def run(
     dataset = data if isinstance(data, Dataset) else grouped(data, [bundle], clip, group=terms.group)
     table = None if terms.slices is None else read_slices(terms.slices, dataset.sources)
     wishes = Wishes(terms.split, level.images, terms.seed, threads, level.learned)
-    found = pictures(predictor, _where_split(bundle, terms.twin), dataset, wishes, progress=progress)
+    found = pictures(predictor, _sealed(bundle, predictor, terms.twin), dataset, wishes, progress=progress)
     foreign = strangers(terms.unknown, predictor, at_most=level.unknown, seed=terms.seed, progress=progress)
     subject = Subject(
         bundle=bundle,
@@ -165,11 +166,12 @@ def run(
         return _written(folder, document, certificate, attach=attach, bundle=bundle)
 
 
-def _where_split(bundle: Path, run: Path | None) -> Path:
-    """Return a path beside the split that says what was learned from: a bundle may have left its run."""
-    if run is None or (bundle.parent / SPLIT).is_file():
-        return bundle
-    return runs.find(run) / bundle.name
+def _sealed(bundle: Path, predictor: Predictor, twin: Path | None) -> Sealed:
+    """Return the file with the run that says what was learned from: a bundle may have left its own."""
+    beside = Sealed.at(bundle, predictor.manifest)
+    if twin is None or (bundle.parent / SPLIT).is_file():
+        return beside
+    return replace(beside, run=runs.find(twin))
 
 
 def _folder(out: Path | None, *, force: bool) -> Path:

@@ -21,6 +21,7 @@ from foveal.evaluate.answers import answers
 from foveal.flows._contestants import Contestant
 from foveal.flows._held_out import choose
 from foveal.flows._run_folder import METRICS, RECIPE
+from foveal.flows._sealed import Sealed
 from foveal.flows.train import resume, train
 from foveal.metrics.accuracy import accuracy
 from foveal.train.recipe import read_recipe
@@ -162,7 +163,7 @@ def _point(
 ) -> Row:
     """Measure another bundle on the pictures that a contestant was measured on."""
     predictor = Predictor.open(bundle, engine=REFERENCE)
-    chosen = choose(dataset, hashes, bundle, predictor.manifest, split=split, progress=progress)
+    chosen = choose(dataset, hashes, Sealed.at(bundle, predictor.manifest), split=split, progress=progress)
     places = {source: place for place, source in enumerate(chosen.held_out.sources)}
     held_out = chosen.held_out.only(np.array([places[source] for source in one.held_out.sources]))
     answered = answers(predictor, held_out, threads=1, progress=progress)

@@ -17,6 +17,7 @@ from foveal.evaluate.reporting import report
 from foveal.flows._grouped import grouped
 from foveal.flows._held_out import choose
 from foveal.flows._mistake_maps import mistake_maps
+from foveal.flows._sealed import Sealed
 from foveal.flows._where import Where
 
 
@@ -95,7 +96,9 @@ def evaluate(
         # Whatever can be refused at once comes before, and reading all files after.
         hands = None if terms.where is None else stack.enter_context(terms.where.opened())
         hashes = content_hashes(dataset, progress=progress)
-        chosen = choose(dataset, hashes, bundle, predictor.manifest, split=split, progress=progress)
+        chosen = choose(
+            dataset, hashes, Sealed.at(bundle, predictor.manifest), split=split, progress=progress
+        )
         asked = None
         if hands is not None:
             contents = [hashes[index] for index in chosen.indices]

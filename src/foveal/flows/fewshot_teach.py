@@ -2,7 +2,7 @@
 
 import time
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,12 @@ from foveal.bundle.session import Float32
 from foveal.core import files, machine, runs
 from foveal.core.errors import DataError, UsageError
 from foveal.core.progress import Progress, silent
+from foveal.core.wording import counted
 from foveal.data import inventory as inventories
 from foveal.data import opening
 from foveal.data import split as splits
 from foveal.data.dataset import Dataset, UInt8
-from foveal.data.fingerprint import fingerprint
-from foveal.data.split import unit_of_each
+from foveal.data.split import Split
 from foveal.fewshot.deciding import AUTO, Learned, check_head, learned
 from foveal.fewshot.sealing import seal
 from foveal.fewshot.taught import Taught, taught
@@ -97,21 +97,21 @@ def teach(
     pictures = [(dataset.sources[row], dataset.read(row)) for row in rows]
     shown = features_of(embedder, pictures, seed=wanted.seed, threads=threads, progress=progress)
     names = [dataset.classes[dataset.labels[row]] for row in rows]
-    units = unit_of_each(dataset, {row: hashes[row] for row in rows})[rows]
+    units = splits.unit_of_each(dataset, {row: hashes[row] for row in rows})[rows]
     known = taught(names, shown, units, [hashes[row] for row in rows])
     found = learned(known, head=wanted.head)
-    split = _split(dataset, hashes, rows, wanted.seed)
+    split = splits.of_taught(dataset, hashes, seed=wanted.seed)
     if alone is not None:
-        manifest = seal(alone, known, found, embedder, data=_data(split, len(rows)))
-        about = document("teach", alone, known, found, manifest)
+        manifest = seal(alone, known, found, embedder, data=_data(split))
+        about = _told(document("teach", alone, known, found, manifest), dataset, split)
         return {**about, "run": None, "report": None, "seconds": time.monotonic() - begun}
     run = runs.new_run("fewshot", out=out, force=force)
     with runs.locked(run):
-        manifest = seal(run / _BUNDLE, known, found, embedder, data=_data(split, len(rows)))
-        about = document("teach", run / _BUNDLE, known, found, manifest)
+        manifest = seal(run / _BUNDLE, known, found, embedder, data=_data(split))
+        about = _told(document("teach", run / _BUNDLE, known, found, manifest), dataset, split)
         about |= {"run": str(run), "report": str(run / _PAGE)}
         _write_settings(run, backbone, wanted)
-        files.write_json(run / SPLIT, split)
+        files.write_json(run / SPLIT, split.to_json(dataset, hashes))
         _write_page(run / _PAGE, about, _Lesson(dataset, rows, shown, known, found))
         about["seconds"] = time.monotonic() - begun
         files.write_json(run / "metrics.json", about)
@@ -124,7 +124,7 @@ def _rows(dataset: Dataset, hashes: Sequence[str]) -> list[int]:
 
     Raises:
         UsageError: They are clips.
-        DataError: There is none, or one is in two classes.
+        DataError: There is none, or a picture is in two classes.
     """
     if dataset.clip is not None:
         raise UsageError("films cannot be taught, only pictures", code="other_task", hint="foveal train")
@@ -137,7 +137,7 @@ def _rows(dataset: Dataset, hashes: Sequence[str]) -> list[int]:
             path=dataset.path,
         )
     first: dict[str, int] = {}
-    for row in rows:
+    for row in range(len(dataset)):
         other = first.setdefault(hashes[row], row)
         if hashes[row] and dataset.labels[other] != dataset.labels[row]:
             raise DataError(
@@ -149,33 +149,22 @@ def _rows(dataset: Dataset, hashes: Sequence[str]) -> list[int]:
     return rows
 
 
-def _split(dataset: Dataset, hashes: Sequence[str], rows: list[int], seed: int) -> dict[str, Any]:
-    """Return `split.json`: what was taught is fit, and nothing calibrates alone.
-
-    A test picture that equals a taught one to the byte is known, and measures nothing.
-    """
-    known = {hashes[row] for row in rows}
-    rest = [row for row in sorted(set(range(len(dataset))) - set(rows)) if hashes[row] not in known]
-    names = [dataset.classes[label] for label in dataset.labels]
-    return {
-        "schema": splits.SCHEMA,
-        "seed": seed,
-        "fingerprint": fingerprint(dataset.sources, names, hashes),
-        "carved": [],
-        "classes": list(dataset.classes),
-        "together": [],
-        "fit": [[dataset.sources[row], hashes[row]] for row in rows],
-        "calib": [],
-        "test": [[dataset.sources[row], hashes[row]] for row in rest],
-    }
+def _told(about: dict[str, Any], dataset: Dataset, split: Split) -> dict[str, Any]:
+    """Return a document with a message where a test part holds pictures that were taught."""
+    known = len(dataset) - len(split.fit) - len(split.test)
+    if known:
+        about["messages"].append(
+            f"the test part holds {counted(known, 'picture')} that was taught, too: nothing is measured there"
+        )
+    return about
 
 
-def _data(split: Mapping[str, Any], count: int) -> Data:
+def _data(split: Split) -> Data:
     return Data(
-        fingerprint=split["fingerprint"],
-        split_seed=split["seed"],
-        images=Images(fit=count, calib=0, test=0),
-        split_digest=splits.saved_digest(split),
+        fingerprint=split.fingerprint,
+        split_seed=split.seed,
+        images=Images(fit=len(split.fit), calib=0, test=0),
+        split_digest=split.digest,
     )
 
 

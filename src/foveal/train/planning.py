@@ -358,7 +358,7 @@ def fastest_precision(
     # Processor time on one thread: other work on the machine must not decide which is faster.
     full = measure(draft.model_copy(update={"threads": 1}))
     try:
-        # Where it is emulated, a step takes ten times as long: one is enough to know.
+        # Where it is emulated, a step takes ten times as long: of large networks one is enough to know.
         half = measure(
             draft.model_copy(update={"threads": 1, "precision": "bf16"}), 2 * full.processor_seconds
         )

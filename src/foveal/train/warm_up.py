@@ -3,7 +3,7 @@
 import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from foveal.train.examples import Examples
@@ -50,8 +50,8 @@ def warm_up(
         examples: As many as the plan says.
         plan: Its precision, batch size and threads are what is measured.
         steps: Timed steps, ≥ 1.
-        at_most: Processor seconds of a step above which nobody wants to know more: none follows on one that
-            takes longer. A first step may take 2 seconds more.
+        at_most: Processor seconds of a step above which nobody wants to know more: none follows where the
+            first one takes 2 seconds more than that, or the next two both take longer.
     """
     times, processor, losses = [], [], []
     plan = plan.model_copy(
@@ -66,9 +66,17 @@ def warm_up(
             losses.append(state.advance(drawn(objective, examples, plan, step)))
             times.append(time.perf_counter() - started)
             processor.append(time.process_time() - worked)
-            if state.team.told(processor[-1] > at_most + (0 if step else _KERNELS)):
+            if state.team.told(_too_slow(processor, at_most)):
                 break  # all ranks at the same step
     timed = slice(min(1, len(times) - 1), None)
     seen = [statistics.median(times[timed]), statistics.median(processor[timed])]
     seen.append(statistics.fmean(losses[timed]))
     return Speed(*state.team.told(seen))
+
+
+def _too_slow(seconds: Sequence[float], at_most: float) -> bool:
+    """Return whether these steps say enough: a first one alone, or two more, of which one may be off."""
+    first, *timed = seconds
+    if not timed:
+        return first > at_most + _KERNELS
+    return len(timed) > 1 and min(timed) > at_most
