@@ -283,7 +283,7 @@ def test_what_learns_from_scratch_is_decoded_on_the_threads_of_the_training(
 def test_the_report_says_what_pre_training_brought(
     colors: Path, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_scratch, "LEAST_SECONDS", 3.0)
+    monkeypatch.setattr(_scratch, "LEAST_SECONDS", 10.0)
 
     result = train(colors, recipe=recipe.changed(scratch=True), out=tmp_path / "run")
 
