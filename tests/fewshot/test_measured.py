@@ -82,7 +82,7 @@ def test_a_test_picture_that_was_taught_measures_nothing(
     made = Path(document["bundle"])
     if lone:
         made = Path(shutil.copy(made, tmp_path / "moved.foveal"))
-    assert any("1 picture that was taught" in message for message in document["messages"])
+    assert any("1 picture will not be measured" in message for message in document["messages"])
     measured = evaluate(made, parted)
     assert len(measured.held_out.labels) == 6
     assert not any("again" in source for source in measured.held_out.sources)

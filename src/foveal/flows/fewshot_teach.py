@@ -154,7 +154,7 @@ def _told(about: dict[str, Any], dataset: Dataset, split: Split) -> dict[str, An
     known = len(dataset) - len(split.fit) - len(split.test)
     if known:
         about["messages"].append(
-            f"the test part holds {counted(known, 'picture')} that was taught, too: nothing is measured there"
+            f"of the test part {counted(known, 'picture')} will not be measured: equal to a taught one"
         )
     return about
 
