@@ -32,6 +32,7 @@ from foveal.data import opening
 from foveal.evaluate.held_out import HeldOut
 from foveal.flows import certify
 from foveal.flows._certified_pictures import Wishes, _overlap, answered, not_there, pictures
+from foveal.flows._sealed import Sealed
 from foveal.flows._slices import read_slices
 from foveal.flows._twin import twin_of
 from foveal.flows.evaluate import evaluate
@@ -320,10 +321,11 @@ def test_of_what_was_put_together_no_run_folder_is_asked_for(make_bundle, traine
 def test_a_split_of_class_folders_alone_is_all_of_them_as_in_evaluate(trained, tmp_path):
     data = write_pictures(tmp_path / "new", per_class=4, seed=5)
     predictor = Predictor.open(trained.bundle, engine=REFERENCE, threads=1)
+    sealed = Sealed.at(trained.bundle, predictor.manifest)
 
     def found(place: Path, split: str) -> tuple[str, int]:
         wishes = Wishes(split, at_most=500, seed=0, threads=1, learned=100)
-        test = pictures(predictor, trained.bundle, opening.open(place), wishes, progress=silent).test
+        test = pictures(predictor, sealed, opening.open(place), wishes, progress=silent).test
         return test.held_out.split, len(test)
 
     report = evaluate(trained.bundle, data, split="val").report.as_json()
