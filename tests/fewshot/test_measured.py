@@ -11,6 +11,7 @@ from foveal.bundle import archive
 from foveal.core.errors import BundleError, DataError
 from foveal.fewshot.sealing import opened
 from foveal.flows import certify
+from foveal.flows.compare import Terms, compare
 from foveal.flows.evaluate import evaluate
 from foveal.flows.fewshot_add import Target, add, remove
 from foveal.flows.fewshot_teach import Wanted, teach
@@ -122,6 +123,8 @@ def test_a_taught_bundle_is_certified_on_the_test_part_of_its_own_folder(
     assert document["data"]["roles"]["test"]["images"] == 6
     assert document["data"]["unseen"] == "split"
     assert _shared(document) == (0, 6)
+    compared = compare([made, bundle], parted, Terms(split="test", threads=1)).document
+    assert compared["images"] == 7, "what was taught is in no comparison"
 
 
 def _shared(document: dict[str, Any]) -> tuple[float, int]:
