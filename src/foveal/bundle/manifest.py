@@ -21,6 +21,7 @@ from pydantic import (
 
 from foveal.bundle.container import tampered
 from foveal.core.errors import BundleError
+from foveal.core.task import Task
 from foveal.data.preprocess import Preprocess
 from foveal.tasks.classify.decode import Decision
 
@@ -120,7 +121,7 @@ class Draft(_Frozen):
 
     schema_: Literal["foveal.bundle/1"] = Field(default="foveal.bundle/1", alias="schema")
     foveal: str
-    task: Literal["classify", "video"] = "classify"
+    task: Task = "classify"
     classes: tuple[str, ...] = Field(min_length=2)
     preprocess: Preprocess
     decision: Decision

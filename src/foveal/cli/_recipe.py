@@ -24,7 +24,10 @@ RecipeFile = Annotated[
 Size = Annotated[int | None, typer.Option("--size", help="Side of the input in pixels.")]
 Task = Annotated[
     str | None,
-    typer.Option("--task", help="video for clips, classify for pictures, where both lie in the data."),
+    typer.Option(
+        "--task",
+        help="Where the data leave it open: classify or video; detect, segment, instance or panoptic.",
+    ),
 ]
 Frames = Annotated[
     int | None, typer.Option("--frames", min=2, max=64, help="Of a clip that are seen; default 8.")

@@ -4,13 +4,16 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.core.task import Task
+
 if TYPE_CHECKING:
     from foveal.data.clip import Clip
+    from foveal.data.scene import Scenes
 
 UInt8 = NDArray[np.uint8]
 
@@ -77,7 +80,8 @@ class Dataset(Sequence[Sample]):
         path: The folder or file it was opened from.
         classes: Class names in label order.
         sources: Name of each picture below `path`.
-        labels: Index into `classes` for each picture, int64 (N,).
+        labels: Index into `classes` for each picture, int64 (N,). Of scenes it only tells alike pictures: the
+            rarest class on each, and the number of classes where nothing is.
         splits: Name of each picture's split (`train`, `val`, `test`), or `""` where the layout has none.
         groups: What must not be torn apart by a split (a track, a person); one name per picture, or
             None where every picture stands alone.
@@ -88,6 +92,7 @@ class Dataset(Sequence[Sample]):
         companions: Pictures passed over because each shares its name with one that counts: masks or copies.
         ignored: Names that were passed over because they are no pictures.
         clip: How a film is seen as frames where the data are clips; None: they are pictures.
+        scenes: What is where on the pictures; None: each picture as a whole has a class.
     """
 
     format: str
@@ -104,6 +109,7 @@ class Dataset(Sequence[Sample]):
     companions: tuple[str, ...] = field(default=(), repr=False)
     ignored: tuple[str, ...] = field(default=(), repr=False)
     clip: "Clip | None" = None
+    scenes: "Scenes | None" = None
 
     def __len__(self) -> int:
         return len(self.sources)
@@ -112,9 +118,18 @@ class Dataset(Sequence[Sample]):
         return Sample(self.read(index), int(self.labels[index]), self.sources[index])
 
     @property
-    def task(self) -> Literal["classify", "video"]:
-        """What can be learned: `classify` pictures, or clips: `video`."""
+    def task(self) -> Task:
+        """What is to be learned: `classify` pictures, or clips: `video`, or where something is."""
+        if self.scenes is not None:
+            return self.scenes.task
         return "classify" if self.clip is None else "video"
+
+    @property
+    def truths(self) -> list[str]:
+        """What is stated about each picture: the name of its class, or a hash of what is where on it."""
+        if self.scenes is not None:
+            return [self.scenes.said(index) for index in range(len(self))]
+        return [self.classes[label] for label in self.labels]
 
     @property
     def split_names(self) -> tuple[str, ...]:

@@ -170,7 +170,6 @@ def _workers(dataset: Dataset, threads: int | None) -> int:
 
 def _columns(dataset: Dataset, rows: Sequence[_Row]) -> Inventory:
     sha256 = tuple(row.sha256 for row in rows)
-    names = [dataset.classes[label] for label in dataset.labels]
     return Inventory(
         sha256=sha256,
         width=np.array([row.width for row in rows], dtype=np.int32),
@@ -179,5 +178,5 @@ def _columns(dataset: Dataset, rows: Sequence[_Row]) -> Inventory:
         mode=tuple(row.mode for row in rows),
         brightest=np.array([row.brightest for row in rows], dtype=np.uint8),
         error=tuple(row.error for row in rows),
-        fingerprint=fingerprint(dataset.sources, names, sha256),
+        fingerprint=fingerprint(dataset.sources, dataset.truths, sha256),
     )

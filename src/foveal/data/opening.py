@@ -6,6 +6,7 @@ from pathlib import Path
 
 from foveal.core import catalog, files
 from foveal.core.errors import DataError, NotFoundError, UnknownNameError
+from foveal.core.task import TASKS
 from foveal.data import formats
 from foveal.data.archive import archive_tree, is_archive
 from foveal.data.clip import Clip
@@ -17,8 +18,7 @@ from foveal.data.formats.csv_manifest import TABLES, picture_folders
 from foveal.data.suffixes import is_picture
 from foveal.data.tree import Tree, file_tree, folder_tree
 
-CLASSIFY, VIDEO = TASKS = ("classify", "video")
-_OF_FILMS = ("clip_folder",)
+CLASSIFY, VIDEO = "classify", "video"
 _SINGLE = (".npz", *TABLES)  # files that are a data set by themselves
 
 
@@ -36,14 +36,16 @@ def open(  # noqa: A001
         format: Name of a file in `data/formats`; None finds out.
         group: What must not be torn apart: keys of a manifest or NumPy archive, as in `labels+track`, or a
             pattern over the names of pictures, or a list of groups; None: as the data say.
-        task: `classify` for pictures or `video` for films, where both lie there; None: pictures count.
+        task: What is to be learned, where the data leave that open: `classify` or `video` where pictures and
+            films lie there, `detect` or another where it is said what is where; None: the usual one.
 
     Raises:
         NotFoundError: Nothing there.
         UnknownNameError: No such format.
         UsageError: The data cannot be grouped so.
         DataError: `unknown_layout` (the message says what each format lacks), `ambiguous_layout`,
-            `several_archives`, `not_regular`, or what is wrong with the archive.
+            `several_archives`, `not_regular`, `other_task`, `bad_annotation`, or what is wrong with the
+            archive.
     """
     path = Path(path)
     if not files.is_there(path):
@@ -53,9 +55,9 @@ def open(  # noqa: A001
     if task not in (None, *TASKS):
         raise UnknownNameError("tasks", str(task), TASKS, hint="--task takes one of these")
     names = catalog.names(formats) if format is None else [format]
-    if task is not None:
-        names = [name for name in names if (name in _OF_FILMS) == (task == VIDEO)]
     readers: dict[str, Format] = {name: catalog.find(formats, name) for name in names}
+    if task is not None:
+        readers = {name: reader for name, reader in readers.items() if task in reader.tasks}
     tree = folder_tree(path) if path.is_dir() else _file(path)
     if task == VIDEO:
         tree = _without_pictures(tree)
@@ -67,7 +69,7 @@ def open(  # noqa: A001
     beaten = {name for winner in fitting for name in readers[winner].precedes}
     fitting = [name for name in fitting if name not in beaten]
     if len(fitting) == 1:
-        return readers[fitting[0]].read(tree, group)
+        return _for_task(readers[fitting[0]].read(tree, group), task)
     if fitting:
         raise DataError(
             f"{path} could be {' or '.join(fitting)}",
@@ -82,6 +84,27 @@ def open(  # noqa: A001
         hint="put the pictures of each class into a folder of its own, DATA/CLASS/PICTURE",
         path=path,
     )
+
+
+def _for_task(dataset: Dataset, task: str | None) -> Dataset:
+    """Return the data set for what is to be learned from it; of scenes that may be one of several things.
+
+    Raises:
+        DataError: `other_task`: the data do not say what would be needed.
+    """
+    scenes = dataset.scenes
+    if task is None or scenes is None:
+        return dataset
+    if task not in scenes.tasks:
+        raise DataError(
+            f"{dataset.path} ({dataset.format}) does not say enough for {task}; it does for "
+            f"{' and '.join(scenes.tasks)}",
+            code="other_task",
+            hint=f"--task {scenes.tasks[0]}",
+            path=dataset.path,
+        )
+    [chosen] = [one for one in scenes.tasks if one == task]
+    return replace(dataset, scenes=replace(scenes, task=chosen))
 
 
 def open_for(path: str | Path, clip: Clip | None, group: str | None = None) -> Dataset:

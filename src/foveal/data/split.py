@@ -125,14 +125,13 @@ def of_taught(dataset: Dataset, contents: Sequence[str], *, seed: int) -> Split:
     fit = [i for i, split in enumerate(dataset.splits) if split != "test"]
     known = {contents[i] for i in fit}
     test = [i for i, split in enumerate(dataset.splits) if split == "test" and contents[i] not in known]
-    names = [dataset.classes[label] for label in dataset.labels]
     return Split(
         np.array(fit, dtype=np.int64),
         np.empty(0, np.int64),
         np.array(test, dtype=np.int64),
         carved=(),
         seed=seed,
-        fingerprint=fingerprint(dataset.sources, names, contents),
+        fingerprint=fingerprint(dataset.sources, dataset.truths, contents),
         units=unit_of_each(dataset, {i: content for i, content in enumerate(contents) if content}),
         digest=_digest([contents[i] for i in fit], [], [contents[i] for i in test]),
     )
@@ -194,12 +193,12 @@ def _carve(
     dataset: Dataset, inventory: Inventory, pool: Sequence[int], carved: Sequence[str], seed: int
 ) -> dict[int, str]:
     units = _units(dataset, {i: inventory.sha256[i] for i in pool})
-    by_class: dict[str, dict[int, Unit]] = defaultdict(dict)
+    by_class: dict[int, dict[int, Unit]] = defaultdict(dict)
     for unit in units:
         labels = Counter(int(dataset.labels[i]) for i in unit)
-        name = dataset.classes[max(labels, key=lambda label: (labels[label], -label))]
+        most = max(labels, key=lambda label: (labels[label], -label))
         key = seed_for(seed, "split", min(inventory.sha256[i] for i in unit))
-        by_class[name][key] = unit
+        by_class[most][key] = unit
     roles: dict[int, str] = {}
     for keyed in by_class.values():
         roles |= _deal([keyed[key] for key in sorted(keyed)], carved)

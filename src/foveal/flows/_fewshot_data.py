@@ -73,7 +73,7 @@ def prepare_classes(
     files.make_folder(run / STORE)
     if (run / SPLIT).is_file():
         hashes: Sequence[str] = inventories.content_hashes(dataset, progress=progress)
-        known = fingerprint(dataset.sources, [dataset.classes[k] for k in dataset.labels], hashes)
+        known = fingerprint(dataset.sources, dataset.truths, hashes)
         split = files.read_json(
             run / SPLIT,
             lambda saved: class_split.from_json(saved, dataset, fingerprint=known),

@@ -67,7 +67,7 @@ def choose(
     seed: int | None
     dataset = _named_normally(dataset)
     _check_classes(dataset, manifest.classes)
-    found = fingerprint(dataset.sources, [dataset.classes[k] for k in dataset.labels], hashes)
+    found = fingerprint(dataset.sources, dataset.truths, hashes)
     if found == manifest.data.fingerprint:
         made, name = _role(dataset, hashes, sealed, split, progress)
         indices, units = made.role(name), made.units
@@ -103,7 +103,7 @@ def learned_from(
         DataError: The training data do not give the division that the bundle was trained with.
     """
     dataset, manifest = _named_normally(dataset), sealed.manifest
-    found = fingerprint(dataset.sources, [dataset.classes[k] for k in dataset.labels], hashes)
+    found = fingerprint(dataset.sources, dataset.truths, hashes)
     if found != manifest.data.fingerprint:
         return None
     made = _divided(dataset, hashes, sealed, progress)
@@ -134,7 +134,7 @@ def used_contents(
     if sealed.learned is not None:
         return sealed.learned | sealed.calibrated
     dataset = _named_normally(dataset)
-    found = fingerprint(dataset.sources, [dataset.classes[k] for k in dataset.labels], hashes)
+    found = fingerprint(dataset.sources, dataset.truths, hashes)
     if found != sealed.manifest.data.fingerprint:
         return None
     made = _divided(dataset, hashes, sealed, progress)

@@ -184,7 +184,7 @@ def _first(dataset: Dataset, run: Path, preprocess: Preprocess, wishes: Wishes, 
 def _again(dataset: Dataset, run: Path, preprocess: Preprocess, wishes: Wishes, progress: Progress) -> _Parts:
     """Compare the data by content, without decoding; the store is only made again where it is gone."""
     hashes = inventories.content_hashes(dataset, progress=progress)
-    found = fingerprint(dataset.sources, [dataset.classes[k] for k in dataset.labels], hashes)
+    found = fingerprint(dataset.sources, dataset.truths, hashes)
     split = files.read_json(
         run / SPLIT, lambda saved: splits.from_json(saved, dataset, fingerprint=found), hint=_ANEW
     )

@@ -92,7 +92,7 @@ def build(
     runs.claim(job.out, request=REQUEST, kind="build")
     with runs.locked(job.out):
         hashes = inventories.content_hashes(dataset, progress=progress)
-        found = fingerprint(dataset.sources, [dataset.classes[k] for k in dataset.labels], hashes)
+        found = fingerprint(dataset.sources, dataset.truths, hashes)
         request = job.request(found)
         _begin(job, request, force=force)
         steps = Steps(job.out, STEPS)

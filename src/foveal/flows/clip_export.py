@@ -72,7 +72,7 @@ def clip_export(  # noqa: PLR0913  # the option that replaces a file is of every
     units = unit_of_each(dataset, {i: content for i, content in enumerate(hashes) if content})[rows]
     labels = np.array([names.index(dataset.classes[k]) for k in dataset.labels[rows]], dtype=np.int64)
     about = Data(
-        fingerprint=fingerprint(dataset.sources, [dataset.classes[k] for k in dataset.labels], hashes),
+        fingerprint=fingerprint(dataset.sources, dataset.truths, hashes),
         split_seed=0,
         images=Images(fit=0, calib=len(images), test=0),
         # So that what calibrates is not divided anew and measured on.

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from foveal.core import catalog
 from foveal.core.errors import UsageError
+from foveal.core.task import Task as Task
 from foveal.models import _registry
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-Task = Literal["classify", "video"]
 _OWN = ":"  # in the name of a user's builder, in that of no file
 _TIMM = "timm:"  # and what the name of timm's networks begins with, which are nobody's own
 

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from foveal.core.progress import Progress
+from foveal.core.task import Task
 from foveal.data.dataset import Dataset
 from foveal.data.formats._writing import Row, Written
 from foveal.data.tree import Tree
 
 
 class Format(NamedTuple):
-    """A layout of labelled pictures.
+    """A layout of labelled pictures, or of pictures with what is where on them.
 
     Attributes:
         looks_for: The layout in one line, for the message that none fits.
@@ -22,6 +23,7 @@ class Format(NamedTuple):
         write: Writes a data set, with a row for each picture, into an empty folder, and tells how far it is.
             It raises a DataError where the layout cannot hold the data, an OSError where the disk cannot.
             None: the layout is only read.
+        tasks: What data of this layout may be for; what a data set is for, it says itself.
     """
 
     looks_for: str
@@ -29,3 +31,4 @@ class Format(NamedTuple):
     read: Callable[[Tree, str | None], Dataset]
     precedes: tuple[str, ...] = ()
     write: Callable[[Dataset, Sequence[Row], Path, Progress], Written] | None = None
+    tasks: tuple[Task, ...] = ("classify",)

@@ -104,4 +104,5 @@ clip_folder = Format(
     looks_for="[train|val|test/]<class>/<film>, as a folder, zip or tar",
     lacks=_lacks,
     read=_read,
+    tasks=("video",),
 )

@@ -1,0 +1,9 @@
+"""What a recognizer can be asked about pictures."""
+
+from typing import Literal, get_args
+
+Task = Literal["classify", "video", "detect", "segment", "instance", "panoptic"]
+TASKS: tuple[Task, ...] = get_args(Task)
+# Those that say where something is: objects, the class of each pixel, or both.
+SCENE_TASKS: tuple[Task, ...] = ("detect", "segment", "instance", "panoptic")
+OBJECT_TASKS: tuple[Task, ...] = ("detect", "instance", "panoptic")
