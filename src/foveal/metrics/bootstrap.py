@@ -74,7 +74,8 @@ def bootstrap_counts(
     Args:
         n: Images, at least 1.
         statistic: Maps how often each image is there, int64 (D, n), to S values each, float64 (D, S). A row
-            has n images, or fewer where some are left out.
+            has n images, or fewer where some are left out. A value that is not defined there is NaN; such a
+            resample is left out of the interval of that value.
         draws: Resamples; all statistics are computed on the same.
         seed: Equal seeds give equal intervals.
         confidence: In (0, 1).
@@ -120,6 +121,7 @@ def _left_out(table: Floats, statistic: Callable[[Floats], Floats]) -> Floats:
 
 
 def _interval(value: float, values: Floats, without: Floats, *, n: int, confidence: float) -> Measured:
+    values, without = values[~np.isnan(values)], without[~np.isnan(without)]
     low, high = np.quantile(values, _levels(values, value, _acceleration(without), confidence))
     return Measured(value, float(min(low, value)), float(max(high, value)), n, "bootstrap-bca")
 
