@@ -60,7 +60,7 @@ def compare(arguments: argparse.Namespace, work: Path) -> None:
     model, images = work / "model.onnx", work / "images.npy"
     model.write_bytes(members.model)
     preprocess = members.manifest.preprocess
-    np.save(images, golden.synthetic(preprocess.size, preprocess.channels, count=arguments.batch))
+    np.save(images, golden.synthetic(preprocess.sides, preprocess.channels, count=arguments.batch))
     pairs = [(bench(arguments), loop(arguments, model, images)) for _ in range(arguments.pairs)]
     ours, theirs = zip(*pairs, strict=True)
     ratios = sorted(one / other for one, other in pairs)

@@ -55,4 +55,4 @@ def plug_in(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def images():
-    return golden.synthetic(16, 3, count=20)
+    return golden.synthetic((16, 16), 3, count=20)

@@ -37,14 +37,14 @@ def test_vectors_are_the_same_on_every_run(session, draft, vectors) -> None:
 
 
 def test_the_least_sure_pictures_are_kept(session, vectors) -> None:
-    candidates = golden.synthetic(16, 3)
+    candidates = golden.synthetic((16, 16), 3)
     confidence = session.run(candidates)[0].max(axis=1)
 
     assert np.allclose(vectors.probabilities.max(axis=1), np.sort(confidence)[:4], atol=1e-6)
 
 
 def test_pictures_differ_and_use_the_whole_range() -> None:
-    pictures = golden.synthetic(32, 3)
+    pictures = golden.synthetic((32, 32), 3)
 
     assert pictures.dtype == np.uint8
     assert len(np.unique(pictures.reshape(len(pictures), -1), axis=0)) == len(pictures)

@@ -20,7 +20,7 @@ from foveal.optimize.steps.quantize import quantize
 
 pytestmark = pytest.mark.skipif(extras.missing("openvino") != [], reason="needs the openvino extra")
 
-PICTURES = golden.synthetic(16, 3, count=37)
+PICTURES = golden.synthetic((16, 16), 3, count=37)
 XML, BIN = "openvino/model.xml", "openvino/model.bin"
 
 

@@ -8,27 +8,41 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from foveal.bundle import container, foreign
+from foveal.bundle import container, foreign, golden_objects
 from foveal.bundle.card import model_card
 from foveal.bundle.container import tampered
 from foveal.bundle.enclosed import Enclosed
 from foveal.bundle.enclosed import to_bytes as enclosed_bytes
 from foveal.bundle.golden import Golden, from_bytes, to_bytes
+from foveal.bundle.golden_objects import GoldenObjects
 from foveal.bundle.graph import check_graph
 from foveal.bundle.ir import Ir, check_ir
-from foveal.bundle.manifest import Draft, Manifest, parse
+from foveal.bundle.manifest import GOLDEN_OUTPUTS, Draft, Manifest, golden_members, parse
 from foveal.core.errors import BundleError, ImageError, NotFoundError, UsageError, WriteError
 from foveal.core.files import write_bytes
 from foveal.data.tree import read_regular
 
 SUFFIX = ".foveal"
-_REQUIRED = ("manifest.json", "model.onnx", "golden_inputs.npy", "golden_probabilities.npy", "README.md")
+_REQUIRED = ("manifest.json", "model.onnx", "golden_inputs.npy", "README.md")  # and golden answers, by task
+_GOLDEN = tuple(sorted({name for task in ("classify", *GOLDEN_OUTPUTS) for name in golden_members(task)}))
 _UNKNOWN = "golden_unknown.npy"  # where the graph says how unknown a picture is
 _IR = ("openvino/model.xml", "openvino/model.bin")  # both or none
 REPORT, CERTIFICATE = "report.json", "certificate.json"  # about the bundle, and not part of its digest
 TAUGHT = ("taught/features.npy", "taught/labels.npy", "taught/units.npy")  # all or none; decide nothing
 CONTENTS = "taught/contents.npy"  # beside those: what the pictures were, which then measure nothing
-_NAMES = (*_REQUIRED, _UNKNOWN, *_IR, *TAUGHT, CONTENTS, REPORT, CERTIFICATE)
+_NAMES = (
+    "manifest.json",
+    "model.onnx",
+    "golden_inputs.npy",
+    *(name for name in _GOLDEN if name != "golden_inputs.npy"),
+    "README.md",
+    _UNKNOWN,
+    *_IR,
+    *TAUGHT,
+    CONTENTS,
+    REPORT,
+    CERTIFICATE,
+)
 _SIZE_CAP = 1 << 30
 
 Content = bytes | memoryview
@@ -41,7 +55,7 @@ class Members:
     Attributes:
         manifest: What it says about itself.
         model: The serialized ONNX graph; it stands alone.
-        golden: Inputs and answers to compare an engine with.
+        vectors: Inputs and answers to compare an engine with.
         readme: The model card, Markdown.
         size_bytes: Length of the file.
         enclosed: Documents about the bundle, by name of the member; they are read when asked for.
@@ -51,12 +65,26 @@ class Members:
 
     manifest: Manifest
     model: bytes = field(repr=False)
-    golden: Golden = field(repr=False)
+    vectors: Golden | GoldenObjects = field(repr=False)
     readme: str = field(repr=False)
     size_bytes: int
     enclosed: Mapping[str, Enclosed] = field(default_factory=dict, repr=False)
     forms: Mapping[str, Ir] = field(default_factory=dict, repr=False)
     taught: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+    @property
+    def golden(self) -> Golden:
+        """The golden vectors of a classifier.
+
+        Raises:
+            UsageError: `other_task`: it is none.
+        """
+        if not isinstance(self.vectors, Golden):
+            raise UsageError(
+                f"this recognizer says where something is ({self.manifest.task}); it is no classifier",
+                code="other_task",
+            )
+        return self.vectors
 
     @property
     def report(self) -> dict[str, Any] | None:
@@ -83,7 +111,7 @@ def seal(
     draft: Draft,
     *,
     model: bytes,
-    golden: Golden,
+    golden: Golden | GoldenObjects,
     ir: Ir | None = None,
     force: bool = False,
 ) -> Manifest:
@@ -136,16 +164,9 @@ def _check_name(path: Path) -> None:
         raise UsageError(f"a bundle's name ends in {SUFFIX}; got {path.name!r}", path=path)
 
 
-def _members(draft: Draft, model: bytes, golden: Golden) -> dict[str, Content]:
-    members: dict[str, Content] = {
-        "model.onnx": model,
-        "golden_inputs.npy": to_bytes(golden.inputs),
-        "golden_probabilities.npy": to_bytes(golden.probabilities),
-        "README.md": model_card(draft).encode(),
-    }
-    if golden.unknown is not None:
-        members[_UNKNOWN] = to_bytes(golden.unknown)
-    return members
+def _members(draft: Draft, model: bytes, golden: Golden | GoldenObjects) -> dict[str, Content]:
+    vectors = {name: to_bytes(array) for name, array in golden.members.items()}
+    return {"model.onnx": model, **vectors, "README.md": model_card(draft).encode()}
 
 
 def _sealed(path: Path, draft: Draft, members: dict[str, Content]) -> Manifest:
@@ -243,13 +264,7 @@ def _verified(content: bytes, path: Path) -> Members:
     return Members(
         manifest=manifest,
         model=model,
-        golden=from_bytes(
-            bytes(members["golden_inputs.npy"]),
-            bytes(members["golden_probabilities.npy"]),
-            bytes(members[_UNKNOWN]) if _UNKNOWN in members else None,
-            preprocess=manifest.preprocess,
-            classes=len(manifest.classes),
-        ),
+        vectors=_vectors(members, manifest),
         readme=bytes(members["README.md"]).decode("utf-8", "replace"),
         size_bytes=len(content),
         enclosed={
@@ -259,6 +274,20 @@ def _verified(content: bytes, path: Path) -> Members:
         },
         forms=_forms(members),
         taught={name: bytes(members[name]) for name in (*TAUGHT, CONTENTS) if name in members},
+    )
+
+
+def _vectors(members: Mapping[str, Content], manifest: Manifest) -> Golden | GoldenObjects:
+    if manifest.task in GOLDEN_OUTPUTS:
+        found = {name: bytes(members[name]) for name in golden_members(manifest.task)}
+        answers = manifest.objects.objects
+        return golden_objects.from_members(found, preprocess=manifest.preprocess, answers=answers)
+    return from_bytes(
+        bytes(members["golden_inputs.npy"]),
+        bytes(members["golden_probabilities.npy"]),
+        bytes(members[_UNKNOWN]) if _UNKNOWN in members else None,
+        preprocess=manifest.preprocess,
+        classes=len(manifest.classes),
     )
 
 
@@ -283,6 +312,11 @@ def _open(content: bytes, path: Path) -> tuple[Manifest, dict[str, Content]]:
     if len(halves) not in (0, len(TAUGHT)) or (CONTENTS in members and not halves):
         raise tampered("of what it was taught it holds a part alone")
     manifest = parse(bytes(members["manifest.json"]))
+    golden = golden_members(manifest.task)
+    if missing := [name for name in golden if name not in members]:
+        raise tampered(f"it lacks {', '.join(missing)}")
+    if surplus := [name for name in _GOLDEN if name in members and name not in golden]:
+        raise tampered(f"{', '.join(surplus)} are not of the task {manifest.task}")
     if set(manifest.members) != set(members) - {"manifest.json"}:
         raise tampered("the manifest lists other members than there are")
     for name, expected in manifest.members.items():

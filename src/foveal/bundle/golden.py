@@ -24,7 +24,7 @@ TOLERANCES = {"fp32": 1e-3, "fp16": 0.01, "bf16": 0.05, "int8": 0.05, "int4": 0.
 # its own and magnifies what the layers before it round. Measured: 0.00002 in float32, 0.13 in bf16.
 UNKNOWN_TOLERANCES = {"fp32": 1e-3, "fp16": 0.05, "bf16": 0.25, "int8": 0.25, "int4": 0.25}
 COUNT = 4
-_BYTES = 200_000  # more than two pictures only while they are small
+BYTES = 200_000  # more than two pictures only while they are small
 _CANDIDATES = 12
 
 
@@ -42,6 +42,15 @@ class Golden:
     probabilities: Float32
     unknown: Float32 | None = None
 
+    @property
+    def members(self) -> dict[str, UInt8 | Float32]:
+        """The arrays by the name of their file in a bundle."""
+        members: dict[str, UInt8 | Float32] = {"golden_inputs.npy": self.inputs}
+        members["golden_probabilities.npy"] = self.probabilities
+        if self.unknown is not None:
+            members["golden_unknown.npy"] = self.unknown
+        return members
+
     def row(self, index: int) -> "Golden":
         """Return one of the vectors."""
         only = slice(index, index + 1)
@@ -55,9 +64,9 @@ def measure(session: Session, preprocess: Preprocess) -> Golden:
     Of twelve synthetic pictures those are kept that the model is least sure of: an answer of 1.0 would
     hide what an engine does wrong.
     """
-    inputs = moving(synthetic(preprocess.size, preprocess.channels), preprocess)
+    inputs = moving(synthetic(preprocess.sides, preprocess.channels), preprocess)
     answers = _answers(session, inputs)
-    count = max(2, min(COUNT, _BYTES // inputs[0].nbytes))
+    count = max(2, min(COUNT, BYTES // inputs[0].nbytes))
     unsure = np.argsort(answers.probabilities.max(axis=1), kind="stable")[:count]
     unknown = None if answers.unknown is None else answers.unknown[unsure]
     return Golden(inputs[unsure], answers.probabilities[unsure], unknown)
@@ -79,10 +88,10 @@ def verify(session: Session, golden: Golden, *, graph: str = "fp32") -> None:
     answers = _answers(session, golden.inputs)
     found = answers.probabilities
     if found.shape != golden.probabilities.shape:
-        raise _mismatch(session, f"{found.shape[1]} classes instead of {golden.probabilities.shape[1]}")
+        raise mismatch(session, f"{found.shape[1]} classes instead of {golden.probabilities.shape[1]}")
     difference = float(np.abs(found - golden.probabilities).max())
     if not difference <= allowed:
-        raise _mismatch(session, f"a probability is off by {difference:.2g}; up to {allowed:g} is allowed")
+        raise mismatch(session, f"a probability is off by {difference:.2g}; up to {allowed:g} is allowed")
     if golden.unknown is not None:
         allowed = max(UNKNOWN_TOLERANCES[graph], UNKNOWN_TOLERANCES[session.precision])
         _verify_unknown(session, answers.unknown, golden.unknown, allowed)
@@ -90,21 +99,21 @@ def verify(session: Session, golden: Golden, *, graph: str = "fp32") -> None:
 
 def _verify_unknown(session: Session, found: Float32 | None, sealed: Float32, share: float) -> None:
     if found is None:
-        raise _mismatch(session, "it does not say how unknown a picture is")
+        raise mismatch(session, "it does not say how unknown a picture is")
     difference, allowed = float(np.abs(found - sealed).max()), share * (1 + float(np.abs(sealed).max()))
     if not difference <= allowed:
         what = f"how unknown a picture is is off by {difference:.2g}; up to {allowed:.2g} is allowed"
-        raise _mismatch(session, what)
+        raise mismatch(session, what)
 
 
-def synthetic(size: int, channels: int, *, count: int = _CANDIDATES) -> UInt8:
-    """Return seeded pictures with large and fine structure, uint8 (count, size, size, channels)."""
+def synthetic(sides: tuple[int, int], channels: int, *, count: int = _CANDIDATES) -> UInt8:
+    """Return seeded pictures with large and fine structure, uint8 (count, height, width, channels)."""
     from foveal.core import random  # here: numpy.random is needed to seal, not to open
 
     rng = random.stream(0, "golden")
     makers = (_smooth, _gradient, _checker)
-    pictures = [makers[index % 3](size, channels, rng) for index in range(count)]
-    noise = rng.normal(0, 6, (count, size, size, channels))
+    pictures = [makers[index % 3](sides, channels, rng) for index in range(count)]
+    noise = rng.normal(0, 6, (count, *sides, channels))
     return (np.stack(pictures) + noise).round().clip(0, 255).astype(np.uint8)
 
 
@@ -120,7 +129,7 @@ def moving(pictures: UInt8, preprocess: Preprocess) -> UInt8:
     return np.stack([np.roll(pictures, step, axis=2) for step in steps], axis=1)
 
 
-def to_bytes(array: UInt8 | Float32) -> bytes:
+def to_bytes(array: NDArray[Any]) -> bytes:
     """Return the `.npy` file of an array."""
     file = io.BytesIO()
     np.lib.format.write_array(file, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
@@ -140,21 +149,26 @@ def from_bytes(
     Raises:
         BundleError: Code `tampered`; another dtype, shape or length.
     """
-    pictures = _array(inputs, range(1, COUNT + 1), preprocess.shape, np.uint8, "golden_inputs.npy")
+    pictures = stored(inputs, range(1, COUNT + 1), preprocess.shape, np.uint8, "golden_inputs.npy")
     count = len(pictures)
-    answers = _finite(probabilities, count, (classes,), "golden_probabilities.npy")
-    said = None if unknown is None else _finite(unknown, count, (), "golden_unknown.npy")
+    answers = finite(probabilities, count, (classes,), "golden_probabilities.npy")
+    said = None if unknown is None else finite(unknown, count, (), "golden_unknown.npy")
     return Golden(pictures, answers, said)
 
 
-def _finite(content: bytes, count: int, shape: tuple[int, ...], name: str) -> Float32:
-    found: Float32 = _array(content, range(count, count + 1), shape, np.float32, name)
+def finite(content: bytes, count: int, shape: tuple[int, ...], name: str) -> Float32:
+    """Return the float32 array of so many rows in `content`; see `stored`.
+
+    Raises:
+        BundleError: `tampered`: it is another one, or holds NaN or infinity.
+    """
+    found: Float32 = stored(content, range(count, count + 1), shape, np.float32, name)
     if not np.isfinite(found).all():
         raise tampered(f"{name} holds NaN or infinity")
     return found
 
 
-def _array(
+def stored(
     content: bytes, counts: range, shape: tuple[int, ...], dtype: type[np.generic], name: str
 ) -> NDArray[Any]:
     """Return the array in `content` if it has one of the counts of rows, each of the expected shape.
@@ -188,35 +202,40 @@ def _answers(session: Session, inputs: UInt8) -> Outputs:
     return Outputs.joined([one if isinstance(one, Outputs) else Outputs(*one) for one in answers])
 
 
-def _smooth(size: int, channels: int, rng: "np.random.Generator") -> Float64:
+def _smooth(sides: tuple[int, int], channels: int, rng: "np.random.Generator") -> Float64:
     """Return random grey levels on a 6×6 grid with straight lines in between."""
-    grid = rng.uniform(0, 255, (6, 6, channels))
-    place = np.linspace(0, 5, size)
+    grid: Float64 = rng.uniform(0, 255, (6, 6, channels))
+    across = _between(grid, sides[1])
+    return _between(across.transpose(1, 0, 2), sides[0])
+
+
+def _between(levels: Float64, count: int) -> Float64:
+    """Return so many rows for six, the first and last as they are, straight lines in between."""
+    place = np.linspace(0, 5, count)
     below = np.minimum(place.astype(int), 4)
     share = (place - below)[:, None, None]
-    rows = grid[below] * (1 - share) + grid[below + 1] * share
-    columns = rows.transpose(1, 0, 2)
-    picture: Float64 = columns[below] * (1 - share) + columns[below + 1] * share
-    return picture
+    rows: Float64 = levels[below] * (1 - share) + levels[below + 1] * share
+    return rows
 
 
-def _gradient(size: int, channels: int, rng: "np.random.Generator") -> Float64:
+def _gradient(sides: tuple[int, int], channels: int, rng: "np.random.Generator") -> Float64:
     """Return a ramp in a random direction for each channel."""
-    down, right = np.mgrid[0 : 1 : size * 1j, 0 : 1 : size * 1j]
+    down, right = np.mgrid[0 : 1 : sides[0] * 1j, 0 : 1 : sides[1] * 1j]
     slope = rng.uniform(-200, 200, (2, channels))
     middle = rng.uniform(60, 200, channels)
     picture: Float64 = middle + down[:, :, None] * slope[0] + right[:, :, None] * slope[1]
     return picture
 
 
-def _checker(size: int, channels: int, rng: "np.random.Generator") -> Float64:
+def _checker(sides: tuple[int, int], channels: int, rng: "np.random.Generator") -> Float64:
     """Return a checkerboard in two random colours."""
-    down, right = np.indices((size, size)) // max(1, size // int(rng.integers(3, 9)))
+    down, right = np.indices(sides) // max(1, min(sides) // int(rng.integers(3, 9)))
     picture: Float64 = rng.uniform(0, 255, (2, channels))[(down + right) % 2]
     return picture
 
 
-def _mismatch(session: Session, what: str) -> BundleError:
+def mismatch(session: Session, what: str) -> BundleError:
+    """Return the error of an engine that computes something else than was measured at sealing."""
     return BundleError(
         f"{session.engine} in {session.precision} does not compute what was measured at sealing: {what}",
         code="golden_mismatch",

@@ -40,12 +40,26 @@ def pixels(item: Input, preprocess: Preprocess) -> UInt8:
     if isinstance(item, np.ndarray) and preprocess.clip is not None:
         chosen = frames(item)[places(len(item), preprocess.clip.frames)]
         return preprocess(np.stack([RawPicture(one).decode(preprocess.channels) for one in chosen]))
+    return measured(item, preprocess)[0]
+
+
+def measured(item: Input, preprocess: Preprocess) -> tuple[UInt8, tuple[int, int]]:
+    """Return the model's input for one picture, and height and width of that picture, upright, in pixels.
+
+    Args:
+        item: As for `pixels`, but no frames.
+        preprocess: The model's.
+
+    Raises:
+        NotFoundError, ImageError, UsageError: As `pixels`.
+    """
     if isinstance(item, np.ndarray):
-        return preprocess(RawPicture(picture(item)).decode(preprocess.channels))
+        whole = picture(item)
+        return preprocess(RawPicture(whole).decode(preprocess.channels)), (whole.shape[0], whole.shape[1])
     if isinstance(item, str | Path):
         item = content(Path(item), most=(LIMITS if preprocess.clip is None else VIDEO_LIMITS).content_bytes)
     if isinstance(item, bytes):
-        return preprocess.from_bytes(item)
+        return preprocess.measured(item)
     raise UsageError(
         f"an input is a path, the bytes of a picture file or a uint8 array; got {type(item).__name__}",
         hint="numpy.asarray(picture) makes an array of a PIL image",

@@ -20,17 +20,34 @@ from pydantic import (
 )
 
 from foveal.bundle.container import tampered
-from foveal.core.errors import BundleError
-from foveal.core.task import Task
+from foveal.core.errors import BundleError, UsageError
+from foveal.core.task import SCENE_TASKS, Task
 from foveal.data.preprocess import Preprocess
 from foveal.tasks.classify.decode import Decision
+from foveal.tasks.detect.decode import OUTPUTS as OBJECT_OUTPUTS
+from foveal.tasks.detect.decode import ObjectDecision
 
 SCHEMA = "foveal.bundle/1"
 MANIFEST_BYTES = 16 << 20  # a hundred thousand class names fit; a manifest is never larger
 
-# What decides an answer, beside the manifest's own entries; everything else may change and the digest stays.
-DECIDING_MEMBERS = ("golden_inputs.npy", "golden_probabilities.npy", "model.onnx")
+# Outputs of the graph that golden vectors are kept of, by task; of any other: what classifiers answer.
+GOLDEN_OUTPUTS: dict[str, tuple[str, ...]] = {"detect": OBJECT_OUTPUTS}
 DECIDING_IF_THERE = ("golden_unknown.npy", "openvino/model.bin", "openvino/model.xml")
+
+
+def golden_members(task: str) -> tuple[str, ...]:
+    """Return the names of a bundle's golden vectors: the pictures, and what the graph answered for them."""
+    outputs = GOLDEN_OUTPUTS.get(task, ("probabilities",))
+    return ("golden_inputs.npy", *(f"golden_{name}.npy" for name in outputs))
+
+
+def deciding_members(task: str) -> tuple[str, ...]:
+    """Return what decides an answer, beside the manifest's own entries.
+
+    Everything else may change, and the digest stays.
+    """
+    return (*golden_members(task), "model.onnx")
+
 
 Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
 
@@ -111,7 +128,7 @@ class Draft(_Frozen):
         task: What kind of recognizer it is.
         classes: Names in the order of the model's outputs; unique, Unicode NFC.
         preprocess: From file bytes to the model's input.
-        decision: From probabilities to an answer.
+        rule: From what the graph answers to what is said; `decision` in JSON.
         temperature: What the logits are divided by, inside the graph; for people, the graph decides.
         model: The network.
         weights_sha256: Hash of the training weights that were exported.
@@ -122,9 +139,9 @@ class Draft(_Frozen):
     schema_: Literal["foveal.bundle/1"] = Field(default="foveal.bundle/1", alias="schema")
     foveal: str
     task: Task = "classify"
-    classes: tuple[str, ...] = Field(min_length=2)
+    classes: tuple[str, ...] = Field(min_length=1)
     preprocess: Preprocess
-    decision: Decision
+    rule: Decision | ObjectDecision = Field(alias="decision")
     temperature: float = Field(gt=0, allow_inf_nan=False)
     model: Model
     weights_sha256: Sha256
@@ -132,10 +149,21 @@ class Draft(_Frozen):
     licenses: Licenses
 
     @model_validator(mode="after")
-    def _sets_for_every_class(self) -> Self:
-        quantiles = self.decision.conformal.quantiles
-        if quantiles and len(quantiles) != len(self.classes):
-            raise ValueError(f"{len(self.classes)} classes, and quantiles for {len(quantiles)}")
+    def _rule_of_the_task(self) -> Self:
+        if (self.task in SCENE_TASKS) == isinstance(self.rule, Decision):
+            raise ValueError(f"a decision of another task than {self.task}")
+        return self
+
+    @model_validator(mode="after")
+    def _rule_for_every_class(self) -> Self:
+        if isinstance(self.rule, ObjectDecision):
+            numbers: tuple[Any, ...] = self.rule.thresholds
+        else:
+            numbers = self.rule.conformal.quantiles
+            if len(self.classes) < 2:
+                raise ValueError("a classifier has at least two classes")
+        if numbers and len(numbers) != len(self.classes):
+            raise ValueError(f"{len(self.classes)} classes, and numbers for {len(numbers)}")
         return self
 
     @model_validator(mode="after")
@@ -156,6 +184,31 @@ class Draft(_Frozen):
             twice = next(name for name in classes if classes.count(name) > 1)
             raise ValueError(f"class name {twice!r} is there twice")
         return classes
+
+    @property
+    def decision(self) -> Decision:
+        """From probabilities to an answer.
+
+        Raises:
+            UsageError: `other_task`: it is no classifier.
+        """
+        if not isinstance(self.rule, Decision):
+            raise UsageError(
+                f"this recognizer says where something is ({self.task}); it gives no picture a class",
+                code="other_task",
+            )
+        return self.rule
+
+    @property
+    def objects(self) -> ObjectDecision:
+        """From a detector's answers to objects.
+
+        Raises:
+            UsageError: `other_task`: it is no detector.
+        """
+        if not isinstance(self.rule, ObjectDecision):
+            raise UsageError(f"this recognizer does not look for objects ({self.task})", code="other_task")
+        return self.rule
 
     def as_json(self) -> dict[str, Any]:
         """Return the JSON object that `manifest.json` holds."""
@@ -181,7 +234,8 @@ class Manifest(Draft):
 
     def draft(self, **changes: Any) -> Draft:
         """Return what the maker stated, some of it changed; the entries are validated again."""
-        stated = {name: getattr(self, name) for name in Draft.model_fields if name != "schema_"}
+        known = {name: field.alias or name for name, field in Draft.model_fields.items() if name != "schema_"}
+        stated = {alias: getattr(self, name) for name, alias in known.items()}
         return Draft(**{**stated, **changes})
 
 
@@ -195,7 +249,8 @@ def digest(document: Mapping[str, Any]) -> str:
     deciding = {key: document[key] for key in ("schema", "task", "classes", "preprocess", "decision")}
     members = document["members"]
     there = [name for name in DECIDING_IF_THERE if name in members]
-    deciding["members"] = {name: members[name] for name in (*DECIDING_MEMBERS, *there)}
+    own = deciding_members(document["task"])
+    deciding["members"] = {name: members[name] for name in (*own, *there)}
     text = json.dumps(deciding, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -221,7 +276,7 @@ def parse(content: bytes) -> Manifest:
         first = error.errors(include_url=False, include_context=False)[0]
         place = ".".join(map(str, first["loc"])) or "manifest.json"
         raise _wrong(f"{place}: {first['msg']}") from None
-    missing = [name for name in DECIDING_MEMBERS if name not in manifest.members]
+    missing = [name for name in deciding_members(manifest.task) if name not in manifest.members]
     if missing:
         raise _wrong(f"no hash of {', '.join(missing)}")
     if manifest.digest != digest(document):

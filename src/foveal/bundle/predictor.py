@@ -1,17 +1,18 @@
 """A bundle, loaded and verified, that answers."""
 
 import itertools
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from foveal.bundle import archive, golden, remembered, ways
+from foveal.bundle import archive, golden, golden_objects, remembered, ways
 from foveal.bundle.enclosed import Enclosed
 from foveal.bundle.golden import Golden
-from foveal.bundle.inputs import Input, UInt8, pixels, source
+from foveal.bundle.golden_objects import GoldenObjects
+from foveal.bundle.inputs import Input, UInt8, measured, pixels, source
 from foveal.bundle.locate import locate
 from foveal.bundle.manifest import Manifest
 from foveal.bundle.session import Float32, Outputs, Session, no_window
@@ -19,10 +20,12 @@ from foveal.bundle.ways import REFERENCE, Way
 from foveal.core.errors import BundleError, DataError, FovealError, NotFoundError, UsageError
 from foveal.core.machine import usable_cpus
 from foveal.core.parallel import in_order
-from foveal.core.types import Label
+from foveal.core.types import Label, Sighting
 from foveal.data.clip import still
 from foveal.data.preprocess import Preprocess
 from foveal.tasks.classify.decode import Decision, decode
+from foveal.tasks.detect import decode as objects
+from foveal.tasks.detect.decode import ObjectAnswers
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Unreadable:
 
 
 _Answer = tuple[Label | Unreadable, UInt8 | None]  # with the picture that it is about
+Content = TypeVar("Content")  # of an input, as it was read
+Vectors = Golden | GoldenObjects
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ class Predictor:
     size_bytes: int
     session: Session
     enclosed: Mapping[str, Enclosed] = field(default_factory=dict, repr=False)
-    golden: Golden | None = field(default=None, repr=False)
+    golden: Vectors | None = field(default=None, repr=False)
 
     @classmethod
     def open(
@@ -96,9 +101,10 @@ class Predictor:
         with archive.about(path):
             session = way.load(members.model, members.forms)
             _check_fit(session, manifest)
-            golden.verify(session, members.golden, graph=manifest.model.precision)
-            _check_unknown(session, members.golden.inputs[:1], manifest)
-        return cls(manifest, members.size_bytes, session, members.enclosed, members.golden)
+            _verify(session, members.vectors, manifest)
+            if isinstance(members.vectors, Golden):
+                _check_unknown(session, members.vectors.inputs[:1], manifest)
+        return cls(manifest, members.size_bytes, session, members.enclosed, members.vectors)
 
     def verify(self, turn: int) -> None:
         """Compare once more what the engine answers on one golden vector with what was measured at sealing.
@@ -110,8 +116,7 @@ class Predictor:
             BundleError: `golden_mismatch`.
         """
         if self.golden is not None:
-            one = self.golden.row(turn % len(self.golden.inputs))
-            golden.verify(self.session, one, graph=self.manifest.model.precision)
+            _verify(self.session, self.golden.row(turn % len(self.golden.inputs)), self.manifest)
 
     @property
     def report(self) -> dict[str, Any] | None:
@@ -143,7 +148,7 @@ class Predictor:
 
     @property
     def decision(self) -> Decision:
-        """From probabilities to an answer."""
+        """From probabilities to an answer; `UsageError` (`other_task`) of what is no classifier."""
         return self.manifest.decision
 
     @property
@@ -271,12 +276,80 @@ class Predictor:
         """
         if batch < 1 or (workers is not None and workers < 1):
             raise UsageError(f"workers and batch are at least 1; got {workers} and {batch}")
-        numbered = enumerate(_listed(inputs, several=len(self.preprocess.shape) + 1))
-        batches = iter(lambda: list(itertools.islice(numbered, batch)), [])
+        _ = self.decision  # a detector gives no labels
+        batches = self._batches(inputs, batch)
         answered = in_order(
             self._answers, batches, workers=workers or usable_cpus() + 1, name="foveal-predict"
         )
         return self._watched(answered, watch)
+
+    def _batches(self, inputs: Input | Iterable[Input], batch: int) -> Iterator[list[tuple[int, Input]]]:
+        numbered = enumerate(_listed(inputs, several=len(self.preprocess.shape) + 1))
+        return iter(lambda: list(itertools.islice(numbered, batch)), [])
+
+    def look(self, images: UInt8) -> ObjectAnswers:
+        """Return what the graph of a detector answers for pictures at model size.
+
+        Args:
+            images: uint8 (N, height, width, channels), N ≥ 1, as `preprocess` returns them.
+
+        Raises:
+            UsageError: `other_task`: it is no detector; or another dtype or shape.
+            BundleError: What the model answers are no objects.
+        """
+        _ = self.manifest.objects
+        shape = self.session.input_shape
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != shape or not len(images):
+            raise UsageError(
+                f"look needs uint8 (N, {', '.join(map(str, shape))}); got {images.dtype} {images.shape}"
+            )
+        answers = self.session.answer(np.ascontiguousarray(images))
+        return objects.checked(answers, len(images), classes=len(self.classes))
+
+    def see(self, image: UInt8, size: tuple[int, int], source: str) -> Sighting:
+        """Return what is where on one picture.
+
+        Args:
+            image: At model size, as `preprocess` returns it.
+            size: Height and width of the picture before that, in whose pixels boxes are told.
+            source: What the answer says that it is for.
+
+        Raises:
+            UsageError: `other_task`: it is no detector.
+            BundleError: What the model answers are no objects.
+        """
+        [seen] = objects.decode(
+            self.look(image[None]),
+            classes=self.classes,
+            decision=self.manifest.objects,
+            preprocess=self.preprocess,
+            sources=[source],
+            sizes=[size],
+        )
+        return seen
+
+    def see_each(
+        self, inputs: Input | Iterable[Input], *, workers: int | None = None, batch: int = 8
+    ) -> Generator[Sighting | Unreadable]:
+        """Yield what is where on each input, in their order, while later ones are worked on.
+
+        As `predict_each`, for recognizers that say where something is.
+
+        Raises:
+            UsageError: `other_task`: it gives each picture a label; or `workers` or `batch` below 1.
+        """
+        _ = self.manifest.objects
+        if batch < 1 or (workers is not None and workers < 1):
+            raise UsageError(f"workers and batch are at least 1; got {workers} and {batch}")
+        batches = self._batches(inputs, batch)
+        for seen in in_order(
+            self._seen, batches, workers=workers or usable_cpus() + 1, name="foveal-predict"
+        ):
+            yield from seen
+
+    def _seen(self, batch: list[tuple[int, Input]]) -> list[Sighting | Unreadable]:
+        read = [self._read(item, source(item, index), measured) for index, item in batch]
+        return [one if isinstance(one, Unreadable) else self.see(*one[0], one[1]) for one in read]
 
     def _watched(
         self, answered: Iterable[list[_Answer]], watch: Callable[[Label, UInt8], None] | None
@@ -289,14 +362,16 @@ class Predictor:
 
     def _answers(self, batch: list[tuple[int, Input]]) -> list[_Answer]:
         # All pictures, then all runs: taking turns, decoder and network empty the caches for each other.
-        prepared = [self._prepared(item, source(item, index)) for index, item in batch]
+        prepared = [self._read(item, source(item, index), pixels) for index, item in batch]
         return [
             (one, None) if isinstance(one, Unreadable) else (self.label(*one), one[0]) for one in prepared
         ]
 
-    def _prepared(self, item: Input, name: str) -> tuple[UInt8, str] | Unreadable:
+    def _read(
+        self, item: Input, name: str, read: Callable[[Input, Preprocess], Content]
+    ) -> tuple[Content, str] | Unreadable:
         try:
-            return pixels(item, self.preprocess), name
+            return read(item, self.preprocess), name
         except (DataError, NotFoundError) as error:
             if isinstance(item, str | Path):
                 error.path = name
@@ -320,6 +395,19 @@ def _way(digest: str, engine: str | None, precision: str | None, threads: int | 
     if engine is None and precision is None:
         found = remembered.recall(digest, threads=threads)
     return found or Way(engine or REFERENCE, precision or "fp32", threads or usable_cpus())
+
+
+def _verify(session: Session, vectors: Vectors, manifest: Manifest) -> None:
+    """Refuse an engine that computes something else than the one that was there at sealing.
+
+    Raises:
+        BundleError: `golden_mismatch`.
+    """
+    if isinstance(vectors, Golden):
+        golden.verify(session, vectors, graph=manifest.model.precision)
+    else:
+        classes = len(manifest.classes)
+        golden_objects.verify(session, vectors, classes=classes, graph=manifest.model.precision)
 
 
 def _check_fit(session: Session, manifest: Manifest) -> None:

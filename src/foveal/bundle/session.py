@@ -1,7 +1,7 @@
 """What every engine in `bundle/engines` returns."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,6 +91,18 @@ class Session(Protocol):
 
         Raises:
             BundleError: The model failed, or answered with what is no probability (`model_output_invalid`).
+            UsageError: `other_task`: it is no classifier.
+        """
+        ...
+
+    def answer(self, images: UInt8) -> dict[str, NDArray[Any]]:
+        """Return all that the graph answers for pictures, by name; what it means, the task knows.
+
+        Args:
+            images: uint8 (N, height, width, channels), N ≥ 1.
+
+        Raises:
+            BundleError: The model failed.
         """
         ...
 

@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from foveal.cli._objects import rows
 from foveal.core import units
+from foveal.core.task import SCENE_TASKS
 from foveal.core.text import visible
 from foveal.report import words
 
@@ -42,6 +44,13 @@ def show(console: Console, result: "TrainResult") -> None:
         line("gate", f"failed: the exported file differs from the network by {difference:.2g}")
         line("", f"and changes {flips} decisions; no bundle was written")
         line("report", result.report)
+        return
+    if document["task"] in SCENE_TASKS:
+        for title, text in rows(evaluation["metrics"]):
+            line(title, text)
+        line("report", result.report)
+        line("bundle", result.bundle)
+        line("next", f"foveal predict {result.bundle} PICTURE --draw FOLDER")
         return
     line("test", words.measured(evaluation["metrics"]["accuracy"]))
     for what, why in document["baseline"].get("skipped", {}).items():

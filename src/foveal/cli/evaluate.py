@@ -61,7 +61,12 @@ def evaluate(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Measure the file that ships: accuracy, calibration, abstention, prediction sets, with intervals."""
+    """Measure the file that ships: accuracy, calibration, abstention, prediction sets, with intervals.
+
+    Of a detector: average precision, what is found and missed at its thresholds, and how far counts are off.
+    """
+    from foveal.cli._objects import show_objects
+    from foveal.evaluate.objects_document import ObjectReport
     from foveal.flows import evaluate as flow
     from foveal.flows._page import check_page
 
@@ -74,11 +79,13 @@ def evaluate(
         evaluated = flow.evaluate(model, data, split=split, seed=seed, terms=terms, progress=tell)
         if report is not None:
             flow.write_page(evaluated, report, threads=threads, progress=tell)
-    emit(
-        evaluated.report.as_json(),
-        as_json=as_json,
-        human=lambda console: _show(console, evaluated.report, report),
-    )
+    found = evaluated.report
+    if isinstance(found, ObjectReport):
+        objects = found
+        emit(objects.as_json(), as_json=as_json, human=lambda console: show_objects(console, objects, report))
+        return
+    classes = found
+    emit(classes.as_json(), as_json=as_json, human=lambda console: _show(console, classes, report))
 
 
 def _show(console: Console, found: "Report", page: Path | None) -> None:

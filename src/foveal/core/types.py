@@ -103,3 +103,69 @@ class Label:
             "scores": dict(self.scores),
             "unknown": self.unknown,
         }
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One object that was found on a picture.
+
+    Attributes:
+        label: Its class.
+        confidence: Calibrated probability that there is such an object.
+        box: Left, top, right and bottom in pixels of the picture that was given, upright.
+        outline: What it covers, as COCO's run lengths `{"size": [height, width], "counts": […]}`; None: only
+            its box is known.
+        attributes: What else was found of it, such as its colour.
+    """
+
+    label: str
+    confidence: float
+    box: tuple[float, float, float, float]
+    outline: dict[str, Any] | None = field(default=None, repr=False)
+    attributes: dict[str, str] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the contract's object; what is not known is left out."""
+        found: dict[str, Any] = {"label": self.label, "confidence": self.confidence, "box": list(self.box)}
+        if self.outline is not None:
+            found["mask"] = self.outline
+        if self.attributes:
+            found["attributes"] = dict(self.attributes)
+        return found
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """What was found where on one picture.
+
+    Attributes:
+        source: The file, or `#3` for the fourth array given.
+        width, height: Of the upright picture in pixels.
+        objects: What was found, the most certain first; each at least as certain as its class has to be.
+        areas: Of a segmentation, which share of the picture each class covers; None: pixels have no classes.
+        regions: Of a segmentation, the class of each pixel, uint8 (height, width); no JSON has it.
+    """
+
+    source: str
+    width: int
+    height: int
+    objects: tuple[Detection, ...] = ()
+    areas: dict[str, float] | None = None
+    regions: Any = field(default=None, repr=False, compare=False)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many objects of each class were found; classes without one are left out."""
+        found: dict[str, int] = {}
+        for one in self.objects:
+            found[one.label] = found.get(one.label, 0) + 1
+        return found
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the contract's prediction object."""
+        told: dict[str, Any] = {"source": self.source, "width": self.width, "height": self.height}
+        if self.areas is not None:
+            told["areas"] = dict(self.areas)
+        else:
+            told |= {"objects": [one.as_json() for one in self.objects], "counts": self.counts}
+        return told

@@ -107,7 +107,9 @@ def _for_task(dataset: Dataset, task: str | None) -> Dataset:
     return replace(dataset, scenes=replace(scenes, task=chosen))
 
 
-def open_for(path: str | Path, clip: Clip | None, group: str | None = None) -> Dataset:
+def open_for(
+    path: str | Path, clip: Clip | None, group: str | None = None, task: str | None = None
+) -> Dataset:
     """Return what a recognizer is asked about at a path: films where it takes clips, otherwise pictures.
 
     That matters where both lie there. What is only of the other kind is returned too: `clips.showing`, which
@@ -117,10 +119,13 @@ def open_for(path: str | Path, clip: Clip | None, group: str | None = None) -> D
         path: As for `open`.
         clip: Of the recognizer's `Preprocess`; None: it takes pictures.
         group: As for `open`.
+        task: Of a recognizer that says where something is; None: it gives a class.
 
     Raises:
         NotFoundError, UsageError, DataError: As `open`.
     """
+    if task is not None:
+        return open(path, group=group, task=task)
     if clip is not None:
         try:
             return open(path, group=group, task=VIDEO)

@@ -27,6 +27,9 @@ from foveal.data.clip import Clip
 from foveal.data.dataset import UInt8
 from foveal.data.decode import picture
 
+_LATER = ("clip", "width")  # entries that earlier versions do not know
+_GREY = 114  # what a letterbox is filled with: neither black nor white, as in Redmon & Farhadi's YOLO
+
 
 @cache
 def decoder() -> str:
@@ -35,35 +38,38 @@ def decoder() -> str:
 
 
 class Preprocess(BaseModel):
-    """How a picture becomes uint8 (size, size, channels); frozen, and the same in JSON.
+    """How a picture becomes uint8 (size, width or size, channels); frozen, and the same in JSON.
 
     With a `clip` it is a film that becomes uint8 (T, size, size, channels): T frames, each as a picture does.
 
     Attributes:
-        size: Side of the model's square input, in pixels.
+        size: Side of the model's square input, in pixels; with a `width` its height.
         channels: 1 for grey, 3 for RGB.
         resize: `shorter_side_center_crop`: the shorter side becomes `size`, the middle square is kept.
-            `whole`: both sides become `size`; nothing is cut off, and shapes are stretched.
+            `whole`: both sides become `size`; nothing is cut off, and shapes are stretched. `letterbox`: the
+            picture as large as it fits in, at the top left, and grey in the rest.
         interpolation: Pillow's bilinear filter, which averages over the source when it shrinks.
         mean, std: Per channel on the 0..1 scale. They are applied inside the graph, not here.
         decoder: What decoded the training pictures.
         clip: Which frames of a film are taken; None: the model's input is a picture.
+        width: Of the model's input; None: it is a square.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     size: int = Field(ge=8, le=4096)
     channels: int = Field(ge=1, le=32)
-    resize: Literal["shorter_side_center_crop", "whole"] = "shorter_side_center_crop"
+    resize: Literal["shorter_side_center_crop", "whole", "letterbox"] = "shorter_side_center_crop"
     interpolation: Literal["bilinear"] = "bilinear"
     mean: tuple[float, ...]
     std: tuple[float, ...]
     decoder: str = Field(default_factory=decoder)
     clip: Clip | None = None
+    width: int | None = Field(default=None, ge=8, le=4096)
 
     @model_serializer(mode="wrap")
-    def _without_a_clip(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave a later entry out where it says nothing: bundles of pictures keep their digests."""
-        return {name: value for name, value in plain(self).items() if name != "clip" or value is not None}
+    def _without_what_says_nothing(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave later entries out where they say nothing: bundles of pictures keep their digests."""
+        return {name: value for name, value in plain(self).items() if name not in _LATER or value is not None}
 
     @model_validator(mode="after")
     def _one_value_per_channel(self) -> "Preprocess":
@@ -71,16 +77,33 @@ class Preprocess(BaseModel):
             raise ValueError(f"mean and std need {self.channels} values, one per channel")
         if min(self.std) <= 0:
             raise ValueError("std must be above 0")
+        if self.width is not None and self.resize != "letterbox":
+            raise ValueError("only a letterbox has a width of its own")
         return self
 
     @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width of the model's input in pixels."""
+        return self.size, self.width or self.size
+
+    @property
     def shape(self) -> tuple[int, ...]:
-        """The model's input: (size, size, channels), or (T, size, size, channels) for clips."""
-        picture = (self.size, self.size, self.channels)
+        """The model's input: (height, width, channels), or (T, height, width, channels) for clips."""
+        picture = (*self.sides, self.channels)
         return picture if self.clip is None else (self.clip.frames, *picture)
 
+    def fitted(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width that a whole picture of this size has at model size, without the grey.
+
+        What lies at (x, y) of the picture lies at (x · fitted width / width, y · fitted height / height).
+        """
+        if self.resize != "letterbox":
+            return self.sides
+        factor = min(self.sides[0] / height, self.sides[1] / width)
+        return max(1, round(height * factor)), max(1, round(width * factor))
+
     def __call__(self, pixels: UInt8) -> UInt8:
-        """Return a picture, or each frame of a clip, as a square of model size.
+        """Return a picture, or each frame of a clip, at model size.
 
         Args:
             pixels: uint8 (H, W, channels), any H and W ≥ 1; for clips (T, H, W, channels).
@@ -103,14 +126,14 @@ class Preprocess(BaseModel):
         return np.stack([self.frame(one) for one in pixels])
 
     def frame(self, pixels: UInt8) -> UInt8:
-        """Return one picture or frame, uint8 (H, W, channels), as a square of model size."""
+        """Return one picture or frame, uint8 (H, W, channels), at model size."""
         self._check(pixels, "(H, W", rank=3)
-        if pixels.shape[:2] == (self.size, self.size):
+        if pixels.shape[:2] == self.sides:
             return np.ascontiguousarray(pixels)
         if self.channels == 3:
-            return self._square(Image.fromarray(np.ascontiguousarray(pixels)))
+            return self._resized(Image.fromarray(np.ascontiguousarray(pixels)))
         planes = [np.ascontiguousarray(pixels[:, :, c]) for c in range(self.channels)]
-        return np.concatenate([self._square(Image.fromarray(plane)) for plane in planes], axis=2)
+        return np.concatenate([self._resized(Image.fromarray(plane)) for plane in planes], axis=2)
 
     def _check(self, pixels: UInt8, sides: str, *, rank: int) -> None:
         good = pixels.dtype == np.uint8 and pixels.ndim == rank and pixels.size
@@ -129,11 +152,23 @@ class Preprocess(BaseModel):
             ImageError: The picture or film cannot be used; its code says why.
             MissingExtraError: It takes a film, and PyAV is not installed.
         """
-        if self.clip is not None:
-            return video.sampled(content, self.clip.frames, self.channels, sized=self.frame)
-        return self._square(picture(content, self.channels))
+        return self.measured(content)[0]
 
-    def _square(self, image: Image.Image) -> UInt8:
+    def measured(self, content: bytes) -> tuple[UInt8, tuple[int, int]]:
+        """Return a file's bytes at model size, and height and width of the upright picture or frames.
+
+        Raises:
+            ImageError, MissingExtraError: As `from_bytes`.
+        """
+        if self.clip is not None:
+            seen = video.sampled(content, self.clip.frames, self.channels, sized=self.frame)
+            return seen, self.sides
+        image = picture(content, self.channels)
+        return self._resized(image), (image.height, image.width)
+
+    def _resized(self, image: Image.Image) -> UInt8:
+        if self.resize == "letterbox":
+            return self._letterboxed(image)
         width, height = image.size
         if (width, height) != (self.size, self.size):
             side = min(width, height)
@@ -142,6 +177,17 @@ class Preprocess(BaseModel):
             box = None if self.resize == "whole" else middle
             image = image.resize((self.size, self.size), Image.Resampling.BILINEAR, box=box)
         return np.asarray(image).reshape(self.size, self.size, -1)
+
+    def _letterboxed(self, image: Image.Image) -> UInt8:
+        height, width = self.fitted(image.height, image.width)
+        if image.size != (width, height):
+            image = image.resize((width, height), Image.Resampling.BILINEAR)
+        pixels = np.asarray(image).reshape(height, width, -1)
+        if (height, width) == self.sides:
+            return pixels
+        framed = np.full((*self.sides, pixels.shape[2]), _GREY, np.uint8)
+        framed[:height, :width] = pixels
+        return framed
 
     @property
     def pixels_digest(self) -> str:

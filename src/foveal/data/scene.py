@@ -55,6 +55,12 @@ class Objects:
             tuple(self.attributes[i] for i in places) if self.attributes else (),
         )
 
+    @property
+    def sound(self) -> NDArray[np.bool_]:
+        """Which boxes have two sides above 0, bool (M,); the others are mistakes, and nothing can be them."""
+        sound: NDArray[np.bool_] = (self.boxes[:, 2:] > self.boxes[:, :2]).all(axis=1)
+        return sound
+
     def relabelled(self, to: NDArray[np.int64]) -> "Objects":
         """Return the objects with the labels `to[label]`."""
         return replace(self, labels=to[self.labels])

@@ -1,5 +1,8 @@
 """What the pictures of a data set suggest for the model's input, from headers alone."""
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 
 from foveal.core.errors import ImageError
@@ -7,6 +10,7 @@ from foveal.data.dataset import Dataset, Header
 
 SIZES = (32, 64, 128, 224)
 _SAMPLED = 500
+_GRID = 32  # pixels; networks that say where something is halve pictures five times
 _UPSCALING = 0.75  # a median of 28 pixels is served by 32: a larger input would only blow it up further
 
 
@@ -23,6 +27,28 @@ def median_side(dataset: Dataset) -> float:
     """Return the median shorter side in pixels of at most 500 evenly spaced pictures, 0 of none."""
     shorter = [min(header.width, header.height) for header in _headers(dataset)]
     return float(np.median(shorter)) if shorter else 0.0
+
+
+def suggest_sides(dataset: Dataset, *, longer: int | None, most: int) -> tuple[int, int]:
+    """Return height and width of a letterbox for the pictures: of their median shape, in multiples of 32.
+
+    Args:
+        dataset: Its headers are read.
+        longer: The longer side in pixels; None: that of the pictures, `most` at most.
+        most: Of a side that nobody asked for.
+    """
+    sizes = np.array([(header.height, header.width) for header in _headers(dataset)] or [(most, most)])
+    height, width = np.exp(np.median(np.log(sizes), axis=0))
+    if longer is None:
+        longer = min(most, _whole(float(np.median(sizes.max(axis=1))), math.ceil))
+    shorter = longer * min(height, width) / max(height, width)
+    sides = _whole(shorter, math.ceil), _whole(float(longer), round)
+    return sides if width >= height else (sides[1], sides[0])
+
+
+def _whole(pixels: float, rounded: Callable[[float], int]) -> int:
+    """Return a multiple of what networks halve pictures down to, at least one."""
+    return max(1, rounded(pixels / _GRID)) * _GRID
 
 
 def suggest_channels(dataset: Dataset) -> int:

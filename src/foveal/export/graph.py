@@ -65,7 +65,7 @@ def graph(recognizer: Recognizer, *, temperature: float = 1.0) -> bytes:
         recognizer: In eval mode or not; it is exported in eval mode.
         temperature: T above 0, fitted on the outputs of this very graph.
     """
-    with _quiet_exporter():
+    with quiet_exporter():
         program = _clips(recognizer) if recognizer.preprocess.clip else _pictures(recognizer)
     if program is None:
         raise RuntimeError("torch.onnx.export returned nothing")
@@ -110,7 +110,7 @@ def _clips(recognizer: Recognizer) -> Any:
 
 
 @contextmanager
-def _quiet_exporter() -> Iterator[None]:
+def quiet_exporter() -> Iterator[None]:
     """Keep the exporter's own deprecations and remarks from the user; leave the process as it was."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level

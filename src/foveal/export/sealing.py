@@ -119,7 +119,7 @@ def bundle(
         preprocess=recognizer.preprocess,
         decision=decision,
         temperature=temperature,
-        model=_model(recognizer, origin),
+        model=model_of(recognizer, origin),
         weights_sha256=hashlib.sha256(weights_bytes(recognizer)).hexdigest(),
         data=origin.data,
         licenses=origin.licenses,
@@ -149,7 +149,8 @@ def _check(calib: Examples, held_out: list[Examples], recognizer: Recognizer) ->
         )
 
 
-def _model(recognizer: Recognizer, origin: Origin) -> Model:
+def model_of(recognizer: Recognizer, origin: Origin) -> Model:
+    """Return what a manifest says of the network."""
     return Model(
         name=recognizer.architecture,
         parameters=sum(p.numel() for p in recognizer.network.parameters()),

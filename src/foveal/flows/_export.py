@@ -16,6 +16,22 @@ def promises_of(recipe: Recipe) -> Promises:
     return Promises(alpha=recipe.alpha, risk=recipe.risk, sets=recipe.sets, sets_delta=recipe.sets_delta)
 
 
+def data_of(prepared: Prepared) -> Data:
+    """Return what a manifest says of the data."""
+    split = prepared.split
+    return Data(
+        fingerprint=split.fingerprint,
+        split_seed=split.seed,
+        images=Images(fit=len(split.fit), calib=len(split.calib), test=len(split.test)),
+        split_digest=split.digest,
+    )
+
+
+def licenses_of(weights: Weights | None) -> Licenses:
+    """Return what a manifest says of licences; `weights` are those that training started from."""
+    return Licenses(code="Apache-2.0", weights=weights.license if weights else None, data=None)
+
+
 def export_prepared(
     recognizer: Recognizer,
     prepared: Prepared,
@@ -35,23 +51,15 @@ def export_prepared(
         threads: Of the engine whose answers are calibrated.
         weights: What it was fine-tuned from; None: it was trained from scratch.
     """
-    split = prepared.split
-    data = Data(
-        fingerprint=split.fingerprint,
-        split_seed=split.seed,
-        images=Images(fit=len(split.fit), calib=len(split.calib), test=len(split.test)),
-        split_digest=split.digest,
-    )
-    licenses = Licenses(code="Apache-2.0", weights=weights.license if weights else None, data=None)
     return bundle(
         recognizer,
         path,
         calib=prepared.examples("calib"),
         test=prepared.examples("test"),
         origin=Origin(
-            data,
+            data_of(prepared),
             source=weights.source if weights else "scratch",
-            licenses=licenses,
+            licenses=licenses_of(weights),
             promises=promises,
             fit=prepared.examples("fit"),
         ),

@@ -14,7 +14,12 @@ _NO_SUCH_GROUP = ("unknown_group", "bad_group", "bad_groups")
 
 
 def grouped(
-    data: str | Path, bundles: Sequence[Path], clip: Clip | None, *, group: str | None = None
+    data: str | Path,
+    bundles: Sequence[Path],
+    clip: Clip | None,
+    *,
+    group: str | None = None,
+    task: str | None = None,
 ) -> Dataset:
     """Return data with what belongs together: what the runs were told, or, without that key, what they say.
 
@@ -23,6 +28,7 @@ def grouped(
         bundles: Files; the recipe of a run is looked for beside each.
         clip: Of their `Preprocess`: whether they take films or pictures, where both lie there.
         group: What belongs together, whatever the runs were told.
+        task: Of recognizers that say where something is; None: they give a class.
 
     Raises:
         UsageError: `other_groups`: two runs were told different things.
@@ -30,7 +36,7 @@ def grouped(
         NotFoundError, DataError: As `data.open`.
     """
     if group is not None:
-        return opening.open_for(data, clip, group)
+        return opening.open_for(data, clip, group, task)
     told = {name for name in map(_told, bundles) if name is not None}
     if len(told) > 1:
         raise UsageError(
@@ -39,13 +45,13 @@ def grouped(
             hint="say with --group what belongs together here",
         )
     if not told:
-        return opening.open_for(data, clip)
+        return opening.open_for(data, clip, None, task)
     try:
-        return opening.open_for(data, clip, told.pop())
+        return opening.open_for(data, clip, told.pop(), task)
     except FovealError as error:  # other data, with other keys
         if error.code not in _NO_SUCH_GROUP:
             raise
-        return opening.open_for(data, clip)
+        return opening.open_for(data, clip, None, task)
 
 
 def _told(bundle: Path) -> str | None:

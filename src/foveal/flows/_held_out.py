@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from foveal.core.errors import DataError, UsageError
 from foveal.core.progress import Progress
+from foveal.core.task import SCENE_TASKS
 from foveal.data import inventory as inventories
 from foveal.data import split as splits
 from foveal.data.clips import showing
@@ -27,7 +28,7 @@ class Chosen:
     """Pictures to measure on, and how it is known that they are unseen.
 
     Attributes:
-        held_out: The pictures.
+        held_out: The pictures, with a class each.
         indices: Which pictures of the data they are, int64 (N,).
         unseen: `split`: they are the test part of the training data; `content`: none of them has the content
             of a picture that was learned from; `calibration`: neither, but some or all of them calibrated
@@ -40,9 +41,53 @@ class Chosen:
     unseen: str | None
 
 
+@dataclass(frozen=True)
+class Picked:
+    """Which pictures of some data measure a recognizer, and how it is known that they are unseen.
+
+    Attributes:
+        dataset: The data, with names of classes in NFC.
+        indices: The pictures, int64 (N,).
+        split: What part of the data they are.
+        fingerprint: Of the data.
+        seed: What the part was drawn with; None: it was not drawn.
+        units: For each picture of the data the first that it belongs together with.
+        unseen: As in `Chosen`.
+    """
+
+    dataset: Dataset
+    indices: NDArray[np.int64]
+    split: str
+    fingerprint: str
+    seed: int | None
+    units: NDArray[np.int64]
+    unseen: str | None
+
+
 def choose(
     dataset: Dataset, hashes: Sequence[str], sealed: Sealed, *, split: str | None, progress: Progress
 ) -> Chosen:
+    """Return the pictures with a class each to measure a classifier on; see `pick`.
+
+    Raises:
+        DataError, UsageError: As `pick`.
+    """
+    picked = pick(dataset, hashes, sealed, split=split, progress=progress)
+    manifest = sealed.manifest
+    held_out = HeldOut.of_dataset(picked.dataset, picked.indices, manifest.preprocess, manifest.classes)
+    held_out = replace(
+        held_out,
+        split=picked.split,
+        fingerprint=picked.fingerprint,
+        split_seed=picked.seed,
+        units=picked.units[picked.indices],
+    )
+    return Chosen(held_out, picked.indices, picked.unseen)
+
+
+def pick(
+    dataset: Dataset, hashes: Sequence[str], sealed: Sealed, *, split: str | None, progress: Progress
+) -> Picked:
     """Return the pictures to measure a bundle on.
 
     Data with the fingerprint of the training data are divided as the training divided them. Any other
@@ -58,7 +103,7 @@ def choose(
 
     Raises:
         DataError: A class that the model lacks, a picture that was learned from, or no picture at all.
-        UsageError: No such split.
+        UsageError: No such split; or `other_task`: the data are for something else than the recognizer is.
     """
     if split == "":
         raise UsageError("a split has a name; leave --split out for the test part")
@@ -66,6 +111,7 @@ def choose(
     unseen: str | None
     seed: int | None
     dataset = _named_normally(dataset)
+    _check_task(dataset, manifest.task)
     _check_classes(dataset, manifest.classes)
     found = fingerprint(dataset.sources, dataset.truths, hashes)
     if found == manifest.data.fingerprint:
@@ -81,9 +127,7 @@ def choose(
     unseen = sealed.shown.among({hashes[i] for i in indices}) or unseen
     if len(indices) == 0:
         raise _nothing(dataset, name)
-    held_out = HeldOut.of_dataset(dataset, indices, manifest.preprocess, manifest.classes)
-    held_out = replace(held_out, split=name, fingerprint=found, split_seed=seed, units=units[indices])
-    return Chosen(held_out, indices, unseen)
+    return Picked(dataset, indices, name, found, seed, units, unseen)
 
 
 def learned_from(
@@ -171,6 +215,17 @@ def _units(dataset: Dataset, hashes: Sequence[str]) -> NDArray[np.int64]:
 
 def _named_normally(dataset: Dataset) -> Dataset:
     return replace(dataset, classes=tuple(unicodedata.normalize("NFC", name) for name in dataset.classes))
+
+
+def _check_task(dataset: Dataset, task: str) -> None:
+    """Refuse data that state something else than a recognizer answers; clips look after themselves."""
+    if (dataset.scenes is None) != (task not in SCENE_TASKS):
+        raise UsageError(
+            f"this recognizer is for {task}, and {dataset.path} ({dataset.format}) is for {dataset.task}",
+            code="other_task",
+            hint="name data that state what it answers",
+            path=dataset.path,
+        )
 
 
 def _check_classes(dataset: Dataset, known: Sequence[str]) -> None:

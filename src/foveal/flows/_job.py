@@ -18,6 +18,7 @@ from foveal.flows._objective import make_objective
 from foveal.flows._origin import start_reasons, transferred
 from foveal.flows._prepare import Prepared, Wishes
 from foveal.flows._run_folder import Command
+from foveal.flows._scenes import planned_scenes, seconds_after_scenes
 from foveal.flows._transfer import fine_tuning, plan_head, preprocess_for, unfrozen_from
 from foveal.flows._transfer_clips import clips_start, plan_reading
 from foveal.flows._yardstick import seconds_for
@@ -154,6 +155,8 @@ def planned_for(
         RecipeError: The recipe cannot be carried out, or not in the time.
         UsageError, DataError: A builder of the user's own makes no network that can be trained and exported.
     """
+    if prepared.dataset.scenes is not None:
+        return _planned_scenes(job, prepared)
     learned, classes = prepared.examples("fit"), len(prepared.dataset.classes)
     preprocess = prepared.preprocess
     budget = job.recipe.time_seconds
@@ -187,3 +190,15 @@ def planned_for(
     )
     started = {} if job.weights is None else start_reasons(job.weights, preprocess)
     return plan.model_copy(update={"structure": form, "reasons": {**started, **plan.reasons}})
+
+
+def _planned_scenes(job: Job, prepared: Prepared) -> Plan:
+    """Decide all that is open of a training that learns where something is."""
+    budget = job.recipe.time_seconds
+    deadline = None if budget is None else job.started + budget - seconds_after_scenes(prepared)
+    return planned_scenes(
+        job.recipe,
+        prepared,
+        seconds_left=None if deadline is None else lambda: job.team.told(deadline - time.monotonic()),
+        progress=job.progress,
+    )

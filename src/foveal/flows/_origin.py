@@ -9,6 +9,7 @@ from torch import nn
 from foveal import models
 from foveal.core import catalog, runs
 from foveal.core.errors import DataError, RecipeError, UsageError
+from foveal.core.task import SCENE_TASKS
 from foveal.data.preprocess import Preprocess
 from foveal.models import Architecture, HasAuxiliary, Task
 from foveal.models._head import answer_scale, without_expansion
@@ -35,7 +36,7 @@ _STATED = {
 def with_model(recipe: Recipe, *, task: Task | None = None) -> Recipe:
     """Return the recipe with what follows from it before any data are read, where nobody named it.
 
-    For clips that is the usual model. Of a transfer it is the network of its weights: a run that it starts
+    For clips, and where something is, that is the usual model. Of a transfer it is the network of its weights: a run that it starts
     from says which; otherwise it is the usual one. Of pictures it is the model, of clips what looks at each
     frame.
 
@@ -47,6 +48,9 @@ def with_model(recipe: Recipe, *, task: Task | None = None) -> Recipe:
         UsageError: It is for clips, and a part of it for pictures alone; `weights_of_clips`: it starts from a
             run that learned clips.
     """
+    if task in SCENE_TASKS or recipe.for_scenes:
+        said_task = task or (recipe.architecture.task if "model" in recipe.model_fields_set else recipe.task)
+        return recipe.for_task(said_task or "detect")
     clips = recipe.for_clips(task)
     recipe = recipe.for_task("video") if clips else recipe
     said = None if recipe.weights is None else _named_in(recipe.weights)

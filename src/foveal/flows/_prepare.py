@@ -22,7 +22,7 @@ from foveal.data.dataset import Dataset, UInt8
 from foveal.data.fingerprint import fingerprint
 from foveal.data.inventory import Inventory
 from foveal.data.preprocess import Preprocess, decoder
-from foveal.data.sizing import suggest_channels, suggest_size
+from foveal.data.sizing import suggest_channels, suggest_sides, suggest_size
 from foveal.data.split import Split
 from foveal.data.store import Store, StoreWriter, channel_statistics
 from foveal.data.subset import subset
@@ -32,6 +32,7 @@ SPLIT = "split.json"
 FINDINGS = "findings.json"
 STORE = "store"
 _PIXELS = "pixels.npy"
+_LARGEST_SCENE = 416  # pixels of the longer side, unless asked for more
 _LARGEST_FRAMES = 64  # pixels, unless asked for more: a clip costs as much as all of its frames
 _ANEW = "the pictures were divided by it; train anew"
 
@@ -137,6 +138,11 @@ def suggested(dataset: Dataset, wanted: int | None) -> Preprocess:
     """
     channels = suggest_channels(dataset)
     unit = (0.5,) * channels
+    if dataset.scenes is not None:
+        height, width = suggest_sides(dataset, longer=wanted, most=_LARGEST_SCENE)
+        return Preprocess(
+            size=height, width=width, resize="letterbox", channels=channels, mean=unit, std=unit
+        )
     size = wanted or suggest_size(dataset)
     if dataset.clip is None:
         return Preprocess(size=size, channels=channels, mean=unit, std=unit)

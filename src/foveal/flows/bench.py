@@ -250,7 +250,7 @@ def _check(seconds: float, *, batches: Sequence[int], threads: Sequence[int]) ->
 
 def _synthetic(predictor: Predictor) -> Pictures:
     preprocess = predictor.preprocess
-    pictures = golden.synthetic(preprocess.size, preprocess.channels, count=_SYNTHETIC_IMAGES)
+    pictures = golden.synthetic(preprocess.sides, preprocess.channels, count=_SYNTHETIC_IMAGES)
     return Pictures(golden.moving(pictures, preprocess))
 
 

@@ -7,13 +7,16 @@ from pathlib import Path
 from foveal.bundle.locate import locate
 from foveal.bundle.predictor import Predictor
 from foveal.core import files, machine
+from foveal.core.errors import UsageError
 from foveal.core.progress import Progress, silent
+from foveal.core.task import SCENE_TASKS
 from foveal.data.dataset import Dataset
 from foveal.data.inventory import content_hashes
 from foveal.evaluate.document import Report
 from foveal.evaluate.given_out import GivenOut
 from foveal.evaluate.held_out import HeldOut
 from foveal.evaluate.reporting import report
+from foveal.flows._evaluate_objects import EvaluatedObjects, evaluate_objects
 from foveal.flows._grouped import grouped
 from foveal.flows._held_out import choose
 from foveal.flows._mistake_maps import mistake_maps
@@ -56,6 +59,16 @@ class Evaluated:
     held_out: HeldOut
     predictor: Predictor
 
+    def page(self, *, threads: int, progress: Progress) -> str:
+        """Return the report as one HTML page; see `write_page`."""
+        from foveal.report.page import evaluation_page
+
+        mistakes, classes = self.report.worst_mistakes, self.report.classes
+        pictures = self.held_out.pictures([mistake.source for mistake in mistakes])
+        worst = [(m.source, classes[m.label], classes[m.truth]) for m in mistakes]
+        maps = mistake_maps(self.predictor, worst, pictures, threads=threads, progress=progress)
+        return evaluation_page(self.report.as_json(), pictures=pictures, maps=maps)
+
 
 def evaluate(
     model: str | Path,
@@ -65,7 +78,7 @@ def evaluate(
     seed: int = 0,
     terms: Terms = USUAL,
     progress: Progress = silent,
-) -> Evaluated:
+) -> Evaluated | EvaluatedObjects:
     """Return what a recognizer is worth on pictures that it has not learned from.
 
     Args:
@@ -90,6 +103,19 @@ def evaluate(
     bundle = locate(model)
     # One thread: batches run side by side.
     predictor = Predictor.open(bundle, engine=terms.engine, precision=terms.precision, threads=1)
+    if predictor.manifest.task in SCENE_TASKS:
+        if terms.where is not None:
+            raise UsageError(
+                "pictures with objects are measured by this process", hint="leave --backend and --workers out"
+            )
+        dataset = (
+            data
+            if isinstance(data, Dataset)
+            else grouped(data, [bundle], None, group=terms.group, task=predictor.manifest.task)
+        )
+        return evaluate_objects(
+            predictor, bundle, dataset, split=split, seed=seed, threads=terms.threads, progress=progress
+        )
     clip = predictor.preprocess.clip
     dataset = data if isinstance(data, Dataset) else grouped(data, [bundle], clip, group=terms.group)
     with ExitStack() as stack:
@@ -118,7 +144,11 @@ def evaluate(
 
 
 def write_page(
-    evaluated: Evaluated, path: Path, *, threads: int | None = None, progress: Progress = silent
+    evaluated: Evaluated | EvaluatedObjects,
+    path: Path,
+    *,
+    threads: int | None = None,
+    progress: Progress = silent,
 ) -> None:
     """Write the report as one HTML page; it shows the worst mistakes, so it holds the user's pictures.
 
@@ -132,12 +162,4 @@ def write_page(
         MissingExtraError: The page needs the `train` extra.
         WriteError: It cannot be written.
     """
-    from foveal.report.page import evaluation_page
-
-    mistakes, classes = evaluated.report.worst_mistakes, evaluated.report.classes
-    pictures = evaluated.held_out.pictures([mistake.source for mistake in mistakes])
-    worst = [(m.source, classes[m.label], classes[m.truth]) for m in mistakes]
-    threads = threads or machine.usable_cpus()
-    maps = mistake_maps(evaluated.predictor, worst, pictures, threads=threads, progress=progress)
-    page = evaluation_page(evaluated.report.as_json(), pictures=pictures, maps=maps)
-    files.write_text(path, page)
+    files.write_text(path, evaluated.page(threads=threads or machine.usable_cpus(), progress=progress))

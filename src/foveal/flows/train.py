@@ -15,6 +15,7 @@ from foveal.data import opening
 from foveal.data.dataset import Dataset
 from foveal.flows._environment import compare_environment, environment, write_environment
 from foveal.flows._export import export_prepared, promises_of
+from foveal.flows._finish_scenes import finish_scenes
 from foveal.flows._job import PLAN, Job, agreed, check_ranks, plan_of, planned_for, started_from
 from foveal.flows._kept_weights import keep, kept
 from foveal.flows._log import Logged
@@ -35,6 +36,7 @@ from foveal.flows._run_folder import (
     start,
     undone_if_refused,
 )
+from foveal.flows._scenes import scene_objective
 from foveal.flows._scratch import measured_scratch, transfer_seconds
 from foveal.flows._suggest import check_unlabelled, suggest
 from foveal.flows._train_document import clock, start_document, train_document
@@ -127,6 +129,7 @@ def train(
 def _started(job: "Job", data: str | Path, *, out: Path | None, force: bool) -> TrainResult:
     dataset = opening.open(data, group=job.recipe.group, task=job.recipe.task)
     recipe = with_model(job.recipe, task=dataset.task).for_task(dataset.task)
+    check_recipe(recipe)
     job = replace(job, recipe=recipe)
     made = out is None or not files.is_there(out)
     run = runs.new_run("train", out=out, force=force)
@@ -336,6 +339,10 @@ def _carry_out(run: Path, job: Job, prepared: Prepared, plan: Plan | FitPlan) ->
 
 def _learned(run: Path, job: Job, prepared: Prepared, plan: Plan | FitPlan) -> Fitted:
     learned = prepared.examples("fit")
+    if isinstance(plan, Plan) and prepared.dataset.scenes is not None:
+        with settings(plan):
+            learning = scene_objective(plan, job.architecture, prepared)
+        return fit(learning, learned, plan, checkpoints=run / _CHECKPOINTS, progress=job.progress)
     if isinstance(plan, Plan) and job.weights is not None and plan.arguments.get("start") == "frozen":
         return fitted_reading(run, plan, job.recipe, job.weights, prepared, progress=job.progress)
     if isinstance(plan, FitPlan) and job.weights is not None:
@@ -374,6 +381,8 @@ def _finish(run: Path, job: Job, prepared: Prepared, plan: Plan | FitPlan, fitte
     ).with_weights(fitted.weights)
     recognizers.save(recognizer, run / "model")
     files.write_text(run / "history.jsonl", "".join(json.dumps(row) + "\n" for row in fitted.history))
+    if prepared.dataset.scenes is not None:
+        return _finish_scenes(run, job, prepared, plan, fitted, recognizer)
     job.progress("export", 0, 1)
     exported = export_prepared(
         recognizer,
@@ -410,8 +419,34 @@ def _finish(run: Path, job: Job, prepared: Prepared, plan: Plan | FitPlan, fitte
         )
     document = train_document(run, prepared, plan, fitted, exported, evaluation)
     document |= {"start": start, "baseline": baseline, "over_time": over_time, "suggested": suggested}
+    _close(run, job, fitted, document)
+    return TrainResult(run, exported.bundle, page, document, evaluation)
+
+
+def _finish_scenes(  # noqa: PLR0913 - what `_finish` holds already
+    run: Path, job: Job, prepared: Prepared, plan: Plan | FitPlan, fitted: Fitted, recognizer: Recognizer
+) -> TrainResult:
+    """Ship what learned where something is, measure the file that ships, and report."""
+    shipped = finish_scenes(
+        run,
+        recognizer,
+        prepared,
+        fitted,
+        name=job.command.name,
+        recipe=job.recipe,
+        threads=plan.threads,
+        progress=job.progress,
+    )
+    evaluation = None if shipped.report is None else shipped.report.as_json()
+    document = train_document(run, prepared, plan, fitted, shipped.exported, evaluation)
+    document |= {"start": None, "baseline": {}, "over_time": None, "suggested": None}
+    _close(run, job, fitted, document)
+    return TrainResult(run, shipped.exported.bundle, shipped.page, document, evaluation)
+
+
+def _close(run: Path, job: Job, fitted: Fitted, document: dict[str, Any]) -> None:
+    """Write what was done: from here on there is nothing to go on with."""
     earlier = fitted.seconds - fitted.seconds_now  # before it was resumed
     document |= clock(job.recipe.time_seconds, time.monotonic() - job.started + earlier)
     files.write_json(run / METRICS, document)
     shutil.rmtree(run / STORE, ignore_errors=True)
-    return TrainResult(run, exported.bundle, page, document, evaluation)

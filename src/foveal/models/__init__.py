@@ -13,6 +13,9 @@ first, or is a function from the size of the input to them. `SETTINGS`, if there
 some training images before the first step; one with `over_time(images)` is asked, after training, how its
 answers come about in time (`Course`).
 
+Networks that say where something is lie in `detectors` and `segmenters`: there `size` is height and width of
+the input, and what a network answers stands in the folder's own docstring.
+
 A network that has `auxiliary()` is taught by its inner maps, too: see `HasAuxiliary`.
 
 Where a name is accepted, `timm:NAME` means one of timm's, built anew and without its weights, and a builder
@@ -33,6 +36,7 @@ from foveal.models._over_time import Course as Course
 from foveal.models._over_time import OverTime as OverTime
 from foveal.models._registry import is_known as is_known
 from foveal.models._registry import names as names
+from foveal.models._registry import scene_names as scene_names
 
 __all__ = [
     "Architecture",
@@ -48,4 +52,5 @@ __all__ = [
     "is_known",
     "is_own",
     "names",
+    "scene_names",
 ]

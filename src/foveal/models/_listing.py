@@ -12,7 +12,7 @@ from foveal.models._timm_card import CARD
 def listing(
     *, channels: int = 3, classes: int = 10, size: int = 32, progress: Progress = silent
 ) -> list[dict[str, Any]]:
-    """Return one row per architecture: name, family, kind, parameters, source, idea, summary.
+    """Return one row per architecture: name, family, kind, task, parameters, source, idea, summary.
 
     A row stands for all of timm's, which are not looked at: `timm:NAME`.
 
@@ -25,7 +25,8 @@ def listing(
         size: Side of the images in pixels.
         progress: Told before each: a network is outlined to count its parameters.
     """
-    names = models.names()
+    scenes = models.scene_names()
+    names = [*models.names(), *scenes]
     rows: list[dict[str, Any]] = []
     for done, name in enumerate(names):
         progress("counting parameters", done, len(names))
@@ -33,7 +34,8 @@ def listing(
         parameters = None
         if not card.grows and size >= card.smallest_size:
             with outlined():
-                network = models.architecture(name)(channels=channels, classes=classes, size=size)
+                side: Any = [size, size] if name in scenes else size
+                network = models.architecture(name)(channels=channels, classes=classes, size=side)
             parameters = sum(p.numel() for p in network.parameters())
         rows.append(_row(catalog.spoken(name), card, parameters))
     progress("counting parameters", len(names), len(names))
@@ -47,6 +49,7 @@ def _row(name: str, card: models.Card, parameters: int | None) -> dict[str, Any]
         "family": card.family,
         "kind": card.kind,
         "parameters": parameters,
+        "task": card.task,
         "smallest_size": card.smallest_size,
         "source": card.source,
         "idea": card.idea,

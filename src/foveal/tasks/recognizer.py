@@ -73,9 +73,9 @@ class Recognizer:
 
     @property
     def blank(self) -> Tensor:
-        """One picture or clip of zeros as the network takes it, normalized, float32 (1, …, C, size, size)."""
-        *frames, size, _, channels = self.preprocess.shape
-        return torch.zeros(1, *frames, channels, size, size)
+        """One picture or clip of zeros as the network takes it, normalized, float32 (1, …, C, H, W)."""
+        *frames, height, width, channels = self.preprocess.shape
+        return torch.zeros(1, *frames, channels, height, width)
 
     def cost(self) -> Cost:
         """Return what one answer costs: multiply-adds, weights and memory."""

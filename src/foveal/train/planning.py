@@ -11,6 +11,7 @@ import torch
 from foveal.core import catalog, machine
 from foveal.core.errors import DataError, RecipeError, UnknownNameError
 from foveal.core.progress import Progress, silent
+from foveal.core.task import SCENE_TASKS
 from foveal.core.units import show_seconds
 from foveal.models import Architecture, Settings
 from foveal.train import augment, chosen
@@ -65,17 +66,25 @@ class Facts:
         channels: Of the input.
         classes: Number of classes.
         frames: Of a clip; 1 for pictures.
+        width: Of the input where that is not `size`, which then is its height; None: it is a square.
     """
 
     size: int
     channels: int
     classes: int
     frames: int = 1
+    width: int | None = None
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width of the input."""
+        return self.size, self.width or self.size
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """What every network is built with."""
-        return {"channels": self.channels, "classes": self.classes, "size": self.size}
+        """What every network is built with; of one that says where something is, with both sides."""
+        size = self.size if self.width is None else list(self.sides)
+        return {"channels": self.channels, "classes": self.classes, "size": size}
 
 
 def check_recipe(recipe: Recipe) -> None:
@@ -91,6 +100,11 @@ def check_recipe(recipe: Recipe) -> None:
     architecture = recipe.architecture
     if recipe.size is not None:
         check_size(architecture, recipe.size)
+    if architecture.task in SCENE_TASKS:
+        from foveal.train.scenes.planning import check_scenes  # here: it plans with what stands here
+
+        check_scenes(recipe)
+        return
     if recipe.backbone is not None:
         _check_backbone(recipe)
     chosen.settings_of(recipe.objective, recipe.settings)
@@ -203,7 +217,7 @@ def plan_training(
 
     def measure(plan: Plan, at_most: float = math.inf) -> Speed:
         if tried and seconds_left is not None and seconds_left() <= 0:  # more measuring would not help
-            raise _too_short(*tried[-1], 0.0)
+            raise too_short(*tried[-1], 0.0)
         progress("warm-up", len(tried) + 1, most)
         tried.append((plan, warm_up(make, examples, plan, steps=_STEPS, at_most=at_most)))
         return tried[-1][1]
@@ -213,7 +227,7 @@ def plan_training(
     if seconds_left is None:
         seen = SEEN_IMAGES / (1 + draft.unlabelled / draft.batch_size)
         epochs = recipe.epochs or min(MAX_EPOCHS, max(MIN_EPOCHS, seen / facts.frames / len(examples)))
-        plan = _sized(draft, speed, max(1, round(epochs * len(examples) / draft.batch_size)))
+        plan = sized(draft, speed, max(1, round(epochs * len(examples) / draft.batch_size)))
     else:
         plan = largest_within(draft, variants[1:], speed, measure, seconds_left)
     progress("warm-up", most, most)
@@ -374,7 +388,8 @@ def fastest_precision(
     return chosen, measure(draft.model_copy(update={"precision": chosen}))
 
 
-def _sized(draft: Plan, speed: Speed, steps: int) -> Plan:
+def sized(draft: Plan, speed: Speed, steps: int) -> Plan:
+    """Return a plan of so many steps."""
     return draft.model_copy(update={"steps": steps, "step_seconds": speed.step_seconds})
 
 
@@ -411,11 +426,12 @@ def largest_within(
         best, best_speed = candidate, measured
     epochs = min(MAX_EPOCHS, _epochs(best, best_speed, seconds_left()))
     if epochs < 1:
-        raise _too_short(best, best_speed, max(0.0, seconds_left()))
-    return _sized(best, best_speed, max(1, int(epochs * best.images / best.batch_size)))
+        raise too_short(best, best_speed, max(0.0, seconds_left()))
+    return sized(best, best_speed, max(1, int(epochs * best.images / best.batch_size)))
 
 
-def _too_short(plan: Plan, speed: Speed, seconds: float) -> RecipeError:
+def too_short(plan: Plan, speed: Speed, seconds: float) -> RecipeError:
+    """Return the error of a budget that is left too small."""
     or_else = ", or no --time: then a head alone is fitted" if plan.objective == _UNFREEZE else ""
     return RecipeError(
         f"the time left is {show_seconds(seconds)}; one pass over {plan.images} images takes about "

@@ -18,11 +18,21 @@ from foveal.core import catalog
 from foveal.core.errors import RecipeError, UsageError
 from foveal.core.machine import MOST_THREADS
 from foveal.core.promises import RISK
+from foveal.core.task import SCENE_TASKS
 from foveal.data.formats._group_keys import is_list
 from foveal.tasks.classify.decode import SetMethod
+from foveal.tasks.detect.decode import MOST_OBJECTS
 from foveal.train.recipe_file import read_fields, recipe_of, write_fields
 
-_USUAL: dict[models.Task, str] = {"classify": "nano", "video": "cnn_gru"}
+_USUAL: dict[models.Task, str] = {"classify": "nano", "video": "cnn_gru", "detect": "point"}
+_HOLDS: dict[models.Task, str] = {
+    "classify": "pictures of one class each",
+    "video": "clips",
+    "detect": "pictures with boxes",
+    "segment": "pictures with the class of each pixel",
+    "instance": "pictures with outlines",
+    "panoptic": "pictures with outlines and the class of each pixel",
+}
 TRANSFERRED = "efficientnet_lite0"  # whose weights a transfer takes
 _OF_CLIPS = ("supervised", "unfreeze")  # objectives
 _LENGTHS = ("epochs", "time_seconds")
@@ -34,13 +44,15 @@ class Recipe(BaseModel):
     Attributes:
         model: Name of a file in `models/`, with `-` or `_`, or from Python a builder of your own, see
             `models.Architecture`; a TOML file then holds its qualified name. Where nobody says which, it is
-            `nano` for pictures, `cnn_gru` for clips, and of a transfer of pictures that of the run which it
+            `nano` for pictures, `cnn_gru` for clips, `point` for boxes, and of a transfer of pictures that of the run which it
             starts from, else `efficientnet_lite0`.
-        task: `classify` for pictures or `video` for clips, where both lie in the data; None: as the data say.
+        task: What is to be learned, where the data leave that open: `classify` or `video` where pictures and
+            clips lie there, `detect` or another where it is said what is where; None: the usual one.
         frames: Of a clip that the network sees, evenly spread; None: 8.
         backbone: Of a network for clips: the model that looks at each frame; None: nano, and of a transfer as
             `model` of one of pictures.
-        size: Side of the input in pixels; None: 32, 64, 128 or 224 from the pictures' median.
+        size: Side of the input in pixels; None: 32, 64, 128 or 224 from the pictures' median. Of a detector
+            the longer side; None: that of the pictures, 416 at most.
         images: Learn from so many of the training pictures, every class with its share; None: from all.
         group: What must not be torn apart between learning, calibrating and testing; see `data.open`. A list
             is kept by its absolute path.
@@ -70,6 +82,7 @@ class Recipe(BaseModel):
         unlabelled: A folder or archive of pictures without labels.
         suggest: So many of those are named that should be labelled next; None: none.
         precision: `auto` measures bf16 against fp32 and keeps the faster one if it is as accurate.
+        objects: How many objects of a picture a detector gives out at most; None: 300.
         sets: How prediction sets are made: `lac` for the smallest on average, `aps` or `raps` for sets that
             grow with the difficulty of the picture, `mondrian` for a promise that holds for each class.
         alpha: Share of prediction sets that may miss the truth, in (0, 1).
@@ -109,6 +122,7 @@ class Recipe(BaseModel):
     unlabelled: str | None = Field(default=None, min_length=1)
     suggest: int | None = Field(default=None, ge=1, le=100_000)
     precision: str = Field(default="auto", pattern="^(auto|fp32|bf16)$")
+    objects: int | None = Field(default=None, ge=1, le=MOST_OBJECTS)
     sets: SetMethod = "lac"
     alpha: float = Field(default=0.1, gt=0, lt=1)
     sets_delta: float | None = Field(default=None, gt=0, lt=1)
@@ -216,6 +230,13 @@ class Recipe(BaseModel):
             )
         return found
 
+    @property
+    def for_scenes(self) -> bool:
+        """Whether it says so much that it can only be for data that state where something is."""
+        if "model" in self.model_fields_set:
+            return self.architecture.task in SCENE_TASKS
+        return self.task in SCENE_TASKS
+
     def for_clips(self, task: models.Task | None = None) -> bool:
         """Return whether it is for clips: as the data say or, before that is known, as far as it says so.
 
@@ -229,16 +250,20 @@ class Recipe(BaseModel):
         """Return the recipe for data of a task: with its usual model, where nobody named one.
 
         Raises:
-            UsageError: `other_task`: the model takes pictures and the data are clips, or the reverse;
+            UsageError: `other_task`: the model is for other data;
                 `other_objective`, `other_head`: that part of the recipe is for pictures alone.
         """
+        if task not in _USUAL:
+            raise UsageError(
+                f"nothing learns the task {task} yet", code="other_task", hint=f"--task {' or '.join(_USUAL)}"
+            )
         recipe = self.changed(model=_USUAL[task]) if "model" not in self.model_fields_set else self
         found = recipe.architecture
         if found.task != task:
-            takes, are = ("clips", "pictures") if task == "classify" else ("pictures", "clips")
             without = "" if self.backbone is None else ", without --backbone"
             raise UsageError(
-                f"{catalog.spoken(found.name)} takes {takes}, and these are {are}",
+                f"{catalog.spoken(found.name)} learns from {_HOLDS[found.task]}, "
+                f"and these are {_HOLDS[task]}",
                 code="other_task",
                 hint=f"--model {catalog.spoken(_USUAL[task])}{without}, or another of foveal models",
             )

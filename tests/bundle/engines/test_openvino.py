@@ -143,7 +143,7 @@ def quantized(classifier, tmp_path_factory):
 
     class Reader(quantization.CalibrationDataReader):
         def __init__(self) -> None:
-            self.batches = iter([{"images": golden.synthetic(16, 3, count=40)}])
+            self.batches = iter([{"images": golden.synthetic((16, 16), 3, count=40)}])
 
         def get_next(self):
             return next(self.batches, None)
@@ -163,7 +163,7 @@ def quantized(classifier, tmp_path_factory):
 @pytest.mark.parametrize("precision", precisions() if extras.missing("openvino") == [] else ())
 def test_int8_decides_as_in_onnx_runtime_for_any_batch(quantized, classifier, precision):
     assert b"QuantizeLinear" in quantized
-    pictures = golden.synthetic(16, 3, count=37)
+    pictures = golden.synthetic((16, 16), 3, count=37)
     expected = onnxruntime(quantized, threads=1).run(pictures)[0]
     session = openvino(quantized, threads=1, precision=precision)
 

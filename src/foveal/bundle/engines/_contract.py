@@ -1,9 +1,10 @@
 """What every engine demands of a graph and of its answers."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from foveal.bundle.session import NEXT_WINDOW, UNKNOWN, WINDOW, Float32, Outputs
 from foveal.core.errors import BundleError, UsageError
@@ -17,6 +18,10 @@ class Inputs(NamedTuple):
 
 
 OUTPUTS = ("probabilities", "logits")
+# Name, type and number of axes of what graphs answer that say where something is, by the first name.
+SCENE_OUTPUTS: dict[str, dict[str, tuple[str, int]]] = {
+    "boxes": {"boxes": ("float32", 3), "scores": ("float32", 2), "labels": ("int64", 2)},
+}
 _SUM_TOLERANCE = 1e-3
 
 
@@ -70,8 +75,15 @@ def classes(outputs: Mapping[str, tuple[str, Sequence[int | None]]]) -> int | No
 
     Raises:
         BundleError: Code `bad_graph`; they are not `probabilities` and `logits`, float32 (N, K), and at most
-            `unknown` beside them, float32 (N,), and `next_window`, float32 (N, T, D).
+            `unknown` beside them, float32 (N,), and `next_window`, float32 (N, T, D); nor one of
+            `SCENE_OUTPUTS`.
     """
+    scene = _scene(outputs)
+    if scene is not None:
+        told = {name: (kind, len(shape)) for name, (kind, shape) in outputs.items()}
+        if told != scene:
+            raise contract(f"the outputs {scene}; it has {told}")
+        return None
     named = sorted((name, kind) for name, (kind, _) in outputs.items())
     if named != sorted((name, "float32") for name in answered(outputs)):
         raise contract(f"the outputs 'probabilities' and 'logits' of float32; it has {named}")
@@ -85,7 +97,33 @@ def classes(outputs: Mapping[str, tuple[str, Sequence[int | None]]]) -> int | No
 
 def answered(outputs: Collection[str]) -> tuple[str, ...]:
     """Return what to ask of a graph with these outputs, in the order of `Outputs`."""
+    if (scene := _scene(outputs)) is not None:
+        return tuple(scene)
     return (*OUTPUTS, *(name for name in (UNKNOWN, NEXT_WINDOW) if name in outputs))
+
+
+def _scene(outputs: Collection[str]) -> dict[str, tuple[str, int]] | None:
+    """Return what a graph has to answer that says where something is; None: it is a classifier."""
+    return next((told for first, told in SCENE_OUTPUTS.items() if first in outputs), None)
+
+
+def named(asked: Sequence[str], answers: Sequence[NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return what an engine answered by name."""
+    return dict(zip(asked, answers, strict=True))
+
+
+def check_classifies(asked: Sequence[str]) -> None:
+    """Refuse to read probabilities where a graph has none.
+
+    Raises:
+        UsageError: `other_task`.
+    """
+    if OUTPUTS[0] not in asked:
+        raise UsageError(
+            f"this recognizer answers with {', '.join(asked)}: it says where something is, and gives no "
+            "picture a class",
+            code="other_task",
+        )
 
 
 def checked(asked: Sequence[str], answers: Sequence[Float32], count: int) -> Outputs:

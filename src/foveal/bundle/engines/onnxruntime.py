@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from numpy.typing import NDArray
+
 from foveal.bundle.engines import _contract
 from foveal.bundle.session import WINDOW, Float32, Outputs, UInt8, no_window
 from foveal.core import extras
 
 runtime = extras.onnxruntime()
 _SILENT = 4  # only fatal messages; every error also arrives as an exception
-_TYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
+_TYPES = {"tensor(uint8)": "uint8", "tensor(float)": "float32", "tensor(int64)": "int64"}
 
 
 @dataclass(frozen=True)
@@ -27,14 +29,22 @@ class OnnxSession:
 
     def run(self, images: UInt8, window: Float32 | None = None) -> Outputs:
         """Return probabilities and logits, float32 (N, K), and how unknown pictures are where it says so."""
+        _contract.check_classifies(self._outputs)
         given: dict[str, Any] = {"images": images}
         if self.window_shape is not None:
             given[WINDOW] = no_window(images, self.window_shape) if window is None else window
+        return _contract.checked(self._outputs, self._answers(given), len(images))
+
+    def answer(self, images: UInt8) -> dict[str, NDArray[Any]]:
+        """Return all that the graph answers for pictures, by name."""
+        return _contract.named(self._outputs, self._answers({"images": images}))
+
+    def _answers(self, given: dict[str, Any]) -> list[NDArray[Any]]:
         try:
-            answers = self._session.run(self._outputs, given)
+            answers: list[NDArray[Any]] = self._session.run(self._outputs, given)
         except Exception as error:  # the engine's errors have no common class
-            raise _contract.cannot_run(self.engine, images.shape, error) from error
-        return _contract.checked(self._outputs, answers, len(images))
+            raise _contract.cannot_run(self.engine, given["images"].shape, error) from error
+        return answers
 
 
 def precisions() -> tuple[str, ...]:
@@ -43,12 +53,12 @@ def precisions() -> tuple[str, ...]:
 
 
 def onnxruntime(model: bytes, *, threads: int, precision: str = "fp32") -> OnnxSession:
-    """Return a session for an ONNX classifier; no file is opened (the graph must hold its weights).
+    """Return a session for an ONNX graph; no file is opened (the graph must hold its weights).
 
     Args:
         model: The serialized graph: input `images` uint8 (N, H, W, C) with fixed H, W and C; outputs
             `probabilities` and `logits`, float32 (N, K), and perhaps `unknown`, float32 (N,). Of clips
-            also `window`, see `_contract.inputs`.
+            also `window`, see `_contract.inputs`. Or what says where something is, see `SCENE_OUTPUTS`.
         threads: How many threads one call of `run` may use.
         precision: One of `precisions()`.
 

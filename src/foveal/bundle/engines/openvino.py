@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from foveal.bundle.engines import _contract
 from foveal.bundle.ir import Ir
@@ -23,7 +24,7 @@ from foveal.core.machine import usable_cpus
 
 LARGEST = 32  # pictures of one compiled graph; six sizes at most are compiled
 _HINTS = {"fp32": "f32", "bf16": "bf16", "fp16": "f16"}
-_TYPES = {"f32": "float32", "u8": "uint8"}
+_TYPES = {"f32": "float32", "u8": "uint8", "i64": "int64"}
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class _Compiled:
     outputs: tuple[str, ...]
     idle: deque[Any] = field(default_factory=deque)
 
-    def run(self, given: dict[str, Any]) -> list[Float32]:
+    def run(self, given: dict[str, Any]) -> list[NDArray[Any]]:
         try:
             request = self.idle.pop()
         except IndexError:
@@ -63,6 +64,16 @@ class OpenVinoSession:
 
     def run(self, images: UInt8, window: Float32 | None = None) -> Outputs:
         """Return probabilities and logits, float32 (N, K), and how unknown pictures are where it says so."""
+        _contract.check_classifies(self._outputs)
+        if len(images) == 0:
+            return self._none(images.shape[1:])
+        return _contract.checked(self._outputs, self._answers(images, window), len(images))
+
+    def answer(self, images: UInt8) -> dict[str, NDArray[Any]]:
+        """Return all that the graph answers for pictures, N ≥ 1, by name."""
+        return _contract.named(self._outputs, self._answers(images, None))
+
+    def _answers(self, images: UInt8, window: Float32 | None) -> list[NDArray[Any]]:
         picture = self.input_shape[-3:]
         frames = self.input_shape[0] if window is None or images.ndim != 5 else images.shape[1]
         shape = picture if self.window_shape is None else (frames, *picture)
@@ -73,8 +84,6 @@ class OpenVinoSession:
             window = no_window(images, self.window_shape)
         ends = [0, *divided(len(images))]
         try:
-            if len(images) == 0:
-                return self._none(shape)
             answers = []
             for start, end in pairwise(ends):
                 given: dict[str, Any] = {"images": images[start:end]}
@@ -83,8 +92,7 @@ class OpenVinoSession:
                 answers.append(self.compiled(end - start, frames).run(given))
         except Exception as error:  # the engine's errors are RuntimeError and what it lets through
             raise _contract.cannot_run(self.engine, images.shape, error) from error
-        joined = [np.concatenate(parts) for parts in zip(*answers, strict=True)]
-        return _contract.checked(self._outputs, joined, len(images))
+        return [np.concatenate(parts) for parts in zip(*answers, strict=True)]
 
     def _none(self, shape: tuple[int, ...]) -> Outputs:
         one = self.run(np.zeros((1, *shape), np.uint8))
@@ -205,7 +213,8 @@ def core() -> Any:
 def _name(port: Any) -> str:
     """Return what the contract calls an input or output; it may have other names beside."""
     names = sorted(port.names)
-    known = ("images", WINDOW, *_contract.OUTPUTS, UNKNOWN, NEXT_WINDOW)
+    scene = [name for told in _contract.SCENE_OUTPUTS.values() for name in told]
+    known = ("images", WINDOW, *_contract.OUTPUTS, UNKNOWN, NEXT_WINDOW, *scene)
     return next((name for name in known if name in names), ", ".join(names))
 
 

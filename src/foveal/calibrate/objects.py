@@ -1,0 +1,83 @@
+"""From what a detector answers for the calibration pictures to what its bundle decides."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.metrics._found import Found, Truth
+from foveal.metrics.best_thresholds import best_thresholds
+from foveal.metrics.match import match
+from foveal.tasks.detect.decode import ObjectAnswers
+
+IOU = 0.5  # at which an answer counts as right
+UNKNOWN = 0.5  # threshold of a class that the calibration pictures say nothing about
+_FEWEST = 20  # right answers, and wrong ones, below which scores stay as they are
+_STEPS = 50
+_STEEPEST, _FLATTEST = 10.0, 0.05  # of the scale: more says that there was too little to fit it to
+_EDGE = 1e-6
+
+
+def found_of(answers: ObjectAnswers) -> list[Found]:
+    """Return what was found on each picture, without the padding."""
+    rows = []
+    for boxes, scores, labels in zip(*answers, strict=True):
+        there = scores > 0
+        rows.append(Found(boxes[there], scores[there], labels[there]))
+    return rows
+
+
+def fit_scores(found: Sequence[Found], truths: Sequence[Truth], *, classes: int) -> tuple[float, float]:
+    """Return scale and shift of the logits of scores, so that of answers with score s a share s is right.
+
+    Logistic regression on whether an answer is right (Platt, "Probabilistic Outputs for Support Vector
+    Machines", 1999), by Newton's method; 1 and 0 where there are too few of either kind. The order of the
+    answers stays, so average precision does not change.
+
+    Args:
+        found: On the calibration pictures, scored by plain logits.
+        truths: What is there.
+        classes: How many there are.
+    """
+    matches = match(found, truths, classes=classes, ious=[IOU], most=_most(found))
+    right, ignored = matches.only()
+    scores = np.clip(matches.scores[~ignored], _EDGE, 1 - _EDGE)
+    hits = right[~ignored].astype(np.float64)
+    if min(hits.sum(), len(hits) - hits.sum()) < _FEWEST:
+        return 1.0, 0.0
+    # Platt's targets keep the fit from running off where scores divide right from wrong.
+    positives, negatives = hits.sum(), len(hits) - hits.sum()
+    wanted = np.where(hits > 0, (positives + 1) / (positives + 2), 1 / (negatives + 2))
+    design = np.stack([np.log(scores / (1 - scores)), np.ones_like(scores)], axis=1)
+    scale, shift = _newton(design, wanted)
+    if not _FLATTEST <= scale <= _STEEPEST:
+        return 1.0, 0.0
+    return scale, shift
+
+
+def _newton(design: NDArray[np.float64], wanted: NDArray[np.float64]) -> tuple[float, float]:
+    weights = np.array([1.0, 0.0])
+    for _ in range(_STEPS):
+        p = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
+        gradient = design.T @ (p - wanted)
+        hessian = (design * (p * (1 - p))[:, None]).T @ design + 1e-9 * np.eye(2)
+        step = np.linalg.solve(hessian, gradient)
+        weights = weights - step / max(1.0, np.abs(step).max())  # far from the answer a step may be too long
+        if np.abs(step).max() < 1e-10:
+            break
+    return float(weights[0]), float(weights[1])
+
+
+def thresholds_of(found: Sequence[Found], truths: Sequence[Truth], *, classes: int) -> tuple[float, ...]:
+    """Return for each class the score with the best F1 on the calibration pictures.
+
+    A class of which nothing was found right gets 0.5.
+    """
+    matches = match(found, truths, classes=classes, ious=[IOU], most=_most(found))
+    best = best_thresholds(matches)
+    return tuple(UNKNOWN if np.isnan(one) else float(min(1.0, max(0.0, one))) for one in best)
+
+
+def _most(found: Sequence[Found]) -> int:
+    """Return how many objects of a picture count: all of them."""
+    return max([1, *map(len, found)])

@@ -1,0 +1,73 @@
+"""What a person is told about a detector."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from foveal.core.text import visible
+from foveal.core.wording import counted
+
+if TYPE_CHECKING:
+    from foveal.evaluate.objects_document import ObjectReport
+
+_WIDTH = 12
+
+
+def line(console: Console, title: str, text: str, *, width: int = _WIDTH) -> None:
+    """Print a title and what it is about; names are the user's, and no markup."""
+    console.print(f"{title:<{width}}{visible(text)}", markup=False)
+
+
+def show_objects(console: Console, found: "ObjectReport", page: Path | None) -> None:
+    """Print what was measured of a detector."""
+    document = found.as_json()
+    ran = document["provenance"]
+    rate = ran["images_per_second"]
+    line(
+        console,
+        "measured",
+        f"{document['bundle']} on {ran['engine']} in {ran['precision']}, {rate:,.1f} images/s",
+    )
+    line(console, "on", f"{counted(document['images'], 'picture')} ({document['split']})")
+    for title, text in rows(document["metrics"]):
+        line(console, title, text)
+    for source, error in found.unreadable:
+        line(console, "unreadable", f"{source}: {error.message}")
+    if page is not None:
+        line(console, "report", str(page))
+
+
+def rows(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what was measured as title and text, for people."""
+    from foveal.report import words
+
+    told = [
+        ("mAP50", words.measured(metrics["map50"])),
+        ("mAP", words.measured(metrics["map"])),
+    ]
+    if metrics["f1"] is not None:
+        told.append(("F1", f"{words.measured(metrics['f1'])} at the thresholds of the bundle"))
+    for row in metrics["per_class"]:
+        told.append((row["class"], _of_class(row)))
+    count, bias = metrics["counting_mae"], metrics["counting_bias"]
+    told.append(
+        (
+            "counts",
+            f"off by {count['value']:.2f} objects a picture in the mean ({count['low']:.2f} to "
+            f"{count['high']:.2f}), {abs(bias['value']):.2f} too {'many' if bias['value'] > 0 else 'few'}",
+        )
+    )
+    return told
+
+
+def _of_class(row: Mapping[str, Any]) -> str:
+    """Return a sentence about one class."""
+    if row["ap50"] is None:
+        return "none on these pictures"
+    text = f"{counted(row['objects'], 'object')}, AP50 {row['ap50']:.1%}"
+    if row["precision"] is not None and row["recall"] is not None:
+        right, found = row["precision"]["value"], row["recall"]["value"]
+        text += f"; from {row['threshold']:.2f}: precision {right:.1%}, recall {found:.1%}"
+    return f"{text}; counts off by {row['counting_mae']['value']:.2f}"

@@ -1,0 +1,59 @@
+"""What is stated about pictures, as recognizers are measured against it."""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.core.errors import UsageError
+from foveal.data.dataset import Dataset
+from foveal.data.preprocess import Preprocess
+from foveal.data.scene import Objects
+
+_KEPT = 4096  # pictures whose objects are remembered
+Stated = Callable[[int], Objects]
+
+
+def stated(dataset: Dataset, preprocess: Preprocess, *, classes: Sequence[str] | None = None) -> Stated:
+    """Return what gives the objects of a picture in pixels of the model's input, without degenerate ones.
+
+    Args:
+        dataset: With scenes.
+        preprocess: Brings its pictures to model size.
+        classes: Names in the order that labels are wanted in; every class of the data is one of them. None:
+            that of the data.
+
+    Raises:
+        UsageError: `other_task`: the data say nothing about objects.
+    """
+    scenes = dataset.scenes
+    if scenes is None:
+        raise UsageError(f"{dataset.path} does not say where something is", code="other_task")
+    order = {name: label for label, name in enumerate(classes or dataset.classes)}
+    to = np.array([order[name] for name in dataset.classes], np.int64)
+
+    @lru_cache(maxsize=_KEPT)
+    def of(index: int) -> Objects:
+        objects = scenes.objects(index)
+        objects = objects.only(objects.sound).relabelled(to)
+        header = dataset.read(index).header()
+        return at_size(objects, (header.height, header.width), preprocess)
+
+    return of
+
+
+def at_size(objects: Objects, size: tuple[int, int], preprocess: Preprocess) -> Objects:
+    """Return objects of a picture in pixels of the model's input; outlines stay in those of the picture.
+
+    Args:
+        objects: In pixels of the picture.
+        size: Height and width of the picture.
+        preprocess: Brings it to model size.
+    """
+    height, width = size
+    fitted_height, fitted_width = preprocess.fitted(height, width)
+    factor: NDArray[np.float32] = np.array([fitted_width / width, fitted_height / height] * 2, np.float32)
+    return Objects(
+        objects.boxes * factor, objects.labels, objects.ignored, objects.outlines, objects.attributes
+    )

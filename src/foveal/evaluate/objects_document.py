@@ -1,0 +1,149 @@
+"""The evaluation document of a detector: `foveal.evaluate/1` with what is measured of objects."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from foveal.core.errors import FovealError, ImageError
+from foveal.core.types import Measured
+from foveal.evaluate.document import SCHEMA
+from foveal.metrics.counting_mae import CountErrors
+from foveal.metrics.f1_at_threshold import Detected, DetectedByClass
+from foveal.tasks.detect.decode import ObjectDecision
+
+
+@dataclass(frozen=True)
+class ObjectMetrics:
+    """Every number about one set of pictures; classes are indices here and names in the JSON.
+
+    Attributes:
+        map50, map75: Mean average precision at an intersection over union of 0.5 and 0.75.
+        map: Its mean over 0.5, 0.55, … 0.95.
+        pooled50: Average precision at 0.5 with the objects of all classes in one ranking.
+        per_class: Average precision of each class at 0.5 and over all limits; None for a class without
+            objects.
+        detected: Precision, recall and F1 at the bundle's thresholds, at 0.5.
+        counting: Errors of counts at these thresholds.
+        ece: Expected calibration error of the scores of all answers, at 0.5; None where nothing was found.
+        objects: How many there are of each class.
+    """
+
+    map50: Measured
+    map75: Measured
+    map: Measured
+    pooled50: Measured
+    per_class: tuple[tuple[float | None, float | None], ...]
+    detected: DetectedByClass
+    counting: CountErrors
+    ece: float | None
+    objects: tuple[int, ...]
+
+    def as_json(self, classes: tuple[str, ...], thresholds: tuple[float, ...]) -> dict[str, Any]:
+        """Return the contract's `metrics` object."""
+        rows = []
+        for label, name in enumerate(classes):
+            shown, count = self.detected.per_class[label], self.counting.per_class[label]
+            rows.append(
+                {
+                    "class": name,
+                    "objects": self.objects[label],
+                    "ap50": self.per_class[label][0],
+                    "ap": self.per_class[label][1],
+                    "threshold": thresholds[label],
+                    **_detected(shown),
+                    "counting_mae": count.mae.as_json(),
+                    "counting_bias": count.bias.as_json(),
+                }
+            )
+        pooled = self.detected.pooled
+        return {
+            "map50": self.map50.as_json(),
+            "map75": self.map75.as_json(),
+            "map": self.map.as_json(),
+            "pooled_ap50": self.pooled50.as_json(),
+            **_detected(pooled),
+            "class_mean_f1": _told(self.detected.mean_f1),
+            "counting_mae": self.counting.total.mae.as_json(),
+            "counting_bias": self.counting.total.bias.as_json(),
+            "ece": self.ece,
+            "per_class": rows,
+        }
+
+
+def _detected(found: Detected) -> dict[str, Any]:
+    return {"f1": _told(found.f1), "precision": _told(found.precision), "recall": _told(found.recall)}
+
+
+def _told(measured: Measured | None) -> dict[str, Any] | None:
+    return None if measured is None else measured.as_json()
+
+
+@dataclass(frozen=True)
+class Misjudged:
+    """A picture with what was missed on it and what was seen without being there."""
+
+    source: str
+    missed: int
+    invented: int
+
+
+@dataclass(frozen=True)
+class ObjectReport:
+    """What was measured of one detector on one set of pictures.
+
+    Attributes:
+        classes: Names in the order of the labels.
+        decision: The thresholds that were applied.
+        metrics: The numbers.
+        worst_pictures: Those with most mistakes.
+        images: How many pictures were measured on.
+        split: Which part of the data was measured.
+        bundle, digest: The file that was measured.
+        task: What it answers for.
+        unreadable: Pictures that could not be used and are in no number, with the reason.
+        provenance: With what, on what, how fast.
+    """
+
+    classes: tuple[str, ...] = field(repr=False)
+    decision: ObjectDecision
+    metrics: ObjectMetrics
+    worst_pictures: tuple[Misjudged, ...]
+    images: int
+    split: str = "test"
+    bundle: str | None = None
+    digest: str | None = None
+    task: str = "detect"
+    unreadable: tuple[tuple[str, FovealError], ...] = ()
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the document."""
+        return {
+            "schema": SCHEMA,
+            "ok": True,
+            "bundle": self.bundle,
+            "digest": self.digest,
+            "task": self.task,
+            "split": self.split,
+            "images": self.images,
+            "classes": list(self.classes),
+            "metrics": self.metrics.as_json(self.classes, self.decision.thresholds),
+            "worst_pictures": [
+                {"source": one.source, "missed": one.missed, "invented": one.invented}
+                for one in self.worst_pictures
+            ],
+            "unreadable": [{"source": name, "error": error.as_json()} for name, error in self.unreadable],
+            "provenance": dict(self.provenance),
+        }
+
+    def without_names(self) -> "ObjectReport":
+        """Return the same report with numbers in place of the pictures' names: what a bundle may carry."""
+        return replace(
+            self,
+            worst_pictures=tuple(
+                replace(one, source=f"#{place}") for place, one in enumerate(self.worst_pictures)
+            ),
+            unreadable=tuple(
+                (f"#{place}", ImageError("it could not be used", code=error.code))
+                for place, (_, error) in enumerate(self.unreadable)
+            ),
+        )

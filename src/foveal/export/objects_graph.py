@@ -1,0 +1,191 @@
+"""From a detector to an ONNX graph: pixels in, a fixed number of boxes, scores and labels out.
+
+What follows the network is written node by node: the exporter would follow the number of objects that its
+example happens to have. Everything has a fixed size but the pictures; what is dropped gets score 0.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+from foveal.data.preprocess import Preprocess
+from foveal.export.graph import quiet_exporter, strip
+from foveal.tasks.classify import learn
+from foveal.tasks.detect.learn import FAINTEST, Selection
+from foveal.tasks.recognizer import Recognizer
+
+_SCALE, _SHIFT = "score_scale", "score_shift"
+
+
+class _Candidates(nn.Module):
+    """Normalization and network: uint8 (N, H, W, C) to boxes (N, P, 4) and class logits (N, P, K)."""
+
+    def __init__(self, network: Any, preprocess: Preprocess) -> None:
+        super().__init__()
+        self.network = network
+        self.preprocess = preprocess
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        boxes, logits = self.network.candidates(learn.normalize(images, self.preprocess))
+        return boxes, logits
+
+
+def objects_graph(recognizer: Recognizer, selection: Selection) -> bytes:
+    """Return the ONNX file of a detector.
+
+    Input `images` uint8 (N, H, W, C) with any N; outputs `boxes` float32 (N, K, 4) in pixels of the input,
+    `scores` float32 (N, K) and `labels` int64 (N, K), the most certain first, padded with score 0.
+
+    Args:
+        recognizer: A detector; it is exported in eval mode.
+        selection: Which answers are given out.
+    """
+    preprocess = recognizer.preprocess
+    with quiet_exporter():
+        program = torch.onnx.export(
+            _Candidates(recognizer.network, preprocess).eval(),
+            (torch.zeros(2, *preprocess.shape, dtype=torch.uint8),),
+            dynamo=True,
+            dynamic_shapes=({0: torch.export.Dim("N", min=1)},),
+            input_names=["images"],
+            output_names=["all_boxes", "all_logits"],
+            external_data=False,
+            verbose=False,
+        )
+    if program is None:
+        raise RuntimeError("torch.onnx.export returned nothing")
+    model = program.model_proto
+    strip(model)
+    places, classes = (side.dim_value for side in model.graph.output[1].type.tensor_type.shape.dim[1:])
+    _Ending(model, places=places, classes=classes).write(selection, preprocess.sides)
+    onnx.checker.check_model(model, full_check=True)
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data
+
+
+def with_scores(model: bytes, *, scale: float, shift: float) -> bytes:
+    """Return the same graph with other scores: those of logits times `scale` plus `shift`."""
+    loaded = onnx.load_from_string(model)
+    values = {_SCALE: scale, _SHIFT: shift}
+    for initializer in loaded.graph.initializer:
+        if initializer.name in values:
+            initializer.CopyFrom(_constant(initializer.name, np.float32(values[initializer.name])))
+    data: bytes = loaded.SerializeToString(deterministic=True)
+    return data
+
+
+class _Ending:
+    """The nodes that follow a network, in the order in which they are written."""
+
+    def __init__(self, model: Any, *, places: int, classes: int) -> None:
+        self.model = model
+        self.places, self.classes = places, classes
+
+    def write(self, selection: Selection, sides: tuple[int, int]) -> None:
+        """Append what selects the answers, and make them the outputs."""
+        candidates = selection.candidates(self.places, self.classes)
+        self._choose(selection, candidates, sides)
+        kept = "clear_scores"
+        if selection.overlap is not None:
+            kept = self._without_doubles(selection.overlap, candidates)
+        count = min(selection.objects, candidates)
+        self._best(kept, count, short=selection.objects - count)
+        self._outputs(selection.objects)
+
+    def _choose(self, selection: Selection, candidates: int, sides: tuple[int, int]) -> None:
+        """Scores of all places and classes; the boxes, labels and scores of the highest ones."""
+        height, width = sides
+        self._constants(
+            score_scale=np.float32(selection.scale),
+            score_shift=np.float32(selection.shift),
+            in_one_row=np.array([0, -1], np.int64),
+            candidates=np.array([candidates], np.int64),
+            classes=np.array(self.classes, np.int64),
+            last_axis=np.array([-1], np.int64),
+            no_corner=np.zeros(4, np.float32),
+            far_corner=np.array([width, height, width, height], np.float32),
+            faintest=np.float32(FAINTEST),
+            nothing=np.float32(0),
+        )
+        self._node("Mul", ["all_logits", _SCALE], ["scaled_logits"])
+        self._node("Add", ["scaled_logits", _SHIFT], ["shifted_logits"])
+        self._node("Sigmoid", ["shifted_logits"], ["all_scores"])
+        self._node("Reshape", ["all_scores", "in_one_row"], ["score_row"])
+        self._node("TopK", ["score_row", "candidates"], ["top_scores", "top_at"], axis=1)
+        self._node("Div", ["top_at", "classes"], ["top_places"])
+        self._node("Mod", ["top_at", "classes"], ["top_labels"])
+        self._node("Unsqueeze", ["top_places", "last_axis"], ["top_place_column"])
+        self._node("GatherND", ["all_boxes", "top_place_column"], ["whole_boxes"], batch_dims=1)
+        self._node("Max", ["whole_boxes", "no_corner"], ["boxes_inside"])
+        self._node("Min", ["boxes_inside", "far_corner"], ["top_boxes"])
+        self._node("Greater", ["top_scores", "faintest"], ["is_clear"])
+        self._node("Where", ["is_clear", "top_scores", "nothing"], ["clear_scores"])
+
+    def _without_doubles(self, overlap: float, candidates: int) -> str:
+        """Scores with 0 for what overlaps a higher one of its class by more than allowed."""
+        self._constants(
+            class_count=np.array([self.classes], np.int64),
+            off_on=np.array([0, 1], np.float32),
+            middle_axis=np.array([1], np.int64),
+            most=np.array([candidates], np.int64),
+            overlap=np.float32(overlap),
+            picture_and_place=np.array([0, 2], np.int64),
+            first=np.array([0], np.int64),
+            second=np.array([1], np.int64),
+        )
+        self._node("OneHot", ["top_labels", "class_count", "off_on"], ["by_place"], axis=-1)
+        self._node("Transpose", ["by_place"], ["by_class"], perm=[0, 2, 1])
+        self._node("Unsqueeze", ["clear_scores", "middle_axis"], ["score_rows"])
+        self._node("Mul", ["by_class", "score_rows"], ["class_scores"])
+        given = ["top_boxes", "class_scores", "most", "overlap", "faintest"]
+        self._node("NonMaxSuppression", given, ["selected"])
+        self._node("Gather", ["selected", "picture_and_place"], ["selected_at"], axis=1)
+        self._node("Shape", ["selected_at"], ["selected_shape"])
+        self._node("Slice", ["selected_shape", "first", "second"], ["selected_count"])
+        one = helper.make_tensor("value", TensorProto.FLOAT, [1], [1.0])
+        self._node("ConstantOfShape", ["selected_count"], ["ones"], value=one)
+        self._node("Mul", ["clear_scores", "nothing"], ["no_scores"])
+        self._node("ScatterND", ["no_scores", "selected_at", "ones"], ["is_selected"])
+        self._node("Mul", ["clear_scores", "is_selected"], ["kept_scores"])
+        return "kept_scores"
+
+    def _best(self, scores: str, count: int, *, short: int) -> None:
+        self._constants(answers=np.array([count], np.int64))
+        self._node("TopK", [scores, "answers"], ["best_scores", "best_at"], axis=1)
+        self._node("Unsqueeze", ["best_at", "last_axis"], ["best_column"])
+        self._node("GatherND", ["top_boxes", "best_column"], ["best_boxes"], batch_dims=1)
+        self._node("GatherElements", ["top_labels", "best_at"], ["best_labels"], axis=1)
+        self._constants(missing=np.array([0, 0, 0, short], np.int64))
+        self._constants(missing_boxes=np.array([0, 0, 0, 0, short, 0], np.int64))
+        self._node("Pad", ["best_scores", "missing"], ["scores"])
+        self._node("Pad", ["best_labels", "missing"], ["labels"])
+        self._node("Pad", ["best_boxes", "missing_boxes"], ["boxes"])
+
+    def _outputs(self, objects: int) -> None:
+        graph = self.model.graph
+        batch = graph.output[0].type.tensor_type.shape.dim[0].dim_param
+        del graph.output[:]
+        for name, kind, shape in (
+            ("boxes", TensorProto.FLOAT, [batch, objects, 4]),
+            ("scores", TensorProto.FLOAT, [batch, objects]),
+            ("labels", TensorProto.INT64, [batch, objects]),
+        ):
+            graph.output.append(helper.make_tensor_value_info(name, kind, shape))
+
+    def _node(self, kind: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: Any) -> None:
+        self.model.graph.node.append(
+            helper.make_node(kind, inputs, outputs, name=f"objects_{outputs[0]}", **attributes)
+        )
+
+    def _constants(self, **values: Any) -> None:
+        for name, value in values.items():
+            self.model.graph.initializer.append(_constant(name, value))
+
+
+def _constant(name: str, value: Any) -> Any:
+    return numpy_helper.from_array(np.asarray(value), name)

@@ -1,0 +1,120 @@
+"""From a trained detector to a sealed bundle: export, calibrate the file, compare it, seal it."""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+import foveal
+from foveal.bundle import archive, golden_objects
+from foveal.bundle.engines.onnxruntime import onnxruntime
+from foveal.bundle.manifest import Draft
+from foveal.bundle.session import Session
+from foveal.calibrate.objects import fit_scores, found_of, thresholds_of
+from foveal.core import files
+from foveal.core.batches import batches
+from foveal.core.errors import UsageError
+from foveal.core.machine import usable_cpus
+from foveal.data.truths import Stated
+from foveal.export.objects_graph import objects_graph, with_scores
+from foveal.export.objects_parity import compare_objects
+from foveal.export.outputs import spread
+from foveal.export.sealing import Exported, Origin, model_of
+from foveal.metrics._found import Truth
+from foveal.tasks.detect.decode import ObjectAnswers, ObjectDecision, checked
+from foveal.tasks.detect.learn import Selection, answers
+from foveal.tasks.recognizer import Recognizer, weights_bytes
+from foveal.train.examples import Examples
+
+
+def bundle_objects(  # noqa: PLR0913 - as `sealing.bundle`, and what is stated
+    recognizer: Recognizer,
+    path: Path,
+    *,
+    held_out: tuple[Examples, Examples],
+    stated: Stated,
+    origin: Origin,
+    selection: Selection | None = None,
+    threads: int | None = None,
+) -> Exported:
+    """Export a detector, calibrate it on the exported graph's own answers, compare the two, and seal.
+
+    A file that is there is replaced. Where the graph does not find what the network finds, no file is there
+    afterwards: an earlier one would be taken for this one.
+
+    Args:
+        recognizer: The weights that ship, and the preprocessing they learned with.
+        path: The bundle to write.
+        held_out: Images at model size that were not learned from: scores and thresholds are fitted on the
+            first, N ≥ 1; the others only show that file and network agree.
+        stated: Gives the objects of an image of these by its row.
+        origin: Where the recognizer comes from.
+        selection: Which answers the graph gives out; None: as usual.
+        threads: Of the engine; None takes all processors we may use.
+
+    Raises:
+        UsageError: No calibration image.
+        BundleError, WriteError: It cannot be sealed.
+    """
+    calib = held_out[0]
+    if len(calib) == 0:
+        raise UsageError("a detector is calibrated on one image or more; got none", code="empty")
+    threads, classes = threads or usable_cpus(), len(recognizer.classes)
+    plain = selection or Selection()
+    model = objects_graph(recognizer, plain)
+    truths = [truth_of(stated, int(row)) for row in calib.indices]
+    found = found_of(_asked(onnxruntime(model, threads=threads), calib, classes))
+    scale, shift = fit_scores(found, truths, classes=classes)
+    model = with_scores(model, scale=scale, shift=shift)
+    fitted = replace(plain, scale=scale, shift=shift)
+    session = onnxruntime(model, threads=threads)
+    found = found_of(_asked(session, calib, classes))
+    limits = thresholds_of(found, truths, classes=classes)
+    compared = spread([part for part in held_out if len(part)])
+    reference = [answers(recognizer, part.images[part.indices], fitted) for part in compared]
+    exported = [_asked(session, part, classes) for part in compared]
+    parity = compare_objects(
+        ObjectAnswers.joined(reference), ObjectAnswers.joined(exported), np.array(limits, np.float32)
+    )
+    if parity.gate().verdict != "pass":
+        files.remove(path)
+        return Exported(parity, None)
+    draft = Draft(
+        foveal=foveal.__version__,
+        task=recognizer.task,
+        classes=recognizer.classes,
+        preprocess=recognizer.preprocess,
+        decision=ObjectDecision(
+            thresholds=limits,
+            objects=fitted.objects,
+            overlap=fitted.overlap,
+            scale=scale,
+            shift=shift,
+            n=len(calib),
+        ),
+        temperature=1.0,
+        model=model_of(recognizer, origin),
+        weights_sha256=hashlib.sha256(weights_bytes(recognizer)).hexdigest(),
+        data=origin.data,
+        licenses=origin.licenses,
+    )
+    vectors = golden_objects.measure(session, recognizer.preprocess, classes=classes)
+    archive.seal(path, draft, model=model, golden=vectors, force=True)
+    return Exported(parity, path)
+
+
+def truth_of(stated: Stated, row: int) -> Truth:
+    """Return the objects of an image as metrics want them."""
+    objects = stated(row)
+    return Truth(objects.boxes, objects.labels, objects.ignored)
+
+
+def _asked(session: Session, examples: Examples, classes: int) -> ObjectAnswers:
+    """Return what a session answers for examples, one or more."""
+    return ObjectAnswers.joined(
+        [
+            checked(session.answer(batch), len(batch), classes=classes)
+            for batch in batches(examples.images, examples.indices)
+        ]
+    )

@@ -1,0 +1,115 @@
+"""From a trained detector to the file that ships, and what it is worth."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from foveal.bundle import archive
+from foveal.bundle.predictor import Predictor
+from foveal.bundle.ways import REFERENCE
+from foveal.core.progress import Progress
+from foveal.data.truths import stated
+from foveal.evaluate.objects import Scenes, objects_report
+from foveal.evaluate.objects_document import ObjectReport
+from foveal.export.objects_sealing import bundle_objects, truth_of
+from foveal.export.sealing import Exported, Origin
+from foveal.flows._export import data_of, licenses_of
+from foveal.flows._objects_report import write_objects_refusal, write_objects_report
+from foveal.flows._prepare import Prepared
+from foveal.tasks.detect.learn import Selection
+from foveal.tasks.recognizer import Recognizer
+from foveal.train.loop import Fitted
+from foveal.train.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """What came out of a training.
+
+    Attributes:
+        exported: The sealed file, or why there is none.
+        report: What was measured of it on the test part; None where there is none.
+        page: The page.
+    """
+
+    exported: Exported
+    report: ObjectReport | None
+    page: Path
+
+
+def export_scenes(
+    recognizer: Recognizer, prepared: Prepared, path: Path, *, objects: int | None, threads: int
+) -> Exported:
+    """Seal a bundle; test images only show that file and network agree, nothing is fitted on them.
+
+    Args:
+        recognizer: What was trained.
+        prepared: The data with their roles.
+        path: The file to write.
+        objects: How many a picture may have; None: as usual.
+        threads: Of the engine whose answers are calibrated.
+    """
+    return bundle_objects(
+        recognizer,
+        path,
+        held_out=(prepared.examples("calib"), prepared.examples("test")),
+        stated=stated(prepared.dataset, prepared.preprocess),
+        origin=Origin(data_of(prepared), source="scratch", licenses=licenses_of(None)),
+        selection=Selection() if objects is None else Selection(objects=objects),
+        threads=threads,
+    )
+
+
+def finish_scenes(
+    run: Path,
+    recognizer: Recognizer,
+    prepared: Prepared,
+    fitted: Fitted,
+    *,
+    name: str,
+    recipe: Recipe,
+    threads: int,
+    progress: Progress,
+) -> Shipped:
+    """Ship a detector, measure the file that ships on the test part, and write the report.
+
+    Args:
+        run: The run folder.
+        recognizer: What was trained.
+        prepared: The data with their roles.
+        fitted: How training ended.
+        name: Of the bundle, without ending.
+        recipe: What was wanted.
+        threads: Of the engine, and batches at once.
+        progress: Told about every stage.
+    """
+    progress("export", 0, 1)
+    exported = export_scenes(
+        recognizer, prepared, run / f"{name}.foveal", objects=recipe.objects, threads=threads
+    )
+    progress("export", 1, 1)
+    if exported.bundle is None:
+        return Shipped(exported, None, write_objects_refusal(run, exported.parity, fitted.history))
+    report = _measured(exported.bundle, prepared, threads=threads, progress=progress)
+    page = write_objects_report(run, report, prepared, fitted.history)
+    return Shipped(exported, report, page)
+
+
+def _measured(bundle: Path, prepared: Prepared, *, threads: int, progress: Progress) -> ObjectReport:
+    """Open the sealed file as anybody would, measure it on the test part, and attach the report."""
+    split, store, dataset = prepared.split, prepared.store, prepared.dataset
+    predictor = Predictor.open(bundle, engine=REFERENCE, threads=1)  # batches run side by side
+    of = stated(dataset, prepared.preprocess)
+    scenes = Scenes(
+        sources=[dataset.sources[index] for index in split.test],
+        read=lambda position: store.images[split.test[position]],
+        truth=lambda position: truth_of(of, int(split.test[position])),
+        split="test",
+        fingerprint=split.fingerprint,
+        split_seed=split.seed,
+        units=split.units[split.test],
+    )
+    found = objects_report(predictor, scenes, seed=split.seed, threads=threads, progress=progress)
+    # The pictures were read and decoded before, so their rate would be none that anybody serves at.
+    found = replace(found, provenance={**found.provenance, "images_per_second": None})
+    archive.attach_report(bundle, found.without_names().as_json())  # names of pictures stay in the run
+    return replace(found, bundle=str(bundle))

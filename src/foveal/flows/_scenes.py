@@ -1,0 +1,91 @@
+"""What trains on data that say where something is: its plan, and the objective of a plan."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from foveal.core.progress import Progress
+from foveal.core.random import seed_for
+from foveal.data.truths import stated
+from foveal.flows._prepare import Prepared
+from foveal.models import Architecture
+from foveal.train.objective import Objective
+from foveal.train.plan import Plan
+from foveal.train.planning import Facts
+from foveal.train.recipe import Recipe
+from foveal.train.scenes.annotations import Boxes
+from foveal.train.scenes.planning import plan_scenes
+from foveal.train.scenes.points import Points
+
+_EXPORT_SECONDS = 15.0  # with the exporter's imports
+_PIXELS_PER_SECOND = 2.5e6  # of the default detector on two cores
+_RESAMPLING_SECONDS = 5.0
+
+
+def seconds_after_scenes(prepared: Prepared) -> float:
+    """Return a forecast of what follows the training: export, calibration, parity and measuring."""
+    calib, test = (len(prepared.split.role(role)) for role in ("calib", "test"))
+    looks = 2 * calib + 2 * (calib + test) + test  # to calibrate; by the network and by the file; to measure
+    seconds = looks * math.prod(prepared.preprocess.shape[:-1]) / _PIXELS_PER_SECOND
+    return _EXPORT_SECONDS + _RESAMPLING_SECONDS + seconds
+
+
+def planned_scenes(
+    recipe: Recipe,
+    prepared: Prepared,
+    *,
+    seconds_left: Callable[[], float] | None,
+    progress: Progress,
+) -> Plan:
+    """Decide all that is open of a training that learns where something is.
+
+    Args:
+        recipe: What is wanted.
+        prepared: The data.
+        seconds_left: Tells how long training may still take; None: no budget.
+        progress: Told about each thing that is measured.
+
+    Raises:
+        RecipeError: The recipe cannot be carried out, or not in the time.
+    """
+    height, width = prepared.preprocess.sides
+    facts = Facts(height, prepared.preprocess.channels, len(prepared.dataset.classes), width=width)
+    truth = annotations(prepared)
+
+    def make(plan: Plan) -> Objective:
+        return _objective(plan, recipe.architecture, prepared, truth)
+
+    return plan_scenes(
+        recipe, prepared.examples("fit"), facts, make, seconds_left=seconds_left, progress=progress
+    )
+
+
+def scene_objective(plan: Plan, architecture: Architecture, prepared: Prepared) -> Objective:
+    """Return the objective of a plan with its initial weights: a pure function of its arguments."""
+    return _objective(plan, architecture, prepared, annotations(prepared))
+
+
+def annotations(prepared: Prepared) -> Boxes:
+    """Return the objects of all pictures that are learned from, at model size, by their row.
+
+    Degenerate boxes are mistakes, and what is to be ignored cannot be learned from: both are left out.
+    """
+    of = stated(prepared.dataset, prepared.preprocess)
+    found = [of(int(index)) for index in prepared.split.fit]
+    kept = [objects.only(~objects.ignored) for objects in found]
+    return Boxes.of([one.boxes for one in kept], [one.labels for one in kept])
+
+
+def _objective(plan: Plan, architecture: Architecture, prepared: Prepared, truth: Boxes) -> Objective:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(plan.seed, "weights"))
+        network: Any = architecture.build(**plan.arguments)
+    return Points(
+        network,
+        truth,
+        preprocess=prepared.preprocess,
+        augmentation=plan.augmentation,
+        assigner=plan.objective,
+    )

@@ -1,0 +1,120 @@
+"""Point: every place of one map says what has its middle there, and how far its sides are away.
+
+    (N, C, H, W) → backbone → way up → tower → class logits (N, K, h, w), sides (N, 4, h, w)
+
+No anchors, one map at 1/8 of the side (1/4 on request), a class heatmap and the distances to the four sides.
+Source of the head: Tian et al., "FCOS", 2019; Zhou et al., "Objects as Points", 2019; of one level that is
+enough: Liu et al., "TTFNet", 2020. What the places learn is the assigner's choice (`train/scenes/assigners`).
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from foveal.models import Card, Settings
+from foveal.models._dense import Dense, TopDown, Unit
+
+CARD = Card(
+    family="point",
+    kind="network",
+    source="foveal; after Tian et al. 2019 (FCOS) and Liu et al. 2020 (TTFNet)",
+    summary="the default detector: learns from a few hundred pictures on a small CPU, any number of objects",
+    idea="One fine map without anchors: every place says what has its middle there and how far its sides are.",
+    smallest_size=32,
+    task="detect",
+)
+SETTINGS = Settings(optimizer="muon", learning_rate=0.1, batch_size=16, warm_up_share=0.03)
+# From the smallest to the largest; training takes the largest that its budget allows.
+SIZES: tuple[dict[str, Any], ...] = (
+    {"widths": [16, 32, 64, 96], "depths": [0, 1, 1, 1], "tower": 48},
+    {"widths": [32, 64, 128, 192], "depths": [0, 1, 1, 1], "tower": 64},
+)
+PRIOR = 0.01  # probability of an object at a place before anything is learned: focal losses need it
+_FURTHEST = 8.0  # natural logarithm of a distance in strides: keeps exp() finite
+
+
+class Point(nn.Module):
+    """See the module; built by `point`.
+
+    Attributes:
+        stride: Pixels between two places of the map.
+    """
+
+    def __init__(
+        self, *, backbone: nn.Module, widths: Sequence[int], classes: int, stride: int, tower: int
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.stride = stride
+        self.first = {4: 0, 8: 1}[stride]
+        self.neck = TopDown(widths[self.first :], tower)
+        self.what = nn.Sequential(Unit(tower, tower), nn.Conv2d(tower, classes, 1))
+        self.where = nn.Sequential(Unit(tower, tower), nn.Conv2d(tower, 4, 1))
+        for output in self.outputs:
+            nn.init.normal_(output.weight, std=0.01)
+        nn.init.constant_(self.outputs[0].bias, -math.log((1 - PRIOR) / PRIOR))
+        nn.init.constant_(self.outputs[1].bias, 1.0)
+
+    @property
+    def outputs(self) -> tuple[Any, Any]:
+        """The two layers that answer: of classes and of sides."""
+        return self.what[-1], self.where[-1]
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what is where on normalized images (N, C, H, W).
+
+        Returns:
+            Class logits (N, K, h, w), and the distances from the middle of each place to the left, top, right
+            and bottom side in pixels, (N, 4, h, w), above 0.
+        """
+        maps = self.neck(self.backbone(images)[self.first :])
+        sides = self.where(maps).clamp(max=_FURTHEST).exp() * self.stride
+        return self.what(maps), sides
+
+    def candidates(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return boxes in pixels, (N, P, 4), and class logits (N, P, K), of all P places."""
+        logits, sides = self(images)
+        boxes = boxes_of(sides, self.stride)
+        return boxes.flatten(2).transpose(1, 2), logits.flatten(2).transpose(1, 2)
+
+
+def middles(height: int, width: int, stride: int) -> tuple[Tensor, Tensor]:
+    """Return x (1, w) and y (h, 1) of the middles of a map's places in pixels."""
+    x = (torch.arange(width) + 0.5) * stride
+    y = (torch.arange(height) + 0.5) * stride
+    return x[None], y[:, None]
+
+
+def boxes_of(sides: Tensor, stride: int) -> Tensor:
+    """Return left, top, right and bottom, (N, 4, h, w), for distances of that shape."""
+    x, y = middles(sides.shape[2], sides.shape[3], stride)
+    left, top, right, bottom = sides.unbind(1)
+    return torch.stack([x - left, y - top, x + right, y + bottom], dim=1)
+
+
+def point(
+    *,
+    channels: int,
+    classes: int,
+    size: Sequence[int],
+    widths: Sequence[int] = (32, 64, 128, 192),
+    depths: Sequence[int] = (0, 1, 1, 1),
+    tower: int = 64,
+    stride: int = 8,
+) -> Point:
+    """Return a new detector.
+
+    Args:
+        channels: Of the images, ≥ 1.
+        classes: K ≥ 1.
+        size: Height and width of the input in pixels; any multiples of the stride.
+        widths: Channels at 1/4, 1/8, 1/16 and 1/32.
+        depths: Residual blocks at each of them.
+        tower: Channels of the map that answers.
+        stride: 8, or 4 for small objects close together.
+    """
+    backbone = Dense(channels=channels, widths=widths, depths=depths)
+    return Point(backbone=backbone, widths=widths, classes=classes, stride=stride, tower=tower)

@@ -1,0 +1,86 @@
+"""What a detector answers in torch: the reference that the exported graph is compared with."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torchvision.ops import nms
+
+from foveal.core.batches import at_once
+from foveal.data.dataset import UInt8
+from foveal.tasks.classify.learn import normalize
+from foveal.tasks.detect.decode import MOST_OBJECTS, ObjectAnswers
+from foveal.tasks.recognizer import Recognizer
+
+OBJECTS = 300  # answers for a picture, where nobody says more
+_CANDIDATES = 1000  # that doubles are looked for among, at least: their number must not depend on the data
+FAINTEST = 0.001  # score below which nothing is an answer
+
+
+@dataclass(frozen=True)
+class Selection:
+    """From what all places of a detector answer to the few that are given out.
+
+    Attributes:
+        objects: K, how many are given out.
+        overlap: Above this intersection over union the less certain of two of a class is dropped; None: none.
+        scale, shift: Of class logits, before they become scores.
+    """
+
+    objects: int = OBJECTS
+    overlap: float | None = 0.6
+    scale: float = 1.0
+    shift: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.objects <= MOST_OBJECTS:
+            raise ValueError(f"from 1 to {MOST_OBJECTS} objects; got {self.objects}")
+
+    def candidates(self, places: int, classes: int) -> int:
+        """Return among how many answers of all places and classes doubles are looked for."""
+        return min(places * classes, max(_CANDIDATES, 2 * self.objects))
+
+
+@torch.no_grad()
+def answers(recognizer: Recognizer, images: UInt8, selection: Selection) -> ObjectAnswers:
+    """Return what a detector finds on pictures at model size, uint8 (N, H, W, C), in float32."""
+    network = recognizer.network.eval()
+    step = at_once(recognizer.preprocess.shape)
+    parts = []
+    for start in range(0, len(images), step):
+        seen = normalize(torch.from_numpy(images[start : start + step]), recognizer.preprocess)
+        boxes, logits = network.candidates(seen)  # type: ignore[operator]  # every detector has it
+        parts += [_selected(*one, selection, seen) for one in zip(boxes, logits, strict=True)]
+    return ObjectAnswers.joined([one.at(None) for one in parts])
+
+
+def _selected(boxes: Tensor, logits: Tensor, selection: Selection, images: Tensor) -> ObjectAnswers:
+    """Return the answers for one picture from boxes (P, 4) and logits (P, K) of its places."""
+    height, width = images.shape[2:]
+    count, classes = selection.objects, logits.shape[1]
+    scores = (logits * selection.scale + selection.shift).sigmoid().flatten()
+    top, at = scores.topk(selection.candidates(len(boxes), classes))
+    labels = at % classes
+    limit = torch.tensor([width, height, width, height], dtype=boxes.dtype)
+    found = torch.minimum(boxes[at // classes].clamp(min=0), limit)
+    kept = top > FAINTEST
+    if selection.overlap is not None:
+        kept &= _without_doubles(found, top, labels, selection.overlap)
+    top = torch.where(kept, top, torch.zeros(()))
+    best = top.sort(descending=True, stable=True).indices[:count]
+    short = count - len(best)
+    return ObjectAnswers(
+        np.pad(found[best].numpy(), ((0, short), (0, 0))),
+        np.pad(top[best].numpy(), (0, short)),
+        np.pad(labels[best].numpy(), (0, short)),
+    )
+
+
+def _without_doubles(boxes: Tensor, scores: Tensor, labels: Tensor, overlap: float) -> Tensor:
+    """Return which of some answers are kept, bool (P,), class by class."""
+    kept = torch.zeros_like(scores, dtype=torch.bool)
+    for label in set(labels.tolist()):
+        mine = (labels == label).nonzero()[:, 0]
+        kept[mine[nms(boxes[mine], scores[mine], overlap)]] = True
+    return kept

@@ -1,0 +1,58 @@
+"""Boxes of training pictures at model size, found by the row of a picture."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Objects of several pictures, each with as many rows as the one with most.
+
+    Attributes:
+        boxes: In pixels of the network's input, float32 (N, M, 4).
+        labels: int64 (N, M).
+        weights: 1 for an object, 0 where there is none, float32 (N, M).
+    """
+
+    boxes: Tensor
+    labels: Tensor
+    weights: Tensor
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def rows(self, rows: Tensor) -> "Boxes":
+        """Return those of some pictures, int64 (R,), with no more places than they need."""
+        most = max(1, int((self.weights[rows] > 0).sum(1).max()))
+        return Boxes(self.boxes[rows, :most], self.labels[rows, :most], self.weights[rows, :most])
+
+    def compact(self) -> "Boxes":
+        """Return the same with what is there first in each row, and no more places than needed."""
+        order = (self.weights <= 0).float().argsort(dim=1, stable=True)
+        most = max(1, int((self.weights > 0).sum(1).max()))
+        order = order[:, :most]
+        return Boxes(
+            self.boxes.gather(1, order[..., None].expand(-1, -1, 4)),
+            self.labels.gather(1, order),
+            self.weights.gather(1, order),
+        )
+
+    @classmethod
+    def of(cls, boxes: Sequence[NDArray[np.float32]], labels: Sequence[NDArray[np.int64]]) -> "Boxes":
+        """Return padded tensors of boxes (M_i, 4) and labels (M_i,) of N pictures."""
+        most = max([1, *(len(one) for one in boxes)])
+        found = cls(
+            torch.zeros(len(boxes), most, 4),
+            torch.zeros(len(boxes), most, dtype=torch.int64),
+            torch.zeros(len(boxes), most),
+        )
+        for row, (some, names) in enumerate(zip(boxes, labels, strict=True)):
+            found.boxes[row, : len(some)] = torch.from_numpy(np.asarray(some, np.float32))
+            found.labels[row, : len(some)] = torch.from_numpy(np.asarray(names, np.int64))
+            found.weights[row, : len(some)] = 1.0
+        return found

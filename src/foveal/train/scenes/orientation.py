@@ -1,0 +1,111 @@
+"""Does it matter which way up the pictures are? What has no up and down may be turned while it is learned from.
+
+A street has the sky above; blood cells, wafers and tissue look the same however the camera was mounted. If a
+linear classifier cannot tell small pictures from themselves turned, turning them teaches nothing wrong.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from foveal.core.random import stream
+from foveal.data.sizing import evenly_spaced
+from foveal.metrics.binomial_cdf import binomial_cdf
+
+_SIDE = 12  # pixels that are looked at
+_MOST = 400  # pictures
+_FEWEST = 24  # below, nothing could be told
+_FOLDS = 4
+_RIDGE = 10.0
+_SURE = 0.01  # how improbable the classifier's success must be by chance before it is believed
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """What may be done to pictures, and why.
+
+    Attributes:
+        upside_down: Whether they may be mirrored top to bottom.
+        turn: Whether they may be turned by 90°.
+        reason: For people.
+    """
+
+    upside_down: bool
+    turn: bool
+    reason: str
+
+
+def orientation(
+    images: NDArray[np.uint8], indices: NDArray[np.int64], units: NDArray[np.int64] | None, *, seed: int
+) -> Orientation:
+    """Return which ways up pictures may be shown; a pure function of its arguments.
+
+    Args:
+        images: uint8 (M, H, W, C).
+        indices: Those that are learned from, int64 (N,).
+        units: For each image a number that it shares with those it belongs together with; None: none do.
+        seed: Decides what is asked about together.
+    """
+    chosen = indices[evenly_spaced(len(indices), at_most=_MOST)]
+    if len(chosen) < _FEWEST:
+        return Orientation(False, False, f"upright: {len(chosen)} pictures are too few to tell")
+    small = _small(images, chosen)
+    own = chosen if units is None else units[chosen]
+    _, groups = np.unique(own, return_inverse=True)
+    folds = stream(seed, "orientation").permutation(groups.max() + 1)[groups] % _FOLDS
+    told = {
+        "upside_down": _told(small - small.flip(1), folds),
+        "turn": _told(small - small.rot90(1, (1, 2)), folds),
+    }
+    chance = {name: 1 - binomial_cdf(right - 1, len(chosen), 0.5) for name, right in told.items()}
+    free = {name: p > _SURE for name, p in chance.items()}
+    shares = " and ".join(f"{told[name] / len(chosen):.0%}" for name in told)
+    reason = (
+        f"mirrored pictures are told from upright ones in {shares} of {len(chosen)} cases (upside down and "
+        f"turned by 90°; by chance 50%): {_said(free)}"
+    )
+    return Orientation(free["upside_down"], free["turn"] and free["upside_down"], reason)
+
+
+def _said(free: dict[str, bool]) -> str:
+    if not free["upside_down"]:
+        return "they stay upright"
+    return "any way up will do" if free["turn"] else "upside down will do, turned will not"
+
+
+def _small(images: NDArray[np.uint8], chosen: NDArray[np.int64]) -> Tensor:
+    """Return the middle squares as small pictures, each with mean 0 and deviation 1, (N, S, S, C)."""
+    height, width = images.shape[1:3]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    parts = []
+    for index in chosen:
+        square = torch.from_numpy(images[index, top : top + side, left : left + side].astype(np.float32))
+        parts.append(F.adaptive_avg_pool2d(square.permute(2, 0, 1), _SIDE).permute(1, 2, 0))
+    small = torch.stack(parts)
+    flat = small.flatten(1)
+    flat = (flat - flat.mean(1, keepdim=True)) / flat.std(1, keepdim=True).clamp(min=1e-3)
+    return flat.view(small.shape)
+
+
+def _told(differences: Tensor, folds: NDArray[np.int64]) -> int:
+    """Return how many pictures a plane, fitted to the others, tells from themselves changed.
+
+    The plane w is fitted by ridge regression to w · (picture - changed) = 1.
+    """
+    rows = differences.flatten(1).double()
+    right = 0
+    for fold in range(_FOLDS):
+        held = torch.from_numpy(folds == fold)
+        others, asked = rows[~held], rows[held]
+        gram = others @ others.T
+        weights = others.T @ torch.linalg.solve(
+            gram + _RIDGE * torch.eye(len(others), dtype=gram.dtype),
+            torch.ones(len(others), dtype=gram.dtype),
+        )
+        right += int((asked @ weights > 0).sum())
+    return right

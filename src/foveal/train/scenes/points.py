@@ -1,0 +1,119 @@
+"""Learn to say what is where from boxes: the objective of detectors whose every place answers."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from foveal.core import catalog
+from foveal.data.preprocess import Preprocess
+from foveal.models.detectors.point import Point, boxes_of, middles
+from foveal.tasks.classify import learn
+from foveal.train import optimizer
+from foveal.train.augment.color import color
+from foveal.train.objective import Batch, Losses, Objective
+from foveal.train.plan import Plan
+from foveal.train.scenes import assigners
+from foveal.train.scenes._boxes import generalized
+from foveal.train.scenes.annotations import Boxes
+from foveal.train.scenes.assigners._targets import Assigner, Places
+from foveal.train.scenes.geometry import clipped, drawn, mosaic
+
+_HEAD_RATE = 2e-3  # of Adam for the layers that answer, whatever moves the network
+_BOX = 2.0  # weight of the boxes beside the classes
+_WHOLE = 0.67  # share of the run after which pictures are no longer put together
+
+
+class Points(Objective):
+    """Class loss of the assigner, and generalized IoU of the boxes, on moved and recoloured pictures."""
+
+    def __init__(
+        self,
+        network: Point,
+        truth: Boxes,
+        *,
+        preprocess: Preprocess,
+        augmentation: dict[str, float],
+        assigner: str,
+    ) -> None:
+        """Hold what is trained.
+
+        Args:
+            network: Normalized images to class logits and sides.
+            truth: Objects of all training pictures, by row.
+            preprocess: Gives the normalization.
+            augmentation: Strengths; see `geometry.drawn`, and `mosaic`, `color`.
+            assigner: Name of a file in `assigners`.
+        """
+        super().__init__()
+        self.network = network.to(memory_format=torch.channels_last)
+        self.truth = truth
+        self.preprocess = preprocess
+        self.augmentation = augmentation
+        self.assigner: Assigner = catalog.find(assigners, assigner)()
+
+    @torch.no_grad()
+    def views(self, batch: Batch) -> tuple[Tensor, Boxes]:
+        """Return what the network is shown, float32 (N, C, H, W), and what is where on it."""
+        with torch.autocast("cpu", enabled=False):
+            strengths = self.augmentation
+            images = learn.normalize(batch.images, self.preprocess)
+            truth = self.truth.rows(batch.rows)
+            height, width = images.shape[2:]
+            moves = drawn(len(images), (height, width), strengths, batch.generator)
+            images = moves.images(images)
+            truth = Boxes(moves.boxes(truth.boxes), truth.labels, truth.weights)
+            truth = clipped(truth, torch.tensor([0.0, 0.0, width, height]))
+            if strengths["mosaic"] and batch.share < _WHOLE:
+                images, truth = mosaic(images, truth, strengths["mosaic"], batch.generator)
+            images, _ = color(images, batch.labels, strength=strengths["color"], batch=batch)
+            return images.contiguous(memory_format=torch.channels_last), truth
+
+    def forward(self, batch: Batch) -> Losses:
+        """Return the loss of one step."""
+        images, truth = self.views(batch)
+        images, truth = images[batch.part], truth.rows(torch.arange(len(truth))[batch.part])
+        logits, sides = self.network(images)
+        with torch.autocast("cpu", enabled=False):  # areas in pixels overflow coarser numbers
+            loss = self.loss(logits.float(), sides.float(), truth)
+        return Losses(loss, torch.zeros(()), 0)
+
+    def loss(self, logits: Tensor, sides: Tensor, truth: Boxes) -> Tensor:
+        """Return the loss of answers (N, K, h, w) and (N, 4, h, w)."""
+        stride, (height, width) = self.network.stride, sides.shape[2:]
+        x, y = middles(height, width, stride)
+        grid = torch.stack([x.expand(height, width), y.expand(height, width)], dim=2).reshape(-1, 2)
+        boxes = boxes_of(sides, stride).flatten(2).transpose(1, 2)
+        flat = logits.flatten(2)
+        places = Places(grid, width, stride)
+        with torch.no_grad():
+            targets = self.assigner.assign(flat.detach(), boxes.detach(), truth, places)
+        objects = float((truth.weights > 0).sum())
+        classes = self.assigner.class_loss(flat, targets, objects)
+        answering = targets.weights > 0
+        near = generalized(boxes[answering], targets.boxes[answering])
+        weights = targets.weights[answering]
+        where = ((1 - near) * weights).sum() / weights.sum().clamp(min=1.0)
+        return classes + _BOX * where
+
+    def parameter_groups(self, plan: Plan) -> list[dict[str, Any]]:
+        """Return the body's parameters as the plan wants them moved, and the layers that answer by Adam.
+
+        Their rows are classes and sides, not directions, and the bias of the classes is a probability.
+        """
+        outputs = [p for layer in self.network.outputs for p in layer.parameters()]
+        apart = {id(p) for p in outputs}
+        for parameter in outputs:
+            parameter.requires_grad_(False)
+        groups = optimizer.parameter_groups(
+            self.network, weight_decay=plan.weight_decay, optimizer=plan.optimizer, head_rate=plan.head_rate
+        )
+        for parameter in outputs:
+            parameter.requires_grad_(True)
+        assert not any(id(p) in apart for group in groups for p in group["params"])
+        rate = _HEAD_RATE / plan.learning_rate
+        return [*groups, {"params": outputs, "kind": "adam", "momentum": 0.9, "rate": rate}]
+
+    def deployable(self) -> Point:
+        """Return the network."""
+        return self.network
