@@ -177,7 +177,7 @@ def test_strict_turns_warnings_into_65(make: Make, capsys: pytest.CaptureFixture
     assert run(["check", root, "-q"]) == 0
     assert run(["check", root, "-q", "--strict", "--json"]) == 65
     assert run(["check", root + "x", "--json"]) == 66
-    assert run(["check", root, "--format", "coco"]) == 2
+    assert run(["check", root, "--format", "cocoa"]) == 2
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["error"]["code"] == "not_found"
 
 

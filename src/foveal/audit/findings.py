@@ -33,7 +33,8 @@ def near_duplicates(dataset: Dataset, clusters: Sequence[Cluster], parts: Sequen
             "Look at them (--report); delete copies in train, or name what belongs together in groups.csv.",
             _shown(dataset, across),
         )
-    torn = [c for c in clusters if len({int(dataset.labels[i]) for i in c.members}) > 1]
+    one_class_each = dataset.scenes is None  # what is where on a cropped or mirrored copy differs rightly
+    torn = [c for c in clusters if one_class_each and len({int(dataset.labels[i]) for i in c.members}) > 1]
     if torn:
         yield Finding(
             "near_duplicates_conflicting_labels",
@@ -90,8 +91,8 @@ def outliers(dataset: Dataset, found: Sequence[Outlier]) -> Iterator[Finding]:
             "blank_images",
             "warning",
             len(blank),
-            f"{counted(len(blank), 'picture')} of nearly one colour: there is nothing to learn from but a "
-            "label to memorize.",
+            f"{counted(len(blank), 'picture')} of nearly one colour: there is nothing to learn from but what "
+            "is stated about them, to memorize.",
             "Remove them, or find the originals.",
             tuple(dataset.sources[one.row] for one in blank[:EXAMPLES]),
         )

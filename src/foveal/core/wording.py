@@ -11,7 +11,7 @@ def counted(number: int, noun: str) -> str:
     >>> counted(1, "file"), counted(5000, "image"), counted(2, "class")
     ('1 file', '5,000 images', '2 classes')
     """
-    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    plural = f"{noun}es" if noun.endswith(("s", "x", "ch")) else f"{noun}s"
     return f"{number:,} {noun if number == 1 else plural}"
 
 

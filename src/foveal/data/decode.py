@@ -9,6 +9,7 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
@@ -124,6 +125,41 @@ def examine(content: bytes, channels: int, *, limits: Limits = LIMITS) -> tuple[
     about, image = _unpack(content, channels, limits)
     pixels = np.asarray(image)
     return about, pixels if channels == 3 else pixels[:, :, None]
+
+
+def values(content: bytes, *, colours: bool = False, limits: Limits = LIMITS) -> NDArray[np.integer]:
+    """Return what is stored in a map: numbers, not looks.
+
+    Args:
+        content: The bytes of a PNG, GIF or BMP; what loses values, as JPEG does, is no map.
+        colours: Look numbers up in the palette, if there is one.
+        limits: What is refused before decoding.
+
+    Returns:
+        Numbers of a palette or grey levels, uint8 or, of 16 bits, uint16 (H, W); of colours uint8 (H, W, 3).
+
+    Raises:
+        ImageError: As `decode`; also where it is no such file.
+    """
+    image = _open(content, limits)
+    if image.format not in ("PNG", "GIF", "BMP"):
+        raise ImageError(f"a {image.format} keeps no exact values; a map is a PNG", code="format_not_allowed")
+    try:
+        image.load()
+        if isinstance(image, PngImageFile) and _may_lack_rows(image) and png.lacks_rows(png.walk(content)):
+            raise ImageError("rows are missing at the end of the map", code="truncated")
+        if image.mode in ("RGB", "RGBA") or (colours and image.mode in ("P", "PA")):
+            return np.asarray(image.convert("RGB"))
+        if image.mode.startswith("I"):
+            return np.asarray(image).astype(np.uint16)
+        found = np.asarray(image, dtype=np.uint8)
+    except EOFError as error:
+        raise ImageError("the file ends before the map does", code="truncated") from error
+    except ImageError:
+        raise
+    except _BROKEN as error:
+        raise ImageError(f"the map cannot be decoded: {error}", code=_reason(error)) from error
+    return found[:, :, 0] if found.ndim == 3 else found  # of grey with transparency the grey
 
 
 def _unpack(content: bytes, channels: int, limits: Limits) -> tuple[Header, Image.Image]:

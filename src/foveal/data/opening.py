@@ -14,7 +14,9 @@ from foveal.data.dataset import Dataset
 from foveal.data.formats._around import levels
 from foveal.data.formats._format import Format
 from foveal.data.formats._groups import GROUPS
-from foveal.data.formats.csv_manifest import TABLES, picture_folders
+from foveal.data.formats._tables import TABLES
+from foveal.data.formats.csv_boxes import picture_folders as folders_of_boxes
+from foveal.data.formats.csv_manifest import picture_folders
 from foveal.data.suffixes import is_picture
 from foveal.data.tree import Tree, file_tree, folder_tree
 
@@ -66,8 +68,6 @@ def open(  # noqa: A001
         inside = archive_tree(inner)
         tree, lacks = _level(_without_pictures(inside) if task == VIDEO else inside, readers)
     fitting = [name for name, lack in lacks.items() if lack is None]
-    beaten = {name for winner in fitting for name in readers[winner].precedes}
-    fitting = [name for name in fitting if name not in beaten]
     if len(fitting) == 1:
         return _for_task(readers[fitting[0]].read(tree, group), task)
     if fitting:
@@ -147,10 +147,9 @@ def places(path: str | Path) -> list[Path]:
     path = Path(path)
     if path.suffix.lower() not in TABLES or not files.is_there(path) or not path.is_file():
         return [path]
-    return [
-        path,
-        *(path.parent / folder for folder in sorted(picture_folders(file_tree(path, beside=GROUPS)))),
-    ]
+    tree = file_tree(path, beside=GROUPS)
+    folders = picture_folders(tree) | folders_of_boxes(tree)
+    return [path, *(path.parent / folder for folder in sorted(folders))]
 
 
 def _file(path: Path) -> Tree:
@@ -167,14 +166,23 @@ def _level(tree: Tree, readers: Mapping[str, Format]) -> tuple[Tree, dict[str, s
 
     What was written down on purpose wins over folders further in; otherwise the innermost level that fits.
     """
-    asked = [
-        (level, {name: reader.lacks(level) for name, reader in readers.items()}) for level in levels(tree)
-    ]
+    asked = [(level, _lacking(level, readers)) for level in levels(tree)]
     fitting = [(level, lacks) for level, lacks in asked if None in lacks.values()]
     for level, lacks in fitting:
         if any(readers[name].precedes for name, lack in lacks.items() if lack is None):
             return level, lacks
     return fitting[-1] if fitting else asked[-1]
+
+
+def _lacking(tree: Tree, readers: Mapping[str, Format]) -> dict[str, str | None]:
+    """Return what each layout lacks; one that another wins over, which fits, is not asked."""
+    lacks: dict[str, str | None] = {}
+    for name in sorted(readers, key=lambda name: -len(readers[name].precedes)):
+        winner = next(
+            (other for other, lack in lacks.items() if lack is None and name in readers[other].precedes), None
+        )
+        lacks[name] = readers[name].lacks(tree) if winner is None else f"it is {winner}"
+    return {name: lacks[name] for name in readers}
 
 
 def _only_archive(tree: Tree) -> Path | None:

@@ -99,7 +99,9 @@ def make(dataset: Dataset, inventory: Inventory, *, seed: int) -> Split:
         raise DataError(
             f"{dataset.path} has no readable picture to train on",
             code="no_training_images",
-            hint="training pictures lie in train/<class>/, or in <class>/ where there are no splits",
+            hint="training pictures lie in train/<class>/, or in <class>/ where there are no splits"
+            if dataset.scenes is None
+            else "training pictures are those in train, or all where there are no splits",
             path=dataset.path,
         )
     carved = tuple(name for name in ("test", "calib") if name not in role.values())

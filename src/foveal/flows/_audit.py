@@ -24,6 +24,8 @@ from foveal.data.store import StoreWriter
 from foveal.flows._doubts import Skipped, Suspect, Training, doubts
 
 NOT_ASKED = "--fast was given"
+_NO_CLASS = "pictures with objects or class maps have no class as a whole"
+_OF_SCENES = "look at the objects with foveal data show --out"
 Int64 = NDArray[np.int64]
 
 
@@ -59,7 +61,9 @@ class Audit:
             "near_duplicates": [
                 {
                     "sources": [dataset.sources[i] for i in cluster.members],
-                    "labels": [dataset.classes[dataset.labels[i]] for i in cluster.members],
+                    "labels": [
+                        "" if dataset.scenes else dataset.classes[dataset.labels[i]] for i in cluster.members
+                    ],
                     "splits": [parts[i] for i in cluster.members],
                     "similarity": round(cluster.similarity, 4),
                 }
@@ -135,12 +139,11 @@ def audit(seen: Seen, *, seed: int, threads: int | None, progress: Progress) -> 
     """
     rows = np.flatnonzero(seen.inventory.readable)
     clusters, skipped = _clusters(seen, rows, progress)
+    if seen.dataset.scenes is not None:
+        return _of_scenes(seen, rows, clusters, skipped)
     units = _units(seen, rows, clusters)
     doubted = doubts(seen.images, seen.dataset, rows, units, training=Training(seed, threads, progress))
-    features = doubted.embedding
-    if features is None:
-        coarse = seen.glances.thumbnails[rows][:, 2::4, 2::4]
-        features = coarse.reshape(len(rows), (SIDE // 4) ** 2).astype(np.float32)
+    features = _coarse(seen, rows) if doubted.embedding is None else doubted.embedding
     unusual = outliers(seen.glances, features, rows)
     told = shortcuts(seen.dataset, seen.inventory, seen.glances, units)
     return Audit(
@@ -161,6 +164,29 @@ def audit(seen: Seen, *, seed: int, threads: int | None, progress: Progress) -> 
             *findings.shortcuts(seen.dataset, told),
         ),
     )
+
+
+def _of_scenes(seen: Seen, rows: Int64, clusters: Sequence[Cluster], skipped: Sequence[Skipped]) -> Audit:
+    """Return what can be said of pictures that have no class as a whole."""
+    unusual = outliers(seen.glances, _coarse(seen, rows), rows)
+    return Audit(
+        clusters=tuple(clusters),
+        outliers=tuple(unusual),
+        skipped=(
+            *skipped,
+            *(Skipped(name, _NO_CLASS, _OF_SCENES) for name in ("statistics", "label_suspects")),
+        ),
+        findings=(
+            *findings.near_duplicates(seen.dataset, clusters, parts(seen.dataset, seen.split)),
+            *findings.outliers(seen.dataset, unusual),
+        ),
+    )
+
+
+def _coarse(seen: Seen, rows: Int64) -> NDArray[np.float32]:
+    """Return small grey copies of pictures to compare them by, float32 (M, D)."""
+    coarse = seen.glances.thumbnails[rows][:, 2::4, 2::4]
+    return coarse.reshape(len(rows), (SIDE // 4) ** 2).astype(np.float32)
 
 
 def _clusters(seen: Seen, rows: Int64, progress: Progress) -> tuple[list[Cluster], list[Skipped]]:

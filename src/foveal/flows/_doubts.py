@@ -66,6 +66,9 @@ class Suspect:
 @contextmanager
 def room_to_learn(dataset: Dataset) -> Iterator[StoreWriter | Skipped]:
     """Yield a store for small copies of the pictures, in a temporary folder; or why there is none."""
+    if dataset.scenes is not None:
+        yield Skipped("label_suspects", "pictures have no class as a whole", _BY_EYE)
+        return
     why = _too_little(dataset.labels)  # if all were readable; `doubts` asks again when that is known
     if why is not None:
         yield why

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ from typing import Any
 from foveal.core import files
 from foveal.core.errors import ImageError
 from foveal.core.progress import Progress, silent
+from foveal.core.task import OBJECT_TASKS
 from foveal.core.types import Finding
 from foveal.data import inventory as inventories
 from foveal.data import split as splits
+from foveal.data.annotated import annotated
 from foveal.data.check import by_severity
 from foveal.data.check import check as structural
 from foveal.data.clips import stills
@@ -38,6 +41,7 @@ class CheckResult:
         audit: What statistics say of it.
         findings: The worst first.
         ok: No error; what `strictly` returns has no warning either.
+        objects: How many there are of each class; None where it is not objects that are stated.
     """
 
     dataset: Dataset = field(repr=False)
@@ -46,6 +50,7 @@ class CheckResult:
     audit: Audit = field(repr=False)
     findings: tuple[Finding, ...]
     ok: bool
+    objects: Mapping[str, int] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the contract's document."""
@@ -59,6 +64,7 @@ class CheckResult:
             "classes": list(self.dataset.classes),
             "splits": dict(counts),
             "images": len(self.dataset),
+            **({} if self.objects is None else {"objects": dict(self.objects)}),
             "roles": {} if self.split is None else {r: len(self.split.role(r)) for r in splits.ROLES},
             "findings": [{**asdict(f), "examples": list(f.examples)} for f in self.findings],
             "fingerprint": self.inventory.fingerprint,
@@ -105,7 +111,14 @@ def check(
             audited = audit(seen, seed=seed, threads=threads, progress=progress)
     found = by_severity([*structural(dataset, inventory, split), *audited.findings])
     ok = not any(finding.severity == "error" for finding in found)
-    return CheckResult(seen_as, inventory, split, audited, tuple(found), ok)
+    return CheckResult(seen_as, inventory, split, audited, tuple(found), ok, _objects(dataset))
+
+
+def _objects(dataset: Dataset) -> dict[str, int] | None:
+    if dataset.scenes is None or dataset.task not in OBJECT_TASKS:
+        return None
+    counts = annotated(dataset).counts.sum(axis=0)
+    return dict(zip(dataset.classes, counts.tolist(), strict=True))
 
 
 def _split(dataset: Dataset, inventory: Inventory, seed: int) -> Split | None:

@@ -23,6 +23,10 @@ FEW_TO_LEARN_FROM = 10
 def amounts(dataset: Dataset, inventory: Inventory, split: Split | None) -> Iterator[Finding]:
     """Yield imbalance, the absence of training pictures, and what their number leaves unproven."""
     yield from _nothing_to_train_on(dataset, inventory)
+    if dataset.scenes is not None:  # what is counted there are objects or pixels, and no share is proven
+        if split is not None:
+            yield from _empty_roles(split)
+        return
     yield from _imbalance(dataset)
     if split is not None:
         yield from _empty_roles(split)

@@ -1,4 +1,4 @@
-"""Classes without pictures, and classes that one split has and another lacks."""
+"""Classes without pictures, and classes that one split has and another lacks; of pictures with one class."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -14,6 +14,8 @@ from foveal.data.split import Split
 
 def classes(dataset: Dataset, inventory: Inventory, split: Split | None) -> Iterator[Finding]:
     """Yield errors where the classes of the data set, or of its splits, do not fit together."""
+    if dataset.scenes is not None:  # no picture is of one class there
+        return
     filled = {dataset.classes[label] for label in np.unique(dataset.labels)}
     empty = [name for name in dataset.classes if name not in filled]
     if empty:

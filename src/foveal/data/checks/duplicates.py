@@ -60,8 +60,19 @@ def _within(dataset: Dataset, clusters: list[list[int]]) -> Iterator[Finding]:
 
 
 def _conflicting(dataset: Dataset, clusters: list[list[int]]) -> Iterator[Finding]:
-    torn = [indices for indices in clusters if len({int(dataset.labels[i]) for i in indices}) > 1]
-    if torn:
+    truths = dataset.truths if clusters else []
+    torn = [indices for indices in clusters if len({truths[i] for i in indices}) > 1]
+    if torn and dataset.scenes is not None:
+        yield Finding(
+            "conflicting_labels",
+            "warning",
+            sum(map(len, torn)),
+            f"{counted(len(torn), 'picture')} found, byte for byte, with different annotations: at most one "
+            "of them is right.",
+            "Compare the annotations, and delete the copies.",
+            _shown(dataset, torn),
+        )
+    elif torn:
         yield Finding(
             "conflicting_labels",
             "warning",

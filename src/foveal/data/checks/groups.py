@@ -45,7 +45,7 @@ def _keys(dataset: Dataset) -> Iterator[Finding]:
             dataset.grouped_by,
         )
         yield from _alone(dataset)
-        spanning = _spanning(dataset)
+        spanning = [] if dataset.scenes else _spanning(dataset)
         if spanning:
             yield Finding(
                 "groups_span_classes",
@@ -89,7 +89,9 @@ def _alone(dataset: Dataset) -> Iterator[Finding]:
         if not group.startswith("group ")
     ]
     if alone:
-        by_name = dataset.format in ("image_folder", "idx")
+        by_name = dataset.format in ("image_folder", "idx") or (
+            dataset.scenes is not None and dataset.format != "csv_boxes"
+        )
         yield Finding(
             "pictures_without_group",
             "warning" if by_name else "info",

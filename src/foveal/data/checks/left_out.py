@@ -29,8 +29,12 @@ def left_out(dataset: Dataset, inventory: Inventory, split: Split | None) -> Ite
             "pictures_without_class",
             "warning",
             len(stray),
-            f"{counted(len(stray), 'picture')} in no class folder, and not used.",
-            "Move them into the folder of their class.",
+            f"{counted(len(stray), 'picture')} in no class folder, and not used."
+            if dataset.scenes is None
+            else f"{counted(len(stray), 'picture')} that no annotation, or no list, names, and not used.",
+            "Move them into the folder of their class."
+            if dataset.scenes is None
+            else "Annotate them, if with nothing on them, or move them away.",
             tuple(stray[:EXAMPLES]),
         )
     if other:

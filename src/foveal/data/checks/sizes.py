@@ -39,8 +39,12 @@ def sizes(dataset: Dataset, inventory: Inventory, split: Split | None) -> Iterat
             "extreme_aspect",
             "warning",
             len(long),
-            f"{counted(len(long), 'picture')} longer than {MOST_ASPECT}:1: the recognizer sees only the "
-            "middle square, less than a third.",
+            f"{counted(len(long), 'picture')} longer than {MOST_ASPECT}:1: "
+            + (
+                "the recognizer sees only the middle square, less than a third."
+                if dataset.scenes is None
+                else "brought to the size of the model, what is on them becomes small."
+            ),
             "Crop them to what matters, or cut them into pieces.",
             _names(dataset, long),
         )

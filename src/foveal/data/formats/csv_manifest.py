@@ -8,24 +8,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from foveal.core.errors import DataError, ImageError
+from foveal.core.errors import DataError
 from foveal.core.progress import Progress
 from foveal.core.text import printable
 from foveal.data.dataset import Dataset
-from foveal.data.decode import LIMITS
+from foveal.data.formats._annotations import stored
 from foveal.data.formats._classes import class_name
 from foveal.data.formats._format import Format
 from foveal.data.formats._group_keys import by_key
 from foveal.data.formats._groups import GROUPS
 from foveal.data.formats._splits import ORDER, SPLITS
+from foveal.data.formats._tables import MOST_BYTES, TABLES, decoded, delimiter, first_cells, small
 from foveal.data.formats._writing import Row, Written, write_pictures, write_table, written_rows
-from foveal.data.pictures import FilePicture
 from foveal.data.tree import Tree, inside
 
-TABLES = (".csv", ".tsv")
 _NEEDED = ("path", "label")
-_MOST_BYTES = 2**28
-_HEAD_BYTES = 2**16
+_KNOWN = (*_NEEDED, "split")
 
 
 class _Line(NamedTuple):
@@ -42,28 +40,7 @@ def _candidates(tree: Tree) -> list[str]:
 
 
 def _header(tree: Tree, name: str) -> list[str]:
-    try:
-        first = _decoded(tree.fetch(name, _HEAD_BYTES)).partition("\n")[0]
-        return _columns(next(csv.reader([first], delimiter=_delimiter(name, first)), []))
-    except (csv.Error, ImageError):  # a table that cannot be read is no manifest; another layout may fit
-        return []
-
-
-def _columns(cells: Sequence[str]) -> list[str]:
-    """Return the names of the columns, ours in small letters."""
-    ours = (*_NEEDED, "split")
-    return [cell.strip().lower() if cell.strip().lower() in ours else cell.strip() for cell in cells]
-
-
-def _decoded(content: bytes) -> str:
-    return content.decode("utf-8-sig", "surrogateescape")
-
-
-def _delimiter(name: str, first_line: str) -> str:
-    """Return what separates the columns: spreadsheets of half the world write semicolons."""
-    if name.lower().endswith(".tsv"):
-        return "\t"
-    return max(",;\t", key=first_line.count)
+    return small(first_cells(tree, name), _KNOWN)
 
 
 def _lacks(tree: Tree) -> str | None:
@@ -96,7 +73,7 @@ def _read(tree: Tree, group: str | None) -> Dataset:
         sources=sources,
         labels=np.array([index[row.values["label"]] for row in rows], dtype=np.int64),
         splits=tuple(row.values["split"] for row in rows),
-        read=lambda i: _picture(tree, paths[i]),
+        read=lambda i: stored(tree, paths[i]),
         groups=grouped.groups,
         grouped_by=grouped.by,
         not_grouped_by=grouped.unused,
@@ -115,12 +92,6 @@ def picture_folders(tree: Tree) -> set[str]:
     return {row.values["path"].rpartition("/")[0] for row in rows}
 
 
-def _picture(tree: Tree, path: str) -> FilePicture:
-    if tree.kind in ("zip", "tar") and path not in tree.files:
-        raise ImageError(f"{tree.path} has no {path!r}", code="io_error", path=path)
-    return FilePicture(tree.read(path, at_most=LIMITS.content_bytes))
-
-
 def _place(row: _Line) -> tuple[str, str]:
     """Return where a picture comes among all, whatever its split: pixels are remembered by their place."""
     return row.values["label"], row.values["path"]
@@ -136,18 +107,18 @@ def _folders(rows: Sequence[_Line]) -> dict[str, tuple[str, ...]]:
 
 def _rows(tree: Tree, name: str) -> tuple[list[str], list[_Line]]:
     """Return the columns and every row with all of them, checked; without a column split, it is empty."""
-    content = tree.read(name, at_most=_MOST_BYTES)
-    if len(content) > _MOST_BYTES:
-        raise _bad(tree, name, 1, f"it is longer than {_MOST_BYTES} bytes")
-    text = _decoded(content)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(name, text.partition("\n")[0]))
+    content = tree.read(name, at_most=MOST_BYTES)
+    if len(content) > MOST_BYTES:
+        raise _bad(tree, name, 1, f"it is longer than {MOST_BYTES} bytes")
+    text = decoded(content)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter(name, text.partition("\n")[0]))
     columns: list[str] = []
     rows: list[_Line] = []
     seen: dict[str, int] = {}
     try:
         for cells in reader:
             if not columns:
-                columns = _columns(cells)
+                columns = small(cells, _KNOWN)
                 _check_columns(tree, name, columns)
             elif any(cell.strip() for cell in cells):
                 row = _row(tree, name, reader.line_num, columns, cells)
