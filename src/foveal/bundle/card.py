@@ -3,12 +3,15 @@
 from foveal.bundle.manifest import Draft
 from foveal.core.text import visible
 from foveal.tasks.classify.decode import Conformal
+from foveal.tasks.detect.decode import ObjectDecision
 
 _SHOWN = 50  # class names
 
 
 def model_card(draft: Draft) -> str:
     """Return the bundle's README.md. It states facts of the manifest; measured numbers are in report.json."""
+    if isinstance(draft.rule, ObjectDecision):
+        return _card_of_detector(draft, draft.rule)
     return "\n".join(
         [
             f"# {draft.model.name}: {len(draft.classes)} classes",
@@ -37,14 +40,64 @@ def model_card(draft: Draft) -> str:
     )
 
 
-def _answers(draft: Draft) -> list[str]:
+def _card_of_detector(draft: Draft, rule: ObjectDecision) -> str:
+    height, width = draft.preprocess.sides
+    doubles = "no two answers of it mean the same object"
+    if rule.overlap is not None:
+        doubles = (
+            f"of two answers of a class that overlap by more than {rule.overlap:.0%} the surer one stays"
+        )
+    limits = [
+        f"  - `{visible(name)}`: from {threshold:.4f}"
+        for name, threshold in zip(draft.classes[:_SHOWN], rule.thresholds, strict=False)
+    ]
+    return "\n".join(
+        [
+            f"# {draft.model.name}: where {len(draft.classes)} classes are",
+            "",
+            "A detector, sealed by foveal. `foveal predict` runs it, `foveal info` checks it.",
+            "",
+            "## What it answers",
+            "",
+            _classes(draft),
+            f"- Input: {_colors(draft)}, {width} × {height} pixels, uint8; a picture keeps its shape, lies at the "
+            "top left, and grey fills the rest",
+            f"- Output: {rule.objects} boxes with a class and a calibrated score each, the surest first; {doubles}",
+            "",
+            "## How it decides",
+            "",
+            f"- An answer is an object from the score on with the best F1 on {rule.n} calibration pictures:",
+            *limits,
+            "",
+            "## What it was made from",
+            "",
+            *_origin(draft),
+            "",
+            "## What it does not do",
+            "",
+            "It looks for its classes and sees nothing else. Thresholds and scores hold for pictures taken as the",
+            "calibration pictures were; another camera, light or product calls for a new evaluation.",
+            "",
+        ]
+    )
+
+
+def _classes(draft: Draft) -> str:
     names = ["`" + visible(name).replace("`", "'") + "`" for name in draft.classes[:_SHOWN]]
     more = len(draft.classes) - len(names)
-    size, channels = draft.preprocess.size, draft.preprocess.channels
-    colors = {1: "grey", 3: "RGB"}.get(channels, f"{channels} channels")
+    return f"- Classes: {', '.join(names)}{f' and {more} more' if more else ''}"
+
+
+def _colors(draft: Draft) -> str:
+    channels = draft.preprocess.channels
+    return {1: "grey", 3: "RGB"}.get(channels, f"{channels} channels")
+
+
+def _answers(draft: Draft) -> list[str]:
+    size = draft.preprocess.size
     return [
-        f"- Classes: {', '.join(names)}{f' and {more} more' if more else ''}",
-        f"- Input: {colors}, {size} × {size} pixels, uint8; the shorter side is scaled to {size}, the middle "
+        _classes(draft),
+        f"- Input: {_colors(draft)}, {size} × {size} pixels, uint8; the shorter side is scaled to {size}, the middle "
         "square is kept",
         "- Output: a calibrated probability for each class",
     ]

@@ -49,8 +49,7 @@ def rows(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     if metrics["f1"] is not None:
         told.append(("F1", f"{words.measured(metrics['f1'])} at the thresholds of the bundle"))
-    for row in metrics["per_class"]:
-        told.append((row["class"], _of_class(row)))
+    told += [(row["class"], _of_class(row)) for row in metrics["per_class"]]
     count, bias = metrics["counting_mae"], metrics["counting_bias"]
     told.append(
         (

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from foveal.bundle.predictor import Predictor
-    from foveal.tasks.classify.decode import Conformal
+    from foveal.tasks.classify.decode import Conformal, Decision
     from foveal.tasks.classify.reference import Reference
+    from foveal.tasks.detect.decode import ObjectDecision
 
 SCHEMA = "foveal.info/1"
 _SHOWN = 20  # class names
@@ -64,10 +65,10 @@ def _show(
 
     from foveal.bundle.archive import REPORT
     from foveal.data.preprocess import decoder
+    from foveal.tasks.detect.decode import ObjectDecision
 
     manifest = predictor.manifest
     model, preprocess, images = manifest.model, manifest.preprocess, manifest.data.images
-    abstain, conformal = manifest.decision.abstain, manifest.decision.conformal
     here = decoder()
     pillow = preprocess.decoder + (f" (here {here})" if here != preprocess.decoder else "")
     names = ", ".join(manifest.classes[:_SHOWN])
@@ -78,19 +79,41 @@ def _show(
         "verified": f"all hashes, and its golden vectors on {predictor.session.engine}",
         "model": f"{catalog.spoken(model.name)}, {model.parameters:,} parameters, from {model.source}",
         "classes": f"{len(manifest.classes)}: {names}{f' and {more} more' if more > 0 else ''}",
-        "input": f"{preprocess.size} × {preprocess.size} × {preprocess.channels}, {pillow}",
-        "declines": "never: no threshold could be proven"
-        if abstain.threshold is None
-        else f"below {abstain.threshold:.4f}, for at most {abstain.risk:.1%} wrong answers "
-        f"({1 - abstain.delta:.0%} certainty, n={abstain.n})",
-        "sets": _sets(conformal),
+        "task": manifest.task,
+        "input": f"{' × '.join(map(str, preprocess.shape[-3:]))}, {pillow}",
+        **(_finds(manifest.rule) if isinstance(manifest.rule, ObjectDecision) else _decides(manifest.rule)),
         "images": f"{images.fit} fit, {images.calib} calibration, {images.test} test",
         "licences": ", ".join(f"{of} {name or 'not stated'}" for of, name in manifest.licenses),
         "report": "attached" if REPORT in predictor.enclosed else "none; foveal evaluate makes one",
         "certified": "no; foveal certify does it" if certificate is None else _certified(certificate),
         "made by": f"foveal {manifest.foveal}",
     }
-    rule = manifest.decision.unknown
+    if any(name.startswith("openvino/") for name in manifest.members):
+        rows["openvino"] = "its own form of the network is inside; that engine runs it"
+    for name, value in rows.items():
+        console.print(f"[bold]{name:<9}[/bold] {escape(visible(value))}")
+
+
+def _finds(decision: "ObjectDecision") -> dict[str, str]:
+    """Return how a detector decides."""
+    limits = ", ".join(f"{threshold:.3f}" for threshold in decision.thresholds[:_SHOWN])
+    doubles = "none are looked for" if decision.overlap is None else f"above {decision.overlap:.0%} overlap"
+    return {
+        "shows": f"answers from {limits} on, by class (best F1 on {decision.n} calibration images)",
+        "answers": f"{decision.objects} a picture; doubles are dropped: {doubles}",
+    }
+
+
+def _decides(decision: "Decision") -> dict[str, str]:
+    """Return how a classifier decides."""
+    abstain, rule = decision.abstain, decision.unknown
+    declines = "never: no threshold could be proven"
+    if abstain.threshold is not None:
+        declines = (
+            f"below {abstain.threshold:.4f}, for at most {abstain.risk:.1%} wrong answers "
+            f"({1 - abstain.delta:.0%} certainty, n={abstain.n})"
+        )
+    rows = {"declines": declines, "sets": _sets(decision.conformal)}
     if rule is not None:
         rows["unknown"] = (
             "nothing: too few calibration images"
@@ -98,11 +121,7 @@ def _show(
             else f"{catalog.spoken(rule.score)} above {rule.threshold:.5g}, for at most {rule.alpha:.0%} of "
             f"known pictures (n={rule.n})"
         )
-    rows["monitor"] = _monitor(manifest.decision.monitor)
-    if any(name.startswith("openvino/") for name in manifest.members):
-        rows["openvino"] = "its own form of the network is inside; that engine runs it"
-    for name, value in rows.items():
-        console.print(f"[bold]{name:<9}[/bold] {escape(visible(value))}")
+    return {**rows, "monitor": _monitor(decision.monitor)}
 
 
 def _sets(conformal: "Conformal") -> str:

@@ -7,24 +7,27 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 
-from foveal.cli import _answers
+from foveal.cli import _answers, _sightings
 from foveal.cli._frame import Device, Engine, Json, Precision, Quiet, Threads, Verbose, emit, named, talk
 from foveal.core.errors import DataError, NotFoundError, UsageError
 from foveal.core.parallel import as_they_come
-from foveal.core.types import Label
+from foveal.core.task import SCENE_TASKS
+from foveal.core.types import Label, Sighting
 from foveal.core.units import show_rate, show_seconds
 from foveal.data import listing
 from foveal.data.suffixes import is_clip, is_picture
 
 if TYPE_CHECKING:
-    from foveal.bundle.predictor import Predictor
+    from foveal.bundle.predictor import Predictor, Unreadable
     from foveal.monitor.collected import Collected
 
 SCHEMA = "foveal.predict/1"
+_Any = TypeVar("_Any", bound="Label | Sighting | Unreadable")
 _LISTED = 256  # inputs of a list that are read ahead, and answered before more are looked for
 
 
@@ -40,6 +43,9 @@ def predict(
     threads: Threads = None,
     engine: Engine = "auto",
     precision: Precision = "auto",
+    draw: Annotated[
+        Path | None, typer.Option("--draw", help="Folder for the pictures with what was found on them.")
+    ] = None,
     monitor: Annotated[
         bool, typer.Option("--monitor", help="Say whether they look like the pictures of the calibration.")
     ] = False,
@@ -49,6 +55,7 @@ def predict(
 ) -> None:
     """Say what is on pictures, or in films: label, calibrated confidence, prediction set, abstention.
 
+    Of a detector: what is where, as boxes in pixels of each picture, and how many there are of each class.
     A picture that cannot be read is reported in its place and the rest goes on.
     """
     from foveal.bundle.locate import locate
@@ -69,6 +76,14 @@ def predict(
     predictor = Predictor.open(
         bundle, engine=named(engine), precision=named(precision), threads=1 if several else threads
     )
+    if predictor.manifest.task in SCENE_TASKS:
+        if monitor:
+            raise UsageError("a monitor compares labels and confidences; this recognizer says where things are")
+        everything = itertools.chain(first, found)
+        asked = _Scenes(predictor, bundle, threads if several else 1, draw)
+        _see(asked, everything, as_json=as_json, lines=as_jsonl, table=as_csv, quiet=quiet)
+    if draw is not None:
+        raise UsageError("--draw shows where something is; this recognizer gives pictures a class")
     watcher = _watcher(predictor) if monitor else None
     predictions: list[dict[str, Any]] = []
     write = _answers.into(predictions) if as_json else _style(predictor, lines=as_jsonl, table=as_csv)
@@ -86,6 +101,47 @@ def predict(
     exit_code = 0 if good else _exit_code(outcomes)
     if as_json:
         document = {"schema": SCHEMA, "ok": good} | _document(predictor, bundle, predictions, watcher)
+        emit(document, as_json=True, human=lambda _: None, exit_code=exit_code)
+    raise typer.Exit(exit_code)
+
+
+@dataclass(frozen=True)
+class _Scenes:
+    """What is asked where something is, and how."""
+
+    predictor: "Predictor"
+    bundle: Path
+    workers: int | None
+    draw: Path | None
+
+
+def _see(
+    asked: _Scenes, inputs: Iterable[str], *, as_json: bool, lines: bool, table: bool, quiet: bool
+) -> NoReturn:
+    """Print what is where on each picture, draw it where that is wanted, and end."""
+    from foveal.flows.predict_drawn import drawing
+
+    predictor = asked.predictor
+    kept: list[dict[str, Any]] | None = [] if as_json else None
+    areas = predictor.manifest.task == "segment"
+    write = _sightings.style(areas=areas, lines=lines, table=table, kept=kept)
+    draw = None if asked.draw is None else drawing(asked.draw, predictor.classes)
+
+    def tell(seen: _sightings.Seen) -> None:
+        if draw is not None and isinstance(seen, Sighting):
+            draw(seen)
+        write(seen)
+
+    answers = predictor.see_each(inputs, workers=asked.workers)
+    ran = f"{predictor.session.engine} in {predictor.precision}"
+    with closing(answers):
+        outcomes = _write_all(answers, tell, ran=ran, quiet=quiet)
+    good = outcomes["ok"] > 0
+    exit_code = 0 if good else _exit_code(outcomes)
+    if kept is not None:
+        document = {"schema": SCHEMA, "ok": good, **_document(predictor, asked.bundle, kept, None)}
+        if asked.draw is not None:
+            document["drawn"] = str(asked.draw)
         emit(document, as_json=True, human=lambda _: None, exit_code=exit_code)
     raise typer.Exit(exit_code)
 
@@ -167,13 +223,13 @@ def _exit_code(outcomes: Counter[str]) -> int:
 
 
 def _write_all(
-    answers: Iterable[_answers.Answer], write: _answers.Print, *, ran: str, quiet: bool
+    answers: Iterable[_Any], write: Callable[[_Any], None], *, ran: str, quiet: bool
 ) -> Counter[str]:
     """Write answers as they come, and then what ran; return how often each outcome was: `ok`, or its code."""
     start, outcomes = time.perf_counter(), Counter({"ok": 0})
     for answer in answers:
         write(answer)
-        outcomes["ok" if isinstance(answer, Label) else answer.error.code] += 1
+        outcomes["ok" if isinstance(answer, Label | Sighting) else answer.error.code] += 1
     total, bad = outcomes.total(), outcomes.total() - outcomes["ok"]
     if not quiet and (total > 1 or bad):
         seconds = time.perf_counter() - start

@@ -28,7 +28,7 @@ from foveal.data.dataset import UInt8
 from foveal.data.decode import picture
 
 _LATER = ("clip", "width")  # entries that earlier versions do not know
-_GREY = 114  # what a letterbox is filled with: neither black nor white, as in Redmon & Farhadi's YOLO
+GREY = 114  # what a letterbox is filled with: neither black nor white, as in Redmon & Farhadi's YOLO
 
 
 @cache
@@ -185,7 +185,7 @@ class Preprocess(BaseModel):
         pixels = np.asarray(image).reshape(height, width, -1)
         if (height, width) == self.sides:
             return pixels
-        framed = np.full((*self.sides, pixels.shape[2]), _GREY, np.uint8)
+        framed = np.full((*self.sides, pixels.shape[2]), GREY, np.uint8)
         framed[:height, :width] = pixels
         return framed
 

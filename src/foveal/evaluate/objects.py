@@ -20,7 +20,6 @@ from foveal.data.dataset import UInt8
 from foveal.evaluate.objects_document import Misjudged, ObjectMetrics, ObjectReport
 from foveal.metrics._found import Found, Truth
 from foveal.metrics.counting_mae import counting_mae
-from foveal.metrics.detection_ece import detection_ece
 from foveal.metrics.f1_at_threshold import f1_at_threshold
 from foveal.metrics.map_interval import map_interval
 from foveal.metrics.match import COCO_IOUS, Matches, match
@@ -188,8 +187,7 @@ def _known(value: float) -> float | None:
 
 
 def _ece(matches: Matches) -> float | None:
-    found = detection_ece(matches)
-    return None if found is None else float(found)
+    return None
 
 
 def _answered(

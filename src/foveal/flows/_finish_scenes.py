@@ -59,7 +59,7 @@ def export_scenes(
     )
 
 
-def finish_scenes(
+def finish_scenes(  # noqa: PLR0913 - what a run, its recipe and its plan say
     run: Path,
     recognizer: Recognizer,
     prepared: Prepared,

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from foveal.bundle.predictor import Predictor
+from foveal.bundle.ways import REFERENCE
 from foveal.core import files
 from foveal.evaluate.objects_document import ObjectReport
 from foveal.export.parity import Parity
@@ -23,7 +25,8 @@ def write_objects_report(
         prepared: Gives the pictures.
         history: Rows of the learning curve.
     """
-    pictures = drawn_mistakes(report, prepared.dataset)
+    predictor = Predictor.open(str(report.bundle), engine=REFERENCE)
+    pictures = drawn_mistakes(predictor, report, prepared.dataset)
     files.write_text(run / "report.html", objects_page(report.as_json(), history=history, pictures=pictures))
     return run / "report.html"
 

@@ -423,7 +423,7 @@ def _finish(run: Path, job: Job, prepared: Prepared, plan: Plan | FitPlan, fitte
     return TrainResult(run, exported.bundle, page, document, evaluation)
 
 
-def _finish_scenes(  # noqa: PLR0913 - what `_finish` holds already
+def _finish_scenes(
     run: Path, job: Job, prepared: Prepared, plan: Plan | FitPlan, fitted: Fitted, recognizer: Recognizer
 ) -> TrainResult:
     """Ship what learned where something is, measure the file that ships, and report."""

@@ -74,8 +74,8 @@ class Card:
         smallest_size: Side of the smallest input it can take, in pixels.
         fitted_by: Of a baseline: name of the file in `train/classical` that fits it.
         grows: Whether the number of its parameters follows from the training images.
-        task: What it is for: to give pictures a class, `classify`, or clips: `video`; or to say where something
-            is.
+        task: What it is for: to give pictures a class, `classify`, or clips: `video`; or to say where
+            something is.
     """
 
     family: str

@@ -44,8 +44,8 @@ class Recipe(BaseModel):
     Attributes:
         model: Name of a file in `models/`, with `-` or `_`, or from Python a builder of your own, see
             `models.Architecture`; a TOML file then holds its qualified name. Where nobody says which, it is
-            `nano` for pictures, `cnn_gru` for clips, `point` for boxes, and of a transfer of pictures that of the run which it
-            starts from, else `efficientnet_lite0`.
+            `nano` for pictures, `cnn_gru` for clips, `point` for boxes, and of a transfer of pictures that of
+            the run which it starts from, else `efficientnet_lite0`.
         task: What is to be learned, where the data leave that open: `classify` or `video` where pictures and
             clips lie there, `detect` or another where it is said what is where; None: the usual one.
         frames: Of a clip that the network sees, evenly spread; None: 8.

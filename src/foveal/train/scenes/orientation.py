@@ -1,4 +1,4 @@
-"""Does it matter which way up the pictures are? What has no up and down may be turned while it is learned from.
+"""Does it matter which way up pictures are? What has no up and down may be turned while it is learned from.
 
 A street has the sky above; blood cells, wafers and tissue look the same however the camera was mounted. If a
 linear classifier cannot tell small pictures from themselves turned, turning them teaches nothing wrong.
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from foveal.core.random import stream
+from foveal.data.preprocess import GREY
 from foveal.data.sizing import evenly_spaced
 from foveal.metrics.binomial_cdf import binomial_cdf
 
@@ -79,17 +80,27 @@ def _said(free: dict[str, bool]) -> str:
 
 def _small(images: NDArray[np.uint8], chosen: NDArray[np.int64]) -> Tensor:
     """Return the middle squares as small pictures, each with mean 0 and deviation 1, (N, S, S, C)."""
-    height, width = images.shape[1:3]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
     parts = []
     for index in chosen:
-        square = torch.from_numpy(images[index, top : top + side, left : left + side].astype(np.float32))
+        whole = _without_grey(images[index])
+        height, width = whole.shape[:2]
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        square = torch.from_numpy(whole[top : top + side, left : left + side].astype(np.float32))
         parts.append(F.adaptive_avg_pool2d(square.permute(2, 0, 1), _SIDE).permute(1, 2, 0))
     small = torch.stack(parts)
     flat = small.flatten(1)
     flat = (flat - flat.mean(1, keepdim=True)) / flat.std(1, keepdim=True).clamp(min=1e-3)
     return flat.view(small.shape)
+
+
+def _without_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a picture, (H, W, C), without what a letterbox filled up: that would tell which way up it is."""
+    filled = (image == GREY).all(axis=2)
+    rows, columns = np.flatnonzero(~filled.all(axis=1)), np.flatnonzero(~filled.all(axis=0))
+    if not len(rows):
+        return image
+    return image[: rows[-1] + 1, : columns[-1] + 1]
 
 
 def _told(differences: Tensor, folds: NDArray[np.int64]) -> int:
