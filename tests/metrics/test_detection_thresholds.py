@@ -1,5 +1,7 @@
 """What is shown above thresholds: F, the thresholds themselves, and counts; by counting one by one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -64,15 +66,7 @@ def test_no_other_threshold_has_a_better_f(seed, beta):
 
 def test_a_class_of_which_nothing_is_right_has_no_threshold_and_shows_nothing():
     matches = draw(0, classes=4)
-    wrong = Matches(
-        matches.ious,
-        matches.scores,
-        matches.labels,
-        matches.images,
-        matches.right & (matches.labels != 3),
-        matches.ignored,
-        matches.truths,
-    )
+    wrong = replace(matches, right=matches.right & (matches.labels != 3))
 
     thresholds = best_thresholds(wrong)
 
@@ -120,9 +114,7 @@ def test_a_class_without_objects_has_no_recall_and_is_in_no_mean():
     empty = matches.truths.copy()
     empty[:, 1] = 0
     none = matches.right & (matches.labels != 1)
-    changed = Matches(
-        matches.ious, matches.scores, matches.labels, matches.images, none, matches.ignored, empty
-    )
+    changed = replace(matches, right=none, truths=empty)
 
     found = f1_at_threshold(changed, np.zeros(3), draws=50)
 
@@ -176,15 +168,8 @@ def test_the_interval_of_f_covers_the_truth_about_as_often_as_promised():
 
 def test_arguments_that_make_no_sense_are_refused():
     matches = draw(0)
-    several = Matches(
-        np.array([0.5, 0.7]),
-        matches.scores,
-        matches.labels,
-        matches.images,
-        np.tile(matches.right, (2, 1)),
-        np.tile(matches.ignored, (2, 1)),
-        matches.truths,
-    )
+    twice = np.tile(matches.right, (2, 1)), np.tile(matches.ignored, (2, 1))
+    several = replace(matches, ious=np.array([0.5, 0.7]), right=twice[0], ignored=twice[1])
 
     with pytest.raises(UsageError, match="matches for one IoU; got 2"):
         best_thresholds(several)

@@ -35,7 +35,17 @@ def squared(probabilities: NDArray[np.floating], labels: NDArray[np.integer], *,
     """Return the sum before its root is taken; over data sets its mean is the true squared error, also 0."""
     check(probabilities, labels)
     confidence = probabilities.max(axis=1).astype(np.float64)
-    correct = probabilities.argmax(axis=1) == labels
+    return squared_gap(confidence, probabilities.argmax(axis=1) == labels, bins=bins)
+
+
+def squared_gap(confidence: NDArray[np.float64], correct: NDArray[np.bool_], *, bins: int = BINS) -> float:
+    """Return the same sum for answers of any kind.
+
+    Args:
+        confidence: How sure each answer is, (N,), N ≥ 1.
+        correct: Whether it is right, (N,).
+        bins: How many bins of equal mass.
+    """
     which = equal_mass(confidence, bins)
     counts, right, total = (
         np.bincount(which, weights=weights, minlength=bins).astype(np.float64)
@@ -45,4 +55,4 @@ def squared(probabilities: NDArray[np.floating], labels: NDArray[np.integer], *,
     counts, right, total = counts[used], right[used], total[used]
     share = right / counts
     terms = (share - total / counts) ** 2 - share * (1 - share) / (counts - 1)
-    return float((counts * terms).sum() / len(labels))
+    return float((counts * terms).sum() / len(confidence))

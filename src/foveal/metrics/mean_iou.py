@@ -5,35 +5,19 @@ Source: Everingham et al., "The PASCAL Visual Object Classes Challenge: A Retros
 pictures would be another number, which rewards classes that are missing from a picture.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from foveal.core.errors import UsageError
-from foveal.core.types import Measured
+from foveal.metrics._by_class import ByClass
 from foveal.metrics._by_units import Units, mean_of_defined, ratio, resampled_sums
 
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class MeanIou:
-    """What was measured.
-
-    Attributes:
-        mean: Over the classes that are there.
-        per_class: In class order; None for a class without a pixel in the truth. Where it was found
-            nevertheless, the classes that are there in truth have lost these pixels.
-    """
-
-    mean: Measured
-    per_class: tuple[Measured | None, ...]
-
-
 def mean_iou(
     matrices: NDArray[np.integer], *, units: Units = None, draws: int = 1000, seed: int = 0
-) -> MeanIou:
+) -> ByClass:
     """Return right / (truth + found − right) of each class and its mean, with BCa intervals over pictures.
 
     Args:
@@ -43,7 +27,8 @@ def mean_iou(
         seed: Equal seeds give equal intervals.
 
     Returns:
-        `n` is the number of pictures: pixels of one picture are not independent.
+        `n` is the number of pictures: pixels of one picture are not independent. A class without a pixel in
+        the truth has no value; where it was found nevertheless, other classes have lost these pixels.
 
     Raises:
         UsageError: There is no picture, or no pixel of which anything is said.
@@ -54,7 +39,7 @@ def mean_iou(
     *per_class, mean = resampled_sums(columns, _ious, units=units, draws=draws, seed=seed)
     if mean is None:
         raise UsageError("a mean IoU needs a pixel of which something is said", code="empty")
-    return MeanIou(mean, tuple(per_class))
+    return ByClass(mean, tuple(per_class))
 
 
 def _ious(sums: Floats) -> Floats:
