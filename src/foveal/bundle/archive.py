@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from foveal.bundle import container, foreign, golden_objects
+from foveal.bundle import container, foreign, golden_objects, golden_regions
 from foveal.bundle.card import model_card
 from foveal.bundle.container import tampered
 from foveal.bundle.enclosed import Enclosed
 from foveal.bundle.enclosed import to_bytes as enclosed_bytes
 from foveal.bundle.golden import Golden, from_bytes, to_bytes
 from foveal.bundle.golden_objects import GoldenObjects
+from foveal.bundle.golden_regions import GoldenRegions
 from foveal.bundle.graph import check_graph
 from foveal.bundle.ir import Ir, check_ir
 from foveal.bundle.manifest import GOLDEN_OUTPUTS, Draft, Manifest, golden_members, parse
@@ -46,6 +47,7 @@ _NAMES = (
 _SIZE_CAP = 1 << 30
 
 Content = bytes | memoryview
+Vectors = Golden | GoldenObjects | GoldenRegions
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Members:
 
     manifest: Manifest
     model: bytes = field(repr=False)
-    vectors: Golden | GoldenObjects = field(repr=False)
+    vectors: Vectors = field(repr=False)
     readme: str = field(repr=False)
     size_bytes: int
     enclosed: Mapping[str, Enclosed] = field(default_factory=dict, repr=False)
@@ -111,7 +113,7 @@ def seal(
     draft: Draft,
     *,
     model: bytes,
-    golden: Golden | GoldenObjects,
+    golden: Vectors,
     ir: Ir | None = None,
     force: bool = False,
 ) -> Manifest:
@@ -164,7 +166,7 @@ def _check_name(path: Path) -> None:
         raise UsageError(f"a bundle's name ends in {SUFFIX}; got {path.name!r}", path=path)
 
 
-def _members(draft: Draft, model: bytes, golden: Golden | GoldenObjects) -> dict[str, Content]:
+def _members(draft: Draft, model: bytes, golden: Vectors) -> dict[str, Content]:
     vectors = {name: to_bytes(array) for name, array in golden.members.items()}
     return {"model.onnx": model, **vectors, "README.md": model_card(draft).encode()}
 
@@ -277,14 +279,16 @@ def _verified(content: bytes, path: Path) -> Members:
     )
 
 
-def _vectors(members: Mapping[str, Content], manifest: Manifest) -> Golden | GoldenObjects:
-    if manifest.task in GOLDEN_OUTPUTS:
-        found = {name: bytes(members[name]) for name in golden_members(manifest.task)}
+def _vectors(members: Mapping[str, Content], manifest: Manifest) -> Vectors:
+    found = {name: bytes(members[name]) for name in golden_members(manifest.task)}
+    if manifest.task == "segment":
+        return golden_regions.from_members(found, preprocess=manifest.preprocess)
+    if manifest.task == "detect":
         answers = manifest.objects.objects
         return golden_objects.from_members(found, preprocess=manifest.preprocess, answers=answers)
     return from_bytes(
-        bytes(members["golden_inputs.npy"]),
-        bytes(members["golden_probabilities.npy"]),
+        found["golden_inputs.npy"],
+        found["golden_probabilities.npy"],
         bytes(members[_UNKNOWN]) if _UNKNOWN in members else None,
         preprocess=manifest.preprocess,
         classes=len(manifest.classes),

@@ -2,7 +2,7 @@
 
 from foveal.bundle.manifest import Draft
 from foveal.core.text import visible
-from foveal.tasks.classify.decode import Conformal
+from foveal.tasks.classify.decode import Conformal, Decision
 from foveal.tasks.detect.decode import ObjectDecision
 
 _SHOWN = 50  # class names
@@ -10,8 +10,8 @@ _SHOWN = 50  # class names
 
 def model_card(draft: Draft) -> str:
     """Return the bundle's README.md. It states facts of the manifest; measured numbers are in report.json."""
-    if isinstance(draft.rule, ObjectDecision):
-        return _card_of_detector(draft, draft.rule)
+    if not isinstance(draft.rule, Decision):
+        return _card_of_scenes(draft)
     return "\n".join(
         [
             f"# {draft.model.name}: {len(draft.classes)} classes",
@@ -40,34 +40,32 @@ def model_card(draft: Draft) -> str:
     )
 
 
-def _card_of_detector(draft: Draft, rule: ObjectDecision) -> str:
+def _card_of_scenes(draft: Draft) -> str:
+    rule = draft.rule
     height, width = draft.preprocess.sides
-    doubles = "no two answers of it mean the same object"
-    if rule.overlap is not None:
-        doubles = (
-            f"of two answers of a class that overlap by more than {rule.overlap:.0%} the surer one stays"
-        )
-    limits = [
-        f"  - `{visible(name)}`: from {threshold:.4f}"
-        for name, threshold in zip(draft.classes[:_SHOWN], rule.thresholds, strict=False)
-    ]
+    if isinstance(rule, ObjectDecision):
+        title, what = f"where {len(draft.classes)} classes are", "A detector"
+        answers, decides = _objects(draft, rule)
+    else:
+        title, what = f"which of {len(draft.classes)} classes each pixel is", "A segmenter"
+        answers = "- Output: a class for each pixel"
+        decides = ["- Each pixel gets the class that is most probable; nothing is declined"]
     return "\n".join(
         [
-            f"# {draft.model.name}: where {len(draft.classes)} classes are",
+            f"# {draft.model.name}: {title}",
             "",
-            "A detector, sealed by foveal. `foveal predict` runs it, `foveal info` checks it.",
+            f"{what}, sealed by foveal. `foveal predict` runs it, `foveal info` checks it.",
             "",
             "## What it answers",
             "",
             _classes(draft),
-            f"- Input: {_colors(draft)}, {width} × {height} pixels, uint8; a picture keeps its shape, lies at the "
-            "top left, and grey fills the rest",
-            f"- Output: {rule.objects} boxes with a class and a calibrated score each, the surest first; {doubles}",
+            f"- Input: {_colors(draft)}, {width} × {height} pixels, uint8; a picture keeps its shape, lies "
+            "at the top left, and grey fills the rest",
+            answers,
             "",
             "## How it decides",
             "",
-            f"- An answer is an object from the score on with the best F1 on {rule.n} calibration pictures:",
-            *limits,
+            *decides,
             "",
             "## What it was made from",
             "",
@@ -75,11 +73,28 @@ def _card_of_detector(draft: Draft, rule: ObjectDecision) -> str:
             "",
             "## What it does not do",
             "",
-            "It looks for its classes and sees nothing else. Thresholds and scores hold for pictures taken as the",
-            "calibration pictures were; another camera, light or product calls for a new evaluation.",
+            "It knows its classes and sees nothing else. What was measured holds for pictures taken as those",
+            "it was measured on; another camera, light or product calls for a new evaluation.",
             "",
         ]
     )
+
+
+def _objects(draft: Draft, rule: ObjectDecision) -> tuple[str, list[str]]:
+    """Return what a detector answers, and how it decides."""
+    doubles = "no two answers of it mean the same object"
+    if rule.overlap is not None:
+        doubles = f"of two of a class that overlap by more than {rule.overlap:.0%} the surer one stays"
+    limits = [
+        f"  - `{visible(name)}`: from {threshold:.4f}"
+        for name, threshold in zip(draft.classes[:_SHOWN], rule.thresholds, strict=False)
+    ]
+    answers = (
+        f"- Output: {rule.objects} boxes, each with a class and a calibrated score, the surest first; "
+        f"{doubles}"
+    )
+    best = f"- An answer is an object from the score on with the best F1 on {rule.n} calibration pictures:"
+    return answers, [best, *limits]
 
 
 def _classes(draft: Draft) -> str:
@@ -97,8 +112,8 @@ def _answers(draft: Draft) -> list[str]:
     size = draft.preprocess.size
     return [
         _classes(draft),
-        f"- Input: {_colors(draft)}, {size} × {size} pixels, uint8; the shorter side is scaled to {size}, the middle "
-        "square is kept",
+        f"- Input: {_colors(draft)}, {size} × {size} pixels, uint8; the shorter side is scaled to {size}, "
+        "the middle square is kept",
         "- Output: a calibrated probability for each class",
     ]
 

@@ -21,17 +21,20 @@ from pydantic import (
 
 from foveal.bundle.container import tampered
 from foveal.core.errors import BundleError, UsageError
-from foveal.core.task import SCENE_TASKS, Task
+from foveal.core.task import Task
 from foveal.data.preprocess import Preprocess
 from foveal.tasks.classify.decode import Decision
 from foveal.tasks.detect.decode import OUTPUTS as OBJECT_OUTPUTS
 from foveal.tasks.detect.decode import ObjectDecision
+from foveal.tasks.segment.decode import OUTPUTS as REGION_OUTPUTS
+from foveal.tasks.segment.decode import RegionDecision
 
 SCHEMA = "foveal.bundle/1"
 MANIFEST_BYTES = 16 << 20  # a hundred thousand class names fit; a manifest is never larger
 
 # Outputs of the graph that golden vectors are kept of, by task; of any other: what classifiers answer.
-GOLDEN_OUTPUTS: dict[str, tuple[str, ...]] = {"detect": OBJECT_OUTPUTS}
+GOLDEN_OUTPUTS: dict[str, tuple[str, ...]] = {"detect": OBJECT_OUTPUTS, "segment": REGION_OUTPUTS}
+_RULES: dict[str, type[BaseModel]] = {"detect": ObjectDecision, "segment": RegionDecision}
 DECIDING_IF_THERE = ("golden_unknown.npy", "openvino/model.bin", "openvino/model.xml")
 
 
@@ -141,7 +144,7 @@ class Draft(_Frozen):
     task: Task = "classify"
     classes: tuple[str, ...] = Field(min_length=1)
     preprocess: Preprocess
-    rule: Decision | ObjectDecision = Field(alias="decision")
+    rule: Decision | ObjectDecision | RegionDecision = Field(alias="decision")
     temperature: float = Field(gt=0, allow_inf_nan=False)
     model: Model
     weights_sha256: Sha256
@@ -150,18 +153,19 @@ class Draft(_Frozen):
 
     @model_validator(mode="after")
     def _rule_of_the_task(self) -> Self:
-        if (self.task in SCENE_TASKS) == isinstance(self.rule, Decision):
+        if not isinstance(self.rule, _RULES.get(self.task, Decision)):
             raise ValueError(f"a decision of another task than {self.task}")
         return self
 
     @model_validator(mode="after")
     def _rule_for_every_class(self) -> Self:
+        numbers: tuple[Any, ...] = ()
         if isinstance(self.rule, ObjectDecision):
-            numbers: tuple[Any, ...] = self.rule.thresholds
-        else:
+            numbers = self.rule.thresholds
+        elif len(self.classes) < 2:
+            raise ValueError("what chooses between classes has at least two")
+        elif isinstance(self.rule, Decision):
             numbers = self.rule.conformal.quantiles
-            if len(self.classes) < 2:
-                raise ValueError("a classifier has at least two classes")
         if numbers and len(numbers) != len(self.classes):
             raise ValueError(f"{len(self.classes)} classes, and numbers for {len(numbers)}")
         return self

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from foveal.bundle import archive, golden, golden_objects, remembered, ways
+from foveal.bundle import archive, golden, golden_objects, golden_regions, remembered, ways
+from foveal.bundle.archive import Vectors
 from foveal.bundle.enclosed import Enclosed
 from foveal.bundle.golden import Golden
 from foveal.bundle.golden_objects import GoldenObjects
@@ -20,12 +22,14 @@ from foveal.bundle.ways import REFERENCE, Way
 from foveal.core.errors import BundleError, DataError, FovealError, NotFoundError, UsageError
 from foveal.core.machine import usable_cpus
 from foveal.core.parallel import in_order
+from foveal.core.task import SCENE_TASKS
 from foveal.core.types import Label, Sighting
 from foveal.data.clip import still
 from foveal.data.preprocess import Preprocess
 from foveal.tasks.classify.decode import Decision, decode
 from foveal.tasks.detect import decode as objects
 from foveal.tasks.detect.decode import ObjectAnswers
+from foveal.tasks.segment import decode as regions
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,6 @@ class Unreadable:
 
 _Answer = tuple[Label | Unreadable, UInt8 | None]  # with the picture that it is about
 Content = TypeVar("Content")  # of an input, as it was read
-Vectors = Golden | GoldenObjects
 
 
 @dataclass(frozen=True)
@@ -298,13 +301,40 @@ class Predictor:
             BundleError: What the model answers are no objects.
         """
         _ = self.manifest.objects
+        return objects.checked(self._asked(images), len(images), classes=len(self.classes))
+
+    def regions(self, images: UInt8) -> UInt8:
+        """Return the class of each pixel of pictures at model size, uint8 (N, height, width).
+
+        Args:
+            images: uint8 (N, height, width, channels), N ≥ 1, as `preprocess` returns them.
+
+        Raises:
+            UsageError: `other_task`: it is no segmenter; or another dtype or shape.
+            BundleError: What the model answers are no classes.
+        """
+        self._check_scene("segment")
+        return regions.checked(self._asked(images), len(images), classes=len(self.classes))
+
+    def _asked(self, images: UInt8) -> dict[str, NDArray[Any]]:
         shape = self.session.input_shape
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != shape or not len(images):
             raise UsageError(
-                f"look needs uint8 (N, {', '.join(map(str, shape))}); got {images.dtype} {images.shape}"
+                f"need uint8 (N, {', '.join(map(str, shape))}), N ≥ 1; got {images.dtype} {images.shape}"
             )
-        answers = self.session.answer(np.ascontiguousarray(images))
-        return objects.checked(answers, len(images), classes=len(self.classes))
+        return self.session.answer(np.ascontiguousarray(images))
+
+    def _check_scene(self, *tasks: str) -> None:
+        """Refuse to say where something is where the graph says something else.
+
+        Raises:
+            UsageError: `other_task`.
+        """
+        if self.manifest.task not in tasks:
+            raise UsageError(
+                f"this recognizer is for {self.manifest.task}, not for {' or '.join(tasks)}",
+                code="other_task",
+            )
 
     def see(self, image: UInt8, size: tuple[int, int], source: str) -> Sighting:
         """Return what is where on one picture.
@@ -315,17 +345,20 @@ class Predictor:
             source: What the answer says that it is for.
 
         Raises:
-            UsageError: `other_task`: it is no detector.
-            BundleError: What the model answers are no objects.
+            UsageError: `other_task`: it gives pictures a class.
+            BundleError: The model's answer makes no sense.
         """
-        [seen] = objects.decode(
-            self.look(image[None]),
-            classes=self.classes,
-            decision=self.manifest.objects,
-            preprocess=self.preprocess,
-            sources=[source],
-            sizes=[size],
-        )
+        self._check_scene(*SCENE_TASKS)
+        told: dict[str, Any] = {
+            "classes": self.classes,
+            "preprocess": self.preprocess,
+            "sources": [source],
+            "sizes": [size],
+        }
+        if self.manifest.task == "segment":
+            [seen] = regions.decode(self.regions(image[None]), **told)
+        else:
+            [seen] = objects.decode(self.look(image[None]), decision=self.manifest.objects, **told)
         return seen
 
     def see_each(
@@ -338,7 +371,7 @@ class Predictor:
         Raises:
             UsageError: `other_task`: it gives each picture a label; or `workers` or `batch` below 1.
         """
-        _ = self.manifest.objects
+        self._check_scene(*SCENE_TASKS)
         if batch < 1 or (workers is not None and workers < 1):
             raise UsageError(f"workers and batch are at least 1; got {workers} and {batch}")
         batches = self._batches(inputs, batch)
@@ -405,9 +438,12 @@ def _verify(session: Session, vectors: Vectors, manifest: Manifest) -> None:
     """
     if isinstance(vectors, Golden):
         golden.verify(session, vectors, graph=manifest.model.precision)
-    else:
+    elif isinstance(vectors, GoldenObjects):
         classes = len(manifest.classes)
         golden_objects.verify(session, vectors, classes=classes, graph=manifest.model.precision)
+    else:
+        classes = len(manifest.classes)
+        golden_regions.verify(session, vectors, classes=classes, graph=manifest.model.precision)
 
 
 def _check_fit(session: Session, manifest: Manifest) -> None:

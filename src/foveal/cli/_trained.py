@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from foveal.cli._objects import rows
+from foveal.cli._scenes import rows
 from foveal.core import units
 from foveal.core.task import SCENE_TASKS
 from foveal.core.text import visible

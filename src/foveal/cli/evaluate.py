@@ -22,6 +22,7 @@ from foveal.cli._frame import (
     named,
 )
 from foveal.cli._progress import progress
+from foveal.cli._scenes import show_scenes
 from foveal.core.extras import need
 from foveal.core.text import visible
 from foveal.core.wording import counted
@@ -65,8 +66,6 @@ def evaluate(
 
     Of a detector: average precision, what is found and missed at its thresholds, and how far counts are off.
     """
-    from foveal.cli._objects import show_objects
-    from foveal.evaluate.objects_document import ObjectReport
     from foveal.flows import evaluate as flow
     from foveal.flows._page import check_page
 
@@ -80,12 +79,12 @@ def evaluate(
         if report is not None:
             flow.write_page(evaluated, report, threads=threads, progress=tell)
     found = evaluated.report
-    if isinstance(found, ObjectReport):
-        objects = found
-        emit(objects.as_json(), as_json=as_json, human=lambda console: show_objects(console, objects, report))
+    if isinstance(found, Report):
+        classes = found
+        emit(classes.as_json(), as_json=as_json, human=lambda console: _show(console, classes, report))
         return
-    classes = found
-    emit(classes.as_json(), as_json=as_json, human=lambda console: _show(console, classes, report))
+    document = found.as_json()
+    emit(document, as_json=as_json, human=lambda console: show_scenes(console, document, report))
 
 
 def _show(console: Console, found: "Report", page: Path | None) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from foveal.tasks.classify.decode import Conformal, Decision
     from foveal.tasks.classify.reference import Reference
     from foveal.tasks.detect.decode import ObjectDecision
+    from foveal.tasks.segment.decode import RegionDecision
 
 SCHEMA = "foveal.info/1"
 _SHOWN = 20  # class names
@@ -65,7 +66,6 @@ def _show(
 
     from foveal.bundle.archive import REPORT
     from foveal.data.preprocess import decoder
-    from foveal.tasks.detect.decode import ObjectDecision
 
     manifest = predictor.manifest
     model, preprocess, images = manifest.model, manifest.preprocess, manifest.data.images
@@ -81,7 +81,7 @@ def _show(
         "classes": f"{len(manifest.classes)}: {names}{f' and {more} more' if more > 0 else ''}",
         "task": manifest.task,
         "input": f"{' × '.join(map(str, preprocess.shape[-3:]))}, {pillow}",
-        **(_finds(manifest.rule) if isinstance(manifest.rule, ObjectDecision) else _decides(manifest.rule)),
+        **_ruled(manifest.rule),
         "images": f"{images.fit} fit, {images.calib} calibration, {images.test} test",
         "licences": ", ".join(f"{of} {name or 'not stated'}" for of, name in manifest.licenses),
         "report": "attached" if REPORT in predictor.enclosed else "none; foveal evaluate makes one",
@@ -92,6 +92,18 @@ def _show(
         rows["openvino"] = "its own form of the network is inside; that engine runs it"
     for name, value in rows.items():
         console.print(f"[bold]{name:<9}[/bold] {escape(visible(value))}")
+
+
+def _ruled(rule: "Decision | ObjectDecision | RegionDecision") -> dict[str, str]:
+    """Return how a recognizer decides."""
+    from foveal.tasks.classify.decode import Decision
+    from foveal.tasks.detect.decode import ObjectDecision
+
+    if isinstance(rule, Decision):
+        return _decides(rule)
+    if isinstance(rule, ObjectDecision):
+        return _finds(rule)
+    return {"answers": "a class for each pixel"}
 
 
 def _finds(decision: "ObjectDecision") -> dict[str, str]:

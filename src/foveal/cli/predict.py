@@ -5,9 +5,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
@@ -78,7 +78,9 @@ def predict(
     )
     if predictor.manifest.task in SCENE_TASKS:
         if monitor:
-            raise UsageError("a monitor compares labels and confidences; this recognizer says where things are")
+            raise UsageError(
+                "a monitor compares labels and confidences; this recognizer says where things are"
+            )
         everything = itertools.chain(first, found)
         asked = _Scenes(predictor, bundle, threads if several else 1, draw)
         _see(asked, everything, as_json=as_json, lines=as_jsonl, table=as_csv, quiet=quiet)

@@ -5,11 +5,12 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from foveal.core.errors import UsageError
-from foveal.data.dataset import Dataset
+from foveal.data.dataset import Dataset, UInt8
 from foveal.data.preprocess import Preprocess
-from foveal.data.scene import Objects
+from foveal.data.scene import VOID, Objects
 
 _KEPT = 4096  # pictures whose objects are remembered
 Stated = Callable[[int], Objects]
@@ -57,3 +58,35 @@ def at_size(objects: Objects, size: tuple[int, int], preprocess: Preprocess) -> 
     return Objects(
         objects.boxes * factor, objects.labels, objects.ignored, objects.outlines, objects.attributes
     )
+
+
+def stated_regions(dataset: Dataset, *, classes: Sequence[str] | None = None) -> Callable[[int], UInt8]:
+    """Return what gives the class of each pixel of a picture, uint8 (H, W) of the picture itself.
+
+    Args:
+        dataset: With scenes that say it.
+        classes: Names in the order that labels are wanted in; every class of the data is one of them. None:
+            that of the data.
+
+    Raises:
+        UsageError: `other_task`: the data say nothing about pixels.
+    """
+    scenes = dataset.scenes
+    if scenes is None or scenes.regions is None:
+        raise UsageError(f"{dataset.path} does not say the class of each pixel", code="other_task")
+    order = {name: label for label, name in enumerate(classes or dataset.classes)}
+    to = np.full(256, VOID, np.uint8)
+    to[: len(dataset.classes)] = [order[name] for name in dataset.classes]
+    read = scenes.regions
+    return lambda index: to[read(index)]
+
+
+def regions_at_size(regions: UInt8, preprocess: Preprocess) -> UInt8:
+    """Return a class map of a picture, (H, W), at model size; of what a letterbox fills nothing is said."""
+    height, width = preprocess.fitted(*regions.shape)
+    seen = regions
+    if seen.shape != (height, width):
+        seen = np.asarray(Image.fromarray(regions).resize((width, height), Image.Resampling.NEAREST))
+    framed = np.full(preprocess.sides, VOID, np.uint8)
+    framed[:height, :width] = seen
+    return framed

@@ -1,25 +1,22 @@
 """One call from a detector that ships and held-out pictures to the report."""
 
-import platform
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-import foveal
 from foveal.bundle.predictor import Predictor
 from foveal.calibrate.objects import IOU, found_of
 from foveal.core import machine
-from foveal.core.batches import in_parts
-from foveal.core.errors import DataError, ImageError, UsageError
-from foveal.core.parallel import in_order
+from foveal.core.errors import DataError
 from foveal.core.progress import Progress, silent
 from foveal.data.dataset import UInt8
 from foveal.evaluate.objects_document import Misjudged, ObjectMetrics, ObjectReport
+from foveal.evaluate.scenes import Scenes, answered, provenance
 from foveal.metrics._found import Found, Truth
 from foveal.metrics.counting_mae import counting_mae
+from foveal.metrics.detection_ece import detection_ece
 from foveal.metrics.f1_at_threshold import f1_at_threshold
 from foveal.metrics.map_interval import map_interval
 from foveal.metrics.match import COCO_IOUS, Matches, match
@@ -27,50 +24,13 @@ from foveal.metrics.mean_average_precision import mean_average_precision
 from foveal.tasks.detect.decode import ObjectDecision
 
 _SHOWN = 12
+_NOISE = 0.05  # score up to which answers say nothing, and how well they are calibrated neither
 _DRAWS = 200  # resamples of the mean over ten limits, which costs ten times as much
-_NAME = "foveal-evaluate"  # of the threads
-_REPORT_SECONDS = 0.25
-
-
-@dataclass(frozen=True)
-class Scenes:
-    """N pictures with what is where on them; nothing is decoded before it is asked for.
-
-    Attributes:
-        sources: N names.
-        read: Returns the model's input for a picture 0 to N - 1, uint8 (H, W, C), from any thread; raises
-            ImageError where it cannot be used.
-        truth: Returns what is there, in pixels of the model's input and by the model's labels.
-        split: Which part of the data these are.
-        fingerprint: The data they are from, where known.
-        split_seed: What the part was drawn with, where it was drawn.
-        units: A number for each picture, equal for those that belong together, int64 (N,); None: not known.
-    """
-
-    sources: Sequence[str] = field(repr=False)
-    read: Callable[[int], UInt8] = field(repr=False)
-    truth: Callable[[int], Truth] = field(repr=False)
-    split: str = "test"
-    fingerprint: str | None = None
-    split_seed: int | None = None
-    units: NDArray[np.int64] | None = field(default=None, repr=False)
-
-    def __len__(self) -> int:
-        return len(self.sources)
-
-
-@dataclass(frozen=True)
-class _Part:
-    """What was found on some pictures, and what is wrong with the others."""
-
-    found: list[Found]
-    positions: list[int]
-    errors: list[ImageError]
 
 
 def objects_report(
     predictor: Predictor,
-    scenes: Scenes,
+    scenes: Scenes[Truth],
     *,
     seed: int = 0,
     threads: int | None = None,
@@ -93,42 +53,36 @@ def objects_report(
     """
     threads = threads or machine.usable_cpus()
     started = time.monotonic()
-    found, positions, errors = _answered(predictor, scenes, threads=threads, progress=progress)
-    seconds = time.monotonic() - started
-    truths = [scenes.truth(position) for position in positions]
-    decision = predictor.manifest.objects
-    units = None if scenes.units is None else scenes.units[positions]
-    classes = predictor.classes
+
+    def look(images: UInt8, positions: list[int]) -> list[Found]:
+        return found_of(predictor.look(images))
+
+    shape = predictor.preprocess.shape
+    answers = answered(scenes, look, shape=shape, threads=threads, progress=progress)
+    truths = [scenes.truth(position) for position in answers.positions]
+    decision, classes = predictor.manifest.objects, predictor.classes
     progress("resampling", 0, 1)
-    metrics = measure_objects(found, truths, decision, classes=len(classes), units=units, seed=seed)
+    metrics = measure_objects(
+        answers.found,
+        truths,
+        decision,
+        classes=len(classes),
+        units=scenes.units_at(answers.positions),
+        seed=seed,
+    )
     progress("resampling", 1, 1)
-    names = [scenes.sources[position] for position in positions]
-    report = ObjectReport(
+    names = [scenes.sources[position] for position in answers.positions]
+    return ObjectReport(
         classes=classes,
         decision=decision,
         metrics=metrics,
-        worst_pictures=_worst(found, truths, decision, names),
-        images=len(found),
+        worst_pictures=_worst(answers.found, truths, decision, names),
+        images=len(answers.found),
         split=scenes.split,
         digest=predictor.digest,
         task=predictor.manifest.task,
-        unreadable=tuple((str(error.path), error) for error in errors),
-    )
-    return replace(
-        report,
-        provenance={
-            "foveal": foveal.__version__,
-            "engine": predictor.session.engine,
-            "precision": predictor.precision,
-            "python": platform.python_version(),
-            "cpu": machine.cpu_name(),
-            "threads": threads,
-            "independent_images": None if units is None else len(set(units.tolist())),
-            "fingerprint": scenes.fingerprint,
-            "split_seed": scenes.split_seed,
-            "seconds": time.monotonic() - started,
-            "images_per_second": len(scenes) / max(seconds, 1e-9),
-        },
+        unreadable=tuple((str(error.path), error) for error in answers.unreadable),
+        provenance=provenance(predictor, scenes, answers, threads=threads, started=started),
     )
 
 
@@ -187,48 +141,8 @@ def _known(value: float) -> float | None:
 
 
 def _ece(matches: Matches) -> float | None:
-    return None
-
-
-def _answered(
-    predictor: Predictor, scenes: Scenes, *, threads: int, progress: Progress
-) -> tuple[list[Found], list[int], list[ImageError]]:
-    if len(scenes) == 0:
-        raise UsageError("need at least one picture", code="empty")
-    said = time.monotonic()
-    chunks = in_parts(len(scenes), predictor.preprocess.shape)
-    parts: list[_Part] = []
-    work = in_order(lambda chunk: _ask(predictor, scenes, chunk), chunks, workers=threads, name=_NAME)
-    for chunk, part in zip(chunks, work, strict=True):
-        parts.append(part)
-        if time.monotonic() - said > _REPORT_SECONDS:
-            said = time.monotonic()
-            progress("measuring", chunk.stop, len(scenes))
-    progress("measuring", len(scenes), len(scenes))
-    errors = [error for part in parts for error in part.errors]
-    found = [one for part in parts for one in part.found]
-    if not found:
-        raise DataError(
-            f"not one of {len(errors)} pictures can be used; the first: {errors[0].message}",
-            code="no_readable_images",
-            path=errors[0].path,
-        )
-    return found, [position for part in parts for position in part.positions], errors
-
-
-def _ask(predictor: Predictor, scenes: Scenes, positions: range) -> _Part:
-    """Read, preprocess and run one batch."""
-    images: list[UInt8] = []
-    kept: list[int] = []
-    errors: list[ImageError] = []
-    for position in positions:
-        try:
-            images.append(scenes.read(position))
-            kept.append(position)
-        except ImageError as error:
-            error.path = scenes.sources[position]
-            errors.append(error.with_traceback(None))  # a traceback would keep the picture alive
-    return _Part(found_of(predictor.look(np.stack(images))) if images else [], kept, errors)
+    found = detection_ece(matches, above=_NOISE).pooled
+    return None if found is None else found.ece
 
 
 def _worst(

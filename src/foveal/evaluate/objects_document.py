@@ -23,7 +23,8 @@ class ObjectMetrics:
             objects.
         detected: Precision, recall and F1 at the bundle's thresholds, at 0.5.
         counting: Errors of counts at these thresholds.
-        ece: Expected calibration error of the scores of all answers, at 0.5; None where nothing was found.
+        ece: Expected calibration error of scores above 0.05, at an overlap of 0.5; None where nothing was
+            found.
         objects: How many there are of each class.
     """
 

@@ -1,4 +1,4 @@
-"""From a trained detector to the file that ships, and what it is worth."""
+"""From what learned where something is to the file that ships, and what that is worth."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,13 +8,13 @@ from foveal.bundle.predictor import Predictor
 from foveal.bundle.ways import REFERENCE
 from foveal.core.progress import Progress
 from foveal.data.truths import stated
-from foveal.evaluate.objects import Scenes, objects_report
-from foveal.evaluate.objects_document import ObjectReport
-from foveal.export.objects_sealing import bundle_objects, truth_of
+from foveal.export.objects_sealing import bundle_objects
+from foveal.export.regions_sealing import bundle_regions
 from foveal.export.sealing import Exported, Origin
 from foveal.flows._export import data_of, licenses_of
-from foveal.flows._objects_report import write_objects_refusal, write_objects_report
 from foveal.flows._prepare import Prepared
+from foveal.flows._scene_reports import SceneReport, scene_report, with_provenance
+from foveal.flows._scenes_report import write_scenes_refusal, write_scenes_report
 from foveal.tasks.detect.learn import Selection
 from foveal.tasks.recognizer import Recognizer
 from foveal.train.loop import Fitted
@@ -32,7 +32,7 @@ class Shipped:
     """
 
     exported: Exported
-    report: ObjectReport | None
+    report: SceneReport | None
     page: Path
 
 
@@ -48,12 +48,16 @@ def export_scenes(
         objects: How many a picture may have; None: as usual.
         threads: Of the engine whose answers are calibrated.
     """
+    held_out = prepared.examples("calib"), prepared.examples("test")
+    origin = Origin(data_of(prepared), source="scratch", licenses=licenses_of(None))
+    if recognizer.task == "segment":
+        return bundle_regions(recognizer, path, held_out=held_out, origin=origin, threads=threads)
     return bundle_objects(
         recognizer,
         path,
-        held_out=(prepared.examples("calib"), prepared.examples("test")),
+        held_out=held_out,
         stated=stated(prepared.dataset, prepared.preprocess),
-        origin=Origin(data_of(prepared), source="scratch", licenses=licenses_of(None)),
+        origin=origin,
         selection=Selection() if objects is None else Selection(objects=objects),
         threads=threads,
     )
@@ -70,7 +74,7 @@ def finish_scenes(  # noqa: PLR0913 - what a run, its recipe and its plan say
     threads: int,
     progress: Progress,
 ) -> Shipped:
-    """Ship a detector, measure the file that ships on the test part, and write the report.
+    """Ship what was trained, measure the file that ships on the test part, and write the report.
 
     Args:
         run: The run folder.
@@ -88,28 +92,33 @@ def finish_scenes(  # noqa: PLR0913 - what a run, its recipe and its plan say
     )
     progress("export", 1, 1)
     if exported.bundle is None:
-        return Shipped(exported, None, write_objects_refusal(run, exported.parity, fitted.history))
+        return Shipped(exported, None, write_scenes_refusal(run, exported.parity, fitted.history))
     report = _measured(exported.bundle, prepared, threads=threads, progress=progress)
-    page = write_objects_report(run, report, prepared, fitted.history)
+    page = write_scenes_report(run, report, prepared, fitted.history)
     return Shipped(exported, report, page)
 
 
-def _measured(bundle: Path, prepared: Prepared, *, threads: int, progress: Progress) -> ObjectReport:
+def _measured(bundle: Path, prepared: Prepared, *, threads: int, progress: Progress) -> SceneReport:
     """Open the sealed file as anybody would, measure it on the test part, and attach the report."""
-    split, store, dataset = prepared.split, prepared.store, prepared.dataset
+    split, store = prepared.split, prepared.store
     predictor = Predictor.open(bundle, engine=REFERENCE, threads=1)  # batches run side by side
-    of = stated(dataset, prepared.preprocess)
-    scenes = Scenes(
-        sources=[dataset.sources[index] for index in split.test],
-        read=lambda position: store.images[split.test[position]],
-        truth=lambda position: truth_of(of, int(split.test[position])),
-        split="test",
-        fingerprint=split.fingerprint,
-        split_seed=split.seed,
-        units=split.units[split.test],
+    about = {
+        "split": "test",
+        "fingerprint": split.fingerprint,
+        "split_seed": split.seed,
+        "units": split.units[split.test],
+    }
+    found = scene_report(
+        predictor,
+        prepared.dataset,
+        split.test,
+        lambda position: store.images[split.test[position]],
+        about=about,
+        seed=split.seed,
+        threads=threads,
+        progress=progress,
     )
-    found = objects_report(predictor, scenes, seed=split.seed, threads=threads, progress=progress)
     # The pictures were read and decoded before, so their rate would be none that anybody serves at.
-    found = replace(found, provenance={**found.provenance, "images_per_second": None})
+    found = with_provenance(found, images_per_second=None)
     archive.attach_report(bundle, found.without_names().as_json())  # names of pictures stay in the run
     return replace(found, bundle=str(bundle))

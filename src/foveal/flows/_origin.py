@@ -36,9 +36,9 @@ _STATED = {
 def with_model(recipe: Recipe, *, task: Task | None = None) -> Recipe:
     """Return the recipe with what follows from it before any data are read, where nobody named it.
 
-    For clips, and where something is, that is the usual model. Of a transfer it is the network of its weights:
-    a run that it starts from says which; otherwise it is the usual one. Of pictures it is the model, of clips
-    what looks at each frame.
+    For clips, and where something is, that is the usual model. Of a transfer it is the network of its
+    weights: a run that it starts from says which; otherwise it is the usual one. Of pictures it is the model,
+    of clips what looks at each frame.
 
     Args:
         recipe: What the user wants.

@@ -1,14 +1,17 @@
 """What trains on data that say where something is: its plan, and the objective of a plan."""
 
 import math
+import tempfile
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from foveal.core.progress import Progress
 from foveal.core.random import seed_for
-from foveal.data.truths import stated
+from foveal.data.truths import regions_at_size, stated, stated_regions
 from foveal.flows._prepare import Prepared
 from foveal.models import Architecture
 from foveal.train.objective import Objective
@@ -18,6 +21,7 @@ from foveal.train.recipe import Recipe
 from foveal.train.scenes.annotations import Boxes
 from foveal.train.scenes.planning import plan_scenes
 from foveal.train.scenes.points import Points
+from foveal.train.scenes.regions import Regions
 
 _EXPORT_SECONDS = 15.0  # with the exporter's imports
 _PIXELS_PER_SECOND = 2.5e6  # of the default detector on two cores
@@ -52,19 +56,40 @@ def planned_scenes(
     """
     height, width = prepared.preprocess.sides
     facts = Facts(height, prepared.preprocess.channels, len(prepared.dataset.classes), width=width)
-    truth = annotations(prepared)
-
-    def make(plan: Plan) -> Objective:
-        return _objective(plan, recipe.architecture, prepared, truth)
-
+    made = maker(recipe.architecture, prepared)
     return plan_scenes(
-        recipe, prepared.examples("fit"), facts, make, seconds_left=seconds_left, progress=progress
+        recipe, prepared.examples("fit"), facts, made, seconds_left=seconds_left, progress=progress
     )
 
 
-def scene_objective(plan: Plan, architecture: Architecture, prepared: Prepared) -> Objective:
-    """Return the objective of a plan with its initial weights: a pure function of its arguments."""
-    return _objective(plan, architecture, prepared, annotations(prepared))
+def maker(architecture: Architecture, prepared: Prepared) -> Callable[[Plan], Objective]:
+    """Return what makes the objective of a plan with its initial weights; what is stated is read once."""
+    preprocess, classes = prepared.preprocess, len(prepared.dataset.classes)
+    if prepared.dataset.task == "segment":
+        maps = region_maps(prepared)
+
+        def regions(plan: Plan) -> Objective:
+            return Regions(
+                _network(plan, architecture),
+                maps,
+                preprocess=preprocess,
+                augmentation=plan.augmentation,
+                classes=classes,
+            )
+
+        return regions
+    truth = annotations(prepared)
+
+    def points(plan: Plan) -> Objective:
+        return Points(
+            _network(plan, architecture),
+            truth,
+            preprocess=preprocess,
+            augmentation=plan.augmentation,
+            assigner=plan.objective,
+        )
+
+    return points
 
 
 def annotations(prepared: Prepared) -> Boxes:
@@ -78,14 +103,22 @@ def annotations(prepared: Prepared) -> Boxes:
     return Boxes.of([one.boxes for one in kept], [one.labels for one in kept])
 
 
-def _objective(plan: Plan, architecture: Architecture, prepared: Prepared, truth: Boxes) -> Objective:
+def region_maps(prepared: Prepared) -> NDArray[np.uint8]:
+    """Return the class maps of all pictures that are learned from, at model size, uint8 (N, H, W).
+
+    They lie in a file without a name, which goes when nobody looks at it any more.
+    """
+    of, fit = stated_regions(prepared.dataset), prepared.split.fit
+    shape = (len(fit), *prepared.preprocess.sides)
+    with tempfile.TemporaryFile(dir=prepared.store.path.parent) as file:
+        file.truncate(max(1, math.prod(shape)))
+        maps = np.memmap(file, np.uint8, "r+", shape=shape)
+    for row, index in enumerate(fit.tolist()):
+        maps[row] = regions_at_size(of(index), prepared.preprocess)
+    return maps
+
+
+def _network(plan: Plan, architecture: Architecture) -> Any:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(plan.seed, "weights"))
-        network: Any = architecture.build(**plan.arguments)
-    return Points(
-        network,
-        truth,
-        preprocess=prepared.preprocess,
-        augmentation=plan.augmentation,
-        assigner=plan.objective,
-    )
+        return architecture.build(**plan.arguments)

@@ -16,7 +16,7 @@ from foveal.evaluate.document import Report
 from foveal.evaluate.given_out import GivenOut
 from foveal.evaluate.held_out import HeldOut
 from foveal.evaluate.reporting import report
-from foveal.flows._evaluate_objects import EvaluatedObjects, evaluate_objects
+from foveal.flows._evaluate_scenes import EvaluatedScenes, evaluate_scenes
 from foveal.flows._grouped import grouped
 from foveal.flows._held_out import choose
 from foveal.flows._mistake_maps import mistake_maps
@@ -78,7 +78,7 @@ def evaluate(
     seed: int = 0,
     terms: Terms = USUAL,
     progress: Progress = silent,
-) -> Evaluated | EvaluatedObjects:
+) -> Evaluated | EvaluatedScenes:
     """Return what a recognizer is worth on pictures that it has not learned from.
 
     Args:
@@ -106,14 +106,14 @@ def evaluate(
     if predictor.manifest.task in SCENE_TASKS:
         if terms.where is not None:
             raise UsageError(
-                "pictures with objects are measured by this process", hint="leave --backend and --workers out"
+                "where something is is measured by this process", hint="leave --backend and --workers out"
             )
         dataset = (
             data
             if isinstance(data, Dataset)
             else grouped(data, [bundle], None, group=terms.group, task=predictor.manifest.task)
         )
-        return evaluate_objects(
+        return evaluate_scenes(
             predictor, bundle, dataset, split=split, seed=seed, threads=terms.threads, progress=progress
         )
     clip = predictor.preprocess.clip
@@ -144,7 +144,7 @@ def evaluate(
 
 
 def write_page(
-    evaluated: Evaluated | EvaluatedObjects,
+    evaluated: Evaluated | EvaluatedScenes,
     path: Path,
     *,
     threads: int | None = None,

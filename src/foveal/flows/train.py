@@ -36,7 +36,7 @@ from foveal.flows._run_folder import (
     start,
     undone_if_refused,
 )
-from foveal.flows._scenes import scene_objective
+from foveal.flows._scenes import maker
 from foveal.flows._scratch import measured_scratch, transfer_seconds
 from foveal.flows._suggest import check_unlabelled, suggest
 from foveal.flows._train_document import clock, start_document, train_document
@@ -341,7 +341,7 @@ def _learned(run: Path, job: Job, prepared: Prepared, plan: Plan | FitPlan) -> F
     learned = prepared.examples("fit")
     if isinstance(plan, Plan) and prepared.dataset.scenes is not None:
         with settings(plan):
-            learning = scene_objective(plan, job.architecture, prepared)
+            learning = maker(job.architecture, prepared)(plan)
         return fit(learning, learned, plan, checkpoints=run / _CHECKPOINTS, progress=job.progress)
     if isinstance(plan, Plan) and job.weights is not None and plan.arguments.get("start") == "frozen":
         return fitted_reading(run, plan, job.recipe, job.weights, prepared, progress=job.progress)

@@ -15,14 +15,23 @@ from torch import Tensor, nn
 MOMENTUM = 0.1  # of batch-norm statistics: steps have few pictures
 
 
-class Unit(nn.Sequential):
-    """Convolution, normalization, ReLU: (N, I, H, W) → (N, O, H / stride, W / stride)."""
+_LEAK = 0.1
 
-    def __init__(self, inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1) -> None:
+
+class Unit(nn.Sequential):
+    """Convolution, normalization, ReLU: (N, I, H, W) → (N, O, H / stride, W / stride).
+
+    Before a layer that answers it is `leaky`. Otherwise a class whose places have no feature above 0 is stuck
+    at its bias: no gradient tells the layers before what is missing.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1, leaky: bool = False
+    ) -> None:
         super().__init__(
             nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False),
             nn.BatchNorm2d(outputs, momentum=MOMENTUM),
-            nn.ReLU(inplace=True),
+            nn.LeakyReLU(_LEAK, inplace=True) if leaky else nn.ReLU(inplace=True),
         )
 
 

@@ -24,7 +24,12 @@ from foveal.tasks.classify.decode import SetMethod
 from foveal.tasks.detect.decode import MOST_OBJECTS
 from foveal.train.recipe_file import read_fields, recipe_of, write_fields
 
-_USUAL: dict[models.Task, str] = {"classify": "nano", "video": "cnn_gru", "detect": "point"}
+_USUAL: dict[models.Task, str] = {
+    "classify": "nano",
+    "video": "cnn_gru",
+    "detect": "point",
+    "segment": "region",
+}
 _HOLDS: dict[models.Task, str] = {
     "classify": "pictures of one class each",
     "video": "clips",
@@ -44,8 +49,8 @@ class Recipe(BaseModel):
     Attributes:
         model: Name of a file in `models/`, with `-` or `_`, or from Python a builder of your own, see
             `models.Architecture`; a TOML file then holds its qualified name. Where nobody says which, it is
-            `nano` for pictures, `cnn_gru` for clips, `point` for boxes, and of a transfer of pictures that of
-            the run which it starts from, else `efficientnet_lite0`.
+            `nano` for pictures, `cnn_gru` for clips, `point` for boxes, `region` for class maps, and of a
+            transfer of pictures that of the run which it starts from, else `efficientnet_lite0`.
         task: What is to be learned, where the data leave that open: `classify` or `video` where pictures and
             clips lie there, `detect` or another where it is said what is where; None: the usual one.
         frames: Of a clip that the network sees, evenly spread; None: 8.

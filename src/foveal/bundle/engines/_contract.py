@@ -21,6 +21,7 @@ OUTPUTS = ("probabilities", "logits")
 # Name, type and number of axes of what graphs answer that say where something is, by the first name.
 SCENE_OUTPUTS: dict[str, dict[str, tuple[str, int]]] = {
     "boxes": {"boxes": ("float32", 3), "scores": ("float32", 2), "labels": ("int64", 2)},
+    "regions": {"regions": ("uint8", 3)},
 }
 _SUM_TOLERANCE = 1e-3
 

@@ -22,7 +22,7 @@ CARD = Card(
     kind="network",
     source="foveal; after Tian et al. 2019 (FCOS) and Liu et al. 2020 (TTFNet)",
     summary="the default detector: learns from a few hundred pictures on a small CPU, any number of objects",
-    idea="One fine map without anchors: every place says what has its middle there and how far its sides are.",
+    idea="One fine map without anchors: every place says what is there and how far its sides are.",
     smallest_size=32,
     task="detect",
 )
@@ -51,8 +51,8 @@ class Point(nn.Module):
         self.stride = stride
         self.first = {4: 0, 8: 1}[stride]
         self.neck = TopDown(widths[self.first :], tower)
-        self.what = nn.Sequential(Unit(tower, tower), nn.Conv2d(tower, classes, 1))
-        self.where = nn.Sequential(Unit(tower, tower), nn.Conv2d(tower, 4, 1))
+        self.what = nn.Sequential(Unit(tower, tower, leaky=True), nn.Conv2d(tower, classes, 1))
+        self.where = nn.Sequential(Unit(tower, tower, leaky=True), nn.Conv2d(tower, 4, 1))
         for output in self.outputs:
             nn.init.normal_(output.weight, std=0.01)
         nn.init.constant_(self.outputs[0].bias, -math.log((1 - PRIOR) / PRIOR))
@@ -95,7 +95,7 @@ def boxes_of(sides: Tensor, stride: int) -> Tensor:
     return torch.stack([x - left, y - top, x + right, y + bottom], dim=1)
 
 
-def point(
+def point(  # noqa: PLR0913 - a builder has three of every network; this one adds four
     *,
     channels: int,
     classes: int,

@@ -1,11 +1,13 @@
 """Move pictures and what is where on them together, by one affine map for each picture."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from foveal.data.scene import VOID
 from foveal.train.scenes._boxes import area
 from foveal.train.scenes.annotations import Boxes
 
@@ -27,6 +29,16 @@ class Moves:
 
     def images(self, images: Tensor) -> Tensor:
         """Return moved pictures (N, C, H, W), bilinear; what comes in from outside is 0."""
+        return F.grid_sample(images, self._grid(images), align_corners=False)
+
+    def regions(self, regions: Tensor) -> Tensor:
+        """Return moved class maps uint8 (N, H, W), nearest; what comes in from outside is `VOID`."""
+        shifted = regions[:, None].float() - VOID
+        seen = F.grid_sample(shifted, self._grid(shifted), mode="nearest", align_corners=False)
+        return (seen[:, 0] + VOID).round().to(torch.uint8)
+
+    def _grid(self, images: Tensor) -> Tensor:
+        """Return where each pixel comes from, (N, H, W, 2), as `grid_sample` counts."""
         height, width = images.shape[2:]
         back = torch.linalg.inv(self.matrix)
         # grid_sample counts from -1 to 1 over the picture: x = (u + 1) W / 2.
@@ -34,8 +46,7 @@ class Moves:
         scaled = back * half[None, None, :] / half[None, :, None]
         shift = ((back @ (half - self.offset)[..., None])[..., 0] - half) / half
         maps = torch.cat([scaled, shift[..., None]], dim=2)
-        grid = F.affine_grid(maps, list(images.shape), align_corners=False)
-        return F.grid_sample(images, grid, align_corners=False)
+        return F.affine_grid(maps, list(images.shape), align_corners=False)
 
     def boxes(self, boxes: Tensor) -> Tensor:
         """Return moved boxes (N, M, 4)."""
@@ -45,7 +56,7 @@ class Moves:
 
 
 def drawn(
-    count: int, size: tuple[int, int], strengths: dict[str, float], generator: torch.Generator
+    count: int, size: tuple[int, int], strengths: Mapping[str, float], generator: torch.Generator
 ) -> Moves:
     """Draw how pictures are moved.
 

@@ -26,10 +26,12 @@ from foveal.train.scenes.orientation import orientation
 from foveal.train.setting import Setting, filled
 from foveal.train.warm_up import Speed, warm_up
 
-USUAL = "aligned"  # what an objective of a recipe that names none means here
+USUAL = "aligned"  # the assigner of a recipe that names none
+AREAS = "regions"  # what segmenters learn
 SEEN_IMAGES = 8_000  # without a budget: pictures shown in all
 _SMALLEST_BATCH = 8  # fewer make batch statistics too noisy
 _STEPS = 2  # timed per measurement
+_ZOOM_OF_AREAS = 0.7  # areas have no size of their own that a larger change would make unlikely
 # How pictures are changed, and how much at most; docs/detection.md has what the defaults were chosen by.
 CHANGES = {
     "flip": Setting(1.0, 0, 1, "share of the pictures that may be mirrored left to right"),
@@ -63,23 +65,32 @@ def check_scenes(recipe: Recipe) -> None:
             code="no_transfer",
             hint="leave --transfer and --weights out",
         )
-    assigner_of(recipe.objective)
+    objective_of(recipe)
     if recipe.augment == "robust":
         raise RecipeError("augment = 'robust' is for classifiers", hint="auto, none, or a table of strengths")
     if isinstance(recipe.augment, Mapping):
         filled(CHANGES, recipe.augment, of="augment")
 
 
-def assigner_of(objective: str) -> str:
-    """Return the assigner that an objective of a recipe names.
+def objective_of(recipe: Recipe) -> str:
+    """Return what the objective of a recipe means: of a detector the assigner that it names.
 
     Raises:
-        UnknownNameError: No such file.
+        UnknownNameError: No such assigner.
+        RecipeError: A segmenter learns the class of each pixel, and nothing else.
     """
-    name = USUAL if objective == "supervised" else catalog.written(objective)
+    named = catalog.written(recipe.objective)
+    if recipe.architecture.task == "segment":
+        if named not in ("supervised", AREAS):
+            raise RecipeError(
+                f"{catalog.spoken(recipe.architecture.name)} has no objective {recipe.objective}",
+                hint="leave --objective out",
+            )
+        return AREAS
+    name = USUAL if named == "supervised" else named
     if name not in catalog.names(assigners):
         known = catalog.names(assigners)
-        raise UnknownNameError("assigners", objective, known, hint="--objective takes one of these")
+        raise UnknownNameError("assigners", recipe.objective, known, hint="--objective takes one of these")
     return name
 
 
@@ -161,7 +172,7 @@ def _draft(
         head_rate=settings.head_rate,
         warm_up_share=settings.warm_up_share,
         weight_decay=settings.weight_decay if recipe.weight_decay is None else recipe.weight_decay,
-        objective=assigner_of(recipe.objective),
+        objective=objective_of(recipe),
         label_smoothing=0.0,
         ema_share=recipe.ema_share,
         augmentation=_changes(recipe, examples, reasons),
@@ -181,4 +192,6 @@ def _changes(recipe: Recipe, examples: Examples, reasons: dict[str, str]) -> dic
     found = orientation(examples.images, examples.indices, examples.units, seed=recipe.seed)
     reasons["orientation"] = found.reason
     usual = {name: setting.default for name, setting in CHANGES.items()}
+    if recipe.architecture.task == "segment":
+        usual |= {"zoom": _ZOOM_OF_AREAS, "mosaic": 0.0}
     return {**usual, "upside_down": float(found.upside_down), "turn": float(found.turn)}

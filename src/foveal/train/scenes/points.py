@@ -8,18 +8,16 @@ from torch import Tensor
 from foveal.core import catalog
 from foveal.data.preprocess import Preprocess
 from foveal.models.detectors.point import Point, boxes_of, middles
-from foveal.tasks.classify import learn
-from foveal.train import optimizer
-from foveal.train.augment.color import color
 from foveal.train.objective import Batch, Losses, Objective
 from foveal.train.plan import Plan
 from foveal.train.scenes import assigners
 from foveal.train.scenes._boxes import generalized
+from foveal.train.scenes._groups import groups
+from foveal.train.scenes._views import moved, recoloured
 from foveal.train.scenes.annotations import Boxes
 from foveal.train.scenes.assigners._targets import Assigner, Places
-from foveal.train.scenes.geometry import clipped, drawn, mosaic
+from foveal.train.scenes.geometry import clipped, mosaic
 
-_HEAD_RATE = 2e-3  # of Adam for the layers that answer, whatever moves the network
 _BOX = 2.0  # weight of the boxes beside the classes
 _WHOLE = 0.67  # share of the run after which pictures are no longer put together
 
@@ -56,18 +54,15 @@ class Points(Objective):
     def views(self, batch: Batch) -> tuple[Tensor, Boxes]:
         """Return what the network is shown, float32 (N, C, H, W), and what is where on it."""
         with torch.autocast("cpu", enabled=False):
-            strengths = self.augmentation
-            images = learn.normalize(batch.images, self.preprocess)
+            images, moves = moved(batch, self.preprocess, self.augmentation)
             truth = self.truth.rows(batch.rows)
-            height, width = images.shape[2:]
-            moves = drawn(len(images), (height, width), strengths, batch.generator)
-            images = moves.images(images)
             truth = Boxes(moves.boxes(truth.boxes), truth.labels, truth.weights)
+            height, width = images.shape[2:]
             truth = clipped(truth, torch.tensor([0.0, 0.0, width, height]))
-            if strengths["mosaic"] and batch.share < _WHOLE:
-                images, truth = mosaic(images, truth, strengths["mosaic"], batch.generator)
-            images, _ = color(images, batch.labels, strength=strengths["color"], batch=batch)
-            return images.contiguous(memory_format=torch.channels_last), truth
+            share = self.augmentation["mosaic"]
+            if share and batch.share < _WHOLE:
+                images, truth = mosaic(images, truth, share, batch.generator)
+            return recoloured(images, batch, self.augmentation), truth
 
     def forward(self, batch: Batch) -> Losses:
         """Return the loss of one step."""
@@ -97,22 +92,8 @@ class Points(Objective):
         return classes + _BOX * where
 
     def parameter_groups(self, plan: Plan) -> list[dict[str, Any]]:
-        """Return the body's parameters as the plan wants them moved, and the layers that answer by Adam.
-
-        Their rows are classes and sides, not directions, and the bias of the classes is a probability.
-        """
-        outputs = [p for layer in self.network.outputs for p in layer.parameters()]
-        apart = {id(p) for p in outputs}
-        for parameter in outputs:
-            parameter.requires_grad_(False)
-        groups = optimizer.parameter_groups(
-            self.network, weight_decay=plan.weight_decay, optimizer=plan.optimizer, head_rate=plan.head_rate
-        )
-        for parameter in outputs:
-            parameter.requires_grad_(True)
-        assert not any(id(p) in apart for group in groups for p in group["params"])
-        rate = _HEAD_RATE / plan.learning_rate
-        return [*groups, {"params": outputs, "kind": "adam", "momentum": 0.9, "rate": rate}]
+        """Return the body's parameters as the plan wants them moved, and the layers that answer by Adam."""
+        return groups(self.network, plan)
 
     def deployable(self) -> Point:
         """Return the network."""

@@ -1,4 +1,4 @@
-"""The page of a detector: the user's pictures with what was found on them, then what was measured."""
+"""The page of what says where something is: the user's pictures with it, then what was measured."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,8 @@ from foveal.report.page import templates
 from foveal.report.pictures import Embedded, embed
 from foveal.report.tables import origin
 
-_LONGEST = 480  # pixels of a picture on the page: boxes have to be told apart
+_TEMPLATES = {"segment": "regions.html.j2"}  # of any other task: that of objects
+_LONGEST = 640  # pixels of a picture on the page: boxes have to be told apart
 
 
 @dataclass(frozen=True)
@@ -35,17 +36,17 @@ def shown(source: str, said: str, pixels: UInt8) -> Shown:
     return Shown(source, said, embed(pixels, longest=_LONGEST))
 
 
-def objects_page(
+def scenes_page(
     document: Mapping[str, Any], *, history: Sequence[Row] = (), pictures: Sequence[Shown] = ()
 ) -> str:
-    """Return the report of a detector as one HTML page that loads nothing from outside.
+    """Return the report as one HTML page that loads nothing from outside.
 
     Args:
         document: The `foveal.evaluate/1` document of the sealed bundle.
         history: Rows of `history.jsonl`; empty where nothing was trained.
         pictures: Some of the user's pictures.
     """
-    page = templates().get_template("objects.html.j2")
+    page = templates().get_template(_TEMPLATES.get(document["task"], "objects.html.j2"))
     charts = learning_charts(history) if history else {}
     return page.render(
         name=PurePath(document["bundle"] or "recognizer").stem,

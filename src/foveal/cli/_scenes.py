@@ -1,16 +1,13 @@
-"""What a person is told about a detector."""
+"""What a person is told about a recognizer that says where something is."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 
 from foveal.core.text import visible
 from foveal.core.wording import counted
-
-if TYPE_CHECKING:
-    from foveal.evaluate.objects_document import ObjectReport
 
 _WIDTH = 12
 
@@ -20,9 +17,8 @@ def line(console: Console, title: str, text: str, *, width: int = _WIDTH) -> Non
     console.print(f"{title:<{width}}{visible(text)}", markup=False)
 
 
-def show_objects(console: Console, found: "ObjectReport", page: Path | None) -> None:
-    """Print what was measured of a detector."""
-    document = found.as_json()
+def show_scenes(console: Console, document: Mapping[str, Any], page: Path | None) -> None:
+    """Print what was measured; `document` is `foveal.evaluate/1`."""
     ran = document["provenance"]
     rate = ran["images_per_second"]
     line(
@@ -33,8 +29,8 @@ def show_objects(console: Console, found: "ObjectReport", page: Path | None) -> 
     line(console, "on", f"{counted(document['images'], 'picture')} ({document['split']})")
     for title, text in rows(document["metrics"]):
         line(console, title, text)
-    for source, error in found.unreadable:
-        line(console, "unreadable", f"{source}: {error.message}")
+    for one in document["unreadable"]:
+        line(console, "unreadable", f"{one['source']}: {one['error']['message']}")
     if page is not None:
         line(console, "report", str(page))
 
@@ -43,6 +39,8 @@ def rows(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return what was measured as title and text, for people."""
     from foveal.report import words
 
+    if "miou" in metrics:
+        return _rows_of_areas(metrics)
     told = [
         ("mAP50", words.measured(metrics["map50"])),
         ("mAP", words.measured(metrics["map"])),
@@ -58,6 +56,20 @@ def rows(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
             f"{count['high']:.2f}), {abs(bias['value']):.2f} too {'many' if bias['value'] > 0 else 'few'}",
         )
     )
+    return told
+
+
+def _rows_of_areas(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    from foveal.report import words
+
+    told = [
+        ("mIoU", words.measured(metrics["miou"])),
+        ("pixels", f"{words.measured(metrics['pixel_accuracy'])} have the right class"),
+        ("edges", f"F {words.measured(metrics['boundary_f'])}"),
+    ]
+    for row in metrics["per_class"]:
+        said = "none on these pictures" if row["iou"] is None else f"IoU {words.measured(row['iou'])}"
+        told.append((row["class"], said))
     return told
 
 

@@ -1,4 +1,4 @@
-"""Measure a detector's bundle on data, and show what was found."""
+"""Measure the bundle of a recognizer that says where something is, and show what was found."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,17 +7,14 @@ from foveal.bundle.predictor import Predictor
 from foveal.core.progress import Progress, silent
 from foveal.data.dataset import Dataset, UInt8
 from foveal.data.inventory import content_hashes
-from foveal.data.truths import stated
-from foveal.evaluate.objects import Scenes, objects_report
-from foveal.evaluate.objects_document import ObjectReport
-from foveal.export.objects_sealing import truth_of
-from foveal.flows._drawn_objects import drawn_mistakes
+from foveal.flows._drawn_scenes import drawn_mistakes
 from foveal.flows._held_out import pick
+from foveal.flows._scene_reports import SceneReport, scene_report, with_provenance
 from foveal.flows._sealed import Sealed
 
 
 @dataclass(frozen=True)
-class EvaluatedObjects:
+class EvaluatedScenes:
     """What was found, and the data it was found on.
 
     Attributes:
@@ -26,19 +23,19 @@ class EvaluatedObjects:
         predictor: What answered.
     """
 
-    report: ObjectReport
+    report: SceneReport
     dataset: Dataset
     predictor: Predictor
 
     def page(self, *, threads: int, progress: Progress) -> str:
         """Return the report as one HTML page; see `flows.evaluate.write_page`."""
-        from foveal.report.objects_page import objects_page
+        from foveal.report.scenes_page import scenes_page
 
         pictures = drawn_mistakes(self.predictor, self.report, self.dataset)
-        return objects_page(self.report.as_json(), pictures=pictures)
+        return scenes_page(self.report.as_json(), pictures=pictures)
 
 
-def evaluate_objects(  # noqa: PLR0913 - as `flows.evaluate.evaluate`, which opened the first two
+def evaluate_scenes(  # noqa: PLR0913 - as `flows.evaluate.evaluate`, which opened the first three
     predictor: Predictor,
     bundle: Path,
     dataset: Dataset,
@@ -47,8 +44,8 @@ def evaluate_objects(  # noqa: PLR0913 - as `flows.evaluate.evaluate`, which ope
     seed: int,
     threads: int | None,
     progress: Progress = silent,
-) -> EvaluatedObjects:
-    """Return what a detector is worth on pictures that it has not learned from.
+) -> EvaluatedScenes:
+    """Return what a recognizer is worth on pictures that it has not learned from.
 
     Args:
         predictor: Opened with one thread: batches run side by side.
@@ -66,22 +63,18 @@ def evaluate_objects(  # noqa: PLR0913 - as `flows.evaluate.evaluate`, which ope
     hashes = content_hashes(dataset, progress=progress)
     picked = pick(dataset, hashes, Sealed.at(bundle, predictor.manifest), split=split, progress=progress)
     preprocess, data, indices = predictor.preprocess, picked.dataset, picked.indices
-    of = stated(data, preprocess, classes=predictor.classes)
 
     def read(position: int) -> UInt8:
         return preprocess(data.read(int(indices[position])).decode(preprocess.channels))
 
-    scenes = Scenes(
-        sources=[data.sources[index] for index in indices],
-        read=read,
-        truth=lambda position: truth_of(of, int(indices[position])),
-        split=picked.split,
-        fingerprint=picked.fingerprint,
-        split_seed=picked.seed,
-        units=picked.units[indices],
+    about = {
+        "split": picked.split,
+        "fingerprint": picked.fingerprint,
+        "split_seed": picked.seed,
+        "units": picked.units[indices],
+    }
+    found = scene_report(
+        predictor, data, indices, read, about=about, seed=seed, threads=threads, progress=progress
     )
-    found = objects_report(predictor, scenes, seed=seed, threads=threads, progress=progress)
-    provenance = {**found.provenance, "unseen": picked.unseen, "grouped_by": list(data.grouped_by)}
-    return EvaluatedObjects(
-        replace(found, bundle=str(bundle), provenance=provenance), picked.dataset, predictor
-    )
+    found = with_provenance(found, unseen=picked.unseen, grouped_by=list(data.grouped_by))
+    return EvaluatedScenes(replace(found, bundle=str(bundle)), data, predictor)

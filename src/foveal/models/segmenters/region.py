@@ -1,0 +1,89 @@
+"""Region: a dense backbone, one way up to a quarter of the side, and a class for every pixel.
+
+    (N, C, H, W) → backbone → context → way up (1/8) → with the finest map (1/4) → logits (N, K, H / 4, W / 4)
+
+The last map is small on purpose: what costs most in a segmenter is what is done at full size. What the whole
+picture looks like is added at the coarsest map (Zhao et al., "Pyramid Scene Parsing Network", 2017; here its
+mean alone); the way up is that of Lin et al., "Feature Pyramid Networks", 2017.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from foveal.models import Card, Settings
+from foveal.models._dense import MOMENTUM, Dense, TopDown, Unit
+
+CARD = Card(
+    family="region",
+    kind="network",
+    source="foveal; after Lin et al. 2017 (FPN) and Zhao et al. 2017 (PSPNet)",
+    summary="the default segmenter: learns from a hundred pictures on a small CPU and answers in real time",
+    idea="Little is done at full size: the class of a pixel is found at a quarter of the side.",
+    smallest_size=32,
+    task="segment",
+)
+SETTINGS = Settings(optimizer="muon", learning_rate=0.1, batch_size=8, warm_up_share=0.03)
+# From the smallest to the largest; training takes the largest that its budget allows.
+SIZES: tuple[dict[str, Any], ...] = (
+    {"widths": [16, 32, 64, 96], "depths": [0, 1, 1, 1], "tower": 48},
+    {"widths": [32, 64, 128, 192], "depths": [0, 1, 1, 1], "tower": 64},
+)
+
+
+class Region(nn.Module):
+    """See the module; built by `region`."""
+
+    def __init__(self, *, backbone: nn.Module, widths: Sequence[int], classes: int, tower: int) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.context = nn.Conv2d(widths[-1], widths[-1], 1)
+        self.neck = TopDown(widths[1:], tower)
+        fine = max(16, tower * 3 // 4)
+        self.coarse = nn.Conv2d(tower, fine, 1, bias=False)
+        self.detail = nn.Conv2d(widths[0], fine, 1, bias=False)
+        self.norm = nn.BatchNorm2d(fine, momentum=MOMENTUM)
+        self.mix = Unit(fine, fine, leaky=True)
+        self.answer = nn.Conv2d(fine, classes, 1)
+        nn.init.normal_(self.answer.weight, std=0.01)
+        nn.init.constant_(self.answer.bias, 0.0)  # type: ignore[arg-type]  # it has one
+
+    @property
+    def outputs(self) -> tuple[nn.Module, ...]:
+        """The layers that answer."""
+        return (self.answer,)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return class logits, (N, K, H / 4, W / 4), for normalized images (N, C, H, W)."""
+        finest, *others = self.backbone(images)
+        coarsest = others[-1]
+        others[-1] = coarsest + self.context(coarsest.mean(dim=(2, 3), keepdim=True))
+        up = F.interpolate(self.coarse(self.neck(others)), scale_factor=2.0, mode="nearest")
+        mixed = F.relu(self.norm(up[..., : finest.shape[2], : finest.shape[3]] + self.detail(finest)))
+        logits: Tensor = self.answer(self.mix(mixed))
+        return logits
+
+
+def region(
+    *,
+    channels: int,
+    classes: int,
+    size: Sequence[int],
+    widths: Sequence[int] = (32, 64, 128, 192),
+    depths: Sequence[int] = (0, 1, 1, 1),
+    tower: int = 64,
+) -> Region:
+    """Return a new segmenter.
+
+    Args:
+        channels: Of the images, ≥ 1.
+        classes: K ≥ 2.
+        size: Height and width of the input in pixels; any multiples of 32.
+        widths: Channels at 1/4, 1/8, 1/16 and 1/32.
+        depths: Residual blocks at each of them.
+        tower: Channels of the map at 1/8.
+    """
+    backbone = Dense(channels=channels, widths=widths, depths=depths)
+    return Region(backbone=backbone, widths=widths, classes=classes, tower=tower)

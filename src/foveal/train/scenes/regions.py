@@ -1,0 +1,90 @@
+"""Learn the class of each pixel from class maps: the objective of segmenters."""
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from foveal.data.preprocess import Preprocess
+from foveal.data.scene import VOID
+from foveal.train.objective import Batch, Losses, Objective
+from foveal.train.plan import Plan
+from foveal.train.scenes._groups import groups
+from foveal.train.scenes._views import moved, recoloured
+
+_RARE = 1.02  # keeps the weight of a class that is hardly there finite: Paszke et al., "ENet", 2016, §5.2
+
+
+class Regions(Objective):
+    """Cross-entropy of all pixels of which something is said; rare classes count more."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        maps: NDArray[np.uint8],
+        *,
+        preprocess: Preprocess,
+        augmentation: dict[str, float],
+        classes: int,
+    ) -> None:
+        """Hold what is trained.
+
+        Args:
+            network: Normalized images to class logits, smaller than the images by a whole factor or not.
+            maps: Classes of the pixels of all training pictures, by row, uint8 (N, H, W), usually
+                memory-mapped.
+            preprocess: Gives the normalization.
+            augmentation: Strengths; see `geometry.drawn`, and `color`.
+            classes: K.
+        """
+        super().__init__()
+        self.network = network.to(memory_format=torch.channels_last)
+        self.maps = maps
+        self.preprocess = preprocess
+        self.augmentation = augmentation
+        self.weights: Tensor
+        self.register_buffer("weights", torch.from_numpy(class_weights(maps, classes)), persistent=False)
+
+    @torch.no_grad()
+    def views(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return what the network is shown, float32 (N, C, H, W), and the class of each pixel, (N, H, W)."""
+        with torch.autocast("cpu", enabled=False):
+            images, moves = moved(batch, self.preprocess, self.augmentation)
+            maps = moves.regions(torch.from_numpy(self.maps[batch.rows.numpy()]))
+            return recoloured(images, batch, self.augmentation), maps.long()
+
+    def forward(self, batch: Batch) -> Losses:
+        """Return the loss, and how many pixels were right."""
+        images, maps = (view[batch.part] for view in self.views(batch))
+        logits = self.network(images)
+        with torch.autocast("cpu", enabled=False):
+            whole = F.interpolate(logits.float(), size=maps.shape[1:], mode="bilinear", align_corners=False)
+            loss = F.cross_entropy(whole, maps, weight=self.weights, ignore_index=VOID)
+        said = maps != VOID
+        return Losses(loss, ((whole.argmax(1) == maps) & said).sum(), int(said.sum()))
+
+    def parameter_groups(self, plan: Plan) -> list[dict[str, Any]]:
+        """Return the body's parameters as the plan wants them moved, and the layer that answers by Adam."""
+        return groups(self.network, plan)
+
+    def deployable(self) -> nn.Module:
+        """Return the network."""
+        return self.network
+
+
+def class_weights(maps: NDArray[np.uint8], classes: int) -> NDArray[np.float32]:
+    """Return 1 / ln(1.02 + share of the pixels) for each class, with mean 1, float32 (K,).
+
+    Args:
+        maps: uint8 (N, H, W).
+        classes: K.
+    """
+    counts = sum(
+        (np.bincount(one.ravel(), minlength=256)[:classes] for one in maps), np.zeros(classes, np.int64)
+    )
+    weights = 1 / np.log(_RARE + counts / max(1, counts.sum()))
+    scaled: NDArray[np.float32] = (weights / weights.mean()).astype(np.float32)
+    return scaled
