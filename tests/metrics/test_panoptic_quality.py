@@ -102,10 +102,8 @@ def test_means_over_all_things_and_stuff():
 
 def test_perfect_is_one_and_ids_are_only_names():
     _, truth = draw(5)
-    renamed, plain = (
-        Segments(truth.regions, truth.instances * 7 + 3),
-        Segments(truth.regions, truth.instances),
-    )
+    renamed = Segments(truth.regions, truth.instances * 7 + 3)
+    plain = Segments(truth.regions, truth.instances)
 
     counts = panoptic_counts(renamed, plain, things=THINGS)
 
