@@ -19,7 +19,8 @@ from foveal.flows import data_convert
 from foveal.flows._page import check_page
 from foveal.flows.data_convert import convert
 
-LAYOUTS = [name for name in catalog.names(formats) if catalog.find(formats, name).write]
+FOUND = {name: catalog.find(formats, name) for name in catalog.names(formats)}
+LAYOUTS = [name for name, one in FOUND.items() if one.write and "classify" in one.tasks]
 
 
 @pytest.fixture(params=["npz", "image_folder"])

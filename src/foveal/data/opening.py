@@ -168,9 +168,10 @@ def _level(tree: Tree, readers: Mapping[str, Format]) -> tuple[Tree, dict[str, s
     """
     asked = [(level, _lacking(level, readers)) for level in levels(tree)]
     fitting = [(level, lacks) for level, lacks in asked if None in lacks.values()]
-    for level, lacks in fitting:
+    for place, (level, lacks) in enumerate(fitting):
         if any(readers[name].precedes for name, lack in lacks.items() if lack is None):
-            return level, lacks
+            whole = [one for one in fitting[place:] if len(one[0].files) == len(level.files)]
+            return whole[-1]  # a folder around all that there is says nothing
     return fitting[-1] if fitting else asked[-1]
 
 

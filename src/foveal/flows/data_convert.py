@@ -41,8 +41,9 @@ def convert(
 
     Raises:
         UnknownNameError: No such layout to write.
-        DataError: For folders, a class name that no folder can have; for `npz`, pictures of several sizes.
-        UsageError: `other_task`: the data are clips.
+        DataError: For folders, a class name that no folder can have; for `npz`, pictures of several sizes;
+            for annotations, what a layout cannot hold.
+        UsageError: `other_task`: the data are clips, or the layout is not for what they say.
         WriteError: The folder is not empty, lies in the data, or cannot be written.
     """
     known: dict[str, Format] = {name: catalog.find(formats, name) for name in catalog.names(formats)}
@@ -51,6 +52,13 @@ def convert(
         raise UnknownNameError("layouts to write", to, writable)
     if dataset.clip is not None:
         raise UsageError("clips lie in class folders, and no other layout holds them", code="other_task")
+    if dataset.task not in known[to].tasks:
+        holding = [name for name in writable if dataset.task in known[name].tasks]
+        raise UsageError(
+            f"{to} is for {' and '.join(known[to].tasks)}; {dataset.path} is read for {dataset.task}",
+            code="other_task",
+            hint=f"--to {' or '.join(holding)}",
+        )
     runs.keep_apart(folder, *opening.places(dataset.path))
     if files.is_there(folder) and (not folder.is_dir() or any(folder.iterdir())):
         raise WriteError(f"{folder} is not empty", hint="choose another folder", path=folder)

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 MOMENTUM = 0.1  # of batch-norm statistics: steps have few pictures
 
 
-_LEAK = 0.1
+import os
+_LEAK = float(os.environ.get('LK','0.1'))
 
 
 class Unit(nn.Sequential):

@@ -8,16 +8,20 @@ from rich.console import Console
 
 from foveal.cli._frame import Group, Json, Quiet, Seed, Verbose, emit
 from foveal.cli._progress import progress
+from foveal.cli._recipe import Task
 from foveal.core.text import visible
 
 
 def convert(
     data: Annotated[Path, typer.Argument(readable=False, help="What to convert; see foveal check.")],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write; new, or empty.")],
-    to: Annotated[str, typer.Option("--to", help="Layout to write: image_folder, csv_manifest, npz …")],
+    to: Annotated[
+        str, typer.Option("--to", help="Layout to write: image_folder, csv_manifest, npz, coco, yolo, voc …")
+    ],
     layout: Annotated[
         str | None, typer.Option("--format", help="Layout of DATA; default: found out.")
     ] = None,
+    task: Task = None,
     group: Group = None,
     split: Annotated[
         bool, typer.Option("--split", help="Write the train, val and test that training would make.")
@@ -31,7 +35,7 @@ def convert(
     from foveal.data import opening
     from foveal.flows import data_convert as flow
 
-    dataset = opening.open(data, layout, group)
+    dataset = opening.open(data, layout, group, task)
     with progress(quiet=quiet) as tell:
         document = flow.convert(dataset, folder, to=to, split_seed=seed if split else None, progress=tell)
     emit(document, as_json=as_json, human=lambda console: _show(console, document))

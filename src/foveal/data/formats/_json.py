@@ -115,7 +115,7 @@ def numbers(values: Any, what: str) -> list[float]:
 def line_of(text: str, way: tuple[Step, ...]) -> int:
     r"""Return the line, from 1, where the end of a way into a JSON text begins; as far as the way leads.
 
-    >>> line_of('{"a": 1,\\n "b": [2,\\n 3]}', ("b", 1))
+    >>> line_of('{"a": 1,\n "b": [2,\n 3]}', ("b", 1))
     3
     """
     position = _past_blanks(text, 0)

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,7 @@ class Meaning:
         classes: Names in label order.
         file: What says so, or "".
         colours: Whether values are colours, 3 bytes as one number, and not numbers themselves.
+        counted: Whether values are places on a list, and were not written down.
         of_value: The label of each value that means something, `VOID` where nothing is said of a pixel.
     """
 
@@ -46,6 +47,7 @@ class Meaning:
     file: str
     colours: bool
     of_value: dict[int, int] = field(repr=False)
+    counted: bool = False
 
     def labels(self, values: NDArray[np.int64]) -> tuple[NDArray[np.uint8], list[int]]:
         """Return labels for values, (H, W), and the values that mean nothing; these become void.
@@ -76,7 +78,10 @@ def stated_meaning(tree: Tree, maps: Iterable[str]) -> Meaning | None:
     file = next((name for name in FILES if name in tree.files), None)
     if file is not None:
         rows = _json_rows(tree, file) if file.endswith(".json") else _text_rows(tree, file)
-        return meaning_of(tree, file, rows)
+        counted = file.endswith(".txt") and not any(
+            _NUMBERED.fullmatch(text) for _, text in read_lines(tree, file)
+        )
+        return replace(meaning_of(tree, file, rows), counted=counted)
     folders = {part.lower() for name in maps for part in name.split("/")[:-1]}
     if folders & CAMVID_FOLDERS:
         return meaning_of(tree, "", [(number, name, False) for number, name in enumerate(CAMVID)])

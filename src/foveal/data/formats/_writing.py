@@ -31,9 +31,9 @@ class Row:
     Attributes:
         index: Of the picture in the data set.
         name: Of a file for it; no other picture of its class and split has one that differs only in case or
-            in its suffix.
+            in its suffix, and of pictures with annotations no other at all.
         split: `train`, `val`, `test` or `""`.
-        label: Name of its class.
+        label: Name of its class; `""` where it says what is where on it.
         group: What it belongs to; `""` where it stands alone.
     """
 
@@ -55,10 +55,12 @@ def rows_of(dataset: Dataset) -> Iterator[Row]:
     """Yield a row for each picture, in order."""
     taken: set[tuple[str, str, str]] = set()
     for index, source in enumerate(dataset.sources):
-        split, label = dataset.splits[index], dataset.classes[dataset.labels[index]]
+        split = dataset.splits[index]
+        label = "" if dataset.scenes is not None else dataset.classes[dataset.labels[index]]
         stem = _stem(source)
         # Also not beside another suffix: it would be taken for a mask.
-        while (key := (split, label, _folded(stem))) in taken:
+        # Annotations lie in one folder, some of them for all splits.
+        while (key := (split if dataset.scenes is None else "", label, _folded(stem))) in taken:
             stem = f"{stem}-{index}"
         taken.add(key)
         kind, _, group = (dataset.groups[index] if dataset.groups else "").partition(" ")

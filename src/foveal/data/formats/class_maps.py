@@ -12,6 +12,7 @@ from foveal.core.parallel import in_order
 from foveal.data.dataset import Dataset
 from foveal.data.decode import LIMITS
 from foveal.data.formats._annotations import bad
+from foveal.data.formats._class_maps_writing import write_class_maps
 from foveal.data.formats._format import Format
 from foveal.data.formats._map_classes import Meaning, found_meaning, stated_meaning, strange_error
 from foveal.data.formats._maps import Pair, beside, check_size, divided, has_folder, renamed, values_in
@@ -114,7 +115,7 @@ def _as_numbers(tree: Tree, file: str, values: NDArray[np.integer], meaning: Mea
 def _meaning(tree: Tree, pairs: list[Pair]) -> Meaning:
     """Return what values mean; where nothing says it, every map is looked through."""
     stated = stated_meaning(tree, (pair.map for pair in pairs))
-    if stated is not None and (stated.colours or len(stated.classes) != 2):
+    if stated is not None and not (stated.counted and len(stated.classes) == 2):
         return stated
     flat, coloured = _all_values(tree, [pair.map for pair in pairs])
     if stated is not None:
@@ -153,6 +154,7 @@ class_maps = Format(
     looks_for="images/<picture> and masks/<name>.png, img_dir and ann_dir, or train/ and trainannot/",
     lacks=_lacks,
     read=_read,
+    write=write_class_maps,
     precedes=("image_folder", "csv_manifest"),
     tasks=("segment",),
 )

@@ -4,17 +4,15 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from foveal.data.dataset import Dataset
-from foveal.data.formats import _rle
 from foveal.data.formats._annotations import PICTURE_FOLDERS, bad, clean, head, split_of
 from foveal.data.formats._classes import class_name
+from foveal.data.formats._coco_writing import write_coco
 from foveal.data.formats._format import Format
 from foveal.data.formats._json import Json, WrongError, numbers, objects, read_json, text_in, whole
+from foveal.data.formats._outlines import outline_of
 from foveal.data.formats._scenes import One, Shot, object_dataset
 from foveal.data.formats._splits import splits_in
-from foveal.data.outline import Outline, Polygons, Runs
 from foveal.data.suffixes import is_picture
 from foveal.data.tree import Tree
 
@@ -221,76 +219,11 @@ def _box(values: Any) -> tuple[float, float, float, float]:
     return left, top, left + width, top + height
 
 
-def outline_of(stated: Any, size: tuple[Any, Any]) -> Outline | None:
-    """Return an outline as COCO writes it: polygons, runs, or nothing.
-
-    Args:
-        stated: The value of `segmentation`.
-        size: Height and width of the picture as far as they are said.
-
-    Raises:
-        WrongError: It is none of these.
-    """
-    if stated is None or stated == []:
-        return None
-    if isinstance(stated, list):
-        return Polygons(tuple(_ring(ring, place) for place, ring in enumerate(stated)))
-    if not isinstance(stated, dict):
-        raise WrongError("'segmentation' is neither a list nor an object", "segmentation")
-    try:
-        return _runs(stated, size)
-    except ValueError as error:
-        raise WrongError(str(error), "segmentation", "counts") from error
-
-
-def _ring(values: Any, place: int) -> Any:
-    try:
-        corners = numbers(values, "a polygon")
-    except WrongError as wrong:
-        raise WrongError(wrong.why, "segmentation", place, *wrong.way) from wrong
-    if len(corners) < 6 or len(corners) % 2:
-        raise WrongError(f"a polygon of {len(corners)} numbers; three corners are six", "segmentation", place)
-    return np.array(corners, dtype=np.float32).reshape(-1, 2)
-
-
-def _runs(stated: Mapping[str, Any], size: tuple[Any, Any]) -> Runs:
-    height, width = (int(side) for side in _sides(stated))
-    if None not in size and (height, width) != tuple(size):
-        raise WrongError(
-            f"a mask of {width} × {height} on a picture of {size[1]} × {size[0]}", "segmentation", "size"
-        )
-    counts = stated.get("counts")
-    if isinstance(counts, str):
-        lengths = _rle.decoded(counts)
-    else:
-        lengths = np.array(numbers(counts, "'counts'"), dtype=np.int64)
-    if len(lengths) and not 0 <= lengths.min() <= lengths.max() <= height * width:
-        raise WrongError(
-            "a run of a mask is shorter than nothing, or longer than it", "segmentation", "counts"
-        )
-    if int(lengths.sum()) != height * width:
-        raise WrongError(
-            f"the runs of a mask cover {int(lengths.sum())} pixels, not {width} × {height}",
-            "segmentation",
-            "counts",
-        )
-    return Runs(lengths, height, width)
-
-
-def _sides(stated: Mapping[str, Any]) -> list[float]:
-    try:
-        sides = numbers(stated.get("size"), "'size'")
-    except WrongError as wrong:
-        raise WrongError(wrong.why, "segmentation", "size") from wrong
-    if len(sides) != 2 or min(sides) < 1 or max(sides) > 2**16:
-        raise WrongError("'size' is not the height and width of a mask", "segmentation", "size")
-    return sides
-
-
 coco = Format(
     looks_for="a .json with images, annotations and categories, and the pictures beside it or in images/",
     lacks=_lacks,
     read=_read,
+    write=write_coco,
     precedes=("image_folder", "csv_manifest"),
     tasks=("detect", "instance"),
 )

@@ -20,6 +20,7 @@ from foveal.data.formats._classes import class_name
 from foveal.data.formats._format import Format
 from foveal.data.formats._lists import Entry, split_lists, splits_listed
 from foveal.data.formats._scenes import One, Shot, object_dataset
+from foveal.data.formats._voc_writing import write_voc
 from foveal.data.formats._xml import Element, Xml, read_xml
 from foveal.data.tree import Tree
 
@@ -95,7 +96,7 @@ def _read(tree: Tree, group: str | None) -> Dataset:
         shots.append(Shot(_picture(tree, xml, one), splits.get(one.file) or split_of(one.file), objects))
     _check_once(tree, shots, paired)
     classes, lists = classes_of(tree, (one.label for shot in shots for one in shot.objects))
-    known = [name for name in tree.files if name.startswith("ImageSets/")]
+    known = [name for name in tree.files if "ImageSets" in name.split("/")]
     files = [*(one.file for one in paired), *known, *lists]
     return object_dataset("voc", tree, shots, classes, group, files)
 
@@ -110,13 +111,26 @@ def _check_once(tree: Tree, shots: list[Shot], paired: list[_Paired]) -> None:
 
 def _splits(tree: Tree, files: list[str]) -> dict[str, str]:
     """Return the split of each annotation, as lists in `ImageSets/Main` say; empty without lists."""
-    by_name = {stem_of(file).rpartition("/")[2]: file for file in files}
+    found: dict[str, str] = {}
+    homes: dict[str, list[str]] = {}
+    for file in files:
+        homes.setdefault(_home(file), []).append(file)
+    for home, mine in homes.items():
+        by_name = {stem_of(file).rpartition("/")[2]: file for file in mine}
 
-    def named(entry: Entry) -> str | None:
-        word = entry.words[0]
-        return by_name.get(word) or by_name.get(stem_of(word).rpartition("/")[2])
+        def named(entry: Entry, by_name: Mapping[str, str] = by_name) -> str | None:
+            word = entry.words[0]
+            return by_name.get(word) or by_name.get(stem_of(word).rpartition("/")[2])
 
-    return splits_listed(tree, split_lists(tree, _SETS), named)
+        found |= splits_listed(tree, split_lists(tree, f"{home}/{_SETS}".lstrip("/")), named)
+    return found
+
+
+def _home(file: str) -> str:
+    """Return the folder that the folder of an annotation lies in; the lists of splits lie there, too."""
+    parts = file.split("/")
+    place = next((k for k, part in enumerate(parts[:-1]) if part.lower() == _ANNOTATIONS), 0)
+    return "/".join(parts[:place])
 
 
 def _picture(tree: Tree, xml: Xml, one: _Paired) -> str:
@@ -152,6 +166,7 @@ voc = Format(
     looks_for="JPEGImages/<picture> and Annotations/<name>.xml, or both beside each other",
     lacks=_lacks,
     read=_read,
+    write=write_voc,
     precedes=("image_folder", "csv_manifest", "class_maps"),
     tasks=("detect",),
 )

@@ -7,7 +7,8 @@ from torch import nn
 from foveal.train import optimizer
 from foveal.train.plan import Plan
 
-_ANSWER_RATE = 2e-3  # of Adam for the layers that answer, whatever moves the rest
+import os
+_ANSWER_RATE = float(os.environ.get("AR","2e-3"))  # of Adam for the layers that answer, whatever moves the rest
 
 
 def groups(network: Any, plan: Plan) -> list[dict[str, Any]]:
