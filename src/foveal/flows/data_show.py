@@ -6,16 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from foveal.core import files
-from foveal.core.errors import ImageError
+from foveal.core.errors import DataError, ImageError
 from foveal.core.progress import Progress, silent
+from foveal.core.task import OBJECT_TASKS
+from foveal.data.annotated import annotated
 from foveal.data.clips import stills
 from foveal.data.dataset import Dataset, UInt8
+from foveal.data.drawn import drawn
 from foveal.data.sizing import evenly_spaced
 
 SCHEMA = "foveal.data/1"
 _PER_CLASS = 8
+_DRAWN, _DRAWN_SIDE = 24, 640  # pictures with annotations, and their longer side
 _PICTURES = 800  # in memory at once, from where on a class shows fewer
 
 
@@ -25,11 +30,14 @@ class Shown:
 
     Attributes:
         document: The `foveal.data/1` document.
-        pictures: Some readable ones of each class, uint8 (H, W, C), in the order of the classes.
+        pictures: Some readable ones of each class, uint8 (H, W, C), in the order of the classes; none of data
+            with annotations.
+        drawn: Of these some pictures with what is where on them, uint8 (H, W, 3), each with its name.
     """
 
     document: dict[str, Any]
     pictures: tuple[tuple[UInt8, ...], ...] = field(repr=False)
+    drawn: tuple[tuple[str, UInt8], ...] = field(default=(), repr=False)
 
 
 def show(dataset: Dataset, *, progress: Progress = silent) -> Shown:
@@ -39,6 +47,8 @@ def show(dataset: Dataset, *, progress: Progress = silent) -> Shown:
         dataset: As `data.open` returned it.
         progress: Told after every class.
     """
+    if dataset.scenes is not None:
+        return _show_scenes(dataset, progress)
     seen = stills(dataset)  # of clips the middle frames
     each = max(1, min(_PER_CLASS, _PICTURES // len(dataset.classes)))
     splits = np.array(dataset.splits)
@@ -54,11 +64,18 @@ def show(dataset: Dataset, *, progress: Progress = silent) -> Shown:
         pictures.append(readable)
         rows.append({"class": name, "images": len(mine), "splits": dict(Counter(splits[mine].tolist()))})
         progress("looking", label + 1, len(dataset.classes))
-    document = {
+    return Shown(_document(dataset, rows, widths, heights), tuple(pictures))
+
+
+def _document(
+    dataset: Dataset, rows: list[dict[str, Any]], widths: list[int], heights: list[int]
+) -> dict[str, Any]:
+    return {
         "schema": SCHEMA,
         "ok": True,
         "action": "show",
         "path": str(dataset.path),
+        "task": dataset.task,
         "format": dataset.format,
         "images": len(dataset),
         "classes": list(dataset.classes),
@@ -68,7 +85,56 @@ def show(dataset: Dataset, *, progress: Progress = silent) -> Shown:
         "per_class": rows,
         "shown": {"pictures": len(widths), "width": _spread(widths), "height": _spread(heights)},
     }
-    return Shown(document, tuple(pictures))
+
+
+def _show_scenes(dataset: Dataset, progress: Progress) -> Shown:
+    """Count what is on pictures, and draw it on some of them, so that every class is seen."""
+    counts = annotated(dataset).counts
+    splits = np.array(dataset.splits)
+    what = "objects" if dataset.task in OBJECT_TASKS else "pixels"
+    rows = []
+    for label, name in enumerate(dataset.classes):
+        mine = counts[:, label] > 0
+        row = {"class": name, "images": int(mine.sum()), "splits": dict(Counter(splits[mine].tolist()))}
+        rows.append({**row, what: int(counts[:, label].sum())})
+    drawings, widths, heights = [], [], []
+    chosen = _with_every_class(counts)
+    for done, i in enumerate(chosen, start=1):
+        pixels = _pixels(dataset, i)
+        if pixels is not None:
+            drawings.append((dataset.sources[i], _drawing(dataset, i, pixels)))
+            widths.append(pixels.shape[1])
+            heights.append(pixels.shape[0])
+        progress("drawing", done, len(chosen))
+    return Shown(_document(dataset, rows, widths, heights), (), tuple(drawings))
+
+
+def _drawing(dataset: Dataset, i: int, pixels: UInt8) -> UInt8:
+    """Return a picture with what is stated about it; as it is where that cannot be used, as `check` tells."""
+    scenes = dataset.scenes
+    assert scenes is not None
+    shape = pixels if pixels.shape[2] in (1, 3) else pixels[:, :, :1]
+    try:
+        if scenes.task in OBJECT_TASKS:
+            return drawn(shape, dataset.classes, objects=scenes.objects(i), longest=_DRAWN_SIDE)
+        assert scenes.regions is not None
+        return drawn(shape, dataset.classes, regions=scenes.regions(i), longest=_DRAWN_SIDE)
+    except DataError:
+        return drawn(shape, dataset.classes, longest=_DRAWN_SIDE)
+
+
+def _with_every_class(counts: NDArray[np.int64]) -> list[int]:
+    """Return the pictures to draw, ascending: some of each class, the rarest first, evenly over the list.
+
+    Args:
+        counts: How much of each class is on each picture, int64 (N, K).
+    """
+    each = -(-_DRAWN // max(1, counts.shape[1]))
+    rarest = np.argsort((counts > 0).sum(axis=0), kind="stable").tolist()
+    by_class = [np.flatnonzero(counts[:, label]) for label in rarest]
+    found = [int(mine[k]) for mine in by_class for k in evenly_spaced(len(mine), at_most=each)]
+    chosen = list(dict.fromkeys(found))[:_DRAWN] or evenly_spaced(len(counts), at_most=_DRAWN)
+    return sorted(chosen)
 
 
 def write_page(shown: Shown, path: Path) -> None:
@@ -80,7 +146,7 @@ def write_page(shown: Shown, path: Path) -> None:
     """
     from foveal.report.data_page import data_page
 
-    files.write_text(path, data_page(shown.document, shown.pictures))
+    files.write_text(path, data_page(shown.document, shown.pictures, shown.drawn))
 
 
 def _pixels(dataset: Dataset, index: int) -> UInt8 | None:

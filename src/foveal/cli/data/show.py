@@ -49,9 +49,11 @@ def _show(console: Console, document: dict[str, Any], page: Path | None) -> None
         f"{document['images']} pictures of {len(document['classes'])} classes in {document['format']}",
         markup=False,
     )
-    table = Table("class", *(name or "pictures" for name in splits), box=None)
+    what = [key for key in ("objects", "pixels") if any(key in row for row in document["per_class"])]
+    table = Table("class", *what, *(name or "pictures" for name in splits), box=None)
     for row in document["per_class"]:
-        table.add_row(visible(row["class"]), *(str(row["splits"].get(name, 0)) for name in splits))
+        counts = [*(row[key] for key in what), *(row["splits"].get(name, 0) for name in splits)]
+        table.add_row(visible(row["class"]), *map(str, counts))
     console.print(table, markup=False)
     if page is not None:
         console.print(f"page        {page}", markup=False)
