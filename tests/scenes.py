@@ -45,7 +45,11 @@ def write_voc(folder: Path, *, count: int = 40, side: int = 64, seed: int = 0) -
     for name, image, own, told in zip(names, images, boxes, labels, strict=True):
         Image.fromarray(image).save(folder / "JPEGImages" / f"{name}.png")
         (folder / "Annotations" / f"{name}.xml").write_text(_xml(name, side, own, told))
-    parts = {"train": names[: count // 2], "val": names[count // 2 : -count // 4], "test": names[-count // 4 :]}
+    parts = {
+        "train": names[: count // 2],
+        "val": names[count // 2 : -count // 4],
+        "test": names[-count // 4 :],
+    }
     for split, some in parts.items():
         (folder / "ImageSets" / "Main" / f"{split}.txt").write_text("\n".join(some) + "\n")
     return folder
@@ -77,7 +81,11 @@ def write_maps(folder: Path, *, count: int = 40, side: int = 64, seed: int = 0) 
     """Write squares with class maps as `SPLIT/images`, `SPLIT/masks`, and `classes.txt` beside them."""
     images, boxes, labels = squares(count, side=side, seed=seed)
     maps = maps_of(boxes, labels, side)
-    parts = {"train": range(count // 2), "val": range(count // 2, 3 * count // 4), "test": range(3 * count // 4, count)}
+    parts = {
+        "train": range(count // 2),
+        "val": range(count // 2, 3 * count // 4),
+        "test": range(3 * count // 4, count),
+    }
     for split, rows in parts.items():
         for kind in ("images", "masks"):
             (folder / split / kind).mkdir(parents=True)

@@ -45,6 +45,7 @@ PUBLIC = {
             "is_known",
             "is_own",
             "names",
+            "scene_names",
         ),
     },
     "foveal.optimize.channels": {"Group", "Place", "groups"},

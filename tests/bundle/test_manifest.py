@@ -6,10 +6,11 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from foveal.bundle.manifest import DECIDING_MEMBERS, Manifest, Model, digest, parse
+from foveal.bundle.manifest import Manifest, Model, deciding_members, digest, parse
 from foveal.core.errors import BundleError
 from foveal.tasks.classify.reference import Reference
 
+DECIDING_MEMBERS = deciding_members("classify")
 HASHES = {name: f"{index:064x}" for index, name in enumerate([*DECIDING_MEMBERS, "README.md"])}
 
 
@@ -101,7 +102,8 @@ def test_digest_does_not_change_with_what_only_describes(draft, manifest) -> Non
 @pytest.mark.parametrize(
     ("classes", "message"),
     [
-        (["one"], "at least 2 items"),
+        (["one"], "at least two"),
+        ([], "at least 1 item"),
         (["a", "b", "a"], "'a' is there twice"),
         (["a", ""], "a class name is empty"),
         (["a", "e\u0301"], "is not in Unicode NFC"),
@@ -129,7 +131,7 @@ def test_another_major_schema_asks_for_an_upgrade(document) -> None:
         ({"weights_sha256": "A" * 64}, "weights_sha256: String should match pattern"),
         ({"members": {**HASHES, "model.onnx": HASHES["model.onnx"].upper() + "G"}}, "model.onnx"),
         ({"members": {**HASHES, "README.md": "AB" * 32}}, "README.md: String should match pattern"),
-        ({"task": "detect"}, "task: Input should be 'classify'"),
+        ({"task": "dream"}, "task: Input should be 'classify'"),
     ],
 )
 def test_entries_outside_their_range_are_refused(document, change, message) -> None:
@@ -239,7 +241,7 @@ def test_what_a_monitor_compares_with_is_in_the_digest_where_it_is_there_and_now
     hashes = dict.fromkeys(DECIDING_MEMBERS, "0" * 64)
 
     old = Manifest.seal(plain, hashes)
-    new = Manifest.seal(plain.model_copy(update={"decision": watched}), hashes)
+    new = Manifest.seal(plain.model_copy(update={"rule": watched}), hashes)
 
     assert set(old.as_json()["decision"]) == {"abstain", "conformal"}
     assert new.as_json()["decision"]["monitor"]["doubt"] == [0.1]

@@ -65,7 +65,9 @@ def test_pictures_with_nothing_on_them_give_nothing() -> None:
 
     assert found.scores.max() == 0
     assert found.boxes.shape == (2, 20, 4)
-    assert compare_objects(answers(made, images, Selection(objects=20)), found, np.full(3, 0.5)).clear_flips == 0
+    assert (
+        compare_objects(answers(made, images, Selection(objects=20)), found, np.full(3, 0.5)).clear_flips == 0
+    )
 
 
 def test_more_objects_than_there_are_places_are_padded() -> None:
@@ -128,7 +130,7 @@ def test_a_detector_gives_no_picture_a_class() -> None:
     session = session_of(objects_graph(made, Selection(objects=5)), threads=1)
 
     assert session.classes is None
-    with pytest.raises(UsageError, match="no picture a class|gives no"):
+    with pytest.raises(UsageError, match="gives no picture a class"):
         session.run(pictures(made, 1))
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import scenes
 from PIL import Image
 
+import scenes
 from foveal.bundle import archive
 from foveal.bundle.predictor import Predictor
 from foveal.core.errors import BundleError, DataError, RecipeError, UnknownNameError, UsageError
@@ -119,9 +119,6 @@ def test_a_detector_has_no_labels_to_give(detector) -> None:
 
 def test_a_killed_training_goes_on_to_the_same_weights(voc: Path, tmp_path: Path) -> None:
     whole = train(voc, recipe=recipe(4), out=tmp_path / "whole")
-
-    class Killed(Exception):
-        pass
 
     def stop(name: str, done: int, of: int, note: str = "") -> None:
         if name == "train" and done == 6:

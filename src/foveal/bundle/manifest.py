@@ -160,14 +160,15 @@ class Draft(_Frozen):
     @model_validator(mode="after")
     def _rule_for_every_class(self) -> Self:
         numbers: tuple[Any, ...] = ()
+        what = "quantiles"
         if isinstance(self.rule, ObjectDecision):
-            numbers = self.rule.thresholds
+            numbers, what = self.rule.thresholds, "thresholds"
         elif len(self.classes) < 2:
             raise ValueError("what chooses between classes has at least two")
         elif isinstance(self.rule, Decision):
             numbers = self.rule.conformal.quantiles
         if numbers and len(numbers) != len(self.classes):
-            raise ValueError(f"{len(self.classes)} classes, and numbers for {len(numbers)}")
+            raise ValueError(f"{len(self.classes)} classes, and {what} for {len(numbers)}")
         return self
 
     @model_validator(mode="after")

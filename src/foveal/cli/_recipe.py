@@ -16,7 +16,8 @@ Data = Annotated[
     Path, typer.Argument(readable=False, help="Folder, zip, tar or IDX files; see foveal check.")
 ]
 Model = Annotated[
-    str | None, typer.Option("--model", help="A name from foveal models; default nano, of clips cnn-gru.")
+    str | None,
+    typer.Option("--model", help="A name from foveal models; default nano, cnn-gru, point or region."),
 ]
 RecipeFile = Annotated[
     Path | None, typer.Option("--recipe", help="TOML file; the other options override it.")
@@ -38,6 +39,10 @@ Backbone = Annotated[
 Images = Annotated[
     int | None,
     typer.Option("--images", min=2, help="Learn from so many of the training images; default all."),
+]
+Objects = Annotated[
+    int | None,
+    typer.Option("--objects", min=1, help="Of a picture that a detector gives out at most; default 300."),
 ]
 Epochs = Annotated[float | None, typer.Option("--epochs", help="Passes over the training images.")]
 Time = Annotated[

@@ -9,6 +9,7 @@ from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.tasks.detect.decode import ObjectAnswers
 
 _SAME = 0.95  # intersection over union of two boxes that are the same but for rounding
+_NEAR = 0.01  # two scores that are further apart are not of one answer
 
 
 def compare_objects(
@@ -22,32 +23,35 @@ def compare_objects(
         thresholds: For each class the score from which on an answer is an object, (classes,).
 
     Returns:
-        `max_abs_difference` is that of the scores in order; a flip is an object that only one of both finds,
-        and a clear one is further from its threshold than rounding explains.
+        `max_abs_difference` is that of the scores of objects that both find; a flip is an object that only
+        one of both finds, and a clear one is further from its threshold than rounding explains. Answers below
+        the thresholds play no part: of many with one score rounding decides which are given out.
     """
     objects = flips = clear = 0
+    furthest = 0.0
     for row in range(len(reference.scores)):
         pair = reference.at(row), exported.at(row)
-        shown = [side.scores >= thresholds[side.labels] for side in pair]
-        for own, other, seen in ((0, 1, shown[0]), (1, 0, shown[1])):
-            lonely = seen & ~_again(pair[own], pair[other], seen)
-            margin = np.abs(pair[own].scores - thresholds[pair[own].labels])
+        for own, other in (pair, pair[::-1]):
+            limits = thresholds[own.labels]
+            seen = np.flatnonzero((own.scores >= limits) & (own.scores > 0))
+            apart = _apart(own.at(seen), other)
+            lonely = apart > _NEAR
+            furthest = max(furthest, float(apart[~lonely].max(initial=0.0)))
             flips += int(lonely.sum())
-            clear += int((lonely & (margin > CLEAR_MARGIN)).sum())
-        objects += int(shown[0].sum() + shown[1].sum())
+            clear += int((lonely & (own.scores[seen] - limits[seen] > CLEAR_MARGIN)).sum())
+            objects += len(seen)
     return Parity(
-        max_abs_difference=float(np.abs(reference.scores.astype(np.float64) - exported.scores).max()),
+        max_abs_difference=furthest,
         decision_flips=clopper_pearson(flips, max(1, objects)),
         clear_flips=clear,
         images=len(reference.scores),
     )
 
 
-def _again(own: ObjectAnswers, other: ObjectAnswers, seen: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return which of the answers that are seen the other side has, too, whatever its threshold says."""
-    found = np.zeros(len(seen), np.bool_)
-    near = box_iou(own.boxes[seen], other.boxes) >= _SAME
-    near &= own.labels[seen][:, None] == other.labels[None]
-    near &= np.abs(own.scores[seen][:, None] - other.scores[None]) <= 2 * CLEAR_MARGIN
-    found[seen] = near.any(axis=1)
-    return found
+def _apart(own: ObjectAnswers, other: ObjectAnswers) -> NDArray[np.float64]:
+    """Return how far the score of each answer is from that of its like on the other side, if it has one."""
+    like = box_iou(own.boxes, other.boxes) >= _SAME
+    like &= own.labels[:, None] == other.labels[None]
+    apart = np.abs(own.scores[:, None].astype(np.float64) - other.scores[None])
+    nearest: NDArray[np.float64] = np.where(like, apart, np.inf).min(axis=1, initial=np.inf)
+    return nearest

@@ -32,7 +32,8 @@ SPLIT = "split.json"
 FINDINGS = "findings.json"
 STORE = "store"
 _PIXELS = "pixels.npy"
-_LARGEST_SCENE = 416  # pixels of the longer side, unless asked for more
+# Pixels of the longer side, unless asked for more: edges of areas need finer pictures than objects do.
+_LARGEST_OBJECTS, _LARGEST_AREAS = 416, 480
 _LARGEST_FRAMES = 64  # pixels, unless asked for more: a clip costs as much as all of its frames
 _ANEW = "the pictures were divided by it; train anew"
 
@@ -139,7 +140,8 @@ def suggested(dataset: Dataset, wanted: int | None) -> Preprocess:
     channels = suggest_channels(dataset)
     unit = (0.5,) * channels
     if dataset.scenes is not None:
-        height, width = suggest_sides(dataset, longer=wanted, most=_LARGEST_SCENE)
+        most = _LARGEST_AREAS if dataset.task == "segment" else _LARGEST_OBJECTS
+        height, width = suggest_sides(dataset, longer=wanted, most=most)
         return Preprocess(
             size=height, width=width, resize="letterbox", channels=channels, mean=unit, std=unit
         )

@@ -14,6 +14,7 @@ from foveal.bundle.ways import REFERENCE
 from foveal.core import files
 from foveal.core.errors import NotFoundError, UsageError
 from foveal.core.progress import Progress
+from foveal.core.task import SCENE_TASKS
 from foveal.core.text import printable
 from foveal.data.dataset import UInt8
 from foveal.evaluate.answers import Float32, probabilities_at_size
@@ -36,7 +37,8 @@ def check_unlabelled(recipe: Recipe) -> None:
             `other_task`.
         NotFoundError: They are not there.
     """
-    unlabelled, wanted = recipe.unlabelled, wants_unlabelled(recipe.objective)
+    scenes = recipe.for_scenes or recipe.architecture.task in SCENE_TASKS
+    unlabelled, wanted = recipe.unlabelled, not scenes and wants_unlabelled(recipe.objective)
     if unlabelled is None and recipe.suggest is None:
         return
     if recipe.for_clips():

@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 
 from foveal.bundle.archive import SUFFIX, read
-from foveal.calibrate.fit import Promises
 from foveal.calibrate.temperature import calibrated
 from foveal.core import extras, files, machine, runs
 from foveal.core.errors import UsageError, WriteError
 from foveal.core.progress import Progress, silent
+from foveal.core.task import SCENE_TASKS
 from foveal.core.types import Gate
 from foveal.data import opening
 from foveal.export.parity import Parity
 from foveal.flows._export import export_prepared, promises_of
+from foveal.flows._finish_scenes import export_scenes
 from foveal.flows._finished_run import data_of, prepared_again
 from foveal.flows._run_folder import RECIPE
 from foveal.flows._stages import OPENVINO, Stage, Workbench, round_off, with_openvino
@@ -26,7 +27,7 @@ from foveal.optimize.rounding import ROUNDINGS
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
 from foveal.train.plan import read_plan
-from foveal.train.recipe import read_recipe
+from foveal.train.recipe import Recipe, read_recipe
 
 SCHEMA = "foveal.export/1"
 VARIANTS = ("fp32", *ROUNDINGS)
@@ -145,6 +146,7 @@ def export(
     place = data_of(run, data, again=f"foveal export {run} --data DATA --out F{SUFFIX}")
     _check_place(out, run, place, force=terms.force)
     recognizer, plan = _network(run, out, model), read_plan(run / "plan.json")
+    _check_one_form(recognizer.task, terms)
     recognizer = together(recognizer, run, terms.together, builder=model)
     threads = machine.usable_cpus() if plan is None else plan.threads
     try:
@@ -159,7 +161,7 @@ def export(
         prepared = prepared_again(run, place, recognizer, Path(folder), threads=threads, progress=progress)
         progress("export", 0, 1)
         bench = Workbench(Path(folder), prepared, threads, progress)
-        stages = _stages(recognizer, bench, terms, promises_of(read_recipe(run / RECIPE)))
+        stages = _stages(recognizer, bench, terms, read_recipe(run / RECIPE))
         last = stages[-1]
         if last.passed:
             files.write_bytes(out, last.path.read_bytes())
@@ -177,9 +179,15 @@ def _result(run: Path, terms: Terms, stages: list[Stage], out: Path) -> ExportRe
     return ExportResult(run, terms, own[-1], forms[0] if forms else None, gates, bundle)
 
 
-def _stages(recognizer: Recognizer, bench: Workbench, terms: Terms, promises: Promises) -> list[Stage]:
+def _stages(recognizer: Recognizer, bench: Workbench, terms: Terms, recipe: Recipe) -> list[Stage]:
     """Make one file from the other until the one that is wanted is there, or a gate fails."""
     path = bench.folder / f"fp32{SUFFIX}"
+    if recognizer.task in SCENE_TASKS:
+        scenes = export_scenes(
+            recognizer, bench.prepared, path, objects=recipe.objects, threads=bench.threads
+        )
+        return [Stage(path, scenes.parity, scenes.parity.gate())]
+    promises = promises_of(recipe)
     exported = export_prepared(recognizer, bench.prepared, path, promises=promises, threads=bench.threads)
     stages = [Stage(path, exported.parity, exported.parity.gate())]
     if stages[-1].passed and terms.variant != "fp32":
@@ -190,6 +198,21 @@ def _stages(recognizer: Recognizer, bench: Workbench, terms: Terms, promises: Pr
         network = calibrated(np.concatenate(logits), temperature)
         stages.append(with_openvino(bench, stages[-1].path, network))
     return stages
+
+
+def _check_one_form(task: str, terms: Terms) -> None:
+    """Refuse, of what says where something is, another form than the one that there is.
+
+    Raises:
+        UsageError: `other_task`: another form is wanted, or several networks that answer together.
+    """
+    others = terms.together != Together()
+    if task in SCENE_TASKS and (terms.variant != "fp32" or terms.openvino or others):
+        raise UsageError(
+            f"of a recognizer for {task} there is one form, in float32, and one network in it",
+            code="other_task",
+            hint=f"foveal export RUN --out F{SUFFIX}, without more",
+        )
 
 
 def check_variant(name: str) -> None:

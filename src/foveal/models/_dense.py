@@ -15,24 +15,14 @@ from torch import Tensor, nn
 MOMENTUM = 0.1  # of batch-norm statistics: steps have few pictures
 
 
-import os
-_LEAK = float(os.environ.get('LK','0.1'))
-
-
 class Unit(nn.Sequential):
-    """Convolution, normalization, ReLU: (N, I, H, W) → (N, O, H / stride, W / stride).
+    """Convolution, normalization, ReLU: (N, I, H, W) → (N, O, H / stride, W / stride)."""
 
-    Before a layer that answers it is `leaky`. Otherwise a class whose places have no feature above 0 is stuck
-    at its bias: no gradient tells the layers before what is missing.
-    """
-
-    def __init__(
-        self, inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1, leaky: bool = False
-    ) -> None:
+    def __init__(self, inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1) -> None:
         super().__init__(
             nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False),
             nn.BatchNorm2d(outputs, momentum=MOMENTUM),
-            nn.LeakyReLU(_LEAK, inplace=True) if leaky else nn.ReLU(inplace=True),
+            nn.ReLU(inplace=True),
         )
 
 

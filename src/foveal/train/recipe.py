@@ -57,7 +57,7 @@ class Recipe(BaseModel):
         backbone: Of a network for clips: the model that looks at each frame; None: nano, and of a transfer as
             `model` of one of pictures.
         size: Side of the input in pixels; None: 32, 64, 128 or 224 from the pictures' median. Of a detector
-            the longer side; None: that of the pictures, 416 at most.
+            or segmenter the longer side; None: that of the pictures, at most 416, of areas 480.
         images: Learn from so many of the training pictures, every class with its share; None: from all.
         group: What must not be torn apart between learning, calibrating and testing; see `data.open`. A list
             is kept by its absolute path.

@@ -11,9 +11,7 @@ from foveal.data.scene import Objects
 from foveal.data.truths import at_size
 from foveal.tasks.detect.decode import ObjectAnswers, ObjectDecision, checked, decode, original
 
-PREPROCESS = Preprocess(
-    size=96, width=128, resize="letterbox", channels=3, mean=(0.5,) * 3, std=(0.2,) * 3
-)
+PREPROCESS = Preprocess(size=96, width=128, resize="letterbox", channels=3, mean=(0.5,) * 3, std=(0.2,) * 3)
 DECISION = ObjectDecision(thresholds=(0.5, 0.2), objects=3, overlap=0.6, n=10)
 
 

@@ -9,9 +9,7 @@ from foveal.data.scene import VOID
 from foveal.data.truths import regions_at_size
 from foveal.tasks.segment.decode import checked, decode, original
 
-PREPROCESS = Preprocess(
-    size=64, width=96, resize="letterbox", channels=3, mean=(0.5,) * 3, std=(0.2,) * 3
-)
+PREPROCESS = Preprocess(size=64, width=96, resize="letterbox", channels=3, mean=(0.5,) * 3, std=(0.2,) * 3)
 
 
 @pytest.mark.parametrize("size", [(64, 96), (64, 64), (30, 96), (128, 192), (60, 100), (500, 37)])
@@ -40,9 +38,7 @@ def test_shares_are_of_the_picture_without_the_grey() -> None:
     regions[0, :, :24] = 1
     regions[0, :, 48:] = 2  # grey, outside of the picture
 
-    [seen] = decode(
-        regions, classes=("a", "b", "c"), preprocess=PREPROCESS, sources=["x"], sizes=[(128, 96)]
-    )
+    [seen] = decode(regions, classes=("a", "b", "c"), preprocess=PREPROCESS, sources=["x"], sizes=[(128, 96)])
 
     assert seen.areas == {"a": 0.5, "b": 0.5, "c": 0.0}
     assert seen.as_json()["areas"] == seen.areas

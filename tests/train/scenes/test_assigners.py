@@ -50,7 +50,7 @@ def test_every_object_is_answered_for_and_nothing_else_is(name: str) -> None:
         answering = targets.weights[row] > 0
         given = {tuple(box) for box in targets.boxes[row][answering].tolist()}
         assert given == {tuple(box) for box in there.boxes[row][there.weights[row] > 0].tolist()}
-    assert 0 <= float(targets.heat.min())
+    assert float(targets.heat.min()) >= 0
     assert float(targets.heat.max()) <= 1.0
 
 
@@ -131,7 +131,9 @@ def test_overlaps_are_those_of_torchvision() -> None:
     boxes = torch.cat([corners[:, :2], corners[:, :2] + corners[:, 2:] + 1], 1)
 
     first, second = boxes[:15], boxes[15:]
-    torch.testing.assert_close(overlaps(first[:, None], second[None]), box_iou(first, second), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        overlaps(first[:, None], second[None]), box_iou(first, second), atol=1e-5, rtol=0
+    )
     torch.testing.assert_close(
         generalized(first[:, None], second[None]), generalized_box_iou(first, second), atol=1e-5, rtol=0
     )

@@ -1,9 +1,9 @@
 """train.scenes.geometry: pictures, boxes and class maps are moved as one."""
 
 import pytest
-import scenes
 import torch
 
+import scenes
 from foveal.data.scene import VOID
 from foveal.train.scenes.annotations import Boxes
 from foveal.train.scenes.geometry import SEEN, Moves, clipped, drawn, mosaic
@@ -42,7 +42,9 @@ def test_a_box_stays_around_what_it_was_around(seed: int) -> None:
 
     image = moves.images(one_square(box)[None])[0, 0]
     found = clipped(
-        Boxes(moves.boxes(torch.tensor([[box]]).float()), torch.zeros(1, 1, dtype=torch.int64), torch.ones(1, 1)),
+        Boxes(
+            moves.boxes(torch.tensor([[box]]).float()), torch.zeros(1, 1, dtype=torch.int64), torch.ones(1, 1)
+        ),
         torch.tensor([0.0, 0.0, WIDTH, HEIGHT]),
     ).boxes[0, 0]
 

@@ -51,8 +51,8 @@ class Point(nn.Module):
         self.stride = stride
         self.first = {4: 0, 8: 1}[stride]
         self.neck = TopDown(widths[self.first :], tower)
-        self.what = nn.Sequential(Unit(tower, tower, leaky=True), nn.Conv2d(tower, classes, 1))
-        self.where = nn.Sequential(Unit(tower, tower, leaky=True), nn.Conv2d(tower, 4, 1))
+        self.what = nn.Sequential(Unit(tower, tower), nn.Conv2d(tower, classes, 1))
+        self.where = nn.Sequential(Unit(tower, tower), nn.Conv2d(tower, 4, 1))
         for output in self.outputs:
             nn.init.normal_(output.weight, std=0.01)
         nn.init.constant_(self.outputs[0].bias, -math.log((1 - PRIOR) / PRIOR))

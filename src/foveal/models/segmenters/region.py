@@ -45,7 +45,7 @@ class Region(nn.Module):
         self.coarse = nn.Conv2d(tower, fine, 1, bias=False)
         self.detail = nn.Conv2d(widths[0], fine, 1, bias=False)
         self.norm = nn.BatchNorm2d(fine, momentum=MOMENTUM)
-        self.mix = Unit(fine, fine, leaky=True)
+        self.mix = Unit(fine, fine)
         self.answer = nn.Conv2d(fine, classes, 1)
         nn.init.normal_(self.answer.weight, std=0.01)
         nn.init.constant_(self.answer.bias, 0.0)  # type: ignore[arg-type]  # it has one
