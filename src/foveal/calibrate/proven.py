@@ -32,8 +32,8 @@ class ProvenThreshold:
         limit: The mean loss over pictures is at most this …
         delta: … and it is more with at most this probability, over the draw of the calibration pictures.
         n: Pictures (units) that proved it.
-        observed: Mean loss of these, an estimate; without a threshold that of the first that was tested, or of
-            showing everything where recall was asked for. None where there was no picture.
+        observed: Mean loss of these, an estimate; without a threshold that of the first that was tested, or
+            of showing everything where recall was asked for. None where there was no picture.
         needed: Without a threshold, about how many pictures would prove it if the mean loss were as observed
             (0 where there was none); None where the loss is at the limit or above, and no number would.
     """
