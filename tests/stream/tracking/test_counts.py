@@ -189,6 +189,8 @@ def test_an_end_within_the_band_is_in_doubt():
 
     assert numbers(line.read().to_right) == (0, 0, 1)
     assert numbers(line.read().to_left) == (0, 0, 0)
+    past = walk(upright(), [(80, 450), (99, 450)])
+    assert past.to_right.high == 0, "beyond the end of the line it crosses nothing"
 
 
 def test_objects_in_a_zone_now_and_ever(walker, follow):

@@ -165,7 +165,7 @@ def test_what_stands_still_has_no_direction_and_what_moves_has():
     for step in range(1, 4):
         pool.forecast(0.04)
         boxes = np.array([[0, 0, 20, 20.0], [100 + 5 * step, 0, 120 + 5 * step, 20]])
-        pool.see(np.arange(2), boxes + 0.1 * (-1) ** step, np.zeros(2, int), 0.04 * step)
+        pool.see(np.arange(2), boxes + 0.1 * step, np.zeros(2, int), 0.04 * step)
 
     fit = pool.direction(np.array([[130.0, 10], [90, 10], [115, 60]]))
 
@@ -173,6 +173,17 @@ def test_what_stands_still_has_no_direction_and_what_moves_has():
     assert fit[1, 0] == pytest.approx(0.5, abs=0.02)
     assert fit[1, 1] == pytest.approx(-0.5, abs=0.02)
     assert abs(fit[1, 2]) < 0.1
+
+
+def test_a_track_that_is_not_confirmed_ends_when_it_is_missing_once():
+    tracker = Tracker()
+    tracker.update(*one_box(0.0), 0.0)
+    tracker.update(*one_box(0.0), 0.04)
+
+    gone = tracker.update(*NOTHING, 0.08)
+    again = tracker.update(*one_box(0.0), 0.12)
+
+    assert (gone.ended.tolist(), again.ids.tolist()) == ([1], [2])
 
 
 def test_unconfirmed_tracks_have_numbers_of_their_own():
