@@ -182,6 +182,8 @@ def test_other_mistakes_are_named_too(tree: Tree) -> None:
     assert "none of the pictures that it names is there, such as 'z.jpg'" in message(
         document(images=["z.jpg"]), "7"
     )
+    half = document(categories=[{"id": 1, "name": "\ud800"}])
+    assert "line 8: \\ud800 is half of a letter" in message(half, "9")
     deep = '{"images": [' + "[" * 100_000 + "]" * 100_000 + "]}"
     assert "no JSON that is read" in message(deep, "8")
 

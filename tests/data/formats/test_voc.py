@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from bad_inputs.made import encoded
 from foveal.core.errors import DataError
 from foveal.data import inventory as inventories
 from foveal.data import opening
@@ -148,3 +150,31 @@ def test_a_list_of_classes_orders_them_and_must_have_all(tree: Tree) -> None:
     assert opening.open(tree({**content, "classes.txt": "dog\ncat\n"}, name="one")).classes == ("dog", "cat")
     with pytest.raises(DataError, match=r"classes.txt: objects are of class 'cat', which it does not list"):
         opening.open(tree({**content, "classes.txt": "dog\n"}, name="two"))
+
+
+def test_maps_of_objects_are_their_outlines_and_maps_of_classes_are_another_task(tree: Tree) -> None:
+    values = np.zeros((30, 40), np.uint8)
+    values[0:10, 0:10], values[5:15, 20:30], values[0, 39] = 1, 2, 255
+    root = tree(
+        {
+            "JPEGImages/a.jpg": PICTURE,
+            "JPEGImages/b.jpg": PICTURE,
+            "Annotations/a.xml": xml(thing("cat", 1, 1, 10, 10), thing("dog", 21, 6, 30, 15)),
+            "Annotations/b.xml": xml(filename="b.jpg"),
+            "SegmentationObject/a.png": values,
+            "SegmentationClass/a.png": values * np.uint8(3),
+        }
+    )
+
+    dataset = opening.open(root, task="instance")
+
+    assert (dataset.format, dataset.scenes.tasks, dataset.ignored) == ("voc", ("detect", "instance"), ())
+    objects = dataset.scenes.objects(0)
+    for outline, box in zip(objects.outlines, objects.boxes.tolist(), strict=True):
+        assert outline.box == tuple(box)
+    assert dataset.truths[0] != opening.open(root).truths[1]
+    segments = opening.open(root, task="segment")
+    assert (segments.format, segments.sources) == ("class_maps", ("JPEGImages/a.jpg",))
+    (root / "SegmentationObject/a.png").write_bytes(encoded(values * np.uint8(3)))
+    with pytest.raises(DataError, match=r"SegmentationObject/a.png: there is no object 3: 2 are annotated"):
+        opening.open(root, task="instance").scenes.objects(0)

@@ -1,6 +1,7 @@
 """JSON whose mistakes are named by line, also where its syntax is right and its meaning is not."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -10,6 +11,9 @@ from foveal.data.formats._annotations import LARGE_TEXT, LARGEST, bad, read_text
 from foveal.data.tree import Tree
 
 Step = str | int  # into an object, or into a list
+_HALF_LETTER = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]\w{2}"
+)
 _BLANKS = " \t\r\n"
 
 
@@ -56,7 +60,20 @@ def read_any_json(tree: Tree, file: str, *, at_most: int) -> Json:
         raise bad(tree, file, error.lineno, f"no JSON: {error.msg}") from error
     except (ValueError, RecursionError) as error:  # NaN, a number of 5,000 digits, lists in lists in lists
         raise bad(tree, file, None, f"no JSON that is read: {error}") from error
+    # json takes it, but no name with it could be written.
+    half = _HALF_LETTER.search(text) if "\\u" in text else None
+    if half and not _is_text(value):
+        line = text.count("\n", 0, half.start()) + 1
+        raise bad(tree, file, line, f"{half[0]} is half of a letter")
     return Json(tree, file, text, value)
+
+
+def _is_text(value: Any) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -106,10 +123,15 @@ def numbers(values: Any, what: str) -> list[float]:
     """Return a list of finite numbers; raises `WrongError` where it is none."""
     if not isinstance(values, list):
         raise WrongError(f"{what} is no list of numbers")
-    for place, value in enumerate(values):
-        if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= LARGEST:
-            raise WrongError(f"{what} holds {value!r:.40}, which is no number", place)
-    return [float(value) for value in values]
+    plain = set(map(type, values)) <= {int, float}
+    if plain and (not values or -LARGEST <= min(values) <= max(values) <= LARGEST):
+        return list(map(float, values))
+    place = next(k for k, value in enumerate(values) if not _is_number(value))
+    raise WrongError(f"{what} holds {values[place]!r:.40}, which is no number", place)
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and -LARGEST <= value <= LARGEST
 
 
 def line_of(text: str, way: tuple[Step, ...]) -> int:

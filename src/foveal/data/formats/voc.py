@@ -20,6 +20,7 @@ from foveal.data.formats._classes import class_name
 from foveal.data.formats._format import Format
 from foveal.data.formats._lists import Entry, split_lists, splits_listed
 from foveal.data.formats._scenes import One, Shot, object_dataset
+from foveal.data.formats._voc_masks import with_masks
 from foveal.data.formats._voc_writing import write_voc
 from foveal.data.formats._xml import Element, Xml, read_xml
 from foveal.data.tree import Tree
@@ -98,7 +99,8 @@ def _read(tree: Tree, group: str | None) -> Dataset:
     classes, lists = classes_of(tree, (one.label for shot in shots for one in shot.objects))
     known = [name for name in tree.files if "ImageSets" in name.split("/")]
     files = [*(one.file for one in paired), *known, *lists]
-    return object_dataset("voc", tree, shots, classes, group, files)
+    dataset = object_dataset("voc", tree, shots, classes, group, files)
+    return with_masks(tree, dataset)
 
 
 def _check_once(tree: Tree, shots: list[Shot], paired: list[_Paired]) -> None:
@@ -168,5 +170,5 @@ voc = Format(
     read=_read,
     write=write_voc,
     precedes=("image_folder", "csv_manifest", "class_maps"),
-    tasks=("detect",),
+    tasks=("detect", "instance"),
 )
