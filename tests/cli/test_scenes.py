@@ -16,9 +16,9 @@ import scenes
 SIDE = 64
 
 
-def foveal(*arguments, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def foveal(*arguments, seconds: float | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "foveal", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds)
 
 
 def document(*arguments, code: int = 0):
@@ -93,8 +93,8 @@ def test_pictures_are_drawn_under_their_names(run: Path, voc: Path, tmp_path: Pa
 
     assert told["drawn"] == str(tmp_path / "seen")
     for path in pictures(voc):
-        made = Image.open(tmp_path / "seen" / f"{path.stem}.jpg")
-        assert made.size == (SIDE, SIDE)
+        with Image.open(tmp_path / "seen" / f"{path.stem}.jpg") as made:
+            assert made.size == (SIDE, SIDE)
 
 
 def test_areas_are_told_and_drawn(segmenter: Path, voc: Path, tmp_path: Path) -> None:
@@ -102,7 +102,8 @@ def test_areas_are_told_and_drawn(segmenter: Path, voc: Path, tmp_path: Path) ->
 
     for one, path in zip(told["predictions"], pictures(voc), strict=True):
         assert sum(one["areas"].values()) == pytest.approx(1)
-        classes = np.asarray(Image.open(tmp_path / "seen" / f"{path.stem}.classes.png"))
+        with Image.open(tmp_path / "seen" / f"{path.stem}.classes.png") as file:
+            classes = np.asarray(file)
         assert classes.shape == (SIDE, SIDE)
         assert (classes == 0).mean() == pytest.approx(one["areas"]["ground"])
 
@@ -157,7 +158,7 @@ def test_a_run_is_exported_again(run: Path, voc: Path, tmp_path: Path) -> None:
 def test_what_is_for_classes_says_so(run: Path, voc: Path, tmp_path: Path, arguments) -> None:
     names = {"run": run, "voc": voc, "out": tmp_path, "picture": pictures(voc)[0]}
 
-    done = foveal(*(str(one).format(**names) for one in arguments))
+    done = foveal(*(str(one).format(**names) for one in arguments), seconds=60)
 
     assert done.returncode in (2, 65), done.stdout + done.stderr
     assert "Traceback" not in done.stderr

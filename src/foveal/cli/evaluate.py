@@ -66,6 +66,7 @@ def evaluate(
 
     Of a detector: average precision, what is found and missed at its thresholds, and how far counts are off.
     """
+    from foveal.evaluate import document as documents
     from foveal.flows import evaluate as flow
     from foveal.flows._page import check_page
 
@@ -79,7 +80,7 @@ def evaluate(
         if report is not None:
             flow.write_page(evaluated, report, threads=threads, progress=tell)
     found = evaluated.report
-    if isinstance(found, Report):
+    if isinstance(found, documents.Report):
         classes = found
         emit(classes.as_json(), as_json=as_json, human=lambda console: _show(console, classes, report))
         return

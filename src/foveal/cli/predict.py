@@ -78,9 +78,7 @@ def predict(
     )
     if predictor.manifest.task in SCENE_TASKS:
         if monitor:
-            raise UsageError(
-                "a monitor compares labels and confidences; this recognizer says where things are"
-            )
+            raise UsageError("a monitor compares labels; this recognizer says where something is")
         everything = itertools.chain(first, found)
         asked = _Scenes(predictor, bundle, threads if several else 1, draw)
         _see(asked, everything, as_json=as_json, lines=as_jsonl, table=as_csv, quiet=quiet)

@@ -133,6 +133,7 @@ def stream(
 
     bundle = locate(model)
     predictor = Predictor.open(bundle, engine=named(engine), precision=named(precision), threads=threads)
+    _ = predictor.decision  # before any source is opened: what says where something is has no labels
     tell = _nothing if as_json else _people() if sys.stdout.isatty() and not as_jsonl else _lines(scores)
     say = _nothing if quiet else talk
     if monitor:

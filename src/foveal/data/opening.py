@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from foveal.core import catalog, files
-from foveal.core.errors import DataError, NotFoundError, UnknownNameError
+from foveal.core.errors import DataError, NotFoundError, UnknownNameError, UsageError
 from foveal.core.task import TASKS
 from foveal.data import formats
 from foveal.data.archive import archive_tree, is_archive
@@ -133,6 +133,24 @@ def open_for(
             if error.code != "unknown_layout":
                 raise
     return open(path, group=group)
+
+
+def open_labelled(path: str | Path) -> Dataset:
+    """Return pictures, or films, that have a class each; see `open`.
+
+    Raises:
+        UsageError: `other_task`: the data say what is where on pictures instead.
+        NotFoundError, DataError: As `open`.
+    """
+    dataset = open(path)
+    if dataset.scenes is not None:
+        raise UsageError(
+            f"{path} ({dataset.format}) says where something is; this needs pictures with a class each",
+            code="other_task",
+            hint="put the pictures of each class into a folder of its own",
+            path=path,
+        )
+    return dataset
 
 
 def places(path: str | Path) -> list[Path]:

@@ -63,8 +63,15 @@ class HeldOut:
             classes: The model's names in the order of its outputs; every class of the data is one of them.
 
         Raises:
-            UsageError: `other_task`: the model takes clips and these are pictures, or the reverse.
+            UsageError: `other_task`: the model takes clips and these are pictures, or the reverse; or the
+                data say what is where on pictures, which then have no class.
         """
+        if dataset.scenes is not None:
+            raise UsageError(
+                f"the pictures of {dataset.path} have no class each: it says where something is",
+                code="other_task",
+                path=dataset.path,
+            )
         dataset = showing(dataset, preprocess.clip, sized=preprocess.frame)
         order = {name: k for k, name in enumerate(classes)}
         to_model = np.array([order[name] for name in dataset.classes], dtype=np.int64)

@@ -160,6 +160,4 @@ def _worst(
     wrong = np.bincount(matches.images[~right & ~ignored], minlength=len(found))
     missed = matches.truths.sum(axis=1) - hits
     order = np.argsort(-(missed + wrong), kind="stable")[:_SHOWN]
-    return tuple(
-        Misjudged(names[row], int(missed[row]), int(wrong[row])) for row in order if missed[row] + wrong[row]
-    )
+    return tuple(Misjudged(names[row], int(missed[row]), int(wrong[row])) for row in order)

@@ -79,10 +79,13 @@ def maker(architecture: Architecture, prepared: Prepared) -> Callable[[Plan], Ob
 
         return regions
     truth = annotations(prepared)
+    height, width = preprocess.sides
 
     def points(plan: Plan) -> Objective:
+        network = _network(plan, architecture)
+        network.expect(truth.shares(classes, places=height * width // network.stride**2))
         return Points(
-            _network(plan, architecture),
+            network,
             truth,
             preprocess=preprocess,
             augmentation=plan.augmentation,

@@ -10,6 +10,7 @@ from foveal.bundle.ways import REFERENCE
 from foveal.core import catalog, extras
 from foveal.core.errors import UsageError
 from foveal.core.steps import file_hash
+from foveal.core.task import SCENE_TASKS
 from foveal.explain import black_box, methods
 from foveal.explain.methods import Method
 from foveal.explain.scores import Map
@@ -48,10 +49,17 @@ def open_subject(model: str | Path, *, threads: int | None, builder: "Builder | 
         NotFoundError: There is no bundle.
         BundleError: It is not to be trusted.
         DataError: The run's network is damaged, or the builder makes another one.
-        UsageError: `other_task`: the recognizer takes clips.
+        UsageError: `other_task`: the recognizer takes clips, or says where something is.
     """
     bundle = locate(model)
     predictor = Predictor.open(bundle, engine=REFERENCE, threads=threads)
+    if predictor.manifest.task in SCENE_TASKS:
+        raise UsageError(
+            f"foveal explain is for recognizers of pictures; this one says where something is "
+            f"({predictor.manifest.task})",
+            code="other_task",
+            hint="foveal predict --draw shows what it finds",
+        )
     if predictor.manifest.task != "classify":
         raise UsageError(
             "foveal explain is for recognizers of pictures; this one answers for clips",

@@ -131,6 +131,7 @@ def run(
     runs.keep_apart(out, *read_only)
     _refuse_overwriting(out, force=force)
     predictor = Predictor.open(bundle, engine=REFERENCE, threads=1)  # batches run side by side
+    _ = predictor.decision  # what is certified are labels, which only a classifier gives
     twin = twin_of(predictor, bundle, terms.twin)
     clip = predictor.preprocess.clip
     dataset = data if isinstance(data, Dataset) else grouped(data, [bundle], clip, group=terms.group)

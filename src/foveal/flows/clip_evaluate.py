@@ -76,7 +76,7 @@ def clip_evaluate(
 def _labelled(data: str | Path) -> Dataset:
     """Return labelled pictures; of a table that was meant as pairs it is said what it lacks."""
     try:
-        return opening.open(data)
+        return opening.open_labelled(data)
     except DataError as error:
         half = half_of_pairs(Path(data)) if error.code == "unknown_layout" else None
         raise (half or error) from None

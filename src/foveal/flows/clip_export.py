@@ -60,7 +60,7 @@ def clip_export(  # noqa: PLR0913  # the option that replaces a file is of every
         BundleError, WriteError: It cannot be sealed.
     """
     folder, model = open_model(run)
-    dataset = opening.open(data)
+    dataset = opening.open_labelled(data)
     check_file(out, data, force=force)
     names = tuple(classes or dataset.classes)
     recognizer = model.classifier(names, templates)

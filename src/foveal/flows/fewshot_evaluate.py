@@ -78,7 +78,7 @@ def evaluate(
     objective, plan = read_model(run)
     recipe = read_fewshot_recipe(run / RECIPE)
     saved = files.read_json(run / SPLIT, dict, hint="without it nothing says what was learned from")
-    dataset = opening.open(data)
+    dataset = opening.open_labelled(data)
     if dataset.clip is not None:
         raise UsageError("few-shot learning takes pictures, and these are clips", code="other_task")
     threads = wanted.threads or machine.usable_cpus()

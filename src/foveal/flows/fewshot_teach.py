@@ -89,7 +89,7 @@ def teach(
         check_file(alone, data, force=force)
     elif out is not None:
         runs.refuse_taken(out, force=force)
-    dataset = opening.open(data)
+    dataset = opening.open_labelled(data)
     hashes = inventories.content_hashes(dataset, progress=progress)
     rows = _rows(dataset, hashes)
     embedder = kept_embedder(backbone, dataset, model=wanted.model, size=wanted.size)

@@ -136,7 +136,7 @@ def _decide(run: Path, recipe: FewshotRecipe, data: str | Path, progress: Progre
     """Read the data and plan the training, as far as that is not done yet."""
     progress = Logged(progress, run / _LOG)
     threads = environment(recipe)["threads"]
-    classes = prepare_classes(opening.open(data), run, recipe, threads=threads, progress=progress)
+    classes = prepare_classes(opening.open_labelled(data), run, recipe, threads=threads, progress=progress)
     plan = read_plan(run / PLAN)
     if plan is None or isinstance(plan, FitPlan):
         plan = plan_episodes(recipe.model_copy(update={"threads": threads}), classes)

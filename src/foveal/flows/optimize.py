@@ -103,6 +103,7 @@ def optimize(
     """
     started, ways_here = time.monotonic(), _ways(terms)
     material = _material(model, data, seed=terms.seed, progress=progress)
+    _ = archive.read(material.original).manifest.decision  # variants are compared by labels
     terms = replace(terms, train=terms.train and material.trains)
     out = out or runs.ROOT / f"optimize-{material.name}"
     runs.keep_apart(out, *material.only_read)

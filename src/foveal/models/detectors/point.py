@@ -32,7 +32,7 @@ SIZES: tuple[dict[str, Any], ...] = (
     {"widths": [16, 32, 64, 96], "depths": [0, 1, 1, 1], "tower": 48},
     {"widths": [32, 64, 128, 192], "depths": [0, 1, 1, 1], "tower": 64},
 )
-PRIOR = 0.01  # probability of an object at a place before anything is learned: focal losses need it
+PRIOR = 0.01  # probability of a class at a place before anything is known: Lin et al., "Focal Loss", 2017
 _FURTHEST = 8.0  # natural logarithm of a distance in strides: keeps exp() finite
 
 
@@ -62,6 +62,20 @@ class Point(nn.Module):
     def outputs(self) -> tuple[Any, Any]:
         """The two layers that answer: of classes and of sides."""
         return self.what[-1], self.where[-1]
+
+    @torch.no_grad()
+    def expect(self, shares: Sequence[float]) -> None:
+        """Set how probable each class is at a place before anything is learned.
+
+        With the right numbers the first steps learn what objects look like. Otherwise they push all answers
+        of a class down, and a rare one may end up as the class of places where nothing fires, from where no
+        gradient leads back.
+
+        Args:
+            shares: In (0, 1), one for each class.
+        """
+        odds = torch.tensor(shares, dtype=torch.float32)
+        self.outputs[0].bias.copy_(torch.log(odds / (1 - odds)))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return what is where on normalized images (N, C, H, W).

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from foveal.core.errors import UsageError
+from foveal.core.task import SCENE_TASKS
 from foveal.models._batch_norm import batch_norms
 from foveal.tasks.recognizer import Recognizer
 
@@ -30,14 +31,20 @@ def check_adaptable(recognizer: Recognizer) -> None:
     """Refuse what cannot be adapted, before any picture is read.
 
     Raises:
-        UsageError: `other_task`: it takes clips; `no_classes`: it names nothing yet; `no_batch_norm`: its
-            network normalizes each picture by itself, or nothing.
+        UsageError: `other_task`: it takes clips, or says where something is; `no_classes`: it names nothing
+            yet; `no_batch_norm`: its network normalizes each picture by itself, or nothing.
     """
     if recognizer.preprocess.clip is not None:
         raise UsageError(
             f"{recognizer.architecture} takes clips; adapting is for recognizers of pictures",
             code="other_task",
             hint="train on films of the new environment: foveal train FILMS",
+        )
+    if recognizer.task in SCENE_TASKS:
+        raise UsageError(
+            f"{recognizer.architecture} says where something is; adapting is for recognizers of pictures",
+            code="other_task",
+            hint="train on annotated pictures of the new environment",
         )
     if not recognizer.classes:
         raise UsageError(

@@ -8,6 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+_ANSWERING = 5.0  # places that answer for an object, in the sum of how much they do
+_SHARES = (1e-4, 0.05)
+
 
 @dataclass(frozen=True)
 class Boxes:
@@ -41,6 +44,17 @@ class Boxes:
             self.labels.gather(1, order),
             self.weights.gather(1, order),
         )
+
+    def shares(self, classes: int, *, places: int) -> list[float]:
+        """Return which share of the places of a map answers for each class, about.
+
+        Args:
+            classes: How many there are.
+            places: Of the map of one picture.
+        """
+        counted = torch.bincount(self.labels[self.weights > 0], minlength=classes).double()
+        shares = counted * _ANSWERING / (len(self) * places)
+        return [float(share) for share in shares.clamp(*_SHARES)]
 
     @classmethod
     def of(cls, boxes: Sequence[NDArray[np.float32]], labels: Sequence[NDArray[np.int64]]) -> "Boxes":
