@@ -7,9 +7,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from foveal.core import machine
+from foveal.core import catalog, machine
 from foveal.core.errors import DataError, UsageError
 from foveal.core.progress import Progress
+from foveal.core.task import SCENE_TASKS
 from foveal.data.dataset import Dataset
 from foveal.export.rehearsal import rehearse
 from foveal.flows._forecast import seconds_after_training
@@ -87,12 +88,18 @@ def check_ranks(recipe: Recipe, ranks: int) -> None:
     """Refuse what several processes do not do faster than one.
 
     Raises:
-        UsageError: A baseline or a transfer, and more than one rank.
+        UsageError: A baseline, a transfer or what says where something is, and more than one rank.
     """
     if ranks > 1 and is_baseline(recipe.architecture.name):
         raise UsageError("a baseline is fitted in one go, by one process; several would not be faster")
     if ranks > 1 and recipe.transfers:
         raise UsageError("a transfer is done by one process; several would not be faster")
+    if ranks > 1 and recipe.architecture.task in SCENE_TASKS:
+        raise UsageError(
+            f"{catalog.spoken(recipe.architecture.name)} is trained by one process: its loss is per object, "
+            "and several would each count their own",
+            hint="leave --backend, --workers and torchrun out",
+        )
 
 
 def started_from(

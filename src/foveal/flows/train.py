@@ -130,6 +130,7 @@ def _started(job: "Job", data: str | Path, *, out: Path | None, force: bool) -> 
     dataset = opening.open(data, group=job.recipe.group, task=job.recipe.task)
     recipe = with_model(job.recipe, task=dataset.task).for_task(dataset.task)
     check_recipe(recipe)
+    check_ranks(recipe, job.team.size)
     job = replace(job, recipe=recipe)
     made = out is None or not files.is_there(out)
     run = runs.new_run("train", out=out, force=force)

@@ -260,7 +260,9 @@ class Recipe(BaseModel):
         """
         if task not in _USUAL:
             raise UsageError(
-                f"nothing learns the task {task} yet", code="other_task", hint=f"--task {' or '.join(_USUAL)}"
+                f"nothing learns the task {task} yet",
+                code="other_task",
+                hint="--task detect learns the boxes around outlines",
             )
         recipe = self.changed(model=_USUAL[task]) if "model" not in self.model_fields_set else self
         found = recipe.architecture
