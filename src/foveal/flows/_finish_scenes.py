@@ -15,6 +15,7 @@ from foveal.flows._export import data_of, licenses_of
 from foveal.flows._prepare import Prepared
 from foveal.flows._scene_reports import SceneReport, scene_report, with_provenance
 from foveal.flows._scenes_report import write_scenes_refusal, write_scenes_report
+from foveal.models.pretrained._weights import Weights
 from foveal.tasks.detect.learn import Selection
 from foveal.tasks.recognizer import Recognizer
 from foveal.train.loop import Fitted
@@ -37,7 +38,13 @@ class Shipped:
 
 
 def export_scenes(
-    recognizer: Recognizer, prepared: Prepared, path: Path, *, objects: int | None, threads: int
+    recognizer: Recognizer,
+    prepared: Prepared,
+    path: Path,
+    *,
+    objects: int | None,
+    threads: int,
+    weights: Weights | None = None,
 ) -> Exported:
     """Seal a bundle; test images only show that file and network agree, nothing is fitted on them.
 
@@ -47,9 +54,11 @@ def export_scenes(
         path: The file to write.
         objects: How many a picture may have; None: as usual.
         threads: Of the engine whose answers are calibrated.
+        weights: What the backbone started from; None: nothing.
     """
     held_out = prepared.examples("calib"), prepared.examples("test")
-    origin = Origin(data_of(prepared), source="scratch", licenses=licenses_of(None))
+    source = "scratch" if weights is None else weights.source
+    origin = Origin(data_of(prepared), source=source, licenses=licenses_of(weights))
     if recognizer.task == "segment":
         return bundle_regions(recognizer, path, held_out=held_out, origin=origin, threads=threads)
     return bundle_objects(
@@ -71,6 +80,7 @@ def finish_scenes(  # noqa: PLR0913 - what a run, its recipe and its plan say
     *,
     name: str,
     recipe: Recipe,
+    weights: Weights | None,
     threads: int,
     progress: Progress,
 ) -> Shipped:
@@ -83,12 +93,18 @@ def finish_scenes(  # noqa: PLR0913 - what a run, its recipe and its plan say
         fitted: How training ended.
         name: Of the bundle, without ending.
         recipe: What was wanted.
+        weights: What the backbone started from; None: nothing.
         threads: Of the engine, and batches at once.
         progress: Told about every stage.
     """
     progress("export", 0, 1)
     exported = export_scenes(
-        recognizer, prepared, run / f"{name}.foveal", objects=recipe.objects, threads=threads
+        recognizer,
+        prepared,
+        run / f"{name}.foveal",
+        objects=recipe.objects,
+        threads=threads,
+        weights=weights,
     )
     progress("export", 1, 1)
     if exported.bundle is None:

@@ -19,7 +19,7 @@ from foveal.flows._objective import make_objective
 from foveal.flows._origin import start_reasons, transferred
 from foveal.flows._prepare import Prepared, Wishes
 from foveal.flows._run_folder import Command
-from foveal.flows._scenes import planned_scenes, seconds_after_scenes
+from foveal.flows._scenes import planned_scenes, scene_preprocess, seconds_after_scenes
 from foveal.flows._transfer import fine_tuning, plan_head, preprocess_for, unfrozen_from
 from foveal.flows._transfer_clips import clips_start, plan_reading
 from foveal.flows._yardstick import seconds_for
@@ -67,12 +67,16 @@ class Job:
     def architecture(self) -> Architecture:
         """What builds the network, as a transfer does where it is one."""
         named = self.recipe.architecture
-        return named if self.weights is None or named.task == "video" else transferred(named, self.weights)
+        whole = self.weights is not None and named.task == "classify"
+        return transferred(named, self.weights) if whole and self.weights else named
 
     def wishes(self, dataset: Dataset) -> Wishes:
         """Return what the preparation of the data depends on."""
         recipe, weights = self.recipe, self.weights
-        like = None if weights is None else preprocess_for(dataset, recipe, weights)
+        like = None
+        if weights is not None:
+            of = preprocess_for if dataset.scenes is None else scene_preprocess
+            like = of(dataset, recipe, weights)
         return Wishes(
             recipe.size,
             recipe.dividing_seed,
@@ -132,6 +136,8 @@ def agreed(job: Job, plan: Plan | FitPlan | None) -> Plan | FitPlan:
 
 def plan_of(run: Path, job: Job, prepared: Prepared) -> Plan | FitPlan:
     """Decide all that is open, and write it down: from here on no clock decides."""
+    if prepared.dataset.scenes is not None:
+        return _written(run, job, _planned_scenes(job, prepared))
     initial, sha256 = started_from(run, job, prepared, None) if job.recipe.unfreezes else (None, None)
     if job.weights is not None and prepared.dataset.clip is not None and not job.recipe.unfreezes:
         plan: Plan | FitPlan = plan_reading(
@@ -141,6 +147,10 @@ def plan_of(run: Path, job: Job, prepared: Prepared) -> Plan | FitPlan:
         plan = planned_for(job, prepared, initial, head_seconds(run))
         if isinstance(plan, Plan):
             plan = plan.model_copy(update={"starts_from": sha256})
+    return _written(run, job, plan)
+
+
+def _written(run: Path, job: Job, plan: Plan | FitPlan) -> Plan | FitPlan:
     plan = agreed(job, plan)
     write_plan(plan, run / PLAN)
     job.progress("plan", 1, 1, plan.reasons["length"])
@@ -206,6 +216,7 @@ def _planned_scenes(job: Job, prepared: Prepared) -> Plan:
     return planned_scenes(
         job.recipe,
         prepared,
+        weights=job.weights,
         seconds_left=None if deadline is None else lambda: job.team.told(deadline - time.monotonic()),
         progress=job.progress,
     )

@@ -50,7 +50,9 @@ def with_model(recipe: Recipe, *, task: Task | None = None) -> Recipe:
     """
     if task in SCENE_TASKS or recipe.for_scenes:
         said_task = task or (recipe.architecture.task if "model" in recipe.model_fields_set else recipe.task)
-        return recipe.for_task(said_task or "detect")
+        recipe = recipe.for_task(said_task or "detect")
+        named = None if recipe.weights is None or recipe.backbone is not None else _named_in(recipe.weights)
+        return recipe if named is None else recipe.changed(backbone=named)
     clips = recipe.for_clips(task)
     recipe = recipe.for_task("video") if clips else recipe
     said = None if recipe.weights is None else _named_in(recipe.weights)

@@ -140,8 +140,7 @@ def suggested(dataset: Dataset, wanted: int | None) -> Preprocess:
     channels = suggest_channels(dataset)
     unit = (0.5,) * channels
     if dataset.scenes is not None:
-        most = _LARGEST_AREAS if dataset.task == "segment" else _LARGEST_OBJECTS
-        height, width = suggest_sides(dataset, longer=wanted, most=most)
+        height, width = scene_sides(dataset, wanted)
         return Preprocess(
             size=height, width=width, resize="letterbox", channels=channels, mean=unit, std=unit
         )
@@ -152,6 +151,17 @@ def suggested(dataset: Dataset, wanted: int | None) -> Preprocess:
     return Preprocess(
         size=size, channels=channels, mean=unit, std=unit, decoder=decoders(dataset.clip), clip=dataset.clip
     )
+
+
+def scene_sides(dataset: Dataset, wanted: int | None) -> tuple[int, int]:
+    """Return height and width of the input for pictures with what is where on them.
+
+    Args:
+        dataset: Headers of some of its pictures are read.
+        wanted: The longer side in pixels; None: from the pictures.
+    """
+    most = _LARGEST_AREAS if dataset.task == "segment" else _LARGEST_OBJECTS
+    return suggest_sides(dataset, longer=wanted, most=most)
 
 
 def decoders(clip: Clip | None) -> str:

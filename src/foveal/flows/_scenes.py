@@ -9,11 +9,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from foveal.core.errors import DataError
 from foveal.core.progress import Progress
 from foveal.core.random import seed_for
+from foveal.data.dataset import Dataset
+from foveal.data.preprocess import Preprocess
+from foveal.data.sizing import suggest_channels
 from foveal.data.truths import regions_at_size, stated, stated_regions
-from foveal.flows._prepare import Prepared
+from foveal.flows._origin import start_reasons
+from foveal.flows._prepare import Prepared, scene_sides
 from foveal.models import Architecture
+from foveal.models.pretrained._weights import Weights, normalization
 from foveal.train.objective import Objective
 from foveal.train.plan import Plan
 from foveal.train.planning import Facts
@@ -40,6 +46,7 @@ def planned_scenes(
     recipe: Recipe,
     prepared: Prepared,
     *,
+    weights: Weights | None,
     seconds_left: Callable[[], float] | None,
     progress: Progress,
 ) -> Plan:
@@ -48,6 +55,7 @@ def planned_scenes(
     Args:
         recipe: What is wanted.
         prepared: The data.
+        weights: What the backbone starts from; None: nothing.
         seconds_left: Tells how long training may still take; None: no budget.
         progress: Told about each thing that is measured.
 
@@ -56,21 +64,41 @@ def planned_scenes(
     """
     height, width = prepared.preprocess.sides
     facts = Facts(height, prepared.preprocess.channels, len(prepared.dataset.classes), width=width)
-    made = maker(recipe.architecture, prepared)
-    return plan_scenes(
+    made = maker(recipe.architecture, prepared, weights)
+    plan = plan_scenes(
         recipe, prepared.examples("fit"), facts, made, seconds_left=seconds_left, progress=progress
     )
+    if weights is None:
+        return plan
+    reasons = {**start_reasons(weights, prepared.preprocess), **plan.reasons}
+    return plan.model_copy(update={"starts_from": weights.sha256, "reasons": reasons})
 
 
-def maker(architecture: Architecture, prepared: Prepared) -> Callable[[Plan], Objective]:
-    """Return what makes the objective of a plan with its initial weights; what is stated is read once."""
+def scene_preprocess(dataset: Dataset, recipe: Recipe, weights: Weights) -> Preprocess:
+    """Return how pictures become what the weights of a backbone were trained on, in their own shape."""
+    channels = max(3, suggest_channels(dataset))
+    mean, std, _ = normalization(weights, channels=channels)
+    height, width = scene_sides(dataset, recipe.size)
+    return Preprocess(size=height, width=width, resize="letterbox", channels=channels, mean=mean, std=std)
+
+
+def maker(
+    architecture: Architecture, prepared: Prepared, weights: Weights | None = None
+) -> Callable[[Plan], Objective]:
+    """Return what makes the objective of a plan with its initial weights; what is stated is read once.
+
+    Args:
+        architecture: Builds the network.
+        prepared: The data.
+        weights: What its backbone starts from; None: all weights follow from the seed.
+    """
     preprocess, classes = prepared.preprocess, len(prepared.dataset.classes)
     if prepared.dataset.task == "segment":
         maps = region_maps(prepared)
 
         def regions(plan: Plan) -> Objective:
             return Regions(
-                _network(plan, architecture),
+                _network(plan, architecture, weights),
                 maps,
                 preprocess=preprocess,
                 augmentation=plan.augmentation,
@@ -82,7 +110,7 @@ def maker(architecture: Architecture, prepared: Prepared) -> Callable[[Plan], Ob
     height, width = preprocess.sides
 
     def points(plan: Plan) -> Objective:
-        network = _network(plan, architecture)
+        network = _network(plan, architecture, weights)
         network.expect(truth.shares(classes, places=height * width // network.stride**2))
         return Points(
             network,
@@ -121,7 +149,17 @@ def region_maps(prepared: Prepared) -> NDArray[np.uint8]:
     return maps
 
 
-def _network(plan: Plan, architecture: Architecture) -> Any:
+def _network(plan: Plan, architecture: Architecture, weights: Weights | None) -> Any:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(plan.seed, "weights"))
-        return architecture.build(**plan.arguments)
+        network: Any = architecture.build(**plan.arguments)
+    if weights is not None:
+        try:
+            network.backbone.take(weights.tensors)
+        except ValueError as error:
+            raise DataError(
+                f"the weights of {weights.source} do not fit {plan.arguments['backbone']}: {error}",
+                code="weights_mismatch",
+                hint="name the model that they were trained with: --backbone",
+            ) from error
+    return network

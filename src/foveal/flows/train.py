@@ -342,7 +342,7 @@ def _learned(run: Path, job: Job, prepared: Prepared, plan: Plan | FitPlan) -> F
     learned = prepared.examples("fit")
     if isinstance(plan, Plan) and prepared.dataset.scenes is not None:
         with settings(plan):
-            learning = maker(job.architecture, prepared)(plan)
+            learning = maker(job.architecture, prepared, job.weights)(plan)
         return fit(learning, learned, plan, checkpoints=run / _CHECKPOINTS, progress=job.progress)
     if isinstance(plan, Plan) and job.weights is not None and plan.arguments.get("start") == "frozen":
         return fitted_reading(run, plan, job.recipe, job.weights, prepared, progress=job.progress)
@@ -435,12 +435,14 @@ def _finish_scenes(
         fitted,
         name=job.command.name,
         recipe=job.recipe,
+        weights=job.weights,
         threads=plan.threads,
         progress=job.progress,
     )
     evaluation = None if shipped.report is None else shipped.report.as_json()
     document = train_document(run, prepared, plan, fitted, shipped.exported, evaluation)
-    document |= {"start": None, "baseline": {}, "over_time": None, "suggested": None}
+    start = start_document(plan, job.weights)
+    document |= {"start": start, "baseline": {}, "over_time": None, "suggested": None}
     _close(run, job, fitted, document)
     return TrainResult(run, shipped.exported.bundle, shipped.page, document, evaluation)
 

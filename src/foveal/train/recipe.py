@@ -203,11 +203,13 @@ class Recipe(BaseModel):
 
     @property
     def network(self) -> dict[str, Any]:
-        """What the network is built with besides channels, classes and size: of one for clips a backbone."""
+        """What the network is built with besides channels, classes and size, such as a backbone."""
         architecture = self.architecture
         named = dict(architecture.arguments)
         if self.backbone is not None:
             named["backbone"] = self.backbone
+        if architecture.task in SCENE_TASKS:
+            return {**named, "backbone": self.started.name} if self.transfers else named
         if not self.transfers or architecture.task == "classify":
             return named
         return {**named, "start": "transfer" if self.unfreezes else "frozen"}
@@ -227,11 +229,11 @@ class Recipe(BaseModel):
                 `no_backbone`: a backbone for a network that has none.
         """
         found = models.architecture(self.model)
-        if self.backbone is not None and (found.task != "video" or found.is_own):
+        if self.backbone is not None and (found.task == "classify" or found.is_own):
             raise UsageError(
                 f"{catalog.spoken(found.name)} has no backbone that could be chosen",
                 code="no_backbone",
-                hint="--backbone is for cnn-gru, cnn-lstm, cnn-pool and cnn-frame",
+                hint="--backbone is for cnn-gru, cnn-lstm, cnn-pool and cnn-frame, point and region",
             )
         return found
 

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from foveal.models import Card, Settings
-from foveal.models._dense import Dense, TopDown, Unit
+from foveal.models import Card, Settings, _features
+from foveal.models._dense import TopDown, Unit
 
 CARD = Card(
     family="point",
@@ -109,7 +109,7 @@ def boxes_of(sides: Tensor, stride: int) -> Tensor:
     return torch.stack([x - left, y - top, x + right, y + bottom], dim=1)
 
 
-def point(  # noqa: PLR0913 - a builder has three of every network; this one adds four
+def point(  # noqa: PLR0913 - a builder has three of every network; this one adds five
     *,
     channels: int,
     classes: int,
@@ -118,6 +118,7 @@ def point(  # noqa: PLR0913 - a builder has three of every network; this one add
     depths: Sequence[int] = (0, 1, 1, 1),
     tower: int = 64,
     stride: int = 8,
+    backbone: str = _features.DENSE,
 ) -> Point:
     """Return a new detector.
 
@@ -129,6 +130,7 @@ def point(  # noqa: PLR0913 - a builder has three of every network; this one add
         depths: Residual blocks at each of them.
         tower: Channels of the map that answers.
         stride: 8, or 4 for small objects close together.
+        backbone: `dense`, or a classifier whose weights training starts from; then without widths and depths.
     """
-    backbone = Dense(channels=channels, widths=widths, depths=depths)
-    return Point(backbone=backbone, widths=widths, classes=classes, stride=stride, tower=tower)
+    maps, found = _features.backbone(backbone, channels=channels, widths=widths, depths=depths)
+    return Point(backbone=maps, widths=found, classes=classes, stride=stride, tower=tower)

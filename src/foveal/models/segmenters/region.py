@@ -13,8 +13,8 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from foveal.models import Card, Settings
-from foveal.models._dense import MOMENTUM, Dense, TopDown, Unit
+from foveal.models import Card, Settings, _features
+from foveal.models._dense import MOMENTUM, TopDown, Unit
 
 CARD = Card(
     family="region",
@@ -66,7 +66,7 @@ class Region(nn.Module):
         return logits
 
 
-def region(
+def region(  # noqa: PLR0913 - a builder has three of every network; this one adds four
     *,
     channels: int,
     classes: int,
@@ -74,6 +74,7 @@ def region(
     widths: Sequence[int] = (32, 64, 128, 192),
     depths: Sequence[int] = (0, 1, 1, 1),
     tower: int = 64,
+    backbone: str = _features.DENSE,
 ) -> Region:
     """Return a new segmenter.
 
@@ -84,6 +85,7 @@ def region(
         widths: Channels at 1/4, 1/8, 1/16 and 1/32.
         depths: Residual blocks at each of them.
         tower: Channels of the map at 1/8.
+        backbone: `dense`, or a classifier whose weights training starts from; then without widths and depths.
     """
-    backbone = Dense(channels=channels, widths=widths, depths=depths)
-    return Region(backbone=backbone, widths=widths, classes=classes, tower=tower)
+    maps, found = _features.backbone(backbone, channels=channels, widths=widths, depths=depths)
+    return Region(backbone=maps, widths=found, classes=classes, tower=tower)

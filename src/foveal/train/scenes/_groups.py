@@ -4,6 +4,7 @@ from typing import Any
 
 from torch import nn
 
+from foveal.models._features import DENSE
 from foveal.train import optimizer
 from foveal.train.plan import Plan
 
@@ -11,6 +12,16 @@ _ANSWER_RATE = 6e-3  # of Adam for the layers that answer, whatever moves the re
 # Of their biases. A class may come to be what has no feature above 0: then its bias alone can say so, and
 # from a prior of 1 in 100 that is a long way, which slow biases did not get along in a short run.
 _BIAS_RATE = 3e-2
+_OLD = 0.2  # rate of weights that were learned before, as a share of that of new ones
+
+
+def _parted(group: dict[str, Any], backbone: nn.Module) -> list[dict[str, Any]]:
+    """Return a group in two: what has weights already moves more slowly than what is new."""
+    known = {id(parameter) for parameter in backbone.parameters()}
+    old = [parameter for parameter in group["params"] if id(parameter) in known]
+    new = [parameter for parameter in group["params"] if id(parameter) not in known]
+    parts = [{**group, "params": old, "rate": group["rate"] * _OLD}, {**group, "params": new}]
+    return [part for part in parts if part["params"]]
 
 
 def groups(network: Any, plan: Plan) -> list[dict[str, Any]]:
@@ -32,6 +43,8 @@ def groups(network: Any, plan: Plan) -> list[dict[str, Any]]:
     )
     for parameter in answering:
         parameter.requires_grad_(True)
+    if plan.starts_from is not None or plan.arguments.get("backbone", DENSE) != DENSE:
+        body = [part for group in body for part in _parted(group, network.backbone)]
     weights, biases = [p for p in answering if p.ndim > 1], [p for p in answering if p.ndim == 1]
     return [
         *body,

@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from foveal.core import catalog, machine
 from foveal.core.errors import RecipeError, UnknownNameError
 from foveal.core.progress import Progress, silent
 from foveal.core.units import show_seconds
+from foveal.models import Settings
 from foveal.train.examples import Examples
 from foveal.train.objective import Objective
 from foveal.train.plan import Plan
@@ -43,7 +45,9 @@ CHANGES = {
     "color": Setting(0.3, 0, 3, "brightness in deviations, contrast and saturation as logarithms"),
 }
 # What only a classifier has: whoever gives it means something that would not happen.
-_OF_CLASSIFIERS = ("settings", "label_smoothing", "head", "unlabelled", "suggest", "frames", "backbone")
+_OF_CLASSIFIERS = ("settings", "label_smoothing", "head", "unlabelled", "suggest", "frames")
+# Of a network whose backbone has weights already: small steps for it, larger ones for what is new.
+_TUNED = Settings(optimizer="adam", learning_rate=2e-3, weight_decay=0.05, batch_size=16, warm_up_share=0.1)
 
 
 def check_scenes(recipe: Recipe) -> None:
@@ -58,12 +62,6 @@ def check_scenes(recipe: Recipe) -> None:
         raise RecipeError(
             f"{', '.join(given)} is of classifiers; {catalog.spoken(recipe.architecture.name)} is none",
             hint="leave it out",
-        )
-    if recipe.transfers:
-        raise RecipeError(
-            f"{catalog.spoken(recipe.architecture.name)} starts from no weights that are there",
-            code="no_transfer",
-            hint="leave --transfer and --weights out",
         )
     objective_of(recipe)
     if recipe.augment == "robust":
@@ -121,7 +119,7 @@ def plan_scenes(
     check_scenes(recipe)
     check_size(recipe.architecture, min(facts.sides))
     reasons: dict[str, str] = {}
-    variants = recipe.architecture.variants(min(facts.sides))
+    variants = ({},) if recipe.transfers else recipe.architecture.variants(min(facts.sides))
     sizes = [{**facts.arguments, **recipe.network, **extra} for extra in variants]
     first = sizes[0] if seconds_left is not None else {**facts.arguments, **recipe.network}
     draft = _draft(recipe, examples, first, reasons)
@@ -160,6 +158,8 @@ def _draft(
 ) -> Plan:
     """Return a one-step fp32 plan with everything decided that needs no timing."""
     settings, images = recipe.architecture.settings, len(examples)
+    if recipe.transfers:
+        settings = replace(_TUNED, batch_size=settings.batch_size)
     batch = recipe.batch_size or max(_SMALLEST_BATCH, min(settings.batch_size, images // 4))
     return Plan(
         model=recipe.architecture.name,

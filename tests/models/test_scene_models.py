@@ -1,0 +1,130 @@
+"""models.detectors and models.segmenters: what every network answers that says where something is."""
+
+import pytest
+import torch
+
+from foveal import models
+from foveal.core import catalog
+from foveal.core.errors import UsageError
+from foveal.models import detectors, segmenters
+from foveal.models._dense import Dense
+from foveal.models._features import LITE, Features
+
+SIDES = [(64, 96), (32, 32), (96, 64)]
+DETECTORS = catalog.names(detectors)
+SEGMENTERS = catalog.names(segmenters)
+
+
+def pictures(sides, channels: int = 3, count: int = 2) -> torch.Tensor:
+    return torch.randn(count, channels, *sides, generator=torch.Generator().manual_seed(0))
+
+
+def test_all_of_them_are_listed_and_known_by_name() -> None:
+    assert models.scene_names() == [*DETECTORS, *SEGMENTERS]
+    assert set(models.scene_names()).isdisjoint(models.names())
+    for name in models.scene_names():
+        assert models.architecture(name).task == models.card(name).task
+        assert models.is_known(name)
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+@pytest.mark.parametrize("sides", SIDES)
+def test_a_detector_offers_boxes_and_logits_for_every_place(name: str, sides) -> None:
+    network = models.architecture(name).build(channels=3, classes=5, size=list(sides)).eval()
+
+    with torch.no_grad():
+        boxes, logits = network.candidates(pictures(sides))
+
+    assert boxes.shape == (*logits.shape[:2], 4)
+    assert logits.shape[2] == 5
+    assert bool((boxes[..., 2:] > boxes[..., :2]).all())
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_one_picture_does_not_depend_on_the_others(name: str) -> None:
+    network = models.architecture(name).build(channels=3, classes=2, size=[64, 64]).eval()
+    seen = pictures((64, 64), count=3)
+
+    with torch.no_grad():
+        alone, _ = network.candidates(seen[1:2])
+        together, _ = network.candidates(seen)
+
+    torch.testing.assert_close(together[1:2], alone, atol=1e-3, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", SEGMENTERS)
+@pytest.mark.parametrize("sides", SIDES)
+def test_a_segmenter_answers_for_a_whole_part_of_the_picture(name: str, sides) -> None:
+    network = models.architecture(name).build(channels=3, classes=4, size=list(sides)).eval()
+
+    with torch.no_grad():
+        logits = network(pictures(sides))
+
+    assert logits.shape[:2] == (2, 4)
+    assert sides[0] / logits.shape[2] == sides[1] / logits.shape[3]
+
+
+@pytest.mark.parametrize("name", models.scene_names())
+@pytest.mark.parametrize("channels", [1, 5])
+def test_any_number_of_channels_is_taken(name: str, channels: int) -> None:
+    network = models.architecture(name).build(channels=channels, classes=2, size=[32, 32]).eval()
+
+    with torch.no_grad():
+        network(pictures((32, 32), channels))
+
+
+@pytest.mark.parametrize("name", models.scene_names())
+def test_the_layers_that_answer_are_the_last_ones(name: str) -> None:
+    network = models.architecture(name).build(channels=3, classes=7, size=[32, 32])
+
+    assert any(layer.out_channels == 7 for layer in network.outputs)
+
+
+def test_a_detector_expects_what_it_is_told_to() -> None:
+    network = models.architecture("point").build(channels=3, classes=3, size=[32, 32]).eval()
+    network.expect([0.001, 0.01, 0.2])
+
+    with torch.no_grad():
+        logits, _ = network(pictures((32, 32)))
+
+    found = logits.sigmoid().mean((0, 2, 3))
+    assert found.tolist() == pytest.approx([0.001, 0.01, 0.2], rel=0.4)
+
+
+@pytest.mark.parametrize("stride", [4, 8])
+def test_the_map_is_as_fine_as_asked(stride: int) -> None:
+    network = models.architecture("point").build(channels=3, classes=2, size=[64, 96], stride=stride).eval()
+
+    with torch.no_grad():
+        logits, _ = network(pictures((64, 96)))
+
+    assert logits.shape[2:] == (64 // stride, 96 // stride)
+
+
+def test_maps_of_a_backbone_halve_and_have_the_channels_it_states() -> None:
+    for made in (
+        Dense(channels=3, widths=(16, 32, 48, 64), depths=(0, 1, 0, 1)),
+        Features(LITE[0], channels=3),
+    ):
+        made.eval()
+        with torch.no_grad():
+            maps = made(pictures((64, 96)))
+        assert [one.shape[1] for one in maps] == list(made.widths)
+        assert [one.shape[2:] for one in maps] == [(16, 24), (8, 12), (4, 6), (2, 3)]
+
+
+def test_weights_of_a_classifier_become_those_of_the_backbone() -> None:
+    classifier = models.architecture(LITE[0])(channels=3, classes=9, size=224).eval()
+    made = Features(LITE[0], channels=3).eval()
+
+    made.take(classifier.state_dict())
+
+    own = made.maps.state_dict()
+    assert all(own[name].equal(classifier.state_dict()[name]) for name in own)
+    with pytest.raises(ValueError, match="missing"):
+        made.take({})
+
+
+def test_what_makes_no_maps_is_no_backbone() -> None:
+    with pytest.raises(UsageError, match="makes no maps"):
+        models.architecture("point").build(channels=3, classes=2, size=[32, 32], backbone="svm_hog")
