@@ -13,7 +13,7 @@ from foveal.report.pictures import Embedded, embed
 from foveal.report.tables import origin
 
 _TEMPLATES = {"segment": "regions.html.j2"}  # of any other task: that of objects
-_LONGEST = 640  # pixels of a picture on the page: boxes have to be told apart
+_LONGEST = 968  # pixels on the page, of two pictures beside each other: boxes have to be told apart
 
 
 @dataclass(frozen=True)
