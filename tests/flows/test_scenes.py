@@ -11,12 +11,14 @@ from PIL import Image
 import scenes
 from foveal.bundle import archive
 from foveal.bundle.predictor import Predictor
+from foveal.bundle.tiled import Tiled
 from foveal.core.errors import BundleError, DataError, RecipeError, UnknownNameError, UsageError
 from foveal.core.progress import silent
 from foveal.data.scene import VOID
 from foveal.flows import train as flows
 from foveal.flows.evaluate import evaluate, write_page
 from foveal.flows.train import train
+from foveal.metrics.box_iou import box_iou
 from foveal.tasks import recognizer as recognizers
 from foveal.train.recipe import Recipe
 
@@ -108,6 +110,22 @@ def test_paths_bytes_and_pixels_are_seen_alike(detector, voc: Path) -> None:
     missing, fine = predictor.see_each([Path("nowhere.png"), path])
     assert missing.error.code == "not_found"
     assert fine.objects == found[0].objects
+
+
+def test_in_tiles_a_large_picture_is_seen_as_its_parts_are(detector) -> None:
+    images, boxes, _ = scenes.squares(6, side=SIDE, seed=31)
+    large = np.concatenate([np.concatenate(images[:3], 1), np.concatenate(images[3:], 1)], 0)
+
+    seen = Tiled(Predictor.open(detector.bundle), side=SIDE).see(large, "large")
+
+    assert (seen.width, seen.height) == (3 * SIDE, 2 * SIDE)
+    places = [(SIDE * (k % 3), SIDE * (k // 3)) for k in range(6)]
+    wanted = np.concatenate(
+        [own + np.array([x, y, x, y]) for own, (x, y) in zip(boxes, places, strict=True)]
+    ).astype(np.float32)
+    found = np.array([one.box for one in seen.objects], np.float32).reshape(-1, 4)
+    assert (box_iou(wanted, found).max(axis=1) > 0.5).mean() > 0.8
+    assert len(found) <= 1.4 * len(wanted)
 
 
 def test_a_detector_has_no_labels_to_give(detector) -> None:

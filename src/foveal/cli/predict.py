@@ -46,6 +46,9 @@ def predict(
     draw: Annotated[
         Path | None, typer.Option("--draw", help="Folder for the pictures with what was found on them.")
     ] = None,
+    tile: Annotated[
+        int | None, typer.Option("--tile", min=32, help="Look at large pictures in tiles of so many pixels.")
+    ] = None,
     monitor: Annotated[
         bool, typer.Option("--monitor", help="Say whether they look like the pictures of the calibration.")
     ] = False,
@@ -80,8 +83,10 @@ def predict(
         if monitor:
             raise UsageError("a monitor compares labels; this recognizer says where something is")
         everything = itertools.chain(first, found)
-        asked = _Scenes(predictor, bundle, threads if several else 1, draw)
+        asked = _Scenes(predictor, bundle, threads if several else 1, draw, tile)
         _see(asked, everything, as_json=as_json, lines=as_jsonl, table=as_csv, quiet=quiet)
+    if tile is not None:
+        raise UsageError("--tile is for what says where something is; this recognizer gives pictures a class")
     if draw is not None:
         raise UsageError("--draw shows where something is; this recognizer gives pictures a class")
     watcher = _watcher(predictor) if monitor else None
@@ -113,6 +118,15 @@ class _Scenes:
     bundle: Path
     workers: int | None
     draw: Path | None
+    tile: int | None
+
+    def answers(self, inputs: Iterable[str]) -> "Generator[_sightings.Seen]":
+        """Yield what is where on each input; in tiles where that is asked for."""
+        if self.tile is None:
+            return self.predictor.see_each(inputs, workers=self.workers)
+        from foveal.bundle.tiled import Tiled
+
+        return Tiled(self.predictor, self.tile).see_each(inputs, workers=self.workers)
 
 
 def _see(
@@ -132,7 +146,7 @@ def _see(
             draw(seen)
         write(seen)
 
-    answers = predictor.see_each(inputs, workers=asked.workers)
+    answers = asked.answers(inputs)
     ran = f"{predictor.session.engine} in {predictor.precision}"
     with closing(answers):
         outcomes = _write_all(answers, tell, ran=ran, quiet=quiet)

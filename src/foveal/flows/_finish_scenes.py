@@ -20,6 +20,7 @@ from foveal.tasks.detect.learn import Selection
 from foveal.tasks.recognizer import Recognizer
 from foveal.train.loop import Fitted
 from foveal.train.recipe import Recipe
+from foveal.train.scenes.points import ALONE
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,19 @@ class Shipped:
     page: Path
 
 
+def selection_of(recipe: Recipe) -> Selection:
+    """Return which answers a detector of a recipe gives out: one that learned so has no doubles to drop."""
+    usual = Selection()
+    alone = recipe.objective == ALONE
+    return Selection(objects=recipe.objects or usual.objects, overlap=None if alone else usual.overlap)
+
+
 def export_scenes(
     recognizer: Recognizer,
     prepared: Prepared,
     path: Path,
     *,
-    objects: int | None,
+    selection: Selection,
     threads: int,
     weights: Weights | None = None,
 ) -> Exported:
@@ -52,7 +60,7 @@ def export_scenes(
         recognizer: What was trained.
         prepared: The data with their roles.
         path: The file to write.
-        objects: How many a picture may have; None: as usual.
+        selection: Which answers of a detector are given out.
         threads: Of the engine whose answers are calibrated.
         weights: What the backbone started from; None: nothing.
     """
@@ -67,7 +75,7 @@ def export_scenes(
         held_out=held_out,
         stated=stated(prepared.dataset, prepared.preprocess),
         origin=origin,
-        selection=Selection() if objects is None else Selection(objects=objects),
+        selection=selection,
         threads=threads,
     )
 
@@ -102,7 +110,7 @@ def finish_scenes(  # noqa: PLR0913 - what a run, its recipe and its plan say
         recognizer,
         prepared,
         run / f"{name}.foveal",
-        objects=recipe.objects,
+        selection=selection_of(recipe),
         threads=threads,
         weights=weights,
     )

@@ -17,7 +17,7 @@ from foveal.core.types import Gate
 from foveal.data import opening
 from foveal.export.parity import Parity
 from foveal.flows._export import export_prepared, promises_of
-from foveal.flows._finish_scenes import export_scenes
+from foveal.flows._finish_scenes import export_scenes, selection_of
 from foveal.flows._finished_run import data_of, prepared_again
 from foveal.flows._run_folder import RECIPE
 from foveal.flows._stages import OPENVINO, Stage, Workbench, round_off, with_openvino
@@ -184,7 +184,7 @@ def _stages(recognizer: Recognizer, bench: Workbench, terms: Terms, recipe: Reci
     path = bench.folder / f"fp32{SUFFIX}"
     if recognizer.task in SCENE_TASKS:
         scenes = export_scenes(
-            recognizer, bench.prepared, path, objects=recipe.objects, threads=bench.threads
+            recognizer, bench.prepared, path, selection=selection_of(recipe), threads=bench.threads
         )
         return [Stage(path, scenes.parity, scenes.parity.gate())]
     promises = promises_of(recipe)

@@ -84,9 +84,17 @@ class Point(nn.Module):
             Class logits (N, K, h, w), and the distances from the middle of each place to the left, top, right
             and bottom side in pixels, (N, 4, h, w), above 0.
         """
-        maps = self.neck(self.backbone(images)[self.first :])
-        sides = self.where(maps).clamp(max=_FURTHEST).exp() * self.stride
-        return self.what(maps), sides
+        maps = self.maps(images)
+        return self.what(maps), self.sides(self.where(maps))
+
+    def maps(self, images: Tensor) -> Tensor:
+        """Return what the answers are made of, (N, tower, h, w)."""
+        maps: Tensor = self.neck(self.backbone(images)[self.first :])
+        return maps
+
+    def sides(self, answers: Tensor) -> Tensor:
+        """Return distances in pixels for what `where` answers."""
+        return answers.clamp(max=_FURTHEST).exp() * self.stride
 
     def candidates(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return boxes in pixels, (N, P, 4), and class logits (N, P, K), of all P places."""

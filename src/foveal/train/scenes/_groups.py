@@ -44,7 +44,9 @@ def groups(network: Any, plan: Plan) -> list[dict[str, Any]]:
     for parameter in answering:
         parameter.requires_grad_(True)
     if plan.starts_from is not None or plan.arguments.get("backbone", DENSE) != DENSE:
-        body = [part for group in body for part in _parted(group, network.backbone)]
+        body = [
+            part for group in body for part in _parted(group, getattr(network, "backbone", nn.Identity()))
+        ]
     weights, biases = [p for p in answering if p.ndim > 1], [p for p in answering if p.ndim == 1]
     return [
         *body,

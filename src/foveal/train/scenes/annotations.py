@@ -31,8 +31,7 @@ class Boxes:
 
     def rows(self, rows: Tensor) -> "Boxes":
         """Return those of some pictures, int64 (R,), with no more places than they need."""
-        most = max(1, int((self.weights[rows] > 0).sum(1).max()))
-        return Boxes(self.boxes[rows, :most], self.labels[rows, :most], self.weights[rows, :most])
+        return Boxes(self.boxes[rows], self.labels[rows], self.weights[rows]).compact()
 
     def compact(self) -> "Boxes":
         """Return the same with what is there first in each row, and no more places than needed."""

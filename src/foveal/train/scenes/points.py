@@ -1,9 +1,10 @@
 """Learn to say what is where from boxes: the objective of detectors whose every place answers."""
 
+import copy
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from foveal.core import catalog
 from foveal.data.preprocess import Preprocess
@@ -16,10 +17,25 @@ from foveal.train.scenes._groups import groups
 from foveal.train.scenes._views import moved, recoloured
 from foveal.train.scenes.annotations import Boxes
 from foveal.train.scenes.assigners._targets import Assigner, Places
+from foveal.train.scenes.assigners.aligned import Aligned
 from foveal.train.scenes.geometry import clipped, mosaic
 
+ALONE = "one_to_one"  # the assigner after which no two answers mean the same object
 _BOX = 2.0  # weight of the boxes beside the classes
 _WHOLE = 0.67  # share of the run after which pictures are no longer put together
+
+
+class _Beside(nn.Module):
+    """A second pair of towers on the same maps, with weights of its own."""
+
+    def __init__(self, network: Point) -> None:
+        super().__init__()
+        self.what, self.where = copy.deepcopy(network.what), copy.deepcopy(network.where)
+
+    @property
+    def outputs(self) -> tuple[Any, Any]:
+        """The layers that answer."""
+        return self.what[-1], self.where[-1]
 
 
 class Points(Objective):
@@ -49,6 +65,8 @@ class Points(Objective):
         self.preprocess = preprocess
         self.augmentation = augmentation
         self.assigner: Assigner = catalog.find(assigners, assigner)()
+        # One place for each object is little to learn from: several learn beside it, and never ship.
+        self.beside = _Beside(network) if assigner == ALONE else None
 
     @torch.no_grad()
     def views(self, batch: Batch) -> tuple[Tensor, Boxes]:
@@ -68,13 +86,18 @@ class Points(Objective):
         """Return the loss of one step."""
         images, truth = self.views(batch)
         images, truth = images[batch.part], truth.rows(torch.arange(len(truth))[batch.part])
-        logits, sides = self.network(images)
-        with torch.autocast("cpu", enabled=False):  # areas in pixels overflow coarser numbers
-            loss = self.loss(logits.float(), sides.float(), truth)
+        maps = self.network.maps(images)
+        loss = self._loss(self.network.what(maps), self.network.where(maps), truth, self.assigner)
+        if self.beside is not None:
+            loss = loss + self._loss(self.beside.what(maps), self.beside.where(maps), truth, Aligned())
         return Losses(loss, torch.zeros(()), 0)
 
-    def loss(self, logits: Tensor, sides: Tensor, truth: Boxes) -> Tensor:
-        """Return the loss of answers (N, K, h, w) and (N, 4, h, w)."""
+    def _loss(self, what: Tensor, where: Tensor, truth: Boxes, assigner: Assigner) -> Tensor:
+        with torch.autocast("cpu", enabled=False):  # areas in pixels overflow coarser numbers
+            return self.loss(what.float(), self.network.sides(where.float()), truth, assigner)
+
+    def loss(self, logits: Tensor, sides: Tensor, truth: Boxes, assigner: Assigner) -> Tensor:
+        """Return the loss of answers (N, K, h, w) and (N, 4, h, w), as an assigner judges them."""
         stride, (height, width) = self.network.stride, sides.shape[2:]
         x, y = middles(height, width, stride)
         grid = torch.stack([x.expand(height, width), y.expand(height, width)], dim=2).reshape(-1, 2)
@@ -82,9 +105,9 @@ class Points(Objective):
         flat = logits.flatten(2)
         places = Places(grid, width, stride)
         with torch.no_grad():
-            targets = self.assigner.assign(flat.detach(), boxes.detach(), truth, places)
+            targets = assigner.assign(flat.detach(), boxes.detach(), truth, places)
         objects = float((truth.weights > 0).sum())
-        classes = self.assigner.class_loss(flat, targets, objects)
+        classes = assigner.class_loss(flat, targets, objects)
         answering = targets.weights > 0
         near = generalized(boxes[answering], targets.boxes[answering])
         weights = targets.weights[answering]
@@ -93,7 +116,8 @@ class Points(Objective):
 
     def parameter_groups(self, plan: Plan) -> list[dict[str, Any]]:
         """Return the body's parameters as the plan wants them moved, and the layers that answer by Adam."""
-        return groups(self.network, plan)
+        found = groups(self.network, plan)
+        return found if self.beside is None else [*found, *groups(self.beside, plan)]
 
     def deployable(self) -> Point:
         """Return the network."""

@@ -1,0 +1,141 @@
+"""Pictures that are much larger than a detector's input: looked at in tiles that overlap, told as one."""
+
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.bundle.inputs import Input, content, picture, source
+from foveal.bundle.predictor import Predictor, Unreadable
+from foveal.core.errors import DataError, NotFoundError, UsageError
+from foveal.core.machine import usable_cpus
+from foveal.core.parallel import in_order
+from foveal.core.types import Sighting
+from foveal.data import decode as decoding
+from foveal.data.pictures import RawPicture
+from foveal.metrics.box_iou import box_iou
+from foveal.tasks.detect.decode import ObjectAnswers, decode, original
+
+OVERLAP = 0.25  # of neighbouring tiles: an object up to so long is whole in one of them
+_PART = 0.7  # of the smaller of two boxes of a class that the other covers: then both mean one object
+_SMALLEST = 32  # pixels of a tile
+
+UInt8 = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Tiled:
+    """A detector that looks at pictures tile by tile.
+
+    Attributes:
+        predictor: Looks at a tile.
+        side: Of a tile in pixels of the picture; what is smaller than that is looked at as a whole, too.
+    """
+
+    predictor: Predictor
+    side: int
+
+    def __post_init__(self) -> None:
+        _ = self.predictor.manifest.objects  # areas have no doubles that could be told as one
+        if self.side < _SMALLEST:
+            raise UsageError(f"a tile has at least {_SMALLEST} pixels; got {self.side}")
+
+    def see(self, pixels: UInt8, name: str) -> Sighting:
+        """Return what is where on a picture, uint8 (H, W, channels of the detector).
+
+        Answers of all tiles are put together. Of two of a class that mean the same object, the less certain
+        one is dropped: where they overlap as the detector's own doubles do, or one lies in the other, as the
+        part of an object does that a tile cuts.
+
+        Raises:
+            BundleError: The model's answer makes no sense.
+        """
+        size = pixels.shape[0], pixels.shape[1]
+        parts = [self._answers(pixels, *tile) for tile in tiles(*size, side=self.side)]
+        whole = _merged(parts, overlap=self.predictor.manifest.objects.overlap)
+        [seen] = decode(
+            whole,
+            classes=self.predictor.classes,
+            decision=self.predictor.manifest.objects,
+            preprocess=self.predictor.preprocess.model_copy(update={"size": size[0], "width": size[1]}),
+            sources=[name],
+            sizes=[size],
+        )
+        return seen
+
+    def _answers(self, pixels: UInt8, top: int, left: int, bottom: int, right: int) -> ObjectAnswers:
+        """Return what is found in a tile, in pixels of the picture, without the padding."""
+        tile, preprocess = pixels[top:bottom, left:right], self.predictor.preprocess
+        found = self.predictor.look(preprocess(tile)[None]).at(0)
+        boxes = original(found.boxes, (bottom - top, right - left), preprocess)
+        there = found.scores > 0
+        moved = boxes + np.array([left, top, left, top], np.float32)
+        return ObjectAnswers(moved[there], found.scores[there], found.labels[there])
+
+    def see_each(
+        self, inputs: Iterable[Input], *, workers: int | None = None
+    ) -> Generator[Sighting | Unreadable]:
+        """Yield what is where on each input, in their order, while later ones are worked on."""
+        numbered = enumerate(inputs)
+        yield from in_order(self._seen, numbered, workers=workers or usable_cpus(), name="foveal-predict")
+
+    def _seen(self, numbered: tuple[int, Input]) -> Sighting | Unreadable:
+        index, item = numbered
+        name, channels = source(item, index), self.predictor.preprocess.channels
+        try:
+            if isinstance(item, np.ndarray):
+                pixels = RawPicture(picture(item)).decode(channels)
+            else:
+                pixels = decoding.decode(item if isinstance(item, bytes) else content(Path(item)), channels)
+        except (DataError, NotFoundError) as error:
+            error.path = name
+            return Unreadable(name, error)
+        return self.see(pixels, name)
+
+
+def tiles(height: int, width: int, *, side: int) -> Iterator[tuple[int, int, int, int]]:
+    """Yield top, left, bottom and right of tiles that cover a picture and overlap by a quarter at least.
+
+    >>> list(tiles(100, 250, side=100))
+    [(0, 0, 100, 100), (0, 75, 100, 175), (0, 150, 100, 250)]
+    """
+    for top in _starts(height, side):
+        for left in _starts(width, side):
+            yield top, left, min(top + side, height), min(left + side, width)
+
+
+def _starts(length: int, side: int) -> list[int]:
+    """Return where tiles begin along one side, evenly."""
+    if length <= side:
+        return [0]
+    count = int(np.ceil((length - side) / (side * (1 - OVERLAP)))) + 1
+    return [int(start) for start in np.linspace(0, length - side, count).round()]
+
+
+def _merged(parts: list[ObjectAnswers], *, overlap: float | None) -> ObjectAnswers:
+    """Return the answers of several tiles as those for one picture, the most certain first, N = 1."""
+    boxes, scores, labels = (np.concatenate(values) for values in zip(*parts, strict=True))
+    order = np.argsort(-scores, kind="stable")
+    boxes, scores, labels = boxes[order], scores[order], labels[order]
+    tile = np.repeat(np.arange(len(parts)), [len(part.scores) for part in parts])[order]
+    kept = np.ones(len(scores), np.bool_)
+    for row in range(len(scores)):
+        if not kept[row]:
+            continue
+        later = np.flatnonzero(kept & (labels == labels[row]) & (tile != tile[row]))
+        later = later[later > row]
+        near = box_iou(boxes[row : row + 1], boxes[later])[0] > (overlap or 1.0)
+        kept[later[near | (_covered(boxes[row], boxes[later]) > _PART)]] = False
+    return ObjectAnswers(boxes[kept][None], scores[kept][None], labels[kept][None])
+
+
+def _covered(box: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return which share of the smaller one of two boxes lies in the other, (M,)."""
+    sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
+    common = np.maximum(sides, 0).prod(axis=1)
+    areas = np.maximum(others[:, 2:] - others[:, :2], 0).prod(axis=1)
+    smaller = np.minimum(areas, np.maximum(box[2:] - box[:2], 0).prod())
+    share: NDArray[np.float32] = common / np.maximum(smaller, 1e-6)
+    return share
