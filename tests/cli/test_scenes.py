@@ -149,11 +149,12 @@ def test_a_run_is_exported_again(run: Path, voc: Path, tmp_path: Path) -> None:
         ("optimize", "{run}", "{voc}", "--out", "{out}/smaller"),
         ("explain", "{run}", "{picture}"),
         ("batch", "{run}", "{voc}/JPEGImages", "--out", "{out}/answers"),
-        ("stream", "{run}", "{voc}/JPEGImages"),
+        ("stream", "{run}", "{voc}/JPEGImages", "--monitor"),
+        ("stream", "{run}", "{voc}/JPEGImages", "--sink", "rejects:{out}/rejects"),
         ("serve", "{run}", "--port", "0"),
         ("predict", "{run}", "{picture}", "--monitor"),
     ],
-    ids=lambda arguments: arguments[0],
+    ids=lambda arguments: " ".join(arguments[::3]),
 )
 def test_what_is_for_classes_says_so(run: Path, voc: Path, tmp_path: Path, arguments) -> None:
     names = {"run": run, "voc": voc, "out": tmp_path, "picture": pictures(voc)[0]}
@@ -179,3 +180,101 @@ def test_a_mistake_in_an_annotation_is_named_by_file_and_line(voc: Path, tmp_pat
         assert told["error"]["code"] == "bad_annotation"
         assert "picture005.xml, line " in told["error"]["message"]
     assert not (tmp_path / "run").exists()
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    """A dark square goes to the right in the upper half, then a light one to the left in the lower half."""
+    av = pytest.importorskip("av")
+    rng = np.random.default_rng(3)
+    path = tmp_path / "squares.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=10)
+        stream.width, stream.height, stream.pix_fmt = SIDE, SIDE, "bgr0"
+        for step in range(44):
+            picture = rng.normal(scenes.BACKGROUND, 6, (SIDE, SIDE, 3))
+            x = 2 + 2 * (step % 22)
+            top, left, level = (6, x, scenes.LEVELS[0]) if step < 22 else (40, 46 - x, scenes.LEVELS[1])
+            picture[top : top + 16, left : left + 16] = level + rng.normal(0, 6, (16, 16, 3))
+            frame = av.VideoFrame.from_ndarray(picture.clip(0, 255).astype(np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def lines_of(text: str, key: str) -> list:
+    return [json.loads(line) for line in text.splitlines() if key in json.loads(line)]
+
+
+def test_a_film_tells_who_is_who_and_how_many_crossed(run: Path, film: Path, tmp_path: Path) -> None:
+    counting = ("--line", f"gate=32,{SIDE},32,0", "--zone", f"east=32,0,{SIDE},0,{SIDE},{SIDE},32,{SIDE}")
+    shown = tmp_path / "shown.mp4"
+
+    done = foveal("stream", run, film, *counting, "--anchor", "middle", "--sink", f"video:{shown}")
+
+    assert done.returncode == 0, done.stderr
+    frames = lines_of(done.stdout, "frame")
+    assert len(frames) == 44
+    names = [
+        {one["track"] for line in some for one in line["result"]["objects"] if "track" in one}
+        for some in (frames[:22], frames[22:])
+    ]
+    assert [len(some) for some in names] == [1, 1], "each square keeps one number"
+    assert not names[0] & names[1]
+    gate, east = frames[-1]["lines"]["gate"], frames[-1]["zones"]["east"]
+    assert gate["to_right"]["by_label"] == {"dark": 1}
+    assert gate["to_left"]["by_label"] == {"light": 1}
+    assert gate["to_right"]["low"] <= 1 <= gate["to_right"]["high"]
+    assert east["entered"]["value"] == 2
+    assert frames[20]["zones"]["east"]["now"]["value"] == 1
+    events = [(one["event"]["what"], one["event"]["label"]) for one in lines_of(done.stdout, "event")]
+    # The dark one ends where the light one begins, and a state holds for some frames.
+    assert sorted(events) == sorted((what, name) for what in ("enter", "leave") for name in ("dark", "light"))
+    assert "followed: 1 dark, 1 light" in done.stderr
+    assert "gate: 1 to the right" in done.stderr
+    assert shown.stat().st_size > 1000
+
+
+def test_a_film_that_begins_anew_is_counted_anew_and_nobody_is_taken_for_another(
+    run: Path, film: Path
+) -> None:
+    gate = ("--line", f"gate=32,{SIDE},32,0", "--anchor", "middle")
+    once = document("stream", run, film, *gate)
+    assert once["followed"] == {"dark": 1, "light": 1}
+
+    again = foveal("stream", run, film, *gate, "--loop", "--time", "4s")
+
+    frames = [line for line in lines_of(again.stdout, "frame") if line["frame"] == 87]
+    assert frames, "two rounds are told in the time"
+    [last] = frames
+    assert last["lines"]["gate"]["to_right"]["value"] == last["lines"]["gate"]["to_left"]["value"] == 2
+
+
+def test_what_a_film_cannot_be_asked_is_said(run: Path, segmenter: Path, film: Path, voc: Path) -> None:
+    for arguments in (
+        (run, film, "--line", "gate=1,2,3"),
+        (run, film, "--line", "gate=900,0,900,60"),
+        (run, film, "--zone", "a=1,1,9,9"),
+        (run, film, "--anchor", "top"),
+        (segmenter, film, "--line", "1,2,3,4"),
+        (segmenter, film, "--watch", "light"),
+        (run, voc / "JPEGImages", "--line", "1,2,3,4"),
+    ):
+        refused = foveal("stream", *arguments, seconds=120)
+        assert refused.returncode == 2, (arguments, refused.stderr)
+        assert "Traceback" not in refused.stderr
+
+
+def test_a_segmenter_tells_of_a_film_which_share_each_class_covers(
+    segmenter: Path, film: Path, tmp_path: Path
+) -> None:
+    shown = tmp_path / "shown.mkv"
+
+    done = foveal("stream", segmenter, film, "--sink", f"video:{shown}")
+
+    assert done.returncode == 0, done.stderr
+    frames = lines_of(done.stdout, "frame")
+    assert len(frames) == 44
+    assert all(abs(sum(one["result"]["areas"].values()) - 1) < 1e-6 for one in frames)
+    assert not lines_of(done.stdout, "event")
+    assert shown.stat().st_size > 1000

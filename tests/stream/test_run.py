@@ -6,6 +6,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ class Slow:
     def __init__(self, predictor: Predictor, seconds: float) -> None:
         self.inner, self.seconds = predictor, seconds
         self.classes, self.decision, self.digest = predictor.classes, predictor.decision, predictor.digest
-        self.preprocess = predictor.preprocess
+        self.preprocess, self.manifest = predictor.preprocess, predictor.manifest
 
     def predict_each(self, inputs, *, workers, watch=None):
         time.sleep(self.seconds)
@@ -164,6 +165,7 @@ def test_every_frame_that_is_taken_has_one_outcome_and_lines_say_how_many_are_mi
     class Sure:
         classes = ("a",)
         preprocess = Preprocess(size=16, channels=3, mean=(0.5,) * 3, std=(0.5,) * 3)
+        manifest = SimpleNamespace(task="classify")
 
         def predict_each(self, inputs, *, workers, watch=None):
             from foveal.core.types import Label

@@ -64,13 +64,14 @@ def _rows(seen: Seen, columns: int) -> list[Sequence[Any]]:
 def _for_people() -> Print:
     def write(seen: Seen) -> None:
         source = visible(seen.source)
-        said = _said(seen) if isinstance(seen, Sighting) else visible(seen.error.message)
-        print(f"{source}: {said}", flush=True)
+        words = said(seen) if isinstance(seen, Sighting) else visible(seen.error.message)
+        print(f"{source}: {words}", flush=True)
 
     return write
 
 
-def _said(seen: Sighting) -> str:
+def said(seen: Sighting) -> str:
+    """Return what was found on a picture in a few words: counts, or shares of its area."""
     if seen.areas is not None:
         covered = sorted(seen.areas.items(), key=lambda item: -item[1])
         return ", ".join(f"{visible(label)} {share:.1%}" for label, share in covered if share > 0) or _NOTHING

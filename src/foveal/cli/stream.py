@@ -69,6 +69,17 @@ AllowRemoteSinks = Annotated[
 Monitor = Annotated[
     bool, typer.Option("--monitor", help="Say whether pictures drift from those of the calibration.")
 ]
+Lines = Annotated[
+    list[str] | None,
+    typer.Option("--line", help="Count what crosses: NAME=X,Y,X,Y in pixels; several times for several."),
+]
+Zones = Annotated[
+    list[str] | None,
+    typer.Option("--zone", help="Count what is inside: NAME=X,Y,X,Y,X,Y…; several times for several."),
+]
+Anchor = Annotated[
+    str, typer.Option(help="Which point of an object counts: bottom (where it stands) or middle.")
+]
 Scores = Annotated[bool, typer.Option("--scores", help="The probability of every class, too.")]
 Jsonl = Annotated[
     bool, typer.Option("--jsonl", help="One JSON object per frame and event, also on a terminal.")
@@ -91,6 +102,9 @@ def stream(
     max_rejects: MaxRejects = 1000,
     reject_below: RejectBelow = 0.0,
     allow_remote_sinks: AllowRemoteSinks = False,
+    line: Lines = None,
+    zone: Zones = None,
+    anchor: Anchor = "bottom",
     monitor: Monitor = False,
     scores: Scores = False,
     as_json: Json = False,
@@ -106,9 +120,11 @@ def stream(
 ) -> None:
     """Say what is on the pictures of a film, a camera or a folder, as they come.
 
-    One JSON line per frame, with its age; of live pictures the newest wins.
+    One JSON line per frame, with its age; of live pictures the newest wins. Objects keep their number from
+    frame to frame, and are counted at lines and in zones.
     """
     from foveal.stream.options import SinkOptions, SourceOptions
+    from foveal.stream.places import Places
     from foveal.stream.plan import Plan, check
 
     if as_json and as_jsonl:
@@ -119,6 +135,7 @@ def stream(
         max_latency_s=_seconds(max_latency),
         hold=hold,
         watch=tuple(watch or ()),
+        places=Places.read(line or (), zone or (), anchor=anchor),
         sinks=tuple(sink or ()),
         sink_options=SinkOptions(force, allow_remote_sinks, max_rejects, reject_below),
         time_s=_seconds(duration),
@@ -133,7 +150,6 @@ def stream(
 
     bundle = locate(model)
     predictor = Predictor.open(bundle, engine=named(engine), precision=named(precision), threads=threads)
-    _ = predictor.decision  # before any source is opened: what says where something is has no labels
     tell = _nothing if as_json else _people() if sys.stdout.isatty() and not as_jsonl else _lines(scores)
     say = _nothing if quiet else talk
     if monitor:
@@ -196,7 +212,8 @@ def _people() -> "Callable[[Item], None]":
     """Return what prints a line whenever the answer is another one."""
     from foveal.bundle.predictor import Unreadable
     from foveal.bundle.rolling import WarmingUp
-    from foveal.core.types import Label
+    from foveal.cli._sightings import said
+    from foveal.core.types import Label, Sighting
     from foveal.stream.shown import Shown
 
     last: str | None = None
@@ -210,6 +227,9 @@ def _people() -> "Callable[[Item], None]":
             words = "warming up"
         elif isinstance(answer, Unreadable):
             words = f"– {answer.error.code}"
+        elif isinstance(answer, Sighting):
+            counts = [] if item.counted is None else item.counted.words()
+            words = "; ".join([said(answer), *counts])
         else:
             words = "unknown" if answer.unknown else f"{visible(answer.label)}{'?' if answer.abstain else ''}"
         if words != last:

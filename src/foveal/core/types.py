@@ -116,6 +116,7 @@ class Detection:
         outline: What it covers, as COCO's run lengths `{"size": [height, width], "counts": […]}`; None: only
             its box is known.
         attributes: What else was found of it, such as its colour.
+        track: In a film the number that it keeps from frame to frame, from 1 on; None: nobody follows it.
     """
 
     label: str
@@ -123,6 +124,7 @@ class Detection:
     box: tuple[float, float, float, float]
     outline: dict[str, Any] | None = field(default=None, repr=False)
     attributes: dict[str, str] = field(default_factory=dict)
+    track: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the contract's object; what is not known is left out."""
@@ -131,6 +133,8 @@ class Detection:
             found["mask"] = self.outline
         if self.attributes:
             found["attributes"] = dict(self.attributes)
+        if self.track is not None:
+            found["track"] = self.track
         return found
 
 

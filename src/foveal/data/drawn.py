@@ -38,12 +38,13 @@ def colour_of(label: int) -> Colour:
     return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
 
 
-def drawn(
+def drawn(  # noqa: PLR0913 what a picture may have on it
     pixels: UInt8,
     classes: Sequence[str],
     *,
     objects: Objects | None = None,
     scores: NDArray[np.float32] | None = None,
+    tracks: Sequence[int | None] = (),
     regions: UInt8 | None = None,
     longest: int | None = None,
 ) -> UInt8:
@@ -55,6 +56,7 @@ def drawn(
         objects: To be drawn; the outlines of those that have some, the boxes of others. What is ignored is
             grey.
         scores: How sure each object is, float32 (M,), from 0 to 1; None: nothing is said of that.
+        tracks: Of a film the number of each object, M of them; none: nobody follows them.
         regions: Class of each pixel, uint8 (H, W); `VOID` stays as it is.
         longest: The longer side of what is returned, in pixels; None: that of the picture.
 
@@ -65,7 +67,13 @@ def drawn(
     if regions is not None:
         _draw_regions(sheet, regions, classes)
     if objects is not None and len(objects):
-        _draw_objects(sheet, objects, _names(objects, classes, scores))
+        names = _names(objects, classes, scores)
+        if tracks:
+            names = [
+                name if number is None else f"#{number} {name}"
+                for name, number in zip(names, tracks, strict=True)
+            ]
+        _draw_objects(sheet, objects, names)
     return np.asarray(sheet.image)
 
 

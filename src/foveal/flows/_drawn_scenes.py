@@ -1,9 +1,6 @@
 """Pictures with what was found on them beside what is stated, for the pages."""
 
-from collections.abc import Sequence
-
 import numpy as np
-from numpy.typing import NDArray
 
 from foveal.bundle.predictor import Predictor
 from foveal.core.errors import ImageError
@@ -11,30 +8,13 @@ from foveal.core.types import Sighting
 from foveal.core.wording import counted
 from foveal.data.dataset import Dataset, UInt8
 from foveal.data.drawn import drawn
-from foveal.data.scene import Objects
+from foveal.data.drawn_sighting import drawn_sighting
 from foveal.evaluate.objects_document import ObjectReport
 from foveal.flows._scene_reports import SceneReport
 from foveal.report.scenes_page import Shown, shown
 
 _LONGEST = 480  # pixels of each of the two
 _GAP = 8
-
-
-def objects_of(seen: Sighting, classes: Sequence[str]) -> tuple[Objects, NDArray[np.float32]]:
-    """Return what was found on a picture as it is drawn, with how sure each is, float32 (M,)."""
-    order = {name: label for label, name in enumerate(classes)}
-    boxes = np.array([one.box for one in seen.objects], np.float32).reshape(-1, 4)
-    labels = np.array([order[one.label] for one in seen.objects], np.int64)
-    scores = np.array([one.confidence for one in seen.objects], np.float32)
-    return Objects(boxes, labels, np.zeros(len(labels), np.bool_)), scores
-
-
-def drawn_sighting(seen: Sighting, pixels: UInt8, classes: Sequence[str], *, longest: int | None) -> UInt8:
-    """Return a picture, uint8 (H, W, C), with what was found on it, uint8 (H', W', 3)."""
-    if seen.areas is not None:
-        return drawn(pixels, classes, regions=seen.regions, longest=longest)
-    objects, scores = objects_of(seen, classes)
-    return drawn(pixels, classes, objects=objects, scores=scores, longest=longest)
 
 
 def drawn_mistakes(predictor: Predictor, report: SceneReport, dataset: Dataset) -> list[Shown]:

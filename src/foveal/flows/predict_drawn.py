@@ -11,7 +11,7 @@ from foveal.core import files
 from foveal.core.errors import UsageError
 from foveal.core.types import Sighting
 from foveal.data import decode
-from foveal.flows._drawn_scenes import drawn_sighting
+from foveal.data.drawn_sighting import drawn_sighting
 
 _QUALITY = 92  # of JPEG
 
@@ -41,7 +41,7 @@ def drawing(folder: Path, classes: Sequence[str]) -> Callable[[Sighting], None]:
         taken[path.stem] = number + 1
         name = path.stem if number == 0 else f"{path.stem}-{number + 1}"
         pixels = decode.decode(content(path), 3)
-        _write(folder / f"{name}.jpg", Image.fromarray(drawn_sighting(seen, pixels, classes, longest=None)))
+        _write(folder / f"{name}.jpg", Image.fromarray(drawn_sighting(seen, pixels, classes)))
         if seen.regions is not None:
             _write(folder / f"{name}.classes.png", Image.fromarray(seen.regions))
 

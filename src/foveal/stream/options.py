@@ -38,6 +38,7 @@ class SinkOptions:
             its start counts; what other streams add later does not.
         reject_below: Answers below this confidence are kept as well; 0: only those that decline.
         digest: Of the bundle that answers.
+        classes: Its names in label order.
     """
 
     force: bool = False
@@ -45,6 +46,7 @@ class SinkOptions:
     most_rejects: int = 1000
     reject_below: float = 0.0
     digest: str = ""
+    classes: tuple[str, ...] = ()
 
     def check_host(self, host: str) -> None:
         """Refuse another machine unless that is allowed.

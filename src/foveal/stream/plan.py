@@ -12,6 +12,7 @@ from foveal.stream import sinks, sources
 from foveal.stream.address import shown
 from foveal.stream.options import SinkOptions, SourceOptions
 from foveal.stream.outbox import Sink
+from foveal.stream.places import Places
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Plan:
         hold: How many frames in a row make a state.
         watch: Labels that events are about; empty: all.
         sinks: Texts such as `jsonl:answers.jsonl`.
+        places: Where objects are counted.
         sink_options: What all sinks are told.
         time_s: End after so long; None: at the end of the source.
         monitor: Watch for drift.
@@ -35,6 +37,7 @@ class Plan:
     hold: int = 5
     watch: tuple[str, ...] = ()
     sinks: tuple[str, ...] = ()
+    places: Places = field(default_factory=Places)
     sink_options: SinkOptions = field(default_factory=SinkOptions)
     time_s: float | None = None
     monitor: bool = False
@@ -111,6 +114,8 @@ def check(plan: Plan) -> None:
         )
     if plan.source.give_up_s is not None and kind == "file":
         raise UsageError("--give-up is for cameras, addresses and folders", hint="leave it out")
+    if plan.places and kind == "folder":
+        raise UsageError("--line and --zone are for films and cameras, not for pictures in a folder")
     for module, place in places:
         if module.LOCAL and kind in ("file", "folder"):
             hint = f"name a place elsewhere: --sink {kind_of(module)}:…"

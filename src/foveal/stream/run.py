@@ -10,14 +10,16 @@ from functools import partial
 from foveal.bundle.predictor import Predictor, Unreadable
 from foveal.bundle.rolling import Rolling, WarmingUp
 from foveal.core.errors import FovealError, ImageError, UnknownNameError, UsageError
-from foveal.core.types import Label
+from foveal.core.task import SCENE_TASKS
+from foveal.core.types import Label, Sighting
 from foveal.core.wording import counted
 from foveal.monitor.monitor import Monitor
 from foveal.stream.capture import Capture, Frame
 from foveal.stream.events import Event, Events, Sight
+from foveal.stream.following import Following
 from foveal.stream.outbox import Item, Outbox
 from foveal.stream.pace import Pace
-from foveal.stream.plan import Plan, check, kind_of, newest_wins, opened_sinks, source_of
+from foveal.stream.plan import Plan, check, kind_of, newest_wins, opened_sinks, sink_of, source_of
 from foveal.stream.reconnect import reconnected
 from foveal.stream.shot import Incident, Picture, Running, Shot
 from foveal.stream.shown import Shown
@@ -60,9 +62,33 @@ def run(
             code="other_task",
             hint="foveal predict answers for films in a folder",
         )
+    _check_task(predictor.manifest.task, plan)
     monitor = Monitor(predictor.decision, seed=plan.seed) if plan.monitor else None
-    plan = replace(plan, sink_options=replace(plan.sink_options, digest=predictor.digest))
+    told = replace(plan.sink_options, digest=predictor.digest, classes=predictor.classes)
+    plan = replace(plan, sink_options=told)
     return _Stream(predictor, plan, monitor, tell=tell, say=say).until(stop)
+
+
+def _check_task(task: str, plan: Plan) -> None:
+    """Refuse what makes no sense for what the recognizer says.
+
+    Raises:
+        UsageError: `other_task`.
+    """
+    if task != "detect" and plan.places:
+        raise UsageError("--line and --zone count objects, and this recognizer finds none", code="other_task")
+    if task not in SCENE_TASKS:
+        return
+    if plan.monitor:
+        raise UsageError("--monitor is for recognizers that give pictures a class", code="other_task")
+    if any(kind_of(sink_of(text)[0]) == "rejects" for text in plan.sinks):
+        raise UsageError(
+            "a sink of rejects keeps pictures whose class is declined; this recognizer gives none",
+            code="other_task",
+            hint="--sink jsonl:FILE keeps all answers, --sink video:FILE.mp4 shows them",
+        )
+    if task == "segment" and plan.watch:
+        raise UsageError("areas make no events that could be watched for", code="other_task")
 
 
 class _Stream:
@@ -81,8 +107,13 @@ class _Stream:
         clip = predictor.preprocess.clip
         self.rolling = None if clip is None else Rolling(predictor)
         self.pace = None if clip is None else Pace(clip.spacing_s)
+        films = kind_of(source_of(plan.source.place)) != "folder"
+        follows = predictor.manifest.task == "detect" and films
+        self.following = Following(predictor, plan.places) if follows else None
         self.passed = 0  # frames since the last one that was told that were between two that are shown
-        self.events = Events(plan.hold)
+        self.events = Events(plan.hold)  # of a recognizer that gives pictures a class
+        seen = (plan.watch or predictor.classes) if predictor.manifest.task == "detect" else ()
+        self.presence = {label: Events(plan.hold) for label in seen}  # of one that finds objects
         self.last_told = -1  # number of the frame that was told last
         self.fastest_s: float | None = None
         self.alarms = 0
@@ -156,14 +187,15 @@ class _Stream:
         if limit is not None and age_s > limit:
             return "too_old"
         dropped, self.passed = frame.index - self.last_told - 1 - self.passed, 0
-        one = Shown(frame.index, shot.time_s, age_s * 1000, dropped, answer, picture, shot.source)
+        counted = None if self.following is None else self.following.read()
+        one = Shown(frame.index, shot.time_s, age_s * 1000, dropped, answer, picture, shot.source, counted)
         self.tell(one)
         self.last_told = frame.index
         self.summary.ages.add(now, one.age_ms)
         if isinstance(answer, Unreadable):
             self.summary.unreadable += 1
         self._deliver(one)
-        for event in self.events.see(self._sight(one)):
+        for event in self._changes(one):
             self._tell_event(event)
         return "frames"
 
@@ -175,16 +207,29 @@ class _Stream:
             self.rolling.reset()
         return self.pace.takes(shot)
 
-    def _seen(self, frame: Frame) -> tuple[Picture | None, Label | Unreadable | WarmingUp]:
+    def _seen(self, frame: Frame) -> tuple[Picture | None, Label | Sighting | Unreadable | WarmingUp]:
+        if self.following is not None and frame.shot.begins:
+            self.following.cut(frame.shot.time_s)
         try:
             picture = frame.shot.look()
         except ImageError as error:
             return None, Unreadable(frame.shot.source or "", error)
+        if self.predictor.manifest.task in SCENE_TASKS:
+            return picture, self._found(picture, frame.shot)
         if self.rolling is not None:
             return picture, self._rolled(self.rolling, picture, frame.shot.source or "")
         watch = None if self.monitor is None else self.monitor.observe
         [answer] = self.predictor.predict_each([picture], workers=1, watch=watch)
         return picture, answer
+
+    def _found(self, picture: Picture, shot: Shot) -> Sighting | Unreadable:
+        if self.following is None:
+            [seen] = self.predictor.see_each([picture], workers=1)
+            return seen
+        try:
+            return self.following.see(picture, shot.source or "", shot.time_s)
+        except ImageError as error:
+            return Unreadable(shot.source or "", error)
 
     def _rolled(self, rolling: Rolling, picture: Picture, source: str) -> Label | Unreadable | WarmingUp:
         try:
@@ -194,6 +239,19 @@ class _Stream:
         if self.monitor is not None and isinstance(answer, Label):
             self.monitor.observe(answer, image)
         return answer
+
+    def _changes(self, one: Shown) -> list[Event]:
+        """Return the states that began or ended with a frame: of the picture, or of objects of each class."""
+        if self.predictor.manifest.task not in SCENE_TASKS:
+            return self.events.see(self._sight(one))
+        sure: dict[str, float] = {}
+        for found in one.answer.objects if isinstance(one.answer, Sighting) else ():
+            sure[found.label] = max(found.confidence, sure.get(found.label, 0.0))
+        changes = []
+        for label, events in self.presence.items():
+            there = label if label in sure else None
+            changes += events.see(Sight(one.frame, one.time_s, there, sure.get(label, 0.0)))
+        return changes
 
     def _sight(self, one: Shown) -> Sight:
         answer, watched = one.answer, self.plan.watch
@@ -243,12 +301,14 @@ class _Stream:
     def _tell_end(self) -> None:
         """Tell what was not told yet, and the end of the state that is there."""
         self._tell_incidents()
-        for event in self.events.end():
-            self._tell_event(event)
+        for events in (self.events, *self.presence.values()):
+            for event in events.end():
+                self._tell_event(event)
         self._tell_alarms()
 
     def _finish(self) -> None:
         """Finish sinks and counts, also where nothing more can be told."""
         self.summary.sinks = [outbox.close() for outbox in self.outboxes]
         self.summary.damaged, self.summary.reconnects = self.running.damaged, self.running.reconnects
+        self.summary.counted = None if self.following is None else self.following.read()
         self.summary.monitor = None if self.monitor is None else self.monitor.state()

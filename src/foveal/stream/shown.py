@@ -5,7 +5,8 @@ from typing import Any
 
 from foveal.bundle.predictor import Unreadable
 from foveal.bundle.rolling import WarmingUp
-from foveal.core.types import Label
+from foveal.core.types import Label, Sighting
+from foveal.stream.places import Counted
 from foveal.stream.shot import Picture
 
 
@@ -22,15 +23,17 @@ class Shown:
             frames, or how many are missing.
         picture: Pixels or file content, for sinks that keep pictures.
         source: Name of the file it came from, or None.
+        counted: Of a film in which objects are followed: what was counted up to this frame.
     """
 
     frame: int
     time_s: float
     age_ms: float
     dropped: int
-    answer: Label | Unreadable | WarmingUp
+    answer: Label | Sighting | Unreadable | WarmingUp
     picture: Picture | None = field(repr=False)
     source: str | None = None
+    counted: Counted | None = None
 
     @property
     def refused(self) -> bool:
@@ -58,5 +61,6 @@ class Shown:
             "age_ms": round(self.age_ms, 3),
             **({} if self.source is None else {"source": self.source}),
             **said,
+            **({} if self.counted is None else self.counted.as_json()),
             "dropped": self.dropped,
         }

@@ -3,10 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from foveal.core.text import visible
 from foveal.core.units import show_rate, show_seconds
 from foveal.core.wording import counted
 from foveal.stream.ages import Ages, Spread
 from foveal.stream.outbox import Delivered
+from foveal.stream.places import Counted
 
 
 @dataclass
@@ -28,6 +30,7 @@ class Summary:
         sinks: What became of what they wanted.
         monitor: Its state, or None where nobody watched.
         notes: What people were told of the source.
+        counted: Where objects are followed: what was counted.
     """
 
     frames: int = 0
@@ -44,6 +47,7 @@ class Summary:
     sinks: list[Delivered] = field(default_factory=list)
     monitor: dict[str, Any] | None = None
     notes: list[str] = field(default_factory=list)
+    counted: Counted | None = None
 
     @property
     def fps(self) -> float:
@@ -75,6 +79,8 @@ class Summary:
             "sinks": [sink.as_json() for sink in self.sinks],
             "notes": self.notes,
             **({} if self.monitor is None else {"monitor": self.monitor}),
+            **({} if self.counted is None else {"followed": dict(self.counted.followed)}),
+            **({} if self.counted is None else self.counted.as_json()),
         }
 
     def words(self) -> list[str]:
@@ -90,6 +96,9 @@ class Summary:
             first, last = self.ages.first_minute(), self.ages.last_minute()
             if self.seconds > 90 and first and last:
                 lines.append(f"first minute {told(first)}; last minute {told(last)}")
+        if self.counted is not None:
+            each = ", ".join(f"{number} {visible(name)}" for name, number in self.counted.followed.items())
+            lines += [f"followed: {each or 'nothing'}", *self.counted.words()]
         if self.too_old and not self.frames:
             lines.append("every frame was too old: the recognizer needs longer than --max-latency")
         if self.reconnects:

@@ -289,3 +289,20 @@ import foveal.stream.tracking.lines, foveal.stream.tracking.zones
 assert not {"torch", "scipy", "sklearn", "onnx"} & set(sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_after_a_cut_nothing_goes_on_and_no_number_comes_back() -> None:
+    tracker, box = Tracker(), np.array([[10.0, 10, 40, 40]])
+    one, label = np.array([0.9]), np.array([0])
+    for step in range(4):
+        before = tracker.update(box, one, label, step / 10)
+
+    ended = tracker.cut(0.4)
+    after = tracker.update(box, one, label, 0.4)
+
+    assert before.confirmed.all()
+    assert ended.ended.tolist() == before.ids.tolist()
+    assert len(ended.ids) == 0
+    assert after.ids.tolist() != before.ids.tolist()
+    assert not after.confirmed.any()
+    assert len(after.ended) == 0

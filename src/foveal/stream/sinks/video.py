@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ from PIL import Image, ImageDraw, ImageFont
 from foveal.core import files
 from foveal.core.errors import UsageError, WriteError
 from foveal.core.text import printable, visible
-from foveal.core.types import Label
+from foveal.core.types import Label, Sighting
 from foveal.core.units import show_seconds
 from foveal.data.decode import decode
+from foveal.data.drawn_sighting import drawn_sighting
 from foveal.stream.options import SinkOptions
 from foveal.stream.outbox import Item
+from foveal.stream.places import Counted
 from foveal.stream.shown import Shown
 
 EXTRA = "video"
@@ -29,11 +32,15 @@ _QUICK = {"libx264": {"preset": "ultrafast", "tune": "zerolatency", "crf": "23"}
 # Pieces that can each be played: what a killed process has written is a film.
 _PIECES = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
 _AT_ONCE = {"flush_packets": "1"}
+_PLACE = (255, 255, 255)
 _INK = {False: (120, 255, 140), True: (255, 190, 90)}
 
 
 def video(place: str, options: SinkOptions) -> "_Film":
-    """Return what writes each answered frame into a film, with label, confidence and age drawn on it.
+    """Return what writes each answered frame into a film, with the answer and its age drawn on it.
+
+    Of a classifier the answer is label and confidence; else what was found where, with the lines and areas at
+    which it was counted.
 
     Raises:
         UsageError: Neither .mp4 nor .mkv.
@@ -48,14 +55,14 @@ def video(place: str, options: SinkOptions) -> "_Film":
         path.touch()
     except OSError as error:
         raise WriteError(f"cannot write {printable(place)}: {error.strerror}", path=path) from None
-    return _Film(path)
+    return _Film(path, options.classes)
 
 
 class _Film:
     """Takes its size from the first frame; frames of another size are scaled to it."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, classes: Sequence[str]) -> None:
+        self._path, self._classes = path, classes
         self._container: Any = None
         self._stream: Any = None
         self._last = -1
@@ -63,21 +70,30 @@ class _Film:
     room, patient, complete, limit = 8, True, False, math.inf
 
     def wanted(self, item: Item) -> Item | None:
-        return item if isinstance(item, Shown) and isinstance(item.answer, Label) else None
+        return item if isinstance(item, Shown) and isinstance(item.answer, Label | Sighting) else None
 
     def write(self, item: Item) -> None:
         import av
 
-        if not isinstance(item, Shown) or not isinstance(item.answer, Label) or item.picture is None:
+        if not isinstance(item, Shown) or item.picture is None:
             return
         pixels = decode(item.picture, 3) if isinstance(item.picture, bytes) else item.picture
+        answer = item.answer
+        if isinstance(answer, Sighting):
+            pixels = drawn_sighting(answer, pixels, self._classes)
         image = Image.fromarray(np.ascontiguousarray(pixels))
+        if item.counted is not None:
+            _draw_places(image, item.counted)
         if self._container is None:
             self._begin(image.width, image.height)
         size = (self._stream.width, self._stream.height)
         if image.size != size:
             image = image.resize(size, Image.Resampling.BILINEAR)
-        _annotate(image, item.answer, item.age_ms)
+        if isinstance(answer, Label):
+            _write_on(image, *_words(answer, item.age_ms))
+        else:
+            counts = [] if item.counted is None else item.counted.words()
+            _write_on(image, "\n".join([show_seconds(item.age_ms / 1000), *counts]), False)
         frame = av.VideoFrame.from_ndarray(np.asarray(image), format="rgb24")
         self._last = frame.pts = max(self._last + 1, round(item.time_s * _CLOCK))
         frame.time_base = Fraction(1, _CLOCK)
@@ -118,15 +134,35 @@ class _Film:
         return WriteError(f"cannot write {name}: {getattr(error, 'strerror', error)}", path=name)
 
 
-def _annotate(image: Image.Image, answer: Label, age_ms: float) -> None:
+def _write_on(image: Image.Image, text: str, refused: bool) -> None:
+    """Write lines into the upper left corner of a picture."""
     draw = ImageDraw.Draw(image)
-    height = max(10, image.height // 24)
+    lines = text.count("\n") + 1
+    height = max(10, image.height // (24 if lines == 1 else 32))
     font = ImageFont.load_default(height)
-    text, refused = _words(answer, age_ms)
     box = draw.textbbox((height // 2, height // 2), text, font=font)
     margin = height // 4
     draw.rectangle((box[0] - margin, box[1] - margin, box[2] + margin, box[3] + margin), fill=(0, 0, 0))
     draw.text((height // 2, height // 2), text, fill=_INK[refused], font=font)
+
+
+def _draw_places(image: Image.Image, counted: Counted) -> None:
+    """Draw lines, with an arrow to their right, and areas at which objects are counted."""
+    draw = ImageDraw.Draw(image)
+    width = max(2, image.height // 240)
+    for zone in counted.places.zones:
+        draw.line([*zone.points, zone.points[0]], fill=_PLACE, width=width, joint="curve")
+    for line in counted.places.lines:
+        (x, y), (to_x, to_y) = line.points
+        draw.line(line.points, fill=_PLACE, width=width)
+        length = math.hypot(to_x - x, to_y - y)
+        reach = max(8.0, image.height / 24)
+        along = (to_x - x) / length * reach, (to_y - y) / length * reach
+        right = -along[1], along[0]  # as y points down
+        middle = (x + to_x) / 2, (y + to_y) / 2
+        tip = middle[0] + right[0], middle[1] + right[1]
+        feet = [(middle[0] + sign * along[0] / 2, middle[1] + sign * along[1] / 2) for sign in (1, -1)]
+        draw.polygon([tip, *feet], fill=_PLACE)
 
 
 def _words(answer: Label, age_ms: float) -> tuple[str, bool]:

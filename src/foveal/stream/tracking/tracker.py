@@ -120,6 +120,28 @@ class Tracker:
         given = self._given(found, np.asarray(scores, np.float64))
         return self._seen(found, scores, labels, given)
 
+    def cut(self, time_s: float) -> Tracked:
+        """End all tracks, as where a film is cut: what comes next goes on with none of them.
+
+        Args:
+            time_s: Time of the first picture after the cut.
+
+        Returns:
+            No track that is seen; all of them among those that ended.
+        """
+        none, whole = np.empty((0, 4)), np.empty(0, np.int64)
+        return Tracked(
+            time_s=time_s,
+            ids=whole,
+            confirmed=np.empty(0, np.bool_),
+            boxes=none,
+            labels=whole,
+            detections=whole,
+            missed=whole,
+            gap_s=np.empty(0),
+            ended=self._pool.drop(np.ones(len(self._pool), np.bool_)),
+        )
+
     def _given(self, boxes: Floats, scores: Floats) -> Ints:
         """Return the track of each box, −1 where it belongs to none, int64 (D,)."""
         pool, rules = self._pool, self._rules

@@ -1,0 +1,38 @@
+"""What a recognizer found on a picture, drawn onto it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.core.types import Sighting
+from foveal.data.dataset import UInt8
+from foveal.data.drawn import drawn
+from foveal.data.scene import Objects
+
+
+def objects_of(seen: Sighting, classes: Sequence[str]) -> tuple[Objects, NDArray[np.float32]]:
+    """Return what was found on a picture as it is drawn, with how sure each is, float32 (M,)."""
+    order = {name: label for label, name in enumerate(classes)}
+    boxes = np.array([one.box for one in seen.objects], np.float32).reshape(-1, 4)
+    labels = np.array([order[one.label] for one in seen.objects], np.int64)
+    scores = np.array([one.confidence for one in seen.objects], np.float32)
+    return Objects(boxes, labels, np.zeros(len(labels), np.bool_)), scores
+
+
+def drawn_sighting(
+    seen: Sighting, pixels: UInt8, classes: Sequence[str], *, longest: int | None = None
+) -> UInt8:
+    """Return a picture, uint8 (H, W, C), with what was found on it, uint8 (H', W', 3).
+
+    Args:
+        seen: What was found on it.
+        pixels: The picture, with C = 1 or 3.
+        classes: Names in label order, which colours follow.
+        longest: The longer side of what is returned, in pixels; None: that of the picture.
+    """
+    if seen.areas is not None:
+        return drawn(pixels, classes, regions=seen.regions, longest=longest)
+    objects, scores = objects_of(seen, classes)
+    tracks = [one.track for one in seen.objects]
+    return drawn(pixels, classes, objects=objects, scores=scores, tracks=tracks, longest=longest)
