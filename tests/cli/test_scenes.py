@@ -93,8 +93,41 @@ def test_pictures_are_drawn_under_their_names(run: Path, voc: Path, tmp_path: Pa
 
     assert told["drawn"] == str(tmp_path / "seen")
     for path in pictures(voc):
-        with Image.open(tmp_path / "seen" / f"{path.stem}.jpg") as made:
+        with Image.open(tmp_path / "seen" / f"{path.stem}.drawn.jpg") as made:
             assert made.size == (SIDE, SIDE)
+
+
+def test_drawing_loses_no_picture_and_no_name(run: Path, voc: Path, tmp_path: Path) -> None:
+    content = pictures(voc)[0].read_bytes()
+    inputs = [tmp_path / name for name in ("a/x.png", "b/x.png", "b/x-2.png", "b/caf\udce9.png")]
+    for path in inputs:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+
+    done = foveal("predict", run, *inputs, "--draw", tmp_path / "b")
+
+    assert done.returncode == 0, done.stderr
+    assert "not drawn" not in done.stderr
+    assert all(path.read_bytes() == content for path in inputs)
+    drawn = {path.name for path in (tmp_path / "b").glob("*.drawn.jpg")}
+    assert drawn == {f"{name}.drawn.jpg" for name in ("x", "x-2", "x-2-2", "caf\udce9")}
+
+
+def test_who_lists_pictures_may_wait_for_an_answer(run: Path, voc: Path) -> None:
+    command = [sys.executable, "-m", "foveal", "predict", str(run), "-", "--jsonl"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as asked:
+        assert asked.stdin is not None
+        assert asked.stdout is not None
+        for path in pictures(voc):
+            print(path, file=asked.stdin, flush=True)
+            assert json.loads(asked.stdout.readline())["source"] == str(path)
+        asked.stdin.close()
+        assert asked.wait(60) == 0
+
+
+def test_it_is_said_that_pictures_have_calibrated_the_file(run: Path, voc: Path) -> None:
+    assert "they calibrated it" in foveal("evaluate", run, voc, "--split", "calib").stdout
+    assert "the test part of the training data" in foveal("evaluate", run, voc).stdout
 
 
 def test_areas_are_told_and_drawn(segmenter: Path, voc: Path, tmp_path: Path) -> None:

@@ -75,9 +75,15 @@ class Tiled:
         return ObjectAnswers(moved[there], found.scores[there], found.labels[there])
 
     def see_each(
-        self, inputs: Iterable[Input], *, workers: int | None = None
+        self, inputs: Iterable[Input], *, workers: int | None = None, batch: int = 1
     ) -> Generator[Sighting | Unreadable]:
-        """Yield what is where on each input, in their order, while later ones are worked on."""
+        """Yield what is where on each input, in their order, while later ones are worked on.
+
+        Args:
+            inputs: Paths, the bytes of picture files, or pixels.
+            workers: Threads; None: as many as the processors we may use.
+            batch: As of `Predictor.see_each`; a worker takes one input at a time, which is many tiles.
+        """
         numbered = enumerate(inputs)
         yield from in_order(self._seen, numbered, workers=workers or usable_cpus(), name="foveal-predict")
 

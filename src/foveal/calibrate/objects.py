@@ -32,7 +32,7 @@ def fit_scores(found: Sequence[Found], truths: Sequence[Truth], *, classes: int)
 
     Logistic regression on whether an answer is right (Platt, "Probabilistic Outputs for Support Vector
     Machines", 1999), by Newton's method; 1 and 0 where there are too few of either kind. The order of the
-    answers stays, so average precision does not change.
+    answers stays; which of the faintest are given out may change.
 
     Args:
         found: On the calibration pictures, scored by plain logits.

@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
+from foveal.cli._unseen import how_unseen
 from foveal.core.text import visible
 from foveal.core.wording import counted
 
@@ -26,7 +27,8 @@ def show_scenes(console: Console, document: Mapping[str, Any], page: Path | None
         "measured",
         f"{document['bundle']} on {ran['engine']} in {ran['precision']}, {rate:,.1f} images/s",
     )
-    line(console, "on", f"{counted(document['images'], 'picture')} ({document['split']})")
+    how = how_unseen(document["split"], ran["unseen"])
+    line(console, "on", f"{counted(document['images'], 'picture')} ({document['split']}; {how})")
     for title, text in rows(document["metrics"]):
         line(console, title, text)
     for one in document["unreadable"]:

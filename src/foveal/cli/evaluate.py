@@ -23,20 +23,13 @@ from foveal.cli._frame import (
 )
 from foveal.cli._progress import progress
 from foveal.cli._scenes import show_scenes
+from foveal.cli._unseen import how_unseen
 from foveal.core.extras import need
 from foveal.core.text import visible
 from foveal.core.wording import counted
 
 if TYPE_CHECKING:
     from foveal.evaluate.document import Report
-
-_UNSEEN = {
-    "split": "the test part of the training data",
-    "content": "none of them learned from",
-    "calibration": "none of them learned from, but they calibrated it, at least in part",
-    "unlabelled": "shown to it without labels, at least in part",
-    None: "whether they were learned from is not known: name the run folder instead of the bundle",
-}
 
 
 def evaluate(
@@ -101,8 +94,7 @@ def _show(console: Console, found: "Report", page: Path | None) -> None:
 
     ran = document["provenance"]
     line("measured", f"{document['bundle']} on {ran['engine']} in {ran['precision']}, {rate:,.0f} images/s")
-    unseen = document["provenance"]["unseen"]
-    how = _UNSEEN["calibration" if found.split == "calib" and unseen != "unlabelled" else unseen]
+    how = how_unseen(found.split, ran["unseen"])
     line("on", f"{counted(found.images, 'image')} ({found.split}; {how})")
     line("accuracy", words.measured(metrics["accuracy"]))
     line("balanced", words.measured(metrics["intervals"]["balanced_accuracy"]))

@@ -7,6 +7,7 @@ import typer
 
 from foveal.cli._frame import Json, Quiet, Threads, Verbose, emit
 from foveal.core import catalog
+from foveal.core.task import SCENE_TASKS
 from foveal.core.text import visible
 from foveal.core.units import show_bytes
 
@@ -85,13 +86,17 @@ def _show(
         "images": f"{images.fit} fit, {images.calib} calibration, {images.test} test",
         "licences": ", ".join(f"{of} {name or 'not stated'}" for of, name in manifest.licenses),
         "report": "attached" if REPORT in predictor.enclosed else "none; foveal evaluate makes one",
-        "certified": "no; foveal certify does it" if certificate is None else _certified(certificate),
+        "certified": _certified(certificate) if certificate is not None else _uncertified(manifest.task),
         "made by": f"foveal {manifest.foveal}",
     }
     if any(name.startswith("openvino/") for name in manifest.members):
         rows["openvino"] = "its own form of the network is inside; that engine runs it"
     for name, value in rows.items():
         console.print(f"[bold]{name:<9}[/bold] {escape(visible(value))}")
+
+
+def _uncertified(task: str) -> str:
+    return "no" if task in SCENE_TASKS else "no; foveal certify does it"
 
 
 def _ruled(rule: "Decision | ObjectDecision | RegionDecision") -> dict[str, str]:
@@ -109,10 +114,10 @@ def _ruled(rule: "Decision | ObjectDecision | RegionDecision") -> dict[str, str]
 def _finds(decision: "ObjectDecision") -> dict[str, str]:
     """Return how a detector decides."""
     limits = ", ".join(f"{threshold:.3f}" for threshold in decision.thresholds[:_SHOWN])
-    doubles = "none are looked for" if decision.overlap is None else f"above {decision.overlap:.0%} overlap"
+    doubles = "none arise" if decision.overlap is None else f"dropped above {decision.overlap:.0%} overlap"
     return {
         "shows": f"answers from {limits} on, by class (best F1 on {decision.n} calibration images)",
-        "answers": f"{decision.objects} a picture; doubles are dropped: {doubles}",
+        "answers": f"at most {decision.objects} objects a picture; doubles: {doubles}",
     }
 
 

@@ -2,11 +2,11 @@
 
 import itertools
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
@@ -83,7 +83,7 @@ def predict(
         if monitor:
             raise UsageError("a monitor compares labels; this recognizer says where something is")
         everything = itertools.chain(first, found)
-        asked = _Scenes(predictor, bundle, threads if several else 1, draw, tile)
+        asked = _Scenes(predictor, bundle, threads if several else 1, listed, draw, tile)
         _see(asked, everything, as_json=as_json, lines=as_jsonl, table=as_csv, quiet=quiet)
     if tile is not None:
         raise UsageError("--tile is for what says where something is; this recognizer gives pictures a class")
@@ -94,7 +94,8 @@ def predict(
     write = _answers.into(predictions) if as_json else _style(predictor, lines=as_jsonl, table=as_csv)
     everything = itertools.chain(first, found)
     if listed:
-        answers = _as_they_come(predictor, everything, workers=threads, watch=watcher)
+        each = partial(predictor.predict_each, watch=watcher)
+        answers = _as_they_come(each, everything, workers=threads)
     else:
         answers = predictor.predict_each(everything, workers=threads if several else 1, watch=watcher)
     ran = f"{predictor.session.engine} in {predictor.precision}"
@@ -117,16 +118,20 @@ class _Scenes:
     predictor: "Predictor"
     bundle: Path
     workers: int | None
+    listed: bool  # the names come from somebody who may wait for an answer
     draw: Path | None
     tile: int | None
 
     def answers(self, inputs: Iterable[str]) -> "Generator[_sightings.Seen]":
         """Yield what is where on each input; in tiles where that is asked for."""
-        if self.tile is None:
-            return self.predictor.see_each(inputs, workers=self.workers)
-        from foveal.bundle.tiled import Tiled
+        each: Callable[..., Generator[_sightings.Seen]] = self.predictor.see_each
+        if self.tile is not None:
+            from foveal.bundle.tiled import Tiled
 
-        return Tiled(self.predictor, self.tile).see_each(inputs, workers=self.workers)
+            each = Tiled(self.predictor, self.tile).see_each
+        if self.listed:
+            return _as_they_come(each, inputs, workers=self.workers)
+        return each(inputs, workers=self.workers)
 
 
 def _see(
@@ -141,12 +146,23 @@ def _see(
     write = _sightings.style(areas=areas, lines=lines, table=table, kept=kept)
     draw = None if asked.draw is None else drawing(asked.draw, predictor.classes)
 
-    def tell(seen: _sightings.Seen) -> None:
-        if draw is not None and isinstance(seen, Sighting):
-            draw(seen)
-        write(seen)
+    paths: deque[str] = deque()  # of what was taken and has no answer yet: what is printed may be no path
 
-    answers = asked.answers(inputs)
+    def noted() -> Generator[str]:
+        for path in inputs:
+            paths.append(path)
+            yield path
+
+    def tell(seen: _sightings.Seen) -> None:
+        path = paths.popleft()
+        write(seen)
+        if draw is not None and isinstance(seen, Sighting):
+            try:
+                draw(seen, path)
+            except (DataError, NotFoundError) as error:
+                talk(f"not drawn: {error.message}")
+
+    answers = asked.answers(noted())
     ran = f"{predictor.session.engine} in {predictor.precision}"
     with closing(answers):
         outcomes = _write_all(answers, tell, ran=ran, quiet=quiet)
@@ -221,14 +237,12 @@ def _tell(state: dict[str, Any]) -> None:
 
 
 def _as_they_come(
-    predictor: "Predictor", inputs: Iterable[str], *, workers: int | None, watch: "Collected | None"
-) -> Generator[_answers.Answer]:
+    each: Callable[..., Generator[_Any]], inputs: Iterable[str], *, workers: int | None
+) -> Generator[_Any]:
     """Yield the answer to every input that has come before waiting for another input."""
     for group in as_they_come(inputs, most=_LISTED, name="foveal-list"):
         batch = max(1, min(8, len(group) // 4))  # pieces enough for every worker
-        yield from predictor.predict_each(
-            group, workers=1 if len(group) == 1 else workers, batch=batch, watch=watch
-        )
+        yield from each(group, workers=1 if len(group) == 1 else workers, batch=batch)
 
 
 def _exit_code(outcomes: Counter[str]) -> int:

@@ -81,7 +81,8 @@ def open(  # noqa: A001
     raise DataError(
         f"{path} has no layout we know. Looked for {reasons}.",
         code="unknown_layout",
-        hint="put the pictures of each class into a folder of its own, DATA/CLASS/PICTURE",
+        hint="put the pictures of each class into a folder of its own, DATA/CLASS/PICTURE; how boxes and "
+        "class maps lie is in docs/annotations.md",
         path=path,
     )
 

@@ -1,5 +1,8 @@
 """Pictures with what was found on them beside what is stated, for the pages."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 
 from foveal.bundle.predictor import Predictor
@@ -9,6 +12,7 @@ from foveal.core.wording import counted
 from foveal.data.dataset import Dataset, UInt8
 from foveal.data.drawn import drawn
 from foveal.data.drawn_sighting import drawn_sighting
+from foveal.data.scene import VOID
 from foveal.evaluate.objects_document import ObjectReport
 from foveal.flows._scene_reports import SceneReport
 from foveal.report.scenes_page import Shown, shown
@@ -35,7 +39,7 @@ def drawn_mistakes(predictor: Predictor, report: SceneReport, dataset: Dataset) 
         if not isinstance(seen, Sighting):
             continue
         left = drawn_sighting(seen, pixels, predictor.classes, longest=_LONGEST)
-        right = _stated(dataset, index, pixels)
+        right = _stated(dataset, index, pixels, predictor.classes)
         gap = np.full((left.shape[0], _GAP, 3), 255, np.uint8)
         pictures.append(shown(source, said, np.concatenate([left, gap, right], axis=1)))
     return pictures
@@ -51,10 +55,15 @@ def _worst(report: SceneReport) -> list[tuple[str, str]]:
     return [(source, f"{share:.1%} of the pixels right") for source, share in report.worst_pictures]
 
 
-def _stated(dataset: Dataset, index: int, pixels: UInt8) -> UInt8:
-    """Return a picture with what is stated about it."""
+def _stated(dataset: Dataset, index: int, pixels: UInt8, classes: Sequence[str]) -> UInt8:
+    """Return a picture with what is stated about it, in the colours that the recognizer's classes have."""
     scenes = dataset.scenes
     assert scenes is not None
+    names = [*classes, *(name for name in dataset.classes if name not in classes)]
+    order = np.array([names.index(name) for name in dataset.classes], np.int64)
     if scenes.task == "segment" and scenes.regions is not None:
-        return drawn(pixels, dataset.classes, regions=scenes.regions(index), longest=_LONGEST)
-    return drawn(pixels, dataset.classes, objects=scenes.objects(index), longest=_LONGEST)
+        table = np.full(256, VOID, np.uint8)
+        table[: len(order)] = order
+        return drawn(pixels, names, regions=table[scenes.regions(index)], longest=_LONGEST)
+    objects = scenes.objects(index)
+    return drawn(pixels, names, objects=replace(objects, labels=order[objects.labels]), longest=_LONGEST)

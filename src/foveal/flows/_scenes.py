@@ -1,6 +1,7 @@
 """What trains on data that say where something is: its plan, and the objective of a plan."""
 
 import math
+import os
 import tempfile
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from foveal.core.errors import DataError
+from foveal.core.errors import DataError, WriteError
 from foveal.core.progress import Progress
 from foveal.core.random import seed_for
 from foveal.data.dataset import Dataset
@@ -127,8 +128,18 @@ def annotations(prepared: Prepared) -> Boxes:
     """Return the objects of all pictures that are learned from, at model size, by their row.
 
     Degenerate boxes are mistakes, and what is to be ignored cannot be learned from: both are left out.
+
+    Raises:
+        DataError: `no_objects`: nothing is there to learn from, or to measure on.
     """
     of = stated(prepared.dataset, prepared.preprocess)
+    for part, indices in (("learned from", prepared.split.fit), ("kept for the test", prepared.split.test)):
+        if len(indices) and all(of(int(index)).ignored.all() for index in indices):
+            raise DataError(
+                f"nothing is stated on any of the {len(indices)} pictures that are {part}",
+                code="no_objects",
+                hint="foveal data show DATA shows what is read; another split may have some",
+            )
     found = [of(int(index)) for index in prepared.split.fit]
     kept = [objects.only(~objects.ignored) for objects in found]
     return Boxes.of([one.boxes for one in kept], [one.labels for one in kept])
@@ -142,11 +153,22 @@ def region_maps(prepared: Prepared) -> NDArray[np.uint8]:
     of, fit = stated_regions(prepared.dataset), prepared.split.fit
     shape = (len(fit), *prepared.preprocess.sides)
     with tempfile.TemporaryFile(dir=prepared.store.path.parent) as file:
-        file.truncate(max(1, math.prod(shape)))
+        _fill(file.fileno(), max(1, math.prod(shape)))
         maps = np.memmap(file, np.uint8, "r+", shape=shape)
     for row, index in enumerate(fit.tolist()):
         maps[row] = regions_at_size(of(index), prepared.preprocess)
     return maps
+
+
+def _fill(handle: int, size: int) -> None:
+    """Give a file its size; a full disk must be an error here, not a crash (SIGBUS) at some picture."""
+    try:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(handle, 0, size)
+        else:
+            os.ftruncate(handle, size)
+    except OSError as error:
+        raise WriteError(f"class maps of {size:,} bytes have no room: {error.strerror}") from None
 
 
 def _network(plan: Plan, architecture: Architecture, weights: Weights | None) -> Any:

@@ -88,8 +88,8 @@ def batch(
         NotFoundError: No bundle, no picture.
         BundleError: The bundle is not to be trusted.
         MissingExtraError: Parquet needs the extra `parquet`, films the extra `video`.
-        UsageError: `other_job`: the folder holds a job of another bundle, or with other options;
-            `unfinished`: it is divided, and some part of it is not finished.
+        UsageError: `other_task`: it gives pictures no class; `other_job`: the folder holds a job of another
+            bundle, or with other options; `unfinished`: it is divided, and some part of it is not finished.
         DataError: `input_changed`: a table is another one than when the job began.
         TemporaryError: Another process runs this job, or some shards could not be finished.
         WriteError: The disk is full, or the folder cannot be written.
@@ -99,7 +99,9 @@ def batch(
     folder = (out.with_name(f"{out.name}.job") if single else out).absolute()
     wishes.where.check()
     bundle = locate(model).absolute()
-    films = archive.read(bundle).manifest.preprocess.clip is not None
+    manifest = archive.read(bundle).manifest
+    _ = manifest.decision  # rows are labels: what finds objects has none, and no folder is begun for it
+    films = manifest.preprocess.clip is not None
     if films:
         extras.need("video", what="reading films")
     theirs = job.begun(folder)

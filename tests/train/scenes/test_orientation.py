@@ -55,3 +55,16 @@ def test_copies_of_one_picture_are_one_picture() -> None:
     found = orientation(images, np.arange(120), np.repeat(np.arange(30), 4), seed=0)
 
     assert found.upside_down
+
+
+@pytest.mark.parametrize("films", [1, 2, 23])
+def test_frames_of_few_films_are_few_pictures(films: int) -> None:
+    """With one film there is nothing that a plane could be fitted to, and all would look free to turn."""
+    images = noise(80) // 2
+    images[:, :15] += 100
+
+    found = orientation(images, np.arange(80), np.arange(80) % films, seed=0)
+
+    assert not found.upside_down
+    assert not found.turn
+    assert "too few" in found.reason

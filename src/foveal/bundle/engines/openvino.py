@@ -148,7 +148,7 @@ def precisions() -> tuple[str, ...]:
 
 
 def openvino(model: bytes | Ir, *, threads: int, precision: str = "fp32") -> OpenVinoSession:
-    """Return a session for a classifier.
+    """Return a session for a network.
 
     Nothing is sent anywhere and no file is opened. So many calls run side by side as the processors allow
     with `threads` each.

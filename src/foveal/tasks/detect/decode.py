@@ -80,9 +80,15 @@ def checked(answers: Mapping[str, NDArray[Any]], count: int, *, classes: int) ->
         classes: How many it knows.
 
     Raises:
-        BundleError: `model_output_invalid`: other shapes, no number, a score outside of [0, 1], a label that
-            is no class.
+        BundleError: `bad_graph`: outputs of other names. `model_output_invalid`: other shapes, no number, a
+            score outside of [0, 1], a label that is no class.
     """
+    if any(name not in answers for name in OUTPUTS):
+        raise BundleError(
+            f"the model answers with {', '.join(sorted(answers))} and not with {', '.join(OUTPUTS)}",
+            code="bad_graph",
+            hint="train or export it again",
+        )
     boxes, scores, labels = (np.asarray(answers[name]) for name in OUTPUTS)
     good = boxes.ndim == 3 and boxes.shape == (*scores.shape, 4) and labels.shape == scores.shape
     good = good and len(scores) == count and bool(np.isfinite(boxes).all())

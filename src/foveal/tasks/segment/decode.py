@@ -34,8 +34,15 @@ def checked(answers: Mapping[str, NDArray[Any]], count: int, *, classes: int) ->
         classes: How many it knows.
 
     Raises:
-        BundleError: `model_output_invalid`: other shapes, or a class that there is not.
+        BundleError: `bad_graph`: outputs of other names. `model_output_invalid`: other shapes, or a class
+            that there is not.
     """
+    if any(name not in answers for name in OUTPUTS):
+        raise BundleError(
+            f"the model answers with {', '.join(sorted(answers))} and not with {', '.join(OUTPUTS)}",
+            code="bad_graph",
+            hint="train or export it again",
+        )
     regions = np.asarray(answers[OUTPUTS[0]])
     good = regions.ndim == 3 and len(regions) == count and regions.dtype == np.uint8
     if not good or regions.max(initial=0) >= classes:

@@ -54,19 +54,22 @@ def orientation(
     chosen = indices[evenly_spaced(len(indices), at_most=_MOST)]
     if len(chosen) < _FEWEST:
         return Orientation(False, False, f"upright: {len(chosen)} pictures are too few to tell")
-    small = _small(images, chosen)
     own = chosen if units is None else units[chosen]
     _, groups = np.unique(own, return_inverse=True)
-    folds = stream(seed, "orientation").permutation(groups.max() + 1)[groups] % _FOLDS
+    count = int(groups.max()) + 1
+    if count < _FEWEST:  # pictures that belong together all say the same
+        return Orientation(False, False, f"upright: {count} independent pictures are too few to tell")
+    small = _small(images, chosen)
+    folds = stream(seed, "orientation").permutation(count)[groups] % _FOLDS
     told = {
-        "upside_down": _told(small - small.flip(1), folds),
-        "turn": _told(small - small.rot90(1, (1, 2)), folds),
+        "upside_down": _told(small - small.flip(1), folds, groups),
+        "turn": _told(small - small.rot90(1, (1, 2)), folds, groups),
     }
-    chance = {name: 1 - binomial_cdf(right - 1, len(chosen), 0.5) for name, right in told.items()}
+    chance = {name: 1 - binomial_cdf(right - 1, count, 0.5) for name, right in told.items()}
     free = {name: p > _SURE for name, p in chance.items()}
-    shares = " and ".join(f"{told[name] / len(chosen):.0%}" for name in told)
+    shares = " and ".join(f"{told[name] / count:.0%}" for name in told)
     reason = (
-        f"mirrored pictures are told from upright ones in {shares} of {len(chosen)} cases (upside down and "
+        f"mirrored pictures are told from upright ones in {shares} of {count} cases (upside down and "
         f"turned by 90°; by chance 50%): {_said(free)}"
     )
     return Orientation(free["upside_down"], free["turn"] and free["upside_down"], reason)
@@ -103,13 +106,15 @@ def _without_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return image[: rows[-1] + 1, : columns[-1] + 1]
 
 
-def _told(differences: Tensor, folds: NDArray[np.int64]) -> int:
-    """Return how many pictures a plane, fitted to the others, tells from themselves changed.
+def _told(differences: Tensor, folds: NDArray[np.int64], groups: NDArray[np.int64]) -> int:
+    """Return in how many groups a plane, fitted to other ones, tells pictures from themselves changed.
+
+    Of a group, each picture counts for its share.
 
     The plane w is fitted by ridge regression to w · (picture - changed) = 1.
     """
     rows = differences.flatten(1).double()
-    right = 0
+    right = np.zeros(len(rows))
     for fold in range(_FOLDS):
         held = torch.from_numpy(folds == fold)
         others, asked = rows[~held], rows[held]
@@ -118,5 +123,5 @@ def _told(differences: Tensor, folds: NDArray[np.int64]) -> int:
             gram + _RIDGE * torch.eye(len(others), dtype=gram.dtype),
             torch.ones(len(others), dtype=gram.dtype),
         )
-        right += int((asked @ weights > 0).sum())
-    return right
+        right[held.numpy()] = (asked @ weights > 0).numpy()
+    return int((np.bincount(groups, right) / np.bincount(groups)).sum() + 1e-9)

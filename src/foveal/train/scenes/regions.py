@@ -62,8 +62,11 @@ class Regions(Objective):
         logits = self.network(images)
         with torch.autocast("cpu", enabled=False):
             whole = F.interpolate(logits.float(), size=maps.shape[1:], mode="bilinear", align_corners=False)
-            loss = F.cross_entropy(whole, maps, weight=self.weights, ignore_index=VOID)
-        said = maps != VOID
+            said = maps != VOID
+            total = F.cross_entropy(whole, maps, weight=self.weights, ignore_index=VOID, reduction="sum")
+            heavy = self.weights[maps.where(said, 0)] * said
+            # Of no pixel at all the mean would be no number.
+            loss = total / heavy.sum().clamp(min=self.weights.min())
         return Losses(loss, ((whole.argmax(1) == maps) & said).sum(), int(said.sum()))
 
     def parameter_groups(self, plan: Plan) -> list[dict[str, Any]]:
