@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from foveal.bundle import archive
 from foveal.core.errors import DataError, FovealError, RecipeError, UsageError
 from foveal.core.progress import silent
 from foveal.data import opening
@@ -20,6 +21,7 @@ from foveal.flows import _features as computed
 from foveal.flows import _origin, _scratch
 from foveal.flows import _transfer as transfer
 from foveal.flows._prepare import Wishes, prepare
+from foveal.flows.export import export
 from foveal.flows.train import TrainResult, resume, train
 from foveal.models._head import head_of
 from foveal.tasks import recognizer as recognizers
@@ -58,6 +60,16 @@ def test_a_head_is_fitted_and_nothing_below_it_moves(transferred: TrainResult, s
         assert torch.equal(after[name], tensor), f"{name} moved, batch-norm statistics included"
     assert not torch.equal(after["head.weight"], before["head.weight"])
     assert transferred.document["metrics"]["test"]["accuracy"]["value"] > 0.9
+
+
+def test_exported_again_a_file_says_what_it_started_from(transferred: TrainResult, tmp_path: Path) -> None:
+    made = export(transferred.run, tmp_path / "again.foveal").bundle
+
+    assert transferred.bundle is not None
+    assert made is not None
+    before, after = (archive.read(path).manifest for path in (transferred.bundle, made))
+    assert after.model.source == before.model.source != "scratch"
+    assert after.licenses == before.licenses
 
 
 def test_without_a_model_it_is_that_of_the_weights_that_pip_installs(colors: Path, tmp_path: Path) -> None:

@@ -1,9 +1,13 @@
 """From prepared data and a trained network to a sealed bundle."""
 
 from pathlib import Path
+from typing import NamedTuple
 
+from foveal.bundle import archive
+from foveal.bundle.locate import locate
 from foveal.bundle.manifest import Data, Images, Licenses
 from foveal.calibrate.fit import Promises
+from foveal.core.errors import NotFoundError
 from foveal.export.sealing import Exported, Origin, bundle
 from foveal.flows._prepare import Prepared
 from foveal.models.pretrained._weights import Weights
@@ -27,9 +31,36 @@ def data_of(prepared: Prepared) -> Data:
     )
 
 
-def licenses_of(weights: Weights | None) -> Licenses:
-    """Return what a manifest says of licences; `weights` are those that training started from."""
-    return Licenses(code="Apache-2.0", weights=weights.license if weights else None, data=None)
+class Beginning(NamedTuple):
+    """What training started from, as a manifest says it.
+
+    Attributes:
+        source: `scratch`, or the name of the weights.
+        licenses: Of code, weights and data.
+    """
+
+    source: str
+    licenses: Licenses
+
+
+def beginning_of(weights: Weights | None) -> Beginning:
+    """Return what a training started from that begins with these weights, or with none."""
+    named = None if weights is None else weights.license
+    source = "scratch" if weights is None else weights.source
+    return Beginning(source, Licenses(code="Apache-2.0", weights=named, data=None))
+
+
+def beginning_in(run: Path) -> Beginning:
+    """Return what a finished run started from, as its own bundle says; where it has none, nobody knows.
+
+    Raises:
+        BundleError: Its bundle is not to be trusted.
+    """
+    try:
+        manifest = archive.read(locate(run)).manifest
+    except NotFoundError:
+        return Beginning("not stated", Licenses(code=None, weights=None, data=None))
+    return Beginning(manifest.model.source, manifest.licenses)
 
 
 def export_prepared(
@@ -39,7 +70,7 @@ def export_prepared(
     *,
     promises: Promises,
     threads: int,
-    weights: Weights | None = None,
+    beginning: Beginning,
 ) -> Exported:
     """Seal a bundle; test images only show that file and network agree, nothing is fitted on them.
 
@@ -49,7 +80,7 @@ def export_prepared(
         path: The file to write.
         promises: What its decision rule is to guarantee.
         threads: Of the engine whose answers are calibrated.
-        weights: What it was fine-tuned from; None: it was trained from scratch.
+        beginning: What its training started from.
     """
     return bundle(
         recognizer,
@@ -58,8 +89,8 @@ def export_prepared(
         test=prepared.examples("test"),
         origin=Origin(
             data_of(prepared),
-            source=weights.source if weights else "scratch",
-            licenses=licenses_of(weights),
+            source=beginning.source,
+            licenses=beginning.licenses,
             promises=promises,
             fit=prepared.examples("fit"),
         ),

@@ -11,7 +11,7 @@ from foveal.data.truths import stated
 from foveal.export.objects_sealing import bundle_objects
 from foveal.export.regions_sealing import bundle_regions
 from foveal.export.sealing import Exported, Origin
-from foveal.flows._export import data_of, licenses_of
+from foveal.flows._export import Beginning, beginning_of, data_of
 from foveal.flows._prepare import Prepared
 from foveal.flows._scene_reports import SceneReport, scene_report, with_provenance
 from foveal.flows._scenes_report import write_scenes_refusal, write_scenes_report
@@ -52,7 +52,7 @@ def export_scenes(
     *,
     selection: Selection,
     threads: int,
-    weights: Weights | None = None,
+    beginning: Beginning,
 ) -> Exported:
     """Seal a bundle; test images only show that file and network agree, nothing is fitted on them.
 
@@ -62,11 +62,10 @@ def export_scenes(
         path: The file to write.
         selection: Which answers of a detector are given out.
         threads: Of the engine whose answers are calibrated.
-        weights: What the backbone started from; None: nothing.
+        beginning: What its training started from.
     """
     held_out = prepared.examples("calib"), prepared.examples("test")
-    source = "scratch" if weights is None else weights.source
-    origin = Origin(data_of(prepared), source=source, licenses=licenses_of(weights))
+    origin = Origin(data_of(prepared), source=beginning.source, licenses=beginning.licenses)
     if recognizer.task == "segment":
         return bundle_regions(recognizer, path, held_out=held_out, origin=origin, threads=threads)
     return bundle_objects(
@@ -112,7 +111,7 @@ def finish_scenes(  # noqa: PLR0913 - what a run, its recipe and its plan say
         run / f"{name}.foveal",
         selection=selection_of(recipe),
         threads=threads,
-        weights=weights,
+        beginning=beginning_of(weights),
     )
     progress("export", 1, 1)
     if exported.bundle is None:

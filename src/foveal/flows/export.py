@@ -16,7 +16,7 @@ from foveal.core.task import SCENE_TASKS
 from foveal.core.types import Gate
 from foveal.data import opening
 from foveal.export.parity import Parity
-from foveal.flows._export import export_prepared, promises_of
+from foveal.flows._export import beginning_in, export_prepared, promises_of
 from foveal.flows._finish_scenes import export_scenes, selection_of
 from foveal.flows._finished_run import data_of, prepared_again
 from foveal.flows._run_folder import RECIPE
@@ -27,7 +27,7 @@ from foveal.optimize.rounding import ROUNDINGS
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
 from foveal.train.plan import read_plan
-from foveal.train.recipe import Recipe, read_recipe
+from foveal.train.recipe import read_recipe
 
 SCHEMA = "foveal.export/1"
 VARIANTS = ("fp32", *ROUNDINGS)
@@ -161,7 +161,7 @@ def export(
         prepared = prepared_again(run, place, recognizer, Path(folder), threads=threads, progress=progress)
         progress("export", 0, 1)
         bench = Workbench(Path(folder), prepared, threads, progress)
-        stages = _stages(recognizer, bench, terms, read_recipe(run / RECIPE))
+        stages = _stages(recognizer, bench, terms, run)
         last = stages[-1]
         if last.passed:
             files.write_bytes(out, last.path.read_bytes())
@@ -179,16 +179,28 @@ def _result(run: Path, terms: Terms, stages: list[Stage], out: Path) -> ExportRe
     return ExportResult(run, terms, own[-1], forms[0] if forms else None, gates, bundle)
 
 
-def _stages(recognizer: Recognizer, bench: Workbench, terms: Terms, recipe: Recipe) -> list[Stage]:
+def _stages(recognizer: Recognizer, bench: Workbench, terms: Terms, run: Path) -> list[Stage]:
     """Make one file from the other until the one that is wanted is there, or a gate fails."""
+    recipe, beginning = read_recipe(run / RECIPE), beginning_in(run)
     path = bench.folder / f"fp32{SUFFIX}"
     if recognizer.task in SCENE_TASKS:
         scenes = export_scenes(
-            recognizer, bench.prepared, path, selection=selection_of(recipe), threads=bench.threads
+            recognizer,
+            bench.prepared,
+            path,
+            selection=selection_of(recipe),
+            threads=bench.threads,
+            beginning=beginning,
         )
         return [Stage(path, scenes.parity, scenes.parity.gate())]
-    promises = promises_of(recipe)
-    exported = export_prepared(recognizer, bench.prepared, path, promises=promises, threads=bench.threads)
+    exported = export_prepared(
+        recognizer,
+        bench.prepared,
+        path,
+        promises=promises_of(recipe),
+        threads=bench.threads,
+        beginning=beginning,
+    )
     stages = [Stage(path, exported.parity, exported.parity.gate())]
     if stages[-1].passed and terms.variant != "fp32":
         stages.append(round_off(bench, path, terms.variant))

@@ -14,7 +14,7 @@ from foveal.core.progress import Progress, silent
 from foveal.data import opening
 from foveal.data.dataset import Dataset
 from foveal.flows._environment import compare_environment, environment, write_environment
-from foveal.flows._export import export_prepared, promises_of
+from foveal.flows._export import beginning_of, export_prepared, promises_of
 from foveal.flows._finish_scenes import finish_scenes
 from foveal.flows._job import PLAN, Job, agreed, check_ranks, plan_of, planned_for, started_from
 from foveal.flows._kept_weights import keep, kept
@@ -391,7 +391,7 @@ def _finish(run: Path, job: Job, prepared: Prepared, plan: Plan | FitPlan, fitte
         run / f"{job.command.name}.foveal",
         promises=promises_of(job.recipe),
         threads=plan.threads,
-        weights=job.weights,
+        beginning=beginning_of(job.weights),
     )
     job.progress("export", 1, 1)
     evaluation, baseline, over_time, suggested = None, {}, None, None
