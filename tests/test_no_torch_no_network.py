@@ -79,7 +79,7 @@ def test_check_and_evaluate_run_there_too(bundle, tmp_path) -> None:
         bare("evaluate", str(bundle), str(tmp_path), "--json"),
     )
 
-    assert json.loads(checked.stdout)["images"] == 3, checked.stderr
+    assert json.loads(checked.stdout)["images"] == 3, checked.stderr + checked.stdout
     assert json.loads(evaluated.stdout)["metrics"]["accuracy"]["value"] == 1, evaluated.stderr
 
 

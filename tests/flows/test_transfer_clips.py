@@ -300,7 +300,7 @@ def test_who_names_a_backbone_means_clips(
     recipe = recipe.changed(weights=str(source) if recipe.transfer else None)
     check_recipe(with_model(recipe))
 
-    with pytest.raises(UsageError, match="cnn-gru takes clips, and these are pictures") as caught:
+    with pytest.raises(UsageError, match="cnn-gru learns from clips, and these are pictures") as caught:
         train(colors, recipe=recipe, out=tmp_path / "run")
     assert "without --backbone" in str(caught.value.hint)
     assert not (tmp_path / "run").exists()
@@ -359,7 +359,7 @@ def test_blended_clips_are_refused_where_each_is_seen_by_itself(source: Path) ->
     ("wishes", "code", "message"),
     [
         ({"transfer": True, "head": "svm"}, "other_head", "a head of kind svm is fitted to pictures"),
-        ({"transfer": True, "model": "nano"}, "other_task", "nano takes pictures"),
+        ({"transfer": True, "model": "nano"}, "other_task", "nano learns from pictures"),
         ({"transfer": True, "backbone": "nano"}, "no_transfer", "a form of its own"),
         ({"transfer": True, "backbone": "cnn_gru"}, "bad_backbone", "no network that looks at a frame"),
         ({"objective": "trades"}, "other_objective", "trades is for pictures"),

@@ -102,7 +102,7 @@ def test_it_is_quantized_and_still_rolls(trained, stripes, tmp_path):
 @pytest.mark.parametrize(
     ("wishes", "message"),
     [
-        ({"model": "nano"}, "nano takes pictures, and these are clips"),
+        ({"model": "nano"}, "nano learns from pictures of one class each, and these are clips"),
         ({"objective": "adversarial"}, "the objective adversarial is for pictures"),
         ({"model": "nano", "backbone": "resnet18"}, "nano has no backbone"),
     ],
@@ -117,7 +117,7 @@ def test_what_does_not_fit_clips_is_refused_before_a_folder_is_made(stripes, tmp
 @pytest.mark.parametrize(
     ("wishes", "message"),
     [
-        ({"model": "cnn_gru"}, "cnn-gru takes clips, and these are pictures"),
+        ({"model": "cnn_gru"}, "cnn-gru learns from clips, and these are pictures"),
         ({"frames": 4}, "pictures, which have no frames"),
     ],
 )

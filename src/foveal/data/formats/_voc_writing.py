@@ -1,8 +1,8 @@
 """Pascal VOC as it is written: an XML file for each picture, lists of splits, and the list of classes."""
 
 from collections.abc import Iterator, Sequence
+from html import escape
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 from foveal.core import files
 from foveal.core.progress import Progress
@@ -58,7 +58,7 @@ def _text(dataset: Dataset, one: Described) -> str:
     return "\n".join(
         [
             "<annotation>",
-            f"  <folder>JPEGImages</folder><filename>{escape(one.row.name)}</filename>",
+            f"  <folder>JPEGImages</folder><filename>{escape(one.row.name, quote=False)}</filename>",
             f"  <size><width>{one.width}</width><height>{one.height}</height><depth>3</depth></size>",
             *_objects(dataset, one),
             "</annotation>\n",
@@ -70,7 +70,7 @@ def _objects(dataset: Dataset, one: Described) -> Iterator[str]:
     objects = one.objects
     for place, (left, top, right, bottom) in enumerate(objects.boxes.tolist()):
         across, down = _sides(dataset, one, left, right), _sides(dataset, one, top, bottom)
-        name = escape(dataset.classes[objects.labels[place]])
+        name = escape(dataset.classes[objects.labels[place]], quote=False)
         yield f"  <object><name>{name}</name><difficult>{int(objects.ignored[place])}</difficult>"
         yield (
             f"    <bndbox><xmin>{across[0]}</xmin><ymin>{down[0]}</ymin>"
