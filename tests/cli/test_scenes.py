@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 import scenes
+from test_no_torch_no_network import bare
 
 SIDE = 64
 
@@ -311,3 +312,15 @@ def test_a_segmenter_tells_of_a_film_which_share_each_class_covers(
     assert all(abs(sum(one["result"]["areas"].values()) - 1) < 1e-6 for one in frames)
     assert not lines_of(done.stdout, "event")
     assert shown.stat().st_size > 1000
+
+
+def test_without_the_training_side_a_file_is_run_measured_and_drawn(
+    run: Path, voc: Path, segmenter: Path, tmp_path: Path
+) -> None:
+    drawn = bare("predict", str(run), str(pictures(voc)[0]), "--draw", str(tmp_path))
+    measured = bare("evaluate", str(run), str(voc), "--json")
+    areas = bare("evaluate", str(segmenter), str(segmenter.parent / "areas"), "--json")
+
+    assert drawn.returncode == 0, drawn.stderr
+    assert json.loads(measured.stdout)["metrics"]["map50"]["n"] == 12, measured.stderr
+    assert json.loads(areas.stdout)["metrics"]["miou"]["value"] > 0, areas.stderr

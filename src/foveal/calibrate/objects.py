@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.data.scene import Objects
 from foveal.metrics._found import Found, Truth
 from foveal.metrics.best_thresholds import best_thresholds
 from foveal.metrics.match import match
@@ -16,6 +17,11 @@ _FEWEST = 20  # right answers, and wrong ones, below which scores stay as they a
 _STEPS = 50
 _STEEPEST, _FLATTEST = 10.0, 0.05  # of the scale: more says that there was too little to fit it to
 _EDGE = 1e-6
+
+
+def truth_of(objects: Objects) -> Truth:
+    """Return what is stated of a picture as metrics want it."""
+    return Truth(objects.boxes, objects.labels, objects.ignored)
 
 
 def found_of(answers: ObjectAnswers) -> list[Found]:

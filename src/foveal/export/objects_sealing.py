@@ -11,7 +11,7 @@ from foveal.bundle import archive, golden_objects
 from foveal.bundle.engines.onnxruntime import onnxruntime
 from foveal.bundle.manifest import Draft
 from foveal.bundle.session import Session
-from foveal.calibrate.objects import fit_scores, found_of, thresholds_of
+from foveal.calibrate.objects import fit_scores, found_of, thresholds_of, truth_of
 from foveal.core import files
 from foveal.core.batches import batches
 from foveal.core.errors import UsageError
@@ -21,7 +21,6 @@ from foveal.export.objects_graph import objects_graph, with_scores
 from foveal.export.objects_parity import compare_objects
 from foveal.export.outputs import spread
 from foveal.export.sealing import Exported, Origin, model_of
-from foveal.metrics._found import Truth
 from foveal.tasks.detect.decode import ObjectAnswers, ObjectDecision, checked
 from foveal.tasks.detect.learn import Selection, answers
 from foveal.tasks.recognizer import Recognizer, weights_bytes
@@ -63,7 +62,7 @@ def bundle_objects(  # noqa: PLR0913 - as `sealing.bundle`, and what is stated
     threads, classes = threads or usable_cpus(), len(recognizer.classes)
     plain = selection or Selection()
     model = objects_graph(recognizer, plain)
-    truths = [truth_of(stated, int(row)) for row in calib.indices]
+    truths = [truth_of(stated(int(row))) for row in calib.indices]
     found = found_of(_asked(onnxruntime(model, threads=threads), calib, classes))
     scale, shift = fit_scores(found, truths, classes=classes)
     model = with_scores(model, scale=scale, shift=shift)
@@ -102,12 +101,6 @@ def bundle_objects(  # noqa: PLR0913 - as `sealing.bundle`, and what is stated
     vectors = golden_objects.measure(session, recognizer.preprocess, classes=classes)
     archive.seal(path, draft, model=model, golden=vectors, force=True)
     return Exported(parity, path)
-
-
-def truth_of(stated: Stated, row: int) -> Truth:
-    """Return the objects of an image as metrics want them."""
-    objects = stated(row)
-    return Truth(objects.boxes, objects.labels, objects.ignored)
 
 
 def _asked(session: Session, examples: Examples, classes: int) -> ObjectAnswers:

@@ -7,7 +7,6 @@ from foveal.bundle.predictor import Predictor
 from foveal.core.progress import Progress, silent
 from foveal.data.dataset import Dataset, UInt8
 from foveal.data.inventory import content_hashes
-from foveal.flows._drawn_scenes import drawn_mistakes
 from foveal.flows._held_out import pick
 from foveal.flows._scene_reports import SceneReport, scene_report, with_provenance
 from foveal.flows._sealed import Sealed
@@ -29,6 +28,7 @@ class EvaluatedScenes:
 
     def page(self, *, threads: int, progress: Progress) -> str:
         """Return the report as one HTML page; see `flows.evaluate.write_page`."""
+        from foveal.flows._drawn_scenes import drawn_mistakes  # both need the extra `train`
         from foveal.report.scenes_page import scenes_page
 
         pictures = drawn_mistakes(self.predictor, self.report, self.dataset)

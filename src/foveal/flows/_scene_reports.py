@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.bundle.predictor import Predictor
+from foveal.calibrate.objects import truth_of
 from foveal.core.progress import Progress
 from foveal.data.dataset import Dataset, UInt8
 from foveal.data.truths import stated, stated_regions
@@ -16,7 +17,6 @@ from foveal.evaluate.objects_document import ObjectReport
 from foveal.evaluate.regions import regions_report
 from foveal.evaluate.regions_document import RegionReport
 from foveal.evaluate.scenes import Scenes
-from foveal.export.objects_sealing import truth_of
 
 SceneReport = ObjectReport | RegionReport
 
@@ -53,7 +53,7 @@ def scene_report(  # noqa: PLR0913 - what was opened, and what is known of it
         areas = Scenes[UInt8](sources, read, lambda position: maps(int(indices[position])), **about)
         return regions_report(predictor, areas, seed=seed, threads=threads, progress=progress)
     of = stated(dataset, predictor.preprocess, classes=predictor.classes)
-    objects = Scenes(sources, read, lambda position: truth_of(of, int(indices[position])), **about)
+    objects = Scenes(sources, read, lambda position: truth_of(of(int(indices[position]))), **about)
     return objects_report(predictor, objects, seed=seed, threads=threads, progress=progress)
 
 
