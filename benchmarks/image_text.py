@@ -32,9 +32,8 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
-import scenes
-
 import foveal.models.nano as nano
+import scenes
 from foveal.data.opening import open as open_data
 from foveal.data.pairs import open_pairs
 from foveal.data.texts.tokenizer import WordTokenizer
