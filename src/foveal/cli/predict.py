@@ -90,14 +90,36 @@ def predict(
     if draw is not None:
         raise UsageError("--draw shows where something is; this recognizer gives pictures a class")
     watcher = _watcher(predictor) if monitor else None
+    labels = _Labels(predictor, bundle, threads if several else 1, listed, watcher)
+    _label(labels, itertools.chain(first, found), as_json=as_json, lines=as_jsonl, table=as_csv, quiet=quiet)
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """What is asked which class pictures have, and how."""
+
+    predictor: "Predictor"
+    bundle: Path
+    workers: int | None
+    listed: bool  # the names come from somebody who may wait for an answer
+    watcher: "Collected | None"
+
+    def answers(self, inputs: Iterable[str]) -> Generator[_answers.Answer]:
+        """Yield the class of each input."""
+        each = partial(self.predictor.predict_each, watch=self.watcher)
+        if self.listed:
+            return _as_they_come(each, inputs, workers=self.workers)
+        return each(inputs, workers=self.workers)
+
+
+def _label(
+    asked: _Labels, inputs: Iterable[str], *, as_json: bool, lines: bool, table: bool, quiet: bool
+) -> NoReturn:
+    """Print the class of each picture, and end."""
+    predictor, watcher = asked.predictor, asked.watcher
     predictions: list[dict[str, Any]] = []
-    write = _answers.into(predictions) if as_json else _style(predictor, lines=as_jsonl, table=as_csv)
-    everything = itertools.chain(first, found)
-    if listed:
-        each = partial(predictor.predict_each, watch=watcher)
-        answers = _as_they_come(each, everything, workers=threads)
-    else:
-        answers = predictor.predict_each(everything, workers=threads if several else 1, watch=watcher)
+    write = _answers.into(predictions) if as_json else _style(predictor, lines=lines, table=table)
+    answers = asked.answers(inputs)
     ran = f"{predictor.session.engine} in {predictor.precision}"
     with closing(answers):  # its threads end before a reader of ours that has gone is told of
         outcomes = _write_all(answers, write, ran=ran, quiet=quiet)
@@ -106,7 +128,7 @@ def predict(
     good = outcomes["ok"] > 0
     exit_code = 0 if good else _exit_code(outcomes)
     if as_json:
-        document = {"schema": SCHEMA, "ok": good} | _document(predictor, bundle, predictions, watcher)
+        document = {"schema": SCHEMA, "ok": good} | _document(predictor, asked.bundle, predictions, watcher)
         emit(document, as_json=True, human=lambda _: None, exit_code=exit_code)
     raise typer.Exit(exit_code)
 

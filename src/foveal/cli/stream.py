@@ -146,13 +146,26 @@ def stream(
 
     from foveal.bundle.locate import locate
     from foveal.bundle.predictor import Predictor
-    from foveal.stream.run import run
 
     bundle = locate(model)
     predictor = Predictor.open(bundle, engine=named(engine), precision=named(precision), threads=threads)
     tell = _nothing if as_json else _people() if sys.stdout.isatty() and not as_jsonl else _lines(scores)
-    say = _nothing if quiet else talk
-    if monitor:
+    _run(predictor, bundle, plan, tell=tell, say=_nothing if quiet else talk, as_json=as_json)
+
+
+def _run(
+    predictor: "Predictor",
+    bundle: Path,
+    plan: "Plan",
+    *,
+    tell: "Callable[[Item], None]",
+    say: Callable[[str], None],
+    as_json: bool,
+) -> None:
+    """Answer until it ends, print the document where that is wanted, and leave."""
+    from foveal.stream.run import run
+
+    if plan.monitor:
         say("monitor: frames in a row are alike, so expect alarms without cause (docs/monitor.md)")
     with stopping() as stop:
         summary = run(predictor, plan, tell=tell, say=say, stop=stop.event)

@@ -79,28 +79,33 @@ def bundle_objects(  # noqa: PLR0913 - as `sealing.bundle`, and what is stated
     if parity.gate().verdict != "pass":
         files.remove(path)
         return Exported(parity, None)
-    draft = Draft(
+    decision = ObjectDecision(
+        thresholds=limits,
+        objects=fitted.objects,
+        overlap=fitted.overlap,
+        scale=scale,
+        shift=shift,
+        n=len(calib),
+    )
+    draft = _draft(recognizer, decision, origin)
+    vectors = golden_objects.measure(session, recognizer.preprocess, classes=classes)
+    archive.seal(path, draft, model=model, golden=vectors, force=True)
+    return Exported(parity, path)
+
+
+def _draft(recognizer: Recognizer, decision: ObjectDecision, origin: Origin) -> Draft:
+    return Draft(
         foveal=foveal.__version__,
         task=recognizer.task,
         classes=recognizer.classes,
         preprocess=recognizer.preprocess,
-        decision=ObjectDecision(
-            thresholds=limits,
-            objects=fitted.objects,
-            overlap=fitted.overlap,
-            scale=scale,
-            shift=shift,
-            n=len(calib),
-        ),
+        decision=decision,
         temperature=1.0,
         model=model_of(recognizer, origin),
         weights_sha256=hashlib.sha256(weights_bytes(recognizer)).hexdigest(),
         data=origin.data,
         licenses=origin.licenses,
     )
-    vectors = golden_objects.measure(session, recognizer.preprocess, classes=classes)
-    archive.seal(path, draft, model=model, golden=vectors, force=True)
-    return Exported(parity, path)
 
 
 def _asked(session: Session, examples: Examples, classes: int) -> ObjectAnswers:

@@ -177,3 +177,19 @@ def _past_blanks(text: str, position: int) -> int:
     while position < len(text) and text[position] in _BLANKS:
         position += 1
     return position
+
+
+def corners(values: Any) -> tuple[float, float, float, float]:
+    """Return left, top, right and bottom for a `bbox` of left, top, width and height.
+
+    Raises:
+        WrongError: It is none; what it says names `bbox`.
+    """
+    try:
+        box = numbers(values, "'bbox'")
+    except WrongError as wrong:
+        raise WrongError(wrong.why, "bbox", *wrong.way) from wrong
+    if len(box) != 4:
+        raise WrongError(f"'bbox' holds {len(box)} numbers, not left, top, width and height", "bbox")
+    left, top, width, height = box
+    return left, top, left + width, top + height

@@ -9,7 +9,7 @@ from foveal.data.formats._annotations import PICTURE_FOLDERS, bad, clean, head, 
 from foveal.data.formats._classes import class_name
 from foveal.data.formats._coco_writing import write_coco
 from foveal.data.formats._format import Format
-from foveal.data.formats._json import Json, WrongError, numbers, objects, read_json, text_in, whole
+from foveal.data.formats._json import Json, WrongError, corners, objects, read_json, text_in, whole
 from foveal.data.formats._outlines import outline_of
 from foveal.data.formats._scenes import One, Shot, object_dataset
 from foveal.data.formats._splits import splits_in
@@ -196,7 +196,7 @@ def _object(annotation: Mapping[str, Any], categories: Mapping[int, str], size: 
         raise WrongError(f"there is no category {category}", "category_id")
     outline = outline_of(annotation.get("segmentation"), size)
     if "bbox" in annotation:
-        box = _box(annotation["bbox"])
+        box = corners(annotation["bbox"])
     elif outline is not None:
         box = outline.box
     else:
@@ -206,17 +206,6 @@ def _object(annotation: Mapping[str, Any], categories: Mapping[int, str], size: 
         raise WrongError("'attributes' is no object", "attributes")
     attributes = {str(key): str(value) for key, value in said.items()}
     return One(box, categories[category], bool(annotation.get("iscrowd", 0)), outline, attributes)
-
-
-def _box(values: Any) -> tuple[float, float, float, float]:
-    try:
-        box = numbers(values, "'bbox'")
-    except WrongError as wrong:
-        raise WrongError(wrong.why, "bbox", *wrong.way) from wrong
-    if len(box) != 4:
-        raise WrongError(f"'bbox' holds {len(box)} numbers, not left, top, width and height", "bbox")
-    left, top, width, height = box
-    return left, top, left + width, top + height
 
 
 coco = Format(

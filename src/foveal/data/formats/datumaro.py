@@ -8,7 +8,7 @@ from foveal.data.dataset import Dataset
 from foveal.data.formats._annotations import bad, clean, head, pictures_by_stem, split_of
 from foveal.data.formats._classes import class_name
 from foveal.data.formats._format import Format
-from foveal.data.formats._json import Json, WrongError, numbers, objects, read_json, text_in, whole
+from foveal.data.formats._json import Json, WrongError, corners, objects, read_json, text_in, whole
 from foveal.data.formats._outlines import ring_of, runs_of
 from foveal.data.formats._scenes import One, Shot, object_dataset
 from foveal.data.formats._splits import splits_in
@@ -122,7 +122,7 @@ def _object(annotation: Mapping[str, Any], labels: Sequence[str], image: Any) ->
     ignored = bool(said.get("is_crowd", False))
     attributes = {str(key): str(value) for key, value in said.items() if key != "is_crowd"}
     if kind == "bbox":
-        return One(_box(annotation), labels[number], ignored, None, attributes)
+        return One(corners(annotation.get("bbox")), labels[number], ignored, None, attributes)
     if kind == "polygon":
         polygon = Polygons((ring_of(annotation.get("points"), "points"),))
         return One(polygon.box, labels[number], ignored, polygon, attributes)
@@ -135,17 +135,6 @@ def _object(annotation: Mapping[str, Any], labels: Sequence[str], image: Any) ->
         runs = runs_of(stated, (sides[0], sides[1]), "rle")
         return One(runs.box, labels[number], ignored, runs, attributes)
     raise WrongError(f"annotations of type {kind!r} are not read; bbox, polygon and mask are", "type")
-
-
-def _box(annotation: Mapping[str, Any]) -> tuple[float, float, float, float]:
-    try:
-        box = numbers(annotation.get("bbox"), "'bbox'")
-    except WrongError as wrong:
-        raise WrongError(wrong.why, "bbox", *wrong.way) from wrong
-    if len(box) != 4:
-        raise WrongError(f"'bbox' holds {len(box)} numbers, not left, top, width and height", "bbox")
-    left, top, width, height = box
-    return left, top, left + width, top + height
 
 
 datumaro = Format(
