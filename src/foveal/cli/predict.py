@@ -30,6 +30,16 @@ SCHEMA = "foveal.predict/1"
 _Any = TypeVar("_Any", bound="Label | Sighting | Unreadable")
 _LISTED = 256  # inputs of a list that are read ahead, and answered before more are looked for
 
+Draw = Annotated[
+    Path | None, typer.Option("--draw", help="Folder for the pictures with what was found on them.")
+]
+Tile = Annotated[
+    int | None, typer.Option("--tile", min=32, help="Look at large pictures in tiles of so many pixels.")
+]
+Monitor = Annotated[
+    bool, typer.Option("--monitor", help="Say whether they look like the pictures of the calibration.")
+]
+
 
 def predict(
     model: Annotated[
@@ -43,15 +53,9 @@ def predict(
     threads: Threads = None,
     engine: Engine = "auto",
     precision: Precision = "auto",
-    draw: Annotated[
-        Path | None, typer.Option("--draw", help="Folder for the pictures with what was found on them.")
-    ] = None,
-    tile: Annotated[
-        int | None, typer.Option("--tile", min=32, help="Look at large pictures in tiles of so many pixels.")
-    ] = None,
-    monitor: Annotated[
-        bool, typer.Option("--monitor", help="Say whether they look like the pictures of the calibration.")
-    ] = False,
+    draw: Draw = None,
+    tile: Tile = None,
+    monitor: Monitor = False,
     device: Device = "auto",
     quiet: Quiet = False,
     verbose: Verbose = False,

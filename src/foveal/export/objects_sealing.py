@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 import foveal
 from foveal.bundle import archive, golden_objects
@@ -20,6 +21,7 @@ from foveal.data.truths import Stated
 from foveal.export.objects_graph import objects_graph, with_scores
 from foveal.export.objects_parity import compare_objects
 from foveal.export.outputs import spread
+from foveal.export.parity import Parity
 from foveal.export.sealing import Exported, Origin, model_of
 from foveal.tasks.detect.decode import ObjectAnswers, ObjectDecision, checked
 from foveal.tasks.detect.learn import Selection, answers
@@ -70,12 +72,7 @@ def bundle_objects(  # noqa: PLR0913 - as `sealing.bundle`, and what is stated
     session = onnxruntime(model, threads=threads)
     found = found_of(_asked(session, calib, classes))
     limits = thresholds_of(found, truths, classes=classes)
-    compared = spread([part for part in held_out if len(part)])
-    reference = [answers(recognizer, part.images[part.indices], fitted) for part in compared]
-    exported = [_asked(session, part, classes) for part in compared]
-    parity = compare_objects(
-        ObjectAnswers.joined(reference), ObjectAnswers.joined(exported), np.array(limits, np.float32)
-    )
+    parity = _parity(recognizer, session, fitted, held_out, np.array(limits, np.float32))
     if parity.gate().verdict != "pass":
         files.remove(path)
         return Exported(parity, None)
@@ -91,6 +88,20 @@ def bundle_objects(  # noqa: PLR0913 - as `sealing.bundle`, and what is stated
     vectors = golden_objects.measure(session, recognizer.preprocess, classes=classes)
     archive.seal(path, draft, model=model, golden=vectors, force=True)
     return Exported(parity, path)
+
+
+def _parity(
+    recognizer: Recognizer,
+    session: Session,
+    selection: Selection,
+    held_out: tuple[Examples, Examples],
+    limits: NDArray[np.float32],
+) -> Parity:
+    """Return how what the file finds differs from what the network finds."""
+    compared = spread([part for part in held_out if len(part)])
+    reference = [answers(recognizer, part.images[part.indices], selection) for part in compared]
+    exported = [_asked(session, part, len(recognizer.classes)) for part in compared]
+    return compare_objects(ObjectAnswers.joined(reference), ObjectAnswers.joined(exported), limits)
 
 
 def _draft(recognizer: Recognizer, decision: ObjectDecision, origin: Origin) -> Draft:
