@@ -21,6 +21,7 @@ from foveal.bundle.ir import Ir, check_ir
 from foveal.bundle.manifest import GOLDEN_OUTPUTS, Draft, Manifest, golden_members, parse
 from foveal.core.errors import BundleError, ImageError, NotFoundError, UsageError, WriteError
 from foveal.core.files import write_bytes
+from foveal.core.task import OBJECT_TASKS
 from foveal.data.tree import read_regular
 
 SUFFIX = ".foveal"
@@ -283,7 +284,7 @@ def _vectors(members: Mapping[str, Content], manifest: Manifest) -> Vectors:
     found = {name: bytes(members[name]) for name in golden_members(manifest.task)}
     if manifest.task == "segment":
         return golden_regions.from_members(found, preprocess=manifest.preprocess)
-    if manifest.task == "detect":
+    if manifest.task in OBJECT_TASKS:
         answers = manifest.objects.objects
         return golden_objects.from_members(found, preprocess=manifest.preprocess, answers=answers)
     return from_bytes(

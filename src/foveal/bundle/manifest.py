@@ -21,7 +21,7 @@ from pydantic import (
 
 from foveal.bundle.container import tampered
 from foveal.core.errors import BundleError, UsageError
-from foveal.core.task import Task
+from foveal.core.task import OBJECT_TASKS, Task
 from foveal.data.preprocess import Preprocess
 from foveal.tasks.classify.decode import Decision
 from foveal.tasks.detect.decode import OUTPUTS as OBJECT_OUTPUTS
@@ -33,8 +33,17 @@ SCHEMA = "foveal.bundle/1"
 MANIFEST_BYTES = 16 << 20  # a hundred thousand class names fit; a manifest is never larger
 
 # Outputs of the graph that golden vectors are kept of, by task; of any other: what classifiers answer.
-GOLDEN_OUTPUTS: dict[str, tuple[str, ...]] = {"detect": OBJECT_OUTPUTS, "segment": REGION_OUTPUTS}
-_RULES: dict[str, type[BaseModel]] = {"detect": ObjectDecision, "segment": RegionDecision}
+# Of masks, which are large, it is the share of the map that each covers.
+GOLDEN_OUTPUTS: dict[str, tuple[str, ...]] = {
+    "detect": OBJECT_OUTPUTS,
+    "segment": REGION_OUTPUTS,
+    "instance": (*OBJECT_OUTPUTS, "covered"),
+    "panoptic": (*OBJECT_OUTPUTS, "covered", *REGION_OUTPUTS),
+}
+_RULES: dict[str, type[BaseModel]] = {
+    "segment": RegionDecision,
+    **dict.fromkeys(OBJECT_TASKS, ObjectDecision),
+}
 DECIDING_IF_THERE = ("golden_unknown.npy", "openvino/model.bin", "openvino/model.xml")
 
 
@@ -163,6 +172,11 @@ class Draft(_Frozen):
         what = "quantiles"
         if isinstance(self.rule, ObjectDecision):
             numbers, what = self.rule.thresholds, "thresholds"
+            things = self.rule.things
+            if (things is not None) != (self.task == "panoptic"):
+                raise ValueError("what is counted is said of a panoptic recognizer, and of no other")
+            if things is not None and not all(0 <= label < len(self.classes) for label in things):
+                raise ValueError("a class that is counted is none")
         elif len(self.classes) < 2:
             raise ValueError("what chooses between classes has at least two")
         elif isinstance(self.rule, Decision):

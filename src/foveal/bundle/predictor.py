@@ -29,6 +29,7 @@ from foveal.data.preprocess import Preprocess
 from foveal.tasks.classify.decode import Decision, decode
 from foveal.tasks.detect import decode as objects
 from foveal.tasks.detect.decode import ObjectAnswers
+from foveal.tasks.panoptic import decode as panoptic
 from foveal.tasks.segment import decode as regions
 
 
@@ -313,8 +314,24 @@ class Predictor:
             UsageError: `other_task`: it is no segmenter; or another dtype or shape.
             BundleError: What the model answers are no classes.
         """
-        self._check_scene("segment")
+        self._check_scene("segment", "panoptic")
         return regions.checked(self._asked(images), len(images), classes=len(self.classes))
+
+    def everything(self, images: UInt8) -> tuple[ObjectAnswers, UInt8]:
+        """Return what `look` and `regions` do, of one pass through the graph of a panoptic recognizer.
+
+        Args:
+            images: uint8 (N, height, width, channels), N ≥ 1, as `preprocess` returns them.
+
+        Raises:
+            UsageError: `other_task`: it is none; or another dtype or shape.
+            BundleError: What the model answers are no objects, or no classes.
+        """
+        self._check_scene("panoptic")
+        answered, (count, known) = self._asked(images), (len(images), len(self.classes))
+        return objects.checked(answered, count, classes=known), regions.checked(
+            answered, count, classes=known
+        )
 
     def _asked(self, images: UInt8) -> dict[str, NDArray[Any]]:
         shape = self.session.input_shape
@@ -357,6 +374,9 @@ class Predictor:
         }
         if self.manifest.task == "segment":
             [seen] = regions.decode(self.regions(image[None]), **told)
+        elif self.manifest.task == "panoptic":
+            found, areas = self.everything(image[None])
+            [seen] = panoptic.decode(found, areas, decision=self.manifest.objects, **told)
         else:
             [seen] = objects.decode(self.look(image[None]), decision=self.manifest.objects, **told)
         return seen

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.data.outline import Runs
 from foveal.data.scene import Objects
 from foveal.metrics._found import Found, Truth
 from foveal.metrics.best_thresholds import best_thresholds
@@ -19,17 +20,28 @@ _STEEPEST, _FLATTEST = 10.0, 0.05  # of the scale: more says that there was too 
 _EDGE = 1e-6
 
 
-def truth_of(objects: Objects) -> Truth:
-    """Return what is stated of a picture as metrics want it."""
-    return Truth(objects.boxes, objects.labels, objects.ignored)
+def truth_of(objects: Objects, size: tuple[int, int] | None = None) -> Truth:
+    """Return what is stated of a picture as metrics want it.
+
+    Args:
+        objects: With boxes in any unit.
+        size: Height and width of the picture in whose pixels outlines are wanted; None: these play no part.
+    """
+    masks = None
+    if size is not None:
+        masks = [
+            outline if isinstance(outline, Runs) else Runs.of(outline.mask(*size))
+            for outline in objects.outlines
+        ]
+    return Truth(objects.boxes, objects.labels, objects.ignored, masks)
 
 
 def found_of(answers: ObjectAnswers) -> list[Found]:
     """Return what was found on each picture, without the padding."""
     rows = []
-    for boxes, scores, labels in zip(*answers, strict=True):
-        there = scores > 0
-        rows.append(Found(boxes[there], scores[there], labels[there]))
+    for row in range(len(answers.scores)):
+        there = answers.at(row).at(answers.scores[row] > 0)
+        rows.append(Found(there.boxes, there.scores, there.labels))
     return rows
 
 

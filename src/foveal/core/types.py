@@ -148,6 +148,7 @@ class Sighting:
         objects: What was found, the most certain first; each at least as certain as its class has to be.
         areas: Of a segmentation, which share of the picture each class covers; None: pixels have no classes.
         regions: Of a segmentation, the class of each pixel, uint8 (height, width); no JSON has it.
+        with_objects: Whether objects were looked for at all.
     """
 
     source: str
@@ -156,6 +157,7 @@ class Sighting:
     objects: tuple[Detection, ...] = ()
     areas: dict[str, float] | None = None
     regions: Any = field(default=None, repr=False, compare=False)
+    with_objects: bool = True
 
     @property
     def counts(self) -> dict[str, int]:
@@ -170,6 +172,6 @@ class Sighting:
         told: dict[str, Any] = {"source": self.source, "width": self.width, "height": self.height}
         if self.areas is not None:
             told["areas"] = dict(self.areas)
-        else:
+        if self.with_objects:
             told |= {"objects": [one.as_json() for one in self.objects], "counts": self.counts}
         return told

@@ -1,8 +1,8 @@
 """What an object covers: polygons as people draw them, or runs of pixels as files store masks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,36 @@ class Runs:
         changes = np.flatnonzero(np.diff(np.concatenate([[False], flat])))
         edges = np.concatenate([[0], changes, [flat.size]])
         return cls(np.diff(edges).astype(np.int64), *mask.shape)
+
+    @classmethod
+    def within(cls, mask: Mask, left: int, top: int, *, height: int, width: int) -> Self:
+        """Return the runs of a mask (height, width) that covers nothing but what a smaller one does.
+
+        Args:
+            mask: bool (h, w), which lies wholly inside.
+            left, top: Where its first pixel lies.
+            height, width: Of the whole.
+        """
+        changes = np.diff(np.pad(mask.T, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+        columns, first = np.nonzero(changes == 1)
+        last = np.nonzero(changes == -1)[1]
+        start = (columns + left) * height + top
+        edges = np.stack([start + first, start + last], axis=1).ravel()
+        # A run that ends a column and one that begins the next are one.
+        same = np.flatnonzero(edges[1:-1:2] == edges[2::2])
+        edges = np.delete(edges, np.concatenate([2 * same + 1, 2 * same + 2]))
+        counts = np.diff(np.concatenate([[0], edges, [height * width]]))
+        return cls(counts.astype(np.int64), height, width)
+
+    @classmethod
+    def from_json(cls, runs: Mapping[str, Any]) -> Self:
+        """Return what `as_json` told."""
+        height, width = runs["size"]
+        return cls(np.array(runs["counts"], np.int64), height, width)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the runs as COCO's uncompressed RLE."""
+        return {"size": [self.height, self.width], "counts": self.counts.tolist()}
 
     @property
     def content(self) -> bytes:

@@ -78,6 +78,8 @@ class Scenes:
         regions: Returns the class of each pixel, uint8 (H, W) of the upright picture, `VOID` where nothing is
             said; None: classes are known for objects alone.
         files: Names of the files, below the root, that say it.
+        things: Where objects and classes of pixels are both said, the classes whose objects are counted, by
+            label; the others are only there, such as the sky. None: every class has objects.
     """
 
     task: Task
@@ -86,6 +88,7 @@ class Scenes:
     said: Callable[[int], str] = field(repr=False)
     regions: Callable[[int], UInt8] | None = field(default=None, repr=False)
     files: tuple[str, ...] = field(default=(), repr=False)
+    things: tuple[int, ...] | None = None
 
     @classmethod
     def listed(cls, tasks: Sequence[Task], objects: Sequence[Objects], classes: Sequence[str]) -> Self:

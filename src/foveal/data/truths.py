@@ -90,3 +90,25 @@ def regions_at_size(regions: UInt8, preprocess: Preprocess) -> UInt8:
     framed = np.full(preprocess.sides, VOID, np.uint8)
     framed[:height, :width] = seen
     return framed
+
+
+def numbers_at_size(objects: Objects, size: tuple[int, int], preprocess: Preprocess) -> NDArray[np.uint16]:
+    """Return which of some objects is at each pixel of the model's input, uint16 (H, W), from 1 on; 0: none.
+
+    Where objects overlap, the smaller one is in front.
+
+    Args:
+        objects: With outlines in pixels of the picture.
+        size: Height and width of the picture.
+        preprocess: Brings it to model size.
+    """
+    masks = [outline.mask(*size) for outline in objects.outlines]
+    whole = np.zeros(size, np.uint16)
+    for row in sorted(range(len(masks)), key=lambda row: -int(masks[row].sum())):
+        whole[masks[row]] = row + 1
+    height, width = preprocess.fitted(*size)
+    rows = ((np.arange(height) + 0.5) * size[0] / height).astype(np.int64)
+    columns = ((np.arange(width) + 0.5) * size[1] / width).astype(np.int64)
+    framed = np.zeros(preprocess.sides, np.uint16)
+    framed[:height, :width] = whole[rows[:, None], columns]
+    return framed

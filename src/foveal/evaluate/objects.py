@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +14,8 @@ from foveal.core import machine
 from foveal.core.errors import DataError
 from foveal.core.progress import Progress, silent
 from foveal.data.dataset import UInt8
-from foveal.evaluate.objects_document import Misjudged, ObjectMetrics, ObjectReport
+from foveal.data.preprocess import Preprocess
+from foveal.evaluate.objects_document import MaskMetrics, Misjudged, ObjectMetrics, ObjectReport
 from foveal.evaluate.scenes import Scenes, answered, provenance
 from foveal.metrics._found import Found, Truth
 from foveal.metrics.counting_mae import counting_mae
@@ -21,7 +24,8 @@ from foveal.metrics.f1_at_threshold import f1_at_threshold
 from foveal.metrics.map_interval import map_interval
 from foveal.metrics.match import COCO_IOUS, Matches, match
 from foveal.metrics.mean_average_precision import mean_average_precision
-from foveal.tasks.detect.decode import ObjectDecision
+from foveal.tasks.detect.decode import ObjectAnswers, ObjectDecision, original
+from foveal.tasks.detect.masks import masks_of
 
 _SHOWN = 12
 _NOISE = 0.05  # score up to which answers say nothing, and how well they are calibrated neither
@@ -55,7 +59,8 @@ def objects_report(
     started = time.monotonic()
 
     def look(images: UInt8, positions: list[int]) -> list[Found]:
-        return found_of(predictor.look(images))
+        sizes = [scenes.size(position) for position in positions]
+        return found_on(predictor.look(images), sizes, predictor.preprocess)
 
     shape = predictor.preprocess.shape
     answers = answered(scenes, look, shape=shape, threads=threads, progress=progress)
@@ -113,23 +118,48 @@ def measure_objects(
             "nothing is on these pictures: how well objects are found cannot be said", code="no_objects"
         )
     matches = match(found, truths, classes=classes, ious=COCO_IOUS, most=decision.objects)
-    at50 = matches.at(IOU)
-    whole, half = mean_average_precision(matches), mean_average_precision(at50)
-    limits = np.array(decision.thresholds)
+    at50, limits = matches.at(IOU), np.array(decision.thresholds)
+    masks = None
+    if any(one.masks is not None for one in found):
+        outlined = match(found, truths, classes=classes, ious=COCO_IOUS, most=decision.objects, masks=True)
+        masks = MaskMetrics(**_precisions(outlined, units=units, seed=seed))
     return ObjectMetrics(
-        map50=map_interval(at50, units=units, seed=seed),
-        map75=map_interval(matches.at(0.75), units=units, seed=seed),
-        map=map_interval(matches, units=units, seed=seed, draws=_DRAWS),
+        **_precisions(matches, units=units, seed=seed),
         pooled50=map_interval(at50, pooled=True, units=units, seed=seed),
-        per_class=tuple(
-            (_known(half.per_class[0, label]), _known(_mean(whole.per_class[:, label])))
-            for label in range(classes)
-        ),
         detected=f1_at_threshold(at50, limits, units=units, seed=seed),
         counting=counting_mae(at50, limits, units=units, seed=seed),
         ece=_ece(at50),
         objects=tuple(int(count) for count in matches.truths.sum(axis=0)),
+        masks=masks,
     )
+
+
+def _precisions(matches: Matches, *, units: NDArray[np.int64] | None, seed: int) -> dict[str, Any]:
+    """Return mean average precision at half overlap, at 0.75 and over all limits, and of each class."""
+    at50 = matches.at(IOU)
+    whole, half = mean_average_precision(matches), mean_average_precision(at50)
+    return {
+        "map50": map_interval(at50, units=units, seed=seed),
+        "map75": map_interval(matches.at(0.75), units=units, seed=seed),
+        "map": map_interval(matches, units=units, seed=seed, draws=_DRAWS),
+        "per_class": tuple(
+            (_known(half.per_class[0, label]), _known(_mean(whole.per_class[:, label])))
+            for label in range(matches.truths.shape[1])
+        ),
+    }
+
+
+def found_on(answers: ObjectAnswers, sizes: Sequence[tuple[int, int]], preprocess: Preprocess) -> list[Found]:
+    """Return what was found on pictures of these heights and widths, masks in the pixels of the pictures."""
+    found = found_of(answers)
+    if answers.masks is None:
+        return found
+    outlined = []
+    for row, (one, size) in enumerate(zip(found, sizes, strict=True)):
+        boxes = original(one.boxes.astype(np.float32), size, preprocess)
+        masks = masks_of(answers.masks[row][answers.scores[row] > 0], boxes, size, preprocess)
+        outlined.append(replace(one, masks=masks))
+    return outlined
 
 
 def _mean(values: NDArray[np.float64]) -> float:

@@ -3,12 +3,40 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from foveal.core.errors import FovealError, ImageError
 from foveal.core.types import Measured
-from foveal.evaluate.document import SCHEMA
+from foveal.evaluate.scene_document import SceneReport
 from foveal.metrics.counting_mae import CountErrors
 from foveal.metrics.f1_at_threshold import Detected, DetectedByClass
 from foveal.tasks.detect.decode import ObjectDecision
+
+
+@dataclass(frozen=True)
+class MaskMetrics:
+    """How well outlines of objects fit: an overlap is that of masks, in the pixels of the pictures.
+
+    Attributes:
+        map50, map75: Mean average precision at an intersection over union of 0.5 and 0.75.
+        map: Its mean over 0.5, 0.55, … 0.95.
+        per_class: Average precision of each class at 0.5 and over all limits; None for a class without
+            objects.
+    """
+
+    map50: Measured
+    map75: Measured
+    map: Measured
+    per_class: tuple[tuple[float | None, float | None], ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return their entries of the contract's `metrics` object."""
+        return {
+            "mask_map50": self.map50.as_json(),
+            "mask_map75": self.map75.as_json(),
+            "mask_map": self.map.as_json(),
+        }
+
+    def of_class(self, label: int) -> dict[str, Any]:
+        """Return the entries of one class."""
+        return {"mask_ap50": self.per_class[label][0], "mask_ap": self.per_class[label][1]}
 
 
 @dataclass(frozen=True)
@@ -26,6 +54,7 @@ class ObjectMetrics:
         ece: Expected calibration error of scores above 0.05, at an overlap of 0.5; None where nothing was
             found.
         objects: How many there are of each class.
+        masks: How well outlines fit; None: only boxes are found.
     """
 
     map50: Measured
@@ -37,6 +66,7 @@ class ObjectMetrics:
     counting: CountErrors
     ece: float | None
     objects: tuple[int, ...]
+    masks: MaskMetrics | None = None
 
     def as_json(self, classes: tuple[str, ...], thresholds: tuple[float, ...]) -> dict[str, Any]:
         """Return the contract's `metrics` object."""
@@ -49,6 +79,7 @@ class ObjectMetrics:
                     "objects": self.objects[label],
                     "ap50": self.per_class[label][0],
                     "ap": self.per_class[label][1],
+                    **({} if self.masks is None else self.masks.of_class(label)),
                     "threshold": thresholds[label],
                     **_detected(shown),
                     "counting_mae": count.mae.as_json(),
@@ -60,6 +91,7 @@ class ObjectMetrics:
             "map50": self.map50.as_json(),
             "map75": self.map75.as_json(),
             "map": self.map.as_json(),
+            **({} if self.masks is None else self.masks.as_json()),
             "pooled_ap50": self.pooled50.as_json(),
             **_detected(pooled),
             "class_mean_f1": _told(self.detected.mean_f1),
@@ -87,64 +119,32 @@ class Misjudged:
     invented: int
 
 
-@dataclass(frozen=True)
-class ObjectReport:
+@dataclass(frozen=True, kw_only=True)
+class ObjectReport(SceneReport):
     """What was measured of one detector on one set of pictures.
 
     Attributes:
-        classes: Names in the order of the labels.
         decision: The thresholds that were applied.
         metrics: The numbers.
         worst_pictures: Those with most mistakes.
-        images: How many pictures were measured on.
-        split: Which part of the data was measured.
-        bundle, digest: The file that was measured.
-        task: What it answers for.
-        unreadable: Pictures that could not be used and are in no number, with the reason.
-        provenance: With what, on what, how fast.
     """
 
-    classes: tuple[str, ...] = field(repr=False)
     decision: ObjectDecision
     metrics: ObjectMetrics
     worst_pictures: tuple[Misjudged, ...]
-    images: int
-    split: str = "test"
-    bundle: str | None = None
-    digest: str | None = None
-    task: str = "detect"
-    unreadable: tuple[tuple[str, FovealError], ...] = ()
-    provenance: dict[str, Any] = field(default_factory=dict)
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the document."""
+    @property
+    def measured(self) -> dict[str, Any]:
+        """The entries of the document that are of this task."""
         return {
-            "schema": SCHEMA,
-            "ok": True,
-            "bundle": self.bundle,
-            "digest": self.digest,
-            "task": self.task,
-            "split": self.split,
-            "images": self.images,
-            "classes": list(self.classes),
             "metrics": self.metrics.as_json(self.classes, self.decision.thresholds),
             "worst_pictures": [
                 {"source": one.source, "missed": one.missed, "invented": one.invented}
                 for one in self.worst_pictures
             ],
-            "unreadable": [{"source": name, "error": error.as_json()} for name, error in self.unreadable],
-            "provenance": dict(self.provenance),
         }
 
     def without_names(self) -> "ObjectReport":
         """Return the same report with numbers in place of the pictures' names: what a bundle may carry."""
-        return replace(
-            self,
-            worst_pictures=tuple(
-                replace(one, source=f"#{place}") for place, one in enumerate(self.worst_pictures)
-            ),
-            unreadable=tuple(
-                (f"#{place}", ImageError("it could not be used", code=error.code))
-                for place, (_, error) in enumerate(self.unreadable)
-            ),
-        )
+        worst = tuple(replace(one, source=f"#{place}") for place, one in enumerate(self.worst_pictures))
+        return replace(super().without_names(), worst_pictures=worst)

@@ -1,6 +1,7 @@
 """One call from a segmenter that ships and held-out pictures to the report."""
 
 import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -58,26 +59,21 @@ def regions_report(
     classes = len(predictor.classes)
 
     def look(images: UInt8, positions: list[int]) -> list[Counted]:
-        return [
-            counted(regions, scenes.truth(position), predictor, classes=classes)
-            for regions, position in zip(predictor.regions(images), positions, strict=True)
-        ]
+        rows = []
+        for regions, position in zip(predictor.regions(images), positions, strict=True):
+            truth = scenes.truth(position)
+            found = original(regions, (truth.shape[0], truth.shape[1]), predictor.preprocess)
+            rows.append(counted(found, truth, classes=classes))
+        return rows
 
     shape = predictor.preprocess.shape
     answers = answered(scenes, look, shape=shape, threads=threads, progress=progress)
-    confusion, edges, bands = (np.stack(column) for column in zip(*answers.found, strict=True))
-    units = scenes.units_at(answers.positions)
+    confusion = np.stack([one.confusion for one in answers.found])
     right = confusion.trace(axis1=1, axis2=2) / np.maximum(1, confusion.sum(axis=(1, 2)))
     worst = np.argsort(right, kind="stable")[:_SHOWN]
     return RegionReport(
         classes=predictor.classes,
-        metrics=RegionMetrics(
-            iou=mean_iou(confusion, units=units, seed=seed),
-            accuracy=pixel_accuracy(confusion, units=units, seed=seed),
-            boundary_f=boundary_f(edges, units=units, seed=seed),
-            boundary_iou=boundary_iou(bands, units=units, seed=seed),
-            confusion=confusion.sum(axis=0),
-        ),
+        metrics=measure_regions(answers.found, units=scenes.units_at(answers.positions), seed=seed),
         worst_pictures=tuple((scenes.sources[answers.positions[row]], float(right[row])) for row in worst),
         images=len(answers.found),
         split=scenes.split,
@@ -88,16 +84,28 @@ def regions_report(
     )
 
 
-def counted(regions: UInt8, truth: UInt8, predictor: Predictor, *, classes: int) -> Counted:
+def measure_regions(
+    pictures: Sequence[Counted], *, units: NDArray[np.int64] | None, seed: int
+) -> RegionMetrics:
+    """Return every number about what was seen on N pictures; `units` are what each belongs to, int64 (N,)."""
+    confusion, edges, bands = (np.stack(column) for column in zip(*pictures, strict=True))
+    return RegionMetrics(
+        iou=mean_iou(confusion, units=units, seed=seed),
+        accuracy=pixel_accuracy(confusion, units=units, seed=seed),
+        boundary_f=boundary_f(edges, units=units, seed=seed),
+        boundary_iou=boundary_iou(bands, units=units, seed=seed),
+        confusion=confusion.sum(axis=0),
+    )
+
+
+def counted(found: UInt8, truth: UInt8, *, classes: int) -> Counted:
     """Return what is counted on one picture.
 
     Args:
-        regions: What was answered at model size, uint8 (H, W).
-        truth: The class of each pixel of the picture, uint8 (height, width), 255 where nothing is said.
-        predictor: Whose preprocessing brought the picture to model size.
+        found: The class that was given to each of its pixels, uint8 (H, W).
+        truth: The class that each has, uint8 (H, W), 255 where nothing is said.
         classes: K.
     """
-    found = original(regions, (truth.shape[0], truth.shape[1]), predictor.preprocess)
     return Counted(
         pixel_confusion(found, truth, classes=classes),
         boundary_counts(found, truth, classes=classes),

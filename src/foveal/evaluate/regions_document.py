@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.core.errors import FovealError, ImageError
 from foveal.core.types import Measured
-from foveal.evaluate.document import SCHEMA
+from foveal.evaluate.scene_document import SceneReport
 from foveal.metrics._by_class import ByClass
 
 
@@ -57,62 +56,30 @@ class RegionMetrics:
         }
 
 
-@dataclass(frozen=True)
-class RegionReport:
+@dataclass(frozen=True, kw_only=True)
+class RegionReport(SceneReport):
     """What was measured of one segmenter on one set of pictures.
 
     Attributes:
-        classes: Names in the order of the labels.
         metrics: The numbers.
         worst_pictures: Names of those with the smallest share of right pixels, with that share.
-        images: How many pictures were measured on.
-        split: Which part of the data was measured.
-        bundle, digest: The file that was measured.
-        task: What it answers for.
-        unreadable: Pictures that could not be used and are in no number, with the reason.
-        provenance: With what, on what, how fast.
     """
 
-    classes: tuple[str, ...] = field(repr=False)
     metrics: RegionMetrics
     worst_pictures: tuple[tuple[str, float], ...]
-    images: int
-    split: str = "test"
-    bundle: str | None = None
-    digest: str | None = None
-    task: str = "segment"
-    unreadable: tuple[tuple[str, FovealError], ...] = ()
-    provenance: dict[str, Any] = field(default_factory=dict)
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the document."""
+    @property
+    def measured(self) -> dict[str, Any]:
+        """The entries of the document that are of this task."""
         return {
-            "schema": SCHEMA,
-            "ok": True,
-            "bundle": self.bundle,
-            "digest": self.digest,
-            "task": self.task,
-            "split": self.split,
-            "images": self.images,
-            "classes": list(self.classes),
             "metrics": self.metrics.as_json(self.classes),
             "confusion": self.metrics.confusion.tolist(),
             "worst_pictures": [
                 {"source": source, "pixel_accuracy": share} for source, share in self.worst_pictures
             ],
-            "unreadable": [{"source": name, "error": error.as_json()} for name, error in self.unreadable],
-            "provenance": dict(self.provenance),
         }
 
     def without_names(self) -> "RegionReport":
         """Return the same report with numbers in place of the pictures' names: what a bundle may carry."""
-        return replace(
-            self,
-            worst_pictures=tuple(
-                (f"#{place}", share) for place, (_, share) in enumerate(self.worst_pictures)
-            ),
-            unreadable=tuple(
-                (f"#{place}", ImageError("it could not be used", code=error.code))
-                for place, (_, error) in enumerate(self.unreadable)
-            ),
-        )
+        worst = tuple((f"#{place}", share) for place, (_, share) in enumerate(self.worst_pictures))
+        return replace(super().without_names(), worst_pictures=worst)

@@ -34,6 +34,7 @@ class Scenes(Generic[Truth]):
         read: Returns the model's input for a picture 0 to N - 1, uint8 (H, W, C), from any thread; raises
             ImageError where it cannot be used.
         truth: Returns what is there, by the model's labels.
+        size: Returns height and width of a picture.
         split: Which part of the data these are.
         fingerprint: The data they are from, where known.
         split_seed: What the part was drawn with, where it was drawn.
@@ -43,6 +44,7 @@ class Scenes(Generic[Truth]):
     sources: Sequence[str] = field(repr=False)
     read: Callable[[int], UInt8] = field(repr=False)
     truth: Callable[[int], Truth] = field(repr=False)
+    size: Callable[[int], tuple[int, int]] = field(repr=False)
     split: str = "test"
     fingerprint: str | None = None
     split_seed: int | None = None

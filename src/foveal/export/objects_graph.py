@@ -16,30 +16,48 @@ from torch import Tensor, nn
 from foveal.data.preprocess import Preprocess
 from foveal.export.graph import quiet_exporter, strip
 from foveal.tasks.classify import learn
+from foveal.tasks.detect.decode import MASKS
 from foveal.tasks.detect.learn import FAINTEST, Selection
+from foveal.tasks.detect.masks import INSIDE, STEPS
 from foveal.tasks.recognizer import Recognizer
+from foveal.tasks.segment.decode import OUTPUTS as REGION_OUTPUTS
+from foveal.tasks.segment.learn import classes_of
 
+REGIONS = REGION_OUTPUTS[0]
 _SCALE, _SHIFT = "score_scale", "score_shift"
+# What the network answers, before anything is selected, by task.
+_ANSWERED = {
+    "detect": ("all_boxes", "all_logits"),
+    "instance": ("all_boxes", "all_logits", "all_kernels", "basis"),
+    "panoptic": ("all_boxes", "all_logits", "all_kernels", "basis", REGIONS),
+}
 
 
 class _Candidates(nn.Module):
-    """Normalization and network: uint8 (N, H, W, C) to boxes (N, P, 4) and class logits (N, P, K)."""
+    """Normalization and network: uint8 (N, H, W, C) to boxes (N, P, 4), class logits (N, P, K) and more."""
 
-    def __init__(self, network: Any, preprocess: Preprocess) -> None:
+    def __init__(self, recognizer: Recognizer) -> None:
         super().__init__()
-        self.network = network
-        self.preprocess = preprocess
+        self.network: Any = recognizer.network
+        self.preprocess, self.task = recognizer.preprocess, recognizer.task
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        boxes, logits = self.network.candidates(learn.normalize(images, self.preprocess))
-        return boxes, logits
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        seen = learn.normalize(images, self.preprocess)
+        if self.task == "detect":
+            return tuple(self.network.candidates(seen))
+        if self.task == "instance":
+            return tuple(self.network.outlined(seen))
+        outlined, areas = self.network.everything(seen)
+        return *outlined, classes_of(areas, self.preprocess.sides)
 
 
 def objects_graph(recognizer: Recognizer, selection: Selection) -> bytes:
     """Return the ONNX file of a detector.
 
     Input `images` uint8 (N, H, W, C) with any N; outputs `boxes` float32 (N, K, 4) in pixels of the input,
-    `scores` float32 (N, K) and `labels` int64 (N, K), the most certain first, padded with score 0.
+    `scores` float32 (N, K) and `labels` int64 (N, K), the most certain first, padded with score 0. Where
+    outlines are answered, `masks` uint8 (N, K, H / 4, W / 4), see `ObjectAnswers`; of a panoptic recognizer
+    `regions` uint8 (N, H, W), too: the class of each pixel.
 
     Args:
         recognizer: A detector; it is exported in eval mode.
@@ -48,12 +66,12 @@ def objects_graph(recognizer: Recognizer, selection: Selection) -> bytes:
     preprocess = recognizer.preprocess
     with quiet_exporter():
         program = torch.onnx.export(
-            _Candidates(recognizer.network, preprocess).eval(),
+            _Candidates(recognizer).eval(),
             (torch.zeros(2, *preprocess.shape, dtype=torch.uint8),),
             dynamo=True,
             dynamic_shapes=({0: torch.export.Dim("N", min=1)},),
             input_names=["images"],
-            output_names=["all_boxes", "all_logits"],
+            output_names=list(_ANSWERED[recognizer.task]),
             external_data=False,
             verbose=False,
         )
@@ -95,7 +113,9 @@ class _Ending:
             kept = self._without_doubles(selection.overlap, candidates)
         count = min(selection.objects, candidates)
         self._best(kept, count, short=selection.objects - count)
-        self._outputs(selection.objects)
+        names = [output.name for output in self.model.graph.output]
+        masks = self._masks(selection.objects - count) if "basis" in names else None
+        self._outputs(selection.objects, masks)
 
     def _choose(self, selection: Selection, candidates: int, sides: tuple[int, int]) -> None:
         """Scores of all places and classes; the boxes, labels and scores of the highest ones."""
@@ -166,16 +186,47 @@ class _Ending:
         self._node("Pad", ["best_labels", "missing"], ["labels"])
         self._node("Pad", ["best_boxes", "missing_boxes"], ["boxes"])
 
-    def _outputs(self, objects: int) -> None:
+    def _masks(self, short: int) -> tuple[int, int]:
+        """Masks of the answers from the kernels of their places; their height and width."""
+        basis = next(output for output in self.model.graph.output if output.name == "basis")
+        terms, height, width = (side.dim_value for side in basis.type.tensor_type.shape.dim[1:])
+        self._constants(
+            flat_basis=np.array([0, terms, height * width], np.int64),
+            missing_kernels=np.array([0, 0, 0, 0, short, 0], np.int64),
+            mask_shape=np.array([0, 0, height, width], np.int64),
+            mask_steps=np.float32(STEPS),
+            mask_inside=np.float32(INSIDE),
+            mask_most=np.float32(255),
+        )
+        self._node("GatherElements", ["top_places", "best_at"], ["best_places"], axis=1)
+        self._node("Unsqueeze", ["best_places", "last_axis"], ["best_place_column"])
+        self._node("GatherND", ["all_kernels", "best_place_column"], ["best_kernels"], batch_dims=1)
+        self._node("Pad", ["best_kernels", "missing_kernels"], ["kernels"])
+        self._node("Reshape", ["basis", "flat_basis"], ["basis_rows"])
+        self._node("MatMul", ["kernels", "basis_rows"], ["mask_logits"])
+        self._node("Mul", ["mask_logits", "mask_steps"], ["mask_scaled"])
+        self._node("Add", ["mask_scaled", "mask_inside"], ["mask_values"])
+        self._node("Round", ["mask_values"], ["mask_whole"])
+        self._node("Clip", ["mask_whole", "nothing", "mask_most"], ["mask_clipped"])
+        self._node("Cast", ["mask_clipped"], ["mask_bytes"], to=TensorProto.UINT8)
+        self._node("Reshape", ["mask_bytes", "mask_shape"], [MASKS])
+        return height, width
+
+    def _outputs(self, objects: int, masks: tuple[int, int] | None) -> None:
         graph = self.model.graph
         batch = graph.output[0].type.tensor_type.shape.dim[0].dim_param
-        del graph.output[:]
-        for name, kind, shape in (
+        regions = [output for output in graph.output if output.name == REGIONS]
+        outputs: list[tuple[str, int, list[Any]]] = [
             ("boxes", TensorProto.FLOAT, [batch, objects, 4]),
             ("scores", TensorProto.FLOAT, [batch, objects]),
             ("labels", TensorProto.INT64, [batch, objects]),
-        ):
-            graph.output.append(helper.make_tensor_value_info(name, kind, shape))
+        ]
+        if masks is not None:
+            outputs.append((MASKS, TensorProto.UINT8, [batch, objects, *masks]))
+        kept = [helper.make_tensor_value_info(*output) for output in outputs]
+        kept += [onnx.ValueInfoProto.FromString(one.SerializeToString()) for one in regions]
+        del graph.output[:]
+        graph.output.extend(kept)
 
     def _node(self, kind: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: Any) -> None:
         self.model.graph.node.append(

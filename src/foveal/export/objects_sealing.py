@@ -17,12 +17,15 @@ from foveal.core import files
 from foveal.core.batches import batches
 from foveal.core.errors import UsageError
 from foveal.core.machine import usable_cpus
+from foveal.data.dataset import UInt8
 from foveal.data.truths import Stated
 from foveal.export.objects_graph import objects_graph, with_scores
 from foveal.export.objects_parity import compare_objects
 from foveal.export.outputs import spread
 from foveal.export.parity import Parity
+from foveal.export.regions_sealing import compare_regions
 from foveal.export.sealing import Exported, Origin, model_of
+from foveal.metrics._found import Found
 from foveal.tasks.detect.decode import ObjectAnswers, ObjectDecision, checked
 from foveal.tasks.detect.learn import Selection, answers
 from foveal.tasks.recognizer import Recognizer, weights_bytes
@@ -65,13 +68,12 @@ def bundle_objects(  # noqa: PLR0913 - as `sealing.bundle`, and what is stated
     plain = selection or Selection()
     model = objects_graph(recognizer, plain)
     truths = [truth_of(stated(int(row))) for row in calib.indices]
-    found = found_of(_asked(onnxruntime(model, threads=threads), calib, classes))
+    found = _found(onnxruntime(model, threads=threads), calib, classes)
     scale, shift = fit_scores(found, truths, classes=classes)
     model = with_scores(model, scale=scale, shift=shift)
     fitted = replace(plain, scale=scale, shift=shift)
     session = onnxruntime(model, threads=threads)
-    found = found_of(_asked(session, calib, classes))
-    limits = thresholds_of(found, truths, classes=classes)
+    limits = thresholds_of(_found(session, calib, classes), truths, classes=classes)
     parity = _parity(recognizer, session, fitted, held_out, np.array(limits, np.float32))
     if parity.gate().verdict != "pass":
         files.remove(path)
@@ -82,6 +84,7 @@ def bundle_objects(  # noqa: PLR0913 - as `sealing.bundle`, and what is stated
         overlap=fitted.overlap,
         scale=scale,
         shift=shift,
+        things=origin.things,
         n=len(calib),
     )
     draft = _draft(recognizer, decision, origin)
@@ -97,11 +100,19 @@ def _parity(
     held_out: tuple[Examples, Examples],
     limits: NDArray[np.float32],
 ) -> Parity:
-    """Return how what the file finds differs from what the network finds."""
-    compared = spread([part for part in held_out if len(part)])
-    reference = [answers(recognizer, part.images[part.indices], selection) for part in compared]
-    exported = [_asked(session, part, len(recognizer.classes)) for part in compared]
-    return compare_objects(ObjectAnswers.joined(reference), ObjectAnswers.joined(exported), limits)
+    """Return how what the file finds differs from what the network finds; of two kinds the worse one."""
+    parts = [part for part in held_out if len(part)]
+    compared = spread(parts)
+    pairs = (
+        (answers(recognizer, batch, selection), _asked(session, batch, len(recognizer.classes)))
+        for part in compared
+        for batch in batches(part.images, part.indices)
+    )
+    of_objects = compare_objects(pairs, limits)
+    if recognizer.task != "panoptic":
+        return of_objects
+    of_pixels = compare_regions(recognizer, session, parts)
+    return max(of_objects, of_pixels, key=lambda parity: (parity.clear_flips, parity.max_abs_difference))
 
 
 def _draft(recognizer: Recognizer, decision: ObjectDecision, origin: Origin) -> Draft:
@@ -119,11 +130,15 @@ def _draft(recognizer: Recognizer, decision: ObjectDecision, origin: Origin) -> 
     )
 
 
-def _asked(session: Session, examples: Examples, classes: int) -> ObjectAnswers:
-    """Return what a session answers for examples, one or more."""
-    return ObjectAnswers.joined(
-        [
-            checked(session.answer(batch), len(batch), classes=classes)
-            for batch in batches(examples.images, examples.indices)
-        ]
-    )
+def _found(session: Session, examples: Examples, classes: int) -> list[Found]:
+    """Return what a session finds on examples; masks, which are large, play no part."""
+    return [
+        found
+        for batch in batches(examples.images, examples.indices)
+        for found in found_of(_asked(session, batch, classes))
+    ]
+
+
+def _asked(session: Session, batch: UInt8, classes: int) -> ObjectAnswers:
+    """Return what a session answers for pictures at model size."""
+    return checked(session.answer(batch), len(batch), classes=classes)

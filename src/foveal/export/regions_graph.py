@@ -10,7 +10,7 @@ from foveal.data.preprocess import Preprocess
 from foveal.export.graph import quiet_exporter, strip
 from foveal.tasks.classify import learn
 from foveal.tasks.recognizer import Recognizer
-from foveal.tasks.segment.learn import at_full_size
+from foveal.tasks.segment.learn import classes_of
 
 
 class _Pixels(nn.Module):
@@ -23,7 +23,7 @@ class _Pixels(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         logits = self.network(learn.normalize(images, self.preprocess))
-        return at_full_size(logits, self.preprocess.sides).argmax(dim=1).to(torch.uint8)
+        return classes_of(logits, self.preprocess.sides)
 
 
 def regions_graph(recognizer: Recognizer) -> bytes:

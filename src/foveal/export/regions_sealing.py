@@ -60,7 +60,7 @@ def bundle_regions(
         raise UsageError(f"a class map holds at most {MOST_CLASSES} classes; got {len(recognizer.classes)}")
     model = regions_graph(recognizer)
     session = onnxruntime(model, threads=threads or usable_cpus())
-    parity = _compared(recognizer, session, [part for part in held_out if len(part)])
+    parity = compare_regions(recognizer, session, [part for part in held_out if len(part)])
     if parity.gate().verdict != "pass":
         files.remove(path)
         return Exported(parity, None)
@@ -81,8 +81,8 @@ def bundle_regions(
     return Exported(parity, path)
 
 
-def _compared(recognizer: Recognizer, session: Session, parts: list[Examples]) -> Parity:
-    """Return how far file and network are apart.
+def compare_regions(recognizer: Recognizer, session: Session, parts: list[Examples]) -> Parity:
+    """Return how far file and network are apart on pictures of some parts, none of them empty.
 
     The file answers with classes alone: `max_abs_difference` is how far apart two probabilities were at most
     where it chose another class.

@@ -40,6 +40,7 @@ class Origin:
         promises: What its decision rule is to guarantee.
         fit: Images at model size that it learned from, labelled: what they look like inside the network
             tells unknown pictures; None: only the logits can.
+        things: Of a panoptic recognizer the classes whose objects are counted, by label.
     """
 
     data: Data
@@ -49,6 +50,7 @@ class Origin:
     steps: tuple[str, ...] = ()
     promises: Promises = DEFAULT
     fit: Examples | None = field(default=None, repr=False, compare=False)
+    things: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ from foveal.data.drawn import drawn
 from foveal.data.drawn_sighting import drawn_sighting
 from foveal.data.scene import VOID
 from foveal.evaluate.objects_document import ObjectReport
-from foveal.flows._scene_reports import SceneReport
+from foveal.evaluate.panoptic_document import PanopticReport
+from foveal.evaluate.regions_document import RegionReport
+from foveal.evaluate.scene_document import SceneReport
 from foveal.report.scenes_page import Shown, shown
 
 _LONGEST = 480  # pixels of each of the two
@@ -47,11 +49,12 @@ def drawn_mistakes(predictor: Predictor, report: SceneReport, dataset: Dataset) 
 
 def _worst(report: SceneReport) -> list[tuple[str, str]]:
     """Return names of pictures, each with what is wrong on it in a few words."""
-    if isinstance(report, ObjectReport):
+    if isinstance(report, ObjectReport | PanopticReport):
         return [
             (one.source, f"{counted(one.missed, 'object')} missed, {one.invented} seen that are not there")
             for one in report.worst_pictures
         ]
+    assert isinstance(report, RegionReport)
     return [(source, f"{share:.1%} of the pixels right") for source, share in report.worst_pictures]
 
 

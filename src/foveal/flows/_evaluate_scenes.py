@@ -7,8 +7,9 @@ from foveal.bundle.predictor import Predictor
 from foveal.core.progress import Progress, silent
 from foveal.data.dataset import Dataset, UInt8
 from foveal.data.inventory import content_hashes
+from foveal.evaluate.scene_document import SceneReport
 from foveal.flows._held_out import pick
-from foveal.flows._scene_reports import SceneReport, scene_report, with_provenance
+from foveal.flows._scene_reports import scene_report, with_provenance
 from foveal.flows._sealed import Sealed
 
 

@@ -8,12 +8,13 @@ from foveal.bundle.predictor import Predictor
 from foveal.bundle.ways import REFERENCE
 from foveal.core.progress import Progress
 from foveal.data.truths import stated
+from foveal.evaluate.scene_document import SceneReport
 from foveal.export.objects_sealing import bundle_objects
 from foveal.export.regions_sealing import bundle_regions
 from foveal.export.sealing import Exported, Origin
 from foveal.flows._export import Beginning, beginning_of, data_of
 from foveal.flows._prepare import Prepared
-from foveal.flows._scene_reports import SceneReport, scene_report, with_provenance
+from foveal.flows._scene_reports import scene_report, with_provenance
 from foveal.flows._scenes_report import write_scenes_refusal, write_scenes_report
 from foveal.models.pretrained._weights import Weights
 from foveal.tasks.detect.learn import Selection
@@ -65,7 +66,13 @@ def export_scenes(
         beginning: What its training started from.
     """
     held_out = prepared.examples("calib"), prepared.examples("test")
-    origin = Origin(data_of(prepared), source=beginning.source, licenses=beginning.licenses)
+    scenes = prepared.dataset.scenes
+    origin = Origin(
+        data_of(prepared),
+        source=beginning.source,
+        licenses=beginning.licenses,
+        things=None if scenes is None else scenes.things,
+    )
     if recognizer.task == "segment":
         return bundle_regions(recognizer, path, held_out=held_out, origin=origin, threads=threads)
     return bundle_objects(

@@ -13,12 +13,11 @@ from foveal.core.progress import Progress
 from foveal.data.dataset import Dataset, UInt8
 from foveal.data.truths import stated, stated_regions
 from foveal.evaluate.objects import objects_report
-from foveal.evaluate.objects_document import ObjectReport
+from foveal.evaluate.panoptic import panoptic_report
 from foveal.evaluate.regions import regions_report
-from foveal.evaluate.regions_document import RegionReport
+from foveal.evaluate.scene_document import SceneReport
 from foveal.evaluate.scenes import Scenes
-
-SceneReport = ObjectReport | RegionReport
+from foveal.metrics._found import Truth
 
 
 def scene_report(  # noqa: PLR0913 - what was opened, and what is known of it
@@ -48,13 +47,27 @@ def scene_report(  # noqa: PLR0913 - what was opened, and what is known of it
         DataError: Not one picture can be used, or nothing is on them.
     """
     sources = [dataset.sources[index] for index in indices]
-    if predictor.manifest.task == "segment":
+    task = predictor.manifest.task
+
+    def size(position: int) -> tuple[int, int]:
+        header = dataset.read(int(indices[position])).header()
+        return header.height, header.width
+
+    def objects(position: int) -> Truth:
+        found = of(int(indices[position]))
+        return truth_of(found, None if task == "detect" else size(position))
+
+    run: dict[str, Any] = {"seed": seed, "threads": threads, "progress": progress}
+    if task == "segment":
         maps = stated_regions(dataset, classes=predictor.classes)
-        areas = Scenes[UInt8](sources, read, lambda position: maps(int(indices[position])), **about)
-        return regions_report(predictor, areas, seed=seed, threads=threads, progress=progress)
+        areas = Scenes[UInt8](sources, read, lambda place: maps(int(indices[place])), size, **about)
+        return regions_report(predictor, areas, **run)
     of = stated(dataset, predictor.preprocess, classes=predictor.classes)
-    objects = Scenes(sources, read, lambda position: truth_of(of(int(indices[position]))), **about)
-    return objects_report(predictor, objects, seed=seed, threads=threads, progress=progress)
+    if task == "panoptic":
+        maps = stated_regions(dataset, classes=predictor.classes)
+        both = Scenes(sources, read, lambda place: (objects(place), maps(int(indices[place]))), size, **about)
+        return panoptic_report(predictor, both, **run)
+    return objects_report(predictor, Scenes(sources, read, objects, size, **about), **run)
 
 
 def with_provenance(report: SceneReport, **facts: Any) -> SceneReport:

@@ -4,7 +4,7 @@ import math
 import os
 import tempfile
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -16,7 +16,8 @@ from foveal.core.random import seed_for
 from foveal.data.dataset import Dataset
 from foveal.data.preprocess import Preprocess
 from foveal.data.sizing import suggest_channels
-from foveal.data.truths import regions_at_size, stated, stated_regions
+from foveal.data.scene import Objects
+from foveal.data.truths import numbers_at_size, regions_at_size, stated, stated_regions
 from foveal.flows._origin import start_reasons
 from foveal.flows._prepare import Prepared, scene_sides
 from foveal.models import Architecture
@@ -26,6 +27,7 @@ from foveal.train.plan import Plan
 from foveal.train.planning import Facts
 from foveal.train.recipe import Recipe
 from foveal.train.scenes.annotations import Boxes
+from foveal.train.scenes.outlines import Outlines
 from foveal.train.scenes.planning import plan_scenes
 from foveal.train.scenes.points import Points
 from foveal.train.scenes.regions import Regions
@@ -33,6 +35,8 @@ from foveal.train.scenes.regions import Regions
 _EXPORT_SECONDS = 15.0  # with the exporter's imports
 _PIXELS_PER_SECOND = 2.5e6  # of the default detector on two cores
 _RESAMPLING_SECONDS = 5.0
+
+Number = TypeVar("Number", np.uint8, np.uint16)
 
 
 def seconds_after_scenes(prepared: Prepared) -> float:
@@ -108,20 +112,49 @@ def maker(
 
         return regions
     truth = annotations(prepared)
-    height, width = preprocess.sides
+    if prepared.dataset.task == "detect":
+        return _points(architecture, prepared, truth, weights)
+    numbers = number_maps(prepared)
+    areas = region_maps(prepared) if prepared.dataset.task == "panoptic" else None
 
-    def points(plan: Plan) -> Objective:
-        network = _network(plan, architecture, weights)
-        network.expect(truth.shares(classes, places=height * width // network.stride**2))
-        return Points(
-            network,
+    def outlines(plan: Plan) -> Objective:
+        return Outlines(
+            _expecting(plan, architecture, truth, prepared, weights),
             truth,
+            numbers,
+            regions=areas,
             preprocess=preprocess,
             augmentation=plan.augmentation,
             assigner=plan.objective,
         )
 
+    return outlines
+
+
+def _points(
+    architecture: Architecture, prepared: Prepared, truth: Boxes, weights: Weights | None
+) -> Callable[[Plan], Objective]:
+    def points(plan: Plan) -> Objective:
+        return Points(
+            _expecting(plan, architecture, truth, prepared, weights),
+            truth,
+            preprocess=prepared.preprocess,
+            augmentation=plan.augmentation,
+            assigner=plan.objective,
+        )
+
     return points
+
+
+def _expecting(
+    plan: Plan, architecture: Architecture, truth: Boxes, prepared: Prepared, weights: Weights | None
+) -> Any:
+    """Return a network that knows how probable each class is at a place."""
+    network = _network(plan, architecture, weights)
+    height, width = prepared.preprocess.sides
+    places = height * width // network.stride**2
+    network.expect(truth.shares(len(prepared.dataset.classes), places=places))
+    return network
 
 
 def annotations(prepared: Prepared) -> Boxes:
@@ -140,23 +173,47 @@ def annotations(prepared: Prepared) -> Boxes:
                 code="no_objects",
                 hint="foveal data show DATA shows what is read; another split may have some",
             )
-    found = [of(int(index)) for index in prepared.split.fit]
-    kept = [objects.only(~objects.ignored) for objects in found]
+    kept = [learned_from(of(int(index))) for index in prepared.split.fit]
     return Boxes.of([one.boxes for one in kept], [one.labels for one in kept])
 
 
-def region_maps(prepared: Prepared) -> NDArray[np.uint8]:
-    """Return the class maps of all pictures that are learned from, at model size, uint8 (N, H, W).
+def learned_from(objects: Objects) -> Objects:
+    """Return those objects of a picture that are learned from; their order numbers them."""
+    return objects.only(~objects.ignored)
 
-    They lie in a file without a name, which goes when nobody looks at it any more.
+
+def number_maps(prepared: Prepared) -> NDArray[np.uint16]:
+    """Return at each pixel the number of the object there, from 1 on, at model size, uint16 (N, H, W).
+
+    Numbers are those of `annotations`; where objects overlap the smaller one is in front.
     """
-    of, fit = stated_regions(prepared.dataset), prepared.split.fit
+    of = stated(prepared.dataset, prepared.preprocess)
+
+    def numbered(index: int) -> NDArray[np.uint16]:
+        header = prepared.dataset.read(index).header()
+        return numbers_at_size(learned_from(of(index)), (header.height, header.width), prepared.preprocess)
+
+    return _mapped(prepared, numbered, np.uint16)
+
+
+def region_maps(prepared: Prepared) -> NDArray[np.uint8]:
+    """Return the class maps of all pictures that are learned from, at model size, uint8 (N, H, W)."""
+    of = stated_regions(prepared.dataset)
+    return _mapped(prepared, lambda index: regions_at_size(of(index), prepared.preprocess), np.uint8)
+
+
+def _mapped(prepared: Prepared, of: Callable[[int], NDArray[Number]], kind: type[Number]) -> NDArray[Number]:
+    """Return a map of each picture that is learned from, (N, H, W), in a file without a name.
+
+    It goes when nobody looks at it any more.
+    """
+    fit = prepared.split.fit
     shape = (len(fit), *prepared.preprocess.sides)
     with tempfile.TemporaryFile(dir=prepared.store.path.parent) as file:
-        _fill(file.fileno(), max(1, math.prod(shape)))
-        maps = np.memmap(file, np.uint8, "r+", shape=shape)
+        _fill(file.fileno(), max(1, math.prod(shape) * np.dtype(kind).itemsize))
+        maps = np.memmap(file, kind, "r+", shape=shape)
     for row, index in enumerate(fit.tolist()):
-        maps[row] = regions_at_size(of(index), prepared.preprocess)
+        maps[row] = of(index)
     return maps
 
 
@@ -168,7 +225,7 @@ def _fill(handle: int, size: int) -> None:
         else:
             os.ftruncate(handle, size)
     except OSError as error:
-        raise WriteError(f"class maps of {size:,} bytes have no room: {error.strerror}") from None
+        raise WriteError(f"maps of {size:,} bytes have no room: {error.strerror}") from None
 
 
 def _network(plan: Plan, architecture: Architecture, weights: Weights | None) -> Any:

@@ -6,10 +6,10 @@ from pathlib import Path
 from foveal.bundle.predictor import Predictor
 from foveal.bundle.ways import REFERENCE
 from foveal.core import files
+from foveal.evaluate.scene_document import SceneReport
 from foveal.export.parity import Parity
 from foveal.flows._drawn_scenes import drawn_mistakes
 from foveal.flows._prepare import Prepared
-from foveal.flows._scene_reports import SceneReport
 from foveal.report.page import refusal_page
 from foveal.report.scenes_page import scenes_page
 

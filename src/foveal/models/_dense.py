@@ -99,3 +99,23 @@ class TopDown(nn.Module):
             joined = self.smooth[place](own) if place < len(maps) - 1 else own
         assert joined is not None
         return joined
+
+
+class Detail(nn.Module):
+    """Bring a map at 1/8 to the finest one, at 1/4: (N, T, h, w) and (N, W, 2 h, 2 w) → (N, D, 2 h, 2 w)."""
+
+    def __init__(self, coarse: int, fine: int, outputs: int) -> None:
+        """Build it; `coarse` and `fine` are the channels of the two maps, `outputs` those of the joined one."""
+        super().__init__()
+        self.coarse = nn.Conv2d(coarse, outputs, 1, bias=False)
+        self.detail = nn.Conv2d(fine, outputs, 1, bias=False)
+        self.norm = nn.BatchNorm2d(outputs, momentum=MOMENTUM)
+        self.mix = Unit(outputs, outputs)
+
+    def forward(self, coarse: Tensor, fine: Tensor) -> Tensor:
+        """Return the joined map."""
+        up = F.interpolate(self.coarse(coarse), scale_factor=2.0, mode="nearest")
+        joined: Tensor = self.mix(
+            F.relu(self.norm(up[..., : fine.shape[2], : fine.shape[3]] + self.detail(fine)))
+        )
+        return joined

@@ -29,6 +29,8 @@ _USUAL: dict[models.Task, str] = {
     "video": "cnn_gru",
     "detect": "point",
     "segment": "region",
+    "instance": "outline",
+    "panoptic": "panoptic",
 }
 _HOLDS: dict[models.Task, str] = {
     "classify": "pictures of one class each",
@@ -260,12 +262,6 @@ class Recipe(BaseModel):
             UsageError: `other_task`: the model is for other data;
                 `other_objective`, `other_head`: that part of the recipe is for pictures alone.
         """
-        if task not in _USUAL:
-            raise UsageError(
-                f"nothing learns the task {task} yet",
-                code="other_task",
-                hint="--task detect learns the boxes around outlines",
-            )
         recipe = self.changed(model=_USUAL[task]) if "model" not in self.model_fields_set else self
         found = recipe.architecture
         if found.task != task:

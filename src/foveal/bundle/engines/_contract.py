@@ -18,11 +18,17 @@ class Inputs(NamedTuple):
 
 
 OUTPUTS = ("probabilities", "logits")
-# Name, type and number of axes of what graphs answer that say where something is, by the first name.
-SCENE_OUTPUTS: dict[str, dict[str, tuple[str, int]]] = {
-    "boxes": {"boxes": ("float32", 3), "scores": ("float32", 2), "labels": ("int64", 2)},
-    "regions": {"regions": ("uint8", 3)},
-}
+_Told = dict[str, tuple[str, int]]
+_OBJECTS: _Told = {"boxes": ("float32", 3), "scores": ("float32", 2), "labels": ("int64", 2)}
+_MASKS: _Told = {"masks": ("uint8", 4)}
+_REGIONS: _Told = {"regions": ("uint8", 3)}
+# Name, type and number of axes of what graphs answer that say where something is.
+SCENE_OUTPUTS: tuple[_Told, ...] = (
+    _OBJECTS,
+    _REGIONS,
+    {**_OBJECTS, **_MASKS},
+    {**_OBJECTS, **_MASKS, **_REGIONS},
+)
 _SUM_TOLERANCE = 1e-3
 
 
@@ -105,7 +111,8 @@ def answered(outputs: Collection[str]) -> tuple[str, ...]:
 
 def _scene(outputs: Collection[str]) -> dict[str, tuple[str, int]] | None:
     """Return what a graph has to answer that says where something is; None: it is a classifier."""
-    return next((told for first, told in SCENE_OUTPUTS.items() if first in outputs), None)
+    found = [told for told in SCENE_OUTPUTS if next(iter(told)) in outputs]
+    return next((told for told in found if told.keys() == set(outputs)), found[0] if found else None)
 
 
 def named(asked: Sequence[str], answers: Sequence[NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -213,7 +213,7 @@ def core() -> Any:
 def _name(port: Any) -> str:
     """Return what the contract calls an input or output; it may have other names beside."""
     names = sorted(port.names)
-    scene = [name for told in _contract.SCENE_OUTPUTS.values() for name in told]
+    scene = {name for told in _contract.SCENE_OUTPUTS for name in told}
     known = ("images", WINDOW, *_contract.OUTPUTS, UNKNOWN, NEXT_WINDOW, *scene)
     return next((name for name in known if name in names), ", ".join(names))
 

@@ -53,15 +53,21 @@ class Point(nn.Module):
         self.neck = TopDown(widths[self.first :], tower)
         self.what = nn.Sequential(Unit(tower, tower), nn.Conv2d(tower, classes, 1))
         self.where = nn.Sequential(Unit(tower, tower), nn.Conv2d(tower, 4, 1))
-        for output in self.outputs:
-            nn.init.normal_(output.weight, std=0.01)
-        nn.init.constant_(self.outputs[0].bias, -math.log((1 - PRIOR) / PRIOR))
-        nn.init.constant_(self.outputs[1].bias, 1.0)
+        what, where = self.answers
+        nn.init.normal_(what.weight, std=0.01)
+        nn.init.normal_(where.weight, std=0.01)
+        nn.init.constant_(what.bias, -math.log((1 - PRIOR) / PRIOR))
+        nn.init.constant_(where.bias, 1.0)
 
     @property
-    def outputs(self) -> tuple[Any, Any]:
-        """The two layers that answer: of classes and of sides."""
+    def answers(self) -> tuple[Any, Any]:
+        """The two layers that answer about places: of classes and of sides."""
         return self.what[-1], self.where[-1]
+
+    @property
+    def outputs(self) -> tuple[Any, ...]:
+        """All layers that answer."""
+        return self.answers
 
     @torch.no_grad()
     def expect(self, shares: Sequence[float]) -> None:
@@ -75,7 +81,7 @@ class Point(nn.Module):
             shares: In (0, 1), one for each class.
         """
         odds = torch.tensor(shares, dtype=torch.float32)
-        self.outputs[0].bias.copy_(torch.log(odds / (1 - odds)))
+        self.answers[0].bias.copy_(torch.log(odds / (1 - odds)))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return what is where on normalized images (N, C, H, W).

@@ -10,11 +10,10 @@ mean alone); the way up is that of Lin et al., "Feature Pyramid Networks", 2017.
 from collections.abc import Sequence
 from typing import Any
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from foveal.models import Card, Settings, _features
-from foveal.models._dense import MOMENTUM, TopDown, Unit
+from foveal.models._dense import Detail, TopDown
 
 CARD = Card(
     family="region",
@@ -42,10 +41,7 @@ class Region(nn.Module):
         self.context = nn.Conv2d(widths[-1], widths[-1], 1)
         self.neck = TopDown(widths[1:], tower)
         fine = max(16, tower * 3 // 4)
-        self.coarse = nn.Conv2d(tower, fine, 1, bias=False)
-        self.detail = nn.Conv2d(widths[0], fine, 1, bias=False)
-        self.norm = nn.BatchNorm2d(fine, momentum=MOMENTUM)
-        self.mix = Unit(fine, fine)
+        self.detail = Detail(tower, widths[0], fine)
         self.answer = nn.Conv2d(fine, classes, 1)
         nn.init.normal_(self.answer.weight, std=0.01)
         nn.init.constant_(self.answer.bias, 0.0)  # type: ignore[arg-type]  # it has one
@@ -60,9 +56,7 @@ class Region(nn.Module):
         finest, *others = self.backbone(images)
         coarsest = others[-1]
         others[-1] = coarsest + self.context(coarsest.mean(dim=(2, 3), keepdim=True))
-        up = F.interpolate(self.coarse(self.neck(others)), scale_factor=2.0, mode="nearest")
-        mixed = F.relu(self.norm(up[..., : finest.shape[2], : finest.shape[3]] + self.detail(finest)))
-        logits: Tensor = self.answer(self.mix(mixed))
+        logits: Tensor = self.answer(self.detail(self.neck(others), finest))
         return logits
 
 

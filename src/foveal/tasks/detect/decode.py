@@ -9,13 +9,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from foveal.core.errors import BundleError
 from foveal.core.types import Detection, Sighting
+from foveal.data.outline import Runs
 from foveal.data.preprocess import Preprocess
+from foveal.tasks.detect.masks import masks_of
 
 OUTPUTS = ("boxes", "scores", "labels")
+MASKS = "masks"  # the output that is there, too, where outlines are answered
 MOST_OBJECTS = 20_000
 _MOST_CLASSES = 10**6
 
 Float32 = NDArray[np.float32]
+UInt8 = NDArray[np.uint8]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -26,15 +30,19 @@ class ObjectAnswers(NamedTuple):
         boxes: Left, top, right and bottom in pixels of the model's input, float32 (N, K, 4).
         scores: Calibrated, float32 (N, K).
         labels: Indices into the classes, int64 (N, K).
+        masks: At every fourth pixel of the input, or of another whole step, whether it is the object's, uint8
+            (N, K, h, w): 128 and more is inside, 16 steps are one logit; None: only boxes are answered.
     """
 
     boxes: Float32
     scores: Float32
     labels: NDArray[np.int64]
+    masks: UInt8 | None = None
 
     def at(self, rows: Any) -> "ObjectAnswers":
         """Return the answers for some pictures, or for one without the first axis, as NumPy indexes."""
-        return ObjectAnswers(self.boxes[rows], self.scores[rows], self.labels[rows])
+        masks = None if self.masks is None else self.masks[rows]
+        return ObjectAnswers(self.boxes[rows], self.scores[rows], self.labels[rows], masks)
 
     @classmethod
     def joined(cls, parts: "Sequence[ObjectAnswers]") -> "ObjectAnswers":
@@ -43,6 +51,9 @@ class ObjectAnswers(NamedTuple):
             np.concatenate([part.boxes for part in parts]),
             np.concatenate([part.scores for part in parts]),
             np.concatenate([part.labels for part in parts]),
+            None
+            if parts[0].masks is None
+            else np.concatenate([part.masks for part in parts if part.masks is not None]),
         )
 
 
@@ -58,6 +69,8 @@ class ObjectDecision(BaseModel):
             inside the graph; None: no two answers mean the same object.
         scale, shift: What class logits are multiplied with, and what is added, before they become scores; for
             people, the graph decides. Fitted so that of answers with score s a share s is right.
+        things: Of a panoptic recognizer, the classes whose objects are counted, by label; the others are only
+            there, such as the sky. None: all are counted.
         n: Calibration pictures that this rests on.
     """
 
@@ -68,6 +81,7 @@ class ObjectDecision(BaseModel):
     overlap: float | None = Field(default=None, gt=0, le=1)
     scale: float = Field(default=1.0, gt=0)
     shift: float = 0.0
+    things: tuple[int, ...] | None = None
     n: int = Field(ge=0)
 
 
@@ -100,7 +114,14 @@ def checked(answers: Mapping[str, NDArray[Any]], count: int, *, classes: int) ->
             code="model_output_invalid",
             hint="train or export it again; its weights are not usable",
         )
-    return ObjectAnswers(boxes, scores, labels.astype(np.int64))
+    masks = answers.get(MASKS)
+    if masks is not None and (masks.shape[:2] != scores.shape or masks.ndim != 4 or masks.dtype != np.uint8):
+        raise BundleError(
+            f"the model answered with what are no masks: {masks.dtype} {masks.shape}",
+            code="model_output_invalid",
+            hint="train or export it again",
+        )
+    return ObjectAnswers(boxes, scores, labels.astype(np.int64), masks)
 
 
 def original(boxes: Float32, size: tuple[int, int], preprocess: Preprocess) -> Float32:
@@ -138,15 +159,43 @@ def decode(
         sources: N names.
         sizes: Height and width of the N pictures.
     """
-    limits = np.array(decision.thresholds, np.float32)
     seen = []
     for row, (source, size) in enumerate(zip(sources, sizes, strict=True)):
-        scores, labels = answers.scores[row], answers.labels[row]
-        kept = np.flatnonzero((scores >= limits[labels]) & (scores > 0))
-        boxes = original(answers.boxes[row][kept], size, preprocess).tolist()
-        objects = tuple(
-            Detection(classes[label], score, (box[0], box[1], box[2], box[3]))
-            for label, score, box in zip(labels[kept].tolist(), scores[kept].tolist(), boxes, strict=True)
-        )
+        shown = certain(answers.at(row), decision)
+        boxes = original(shown.boxes, size, preprocess)
+        outlines: Sequence[Runs | None] = [None] * len(boxes)
+        if shown.masks is not None:
+            outlines = masks_of(shown.masks, boxes, size, preprocess)
+        objects = told(shown, boxes, outlines, classes)
         seen.append(Sighting(source, width=size[1], height=size[0], objects=objects))
     return seen
+
+
+def certain(answers: ObjectAnswers, decision: ObjectDecision) -> ObjectAnswers:
+    """Return those answers for one picture that are objects, the most certain first."""
+    limits = np.array(decision.thresholds, np.float32)
+    return answers.at(np.flatnonzero((answers.scores >= limits[answers.labels]) & (answers.scores > 0)))
+
+
+def told(
+    answers: ObjectAnswers, boxes: Float32, outlines: Sequence[Runs | None], classes: Sequence[str]
+) -> tuple[Detection, ...]:
+    """Return answers for one picture as objects in its own pixels.
+
+    Args:
+        answers: D of them, without padding.
+        boxes: Theirs in pixels of the picture, (D, 4).
+        outlines: What each covers, D of them.
+        classes: Names in label order.
+    """
+    return tuple(
+        Detection(
+            classes[label],
+            score,
+            (box[0], box[1], box[2], box[3]),
+            None if outline is None else outline.as_json(),
+        )
+        for label, score, box, outline in zip(
+            answers.labels.tolist(), answers.scores.tolist(), boxes.tolist(), outlines, strict=True
+        )
+    )

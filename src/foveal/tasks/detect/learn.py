@@ -1,6 +1,7 @@
 """What a detector answers in torch: the reference that the exported graph is compared with."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from foveal.core.batches import at_once
 from foveal.data.dataset import UInt8
 from foveal.tasks.classify.learn import normalize
 from foveal.tasks.detect.decode import MOST_OBJECTS, ObjectAnswers
+from foveal.tasks.detect.masks import INSIDE, STEPS
 from foveal.tasks.recognizer import Recognizer
 
 OBJECTS = 300  # answers for a picture, where nobody says more
@@ -45,18 +47,29 @@ class Selection:
 @torch.no_grad()
 def answers(recognizer: Recognizer, images: UInt8, selection: Selection) -> ObjectAnswers:
     """Return what a detector finds on pictures at model size, uint8 (N, H, W, C), in float32."""
-    network = recognizer.network.eval()
+    network: Any = recognizer.network.eval()
     step = at_once(recognizer.preprocess.shape)
     parts = []
     for start in range(0, len(images), step):
         seen = normalize(torch.from_numpy(images[start : start + step]), recognizer.preprocess)
-        boxes, logits = network.candidates(seen)  # type: ignore[operator]  # every detector has it
-        parts += [_selected(*one, selection, seen) for one in zip(boxes, logits, strict=True)]
+        if recognizer.task == "detect":
+            boxes, logits = network.candidates(seen)
+            parts += [_selected(*one, selection, seen)[0] for one in zip(boxes, logits, strict=True)]
+            continue
+        whole = network.outlined(seen)
+        for boxes, logits, kernels, basis in zip(*whole, strict=True):
+            found, places = _selected(boxes, logits, selection, seen)
+            parts.append(found._replace(masks=_masks(kernels[places], basis, selection.objects)))
     return ObjectAnswers.joined([one.at(None) for one in parts])
 
 
-def _selected(boxes: Tensor, logits: Tensor, selection: Selection, images: Tensor) -> ObjectAnswers:
-    """Return the answers for one picture from boxes (P, 4) and logits (P, K) of its places."""
+def _selected(
+    boxes: Tensor, logits: Tensor, selection: Selection, images: Tensor
+) -> tuple[ObjectAnswers, Tensor]:
+    """Return the answers for one picture from boxes (P, 4) and logits (P, K) of its places, and which places.
+
+    These are as many as there are answers before the padding.
+    """
     height, width = images.shape[2:]
     count, classes = selection.objects, logits.shape[1]
     scores = (logits * selection.scale + selection.shift).sigmoid().flatten()
@@ -70,11 +83,20 @@ def _selected(boxes: Tensor, logits: Tensor, selection: Selection, images: Tenso
     top = torch.where(kept, top, torch.zeros(()))
     best = top.sort(descending=True, stable=True).indices[:count]
     short = count - len(best)
-    return ObjectAnswers(
+    chosen = ObjectAnswers(
         np.pad(found[best].numpy(), ((0, short), (0, 0))),
         np.pad(top[best].numpy(), (0, short)),
         np.pad(labels[best].numpy(), (0, short)),
     )
+    return chosen, at[best] // classes
+
+
+def _masks(kernels: Tensor, basis: Tensor, count: int) -> UInt8:
+    """Return masks, uint8 (count, h, w), from kernels (M, Q), M ≤ count, and a basis (Q, h, w)."""
+    logits = kernels @ basis.flatten(1)
+    values = (logits * STEPS + INSIDE).round().clamp(0, 255).to(torch.uint8)
+    masks = values.reshape(len(kernels), *basis.shape[1:]).numpy()
+    return np.pad(masks, ((0, count - len(masks)), (0, 0), (0, 0)))
 
 
 def _without_doubles(boxes: Tensor, scores: Tensor, labels: Tensor, overlap: float) -> Tensor:

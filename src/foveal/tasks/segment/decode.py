@@ -85,7 +85,13 @@ def decode(
     seen = []
     for one, source, size in zip(regions, sources, sizes, strict=True):
         whole = original(one, size, preprocess)
-        counts = np.bincount(whole.ravel(), minlength=len(classes))
-        areas = {name: int(count) / whole.size for name, count in zip(classes, counts, strict=True)}
-        seen.append(Sighting(source, width=size[1], height=size[0], areas=areas, regions=whole))
+        areas = shares_of(whole, classes)
+        told = Sighting(source, size[1], size[0], areas=areas, regions=whole, with_objects=False)
+        seen.append(told)
     return seen
+
+
+def shares_of(regions: UInt8, classes: Sequence[str]) -> dict[str, float]:
+    """Return which share of a picture each class covers, of the class of each pixel (H, W)."""
+    counts = np.bincount(regions.ravel(), minlength=len(classes))
+    return {name: int(count) / regions.size for name, count in zip(classes, counts, strict=True)}

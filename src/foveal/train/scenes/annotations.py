@@ -20,18 +20,35 @@ class Boxes:
         boxes: In pixels of the network's input, float32 (N, M, 4).
         labels: int64 (N, M).
         weights: 1 for an object, 0 where there is none, float32 (N, M).
+        numbers: By which a map of objects tells them apart, from 1 on, int64 (N, M).
     """
 
     boxes: Tensor
     labels: Tensor
     weights: Tensor
+    numbers: Tensor
 
     def __len__(self) -> int:
         return len(self.boxes)
 
+    @property
+    def most(self) -> int:
+        """How many objects a picture has room for, M; no number is higher."""
+        return self.boxes.shape[1]
+
     def rows(self, rows: Tensor) -> "Boxes":
         """Return those of some pictures, int64 (R,), with no more places than they need."""
-        return Boxes(self.boxes[rows], self.labels[rows], self.weights[rows]).compact()
+        return Boxes(*(part[rows] for part in self.parts)).compact()
+
+    @property
+    def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Boxes, labels, weights and numbers."""
+        return self.boxes, self.labels, self.weights, self.numbers
+
+    @classmethod
+    def joined(cls, several: "Sequence[Boxes]") -> "Boxes":
+        """Return the objects of several pictures that became one, for each of N."""
+        return cls(*(torch.cat(part, 1) for part in zip(*(one.parts for one in several), strict=True)))
 
     def compact(self) -> "Boxes":
         """Return the same with what is there first in each row, and no more places than needed."""
@@ -42,6 +59,7 @@ class Boxes:
             self.boxes.gather(1, order[..., None].expand(-1, -1, 4)),
             self.labels.gather(1, order),
             self.weights.gather(1, order),
+            self.numbers.gather(1, order),
         )
 
     def shares(self, classes: int, *, places: int) -> list[float]:
@@ -63,6 +81,7 @@ class Boxes:
             torch.zeros(len(boxes), most, 4),
             torch.zeros(len(boxes), most, dtype=torch.int64),
             torch.zeros(len(boxes), most),
+            torch.arange(1, most + 1).repeat(len(boxes), 1),
         )
         for row, (some, names) in enumerate(zip(boxes, labels, strict=True)):
             found.boxes[row, : len(some)] = torch.from_numpy(np.asarray(some, np.float32))

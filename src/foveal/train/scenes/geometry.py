@@ -1,13 +1,12 @@
 """Move pictures and what is where on them together, by one affine map for each picture."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from foveal.data.scene import VOID
 from foveal.train.scenes._boxes import area
 from foveal.train.scenes.annotations import Boxes
 
@@ -31,11 +30,11 @@ class Moves:
         """Return moved pictures (N, C, H, W), bilinear; what comes in from outside is 0."""
         return F.grid_sample(images, self._grid(images), align_corners=False)
 
-    def regions(self, regions: Tensor) -> Tensor:
-        """Return moved class maps uint8 (N, H, W), nearest; what comes in from outside is `VOID`."""
-        shifted = regions[:, None].float() - VOID
+    def maps(self, maps: Tensor, *, outside: float) -> Tensor:
+        """Return moved maps of whole numbers, float32 (N, H, W), nearest; `outside` is what comes in."""
+        shifted = maps[:, None] - outside
         seen = F.grid_sample(shifted, self._grid(shifted), mode="nearest", align_corners=False)
-        return (seen[:, 0] + VOID).round().to(torch.uint8)
+        return (seen[:, 0] + outside).round()
 
     def _grid(self, images: Tensor) -> Tensor:
         """Return where each pixel comes from, (N, H, W, 2), as `grid_sample` counts."""
@@ -100,11 +99,13 @@ def clipped(moved: Boxes, frame: Tensor) -> Boxes:
     inner = torch.cat([low, torch.maximum(low, high)], dim=2)
     whole = area(moved.boxes)
     seen = (area(inner) >= SEEN * whole) & ((inner[..., 2:] - inner[..., :2]).amin(2) >= _SMALLEST)
-    return Boxes(inner, moved.labels, moved.weights * seen)
+    return replace(moved, boxes=inner, weights=moved.weights * seen)
 
 
 def mosaic(images: Tensor, truth: Boxes, share: float, generator: torch.Generator) -> tuple[Tensor, Boxes]:
     """Replace some pictures by four that meet at a random point, each keeping its place in the frame.
+
+    Maps that lie behind the channels of the pictures come along.
 
     Source of the idea: Bochkovskiy et al., "YOLOv4", 2020, §3.3.
 
@@ -132,16 +133,11 @@ def mosaic(images: Tensor, truth: Boxes, share: float, generator: torch.Generato
         frame = torch.stack([left, top, right, bottom], dim=1).float()
         if number == 0:
             frame[~chosen] = torch.tensor([0.0, 0.0, width, height])
-        one = clipped(Boxes(truth.boxes[source], truth.labels[source], truth.weights[source]), frame)
+        one = clipped(Boxes(*(part[source] for part in truth.parts)), frame)
         if number:
-            one = Boxes(one.boxes, one.labels, one.weights * chosen[:, None])
+            one = replace(one, weights=one.weights * chosen[:, None])
             for row in chosen.nonzero()[:, 0].tolist():
                 x0, y0, x1, y1 = (int(side) for side in frame[row])
                 result[row, :, y0:y1, x0:x1] = images[source[row], :, y0:y1, x0:x1]
         parts.append(one)
-    joined = Boxes(
-        torch.cat([part.boxes for part in parts], 1),
-        torch.cat([part.labels for part in parts], 1),
-        torch.cat([part.weights for part in parts], 1),
-    )
-    return result, joined.compact()
+    return result, Boxes.joined(parts).compact()

@@ -1,6 +1,7 @@
 """Learn to say what is where from boxes: the objective of detectors whose every place answers."""
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,9 +17,9 @@ from foveal.train.scenes._boxes import generalized
 from foveal.train.scenes._groups import groups
 from foveal.train.scenes._views import moved, recoloured
 from foveal.train.scenes.annotations import Boxes
-from foveal.train.scenes.assigners._targets import Assigner, Places
+from foveal.train.scenes.assigners._targets import Assigner, Places, Targets
 from foveal.train.scenes.assigners.aligned import Aligned
-from foveal.train.scenes.geometry import clipped, mosaic
+from foveal.train.scenes.geometry import Moves, clipped, mosaic
 
 ALONE = "one_to_one"  # the assigner after which no two answers mean the same object
 _BOX = 2.0  # weight of the boxes beside the classes
@@ -73,31 +74,56 @@ class Points(Objective):
         """Return what the network is shown, float32 (N, C, H, W), and what is where on it."""
         with torch.autocast("cpu", enabled=False):
             images, moves = moved(batch, self.preprocess, self.augmentation)
-            truth = self.truth.rows(batch.rows)
-            truth = Boxes(moves.boxes(truth.boxes), truth.labels, truth.weights)
-            height, width = images.shape[2:]
-            truth = clipped(truth, torch.tensor([0.0, 0.0, width, height]))
-            share = self.augmentation["mosaic"]
-            if share and batch.share < _WHOLE:
-                images, truth = mosaic(images, truth, share, batch.generator)
+            images, truth = self.composed(images, moves, batch)
             return recoloured(images, batch, self.augmentation), truth
+
+    def composed(self, layers: Tensor, moves: Moves, batch: Batch) -> tuple[Tensor, Boxes]:
+        """Return moved pictures, some put together of four, with their objects, cut to the frame.
+
+        Args:
+            layers: Moved pictures (N, C, H, W), behind whose channels moved maps may lie.
+            moves: How they were moved.
+            batch: Gives the rows of the objects. No two of all its pictures have one number.
+        """
+        truth = self.truth.rows(batch.rows)
+        apart = torch.arange(len(truth))[:, None] * self.truth.most
+        truth = replace(truth, boxes=moves.boxes(truth.boxes), numbers=truth.numbers + apart)
+        height, width = layers.shape[2:]
+        truth = clipped(truth, torch.tensor([0.0, 0.0, width, height]))
+        share = self.augmentation["mosaic"]
+        if share and batch.share < _WHOLE:
+            return mosaic(layers, truth, share, batch.generator)
+        return layers, truth
 
     def forward(self, batch: Batch) -> Losses:
         """Return the loss of one step."""
         images, truth = self.views(batch)
         images, truth = images[batch.part], truth.rows(torch.arange(len(truth))[batch.part])
-        maps = self.network.maps(images)
-        loss = self._loss(self.network.what(maps), self.network.where(maps), truth, self.assigner)
-        if self.beside is not None:
-            loss = loss + self._loss(self.beside.what(maps), self.beside.where(maps), truth, Aligned())
+        loss, _ = self.objects_loss(self.network.maps(images), truth)
         return Losses(loss, torch.zeros(()), 0)
 
-    def _loss(self, what: Tensor, where: Tensor, truth: Boxes, assigner: Assigner) -> Tensor:
+    def objects_loss(self, maps: Tensor, truth: Boxes) -> tuple[Tensor, Targets]:
+        """Return the loss of what is answered from maps (N, D, h, w), and what the places should answer."""
+        loss, targets = self._judged(self.network, maps, truth, self.assigner)
+        if self.beside is not None:
+            loss = loss + self._judged(self.beside, maps, truth, Aligned())[0]
+        return loss, targets
+
+    def _judged(
+        self, towers: "Point | _Beside", maps: Tensor, truth: Boxes, assigner: Assigner
+    ) -> tuple[Tensor, Targets]:
+        what, where = towers.what(maps), towers.where(maps)
         with torch.autocast("cpu", enabled=False):  # areas in pixels overflow coarser numbers
-            return self.loss(what.float(), self.network.sides(where.float()), truth, assigner)
+            return self.judged(what.float(), self.network.sides(where.float()), truth, assigner)
 
     def loss(self, logits: Tensor, sides: Tensor, truth: Boxes, assigner: Assigner) -> Tensor:
         """Return the loss of answers (N, K, h, w) and (N, 4, h, w), as an assigner judges them."""
+        return self.judged(logits, sides, truth, assigner)[0]
+
+    def judged(
+        self, logits: Tensor, sides: Tensor, truth: Boxes, assigner: Assigner
+    ) -> tuple[Tensor, Targets]:
+        """Return the same, and what the places should have answered."""
         stride, (height, width) = self.network.stride, sides.shape[2:]
         x, y = middles(height, width, stride)
         grid = torch.stack([x.expand(height, width), y.expand(height, width)], dim=2).reshape(-1, 2)
@@ -112,7 +138,7 @@ class Points(Objective):
         near = generalized(boxes[answering], targets.boxes[answering])
         weights = targets.weights[answering]
         where = ((1 - near) * weights).sum() / weights.sum().clamp(min=1.0)
-        return classes + _BOX * where
+        return classes + _BOX * where, targets
 
     def parameter_groups(self, plan: Plan) -> list[dict[str, Any]]:
         """Return the body's parameters as the plan wants them moved, and the layers that answer by Adam."""

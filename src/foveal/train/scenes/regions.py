@@ -53,7 +53,7 @@ class Regions(Objective):
         """Return what the network is shown, float32 (N, C, H, W), and the class of each pixel, (N, H, W)."""
         with torch.autocast("cpu", enabled=False):
             images, moves = moved(batch, self.preprocess, self.augmentation)
-            maps = moves.regions(torch.from_numpy(self.maps[batch.rows.numpy()]))
+            maps = moves.maps(torch.from_numpy(self.maps[batch.rows.numpy()]).float(), outside=VOID)
             return recoloured(images, batch, self.augmentation), maps.long()
 
     def forward(self, batch: Batch) -> Losses:
@@ -61,13 +61,7 @@ class Regions(Objective):
         images, maps = (view[batch.part] for view in self.views(batch))
         logits = self.network(images)
         with torch.autocast("cpu", enabled=False):
-            whole = F.interpolate(logits.float(), size=maps.shape[1:], mode="bilinear", align_corners=False)
-            said = maps != VOID
-            total = F.cross_entropy(whole, maps, weight=self.weights, ignore_index=VOID, reduction="sum")
-            heavy = self.weights[maps.where(said, 0)] * said
-            # Of no pixel at all the mean would be no number.
-            loss = total / heavy.sum().clamp(min=self.weights.min())
-        return Losses(loss, ((whole.argmax(1) == maps) & said).sum(), int(said.sum()))
+            return pixel_losses(logits.float(), maps, self.weights)
 
     def parameter_groups(self, plan: Plan) -> list[dict[str, Any]]:
         """Return the body's parameters as the plan wants them moved, and the layer that answers by Adam."""
@@ -76,6 +70,23 @@ class Regions(Objective):
     def deployable(self) -> nn.Module:
         """Return the network."""
         return self.network
+
+
+def pixel_losses(logits: Tensor, maps: Tensor, weights: Tensor) -> Losses:
+    """Return the cross-entropy of all pixels of which something is said, and how many are right.
+
+    Args:
+        logits: Of classes, float32 (N, K, h, w), smaller than the maps by a whole factor or not.
+        maps: The class of each pixel, int64 (N, H, W), `VOID` where nothing is said.
+        weights: How much a pixel of each class counts, (K,).
+    """
+    whole = F.interpolate(logits, size=maps.shape[1:], mode="bilinear", align_corners=False)
+    said = maps != VOID
+    total = F.cross_entropy(whole, maps, weight=weights, ignore_index=VOID, reduction="sum")
+    heavy = weights[maps.where(said, 0)] * said
+    # Of no pixel at all the mean would be no number.
+    loss = total / heavy.sum().clamp(min=weights.min())
+    return Losses(loss, ((whole.argmax(1) == maps) & said).sum(), int(said.sum()))
 
 
 def class_weights(maps: NDArray[np.uint8], classes: int) -> NDArray[np.float32]:

@@ -14,11 +14,13 @@ class Targets:
 
     Attributes:
         heat: For each class how much a place should answer with it, in [0, 1], (N, K, P).
-        boxes: The box that a place should answer with, (N, P, 4).
+        objects: Which object a place answers for, where it does, int64 (N, P).
+        boxes: The box that it should answer with, (N, P, 4).
         weights: How much its box counts, 0 where it should answer with none, (N, P).
     """
 
     heat: Tensor
+    objects: Tensor
     boxes: Tensor
     weights: Tensor
 

@@ -44,7 +44,7 @@ class Aligned:
         weights = share.amax(1) * taken
         labels = truth.labels.gather(1, winner)
         heat = torch.zeros(count, classes, total).scatter_(1, labels[:, None], weights[:, None])
-        return Targets(heat, truth.boxes.gather(1, winner[..., None].expand(-1, -1, 4)), weights)
+        return Targets(heat, winner, truth.boxes.gather(1, winner[..., None].expand(-1, -1, 4)), weights)
 
     def class_loss(self, logits: Tensor, targets: Targets, objects: float) -> Tensor:
         """Return the binary cross-entropy of all answers, per weight of those that should answer."""

@@ -53,7 +53,7 @@ class Gaussian:
         shares = torch.zeros_like(truth.weights).scatter_add_(1, winner, weight)
         worth = area(truth.boxes).clamp(min=1).log() / shares.clamp(min=1e-6)
         weights = weight * worth.gather(1, winner)
-        return Targets(heat, truth.boxes.gather(1, winner[..., None].expand(-1, -1, 4)), weights)
+        return Targets(heat, winner, truth.boxes.gather(1, winner[..., None].expand(-1, -1, 4)), weights)
 
     def class_loss(self, logits: Tensor, targets: Targets, objects: float) -> Tensor:
         """Return the focal loss of the heatmap, per object."""
