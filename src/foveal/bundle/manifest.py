@@ -229,6 +229,12 @@ class Draft(_Frozen):
             raise UsageError(f"this recognizer does not look for objects ({self.task})", code="other_task")
         return self.rule
 
+    @property
+    def things(self) -> tuple[str, ...]:
+        """Of a panoptic recognizer the names of the classes whose objects it counts; none of any other."""
+        labels = self.rule.things if isinstance(self.rule, ObjectDecision) else None
+        return tuple(self.classes[label] for label in labels or ())
+
     def as_json(self) -> dict[str, Any]:
         """Return the JSON object that `manifest.json` holds."""
         return self.model_dump(mode="json", by_alias=True)

@@ -38,7 +38,12 @@ class Tiled:
     side: int
 
     def __post_init__(self) -> None:
-        _ = self.predictor.manifest.objects  # areas have no doubles that could be told as one
+        task = self.predictor.manifest.task
+        if task != "detect":
+            raise UsageError(
+                f"tiles are for detectors, whose boxes are told as one; this recognizer is for {task}",
+                code="other_task",
+            )
         if self.side < _SMALLEST:
             raise UsageError(f"a tile has at least {_SMALLEST} pixels; got {self.side}")
 

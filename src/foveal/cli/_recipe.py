@@ -44,6 +44,12 @@ Objects = Annotated[
     int | None,
     typer.Option("--objects", min=1, help="Of a picture that a detector gives out at most; default 300."),
 ]
+Things = Annotated[
+    str | None,
+    typer.Option(
+        "--things", help="Of class maps, for panoptic: classes whose objects are counted, such as car,person."
+    ),
+]
 Epochs = Annotated[float | None, typer.Option("--epochs", help="Passes over the training images.")]
 Time = Annotated[
     str | None,
@@ -121,6 +127,11 @@ def check_alone(verb: str, data: Path, resume: Path | None, *others: object) -> 
             "--resume goes on with the recipe of its run; of the options only --threads may change",
             hint=f"foveal {verb} {data} --resume {resume}",
         )
+
+
+def things_of(text: str | None) -> tuple[str, ...] | None:
+    """Return the classes that a list with commas names; None: nobody gave one."""
+    return None if text is None else tuple(name for name in map(str.strip, text.split(",")) if name)
 
 
 def settings_of(given: list[str] | None, *, example: str) -> dict[str, float] | None:

@@ -26,6 +26,7 @@ from foveal.cli._recipe import (
     Size,
     Suggest,
     Task,
+    Things,
     Time,
     Transfer,
     Unlabelled,
@@ -33,6 +34,7 @@ from foveal.cli._recipe import (
     check_alone,
     recipe_of,
     settings_of,
+    things_of,
 )
 from foveal.cli._trained import show
 from foveal.core.extras import need
@@ -54,6 +56,7 @@ def train(
     size: Size = None,
     images: Images = None,
     objects: Objects = None,
+    things: Things = None,
     epochs: Epochs = None,
     time: Time = None,
     transfer: Transfer = None,
@@ -91,6 +94,7 @@ def train(
         "size": size,
         "images": images,
         "objects": objects,
+        "things": things_of(things),
         "group": group,
         "epochs": epochs,
         "objective": objective,

@@ -26,8 +26,8 @@ class Annotated:
         boxes: As they were written down, float32 (M, 4).
         labels: Class of each object, int64 (M,).
         pictures: Index of the picture that each object is on, int64 (M,).
-        counts: How many objects of each class are on each picture; of class maps how many pixels there are
-            of each; int64 (N, K).
+        counts: How many objects of each class are on each picture, int64 (N, K); of class maps how many pixels
+            there are of each; where only some classes are counted, 1 or 0 for the others.
         unused: Pictures of which nothing can be said, and why; what cannot be read as a picture is not here.
     """
 
@@ -80,6 +80,12 @@ def _look_through(dataset: Dataset, scenes: Scenes) -> Annotated:
     )
 
 
+def _pixels(scenes: Scenes, i: int, classes: int) -> Int64:
+    assert scenes.regions is not None
+    counts = np.bincount(scenes.regions(i).ravel(), minlength=VOID + 1)
+    return counts[:classes].astype(np.int64)
+
+
 def _look(scenes: Scenes, i: int, classes: int) -> tuple[Objects, Int64, DataError | None]:
     """Return what is on a picture, how much there is of each class, int64 (K,), or an error."""
     try:
@@ -87,10 +93,13 @@ def _look(scenes: Scenes, i: int, classes: int) -> tuple[Objects, Int64, DataErr
             objects = scenes.objects(i)
             # Without outlines: those of many pictures would fill the memory.
             plain = Objects(objects.boxes, objects.labels, objects.ignored)
-            return plain, np.bincount(objects.labels, minlength=classes).astype(np.int64), None
-        assert scenes.regions is not None
-        counts = np.bincount(scenes.regions(i).ravel(), minlength=VOID + 1)
-        return Objects.none(), counts[:classes].astype(np.int64), None
+            counts = np.bincount(objects.labels, minlength=classes)
+            if scenes.things is not None:
+                there = _pixels(scenes, i, classes) > 0
+                there[list(scenes.things)] = False
+                counts += there  # what is not counted is there once, or not at all
+            return plain, counts.astype(np.int64), None
+        return Objects.none(), _pixels(scenes, i, classes), None
     except DataError as error:
         # A copy: the original's traceback would keep the picture's bytes alive.
         plain_error = type(error)(error.message, code=error.code, hint=error.hint, path=error.path)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from foveal.core.types import Sighting
 from foveal.data.dataset import UInt8
 from foveal.data.drawn import drawn
+from foveal.data.outline import Runs
 from foveal.data.scene import Objects
 
 
@@ -17,7 +18,10 @@ def objects_of(seen: Sighting, classes: Sequence[str]) -> tuple[Objects, NDArray
     boxes = np.array([one.box for one in seen.objects], np.float32).reshape(-1, 4)
     labels = np.array([order[one.label] for one in seen.objects], np.int64)
     scores = np.array([one.confidence for one in seen.objects], np.float32)
-    return Objects(boxes, labels, np.zeros(len(labels), np.bool_)), scores
+    outlines = tuple(Runs.from_json(one.outline) for one in seen.objects if one.outline is not None)
+    ignored = np.zeros(len(labels), np.bool_)
+    # Of a film what is shown beyond what the detector is sure of may have none: then boxes are drawn.
+    return Objects(boxes, labels, ignored, outlines if len(outlines) == len(labels) else ()), scores
 
 
 def drawn_sighting(
@@ -31,8 +35,14 @@ def drawn_sighting(
         classes: Names in label order, which colours follow.
         longest: The longer side of what is returned, in pixels; None: that of the picture.
     """
-    if seen.areas is not None:
-        return drawn(pixels, classes, regions=seen.regions, longest=longest)
     objects, scores = objects_of(seen, classes)
     tracks = [one.track for one in seen.objects]
-    return drawn(pixels, classes, objects=objects, scores=scores, tracks=tracks, longest=longest)
+    return drawn(
+        pixels,
+        classes,
+        objects=objects,
+        scores=scores,
+        tracks=tracks,
+        regions=seen.regions,
+        longest=longest,
+    )

@@ -1,6 +1,6 @@
 """From a path to a data set, whatever the layout."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from foveal.data.formats._tables import TABLES
 from foveal.data.formats.csv_boxes import picture_folders as folders_of_boxes
 from foveal.data.formats.csv_manifest import picture_folders
 from foveal.data.suffixes import is_picture
+from foveal.data.things import with_things
 from foveal.data.tree import Tree, file_tree, folder_tree
 
 CLASSIFY, VIDEO = "classify", "video"
@@ -29,6 +30,7 @@ def open(  # noqa: A001
     format: str | None = None,  # noqa: A002
     group: str | None = None,
     task: str | None = None,
+    things: Sequence[str] = (),
 ) -> Dataset:
     """Return the labelled pictures, or films, at a path, without decoding any.
 
@@ -40,10 +42,11 @@ def open(  # noqa: A001
             pattern over the names of pictures, or a list of groups; None: as the data say.
         task: What is to be learned, where the data leave that open: `classify` or `video` where pictures and
             films lie there, `detect` or another where it is said what is where; None: the usual one.
+        things: Of class maps read for `panoptic`: classes whose objects are counted; see `data.things`.
 
     Raises:
         NotFoundError: Nothing there.
-        UnknownNameError: No such format.
+        UnknownNameError: No such format, or no such class among `things`.
         UsageError: The data cannot be grouped so.
         DataError: `unknown_layout` (the message says what each format lacks), `ambiguous_layout`,
             `several_archives`, `not_regular`, `other_task`, `bad_annotation`, or what is wrong with the
@@ -69,7 +72,8 @@ def open(  # noqa: A001
         tree, lacks = _level(_without_pictures(inside) if task == VIDEO else inside, readers)
     fitting = [name for name, lack in lacks.items() if lack is None]
     if len(fitting) == 1:
-        return _for_task(readers[fitting[0]].read(tree, group), task)
+        dataset = readers[fitting[0]].read(tree, group)
+        return _for_task(with_things(dataset, things) if things else dataset, task)
     if fitting:
         raise DataError(
             f"{path} could be {' or '.join(fitting)}",
@@ -104,12 +108,23 @@ def _for_task(dataset: Dataset, task: str | None) -> Dataset:
             hint=f"--task {scenes.tasks[0]}",
             path=dataset.path,
         )
+    if task == "panoptic" and scenes.things is None:
+        raise DataError(
+            f"{dataset.path} ({dataset.format}) does not say which classes are counted",
+            code="no_things",
+            hint="name those whose objects are counted, such as --things car,person",
+            path=dataset.path,
+        )
     [chosen] = [one for one in scenes.tasks if one == task]
     return replace(dataset, scenes=replace(scenes, task=chosen))
 
 
 def open_for(
-    path: str | Path, clip: Clip | None, group: str | None = None, task: str | None = None
+    path: str | Path,
+    clip: Clip | None,
+    group: str | None = None,
+    task: str | None = None,
+    things: Sequence[str] = (),
 ) -> Dataset:
     """Return what a recognizer is asked about at a path: films where it takes clips, otherwise pictures.
 
@@ -121,12 +136,18 @@ def open_for(
         clip: Of the recognizer's `Preprocess`; None: it takes pictures.
         group: As for `open`.
         task: Of a recognizer that says where something is; None: it gives a class.
+        things: Of a panoptic one the classes whose objects it counts; data that say so keep theirs.
 
     Raises:
         NotFoundError, UsageError, DataError: As `open`.
     """
     if task is not None:
-        return open(path, group=group, task=task)
+        try:
+            return open(path, group=group, task=task)
+        except DataError as error:
+            if error.code != "no_things" or not things:
+                raise
+        return open(path, group=group, task=task, things=things)
     if clip is not None:
         try:
             return open(path, group=group, task=VIDEO)

@@ -67,14 +67,36 @@ class Runs:
 
         Args:
             mask: bool (h, w), which lies wholly inside.
-            left, top: Where its first pixel lies.
-            height, width: Of the whole.
+            left: Column of its first pixel.
+            top: Row of its first pixel.
+            height: Of the whole.
+            width: Of the whole.
         """
         changes = np.diff(np.pad(mask.T, ((0, 0), (1, 1))).astype(np.int8), axis=1)
         columns, first = np.nonzero(changes == 1)
         last = np.nonzero(changes == -1)[1]
-        start = (columns + left) * height + top
-        edges = np.stack([start + first, start + last], axis=1).ravel()
+        return cls.between(columns + left, first + top, last + top, height=height, width=width)
+
+    @classmethod
+    def between(
+        cls,
+        columns: NDArray[np.int64],
+        first: NDArray[np.int64],
+        last: NDArray[np.int64],
+        *,
+        height: int,
+        width: int,
+    ) -> Self:
+        """Return the runs of a mask (height, width) that covers parts of columns, in order, int64 (R,) each.
+
+        Args:
+            columns: In which column each part lies; rising.
+            first: Its first row.
+            last: The row behind its last one.
+            height: Of the mask.
+            width: Of the mask.
+        """
+        edges = np.stack([columns * height + first, columns * height + last], axis=1).ravel()
         # A run that ends a column and one that begins the next are one.
         same = np.flatnonzero(edges[1:-1:2] == edges[2::2])
         edges = np.delete(edges, np.concatenate([2 * same + 1, 2 * same + 2]))

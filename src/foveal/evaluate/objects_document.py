@@ -1,6 +1,6 @@
 """The evaluation document of a detector: `foveal.evaluate/1` with what is measured of objects."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from foveal.core.types import Measured

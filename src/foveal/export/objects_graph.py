@@ -13,7 +13,6 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from foveal.data.preprocess import Preprocess
 from foveal.export.graph import quiet_exporter, strip
 from foveal.tasks.classify import learn
 from foveal.tasks.detect.decode import MASKS

@@ -5,7 +5,6 @@ from pathlib import Path
 from foveal.core import files
 from foveal.core.errors import NotFoundError
 from foveal.core.progress import Progress
-from foveal.data import opening
 from foveal.flows._prepare import FINDINGS, SPLIT, Prepared, Wishes, decoders, prepare
 from foveal.flows._run_folder import RECIPE, read_command
 from foveal.flows._shown import carry
@@ -73,6 +72,6 @@ def prepared_again(
     like = recognizer.preprocess.model_copy(update={"decoder": decoders(clip)})
     frames = None if clip is None else clip.frames
     wishes = Wishes(like.size, recipe.seed, strict=False, threads=threads, like=like, frames=frames)
-    prepared = prepare(opening.open(data, task=recipe.task), folder, wishes, progress=progress)
+    prepared = prepare(recipe.opened(data), folder, wishes, progress=progress)
     carry(run, folder, prepared.split.fingerprint)
     return prepared

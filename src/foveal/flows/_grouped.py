@@ -20,6 +20,7 @@ def grouped(
     *,
     group: str | None = None,
     task: str | None = None,
+    things: Sequence[str] = (),
 ) -> Dataset:
     """Return data with what belongs together: what the runs were told, or, without that key, what they say.
 
@@ -29,6 +30,7 @@ def grouped(
         clip: Of their `Preprocess`: whether they take films or pictures, where both lie there.
         group: What belongs together, whatever the runs were told.
         task: Of recognizers that say where something is; None: they give a class.
+        things: Of panoptic ones the classes whose objects they count.
 
     Raises:
         UsageError: `other_groups`: two runs were told different things.
@@ -36,7 +38,7 @@ def grouped(
         NotFoundError, DataError: As `data.open`.
     """
     if group is not None:
-        return opening.open_for(data, clip, group, task)
+        return opening.open_for(data, clip, group, task, things)
     told = {name for name in map(_told, bundles) if name is not None}
     if len(told) > 1:
         raise UsageError(
@@ -45,13 +47,13 @@ def grouped(
             hint="say with --group what belongs together here",
         )
     if not told:
-        return opening.open_for(data, clip, None, task)
+        return opening.open_for(data, clip, None, task, things)
     try:
-        return opening.open_for(data, clip, told.pop(), task)
+        return opening.open_for(data, clip, told.pop(), task, things)
     except FovealError as error:  # other data, with other keys
         if error.code not in _NO_SUCH_GROUP:
             raise
-        return opening.open_for(data, clip, None, task)
+        return opening.open_for(data, clip, None, task, things)
 
 
 def _told(bundle: Path) -> str | None:

@@ -160,7 +160,7 @@ def scene_sides(dataset: Dataset, wanted: int | None) -> tuple[int, int]:
         dataset: Headers of some of its pictures are read.
         wanted: The longer side in pixels; None: from the pictures.
     """
-    most = _LARGEST_AREAS if dataset.task == "segment" else _LARGEST_OBJECTS
+    most = _LARGEST_AREAS if dataset.task in ("segment", "panoptic") else _LARGEST_OBJECTS
     return suggest_sides(dataset, longer=wanted, most=most)
 
 

@@ -15,8 +15,8 @@ from foveal.core.progress import Progress
 from foveal.core.random import seed_for
 from foveal.data.dataset import Dataset
 from foveal.data.preprocess import Preprocess
-from foveal.data.sizing import suggest_channels
 from foveal.data.scene import Objects
+from foveal.data.sizing import suggest_channels
 from foveal.data.truths import numbers_at_size, regions_at_size, stated, stated_regions
 from foveal.flows._origin import start_reasons
 from foveal.flows._prepare import Prepared, scene_sides

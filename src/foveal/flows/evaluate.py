@@ -111,7 +111,14 @@ def evaluate(
         dataset = (
             data
             if isinstance(data, Dataset)
-            else grouped(data, [bundle], None, group=terms.group, task=predictor.manifest.task)
+            else grouped(
+                data,
+                [bundle],
+                None,
+                group=terms.group,
+                task=predictor.manifest.task,
+                things=predictor.manifest.things,
+            )
         )
         return evaluate_scenes(
             predictor, bundle, dataset, split=split, seed=seed, threads=terms.threads, progress=progress

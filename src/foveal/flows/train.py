@@ -127,7 +127,7 @@ def train(
 
 
 def _started(job: "Job", data: str | Path, *, out: Path | None, force: bool) -> TrainResult:
-    dataset = opening.open(data, group=job.recipe.group, task=job.recipe.task)
+    dataset = job.recipe.opened(data)
     recipe = with_model(job.recipe, task=dataset.task).for_task(dataset.task)
     check_recipe(recipe)
     check_ranks(recipe, job.team.size)
@@ -226,7 +226,7 @@ def _resumed(run: Path, job: "Job", data: str | Path, *, force: bool) -> TrainRe
         moved = compare_environment(run, environment(job.recipe, ranks=job.team.size), force=force)
         with undone_if_refused(run, started=False, made=False):
             runs.mark_last(run)
-            dataset = opening.open(data, group=job.recipe.group, task=job.recipe.task)
+            dataset = job.recipe.opened(data)
             prepared, plan = _decide(run, job, dataset, moved=moved)
         return _carry_out(run, job, prepared, plan)
 
@@ -266,7 +266,7 @@ def _follow(job: Job, data: str | Path) -> TrainResult:
         command=Command(**told["command"]),
         progress=silent,
     )
-    dataset = opening.open(data, group=job.recipe.group, task=job.recipe.task)
+    dataset = job.recipe.opened(data)
     prepared = prepare(dataset, run, job.wishes(dataset), progress=silent)
     prepared = with_pool(run, job.recipe, prepared, progress=silent)
     job.team.meet()  # reading may have taken long; from here on, who is silent is lost

@@ -105,7 +105,7 @@ class Detail(nn.Module):
     """Bring a map at 1/8 to the finest one, at 1/4: (N, T, h, w) and (N, W, 2 h, 2 w) → (N, D, 2 h, 2 w)."""
 
     def __init__(self, coarse: int, fine: int, outputs: int) -> None:
-        """Build it; `coarse` and `fine` are the channels of the two maps, `outputs` those of the joined one."""
+        """Build it; `coarse` and `fine` are the channels of the two maps, `outputs` of the joined one."""
         super().__init__()
         self.coarse = nn.Conv2d(coarse, outputs, 1, bias=False)
         self.detail = nn.Conv2d(fine, outputs, 1, bias=False)

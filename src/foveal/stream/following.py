@@ -1,6 +1,7 @@
 """Objects of a film that keep their number from frame to frame, and are counted where they go."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,13 +9,15 @@ from numpy.typing import NDArray
 
 from foveal.bundle.inputs import measured
 from foveal.bundle.predictor import Predictor
-from foveal.core.types import Detection, Sighting
+from foveal.core.types import Sighting
+from foveal.data.outline import Runs
 from foveal.stream.places import Counted, Places
 from foveal.stream.shot import Picture
 from foveal.stream.tracking.lines import Line
 from foveal.stream.tracking.tracker import Rules, Tracked, Tracker
 from foveal.stream.tracking.zones import Zone
-from foveal.tasks.detect.decode import original
+from foveal.tasks.detect.decode import original, told
+from foveal.tasks.detect.masks import masks_of
 
 # Scores are measured by what each class needs: 0.5 is its threshold, so what is shown may begin a track.
 _RULES = Rules(sure=0.5, doubtful=0.1, begins=0.5)
@@ -72,12 +75,11 @@ class Following:
         boxes = original(answers.boxes[kept], (height, width), self._predictor.preprocess)
         tracked = self._tracker.update(boxes, rank[kept], answers.labels[kept], time_s)
         self._count(tracked)
-        labels, scores = answers.labels[kept].tolist(), answers.scores[kept].tolist()
         classes = self._predictor.classes
-        found = [
-            Detection(classes[label], score, (box[0], box[1], box[2], box[3]))
-            for label, score, box in zip(labels, scores, boxes.tolist(), strict=True)
-        ]
+        outlines: Sequence[Runs | None] = [None] * len(kept)
+        if answers.masks is not None:
+            outlines = masks_of(answers.masks[kept], boxes, (height, width), self._predictor.preprocess)
+        found = list(told(answers.at(kept), boxes, outlines, classes))
         for row, at in enumerate(tracked.detections.tolist()):
             if tracked.confirmed[row]:
                 name, label = int(tracked.ids[row]), classes[int(tracked.labels[row])]

@@ -19,6 +19,8 @@ from foveal.core.errors import RecipeError, UsageError
 from foveal.core.machine import MOST_THREADS
 from foveal.core.promises import RISK
 from foveal.core.task import SCENE_TASKS
+from foveal.data import opening
+from foveal.data.dataset import Dataset
 from foveal.data.formats._group_keys import is_list
 from foveal.tasks.classify.decode import SetMethod
 from foveal.tasks.detect.decode import MOST_OBJECTS
@@ -96,6 +98,7 @@ class Recipe(BaseModel):
         sets_delta: Probability that more of them do, for the calibration pictures that were drawn; None:
             `alpha` is an average over draws.
         risk: Share of wrong answers among those that are not declined, in (0, 1).
+        things: Of class maps that are learned for `panoptic`: classes whose objects are counted.
         seed: Every random choice follows from it.
         split_seed: Which pictures are held out follows from it, where the data do not say; None: from `seed`.
             Members of an ensemble have one split_seed, and seeds of their own.
@@ -130,6 +133,7 @@ class Recipe(BaseModel):
     suggest: int | None = Field(default=None, ge=1, le=100_000)
     precision: str = Field(default="auto", pattern="^(auto|fp32|bf16)$")
     objects: int | None = Field(default=None, ge=1, le=MOST_OBJECTS)
+    things: tuple[str, ...] = ()
     sets: SetMethod = "lac"
     alpha: float = Field(default=0.1, gt=0, lt=1)
     sets_delta: float | None = Field(default=None, gt=0, lt=1)
@@ -215,6 +219,10 @@ class Recipe(BaseModel):
         if not self.transfers or architecture.task == "classify":
             return named
         return {**named, "start": "transfer" if self.unfreezes else "frozen"}
+
+    def opened(self, data: str | Path) -> Dataset:
+        """Return the data set at a path as the recipe wants it read; raises as `data.open`."""
+        return opening.open(data, group=self.group, task=self.task, things=self.things)
 
     @property
     def dividing_seed(self) -> int:

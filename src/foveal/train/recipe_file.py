@@ -60,8 +60,7 @@ def read_fields(path: Path) -> dict[str, Any]:
 
 
 def write_fields(recipe: BaseModel, path: Path) -> None:
-    """Write a recipe as TOML; fields left open, and settings where there are none, are not written."""
+    """Write a recipe as TOML; fields left open, or empty, are not written."""
     fields = recipe.model_dump(exclude_none=True)
-    if not fields.get("settings"):
-        fields.pop("settings", None)
+    fields = {name: value for name, value in fields.items() if value not in ({}, (), [])}
     files.write_text(path, tomli_w.dumps(fields))

@@ -1,6 +1,7 @@
 """From pictures with objects on them to a data set."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -149,12 +150,5 @@ def scene_dataset(
             for name in (*tree.files, *tree.passed_over)
             if name not in taken and not known(name)
         ),
-        scenes=Scenes(
-            scenes.task,
-            scenes.tasks,
-            scenes.objects,
-            scenes.said,
-            scenes.regions,
-            tuple(map(printable, stated.files)),
-        ),
+        scenes=replace(scenes, files=tuple(map(printable, stated.files))),
     )

@@ -56,7 +56,7 @@ def _read(tree: Tree, group: str | None) -> Dataset:
         meaning.classes,
         Scenes(
             "segment",
-            ("segment",),
+            ("segment", "panoptic"),
             lambda i: Objects.none(),
             _said(tree, pairs, meaning),
             _regions(tree, pairs, meaning),
@@ -156,5 +156,5 @@ class_maps = Format(
     read=_read,
     write=write_class_maps,
     precedes=("image_folder", "csv_manifest"),
-    tasks=("segment",),
+    tasks=("segment", "panoptic"),
 )

@@ -5,46 +5,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from foveal.data.dataset import Dataset
-from foveal.data.formats._annotations import PICTURE_FOLDERS, bad, clean, head, split_of
-from foveal.data.formats._classes import class_name
+from foveal.data.formats._annotations import bad, head, split_of
+from foveal.data.formats._coco import candidates, categories_of, folder_of, pictures_of, split_in
 from foveal.data.formats._coco_writing import write_coco
 from foveal.data.formats._format import Format
-from foveal.data.formats._json import Json, WrongError, corners, objects, read_json, text_in, whole
+from foveal.data.formats._json import Json, WrongError, corners, objects, read_json, whole
 from foveal.data.formats._outlines import outline_of
 from foveal.data.formats._scenes import One, Shot, object_dataset
-from foveal.data.formats._splits import splits_in
-from foveal.data.suffixes import is_picture
 from foveal.data.tree import Tree
 
-_FOLDER = "annotations"
 _INSTANCES = "instances"
 _HEAD_BYTES = 2**16
-_MOST_AT_ROOT = 50  # more files are one for each picture
 _OURS = re.compile(rb'"(?:images|annotations|categories)"\s*:\s*\[')
 _OTHERS = re.compile(rb'"items"\s*:\s*\[|"categories"\s*:\s*\{|"shapes"\s*:\s*\[')  # Datumaro, LabelMe
-_SAMPLED = 50
 
 
 def _lacks(tree: Tree) -> str | None:
-    names = _candidates(tree)
+    names = candidates(tree)
     if not names:
         return "no .json in it, in annotations/, or called like COCO's"
     if not any(_is_ours(tree, name) for name in names):
         return f"{names[0]} has no list of images, annotations or categories"
     return None
-
-
-def _candidates(tree: Tree) -> list[str]:
-    names = [name for name in tree.files if name.lower().endswith(".json")]
-    top = [name for name in names if "/" not in name]
-    found = top if len(top) <= _MOST_AT_ROOT else []
-    found += [
-        name
-        for name in names
-        if "/" in name
-        and (name.split("/")[-2].lower() == _FOLDER or "coco" in name.rpartition("/")[2].lower())
-    ]
-    return found
 
 
 def _is_ours(tree: Tree, name: str) -> bool:
@@ -54,7 +36,7 @@ def _is_ours(tree: Tree, name: str) -> bool:
 
 def _files(tree: Tree) -> list[str]:
     """Return the files that say what is where; those for captions and key points lie beside them."""
-    ours = [name for name in _candidates(tree) if _is_ours(tree, name)]
+    ours = [name for name in candidates(tree) if _is_ours(tree, name)]
     instances = [name for name in ours if name.rpartition("/")[2].startswith(_INSTANCES)]
     return instances or ours
 
@@ -81,25 +63,9 @@ def _classes(documents: Sequence[Json]) -> list[str]:
     """Return the names of all categories, by the smallest number that one has in any file."""
     found: dict[str, int] = {}
     for document in documents:
-        for number, name in _categories(document).items():
+        for number, name in categories_of(document).items():
             found[name] = min(found.get(name, number), number)
     return sorted(found, key=lambda name: (found[name], name))
-
-
-def _categories(document: Json) -> dict[int, str]:
-    found: dict[int, str] = {}
-    try:
-        for place, category in enumerate(objects(document.value, "categories")):
-            try:
-                number, name = whole(category, "id"), class_name(text_in(category, "name"))
-                if number in found or name in found.values():
-                    raise WrongError(f"the category {number}, {name!r}, is there twice")
-            except WrongError as wrong:
-                raise document.bad(wrong.why, "categories", place, *wrong.way) from wrong
-            found[number] = name
-    except WrongError as wrong:
-        raise document.bad(wrong.why, *wrong.way) from wrong
-    return found
 
 
 def _shots(document: Json) -> Iterator[Shot]:
@@ -108,8 +74,8 @@ def _shots(document: Json) -> Iterator[Shot]:
         images, annotations = objects(document.value, "images"), objects(document.value, "annotations")
     except WrongError as wrong:
         raise document.bad(wrong.why, *wrong.way) from wrong
-    names, sizes = _pictures(document, images)
-    categories = _categories(document)
+    names, sizes = pictures_of(document, images)
+    categories = categories_of(document)
     found: dict[int, list[One]] = {number: [] for number in names}
     for place, annotation in enumerate(annotations):
         try:
@@ -119,75 +85,11 @@ def _shots(document: Json) -> Iterator[Shot]:
             found[number].append(_object(annotation, categories, sizes[number]))
         except WrongError as wrong:
             raise document.bad(wrong.why, "annotations", place, *wrong.way) from wrong
-    folder = _folder(document, list(names.values()))
-    split = _split(document.file)
+    folder = folder_of(document, list(names.values()))
+    split = split_in(document.file)
     for number, name in names.items():
         place_of_it = f"{folder}/{name}".lstrip("/")
         yield Shot(place_of_it, split or split_of(place_of_it), found[number])
-
-
-def _pictures(
-    document: Json, images: Sequence[Mapping[str, Any]]
-) -> tuple[dict[int, str], dict[int, tuple[Any, Any]]]:
-    """Return the name that each image is given, and its height and width as far as they are said."""
-    names: dict[int, str] = {}
-    sizes: dict[int, tuple[Any, Any]] = {}
-    for place, image in enumerate(images):
-        try:
-            number, name = whole(image, "id"), clean(text_in(image, "file_name"))
-            if name is None:
-                raise WrongError(f"{image['file_name']!r} is no path below the data", "file_name")
-            if number in names:
-                raise WrongError(f"the image {number} is there twice", "id")
-        except WrongError as wrong:
-            raise document.bad(wrong.why, "images", place, *wrong.way) from wrong
-        names[number], sizes[number] = name, (image.get("height"), image.get("width"))
-    return names, sizes
-
-
-def _split(file: str) -> str:
-    found = splits_in(file.rpartition("/")[2])
-    return found[0] if len(found) == 1 else split_of(file)
-
-
-def _folder(document: Json, names: Sequence[str]) -> str:
-    """Return the folder that pictures are named from: the one where most of the first ones are."""
-    tree, file = document.tree, document.file
-    here = file.rpartition("/")[0]
-    above = here.rpartition("/")[0] if here.rpartition("/")[2].lower() == _FOLDER else here
-    candidates = sorted(folder for folder in ("", *tree.folders) if _may_hold(folder, file))
-    first = names[:_SAMPLED]
-
-    def there(folder: str) -> int:
-        return sum(f"{folder}/{name}".lstrip("/") in tree.files for name in first)
-
-    usual = [here, above, *candidates]
-    best = max(usual, key=there)
-    if there(best) == 0 and any(map(is_picture, tree.files)):
-        raise bad(
-            tree, file, None, f"none of the pictures that it names is there, such as {first[0]!r}",
-            hint="put them into images/, into a folder that is called like the file, or beside it",
-        )  # fmt: skip
-    return best
-
-
-def _may_hold(folder: str, file: str) -> bool:
-    """Return whether a folder is called like one for the pictures of a file.
-
-    >>> _may_hold("images/val2017", "annotations/instances_val2017.json")
-    True
-    >>> _may_hold("val2017", "annotations/instances_train2017.json")
-    False
-    """
-    split = _split(file)
-    parts = [part.lower() for part in folder.split("/")]
-    named = file.rpartition("/")[2].lower()
-    for part in parts:
-        splits = splits_in(part)
-        if part in PICTURE_FOLDERS or part == "" or part in named or (split and splits == [split]):
-            continue
-        return False
-    return True
 
 
 def _object(annotation: Mapping[str, Any], categories: Mapping[int, str], size: tuple[Any, Any]) -> One:

@@ -124,7 +124,7 @@ def kernels_of(boxes: Tensor, shape: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def basis_of(pixels: Tensor) -> Tensor:
-    """Return what pixels say of themselves, (N, Q, h, w), from their offsets and prototypes (N, 2 + P, h, w)."""
+    """Return what pixels say of themselves, (N, Q, h, w), of offsets and prototypes (N, 2 + P, h, w)."""
     height, width = pixels.shape[2:]
     x, y = middles(height, width, FINE)
     across = (x - width * FINE / 2) / _UNIT + pixels[:, 0]

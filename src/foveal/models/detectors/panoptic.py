@@ -65,6 +65,6 @@ def panoptic(  # noqa: PLR0913 - a builder has three of every network; this one 
     stride: int = 8,
     backbone: str = _features.DENSE,
 ) -> Panoptic:
-    """Return a new network; arguments as of `point`, with K ≥ 2 classes of things and of what is only there."""
+    """Return a new network; arguments as of `point`, with K ≥ 2 classes, counted or only there."""
     maps, found = _features.backbone(backbone, channels=channels, widths=widths, depths=depths)
     return Panoptic(backbone=maps, widths=found, classes=classes, stride=stride, tower=tower)

@@ -1,4 +1,4 @@
-"""From a panoptic recognizer's answers to one picture divided among what is counted and what is only there."""
+"""From a panoptic recognizer's answers to a picture divided among objects and what is only there."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ from foveal.tasks.segment.decode import original as regions_in
 _LEFT = 0.5  # share of a mask that no more certain object took; with less of it, it is the same object again
 
 
-def decode(
+def decode(  # noqa: PLR0913 - as of both tasks that it joins
     answers: ObjectAnswers,
     regions: UInt8,
     *,

@@ -62,7 +62,7 @@ class Outlines(Points):
 
     @torch.no_grad()
     def layers(self, batch: Batch) -> tuple[Tensor, Boxes, Tensor, Tensor | None]:
-        """Return pictures (N, C, H, W) with objects, their numbers, and classes of pixels, int64 (N, H, W)."""
+        """Return pictures (N, C, H, W), their objects, and numbers and classes of pixels, int64 (N, H, W)."""
         with torch.autocast("cpu", enabled=False):
             images, moves = moved(batch, self.preprocess, self.augmentation)
             rows = batch.rows.numpy()
@@ -99,7 +99,7 @@ class Outlines(Points):
             of_pixels = pixel_losses(areas.float(), classes[batch.part], self.weights)
         return Losses(loss + of_pixels.loss, of_pixels.correct, of_pixels.counted)
 
-    def mask_loss(  # noqa: PLR0913 - answers, targets, and what is there
+    def mask_loss(
         self,
         shapes: Tensor,
         pixels: Tensor,

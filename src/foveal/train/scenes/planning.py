@@ -192,6 +192,6 @@ def _changes(recipe: Recipe, examples: Examples, reasons: dict[str, str]) -> dic
     found = orientation(examples.images, examples.indices, examples.units, seed=recipe.seed)
     reasons["orientation"] = found.reason
     usual = {name: setting.default for name, setting in CHANGES.items()}
-    if recipe.architecture.task == "segment":
+    if recipe.architecture.task in ("segment", "panoptic"):
         usual |= {"zoom": _ZOOM_OF_AREAS, "mosaic": 0.0}
     return {**usual, "upside_down": float(found.upside_down), "turn": float(found.turn)}
