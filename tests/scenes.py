@@ -94,3 +94,20 @@ def write_maps(folder: Path, *, count: int = 40, side: int = 64, seed: int = 0) 
             Image.fromarray(maps[row]).save(folder / split / "masks" / f"picture{row:03d}.png")
     (folder / "classes.txt").write_text("ground\ndark\nlight\n")
     return folder
+
+
+def write_instances(folder: Path, *, count: int = 40, side: int = 64, seed: int = 0) -> Path:
+    """Write squares as `images` and `instance_masks`, with the lists of splits beside them."""
+    images, boxes, labels = squares(count, side=side, seed=seed)
+    for name in ("images", "instance_masks"):
+        (folder / name).mkdir(parents=True)
+    names = [f"picture{index:03d}" for index in range(count)]
+    for name, image, own in zip(names, images, boxes, strict=True):
+        numbers = np.zeros((side, side), np.uint16)
+        for number, (left, top, right, bottom) in enumerate(own.astype(int).tolist(), start=1):
+            numbers[top:bottom, left:right] = number
+        Image.fromarray(image).save(folder / "images" / f"{name}.png")
+        Image.fromarray(numbers).save(folder / "instance_masks" / f"{name}.png")
+    for split, some in {"train": names[: count // 2], "val": names[count // 2 :]}.items():
+        (folder / f"{split}.txt").write_text("\n".join(some) + "\n")
+    return folder

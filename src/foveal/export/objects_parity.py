@@ -12,6 +12,7 @@ from foveal.tasks.detect.decode import ObjectAnswers
 from foveal.tasks.detect.masks import INSIDE
 
 _SAME = 0.95  # intersection over union of two boxes that are the same but for rounding
+_DOUBLE = 0.5  # of two that mean one object; where both have one score, rounding decides which one stays
 _FEW = 2  # places of a mask that rounding may move in or out of it, however small it is
 _NEAR = 0.01  # two scores that are further apart are not of one answer
 
@@ -56,12 +57,14 @@ def compare_objects(
 
 def _apart(own: ObjectAnswers, other: ObjectAnswers) -> NDArray[np.float64]:
     """Return how far the score of each answer is from that of its like on the other side, if it has one."""
-    like = box_iou(own.boxes, other.boxes) >= _SAME
-    like &= own.labels[:, None] == other.labels[None]
+    near = box_iou(own.boxes, other.boxes)
+    mine = own.labels[:, None] == other.labels[None]
+    apart = np.abs(own.scores[:, None].astype(np.float64) - other.scores[None])
+    like = mine & (near >= _SAME)
     if own.masks is not None and other.masks is not None:
         for row, column in np.argwhere(like).tolist():
             like[row, column] = _alike(own.masks[row], other.masks[column])
-    apart = np.abs(own.scores[:, None].astype(np.float64) - other.scores[None])
+    like |= mine & (near >= _DOUBLE) & (apart <= CLEAR_MARGIN)
     nearest: NDArray[np.float64] = np.where(like, apart, np.inf).min(axis=1, initial=np.inf)
     return nearest
 

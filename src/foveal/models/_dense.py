@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+_LEAK = 0.125
 MOMENTUM = 0.1  # of batch-norm statistics: steps have few pictures
 
 
@@ -23,6 +24,21 @@ class Unit(nn.Sequential):
             nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False),
             nn.BatchNorm2d(outputs, momentum=MOMENTUM),
             nn.ReLU(inplace=True),
+        )
+
+
+class Tower(nn.Sequential):
+    """What stands before a layer that answers: as `Unit`, but that a place where nothing fires still differs.
+
+    After a ReLU a class may come to be what has no feature above 0: all its places have one score then, which
+    only the bias moves.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels, momentum=MOMENTUM),
+            nn.LeakyReLU(_LEAK, inplace=True),
         )
 
 

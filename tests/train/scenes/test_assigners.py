@@ -6,7 +6,7 @@ import torch
 from foveal.core import catalog
 from foveal.train.scenes import assigners
 from foveal.train.scenes._boxes import generalized, overlaps
-from foveal.train.scenes.annotations import Boxes
+from foveal.train.scenes.annotations import Boxes, numbers_of
 from foveal.train.scenes.assigners._targets import Places
 from foveal.train.scenes.assigners.aligned import Aligned, reached
 
@@ -30,7 +30,7 @@ def truth() -> Boxes:
         ]
     )
     labels = torch.tensor([[0, 1, 2], [2, 0, 0]])
-    return Boxes(boxes, labels, torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, 0.0]]))
+    return Boxes(boxes, labels, torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, 0.0]]), numbers_of(2, 3))
 
 
 def assigned(name: str, boxes=None, logits=None):
@@ -64,7 +64,9 @@ def test_no_place_outside_of_all_objects_answers(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_picture_without_objects_wants_nothing(name: str) -> None:
-    none = Boxes(torch.zeros(1, 1, 4), torch.zeros(1, 1, dtype=torch.int64), torch.zeros(1, 1))
+    none = Boxes(
+        torch.zeros(1, 1, 4), torch.zeros(1, 1, dtype=torch.int64), torch.zeros(1, 1), numbers_of(1, 1)
+    )
     assigner = catalog.find(assigners, name)()
     boxes = torch.rand(1, HEIGHT * WIDTH, 4).cumsum(2) * 8
 

@@ -5,7 +5,7 @@ import torch
 
 import scenes
 from foveal.data.scene import VOID
-from foveal.train.scenes.annotations import Boxes
+from foveal.train.scenes.annotations import Boxes, numbers_of
 from foveal.train.scenes.geometry import SEEN, Moves, clipped, drawn, mosaic
 
 STILL = {"flip": 0.0, "upside_down": 0.0, "turn": 0.0, "zoom": 0.0, "stretch": 0.0}
@@ -43,7 +43,10 @@ def test_a_box_stays_around_what_it_was_around(seed: int) -> None:
     image = moves.images(one_square(box)[None])[0, 0]
     found = clipped(
         Boxes(
-            moves.boxes(torch.tensor([[box]]).float()), torch.zeros(1, 1, dtype=torch.int64), torch.ones(1, 1)
+            moves.boxes(torch.tensor([[box]]).float()),
+            torch.zeros(1, 1, dtype=torch.int64),
+            torch.ones(1, 1),
+            numbers_of(1, 1),
         ),
         torch.tensor([0.0, 0.0, WIDTH, HEIGHT]),
     ).boxes[0, 0]
@@ -61,7 +64,7 @@ def test_a_class_map_moves_with_its_picture(seed: int) -> None:
     image = one_square(box)
 
     shown = moves.images(image[None])[0, 0]
-    regions = moves.regions(image.to(torch.uint8))[0]
+    regions = moves.maps(image, outside=VOID)[0]
 
     inside, outside = shown > 0.999, shown < 0.001
     assert bool((regions[inside] == 1).all())
@@ -71,7 +74,7 @@ def test_a_class_map_moves_with_its_picture(seed: int) -> None:
 def test_what_comes_in_from_outside_says_nothing() -> None:
     moves = Moves(torch.eye(2)[None] / 2, torch.zeros(1, 2))
 
-    regions = moves.regions(torch.full((1, HEIGHT, WIDTH), 7, dtype=torch.uint8))[0]
+    regions = moves.maps(torch.full((1, HEIGHT, WIDTH), 7.0), outside=VOID)[0]
 
     assert bool((regions[: HEIGHT // 2 - 1, : WIDTH // 2 - 1] == 7).all())
     assert bool((regions[HEIGHT // 2 + 1 :] == VOID).all())
@@ -93,14 +96,15 @@ def test_an_object_of_which_too_little_is_left_does_not_count() -> None:
     weights = torch.ones(1, 3)
 
     found = clipped(
-        Boxes(boxes, torch.zeros(1, 3, dtype=torch.int64), weights), torch.tensor([0.0, 0.0, WIDTH, HEIGHT])
+        Boxes(boxes, torch.zeros(1, 3, dtype=torch.int64), weights, numbers_of(1, 3)),
+        torch.tensor([0.0, 0.0, WIDTH, HEIGHT]),
     )
 
     assert pytest.approx(0.25) == SEEN
     assert found.weights.tolist() == [[1.0, 1.0, 0.0]]
     assert found.boxes[0, 0].tolist() == [0.0, 0.0, 10.0, 20.0]
     slightly_less = clipped(
-        Boxes(boxes - 1.0, torch.zeros(1, 3, dtype=torch.int64), weights),
+        Boxes(boxes - 1.0, torch.zeros(1, 3, dtype=torch.int64), weights, numbers_of(1, 3)),
         torch.tensor([0.0, 0.0, WIDTH, HEIGHT]),
     )
     assert slightly_less.weights[0, 0] == 0

@@ -19,7 +19,7 @@ from foveal.tasks.recognizer import Recognizer
 from foveal.train.examples import Examples
 from foveal.train.loop import fetch, fit
 from foveal.train.plan import Plan
-from foveal.train.scenes.annotations import Boxes
+from foveal.train.scenes.annotations import Boxes, numbers_of
 from foveal.train.scenes.planning import CHANGES
 from foveal.train.scenes.points import Points
 
@@ -108,7 +108,10 @@ def test_twice_the_same_pictures_give_the_same_gradient() -> None:
 def test_areas_that_overflow_half_precision_do_not_matter() -> None:
     made, _ = objective()
     large = Boxes(
-        torch.tensor([[[0.0, 0.0, 4000.0, 4000.0]]]), torch.zeros(1, 1, dtype=torch.int64), torch.ones(1, 1)
+        torch.tensor([[[0.0, 0.0, 4000.0, 4000.0]]]),
+        torch.zeros(1, 1, dtype=torch.int64),
+        torch.ones(1, 1),
+        numbers_of(1, 1),
     )
     logits, sides = torch.zeros(1, 2, 8, 8), torch.full((1, 4, 8, 8), 3000.0)
 
@@ -178,7 +181,10 @@ def test_squares_are_found_after_a_hundred_steps(assigner: str) -> None:
 def test_no_object_is_lost_where_others_before_it_are_gone() -> None:
     boxes = torch.arange(24).float().view(1, 6, 4).expand(2, -1, -1)
     truth = Boxes(
-        boxes, torch.arange(6).expand(2, -1), torch.tensor([[0.0, 1, 0, 1, 0, 1], [1, 0, 0, 0, 0, 0]])
+        boxes,
+        torch.arange(6).expand(2, -1),
+        torch.tensor([[0.0, 1, 0, 1, 0, 1], [1, 0, 0, 0, 0, 0]]),
+        numbers_of(2, 6),
     )
 
     found = truth.rows(torch.tensor([1, 0]))

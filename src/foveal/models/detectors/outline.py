@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from foveal.models import Card, Settings, _features
-from foveal.models._dense import Detail, Unit
+from foveal.models._dense import Detail, Tower, Unit
 from foveal.models.detectors.point import Point, boxes_of, middles
 
 CARD = Card(
@@ -72,7 +72,7 @@ class Outline(Point):
         super().__init__(backbone=backbone, widths=widths, classes=classes, stride=stride, tower=tower)
         fine = max(16, tower * 3 // 4)
         self.detail = Detail(tower, widths[0], fine) if stride > FINE else Unit(tower, fine)
-        self.shape = nn.Sequential(Unit(tower, tower), nn.Conv2d(tower, _SHAPES + PROTOTYPES, 1))
+        self.shape = nn.Sequential(Tower(tower), nn.Conv2d(tower, _SHAPES + PROTOTYPES, 1))
         self.pixels = nn.Conv2d(fine, 2 + PROTOTYPES, 1)
         layers: tuple[Any, ...] = self.shape[-1], self.pixels
         for layer in layers:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from foveal.models import Card, Settings, _features
-from foveal.models._dense import TopDown, Unit
+from foveal.models._dense import TopDown, Tower
 
 CARD = Card(
     family="point",
@@ -51,8 +51,8 @@ class Point(nn.Module):
         self.stride = stride
         self.first = {4: 0, 8: 1}[stride]
         self.neck = TopDown(widths[self.first :], tower)
-        self.what = nn.Sequential(Unit(tower, tower), nn.Conv2d(tower, classes, 1))
-        self.where = nn.Sequential(Unit(tower, tower), nn.Conv2d(tower, 4, 1))
+        self.what = nn.Sequential(Tower(tower), nn.Conv2d(tower, classes, 1))
+        self.where = nn.Sequential(Tower(tower), nn.Conv2d(tower, 4, 1))
         what, where = self.answers
         nn.init.normal_(what.weight, std=0.01)
         nn.init.normal_(where.weight, std=0.01)

@@ -81,10 +81,15 @@ class Boxes:
             torch.zeros(len(boxes), most, 4),
             torch.zeros(len(boxes), most, dtype=torch.int64),
             torch.zeros(len(boxes), most),
-            torch.arange(1, most + 1).repeat(len(boxes), 1),
+            numbers_of(len(boxes), most),
         )
         for row, (some, names) in enumerate(zip(boxes, labels, strict=True)):
             found.boxes[row, : len(some)] = torch.from_numpy(np.asarray(some, np.float32))
             found.labels[row, : len(some)] = torch.from_numpy(np.asarray(names, np.int64))
             found.weights[row, : len(some)] = 1.0
         return found
+
+
+def numbers_of(pictures: int, most: int) -> Tensor:
+    """Return 1, 2, … for the objects of each picture, int64 (N, M)."""
+    return torch.arange(1, most + 1).repeat(pictures, 1)
