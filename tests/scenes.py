@@ -98,7 +98,7 @@ def write_maps(folder: Path, *, count: int = 40, side: int = 64, seed: int = 0) 
 
 def write_instances(folder: Path, *, count: int = 40, side: int = 64, seed: int = 0) -> Path:
     """Write squares as `images` and `instance_masks`, with the lists of splits beside them."""
-    images, boxes, labels = squares(count, side=side, seed=seed)
+    images, boxes, _ = squares(count, side=side, seed=seed)
     for name in ("images", "instance_masks"):
         (folder / name).mkdir(parents=True)
     names = [f"picture{index:03d}" for index in range(count)]

@@ -26,8 +26,8 @@ class Annotated:
         boxes: As they were written down, float32 (M, 4).
         labels: Class of each object, int64 (M,).
         pictures: Index of the picture that each object is on, int64 (M,).
-        counts: How many objects of each class are on each picture, int64 (N, K); of class maps how many pixels
-            there are of each; where only some classes are counted, 1 or 0 for the others.
+        counts: How many objects of each class are on each picture, int64 (N, K); of class maps how many
+            pixels are of each; where only some classes are counted, 1 or 0 for the others.
         unused: Pictures of which nothing can be said, and why; what cannot be read as a picture is not here.
     """
 

@@ -100,8 +100,9 @@ class Runs:
         # A run that ends a column and one that begins the next are one.
         same = np.flatnonzero(edges[1:-1:2] == edges[2::2])
         edges = np.delete(edges, np.concatenate([2 * same + 1, 2 * same + 2]))
-        counts = np.diff(np.concatenate([[0], edges, [height * width]]))
-        return cls(counts.astype(np.int64), height, width)
+        counts = np.diff(np.concatenate([[0], edges, [height * width]])).astype(np.int64)
+        # What ends with a pixel that is inside has no run behind it.
+        return cls(counts[:-1] if counts[-1] == 0 else counts, height, width)
 
     @classmethod
     def from_json(cls, runs: Mapping[str, Any]) -> Self:

@@ -81,7 +81,7 @@ def folder_of(document: Json, names: Sequence[str]) -> str:
 
     usual = [here, above, *candidates]
     best = max(usual, key=there)
-    if there(best) == 0 and any(map(is_picture, tree.files)):
+    if first and there(best) == 0 and any(map(is_picture, tree.files)):
         raise bad(
             tree, file, None, f"none of the pictures that it names is there, such as {first[0]!r}",
             hint="put them into images/, into a folder that is called like the file, or beside it",

@@ -23,7 +23,7 @@ from foveal.data.formats._format import Format
 from foveal.data.formats._json import Json, WrongError, objects, read_json, text_in, whole
 from foveal.data.formats._maps import Pair, check_size, values_in
 from foveal.data.formats._scenes import Stated, scene_dataset
-from foveal.data.formats.instance_maps import colour_numbers, numbered
+from foveal.data.formats.instance_maps import numbered
 from foveal.data.outline import Runs
 from foveal.data.scene import VOID, Objects, Scenes, UInt8
 from foveal.data.tree import Tree
@@ -73,7 +73,7 @@ def _read(tree: Tree, group: str | None) -> Dataset:
     def numbers(i: int) -> NDArray[np.int64]:
         values = values_in(tree, shots[i].map)
         check_size(tree, Pair(shots[i].picture, shots[i].map, ""), values)
-        return _known(tree, shots[i], colour_numbers(values))
+        return _known(tree, shots[i], _numbers(values))
 
     def regions(i: int) -> UInt8:
         found = numbers(i)
@@ -175,6 +175,12 @@ def _maps_folder(document: Json, annotations: Sequence[Mapping[str, Any]]) -> st
         if any(f"{folder}/{name}".lstrip("/") in document.tree.files for name in first):
             return folder.strip("/")
     return folders[0].strip("/")
+
+
+def _numbers(values: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Return the number of the segment at each pixel, int64 (H, W), of its colour: red counts least."""
+    wide = values.astype(np.int64)
+    return wide if wide.ndim == 2 else wide[:, :, 0] | (wide[:, :, 1] << 8) | (wide[:, :, 2] << 16)
 
 
 def _known(tree: Tree, shot: _Shot, numbers: NDArray[np.int64]) -> NDArray[np.int64]:

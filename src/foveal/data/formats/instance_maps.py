@@ -99,7 +99,7 @@ def _read(tree: Tree, group: str | None) -> Dataset:
         picture, files = found.pictures[i][0], found.files[i]
         runs: list[Runs] = []
         for file in files:
-            values = colour_numbers(values_in(tree, file))
+            values = _numbers(values_in(tree, file))
             check_size(tree, Pair(picture, file, ""), values)
             runs += numbered(values) if len(files) == 1 and not _is_one_each(file) else [Runs.of(values > 0)]
         return covered(runs)
@@ -147,7 +147,7 @@ def _class(tree: Tree, files: list[tuple[str, ...]]) -> tuple[str, tuple[str, ..
     return class_name(_NO_NAME.sub("", called)) or "object", ()
 
 
-def colour_numbers(values: NDArray[np.integer]) -> NDArray[np.int64]:
+def _numbers(values: NDArray[np.integer]) -> NDArray[np.int64]:
     """Return a number for each pixel, int64 (H, W); colours become one, too."""
     wide = values.astype(np.int64)
     return wide if wide.ndim == 2 else (wide[:, :, 0] << 16) | (wide[:, :, 1] << 8) | wide[:, :, 2]
