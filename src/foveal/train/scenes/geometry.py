@@ -11,6 +11,7 @@ from foveal.train.scenes._boxes import area
 from foveal.train.scenes.annotations import Boxes
 
 SEEN = 0.25  # share of an object that has to be left for it to count
+_PARTS = 4  # pictures that are put together
 _SMALLEST = 2.0  # pixels of a side
 
 
@@ -116,10 +117,12 @@ def mosaic(images: Tensor, truth: Boxes, share: float, generator: torch.Generato
         generator: The source of all draws.
     """
     count, _, height, width = images.shape
-    chosen = torch.rand(count, generator=generator) < share
+    chosen = torch.rand(count, generator=generator) < share * (count >= _PARTS)
     point = (torch.rand(2, count, generator=generator) * 0.5 + 0.25) * torch.tensor([[width], [height]])
     across, down = point.round().long()
-    others = [torch.randperm(count, generator=generator) for _ in range(3)]
+    # Four different pictures: of one that is there twice an object would have two parts.
+    order = torch.randperm(count, generator=generator)
+    others = [torch.empty_like(order).scatter_(0, order, order.roll(k)) for k in range(1, _PARTS)]
     result = images.clone()
     zero, full = torch.zeros(count), torch.ones(count)
     quadrants = [
