@@ -11,6 +11,7 @@ from foveal.core.text import visible
 from foveal.core.wording import counted
 
 _WIDTH = 12
+_QUALITIES = (("", "pq"), (" counted", "pq_things"), (" areas", "pq_stuff"))
 
 
 def line(console: Console, title: str, text: str, *, width: int = _WIDTH) -> None:
@@ -41,12 +42,16 @@ def rows(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return what was measured as title and text, for people."""
     from foveal.report import words
 
+    if "pq" in metrics:
+        return _rows_of_both(metrics)
     if "miou" in metrics:
         return _rows_of_areas(metrics)
     told = [
         ("mAP50", words.measured(metrics["map50"])),
         ("mAP", words.measured(metrics["map"])),
     ]
+    if "mask_map50" in metrics:
+        told.append(("outlines", f"mAP50 {words.measured(metrics['mask_map50'])}"))
     if metrics["f1"] is not None:
         told.append(("F1", f"{words.measured(metrics['f1'])} at the thresholds of the bundle"))
     told += [(row["class"], _of_class(row)) for row in metrics["per_class"]]
@@ -58,6 +63,18 @@ def rows(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
             f"{count['high']:.2f}), {abs(bias['value']):.2f} too {'many' if bias['value'] > 0 else 'few'}",
         )
     )
+    return told
+
+
+def _rows_of_both(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    from foveal.report import words
+
+    told = [(f"PQ{of}", words.measured(metrics[key])) for of, key in _QUALITIES if metrics[key] is not None]
+    told.append(("outlines", f"mAP50 {words.measured(metrics['mask_map50'])}"))
+    told.append(("mIoU", words.measured(metrics["miou"])))
+    for row in metrics["per_class"]:
+        said = "none on these pictures" if row["pq"] is None else f"PQ {words.measured(row['pq'])}"
+        told.append((row["class"], said))
     return told
 
 

@@ -53,7 +53,7 @@ def _rows(seen: Seen, columns: int) -> list[Sequence[Any]]:
     """Return a row for each object or area; one without a label where there is none."""
     if not isinstance(seen, Sighting):
         return [(seen.source, *[""] * (columns - 3), seen.error.code, seen.error.message)]
-    if seen.areas is not None:
+    if seen.areas is not None and not seen.with_objects:
         return [(seen.source, label, share, "", "") for label, share in seen.areas.items()]
     rows: list[Sequence[Any]] = [
         (seen.source, one.label, one.confidence, *one.box, "", "") for one in seen.objects
@@ -72,7 +72,7 @@ def _for_people() -> Print:
 
 def said(seen: Sighting) -> str:
     """Return what was found on a picture in a few words: counts, or shares of its area."""
-    if seen.areas is not None:
+    if seen.areas is not None and not seen.with_objects:
         covered = sorted(seen.areas.items(), key=lambda item: -item[1])
         return ", ".join(f"{visible(label)} {share:.1%}" for label, share in covered if share > 0) or _NOTHING
     counts = sorted(seen.counts.items())

@@ -12,7 +12,10 @@ from foveal.report.page import templates
 from foveal.report.pictures import Embedded, embed
 from foveal.report.tables import origin
 
-_TEMPLATES = {"segment": "regions.html.j2"}  # of any other task: that of objects
+_TEMPLATES = {
+    "segment": "regions.html.j2",
+    "panoptic": "panoptic.html.j2",
+}  # of any other task: that of objects
 _LONGEST = 968  # pixels on the page, of two pictures beside each other: boxes have to be told apart
 
 
