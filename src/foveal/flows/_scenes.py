@@ -26,9 +26,8 @@ from foveal.train.plan import Plan
 from foveal.train.planning import Facts
 from foveal.train.recipe import Recipe
 from foveal.train.scenes.annotations import Boxes
+from foveal.train.scenes.learning import teaching
 from foveal.train.scenes.planning import plan_scenes
-from foveal.train.scenes.points import Points
-from foveal.train.scenes.regions import Regions
 
 _EXPORT_SECONDS = 15.0  # with the exporter's imports
 _PIXELS_PER_SECOND = 2.5e6  # of the default detector on two cores
@@ -93,35 +92,15 @@ def maker(
         prepared: The data.
         weights: What its backbone starts from; None: all weights follow from the seed.
     """
-    preprocess, classes = prepared.preprocess, len(prepared.dataset.classes)
-    if prepared.dataset.task == "segment":
-        maps = region_maps(prepared)
+    taught = teaching(architecture)
+    segments = prepared.dataset.task == "segment"
+    truth: Any = region_maps(prepared) if segments else annotations(prepared)
 
-        def regions(plan: Plan) -> Objective:
-            return Regions(
-                _network(plan, architecture, weights),
-                maps,
-                preprocess=preprocess,
-                augmentation=plan.augmentation,
-                classes=classes,
-            )
-
-        return regions
-    truth = annotations(prepared)
-    height, width = preprocess.sides
-
-    def points(plan: Plan) -> Objective:
+    def objective(plan: Plan) -> Objective:
         network = _network(plan, architecture, weights)
-        network.expect(truth.shares(classes, places=height * width // network.stride**2))
-        return Points(
-            network,
-            truth,
-            preprocess=preprocess,
-            augmentation=plan.augmentation,
-            assigner=plan.objective,
-        )
+        return taught(network, truth, preprocess=prepared.preprocess, plan=plan)
 
-    return points
+    return objective
 
 
 def annotations(prepared: Prepared) -> Boxes:

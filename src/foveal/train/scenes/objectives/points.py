@@ -9,20 +9,18 @@ from torch import Tensor, nn
 from foveal.core import catalog
 from foveal.data.preprocess import Preprocess
 from foveal.models.detectors.point import Point, boxes_of, middles
-from foveal.train.objective import Batch, Losses, Objective
 from foveal.train.plan import Plan
 from foveal.train.scenes import assigners
 from foveal.train.scenes._boxes import generalized
 from foveal.train.scenes._groups import groups
-from foveal.train.scenes._views import moved, recoloured
 from foveal.train.scenes.annotations import Boxes
 from foveal.train.scenes.assigners._targets import Assigner, Places
 from foveal.train.scenes.assigners.aligned import Aligned
-from foveal.train.scenes.geometry import clipped, mosaic
+from foveal.train.scenes.learning import Detecting
 
-ALONE = "one_to_one"  # the assigner after which no two answers mean the same object
+_USUAL = "aligned"  # the assigner of a recipe that names none
+_ALONE = "one_to_one"  # the assigner after which no two answers mean the same object
 _BOX = 2.0  # weight of the boxes beside the classes
-_WHOLE = 0.67  # share of the run after which pictures are no longer put together
 
 
 class _Beside(nn.Module):
@@ -38,59 +36,29 @@ class _Beside(nn.Module):
         return self.what[-1], self.where[-1]
 
 
-class Points(Objective):
-    """Class loss of the assigner, and generalized IoU of the boxes, on moved and recoloured pictures."""
+class Points(Detecting):
+    """Class loss of the assigner that the plan names, and generalized IoU of the boxes."""
 
-    def __init__(
-        self,
-        network: Point,
-        truth: Boxes,
-        *,
-        preprocess: Preprocess,
-        augmentation: dict[str, float],
-        assigner: str,
-    ) -> None:
-        """Hold what is trained.
+    names = (_USUAL, *(name for name in catalog.names(assigners) if name != _USUAL))
+    alone = frozenset({_ALONE})
 
-        Args:
-            network: Normalized images to class logits and sides.
-            truth: Objects of all training pictures, by row.
-            preprocess: Gives the normalization.
-            augmentation: Strengths; see `geometry.drawn`, and `mosaic`, `color`.
-            assigner: Name of a file in `assigners`.
-        """
-        super().__init__()
-        self.network = network.to(memory_format=torch.channels_last)
-        self.truth = truth
-        self.preprocess = preprocess
-        self.augmentation = augmentation
-        self.assigner: Assigner = catalog.find(assigners, assigner)()
+    def __init__(self, network: Point, truth: Boxes, *, preprocess: Preprocess, plan: Plan) -> None:
+        """Hold what is trained; see `SceneObjective`."""
+        super().__init__(network, truth, preprocess=preprocess, plan=plan)
+        height, width = preprocess.sides
+        classes = network.outputs[0].out_channels
+        network.expect(truth.shares(classes, places=height * width // network.stride**2))
+        self.assigner: Assigner = catalog.find(assigners, plan.objective)()
         # One place for each object is little to learn from: several learn beside it, and never ship.
-        self.beside = _Beside(network) if assigner == ALONE else None
+        self.beside = _Beside(network) if plan.objective in self.alone else None
 
-    @torch.no_grad()
-    def views(self, batch: Batch) -> tuple[Tensor, Boxes]:
-        """Return what the network is shown, float32 (N, C, H, W), and what is where on it."""
-        with torch.autocast("cpu", enabled=False):
-            images, moves = moved(batch, self.preprocess, self.augmentation)
-            truth = self.truth.rows(batch.rows)
-            truth = Boxes(moves.boxes(truth.boxes), truth.labels, truth.weights)
-            height, width = images.shape[2:]
-            truth = clipped(truth, torch.tensor([0.0, 0.0, width, height]))
-            share = self.augmentation["mosaic"]
-            if share and batch.share < _WHOLE:
-                images, truth = mosaic(images, truth, share, batch.generator)
-            return recoloured(images, batch, self.augmentation), truth
-
-    def forward(self, batch: Batch) -> Losses:
-        """Return the loss of one step."""
-        images, truth = self.views(batch)
-        images, truth = images[batch.part], truth.rows(torch.arange(len(truth))[batch.part])
+    def loss_of(self, images: Tensor, truth: Boxes) -> Tensor:
+        """Return the loss of pictures; see `Detecting`."""
         maps = self.network.maps(images)
         loss = self._loss(self.network.what(maps), self.network.where(maps), truth, self.assigner)
         if self.beside is not None:
             loss = loss + self._loss(self.beside.what(maps), self.beside.where(maps), truth, Aligned())
-        return Losses(loss, torch.zeros(()), 0)
+        return loss
 
     def _loss(self, what: Tensor, where: Tensor, truth: Boxes, assigner: Assigner) -> Tensor:
         with torch.autocast("cpu", enabled=False):  # areas in pixels overflow coarser numbers
@@ -119,6 +87,5 @@ class Points(Objective):
         found = groups(self.network, plan)
         return found if self.beside is None else [*found, *groups(self.beside, plan)]
 
-    def deployable(self) -> Point:
-        """Return the network."""
-        return self.network
+
+points = Points
