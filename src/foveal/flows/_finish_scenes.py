@@ -21,7 +21,8 @@ from foveal.tasks.detect.learn import Selection
 from foveal.tasks.recognizer import Recognizer
 from foveal.train.loop import Fitted
 from foveal.train.recipe import Recipe
-from foveal.train.scenes.points import ALONE
+from foveal.train.scenes.learning import teaching
+from foveal.train.scenes.planning import objective_of
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Shipped:
 def selection_of(recipe: Recipe) -> Selection:
     """Return which answers a detector of a recipe gives out: one that learned so has no doubles to drop."""
     usual = Selection()
-    alone = recipe.objective == ALONE
+    alone = objective_of(recipe) in teaching(recipe.architecture).alone
     return Selection(objects=recipe.objects or usual.objects, overlap=None if alone else usual.overlap)
 
 

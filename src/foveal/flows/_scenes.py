@@ -27,10 +27,9 @@ from foveal.train.plan import Plan
 from foveal.train.planning import Facts
 from foveal.train.recipe import Recipe
 from foveal.train.scenes.annotations import Boxes
-from foveal.train.scenes.outlines import Outlines
+from foveal.train.scenes.learning import teaching
+from foveal.train.scenes.objectives.outlines import OutlineTruth
 from foveal.train.scenes.planning import plan_scenes
-from foveal.train.scenes.points import Points
-from foveal.train.scenes.regions import Regions
 
 _EXPORT_SECONDS = 15.0  # with the exporter's imports
 _PIXELS_PER_SECOND = 2.5e6  # of the default detector on two cores
@@ -97,64 +96,24 @@ def maker(
         prepared: The data.
         weights: What its backbone starts from; None: all weights follow from the seed.
     """
-    preprocess, classes = prepared.preprocess, len(prepared.dataset.classes)
-    if prepared.dataset.task == "segment":
-        maps = region_maps(prepared)
+    taught, truth = teaching(architecture), _stated(prepared)
 
-        def regions(plan: Plan) -> Objective:
-            return Regions(
-                _network(plan, architecture, weights),
-                maps,
-                preprocess=preprocess,
-                augmentation=plan.augmentation,
-                classes=classes,
-            )
+    def objective(plan: Plan) -> Objective:
+        network = _network(plan, architecture, weights)
+        return taught(network, truth, preprocess=prepared.preprocess, plan=plan)
 
-        return regions
-    truth = annotations(prepared)
-    if prepared.dataset.task == "detect":
-        return _points(architecture, prepared, truth, weights)
-    numbers = number_maps(prepared)
-    areas = region_maps(prepared) if prepared.dataset.task == "panoptic" else None
-
-    def outlines(plan: Plan) -> Objective:
-        return Outlines(
-            _expecting(plan, architecture, truth, prepared, weights),
-            truth,
-            numbers,
-            regions=areas,
-            preprocess=preprocess,
-            augmentation=plan.augmentation,
-            assigner=plan.objective,
-        )
-
-    return outlines
+    return objective
 
 
-def _points(
-    architecture: Architecture, prepared: Prepared, truth: Boxes, weights: Weights | None
-) -> Callable[[Plan], Objective]:
-    def points(plan: Plan) -> Objective:
-        return Points(
-            _expecting(plan, architecture, truth, prepared, weights),
-            truth,
-            preprocess=prepared.preprocess,
-            augmentation=plan.augmentation,
-            assigner=plan.objective,
-        )
-
-    return points
-
-
-def _expecting(
-    plan: Plan, architecture: Architecture, truth: Boxes, prepared: Prepared, weights: Weights | None
-) -> Any:
-    """Return a network that knows how probable each class is at a place."""
-    network = _network(plan, architecture, weights)
-    height, width = prepared.preprocess.sides
-    places = height * width // network.stride**2
-    network.expect(truth.shares(len(prepared.dataset.classes), places=places))
-    return network
+def _stated(prepared: Prepared) -> Any:
+    """Return what is stated about the pictures that are learned from, as objectives of the task want it."""
+    task = prepared.dataset.task
+    if task == "segment":
+        return region_maps(prepared)
+    boxes = annotations(prepared)
+    if task == "detect":
+        return boxes
+    return OutlineTruth(boxes, number_maps(prepared), region_maps(prepared) if task == "panoptic" else None)
 
 
 def annotations(prepared: Prepared) -> Boxes:

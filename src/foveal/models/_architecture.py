@@ -138,6 +138,7 @@ class Architecture:
         task: `classify`, or `video` for a network of clips (N, T, C, H, W): that is `answer` of what `look`
             makes of each frame, as in `models/cnn.py`, and has `features` numbers for each.
         arguments: What `build` is given besides, of each of the variants; part of every plan.
+        learns: Of what says where something is: the file of `train/scenes/objectives` that teaches it.
     """
 
     build: Callable[..., "nn.Module"]
@@ -148,6 +149,7 @@ class Architecture:
     expansion: tuple[str, ...] = ()
     task: Task = "classify"
     arguments: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    learns: str = ""
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -219,6 +221,7 @@ def architecture(model: "str | Builder | Architecture") -> Architecture:
         variants=sizes if callable(sizes) else lambda size: sizes,
         expansion=getattr(file, "EXPANSION", ()),
         task=file.CARD.task,
+        learns=getattr(file, "LEARNS", ""),
     )
 
 

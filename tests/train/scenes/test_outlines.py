@@ -17,7 +17,7 @@ from foveal.train.examples import Examples
 from foveal.train.loop import fetch, fit
 from foveal.train.plan import Plan
 from foveal.train.scenes.annotations import Boxes
-from foveal.train.scenes.outlines import Outlines, shares
+from foveal.train.scenes.objectives.outlines import Outlines, OutlineTruth, shares
 from foveal.train.scenes.planning import CHANGES
 
 SIDE = 64
@@ -41,22 +41,20 @@ def objective(count: int = 16, *, areas: bool = False, **changes: float):
     strengths = {name: setting.default for name, setting in CHANGES.items()} | changes
     torch.manual_seed(0)
     build = panoptic if areas else outline
-    made = Outlines(
-        build(channels=3, classes=3 if areas else 2, size=[SIDE, SIDE], **SMALL),
+    truth = OutlineTruth(
         Boxes.of(boxes, [one + 1 for one in labels] if areas else labels),
         numbered(boxes),
-        regions=scenes.maps_of(boxes, labels, SIDE) if areas else None,
-        preprocess=PREPROCESS,
-        augmentation=strengths,
-        assigner="aligned",
+        scenes.maps_of(boxes, labels, SIDE) if areas else None,
     )
+    network = build(channels=3, classes=3 if areas else 2, size=[SIDE, SIDE], **SMALL)
+    made = Outlines(network, truth, preprocess=PREPROCESS, plan=plan(20, count, **strengths))
     return made, Examples(images, np.zeros(count, np.int64), np.arange(count))
 
 
-def plan(steps: int, images: int) -> Plan:
+def plan(steps: int, images: int, **strengths: float) -> Plan:
     return Plan(
         model="outline",
-        arguments={},
+        arguments={"classes": 3},
         images=images,
         steps=steps,
         batch_size=8,
@@ -64,7 +62,7 @@ def plan(steps: int, images: int) -> Plan:
         weight_decay=0.0,
         label_smoothing=0.0,
         ema_share=0.1,
-        augmentation={},
+        augmentation=strengths,
         precision="fp32",
         objective="aligned",
         seed=0,
@@ -187,11 +185,9 @@ def test_a_hole_is_learned_that_the_ellipse_has_not() -> None:
     torch.manual_seed(0)
     made = Outlines(
         outline(channels=3, classes=1, size=[SIDE, SIDE], **SMALL),
-        Boxes.of(boxes, [np.zeros(1, np.int64)] * 24),
-        masks.astype(np.uint16),
+        OutlineTruth(Boxes.of(boxes, [np.zeros(1, np.int64)] * 24), masks.astype(np.uint16)),
         preprocess=PREPROCESS,
-        augmentation=dict.fromkeys(CHANGES, 0.0),
-        assigner="aligned",
+        plan=plan(120, 24, **dict.fromkeys(CHANGES, 0.0)),
     )
     fitted = fit(made, Examples(images, np.zeros(24, np.int64), np.arange(24)), plan(120, 24))
     made.network.load_state_dict(fitted.weights)

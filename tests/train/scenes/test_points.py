@@ -1,4 +1,4 @@
-"""train.scenes.points: the recipe of a detector. Each test is a mistake that gave somebody an mAP of zero."""
+"""train.scenes.objectives.points: a detector learns. Each test is a mistake that gave somebody an mAP of 0."""
 
 import math
 
@@ -20,8 +20,8 @@ from foveal.train.examples import Examples
 from foveal.train.loop import fetch, fit
 from foveal.train.plan import Plan
 from foveal.train.scenes.annotations import Boxes, numbers_of
+from foveal.train.scenes.objectives.points import Points
 from foveal.train.scenes.planning import CHANGES
-from foveal.train.scenes.points import Points
 
 SIDE = 64
 PREPROCESS = Preprocess(
@@ -60,9 +60,8 @@ def plan(steps: int, images: int, **changes) -> Plan:
 def objective(assigner: str = "aligned", count: int = 16, **changes) -> tuple[Points, Examples]:
     images, boxes, labels = scenes.squares(count, side=SIDE)
     strengths = {name: setting.default for name, setting in CHANGES.items()} | changes
-    made = Points(
-        network(), Boxes.of(boxes, labels), preprocess=PREPROCESS, augmentation=strengths, assigner=assigner
-    )
+    wanted = plan(10, count, augmentation=strengths, objective=assigner)
+    made = Points(network(), Boxes.of(boxes, labels), preprocess=PREPROCESS, plan=wanted)
     return made, Examples(images, np.zeros(count, np.int64), np.arange(count))
 
 

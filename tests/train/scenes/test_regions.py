@@ -9,8 +9,9 @@ from torch.nn import functional as F
 from foveal.data.preprocess import Preprocess
 from foveal.data.scene import VOID
 from foveal.train.objective import Batch
+from foveal.train.plan import Plan
+from foveal.train.scenes.objectives.regions import Regions, class_weights
 from foveal.train.scenes.planning import CHANGES
-from foveal.train.scenes.regions import Regions, class_weights
 
 SIDE, CLASSES = 32, 3
 
@@ -22,9 +23,12 @@ def loss_on(maps: np.ndarray) -> tuple[torch.Tensor, nn.Module]:
     preprocess = Preprocess(
         size=SIDE, width=SIDE, resize="letterbox", channels=3, mean=(0.5,) * 3, std=(0.5,) * 3
     )
-    objective = Regions(
-        network, maps, preprocess=preprocess, augmentation=dict.fromkeys(CHANGES, 0.0), classes=CLASSES
-    )
+    plan = Plan(
+        model="region", arguments={"classes": CLASSES}, images=len(maps), steps=1, batch_size=len(maps),
+        learning_rate=0.1, weight_decay=0.0, label_smoothing=0.0, ema_share=0.1, precision="fp32",
+        augmentation=dict.fromkeys(CHANGES, 0.0), objective="regions", seed=0, threads=1, step_seconds=0.0,
+    )  # fmt: skip
+    objective = Regions(network, maps, preprocess=preprocess, plan=plan)
     rows = torch.arange(len(maps))
     images = torch.randint(0, 256, (len(maps), SIDE, SIDE, 3), dtype=torch.uint8)
     batch = Batch(images, rows * 0, rows, rows * 0, 0.5, torch.Generator().manual_seed(0))

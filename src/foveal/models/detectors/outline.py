@@ -33,6 +33,7 @@ CARD = Card(
     smallest_size=32,
     task="instance",
 )
+LEARNS = "outlines"
 SETTINGS = Settings(optimizer="muon", learning_rate=0.1, batch_size=16, warm_up_share=0.03)
 # From the smallest to the largest; training takes the largest that its budget allows.
 SIZES: tuple[dict[str, Any], ...] = (

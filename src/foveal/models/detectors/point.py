@@ -26,6 +26,7 @@ CARD = Card(
     smallest_size=32,
     task="detect",
 )
+LEARNS = "points"
 SETTINGS = Settings(optimizer="muon", learning_rate=0.1, batch_size=16, warm_up_share=0.03)
 # From the smallest to the largest; training takes the largest that its budget allows.
 SIZES: tuple[dict[str, Any], ...] = (

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 _ANSWERING = 5.0  # places that answer for an object, in the sum of how much they do
-_SHARES = (1e-4, 0.05)
+_SHARES = (1e-4, 0.02)
 
 
 @dataclass(frozen=True)

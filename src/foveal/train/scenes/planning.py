@@ -23,13 +23,11 @@ from foveal.train.planning import (
     too_short,
 )
 from foveal.train.recipe import Recipe
-from foveal.train.scenes import assigners
+from foveal.train.scenes.learning import teaching
 from foveal.train.scenes.orientation import orientation
 from foveal.train.setting import Setting, filled
 from foveal.train.warm_up import Speed, warm_up
 
-USUAL = "aligned"  # the assigner of a recipe that names none
-AREAS = "regions"  # what segmenters learn
 SEEN_IMAGES = 8_000  # without a budget: pictures shown in all
 _SMALLEST_BATCH = 8  # fewer make batch statistics too noisy
 _STEPS = 2  # timed per measurement
@@ -71,25 +69,24 @@ def check_scenes(recipe: Recipe) -> None:
 
 
 def objective_of(recipe: Recipe) -> str:
-    """Return what the objective of a recipe means: of a detector the assigner that it names.
+    """Return what the objective of a recipe means: a name of what teaches its architecture.
 
     Raises:
-        UnknownNameError: No such assigner.
-        RecipeError: A segmenter learns the class of each pixel, and nothing else.
+        UnknownNameError: The architecture learns in several ways, and this is none of them.
+        RecipeError: It learns in one way, and this is another one.
     """
+    known = teaching(recipe.architecture).names
     named = catalog.written(recipe.objective)
-    if recipe.architecture.task == "segment":
-        if named not in ("supervised", AREAS):
-            raise RecipeError(
-                f"{catalog.spoken(recipe.architecture.name)} has no objective {recipe.objective}",
-                hint="leave --objective out",
-            )
-        return AREAS
-    name = USUAL if named == "supervised" else named
-    if name not in catalog.names(assigners):
-        known = catalog.names(assigners)
+    if named == "supervised":
+        return known[0]
+    if named in known:
+        return named
+    if len(known) > 1:
         raise UnknownNameError("assigners", recipe.objective, known, hint="--objective takes one of these")
-    return name
+    raise RecipeError(
+        f"{catalog.spoken(recipe.architecture.name)} has no objective {recipe.objective}",
+        hint="leave --objective out",
+    )
 
 
 def plan_scenes(

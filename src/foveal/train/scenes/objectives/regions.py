@@ -1,6 +1,6 @@
 """Learn the class of each pixel from class maps: the objective of segmenters."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -21,32 +21,22 @@ _RARE = 1.02  # keeps the weight of a class that is hardly there finite: Paszke 
 class Regions(Objective):
     """Cross-entropy of all pixels of which something is said; rare classes count more."""
 
-    def __init__(
-        self,
-        network: nn.Module,
-        maps: NDArray[np.uint8],
-        *,
-        preprocess: Preprocess,
-        augmentation: dict[str, float],
-        classes: int,
-    ) -> None:
-        """Hold what is trained.
+    names = ("regions",)
+    alone: ClassVar[frozenset[str]] = frozenset()
 
-        Args:
-            network: Normalized images to class logits, smaller than the images by a whole factor or not.
-            maps: Classes of the pixels of all training pictures, by row, uint8 (N, H, W), usually
-                memory-mapped.
-            preprocess: Gives the normalization.
-            augmentation: Strengths; see `geometry.drawn`, and `color`.
-            classes: K.
-        """
+    def __init__(
+        self, network: nn.Module, truth: NDArray[np.uint8], *, preprocess: Preprocess, plan: Plan
+    ) -> None:
+        """Hold what is trained; see `SceneObjective`. The class maps are usually memory-mapped."""
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
-        self.maps = maps
+        self.maps = truth
         self.preprocess = preprocess
-        self.augmentation = augmentation
+        self.augmentation = plan.augmentation
         self.weights: Tensor
-        self.register_buffer("weights", torch.from_numpy(class_weights(maps, classes)), persistent=False)
+        self.register_buffer(
+            "weights", torch.from_numpy(class_weights(truth, plan.arguments["classes"])), persistent=False
+        )
 
     @torch.no_grad()
     def views(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -102,3 +92,6 @@ def class_weights(maps: NDArray[np.uint8], classes: int) -> NDArray[np.float32]:
     weights = 1 / np.log(_RARE + counts / max(1, counts.sum()))
     scaled: NDArray[np.float32] = (weights / weights.mean()).astype(np.float32)
     return scaled
+
+
+regions = Regions

@@ -1,7 +1,6 @@
 """Learn to say what is where from boxes: the objective of detectors whose every place answers."""
 
 import copy
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,20 +9,18 @@ from torch import Tensor, nn
 from foveal.core import catalog
 from foveal.data.preprocess import Preprocess
 from foveal.models.detectors.point import Point, boxes_of, middles
-from foveal.train.objective import Batch, Losses, Objective
 from foveal.train.plan import Plan
 from foveal.train.scenes import assigners
 from foveal.train.scenes._boxes import generalized
 from foveal.train.scenes._groups import groups
-from foveal.train.scenes._views import moved, recoloured
 from foveal.train.scenes.annotations import Boxes
 from foveal.train.scenes.assigners._targets import Assigner, Places, Targets
 from foveal.train.scenes.assigners.aligned import Aligned
-from foveal.train.scenes.geometry import Moves, clipped, mosaic
+from foveal.train.scenes.learning import Detecting
 
-ALONE = "one_to_one"  # the assigner after which no two answers mean the same object
+_USUAL = "aligned"  # the assigner of a recipe that names none
+_ALONE = "one_to_one"  # the assigner after which no two answers mean the same object
 _BOX = 2.0  # weight of the boxes beside the classes
-_WHOLE = 0.67  # share of the run after which pictures are no longer put together
 
 
 class _Beside(nn.Module):
@@ -39,68 +36,25 @@ class _Beside(nn.Module):
         return self.what[-1], self.where[-1]
 
 
-class Points(Objective):
-    """Class loss of the assigner, and generalized IoU of the boxes, on moved and recoloured pictures."""
+class Points(Detecting):
+    """Class loss of the assigner that the plan names, and generalized IoU of the boxes."""
 
-    def __init__(
-        self,
-        network: Point,
-        truth: Boxes,
-        *,
-        preprocess: Preprocess,
-        augmentation: dict[str, float],
-        assigner: str,
-    ) -> None:
-        """Hold what is trained.
+    names = (_USUAL, *(name for name in catalog.names(assigners) if name != _USUAL))
+    alone = frozenset({_ALONE})
 
-        Args:
-            network: Normalized images to class logits and sides.
-            truth: Objects of all training pictures, by row.
-            preprocess: Gives the normalization.
-            augmentation: Strengths; see `geometry.drawn`, and `mosaic`, `color`.
-            assigner: Name of a file in `assigners`.
-        """
-        super().__init__()
-        self.network = network.to(memory_format=torch.channels_last)
-        self.truth = truth
-        self.preprocess = preprocess
-        self.augmentation = augmentation
-        self.assigner: Assigner = catalog.find(assigners, assigner)()
+    def __init__(self, network: Point, truth: Boxes, *, preprocess: Preprocess, plan: Plan) -> None:
+        """Hold what is trained; see `SceneObjective`."""
+        super().__init__(network, truth, preprocess=preprocess, plan=plan)
+        height, width = preprocess.sides
+        classes = network.answers[0].out_channels
+        network.expect(truth.shares(classes, places=height * width // network.stride**2))
+        self.assigner: Assigner = catalog.find(assigners, plan.objective)()
         # One place for each object is little to learn from: several learn beside it, and never ship.
-        self.beside = _Beside(network) if assigner == ALONE else None
+        self.beside = _Beside(network) if plan.objective in self.alone else None
 
-    @torch.no_grad()
-    def views(self, batch: Batch) -> tuple[Tensor, Boxes]:
-        """Return what the network is shown, float32 (N, C, H, W), and what is where on it."""
-        with torch.autocast("cpu", enabled=False):
-            images, moves = moved(batch, self.preprocess, self.augmentation)
-            images, truth = self.composed(images, moves, batch)
-            return recoloured(images, batch, self.augmentation), truth
-
-    def composed(self, layers: Tensor, moves: Moves, batch: Batch) -> tuple[Tensor, Boxes]:
-        """Return moved pictures, some put together of four, with their objects, cut to the frame.
-
-        Args:
-            layers: Moved pictures (N, C, H, W), behind whose channels moved maps may lie.
-            moves: How they were moved.
-            batch: Gives the rows of the objects. No two of all its pictures have one number.
-        """
-        truth = self.truth.rows(batch.rows)
-        apart = torch.arange(len(truth))[:, None] * self.truth.most
-        truth = replace(truth, boxes=moves.boxes(truth.boxes), numbers=truth.numbers + apart)
-        height, width = layers.shape[2:]
-        truth = clipped(truth, torch.tensor([0.0, 0.0, width, height]))
-        share = self.augmentation["mosaic"]
-        if share and batch.share < _WHOLE:
-            return mosaic(layers, truth, share, batch.generator)
-        return layers, truth
-
-    def forward(self, batch: Batch) -> Losses:
-        """Return the loss of one step."""
-        images, truth = self.views(batch)
-        images, truth = images[batch.part], truth.rows(torch.arange(len(truth))[batch.part])
-        loss, _ = self.objects_loss(self.network.maps(images), truth)
-        return Losses(loss, torch.zeros(()), 0)
+    def loss_of(self, images: Tensor, truth: Boxes) -> Tensor:
+        """Return the loss of pictures; see `Detecting`."""
+        return self.objects_loss(self.network.maps(images), truth)[0]
 
     def objects_loss(self, maps: Tensor, truth: Boxes) -> tuple[Tensor, Targets]:
         """Return the loss of what is answered from maps (N, D, h, w), and what the places should answer."""
@@ -145,6 +99,5 @@ class Points(Objective):
         found = groups(self.network, plan)
         return found if self.beside is None else [*found, *groups(self.beside, plan)]
 
-    def deployable(self) -> Point:
-        """Return the network."""
-        return self.network
+
+points = Points

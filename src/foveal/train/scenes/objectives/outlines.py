@@ -1,5 +1,7 @@
 """Learn which pixels are an object's, beside what is where: the objective of `outline` and `panoptic`."""
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -12,15 +14,31 @@ from foveal.models.detectors.outline import FINE, Outline, basis_of, kernels_of
 from foveal.models.detectors.panoptic import Panoptic
 from foveal.models.detectors.point import middles
 from foveal.train.objective import Batch, Losses
+from foveal.train.plan import Plan
 from foveal.train.scenes._views import moved, recoloured
 from foveal.train.scenes.annotations import Boxes
 from foveal.train.scenes.assigners._targets import Targets
-from foveal.train.scenes.points import Points
-from foveal.train.scenes.regions import class_weights, pixel_losses
+from foveal.train.scenes.objectives.points import Points
+from foveal.train.scenes.objectives.regions import class_weights, pixel_losses
 
 _NUMBERS = 4_000_000  # of mask logits in one step: so many objects are looked at as that allows
 _FEWEST, _MOST = 8, 64  # objects of a picture that are looked at
 _AROUND = 0.75  # half the window around a box in which pixels count one by one, in its sides
+
+
+class OutlineTruth(NamedTuple):
+    """What is stated about N training pictures, by row.
+
+    Attributes:
+        boxes: The objects.
+        numbers: Theirs at each pixel, 0 where none is, uint16 (N, H, W), usually memory-mapped.
+        regions: Classes of the pixels, uint8 (N, H, W), `VOID` where nothing is said; None: these are not
+            learned.
+    """
+
+    boxes: Boxes
+    numbers: NDArray[np.uint16]
+    regions: NDArray[np.uint8] | None = None
 
 
 class Outlines(Points):
@@ -28,35 +46,13 @@ class Outlines(Points):
 
     network: Outline
 
-    def __init__(  # noqa: PLR0913 - as `Points`, and the maps
-        self,
-        network: Outline,
-        truth: Boxes,
-        maps: NDArray[np.uint16],
-        *,
-        regions: NDArray[np.uint8] | None = None,
-        preprocess: Preprocess,
-        augmentation: dict[str, float],
-        assigner: str,
-    ) -> None:
-        """Hold what is trained.
-
-        Args:
-            network: Gives masks, and of a `Panoptic` the classes of pixels.
-            truth: Objects of all training pictures, by row.
-            maps: Their numbers at each pixel, 0 where none is, uint16 (N, H, W), usually memory-mapped.
-            regions: Classes of the pixels, uint8 (N, H, W), `VOID` where nothing is said; None: these are not
-                learned.
-            preprocess: Gives the normalization.
-            augmentation: Strengths; see `Points`.
-            assigner: Name of a file in `assigners`.
-        """
-        super().__init__(network, truth, preprocess=preprocess, augmentation=augmentation, assigner=assigner)
-        self.maps, self.regions = maps, regions
+    def __init__(self, network: Outline, truth: OutlineTruth, *, preprocess: Preprocess, plan: Plan) -> None:
+        """Hold what is trained; see `SceneObjective`."""
+        super().__init__(network, truth.boxes, preprocess=preprocess, plan=plan)
+        self.maps, self.regions = truth.numbers, truth.regions
         weights = torch.zeros(0)
-        if regions is not None:
-            assert isinstance(network, Panoptic)
-            weights = torch.from_numpy(class_weights(regions, network.areas.out_channels))
+        if truth.regions is not None:
+            weights = torch.from_numpy(class_weights(truth.regions, plan.arguments["classes"]))
         self.weights: Tensor
         self.register_buffer("weights", weights, persistent=False)
 
@@ -161,3 +157,6 @@ def _window(boxes: Tensor, height: int, width: int) -> Tensor:
     across = (x[0] - middle[..., :1]).abs() <= reach[..., :1]
     down = (y[:, 0] - middle[..., 1:]).abs() <= reach[..., 1:]
     return (down[..., :, None] & across[..., None, :]).float().flatten(2)
+
+
+outlines = Outlines
