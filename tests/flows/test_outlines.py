@@ -59,7 +59,8 @@ def test_a_mask_lies_in_its_box_and_most_of_it_on_its_object(outlined, tmp_path:
     images, boxes, _ = scenes.squares(64, side=SIDE)
     Image.fromarray(images[0]).resize((2 * SIDE, 2 * SIDE), Image.Resampling.NEAREST).save(tmp_path / "a.png")
 
-    [seen] = Predictor.open(result.bundle).see_each([tmp_path / "a.png"])
+    seen_by = Predictor.open(result.bundle)
+    [seen] = seen_by.see_each([tmp_path / "a.png"])
 
     covered = np.zeros((2 * SIDE, 2 * SIDE), bool)
     for one in seen.objects:
@@ -75,8 +76,9 @@ def test_a_mask_lies_in_its_box_and_most_of_it_on_its_object(outlined, tmp_path:
     for left, top, right, bottom in (2 * boxes[0]).astype(int).tolist():
         wanted[top:bottom, left:right] = True
     assert (covered & wanted).sum() / (covered | wanted).sum() > 0.6
-    drawing(tmp_path / "seen", result.recognizer.classes)(seen, str(tmp_path / "a.png"))
-    assert Image.open(tmp_path / "seen" / "a.drawn.jpg").size == (2 * SIDE, 2 * SIDE)
+    drawing(tmp_path / "seen", seen_by.classes)(seen, str(tmp_path / "a.png"))
+    with Image.open(tmp_path / "seen" / "a.drawn.jpg") as picture:
+        assert picture.size == (2 * SIDE, 2 * SIDE)
 
 
 def test_a_picture_is_divided_among_objects_and_what_is_only_there(divided) -> None:

@@ -1,4 +1,4 @@
-"""train.scenes.objectives.points: a detector learns. Each test is a mistake that gave somebody an mAP of 0."""
+"""train.scenes.objectives.points: each test is a mistake that gave somebody an mAP of zero."""
 
 import math
 
