@@ -174,10 +174,26 @@ def test_a_run_is_exported_again(run: Path, voc: Path, tmp_path: Path) -> None:
     assert refused["error"]["code"] == "other_task"
 
 
+def test_every_engine_is_timed_with_what_is_found(run: Path, segmenter: Path, voc: Path) -> None:
+    for model, decided in ((run, "objects"), (segmenter, "pixels")):
+        told = document("bench", model, "--data", voc, "--threads", "1", "--time", "300ms")
+
+        assert told["decisions"] == decided
+        assert told["chosen"]["p50_ms"] > 0
+        assert told["postprocess_ms"]["value"] > 0
+        reference = told["engines"][0]
+        assert (reference["engine"], reference["decision_flips"]["value"]) == ("onnxruntime", 0)
+        assert told["images"]["n"] == 48
+        openvino = [row for row in told["engines"] if row["engine"] == "openvino"]
+        assert openvino or any(one["engine"] == "openvino" for one in told["skipped"])
+        assert all(row["decision_flips"]["value"] <= 0.01 for row in openvino if row["precision"] == "fp32")
+    said = foveal("bench", segmenter, "--threads", "1", "--time", "100ms")
+    assert "after it" in said.stdout
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("bench", "{run}"),
         ("compare", "{run}", "{run}", "{voc}"),
         ("certify", "{run}", "{voc}", "--out", "{out}/certificate.json"),
         ("optimize", "{run}", "{voc}", "--out", "{out}/smaller"),
