@@ -174,6 +174,19 @@ def test_a_run_is_exported_again(run: Path, voc: Path, tmp_path: Path) -> None:
     assert refused["error"]["code"] == "other_task"
 
 
+def test_a_collection_is_answered_row_by_row(run: Path, segmenter: Path, voc: Path, tmp_path: Path) -> None:
+    told = document("batch", run, voc / "JPEGImages", "--out", tmp_path / "rows.jsonl", "--workers", "1")
+
+    assert (told["images"], told["done"], told["failed"]) == (48, 48, 0)
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    same = document("predict", run, *pictures(voc))["predictions"]
+    for said, row in zip(same, rows[-3:], strict=True):
+        assert said["counts"] == row["counts"]
+        assert said["source"] == row["source"]
+    areas = document("batch", segmenter, voc / "JPEGImages", "--out", tmp_path / "areas", "--workers", "1")
+    assert areas["done"] == 48
+
+
 def test_every_engine_is_timed_with_what_is_found(run: Path, segmenter: Path, voc: Path) -> None:
     for model, decided in ((run, "objects"), (segmenter, "pixels")):
         told = document("bench", model, "--data", voc, "--threads", "1", "--time", "300ms")
@@ -198,7 +211,7 @@ def test_every_engine_is_timed_with_what_is_found(run: Path, segmenter: Path, vo
         ("certify", "{run}", "{voc}", "--out", "{out}/certificate.json"),
         ("optimize", "{run}", "{voc}", "--out", "{out}/smaller"),
         ("explain", "{run}", "{picture}"),
-        ("batch", "{run}", "{voc}/JPEGImages", "--out", "{out}/answers"),
+        ("batch", "{run}", "{voc}/JPEGImages", "--out", "{out}/answers", "--scores"),
         ("stream", "{run}", "{voc}/JPEGImages", "--monitor"),
         ("stream", "{run}", "{voc}/JPEGImages", "--sink", "rejects:{out}/rejects"),
         ("serve", "{run}", "--port", "0"),
