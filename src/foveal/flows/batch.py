@@ -90,7 +90,8 @@ def batch(
         BundleError: The bundle is not to be trusted.
         MissingExtraError: Parquet needs the extra `parquet`, films the extra `video`.
         UsageError: `other_task`: scores are wanted of what gives pictures no class; `other_job`: the folder
-            holds a job of another bundle, or with other options; `unfinished`: it is divided, and some part of it is not finished.
+            holds a job of another bundle, or with other options; `unfinished`: it is divided, and some part
+            of it is not finished.
         DataError: `input_changed`: a table is another one than when the job began.
         TemporaryError: Another process runs this job, or some shards could not be finished.
         WriteError: The disk is full, or the folder cannot be written.

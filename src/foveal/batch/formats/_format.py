@@ -9,8 +9,8 @@ from foveal.core.task import Task
 Row = dict[str, Any]
 """`source occurrence content bundle`, then what `predict --json` says of a picture, or `error`.
 
-Of a class `label confidence abstain unknown set [scores]`; of what is where `width height`, and `objects` with
-`counts`, or `areas`.
+Of a class `label confidence abstain unknown set [scores]`; of what is where `width height`, and `objects`
+with `counts`, or `areas`.
 """
 
 
