@@ -65,6 +65,20 @@ def test_what_is_known_to_be_there_is_in_the_rows(batch, seen, finder, tmp_path)
         assert row["counts"] == {name: count for name, count in counts.items() if count}
 
 
+def test_an_answer_that_makes_no_sense_is_a_row_with_an_error(batch, finder, tmp_path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    Image.fromarray(np.full((32, 32, 3), 1, np.uint8)).save(folder / "nonsense.png")
+    Image.fromarray(picture(*WHERE[0])).save(folder / "sense.png")
+
+    result = batch(folder, "--out", tmp_path / "job", model=finder)
+
+    assert (result.returncode, told(result)["failures"]) == (0, {"model_output_invalid": 1})
+    first, second = rows(tmp_path / "job" / "parts")
+    assert first["error"]["code"] == "model_output_invalid"
+    assert len(second["objects"]) == 2
+
+
 def test_killed_anywhere_each_picture_has_its_row_once(batch, seen, finder, checker, tmp_path) -> None:
     undisturbed = tmp_path / "undisturbed"
     assert batch(seen, "--out", undisturbed, "--shard-size", 3, model=finder).returncode == 0

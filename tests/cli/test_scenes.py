@@ -214,7 +214,6 @@ def test_every_engine_is_timed_with_what_is_found(run: Path, segmenter: Path, vo
         ("batch", "{run}", "{voc}/JPEGImages", "--out", "{out}/answers", "--scores"),
         ("stream", "{run}", "{voc}/JPEGImages", "--monitor"),
         ("stream", "{run}", "{voc}/JPEGImages", "--sink", "rejects:{out}/rejects"),
-        ("serve", "{run}", "--port", "0"),
         ("predict", "{run}", "{picture}", "--monitor"),
     ],
     ids=lambda arguments: " ".join(arguments[::3]),

@@ -13,7 +13,7 @@ from foveal.bundle import timing, ways
 from foveal.bundle.agreement import Flips, compared, flips
 from foveal.bundle.footprint import Footprint, footprint
 from foveal.bundle.predictor import Predictor
-from foveal.bundle.session import Answers, UInt8
+from foveal.bundle.session import Answers, UInt8, joined
 from foveal.bundle.timing import Difference, Times
 from foveal.bundle.turns import Lane, take_turns
 from foveal.bundle.ways import MOST_FLIPS, REFERENCE, Way
@@ -271,8 +271,7 @@ def _compared_on(images: UInt8, times: Mapping[Candidate, Times], *, seconds: fl
 def _answers(predictor: Predictor, images: UInt8, *, batch: int) -> Answers:
     """Return what is compared of the answers for pictures, so many a call."""
     starts = range(0, len(images), batch)
-    parts = [compared(predictor.ask(images[start : start + batch])) for start in starts]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return joined([compared(predictor.ask(images[start : start + batch])) for start in starts])
 
 
 def _choice(rows: Sequence[Row], batch: int) -> Choice | None:

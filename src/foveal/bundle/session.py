@@ -114,6 +114,13 @@ class Session(Protocol):
         ...
 
 
+def joined(parts: Sequence[Answers]) -> Answers:
+    """Return the answers of one graph for several batches, at least one, as of one batch."""
+    if len(parts) == 1:
+        return parts[0]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
 def no_window(images: UInt8, shape: tuple[int, int]) -> Float32:
     """Return the window of clips before any of their frames was seen, float32 (N, T, D)."""
     return np.zeros((len(images), *shape), np.float32)
