@@ -32,7 +32,9 @@ def large(tmp_path):
     return films.write(tmp_path / "large.mkv", still(8))
 
 
-def test_what_is_too_small_in_the_whole_frame_is_found_in_a_tile_and_told_once(watch, detector, large) -> None:
+def test_what_is_too_small_in_the_whole_frame_is_found_in_a_tile_and_told_once(
+    watch, detector, large
+) -> None:
     zone = Places.read((), (f"right=28,0,{WIDE},0,{WIDE},{WIDE},28,{WIDE}",), anchor="middle")
 
     summary, told = watch(large, predictor=detector, tile=32, places=zone)
