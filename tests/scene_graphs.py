@@ -49,7 +49,7 @@ def _model(nodes, outputs, **arrays) -> bytes:
     return model.SerializeToString(deterministic=True)
 
 
-def finder() -> bytes:
+def finder(dark_below: float = 70) -> bytes:
     """Return a detector of cells: all 16 of them, the surest first.
 
     Where the brightest pixel has level 1, its labels are no classes.
@@ -90,14 +90,14 @@ def finder() -> bytes:
         everything=np.array([1, 2, 3], np.int64),
         level_one=np.float32(1),
         seven=np.int64(7),
-        dark_below=np.float32(70),
+        dark_below=np.float32(dark_below),
         light_above=np.float32(180),
         width=np.float32(8),
         places=np.array(places, np.float32),
     )
 
 
-def shader() -> bytes:
+def shader(dark_below: float = 70) -> bytes:
     """Return a segmenter: 0 is ground, 1 dark, 2 light."""
     return _model(
         [
@@ -110,7 +110,7 @@ def shader() -> bytes:
         ],
         [("regions", TensorProto.UINT8, [SIDE, SIDE])],
         channels=np.array([3], np.int64),
-        dark_below=np.float32(70),
+        dark_below=np.float32(dark_below),
         light_above=np.float32(180),
         nothing=np.uint8(0),
         one=np.uint8(1),
@@ -118,19 +118,20 @@ def shader() -> bytes:
     )
 
 
-def seal_finder(path: Path, draft) -> Path:
+def seal_finder(path: Path, draft, *, classes: tuple[str, ...] = CLASSES, dark_below: float = 70) -> Path:
     """Seal the detector; what it shows is surer than one half."""
-    decision = {"kind": "objects", "thresholds": [0.5, 0.5], "objects": 16, "n": 5}
+    thresholds = [0.5] * len(classes)
+    decision = {"kind": "objects", "thresholds": thresholds, "objects": 16, "n": 5}
     stated = draft(
-        task="detect", classes=list(CLASSES), preprocess=_PREPROCESS, decision=decision, temperature=1.0
+        task="detect", classes=list(classes), preprocess=_PREPROCESS, decision=decision, temperature=1.0
     )
-    model = finder()
-    vectors = golden_objects.measure(onnxruntime(model, threads=1), stated.preprocess, classes=2)
+    model = finder(dark_below)
+    vectors = golden_objects.measure(onnxruntime(model, threads=1), stated.preprocess, classes=len(classes))
     archive.seal(path, stated, model=model, golden=vectors, force=True)
     return path
 
 
-def seal_shader(path: Path, draft) -> Path:
+def seal_shader(path: Path, draft, *, dark_below: float = 70) -> Path:
     """Seal the segmenter."""
     stated = draft(
         task="segment",
@@ -139,7 +140,7 @@ def seal_shader(path: Path, draft) -> Path:
         decision={"kind": "regions"},
         temperature=1.0,
     )
-    model = shader()
+    model = shader(dark_below)
     vectors = golden_regions.measure(onnxruntime(model, threads=1), stated.preprocess, classes=3)
     archive.seal(path, stated, model=model, golden=vectors, force=True)
     return path

@@ -207,7 +207,7 @@ def test_every_engine_is_timed_with_what_is_found(run: Path, segmenter: Path, vo
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("compare", "{run}", "{run}", "{voc}"),
+        ("compare", "{run}", "{segmenter}", "{voc}"),
         ("certify", "{run}", "{voc}", "--out", "{out}/certificate.json"),
         ("optimize", "{run}", "{voc}", "--out", "{out}/smaller"),
         ("explain", "{run}", "{picture}"),
@@ -218,8 +218,10 @@ def test_every_engine_is_timed_with_what_is_found(run: Path, segmenter: Path, vo
     ],
     ids=lambda arguments: " ".join(arguments[::3]),
 )
-def test_what_is_for_classes_says_so(run: Path, voc: Path, tmp_path: Path, arguments) -> None:
-    names = {"run": run, "voc": voc, "out": tmp_path, "picture": pictures(voc)[0]}
+def test_what_is_for_classes_says_so(
+    run: Path, segmenter: Path, voc: Path, tmp_path: Path, arguments
+) -> None:
+    names = {"run": run, "segmenter": segmenter, "voc": voc, "out": tmp_path, "picture": pictures(voc)[0]}
 
     done = foveal(*(str(one).format(**names) for one in arguments), seconds=60)
 

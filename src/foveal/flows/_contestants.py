@@ -115,7 +115,7 @@ def contestants(
             probabilities=found[k].probabilities[np.searchsorted(found[k].positions, kept)],
             remembered=_remembered(dataset, hashes, sealed[k], predictors[k], threads, progress),
         )
-        for k, name in enumerate(_names(bundles))
+        for k, name in enumerate(short_names(bundles))
     ]
     return rows, [{"source": source, "error": error} for source, error in errors.items()]
 
@@ -177,12 +177,12 @@ def _shared(held_out: Sequence[HeldOut], data: Path) -> list[HeldOut]:
     return [replace(one, split=split, units=units) for one in found]
 
 
-def _names(bundles: Sequence[Path]) -> list[str]:
+def short_names(bundles: Sequence[Path]) -> list[str]:
     """Return short names that tell all bundles apart: their own, else the ends of their folders.
 
-    >>> _names([Path("/runs/cnn/parts.foveal"), Path("/runs/svm/parts.foveal")])
+    >>> short_names([Path("/runs/cnn/parts.foveal"), Path("/runs/svm/parts.foveal")])
     ['cnn', 'svm']
-    >>> _names([Path("/a/small.foveal"), Path("/a/large.foveal")])
+    >>> short_names([Path("/a/small.foveal"), Path("/a/large.foveal")])
     ['small', 'large']
     """
     stems = [bundle.stem for bundle in bundles]

@@ -14,14 +14,17 @@ from foveal.bundle.timing import Times
 from foveal.bundle.turns import Lane, take_turns
 from foveal.bundle.ways import REFERENCE
 from foveal.core import files, machine
+from foveal.core.errors import UsageError
 from foveal.core.parallel import in_order
 from foveal.core.progress import Progress, silent
 from foveal.core.random import stream
+from foveal.core.task import SCENE_TASKS
 from foveal.data.dataset import Dataset, UInt8
 from foveal.evaluate.held_out import sample
 from foveal.evaluate.paired import Pair, independent, paired
 from foveal.evaluate.robustness import MOST_IMAGES, robustness
 from foveal.evaluate.structure import structure
+from foveal.flows._compare_scenes import compare_scenes, measure_for
 from foveal.flows._contestants import Contestant, contestants, located
 from foveal.flows._grouped import grouped
 from foveal.flows._resisting import check_level, resisting
@@ -101,7 +104,10 @@ def compare(
     seed, threads = terms.seed, terms.threads or machine.usable_cpus()
     check_level(terms.robustness)
     bundles = located(models)
-    clip = archive.read(bundles[0]).manifest.preprocess.clip
+    manifests = [archive.read(bundle).manifest for bundle in bundles]
+    if any(manifest.task in SCENE_TASKS for manifest in manifests):
+        return _scenes(models, bundles, data, [one.task for one in manifests], terms, progress)
+    clip = manifests[0].preprocess.clip
     dataset = data if isinstance(data, Dataset) else grouped(data, bundles, clip, group=terms.group)
     found, unreadable = contestants(models, dataset, split=terms.split, threads=threads, progress=progress)
     points = _curve(found, dataset, replace(terms, threads=threads), progress) if terms.curve else []
@@ -142,6 +148,56 @@ def compare(
         },
     }
     return Compared(document, first.pictures([row["source"] for row in shown]))
+
+
+def _scenes(
+    models: Sequence[str | Path],
+    bundles: Sequence[Path],
+    data: str | Path | Dataset,
+    tasks: Sequence[str],
+    terms: Terms,
+    progress: Progress,
+) -> Compared:
+    """Compare recognizers of which some say where something is.
+
+    Raises:
+        UsageError: `other_task`: they answer for different things, or what is asked is for a class.
+    """
+    measure_for(tasks)
+    if terms.curve or terms.robustness == "full":
+        raise UsageError(
+            "these recognizers say where something is: no curve is trained, and no disturbance measured",
+            code="other_task",
+            hint="leave --curve and --robustness out",
+        )
+    opened = data
+    if not isinstance(opened, Dataset):
+        opened = grouped(opened, bundles, None, group=terms.group, task=tasks[0])
+    found = compare_scenes(
+        models,
+        bundles,
+        opened,
+        split=terms.split,
+        seed=terms.seed,
+        threads=terms.threads or machine.usable_cpus(),
+        progress=progress,
+    )
+    return Compared({"schema": SCHEMA, "ok": True, **found}, {})
+
+
+def check_has_page(models: Sequence[str | Path]) -> None:
+    """Refuse a page before anything is measured where there is none.
+
+    Raises:
+        UsageError: `other_task`: one says where something is.
+        NotFoundError, BundleError: There is none, or it is not to be trusted.
+    """
+    if any(archive.read(bundle).manifest.task in SCENE_TASKS for bundle in located(models)):
+        raise UsageError(
+            "no page compares what says where something is",
+            code="other_task",
+            hint="leave --report out; foveal evaluate --report shows what each finds",
+        )
 
 
 def write_page(compared: Compared, path: Path) -> None:
