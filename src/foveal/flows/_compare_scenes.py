@@ -8,12 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.bundle import timing
 from foveal.bundle.predictor import Predictor
 from foveal.bundle.timing import Times
-from foveal.bundle.turns import Lane, take_turns
 from foveal.bundle.ways import REFERENCE
-from foveal.core import machine
 from foveal.core.errors import DataError, UsageError
 from foveal.core.progress import Progress
 from foveal.core.task import OBJECT_TASKS
@@ -23,11 +20,10 @@ from foveal.evaluate.paired import joined
 from foveal.evaluate.paired_scenes import ScenePair, paired_scenes
 from foveal.evaluate.scene_measures import AreasMeasure, ObjectsMeasure, SceneMeasure
 from foveal.evaluate.scenes import Answers, Scenes, answered
-from foveal.flows._contestants import short_names
+from foveal.flows._compare_speed import columns, timed, which_is_slower
+from foveal.flows._contestants import provenance, short_names
 from foveal.flows._held_out import Picked, pick
 from foveal.flows._sealed import Sealed
-
-_SECONDS = 1.0  # for timing all of them, and at most as much for warming up
 
 
 @dataclass(frozen=True)
@@ -100,19 +96,21 @@ def compare_scenes(  # noqa: PLR0913 - what was opened, and how it is compared
         models, bundles, dataset, split=split, threads=threads, progress=progress
     )
     progress("resampling", 0, 1)
-    measure, images = found[0].measure, len(sources)
-    done = [one.done for one in found]
-    pairs = paired_scenes(done, measure.both, images=images, units=units, seed=seed)
+    measure, done = found[0].measure, [one.done for one in found]
+    pairs = paired_scenes(done, measure.both, images=len(sources), units=units, seed=seed)
     worth = [measure.worth(one, units=units, seed=seed) for one in done]
     progress("resampling", 1, 1)
-    times = _times(found, dataset, sources[0], seed=seed, threads=threads, progress=progress)
+    picture = dataset.read(dataset.sources.index(sources[0]))
+    ready = [one.predictor.preprocess for one in found]
+    images = [preprocess(picture.decode(preprocess.channels)) for preprocess in ready]
+    times = timed(bundles, images, seed=seed, threads=threads, progress=progress)
     first = found[0].picked
     return {
         "data": str(dataset.path),
         "split": first.split if all(one.picked.split == first.split for one in found) else "test",
         "measure": measure.name,
-        "images": images,
-        "independent_images": images if units is None else len(np.unique(units)),
+        "images": len(sources),
+        "independent_images": len(sources) if units is None else len(np.unique(units)),
         "classes": list(dataset.classes),
         "models": [
             {**_row(one, taken), measure.name: value.as_json()}
@@ -123,14 +121,7 @@ def compare_scenes(  # noqa: PLR0913 - what was opened, and how it is compared
         "disagreements": [],
         "curve": [],
         "unreadable": unreadable,
-        "provenance": {
-            "engine": found[0].predictor.session.engine,
-            "cpu": machine.cpu_name(),
-            "threads": threads,
-            "fingerprint": first.fingerprint,
-            "seed": seed,
-            "grouped_by": list(dataset.grouped_by),
-        },
+        "provenance": provenance(found[0].predictor, dataset, first.fingerprint, seed=seed, threads=threads),
     }
 
 
@@ -227,26 +218,6 @@ def _looked(
     )
 
 
-def _times(
-    found: Sequence[SceneContestant],
-    dataset: Dataset,
-    source: str,
-    *,
-    seed: int,
-    threads: int,
-    progress: Progress,
-) -> tuple[Times, ...]:
-    """Time one picture at a time, which has all processors, without reading and decoding it."""
-    picture = dataset.read(dataset.sources.index(source))
-    lanes = []
-    for one in found:
-        preprocess = one.predictor.preprocess
-        image = preprocess(picture.decode(preprocess.channels))
-        first, twin = (Predictor.open(one.bundle, engine=REFERENCE, threads=threads) for _ in range(2))
-        lanes.append(Lane(first, twin, threads, (image[None],)))
-    return take_turns(lanes, seconds=_SECONDS, seed=seed, progress=progress).times
-
-
 def _row(one: SceneContestant, times: Times) -> dict[str, Any]:
     manifest = one.predictor.manifest
     return {
@@ -258,9 +229,7 @@ def _row(one: SceneContestant, times: Times) -> dict[str, Any]:
         "unseen": one.picked.unseen,
         "trained_on": manifest.data.images.fit,
         "input_size": max(manifest.preprocess.sides),
-        "latency_ms": 1000 * times.p50().value,
-        "latency_p99_ms": 1000 * times.p99().value,
-        "latency_runs": times.calls,
+        **columns(times),
         "size_bytes": one.predictor.size_bytes,
         "parameters": manifest.model.parameters,
         "macs": manifest.model.macs,
@@ -268,13 +237,5 @@ def _row(one: SceneContestant, times: Times) -> dict[str, Any]:
 
 
 def _pair(pair: ScenePair, found: Sequence[SceneContestant], times: Sequence[Times]) -> dict[str, Any]:
-    slower, faster = sorted((pair.a, pair.b), key=lambda place: times[place].p50().value, reverse=True)
-    return {
-        **asdict(pair),
-        "a": found[pair.a].name,
-        "b": found[pair.b].name,
-        "latency": {
-            "slower": found[slower].name,
-            "longer": timing.compare(times[slower], times[faster]).as_json(),
-        },
-    }
+    one, other = ((found[place].name, times[place]) for place in (pair.a, pair.b))
+    return {**asdict(pair), "a": one[0], "b": other[0], "latency": which_is_slower(one, other)}

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from foveal.bundle.locate import locate
 from foveal.bundle.predictor import Predictor
 from foveal.bundle.ways import REFERENCE
+from foveal.core import machine
 from foveal.core.errors import DataError, UsageError
 from foveal.core.progress import Progress
 from foveal.core.types import Measured
@@ -152,6 +153,20 @@ def located(models: Sequence[str | Path]) -> list[Path]:
         if any(bundle.samefile(other) for other in bundles[:place]):
             raise UsageError(f"{bundle} is named twice; a recognizer does not differ from itself")
     return bundles
+
+
+def provenance(
+    predictor: Predictor, dataset: Dataset, fingerprint: str | None, *, seed: int, threads: int
+) -> dict[str, Any]:
+    """Return with what and on what recognizers were compared."""
+    return {
+        "engine": predictor.session.engine,
+        "cpu": machine.cpu_name(),
+        "threads": threads,
+        "fingerprint": fingerprint,
+        "seed": seed,
+        "grouped_by": list(dataset.grouped_by),
+    }
 
 
 def _shared(held_out: Sequence[HeldOut], data: Path) -> list[HeldOut]:
