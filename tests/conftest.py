@@ -163,6 +163,22 @@ def bundle(make_bundle: Callable[[Path], Path], tmp_path_factory: pytest.TempPat
 
 
 @pytest.fixture(scope="session")
+def finder(draft: "Callable[..., Draft]", tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sealed detector of dark and light squares, for reading only; see `scene_graphs`."""
+    from scene_graphs import seal_finder
+
+    return seal_finder(tmp_path_factory.mktemp("finder") / "finder.foveal", draft)
+
+
+@pytest.fixture(scope="session")
+def shader(draft: "Callable[..., Draft]", tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sealed segmenter of dark and light pixels, for reading only; see `scene_graphs`."""
+    from scene_graphs import seal_shader
+
+    return seal_shader(tmp_path_factory.mktemp("shader") / "shader.foveal", draft)
+
+
+@pytest.fixture(scope="session")
 def seal_graph(draft: "Callable[..., Draft]") -> Callable[..., Path]:
     """Seal a graph of ONNX nodes, from `images` to `logits`, which a softmax follows; return its path."""
     from onnx import TensorProto, helper, numpy_helper

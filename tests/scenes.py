@@ -38,13 +38,18 @@ def _meet(one, other) -> bool:
 
 def write_voc(folder: Path, *, count: int = 40, side: int = 64, seed: int = 0) -> Path:
     """Write squares as Pascal VOC with the splits train, val and test; one box in ten is hard to see."""
-    images, boxes, labels = squares(count, side=side, seed=seed)
+    return voc_of(folder, *squares(count, side=side, seed=seed))
+
+
+def voc_of(folder: Path, images, boxes, labels) -> Path:
+    """Write square pictures with what is on them as Pascal VOC, a quarter of them as the test part."""
     for name in ("JPEGImages", "Annotations", "ImageSets/Main"):
         (folder / name).mkdir(parents=True)
+    count = len(images)
     names = [f"picture{index:03d}" for index in range(count)]
     for name, image, own, told in zip(names, images, boxes, labels, strict=True):
         Image.fromarray(image).save(folder / "JPEGImages" / f"{name}.png")
-        (folder / "Annotations" / f"{name}.xml").write_text(_xml(name, side, own, told))
+        (folder / "Annotations" / f"{name}.xml").write_text(_xml(name, len(image), own, told))
     parts = {
         "train": names[: count // 2],
         "val": names[count // 2 : -count // 4],

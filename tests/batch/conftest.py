@@ -34,9 +34,11 @@ def collection(tmp_path: Path) -> Path:
 def batch(bundle: Path, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run `foveal batch BUNDLE …` in a process of its own, with failpoints where they are given."""
 
-    def run(*arguments: object, failpoints: str = "", stdin: str = "") -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: object, failpoints: str = "", stdin: str = "", model: Path = bundle
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "foveal", "batch", str(bundle), *map(str, arguments), "--json", "-q"],
+            [sys.executable, "-m", "foveal", "batch", str(model), *map(str, arguments), "--json", "-q"],
             capture_output=True,
             text=True,
             input=stdin,

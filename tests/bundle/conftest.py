@@ -24,6 +24,9 @@ class Session:
     def run(self, images):
         {run}
 
+    def answer(self, images):
+        {answer}
+
 def precisions():
     return {precisions}
 
@@ -45,8 +48,9 @@ def plug_in(tmp_path, monkeypatch):
     )
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
 
-    def add(name: str, run: str, precisions=("fp32",)) -> str:
-        text = textwrap.dedent(ENGINE).format(name=name, run=run, precisions=precisions)
+    def add(name: str, run: str = "raise NotImplementedError", precisions=("fp32",), answer: str = "") -> str:
+        answer = answer or "return self.inner.answer(images)"
+        text = textwrap.dedent(ENGINE).format(name=name, run=run, answer=answer, precisions=precisions)
         (folder / f"{name}.py").write_text(text)
         return name
 

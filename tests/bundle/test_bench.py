@@ -39,10 +39,10 @@ def test_an_engine_that_does_the_work_fifty_times_is_really_slower(plug_in, bund
 def test_an_engine_that_decides_otherwise_is_not_chosen_however_fast(plug_in, bundle, images):
     found = bench(bundle, wish(plug_in("wrong", WRONG), batches=(1, 4)), images)
 
-    flips = {(row.candidate.way.engine, row.candidate.batch): row.flips.value for row in found.rows}
+    flips = {(row.candidate.way.engine, row.candidate.batch): row.flips.share.value for row in found.rows}
     assert flips["onnxruntime", 1] == flips["onnxruntime", 4] == flips["wrong", 1] == 0
     assert flips["wrong", 4] > 0.3
-    wrong = next(row for row in found.rows if row.candidate.batch == 4 and row.flips.value)
+    wrong = next(row for row in found.rows if row.candidate.batch == 4 and row.flips.share.value)
     assert "it decides otherwise for" in wrong.why_not
     chosen = {choice.batch: choice for choice in found.choices}
     assert chosen[4].row.candidate.way.engine == "onnxruntime"
@@ -75,7 +75,7 @@ def test_every_candidate_runs_as_often_as_the_others_and_its_twins_are_alike(bun
     for row in found.rows:
         noise = row.times.noise()
         assert (noise.low or 0) <= noise.value <= (noise.high or 0)
-        assert row.flips.n == 20
+        assert row.flips.share.n == 20
         assert row.footprint.peak_bytes > 20_000_000
     assert 0 < found.processor_share <= 1
 

@@ -20,7 +20,7 @@ class Works:
     def __init__(self, times: int) -> None:
         self.times, self.matrix, self.calls = times, np.eye(64, dtype=np.float32), 0
 
-    def run(self, images):
+    def ask(self, images):
         self.calls += 1
         for _ in range(self.times):
             self.matrix = self.matrix @ self.matrix
@@ -79,7 +79,7 @@ def test_all_threads_of_an_answer_count() -> None:
         def __init__(self) -> None:
             self.bytes = bytes(2_000_000)
 
-        def run(self, images):
+        def ask(self, images):
             helpers = [threading.Thread(target=hashlib.sha256, args=(self.bytes,)) for _ in range(2)]
             for one in helpers:
                 one.start()
@@ -88,7 +88,7 @@ def test_all_threads_of_an_answer_count() -> None:
             return SimpleNamespace(probabilities=np.ones((len(images), 1), np.float32))
 
     class One(Both):
-        def run(self, images):
+        def ask(self, images):
             hashlib.sha256(self.bytes)
             return SimpleNamespace(probabilities=np.ones((len(images), 1), np.float32))
 

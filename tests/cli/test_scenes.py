@@ -174,24 +174,54 @@ def test_a_run_is_exported_again(run: Path, voc: Path, tmp_path: Path) -> None:
     assert refused["error"]["code"] == "other_task"
 
 
+def test_a_collection_is_answered_row_by_row(run: Path, segmenter: Path, voc: Path, tmp_path: Path) -> None:
+    told = document("batch", run, voc / "JPEGImages", "--out", tmp_path / "rows.jsonl", "--workers", "1")
+
+    assert (told["images"], told["done"], told["failed"]) == (48, 48, 0)
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    same = document("predict", run, *pictures(voc))["predictions"]
+    for said, row in zip(same, rows[-3:], strict=True):
+        assert said["counts"] == row["counts"]
+        assert said["source"] == row["source"]
+    areas = document("batch", segmenter, voc / "JPEGImages", "--out", tmp_path / "areas", "--workers", "1")
+    assert areas["done"] == 48
+
+
+def test_every_engine_is_timed_with_what_is_found(run: Path, segmenter: Path, voc: Path) -> None:
+    for model, decided in ((run, "objects"), (segmenter, "pixels")):
+        told = document("bench", model, "--data", voc, "--threads", "1", "--time", "300ms")
+
+        assert told["decisions"] == decided
+        assert told["chosen"]["p50_ms"] > 0
+        assert told["postprocess_ms"]["value"] > 0
+        reference = told["engines"][0]
+        assert (reference["engine"], reference["decision_flips"]["value"]) == ("onnxruntime", 0)
+        assert told["images"]["n"] == 48
+        openvino = [row for row in told["engines"] if row["engine"] == "openvino"]
+        assert openvino or any(one["engine"] == "openvino" for one in told["skipped"])
+        assert all(row["decision_flips"]["value"] <= 0.01 for row in openvino if row["precision"] == "fp32")
+    said = foveal("bench", segmenter, "--threads", "1", "--time", "100ms")
+    assert "after it" in said.stdout
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("bench", "{run}"),
-        ("compare", "{run}", "{run}", "{voc}"),
+        ("compare", "{run}", "{segmenter}", "{voc}"),
         ("certify", "{run}", "{voc}", "--out", "{out}/certificate.json"),
         ("optimize", "{run}", "{voc}", "--out", "{out}/smaller"),
         ("explain", "{run}", "{picture}"),
-        ("batch", "{run}", "{voc}/JPEGImages", "--out", "{out}/answers"),
+        ("batch", "{run}", "{voc}/JPEGImages", "--out", "{out}/answers", "--scores"),
         ("stream", "{run}", "{voc}/JPEGImages", "--monitor"),
         ("stream", "{run}", "{voc}/JPEGImages", "--sink", "rejects:{out}/rejects"),
-        ("serve", "{run}", "--port", "0"),
         ("predict", "{run}", "{picture}", "--monitor"),
     ],
     ids=lambda arguments: " ".join(arguments[::3]),
 )
-def test_what_is_for_classes_says_so(run: Path, voc: Path, tmp_path: Path, arguments) -> None:
-    names = {"run": run, "voc": voc, "out": tmp_path, "picture": pictures(voc)[0]}
+def test_what_is_for_classes_says_so(
+    run: Path, segmenter: Path, voc: Path, tmp_path: Path, arguments
+) -> None:
+    names = {"run": run, "segmenter": segmenter, "voc": voc, "out": tmp_path, "picture": pictures(voc)[0]}
 
     done = foveal(*(str(one).format(**names) for one in arguments), seconds=60)
 

@@ -210,3 +210,37 @@ def test_what_holds_the_process_back_is_said(changes, said):
 def test_stolen_time_that_nobody_counts_is_none():
     assert _machine.stolen_share(None, (1, 2)) is None
     assert _machine.stolen_share((1, 2), (1, 2)) is None
+
+
+def test_what_finds_objects_is_measured_as_it_is_asked(finder, pictures):
+    document = bench(finder, data=pictures, terms=QUICK).as_json()
+
+    assert document["decisions"] == "objects"
+    rows = [(row["engine"], row["precision"]) for row in document["engines"]]
+    there = {(name, precision) for name in catalog.names(engines) for precision in precisions(name)}
+    assert {*rows, *((one["engine"], one["precision"]) for one in document["skipped"])} == there
+    assert all(
+        row["decision_flips"]["value"] == 0 for row in document["engines"] if row["precision"] == "fp32"
+    )
+    spent = document["postprocess_ms"]
+    assert 0 < spent["low"] <= spent["value"] <= spent["high"]
+    assert spent["n"] == 8
+    assert [stage["name"] for stage in document["stages"]] == ["read", "decode", "resize", "run"]
+
+
+def test_that_nothing_was_found_is_said(finder, tmp_path):
+    (tmp_path / "grey" / "empty").mkdir(parents=True)
+    Image.new("RGB", (40, 30), (110, 110, 110)).save(tmp_path / "grey" / "empty" / "1.png")
+
+    nothing = bench(finder, data=tmp_path / "grey", terms=QUICK).as_json()
+    something = bench(finder, terms=QUICK).as_json()
+
+    assert any("nothing was found on any of them" in one for one in nothing["warnings"])
+    assert not any("nothing was found" in one for one in something["warnings"])
+    assert any("48 synthetic pictures" in one for one in something["warnings"])
+
+
+def test_of_pictures_with_a_class_nothing_is_left_to_do_after_the_run(bundle):
+    document = bench(bundle, terms=QUICK).as_json()
+
+    assert (document["decisions"], document["postprocess_ms"]) == ("pictures", None)

@@ -44,6 +44,7 @@ DOCUMENT = {
     "engines": [row(1, 2.0, 0.5), row(2, 0.8, 0.625), row(3, 1.0, None)],
     "choices": [{**row(2, 0.8, 0.625), "equally_fast": [], "next": None, "margin": None}],
     "noise": {"largest_share": 0.02, "rounds": 20},
+    "postprocess_ms": None,
     "stages": [],
     "warnings": [],
     "roofline": {

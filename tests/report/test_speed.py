@@ -38,6 +38,7 @@ DOCUMENT = {
         {**row(1, 8, 4.0), "equally_fast": [SLOWER], "next": None, "margin": None},
     ],
     "noise": {"largest_share": 0.021, "rounds": 20},
+    "postprocess_ms": None,
     "stages": [{"name": "decode", "value": 1.25, "low": 1.2, "high": 1.3, "n": 256}],
     "warnings": ["the <u>machine</u> was busy"],
 }

@@ -37,7 +37,7 @@ def test_films_have_their_pixels_together(film, preprocess, count, most):
 
     assert (caught.value.status, caught.value.code) == (413, "request_too_many_pixels")
     assert str(32_768 * count) in caught.value.detail
-    assert [one.shape for one in decoded([film] * count, preprocess, 32_768 * count)] == count * [
+    assert [one[0].shape for one in decoded([film] * count, preprocess, 32_768 * count)] == count * [
         (4, 16, 16, 3)
     ]
 
@@ -58,7 +58,7 @@ def test_frames_that_are_decoded_twice_count_once(tmp_path, preprocess):
     held = 12 * 64**2
 
     assert video.weight(content) == held
-    assert [one.shape for one in decoded([content, content], preprocess, 2 * held)] == 2 * [(4, 16, 16, 3)]
+    assert [one[0].shape for one in decoded([content, content], preprocess, 2 * held)] == 2 * [(4, 16, 16, 3)]
     with pytest.raises(HttpError, match=f"have {2 * held} pixels"):
         decoded([content, content], preprocess, 2 * held - 1)
 
@@ -84,7 +84,7 @@ def test_each_frame_of_a_film_is_asked_about_once(film, preprocess):
 
     decoded = list(decoding([film, film], preprocess, most_pixels=65_536, check=lambda: asked.append(1)))
 
-    assert [one.shape for one in decoded] == 2 * [(4, 16, 16, 3)]
+    assert [one[0].shape for one in decoded] == 2 * [(4, 16, 16, 3)]
     assert len(asked) == 8 + 1 + 8
 
 
@@ -108,7 +108,7 @@ def test_what_is_no_film_weighs_nothing_and_is_an_error_of_its_own(film, preproc
     first, second = decoded([b"no film" * 99, film], preprocess, 32_768)
 
     assert first.code == "not_video"
-    assert second.shape == (4, 16, 16, 3)
+    assert second[0].shape == (4, 16, 16, 3)
 
 
 @pytest.mark.parametrize("path", ["/v1/predict", "/v2/models/clips/infer"])

@@ -32,7 +32,7 @@ def test_no_request_has_more_pictures_than_it_was_taken_for(key, decoys, picture
         f'"{key}"{space}:{space}[{space}{pictures}{space}],"data":{data}}}]}}'
     ).encode()
     try:
-        read = len(tensors.question(body, None, shape=(2, 2, 3), most=MOST).pictures)
+        read = len(tensors.question(body, None, shape=(2, 2, 3), most=MOST, known=()).pictures)
     except HttpError:
         read = 0
 
@@ -53,5 +53,5 @@ def test_bytes_behind_the_json_say_nothing() -> None:
     tensor = {"name": "images", "datatype": "BYTES", "shape": [1], "parameters": {"binary_data_size": size}}
     head = json.dumps({"inputs": [tensor]}).encode()
     body = head + struct.pack("<I", len(raw)) + raw
-    assert len(tensors.question(body, len(head), shape=(2, 2, 3), most=MOST).pictures) == 1
+    assert len(tensors.question(body, len(head), shape=(2, 2, 3), most=MOST, known=()).pictures) == 1
     assert pictures_in(body[: len(head)], MOST) == 1

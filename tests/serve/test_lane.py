@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from foveal.bundle.session import Outputs
+from foveal.bundle.session import Answers
 from foveal.serve.lane import Lane
 from foveal.serve.metrics import Metrics
 from foveal.serve.problems import HttpError
@@ -45,9 +45,9 @@ class Work:
             self.read_ += 1
         return [self.image] * self.read_
 
-    def write(self, outputs: Outputs | None) -> bytes:
-        assert outputs is not None
-        return outputs.probabilities.tobytes()
+    def write(self, answers: Answers | None) -> bytes:
+        assert answers is not None
+        return answers["probabilities"].tobytes()
 
     def after(self) -> None:
         pass

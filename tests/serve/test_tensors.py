@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import foveal
-from foveal.bundle.session import Outputs
 from foveal.serve import tensors
 from foveal.serve.problems import HttpError
 
 SHAPE = (2, 2, 3)
 PIXELS = list(range(24))
+KNOWN = ("probabilities", "logits", "labels")
 
 
 def request(**changes: object) -> dict[str, object]:
@@ -25,7 +25,7 @@ def request(**changes: object) -> dict[str, object]:
 
 def read(document: object, **named: object) -> tensors.Question:
     body = document if isinstance(document, bytes) else json.dumps(document).encode()
-    return tensors.question(body, named.get("head"), shape=SHAPE, most=4)  # type: ignore[arg-type]
+    return tensors.question(body, named.get("head"), shape=SHAPE, most=4, known=KNOWN)  # type: ignore[arg-type]
 
 
 def test_flat_and_nested_data_are_the_same_pixels() -> None:
@@ -135,12 +135,13 @@ def test_whatever_stands_in_a_place_is_read_or_refused(place: str, value: object
 
 
 def test_an_answer_as_bytes_holds_the_numbers_of_the_answer_as_json() -> None:
-    outputs = Outputs(np.array([[0.25, 0.75]], np.float32), np.array([[-1.5, 2.0]], np.float32))
+    rows = {"probabilities": [[0.25, 0.75]], "logits": [[-1.5, 2.0]]}
+    answers = {name: np.array(values, np.float32) for name, values in rows.items()}
 
     def told(binary: bool) -> tuple[dict[str, object], bytes]:
-        asked = tensors.Question("me", [], dict.fromkeys(tensors.OUTPUTS, binary))
+        asked = tensors.Question("me", [], dict.fromkeys(tensors.outputs_of(answers), binary))
         length, body = tensors.parts(
-            tensors.answer(outputs, asked, model="m", version="v", classes=("é", "b"))
+            tensors.answer(answers, asked, model="m", version="v", classes=("é", "b"))
         )
         return json.loads(body[:length]), body[length:]
 

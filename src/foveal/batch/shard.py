@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from foveal.batch import durable, formats, job, manifest, reading
-from foveal.batch.formats._format import Row, RowFormat
+from foveal.batch.formats._format import Row, RowFormat, Said
 from foveal.batch.item import Item
-from foveal.bundle.inputs import UInt8, pixels
+from foveal.bundle.inputs import UInt8, measured
 from foveal.bundle.predictor import Predictor
 from foveal.core import catalog, failpoints
 from foveal.core.errors import BundleError, ImageError, NotFoundError, UsageError
@@ -34,7 +34,7 @@ class Worker:
     stamps: Mapping[str, str]
     format: RowFormat
     suffix: str
-    scores: bool
+    said: Said
     once: bool
     timeout_s: float
 
@@ -60,7 +60,7 @@ def begin(spec: Mapping[str, Any]) -> Worker:
         stamps=spec["stamps"],
         format=catalog.find(formats, spec["format"]),
         suffix=spec["format"],
-        scores=spec["scores"],
+        said=Said(predictor.manifest.task, spec["scores"]),
         once=spec["once"],
         timeout_s=spec["item_timeout_s"],
     )
@@ -84,7 +84,7 @@ def run(spec: Mapping[str, Any], worker: Worker) -> dict[str, Any]:
     with _hand(job.at_file(worker.folder, spec["shard"]), worker.timeout_s) as take:
         answering = _Answering(items, frozenset(spec["quarantined"]), worker, take)
         rows = [row for first in range(0, len(items), _GROUP) for row in answering.group(first)]
-    data = worker.format.encode(rows, worker.scores)
+    data = worker.format.encode(rows, worker.said)
     number, token = spec["shard"], secrets.token_hex(4)  # nobody else writes to a file of this name
     name = f"part-{number:06}.{spec['epoch']}.{token}.{worker.suffix}"
     durable.write_new(worker.folder / job.STAGING / name, [data], "batch.part")
@@ -131,8 +131,8 @@ class _Answering:
                 row = self._kept(self._row(index, *found))
             yield row
 
-    def _prepared(self, index: int) -> "tuple[str, UInt8] | str | Row":
-        """Return the content's sha256 with the picture at model size, or what is there instead of both.
+    def _prepared(self, index: int) -> "tuple[str, UInt8, tuple[int, int]] | str | Row":
+        """Return the content's sha256, the picture at model size and its own size, or what is there instead.
 
         The sha256 alone: the row of another picture is to be copied; a row: there is no answer.
         """
@@ -146,12 +146,12 @@ class _Answering:
             content = hashlib.sha256(data).hexdigest()
             if content in self._made:
                 return content
-            image = pixels(data, self._worker.predictor.preprocess)
+            image, size = measured(data, self._worker.predictor.preprocess)
         except (ImageError, NotFoundError) as error:  # of this picture; anything else is of the whole job
             return self._kept(self._failed(index, content, error.code, error.message))
         if self._worker.once:
             self._made[content] = None
-        return content, image
+        return content, image, size
 
     def _kept(self, row: Row) -> Row:
         """Return a row, which others with the same content may copy from now on."""
@@ -159,15 +159,16 @@ class _Answering:
             self._made[row["content"]] = row
         return row
 
-    def _row(self, index: int, content: str, image: UInt8) -> Row:
+    def _row(self, index: int, content: str, image: UInt8, size: tuple[int, int]) -> Row:
+        predictor = self._worker.predictor
         try:
-            label = self._worker.predictor.label(image, self._items[index].source)
-        except BundleError as error:  # what the model says of this picture is no probability
+            [told] = predictor.tell(predictor.ask(image[None]), sources=[""], sizes=[size])
+        except BundleError as error:  # what the model says of this picture is no answer
             return self._failed(index, content, error.code, error.message)
-        said = label.as_json()
+        said = told.as_json()
         del said["source"]
-        if not self._worker.scores:
-            del said["scores"]
+        if not self._worker.said.scores:
+            said.pop("scores", None)
         return {**self._about(index, content), **said}
 
     def _failed(self, index: int, content: str | None, code: str, message: str) -> Row:

@@ -1,6 +1,6 @@
 """Which engine, precision and number of threads run a bundle fastest on this machine, with the same answers?
 
-What is timed is `Predictor.run`, the call that serves. See docs/decisions/0015-bench.md.
+What is timed is `Predictor.ask`, the call that serves. See docs/decisions/0015-bench.md.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,19 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from foveal.bundle import timing, ways
+from foveal.bundle.agreement import Flips, compared, flips
 from foveal.bundle.footprint import Footprint, footprint
 from foveal.bundle.predictor import Predictor
-from foveal.bundle.session import UInt8
+from foveal.bundle.session import Answers, UInt8, joined
 from foveal.bundle.timing import Difference, Times
 from foveal.bundle.turns import Lane, take_turns
 from foveal.bundle.ways import MOST_FLIPS, REFERENCE, Way
 from foveal.core.errors import FovealError
 from foveal.core.progress import Progress, silent
-from foveal.core.types import Measured
-from foveal.metrics.clopper_pearson import clopper_pearson
 
 PRECISION = (
     "fp32"  # of ONNX Runtime with one thread and one picture a call: what the others are compared with
@@ -81,7 +79,7 @@ class Row:
         precision: In which the graph is computed, as `Predictor.precision` calls it.
         times: Seconds a call.
         footprint: Peak memory of a process of its own.
-        flips: Share of pictures that it labels otherwise than the reference.
+        flips: What it decides otherwise than the reference.
         available_bytes: Memory that was there to be taken; None: not known.
     """
 
@@ -90,15 +88,16 @@ class Row:
     precision: str
     times: Times
     footprint: Footprint
-    flips: Measured
+    flips: Flips
     available_bytes: int | None
 
     @property
     def why_not(self) -> str | None:
         """Why it may not be chosen, or None."""
         peak = self.footprint.peak_bytes
-        if self.flips.value > MOST_FLIPS:
-            return f"it decides otherwise for {self.flips.value:.1%} of the pictures; {MOST_FLIPS:.1%} may"
+        share = self.flips.share.value
+        if share > MOST_FLIPS:
+            return f"it decides otherwise for {share:.1%} of the {self.flips.unit}; {MOST_FLIPS:.1%} may"
         if None not in (peak, self.available_bytes) and (peak or 0) > (self.available_bytes or 0):
             return "it needs more memory than is available"
         return None
@@ -133,6 +132,7 @@ class Bench:
         choices: One for each size of batch for which some candidate may be chosen.
         rounds: In which every candidate was timed under both its names.
         processor_share: As in `Turns`.
+        compared: On how many pictures answers were compared.
     """
 
     rows: tuple[Row, ...] = field(repr=False)
@@ -140,6 +140,7 @@ class Bench:
     choices: tuple[Choice, ...] = field(repr=False)
     rounds: int
     processor_share: float | None
+    compared: int
 
 
 def bench(
@@ -167,17 +168,19 @@ def bench(
     lanes = _lanes(bundle, taken, images)
     turns = take_turns(list(lanes.values()), seconds=wish.seconds, seed=wish.seed, progress=progress)
     times = dict(zip(lanes, turns.times, strict=True))
-    truth, compared = _reference_labels(reference, images, times, seconds=wish.seconds)
+    some = _compared_on(images, times, seconds=wish.seconds)
+    truth = _answers(reference, some, batch=1)
     rows = []
     for done, (candidate, lane) in enumerate(lanes.items()):
         progress("answers", done, len(lanes))
-        flips = _flips(lane.first, compared, truth, batch=candidate.batch)
+        answers = _answers(lane.first, some, batch=candidate.batch)
+        differs = flips(reference.manifest, truth, answers)
         named = lane.first.session.engine, lane.first.precision
-        rows.append(Row(candidate, *named, times[candidate], taken[candidate], flips, available_bytes))
+        rows.append(Row(candidate, *named, times[candidate], taken[candidate], differs, available_bytes))
     progress("answers", len(lanes), len(lanes))
     choices = [_choice(rows, batch) for batch in wish.batches]
     found = tuple(choice for choice in choices if choice is not None)
-    return Bench(tuple(rows), tuple(skipped), found, turns.rounds, turns.processor_share)
+    return Bench(tuple(rows), tuple(skipped), found, turns.rounds, turns.processor_share, len(some))
 
 
 def fastest(found: Bench) -> tuple[Way, ...]:
@@ -259,20 +262,16 @@ def _inputs(images: UInt8, batch: int) -> tuple[UInt8, ...]:
     )
 
 
-def _reference_labels(
-    reference: Predictor, images: UInt8, times: Mapping[Candidate, Times], *, seconds: float
-) -> tuple[NDArray[np.int64], UInt8]:
-    """Return the reference's labels, and the pictures they are of: as many as so much time allows."""
+def _compared_on(images: UInt8, times: Mapping[Candidate, Times], *, seconds: float) -> UInt8:
+    """Return the pictures on which answers are compared: as many as so much time allows."""
     each = sum(found.p50().value / candidate.batch for candidate, found in times.items())
-    compared = images[: max(_LEAST_COMPARED, int(seconds / each))]
-    labels = [int(reference.run(image[None]).probabilities.argmax()) for image in compared]
-    return np.array(labels, dtype=np.int64), compared
+    return images[: max(_LEAST_COMPARED, int(seconds / each))]
 
 
-def _flips(predictor: Predictor, images: UInt8, truth: NDArray[np.int64], *, batch: int) -> Measured:
-    parts = [images[start : start + batch] for start in range(0, len(images), batch)]
-    labels = np.concatenate([predictor.run(part).probabilities.argmax(axis=1) for part in parts])
-    return clopper_pearson(int((labels != truth).sum()), len(truth))
+def _answers(predictor: Predictor, images: UInt8, *, batch: int) -> Answers:
+    """Return what is compared of the answers for pictures, so many a call."""
+    starts = range(0, len(images), batch)
+    return joined([compared(predictor.ask(images[start : start + batch])) for start in starts])
 
 
 def _choice(rows: Sequence[Row], batch: int) -> Choice | None:

@@ -56,7 +56,7 @@ def _measure(bundle: str, way: Way, batch: int) -> Footprint:
         predictor = Predictor.open(bundle, engine=way.engine, precision=way.precision, threads=way.threads)
         images = np.zeros((batch, *predictor.session.input_shape), np.uint8)
         for _ in range(_RUNS):
-            predictor.run(images)
+            predictor.ask(images)
     except FovealError as error:
         return Footprint(None, error)
     except MemoryError:

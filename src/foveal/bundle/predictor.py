@@ -1,25 +1,24 @@
 """A bundle, loaded and verified, that answers."""
 
 import itertools
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from foveal.bundle import archive, golden, golden_objects, golden_regions, remembered, ways
+from foveal.bundle import archive, remembered, ways
 from foveal.bundle.archive import Vectors
 from foveal.bundle.enclosed import Enclosed
 from foveal.bundle.golden import Golden
-from foveal.bundle.golden_objects import GoldenObjects
 from foveal.bundle.inputs import Input, UInt8, measured, pixels, source
 from foveal.bundle.locate import locate
 from foveal.bundle.manifest import Manifest
-from foveal.bundle.session import Float32, Outputs, Session, no_window
+from foveal.bundle.session import Answers, Float32, Outputs, Session, no_window
+from foveal.bundle.verifying import check_fit, check_unknown, verify
 from foveal.bundle.ways import REFERENCE, Way
-from foveal.core.errors import BundleError, DataError, FovealError, NotFoundError, UsageError
+from foveal.core.errors import DataError, FovealError, NotFoundError, UsageError
 from foveal.core.machine import usable_cpus
 from foveal.core.parallel import in_order
 from foveal.core.task import SCENE_TASKS
@@ -104,10 +103,10 @@ class Predictor:
         way = _way(manifest.digest, engine, precision, threads)
         with archive.about(path):
             session = way.load(members.model, members.forms)
-            _check_fit(session, manifest)
-            _verify(session, members.vectors, manifest)
+            check_fit(session, manifest)
+            verify(session, members.vectors, manifest)
             if isinstance(members.vectors, Golden):
-                _check_unknown(session, members.vectors.inputs[:1], manifest)
+                check_unknown(session, members.vectors.inputs[:1], manifest)
         return cls(manifest, members.size_bytes, session, members.enclosed, members.vectors)
 
     def verify(self, turn: int) -> None:
@@ -120,7 +119,7 @@ class Predictor:
             BundleError: `golden_mismatch`.
         """
         if self.golden is not None:
-            _verify(self.session, self.golden.row(turn % len(self.golden.inputs)), self.manifest)
+            verify(self.session, self.golden.row(turn % len(self.golden.inputs)), self.manifest)
 
     @property
     def report(self) -> dict[str, Any] | None:
@@ -291,6 +290,33 @@ class Predictor:
         numbered = enumerate(_listed(inputs, several=len(self.preprocess.shape) + 1))
         return iter(lambda: list(itertools.islice(numbered, batch)), [])
 
+    def ask(self, images: UInt8) -> Answers:
+        """Return all that the graph answers for pictures, or clips, at model size, whatever it is for.
+
+        Args:
+            images: uint8 (N, height, width, channels), N ≥ 1, as `preprocess` returns them; of clips
+                (N, T, height, width, channels).
+
+        Raises:
+            UsageError: Another dtype or shape.
+            BundleError: The model failed, or what a classifier answers is no probability.
+        """
+        return self._asked(images) if self.manifest.task in SCENE_TASKS else self.run(images).by_name
+
+    def tell(
+        self, answers: Answers, *, sources: Sequence[str], sizes: Sequence[tuple[int, int]]
+    ) -> "list[Label] | list[Sighting]":
+        """Return what the answers of `ask` for N pictures mean; arguments and errors as for `seen`."""
+        if self.manifest.task in SCENE_TASKS:
+            return self.seen(answers, sources=sources, sizes=sizes)
+        return decode(
+            answers["probabilities"],
+            unknown=answers.get("unknown"),
+            classes=self.classes,
+            decision=self.decision,
+            sources=sources,
+        )
+
     def look(self, images: UInt8) -> ObjectAnswers:
         """Return what the graph of a detector answers for pictures at model size.
 
@@ -317,23 +343,7 @@ class Predictor:
         self._check_scene("segment", "panoptic")
         return regions.checked(self._asked(images), len(images), classes=len(self.classes))
 
-    def everything(self, images: UInt8) -> tuple[ObjectAnswers, UInt8]:
-        """Return what `look` and `regions` do, of one pass through the graph of a panoptic recognizer.
-
-        Args:
-            images: uint8 (N, height, width, channels), N ≥ 1, as `preprocess` returns them.
-
-        Raises:
-            UsageError: `other_task`: it is none; or another dtype or shape.
-            BundleError: What the model answers are no objects, or no classes.
-        """
-        self._check_scene("panoptic")
-        answered, (count, known) = self._asked(images), (len(images), len(self.classes))
-        return objects.checked(answered, count, classes=known), regions.checked(
-            answered, count, classes=known
-        )
-
-    def _asked(self, images: UInt8) -> dict[str, NDArray[Any]]:
+    def _asked(self, images: UInt8) -> Answers:
         shape = self.session.input_shape
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != shape or not len(images):
             raise UsageError(
@@ -366,20 +376,38 @@ class Predictor:
             BundleError: The model's answer makes no sense.
         """
         self._check_scene(*SCENE_TASKS)
+        [seen] = self.seen(self._asked(image[None]), sources=[source], sizes=[size])
+        return seen
+
+    def seen(
+        self, answers: Answers, *, sources: Sequence[str], sizes: Sequence[tuple[int, int]]
+    ) -> list[Sighting]:
+        """Return what the graph's answers for N pictures mean, by numpy alone.
+
+        Args:
+            answers: Of `ask`.
+            sources: N names.
+            sizes: Height and width of the N pictures, in whose pixels boxes are told.
+
+        Raises:
+            UsageError: `other_task`: it gives pictures a class.
+            BundleError: The answers make no sense.
+        """
+        self._check_scene(*SCENE_TASKS)
         told: dict[str, Any] = {
             "classes": self.classes,
             "preprocess": self.preprocess,
-            "sources": [source],
-            "sizes": [size],
+            "sources": sources,
+            "sizes": sizes,
         }
+        count, classes = len(sources), len(self.classes)
         if self.manifest.task == "segment":
-            [seen] = regions.decode(self.regions(image[None]), **told)
-        elif self.manifest.task == "panoptic":
-            found, areas = self.everything(image[None])
-            [seen] = panoptic.decode(found, areas, decision=self.manifest.objects, **told)
-        else:
-            [seen] = objects.decode(self.look(image[None]), decision=self.manifest.objects, **told)
-        return seen
+            return regions.decode(regions.checked(answers, count, classes=classes), **told)
+        found = objects.checked(answers, count, classes=classes)
+        if self.manifest.task == "panoptic":
+            areas = regions.checked(answers, count, classes=classes)
+            return panoptic.decode(found, areas, decision=self.manifest.objects, **told)
+        return objects.decode(found, decision=self.manifest.objects, **told)
 
     def see_each(
         self, inputs: Input | Iterable[Input], *, workers: int | None = None, batch: int = 8
@@ -448,52 +476,6 @@ def _way(digest: str, engine: str | None, precision: str | None, threads: int | 
     if engine is None and precision is None:
         found = remembered.recall(digest, threads=threads)
     return found or Way(engine or REFERENCE, precision or "fp32", threads or usable_cpus())
-
-
-def _verify(session: Session, vectors: Vectors, manifest: Manifest) -> None:
-    """Refuse an engine that computes something else than the one that was there at sealing.
-
-    Raises:
-        BundleError: `golden_mismatch`.
-    """
-    if isinstance(vectors, Golden):
-        golden.verify(session, vectors, graph=manifest.model.precision)
-    elif isinstance(vectors, GoldenObjects):
-        classes = len(manifest.classes)
-        golden_objects.verify(session, vectors, classes=classes, graph=manifest.model.precision)
-    else:
-        classes = len(manifest.classes)
-        golden_regions.verify(session, vectors, classes=classes, graph=manifest.model.precision)
-
-
-def _check_fit(session: Session, manifest: Manifest) -> None:
-    preprocess = manifest.preprocess
-    needed = preprocess.shape
-    if session.input_shape != needed:
-        raise BundleError(
-            f"the model takes {session.input_shape}, the manifest's preprocessing gives {needed}",
-            code="bad_graph",
-        )
-    if (getattr(session, "window_shape", None) is None) != (preprocess.clip is None):
-        raise BundleError(
-            "a graph has a window where the manifest takes clips, and only there", code="bad_graph"
-        )
-    if session.classes not in (None, len(manifest.classes)):
-        raise BundleError(
-            f"the model has {session.classes} classes, the manifest {len(manifest.classes)}", code="bad_graph"
-        )
-
-
-def _check_unknown(session: Session, picture: UInt8, manifest: Manifest) -> None:
-    """Refuse a manifest whose rule for unknown pictures is about what the graph does not answer."""
-    answers = session.run(picture)
-    said = isinstance(answers, Outputs) and answers.unknown is not None
-    if said != (manifest.decision.unknown is not None):
-        raise BundleError(
-            "the model says how unknown a picture is and the manifest has no rule for it, or the reverse",
-            code="bad_graph",
-            hint="export the model again",
-        )
 
 
 def _listed(inputs: Input | Iterable[Input], *, several: int) -> Iterable[Input]:

@@ -5,6 +5,7 @@ on CPUs Czaja et al., 2020, arXiv:2009.11224. Peaks are measured, not looked up:
 nobody knows the frequency. They are measured in a process of its own, see `bundle.roofline_trial`.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -13,10 +14,13 @@ from typing import Any
 from foveal.bundle.bandwidth import Level, Moved
 from foveal.bundle.manifest import Manifest
 from foveal.core import child
+from foveal.tasks.detect.decode import ObjectDecision
+from foveal.tasks.segment.decode import RegionDecision
 
 _TRIAL = "foveal.bundle.roofline_trial"
 WEIGHT_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "int8": 1.0, "int4": 0.5}
 OUTPUT_BYTES = 8  # logit and probability of a class
+_OBJECT_BYTES = 28  # four sides, score and label
 
 
 @dataclass(frozen=True)
@@ -171,8 +175,17 @@ def work_of(manifest: Manifest, *, precision: str, batch: int) -> Work | None:
         return None
     preprocess = manifest.preprocess
     weights = round(manifest.model.parameters * min(sizes))
-    each = preprocess.size**2 * preprocess.channels + len(manifest.classes) * OUTPUT_BYTES
+    each = math.prod(preprocess.sides) * preprocess.channels + _answer_bytes(manifest)
     return Work(manifest.model.macs * batch, weights + batch * each)
+
+
+def _answer_bytes(manifest: Manifest) -> int:
+    """Return the length of what is answered for a picture: probabilities and logits, objects or a map."""
+    if isinstance(manifest.rule, ObjectDecision):
+        return manifest.rule.objects * _OBJECT_BYTES
+    if isinstance(manifest.rule, RegionDecision):
+        return math.prod(manifest.preprocess.sides)
+    return len(manifest.classes) * OUTPUT_BYTES
 
 
 def with_shares(rows: Iterable[dict[str, Any]], manifest: Manifest, found: Roofline) -> dict[str, Any]:

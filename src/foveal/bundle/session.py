@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 UInt8 = NDArray[np.uint8]
 Float32 = NDArray[np.float32]
+Answers = dict[str, NDArray[Any]]  # the outputs of a graph by name; each has N rows
 UNKNOWN = "unknown"  # the output that a graph may have beside the other two
 # Of a graph for clips: the features of the last T frames, and those that a call leaves behind.
 WINDOW, NEXT_WINDOW = "window", "next_window"
@@ -42,6 +43,12 @@ class Outputs(_Answers):
         made = super().__new__(cls, probabilities, logits)
         made.unknown, made.window = unknown, window
         return made
+
+    @property
+    def by_name(self) -> Answers:
+        """The outputs by name, without the window."""
+        found: Answers = {"probabilities": self.probabilities, "logits": self.logits}
+        return found if self.unknown is None else {**found, UNKNOWN: self.unknown}
 
     @classmethod
     def joined(cls, parts: "Sequence[Outputs]") -> Self:
@@ -95,7 +102,7 @@ class Session(Protocol):
         """
         ...
 
-    def answer(self, images: UInt8) -> dict[str, NDArray[Any]]:
+    def answer(self, images: UInt8) -> Answers:
         """Return all that the graph answers for pictures, by name; what it means, the task knows.
 
         Args:
@@ -105,6 +112,13 @@ class Session(Protocol):
             BundleError: The model failed.
         """
         ...
+
+
+def joined(parts: Sequence[Answers]) -> Answers:
+    """Return the answers of one graph for several batches, at least one, as of one batch."""
+    if len(parts) == 1:
+        return parts[0]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def no_window(images: UInt8, shape: tuple[int, int]) -> Float32:

@@ -48,20 +48,10 @@ class Tiled:
             raise UsageError(f"a tile has at least {_SMALLEST} pixels; got {self.side}")
 
     def see(self, pixels: UInt8, name: str) -> Sighting:
-        """Return what is where on a picture, uint8 (H, W, channels of the detector).
-
-        Answers of all tiles are put together. Of two of a class that mean the same object, the less certain
-        one is dropped: where they overlap as the detector's own doubles do, or one lies in the other, as the
-        part of an object does that a tile cuts.
-
-        Raises:
-            BundleError: The model's answer makes no sense.
-        """
+        """Return what is where on a picture, uint8 (H, W, channels of the detector); errors as `look`."""
         size = pixels.shape[0], pixels.shape[1]
-        parts = [self._answers(pixels, *tile) for tile in tiles(*size, side=self.side)]
-        whole = _merged(parts, overlap=self.predictor.manifest.objects.overlap)
         [seen] = decode(
-            whole,
+            self.look(pixels),
             classes=self.predictor.classes,
             decision=self.predictor.manifest.objects,
             preprocess=self.predictor.preprocess.model_copy(update={"size": size[0], "width": size[1]}),
@@ -69,6 +59,33 @@ class Tiled:
             sizes=[size],
         )
         return seen
+
+    def look(self, pixels: UInt8) -> ObjectAnswers:
+        """Return all answers for a picture, N = 1, the most certain first, in pixels of the picture.
+
+        Answers of all tiles are put together. Of two of a class that mean the same object, the less certain
+        one is dropped: where they overlap as the detector's own doubles do, or one lies in the other, as the
+        part of an object does that a tile cuts.
+
+        Args:
+            pixels: uint8 (H, W, channels of the detector).
+
+        Raises:
+            BundleError: The model's answer makes no sense.
+        """
+        parts = [self._answers(pixels, *tile) for tile in tiles(*pixels.shape[:2], side=self.side)]
+        return _merged(parts, overlap=self.predictor.manifest.objects.overlap)
+
+    def pixels(self, item: Input) -> UInt8:
+        """Return the pixels of an input, uint8 (H, W, channels of the detector).
+
+        Raises:
+            ImageError, NotFoundError: It cannot be used.
+        """
+        channels = self.predictor.preprocess.channels
+        if isinstance(item, np.ndarray):
+            return RawPicture(picture(item)).decode(channels)
+        return decoding.decode(item if isinstance(item, bytes) else content(Path(item)), channels)
 
     def _answers(self, pixels: UInt8, top: int, left: int, bottom: int, right: int) -> ObjectAnswers:
         """Return what is found in a tile, in pixels of the picture, without the padding."""
@@ -94,12 +111,9 @@ class Tiled:
 
     def _seen(self, numbered: tuple[int, Input]) -> Sighting | Unreadable:
         index, item = numbered
-        name, channels = source(item, index), self.predictor.preprocess.channels
+        name = source(item, index)
         try:
-            if isinstance(item, np.ndarray):
-                pixels = RawPicture(picture(item)).decode(channels)
-            else:
-                pixels = decoding.decode(item if isinstance(item, bytes) else content(Path(item)), channels)
+            pixels = self.pixels(item)
         except (DataError, NotFoundError) as error:
             error.path = name
             return Unreadable(name, error)

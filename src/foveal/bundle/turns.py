@@ -124,7 +124,7 @@ def _warm_up(lanes: Sequence[Lane], seconds: float, progress: Progress) -> list[
 def _warm(lane: Lane, *, until: float) -> float:
     """Return the seconds of a call once they no longer change; of a busy machine, when the time is up."""
     for predictor in (lane.twin, lane.first):
-        predictor.run(lane.inputs[0])  # the first call takes the memory
+        predictor.ask(lane.inputs[0])  # the first call takes the memory
     medians = [float(np.median(_block(lane.first, lane.inputs, 1)))]
     while not timing.steady(medians) and time.monotonic() < until:
         count = timing.calls_in(_WARM_SECONDS, medians[-1])
@@ -139,7 +139,7 @@ def _block(predictor: Predictor, inputs: Sequence[UInt8], count: int) -> NDArray
     for call in range(count):
         images = inputs[call % len(inputs)]
         start = time.perf_counter_ns()
-        predictor.run(images)
+        predictor.ask(images)
         found[call] = time.perf_counter_ns() - start
     return np.maximum(found, 1) / 1e9
 

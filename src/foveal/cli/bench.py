@@ -119,6 +119,8 @@ def _show(console: "Console", document: dict[str, Any], page: Path | None) -> No
     line("roof", roofline_words.peaks(document["roofline"]))
     if document["stages"]:
         line("one file", str(speed_words.stages(document)))
+    if document["postprocess_ms"] is not None:
+        line("after it", str(speed_words.postprocess(document)))
     for warning in document["warnings"]:
         line("mind", warning)
     if page is not None:

@@ -15,6 +15,8 @@ from foveal.core.extras import need
 from foveal.core.text import visible
 from foveal.core.wording import counted
 
+_MEASURES = {"map50": "mAP50", "miou": "mean IoU"}
+
 
 def compare(
     paths: Annotated[
@@ -64,15 +66,17 @@ def compare(
     if report is not None:
         need("train", what="the HTML page")
         check_page(report, data, force=force)
+        flow.check_has_page(models)
     terms = flow.Terms(split, images or (), out, seed, threads, robustness, group)
     with progress(quiet=quiet) as tell:
         compared = flow.compare(models, data, terms, progress=tell)
     if report is not None:
         flow.write_page(compared, report)
+    show = _show_scenes if "measure" in compared.document else _show
     emit(
         compared.document,
         as_json=as_json,
-        human=lambda console: _show(console, compared.document, report),
+        human=lambda console: show(console, compared.document, report),
     )
 
 
@@ -87,6 +91,34 @@ def _numbers(text: str) -> tuple[int, ...]:
             hint="such as --curve 100,400,1600",
         )
     return numbers
+
+
+def _show_scenes(console: Console, document: dict[str, Any], _: Path | None) -> None:
+    """Print what recognizers are worth that say where something is."""
+    from foveal.report.comparison_words import not_shown, scene_pair_sentence, speed_sentence
+    from foveal.report.words import percent
+
+    console.print(
+        f"on {counted(document['images'], 'image')} of {document['data']} ({document['split']})",
+        markup=False,
+    )
+    measure = document["measure"]
+    table = Table("", _MEASURES[measure], "95 % interval", "latency", "size", box=None)
+    for row in document["models"]:
+        worth = row[measure]
+        table.add_row(
+            visible(row["name"]),
+            percent(worth["value"]),
+            f"{percent(worth['low'])} to {percent(worth['high'])}",
+            f"{row['latency_ms']:.2f} ms",
+            units.show_bytes(row["size_bytes"]),
+        )
+    console.print(table, markup=False)
+    for pair in document["pairs"]:
+        said = f"{scene_pair_sentence(pair, _MEASURES[measure])} {speed_sentence(pair)}"
+        console.print(visible(said), markup=False)
+    for sentence in not_shown(document):
+        console.print(visible(sentence), markup=False)
 
 
 def _show(console: Console, document: dict[str, Any], page: Path | None) -> None:

@@ -80,6 +80,10 @@ Zones = Annotated[
 Anchor = Annotated[
     str, typer.Option(help="Which point of an object counts: bottom (where it stands) or middle.")
 ]
+Tile = Annotated[
+    int | None,
+    typer.Option("--tile", min=32, help="Of a detector: look at frames in tiles of so many pixels."),
+]
 Scores = Annotated[bool, typer.Option("--scores", help="The probability of every class, too.")]
 Jsonl = Annotated[
     bool, typer.Option("--jsonl", help="One JSON object per frame and event, also on a terminal.")
@@ -105,6 +109,7 @@ def stream(
     line: Lines = None,
     zone: Zones = None,
     anchor: Anchor = "bottom",
+    tile: Tile = None,
     monitor: Monitor = False,
     scores: Scores = False,
     as_json: Json = False,
@@ -141,6 +146,7 @@ def stream(
         time_s=_seconds(duration),
         monitor=monitor,
         seed=seed,
+        tile=tile,
     )
     check(plan)  # before a bundle is read: what is missing is said at once
 

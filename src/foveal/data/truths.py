@@ -13,6 +13,7 @@ from foveal.data.preprocess import Preprocess
 from foveal.data.scene import VOID, Objects
 
 _KEPT = 4096  # pictures whose objects are remembered
+_KEPT_MAPS = 64  # and those whose class maps are, which whoever asks twice does so soon
 Stated = Callable[[int], Objects]
 
 
@@ -63,6 +64,8 @@ def at_size(objects: Objects, size: tuple[int, int], preprocess: Preprocess) -> 
 def stated_regions(dataset: Dataset, *, classes: Sequence[str] | None = None) -> Callable[[int], UInt8]:
     """Return what gives the class of each pixel of a picture, uint8 (H, W) of the picture itself.
 
+    It is kept for a while, and cannot be written to.
+
     Args:
         dataset: With scenes that say it.
         classes: Names in the order that labels are wanted in; every class of the data is one of them. None:
@@ -78,7 +81,14 @@ def stated_regions(dataset: Dataset, *, classes: Sequence[str] | None = None) ->
     to = np.full(256, VOID, np.uint8)
     to[: len(dataset.classes)] = [order[name] for name in dataset.classes]
     read = scenes.regions
-    return lambda index: to[read(index)]
+
+    @lru_cache(maxsize=_KEPT_MAPS)
+    def of(index: int) -> UInt8:
+        found: UInt8 = to[read(index)]
+        found.flags.writeable = False
+        return found
+
+    return of
 
 
 def regions_at_size(regions: UInt8, preprocess: Preprocess) -> UInt8:

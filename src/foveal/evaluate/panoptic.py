@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from foveal.evaluate.scenes import Scenes, answered, provenance
 from foveal.metrics._found import Found, Masks, Truth
 from foveal.metrics._segments import Segments
 from foveal.metrics.panoptic_quality import panoptic_counts, panoptic_quality
-from foveal.tasks.panoptic import decode as panoptic
+from foveal.tasks.detect.decode import checked
 
 _SHOWN = 12
 Both = tuple[Truth, UInt8]  # the objects, with masks, and the class of each pixel
@@ -65,11 +65,9 @@ def panoptic_report(
     things = np.isin(np.arange(len(classes)), list(decision.things or ()))
 
     def look(images: UInt8, positions: list[int]) -> list[Looked]:
-        answers, regions = predictor.everything(images)
-        sizes = [scenes.size(position) for position in positions]
-        found = found_on(answers, sizes, predictor.preprocess)
-        told: dict[str, Any] = {"classes": classes, "decision": decision, "preprocess": predictor.preprocess}
-        seen = panoptic.decode(answers, regions, sources=[""] * len(sizes), sizes=sizes, **told)
+        answers, sizes = predictor.ask(images), [scenes.size(position) for position in positions]
+        seen = predictor.seen(answers, sources=[""] * len(sizes), sizes=sizes)
+        found = found_on(checked(answers, len(sizes), classes=len(classes)), sizes, predictor.preprocess)
         rows = []
         for one, sighting, position in zip(found, seen, positions, strict=True):
             truth, areas = scenes.truth(position)

@@ -13,7 +13,7 @@ import foveal
 from foveal.bundle.predictor import Predictor
 from foveal.core import machine
 from foveal.core.batches import in_parts
-from foveal.core.errors import DataError, ImageError, UsageError
+from foveal.core.errors import DataError, UsageError
 from foveal.core.parallel import in_order
 from foveal.core.progress import Progress
 from foveal.data.dataset import UInt8
@@ -33,7 +33,7 @@ class Scenes(Generic[Truth]):
         sources: N names.
         read: Returns the model's input for a picture 0 to N - 1, uint8 (H, W, C), from any thread; raises
             ImageError where it cannot be used.
-        truth: Returns what is there, by the model's labels.
+        truth: Returns what is there, by the model's labels; raises DataError where that cannot be read.
         size: Returns height and width of a picture.
         split: Which part of the data these are.
         fingerprint: The data they are from, where known.
@@ -65,13 +65,14 @@ class Answers(Generic[Answer]):
     Attributes:
         found: Of each picture that could be used.
         positions: Which pictures these are, rising.
-        unreadable: Why the others could not be used; each error's path is the picture's source.
+        unreadable: Why the others could not be used, or what is stated about them could not be read; each
+            error's path is the picture's source.
         seconds: From the first byte read to the last answer.
     """
 
     found: list[Answer] = field(repr=False)
     positions: list[int] = field(repr=False)
-    unreadable: tuple[ImageError, ...]
+    unreadable: tuple[DataError, ...]
     seconds: float
 
 
@@ -101,13 +102,13 @@ def answered(
     started = said = time.monotonic()
     chunks = in_parts(len(scenes), shape)
 
-    def work(chunk: range) -> tuple[list[Answer], list[int], list[ImageError]]:
+    def work(chunk: range) -> tuple[list[Answer], list[int], list[DataError]]:
         images, kept, errors = _read(scenes, chunk)
         return (look(np.stack(images), kept) if images else []), kept, errors
 
     found: list[Answer] = []
     positions: list[int] = []
-    unreadable: list[ImageError] = []
+    unreadable: list[DataError] = []
     for chunk, part in zip(chunks, in_order(work, chunks, workers=threads, name=_NAME), strict=True):
         found += part[0]
         positions += part[1]
@@ -125,18 +126,21 @@ def answered(
     return Answers(found, positions, tuple(unreadable), time.monotonic() - started)
 
 
-def _read(scenes: Scenes[Any], positions: range) -> tuple[list[UInt8], list[int], list[ImageError]]:
+def _read(scenes: Scenes[Any], positions: range) -> tuple[list[UInt8], list[int], list[DataError]]:
     """Return the pictures that can be used, where they are, and what is wrong with the others."""
     images: list[UInt8] = []
     kept: list[int] = []
-    errors: list[ImageError] = []
+    errors: list[DataError] = []
     for position in positions:
         try:
-            images.append(scenes.read(position))
-            kept.append(position)
-        except ImageError as error:
+            image = scenes.read(position)
+            scenes.truth(position)  # of which nothing can be said, there is nothing to measure
+        except DataError as error:
             error.path = scenes.sources[position]
             errors.append(error.with_traceback(None))  # a traceback would keep the picture alive
+            continue
+        images.append(image)
+        kept.append(position)
     return images, kept, errors
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from foveal.bundle.locate import locate
 from foveal.bundle.predictor import Predictor
 from foveal.bundle.ways import REFERENCE
+from foveal.core import machine
 from foveal.core.errors import DataError, UsageError
 from foveal.core.progress import Progress
 from foveal.core.types import Measured
@@ -115,7 +116,7 @@ def contestants(
             probabilities=found[k].probabilities[np.searchsorted(found[k].positions, kept)],
             remembered=_remembered(dataset, hashes, sealed[k], predictors[k], threads, progress),
         )
-        for k, name in enumerate(_names(bundles))
+        for k, name in enumerate(short_names(bundles))
     ]
     return rows, [{"source": source, "error": error} for source, error in errors.items()]
 
@@ -154,6 +155,20 @@ def located(models: Sequence[str | Path]) -> list[Path]:
     return bundles
 
 
+def provenance(
+    predictor: Predictor, dataset: Dataset, fingerprint: str | None, *, seed: int, threads: int
+) -> dict[str, Any]:
+    """Return with what and on what recognizers were compared."""
+    return {
+        "engine": predictor.session.engine,
+        "cpu": machine.cpu_name(),
+        "threads": threads,
+        "fingerprint": fingerprint,
+        "seed": seed,
+        "grouped_by": list(dataset.grouped_by),
+    }
+
+
 def _shared(held_out: Sequence[HeldOut], data: Path) -> list[HeldOut]:
     """Return for each the pictures that all held out, in the order of the first.
 
@@ -177,12 +192,12 @@ def _shared(held_out: Sequence[HeldOut], data: Path) -> list[HeldOut]:
     return [replace(one, split=split, units=units) for one in found]
 
 
-def _names(bundles: Sequence[Path]) -> list[str]:
+def short_names(bundles: Sequence[Path]) -> list[str]:
     """Return short names that tell all bundles apart: their own, else the ends of their folders.
 
-    >>> _names([Path("/runs/cnn/parts.foveal"), Path("/runs/svm/parts.foveal")])
+    >>> short_names([Path("/runs/cnn/parts.foveal"), Path("/runs/svm/parts.foveal")])
     ['cnn', 'svm']
-    >>> _names([Path("/a/small.foveal"), Path("/a/large.foveal")])
+    >>> short_names([Path("/a/small.foveal"), Path("/a/large.foveal")])
     ['small', 'large']
     """
     stems = [bundle.stem for bundle in bundles]

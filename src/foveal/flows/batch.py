@@ -23,6 +23,7 @@ from foveal.bundle.predictor import Predictor
 from foveal.core import catalog, extras, files, runs
 from foveal.core.errors import UsageError, WriteError
 from foveal.core.progress import Progress, silent
+from foveal.core.task import SCENE_TASKS
 from foveal.flows._where import Where
 
 SCHEMA = "foveal.batch/1"
@@ -40,7 +41,7 @@ class Wishes:
     Attributes:
         null: A list on stdin is separated by NUL.
         format: `jsonl` or `parquet`; None: what the name of the result says, else `jsonl`.
-        scores: Rows hold the probability of every class.
+        scores: Rows hold the probability of every class; not of what says where something is.
         once: Equal contents are answered once, and have a row each.
         refresh: Look anew for pictures: new ones are taken in, changed ones answered again.
         shard_size: Pictures that a worker takes at a time, and that are done again where it dies.
@@ -88,8 +89,9 @@ def batch(
         NotFoundError: No bundle, no picture.
         BundleError: The bundle is not to be trusted.
         MissingExtraError: Parquet needs the extra `parquet`, films the extra `video`.
-        UsageError: `other_task`: it gives pictures no class; `other_job`: the folder holds a job of another
-            bundle, or with other options; `unfinished`: it is divided, and some part of it is not finished.
+        UsageError: `other_task`: scores are wanted of what gives pictures no class; `other_job`: the folder
+            holds a job of another bundle, or with other options; `unfinished`: it is divided, and some part
+            of it is not finished.
         DataError: `input_changed`: a table is another one than when the job began.
         TemporaryError: Another process runs this job, or some shards could not be finished.
         WriteError: The disk is full, or the folder cannot be written.
@@ -100,7 +102,8 @@ def batch(
     wishes.where.check()
     bundle = locate(model).absolute()
     manifest = archive.read(bundle).manifest
-    _ = manifest.decision  # rows are labels: what finds objects has none, and no folder is begun for it
+    if wishes.scores and manifest.task in SCENE_TASKS:
+        raise UsageError("this recognizer says where something is: no class has a score", code="other_task")
     films = manifest.preprocess.clip is not None
     if films:
         extras.need("video", what="reading films")

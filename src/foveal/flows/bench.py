@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from foveal.bundle import engines, golden, remembered
+from foveal.bundle import engines, remembered
 from foveal.bundle.bench import PRECISION, Bench, Choice, Row, Skipped, Wish, fastest
 from foveal.bundle.bench import bench as measure
 from foveal.bundle.locate import locate
@@ -18,20 +16,14 @@ from foveal.bundle.predictor import Predictor
 from foveal.bundle.roofline import Roofline, roofline, with_shares
 from foveal.bundle.ways import REFERENCE
 from foveal.core import catalog, files, limits, machine
-from foveal.core.errors import DataError, FovealError, ImageError, UsageError, WriteError
+from foveal.core.errors import UsageError, WriteError
 from foveal.core.progress import Progress, silent
-from foveal.data import opening
-from foveal.data.clips import showing
-from foveal.data.dataset import Dataset, UInt8
-from foveal.data.preprocess import Preprocess
-from foveal.data.sizing import evenly_spaced
+from foveal.core.task import SCENE_TASKS
+from foveal.flows._bench_pictures import Pictures, postprocess, real, synthetic
 from foveal.flows._machine import Machine, busy, describe, restricted, stolen_share
-from foveal.metrics.quantile import Quantile, quantile
+from foveal.metrics.quantile import Quantile
 
 SCHEMA = "foveal.bench/1"
-_DATA_IMAGES = 256
-_SYNTHETIC_IMAGES = 48
-_STAGES = ("read", "decode", "resize", "run")
 
 
 @dataclass(frozen=True)
@@ -57,31 +49,6 @@ USUAL = Terms()
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One part of the way from a file to an answer, in seconds a picture, one thread."""
-
-    name: str
-    seconds: Quantile
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """What is run.
-
-    Attributes:
-        images: At model size, uint8 (N, size, size, channels).
-        path: The data they are from; None: seeded synthetic ones.
-        unreadable: How many pictures of the data were passed over because they cannot be used.
-        stages: Where the time of one picture goes; empty without data.
-    """
-
-    images: UInt8 = field(repr=False)
-    path: Path | None = None
-    unreadable: int = 0
-    stages: tuple[Stage, ...] = ()
-
-
-@dataclass(frozen=True)
 class BenchResult:
     """What was measured, on what, where.
 
@@ -93,6 +60,8 @@ class BenchResult:
         manifest: What the bundle says of itself.
         roofline: What this machine can do at most.
         pictures: What was run.
+        postprocess: Seconds from the graph's answers for a picture to what is told of it, by numpy on one
+            thread; None where the graph answers with all that there is to tell.
         machine: As it was before.
         warnings: What would make other numbers likely another time.
         stolen_share: Share of the processors' time that a hypervisor took meanwhile; None: not counted.
@@ -114,6 +83,7 @@ class BenchResult:
     wish: Wish
     seconds: float
     remembered: Path | None = None
+    postprocess: Quantile | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the `foveal.bench/1` document."""
@@ -145,6 +115,8 @@ class BenchResult:
             "chosen": next((choice for choice in choices if choice["batch"] == first), None),
             "choices": choices,
             "remembered": str(self.remembered) if self.remembered else None,
+            "decisions": self.found.rows[0].flips.unit,
+            "postprocess_ms": None if self.postprocess is None else self.postprocess.scaled(1e3).as_json(),
             "reference": {"engine": REFERENCE, "precision": PRECISION, "threads": 1, "batch": 1},
             "noise": {
                 "method": "each candidate twice under two names, in the same rounds",
@@ -191,9 +163,9 @@ def bench(
     before, ticks = describe(), limits.processor_ticks()
     bundle = locate(model)
     predictor = Predictor.open(bundle, engine=REFERENCE, threads=1)
-    _ = predictor.decision  # engines are compared by labels, which only a classifier gives
-    pictures = _synthetic(predictor) if data is None else _real(data, predictor, progress)
+    pictures = synthetic(predictor) if data is None else real(data, predictor, progress)
     wish = Wish(catalog.names(engines), counts, terms.batches, terms.seconds, terms.seed)
+    told = postprocess(predictor, pictures) if predictor.manifest.task in SCENE_TASKS else None
     peaks = roofline()
     found = measure(
         bundle, wish, pictures.images, available_bytes=limits.memory().available, progress=progress
@@ -215,6 +187,7 @@ def bench(
         wish=wish,
         seconds=time.monotonic() - started,
         remembered=kept,
+        postprocess=told,
     )
 
 
@@ -249,62 +222,12 @@ def _check(seconds: float, *, batches: Sequence[int], threads: Sequence[int]) ->
             raise UsageError(f"{name} are numbers from 1 to {most}, each once; got {given or 'none'}")
 
 
-def _synthetic(predictor: Predictor) -> Pictures:
-    preprocess = predictor.preprocess
-    pictures = golden.synthetic(preprocess.sides, preprocess.channels, count=_SYNTHETIC_IMAGES)
-    return Pictures(golden.moving(pictures, preprocess))
-
-
-def _real(data: str | Path, predictor: Predictor, progress: Progress) -> Pictures:
-    """Return pictures evenly over the data, and how long each part of the way took for each of them."""
-    clip = predictor.preprocess.clip
-    dataset = showing(opening.open_for(data, clip), clip, sized=predictor.preprocess.frame)
-    images: list[UInt8] = []
-    rows: list[list[float]] = []
-    errors: list[FovealError] = []
-    chosen = evenly_spaced(len(dataset), at_most=_DATA_IMAGES)
-    for done, index in enumerate(chosen):
-        if done % 16 == 0:
-            progress("pictures to run", done, len(chosen))
-        try:
-            image, seconds = _one(dataset, int(index), predictor.preprocess)
-        except ImageError as error:
-            errors.append(error)
-            continue
-        start = time.perf_counter()
-        predictor.run(image[None])
-        rows.append([*seconds, time.perf_counter() - start])
-        images.append(image)
-    progress("pictures to run", len(chosen), len(chosen))
-    if not images:
-        first = f"; the first: {errors[0].message}" if errors else ""
-        raise DataError(
-            f"{dataset.path} has no picture that can be used{first}",
-            code="no_readable_images",
-            path=dataset.path,
-        )
-    columns = np.array(rows).T
-    stages = tuple(Stage(name, quantile(column, 0.5)) for name, column in zip(_STAGES, columns, strict=True))
-    return Pictures(np.stack(images), dataset.path, len(errors), stages)
-
-
-def _one(dataset: Dataset, index: int, preprocess: Preprocess) -> tuple[UInt8, tuple[float, float, float]]:
-    """Return a picture at model size, and the seconds of reading, decoding and resizing it."""
-    start = time.perf_counter()
-    picture = dataset.read(index)
-    read = time.perf_counter()
-    pixels = picture.decode(preprocess.channels)
-    decoded = time.perf_counter()
-    image = preprocess(pixels)
-    return image, (read - start, decoded - read, time.perf_counter() - decoded)
-
-
 def _few(pictures: Pictures, found: Bench) -> list[str]:
     said = []
     if pictures.path is None:
-        said.append(
-            f"answers were compared on {found.rows[0].flips.n} synthetic pictures; --data takes yours"
-        )
+        said.append(f"answers were compared on {found.compared} synthetic pictures; --data takes yours")
+    if found.rows[0].flips.decided == 0:
+        said.append("nothing was found on any of them, so that engines agree says little: --data takes yours")
     if any(row.times.p99().high is None for row in found.rows):
         said.append("too few calls to bound every 99th percentile from above; --time gives them more")
     return said
@@ -342,7 +265,7 @@ def _row(row: Row) -> dict[str, Any]:
         "p99_ms": p99.value * 1e3,
         "images_per_second": candidate.batch / p50.value,
         "rss_bytes": row.footprint.peak_bytes,
-        "decision_flips": row.flips.as_json(),
+        "decision_flips": row.flips.share.as_json(),
         "eligible": row.why_not is None,
         "why_not": row.why_not,
         "calls": row.times.calls,

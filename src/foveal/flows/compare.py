@@ -8,21 +8,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.bundle import archive, timing
-from foveal.bundle.predictor import Predictor
+from foveal.bundle import archive
 from foveal.bundle.timing import Times
-from foveal.bundle.turns import Lane, take_turns
-from foveal.bundle.ways import REFERENCE
 from foveal.core import files, machine
+from foveal.core.errors import UsageError
 from foveal.core.parallel import in_order
 from foveal.core.progress import Progress, silent
 from foveal.core.random import stream
+from foveal.core.task import SCENE_TASKS
 from foveal.data.dataset import Dataset, UInt8
 from foveal.evaluate.held_out import sample
 from foveal.evaluate.paired import Pair, independent, paired
 from foveal.evaluate.robustness import MOST_IMAGES, robustness
 from foveal.evaluate.structure import structure
-from foveal.flows._contestants import Contestant, contestants, located
+from foveal.flows._compare_scenes import compare_scenes, measure_for
+from foveal.flows._compare_speed import columns, timed, which_is_slower
+from foveal.flows._contestants import Contestant, contestants, located, provenance
 from foveal.flows._grouped import grouped
 from foveal.flows._resisting import check_level, resisting
 from foveal.metrics.accuracy import accuracy
@@ -32,7 +33,6 @@ from foveal.metrics.worst_class import worst_class
 
 SCHEMA = "foveal.compare/1"
 _SHOWN = 12  # pictures for each side of a pair
-_SECONDS = 1.0  # for timing all of them, and at most as much for warming up
 
 
 @dataclass(frozen=True)
@@ -101,14 +101,18 @@ def compare(
     seed, threads = terms.seed, terms.threads or machine.usable_cpus()
     check_level(terms.robustness)
     bundles = located(models)
-    clip = archive.read(bundles[0]).manifest.preprocess.clip
+    manifests = [archive.read(bundle).manifest for bundle in bundles]
+    if any(manifest.task in SCENE_TASKS for manifest in manifests):
+        return _scenes(models, bundles, data, [one.task for one in manifests], terms, progress)
+    clip = manifests[0].preprocess.clip
     dataset = data if isinstance(data, Dataset) else grouped(data, bundles, clip, group=terms.group)
     found, unreadable = contestants(models, dataset, split=terms.split, threads=threads, progress=progress)
     points = _curve(found, dataset, replace(terms, threads=threads), progress) if terms.curve else []
     first = found[0].held_out
     counted = independent(first.units, len(first), seed=seed)
     pairs = paired([one.right[counted] for one in found])
-    times = _times(found, seed=seed, threads=threads, progress=progress)
+    images = [one.held_out.read(0) for one in found]
+    times = timed([one.bundle for one in found], images, seed=seed, threads=threads, progress=progress)
     disturbed = _disturbed(found, seed=seed, threads=threads, progress=progress)
     resisted = resisting(
         found, counted, level=terms.robustness, seed=seed, threads=threads, progress=progress
@@ -132,16 +136,59 @@ def compare(
         "disagreements": shown,
         "curve": points,
         "unreadable": unreadable,
-        "provenance": {
-            "engine": found[0].predictor.session.engine,
-            "cpu": machine.cpu_name(),
-            "threads": threads,
-            "fingerprint": first.fingerprint,
-            "seed": seed,
-            "grouped_by": list(dataset.grouped_by),
-        },
+        "provenance": provenance(found[0].predictor, dataset, first.fingerprint, seed=seed, threads=threads),
     }
     return Compared(document, first.pictures([row["source"] for row in shown]))
+
+
+def _scenes(
+    models: Sequence[str | Path],
+    bundles: Sequence[Path],
+    data: str | Path | Dataset,
+    tasks: Sequence[str],
+    terms: Terms,
+    progress: Progress,
+) -> Compared:
+    """Compare recognizers of which some say where something is.
+
+    Raises:
+        UsageError: `other_task`: they answer for different things, or what is asked is for a class.
+    """
+    measure_for(tasks)
+    if terms.curve or terms.robustness == "full":
+        raise UsageError(
+            "these recognizers say where something is: no curve is trained, and no disturbance measured",
+            code="other_task",
+            hint="leave --curve and --robustness out",
+        )
+    opened = data
+    if not isinstance(opened, Dataset):
+        opened = grouped(opened, bundles, None, group=terms.group, task=tasks[0])
+    found = compare_scenes(
+        models,
+        bundles,
+        opened,
+        split=terms.split,
+        seed=terms.seed,
+        threads=terms.threads or machine.usable_cpus(),
+        progress=progress,
+    )
+    return Compared({"schema": SCHEMA, "ok": True, **found}, {})
+
+
+def check_has_page(models: Sequence[str | Path]) -> None:
+    """Refuse a page before anything is measured where there is none.
+
+    Raises:
+        UsageError: `other_task`: one says where something is.
+        NotFoundError, BundleError: There is none, or it is not to be trusted.
+    """
+    if any(archive.read(bundle).manifest.task in SCENE_TASKS for bundle in located(models)):
+        raise UsageError(
+            "no page compares what says where something is",
+            code="other_task",
+            hint="leave --report out; foveal evaluate --report shows what each finds",
+        )
 
 
 def write_page(compared: Compared, path: Path) -> None:
@@ -163,15 +210,6 @@ def _curve(
 
     asked = data_efficiency.Curve(terms.curve, terms.folder, terms.split, terms.threads or 1)
     return data_efficiency.data_efficiency(found, dataset, asked, progress=progress)
-
-
-def _times(found: Sequence[Contestant], *, seed: int, threads: int, progress: Progress) -> tuple[Times, ...]:
-    """Time one picture at a time, which has all processors, without reading and decoding it."""
-    lanes = []
-    for one in found:
-        first, twin = (Predictor.open(one.bundle, engine=REFERENCE, threads=threads) for _ in range(2))
-        lanes.append(Lane(first, twin, threads, (one.held_out.read(0)[None],)))
-    return take_turns(lanes, seconds=_SECONDS, seed=seed, progress=progress).times
 
 
 def _disturbed(
@@ -209,9 +247,7 @@ def _row(one: Contestant, times: Times) -> dict[str, Any]:
         "balanced_accuracy": balanced_accuracy(probabilities, labels).as_json(),
         "worst_class": {"class": one.predictor.classes[worst.index], **worst.recall.as_json()},
         "ece": ece(probabilities, labels),
-        "latency_ms": 1000 * times.p50().value,
-        "latency_p99_ms": 1000 * times.p99().value,
-        "latency_runs": times.calls,
+        **columns(times),
         "size_bytes": one.predictor.size_bytes,
         "parameters": manifest.model.parameters,
         "macs": manifest.model.macs,
@@ -219,16 +255,8 @@ def _row(one: Contestant, times: Times) -> dict[str, Any]:
 
 
 def _pair(pair: Pair, found: Sequence[Contestant], times: Sequence[Times]) -> dict[str, Any]:
-    slower, faster = sorted((pair.a, pair.b), key=lambda place: times[place].p50().value, reverse=True)
-    return {
-        **asdict(pair),
-        "a": found[pair.a].name,
-        "b": found[pair.b].name,
-        "latency": {
-            "slower": found[slower].name,
-            "longer": timing.compare(times[slower], times[faster]).as_json(),
-        },
-    }
+    one, other = ((found[place].name, times[place]) for place in (pair.a, pair.b))
+    return {**asdict(pair), "a": one[0], "b": other[0], "latency": which_is_slower(one, other)}
 
 
 def _disagreements(

@@ -17,7 +17,13 @@ Units = NDArray[np.integer] | None
 
 
 def resampled(
-    images: int, statistic: Callable[[Ints], Floats], *, units: Units, draws: int, seed: int
+    images: int,
+    statistic: Callable[[Ints], Floats],
+    *,
+    units: Units,
+    draws: int,
+    seed: int,
+    confidence: float = 0.95,
 ) -> tuple[Measured | None, ...]:
     """Return statistics with BCa intervals; None for one that is not defined for all pictures.
 
@@ -28,6 +34,7 @@ def resampled(
         units: What is drawn.
         draws: Resamples.
         seed: Equal seeds give equal intervals.
+        confidence: Of the intervals, in (0, 1).
 
     Returns:
         `n` is the number of pictures; the method ends in `-clustered` where units were given.
@@ -46,7 +53,11 @@ def resampled(
     if len(there) == 0:
         return tuple(found)
     intervals = bootstrap_counts(
-        int(place.max()) + 1, lambda times: statistic(times[:, place])[:, there], draws=draws, seed=seed
+        int(place.max()) + 1,
+        lambda times: statistic(times[:, place])[:, there],
+        draws=draws,
+        seed=seed,
+        confidence=confidence,
     )
     method = "bootstrap-bca" if units is None else "bootstrap-bca-clustered"
     for index, one in zip(there.tolist(), intervals, strict=True):

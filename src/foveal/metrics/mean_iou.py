@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from foveal.core.errors import UsageError
 from foveal.metrics._by_class import ByClass
-from foveal.metrics._by_units import Units, mean_of_defined, ratio, resampled_sums
-
-Floats = NDArray[np.float64]
+from foveal.metrics._by_units import Units, resampled_sums
+from foveal.metrics._ious import areas, ious
 
 
 def mean_iou(
@@ -33,17 +32,7 @@ def mean_iou(
     Raises:
         UsageError: There is no picture, or no pixel of which anything is said.
     """
-    right = np.diagonal(matrices, axis1=1, axis2=2)
-    truth, given = matrices.sum(axis=2), matrices.sum(axis=1)
-    columns = np.concatenate([right, truth, truth + given - right], axis=1)
-    *per_class, mean = resampled_sums(columns, _ious, units=units, draws=draws, seed=seed)
+    *per_class, mean = resampled_sums(areas(matrices), ious, units=units, draws=draws, seed=seed)
     if mean is None:
         raise UsageError("a mean IoU needs a pixel of which something is said", code="empty")
     return ByClass(mean, tuple(per_class))
-
-
-def _ious(sums: Floats) -> Floats:
-    """Return the IoU of each class and the mean of those that are there, (B, K + 1)."""
-    right, truth, whole = np.split(sums, 3, axis=1)
-    values = np.where(truth > 0, ratio(right, whole), np.nan)
-    return np.concatenate([values, mean_of_defined(values)[:, None]], axis=1)

@@ -37,6 +37,33 @@ def pair_sentence(pair: Row) -> str:
     )
 
 
+def scene_pair_sentence(pair: Row, measure: str) -> str:
+    """Return what the test of two recognizers that say where something is shows.
+
+    >>> found = {"a": "large", "b": "small", "n": 87, "verdict": "a_better", "p_value": 5e-4}
+    >>> found |= {"p_adjusted": 5e-4, "confidence": 0.95}
+    >>> found |= {"difference": {"value": 0.08, "low": 0.05, "high": 0.11}}
+    >>> scene_pair_sentence(found, "mAP50")[:75]
+    '“large” is better than “small” by 8.0 points of mAP50 (95% interval 5.0 to '
+    """
+    low, high = pair["difference"]["low"] * 100, pair["difference"]["high"] * 100
+    value, a, b = pair["difference"]["value"] * 100, pair["a"], pair["b"]
+    sure = f"{pair['confidence'] * 100:.3g}%"
+    tested = f"on {counted(pair['n'], 'image')}; {_p(pair)}"
+    if pair["verdict"] == "no_difference_shown":
+        nearly = "" if low <= 0 <= high else "; the interval is approximate, and the test decides"
+        return (
+            f"No difference is shown between “{a}” and “{b}” {tested}. The difference lies between "
+            f"{low:+.1f} and {high:+.1f} points of {measure} ({sure}){nearly}."
+        )
+    if pair["verdict"] == "b_better":
+        a, b, value, low, high = b, a, -value, -high, -low
+    return (
+        f"“{a}” is better than “{b}” by {value:.1f} points of {measure} ({sure} interval {low:.1f} to "
+        f"{high:.1f}) {tested}."
+    )
+
+
 def _only_nearly(low: float, high: float) -> str:
     """Return why an interval may exclude 0 where the test shows nothing."""
     if low <= 0 <= high:
@@ -83,7 +110,8 @@ def not_shown(document: Document) -> list[str]:
     """Return what the comparison does not show."""
     sentences = dependent(document["images"], document["independent_images"])
     if sentences:
-        sentences.append("In the tests of pairs one of each counts.")
+        how = "whole groups are drawn" if "measure" in document else "one of each counts"
+        sentences.append(f"In the tests of pairs {how}.")
     unknown = [row["name"] for row in document["models"] if row["unseen"] is None]
     if unknown:
         sentences.append(

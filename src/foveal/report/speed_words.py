@@ -65,6 +65,22 @@ def stages(document: Document) -> str | None:
     return f"{parts} (medians, one thread, n={found[0]['n']:,})"
 
 
+def postprocess(document: Document) -> str | None:
+    """Return how long numpy takes with the graph's answers, or None where there is nothing left to do.
+
+    >>> postprocess({"postprocess_ms": {"value": 0.0834, "n": 64}})
+    '0.0834 ms beside the run, for boxes and classes in the pixels of the picture (median, one thread, n=64)'
+    >>> postprocess({"postprocess_ms": None})
+    """
+    found = document["postprocess_ms"]
+    if found is None:
+        return None
+    return (
+        f"{found['value']:.3g} ms beside the run, for boxes and classes in the pixels of the picture "
+        f"(median, one thread, n={found['n']:,})"
+    )
+
+
 def run_on(document: Document) -> str:
     """Return what pictures were run."""
     images = document["images"]

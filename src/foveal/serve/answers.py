@@ -7,17 +7,15 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from foveal.bundle.inputs import UInt8
-from foveal.bundle.predictor import Predictor
-from foveal.bundle.session import Outputs
+from foveal.bundle.session import Answers
 from foveal.core.errors import FovealError, ImageError
-from foveal.core.types import Label
+from foveal.core.types import Label, Sighting
 from foveal.serve.bodies import BINARY, described, pictures
 from foveal.serve.decoding import decoding
 from foveal.serve.problems import of_picture
 from foveal.serve.schemas import Predictions, problems
 from foveal.serve.served import Served
 from foveal.serve.service import Service
-from foveal.tasks.classify.decode import decode
 
 
 class Pictures:
@@ -27,7 +25,8 @@ class Pictures:
         self._service, self._model, self._contents = service, model, contents
         self._errors: dict[int, FovealError] = {}
         self._images: list[UInt8] = []
-        self._labels: list[Label] = []
+        self._sizes: list[tuple[int, int]] = []
+        self._told: Sequence[Label | Sighting] = []
 
     def read(self, check: Callable[[], None]) -> list[UInt8]:
         """Decode; one picture that cannot be used ends the request only where it is the only one."""
@@ -38,18 +37,19 @@ class Pictures:
                 self._service.metrics.count("decode_errors", of_picture(one).code)
                 self._errors[index] = one
             else:
-                self._images.append(one)
+                self._images.append(one[0])
+                self._sizes.append(one[1])
         if len(self._contents) == 1 and self._errors:
             raise of_picture(self._errors[0])
         return self._images
 
-    def write(self, outputs: Outputs | None) -> bytes:
+    def write(self, answers: Answers | None) -> bytes:
         """Return the contract's document."""
         predictor = self._model.predictor
-        if outputs is not None:
-            good = [index for index in range(len(self._contents)) if index not in self._errors]
-            self._labels = labels(outputs, predictor, sources=[f"#{index}" for index in good])
-        answered = iter(self._labels)
+        if answers is not None:
+            good = [f"#{index}" for index in range(len(self._contents)) if index not in self._errors]
+            self._told = predictor.tell(answers, sources=good, sizes=self._sizes)
+        answered = iter(self._told)
         predictions = [
             _unusable(index, self._errors[index]) if index in self._errors else next(answered).as_json()
             for index in range(len(self._contents))
@@ -59,18 +59,7 @@ class Pictures:
 
     def after(self) -> None:
         """Count, and tell the monitor."""
-        self._service.note(self._model, self._labels, self._images)
-
-
-def labels(outputs: Outputs, predictor: Predictor, *, sources: Sequence[str]) -> list[Label]:
-    """Return the answers for pictures that are called so, in their order."""
-    return decode(
-        outputs.probabilities,
-        unknown=outputs.unknown,
-        classes=predictor.classes,
-        decision=predictor.decision,
-        sources=sources,
-    )
+        self._service.note(self._model, self._told, self._images)
 
 
 def _unusable(index: int, error: FovealError) -> dict[str, Any]:

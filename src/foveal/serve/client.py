@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from foveal.bundle import inputs
 from foveal.bundle.predictor import Unreadable
 from foveal.core.errors import FovealError, ImageError, NotFoundError, UsageError
-from foveal.core.types import Label
+from foveal.core.types import Detection, Label, Sighting
 from foveal.data.decode import LIMITS
 from foveal.serve.arrays import arrays
 from foveal.serve.connection import Answer, Connection
 from foveal.serve.refusal import error_of
 
 Picture = str | Path | bytes
+Told = Label | Sighting | Unreadable
 _BINARY = "application/octet-stream"
 _TOGETHER_BYTES = 8 * 2**20
 _UNUSABLE = frozenset({413, 415, 422})  # of a single picture: it is refused, not the request
@@ -38,11 +39,13 @@ class Model:
         name: What `model=` is given.
         digest: Of its bundle.
         classes: In the order of its outputs.
+        task: What it is for: `classify`, `detect` …
     """
 
     name: str
     digest: str
     classes: tuple[str, ...]
+    task: str = "classify"
 
 
 class Client:
@@ -80,8 +83,8 @@ class Client:
         self._connection = Connection(url, token=token, timeout=timeout)
         self._model, self._patience, self._together = model, patience, max(1, together)
 
-    def predict(self, pictures: Picture | Iterable[Picture]) -> list[Label | Unreadable]:
-        """Return one answer for each picture, in their order.
+    def predict(self, pictures: Picture | Iterable[Picture]) -> list[Told]:
+        """Return one answer for each picture, in their order: a class, or what is where on it.
 
         One that cannot be used, here or there, becomes `Unreadable` and the rest goes on. Several go
         together.
@@ -96,7 +99,7 @@ class Client:
             FovealError: The server made a mistake; `code` says which.
         """
         listed = [pictures] if isinstance(pictures, str | Path | bytes) else list(pictures)
-        answers: dict[int, Label | Unreadable] = {}
+        answers: dict[int, Told] = {}
 
         def readable() -> Iterator[tuple[int, bytes]]:
             for index, item in enumerate(listed):
@@ -113,7 +116,10 @@ class Client:
     def models(self) -> list[Model]:
         """Return the recognizers that the server has, the first first; errors as for `predict`."""
         document = self._asked("GET", "/v1/models").json()
-        return [Model(one["name"], one["digest"], tuple(one["classes"])) for one in document["models"]]
+        return [
+            Model(one["name"], one["digest"], tuple(one["classes"]), one.get("task", "classify"))
+            for one in document["models"]
+        ]
 
     def ready(self) -> bool:
         """Return whether the server would answer now; False also where nobody is there."""
@@ -126,10 +132,11 @@ class Client:
         """Return the outputs of the graph for pictures at model size, through the Open Inference Protocol.
 
         Args:
-            images: uint8 (N, size, size, channels), as `preprocess` returns them, N ≥ 1.
+            images: uint8 (N, height, width, channels), as `preprocess` returns them, N ≥ 1.
 
         Returns:
-            `probabilities` and `logits`, float32 (N, K), and whatever else the recognizer answers, by name.
+            `probabilities` and `logits`, float32 (N, K), and whatever else the recognizer answers, by name; a
+            detector `boxes`, float32 (N, K, 4), `scores` and `labels`.
 
         Raises:
             UsageError: Another dtype or shape; else as for `predict`.
@@ -226,12 +233,14 @@ def _multipart(contents: list[bytes]) -> tuple[str, bytes]:
     return f"multipart/form-data; boundary={boundary}", b"".join([*pieces, f"--{boundary}--\r\n".encode()])
 
 
-def _read(said: dict[str, Any] | ImageError, source: str) -> Label | Unreadable:
+def _read(said: dict[str, Any] | ImageError, source: str) -> Told:
     if isinstance(said, ImageError):
         return Unreadable(source, said)
     if "error" in said:
         error = said["error"]
         return Unreadable(source, ImageError(error["message"], code=error["code"], hint=error.get("hint")))
+    if "label" not in said:
+        return _sighting(said, source)
     return Label(
         source=source,
         label=said["label"],
@@ -241,3 +250,19 @@ def _read(said: dict[str, Any] | ImageError, source: str) -> Label | Unreadable:
         scores=dict(said["scores"]),
         unknown=said.get("unknown"),
     )
+
+
+def _sighting(said: dict[str, Any], source: str) -> Sighting:
+    """Return what is where as a predictor tells it, without the class of each pixel, which is not sent."""
+    objects = tuple(
+        Detection(
+            label=one["label"],
+            confidence=one["confidence"],
+            box=tuple(one["box"]),
+            outline=one.get("mask"),
+            attributes=dict(one.get("attributes", {})),
+        )
+        for one in said.get("objects", ())
+    )
+    areas = said.get("areas")
+    return Sighting(source, said["width"], said["height"], objects, None if areas is None else dict(areas))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from foveal.bundle.inputs import UInt8, pixels
+from foveal.bundle.inputs import UInt8, measured
 from foveal.core.errors import ImageError
 from foveal.data import video
 from foveal.data.decode import LIMITS, header
@@ -12,8 +12,8 @@ from foveal.serve.problems import HttpError
 
 def decoding(
     contents: Sequence[bytes], preprocess: Preprocess, *, most_pixels: int, check: Callable[[], None]
-) -> Iterator[UInt8 | ImageError]:
-    """Yield for each picture file its pixels, uint8 (S, S, C), or why it cannot be used.
+) -> Iterator[tuple[UInt8, tuple[int, int]] | ImageError]:
+    """Yield for each picture file its pixels at model size with its own height and width, or what is wrong.
 
     Args:
         contents: Of the files.
@@ -53,12 +53,13 @@ class _Budget:
             raise _too_many(self._most - self._left, self._most)
 
 
-def _at_size(content: bytes, preprocess: Preprocess, budget: _Budget) -> UInt8:
+def _at_size(content: bytes, preprocess: Preprocess, budget: _Budget) -> tuple[UInt8, tuple[int, int]]:
     """Return a picture or film at model size; of a film all frames count, as all are decoded."""
     if preprocess.clip is None:
-        return pixels(content, preprocess)
+        return measured(content, preprocess)
     frames, channels = preprocess.clip.frames, preprocess.channels
-    return video.sampled(content, frames, channels, sized=preprocess.frame, spend=budget.spend)
+    seen = video.sampled(content, frames, channels, sized=preprocess.frame, spend=budget.spend)
+    return seen, preprocess.sides
 
 
 def header_pixels(content: bytes) -> int:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 
 from foveal.bundle.predictor import Predictor
 from foveal.core.errors import ImageError, UnknownNameError
+from foveal.core.task import SCENE_TASKS
 from foveal.serve.bodies import BINARY, described, pictures
 from foveal.serve.decoding import weigh
 from foveal.serve.heat import heat
@@ -96,6 +97,10 @@ def _explained(predictor: Predictor, content: bytes, about: str | None, most: in
     """Return what `heat` does for a picture file that has no more than so many pixels; in the thread."""
     if predictor.preprocess.clip is not None:
         raise HttpError("bad_request", "what speaks for an answer can be shown of pictures, not of clips")
+    if predictor.manifest.task in SCENE_TASKS:
+        raise HttpError(
+            "bad_request", "only a class has what speaks for it; this model says where things are"
+        )
     weigh([content], most)
     return heat(predictor, content, about=about)
 

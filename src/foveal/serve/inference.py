@@ -9,10 +9,10 @@ from fastapi import APIRouter, Request, Response
 
 import foveal
 from foveal.bundle.inputs import UInt8
-from foveal.bundle.session import Outputs
+from foveal.bundle.session import Answers
 from foveal.core.errors import ImageError
 from foveal.serve import tensors
-from foveal.serve.answers import gone, labels
+from foveal.serve.answers import gone
 from foveal.serve.bodies import body
 from foveal.serve.decoding import decoding
 from foveal.serve.problems import HttpError, of_picture
@@ -34,13 +34,14 @@ class InferenceWork:
         self._body, self._head = body, head
         self._question = tensors.Question(None, [])
         self._images: list[UInt8] = []
-        self._outputs: Outputs | None = None
+        self._answers: Answers | None = None
 
     def read(self, check: Callable[[], None]) -> list[UInt8]:
         """Read the request here, off the event loop: sixteen megabytes of JSON take a while."""
         shape = self._model.predictor.session.input_shape
         most = self._service.settings.max_pictures
-        self._question = tensors.question(self._body, self._head, shape=shape, most=most)
+        known = self._model.outputs
+        self._question = tensors.question(self._body, self._head, shape=shape, most=most, known=known)
         self._body = b""
         given = self._question.pictures
         self._images = self._decoded(given, check) if isinstance(given, list) else list(given)
@@ -54,16 +55,16 @@ class InferenceWork:
                 problem = of_picture(one)
                 self._service.metrics.count("decode_errors", problem.code)
                 raise HttpError(problem.code, f"picture #{index}: {problem.detail}", hint=problem.hint)
-            images.append(one)
+            images.append(one[0])
         return images
 
-    def write(self, outputs: Outputs | None) -> bytes:
+    def write(self, answers: Answers | None) -> bytes:
         """Return the answer, as `tensors.parts` reads it."""
-        if outputs is None:
+        if answers is None:
             raise HttpError("bad_tensor", "there is no picture")
-        predictor, self._outputs = self._model.predictor, outputs
+        predictor, self._answers = self._model.predictor, answers
         return tensors.answer(
-            outputs,
+            answers,
             self._question,
             model=self._model.name,
             version=predictor.digest[:12],
@@ -72,11 +73,11 @@ class InferenceWork:
 
     def after(self) -> None:
         """Count, and tell the monitor: what a tensor holds are the pictures that the model sees."""
-        if self._outputs is not None:
-            sources = [""] * len(self._images)
-            self._service.note(
-                self._model, labels(self._outputs, self._model.predictor, sources=sources), self._images
-            )
+        if self._answers is not None:
+            predictor, count = self._model.predictor, len(self._images)
+            sizes = [predictor.preprocess.sides] * count
+            told = predictor.tell(self._answers, sources=[""] * count, sizes=sizes)
+            self._service.note(self._model, told, self._images)
 
 
 def inference(service: Service) -> APIRouter:
@@ -170,7 +171,6 @@ def _head(request: Request) -> int | None:
 
 
 def _metadata(model: Served) -> dict[str, Any]:
-    classes = len(model.predictor.classes)
     return {
         "name": model.name,
         "versions": [model.predictor.digest[:12]],
@@ -183,8 +183,8 @@ def _metadata(model: Served) -> dict[str, Any]:
             }
         ],
         "outputs": [
-            {"name": name, "datatype": kind, "shape": [-1] if name == "labels" else [-1, classes]}
-            for name, kind in tensors.OUTPUTS.items()
+            {"name": name, "datatype": output.datatype, "shape": [-1, *output.sides]}
+            for name, output in model.outputs.items()
         ],
     }
 

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Protocol
 
 from foveal.bundle.inputs import UInt8
-from foveal.bundle.session import Outputs
+from foveal.bundle.session import Answers, joined
 from foveal.serve.metrics import Metrics
 from foveal.serve.problems import GONE, HttpError
 from foveal.serve.served import Served
@@ -32,7 +32,7 @@ class Work(Protocol):
     """What a request wants of the lane; its methods are called in the lane's thread, one after the other."""
 
     def read(self, check: Callable[[], None]) -> list[UInt8]:
-        """Return pictures at model size, each uint8 (S, S, C), or raise `HttpError`.
+        """Return pictures at model size, each uint8 (H, W, C), or raise `HttpError`.
 
         Args:
             check: To be called between two pictures, or frames of a film, so that none is decoded that nobody
@@ -40,7 +40,7 @@ class Work(Protocol):
         """
         ...
 
-    def write(self, outputs: Outputs | None) -> bytes:
+    def write(self, answers: Answers | None) -> bytes:
         """Return the body of the answer from what the graph said for the pictures; None where there are none.
 
         Raises:
@@ -268,14 +268,14 @@ class Lane:
     def _finish(self, ready: list[Job]) -> None:
         """Compute and answer what was read."""
         try:
-            outputs = self._run(ready)
+            answers = self._run(ready)
         except Exception as error:  # the engine failed, or said what is no probability
             for job in ready:
                 self._tell(job, error)
             return
         at = 0
         for job in ready:
-            own = _rows(outputs, at, at + len(job.images))
+            own = _rows(answers, at, at + len(job.images))
             at += len(job.images)
             try:
                 self._tell(job, job.work.write(own))
@@ -283,7 +283,7 @@ class Lane:
             except Exception as error:  # of this request
                 self._tell(job, error)
 
-    def _run(self, jobs: list[Job]) -> Outputs | None:
+    def _run(self, jobs: list[Job]) -> Answers | None:
         """Return what the graph says, from runs of at most as many pictures as the model is fastest with."""
         import numpy as np
 
@@ -294,12 +294,10 @@ class Lane:
                 self._between(jobs[0])
             batch = images[at : at + model.batch]
             start = time.perf_counter()
-            parts.append(model.predictor.run(batch[0][None] if len(batch) == 1 else np.stack(batch)))
+            parts.append(model.predictor.ask(batch[0][None] if len(batch) == 1 else np.stack(batch)))
             self._metrics.observe("inference_duration", time.perf_counter() - start, model.name)
             self._metrics.observe("batch_size", len(batch), model.name)
-        if len(parts) == 1:
-            return parts[0]
-        return Outputs.joined(parts) if parts else None
+        return joined(parts) if parts else None
 
     def _tell(self, job: Job, answer: bytes | Exception) -> None:
         assert self._loop is not None
@@ -322,8 +320,7 @@ def _late() -> HttpError:
     return HttpError("timed_out", "the time for this request is up", retry_after=1)
 
 
-def _rows(outputs: Outputs | None, start: int, end: int) -> Outputs | None:
-    if outputs is None or start == end:
+def _rows(answers: Answers | None, start: int, end: int) -> Answers | None:
+    if answers is None or start == end:
         return None
-    unknown = None if outputs.unknown is None else outputs.unknown[start:end]
-    return Outputs(outputs.probabilities[start:end], outputs.logits[start:end], unknown)
+    return {name: values[start:end] for name, values in answers.items()}

@@ -47,9 +47,10 @@ FAMILIES = {
         "foveal_inference_duration_seconds", "One run of the network.", buckets=_TIMES
     ),
     "decode_errors": Family("foveal_decode_errors", "Pictures that could not be used.", ("reason",)),
-    "confidence": Family("foveal_confidence", "Of the answers.", buckets=_SHARES),
+    "confidence": Family("foveal_confidence", "Of the answers, or of the objects.", buckets=_SHARES),
+    "objects": Family("foveal_objects", "Objects that were found."),
     "abstained": Family("foveal_abstained", "Pictures that the recognizer declined to answer for."),
-    "output_invalid": Family("foveal_model_output_invalid", "Runs that gave no probabilities: an alarm."),
+    "output_invalid": Family("foveal_model_output_invalid", "Runs whose answer made no sense: an alarm."),
     "notes_dropped": Family("foveal_monitor_notes_dropped", "Pictures that the drift monitor missed.", ()),
 }
 

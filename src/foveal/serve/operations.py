@@ -77,8 +77,10 @@ def card(model: Served) -> dict[str, Any]:
     return {
         "name": model.name,
         "digest": predictor.digest,
+        "task": predictor.manifest.task,
         "classes": list(predictor.classes),
         "size": predictor.preprocess.size,
+        "width": predictor.preprocess.sides[1],
         "channels": predictor.preprocess.channels,
         "engine": predictor.session.engine,
         "precision": predictor.precision,

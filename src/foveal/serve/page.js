@@ -1,6 +1,6 @@
 "use strict";
 const $ = (id) => document.getElementById(id);
-const SHOWN = 10;  // classes, before "all of them"
+const SHOWN = 10;  // classes or objects, before "all of them"
 const MEANINGS = {
   empty: "The file is empty.",
   not_image: "This file is not a picture.",
@@ -104,12 +104,38 @@ function draw(name, milliseconds) {
   $("picture").onload = (event) => event.target.classList.toggle("tiny", event.target.naturalWidth < 96);
   $("picture").src = address;
   $("name").textContent = name;
-  $("label").replaceChildren(named("bdi", plain(answer.label)), named("span", percent(answer.confidence)));
-  $("meaning").replaceChildren(...sentences(answer));
+  const where = !("label" in answer);
+  $("label").replaceChildren(...(where ? [named("bdi", found(answer))] : [named("bdi", plain(answer.label)), named("span", percent(answer.confidence))]));
+  $("meaning").replaceChildren(...(where ? [] : sentences(answer)));
+  $("caption").textContent = where ? (answer.objects ? "What was found, the most certain first" : "Share of the picture") : "Calibrated probability of each class";
+  boxes(where ? answer : {});
   $("time").textContent = `Answered in ${milliseconds.toFixed(milliseconds < 10 ? 1 : 0)} ms, with the way there and back.`;
   bars(SHOWN);
-  $("answer").hidden = $("looked").hidden = false;
+  $("answer").hidden = false;
+  $("looked").hidden = where;
   $("heat").hidden = true;
+}
+
+function found(said) {
+  if (!said.objects) return "The class of each pixel";
+  const counts = Object.entries(said.counts);
+  return counts.length ? counts.map(([label, count]) => `${count} ${plain(label)}`).join(", ") : "Nothing was found";
+}
+
+// Boxes in pixels of the picture, over the picture as the page shows it.
+function boxes(said) {
+  $("boxes").setAttribute("viewBox", `0 0 ${said.width || 1} ${said.height || 1}`);
+  $("boxes").replaceChildren(...(said.objects || []).map((one) => {
+    const [left, top, right, bottom] = one.box, shape = document.createElementNS($("boxes").namespaceURI, "rect");
+    for (const [name, value] of Object.entries({ x: left, y: top, width: right - left, height: bottom - top })) shape.setAttribute(name, value);
+    return shape;
+  }));
+}
+
+function shares() {
+  if (answer.scores) return Object.entries(answer.scores).sort((a, b) => b[1] - a[1]);
+  if (answer.objects) return answer.objects.map((one) => [one.label, one.confidence]);
+  return Object.entries(answer.areas).filter(([, share]) => share > 0).sort((a, b) => b[1] - a[1]);
 }
 
 function sentences(said) {
@@ -126,9 +152,9 @@ function sentences(said) {
 }
 
 function bars(most) {
-  const rows = Object.entries(answer.scores).sort((a, b) => b[1] - a[1]);
+  const rows = shares(), set = answer.set || [];
   $("bars").replaceChildren(...rows.slice(0, most).map(([label, share]) => {
-    const row = named("tr", "", answer.set.includes(label) ? "in" : ""), bar = named("div", "", "bar"), fill = named("i", "");
+    const row = named("tr", "", set.includes(label) ? "in" : ""), bar = named("div", "", "bar"), fill = named("i", "");
     const name = Object.assign(named("th", ""), { scope: "row" }), middle = named("td", "");
     name.append(named("bdi", plain(label)));
     fill.style.width = 100 * share + "%";
@@ -139,7 +165,7 @@ function bars(most) {
     return row;
   }));
   $("more").hidden = rows.length <= most;
-  $("more").textContent = `Show all ${rows.length} classes`;
+  $("more").textContent = `Show all ${rows.length} ${answer.objects ? "objects" : "classes"}`;
 }
 
 const explain = () => show(async (newest) => {

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from foveal.core.task import Task
 from foveal.serve.problems import MEDIA_TYPE, STATUS
 
 
@@ -40,6 +41,33 @@ class Prediction(BaseModel):
     unknown: bool | None
 
 
+class Mask(BaseModel):
+    """Which pixels an object covers, as run lengths of COCO, column by column."""
+
+    size: list[int] = Field(description="Height and width of the picture.")
+    counts: list[int] = Field(description="Pixels outside, inside, outside …")
+
+
+class FoundObject(BaseModel):
+    """One object that was found."""
+
+    label: str
+    confidence: float = Field(ge=0, le=1)
+    box: list[float] = Field(description="Left, top, right and bottom in pixels of the picture.")
+    mask: Mask | None = Field(default=None, description="Only where outlines are found.")
+
+
+class Scene(BaseModel):
+    """What is where on one picture: objects, or which share of it each class covers, or both."""
+
+    source: str = Field(description="`#0` for the first picture.")
+    width: int = Field(description="Of the upright picture in pixels.")
+    height: int
+    objects: list[FoundObject] | None = Field(default=None, description="The most certain first.")
+    counts: dict[str, int] | None = Field(default=None, description="Of each class that was found.")
+    areas: dict[str, float] | None = Field(default=None, description="Of each class.")
+
+
 class Unusable(BaseModel):
     """A picture that could not be used."""
 
@@ -52,7 +80,7 @@ class Predictions(BaseModel):
 
     model: str
     digest: str
-    predictions: list[Prediction | Unusable]
+    predictions: list[Prediction | Scene | Unusable]
 
 
 class ModelCard(BaseModel):
@@ -60,8 +88,10 @@ class ModelCard(BaseModel):
 
     name: str
     digest: str
+    task: Task = Field(description="What it is for.")
     classes: list[str]
-    size: int = Field(description="Side of the pictures that enter the graph, in pixels.")
+    size: int = Field(description="Height of the pictures that enter the graph, in pixels.")
+    width: int
     channels: int
     engine: str
     precision: str
@@ -131,10 +161,10 @@ class InputTensor(BaseModel):
 
 
 class OutputName(BaseModel):
-    """What is asked for."""
+    """What is asked for: one of the outputs that the model's metadata lists."""
 
     model_config = ConfigDict(extra="forbid")
-    name: Literal["probabilities", "logits", "labels"]
+    name: Literal["probabilities", "logits", "labels", "boxes", "scores", "masks", "regions"]
     parameters: dict[str, Any] | None = None
 
 

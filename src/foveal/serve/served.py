@@ -2,18 +2,20 @@
 
 import re
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from foveal.bundle.locate import locate
 from foveal.bundle.predictor import Predictor
+from foveal.bundle.session import Answers, joined
 from foveal.bundle.ways import REFERENCE
 from foveal.core import extras
 from foveal.core.errors import UsageError
 from foveal.core.files import is_there
+from foveal.serve.tensors import Output, outputs_of
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _TRIAL = 8  # pictures of the batch that is tried
@@ -31,6 +33,7 @@ class Served:
         predictor: What answers.
         seconds: That the network takes for one picture here.
         batch: How many pictures of different requests one run takes.
+        outputs: What the protocol for inference gives of its answers.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Served:
     predictor: Predictor
     seconds: float
     batch: int
+    outputs: Mapping[str, Output] = field(repr=False)
 
 
 def served(
@@ -69,8 +73,9 @@ def served(
         predictor = Predictor.open(path, engine=engine or REFERENCE, precision=precision, threads=threads)
         if predictor.preprocess.clip is not None:
             extras.need("video", what="answering for films")  # now, and not when the first one comes
-        seconds, batch = _measured(predictor)
-        models.append(Served(name, index, predictor, seconds, max_batch or batch))
+        seconds, batch, answers = _measured(predictor)
+        outputs = outputs_of(answers)
+        models.append(Served(name, index, predictor, seconds, max_batch or batch, outputs))
     return models
 
 
@@ -89,8 +94,8 @@ def _hint(path: Path) -> str:
     return f"give it a name of letters, digits, . _ and -: NAME={path}"
 
 
-def _measured(predictor: Predictor) -> tuple[float, int]:
-    """Return the seconds of one picture, and how many pictures of different requests to run together.
+def _measured(predictor: Predictor) -> tuple[float, int, Answers]:
+    """Return the seconds of one picture, how many of different requests to run together, and its answers.
 
     A batch must be clearly faster, and give the same answers to the last bit: what a picture gets must not
     depend on which others were there at the time.
@@ -98,21 +103,21 @@ def _measured(predictor: Predictor) -> tuple[float, int]:
     shape = predictor.session.input_shape
     count = int(np.prod(shape)) * _TRIAL
     pictures = (np.arange(count, dtype=np.uint32) * 2654435761 >> 24).astype(np.uint8).reshape(_TRIAL, *shape)
-    predictor.run(pictures[:1])
+    predictor.ask(pictures[:1])
     start = time.perf_counter()
-    first = predictor.run(pictures[:1])
+    first = predictor.ask(pictures[:1])
     seconds = time.perf_counter() - start
     if seconds * 3 * _TRIAL > _TRIAL_SECONDS:
-        return seconds, 1
-    predictor.run(pictures)
-    alone, together, rows = [], [], [first]
+        return seconds, 1, first
+    predictor.ask(pictures)
+    alone, together, rows, all_at_once = [], [], [first], first
     for _ in range(3):
         start = time.perf_counter()
-        rows = [predictor.run(pictures[at : at + 1]) for at in range(_TRIAL)]
+        rows = [predictor.ask(pictures[at : at + 1]) for at in range(_TRIAL)]
         middle = time.perf_counter()
-        all_at_once = predictor.run(pictures)
+        all_at_once = predictor.ask(pictures)
         alone.append(middle - start)
         together.append(time.perf_counter() - middle)
-    same = np.array_equal(np.concatenate([row.probabilities for row in rows]), all_at_once.probabilities)
+    same = all(np.array_equal(values, all_at_once[name]) for name, values in joined(rows).items())
     faster = min(together) < _WORTH * min(alone)
-    return min(alone) / _TRIAL, _TRIAL if same and faster else 1
+    return min(alone) / _TRIAL, _TRIAL if same and faster else 1, first

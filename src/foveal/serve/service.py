@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from foveal.bundle.inputs import UInt8
 from foveal.core.errors import BundleError
-from foveal.core.types import Label
+from foveal.core.types import Label, Sighting
 from foveal.data.clip import still
 from foveal.serve.board import Board, Seat, State
 from foveal.serve.lane import Lane
@@ -113,20 +113,25 @@ class Service:
         if self.rate is not None:
             self.rate.take(client)
 
-    def note(self, model: Served, answers: Sequence[Label], images: Sequence[UInt8]) -> None:
+    def note(self, model: Served, answers: Sequence[Label | Sighting], images: Sequence[UInt8]) -> None:
         """Count answers, and tell the monitor; in the lane's thread.
 
         Args:
             model: That gave them.
             answers: One for each picture.
-            images: At model size, each uint8 (S, S, C), or a clip (T, S, S, C).
+            images: At model size, each uint8 (H, W, C), or a clip (T, S, S, C).
         """
-        for label, image in zip(answers, images, strict=True):
-            self.metrics.observe("confidence", label.confidence, model.name)
-            if label.abstain:
+        for told, image in zip(answers, images, strict=True):
+            if isinstance(told, Sighting):
+                for found in told.objects:
+                    self.metrics.count("objects", model.name)
+                    self.metrics.observe("confidence", found.confidence, model.name)
+                continue
+            self.metrics.observe("confidence", told.confidence, model.name)
+            if told.abstain:
                 self.metrics.count("abstained", model.name)
             if self.notes is not None:
-                self.notes.take(model, label, still(image))
+                self.notes.take(model, told, still(image))
 
     def full(self) -> HttpError | None:
         """Return the refusal of a picture for which there is no room now; None where there may be."""

@@ -9,24 +9,45 @@ import binascii
 import json
 import math
 import struct
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
 from foveal.bundle.inputs import UInt8
-from foveal.bundle.session import Outputs
+from foveal.bundle.session import Answers
 from foveal.serve.problems import HttpError
 from foveal.serve.strict_json import json_object
 
 INPUT = "images"
-OUTPUTS = {"probabilities": "FP32", "logits": "FP32", "labels": "BYTES"}
+LABELS = "labels"  # of a classifier: the name of the most probable class, which no graph answers
+_CLASSIFIES = ("probabilities", "logits")  # what of its answers the protocol gives
+_KINDS = {"float32": ("FP32", "<f4"), "int64": ("INT64", "<i8"), "uint8": ("UINT8", "u1")}
 _REQUEST = {"id", "parameters", "inputs", "outputs"}
 _TENSOR = {"name", "shape", "datatype", "parameters", "data"}
 _LONGEST_ID = 256
 _LENGTH = struct.Struct("<I")
+
+
+class Output(NamedTuple):
+    """What is known of an output before anything is asked: its type, and its shape behind the pictures."""
+
+    datatype: str
+    sides: tuple[int, ...]
+
+
+def outputs_of(answers: Answers) -> dict[str, Output]:
+    """Return the outputs of a model by name, as it answered for some pictures.
+
+    A classifier gives probabilities, logits and the name of a class; anything else what its graph answers.
+    """
+    told = _CLASSIFIES if _CLASSIFIES[0] in answers else tuple(answers)
+    found = {
+        name: Output(_KINDS[answers[name].dtype.name][0], tuple(answers[name].shape[1:])) for name in told
+    }
+    return {**found, LABELS: Output("BYTES", ())} if told is _CLASSIFIES else found
 
 
 @dataclass(frozen=True)
@@ -44,7 +65,9 @@ class Question:
     outputs: dict[str, bool] = field(default_factory=dict)
 
 
-def question(body: bytes, head: int | None, *, shape: tuple[int, ...], most: int) -> Question:
+def question(
+    body: bytes, head: int | None, *, shape: tuple[int, ...], most: int, known: Collection[str]
+) -> Question:
     """Return what a request asks.
 
     Args:
@@ -52,6 +75,7 @@ def question(body: bytes, head: int | None, *, shape: tuple[int, ...], most: int
         head: How many of its bytes are JSON; None: all.
         shape: Of a picture that the model takes.
         most: Pictures in one request.
+        known: Names of the model's outputs.
 
     Raises:
         HttpError: `bad_json`, `bad_tensor`, `too_many_pictures`.
@@ -66,26 +90,24 @@ def question(body: bytes, head: int | None, *, shape: tuple[int, ...], most: int
     if not isinstance(inputs, list) or len(inputs) != 1 or not isinstance(inputs[0], dict):
         _bad(f"inputs holds one tensor, {INPUT!r}")
     pictures = _pictures(inputs[0], raw, shape, most)
-    return Question(name, pictures, _asked(document))
+    return Question(name, pictures, _asked(document, known))
 
 
-def answer(outputs: Outputs, asked: Question, *, model: str, version: str, classes: tuple[str, ...]) -> bytes:
+def answer(answers: Answers, asked: Question, *, model: str, version: str, classes: tuple[str, ...]) -> bytes:
     """Return the answer in one piece, for `parts`."""
-    found: dict[str, NDArray[np.float32]] = {
-        "probabilities": outputs.probabilities,
-        "logits": outputs.logits,
-    }
     described, behind = [], []
     for name, binary in asked.outputs.items():
         values: list[Any]
-        if name == "labels":
-            values = [classes[best] for best in outputs.probabilities.argmax(axis=1)]
+        if name == LABELS and _CLASSIFIES[0] in answers:
+            values = [classes[best] for best in answers[_CLASSIFIES[0]].argmax(axis=1)]
             shape, raw = [len(values)], b"".join(_counted(value.encode()) for value in values)
+            kind = "BYTES"
         else:
-            array = np.ascontiguousarray(found[name], dtype="<f4")
+            kind, stored = _KINDS[answers[name].dtype.name]
+            array = np.ascontiguousarray(answers[name], dtype=stored)
             values = [] if binary else array.ravel().tolist()
             shape, raw = list(array.shape), array.tobytes() if binary else b""
-        tensor: dict[str, Any] = {"name": name, "datatype": OUTPUTS[name], "shape": shape}
+        tensor: dict[str, Any] = {"name": name, "datatype": kind, "shape": shape}
         if binary:
             tensor["parameters"] = {"binary_data_size": len(raw)}
             behind.append(raw)
@@ -201,19 +223,19 @@ def _counted(text: bytes) -> bytes:
     return _LENGTH.pack(len(text)) + text
 
 
-def _asked(document: dict[str, Any]) -> dict[str, bool]:
+def _asked(document: dict[str, Any], known: Collection[str]) -> dict[str, bool]:
     binary = _parameters(document).get("binary_data_output", False) is True
     outputs = document.get("outputs")
     if outputs is None or outputs == []:
-        return dict.fromkeys(OUTPUTS, binary)
+        return dict.fromkeys(known, binary)
     if not isinstance(outputs, list) or not all(isinstance(output, dict) for output in outputs):
         _bad("outputs is a list of tensors")
     found: dict[str, bool] = {}
     for output in outputs:
         _keys(output, {"name", "parameters"}, "an output")
         name = output.get("name")
-        if not isinstance(name, str) or name not in OUTPUTS or name in found:
-            _bad(f"an output is one of {', '.join(OUTPUTS)}, each once")
+        if not isinstance(name, str) or name not in known or name in found:
+            _bad(f"an output is one of {', '.join(known)}, each once")
         found[name] = _parameters(output).get("binary_data", binary) is True
     return found
 

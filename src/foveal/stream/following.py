@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from foveal.bundle.inputs import measured
 from foveal.bundle.predictor import Predictor
+from foveal.bundle.tiled import Tiled
 from foveal.core.types import Sighting
 from foveal.data.outline import Runs
 from foveal.stream.places import Counted, Places
@@ -16,7 +17,7 @@ from foveal.stream.shot import Picture
 from foveal.stream.tracking.lines import Line
 from foveal.stream.tracking.tracker import Rules, Tracked, Tracker
 from foveal.stream.tracking.zones import Zone
-from foveal.tasks.detect.decode import original, told
+from foveal.tasks.detect.decode import ObjectAnswers, original, told
 from foveal.tasks.detect.masks import masks_of
 
 # Scores are measured by what each class needs: 0.5 is its threshold, so what is shown may begin a track.
@@ -33,14 +34,15 @@ class Following:
     object was expected that has been followed. Used from one thread at a time.
     """
 
-    def __init__(self, predictor: Predictor, places: Places) -> None:
+    def __init__(self, predictor: Predictor, places: Places, tiled: Tiled | None = None) -> None:
         """Begin without an object.
 
         Args:
             predictor: A detector.
             places: Where to count.
+            tiled: The same, looking at a frame tile by tile; None: at the whole of it.
         """
-        self._predictor, self._places = predictor, places
+        self._predictor, self._places, self._tiled = predictor, places, tiled
         self._limits = np.array(predictor.manifest.objects.thresholds, np.float32)
         self._tracker = Tracker(_RULES)
         self._lines: list[Line] = []
@@ -66,13 +68,12 @@ class Following:
             UsageError: `outside`: a place lies beside the first frame.
             BundleError: The model's answer makes no sense.
         """
-        image, (height, width) = measured(picture, self._predictor.preprocess)
+        answers, (height, width) = self._looked(picture)
         if not self._begun:
             self._begin(width, height)
-        answers = self._predictor.look(image[None]).at(0)
         rank = relative(answers.scores, self._limits[answers.labels])
         kept = np.flatnonzero((rank >= _RULES.doubtful) & (answers.scores > 0))
-        boxes = original(answers.boxes[kept], (height, width), self._predictor.preprocess)
+        boxes = answers.boxes[kept]
         tracked = self._tracker.update(boxes, rank[kept], answers.labels[kept], time_s)
         self._count(tracked)
         classes = self._predictor.classes
@@ -87,6 +88,16 @@ class Following:
         sure = rank[kept] >= _RULES.sure
         shown = [one for one, enough in zip(found, sure, strict=True) if enough or one.track is not None]
         return Sighting(source, width=width, height=height, objects=tuple(shown))
+
+    def _looked(self, picture: Picture) -> tuple[ObjectAnswers, tuple[int, int]]:
+        """Return the answers for a frame, with boxes in its pixels, and its height and width."""
+        if self._tiled is not None:
+            pixels = self._tiled.pixels(picture)
+            return self._tiled.look(pixels).at(0), (pixels.shape[0], pixels.shape[1])
+        preprocess = self._predictor.preprocess
+        image, size = measured(picture, preprocess)
+        answers = self._predictor.look(image[None]).at(0)
+        return answers._replace(boxes=original(answers.boxes, size, preprocess)), size
 
     def read(self) -> Counted | None:
         """Return what was counted up to now; None before the first frame."""

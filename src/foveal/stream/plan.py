@@ -30,6 +30,7 @@ class Plan:
         time_s: End after so long; None: at the end of the source.
         monitor: Watch for drift.
         seed: Of what the monitor draws.
+        tile: Side of the tiles in pixels that a detector looks at frames in; None: it sees them whole.
     """
 
     source: SourceOptions
@@ -42,6 +43,7 @@ class Plan:
     time_s: float | None = None
     monitor: bool = False
     seed: int = 0
+    tile: int | None = None
 
     @property
     def shown(self) -> str:

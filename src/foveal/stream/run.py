@@ -9,6 +9,7 @@ from functools import partial
 
 from foveal.bundle.predictor import Predictor, Unreadable
 from foveal.bundle.rolling import Rolling, WarmingUp
+from foveal.bundle.tiled import Tiled
 from foveal.core.errors import FovealError, ImageError, UnknownNameError, UsageError
 from foveal.core.task import OBJECT_TASKS, SCENE_TASKS
 from foveal.core.types import Label, Sighting
@@ -109,7 +110,8 @@ class _Stream:
         self.pace = None if clip is None else Pace(clip.spacing_s)
         films = kind_of(source_of(plan.source.place)) != "folder"
         follows = predictor.manifest.task in OBJECT_TASKS and films
-        self.following = Following(predictor, plan.places) if follows else None
+        self.tiled = None if plan.tile is None else Tiled(predictor, plan.tile)
+        self.following = Following(predictor, plan.places, self.tiled) if follows else None
         self.passed = 0  # frames since the last one that was told that were between two that are shown
         self.events = Events(plan.hold)  # of a recognizer that gives pictures a class
         seen = (plan.watch or predictor.classes) if predictor.manifest.task in OBJECT_TASKS else ()
@@ -224,7 +226,7 @@ class _Stream:
 
     def _found(self, picture: Picture, shot: Shot) -> Sighting | Unreadable:
         if self.following is None:
-            [seen] = self.predictor.see_each([picture], workers=1)
+            [seen] = (self.tiled or self.predictor).see_each([picture], workers=1)
             return seen
         try:
             return self.following.see(picture, shot.source or "", shot.time_s)

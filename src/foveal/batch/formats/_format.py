@@ -4,8 +4,26 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from foveal.core.task import Task
+
 Row = dict[str, Any]
-"""`source occurrence content bundle`, then `label confidence abstain unknown set [scores]` or `error`."""
+"""`source occurrence content bundle`, then what `predict --json` says of a picture, or `error`.
+
+Of a class `label confidence abstain unknown set [scores]`; of what is where `width height`, and `objects`
+with `counts`, or `areas`.
+"""
+
+
+class Said(NamedTuple):
+    """What the rows of a job say.
+
+    Attributes:
+        task: What the recognizer is for.
+        scores: Whether they have the probability of every class.
+    """
+
+    task: Task
+    scores: bool
 
 
 class RowFormat(NamedTuple):
@@ -13,10 +31,10 @@ class RowFormat(NamedTuple):
 
     Attributes:
         need: Checks that what it takes is installed. Raises: MissingExtraError.
-        encode: Returns a file with the rows; its second argument says whether there are scores.
+        encode: Returns a file with the rows; its second argument says what is in them.
         join: Yields the pieces of one file with the rows of several, in their order, in constant memory.
     """
 
     need: Callable[[], None]
-    encode: Callable[[Sequence[Row], bool], bytes]
+    encode: Callable[[Sequence[Row], Said], bytes]
     join: Callable[[Iterable[Path]], Iterator[bytes]]

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from foveal.batch.formats._format import Row, RowFormat
+from foveal.batch.formats._format import Row, RowFormat, Said
 
 _BLOCK = 1 << 20
 
@@ -13,7 +13,7 @@ def _need() -> None:
     """Nothing but the standard library is."""
 
 
-def _encode(rows: Sequence[Row], scores: bool) -> bytes:
+def _encode(rows: Sequence[Row], said: Said) -> bytes:
     return "".join(
         json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n" for row in rows
     ).encode("utf-8", "backslashreplace")

@@ -5,43 +5,85 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from foveal.batch.formats._format import Row, RowFormat
+from foveal.batch.formats._format import Row, RowFormat, Said
 from foveal.core import extras
+from foveal.core.task import OBJECT_TASKS, SCENE_TASKS
+
+_SIDES = ("left", "top", "right", "bottom")
+_MAPS = ("scores", "counts", "areas")
+_BOXES_ALONE = ("detect",)  # of what finds objects: it does not say which pixels they cover
+_NO_AREAS = ("detect", "instance")
 
 
 def _need() -> None:
     extras.need("parquet", what="a result in Parquet")
 
 
-def _schema(scores: bool) -> Any:
+def _schema(said: Said) -> Any:
+    import pyarrow as pa
+
+    text = pa.string()
+    return pa.schema(
+        [
+            pa.field("source", text, nullable=False),
+            pa.field("occurrence", pa.int64(), nullable=False),
+            ("content", text),
+            pa.field("bundle", text, nullable=False),
+            *(_where(said.task) if said.task in SCENE_TASKS else _class(said.scores)),
+            ("error", pa.struct([("code", text), ("message", text)])),
+        ]
+    )
+
+
+def _class(scores: bool) -> list[tuple[str, Any]]:
+    """Return the columns of a recognizer that gives pictures, or films, a class."""
     import pyarrow as pa
 
     text = pa.string()
     fields = [
-        pa.field("source", text, nullable=False),
-        pa.field("occurrence", pa.int64(), nullable=False),
-        ("content", text),
-        pa.field("bundle", text, nullable=False),
         ("label", text),
         ("confidence", pa.float64()),
         ("abstain", pa.bool_()),
         ("unknown", pa.bool_()),
         ("set", pa.list_(text)),
     ]
-    if scores:
-        fields.append(("scores", pa.map_(text, pa.float64())))
-    return pa.schema([*fields, ("error", pa.struct([("code", text), ("message", text)]))])
+    return [*fields, ("scores", pa.map_(text, pa.float64()))] if scores else fields
 
 
-def _encode(rows: Sequence[Row], scores: bool) -> bytes:
+def _where(task: str) -> list[tuple[str, Any]]:
+    """Return the columns of a recognizer that says where something is."""
+    import pyarrow as pa
+
+    text, fields = pa.string(), [("width", pa.int32()), ("height", pa.int32())]
+    if task in OBJECT_TASKS:
+        box = pa.struct([(side, pa.float64()) for side in _SIDES])
+        mask = pa.struct([("size", pa.list_(pa.int32())), ("counts", pa.list_(pa.int64()))])
+        one = [("label", text), ("confidence", pa.float64()), ("box", box)]
+        if task not in _BOXES_ALONE:
+            one.append(("mask", mask))
+        fields += [("objects", pa.list_(pa.struct(one))), ("counts", pa.map_(text, pa.int64()))]
+    if task not in _NO_AREAS:
+        fields.append(("areas", pa.map_(text, pa.float64())))
+    return fields
+
+
+def _encode(rows: Sequence[Row], said: Said) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if scores:
-        rows = [{**row, "scores": list(row["scores"].items())} if "scores" in row else row for row in rows]
     stored = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(list(rows), schema=_schema(scores)), stored)
+    pq.write_table(pa.Table.from_pylist(list(map(_stored, rows)), schema=_schema(said)), stored)
     return stored.getvalue()
+
+
+def _stored(row: Row) -> Row:
+    """Return a row as pyarrow takes it: maps as pairs, and boxes by the names of their sides."""
+    told = {name: list(row[name].items()) for name in _MAPS if name in row}
+    if "objects" in row:
+        told["objects"] = [
+            {**one, "box": dict(zip(_SIDES, one["box"], strict=True))} for one in row["objects"]
+        ]
+    return {**row, **told} if told else row
 
 
 def _join(parts: Iterable[Path]) -> Iterator[bytes]:

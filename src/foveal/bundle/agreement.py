@@ -1,0 +1,94 @@
+"""Do two ways to run a bundle decide alike? Asked of what both answer for the same pictures."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foveal.bundle.manifest import Manifest
+from foveal.bundle.session import Answers
+from foveal.core.types import Measured
+from foveal.metrics.box_iou import box_iou
+from foveal.metrics.clopper_pearson import clopper_pearson
+from foveal.metrics.clustered_share import clustered_share
+from foveal.metrics.independent_number import independent_number
+from foveal.tasks.detect.decode import ObjectAnswers, checked
+
+# What is decided with, by the name of an output. Masks are large, and lie where their boxes do.
+_COMPARED = ("probabilities", "boxes", "scores", "labels", "regions")
+_SAME = 0.8  # intersection over union of two boxes that mean the same object, as of golden vectors
+
+
+@dataclass(frozen=True)
+class Flips:
+    """What is decided otherwise.
+
+    Attributes:
+        share: Of all that is decided. Objects or pixels of one picture are not independent: `n` is how many
+            independent pictures say as much, in the worst case.
+        decided: How many pictures were given a class, objects were shown by either, or pixels have a class;
+            of several kinds, of the one that agrees least.
+        unit: What is counted: `pictures`, `objects` or `pixels`.
+    """
+
+    share: Measured
+    decided: int
+    unit: str
+
+
+def compared(answers: Answers) -> Answers:
+    """Return what `flips` looks at, which takes less memory than all."""
+    return {name: values for name, values in answers.items() if name in _COMPARED}
+
+
+def flips(manifest: Manifest, reference: Answers, other: Answers) -> Flips:
+    """Return what another way to run a bundle decides otherwise, on N ≥ 1 pictures.
+
+    A picture is given another label; an object that one shows has no like, of the same class and in the same
+    place, among those that the other shows; a pixel has another class. Of what answers with objects and
+    pixels, that which agrees less.
+
+    Args:
+        manifest: Of the bundle: its thresholds decide what is shown.
+        reference: Of `Predictor.ask`, on the reference.
+        other: The same of the other way.
+    """
+    found = []
+    if "probabilities" in reference:
+        wrong = reference["probabilities"].argmax(axis=1) != other["probabilities"].argmax(axis=1)
+        found.append(Flips(clopper_pearson(int(wrong.sum()), len(wrong)), len(wrong), "pictures"))
+    if "boxes" in reference:
+        found.append(_objects(manifest, reference, other))
+    if "regions" in reference:
+        count = len(reference["regions"])
+        differ = float((reference["regions"] != other["regions"]).mean())
+        found.append(Flips(clopper_pearson(differ * count, count), reference["regions"].size, "pixels"))
+    return max(found, key=lambda one: one.share.value)
+
+
+def _objects(manifest: Manifest, reference: Answers, other: Answers) -> Flips:
+    """Return which objects only one shows; a picture on which neither shows any counts as one that agrees."""
+    count, classes = len(reference["scores"]), len(manifest.classes)
+    pair = [checked(answers, count, classes=classes) for answers in (reference, other)]
+    limits = np.array(manifest.objects.thresholds, np.float32)
+    lonely: list[NDArray[np.bool_]] = []
+    shown = 0
+    for row in range(count):
+        one, two = (_shown(answers.at(row), limits) for answers in pair)
+        own = [_without_like(one, two), _without_like(two, one)]
+        shown += len(one.scores) + len(two.scores)
+        lonely.append(np.concatenate(own) if len(own[0]) + len(own[1]) else np.zeros(1, np.bool_))
+    units = np.repeat(np.arange(count), [len(part) for part in lonely])
+    independent = independent_number(units, len(units))
+    return Flips(clustered_share(np.concatenate(lonely), independent), shown, "objects")
+
+
+def _shown(answers: ObjectAnswers, limits: NDArray[np.float32]) -> ObjectAnswers:
+    return answers.at((answers.scores >= limits[answers.labels]) & (answers.scores > 0))
+
+
+def _without_like(own: ObjectAnswers, other: ObjectAnswers) -> NDArray[np.bool_]:
+    """Return for each object of one picture whether the other side shows none like it."""
+    like = box_iou(own.boxes, other.boxes) >= _SAME
+    found: NDArray[np.bool_] = ~(like & (own.labels[:, None] == other.labels[None])).any(axis=1)
+    return found
