@@ -1,4 +1,4 @@
-"""train.scenes.objectives.points: a detector learns. Each test is a mistake that gave somebody an mAP of zero."""
+"""train.scenes.objectives.points: how a detector learns. Each test is a mistake that gave somebody no mAP."""
 
 import math
 
