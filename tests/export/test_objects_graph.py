@@ -5,11 +5,14 @@ import onnxruntime
 import pytest
 import torch
 
+from foveal import models
 from foveal.bundle.engines.onnxruntime import onnxruntime as session_of
+from foveal.core import catalog
 from foveal.core.errors import UsageError
 from foveal.data.preprocess import Preprocess
 from foveal.export.objects_graph import objects_graph, with_scores
 from foveal.export.objects_parity import compare_objects
+from foveal.models import detectors
 from foveal.models.detectors.point import point
 from foveal.tasks.detect.decode import ObjectAnswers, checked
 from foveal.tasks.detect.learn import Selection, answers
@@ -54,6 +57,50 @@ def test_the_file_finds_what_the_network_finds(sides, overlap) -> None:
         parity = compare_objects(wanted, found, np.array([0.3, 0.3, 0.3], np.float32))
         assert parity.clear_flips == 0
         assert parity.decision_flips.value == 0
+
+
+@pytest.fixture(scope="module", params=[name for name in catalog.names(detectors) if name != "point"])
+def family(request):
+    """A detector of each family with random answers, and its file."""
+    architecture, sides = models.architecture(request.param), (64, 96)
+    torch.manual_seed(0)
+    network = architecture.build(
+        channels=3, classes=len(CLASSES), size=list(sides), **architecture.variants(sides[0])[0]
+    )
+    network.train()
+    with torch.no_grad():
+        for layer in network.outputs:
+            torch.nn.init.normal_(layer.weight, std=0.02)  # boxes stay where something is to compare
+        torch.nn.init.zeros_(network.outputs[0].bias)
+        network.candidates(torch.randn(16, 3, *sides))  # statistics of what normalizes
+    preprocess = Preprocess(
+        size=sides[0], width=sides[1], resize="letterbox", channels=3, mean=(0.5,) * 3, std=(0.25,) * 3
+    )
+    made = Recognizer(network.eval(), request.param, {}, preprocess, CLASSES, "detect")
+    return made, objects_graph(made, Selection(objects=40))
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_the_file_of_each_family_finds_what_its_network_finds(family, count: int) -> None:
+    made, model = family
+    images = pictures(made, count, seed=count)
+
+    found, wanted = asked(model, images), answers(made, images, Selection(objects=40))
+
+    assert wanted.scores[:, 0].min() > 0.05
+    parity = compare_objects(wanted, found, np.full(3, 0.02, np.float32))
+    assert parity.images == count
+    assert parity.decision_flips.value == 0
+    assert parity.max_abs_difference < 1e-4
+
+
+def test_where_a_family_finds_nothing_its_file_finds_nothing(family) -> None:
+    made, model = family
+
+    found = asked(with_scores(model, scale=1.0, shift=-60.0), pictures(made, 2))
+
+    assert found.scores.max() == 0
+    assert found.boxes.shape == (2, 40, 4)
 
 
 def test_pictures_with_nothing_on_them_give_nothing() -> None:
@@ -101,6 +148,21 @@ def test_no_two_answers_of_a_class_overlap_by_more_than_allowed() -> None:
             mine = torch.from_numpy(found.boxes[row][(found.labels[row] == label) & (found.scores[row] > 0)])
             near = box_iou(mine, mine).fill_diagonal_(0)
             assert (near <= 0.4 + 1e-5).all()
+
+
+def test_what_lies_outside_of_the_picture_is_no_answer() -> None:
+    made = recognizer()
+    torch.nn.init.constant_(made.network.outputs[1].bias, -3.0)  # boxes of a pixel, most of them
+    with torch.no_grad():
+        made.network.outputs[1].weight.mul_(5)
+    images, selection = pictures(made, 2), Selection(objects=200, overlap=None)
+
+    found, wanted = asked(objects_graph(made, selection), images), answers(made, images, selection)
+
+    sides = (found.boxes[..., 2:] - found.boxes[..., :2]).min(-1)
+    assert (sides[found.scores > 0] > 0.1).all()
+    assert 0 < (found.scores > 0).sum() < found.scores.size
+    np.testing.assert_allclose(found.scores, wanted.scores, atol=1e-5)
 
 
 def test_other_scores_keep_the_order() -> None:

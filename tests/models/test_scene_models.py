@@ -8,7 +8,8 @@ from foveal.core import catalog
 from foveal.core.errors import UsageError
 from foveal.models import detectors, segmenters
 from foveal.models._dense import Dense
-from foveal.models._features import LITE, Features
+from foveal.models._features import LITE, MOBILE, Features, Mobile, classifier_maps
+from foveal.train.scenes.learning import teaching
 
 SIDES = [(64, 96), (32, 32), (96, 64)]
 DETECTORS = catalog.names(detectors)
@@ -37,7 +38,16 @@ def test_a_detector_offers_boxes_and_logits_for_every_place(name: str, sides) ->
 
     assert boxes.shape == (*logits.shape[:2], 4)
     assert logits.shape[2] == 5
-    assert bool((boxes[..., 2:] > boxes[..., :2]).all())
+    assert bool((boxes[..., 2:] >= boxes[..., :2]).all())
+    assert bool(logits.isfinite().all())
+
+
+@pytest.mark.parametrize("name", models.scene_names())
+def test_each_says_what_teaches_it(name: str) -> None:
+    taught = teaching(models.architecture(name))
+
+    assert taught.names
+    assert taught.alone <= set(taught.names)
 
 
 @pytest.mark.parametrize("name", DETECTORS)
@@ -70,7 +80,8 @@ def test_any_number_of_channels_is_taken(name: str, channels: int) -> None:
     network = models.architecture(name).build(channels=channels, classes=2, size=[32, 32]).eval()
 
     with torch.no_grad():
-        answers = network(pictures((32, 32), channels))
+        seen = pictures((32, 32), channels)
+        answers = network.candidates(seen) if name in DETECTORS else network(seen)
 
     for part in answers if isinstance(answers, tuple) else (answers,):
         assert len(part) == 2
@@ -78,10 +89,17 @@ def test_any_number_of_channels_is_taken(name: str, channels: int) -> None:
 
 
 @pytest.mark.parametrize("name", models.scene_names())
-def test_the_layers_that_answer_are_the_last_ones(name: str) -> None:
-    network = models.architecture(name).build(channels=3, classes=7, size=[32, 32])
+def test_the_layers_that_answer_decide_all_by_themselves(name: str) -> None:
+    network = models.architecture(name).build(channels=3, classes=7, size=[32, 32]).eval()
+    for layer in network.outputs:
+        torch.nn.init.zeros_(layer.weight)
+        torch.nn.init.zeros_(layer.bias)
 
-    assert any(layer.out_channels == 7 for layer in network.outputs)
+    with torch.no_grad():
+        answers = network.candidates(pictures((32, 32))) if name in DETECTORS else network(pictures((32, 32)))
+
+    logits = answers[1] if name in DETECTORS else answers
+    assert logits.unique().numel() == 1
 
 
 def test_a_detector_expects_what_it_is_told_to() -> None:
@@ -109,6 +127,7 @@ def test_maps_of_a_backbone_halve_and_have_the_channels_it_states() -> None:
     for made in (
         Dense(channels=3, widths=(16, 32, 48, 64), depths=(0, 1, 0, 1)),
         Features(LITE[0], channels=3),
+        *(Mobile(name, channels=3) for name in MOBILE),
     ):
         made.eval()
         with torch.no_grad():
@@ -117,18 +136,30 @@ def test_maps_of_a_backbone_halve_and_have_the_channels_it_states() -> None:
         assert [one.shape[2:] for one in maps] == [(16, 24), (8, 12), (4, 6), (2, 3)]
 
 
-def test_weights_of_a_classifier_become_those_of_the_backbone() -> None:
-    classifier = models.architecture(LITE[0])(channels=3, classes=9, size=224).eval()
-    made = Features(LITE[0], channels=3).eval()
+@pytest.mark.parametrize("name", [LITE[0], *MOBILE])
+def test_weights_of_a_classifier_become_those_of_the_backbone(name: str) -> None:
+    classifier = models.architecture(name)(channels=3, classes=9, size=224).eval()
+    made = classifier_maps(name, channels=3).eval()
 
     made.take(classifier.state_dict())
 
-    own = made.maps.state_dict()
-    assert all(own[name].equal(classifier.state_dict()[name]) for name in own)
+    own = made.state_dict() if name in MOBILE else made.maps.state_dict()
+    assert all(own[part].equal(classifier.state_dict()[part]) for part in own)
     with pytest.raises(ValueError, match="missing"):
         made.take({})
 
 
+@pytest.mark.parametrize("name", [LITE[0], *MOBILE])
+def test_the_last_map_may_be_as_fine_as_the_one_before(name: str) -> None:
+    made = classifier_maps(name, channels=3, dilated=True).eval()
+
+    with torch.no_grad():
+        maps = made(pictures((64, 96)))
+
+    assert [one.shape[1:] for one in maps[2:]] == [(width, 4, 6) for width in made.widths[2:]]
+
+
 def test_what_makes_no_maps_is_no_backbone() -> None:
-    with pytest.raises(UsageError, match="makes no maps"):
-        models.architecture("point").build(channels=3, classes=2, size=[32, 32], backbone="svm_hog")
+    for name, backbone in (("point", "svm_hog"), ("deeplabv3", "dense")):
+        with pytest.raises(UsageError, match="makes no maps"):
+            models.architecture(name).build(channels=3, classes=2, size=[32, 32], backbone=backbone)

@@ -11,12 +11,14 @@ import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from onnxscript import opset20 as op
 from torch import Tensor, nn
 
 from foveal.export.graph import quiet_exporter, strip
+from foveal.models._distinct import OPERATOR
 from foveal.tasks.classify import learn
 from foveal.tasks.detect.decode import MASKS
-from foveal.tasks.detect.learn import FAINTEST, Selection
+from foveal.tasks.detect.learn import FAINTEST, THINNEST, Selection
 from foveal.tasks.detect.masks import INSIDE, STEPS
 from foveal.tasks.recognizer import Recognizer
 from foveal.tasks.segment.decode import OUTPUTS as REGION_OUTPUTS
@@ -71,6 +73,7 @@ def objects_graph(recognizer: Recognizer, selection: Selection) -> bytes:
             dynamic_shapes=({0: torch.export.Dim("N", min=1)},),
             input_names=["images"],
             output_names=list(_ANSWERED[recognizer.task]),
+            custom_translation_table={OPERATOR: _distinct},
             external_data=False,
             verbose=False,
         )
@@ -83,6 +86,17 @@ def objects_graph(recognizer: Recognizer, selection: Selection) -> bytes:
     onnx.checker.check_model(model, full_check=True)
     data: bytes = model.SerializeToString(deterministic=True)
     return data
+
+
+def _distinct(boxes: Any, scores: Any, overlap: float) -> Any:
+    """Return in ONNX what `models._distinct` says: 1 for each box that stays, (N, P)."""
+    rows = op.Unsqueeze(scores, op.Constant(value_ints=[1]))
+    most, limit = op.Constant(value_ints=[2**31 - 1]), op.Constant(value_floats=[overlap])
+    chosen = op.NonMaxSuppression(boxes, rows, most, limit)
+    places = op.Gather(chosen, op.Constant(value_ints=[0, 2]), axis=1)  # of picture, class and box
+    count = op.Slice(op.Shape(places), op.Constant(value_ints=[0]), op.Constant(value_ints=[1]))
+    ones = op.Expand(op.Constant(value_floats=[1.0]), count)
+    return op.ScatterND(op.Mul(scores, op.Constant(value_float=0.0)), places, ones)
 
 
 def with_scores(model: bytes, *, scale: float, shift: float) -> bytes:
@@ -129,6 +143,8 @@ class _Ending:
             no_corner=np.zeros(4, np.float32),
             far_corner=np.array([width, height, width, height], np.float32),
             faintest=np.float32(FAINTEST),
+            thinnest=np.float32(THINNEST),
+            two_corners=np.array([2, 2], np.int64),
             nothing=np.float32(0),
         )
         self._node("Mul", ["all_logits", _SCALE], ["scaled_logits"])
@@ -142,7 +158,12 @@ class _Ending:
         self._node("GatherND", ["all_boxes", "top_place_column"], ["whole_boxes"], batch_dims=1)
         self._node("Max", ["whole_boxes", "no_corner"], ["boxes_inside"])
         self._node("Min", ["boxes_inside", "far_corner"], ["top_boxes"])
-        self._node("Greater", ["top_scores", "faintest"], ["is_clear"])
+        self._node("Split", ["top_boxes", "two_corners"], ["first_corner", "second_corner"], axis=2)
+        self._node("Sub", ["second_corner", "first_corner"], ["both_sides"])
+        self._node("ReduceMin", ["both_sides", "last_axis"], ["thinner_side"], keepdims=0)
+        self._node("Greater", ["thinner_side", "thinnest"], ["is_there"])
+        self._node("Greater", ["top_scores", "faintest"], ["is_not_faint"])
+        self._node("And", ["is_there", "is_not_faint"], ["is_clear"])
         self._node("Where", ["is_clear", "top_scores", "nothing"], ["clear_scores"])
 
     def _without_doubles(self, overlap: float, candidates: int) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+import torchvision
 from torch import Tensor, nn
 
 from foveal.core.errors import UsageError
@@ -12,28 +13,36 @@ from foveal.models._dense import Dense
 
 DENSE = "dense"
 LITE = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
+MOBILE = ("mobilenet_v3_small", "mobilenet_v3_large")
 _STAGES = (1, 2, 3, 4)  # of timm's features: at 1/4, 1/8, 1/16 and 1/32
+_WIDTHS, _DEPTHS = (32, 64, 128, 192), (0, 1, 1, 1)  # of `dense`, where nobody says which
 
 
 class Features(nn.Module):
-    """Maps at 1/4, 1/8, 1/16 and 1/32 of the side, by timm's names of the layers.
+    """Maps at 1/4, 1/8, 1/16 and 1/32 of the side of an EfficientNet-Lite, by timm's names of the layers.
 
     Attributes:
         widths: Channels of these four maps.
     """
 
-    def __init__(self, name: str, *, channels: int) -> None:
+    def __init__(self, name: str, *, channels: int, dilated: bool = False) -> None:
         """Build it, without weights of anybody.
 
         Args:
             name: One of `LITE`.
             channels: Of the pictures.
+            dilated: The last map is as fine as the one before it.
         """
         super().__init__()
         import timm  # here: it takes a second, and only these networks need it
 
         made: Any = timm.create_model(
-            f"tf_{name}", pretrained=False, in_chans=channels, features_only=True, out_indices=_STAGES
+            f"tf_{name}",
+            pretrained=False,
+            in_chans=channels,
+            features_only=True,
+            out_indices=_STAGES,
+            output_stride=16 if dilated else 32,
         )
         self.maps: nn.Module = made
         self.widths = tuple(int(width) for width in made.feature_info.channels())
@@ -46,28 +55,74 @@ class Features(nn.Module):
         found: list[Tensor] = self.maps(images)
         return found
 
-    @torch.no_grad()
     def take(self, tensors: Mapping[str, Tensor]) -> None:
         """Take over the weights of a classifier of that name; those of its head play no part.
 
         Raises:
             ValueError: A layer has none, or its shape is another one.
         """
-        own = self.maps.state_dict()
-        missing = [name for name in own if name not in tensors and not name.endswith("num_batches_tracked")]
-        other = [name for name in own if name in tensors and own[name].shape != tensors[name].shape]
-        if missing or other:
-            raise ValueError(f"missing {missing[:3]}, of another shape {other[:3]}")
-        self.maps.load_state_dict({name: tensors.get(name, value) for name, value in own.items()})
+        _take(self.maps, tensors)
+
+
+class Mobile(nn.Module):
+    """Maps at 1/4, 1/8, 1/16 and 1/32 of the side of a MobileNetV3, by torchvision's names of the layers.
+
+    Attributes:
+        widths: Channels of these four maps.
+    """
+
+    def __init__(self, name: str, *, channels: int, dilated: bool = False) -> None:
+        """Build it, without weights of anybody.
+
+        Args:
+            name: One of `MOBILE`.
+            channels: Of the pictures.
+            dilated: The last map is as fine as the one before it.
+        """
+        super().__init__()
+        classifier: Any = getattr(torchvision.models, name)(dilated=dilated)
+        adapted: Any = _torchvision.adapted(classifier, stride=_torchvision.LARGEST_STRIDE, channels=channels)
+        self.features = adapted.features
+        # A map is complete where the next stage begins; the first two that halve belong to 1/4.
+        begins = [place for place, block in enumerate(self.features) if getattr(block, "_is_cn", False)]
+        self._last = [place - 1 for place in begins[1:]] + [len(self.features) - 1]
+        self.widths = tuple(int(self.features[place].out_channels) for place in self._last)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Return the maps of normalized images (N, C, H, W), the largest first."""
+        found, maps = [], images
+        for place, block in enumerate(self.features):
+            maps = block(maps)
+            if place in self._last:
+                found.append(maps)
+        return found
+
+    def take(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over the weights of a classifier of that name; those of its head play no part.
+
+        Raises:
+            ValueError: A layer has none, or its shape is another one.
+        """
+        _take(self, tensors)
+
+
+@torch.no_grad()
+def _take(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    own = network.state_dict()
+    missing = [name for name in own if name not in tensors and not name.endswith("num_batches_tracked")]
+    other = [name for name in own if name in tensors and own[name].shape != tensors[name].shape]
+    if missing or other:
+        raise ValueError(f"missing {missing[:3]}, of another shape {other[:3]}")
+    network.load_state_dict({name: tensors.get(name, value) for name, value in own.items()})
 
 
 def backbone(
-    name: str, *, channels: int, widths: Sequence[int], depths: Sequence[int]
+    name: str, *, channels: int, widths: Sequence[int] = _WIDTHS, depths: Sequence[int] = _DEPTHS
 ) -> tuple[nn.Module, tuple[int, ...]]:
     """Return a backbone and the channels of its four maps.
 
     Args:
-        name: `dense`, or one of `LITE`.
+        name: `dense`, or one of `LITE` or `MOBILE`.
         channels: Of the pictures.
         widths: Of `dense`, channels of the maps.
         depths: Of `dense`, residual blocks at each of them.
@@ -77,11 +132,30 @@ def backbone(
     """
     if name == DENSE:
         return Dense(channels=channels, widths=widths, depths=depths), tuple(widths)
-    if name not in LITE:
-        raise UsageError(
-            f"{name} makes no maps that this could read",
-            code="no_backbone",
-            hint=f"{DENSE} or {', '.join(LITE)}",
-        )
-    made = Features(name, channels=channels)
+    made = classifier_maps(name, channels=channels, others=(DENSE,))
     return made, made.widths
+
+
+def classifier_maps(
+    name: str, *, channels: int, dilated: bool = False, others: Sequence[str] = ()
+) -> Features | Mobile:
+    """Return the maps of a classifier.
+
+    Args:
+        name: One of `LITE` or `MOBILE`.
+        channels: Of the pictures.
+        dilated: The last map is as fine as the one before it.
+        others: What else could have been named.
+
+    Raises:
+        UsageError: `no_backbone`: no such name.
+    """
+    if name in LITE:
+        return Features(name, channels=channels, dilated=dilated)
+    if name in MOBILE:
+        return Mobile(name, channels=channels, dilated=dilated)
+    raise UsageError(
+        f"{name} makes no maps that this could read",
+        code="no_backbone",
+        hint=f"one of {', '.join([*others, *LITE, *MOBILE])}",
+    )

@@ -18,6 +18,7 @@ from foveal.tasks.recognizer import Recognizer
 OBJECTS = 300  # answers for a picture, where nobody says more
 _CANDIDATES = 1000  # that doubles are looked for among, at least: their number must not depend on the data
 FAINTEST = 0.001  # score below which nothing is an answer
+THINNEST = 0.1  # pixels of the input: a box with less of a side inside of the picture is no answer
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def _selected(
     labels = at % classes
     limit = torch.tensor([width, height, width, height], dtype=boxes.dtype)
     found = torch.minimum(boxes[at // classes].clamp(min=0), limit)
-    kept = top > FAINTEST
+    kept = (top > FAINTEST) & ((found[:, 2:] - found[:, :2]).amin(1) > THINNEST)
     if selection.overlap is not None:
         kept &= _without_doubles(found, top, labels, selection.overlap)
     top = torch.where(kept, top, torch.zeros(()))

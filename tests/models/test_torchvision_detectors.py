@@ -1,0 +1,120 @@
+"""Detectors made of torchvision's parts answer as torchvision does with the same weights."""
+
+import pytest
+import torch
+from torchvision.ops import box_iou
+
+from foveal import models
+from foveal.models._distinct import distinct
+from foveal.models._torchvision_detector import listed, log_odds
+
+SIDES, CLASSES = (64, 96), 3
+# All boxes become proposals, so that those of torchvision, which chooses them map by map, are among ours.
+ALL = {"faster_rcnn": {"proposals": 2000}}
+DETECTORS = ["faster_rcnn", "fcos", "retinanet", "ssdlite"]
+
+
+def network(name: str, **extra):
+    """A detector with random weights whose answers differ from place to place and class to class."""
+    torch.manual_seed(1)
+    made = models.architecture(name).build(channels=3, classes=CLASSES, size=list(SIDES), **extra).eval()
+    pictures = torch.randn(8, 3, *SIDES, generator=torch.Generator().manual_seed(2))
+    made.train()
+    with torch.no_grad():
+        for layer in made.outputs:
+            torch.nn.init.normal_(layer.weight, std=0.1)
+            torch.nn.init.zeros_(layer.bias)
+        made.detector.backbone(pictures)  # statistics of what normalizes
+    return made.eval(), pictures[:3]
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_what_torchvision_finds_is_among_the_candidates(name: str) -> None:
+    made, pictures = network(name, **ALL.get(name, {}))
+
+    with torch.no_grad():
+        theirs = made.detector(pictures)
+        boxes, logits = made.candidates(pictures)
+
+    limit = torch.tensor([SIDES[1], SIDES[0]] * 2)
+    for found, own, scores in zip(theirs, boxes, logits.sigmoid(), strict=True):
+        assert len(found["boxes"]) > 10
+        near = torch.cdist(found["boxes"], torch.minimum(own.clamp(min=0), limit), p=torch.inf) < 1e-2
+        told = scores[:, found["labels"] - made.first_class].T
+        apart = torch.where(near, (told - found["scores"][:, None]).abs(), torch.inf).amin(1)
+        assert float(apart.max()) < 1e-4
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_the_loss_is_finite_with_and_without_objects_and_teaches_every_layer(name: str) -> None:
+    made, pictures = network(name)
+    made.train()
+    boxes = [torch.tensor([[4.0, 6.0, 30.0, 40.0], [50.0, 10.0, 90.0, 60.0]]), torch.zeros(0, 4)]
+    labels = [torch.tensor([0, CLASSES - 1]), torch.zeros(0, dtype=torch.int64)]
+
+    made.loss(pictures[:2], boxes, labels).backward()
+
+    silent = [name for name, weight in made.named_parameters() if weight.grad is None]
+    assert silent == []
+    nothing = made.loss(pictures[:2], [boxes[1]] * 2, [labels[1]] * 2)
+    assert bool(nothing.isfinite())
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_in_coarser_numbers_boxes_and_losses_stay_exact(name: str) -> None:
+    made, pictures = network(name)
+    found = []
+    made.detector.backbone.register_forward_hook(lambda *given: found.extend(given[2].values()))
+
+    with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
+        boxes, logits = made.candidates(pictures)
+
+    assert {maps.dtype for maps in found} == {torch.float32}
+    assert boxes.dtype == logits.dtype == torch.float32
+
+
+def test_proposals_are_the_best_that_differ() -> None:
+    made, pictures = network("faster_rcnn", proposals=20)
+
+    with torch.no_grad():
+        maps = list(made.detector.backbone(pictures).values())
+        proposals = made.proposed(pictures, maps)
+        objects, _ = made.detector.rpn.head(maps)
+
+    assert proposals.shape == (3, 20, 4)
+    for some in proposals:
+        near = box_iou(some, some).fill_diagonal_(0)
+        assert float(near.max()) <= 0.7
+    assert made.starts.shape[0] == sum(one[0].numel() for one in objects)
+
+
+def test_boxes_that_a_better_one_covers_are_dropped_in_each_picture_alone() -> None:
+    boxes = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 9], [0, 0, 10, 5], [20, 20, 30, 30]])
+    scores = torch.tensor([[0.9, 0.8, 0.7, 0.1], [0.1, 0.8, 0.7, 0.9]])
+
+    kept = distinct(boxes.expand(2, -1, -1), scores, 0.7)
+
+    assert kept.tolist() == [[1, 0, 1, 1], [0, 1, 1, 1]]
+
+
+def test_log_odds_are_those_of_the_probability_without_a_background_too_sure_to_tell() -> None:
+    logits = torch.randn(1000, CLASSES + 1, generator=torch.Generator().manual_seed(0)) * 6
+    logits[0] = torch.tensor([0.0, 60.0, -5.0, 3.0])  # 1 - p is below what float32 can tell from 0
+    exact = logits.double().softmax(-1)[:, 1:]
+    others = torch.eye(CLASSES + 1)[1:] > 0
+    rest = logits[:, None].masked_fill(others, -torch.inf).double().logsumexp(-1)
+
+    found = log_odds(logits)
+
+    torch.testing.assert_close(found.sigmoid().double(), exact, atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close(found.double(), logits[:, 1:].double() - rest, atol=1e-3, rtol=1e-4)
+
+
+def test_anchors_lie_where_torchvision_puts_them() -> None:
+    for name in DETECTORS:
+        made, pictures = network(name)
+        detector = made.detector
+        with torch.no_grad():
+            maps = list(detector.backbone(pictures).values())
+        generator = (detector.rpn if name == "faster_rcnn" else detector).anchor_generator
+        torch.testing.assert_close(made.starts, generator(listed(pictures), maps)[2])
