@@ -54,7 +54,7 @@ def test_the_file_finds_what_the_network_finds(sides, overlap) -> None:
         images = pictures(made, count, seed=count)
         found, wanted = asked(model, images), answers(made, images, selection)
         np.testing.assert_allclose(found.scores, wanted.scores, atol=1e-5)
-        parity = compare_objects(wanted, found, np.array([0.3, 0.3, 0.3], np.float32))
+        parity = compare_objects([(wanted, found)], np.array([0.3, 0.3, 0.3], np.float32))
         assert parity.clear_flips == 0
         assert parity.decision_flips.value == 0
 
@@ -88,7 +88,7 @@ def test_the_file_of_each_family_finds_what_its_network_finds(family, count: int
     found, wanted = asked(model, images), answers(made, images, Selection(objects=40))
 
     assert wanted.scores[:, 0].min() > 0.05
-    parity = compare_objects(wanted, found, np.full(3, 0.02, np.float32))
+    parity = compare_objects([(wanted, found)], np.full(3, 0.02, np.float32))
     assert parity.images == count
     assert parity.decision_flips.value == 0
     assert parity.max_abs_difference < 1e-4
@@ -113,7 +113,8 @@ def test_pictures_with_nothing_on_them_give_nothing() -> None:
     assert found.scores.max() == 0
     assert found.boxes.shape == (2, 20, 4)
     assert (
-        compare_objects(answers(made, images, Selection(objects=20)), found, np.full(3, 0.5)).clear_flips == 0
+        compare_objects([(answers(made, images, Selection(objects=20)), found)], np.full(3, 0.5)).clear_flips
+        == 0
     )
 
 
@@ -205,7 +206,7 @@ def test_parity_sees_an_object_that_only_one_side_finds() -> None:
 
     limit = wanted.scores[0, 0] - 0.01  # only the best is an object
 
-    parity = compare_objects(wanted, moved, np.full(3, limit, np.float32))
+    parity = compare_objects([(wanted, moved)], np.full(3, limit, np.float32))
 
     assert parity.clear_flips == 2
     assert parity.gate().verdict == "fail"

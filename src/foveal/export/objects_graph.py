@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
-from onnxscript import opset20 as op
+from onnxscript import opset20
 from torch import Tensor, nn
 
 from foveal.export.graph import quiet_exporter, strip
@@ -88,15 +88,18 @@ def objects_graph(recognizer: Recognizer, selection: Selection) -> bytes:
     return data
 
 
+_OPS: Any = opset20  # its types are narrower than what it takes
+
+
 def _distinct(boxes: Any, scores: Any, overlap: float) -> Any:
     """Return in ONNX what `models._distinct` says: 1 for each box that stays, (N, P)."""
-    rows = op.Unsqueeze(scores, op.Constant(value_ints=[1]))
-    most, limit = op.Constant(value_ints=[2**31 - 1]), op.Constant(value_floats=[overlap])
-    chosen = op.NonMaxSuppression(boxes, rows, most, limit)
-    places = op.Gather(chosen, op.Constant(value_ints=[0, 2]), axis=1)  # of picture, class and box
-    count = op.Slice(op.Shape(places), op.Constant(value_ints=[0]), op.Constant(value_ints=[1]))
-    ones = op.Expand(op.Constant(value_floats=[1.0]), count)
-    return op.ScatterND(op.Mul(scores, op.Constant(value_float=0.0)), places, ones)
+    rows = _OPS.Unsqueeze(scores, _OPS.Constant(value_ints=[1]))
+    most, limit = _OPS.Constant(value_ints=[2**31 - 1]), _OPS.Constant(value_floats=[overlap])
+    chosen = _OPS.NonMaxSuppression(boxes, rows, most, limit)
+    places = _OPS.Gather(chosen, _OPS.Constant(value_ints=[0, 2]), axis=1)  # of picture, class and box
+    count = _OPS.Slice(_OPS.Shape(places), _OPS.Constant(value_ints=[0]), _OPS.Constant(value_ints=[1]))
+    ones = _OPS.Expand(_OPS.Constant(value_floats=[1.0]), count)
+    return _OPS.ScatterND(_OPS.Mul(scores, _OPS.Constant(value_float=0.0)), places, ones)
 
 
 def with_scores(model: bytes, *, scale: float, shift: float) -> bytes:

@@ -103,7 +103,7 @@ def decoded(coder: Any, changes: Tensor, boxes: Tensor) -> Tensor:
     count, places = changes.shape[:2]
     given = boxes.expand(count, places, 4).flatten(0, 1)
     moved: Tensor = coder.decode_single(changes.flatten(0, 1), given)
-    return moved.unflatten(0, (count, places))
+    return moved.reshape(count, places, 4)
 
 
 def log_odds(logits: Tensor) -> Tensor:

@@ -50,7 +50,7 @@ _MIDDLING = (
 _FINEST, _MIDDLE, _COARSEST = 3, 4, 5  # logarithms of the strides of the maps that are looked at
 
 
-class _ProposalHead(InFloat, RPNHead):
+class _ProposalHead(InFloat, RPNHead):  # type: ignore[misc]  # torchvision states no types
     """Torchvision's, in float32."""
 
 
@@ -116,7 +116,8 @@ class TwoStages(TorchvisionDetector):
         kept = distinct(boxes, logits.sigmoid(), _OVERLAP) * there
         order = torch.where(kept > 0, logits, logits - _LAST)
         chosen = order.topk(min(self.proposals, order.shape[1]), dim=1).indices
-        return boxes.gather(1, chosen[..., None].expand(-1, -1, 4))
+        best_boxes: Tensor = boxes.gather(1, chosen[..., None].expand(-1, -1, 4))
+        return best_boxes
 
     def _inside(self, proposals: Tensor, maps: Sequence[Tensor]) -> Tensor:
         """Return what the map that suits the size of each proposal shows inside, (N · Q, D, 7, 7)."""

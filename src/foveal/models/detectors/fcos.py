@@ -40,7 +40,7 @@ _LAYERS = 2  # of each tower
 _LEAST = 1e-7  # of 1 - p whose logarithm is finite
 
 
-class _Head(InFloat, FCOSHead):
+class _Head(InFloat, FCOSHead):  # type: ignore[misc]  # torchvision states no types
     """Torchvision's, in float32."""
 
 

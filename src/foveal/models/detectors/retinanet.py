@@ -39,7 +39,7 @@ _ANCHORS = 3  # sizes in each octave
 _GROUPS = 16  # of channels that are normalized together
 
 
-class _Head(InFloat, RetinaNetHead):
+class _Head(InFloat, RetinaNetHead):  # type: ignore[misc]  # torchvision states no types
     """Torchvision's, in float32."""
 
 
@@ -87,7 +87,7 @@ def retinanet(  # noqa: PLR0913 - a builder has three of every network; this one
     starts = anchors(_ANCHORS)
     # The towers see maps of four kinds: what normalizes them must not remember any of these.
     norm = partial(nn.GroupNorm, _GROUPS)
-    head = _Head(tower, starts.num_anchors_per_location()[0], classes, norm_layer=norm)
+    head: Any = _Head(tower, starts.num_anchors_per_location()[0], classes, norm_layer=norm)
     head.regression_head._loss_type = "giou"  # as torchvision's second version
     detector = RetinaNet(Pyramid(maps, found, tower), classes, anchor_generator=starts, head=head)
     return Retina(detector, size=size)

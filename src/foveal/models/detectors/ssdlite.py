@@ -78,7 +78,7 @@ def _halved(inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
-class _Head(InFloat, SSDLiteHead):
+class _Head(InFloat, SSDLiteHead):  # type: ignore[misc]  # torchvision states no types
     """Torchvision's, in float32."""
 
 
