@@ -162,7 +162,7 @@ def measured(found: list[Found], truths: list[Truth], classes: tuple[str, ...]) 
     each = mean_average_precision(half).per_class[0].tolist()
     return {
         "map50": map_interval(half).as_json(),
-        "map": mean_average_precision(matches).value,
+        "map": mean_average_precision(matches).mean,
         "classes": dict(zip(classes, each, strict=True)),
     }
 
