@@ -25,7 +25,7 @@ from foveal.cli._main import run
 from foveal.core import catalog
 from foveal.core.errors import UnknownNameError, UsageError
 from foveal.core.types import Measured
-from foveal.data import checks, formats
+from foveal.data import checks, formats, synthetic
 from foveal.data.dataset import Dataset
 from foveal.data.tree import folder_tree
 from foveal.explain import black_box, white_box
@@ -66,6 +66,7 @@ FOLDERS = [
     sinks,
     sources,
     steps,
+    synthetic,
     unknown_pictures,
     unknown_scores,
     white_box,

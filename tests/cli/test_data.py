@@ -44,9 +44,34 @@ def test_convert_and_show(source: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert "12 pictures of 2 classes in image_folder" in capsys.readouterr().out
 
 
+def test_make_lists_what_can_be_drawn_and_draws_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("make", "--json") == 0
+    offered = json.loads(capsys.readouterr().out)["offered"]
+    assert {"aerial", "conveyor", "field", "shelf", "vehicles"} <= {row["name"] for row in offered}
+    assert run("make", "field", tmp_path / "out", "--pictures", 4, "--size", 96, "--json", "-q") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["schema"], document["action"], document["synthetic"]) == ("foveal.data/1", "make", True)
+    assert (document["images"], document["width"], document["height"]) == (4, 96, 72)
+    assert run("make", "conveyor", tmp_path / "out.mkv", "--pictures", 3, "--size", 128) == 0
+    told = capsys.readouterr().out
+    assert "synthetic" in told
+    assert "--line 64,70,64,0" in told
+    assert run("make") == 0
+    assert "a film" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
+        (["make", "sea"], 2, "synthetic has no 'sea'"),
+        (["make", "shelf", "out", "--task", "segment"], 2, "there is nothing for segment"),
+        (["make", "shelf", "film.mp4"], 2, "nothing moves in shelf"),
+        (["make", "conveyor", "film.avi"], 2, "a film is written as .mp4 or .mkv"),
+        (["make", "conveyor", "film.mp4", "--task", "detect"], 2, "has no task"),
+        (["make", "conveyor", "there.mp4"], 73, "there.json is there already"),
+        (["make", "conveyor", "sizes"], 73, "not empty"),
         ([], 2, "Missing command"),
         (["fetch"], 2, "No such command 'fetch'"),
         (["get", "nothing"], 2, "data has no 'nothing'"),
@@ -64,6 +89,7 @@ def test_mistakes_are_told(
     for size in (8, 9):
         Path(f"sizes/c{size}").mkdir(parents=True)
         Image.new("L", (size, size)).save(f"sizes/c{size}/1.png")
+    Path("there.json").touch()
 
     assert run(*arguments) == code
     assert said in capsys.readouterr().err

@@ -58,7 +58,7 @@ def test_every_object_is_answered_for_and_nothing_else_is(name: str) -> None:
 def test_no_place_outside_of_all_objects_answers(name: str) -> None:
     targets, there = assigned(name)
 
-    near = reached(there, places()).amax(1) > 0
+    near = table(there, places()).any(1)
     assert not bool((targets.weights[~near] > 0).any())
 
 
@@ -139,3 +139,91 @@ def test_overlaps_are_those_of_torchvision() -> None:
     torch.testing.assert_close(
         generalized(first[:, None], second[None]), generalized_box_iou(first, second), atol=1e-5, rtol=0
     )
+
+
+def table(there: Boxes, where: Places) -> torch.Tensor:
+    """Return which places may answer for which object, bool (N, M, P), from all middles and all boxes."""
+    low, high = there.boxes[..., None, :2], there.boxes[..., None, 2:]
+    inside = ((where.middles > low) & (where.middles < high)).all(-1)
+    far = ((where.middles - (low + high) / 2) ** 2).sum(-1)
+    nearest = torch.zeros_like(inside).scatter_(2, far.argmin(2, keepdim=True), True)
+    inside = torch.where(inside.any(2, keepdim=True), inside, nearest)
+    return inside & (there.weights > 0)[..., None]
+
+
+def crowd(seed: int, pictures: int = 3, objects: int = 40) -> Boxes:
+    """Objects of all sizes, some beyond the border, some without any middle, some rows empty."""
+    generator = torch.Generator().manual_seed(seed)
+    sides = torch.rand(pictures, objects, 2, generator=generator) ** 3 * 60 + 0.5
+    corner = torch.rand(pictures, objects, 2, generator=generator) * 90 - 8
+    boxes = torch.cat([corner, corner + sides], 2)
+    weights = (torch.rand(pictures, objects, generator=generator) < 0.8).float()
+    labels = torch.randint(0, CLASSES, (pictures, objects), generator=generator)
+    return Boxes(boxes, labels, weights).compact()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_pairs_are_those_of_the_table_of_all(seed: int) -> None:
+    there = crowd(seed)
+
+    own, place = reached(there, places())
+
+    found = torch.zeros(there.weights.numel(), len(there) * HEIGHT * WIDTH, dtype=torch.bool)
+    found[own, place] = True
+    assert len(own) == int(found.sum()), "each pair once"
+    for row in range(len(there)):
+        room = there.boxes.shape[1]
+        mine = found[row * room : (row + 1) * room]
+        at = slice(row * HEIGHT * WIDTH, (row + 1) * HEIGHT * WIDTH)
+        assert torch.equal(mine[:, at], table(there, places())[row])
+        assert int(mine.sum()) == int(mine[:, at].sum()), "of the same picture"
+
+
+@pytest.mark.parametrize("most", [1, 4, 10])
+@pytest.mark.parametrize("seed", range(4))
+def test_aligned_gives_what_the_table_of_all_pairs_gives(seed: int, most: int) -> None:
+    """By the definition: over all objects and all places, one picture and one object at a time."""
+    there, generator = crowd(seed), torch.Generator().manual_seed(100 + seed)
+    count = HEIGHT * WIDTH
+    logits = torch.randn(3, CLASSES, count, generator=generator)
+    middles, reach = places().middles, 4 + 30 * torch.rand(3, count, 2, generator=generator)
+    answers = torch.cat([middles - reach, middles + reach], 2)
+
+    targets = Aligned(most=most).assign(logits, answers, there, places())
+
+    allowed = table(there, places())
+    heat, weights = torch.zeros(3, CLASSES, count), torch.zeros(3, count)
+    for row in range(3):
+        near = overlaps(there.boxes[row][:, None], answers[row][None])
+        fits = logits[row].sigmoid()[there.labels[row]] ** 0.5 * near**6
+        wants = torch.zeros_like(near)
+        for one in torch.nonzero(there.weights[row] > 0)[:, 0].tolist():
+            inside = torch.nonzero(allowed[row, one])[:, 0]
+            taken = inside[fits[one, inside].argsort(descending=True)[:most]]
+            wants[one, taken] = near[one, taken] + 1e-9
+        for place in torch.nonzero(wants.amax(0) > 0)[:, 0].tolist():
+            wants[wants[:, place] < wants[:, place].max(), place] = 0
+        for one in range(len(wants)):
+            won = wants[one] > 0
+            if won.any() and fits[one, won].max() > 0:
+                weights[row, won] = fits[one, won] / (fits[one, won].max() + 1e-9) * near[one, won].max()
+                heat[row, there.labels[row, one], won] = weights[row, won]
+    torch.testing.assert_close(targets.weights, weights, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(targets.heat, heat, atol=1e-5, rtol=1e-4)
+
+
+def test_thousands_of_objects_need_little_memory() -> None:
+    """The table of all pairs would have 2 · 10⁹ entries."""
+    side, stride = 256, 8
+    grid = torch.stack(torch.meshgrid(torch.arange(side), torch.arange(side), indexing="xy"), 2)
+    where = Places((grid.reshape(-1, 2) + 0.5) * stride, side, stride)
+    there = Boxes(
+        torch.rand(8, 4000, 4) * 16 + torch.rand(8, 4000, 1) * 2000 + torch.tensor([0, 0, 20, 20]),
+        torch.zeros(8, 4000, dtype=torch.int64),
+        torch.ones(8, 4000),
+    )
+    answers = torch.cat([where.middles - 12, where.middles + 12], 1)[None].expand(8, -1, -1)
+
+    targets = Aligned().assign(torch.zeros(8, 1, side * side), answers, there, where)
+
+    assert int((targets.weights > 0).sum()) > 8000

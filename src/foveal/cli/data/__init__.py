@@ -1,1 +1,1 @@
-"""Get small real data sets, write data in another layout, and look at data."""
+"""Get small real data sets, draw synthetic ones, write data in another layout, and look at data."""
