@@ -195,15 +195,6 @@ def test_a_classifier_does_not_learn_boxes(voc: Path, tmp_path: Path) -> None:
         train(voc, recipe=recipe(1, model="nano"), out=tmp_path / "nano")
 
 
-def test_outlines_can_be_learned_as_boxes_and_not_yet_as_outlines(shared: Path, tmp_path: Path) -> None:
-    data = shared / "data" / "nuclei_dsb2018"
-
-    with pytest.raises(UsageError, match="instance") as caught:
-        train(data, recipe=recipe(1), out=tmp_path / "outlines")
-    assert "--task detect" in caught.value.hint
-    assert not (tmp_path / "outlines").exists()
-
-
 def test_areas_are_seen_by_the_file_that_ships(segmenter, maps: Path) -> None:
     metrics = segmenter.document["metrics"]["test"]
 

@@ -141,7 +141,9 @@ def _starts(length: int, side: int) -> list[int]:
 
 def _merged(parts: list[ObjectAnswers], *, overlap: float | None) -> ObjectAnswers:
     """Return the answers of several tiles as those for one picture, the most certain first, N = 1."""
-    boxes, scores, labels = (np.concatenate(values) for values in zip(*parts, strict=True))
+    boxes = np.concatenate([part.boxes for part in parts])
+    scores = np.concatenate([part.scores for part in parts])
+    labels = np.concatenate([part.labels for part in parts])
     order = np.argsort(-scores, kind="stable")
     boxes, scores, labels = boxes[order], scores[order], labels[order]
     tile = np.repeat(np.arange(len(parts)), [len(part.scores) for part in parts])[order]

@@ -159,7 +159,7 @@ def crowd(seed: int, pictures: int = 3, objects: int = 40) -> Boxes:
     boxes = torch.cat([corner, corner + sides], 2)
     weights = (torch.rand(pictures, objects, generator=generator) < 0.8).float()
     labels = torch.randint(0, CLASSES, (pictures, objects), generator=generator)
-    return Boxes(boxes, labels, weights).compact()
+    return Boxes(boxes, labels, weights, numbers_of(*labels.shape)).compact()
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -221,6 +221,7 @@ def test_thousands_of_objects_need_little_memory() -> None:
         torch.rand(8, 4000, 4) * 16 + torch.rand(8, 4000, 1) * 2000 + torch.tensor([0, 0, 20, 20]),
         torch.zeros(8, 4000, dtype=torch.int64),
         torch.ones(8, 4000),
+        numbers_of(8, 4000),
     )
     answers = torch.cat([where.middles - 12, where.middles + 12], 1)[None].expand(8, -1, -1)
 
