@@ -120,3 +120,16 @@ def test_colours_differ_in_lightness_or_hue() -> None:
 
     assert apart.min() > 30
     assert colour_of(len(PALETTE)) == colour_of(0)
+
+
+def test_of_many_small_objects_no_name_hides_others() -> None:
+    pixels = np.full((120, 160, 3), 90, np.uint8)
+    corners = np.array([(x, y) for y in range(5, 105, 20) for x in range(5, 125, 30)], np.float32)
+    boxes = np.concatenate([corners, corners + 8], axis=1)
+
+    def seen(count: int, *, told: bool) -> np.ndarray:
+        some = Objects(boxes[:count], np.zeros(count, np.int64), np.zeros(count, bool))
+        return drawn(pixels, ("a",), objects=some, scores=np.full(count, 0.5, np.float32) if told else None)
+
+    assert (seen(20, told=True) == seen(20, told=False)).all()
+    assert not (seen(12, told=True) == seen(12, told=False)).all()

@@ -25,6 +25,7 @@ _DARK, _LIGHT = (20, 20, 20), (255, 255, 255)
 _FILL, _REGION = 0.38, 0.5  # how much of the colour lies over what is covered
 _SMALLEST_REGION = 0.01  # share of the picture that a region needs for its name
 _LONGEST_NAME = 28
+_FEW = 12  # objects: of more of them a name that is larger than its object would hide others
 _OVERLAP = 0.15  # of a name that others may cover
 
 Mask = NDArray[np.bool_]
@@ -121,7 +122,8 @@ def _names(objects: Objects, classes: Sequence[str], scores: NDArray[np.float32]
     names = [_short(classes[label]) for label in objects.labels]
     if scores is None:
         return names if len(classes) > 1 else []  # of one class alone a name says nothing
-    return [f"{name} {score:.0%}" for name, score in zip(names, scores.tolist(), strict=True)]
+    told = names if len(classes) > 1 else [""] * len(names)
+    return [f"{name} {score:.0%}".strip() for name, score in zip(told, scores.tolist(), strict=True)]
 
 
 def _short(name: str) -> str:
@@ -147,7 +149,9 @@ def _draw_objects(sheet: _Sheet, objects: Objects, names: Sequence[str]) -> None
         return
     labels = _Labels(sheet)
     for k in order:
-        labels.put(names[k], sheet.scaled(objects.boxes[k]), colours[k])
+        box = sheet.scaled(objects.boxes[k])
+        if len(order) <= _FEW or labels.fits(names[k], box):
+            labels.put(names[k], box, colours[k])
 
 
 def _draw_mask(sheet: _Sheet, mask: Mask, colour: Colour) -> None:
@@ -199,6 +203,11 @@ class _Labels:
         for x, y in ((left, top - height), (left, top), (right - width, top), (left, bottom)):
             if self._free(name, x, y, colour):
                 return
+
+    def fits(self, name: str, box: Box) -> bool:
+        """Return whether a name covers no more than its object does."""
+        width, height = self._size(name)
+        return width * height <= (box[2] - box[0]) * (box[3] - box[1])
 
     def put_on(self, name: str, at: tuple[float, float], colour: Colour) -> None:
         """Write a name around a point, where there is room."""
