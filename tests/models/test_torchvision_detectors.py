@@ -118,3 +118,14 @@ def test_anchors_lie_where_torchvision_puts_them() -> None:
             maps = list(detector.backbone(pictures).values())
         generator = (detector.rpn if name == "faster_rcnn" else detector).anchor_generator
         torch.testing.assert_close(made.starts, generator(listed(pictures), maps)[2])
+
+
+@pytest.mark.parametrize("name", ["faster_rcnn", "fcos", "retinanet", "ssdlite"])
+def test_where_only_shapes_are_wanted_there_are_as_many_boxes_to_start_from(name: str) -> None:
+    real = models.architecture(name).build(channels=3, classes=2, size=[64, 96])
+
+    with outlined():
+        shape = models.architecture(name).build(channels=3, classes=2, size=[64, 96])
+
+    assert shape.starts.shape == real.starts.shape
+    assert shape.starts.device.type == "meta"

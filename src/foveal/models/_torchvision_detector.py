@@ -66,9 +66,8 @@ class TorchvisionDetector(nn.Module):
         super().__init__()
         self.detector = detector
         self.detector.transform = _AsIs()
-        maps = [torch.empty(1, 1, *(math.ceil(side / stride) for side in size)) for stride in strides]
         self.starts: Tensor
-        self.register_buffer("starts", anchors(listed(torch.empty(1, 1, *size)), maps)[0], persistent=False)
+        self.register_buffer("starts", _starts(anchors, size, strides), persistent=False)
 
     @property
     def backbone(self) -> nn.Module:
@@ -90,6 +89,17 @@ class TorchvisionDetector(nn.Module):
         ]
         losses: dict[str, Tensor] = self.detector(images, targets)
         return torch.stack([loss.float() for loss in losses.values()]).sum()
+
+
+def _starts(anchors: Any, size: Sequence[int], strides: Sequence[int]) -> Tensor:
+    """Return the boxes that a detector starts from, (P, 4); where only shapes are wanted, their shape."""
+    grids = [tuple(math.ceil(side / stride) for side in size) for stride in strides]
+    if torch.get_default_device().type == "meta":
+        counts = anchors.num_anchors_per_location()
+        return torch.empty(sum(h * w * n for (h, w), n in zip(grids, counts, strict=True)), 4)
+    maps = [torch.empty(1, 1, *grid) for grid in grids]
+    starts: Tensor = anchors(listed(torch.empty(1, 1, *size)), maps)[0]
+    return starts
 
 
 def listed(images: Tensor) -> ImageList:
