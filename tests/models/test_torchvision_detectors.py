@@ -6,6 +6,7 @@ from torchvision.ops import box_iou
 
 from foveal import models
 from foveal.models._distinct import distinct
+from foveal.models._outline import outlined
 from foveal.models._torchvision_detector import listed, log_odds
 
 SIDES, CLASSES = (64, 96), 3
