@@ -171,6 +171,22 @@ def finder(draft: "Callable[..., Draft]", tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="session")
+def outliner(draft: "Callable[..., Draft]", tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with an outline for each square."""
+    from scene_graphs import seal_finder
+
+    return seal_finder(tmp_path_factory.mktemp("outliner") / "outliner.foveal", draft, task="instance")
+
+
+@pytest.fixture(scope="session")
+def divider(draft: "Callable[..., Draft]", tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with the class of each pixel, too: panoptic."""
+    from scene_graphs import seal_finder
+
+    return seal_finder(tmp_path_factory.mktemp("divider") / "divider.foveal", draft, task="panoptic")
+
+
+@pytest.fixture(scope="session")
 def shader(draft: "Callable[..., Draft]", tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sealed segmenter of dark and light pixels, for reading only; see `scene_graphs`."""
     from scene_graphs import seal_shader

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from foveal.bundle import archive, golden_objects, golden_regions
 from foveal.bundle.engines.onnxruntime import onnxruntime
 
-SIDE, CELL = 32, 8
+SIDE, CELL, STEP = 32, 8, 4  # of masks every fourth pixel is told
 DARK, LIGHT, GROUND = 40, 220, 110
 CLASSES = ("dark", "light")
 AREAS = ("ground", "dark", "light")
@@ -49,84 +49,113 @@ def _model(nodes, outputs, **arrays) -> bytes:
     return model.SerializeToString(deterministic=True)
 
 
-def finder(dark_below: float = 70) -> bytes:
+# Grey levels of pixels and cells, and what is dark or light: what all graphs begin with.
+_LEVELS = [
+    ("Cast", ["images"], ["float"], {"to": TensorProto.FLOAT}),
+    ("Transpose", ["float"], ["planes"], {"perm": [0, 3, 1, 2]}),
+    ("AveragePool", ["planes"], ["means"], {"kernel_shape": [CELL] * 2, "strides": [CELL] * 2}),
+    ("ReduceMean", ["means", "one"], ["grey"], {"keepdims": 0}),
+    ("Reshape", ["grey", "cells"], ["levels"], {}),
+]
+_OBJECTS = [
+    ("Sub", ["dark_below", "levels"], ["darker"], {}),
+    ("Sub", ["levels", "light_above"], ["lighter"], {}),
+    ("Max", ["darker", "lighter"], ["clearer"], {}),
+    ("Div", ["clearer", "width"], ["logits"], {}),
+    ("Sigmoid", ["logits"], ["sure"], {}),
+    ("TopK", ["sure", "all"], ["scores", "at"], {"axis": 1}),
+    ("Gather", ["places", "at"], ["boxes"], {"axis": 0}),
+    ("Greater", ["lighter", "darker"], ["is_light"], {}),
+    ("Cast", ["is_light"], ["named"], {"to": TensorProto.INT64}),
+    ("ReduceMax", ["float", "everything"], ["brightest"], {"keepdims": 0}),
+    ("Equal", ["brightest", "level_one"], ["is_nonsense"], {}),
+    ("Cast", ["is_nonsense"], ["nonsense"], {"to": TensorProto.INT64}),
+    ("Mul", ["nonsense", "seven"], ["too_much"], {}),
+    ("Unsqueeze", ["too_much", "one"], ["column"], {}),
+    ("Add", ["named", "column"], ["added"], {}),
+    ("Add", ["added", "first_label"], ["names"], {}),
+    ("GatherElements", ["names", "at"], ["labels"], {"axis": 1}),
+]
+_MASKS = [("Gather", ["shapes", "at"], ["masks"], {"axis": 0})]
+_REGIONS = [
+    ("ReduceMean", ["float", "three"], ["pixels"], {"keepdims": 0}),
+    ("Less", ["pixels", "dark_below"], ["pixel_is_dark"], {}),
+    ("Greater", ["pixels", "light_above"], ["pixel_is_light"], {}),
+    ("Where", ["pixel_is_light", "area_two", "area_none"], ["light"], {}),
+    ("Where", ["pixel_is_dark", "area_one", "light"], ["regions"], {}),
+]
+_TOLD = {
+    "boxes": (TensorProto.FLOAT, [16, 4]),
+    "scores": (TensorProto.FLOAT, [16]),
+    "labels": (TensorProto.INT64, [16]),
+    "masks": (TensorProto.UINT8, [16, SIDE // STEP, SIDE // STEP]),
+    "regions": (TensorProto.UINT8, [SIDE, SIDE]),
+}
+
+
+def finder(dark_below: float = 70, *, task: str = "detect") -> bytes:
     """Return a detector of cells: all 16 of them, the surest first.
 
-    Where the brightest pixel has level 1, its labels are no classes.
+    Where the brightest pixel has level 1, its labels are no classes. For `instance` each has a mask, too, and
+    for `panoptic` each pixel a class, of which 0 is ground.
     """
     places = [box(row, column) for row in range(4) for column in range(4)]
-    return _model(
-        [
-            ("Cast", ["images"], ["float"], {"to": TensorProto.FLOAT}),
-            ("Transpose", ["float"], ["planes"], {"perm": [0, 3, 1, 2]}),
-            ("AveragePool", ["planes"], ["means"], {"kernel_shape": [CELL] * 2, "strides": [CELL] * 2}),
-            ("ReduceMean", ["means", "channels"], ["grey"], {"keepdims": 0}),
-            ("Reshape", ["grey", "cells"], ["levels"], {}),
-            ("Sub", ["dark_below", "levels"], ["darker"], {}),
-            ("Sub", ["levels", "light_above"], ["lighter"], {}),
-            ("Max", ["darker", "lighter"], ["clearer"], {}),
-            ("Div", ["clearer", "width"], ["logits"], {}),
-            ("Sigmoid", ["logits"], ["sure"], {}),
-            ("TopK", ["sure", "all"], ["scores", "at"], {"axis": 1}),
-            ("Gather", ["places", "at"], ["boxes"], {"axis": 0}),
-            ("Greater", ["lighter", "darker"], ["is_light"], {}),
-            ("Cast", ["is_light"], ["named"], {"to": TensorProto.INT64}),
-            ("ReduceMax", ["float", "everything"], ["brightest"], {"keepdims": 0}),
-            ("Equal", ["brightest", "level_one"], ["is_nonsense"], {}),
-            ("Cast", ["is_nonsense"], ["nonsense"], {"to": TensorProto.INT64}),
-            ("Mul", ["nonsense", "seven"], ["too_much"], {}),
-            ("Unsqueeze", ["too_much", "channels"], ["column"], {}),
-            ("Add", ["named", "column"], ["names"], {}),
-            ("GatherElements", ["names", "at"], ["labels"], {"axis": 1}),
-        ],
-        [
-            ("boxes", TensorProto.FLOAT, [16, 4]),
-            ("scores", TensorProto.FLOAT, [16]),
-            ("labels", TensorProto.INT64, [16]),
-        ],
-        channels=np.array([1], np.int64),
-        cells=np.array([-1, 16], np.int64),
-        all=np.array([16], np.int64),
-        everything=np.array([1, 2, 3], np.int64),
-        level_one=np.float32(1),
-        seven=np.int64(7),
-        dark_below=np.float32(dark_below),
-        light_above=np.float32(180),
-        width=np.float32(8),
-        places=np.array(places, np.float32),
-    )
+    shapes = np.zeros((16, SIDE // STEP, SIDE // STEP), np.uint8)
+    for shape, (left, top, right, bottom) in zip(shapes, np.array(places, int) // STEP, strict=True):
+        shape[top:bottom, left:right] = 255
+    nodes, names = [*_LEVELS, *_OBJECTS], ["boxes", "scores", "labels"]
+    if task != "detect":
+        nodes, names = [*nodes, *_MASKS], [*names, "masks"]
+    if task == "panoptic":
+        nodes, names = [*nodes, *_REGIONS], [*names, "regions"]
+    first = np.int64(task == "panoptic")
+    arrays = {"places": np.array(places, np.float32), "shapes": shapes, "first_label": first}
+    return _model(nodes, [(name, *_TOLD[name]) for name in names], **_constants(dark_below), **arrays)
 
 
 def shader(dark_below: float = 70) -> bytes:
     """Return a segmenter: 0 is ground, 1 dark, 2 light."""
-    return _model(
-        [
-            ("Cast", ["images"], ["float"], {"to": TensorProto.FLOAT}),
-            ("ReduceMean", ["float", "channels"], ["levels"], {"keepdims": 0}),
-            ("Less", ["levels", "dark_below"], ["is_dark"], {}),
-            ("Greater", ["levels", "light_above"], ["is_light"], {}),
-            ("Where", ["is_light", "two", "nothing"], ["light"], {}),
-            ("Where", ["is_dark", "one", "light"], ["regions"], {}),
-        ],
-        [("regions", TensorProto.UINT8, [SIDE, SIDE])],
-        channels=np.array([3], np.int64),
-        dark_below=np.float32(dark_below),
-        light_above=np.float32(180),
-        nothing=np.uint8(0),
-        one=np.uint8(1),
-        two=np.uint8(2),
-    )
+    nodes = [_LEVELS[0], *_REGIONS]
+    return _model(nodes, [("regions", *_TOLD["regions"])], **_constants(dark_below))
 
 
-def seal_finder(path: Path, draft, *, classes: tuple[str, ...] = CLASSES, dark_below: float = 70) -> Path:
+def _constants(dark_below: float) -> dict[str, np.ndarray]:
+    return {
+        "one": np.array([1], np.int64),
+        "three": np.array([3], np.int64),
+        "cells": np.array([-1, 16], np.int64),
+        "all": np.array([16], np.int64),
+        "everything": np.array([1, 2, 3], np.int64),
+        "level_one": np.float32(1),
+        "seven": np.int64(7),
+        "dark_below": np.float32(dark_below),
+        "light_above": np.float32(180),
+        "width": np.float32(8),
+        "area_none": np.uint8(0),
+        "area_one": np.uint8(1),
+        "area_two": np.uint8(2),
+    }
+
+
+def seal_finder(
+    path: Path,
+    draft,
+    *,
+    classes: tuple[str, ...] = CLASSES,
+    dark_below: float = 70,
+    task: str = "detect",
+) -> Path:
     """Seal the detector; what it shows is surer than one half."""
-    thresholds = [0.5] * len(classes)
-    decision = {"kind": "objects", "thresholds": thresholds, "objects": 16, "n": 5}
+    classes = AREAS if task == "panoptic" else classes
+    decision = {"kind": "objects", "thresholds": [0.5] * len(classes), "objects": 16, "n": 5}
+    if task == "panoptic":
+        decision["things"] = [1, 2]
     stated = draft(
-        task="detect", classes=list(classes), preprocess=_PREPROCESS, decision=decision, temperature=1.0
+        task=task, classes=list(classes), preprocess=_PREPROCESS, decision=decision, temperature=1.0
     )
-    model = finder(dark_below)
-    vectors = golden_objects.measure(onnxruntime(model, threads=1), stated.preprocess, classes=len(classes))
+    model = finder(dark_below, task=task)
+    session = onnxruntime(model, threads=1)
+    vectors = golden_objects.measure(session, stated.preprocess, classes=len(classes))
     archive.seal(path, stated, model=model, golden=vectors, force=True)
     return path
 

@@ -30,7 +30,7 @@ def seen(tmp_path):
     return folder
 
 
-@pytest.mark.parametrize("model", ["finder", "shader"])
+@pytest.mark.parametrize("model", ["finder", "outliner", "divider", "shader"])
 def test_rows_hold_what_predict_says_in_pixels_of_each_picture(batch, seen, tmp_path, model, request) -> None:
     bundle = request.getfixturevalue(model)
 
@@ -133,6 +133,25 @@ def test_areas_are_a_map_and_pandas_reads_it(batch, seen, shader, tmp_path) -> N
     assert len(shares) == 9
     np.testing.assert_allclose([sum(one.values()) for one in shares], 1)
     assert shares[0] == {"ground": 14 / 16, "dark": 1 / 16, "light": 1 / 16}
+
+
+@pytest.mark.parametrize("model", ["outliner", "divider"])
+def test_outlines_are_a_column_in_the_pixels_of_each_picture(batch, seen, tmp_path, model, request) -> None:
+    pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    batch(seen, "--out", tmp_path / "a.parquet", model=request.getfixturevalue(model))
+
+    table = pq.read_table(tmp_path / "a.parquet")
+    assert ("areas" in table.column_names) is (model == "divider")
+    for number, row in enumerate(table.to_pylist()[:8]):
+        side = 32 * (1 + number % 3)
+        assert len(row["objects"]) == len(WHERE[number % 4])
+        for one in row["objects"]:
+            outside, inside = one["mask"]["counts"][::2], one["mask"]["counts"][1::2]
+            assert one["mask"]["size"] == [side, side]
+            assert sum(outside) + sum(inside) == side * side
+            assert sum(inside) == pytest.approx((side / 4) ** 2, rel=0.2), "one cell of sixteen"
 
 
 def test_which_pixels_an_object_covers_is_kept_as_runs() -> None:

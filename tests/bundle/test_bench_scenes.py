@@ -47,6 +47,13 @@ def test_pixels_of_another_class_are_other_decisions(plug_in, shader, images) ->
     assert found.rows[2].why_not is None
 
 
+def test_outlines_and_areas_together_are_judged_by_what_agrees_least(plug_in, divider, images) -> None:
+    found = bench(divider, wish(plug_in("elsewhere", answer=ELSEWHERE)), images)
+
+    assert [row.why_not is None for row in found.rows] == [True, True, True, False]
+    assert found.rows[-1].flips.unit == "objects"
+
+
 def test_what_takes_longer_is_told_apart(plug_in, finder, images) -> None:
     found = bench(finder, wish(plug_in("slow", answer=SLOW)), images)
 

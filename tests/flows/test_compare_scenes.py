@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import scenes
 from foveal.core.errors import DataError, UsageError
@@ -81,6 +82,43 @@ def test_whoever_knows_more_classes_is_measured_on_those_of_the_data(
     }
     assert [pair["confidence"] for pair in document["pairs"]] == [pytest.approx(1 - 0.05 / 3)] * 3
     assert all(pair["p_adjusted"] >= pair["p_value"] for pair in document["pairs"])
+
+
+@pytest.fixture(scope="module")
+def outlined(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same squares as polygons in COCO's layout."""
+    folder = tmp_path_factory.mktemp("coco") / "coco"
+    (folder / "images").mkdir(parents=True)
+    rng, told, pictures = np.random.default_rng(1), [], []
+    for number in range(12):
+        row, column = divmod(int(rng.integers(16)), 4)
+        Image.fromarray(picture((row, column, DARK))).save(folder / "images" / f"{number}.png")
+        pictures.append({"id": number, "file_name": f"{number}.png", "width": SIDE, "height": SIDE})
+        x, y = CELL * column, CELL * row
+        polygon = [x, y, x + CELL, y, x + CELL, y + CELL, x, y + CELL]
+        one = {"id": number, "image_id": number, "category_id": 1, "bbox": [x, y, CELL, CELL], "iscrowd": 0}
+        told.append({**one, "segmentation": [polygon], "area": CELL * CELL})
+    names = [{"id": place, "name": name} for place, name in enumerate(CLASSES, 1)]
+    content = {"images": pictures, "annotations": told, "categories": names}
+    (folder / "annotations.json").write_text(json.dumps(content))
+    return folder
+
+
+def test_outlines_are_compared_by_their_masks_and_beside_a_detector_by_boxes(
+    outliner: Path, finder: Path, outlined: Path, draft, tmp_path: Path
+) -> None:
+    blind = seal_finder(tmp_path / "blind.foveal", draft, dark_below=-1000, task="instance")
+
+    document = compare([outliner, blind], outlined, ONE).document
+    boxes = compare([outliner, finder], outlined, ONE).document
+
+    assert document["measure"] == "mask_map50"
+    assert [row["mask_map50"]["value"] for row in document["models"]] == [1, 0]
+    for row, path in zip(document["models"], (outliner, blind), strict=True):
+        assert row["mask_map50"] == evaluate(path, outlined).report.as_json()["metrics"]["mask_map50"]
+    assert document["pairs"][0]["verdict"] == "a_better"
+    assert boxes["measure"] == "map50"
+    assert boxes["pairs"][0]["verdict"] == "no_difference_shown"
 
 
 def test_areas_are_compared_by_all_pixels_and_what_cannot_be_read_is_told(

@@ -30,8 +30,8 @@ def png(*cells: tuple[int, int, int], scale: int = 1) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def server(bundle: Path, finder: Path, shader: Path) -> Iterator[Server]:
-    with running([bundle, finder, shader], workers=1) as shared:
+def server(bundle: Path, finder: Path, shader: Path, outliner: Path, divider: Path) -> Iterator[Server]:
+    with running([bundle, finder, shader, outliner, divider], workers=1) as shared:
         yield shared
 
 
@@ -61,15 +61,21 @@ def test_the_models_say_what_they_are_for(server: Server) -> None:
     cards = {card["name"]: card for card in server.ask("/v1/models").json["models"]}
 
     tasks = {name: card["task"] for name, card in cards.items()}
-    assert tasks == {"colors": "classify", "finder": "detect", "shader": "segment"}
+    of_scenes = {"finder": "detect", "shader": "segment", "outliner": "instance", "divider": "panoptic"}
+    assert tasks == {"colors": "classify", **of_scenes}
     assert (cards["finder"]["size"], cards["finder"]["width"]) == (32, 32)
 
 
-def test_tensors_are_the_outputs_of_the_graph(server: Server, finder: Path, shader: Path) -> None:
+@pytest.fixture(scope="module")
+def files(finder: Path, shader: Path, outliner: Path, divider: Path) -> dict[str, Path]:
+    return {"finder": finder, "shader": shader, "outliner": outliner, "divider": divider}
+
+
+def test_tensors_are_the_outputs_of_the_graph(server: Server, files: dict[str, Path]) -> None:
     images = np.stack([picture(*CELLS), picture()])
     tensor = {"name": "images", "datatype": "UINT8", "shape": [2, 32, 32, 3], "data": images.ravel().tolist()}
     kinds = {"FP32": np.float32, "INT64": np.int64, "UINT8": np.uint8}
-    for name, path in (("finder", finder), ("shader", shader)):
+    for name, path in files.items():
         told = server.ask(f"/v2/models/{name}").json
         answer = server.ask(f"/v2/models/{name}/infer", json.dumps({"inputs": [tensor]}).encode(), **HOW)
 
@@ -95,13 +101,11 @@ def test_an_output_of_another_model_is_none_of_this_one(server: Server) -> None:
         assert server.ask(f"/v2/models/{name}/infer", body, **HOW).status == status
 
 
-def test_a_client_gets_what_a_predictor_gives(
-    server: Server, finder: Path, shader: Path, tmp_path: Path
-) -> None:
+def test_a_client_gets_what_a_predictor_gives(server: Server, files: dict[str, Path], tmp_path: Path) -> None:
     paths = [tmp_path / f"{number}.png" for number in range(3)]
     for number, path in enumerate(paths):
         path.write_bytes(png(*CELLS[number:], scale=1 + number))
-    for name, file in (("finder", finder), ("shader", shader)):
+    for name, file in files.items():
         predictor = Predictor.open(file, threads=1)
         with Client(server.url, model=name) as client:
             answers = client.predict([*paths, tmp_path / "missing.png"])
@@ -116,7 +120,9 @@ def test_a_client_gets_what_a_predictor_gives(
             np.testing.assert_array_equal(tensors[output], values)
             assert tensors[output].dtype == values.dtype
     with Client(server.url) as client:
-        assert [model.task for model in client.models()] == ["classify", "detect", "segment"]
+        assert [model.task for model in client.models()] == [
+            *("classify", "detect", "segment", "instance", "panoptic")
+        ]
         [label] = client.predict(png())
         assert isinstance(label, Label)
 
@@ -159,14 +165,17 @@ def test_pictures_of_different_requests_run_together_and_get_their_own(finder: P
     assert model.outputs["boxes"] == ("FP32", (16, 4))
 
 
-def test_every_answer_is_one_that_the_description_knows(server: Server, finder: Path) -> None:
-    schemas = create(served([str(finder)])).openapi()["components"]["schemas"]
-    [one] = server.ask("/v1/predict?model=finder", png(*CELLS)).json["predictions"]
+def test_every_answer_is_one_that_the_description_knows(server: Server, files: dict[str, Path]) -> None:
+    schemas = create(served([str(files["finder"])])).openapi()["components"]["schemas"]
+    for name in files:
+        [one] = server.ask(f"/v1/predict?model={name}", png(*CELLS)).json["predictions"]
 
-    assert one.keys() <= schemas["Scene"]["properties"].keys()
-    assert set(schemas["Scene"]["required"]) <= one.keys()
-    for found in one["objects"]:
-        assert found.keys() <= schemas["FoundObject"]["properties"].keys()
+        assert one.keys() <= schemas["Scene"]["properties"].keys()
+        assert set(schemas["Scene"]["required"]) <= one.keys()
+        assert ("areas" in one, "objects" in one) == (name in ("shader", "divider"), name != "shader")
+        for found in one.get("objects", ()):
+            assert found.keys() <= schemas["FoundObject"]["properties"].keys()
+            assert ("mask" in found) is (name != "finder")
 
 
 def test_an_answer_that_makes_no_sense_is_an_alarm_and_harms_nobody_else(server: Server) -> None:
@@ -187,7 +196,7 @@ def test_boxes_are_drawn_over_the_picture_in_a_real_browser(server: Server, tmp_
     file.write_bytes(png(*CELLS, scale=4))
     with chromium.Browser() as browser:
         browser.open(server.url + "/")
-        browser.until("document.getElementById('model').options.length === 3")
+        browser.until("document.getElementById('model').options.length === 5")
         browser.value("document.getElementById('model').value = 'finder'")
         browser.choose("#file", [file])
         browser.until("document.querySelectorAll('#boxes rect').length === 3")

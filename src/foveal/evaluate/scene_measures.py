@@ -1,6 +1,8 @@
 """What a recognizer that says where something is did on each picture, and what all of it is worth."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -11,6 +13,7 @@ from foveal.calibrate.objects import IOU, found_of, truth_of
 from foveal.core.types import Measured
 from foveal.data.dataset import Dataset, UInt8
 from foveal.data.truths import stated, stated_regions
+from foveal.evaluate.objects import found_on
 from foveal.evaluate.paired_scenes import both_map, both_miou
 from foveal.metrics._by_units import Units
 from foveal.metrics._found import Found, Truth
@@ -19,7 +22,14 @@ from foveal.metrics.match import Matches, match
 from foveal.metrics.mean_iou import mean_iou
 from foveal.metrics.paired_resampling import Value
 from foveal.metrics.pixel_confusion import pixel_confusion
+from foveal.tasks.detect.decode import ObjectAnswers
 from foveal.tasks.segment.decode import original
+
+
+def size_of(dataset: Dataset, index: int) -> tuple[int, int]:
+    """Return height and width of a picture of the data."""
+    header = dataset.read(index).header()
+    return header.height, header.width
 
 
 class SceneMeasure(Protocol):
@@ -45,6 +55,10 @@ class SceneMeasure(Protocol):
         """Return what is there on a picture of the data; raises DataError where that cannot be read."""
         ...
 
+    def size(self, index: int) -> tuple[int, int]:
+        """Return height and width of a picture of the data."""
+        ...
+
     def look(self, images: UInt8, indices: Sequence[int]) -> list[Any]:
         """Return what was done on pictures of the data, at model size."""
         ...
@@ -68,12 +82,14 @@ class ObjectsMeasure:
     """Mean average precision of boxes at half overlap; a `SceneMeasure`."""
 
     name: ClassVar[str] = "map50"
+    _masks: ClassVar[bool] = False
 
     def __init__(self, predictor: Predictor, dataset: Dataset, classes: Sequence[str]) -> None:
         """Make ready; see `SceneMeasure`."""
         self._predictor, self._classes = predictor, classes
         self._stated = stated(dataset, predictor.preprocess, classes=classes)
         self._to = np.array([classes.index(name) for name in predictor.classes], np.int64)
+        self.size = partial(size_of, dataset)
 
     def truth(self, index: int) -> Truth:
         """Return the objects of a picture, in pixels of the model's input."""
@@ -81,17 +97,20 @@ class ObjectsMeasure:
 
     def look(self, images: UInt8, indices: Sequence[int]) -> list[tuple[Found, Truth]]:
         """Return for each picture what was found and what is there."""
-        found = found_of(self._predictor.look(images))
+        found = self._found(self._predictor.look(images), indices)
         return [
-            (Found(one.boxes, one.scores, self._to[one.labels]), self.truth(index))
+            (replace(one, labels=self._to[one.labels]), self.truth(index))
             for one, index in zip(found, indices, strict=True)
         ]
+
+    def _found(self, answers: ObjectAnswers, indices: Sequence[int]) -> list[Found]:
+        return found_of(answers)
 
     def together(self, parts: Sequence[tuple[Found, Truth]]) -> Matches:
         """Return which of all that was found is there."""
         found, truths = zip(*parts, strict=True)
-        most = self._predictor.manifest.objects.objects
-        return match(found, truths, classes=len(self._classes), ious=[IOU], most=most)
+        most, count = self._predictor.manifest.objects.objects, len(self._classes)
+        return match(found, truths, classes=count, ious=[IOU], most=most, masks=self._masks)
 
     @staticmethod
     def worth(done: Matches, *, units: Units, seed: int) -> Measured:
@@ -104,6 +123,20 @@ class ObjectsMeasure:
         return both_map(first, second)
 
 
+class OutlinesMeasure(ObjectsMeasure):
+    """Mean average precision of masks at half overlap, in the pixels of the pictures; a `SceneMeasure`."""
+
+    name: ClassVar[str] = "mask_map50"
+    _masks: ClassVar[bool] = True
+
+    def truth(self, index: int) -> Truth:
+        """Return the objects of a picture with their masks."""
+        return truth_of(self._stated(index), self.size(index))
+
+    def _found(self, answers: ObjectAnswers, indices: Sequence[int]) -> list[Found]:
+        return found_on(answers, [self.size(index) for index in indices], self._predictor.preprocess)
+
+
 class AreasMeasure:
     """Mean intersection over union of all pixels; a `SceneMeasure`."""
 
@@ -112,7 +145,7 @@ class AreasMeasure:
     def __init__(self, predictor: Predictor, dataset: Dataset, classes: Sequence[str]) -> None:
         """Make ready; see `SceneMeasure`."""
         self._predictor, self._classes = predictor, classes
-        self.truth = stated_regions(dataset, classes=classes)
+        self.truth, self.size = stated_regions(dataset, classes=classes), partial(size_of, dataset)
         self._to = np.array([classes.index(name) for name in predictor.classes], np.uint8)
 
     def look(self, images: UInt8, indices: Sequence[int]) -> list[NDArray[np.int64]]:

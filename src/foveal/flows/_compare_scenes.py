@@ -18,7 +18,7 @@ from foveal.data.dataset import Dataset, UInt8
 from foveal.data.inventory import content_hashes
 from foveal.evaluate.paired import joined
 from foveal.evaluate.paired_scenes import ScenePair, paired_scenes
-from foveal.evaluate.scene_measures import AreasMeasure, ObjectsMeasure, SceneMeasure
+from foveal.evaluate.scene_measures import AreasMeasure, ObjectsMeasure, OutlinesMeasure, SceneMeasure
 from foveal.evaluate.scenes import Answers, Scenes, answered
 from foveal.flows._compare_speed import columns, timed, which_is_slower
 from foveal.flows._contestants import provenance, short_names
@@ -56,7 +56,7 @@ def measure_for(tasks: Sequence[str]) -> type[SceneMeasure]:
         UsageError: `other_task`: nothing.
     """
     if all(task in OBJECT_TASKS for task in tasks):
-        return ObjectsMeasure
+        return ObjectsMeasure if "detect" in tasks else OutlinesMeasure
     if all(task == "segment" for task in tasks):
         return AreasMeasure
     raise UsageError(
@@ -204,15 +204,11 @@ def _looked(
     def read(position: int) -> UInt8:
         return preprocess(dataset.read(int(indices[position])).decode(preprocess.channels))
 
-    def size(position: int) -> tuple[int, int]:
-        header = dataset.read(int(indices[position])).header()
-        return header.height, header.width
-
     scenes = Scenes[Any](
         [dataset.sources[index] for index in indices],
         read,
         lambda position: measure.truth(int(indices[position])),
-        size,
+        lambda position: measure.size(int(indices[position])),
     )
     return answered(
         scenes,

@@ -264,5 +264,6 @@ def _sighting(said: dict[str, Any], source: str) -> Sighting:
         )
         for one in said.get("objects", ())
     )
-    areas = said.get("areas")
-    return Sighting(source, said["width"], said["height"], objects, None if areas is None else dict(areas))
+    areas, size = said.get("areas"), (said["width"], said["height"])
+    with_objects = "objects" in said
+    return Sighting(source, *size, objects, None if areas is None else dict(areas), with_objects=with_objects)
