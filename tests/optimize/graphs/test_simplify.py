@@ -76,6 +76,32 @@ def test_answers_stay_and_float_arithmetic_goes(architecture, channels):
             np.testing.assert_allclose(got, expected, atol=2e-5 * max(1, np.abs(expected).max()))
 
 
+def test_graphs_of_earlier_versions_which_transpose_last_become_the_same():
+    torch.manual_seed(0)
+    preprocess = Preprocess(size=32, channels=3, mean=WHOLE_LEVELS, std=(0.2,) * 3)
+    model = graph(Recognizer(disturbed(nano(3)), "own", {}, preprocess, tuple("abcde")))
+    older = onnx.load_from_string(model)
+    nodes = older.graph.node
+    transpose, cast, subtract, multiply = nodes[:4]
+    assert [node.op_type for node in nodes[:4]] == ["Transpose", "Cast", "Sub", "Mul"]
+    constants = {tensor.name: tensor for tensor in older.graph.initializer}
+    for node in (subtract, multiply):
+        constants[node.input[1]].dims[:] = [3]  # one for each of the innermost axis
+    transpose.output[0], multiply.output[0] = multiply.output[0], "last"
+    cast.input[0], transpose.input[0] = "images", "last"
+    order = [cast, subtract, multiply, transpose, *nodes[4:]]
+    moved = [onnx.NodeProto.FromString(node.SerializeToString()) for node in order]
+    del nodes[:]
+    nodes.extend(moved)
+
+    plain = simplified(older.SerializeToString())
+
+    assert operators(plain) == operators(simplified(model))
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    answers = [onnxruntime(each, threads=1).run(images)[1] for each in (simplified(model), plain)]
+    np.testing.assert_array_equal(*answers)
+
+
 @pytest.mark.parametrize(("stride", "padding"), [(1, 1), (2, 3), (1, (2, 0)), (2, (0, 1))])
 def test_what_is_padded_is_the_mean_of_each_channel(stride, padding):
     """Black would be -1.5 to -3 there, and one level for all channels 0.6 off; half a level is 0.01."""

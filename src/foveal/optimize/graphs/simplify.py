@@ -11,6 +11,8 @@ from foveal.optimize.graphs.net import Net, attribute
 _MOVES_ONLY = {"Reshape", "Gather", "Squeeze", "Unsqueeze", "Flatten", "Identity"}
 CAST = "cast"  # name of the node that makes numbers of the bytes
 CENTERING = "centering"  # name of the node that takes one grey level from all of them
+# How pixels become numbers; graphs of earlier versions transpose last.
+_ORDERS = (["Transpose", "Cast", "Sub", "Mul"], ["Cast", "Sub", "Mul", "Transpose"])
 _GROWING = {"Relu", "Clip"}  # never fall where their input rises: a maximum may be taken before or after
 
 
@@ -74,11 +76,12 @@ def _flatten_once(net: Net) -> None:
     """Replace what lies between a pooled map (N, C, 1, 1) and a classifier that takes (N, C)."""
     shapes = net.shapes()
     for gemm in [node for node in net.nodes if node.op_type == "Gemm"]:
-        source, length = gemm.input[0], 0
+        source, between = gemm.input[0], []
         while (node := net.producer(source)) is not None and node.op_type in _MOVES_ONLY:
-            source, length = node.input[0], length + 1
+            source = node.input[0]
+            between.append(node.op_type)
         before, weights = shapes.get(source, ()), net.constants.get(gemm.input[1])
-        if length < 2 or weights is None or len(before) != 4 or before[2:] != (1, 1):
+        if between in ([], ["Flatten"]) or weights is None or len(before) != 4 or before[2:] != (1, 1):
             continue
         if before[1] == weights.shape[1 if attribute(gemm, "transB", 0) else 0]:
             flat = net.free(f"{source}_flat")
@@ -103,14 +106,13 @@ def _scale_classifier(net: Net) -> None:
 
 
 def _normalize_by_convolution(net: Net) -> None:
-    """Cast, subtract, multiply and transpose become: transpose bytes, cast, one number per channel."""
-    cast, subtract, multiply, transpose = (_chain(net, "images", ["Cast", "Sub", "Mul", "Transpose"])) or [
-        None
-    ] * 4
-    if cast is None or list(attribute(transpose, "perm")) != [0, 3, 1, 2]:
+    """Transpose, cast, subtract and multiply become: transpose bytes, cast, one number per channel."""
+    found = next((chain for order in _ORDERS if (chain := _chain(net, "images", order))), None)
+    if found is None:
         return
-    mean, scale = net.constants.get(subtract.input[1]), net.constants.get(multiply.input[1])
-    if mean is None or scale is None:
+    by_kind = {node.op_type: node for node in found}
+    mean, scale = (net.constants.get(by_kind[kind].input[1]) for kind in ("Sub", "Mul"))
+    if list(attribute(by_kind["Transpose"], "perm")) != [0, 3, 1, 2] or mean is None or scale is None:
         return
     planes, pixels = net.free("planes"), net.free("pixels")
     mean, scale = np.broadcast_arrays(mean.reshape(-1).astype(np.float64), scale.reshape(-1))
@@ -118,13 +120,13 @@ def _normalize_by_convolution(net: Net) -> None:
         net.add_constant("normalization.weight", scale.astype(np.float32).reshape(-1, 1, 1, 1)),
         net.add_constant("normalization.bias", (-mean * scale).astype(np.float32)),
     ]
-    for node in (subtract, multiply, transpose):
+    for node in found[1:]:
         net.nodes.remove(node)
     net.replace(
-        cast,
+        found[0],
         helper.make_node("Transpose", ["images"], [planes], name="transposition", perm=[0, 3, 1, 2]),
         helper.make_node("Cast", [planes], [pixels], name=CAST, to=1),
-        _by_channel("normalization", pixels, transpose.output[0], names, len(scale)),
+        _by_channel("normalization", pixels, found[-1].output[0], names, len(scale)),
     )
 
 

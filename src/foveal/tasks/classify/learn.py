@@ -21,8 +21,9 @@ def normalize(images: Tensor, preprocess: Preprocess) -> Tensor:
     """
     mean = torch.tensor(preprocess.mean) * 255.0
     scale = 1.0 / (torch.tensor(preprocess.std) * 255.0)
-    scaled = (images.float() - mean) * scale
-    return scaled.permute(0, 3, 1, 2) if images.ndim == 4 else scaled.permute(0, 1, 4, 2, 3)
+    # Planes first, of bytes: engines are ten times slower at a factor for each of three neighbours in memory.
+    planes = images.permute(0, 3, 1, 2) if images.ndim == 4 else images.permute(0, 1, 4, 2, 3)
+    return (planes.float() - mean[:, None, None]) * scale[:, None, None]
 
 
 def targets(labels: Tensor, *, classes: int, smoothing: float) -> Tensor:
