@@ -1,29 +1,13 @@
 """From a segmenter to an ONNX graph: pixels in, the class of each pixel out."""
 
-from typing import Any
-
 import onnx
 import torch
-from torch import Tensor, nn
 
-from foveal.data.preprocess import Preprocess
-from foveal.export.graph import quiet_exporter, strip
-from foveal.tasks.classify import learn
+from foveal.export.graph import Pixels, quiet_exporter, strip
+from foveal.export.regions_ending import write_regions
 from foveal.tasks.recognizer import Recognizer
-from foveal.tasks.segment.learn import classes_of
 
-
-class _Pixels(nn.Module):
-    """Normalization, network and choice: uint8 (N, H, W, C) to classes, uint8 (N, H, W)."""
-
-    def __init__(self, network: Any, preprocess: Preprocess) -> None:
-        super().__init__()
-        self.network = network
-        self.preprocess = preprocess
-
-    def forward(self, images: Tensor) -> Tensor:
-        logits = self.network(learn.normalize(images, self.preprocess))
-        return classes_of(logits, self.preprocess.sides)
+_LOGITS = "pixel_logits"
 
 
 def regions_graph(recognizer: Recognizer) -> bytes:
@@ -37,12 +21,12 @@ def regions_graph(recognizer: Recognizer) -> bytes:
     preprocess = recognizer.preprocess
     with quiet_exporter():
         program = torch.onnx.export(
-            _Pixels(recognizer.network, preprocess).eval(),
+            Pixels(recognizer.network, preprocess).eval(),
             (torch.zeros(2, *preprocess.shape, dtype=torch.uint8),),
             dynamo=True,
             dynamic_shapes=({0: torch.export.Dim("N", min=1)},),
             input_names=["images"],
-            output_names=["regions"],
+            output_names=[_LOGITS],
             external_data=False,
             verbose=False,
         )
@@ -50,6 +34,7 @@ def regions_graph(recognizer: Recognizer) -> bytes:
         raise RuntimeError("torch.onnx.export returned nothing")
     model = program.model_proto
     strip(model)
+    write_regions(model, _LOGITS, preprocess.sides)
     onnx.checker.check_model(model, full_check=True)
     data: bytes = model.SerializeToString(deterministic=True)
     return data

@@ -24,7 +24,7 @@ _FOUR_BITS, _OPSET = 7, 21  # the largest weight; the first version of operators
 
 _WEIGHTED = ("Conv", "Gemm")
 _JOINING = ("Add", "Concat")
-_KEEPS_VALUES = ("MaxPool", "Flatten")  # every number that comes out went in: one scale for both sides
+_KEEPS_VALUES = ("MaxPool", "Flatten", "Resize")  # what comes out went in: one scale for both sides
 _AVERAGING = ("GlobalAveragePool", "AveragePool")
 _ACTIVATIONS = ("Relu", "Clip")
 _OF_LENGTHS = ("Shape", "Slice", "Gather", "Squeeze", "Unsqueeze")
@@ -50,17 +50,25 @@ class Scheme:
 
 def units(model: bytes) -> tuple[str, ...]:
     """Return the names of the nodes of a simplified graph that can be integer or stay in float, in order."""
+    return tuple(node.name for node in _units(Net(model)))
+
+
+def ends(model: bytes) -> tuple[str, ...]:
+    """Return the names of the `units` of a simplified graph that no other layer with weights follows."""
     net = Net(model)
-    return tuple(node.name for node in net.nodes if _is_unit(net, node))
+    ahead = _before_weights(net)
+    return tuple(node.name for node in _units(net) if not ahead.intersection(node.output))
 
 
 def readers(model: bytes) -> tuple[str, ...]:
     """Return the names of the `units` of a simplified graph that read the picture, before any other unit."""
     net = Net(model)
+    units_of = _units(net)
     behind: set[str] = set()  # tensors that some unit has worked on
     found = []
     for node in net.nodes:
-        unit, fresh = _is_unit(net, node), not behind.intersection(node.input)
+        unit = any(node is one for one in units_of)
+        fresh = not behind.intersection(node.input)
         if unit and fresh:
             found.append(node.name)
         if unit or not fresh:
@@ -71,9 +79,10 @@ def readers(model: bytes) -> tuple[str, ...]:
 def tensors(model: bytes) -> tuple[str, ...]:
     """Return the names of the tensors whose ranges `with_integers` may ask for."""
     net = Net(model)
+    units_of = _units(net)
     found: dict[str, None] = {}
     for node in net.nodes:
-        if _is_unit(net, node) or node.op_type in (*_KEEPS_VALUES, *_AVERAGING):
+        if any(node is one for one in units_of) or _follows(node):
             found |= dict.fromkeys(name for name in node.input if net.producer(name) is not None)
             found |= dict.fromkeys([_after_activation(net, node)])
     return tuple(name for name in found if name not in net.outputs)
@@ -93,22 +102,49 @@ def with_integers(
     net = Net(model)
     fours = set(units(model)).difference(readers(model)) if scheme.four_bits else set()
     writer = _Writer(net, ranges, scheme, fours)
-    chosen = [node for node in net.nodes if _is_unit(net, node) and node.name not in floats]
+    chosen = [node for node in _units(net) if node.name not in floats]
     writer.read_bytes_directly()
     for node in list(net.nodes):
         if any(node is unit for unit in chosen):
             writer.make_integer(node)
-        elif node.op_type in (*_KEEPS_VALUES, *_AVERAGING) and node.input[0] in writer.restored:
+        elif _follows(node) and node.input[0] in writer.restored:
             writer.follow(node)
     return net.to_bytes(opset=_OPSET if scheme.four_bits else None)
 
 
-def _is_unit(net: Net, node: Any) -> bool:
-    if node.op_type in _WEIGHTED:
-        return all(name in net.constants for name in node.input[1:])
-    if node.op_type not in _JOINING or belongs_to_border(node):
+def _units(net: Net) -> list[Any]:
+    """Return the nodes that can be integer, in order: up to the last layers with weights, none behind them.
+
+    What is reckoned with answers, such as corners of boxes, needs more than 256 different numbers.
+    """
+    ahead = _before_weights(net)
+    return [node for node in net.nodes if _is_weighted(net, node) or _joins(net, node, ahead)]
+
+
+def _is_weighted(net: Net, node: Any) -> bool:
+    return node.op_type in _WEIGHTED and all(name in net.constants for name in node.input[1:])
+
+
+def _joins(net: Net, node: Any, ahead: Collection[str]) -> bool:
+    if node.op_type not in _JOINING or belongs_to_border(node) or node.output[0] not in ahead:
         return False
     return all(_holds_values(net, net.producer(name)) for name in node.input)
+
+
+def _follows(node: Any) -> bool:
+    """Return whether a node can stay on the integers that it is given."""
+    if node.op_type == "Resize":
+        return bool(attribute(node, "mode", b"nearest") == b"nearest")
+    return node.op_type in (*_KEEPS_VALUES, *_AVERAGING)
+
+
+def _before_weights(net: Net) -> set[str]:
+    """Return the names of the tensors that some layer with weights depends on."""
+    found: set[str] = set()
+    for node in reversed(net.nodes):
+        if _is_weighted(net, node) or found.intersection(node.output):
+            found.update(node.input)
+    return found
 
 
 def _holds_values(net: Net, producer: Any) -> bool:
@@ -125,9 +161,7 @@ def _holds_values(net: Net, producer: Any) -> bool:
 def weights_share(model: bytes) -> float:
     """Return the share of all float weights that convolutions and classifiers hold: those become integers."""
     net = Net(model)
-    held = sum(
-        net.constants[n.input[1]].size for n in net.nodes if n.op_type in _WEIGHTED and _is_unit(net, n)
-    )
+    held = sum(net.constants[node.input[1]].size for node in net.nodes if _is_weighted(net, node))
     return held / max(1, sum(each.size for each in net.constants.values() if each.dtype == np.float32))
 
 
