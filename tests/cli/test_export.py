@@ -41,7 +41,13 @@ def test_without_a_place_it_is_usage(tmp_path, capsys):
 )
 def test_a_failed_gate_says_what_to_do(gate, variant, says, says_not, monkeypatch, tmp_path, capsys):
     flips = {"value": 0.01, "low": 0.0, "high": 0.02, "n": 500, "method": "clopper-pearson"}
-    parity = {"max_abs_difference": 0.1, "decision_flips": flips, "clear_flips": 5, "images": 500}
+    parity = {
+        "max_abs_difference": 0.1,
+        "decision_flips": flips,
+        "clear_flips": 5,
+        "images": 500,
+        "unit": "pictures",
+    }
 
     class Result:
         def as_json(self):
@@ -67,7 +73,13 @@ def test_a_gate_that_few_pictures_passed_is_said_with_its_interval_and_n(
     unproven, said, monkeypatch, tmp_path, capsys
 ):
     flips = {"value": 0.0, "low": 0.0, "high": 0.088, "n": 40, "method": "clopper-pearson"}
-    parity = {"max_abs_difference": 0.1, "decision_flips": flips, "clear_flips": 0, "images": 40}
+    parity = {
+        "max_abs_difference": 0.1,
+        "decision_flips": flips,
+        "clear_flips": 0,
+        "images": 40,
+        "unit": "pictures",
+    }
 
     class Result:
         def as_json(self):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import scenes
 from foveal.core.progress import Progress
 from foveal.flows.train import TrainResult, train
 from foveal.train.recipe import Recipe
@@ -38,6 +39,35 @@ def trained(colors: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainResu
     """Return a finished run of the coloured pictures; for reading only."""
     recipe = Recipe(epochs=6, size=16, precision="fp32", threads=1)
     return train(colors, recipe=recipe, out=tmp_path_factory.mktemp("runs") / "train")
+
+
+SIDE = 64  # of the squares
+
+
+@pytest.fixture(scope="session")
+def voc(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Squares with boxes; for reading only."""
+    return scenes.write_voc(tmp_path_factory.mktemp("data") / "squares", count=64, side=SIDE)
+
+
+@pytest.fixture(scope="session")
+def maps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Squares with class maps; for reading only."""
+    return scenes.write_maps(tmp_path_factory.mktemp("data") / "areas", count=48, side=SIDE)
+
+
+@pytest.fixture(scope="session")
+def detector(voc: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
+    """Return a finished run of the boxes; for reading only."""
+    recipe = Recipe(epochs=60, precision="fp32", threads=1)
+    return train(voc, recipe=recipe, out=tmp_path_factory.mktemp("runs") / "detector")
+
+
+@pytest.fixture(scope="session")
+def segmenter(maps: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainResult:
+    """Return a finished run of the class maps; for reading only."""
+    recipe = Recipe(epochs=30, precision="fp32", threads=1)
+    return train(maps, recipe=recipe, out=tmp_path_factory.mktemp("runs") / "segmenter")
 
 
 @pytest.fixture(scope="session")

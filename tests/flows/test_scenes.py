@@ -29,26 +29,6 @@ def recipe(epochs: float = 30, **changes) -> Recipe:
     return Recipe(epochs=epochs, threads=1, precision="fp32", **changes)
 
 
-@pytest.fixture(scope="module")
-def voc(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return scenes.write_voc(tmp_path_factory.mktemp("data") / "squares", count=64, side=SIDE)
-
-
-@pytest.fixture(scope="module")
-def maps(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return scenes.write_maps(tmp_path_factory.mktemp("data") / "areas", count=48, side=SIDE)
-
-
-@pytest.fixture(scope="module")
-def detector(voc: Path, tmp_path_factory: pytest.TempPathFactory):
-    return train(voc, recipe=recipe(60), out=tmp_path_factory.mktemp("runs") / "detector")
-
-
-@pytest.fixture(scope="module")
-def segmenter(maps: Path, tmp_path_factory: pytest.TempPathFactory):
-    return train(maps, recipe=recipe(30), out=tmp_path_factory.mktemp("runs") / "segmenter")
-
-
 def test_squares_are_found_by_the_file_that_ships(detector) -> None:
     document = detector.document
 

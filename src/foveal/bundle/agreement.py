@@ -41,8 +41,8 @@ def compared(answers: Answers) -> Answers:
     return {name: values for name, values in answers.items() if name in _COMPARED}
 
 
-def flips(manifest: Manifest, reference: Answers, other: Answers) -> Flips:
-    """Return what another way to run a bundle decides otherwise, on N ≥ 1 pictures.
+def flips(manifest: Manifest, reference: Answers, other: Answers, *, others: Manifest | None = None) -> Flips:
+    """Return what another way to run a bundle, or another bundle, decides otherwise, on N ≥ 1 pictures.
 
     A picture is given another label; an object that one shows has no like, of the same class and in the same
     place, among those that the other shows; a pixel has another class. Of what answers with objects and
@@ -52,13 +52,14 @@ def flips(manifest: Manifest, reference: Answers, other: Answers) -> Flips:
         manifest: Of the bundle: its thresholds decide what is shown.
         reference: Of `Predictor.ask`, on the reference.
         other: The same of the other way.
+        others: Of the other bundle, which has thresholds of its own; None: it is the same bundle.
     """
     found = []
     if "probabilities" in reference:
         wrong = reference["probabilities"].argmax(axis=1) != other["probabilities"].argmax(axis=1)
         found.append(Flips(clopper_pearson(int(wrong.sum()), len(wrong)), len(wrong), "pictures"))
     if "boxes" in reference:
-        found.append(_objects(manifest, reference, other))
+        found.append(_objects((manifest, others or manifest), (reference, other)))
     if "regions" in reference:
         count = len(reference["regions"])
         differ = float((reference["regions"] != other["regions"]).mean())
@@ -66,15 +67,15 @@ def flips(manifest: Manifest, reference: Answers, other: Answers) -> Flips:
     return max(found, key=lambda one: one.share.value)
 
 
-def _objects(manifest: Manifest, reference: Answers, other: Answers) -> Flips:
+def _objects(manifests: tuple[Manifest, Manifest], both: tuple[Answers, Answers]) -> Flips:
     """Return which objects only one shows; a picture on which neither shows any counts as one that agrees."""
-    count, classes = len(reference["scores"]), len(manifest.classes)
-    pair = [checked(answers, count, classes=classes) for answers in (reference, other)]
-    limits = np.array(manifest.objects.thresholds, np.float32)
+    count, classes = len(both[0]["scores"]), len(manifests[0].classes)
+    pair = [checked(answers, count, classes=classes) for answers in both]
+    limits = [np.array(one.objects.thresholds, np.float32) for one in manifests]
     lonely: list[NDArray[np.bool_]] = []
     shown = 0
     for row in range(count):
-        one, two = (_shown(answers.at(row), limits) for answers in pair)
+        one, two = (_shown(answers.at(row), own) for answers, own in zip(pair, limits, strict=True))
         own = [_without_like(one, two), _without_like(two, one)]
         shown += len(one.scores) + len(two.scores)
         lonely.append(np.concatenate(own) if len(own[0]) + len(own[1]) else np.zeros(1, np.bool_))

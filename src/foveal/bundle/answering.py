@@ -20,3 +20,11 @@ class Runs(Protocol):
     def run(self, images: UInt8, /) -> HasProbabilities:
         """Return the answers for uint8 (N, size, size, channels), N ≥ 1."""
         ...
+
+
+class Asks(Protocol):
+    """Anything that answers for a batch, whatever it says: a `Predictor` is one."""
+
+    def ask(self, images: UInt8, /) -> object:
+        """Return all that is answered for uint8 (N, height, width, channels), N ≥ 1."""
+        ...

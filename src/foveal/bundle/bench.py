@@ -16,7 +16,7 @@ from foveal.bundle.predictor import Predictor
 from foveal.bundle.session import Answers, UInt8, joined
 from foveal.bundle.timing import Difference, Times
 from foveal.bundle.turns import Lane, take_turns
-from foveal.bundle.ways import MOST_FLIPS, REFERENCE, Way
+from foveal.bundle.ways import MOST_FLIPS_OF, REFERENCE, Way
 from foveal.core.errors import FovealError
 from foveal.core.progress import Progress, silent
 
@@ -95,9 +95,9 @@ class Row:
     def why_not(self) -> str | None:
         """Why it may not be chosen, or None."""
         peak = self.footprint.peak_bytes
-        share = self.flips.share.value
-        if share > MOST_FLIPS:
-            return f"it decides otherwise for {share:.1%} of the {self.flips.unit}; {MOST_FLIPS:.1%} may"
+        share, most = self.flips.share.value, MOST_FLIPS_OF[self.flips.unit]
+        if share > most:
+            return f"it decides otherwise for {share:.1%} of the {self.flips.unit}; {most:.1%} may"
         if None not in (peak, self.available_bytes) and (peak or 0) > (self.available_bytes or 0):
             return "it needs more memory than is available"
         return None
@@ -238,7 +238,7 @@ def _candidates(wish: Wish) -> tuple[list[Candidate], list[Skipped]]:
     return candidates, skipped
 
 
-def _lanes(bundle: Path, taken: Iterable[Candidate], images: UInt8) -> dict[Candidate, Lane]:
+def _lanes(bundle: Path, taken: Iterable[Candidate], images: UInt8) -> dict[Candidate, Lane[Predictor]]:
     """Open each way twice, for all its sizes of batch."""
     opened: dict[Way, tuple[Predictor, Predictor]] = {}
     lanes = {}

@@ -9,16 +9,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from foveal.bundle import timing
-from foveal.bundle.predictor import Predictor
+from foveal.bundle.answering import Asks
 from foveal.bundle.session import UInt8
 from foveal.bundle.timing import Times
 from foveal.core import random
 from foveal.core.progress import Progress, silent
+
+Answering = TypeVar("Answering", bound=Asks)
 
 _ROUNDS = 30  # aimed at; a round of heavy lanes takes what it takes
 _MOST_ROUNDS = 120
@@ -27,17 +30,17 @@ _FINE = 1e-4  # seconds; a clock of processor time that is coarser says nothing 
 
 
 @dataclass(frozen=True)
-class Lane:
+class Lane(Generic[Answering]):
     """What is timed.
 
     Attributes:
-        first, twin: The same predictor opened twice: its two names.
+        first, twin: The same predictor, opened twice: its two names.
         threads: That one call of it uses.
         inputs: Batches that it is given in turn, at least one, uint8 (B, size, size, channels).
     """
 
-    first: Predictor
-    twin: Predictor
+    first: Answering
+    twin: Answering
     threads: int
     inputs: tuple[UInt8, ...]
 
@@ -61,7 +64,9 @@ class Turns:
     processor: tuple[NDArray[np.float64], ...] | None = None
 
 
-def take_turns(lanes: Sequence[Lane], *, seconds: float, seed: int = 0, progress: Progress = silent) -> Turns:
+def take_turns(
+    lanes: Sequence[Lane[Any]], *, seconds: float, seed: int = 0, progress: Progress = silent
+) -> Turns:
     """Warm every lane until its time is steady, then let all take turns, each round in another order.
 
     Args:
@@ -109,7 +114,7 @@ def _of_rounds(processor: Sequence[Sequence[float]]) -> tuple[NDArray[np.float64
     return tuple(found.reshape(-1, 2, found.shape[1]).mean(axis=1))
 
 
-def _warm_up(lanes: Sequence[Lane], seconds: float, progress: Progress) -> list[int]:
+def _warm_up(lanes: Sequence[Lane[Any]], seconds: float, progress: Progress) -> list[int]:
     """Run every lane until its time is steady; return how many of its calls fill its part of a round."""
     part = seconds / (2 * len(lanes) * _ROUNDS)
     calls = []
@@ -121,7 +126,7 @@ def _warm_up(lanes: Sequence[Lane], seconds: float, progress: Progress) -> list[
     return calls
 
 
-def _warm(lane: Lane, *, until: float) -> float:
+def _warm(lane: Lane[Any], *, until: float) -> float:
     """Return the seconds of a call once they no longer change; of a busy machine, when the time is up."""
     for predictor in (lane.twin, lane.first):
         predictor.ask(lane.inputs[0])  # the first call takes the memory
@@ -133,7 +138,7 @@ def _warm(lane: Lane, *, until: float) -> float:
     return medians[-1]
 
 
-def _block(predictor: Predictor, inputs: Sequence[UInt8], count: int) -> NDArray[np.float64]:
+def _block(predictor: Asks, inputs: Sequence[UInt8], count: int) -> NDArray[np.float64]:
     """Return the seconds of `count` calls, float64 (count,)."""
     found = np.empty(count, np.int64)
     for call in range(count):

@@ -92,8 +92,14 @@ def _compared(line: Callable[[str, str], None], parity: dict[str, Any], what: st
     from foveal.report import words
 
     line("compared", f"{counted(parity['images'], 'image')} of calibration and test, {what}")
-    line("largest", f"difference of a probability {parity['max_abs_difference']:.2g}")
-    line("changed", f"answers: {words.measured(parity['decision_flips'])}")
+    if parity["max_abs_difference"] is not None:
+        line("largest", f"difference of a probability {parity['max_abs_difference']:.2g}")
+    line("changed", f"{_decided(parity)}: {words.measured(parity['decision_flips'])}")
+
+
+def _decided(parity: dict[str, Any]) -> str:
+    """Return what may have changed: what pictures are called, objects that are shown, classes of pixels."""
+    return "answers" if parity["unit"] == "pictures" else str(parity["unit"])
 
 
 def _unproven(document: dict[str, Any], gate: dict[str, Any]) -> str:
@@ -101,11 +107,10 @@ def _unproven(document: dict[str, Any], gate: dict[str, Any]) -> str:
     from foveal.report import words
 
     parity = document["parity"] if gate["id"] == "flips" else document["openvino"]["parity"]
-    found = parity["decision_flips"]
-    return (
-        f"that at most {words.limit(gate['limit'])} of the answers change: the interval reaches to "
-        f"{words.percent(found['high'])} (n={found['n']:,}); foveal compare says on your pictures how many do"
-    )
+    found, most = parity["decision_flips"], words.limit(gate["limit"])
+    end = f"the interval reaches to {words.percent(found['high'])} (n={found['n']:,})"
+    told = f"that at most {most} of the {_decided(parity)} change: {end}"
+    return f"{told}; foveal compare says on your pictures how many do"
 
 
 def _failed(document: dict[str, Any]) -> str:
@@ -119,7 +124,8 @@ def _failed(document: dict[str, Any]) -> str:
         return "OpenVINO's form does not decide as the network does; leave --openvino out"
     less = "--variant mixed leaves in fp32 what changes most, " if document["variant"] == "int8" else ""
     return (
-        f"{words.measured(document['parity']['decision_flips'])} of the answers changed, at most "
+        f"{words.measured(document['parity']['decision_flips'])} of the {_decided(document['parity'])} "
+        f"changed, at most "
         f"{words.limit(gate['limit'])} may; {less}"
         f"foveal optimize {document['run']} makes smaller ones within a limit on accuracy"
     )

@@ -6,13 +6,13 @@ from xml.etree import ElementTree as Xml
 
 from foveal.bundle import archive
 from foveal.bundle.archive import Members
-from foveal.bundle.engines._contract import OUTPUTS
+from foveal.bundle.engines._contract import OUTPUTS, SCENE_OUTPUTS
 from foveal.bundle.engines.openvino import core
 from foveal.bundle.ir import Ir, written
 from foveal.bundle.session import NEXT_WINDOW, UNKNOWN, WINDOW
 from foveal.core import extras
 
-_NAMED = {"images", WINDOW, *OUTPUTS, UNKNOWN, NEXT_WINDOW}
+_NAMED = {"images", WINDOW, *OUTPUTS, UNKNOWN, NEXT_WINDOW}.union(*SCENE_OUTPUTS)
 
 
 def ir(model: bytes) -> Ir:
@@ -44,7 +44,9 @@ def with_ir(source: Members, path: Path) -> None:
         WriteError: It cannot be written.
     """
     form = ir(source.model)
-    archive.seal(path, source.manifest.draft(), model=source.model, golden=source.golden, ir=form, force=True)
+    archive.seal(
+        path, source.manifest.draft(), model=source.model, golden=source.vectors, ir=form, force=True
+    )
 
 
 def _plain(xml: bytes) -> bytes:

@@ -8,6 +8,7 @@ import foveal
 from foveal.bundle import archive, golden
 from foveal.bundle.archive import Members
 from foveal.bundle.engines.onnxruntime import onnxruntime
+from foveal.bundle.manifest import Model
 from foveal.calibrate.fit import Promises, unproven
 from foveal.calibrate.temperature import calibrated
 from foveal.core.machine import usable_cpus
@@ -75,16 +76,21 @@ def lowered(
         decision = decision.model_copy(update={"unknown": unknown})
         decision = monitored(decision, calibrated(logits, temperature), scores, calib, seed=seed)
     session = onnxruntime(model, threads=threads)
+    changed = lowered_model(source, lowering)
+    draft = source.manifest.draft(
+        foveal=foveal.__version__, model=changed, temperature=temperature, decision=decision
+    )
+    vectors = golden.measure(session, draft.preprocess)
+    archive.seal(path, draft, model=model, golden=vectors, force=True)
+
+
+def lowered_model(source: Members, lowering: Lowering) -> Model:
+    """Return what the manifest of the other graph says of the network."""
     before = source.manifest.model
-    changed = before.model_copy(
+    return before.model_copy(
         update={
             "precision": lowering.precision,
             "steps": (*before.steps, *lowering.steps),
             "origin": before.origin or source.manifest.digest,
         }
     )
-    draft = source.manifest.draft(
-        foveal=foveal.__version__, model=changed, temperature=temperature, decision=decision
-    )
-    vectors = golden.measure(session, draft.preprocess)
-    archive.seal(path, draft, model=model, golden=vectors, force=True)

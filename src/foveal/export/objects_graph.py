@@ -32,6 +32,8 @@ _ANSWERED = {
     "instance": ("all_boxes", "all_logits", "all_kernels", "basis"),
     "panoptic": ("all_boxes", "all_logits", "all_kernels", "basis", REGIONS),
 }
+# What reads the class logits (N, P, K) and the boxes (N, P, 4) of all places, by what it makes of them.
+DENSE_LOGITS, DENSE_BOXES = "scaled_logits", "whole_boxes"
 
 
 class _Candidates(nn.Module):
@@ -150,16 +152,16 @@ class _Ending:
             two_corners=np.array([2, 2], np.int64),
             nothing=np.float32(0),
         )
-        self._node("Mul", ["all_logits", _SCALE], ["scaled_logits"])
-        self._node("Add", ["scaled_logits", _SHIFT], ["shifted_logits"])
+        self._node("Mul", ["all_logits", _SCALE], [DENSE_LOGITS])
+        self._node("Add", [DENSE_LOGITS, _SHIFT], ["shifted_logits"])
         self._node("Sigmoid", ["shifted_logits"], ["all_scores"])
         self._node("Reshape", ["all_scores", "in_one_row"], ["score_row"])
         self._node("TopK", ["score_row", "candidates"], ["top_scores", "top_at"], axis=1)
         self._node("Div", ["top_at", "classes"], ["top_places"])
         self._node("Mod", ["top_at", "classes"], ["top_labels"])
         self._node("Unsqueeze", ["top_places", "last_axis"], ["top_place_column"])
-        self._node("GatherND", ["all_boxes", "top_place_column"], ["whole_boxes"], batch_dims=1)
-        self._node("Max", ["whole_boxes", "no_corner"], ["boxes_inside"])
+        self._node("GatherND", ["all_boxes", "top_place_column"], [DENSE_BOXES], batch_dims=1)
+        self._node("Max", [DENSE_BOXES, "no_corner"], ["boxes_inside"])
         self._node("Min", ["boxes_inside", "far_corner"], ["top_boxes"])
         self._node("Split", ["top_boxes", "two_corners"], ["first_corner", "second_corner"], axis=2)
         self._node("Sub", ["second_corner", "first_corner"], ["both_sides"])

@@ -52,6 +52,7 @@ def compare_objects(
         decision_flips=clopper_pearson(flips, max(1, objects)),
         clear_flips=clear,
         images=images,
+        unit="objects",
     )
 
 

@@ -1,6 +1,7 @@
 """From a trained detector to a sealed bundle: export, calibrate the file, compare it, seal it."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,23 +10,21 @@ from numpy.typing import NDArray
 
 import foveal
 from foveal.bundle import archive, golden_objects
-from foveal.bundle.engines.onnxruntime import onnxruntime
 from foveal.bundle.manifest import Draft
 from foveal.bundle.session import Session
-from foveal.calibrate.objects import fit_scores, found_of, thresholds_of, truth_of
 from foveal.core import files
 from foveal.core.batches import batches
 from foveal.core.errors import UsageError
 from foveal.core.machine import usable_cpus
 from foveal.data.dataset import UInt8
 from foveal.data.truths import Stated
-from foveal.export.objects_graph import objects_graph, with_scores
+from foveal.export.objects_calibration import calibrated_objects
+from foveal.export.objects_graph import objects_graph
 from foveal.export.objects_parity import compare_objects
 from foveal.export.outputs import spread
 from foveal.export.parity import Parity
 from foveal.export.regions_sealing import compare_regions
 from foveal.export.sealing import Exported, Origin, model_of
-from foveal.metrics._found import Found
 from foveal.tasks.detect.decode import ObjectAnswers, ObjectDecision, checked
 from foveal.tasks.detect.learn import Selection, answers
 from foveal.tasks.recognizer import Recognizer, weights_bytes
@@ -66,41 +65,46 @@ def bundle_objects(  # noqa: PLR0913 - as `sealing.bundle`, and what is stated
         raise UsageError("a detector is calibrated on one image or more; got none", code="empty")
     threads, classes = threads or usable_cpus(), len(recognizer.classes)
     plain = selection or Selection()
-    model = objects_graph(recognizer, plain)
-    truths = [truth_of(stated(int(row))) for row in calib.indices]
-    found = _found(onnxruntime(model, threads=threads), calib, classes)
-    scale, shift = fit_scores(found, truths, classes=classes)
-    model = with_scores(model, scale=scale, shift=shift)
-    fitted = replace(plain, scale=scale, shift=shift)
-    session = onnxruntime(model, threads=threads)
-    limits = thresholds_of(_found(session, calib, classes), truths, classes=classes)
-    parity = _parity(recognizer, session, fitted, held_out, np.array(limits, np.float32))
+    made = calibrated_objects(
+        objects_graph(recognizer, plain), calib, stated, classes=classes, threads=threads
+    )
+    fitted = replace(plain, scale=made.scale, shift=made.shift)
+    limits = np.array(made.thresholds, np.float32)
+    parity = compare_finder(recognizer, made.session, fitted, held_out, limits)
     if parity.gate().verdict != "pass":
         files.remove(path)
         return Exported(parity, None)
     decision = ObjectDecision(
-        thresholds=limits,
+        thresholds=made.thresholds,
         objects=fitted.objects,
         overlap=fitted.overlap,
-        scale=scale,
-        shift=shift,
+        scale=made.scale,
+        shift=made.shift,
         things=origin.things,
         n=len(calib),
     )
     draft = _draft(recognizer, decision, origin)
-    vectors = golden_objects.measure(session, recognizer.preprocess, classes=classes)
-    archive.seal(path, draft, model=model, golden=vectors, force=True)
+    vectors = golden_objects.measure(made.session, recognizer.preprocess, classes=classes)
+    archive.seal(path, draft, model=made.model, golden=vectors, force=True)
     return Exported(parity, path)
 
 
-def _parity(
+def compare_finder(
     recognizer: Recognizer,
     session: Session,
     selection: Selection,
-    held_out: tuple[Examples, Examples],
+    held_out: Sequence[Examples],
     limits: NDArray[np.float32],
 ) -> Parity:
-    """Return how what the file finds differs from what the network finds; of two kinds the worse one."""
+    """Return how what the file finds differs from what the network finds; of two kinds the worse one.
+
+    Args:
+        recognizer: The network.
+        session: The file in an engine.
+        selection: Which answers it gives out, with its scores.
+        held_out: Images at model size, at least one.
+        limits: For each class the score from which on an answer is an object.
+    """
     parts = [part for part in held_out if len(part)]
     compared = spread(parts)
     pairs = (
@@ -112,7 +116,7 @@ def _parity(
     if recognizer.task != "panoptic":
         return of_objects
     of_pixels = compare_regions(recognizer, session, parts)
-    return max(of_objects, of_pixels, key=lambda parity: (parity.clear_flips, parity.max_abs_difference))
+    return max(of_objects, of_pixels, key=lambda one: (one.clear_flips, one.max_abs_difference or 0.0))
 
 
 def _draft(recognizer: Recognizer, decision: ObjectDecision, origin: Origin) -> Draft:
@@ -128,15 +132,6 @@ def _draft(recognizer: Recognizer, decision: ObjectDecision, origin: Origin) -> 
         data=origin.data,
         licenses=origin.licenses,
     )
-
-
-def _found(session: Session, examples: Examples, classes: int) -> list[Found]:
-    """Return what a session finds on examples; masks, which are large, play no part."""
-    return [
-        found
-        for batch in batches(examples.images, examples.indices)
-        for found in found_of(_asked(session, batch, classes))
-    ]
 
 
 def _asked(session: Session, batch: UInt8, classes: int) -> ObjectAnswers:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.bundle.ways import MOST_FLIPS
+from foveal.bundle.ways import MOST_FLIPS_OF
 from foveal.core.types import Gate, Measured
 from foveal.metrics.clopper_pearson import clopper_pearson
 
@@ -19,37 +19,45 @@ class Parity:
     """How far the file is from the network.
 
     Attributes:
-        max_abs_difference: Largest |Δp| over all images and classes.
-        decision_flips: Share of images that are given another label.
+        max_abs_difference: Largest |Δp| over all images and classes; None: a file answers with no number that
+            could be compared.
+        decision_flips: Share of what is decided that is decided otherwise: of images that are given another
+            label.
         clear_flips: Flips where the two best probabilities were further apart than rounding explains.
         images: How many real images were compared.
+        unit: What is decided: `pictures`, `objects` or `pixels`.
     """
 
-    max_abs_difference: float
+    max_abs_difference: float | None
     decision_flips: Measured
     clear_flips: int
     images: int
+    unit: str = "pictures"
 
     def gate(self) -> Gate:
         """Return the verdict: |Δp| ≤ 1e-4 and no flip with a margin above 2e-4."""
-        passed = self.max_abs_difference <= MAX_DIFFERENCE and self.clear_flips == 0
+        difference = 0.0 if self.max_abs_difference is None else self.max_abs_difference
+        passed = difference <= MAX_DIFFERENCE and self.clear_flips == 0
         return Gate(
             id="parity",
             name="the exported file decides as the trained network",
             verdict="pass" if passed else "fail",
-            value=self.max_abs_difference,
+            value=difference,
             limit=MAX_DIFFERENCE,
         )
 
     def rounded_gate(self) -> Gate:
-        """Return the verdict on coarser numbers: at most 0.5 % of the images get another label."""
-        flips = self.decision_flips.value
+        """Return the verdict on coarser numbers: at most 0.5 % of the images get another label.
+
+        Of objects or pixels it is 2 %.
+        """
+        flips, most = self.decision_flips.value, MOST_FLIPS_OF[self.unit]
         return Gate(
             id="flips",
             name="the rounded file decides as the one in float32",
-            verdict="pass" if flips <= MOST_FLIPS else "fail",
+            verdict="pass" if flips <= most else "fail",
             value=flips,
-            limit=MOST_FLIPS,
+            limit=most,
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -59,6 +67,7 @@ class Parity:
             "decision_flips": self.decision_flips.as_json(),
             "clear_flips": self.clear_flips,
             "images": self.images,
+            "unit": self.unit,
         }
 
 

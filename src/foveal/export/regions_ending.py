@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 _CORNERS = ((0, 0), (0, 1), (1, 0), (1, 1))
 _FAR = 2**31 - 1  # no index is higher; engines count in 32 bits
 REGIONS = "regions"
+DENSE_CLASSES = f"{REGIONS}.best"  # what reads the class logits (N, K, h, w) of all places makes this of them
 
 
 def write_regions(model: Any, logits: str, sides: tuple[int, int]) -> None:

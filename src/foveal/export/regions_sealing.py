@@ -98,7 +98,7 @@ def compare_regions(recognizer: Recognizer, session: Session, parts: list[Exampl
         furthest = max(furthest, float(margins[wrong].max(initial=0.0)))
         clear += int((wrong & (margins > _CLEAR)).sum())
         flips, pixels, images = flips + int(wrong.sum()), pixels + wrong.size, images + len(batch)
-    return Parity(furthest * _STEEPEST, clopper_pearson(flips, pixels), clear, images)
+    return Parity(furthest * _STEEPEST, clopper_pearson(flips, pixels), clear, images, "pixels")
 
 
 def _few(parts: list[Examples], recognizer: Recognizer) -> Iterator[UInt8]:

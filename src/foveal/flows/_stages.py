@@ -3,20 +3,28 @@
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
+
 from foveal.bundle import archive
 from foveal.bundle.engines.openvino import LARGEST
 from foveal.bundle.footprint import footprint
 from foveal.bundle.predictor import Predictor
 from foveal.bundle.session import Float32
 from foveal.bundle.ways import REFERENCE, Way
+from foveal.calibrate.temperature import calibrated
 from foveal.core.progress import Progress, silent
+from foveal.core.task import OBJECT_TASKS, SCENE_TASKS
 from foveal.core.types import Gate
+from foveal.data.truths import Stated, stated
 from foveal.export.ir import with_ir
 from foveal.export.lowering import lowered
 from foveal.export.outputs import outputs, spread
 from foveal.export.parity import Parity, compare
+from foveal.export.scene_lowering import lowered_scenes
+from foveal.export.scene_parity import parity_of_files, parity_with_network
 from foveal.flows._prepare import Prepared
 from foveal.optimize.rounding import rounded, some
+from foveal.tasks.recognizer import Recognizer
 from foveal.train.examples import Examples
 
 OPENVINO = "openvino"
@@ -63,10 +71,19 @@ class Workbench:
         """Return the pictures of the parity gate."""
         return spread([self.prepared.examples("calib"), self.prepared.examples("test")])
 
+    @property
+    def stated(self) -> Stated | None:
+        """What gives the objects of a picture by its row; None where none are stated."""
+        dataset = self.prepared.dataset
+        return stated(dataset, self.prepared.preprocess) if dataset.task in OBJECT_TASKS else None
+
+    def opened(self, bundle: Path, *, engine: str = REFERENCE) -> Predictor:
+        """Return a sealed file, run in float32."""
+        return Predictor.open(bundle, engine=engine, precision="fp32", threads=self.threads)
+
     def probabilities(self, bundle: Path, *, engine: str = REFERENCE) -> Float32:
         """Return what a sealed file answers for them in float32, (M, K)."""
-        predictor = Predictor.open(bundle, engine=engine, precision="fp32", threads=self.threads)
-        return outputs(predictor.run, self.compared())[0]
+        return outputs(self.opened(bundle, engine=engine).run, self.compared())[0]
 
 
 def round_off(bench: Workbench, source: Path, variant: str) -> Stage:
@@ -84,12 +101,16 @@ def round_off(bench: Workbench, source: Path, variant: str) -> Stage:
     before = archive.read(source)
     fit, calib = bench.prepared.examples("fit"), bench.prepared.examples("calib")
     lowering = rounded(before.model, some(fit), variant, progress=bench.progress)
-    lowered(before, lowering, path, calib=calib, fit=fit, threads=bench.threads)
-    parity = compare(bench.probabilities(source), bench.probabilities(path))
+    if before.manifest.task in SCENE_TASKS:
+        lowered_scenes(before, lowering, path, calib=calib, stated=bench.stated, threads=bench.threads)
+        parity = parity_of_files(bench.opened(source), bench.opened(path), bench.compared())
+    else:
+        lowered(before, lowering, path, calib=calib, fit=fit, threads=bench.threads)
+        parity = compare(bench.probabilities(source), bench.probabilities(path))
     return Stage(path, parity, parity.rounded_gate())
 
 
-def with_openvino(bench: Workbench, source: Path, network: Float32) -> Stage:
+def with_openvino(bench: Workbench, source: Path, recognizer: Recognizer) -> Stage:
     """Seal a file with OpenVINO's own form of its graph inside, and compare how that decides.
 
     It runs in a process of its own first: what crashes there has not killed an export.
@@ -97,7 +118,7 @@ def with_openvino(bench: Workbench, source: Path, network: Float32) -> Stage:
     Args:
         bench: Where and on which pictures.
         source: The sealed file without it.
-        network: Probabilities of the trained network on those pictures, (M, K).
+        recognizer: The trained network.
 
     Returns:
         The stage; a form of a rounded graph is held to the limit on flips, as the graph was.
@@ -114,7 +135,20 @@ def with_openvino(bench: Workbench, source: Path, network: Float32) -> Stage:
         if error is not None:
             error.hint = "leave --openvino out: the file runs in ONNX Runtime, and OpenVINO reads model.onnx"
             raise error
-    parity = compare(network, bench.probabilities(path, engine=OPENVINO))
     plain = before.manifest.model.precision == "fp32"
+    parity = _openvino_parity(bench, path, recognizer, plain=plain)
     gate = parity.gate() if plain else parity.rounded_gate()
     return Stage(path, parity, replace(gate, id=OPENVINO, name="OpenVINO's form decides as the network"))
+
+
+def _openvino_parity(bench: Workbench, path: Path, recognizer: Recognizer, *, plain: bool) -> Parity:
+    """Return how far OpenVINO's form is from the network or, of a rounded graph, from it in ONNX Runtime."""
+    predictor = bench.opened(path, engine=OPENVINO)
+    manifest, compared = predictor.manifest, bench.compared()
+    if manifest.task not in SCENE_TASKS:
+        logits = [recognizer.logits(some.images[some.indices]) for some in compared]
+        network = calibrated(np.concatenate(logits), manifest.temperature)
+        return compare(network, outputs(predictor.run, compared)[0])
+    if plain:
+        return parity_with_network(recognizer, predictor.session, manifest, compared)
+    return parity_of_files(bench.opened(path), predictor, compared)

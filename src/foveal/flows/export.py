@@ -5,10 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from foveal.bundle.archive import SUFFIX, read
-from foveal.calibrate.temperature import calibrated
 from foveal.core import extras, files, machine, runs
 from foveal.core.errors import UsageError, WriteError
 from foveal.core.progress import Progress, silent
@@ -146,7 +143,7 @@ def export(
     place = data_of(run, data, again=f"foveal export {run} --data DATA --out F{SUFFIX}")
     _check_place(out, run, place, force=terms.force)
     recognizer, plan = _network(run, out, model), read_plan(run / "plan.json")
-    _check_one_form(recognizer.task, terms)
+    _check_alone(recognizer.task, terms)
     recognizer = together(recognizer, run, terms.together, builder=model)
     threads = machine.usable_cpus() if plan is None else plan.threads
     try:
@@ -184,7 +181,7 @@ def _stages(recognizer: Recognizer, bench: Workbench, terms: Terms, run: Path) -
     recipe, beginning = read_recipe(run / RECIPE), beginning_in(run)
     path = bench.folder / f"fp32{SUFFIX}"
     if recognizer.task in SCENE_TASKS:
-        scenes = export_scenes(
+        exported = export_scenes(
             recognizer,
             bench.prepared,
             path,
@@ -192,38 +189,34 @@ def _stages(recognizer: Recognizer, bench: Workbench, terms: Terms, run: Path) -
             threads=bench.threads,
             beginning=beginning,
         )
-        return [Stage(path, scenes.parity, scenes.parity.gate())]
-    exported = export_prepared(
-        recognizer,
-        bench.prepared,
-        path,
-        promises=promises_of(recipe),
-        threads=bench.threads,
-        beginning=beginning,
-    )
+    else:
+        exported = export_prepared(
+            recognizer,
+            bench.prepared,
+            path,
+            promises=promises_of(recipe),
+            threads=bench.threads,
+            beginning=beginning,
+        )
     stages = [Stage(path, exported.parity, exported.parity.gate())]
     if stages[-1].passed and terms.variant != "fp32":
         stages.append(round_off(bench, path, terms.variant))
     if stages[-1].passed and terms.openvino:
-        temperature = read(path).manifest.temperature
-        logits = [recognizer.logits(some.images[some.indices]) for some in bench.compared()]
-        network = calibrated(np.concatenate(logits), temperature)
-        stages.append(with_openvino(bench, stages[-1].path, network))
+        stages.append(with_openvino(bench, stages[-1].path, recognizer))
     return stages
 
 
-def _check_one_form(task: str, terms: Terms) -> None:
-    """Refuse, of what says where something is, another form than the one that there is.
+def _check_alone(task: str, terms: Terms) -> None:
+    """Refuse several networks that say where something is: what each finds cannot be averaged.
 
     Raises:
-        UsageError: `other_task`: another form is wanted, or several networks that answer together.
+        UsageError: `other_task`.
     """
-    others = terms.together != Together()
-    if task in SCENE_TASKS and (terms.variant != "fp32" or terms.openvino or others):
+    if task in SCENE_TASKS and terms.together != Together():
         raise UsageError(
-            f"of a recognizer for {task} there is one form, in float32, and one network in it",
+            f"one recognizer for {task} answers alone: what several find cannot be averaged",
             code="other_task",
-            hint=f"foveal export RUN --out F{SUFFIX}, without more",
+            hint=f"foveal export RUN --out F{SUFFIX}, without --with, --dropout and --masks",
         )
 
 

@@ -1,6 +1,7 @@
 """How differently two graphs, or two networks, decide on the same pictures."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from foveal.core.errors import UsageError
 from foveal.core.machine import usable_cpus
 from foveal.core.types import Measured
 from foveal.metrics.clopper_pearson import clopper_pearson
+from foveal.optimize.dense_divergence import dense_divergence, is_dense
 
 _TINY = float(np.finfo(np.float32).tiny)
 
@@ -43,6 +45,24 @@ def divergence(model: bytes, other: bytes, pictures: UInt8) -> Divergence:
         BundleError: A graph cannot be run on them.
     """
     return between(probabilities(model, pictures), probabilities(other, pictures))
+
+
+def away_from(model: bytes, pictures: UInt8) -> Callable[[bytes], float]:
+    """Return what tells how far the answers of another graph are from those of this one, in nats.
+
+    It is the mean KL(p ‖ q) over the pictures or, where graphs say what is where, `dense_divergence`.
+
+    Args:
+        model: The graph to be imitated.
+        pictures: As of `divergence`.
+
+    Raises:
+        UsageError: No picture.
+    """
+    if len(pictures) and is_dense(model):
+        return dense_divergence(model, pictures)
+    reference = probabilities(model, pictures)
+    return lambda other: between(reference, probabilities(other, pictures)).mean_kl
 
 
 def between(reference: Float32, other: Float32) -> Divergence:

@@ -94,7 +94,7 @@ def _inputs(images: UInt8) -> tuple[UInt8, ...]:
     return tuple(np.ascontiguousarray(images[place : place + 1]) for place in places)
 
 
-def _lane(path: Path, way: Way, inputs: Mapping[int, tuple[UInt8, ...]]) -> Lane:
+def _lane(path: Path, way: Way, inputs: Mapping[int, tuple[UInt8, ...]]) -> Lane[Predictor]:
     first, second = _opened(path, way), _opened(path, way)
     return Lane(first, second, way.threads, inputs[first.preprocess.size])
 

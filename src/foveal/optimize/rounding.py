@@ -14,12 +14,11 @@ from foveal.data.sizing import evenly_spaced
 from foveal.export.lowering import Lowering
 from foveal.export.unknown import without_unknown
 from foveal.optimize.steps.int4 import int4
-from foveal.optimize.steps.mixed_precision import mixed_precision
+from foveal.optimize.steps.mixed_precision import LESS, mixed_precision
 from foveal.optimize.steps.quantize import preset, quantize
 from foveal.train.examples import Examples
 
 SHOWN = 256  # pictures that show integers their ranges
-_LESS = 0.5  # of what int8 alone is away from float
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ def _mixed(model: bytes, shown: UInt8, progress: Progress) -> bytes:
     """
     found = mixed_precision(model, shown, progress=progress)
     if not found.sensitivities:
-        found = mixed_precision(model, shown, most_kl=_LESS * found.mean_kl, progress=progress)
+        found = mixed_precision(model, shown, most_kl=LESS * found.mean_kl, progress=progress)
     return found.model
 
 

@@ -127,6 +127,42 @@ def test_what_is_padded_is_the_mean_of_each_channel(stride, padding):
     np.testing.assert_allclose(*answers(between), atol=0.01)
 
 
+class Joined(nn.Module):
+    """The norm of a sum of two convolutions, one of them enlarged; `again` reads one a second time."""
+
+    def __init__(self, *, again: bool) -> None:
+        super().__init__()
+        self.fine = nn.Conv2d(3, 8, 3, padding=1)
+        self.coarse = nn.Conv2d(3, 8, 2, stride=2, bias=False)
+        self.norm = nn.BatchNorm2d(8)
+        self.head = nn.Linear(8, 5)
+        self.again = again
+
+    def forward(self, images):
+        fine, coarse = self.fine(images), self.coarse(images)
+        joined = self.norm(nn.functional.interpolate(coarse, scale_factor=2.0, mode="nearest") + fine)
+        if self.again:
+            joined = joined + fine
+        return self.head(torch.relu(joined).mean(dim=(2, 3)))
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_the_norm_of_a_sum_goes_into_both_convolutions_unless_another_reads_one(again):
+    torch.manual_seed(0)
+    network = disturbed(Joined(again=again))
+    preprocess = Preprocess(size=16, channels=3, mean=WHOLE_LEVELS, std=(0.2,) * 3)
+    model = graph(Recognizer(network, "own", {}, preprocess, tuple("abcde")))
+
+    plain = simplified(model)
+
+    # Two that read the picture, and what normalizes it; a norm that stays becomes one more.
+    assert operators(plain)["Conv"] == (4 if again else 3)
+    assert not operators(plain)["BatchNormalization"]
+    images = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
+    before, after = (onnxruntime(each, threads=1).run(images)[1] for each in (model, plain))
+    np.testing.assert_allclose(after, before, atol=2e-5 * max(1, np.abs(before).max()))
+
+
 def test_a_trained_nano_has_no_norm_left(nano_graph):
     found = operators(simplified(nano_graph))
 

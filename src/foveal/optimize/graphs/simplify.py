@@ -21,8 +21,8 @@ def simplified(model: bytes) -> bytes:
 
     - Normalization becomes a part of the first convolution, which then reads the bytes of the picture; what
       it padded is put around these before. Where that cannot be, it becomes a 1×1 depthwise convolution.
-    - Batch norm is folded into the convolution in front of it, also through a maximum between them; where
-      that cannot be, it becomes a 1×1 depthwise convolution.
+    - Batch norm is folded into the convolution in front of it, also through a maximum between them, or into
+      both whose sum it is of; where that cannot be, it becomes a 1×1 depthwise convolution.
     - Means and maxima over a whole map become pooling operators, for which there are integer kernels.
     - What only moves numbers around between the last map and the classifier becomes one Flatten.
     - A constant factor on the logits goes into the weights of the classifier.
@@ -173,8 +173,14 @@ def _fold_norms(net: Net) -> None:
             inside = inside and net.only_consumer(node.input[0]) is node
         else:
             inside = net.only_consumer(name) is node
+        summed = _summed(net, node)
         if before is not None and before.op_type == "Conv" and inside and before.input[1] in net.constants:
             _absorb(net, before, scale, shift)
+            net.redirect(node.output[0], node.input[0])
+            net.nodes.remove(node)
+        elif summed:
+            for place, conv in enumerate(summed):
+                _absorb(net, conv, scale, shift if place == 0 else np.zeros_like(shift))
             net.redirect(node.output[0], node.input[0])
             net.nodes.remove(node)
         else:
@@ -183,6 +189,31 @@ def _fold_norms(net: Net) -> None:
                 net.add_constant(f"{node.name}.bias", shift.astype(np.float32)),
             ]
             net.replace(node, _by_channel(node.name, node.input[0], node.output[0], names, len(scale)))
+
+
+def _summed(net: Net, norm: Any) -> list[Any]:
+    """Return the convolutions whose sum a norm is of, and nothing else reads; none where it is of another.
+
+    Enlarging by repetition may lie between: it changes no number.
+    """
+    add, found = net.producer(norm.input[0]), []
+    if add is None or add.op_type != "Add" or net.only_consumer(norm.input[0]) is not norm:
+        return []
+    for name in add.input:
+        reader, node = add, net.producer(name)
+        while (
+            node is not None
+            and node.op_type == "Resize"
+            and attribute(node, "mode", b"nearest") == b"nearest"
+        ):
+            if net.only_consumer(node.output[0]) is not reader:
+                return []
+            reader, node = node, net.producer(node.input[0])
+        conv = node is not None and node.op_type == "Conv" and node.input[1] in net.constants
+        if node is None or not conv or net.only_consumer(node.output[0]) is not reader:
+            return []
+        found.append(node)
+    return found
 
 
 def _absorb(net: Net, conv: Any, scale: Any, shift: Any) -> None:

@@ -1,17 +1,18 @@
 """Integers where they change nothing, float where they would: the fewest layers that keep the decisions."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from foveal.bundle.session import UInt8
 from foveal.core.progress import Progress, silent
-from foveal.optimize.divergence import between, probabilities
-from foveal.optimize.graphs.integers import Scheme, units, with_integers
+from foveal.optimize.divergence import away_from
+from foveal.optimize.graphs.integers import Scheme, units
 from foveal.optimize.graphs.ranges import Method
 from foveal.optimize.steps.quantize import calibrate, divided, preset
 
 MOST_KL = 1e-3  # nats; a tenth of what one would call a visible change of a probability
+LESS = 0.5  # of what int8 alone is away from float
 
 Cost = Callable[[Collection[str]], float]
 
@@ -38,7 +39,7 @@ def mixed_precision(
     model: bytes,
     pictures: UInt8,
     *,
-    most_kl: float = MOST_KL,
+    most_kl: float | None = None,
     scheme: Scheme | None = None,
     method: Method | Literal["best"] = "best",
     progress: Progress = silent,
@@ -52,7 +53,8 @@ def mixed_precision(
     Args:
         model: As `export.graph.graph` makes it.
         pictures: uint8 (M, size, size, C) as served, M ≥ 1; every fourth one judges and does not calibrate.
-        most_kl: Largest mean KL(float ‖ result) on the judging pictures, in nats, ≥ 0.
+        most_kl: Largest mean KL(float ‖ result) on the judging pictures, in nats, ≥ 0; see
+            `divergence.away_from`. None: 1e-3 or, of graphs that say what is where, half of what int8 costs.
         scheme: Types and bits; None: for this machine.
         method: How spans are found; see `quantize`.
         progress: Told how many nodes were tried alone, and how many of the worst were tried without.
@@ -63,22 +65,23 @@ def mixed_precision(
     scheme = scheme or preset()
     _, judging = divided(pictures)
     ready = calibrate(model, pictures, scheme=scheme, method=method)
-    reference = probabilities(ready.model, judging)
+    away = away_from(ready.model, judging)
 
     def cost(floats: Collection[str]) -> float:
-        rounded = with_integers(ready.model, ready.ranges, scheme, floats=floats)
-        return between(reference, probabilities(rounded, judging)).mean_kl
+        return away(ready.rounded(scheme, floats))
 
     floats = ready.floats  # what int8 leaves in float anyway: the result is never further away than that
+    whole = cost(floats)
+    if most_kl is None:
+        most_kl = LESS * whole if ready.answering else MOST_KL
     table: dict[str, float] = {}
-    if cost(floats) > most_kl:
-        table = _alone(units(ready.model), cost, progress)
+    if whole > most_kl:
+        table = _alone([name for name in units(ready.model) if name not in ready.answering], cost, progress)
         floats = _fewest(tuple(table), cost, most_kl, progress)
-    chosen = with_integers(ready.model, ready.ranges, scheme, floats=floats)
-    return Mixed(chosen, floats, table, cost(floats))
+    return Mixed(ready.rounded(scheme, floats), floats, table, cost(floats))
 
 
-def _alone(names: tuple[str, ...], cost: Cost, progress: Progress) -> dict[str, float]:
+def _alone(names: Sequence[str], cost: Cost, progress: Progress) -> dict[str, float]:
     """Return what each node costs where it alone is integer, the worst one first."""
     costs = {}
     for done, name in enumerate(names, start=1):

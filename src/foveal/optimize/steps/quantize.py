@@ -11,8 +11,9 @@ from foveal.bundle.session import UInt8
 from foveal.core.errors import BundleError, UsageError
 from foveal.core.machine import cpu_features
 from foveal.core.random import stream
-from foveal.optimize.divergence import between, probabilities
-from foveal.optimize.graphs.integers import Scheme, readers, tensors, weights_share, with_integers
+from foveal.optimize.dense_divergence import is_dense
+from foveal.optimize.divergence import away_from
+from foveal.optimize.graphs.integers import Scheme, ends, readers, tensors, weights_share, with_integers
 from foveal.optimize.graphs.ranges import Method, Range, Values, observed, spans
 from foveal.optimize.graphs.simplify import simplified
 
@@ -50,12 +51,19 @@ class Calibrated:
         ranges: What the integers of each tensor span.
         method: How they were found.
         floats: Names of the layers that had better stay in float, of those that read the picture.
+        answering: Names of the layers that stay in float in any case: the last ones of a graph that says what
+            is where. Scores and sides of boxes need more than 256 numbers, and these layers are small.
     """
 
     model: bytes
     ranges: dict[str, Range]
     method: Method
     floats: tuple[str, ...] = ()
+    answering: tuple[str, ...] = ()
+
+    def rounded(self, scheme: Scheme, floats: Collection[str]) -> bytes:
+        """Return the graph on integers; the layers that are named stay in float, and those that answer."""
+        return with_integers(self.model, self.ranges, scheme, floats=(*self.answering, *floats))
 
 
 def quantize(
@@ -87,7 +95,7 @@ def quantize(
     """
     scheme = scheme or preset()
     ready = calibrate(model, pictures, scheme=scheme, method=method)
-    return with_integers(ready.model, ready.ranges, scheme, floats=(*ready.floats, *floats))
+    return ready.rounded(scheme, (*ready.floats, *floats))
 
 
 def calibrate(
@@ -106,12 +114,14 @@ def calibrate(
             code="nothing_rounded",
             hint="what remains is fp32",
         )
+    answering = ends(plain) if is_dense(plain) else ()
     if method != "best":
-        return Calibrated(plain, spans(observed(plain, tensors(plain), pictures), method), method)
+        ranges = spans(observed(plain, tensors(plain), pictures), method)
+        return Calibrated(plain, ranges, method, answering=answering)
     learning, judging = divided(pictures)
     values = observed(plain, tensors(plain), learning)
     # What 4 bits do to the weights is the same whatever the spans are, and would hide what these do.
-    return _nearest(plain, values, replace(scheme, four_bits=False), judging)
+    return _nearest(plain, values, replace(scheme, four_bits=False), judging, answering)
 
 
 def divided(pictures: UInt8) -> tuple[UInt8, UInt8]:
@@ -121,16 +131,15 @@ def divided(pictures: UInt8) -> tuple[UInt8, UInt8]:
     return pictures[order[~judges] if len(order) > 1 else order], pictures[order[judges]]
 
 
-def _nearest(plain: bytes, values: dict[str, Values], scheme: Scheme, judging: UInt8) -> Calibrated:
+def _nearest(
+    plain: bytes, values: dict[str, Values], scheme: Scheme, judging: UInt8, answering: tuple[str, ...]
+) -> Calibrated:
     """Return the spans, and the layers left in float, whose answers are nearest to those in float."""
-    reference = probabilities(plain, judging)
-
-    def cost(method: Method, floats: tuple[str, ...]) -> float:
-        rounded = with_integers(plain, spans(values, method), scheme, floats=floats)
-        return between(reference, probabilities(rounded, judging)).mean_kl
-
-    costs = {method: cost(method, ()) for method in METHODS}
+    away = away_from(plain, judging)
+    ways = {one: Calibrated(plain, spans(values, one), one, answering=answering) for one in METHODS}
+    costs = {one: away(way.rounded(scheme, ())) for one, way in ways.items()}
     method = min(METHODS, key=lambda one: costs[one])
-    first = readers(plain)
-    spared = first if first and cost(method, first) < _SPARED * costs[method] else ()
-    return Calibrated(plain, spans(values, method), method, spared)
+    best, first = ways[method], readers(plain)
+    if first and away(best.rounded(scheme, first)) < _SPARED * costs[method]:
+        return replace(best, floats=first)
+    return best
