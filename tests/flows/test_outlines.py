@@ -1,6 +1,8 @@
 """Outlines of objects, and pixels that belong to them, from files to the file that ships."""
 
 import json
+import shutil
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import films
 import scenes
 from foveal.bundle import archive, golden_objects
 from foveal.bundle.engines.onnxruntime import onnxruntime
@@ -16,11 +19,16 @@ from foveal.bundle.tiled import Tiled
 from foveal.core.errors import BundleError, DataError, UsageError
 from foveal.data.outline import Runs
 from foveal.evaluate.panoptic import there
+from foveal.flows.compare import compare
 from foveal.flows.evaluate import evaluate
 from foveal.flows.predict_drawn import drawing
 from foveal.flows.train import train
 from foveal.metrics._found import Truth
 from foveal.metrics.panoptic_quality import panoptic_counts
+from foveal.stream.options import SourceOptions
+from foveal.stream.plan import Plan
+from foveal.stream.run import run
+from foveal.stream.shown import Shown
 from foveal.train.recipe import Recipe
 
 SIDE = 64
@@ -174,3 +182,38 @@ def test_tiles_are_of_detectors_alone(outlined) -> None:
     with pytest.raises(UsageError) as error:
         Tiled(Predictor.open(outlined[1].bundle), 64)
     assert error.value.code == "other_task"
+
+
+def test_panoptic_recognizers_are_compared_on_the_class_maps_that_they_learned_from(
+    divided, tmp_path: Path
+) -> None:
+    data, result = divided
+    twin = shutil.copy(result.bundle, tmp_path / "twin.foveal")
+
+    document = compare([result.bundle, twin], data).document
+
+    assert document["measure"] == "mask_map50"
+    assert document["images"] == 16
+
+
+def test_a_film_of_what_is_panoptic_is_divided_frame_by_frame(divided, tmp_path: Path) -> None:
+    _, result = divided
+    pytest.importorskip("av")
+    images, _, _ = scenes.squares(6, side=SIDE)
+    film = films.write(tmp_path / "a.mkv", images)
+    told = []
+
+    run(
+        Predictor.open(result.bundle),
+        Plan(SourceOptions(str(film))),
+        tell=told.append,
+        say=lambda line: None,
+        stop=threading.Event(),
+    )
+
+    seen = [item.answer for item in told if isinstance(item, Shown)]
+    assert len(seen) == 6
+    for one in seen:
+        assert one.areas is not None
+        taken = sum(Runs.from_json(found.outline).mask(SIDE, SIDE).astype(int) for found in one.objects)
+        assert np.max(taken) <= 1

@@ -403,7 +403,8 @@ class Predictor:
         count, classes = len(sources), len(self.classes)
         if self.manifest.task == "segment":
             return regions.decode(regions.checked(answers, count, classes=classes), **told)
-        found = objects.checked(answers, count, classes=classes)
+        outlined = self.manifest.task != "detect"
+        found = objects.checked(answers, count, classes=classes, outlined=outlined)
         if self.manifest.task == "panoptic":
             areas = regions.checked(answers, count, classes=classes)
             return panoptic.decode(found, areas, decision=self.manifest.objects, **told)

@@ -131,7 +131,12 @@ def check_alone(verb: str, data: Path, resume: Path | None, *others: object) -> 
 
 def things_of(text: str | None) -> tuple[str, ...] | None:
     """Return the classes that a list with commas names; None: nobody gave one."""
-    return None if text is None else tuple(name for name in map(str.strip, text.split(",")) if name)
+    if text is None:
+        return None
+    names = tuple(name for name in map(str.strip, text.split(",")) if name)
+    if not names:
+        raise UsageError("--things names classes, such as car,person")
+    return names
 
 
 def settings_of(given: list[str] | None, *, example: str) -> dict[str, float] | None:

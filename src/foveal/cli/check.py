@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from foveal.cli._frame import Force, Group, Json, Quiet, Seed, Strict, Threads, Verbose, emit
 from foveal.cli._progress import progress
-from foveal.cli._recipe import Task
+from foveal.cli._recipe import Task, Things, things_of
 from foveal.core.errors import DataError, UsageError
 from foveal.core.extras import need
 from foveal.core.text import visible
@@ -29,6 +29,7 @@ def check(
     ],
     layout: Annotated[str | None, typer.Option("--format", help="Layout; default: found out.")] = None,
     task: Task = None,
+    things: Things = None,
     group: Group = None,
     strict: Strict = False,
     fast: Annotated[
@@ -58,7 +59,7 @@ def check(
     if suspects is not None:
         check_file(suspects, data, force=force)
     with progress(quiet=quiet) as tell:
-        dataset = opening.open(data, layout, group, task)
+        dataset = opening.open(data, layout, group, task, things_of(things) or ())
         result = flow.check(dataset, fast=fast, seed=seed, threads=threads, progress=tell)
     if strict:
         result = result.strictly()

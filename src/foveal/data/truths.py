@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from foveal.core.errors import UsageError
+from foveal.core.errors import DataError, UsageError
 from foveal.data.dataset import Dataset, UInt8
 from foveal.data.preprocess import Preprocess
 from foveal.data.scene import VOID, Objects
@@ -111,11 +111,17 @@ def numbers_at_size(objects: Objects, size: tuple[int, int], preprocess: Preproc
         objects: With outlines in pixels of the picture.
         size: Height and width of the picture.
         preprocess: Brings it to model size.
+
+    Raises:
+        DataError: `too_many`: more than 65,535 objects.
     """
-    masks = [outline.mask(*size) for outline in objects.outlines]
+    if len(objects) > np.iinfo(np.uint16).max:
+        raise DataError(f"{len(objects)} objects on a picture are more than a map numbers", code="too_many")
+    # One mask at a time: those of all would fill the memory.
+    areas = [int(outline.mask(*size).sum()) for outline in objects.outlines]
     whole = np.zeros(size, np.uint16)
-    for row in sorted(range(len(masks)), key=lambda row: -int(masks[row].sum())):
-        whole[masks[row]] = row + 1
+    for row in sorted(range(len(areas)), key=lambda row: -areas[row]):
+        whole[objects.outlines[row].mask(*size)] = row + 1
     height, width = preprocess.fitted(*size)
     rows = ((np.arange(height) + 0.5) * size[0] / height).astype(np.int64)
     columns = ((np.arange(width) + 0.5) * size[1] / width).astype(np.int64)

@@ -88,7 +88,7 @@ def build(
     job = _Job(data, out or runs.ROOT / f"build-{bundle_name(data)}", recipe or Recipe(), strict, progress)
     check_recipe(job.recipe)
     runs.keep_apart(job.out, *opening.places(data))
-    dataset = opening.open(data, task=job.recipe.task)
+    dataset = opening.open(data, task=job.recipe.task, things=job.recipe.things)
     runs.claim(job.out, request=REQUEST, kind="build")
     with runs.locked(job.out):
         hashes = inventories.content_hashes(dataset, progress=progress)
@@ -143,7 +143,7 @@ def _changed(before: Mapping[str, Any], now: Mapping[str, Any], job: _Job) -> Da
 
 def _check(job: _Job, steps: Steps, request: Mapping[str, Any]) -> None:
     def work() -> list[str]:
-        dataset = opening.open(job.data, group=job.recipe.group, task=job.recipe.task)
+        dataset = job.recipe.opened(job.data)
         found = check(
             dataset, seed=job.recipe.dividing_seed, threads=job.recipe.threads, progress=job.progress
         )

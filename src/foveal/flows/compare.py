@@ -163,7 +163,8 @@ def _scenes(
         )
     opened = data
     if not isinstance(opened, Dataset):
-        opened = grouped(opened, bundles, None, group=terms.group, task=tasks[0])
+        task = "detect" if "detect" in tasks else tasks[0]
+        opened = grouped(opened, bundles, None, group=terms.group, task=task, things=_counted(bundles))
     found = compare_scenes(
         models,
         bundles,
@@ -174,6 +175,22 @@ def _scenes(
         progress=progress,
     )
     return Compared({"schema": SCHEMA, "ok": True, **found}, {})
+
+
+def _counted(bundles: Sequence[Path]) -> tuple[str, ...]:
+    """Return the classes whose objects panoptic recognizers count; none of any other.
+
+    Raises:
+        UsageError: `other_task`: two count other classes.
+    """
+    told = {archive.read(bundle).manifest.things for bundle in bundles}
+    if len(told) > 1:
+        raise UsageError(
+            "these recognizers count objects of other classes",
+            code="other_task",
+            hint="compare those that were trained with the same --things",
+        )
+    return told.pop()
 
 
 def check_has_page(models: Sequence[str | Path]) -> None:

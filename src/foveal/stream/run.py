@@ -11,7 +11,7 @@ from foveal.bundle.predictor import Predictor, Unreadable
 from foveal.bundle.rolling import Rolling, WarmingUp
 from foveal.bundle.tiled import Tiled
 from foveal.core.errors import FovealError, ImageError, UnknownNameError, UsageError
-from foveal.core.task import OBJECT_TASKS, SCENE_TASKS
+from foveal.core.task import FOLLOWED_TASKS, SCENE_TASKS
 from foveal.core.types import Label, Sighting
 from foveal.core.wording import counted
 from foveal.monitor.monitor import Monitor
@@ -76,7 +76,7 @@ def _check_task(task: str, plan: Plan) -> None:
     Raises:
         UsageError: `other_task`.
     """
-    if task not in OBJECT_TASKS and plan.places:
+    if task not in FOLLOWED_TASKS and plan.places:
         raise UsageError("--line and --zone count objects, and this recognizer finds none", code="other_task")
     if task not in SCENE_TASKS:
         return
@@ -88,7 +88,7 @@ def _check_task(task: str, plan: Plan) -> None:
             code="other_task",
             hint="--sink jsonl:FILE keeps all answers, --sink video:FILE.mp4 shows them",
         )
-    if task not in OBJECT_TASKS and plan.watch:
+    if task not in FOLLOWED_TASKS and plan.watch:
         raise UsageError("areas make no events that could be watched for", code="other_task")
 
 
@@ -109,12 +109,12 @@ class _Stream:
         self.rolling = None if clip is None else Rolling(predictor)
         self.pace = None if clip is None else Pace(clip.spacing_s)
         films = kind_of(source_of(plan.source.place)) != "folder"
-        follows = predictor.manifest.task in OBJECT_TASKS and films
+        follows = predictor.manifest.task in FOLLOWED_TASKS and films
         self.tiled = None if plan.tile is None else Tiled(predictor, plan.tile)
         self.following = Following(predictor, plan.places, self.tiled) if follows else None
         self.passed = 0  # frames since the last one that was told that were between two that are shown
         self.events = Events(plan.hold)  # of a recognizer that gives pictures a class
-        seen = (plan.watch or predictor.classes) if predictor.manifest.task in OBJECT_TASKS else ()
+        seen = (plan.watch or predictor.classes) if predictor.manifest.task in FOLLOWED_TASKS else ()
         self.presence = {label: Events(plan.hold) for label in seen}  # of one that finds objects
         self.last_told = -1  # number of the frame that was told last
         self.fastest_s: float | None = None

@@ -105,6 +105,10 @@ def wrong(what: str) -> dict[str, Any]:
         annotation["image_id"] = 2
     elif what == "a map that is not there":
         annotation["file_name"] = "b.png"
+    elif what == "a segment that is there twice":
+        annotation["segments_info"].append({"id": CAR, "category_id": 90})
+    elif what == "a flag that is a word":
+        told["categories"][0]["isthing"] = "no"
     else:
         told["images"] = []
         del annotation["segments_info"]
@@ -118,6 +122,8 @@ def wrong(what: str) -> dict[str, Any]:
         ("a category that is not there", "panoptic_train.json, line"),
         ("an image that is not there", "panoptic_train.json, line"),
         ("a map that is not there", "panoptic_train.json, line"),
+        ("a segment that is there twice", "panoptic_train.json, line"),
+        ("a flag that is a word", "panoptic_train.json, line"),
         ("no segments", "panoptic_train.json, line"),
     ],
 )

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from foveal.cli._frame import Force, Group, Json, Quiet, Verbose, emit
 from foveal.cli._progress import progress
-from foveal.cli._recipe import Task
+from foveal.cli._recipe import Task, Things, things_of
 from foveal.core.extras import need
 from foveal.core.text import visible
 
@@ -21,6 +21,7 @@ def show(
     ] = None,
     layout: Annotated[str | None, typer.Option("--format", help="Layout; default: found out.")] = None,
     task: Task = None,
+    things: Things = None,
     group: Group = None,
     force: Force = False,
     as_json: Json = False,
@@ -35,7 +36,7 @@ def show(
     if out is not None:
         need("train", what="the HTML page")
         check_page(out, data, force=force)
-    dataset = opening.open(data, layout, group, task)
+    dataset = opening.open(data, layout, group, task, things_of(things) or ())
     with progress(quiet=quiet) as tell:
         shown = flow.show(dataset, progress=tell)
     if out is not None:

@@ -115,17 +115,27 @@ def _classes(documents: Sequence[Json]) -> tuple[list[str], set[str]]:
     for document in documents:
         named = categories_of(document)
         for place, category in enumerate(objects(document.value, "categories")):
-            number = whole(category, "id")
-            name, thing = named[number], bool(category.get("isthing", 1))
+            name = named[whole(category, "id")]
+            try:
+                thing = _flag(category, "isthing", 1)
+            except WrongError as wrong:
+                raise document.bad(wrong.why, "categories", place, *wrong.way) from wrong
             if things.setdefault(name, thing) != thing:
                 raise document.bad(
                     f"{name!r} is a thing in one file and none in another", "categories", place
                 )
-            found[name] = min(found.get(name, number), number)
+            found[name] = min(found.get(name, category["id"]), category["id"])
     classes = sorted(found, key=lambda name: (found[name], name))
     if len(classes) > VOID:
         raise documents[0].bad(f"{len(classes)} categories; at most {VOID} are classes", "categories")
     return classes, {name for name, thing in things.items() if thing}
+
+
+def _flag(holder: Mapping[str, Any], key: str, usual: int) -> bool:
+    value = holder.get(key, usual)
+    if value not in (0, 1):
+        raise WrongError(f"{key!r} is 0 or 1", key)
+    return bool(value)
 
 
 def _shots(document: Json) -> list[_Shot]:
@@ -155,12 +165,14 @@ def _shots(document: Json) -> list[_Shot]:
 
 
 def _segments(annotation: Mapping[str, Any], categories: Mapping[int, str]) -> list[_Segment]:
-    found = []
+    found: list[_Segment] = []
     for place, segment in enumerate(objects(annotation, "segments_info")):
         number, category = whole(segment, "id"), whole(segment, "category_id")
         if category not in categories:
             raise WrongError(f"there is no category {category}", "segments_info", place, "category_id")
-        found.append(_Segment(number, categories[category], bool(segment.get("iscrowd", 0))))
+        if any(number == other.number for other in found):
+            raise WrongError(f"the segment {number} is there twice", "segments_info", place, "id")
+        found.append(_Segment(number, categories[category], _flag(segment, "iscrowd", 0)))
     return found
 
 

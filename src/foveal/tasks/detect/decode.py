@@ -85,13 +85,16 @@ class ObjectDecision(BaseModel):
     n: int = Field(ge=0)
 
 
-def checked(answers: Mapping[str, NDArray[Any]], count: int, *, classes: int) -> ObjectAnswers:
+def checked(
+    answers: Mapping[str, NDArray[Any]], count: int, *, classes: int, outlined: bool = False
+) -> ObjectAnswers:
     """Return what a graph answered for `count` pictures, after looking at all of it.
 
     Args:
         answers: Its outputs by name.
         count: How many pictures it was given.
         classes: How many it knows.
+        outlined: Whether masks have to be there.
 
     Raises:
         BundleError: `bad_graph`: outputs of other names. `model_output_invalid`: other shapes, no number, a
@@ -115,6 +118,8 @@ def checked(answers: Mapping[str, NDArray[Any]], count: int, *, classes: int) ->
             hint="train or export it again; its weights are not usable",
         )
     masks = answers.get(MASKS)
+    if outlined and masks is None:
+        raise BundleError("the model answers without masks", code="bad_graph", hint="export it again")
     if masks is not None and (masks.shape[:2] != scores.shape or masks.ndim != 4 or masks.dtype != np.uint8):
         raise BundleError(
             f"the model answered with what are no masks: {masks.dtype} {masks.shape}",
