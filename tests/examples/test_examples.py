@@ -24,9 +24,9 @@ def boxes(folder: Path) -> list[object]:
     return [scenes.write_voc(folder / "cells", count=48, side=SIDE), "--epochs", 4]
 
 
-def people(folder: Path) -> list[object]:
+def counted(folder: Path, count: int) -> Path:
     """Squares as Penn-Fudan has people: a map whose values count them."""
-    images, places, _ = scenes.squares(24, side=SIDE)
+    images, places, _ = scenes.squares(count, side=SIDE)
     for name in ("PNGImages", "PedMasks"):
         (folder / "people" / name).mkdir(parents=True)
     for number, (image, own) in enumerate(zip(images, places, strict=True)):
@@ -35,7 +35,7 @@ def people(folder: Path) -> list[object]:
             values[top:bottom, left:right] = value
         Image.fromarray(image).save(folder / "people" / "PNGImages" / f"p{number:02d}.png")
         Image.fromarray(values).save(folder / "people" / "PedMasks" / f"p{number:02d}_mask.png")
-    return [folder / "people", "--epochs", 1]
+    return folder / "people"
 
 
 def streets(folder: Path) -> list[object]:
@@ -59,7 +59,8 @@ MORE: dict[str, Callable[[Path], list[object]]] = {
     "blood_cells": boxes,
     "count_bottles": lambda _: ["--pictures", 16, "--frames", 40, "--epochs", 1],
     "count_in_a_film": film,
-    "pedestrians": people,
+    "nuclei": lambda folder: [counted(folder, 48), "--epochs", 10],
+    "pedestrians": lambda folder: [counted(folder, 24), "--epochs", 1],
     "streets": streets,
 }
 
