@@ -37,7 +37,7 @@ def test_blood_cells(shared: Path) -> None:
 def test_streets(shared: Path) -> None:
     dataset = opening.open(shared / "data/camvid")
 
-    assert (dataset.format, dataset.task, dataset.scenes.tasks) == ("class_maps", "segment", ("segment",))
+    assert (dataset.format, dataset.task, dataset.scenes.tasks) == ("class_maps", "segment", ("segment", "panoptic"))
     assert dataset.classes[0] == "Sky"
     assert dataset.classes[10] == "Bicyclist"
     assert len(dataset.classes) == 11
