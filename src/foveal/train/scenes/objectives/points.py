@@ -48,9 +48,14 @@ class Points(Detecting):
         height, width = preprocess.sides
         classes = network.answers[0].out_channels
         network.expect(truth.shares(classes, places=height * width // network.stride**2))
-        self.assigner: Assigner = catalog.find(assigners, plan.objective)()
+        self.assigner = self.assigner_of(plan)
         # One place for each object is little to learn from: several learn beside it, and never ship.
-        self.beside = _Beside(network) if plan.objective in self.alone else None
+        self.beside = _Beside(network) if plan.objective == _ALONE else None
+
+    def assigner_of(self, plan: Plan) -> Assigner:
+        """Return what says which places answer for which object."""
+        assigner: Assigner = catalog.find(assigners, plan.objective)()
+        return assigner
 
     def loss_of(self, images: Tensor, truth: Boxes) -> Tensor:
         """Return the loss of pictures; see `Detecting`."""

@@ -1,0 +1,155 @@
+"""Every detector learns from boxes by what its file names, and queries agree about who means what."""
+
+import numpy as np
+import pytest
+import torch
+
+import scenes
+from foveal import models
+from foveal.calibrate.objects import found_of
+from foveal.data.preprocess import Preprocess
+from foveal.metrics._found import Truth
+from foveal.metrics.match import match
+from foveal.metrics.mean_average_precision import mean_average_precision
+from foveal.models.detectors.query import Asked
+from foveal.tasks.detect.learn import Selection, answers
+from foveal.tasks.recognizer import Recognizer
+from foveal.train.examples import Examples
+from foveal.train.loop import fetch, fit
+from foveal.train.plan import Plan
+from foveal.train.scenes.annotations import Boxes
+from foveal.train.scenes.learning import teaching
+from foveal.train.scenes.objectives.queries import meant, query_loss
+from foveal.train.scenes.planning import CHANGES
+
+DETECTORS = [name for name in models.scene_names() if models.architecture(name).task == "detect"]
+OTHERS = [name for name in DETECTORS if name != "point"]  # which test_points has
+# SSD looks for objects on coarse maps: of larger pictures.
+SIDES = {"ssdlite": 160}
+LONGER = {"ssdlite": 300, "retinanet": 300}
+
+
+def learning(name: str, *, steps: int, count: int = 16):
+    """Return the objective of a family, its plan, pictures to learn from, and how to build it anew."""
+    architecture, side = models.architecture(name), SIDES.get(name, 64)
+    images, boxes, labels = scenes.squares(count, side=side)
+    usual = architecture.settings
+
+    def build():
+        torch.manual_seed(0)
+        return architecture.build(channels=3, classes=2, size=[side, side], **architecture.variants(side)[0])
+
+    plan = Plan(
+        model=name, arguments={"classes": 2}, images=count, steps=steps, batch_size=8,
+        optimizer=usual.optimizer, learning_rate=usual.learning_rate, weight_decay=usual.weight_decay,
+        warm_up_share=usual.warm_up_share, label_smoothing=0.0, ema_share=0.1, precision="fp32",
+        augmentation={change: setting.default for change, setting in CHANGES.items()},
+        objective=teaching(architecture).names[0], seed=0, threads=1, step_seconds=0.0,
+    )  # fmt: skip
+    preprocess = Preprocess(
+        size=side, width=side, resize="letterbox", channels=3, mean=(0.45,) * 3, std=(0.2,) * 3
+    )
+    made = teaching(architecture)(build(), Boxes.of(boxes, labels), preprocess=preprocess, plan=plan)
+    return made, plan, Examples(images, np.zeros(count, np.int64), np.arange(count)), build, preprocess
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_one_step_teaches_every_weight_and_the_same_step_is_the_same(name: str) -> None:
+    made, plan, examples, _, _ = learning(name, steps=10)
+    made.train()
+
+    losses = []
+    for _ in range(2):
+        torch.manual_seed(5)  # as the loop does: torchvision draws which boxes it learns from
+        made.zero_grad()
+        loss = made(fetch(examples, plan, 0)).loss
+        loss.backward()
+        losses.append(float(loss.detach()))
+
+    assert 0 < losses[0] < 200
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    assert [part for part, weight in made.named_parameters() if weight.grad is None] == []
+    moved = [id(weight) for group in made.parameter_groups(plan) for weight in group["params"]]
+    assert sorted(moved) == sorted(id(weight) for weight in made.parameters())
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_pictures_with_nothing_on_them_can_be_learned_from(name: str) -> None:
+    made, plan, examples, _, _ = learning(name, steps=10)
+    made.truth = Boxes(made.truth.boxes, made.truth.labels, made.truth.weights * 0, made.truth.numbers)
+
+    loss = made(fetch(examples, plan, 0)).loss
+
+    assert bool(loss.isfinite())
+    loss.backward()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OTHERS)
+def test_squares_are_found_after_some_hundred_steps(name: str) -> None:
+    steps = LONGER.get(name, 150)
+    made, plan, examples, build, preprocess = learning(name, steps=steps, count=48)
+
+    fitted = fit(made, examples, plan)
+
+    network = build().eval()
+    network.load_state_dict(fitted.weights)
+    made = Recognizer(network, name, {}, preprocess, scenes.CLASSES, "detect")
+    images, boxes, labels = scenes.squares(30, side=preprocess.size, seed=9)
+    alone = plan.objective in teaching(models.architecture(name)).alone
+    selection = Selection(
+        objects=50, overlap=None if alone else 0.6
+    )  # which drops no doubles: there are none
+    found = found_of(answers(made, images, selection))
+    truths = [Truth(own, told, np.zeros(len(own), bool)) for own, told in zip(boxes, labels, strict=True)]
+    assert mean_average_precision(match(found, truths, classes=2, ious=[0.5])).mean > 0.75
+
+
+def asked(seed: int = 0, queries: int = 9) -> tuple[Asked, Boxes, torch.Tensor]:
+    draw = torch.Generator().manual_seed(seed)
+    corners = torch.rand(2, queries + 4, 2, generator=draw) * 40
+    boxes = torch.cat([corners, corners + 5 + torch.rand(2, queries + 4, 2, generator=draw) * 20], dim=2)
+    truth = Boxes(
+        boxes[:, queries:],
+        torch.randint(0, 3, (2, 4), generator=draw),
+        torch.tensor([[1.0, 1, 1, 1], [1, 0, 1, 0]]),
+        torch.arange(4).expand(2, -1),
+    )
+    answered = Asked(boxes[:, :queries], torch.randn(2, queries, 3, generator=draw))
+    return answered, truth, torch.tensor([64.0, 64.0, 64.0, 64.0])
+
+
+def test_each_object_is_meant_by_one_query_and_in_all_they_fit_best() -> None:
+    answered, truth, picture = asked()
+
+    rows, queries, objects = meant(answered, truth, picture)
+
+    assert rows.tolist() == [0, 0, 0, 0, 1, 1]
+    assert sorted(objects[:4].tolist()) == [0, 1, 2, 3]
+    assert sorted(objects[4:].tolist()) == [0, 2]
+    assert len({(row, query) for row, query in zip(rows.tolist(), queries.tolist(), strict=True)}) == 6
+    again = meant(Asked(answered.boxes.flip(1), answered.logits.flip(1)), truth, picture)
+    swapped = {(r, 8 - q, o) for r, q, o in zip(*(part.tolist() for part in again), strict=True)}
+    assert swapped == set(zip(rows.tolist(), queries.tolist(), objects.tolist(), strict=True))
+
+
+def test_a_query_that_is_right_costs_nothing_and_a_double_does() -> None:
+    _, truth, _ = asked()
+    one = Boxes(truth.boxes[:1, :1], truth.labels[:1, :1], truth.weights[:1, :1], truth.numbers[:1, :1])
+    sure = torch.full((1, 2, 3), -20.0)
+    sure[0, 0, int(one.labels[0, 0])] = 20.0
+    right = Asked(one.boxes.repeat(1, 2, 1), sure)
+    double = sure.clone()
+    double[0, 1] = sure[0, 0]
+
+    assert float(query_loss(right, one, (64, 64))) < 1e-3
+    assert float(query_loss(Asked(right.boxes, double), one, (64, 64))) > 10
+
+
+def test_more_objects_than_queries_leave_some_out() -> None:
+    answered, truth, picture = asked()
+
+    rows, queries, _ = meant(Asked(answered.boxes[:, :2], answered.logits[:, :2]), truth, picture)
+
+    assert rows.tolist() == [0, 0, 1, 1]
+    assert queries.tolist() == [0, 1, 0, 1]
