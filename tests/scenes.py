@@ -1,5 +1,6 @@
 """Pictures with squares of two colours, and what is stated about them: for every test of scenes."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -115,4 +116,42 @@ def write_instances(folder: Path, *, count: int = 40, side: int = 64, seed: int 
         Image.fromarray(numbers).save(folder / "instance_masks" / f"{name}.png")
     for split, some in {"train": names[: count // 2], "val": names[count // 2 :]}.items():
         (folder / f"{split}.txt").write_text("\n".join(some) + "\n")
+    return folder
+
+
+def write_coco(folder: Path, *, count: int = 40, side: int = 64, seed: int = 0) -> Path:
+    """Write squares of one class as COCO with the splits train, val and test, and attributes.
+
+    Each says its `shade`, and those with an even number, which nobody can see, a `note`; one in three says
+    nothing at all.
+    """
+    images, boxes, labels = squares(count, side=side, seed=seed)
+    halves = {"train": range(count // 2), "val": range(count // 2, 3 * count // 4)}
+    parts = {**halves, "test": range(3 * count // 4, count)}
+    (folder / "annotations").mkdir(parents=True)
+    for split, rows in parts.items():
+        (folder / split).mkdir()
+        pictures, annotations = [], []
+        for row in rows:
+            name = f"picture{row:03d}.png"
+            Image.fromarray(images[row]).save(folder / split / name)
+            pictures.append({"id": row, "file_name": name, "width": side, "height": side})
+            for (left, top, right, bottom), label in zip(
+                boxes[row].tolist(), labels[row].tolist(), strict=True
+            ):
+                number = len(annotations)
+                said = {"shade": CLASSES[label]} | ({"note": "even"} if number % 2 == 0 else {})
+                annotations.append(
+                    {
+                        "id": number + 1,
+                        "image_id": row,
+                        "category_id": 1,
+                        "bbox": [left, top, right - left, bottom - top],
+                        "area": (right - left) * (bottom - top),
+                        "iscrowd": 0,
+                        "attributes": {} if number % 3 == 2 else said,
+                    }
+                )
+        told = {"images": pictures, "annotations": annotations, "categories": [{"id": 1, "name": "square"}]}
+        (folder / "annotations" / f"instances_{split}.json").write_text(json.dumps(told))
     return folder

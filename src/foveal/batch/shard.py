@@ -53,6 +53,7 @@ def begin(spec: Mapping[str, Any]) -> Worker:
             code="other_job",
             hint="begin a job in another folder for the new one",
         )
+    manifest = predictor.manifest
     return Worker(
         predictor=predictor,
         folder=Path(spec["folder"]),
@@ -60,7 +61,7 @@ def begin(spec: Mapping[str, Any]) -> Worker:
         stamps=spec["stamps"],
         format=catalog.find(formats, spec["format"]),
         suffix=spec["format"],
-        said=Said(predictor.manifest.task, spec["scores"]),
+        said=Said(manifest.task, spec["scores"], bool(manifest.attributes)),
         once=spec["once"],
         timeout_s=spec["item_timeout_s"],
     )

@@ -28,6 +28,7 @@ SUFFIX = ".foveal"
 _REQUIRED = ("manifest.json", "model.onnx", "golden_inputs.npy", "README.md")  # and golden answers, by task
 _GOLDEN = tuple(sorted({name for task in ("classify", *GOLDEN_OUTPUTS) for name in golden_members(task)}))
 _UNKNOWN = "golden_unknown.npy"  # where the graph says how unknown a picture is
+_SAID = "golden_attributes.npy"  # where a detector tells of objects more than their class
 _IR = ("openvino/model.xml", "openvino/model.bin")  # both or none
 REPORT, CERTIFICATE = "report.json", "certificate.json"  # about the bundle, and not part of its digest
 TAUGHT = ("taught/features.npy", "taught/labels.npy", "taught/units.npy")  # all or none; decide nothing
@@ -39,6 +40,7 @@ _NAMES = (
     *(name for name in _GOLDEN if name != "golden_inputs.npy"),
     "README.md",
     _UNKNOWN,
+    _SAID,
     *_IR,
     *TAUGHT,
     CONTENTS,
@@ -285,8 +287,15 @@ def _vectors(members: Mapping[str, Content], manifest: Manifest) -> Vectors:
     if manifest.task == "segment":
         return golden_regions.from_members(found, preprocess=manifest.preprocess)
     if manifest.task in OBJECT_TASKS:
-        answers = manifest.objects.objects
-        return golden_objects.from_members(found, preprocess=manifest.preprocess, answers=answers)
+        rule = manifest.objects
+        if _SAID in members:
+            found[_SAID] = bytes(members[_SAID])
+        return golden_objects.from_members(
+            found,
+            preprocess=manifest.preprocess,
+            answers=rule.objects,
+            values=sum(len(one.values) for one in rule.attributes),
+        )
     return from_bytes(
         found["golden_inputs.npy"],
         found["golden_probabilities.npy"],
@@ -322,6 +331,8 @@ def _open(content: bytes, path: Path) -> tuple[Manifest, dict[str, Content]]:
         raise tampered(f"it lacks {', '.join(missing)}")
     if surplus := [name for name in _GOLDEN if name in members and name not in golden]:
         raise tampered(f"{', '.join(surplus)} are not of the task {manifest.task}")
+    if bool(manifest.attributes) != (_SAID in members):
+        raise tampered(f"{_SAID} and what the manifest says of attributes do not fit")
     if set(manifest.members) != set(members) - {"manifest.json"}:
         raise tampered("the manifest lists other members than there are")
     for name, expected in manifest.members.items():

@@ -3,7 +3,7 @@
 from foveal.bundle.manifest import Draft
 from foveal.core.text import visible
 from foveal.tasks.classify.decode import Conformal, Decision
-from foveal.tasks.detect.decode import ObjectDecision
+from foveal.tasks.detect.decode import AttributeDecision, ObjectDecision
 
 _SHOWN = 50  # class names
 
@@ -94,7 +94,16 @@ def _objects(draft: Draft, rule: ObjectDecision) -> tuple[str, list[str]]:
         f"{doubles}"
     )
     best = f"- An answer is an object from the score on with the best F1 on {rule.n} calibration pictures:"
-    return answers, [best, *limits]
+    return answers, [best, *limits, *map(_told, rule.attributes)]
+
+
+def _told(one: AttributeDecision) -> str:
+    """Return what is told of an object beside its class."""
+    values = ", ".join(f"`{visible(value)}`" for value in one.values[:_SHOWN])
+    return (
+        f"- Of an object it tells `{visible(one.name)}`: {values}; `unknown` below a probability of "
+        f"{one.threshold:.3f} ({one.n} calibration objects)"
+    )
 
 
 def _classes(draft: Draft) -> str:

@@ -16,7 +16,7 @@ from foveal.bundle.golden_regions import SHARES
 from foveal.bundle.session import Float32, Session, UInt8
 from foveal.data.preprocess import Preprocess
 from foveal.metrics.box_iou import box_iou
-from foveal.tasks.detect.decode import OUTPUTS, ObjectAnswers, checked
+from foveal.tasks.detect.decode import ATTRIBUTES, OUTPUTS, ObjectAnswers, checked
 from foveal.tasks.detect.masks import INSIDE
 from foveal.tasks.segment.decode import OUTPUTS as REGION_OUTPUTS
 from foveal.tasks.segment.decode import checked as check_regions
@@ -48,7 +48,7 @@ class GoldenObjects:
     def members(self) -> dict[str, NDArray[Any]]:
         """The arrays by the name of their file in a bundle."""
         answers = {name: getattr(self.found, name) for name in OUTPUTS}
-        more = {"covered": self.covered, REGIONS: self.regions}
+        more = {"covered": self.covered, REGIONS: self.regions, ATTRIBUTES: self.found.attributes}
         answers |= {name: array for name, array in more.items() if array is not None}
         return {"golden_inputs.npy": self.inputs, **{f"golden_{name}.npy": answers[name] for name in answers}}
 
@@ -101,10 +101,8 @@ def verify(session: Session, sealed: GoldenObjects, *, classes: int, graph: str 
     difference = float(np.abs(here.found.scores - sealed.found.scores).max())
     if not difference <= allowed:
         raise golden.mismatch(session, f"a score is off by {difference:.2g}; up to {allowed:g} is allowed")
-    if (here.covered is None) != (sealed.covered is None) or (here.regions is None) != (
-        sealed.regions is None
-    ):
-        raise golden.mismatch(session, "masks or classes of pixels that only one of both gives")
+    if here.members.keys() != sealed.members.keys():
+        raise golden.mismatch(session, "masks, attributes or classes of pixels that only one of both gives")
     for row in range(len(sealed.inputs)):
         if not _again(here.row(row), sealed.row(row), allowed):
             raise golden.mismatch(session, "an object that was found then is not found now")
@@ -121,19 +119,24 @@ def _again(here: GoldenObjects, sealed: GoldenObjects, allowed: float) -> bool:
     near = box_iou(then.boxes[clear], own.boxes) >= _SAME
     near &= then.labels[clear][:, None] == own.labels[None]
     near &= np.abs(then.scores[clear][:, None] - own.scores[None]) <= allowed
+    if own.attributes is not None and then.attributes is not None:
+        near &= np.abs(then.attributes[clear][:, None] - own.attributes[None]).max(axis=2) <= allowed
     if here.covered is not None and sealed.covered is not None:
         covered = sealed.covered[0][clear][:, None]
         near &= np.abs(covered - here.covered[0][None]) <= (_COVERED + allowed) * covered + _LEAST_COVERED
     return bool(near.any(axis=1).all())
 
 
-def from_members(members: Mapping[str, bytes], *, preprocess: Preprocess, answers: int) -> GoldenObjects:
+def from_members(
+    members: Mapping[str, bytes], *, preprocess: Preprocess, answers: int, values: int = 0
+) -> GoldenObjects:
     """Return the golden vectors that `.npy` files hold, which must have the shapes the manifest implies.
 
     Args:
         members: Content by the name of the file.
         preprocess: Gives the shape of the pictures.
         answers: K, the graph's answers for a picture.
+        values: Of all that is told of an object beside its class.
 
     Raises:
         BundleError: `tampered`: another dtype, shape or length, NaN or infinity.
@@ -150,7 +153,10 @@ def from_members(members: Mapping[str, bytes], *, preprocess: Preprocess, answer
         covered = golden.finite(members[name], len(inputs), (answers,), name)
     if (name := f"golden_{REGIONS}.npy") in members:
         regions = golden.stored(members[name], only, preprocess.sides, np.uint8, name)
-    return GoldenObjects(inputs, ObjectAnswers(boxes, scores, labels), covered, regions)
+    said = None
+    if (name := f"golden_{ATTRIBUTES}.npy") in members:
+        said = golden.finite(members[name], len(inputs), (answers, values), name)
+    return GoldenObjects(inputs, ObjectAnswers(boxes, scores, labels, attributes=said), covered, regions)
 
 
 def _answers(session: Session, inputs: UInt8, classes: int) -> GoldenObjects:

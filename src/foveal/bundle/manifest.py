@@ -25,7 +25,7 @@ from foveal.core.task import OBJECT_TASKS, Task
 from foveal.data.preprocess import Preprocess
 from foveal.tasks.classify.decode import Decision
 from foveal.tasks.detect.decode import OUTPUTS as OBJECT_OUTPUTS
-from foveal.tasks.detect.decode import ObjectDecision
+from foveal.tasks.detect.decode import AttributeDecision, ObjectDecision
 from foveal.tasks.segment.decode import OUTPUTS as REGION_OUTPUTS
 from foveal.tasks.segment.decode import RegionDecision
 
@@ -44,7 +44,12 @@ _RULES: dict[str, type[BaseModel]] = {
     "segment": RegionDecision,
     **dict.fromkeys(OBJECT_TASKS, ObjectDecision),
 }
-DECIDING_IF_THERE = ("golden_unknown.npy", "openvino/model.bin", "openvino/model.xml")
+DECIDING_IF_THERE = (
+    "golden_unknown.npy",
+    "golden_attributes.npy",
+    "openvino/model.bin",
+    "openvino/model.xml",
+)
 
 
 def golden_members(task: str) -> tuple[str, ...]:
@@ -217,6 +222,11 @@ class Draft(_Frozen):
                 code="other_task",
             )
         return self.rule
+
+    @property
+    def attributes(self) -> tuple[AttributeDecision, ...]:
+        """What is told of objects beside their class; () where nothing is."""
+        return self.rule.attributes if isinstance(self.rule, ObjectDecision) else ()
 
     @property
     def objects(self) -> ObjectDecision:

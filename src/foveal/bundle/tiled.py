@@ -94,7 +94,8 @@ class Tiled:
         boxes = original(found.boxes, (bottom - top, right - left), preprocess)
         there = found.scores > 0
         moved = boxes + np.array([left, top, left, top], np.float32)
-        return ObjectAnswers(moved[there], found.scores[there], found.labels[there])
+        kept = found.at(there)
+        return kept._replace(boxes=moved[there], masks=None)
 
     def see_each(
         self, inputs: Iterable[Input], *, workers: int | None = None, batch: int = 1
@@ -141,11 +142,10 @@ def _starts(length: int, side: int) -> list[int]:
 
 def _merged(parts: list[ObjectAnswers], *, overlap: float | None) -> ObjectAnswers:
     """Return the answers of several tiles as those for one picture, the most certain first, N = 1."""
-    boxes = np.concatenate([part.boxes for part in parts])
-    scores = np.concatenate([part.scores for part in parts])
-    labels = np.concatenate([part.labels for part in parts])
-    order = np.argsort(-scores, kind="stable")
-    boxes, scores, labels = boxes[order], scores[order], labels[order]
+    whole = ObjectAnswers.joined(parts)
+    order = np.argsort(-whole.scores, kind="stable")
+    whole = whole.at(order)
+    boxes, scores, labels = whole.boxes, whole.scores, whole.labels
     tile = np.repeat(np.arange(len(parts)), [len(part.scores) for part in parts])[order]
     kept = np.ones(len(scores), np.bool_)
     for row in range(len(scores)):
@@ -155,7 +155,7 @@ def _merged(parts: list[ObjectAnswers], *, overlap: float | None) -> ObjectAnswe
         later = later[later > row]
         near = box_iou(boxes[row : row + 1], boxes[later])[0] > (overlap or 1.0)
         kept[later[near | (_covered(boxes[row], boxes[later]) > _PART)]] = False
-    return ObjectAnswers(boxes[kept][None], scores[kept][None], labels[kept][None])
+    return whole.at(kept).at(None)
 
 
 def _covered(box: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:

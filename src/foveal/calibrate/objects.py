@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.data.attributes import Attribute, numbered
 from foveal.data.outline import Runs
 from foveal.data.scene import Objects
 from foveal.metrics._found import Found, Truth
@@ -20,11 +21,14 @@ _STEEPEST, _FLATTEST = 10.0, 0.05  # of the scale: more says that there was too 
 _EDGE = 1e-6
 
 
-def truth_of(objects: Objects, size: tuple[int, int] | None = None) -> Truth:
+def truth_of(
+    objects: Objects, size: tuple[int, int] | None = None, attributes: Sequence[Attribute] = ()
+) -> Truth:
     """Return what is stated of a picture as metrics want it.
 
     Args:
         objects: With boxes in any unit.
+        attributes: What is told of objects beside their class.
         size: Height and width of the picture in whose pixels outlines are wanted; None: these play no part.
     """
     masks = None
@@ -33,7 +37,8 @@ def truth_of(objects: Objects, size: tuple[int, int] | None = None) -> Truth:
             outline if isinstance(outline, Runs) else Runs.of(outline.mask(*size))
             for outline in objects.outlines
         ]
-    return Truth(objects.boxes, objects.labels, objects.ignored, masks)
+    said = numbered(objects, attributes) if attributes else None
+    return Truth(objects.boxes, objects.labels, objects.ignored, masks, said)
 
 
 def found_of(answers: ObjectAnswers) -> list[Found]:
@@ -41,7 +46,7 @@ def found_of(answers: ObjectAnswers) -> list[Found]:
     rows = []
     for row in range(len(answers.scores)):
         there = answers.at(row).at(answers.scores[row] > 0)
-        rows.append(Found(there.boxes, there.scores, there.labels))
+        rows.append(Found(there.boxes, there.scores, there.labels, attributes=there.attributes))
     return rows
 
 
@@ -94,6 +99,13 @@ def thresholds_of(found: Sequence[Found], truths: Sequence[Truth], *, classes: i
     matches = match(found, truths, classes=classes, ious=[IOU], most=_most(found))
     best = best_thresholds(matches)
     return tuple(UNKNOWN if np.isnan(one) else float(min(1.0, max(0.0, one))) for one in best)
+
+
+def shown(found: Found, thresholds: Sequence[float]) -> Found:
+    """Return what is certain enough to be an object, of what was found on a picture."""
+    kept = found.scores >= np.array(thresholds, np.float32)[found.labels]
+    said = None if found.attributes is None else found.attributes[kept]
+    return Found(found.boxes[kept], found.scores[kept], found.labels[kept], attributes=said)
 
 
 def _most(found: Sequence[Found]) -> int:

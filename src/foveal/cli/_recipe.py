@@ -104,6 +104,14 @@ Suggest = Annotated[
 Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Every random choice follows from it.")]
 
 
+Attributes = Annotated[
+    str | None,
+    typer.Option(
+        "--attributes", help="What is learned of objects beside their class, such as colour,type; or none."
+    ),
+]
+
+
 Resume = Annotated[
     Path | None,
     typer.Option("--resume", help="Go on with this run folder; with --force also elsewhere."),
@@ -136,6 +144,16 @@ def things_of(text: str | None) -> tuple[str, ...] | None:
     names = tuple(name for name in map(str.strip, text.split(",")) if name)
     if not names:
         raise UsageError("--things names classes, such as car,person")
+    return names
+
+
+def attributes_of(text: str | None) -> tuple[str, ...] | None:
+    """Return the attributes that a list with commas names, () for `none`; None: nobody gave one."""
+    if text is None or text.strip() == "none":
+        return None if text is None else ()
+    names = tuple(name for name in map(str.strip, text.split(",")) if name)
+    if not names:
+        raise UsageError("--attributes names what is said of objects, such as colour,type; or none")
     return names
 
 

@@ -55,6 +55,7 @@ def rows(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
     if metrics["f1"] is not None:
         told.append(("F1", f"{words.measured(metrics['f1'])} at the thresholds of the bundle"))
     told += [(row["class"], _of_class(row)) for row in metrics["per_class"]]
+    told += [(row["attribute"], _of_attribute(row)) for row in metrics.get("attributes", ())]
     count, bias = metrics["counting_mae"], metrics["counting_bias"]
     told.append(
         (
@@ -90,6 +91,18 @@ def _rows_of_areas(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
         said = "none on these pictures" if row["iou"] is None else f"IoU {words.measured(row['iou'])}"
         told.append((row["class"], said))
     return told
+
+
+def _of_attribute(row: Mapping[str, Any]) -> str:
+    """Return a sentence about what is told of objects beside their class."""
+    from foveal.report import words
+
+    if row["accuracy"] is None:
+        return "none of the objects found says it"
+    return (
+        f"right of {words.measured(row['accuracy'])} of {counted(row['objects'], 'object')} that were found; "
+        f"{row['told']['value']:.1%} are told"
+    )
 
 
 def _of_class(row: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 import csv
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Union
 
 from foveal.cli._frame import print_json
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 Seen = Union[Sighting, "Unreadable"]
 Print = Callable[[Seen], None]
 
-_COLUMNS = ("source", "label", "confidence", "left", "top", "right", "bottom", "error", "message")
+_COLUMNS = (
+    "source", "label", "confidence", "left", "top", "right", "bottom", "attributes", "error", "message",
+)  # fmt: skip
 _AREAS = ("source", "label", "share", "error", "message")
 _NOTHING = "nothing"
 
@@ -56,9 +58,15 @@ def _rows(seen: Seen, columns: int) -> list[Sequence[Any]]:
     if seen.areas is not None and not seen.with_objects:
         return [(seen.source, label, share, "", "") for label, share in seen.areas.items()]
     rows: list[Sequence[Any]] = [
-        (seen.source, one.label, one.confidence, *one.box, "", "") for one in seen.objects
+        (seen.source, one.label, one.confidence, *one.box, _told(one.attributes), "", "")
+        for one in seen.objects
     ]
     return rows or [(seen.source, *[""] * (columns - 1))]
+
+
+def _told(attributes: Mapping[str, str]) -> str:
+    """Return what is told of an object beside its class, such as `colour=red;type=van`."""
+    return ";".join(f"{name}={value}" for name, value in attributes.items())
 
 
 def _for_people() -> Print:

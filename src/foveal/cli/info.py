@@ -10,6 +10,7 @@ from foveal.core import catalog
 from foveal.core.task import SCENE_TASKS
 from foveal.core.text import visible
 from foveal.core.units import show_bytes
+from foveal.core.wording import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -115,9 +116,15 @@ def _finds(decision: "ObjectDecision") -> dict[str, str]:
     """Return how a detector decides."""
     limits = ", ".join(f"{threshold:.3f}" for threshold in decision.thresholds[:_SHOWN])
     doubles = "none arise" if decision.overlap is None else f"dropped above {decision.overlap:.0%} overlap"
+    told = {
+        f"tells {visible(one.name)}": f"{', '.join(map(visible, one.values[:_SHOWN]))}; unknown below "
+        f"{one.threshold:.3f} ({counted(one.n, 'calibration object')})"
+        for one in decision.attributes
+    }
     return {
         "shows": f"answers from {limits} on, by class (best F1 on {decision.n} calibration images)",
         "answers": f"at most {decision.objects} objects a picture; doubles: {doubles}",
+        **told,
     }
 
 

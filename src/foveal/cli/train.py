@@ -7,6 +7,7 @@ from foveal.cli._backend import Backend, RayAddress, Workers, where_of
 from foveal.cli._frame import Device, Force, Group, Json, Out, Quiet, Strict, Threads, Verbose, emit, speaks
 from foveal.cli._progress import progress
 from foveal.cli._recipe import (
+    Attributes,
     Backbone,
     Baseline,
     Data,
@@ -31,6 +32,7 @@ from foveal.cli._recipe import (
     Transfer,
     Unlabelled,
     Weights,
+    attributes_of,
     check_alone,
     recipe_of,
     settings_of,
@@ -57,6 +59,7 @@ def train(
     images: Images = None,
     objects: Objects = None,
     things: Things = None,
+    attributes: Attributes = None,
     epochs: Epochs = None,
     time: Time = None,
     transfer: Transfer = None,
@@ -95,6 +98,7 @@ def train(
         "images": images,
         "objects": objects,
         "things": things_of(things),
+        "attributes": attributes_of(attributes),
         "group": group,
         "epochs": epochs,
         "objective": objective,

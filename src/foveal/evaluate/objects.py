@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.bundle.predictor import Predictor
-from foveal.calibrate.objects import IOU, found_of
+from foveal.calibrate.attributes import joined
+from foveal.calibrate.objects import IOU, found_of, shown
 from foveal.core import machine
 from foveal.core.errors import DataError
 from foveal.core.progress import Progress, silent
@@ -18,6 +19,8 @@ from foveal.data.preprocess import Preprocess
 from foveal.evaluate.objects_document import MaskMetrics, Misjudged, ObjectMetrics, ObjectReport
 from foveal.evaluate.scenes import Scenes, answered, provenance
 from foveal.metrics._found import Found, Truth
+from foveal.metrics._pairs import pairs
+from foveal.metrics.attribute_accuracy import AttributeAccuracy, attribute_accuracy
 from foveal.metrics.counting_mae import counting_mae
 from foveal.metrics.detection_ece import detection_ece
 from foveal.metrics.f1_at_threshold import f1_at_threshold
@@ -131,7 +134,34 @@ def measure_objects(
         ece=_ece(at50),
         objects=tuple(int(count) for count in matches.truths.sum(axis=0)),
         masks=masks,
+        attributes=_attributes(found, truths, decision, units=units, seed=seed),
     )
+
+
+def _attributes(
+    found: Sequence[Found],
+    truths: Sequence[Truth],
+    decision: ObjectDecision,
+    *,
+    units: NDArray[np.int64] | None,
+    seed: int,
+) -> dict[str, AttributeAccuracy]:
+    """Return how often each attribute of what is shown, and there, is told rightly, by its name."""
+    if not decision.attributes or any(truth.attributes is None for truth in truths):
+        return {}
+    seen = [shown(one, decision.thresholds) for one in found]
+    together = [pairs(*pair, iou=IOU) for pair in zip(seen, truths, strict=True)]
+    measured, start = {}, 0
+    for place, one in enumerate(decision.attributes):
+        columns = slice(start, start + len(one.values))
+        start = columns.stop
+        rows = [
+            joined([own], [truth], [pair], place, columns)
+            for own, truth, pair in zip(seen, truths, together, strict=True)
+        ]
+        shares, values = [row[0] for row in rows], [row[1] for row in rows]
+        measured[one.name] = attribute_accuracy(shares, values, one.threshold, units=units, seed=seed)
+    return measured
 
 
 def _precisions(matches: Matches, *, units: NDArray[np.int64] | None, seed: int) -> dict[str, Any]:
@@ -179,12 +209,8 @@ def _worst(
     found: Sequence[Found], truths: Sequence[Truth], decision: ObjectDecision, names: Sequence[str]
 ) -> tuple[Misjudged, ...]:
     """Return the pictures with most mistakes at the bundle's thresholds."""
-    limits = np.array(decision.thresholds, np.float32)
-    shown = []
-    for one in found:
-        kept = one.scores >= limits[one.labels]
-        shown.append(Found(one.boxes[kept], one.scores[kept], one.labels[kept]))
-    matches = match(shown, truths, classes=len(limits), ious=[IOU], most=decision.objects)
+    seen = [shown(one, decision.thresholds) for one in found]
+    matches = match(seen, truths, classes=len(decision.thresholds), ious=[IOU], most=decision.objects)
     right, ignored = matches.only()
     hits = np.bincount(matches.images[right], minlength=len(found))
     wrong = np.bincount(matches.images[~right & ~ignored], minlength=len(found))

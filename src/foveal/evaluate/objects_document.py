@@ -1,10 +1,11 @@
 """The evaluation document of a detector: `foveal.evaluate/1` with what is measured of objects."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from foveal.core.types import Measured
 from foveal.evaluate.scene_document import SceneReport
+from foveal.metrics.attribute_accuracy import AttributeAccuracy
 from foveal.metrics.counting_mae import CountErrors
 from foveal.metrics.f1_at_threshold import Detected, DetectedByClass
 from foveal.tasks.detect.decode import ObjectDecision
@@ -55,6 +56,7 @@ class ObjectMetrics:
             found.
         objects: How many there are of each class.
         masks: How well outlines fit; None: only boxes are found.
+        attributes: How often what is told beside the class is right, by the name of the attribute.
     """
 
     map50: Measured
@@ -67,6 +69,7 @@ class ObjectMetrics:
     ece: float | None
     objects: tuple[int, ...]
     masks: MaskMetrics | None = None
+    attributes: dict[str, AttributeAccuracy] = field(default_factory=dict)
 
     def as_json(self, classes: tuple[str, ...], thresholds: tuple[float, ...]) -> dict[str, Any]:
         """Return the contract's `metrics` object."""
@@ -98,8 +101,19 @@ class ObjectMetrics:
             "counting_mae": self.counting.total.mae.as_json(),
             "counting_bias": self.counting.total.bias.as_json(),
             "ece": self.ece,
+            **({"attributes": [_said(*one) for one in self.attributes.items()]} if self.attributes else {}),
             "per_class": rows,
         }
+
+
+def _said(name: str, found: AttributeAccuracy) -> dict[str, Any]:
+    return {
+        "attribute": name,
+        "objects": found.objects,
+        "accuracy": _told(found.accuracy),
+        "told": _told(found.told),
+        "told_accuracy": _told(found.told_accuracy),
+    }
 
 
 def _detected(found: Detected) -> dict[str, Any]:

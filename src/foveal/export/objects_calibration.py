@@ -1,15 +1,18 @@
 """From a detector's graph and pictures with objects to scores that are shares, and thresholds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from foveal.bundle.engines.onnxruntime import onnxruntime
 from foveal.bundle.session import Session
-from foveal.calibrate.objects import fit_scores, found_of, thresholds_of, truth_of
+from foveal.calibrate.attributes import fit_attributes
+from foveal.calibrate.objects import fit_scores, found_of, shown, thresholds_of, truth_of
 from foveal.core.batches import batches
+from foveal.data.attributes import Attribute
 from foveal.data.truths import Stated
-from foveal.export.objects_graph import with_scores
+from foveal.export.objects_graph import with_scores, with_sharpness
 from foveal.metrics._found import Found
-from foveal.tasks.detect.decode import checked
+from foveal.tasks.detect.decode import AttributeDecision, checked
 from foveal.train.examples import Examples
 
 
@@ -22,6 +25,7 @@ class CalibratedObjects:
         session: The same in ONNX Runtime.
         thresholds: For each class the score from which on an answer is an object.
         scale, shift: From class logits to those of the scores.
+        attributes: How what is told of objects beside their class is decided.
     """
 
     model: bytes = field(repr=False)
@@ -29,10 +33,17 @@ class CalibratedObjects:
     thresholds: tuple[float, ...]
     scale: float
     shift: float
+    attributes: tuple[AttributeDecision, ...] = ()
 
 
 def calibrated_objects(
-    model: bytes, calib: Examples, stated: Stated, *, classes: int, threads: int
+    model: bytes,
+    calib: Examples,
+    stated: Stated,
+    *,
+    classes: int,
+    threads: int,
+    attributes: Sequence[Attribute] = (),
 ) -> CalibratedObjects:
     """Fit scores and thresholds on what the graph itself answers.
 
@@ -42,15 +53,25 @@ def calibrated_objects(
         stated: Gives the objects of an image of these by its row.
         classes: How many there are.
         threads: Of the engine.
+        attributes: What it tells of objects beside their class.
     """
     plain = with_scores(model, scale=1.0, shift=0.0)
-    truths = [truth_of(stated(int(row))) for row in calib.indices]
+    values = [len(one.values) for one in attributes]
+    if attributes:
+        plain = with_sharpness(plain, [1.0] * len(values), values)
+    truths = [truth_of(stated(int(row)), attributes=attributes) for row in calib.indices]
     found = _found(onnxruntime(plain, threads=threads), calib, classes)
     scale, shift = fit_scores(found, truths, classes=classes)
     fitted = with_scores(plain, scale=scale, shift=shift)
     session = onnxruntime(fitted, threads=threads)
-    limits = thresholds_of(_found(session, calib, classes), truths, classes=classes)
-    return CalibratedObjects(fitted, session, limits, scale, shift)
+    found = _found(session, calib, classes)
+    limits = thresholds_of(found, truths, classes=classes)
+    if not attributes:
+        return CalibratedObjects(fitted, session, limits, scale, shift)
+    told = fit_attributes([shown(one, limits) for one in found], truths, attributes)
+    fitted = with_sharpness(fitted, [one.scale for one in told], values)
+    session = onnxruntime(fitted, threads=threads)
+    return CalibratedObjects(fitted, session, limits, scale, shift, told)
 
 
 def _found(session: Session, examples: Examples, classes: int) -> list[Found]:

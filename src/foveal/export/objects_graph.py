@@ -4,7 +4,7 @@ What follows the network is written node by node: the exporter would follow the 
 example happens to have. Everything has a fixed size but the pictures; what is dropped gets score 0.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from foveal.export.graph import quiet_exporter, strip
 from foveal.models._distinct import OPERATOR
 from foveal.tasks.classify import learn
-from foveal.tasks.detect.decode import MASKS
+from foveal.tasks.detect.decode import ATTRIBUTES, MASKS
 from foveal.tasks.detect.learn import FAINTEST, THINNEST, Selection
 from foveal.tasks.detect.masks import INSIDE, STEPS
 from foveal.tasks.recognizer import Recognizer
@@ -26,6 +26,8 @@ from foveal.tasks.segment.learn import classes_of
 
 REGIONS = REGION_OUTPUTS[0]
 _SCALE, _SHIFT = "score_scale", "score_shift"
+_SHARPNESS = "attribute_sharpness"
+_SAID = "all_attributes"
 # What the network answers, before anything is selected, by task.
 _ANSWERED = {
     "detect": ("all_boxes", "all_logits"),
@@ -60,13 +62,15 @@ def objects_graph(recognizer: Recognizer, selection: Selection) -> bytes:
     Input `images` uint8 (N, H, W, C) with any N; outputs `boxes` float32 (N, K, 4) in pixels of the input,
     `scores` float32 (N, K) and `labels` int64 (N, K), the most certain first, padded with score 0. Where
     outlines are answered, `masks` uint8 (N, K, H / 4, W / 4), see `ObjectAnswers`; of a panoptic recognizer
-    `regions` uint8 (N, H, W), too: the class of each pixel.
+    `regions` uint8 (N, H, W), too: the class of each pixel. Where something is told of objects beside their
+    class, `attributes` float32 (N, K, V), see there, too.
 
     Args:
         recognizer: A detector; it is exported in eval mode.
         selection: Which answers are given out.
     """
     preprocess = recognizer.preprocess
+    values: tuple[int, ...] = getattr(recognizer.network, "attributes", ())
     with quiet_exporter():
         program = torch.onnx.export(
             _Candidates(recognizer).eval(),
@@ -74,7 +78,7 @@ def objects_graph(recognizer: Recognizer, selection: Selection) -> bytes:
             dynamo=True,
             dynamic_shapes=({0: torch.export.Dim("N", min=1)},),
             input_names=["images"],
-            output_names=list(_ANSWERED[recognizer.task]),
+            output_names=[*_ANSWERED[recognizer.task], *([_SAID] if values else [])],
             custom_translation_table={OPERATOR: _distinct},
             external_data=False,
             verbose=False,
@@ -84,7 +88,7 @@ def objects_graph(recognizer: Recognizer, selection: Selection) -> bytes:
     model = program.model_proto
     strip(model)
     places, classes = (side.dim_value for side in model.graph.output[1].type.tensor_type.shape.dim[1:])
-    _Ending(model, places=places, classes=classes).write(selection, preprocess.sides)
+    _Ending(model, places=places, classes=classes, values=values).write(selection, preprocess.sides)
     onnx.checker.check_model(model, full_check=True)
     data: bytes = model.SerializeToString(deterministic=True)
     return data
@@ -106,11 +110,25 @@ def _distinct(boxes: Any, scores: Any, overlap: float) -> Any:
 
 def with_scores(model: bytes, *, scale: float, shift: float) -> bytes:
     """Return the same graph with other scores: those of logits times `scale` plus `shift`."""
+    return _changed(model, {_SCALE: np.float32(scale), _SHIFT: np.float32(shift)})
+
+
+def with_sharpness(model: bytes, sharpness: Sequence[float], values: Sequence[int]) -> bytes:
+    """Return the same graph with other probabilities of attributes: those of logits times a factor.
+
+    Args:
+        model: The graph.
+        sharpness: A factor for each attribute.
+        values: How many each has.
+    """
+    return _changed(model, {_SHARPNESS: np.repeat(np.array(sharpness, np.float32), values)})
+
+
+def _changed(model: bytes, constants: Mapping[str, Any]) -> bytes:
     loaded = onnx.load_from_string(model)
-    values = {_SCALE: scale, _SHIFT: shift}
     for initializer in loaded.graph.initializer:
-        if initializer.name in values:
-            initializer.CopyFrom(_constant(initializer.name, np.float32(values[initializer.name])))
+        if initializer.name in constants:
+            initializer.CopyFrom(_constant(initializer.name, constants[initializer.name]))
     data: bytes = loaded.SerializeToString(deterministic=True)
     return data
 
@@ -118,9 +136,9 @@ def with_scores(model: bytes, *, scale: float, shift: float) -> bytes:
 class _Ending:
     """The nodes that follow a network, in the order in which they are written."""
 
-    def __init__(self, model: Any, *, places: int, classes: int) -> None:
+    def __init__(self, model: Any, *, places: int, classes: int, values: Sequence[int] = ()) -> None:
         self.model = model
-        self.places, self.classes = places, classes
+        self.places, self.classes, self.values = places, classes, list(values)
 
     def write(self, selection: Selection, sides: tuple[int, int]) -> None:
         """Append what selects the answers, and make them the outputs."""
@@ -133,6 +151,8 @@ class _Ending:
         self._best(kept, count, short=selection.objects - count)
         names = [output.name for output in self.model.graph.output]
         masks = self._masks(selection.objects - count) if "basis" in names else None
+        if self.values:
+            self._attributes(selection, selection.objects - count)
         self._outputs(selection.objects, masks)
 
     def _choose(self, selection: Selection, candidates: int, sides: tuple[int, int]) -> None:
@@ -211,6 +231,25 @@ class _Ending:
         self._node("Pad", ["best_labels", "missing"], ["labels"])
         self._node("Pad", ["best_boxes", "missing_boxes"], ["boxes"])
 
+    def _attributes(self, selection: Selection, short: int) -> None:
+        """Probabilities of the values of each attribute, of the answers' places."""
+        factors = selection.sharpness or (1.0,) * len(self.values)
+        self._constants(
+            attribute_sharpness=np.repeat(np.array(factors, np.float32), self.values),
+            attribute_values=np.array(self.values, np.int64),
+            missing_attributes=np.array([0, 0, 0, 0, short, 0], np.int64),
+        )
+        self._node("GatherElements", ["top_places", "best_at"], ["told_places"], axis=1)
+        self._node("Unsqueeze", ["told_places", "last_axis"], ["told_place_column"])
+        self._node("GatherND", [_SAID, "told_place_column"], ["told_logits"], batch_dims=1)
+        self._node("Mul", ["told_logits", _SHARPNESS], ["sharp_logits"])
+        parts = [f"attribute_{place}" for place in range(len(self.values))]
+        self._node("Split", ["sharp_logits", "attribute_values"], parts, axis=2)
+        for part in parts:
+            self._node("Softmax", [part], [f"{part}_shares"], axis=2)
+        self._node("Concat", [f"{part}_shares" for part in parts], ["told_shares"], axis=2)
+        self._node("Pad", ["told_shares", "missing_attributes"], [ATTRIBUTES])
+
     def _masks(self, short: int) -> tuple[int, int]:
         """Masks of the answers from the kernels of their places; their height and width."""
         basis = next(output for output in self.model.graph.output if output.name == "basis")
@@ -246,6 +285,8 @@ class _Ending:
             ("scores", TensorProto.FLOAT, [batch, objects]),
             ("labels", TensorProto.INT64, [batch, objects]),
         ]
+        if self.values:
+            outputs.append((ATTRIBUTES, TensorProto.FLOAT, [batch, objects, sum(self.values)]))
         if masks is not None:
             outputs.append((MASKS, TensorProto.UINT8, [batch, objects, *masks]))
         kept = [helper.make_tensor_value_info(*output) for output in outputs]

@@ -57,10 +57,16 @@ def compare_objects(
 
 
 def _apart(own: ObjectAnswers, other: ObjectAnswers) -> NDArray[np.float64]:
-    """Return how far the score of each answer is from that of its like on the other side, if it has one."""
+    """Return how far the score of each answer is from that of its like on the other side, if it has one.
+
+    What is told beside the class counts as the score does.
+    """
     near = box_iou(own.boxes, other.boxes)
     mine = own.labels[:, None] == other.labels[None]
     apart = np.abs(own.scores[:, None].astype(np.float64) - other.scores[None])
+    if own.attributes is not None and other.attributes is not None:
+        said = np.abs(own.attributes[:, None].astype(np.float64) - other.attributes[None])
+        apart = np.maximum(apart, said.max(axis=2, initial=0.0))
     like = mine & (near >= _SAME)
     if own.masks is not None and other.masks is not None:
         for row, column in np.argwhere(like).tolist():

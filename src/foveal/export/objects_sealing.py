@@ -66,9 +66,15 @@ def bundle_objects(  # noqa: PLR0913 - as `sealing.bundle`, and what is stated
     threads, classes = threads or usable_cpus(), len(recognizer.classes)
     plain = selection or Selection()
     made = calibrated_objects(
-        objects_graph(recognizer, plain), calib, stated, classes=classes, threads=threads
+        objects_graph(recognizer, plain),
+        calib,
+        stated,
+        classes=classes,
+        threads=threads,
+        attributes=origin.attributes,
     )
-    fitted = replace(plain, scale=made.scale, shift=made.shift)
+    sharpness = tuple(one.scale for one in made.attributes)
+    fitted = replace(plain, scale=made.scale, shift=made.shift, sharpness=sharpness)
     limits = np.array(made.thresholds, np.float32)
     parity = compare_finder(recognizer, made.session, fitted, held_out, limits)
     if parity.gate().verdict != "pass":
@@ -81,6 +87,7 @@ def bundle_objects(  # noqa: PLR0913 - as `sealing.bundle`, and what is stated
         scale=made.scale,
         shift=made.shift,
         things=origin.things,
+        attributes=made.attributes,
         n=len(calib),
     )
     draft = _draft(recognizer, decision, origin)

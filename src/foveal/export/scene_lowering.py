@@ -44,9 +44,22 @@ def lowered_scenes(
     threads, manifest, model = threads or usable_cpus(), source.manifest, lowering.model
     changes: dict[str, Any] = {"foveal": foveal.__version__, "model": lowered_model(source, lowering)}
     if manifest.task in OBJECT_TASKS and calib is not None and stated is not None and len(calib):
-        made = calibrated_objects(model, calib, stated, classes=len(manifest.classes), threads=threads)
+        made = calibrated_objects(
+            model,
+            calib,
+            stated,
+            classes=len(manifest.classes),
+            threads=threads,
+            attributes=manifest.objects.attributes,
+        )
         model, session = made.model, made.session
-        fitted = {"thresholds": made.thresholds, "scale": made.scale, "shift": made.shift, "n": len(calib)}
+        fitted = {
+            "thresholds": made.thresholds,
+            "scale": made.scale,
+            "shift": made.shift,
+            "attributes": made.attributes,
+            "n": len(calib),
+        }
         changes["decision"] = manifest.objects.model_copy(update=fitted)
     else:
         session = onnxruntime(model, threads=threads)

@@ -15,6 +15,7 @@ from foveal.calibrate.temperature import calibrated
 from foveal.core import files
 from foveal.core.errors import UsageError
 from foveal.core.machine import usable_cpus
+from foveal.data.attributes import Attribute
 from foveal.export.deciding import decided, monitored
 from foveal.export.graph import graph, with_temperature
 from foveal.export.outputs import outputs, spread
@@ -41,6 +42,7 @@ class Origin:
         fit: Images at model size that it learned from, labelled: what they look like inside the network
             tells unknown pictures; None: only the logits can.
         things: Of a panoptic recognizer the classes whose objects are counted, by label.
+        attributes: What a detector tells of objects beside their class.
     """
 
     data: Data
@@ -51,6 +53,7 @@ class Origin:
     promises: Promises = DEFAULT
     fit: Examples | None = field(default=None, repr=False, compare=False)
     things: tuple[int, ...] | None = None
+    attributes: tuple[Attribute, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from foveal.export.sealing import Exported, Origin
 from foveal.flows._export import Beginning, beginning_of, data_of
 from foveal.flows._prepare import Prepared
 from foveal.flows._scene_reports import scene_report, with_provenance
+from foveal.flows._scenes import learned_attributes
 from foveal.flows._scenes_report import write_scenes_refusal, write_scenes_report
 from foveal.models.pretrained._weights import Weights
 from foveal.tasks.detect.learn import Selection
@@ -52,7 +53,7 @@ def export_scenes(
     prepared: Prepared,
     path: Path,
     *,
-    selection: Selection,
+    recipe: Recipe,
     threads: int,
     beginning: Beginning,
 ) -> Exported:
@@ -62,7 +63,7 @@ def export_scenes(
         recognizer: What was trained.
         prepared: The data with their roles.
         path: The file to write.
-        selection: Which answers of a detector are given out.
+        recipe: What was wanted: which answers of a detector are given out follows from it.
         threads: Of the engine whose answers are calibrated.
         beginning: What its training started from.
     """
@@ -73,6 +74,7 @@ def export_scenes(
         source=beginning.source,
         licenses=beginning.licenses,
         things=None if scenes is None else scenes.things,
+        attributes=learned_attributes(recipe, prepared),
     )
     if recognizer.task == "segment":
         return bundle_regions(recognizer, path, held_out=held_out, origin=origin, threads=threads)
@@ -82,7 +84,7 @@ def export_scenes(
         held_out=held_out,
         stated=stated(prepared.dataset, prepared.preprocess),
         origin=origin,
-        selection=selection,
+        selection=selection_of(recipe),
         threads=threads,
     )
 
@@ -117,7 +119,7 @@ def finish_scenes(  # noqa: PLR0913 - what a run, its recipe and its plan say
         recognizer,
         prepared,
         run / f"{name}.foveal",
-        selection=selection_of(recipe),
+        recipe=recipe,
         threads=threads,
         beginning=beginning_of(weights),
     )

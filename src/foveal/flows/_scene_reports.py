@@ -55,13 +55,14 @@ def scene_report(  # noqa: PLR0913 - what was opened, and what is known of it
 
     def objects(position: int) -> Truth:
         found = of(int(indices[position]))
-        return truth_of(found, None if task == "detect" else size(position))
+        return truth_of(found, None if task == "detect" else size(position), said)
 
     run: dict[str, Any] = {"seed": seed, "threads": threads, "progress": progress}
     if task == "segment":
         maps = stated_regions(dataset, classes=predictor.classes)
         areas = Scenes[UInt8](sources, read, lambda place: maps(int(indices[place])), size, **about)
         return regions_report(predictor, areas, **run)
+    said = predictor.manifest.objects.attributes
     of = stated(dataset, predictor.preprocess, classes=predictor.classes)
     if task == "panoptic":
         maps = stated_regions(dataset, classes=predictor.classes)

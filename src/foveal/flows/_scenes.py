@@ -3,16 +3,19 @@
 import math
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from foveal.core.errors import DataError, WriteError
+from foveal.core import catalog
+from foveal.core.errors import DataError, RecipeError, WriteError
 from foveal.core.progress import Progress
 from foveal.core.random import seed_for
+from foveal.core.wording import counted
+from foveal.data.attributes import Attribute, attributes_of, numbered
 from foveal.data.dataset import Dataset
 from foveal.data.preprocess import Preprocess
 from foveal.data.scene import Objects
@@ -67,14 +70,25 @@ def planned_scenes(
         RecipeError: The recipe cannot be carried out, or not in the time.
     """
     height, width = prepared.preprocess.sides
-    facts = Facts(height, prepared.preprocess.channels, len(prepared.dataset.classes), width=width)
-    made = maker(recipe.architecture, prepared, weights)
+    said = learned_attributes(recipe, prepared)
+    facts = Facts(
+        height,
+        prepared.preprocess.channels,
+        len(prepared.dataset.classes),
+        width=width,
+        attributes=tuple(len(one.values) for one in said),
+    )
+    made = maker(recipe, prepared, weights)
     plan = plan_scenes(
         recipe, prepared.examples("fit"), facts, made, seconds_left=seconds_left, progress=progress
     )
+    reasons = dict(plan.reasons)
+    if said:
+        told = ", ".join(f"{one.name} ({counted(len(one.values), 'value')})" for one in said)
+        reasons["attributes"] = f"learned of each object beside its class: {told}"
     if weights is None:
-        return plan
-    reasons = {**start_reasons(weights, prepared.preprocess), **plan.reasons}
+        return plan.model_copy(update={"reasons": reasons})
+    reasons = {**start_reasons(weights, prepared.preprocess), **reasons}
     return plan.model_copy(update={"starts_from": weights.sha256, "reasons": reasons})
 
 
@@ -86,17 +100,37 @@ def scene_preprocess(dataset: Dataset, recipe: Recipe, weights: Weights) -> Prep
     return Preprocess(size=height, width=width, resize="letterbox", channels=channels, mean=mean, std=std)
 
 
-def maker(
-    architecture: Architecture, prepared: Prepared, weights: Weights | None = None
-) -> Callable[[Plan], Objective]:
+def learned_attributes(recipe: Recipe, prepared: Prepared) -> tuple[Attribute, ...]:
+    """Return what is learned of objects beside their class.
+
+    Raises:
+        RecipeError: It is asked for of a network that does not tell it.
+        UsageError: `no_attribute`: too little is said of what is asked for.
+    """
+    if recipe.attributes == () or prepared.dataset.scenes is None:
+        return ()
+    if not teaching(recipe.architecture).of_attributes:
+        if recipe.attributes is None:
+            return ()
+        raise RecipeError(
+            f"{catalog.spoken(recipe.architecture.name)} tells nothing of objects beside their class",
+            hint="--model point does; or leave --attributes out",
+        )
+    of = stated(prepared.dataset, prepared.preprocess)
+    objects = (learned_from(of(int(index))) for index in prepared.split.fit)
+    return attributes_of(objects, recipe.attributes)
+
+
+def maker(recipe: Recipe, prepared: Prepared, weights: Weights | None = None) -> Callable[[Plan], Objective]:
     """Return what makes the objective of a plan with its initial weights; what is stated is read once.
 
     Args:
-        architecture: Builds the network.
+        recipe: Says which network it is, and what of objects is learned.
         prepared: The data.
         weights: What its backbone starts from; None: all weights follow from the seed.
     """
-    taught, truth = teaching(architecture), _stated(prepared)
+    architecture = recipe.architecture
+    taught, truth = teaching(architecture), _stated(recipe, prepared)
 
     def objective(plan: Plan) -> Objective:
         network = _network(plan, architecture, weights)
@@ -105,18 +139,18 @@ def maker(
     return objective
 
 
-def _stated(prepared: Prepared) -> Any:
+def _stated(recipe: Recipe, prepared: Prepared) -> Any:
     """Return what is stated about the pictures that are learned from, as objectives of the task want it."""
     task = prepared.dataset.task
     if task == "segment":
         return region_maps(prepared)
-    boxes = annotations(prepared)
+    boxes = annotations(prepared, learned_attributes(recipe, prepared))
     if task == "detect":
         return boxes
     return OutlineTruth(boxes, number_maps(prepared), region_maps(prepared) if task == "panoptic" else None)
 
 
-def annotations(prepared: Prepared) -> Boxes:
+def annotations(prepared: Prepared, attributes: Sequence[Attribute] = ()) -> Boxes:
     """Return the objects of all pictures that are learned from, at model size, by their row.
 
     Degenerate boxes are mistakes, and what is to be ignored cannot be learned from: both are left out.
@@ -133,7 +167,8 @@ def annotations(prepared: Prepared) -> Boxes:
                 hint="foveal data show DATA shows what is read; another split may have some",
             )
     kept = [learned_from(of(int(index))) for index in prepared.split.fit]
-    return Boxes.of([one.boxes for one in kept], [one.labels for one in kept])
+    said = [numbered(one, attributes) for one in kept]
+    return Boxes.of([one.boxes for one in kept], [one.labels for one in kept], said)
 
 
 def learned_from(objects: Objects) -> Objects:

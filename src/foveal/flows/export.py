@@ -14,7 +14,7 @@ from foveal.core.types import Gate
 from foveal.data import opening
 from foveal.export.parity import Parity
 from foveal.flows._export import beginning_in, export_prepared, promises_of
-from foveal.flows._finish_scenes import export_scenes, selection_of
+from foveal.flows._finish_scenes import export_scenes
 from foveal.flows._finished_run import data_of, prepared_again
 from foveal.flows._run_folder import RECIPE
 from foveal.flows._stages import OPENVINO, Stage, Workbench, round_off, with_openvino
@@ -185,7 +185,7 @@ def _stages(recognizer: Recognizer, bench: Workbench, terms: Terms, run: Path) -
             recognizer,
             bench.prepared,
             path,
-            selection=selection_of(recipe),
+            recipe=recipe,
             threads=bench.threads,
             beginning=beginning,
         )

@@ -342,7 +342,7 @@ def _learned(run: Path, job: Job, prepared: Prepared, plan: Plan | FitPlan) -> F
     learned = prepared.examples("fit")
     if isinstance(plan, Plan) and prepared.dataset.scenes is not None:
         with settings(plan):
-            learning = maker(job.architecture, prepared, job.weights)(plan)
+            learning = maker(job.recipe, prepared, job.weights)(plan)
         return fit(learning, learned, plan, checkpoints=run / _CHECKPOINTS, progress=job.progress)
     if isinstance(plan, Plan) and job.weights is not None and plan.arguments.get("start") == "frozen":
         return fitted_reading(run, plan, job.recipe, job.weights, prepared, progress=job.progress)

@@ -22,6 +22,7 @@ class Found:
         scores: How sure each is, higher is surer, float32 (D,); in any order.
         labels: Classes, int64 (D,).
         masks: What each covers; None where only boxes are known.
+        attributes: Probabilities of what is told beside the class, (D, V); None: nothing is.
 
     Raises:
         UsageError: The arrays are not such, or a score is NaN.
@@ -31,6 +32,7 @@ class Found:
     scores: NDArray[np.floating]
     labels: NDArray[np.integer]
     masks: Masks | None = field(default=None, repr=False)
+    attributes: NDArray[np.floating] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         count = len(self.scores)
@@ -52,6 +54,8 @@ class Truth:
         ignored: Which count neither as found nor as missed, bool (M,): a crowd, a difficult one. What lies on
             one of them is no false alarm.
         masks: What each covers; None where only boxes are known.
+        attributes: Number of the value of each attribute, -1 where none is stated, int64 (M, A); None: of
+            no attribute.
 
     Raises:
         UsageError: The arrays are not such.
@@ -61,6 +65,7 @@ class Truth:
     labels: NDArray[np.integer]
     ignored: NDArray[np.bool_]
     masks: Masks | None = field(default=None, repr=False)
+    attributes: NDArray[np.int64] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         count = len(self.labels)

@@ -55,6 +55,9 @@ class FoundObject(BaseModel):
     confidence: float = Field(ge=0, le=1)
     box: list[float] = Field(description="Left, top, right and bottom in pixels of the picture.")
     mask: Mask | None = Field(default=None, description="Only where outlines are found.")
+    attributes: dict[str, str] | None = Field(
+        default=None, description="What is told of it beside its class, or `unknown`."
+    )
 
 
 class Scene(BaseModel):
@@ -164,7 +167,7 @@ class OutputName(BaseModel):
     """What is asked for: one of the outputs that the model's metadata lists."""
 
     model_config = ConfigDict(extra="forbid")
-    name: Literal["probabilities", "logits", "labels", "boxes", "scores", "masks", "regions"]
+    name: Literal["probabilities", "logits", "labels", "boxes", "scores", "masks", "attributes", "regions"]
     parameters: dict[str, Any] | None = None
 
 

@@ -67,6 +67,7 @@ class Facts:
         classes: Number of classes.
         frames: Of a clip; 1 for pictures.
         width: Of the input where that is not `size`, which then is its height; None: it is a square.
+        attributes: How many values each thing has that is said of objects beside their class.
     """
 
     size: int
@@ -74,6 +75,7 @@ class Facts:
     classes: int
     frames: int = 1
     width: int | None = None
+    attributes: tuple[int, ...] = ()
 
     @property
     def sides(self) -> tuple[int, int]:
@@ -84,7 +86,8 @@ class Facts:
     def arguments(self) -> dict[str, Any]:
         """What every network is built with; of one that says where something is, with both sides."""
         size = self.size if self.width is None else list(self.sides)
-        return {"channels": self.channels, "classes": self.classes, "size": size}
+        found = {"channels": self.channels, "classes": self.classes, "size": size}
+        return {**found, "attributes": list(self.attributes)} if self.attributes else found
 
 
 def check_recipe(recipe: Recipe) -> None:

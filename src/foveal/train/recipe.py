@@ -98,6 +98,8 @@ class Recipe(BaseModel):
         sets_delta: Probability that more of them do, for the calibration pictures that were drawn; None:
             `alpha` is an average over draws.
         risk: Share of wrong answers among those that are not declined, in (0, 1).
+        attributes: What is learned of objects beside their class, by name; None: all that is said of enough
+            of them and has few values; (): nothing.
         things: Of class maps that are learned for `panoptic`: classes whose objects are counted.
         seed: Every random choice follows from it.
         split_seed: Which pictures are held out follows from it, where the data do not say; None: from `seed`.
@@ -133,6 +135,7 @@ class Recipe(BaseModel):
     suggest: int | None = Field(default=None, ge=1, le=100_000)
     precision: str = Field(default="auto", pattern="^(auto|fp32|bf16)$")
     objects: int | None = Field(default=None, ge=1, le=MOST_OBJECTS)
+    attributes: tuple[str, ...] | None = None
     things: tuple[str, ...] = ()
     sets: SetMethod = "lac"
     alpha: float = Field(default=0.1, gt=0, lt=1)
@@ -243,7 +246,7 @@ class Recipe(BaseModel):
             raise UsageError(
                 f"{catalog.spoken(found.name)} has no backbone that could be chosen",
                 code="no_backbone",
-                hint="--backbone is for cnn-gru, cnn-lstm, cnn-pool and cnn-frame, point and region",
+                hint="--backbone is for networks of clips, and for what says where something is",
             )
         return found
 
@@ -279,6 +282,12 @@ class Recipe(BaseModel):
                 f"and these are {_HOLDS[task]}",
                 code="other_task",
                 hint=f"--model {catalog.spoken(_USUAL[task])}{without}, or another of foveal models",
+            )
+        if recipe.attributes and task != "detect":
+            raise UsageError(
+                f"attributes are learned of objects that have boxes, and these are {_HOLDS[task]}",
+                code="other_task",
+                hint="leave --attributes out",
             )
         if task == "video" and recipe.objective not in _OF_CLIPS:
             raise UsageError(

@@ -20,10 +20,12 @@ class Said(NamedTuple):
     Attributes:
         task: What the recognizer is for.
         scores: Whether they have the probability of every class.
+        attributes: Whether objects are told with what is said of them beside their class.
     """
 
     task: Task
     scores: bool
+    attributes: bool = False
 
 
 class RowFormat(NamedTuple):

@@ -29,7 +29,7 @@ def _schema(said: Said) -> Any:
             pa.field("occurrence", pa.int64(), nullable=False),
             ("content", text),
             pa.field("bundle", text, nullable=False),
-            *(_where(said.task) if said.task in SCENE_TASKS else _class(said.scores)),
+            *(_where(said) if said.task in SCENE_TASKS else _class(said.scores)),
             ("error", pa.struct([("code", text), ("message", text)])),
         ]
     )
@@ -50,19 +50,21 @@ def _class(scores: bool) -> list[tuple[str, Any]]:
     return [*fields, ("scores", pa.map_(text, pa.float64()))] if scores else fields
 
 
-def _where(task: str) -> list[tuple[str, Any]]:
+def _where(said: Said) -> list[tuple[str, Any]]:
     """Return the columns of a recognizer that says where something is."""
     import pyarrow as pa
 
     text, fields = pa.string(), [("width", pa.int32()), ("height", pa.int32())]
-    if task in OBJECT_TASKS:
+    if said.task in OBJECT_TASKS:
         box = pa.struct([(side, pa.float64()) for side in _SIDES])
         mask = pa.struct([("size", pa.list_(pa.int32())), ("counts", pa.list_(pa.int64()))])
         one = [("label", text), ("confidence", pa.float64()), ("box", box)]
-        if task not in _BOXES_ALONE:
+        if said.task not in _BOXES_ALONE:
             one.append(("mask", mask))
+        if said.attributes:
+            one.append(("attributes", pa.map_(text, text)))
         fields += [("objects", pa.list_(pa.struct(one))), ("counts", pa.map_(text, pa.int64()))]
-    if task not in _NO_AREAS:
+    if said.task not in _NO_AREAS:
         fields.append(("areas", pa.map_(text, pa.float64())))
     return fields
 
@@ -81,7 +83,12 @@ def _stored(row: Row) -> Row:
     told = {name: list(row[name].items()) for name in _MAPS if name in row}
     if "objects" in row:
         told["objects"] = [
-            {**one, "box": dict(zip(_SIDES, one["box"], strict=True))} for one in row["objects"]
+            {
+                **one,
+                "box": dict(zip(_SIDES, one["box"], strict=True)),
+                "attributes": list(one.get("attributes", {}).items()),
+            }
+            for one in row["objects"]
         ]
     return {**row, **told} if told else row
 

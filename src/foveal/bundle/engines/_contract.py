@@ -22,9 +22,11 @@ _Told = dict[str, tuple[str, int]]
 _OBJECTS: _Told = {"boxes": ("float32", 3), "scores": ("float32", 2), "labels": ("int64", 2)}
 _MASKS: _Told = {"masks": ("uint8", 4)}
 _REGIONS: _Told = {"regions": ("uint8", 3)}
+_ATTRIBUTES: _Told = {"attributes": ("float32", 3)}
 # Name, type and number of axes of what graphs answer that say where something is.
 SCENE_OUTPUTS: tuple[_Told, ...] = (
     _OBJECTS,
+    {**_OBJECTS, **_ATTRIBUTES},
     _REGIONS,
     {**_OBJECTS, **_MASKS},
     {**_OBJECTS, **_MASKS, **_REGIONS},

@@ -42,10 +42,18 @@ class Point(nn.Module):
 
     Attributes:
         stride: Pixels between two places of the map.
+        attributes: How many values each thing has that is said of an object beside its class.
     """
 
     def __init__(
-        self, *, backbone: nn.Module, widths: Sequence[int], classes: int, stride: int, tower: int
+        self,
+        *,
+        backbone: nn.Module,
+        widths: Sequence[int],
+        classes: int,
+        stride: int,
+        tower: int,
+        attributes: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -59,6 +67,9 @@ class Point(nn.Module):
         nn.init.normal_(where.weight, std=0.01)
         nn.init.constant_(what.bias, -math.log((1 - PRIOR) / PRIOR))
         nn.init.constant_(where.bias, 1.0)
+        self.attributes = tuple(attributes)
+        if attributes:
+            self.looks = nn.Sequential(Tower(tower), nn.Conv2d(tower, sum(attributes), 1))
 
     @property
     def answers(self) -> tuple[Any, Any]:
@@ -68,7 +79,7 @@ class Point(nn.Module):
     @property
     def outputs(self) -> tuple[Any, ...]:
         """All layers that answer."""
-        return self.answers
+        return (*self.answers, self.looks[-1]) if self.attributes else self.answers
 
     @torch.no_grad()
     def expect(self, shares: Sequence[float]) -> None:
@@ -103,11 +114,16 @@ class Point(nn.Module):
         """Return distances in pixels for what `where` answers."""
         return answers.clamp(max=_FURTHEST).exp() * self.stride
 
-    def candidates(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return boxes in pixels, (N, P, 4), and class logits (N, P, K), of all P places."""
-        logits, sides = self(images)
-        boxes = boxes_of(sides, self.stride)
-        return boxes.flatten(2).transpose(1, 2), logits.flatten(2).transpose(1, 2)
+    def candidates(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Return boxes in pixels, (N, P, 4), and class logits (N, P, K), of all P places.
+
+        Where attributes are told, their logits, too, one attribute after the other, (N, P, V).
+        """
+        maps = self.maps(images)
+        answers = [boxes_of(self.sides(self.where(maps)), self.stride), self.what(maps)]
+        if self.attributes:
+            answers.append(self.looks(maps))
+        return tuple(one.flatten(2).transpose(1, 2) for one in answers)
 
 
 def middles(height: int, width: int, stride: int) -> tuple[Tensor, Tensor]:
@@ -124,7 +140,7 @@ def boxes_of(sides: Tensor, stride: int) -> Tensor:
     return torch.stack([x - left, y - top, x + right, y + bottom], dim=1)
 
 
-def point(  # noqa: PLR0913 - a builder has three of every network; this one adds five
+def point(  # noqa: PLR0913 - a builder has three of every network; this one adds six
     *,
     channels: int,
     classes: int,
@@ -133,6 +149,7 @@ def point(  # noqa: PLR0913 - a builder has three of every network; this one add
     depths: Sequence[int] = (0, 1, 1, 1),
     tower: int = 64,
     stride: int = 8,
+    attributes: Sequence[int] = (),
     backbone: str = _features.DENSE,
 ) -> Point:
     """Return a new detector.
@@ -145,7 +162,10 @@ def point(  # noqa: PLR0913 - a builder has three of every network; this one add
         depths: Residual blocks at each of them.
         tower: Channels of the map that answers.
         stride: 8, or 4 for small objects close together.
+        attributes: How many values each thing has that is said of an object beside its class.
         backbone: `dense`, or a classifier whose weights training starts from; then without widths and depths.
     """
     maps, found = _features.backbone(backbone, channels=channels, widths=widths, depths=depths)
-    return Point(backbone=maps, widths=found, classes=classes, stride=stride, tower=tower)
+    return Point(
+        backbone=maps, widths=found, classes=classes, stride=stride, tower=tower, attributes=attributes
+    )

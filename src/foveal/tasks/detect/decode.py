@@ -9,12 +9,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from foveal.core.errors import BundleError
 from foveal.core.types import Detection, Sighting
+from foveal.data.attributes import Attribute
 from foveal.data.outline import Runs
 from foveal.data.preprocess import Preprocess
 from foveal.tasks.detect.masks import masks_of
 
 OUTPUTS = ("boxes", "scores", "labels")
 MASKS = "masks"  # the output that is there, too, where outlines are answered
+ATTRIBUTES = "attributes"  # and where something is told of objects beside their class
+UNSURE = "unknown"  # what is told of an object where no value is probable enough
 MOST_OBJECTS = 20_000
 _MOST_CLASSES = 10**6
 
@@ -32,29 +35,44 @@ class ObjectAnswers(NamedTuple):
         labels: Indices into the classes, int64 (N, K).
         masks: At every fourth pixel of the input, or of another whole step, whether it is the object's, uint8
             (N, K, h, w): 128 and more is inside, 16 steps are one logit; None: only boxes are answered.
+        attributes: Calibrated probability of each value, one attribute after the other, float32 (N, K, V);
+            None: nothing is told of objects beside their class.
     """
 
     boxes: Float32
     scores: Float32
     labels: NDArray[np.int64]
     masks: UInt8 | None = None
+    attributes: Float32 | None = None
 
     def at(self, rows: Any) -> "ObjectAnswers":
         """Return the answers for some pictures, or for one without the first axis, as NumPy indexes."""
-        masks = None if self.masks is None else self.masks[rows]
-        return ObjectAnswers(self.boxes[rows], self.scores[rows], self.labels[rows], masks)
+        more = (None if part is None else part[rows] for part in (self.masks, self.attributes))
+        return ObjectAnswers(self.boxes[rows], self.scores[rows], self.labels[rows], *more)
 
     @classmethod
     def joined(cls, parts: "Sequence[ObjectAnswers]") -> "ObjectAnswers":
         """Return the answers of several batches, at least one, as of one batch."""
-        return cls(
-            np.concatenate([part.boxes for part in parts]),
-            np.concatenate([part.scores for part in parts]),
-            np.concatenate([part.labels for part in parts]),
-            None
-            if parts[0].masks is None
-            else np.concatenate([part.masks for part in parts if part.masks is not None]),
-        )
+        whole = {name: [getattr(part, name) for part in parts] for name in cls._fields}
+        joined: dict[str, Any] = {
+            name: None if some[0] is None else np.concatenate(some) for name, some in whole.items()
+        }
+        return cls(**joined)
+
+
+class AttributeDecision(Attribute):
+    """What is told of an object beside its class; values are in the order of the probabilities.
+
+    Attributes:
+        threshold: The probability from which on the most probable value is told; below it is `unknown`.
+        scale: What the logits are multiplied with before they become probabilities; for people.
+        n: Objects of the calibration pictures that this rests on.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    threshold: Probability
+    scale: float = Field(gt=0)
+    n: int = Field(ge=0)
 
 
 class ObjectDecision(BaseModel):
@@ -71,6 +89,7 @@ class ObjectDecision(BaseModel):
             people, the graph decides. Fitted so that of answers with score s a share s is right.
         things: Of a panoptic recognizer, the classes whose objects are counted, by label; the others are only
             there, such as the sky. None: all are counted.
+        attributes: What is told of objects beside their class, in the order of the graph's output.
         n: Calibration pictures that this rests on.
     """
 
@@ -82,6 +101,7 @@ class ObjectDecision(BaseModel):
     scale: float = Field(default=1.0, gt=0)
     shift: float = 0.0
     things: tuple[int, ...] | None = None
+    attributes: tuple[AttributeDecision, ...] = ()
     n: int = Field(ge=0)
 
 
@@ -126,7 +146,18 @@ def checked(
             code="model_output_invalid",
             hint="train or export it again",
         )
-    return ObjectAnswers(boxes, scores, labels.astype(np.int64), masks)
+    said = answers.get(ATTRIBUTES)
+    if said is not None and (said.shape[:2] != scores.shape or said.ndim != 3 or not _shares(said)):
+        raise BundleError(
+            f"the model told of objects what are no probabilities: {said.dtype} {said.shape}",
+            code="model_output_invalid",
+            hint="train or export it again",
+        )
+    return ObjectAnswers(boxes, scores, labels.astype(np.int64), masks, said)
+
+
+def _shares(values: NDArray[Any]) -> bool:
+    return bool(((values >= 0) & (values <= 1)).all())
 
 
 def original(boxes: Float32, size: tuple[int, int], preprocess: Preprocess) -> Float32:
@@ -171,7 +202,7 @@ def decode(
         outlines: Sequence[Runs | None] = [None] * len(boxes)
         if shown.masks is not None:
             outlines = masks_of(shown.masks, boxes, size, preprocess)
-        objects = told(shown, boxes, outlines, classes)
+        objects = told(shown, boxes, outlines, classes, decision.attributes)
         seen.append(Sighting(source, width=size[1], height=size[0], objects=objects))
     return seen
 
@@ -183,7 +214,11 @@ def certain(answers: ObjectAnswers, decision: ObjectDecision) -> ObjectAnswers:
 
 
 def told(
-    answers: ObjectAnswers, boxes: Float32, outlines: Sequence[Runs | None], classes: Sequence[str]
+    answers: ObjectAnswers,
+    boxes: Float32,
+    outlines: Sequence[Runs | None],
+    classes: Sequence[str],
+    attributes: Sequence[AttributeDecision] = (),
 ) -> tuple[Detection, ...]:
     """Return answers for one picture as objects in its own pixels.
 
@@ -192,6 +227,7 @@ def told(
         boxes: Theirs in pixels of the picture, (D, 4).
         outlines: What each covers, D of them.
         classes: Names in label order.
+        attributes: What is told beside the class.
     """
     return tuple(
         Detection(
@@ -199,8 +235,32 @@ def told(
             score,
             (box[0], box[1], box[2], box[3]),
             None if outline is None else outline.as_json(),
+            said,
         )
-        for label, score, box, outline in zip(
-            answers.labels.tolist(), answers.scores.tolist(), boxes.tolist(), outlines, strict=True
+        for label, score, box, outline, said in zip(
+            answers.labels.tolist(),
+            answers.scores.tolist(),
+            boxes.tolist(),
+            outlines,
+            values_of(answers, attributes),
+            strict=True,
         )
     )
+
+
+def values_of(answers: ObjectAnswers, attributes: Sequence[AttributeDecision]) -> list[dict[str, str]]:
+    """Return what is told of each of D answers for one picture, by the name of the attribute."""
+    said: list[dict[str, str]] = [{} for _ in answers.scores]
+    for one, shares in zip(attributes, parted(answers, attributes), strict=True):
+        best, sure = shares.argmax(axis=1), shares.max(axis=1) >= one.threshold
+        for row, (value, clear) in enumerate(zip(best.tolist(), sure.tolist(), strict=True)):
+            said[row][one.name] = one.values[value] if clear else UNSURE
+    return said
+
+
+def parted(answers: ObjectAnswers, attributes: Sequence[AttributeDecision]) -> list[Float32]:
+    """Return the probabilities of the values of each attribute, (…, D, values)."""
+    if answers.attributes is None or not attributes:
+        return []
+    ends = np.cumsum([len(one.values) for one in attributes])
+    return np.split(answers.attributes, ends[:-1], axis=-1)

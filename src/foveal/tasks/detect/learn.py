@@ -1,5 +1,6 @@
 """What a detector answers in torch: the reference that the exported graph is compared with."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ from torchvision.ops import nms
 from foveal.core.batches import at_once
 from foveal.data.dataset import UInt8
 from foveal.tasks.classify.learn import normalize
-from foveal.tasks.detect.decode import MOST_OBJECTS, ObjectAnswers
+from foveal.tasks.detect.decode import MOST_OBJECTS, Float32, ObjectAnswers
 from foveal.tasks.detect.masks import INSIDE, STEPS
 from foveal.tasks.recognizer import Recognizer
 
@@ -29,12 +30,14 @@ class Selection:
         objects: K, how many are given out.
         overlap: Above this intersection over union the less certain of two of a class is dropped; None: none.
         scale, shift: Of class logits, before they become scores.
+        sharpness: Of the logits of each attribute, before they become probabilities; (): 1 for all.
     """
 
     objects: int = OBJECTS
     overlap: float | None = 0.6
     scale: float = 1.0
     shift: float = 0.0
+    sharpness: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not 1 <= self.objects <= MOST_OBJECTS:
@@ -54,8 +57,14 @@ def answers(recognizer: Recognizer, images: UInt8, selection: Selection) -> Obje
     for start in range(0, len(images), step):
         seen = normalize(torch.from_numpy(images[start : start + step]), recognizer.preprocess)
         if recognizer.task == "detect":
-            boxes, logits = network.candidates(seen)
-            parts += [_selected(*one, selection, seen)[0] for one in zip(boxes, logits, strict=True)]
+            boxes, logits, *said = network.candidates(seen)
+            values: tuple[int, ...] = getattr(network, "attributes", ())
+            for row, one in enumerate(zip(boxes, logits, strict=True)):
+                found, places = _selected(*one, selection, seen)
+                if values:
+                    told = _attributes(said[0][row][places], values, selection)
+                    found = found._replace(attributes=told)
+                parts.append(found)
             continue
         whole = network.outlined(seen)
         for boxes, logits, kernels, basis in zip(*whole, strict=True):
@@ -90,6 +99,14 @@ def _selected(
         np.pad(labels[best].numpy(), (0, short)),
     )
     return chosen, at[best] // classes
+
+
+def _attributes(logits: Tensor, values: Sequence[int], selection: Selection) -> Float32:
+    """Return the probability of each value, float32 (count, V), from logits (M, V), M ≤ count."""
+    factors = selection.sharpness or (1.0,) * len(values)
+    parts = zip(torch.split(logits, list(values), dim=1), factors, strict=True)
+    shares = torch.cat([(some * factor).softmax(1) for some, factor in parts], dim=1).numpy()
+    return np.pad(shares, ((0, selection.objects - len(shares)), (0, 0)))
 
 
 def _masks(kernels: Tensor, basis: Tensor, count: int) -> UInt8:

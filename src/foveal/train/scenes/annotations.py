@@ -1,7 +1,7 @@
 """Boxes of training pictures at model size, found by the row of a picture."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -21,12 +21,18 @@ class Boxes:
         labels: int64 (N, M).
         weights: 1 for an object, 0 where there is none, float32 (N, M).
         numbers: By which a map of objects tells them apart, from 1 on, int64 (N, M).
+        attributes: Number of the value of each attribute, -1 where none is said, int64 (N, M, A).
     """
 
     boxes: Tensor
     labels: Tensor
     weights: Tensor
     numbers: Tensor
+    attributes: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+
+    def __post_init__(self) -> None:
+        if self.attributes.ndim != 3:  # nobody said any
+            object.__setattr__(self, "attributes", self.numbers.new_empty(*self.numbers.shape, 0))
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -41,9 +47,9 @@ class Boxes:
         return Boxes(*(part[rows] for part in self.parts)).compact()
 
     @property
-    def parts(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Boxes, labels, weights and numbers."""
-        return self.boxes, self.labels, self.weights, self.numbers
+    def parts(self) -> tuple[Tensor, ...]:
+        """Boxes, labels, weights, numbers and attributes."""
+        return self.boxes, self.labels, self.weights, self.numbers, self.attributes
 
     @classmethod
     def joined(cls, several: "Sequence[Boxes]") -> "Boxes":
@@ -60,6 +66,7 @@ class Boxes:
             self.labels.gather(1, order),
             self.weights.gather(1, order),
             self.numbers.gather(1, order),
+            self.attributes.gather(1, order[..., None].expand(-1, -1, self.attributes.shape[2])),
         )
 
     def shares(self, classes: int, *, places: int) -> list[float]:
@@ -74,15 +81,23 @@ class Boxes:
         return [float(share) for share in shares.clamp(*_SHARES)]
 
     @classmethod
-    def of(cls, boxes: Sequence[NDArray[np.float32]], labels: Sequence[NDArray[np.int64]]) -> "Boxes":
-        """Return padded tensors of boxes (M_i, 4) and labels (M_i,) of N pictures."""
+    def of(
+        cls,
+        boxes: Sequence[NDArray[np.float32]],
+        labels: Sequence[NDArray[np.int64]],
+        attributes: Sequence[NDArray[np.int64]] | None = None,
+    ) -> "Boxes":
+        """Return padded tensors of boxes (M_i, 4), labels (M_i,) and attributes (M_i, A) of N pictures."""
         most = max([1, *(len(one) for one in boxes)])
         found = cls(
             torch.zeros(len(boxes), most, 4),
             torch.zeros(len(boxes), most, dtype=torch.int64),
             torch.zeros(len(boxes), most),
             numbers_of(len(boxes), most),
+            torch.full((len(boxes), most, attributes[0].shape[1] if attributes else 0), -1),
         )
+        for row, said in enumerate(attributes or ()):
+            found.attributes[row, : len(said)] = torch.from_numpy(said)
         for row, (some, names) in enumerate(zip(boxes, labels, strict=True)):
             found.boxes[row, : len(some)] = torch.from_numpy(np.asarray(some, np.float32))
             found.labels[row, : len(some)] = torch.from_numpy(np.asarray(names, np.int64))

@@ -27,10 +27,12 @@ class SceneObjective(Protocol):
     Attributes:
         names: What a plan may call it, the usual name first.
         alone: Those of them after which no two answers mean the same object.
+        of_attributes: Whether it teaches what is said of objects beside their class.
     """
 
     names: ClassVar[tuple[str, ...]]
     alone: ClassVar[frozenset[str]]
+    of_attributes: ClassVar[bool]
 
     def __call__(self, network: Any, truth: Any, *, preprocess: Preprocess, plan: Plan) -> Objective:
         """Return the objective of a plan.
@@ -54,12 +56,13 @@ class Detecting(Objective):
     """What a detector learns from: moved and recoloured pictures with what is where on them.
 
     Attributes:
-        names, alone: See `SceneObjective`.
+        names, alone, of_attributes: See `SceneObjective`.
         network: What is trained, and what ships.
     """
 
     names: ClassVar[tuple[str, ...]]
     alone: ClassVar[frozenset[str]] = frozenset()
+    of_attributes: ClassVar[bool] = False
 
     def __init__(self, network: nn.Module, truth: Boxes, *, preprocess: Preprocess, plan: Plan) -> None:
         """Hold what is trained; see `SceneObjective`."""

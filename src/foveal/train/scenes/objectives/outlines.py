@@ -44,6 +44,7 @@ class OutlineTruth(NamedTuple):
 class Outlines(Points):
     """What `Points` learns; cross-entropy near each object and overlap of its mask; classes of pixels."""
 
+    of_attributes = False
     network: Outline
 
     def __init__(self, network: Outline, truth: OutlineTruth, *, preprocess: Preprocess, plan: Plan) -> None:

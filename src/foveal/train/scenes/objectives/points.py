@@ -1,9 +1,11 @@
 """Learn to say what is where from boxes: the objective of detectors whose every place answers."""
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from foveal.core import catalog
@@ -41,6 +43,7 @@ class Points(Detecting):
 
     names = (_USUAL, *(name for name in catalog.names(assigners) if name != _USUAL))
     alone = frozenset({_ALONE})
+    of_attributes = True
 
     def __init__(self, network: Point, truth: Boxes, *, preprocess: Preprocess, plan: Plan) -> None:
         """Hold what is trained; see `SceneObjective`."""
@@ -59,7 +62,13 @@ class Points(Detecting):
 
     def loss_of(self, images: Tensor, truth: Boxes) -> Tensor:
         """Return the loss of pictures; see `Detecting`."""
-        return self.objects_loss(self.network.maps(images), truth)[0]
+        maps = self.network.maps(images)
+        loss, targets = self.objects_loss(maps, truth)
+        if not self.network.attributes:
+            return loss
+        said = self.network.looks(maps)
+        with torch.autocast("cpu", enabled=False):
+            return loss + attributes_loss(said.float().flatten(2), targets, truth, self.network.attributes)
 
     def objects_loss(self, maps: Tensor, truth: Boxes) -> tuple[Tensor, Targets]:
         """Return the loss of what is answered from maps (N, D, h, w), and what the places should answer."""
@@ -103,6 +112,24 @@ class Points(Detecting):
         """Return the body's parameters as the plan wants them moved, and the layers that answer by Adam."""
         found = groups(self.network, plan)
         return found if self.beside is None else [*found, *groups(self.beside, plan)]
+
+
+def attributes_loss(logits: Tensor, targets: Targets, truth: Boxes, values: Sequence[int]) -> Tensor:
+    """Return the cross-entropy of what places say of their objects beside the class.
+
+    Args:
+        logits: One attribute after the other, (N, V, P).
+        targets: Which place answers for which object, and how much.
+        truth: The objects; of what is not said of one, nothing is learned.
+        values: How many each attribute has.
+    """
+    losses = logits.new_zeros(())
+    for place, some in enumerate(torch.split(logits, list(values), dim=1)):
+        wanted = truth.attributes[..., place].gather(1, targets.objects)
+        weights = targets.weights * (wanted >= 0)
+        each = F.cross_entropy(some, wanted.clamp(min=0), reduction="none")
+        losses = losses + (each * weights).sum() / weights.sum().clamp(min=1.0)
+    return losses
 
 
 points = Points

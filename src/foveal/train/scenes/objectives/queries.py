@@ -28,6 +28,7 @@ class Queries(Points):
 
     names = ("queries",)
     alone = frozenset(names)
+    of_attributes = False
     network: Query
 
     def assigner_of(self, plan: Plan) -> Assigner:

@@ -23,6 +23,7 @@ class Regions(Objective):
 
     names = ("regions",)
     alone: ClassVar[frozenset[str]] = frozenset()
+    of_attributes: ClassVar[bool] = False
 
     def __init__(
         self, network: nn.Module, truth: NDArray[np.uint8], *, preprocess: Preprocess, plan: Plan

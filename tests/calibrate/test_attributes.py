@@ -1,0 +1,61 @@
+"""calibrate.attributes: probabilities become shares, and what is told is mostly right."""
+
+import numpy as np
+import pytest
+
+from foveal.calibrate.attributes import LEAST, RIGHT, fit_attributes
+from foveal.calibrate.temperature import calibrated
+from foveal.data.attributes import Attribute
+from foveal.metrics._found import Found, Truth
+
+COLOUR = Attribute(name="colour", values=("red", "green", "blue"))
+SIZE = Attribute(name="size", values=("small", "large"))
+
+
+def told(count: int, *, sharper: float = 3.0, seed: int = 0):
+    """Return objects that are all found, with probabilities that are too sure by a factor, and what is so."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 1.5, (count, 3))
+    honest = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    values = np.array([rng.choice(3, p=row) for row in honest])
+    sure = calibrated((logits * sharper).astype(np.float32), 1.0)
+    said = np.concatenate([sure, np.full((count, 2), 0.5, np.float32)], axis=1)
+    boxes = np.array([[i * 10, 0, i * 10 + 8, 8] for i in range(count)], np.float32)
+    numbers = np.stack([values, np.full(count, -1)], axis=1)
+    labels = np.zeros(count, np.int64)
+    found = Found(boxes, np.ones(count, np.float32), labels, attributes=said)
+    return found, Truth(boxes, labels, np.zeros(count, bool), attributes=numbers), sure, values
+
+
+def test_too_sure_probabilities_become_those_that_are_right() -> None:
+    found, truth, sure, values = told(3000)
+
+    colour, size = fit_attributes([found], [truth], [COLOUR, SIZE])
+
+    assert colour.scale == pytest.approx(1 / 3, rel=0.15)
+    shares = calibrated(np.log(sure), 1 / colour.scale)
+    kept = shares.max(1) >= colour.threshold
+    assert (shares.argmax(1) == values)[kept].mean() >= RIGHT
+    assert 0.02 < kept.mean() < 0.9
+    lower = shares.max(1) >= colour.threshold - 0.05
+    assert (shares.argmax(1) == values)[lower].mean() < RIGHT
+    assert (colour.n, size.n) == (3000, 0)
+    assert (size.scale, size.threshold) == (1.0, LEAST)
+
+
+def test_few_objects_change_nothing() -> None:
+    found, truth, _, _ = told(10)
+
+    colour, _ = fit_attributes([found], [truth], [COLOUR, SIZE])
+
+    assert (colour.scale, colour.threshold, colour.n) == (1.0, LEAST, 10)
+
+
+def test_objects_that_are_not_found_play_no_part() -> None:
+    found, truth, _, _ = told(100)
+    away = Found(found.boxes + 500, found.scores, found.labels, attributes=found.attributes)
+
+    colour, _ = fit_attributes([found, away], [truth, truth], [COLOUR, SIZE])
+
+    assert colour == fit_attributes([found], [truth], [COLOUR, SIZE])[0]
+    assert colour.n == 100

@@ -1,0 +1,124 @@
+"""What is said of objects beside their class, from COCO files to the file that ships."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import scenes
+from foveal.bundle import archive
+from foveal.bundle.predictor import Predictor
+from foveal.bundle.tiled import Tiled
+from foveal.cli._main import run
+from foveal.core.errors import BundleError, RecipeError, UsageError
+from foveal.flows.evaluate import evaluate
+from foveal.flows.export import export
+from foveal.flows.train import train
+from foveal.train.recipe import Recipe
+
+SIDE = 64
+
+
+def recipe(epochs: float = 1, **changes) -> Recipe:
+    return Recipe(epochs=epochs, threads=1, precision="fp32", **changes)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return scenes.write_coco(tmp_path_factory.mktemp("data") / "squares", count=64, side=SIDE)
+
+
+@pytest.fixture(scope="module")
+def detector(data: Path, tmp_path_factory: pytest.TempPathFactory):
+    return train(data, recipe=recipe(60), out=tmp_path_factory.mktemp("runs") / "detector")
+
+
+def test_what_is_said_of_objects_is_learned_and_told_by_the_file(detector) -> None:
+    document = detector.document
+
+    assert document["ok"]
+    assert document["plan"]["arguments"]["attributes"] == [2]
+    assert "shade (2 values)" in document["plan"]["reasons"]["attributes"]  # a note has one value alone
+    [row] = document["metrics"]["test"]["attributes"]
+    assert row["attribute"] == "shade"
+    assert row["objects"] > 8
+    assert row["accuracy"]["value"] > 0.9
+    assert row["accuracy"]["low"] <= row["accuracy"]["value"] <= row["accuracy"]["high"]
+    [rule] = archive.read(detector.bundle).manifest.objects.attributes
+    assert (rule.name, rule.values) == ("shade", ("dark", "light"))
+    assert rule.n > 8
+    assert "shade" in detector.report.read_text(encoding="utf-8")
+    assert "`shade`: `dark`, `light`" in archive.read(detector.bundle).readme
+
+
+def test_each_object_is_told_with_it(detector) -> None:
+    images, _, labels = scenes.squares(12, side=SIDE, seed=77, most=1)
+    predictor = Predictor.open(detector.bundle)
+
+    seen = list(predictor.see_each(list(images)))
+
+    said = [one.objects[0].attributes.get("shade") for one in seen if one.objects]
+    wanted = [scenes.CLASSES[own[0]] for own, one in zip(labels, seen, strict=True) if one.objects]
+    assert len(said) > 9
+    assert np.mean([a == b for a, b in zip(said, wanted, strict=True)]) > 0.8
+    assert set(said) <= {"dark", "light", "unknown"}
+    assert seen[0].as_json()["objects"][0]["attributes"] == {"shade": said[0]}
+    tiled = Tiled(predictor, side=SIDE).see(images[0], "picture")
+    assert tiled.objects[0].attributes == seen[0].objects[0].attributes
+
+
+def test_evaluated_and_exported_again_it_tells_the_same(detector, data: Path, tmp_path: Path) -> None:
+    again = evaluate(detector.run, data).report.as_json()
+    exported = export(detector.run, tmp_path / "again.foveal", data=data)
+
+    assert again["metrics"] == detector.evaluation["metrics"]
+    first, second = (archive.read(path).manifest for path in (detector.bundle, exported.bundle))
+    assert first.objects == second.objects
+
+
+def test_golden_vectors_hold_what_is_told(detector, tmp_path: Path) -> None:
+    members = archive.read(detector.bundle)
+    assert members.vectors.found.attributes.shape[-1] == 2
+    content = bytearray(detector.bundle.read_bytes())
+    content[content.index(b"golden_attributes.npy") + 200] ^= 1
+    (tmp_path / "copy.foveal").write_bytes(content)
+
+    with pytest.raises(BundleError, match="damaged"):
+        Predictor.open(tmp_path / "copy.foveal")
+
+
+def test_predict_prints_it(detector, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pictures = str(data / "test")
+
+    assert run(["predict", str(detector.bundle), pictures, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["predictions"]
+    assert run(["predict", str(detector.bundle), pictures, "--csv"]) == 0
+    table = capsys.readouterr().out
+
+    objects = [one for picture in told for one in picture["objects"]]
+    assert objects
+    assert all(one["attributes"]["shade"] in ("dark", "light", "unknown") for one in objects)
+    assert table.splitlines()[0].split(",")[7] == "attributes"
+    assert "shade=" in table
+
+
+def test_what_is_not_wanted_is_not_learned(data: Path, tmp_path: Path) -> None:
+    result = train(data, recipe=recipe(attributes=()), out=tmp_path / "without")
+
+    assert "attributes" not in result.document["plan"]["arguments"]
+    assert "attributes" not in result.document["metrics"]["test"]
+    assert archive.read(result.bundle).manifest.objects.attributes == ()
+
+
+def test_what_cannot_be_learned_is_refused(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="note") as caught:
+        train(data, recipe=recipe(attributes=("note",)), out=tmp_path / "note")
+    assert "shade" in caught.value.hint
+    with pytest.raises(RecipeError, match="fcos tells nothing"):
+        train(data, recipe=recipe(model="fcos", attributes=("shade",)), out=tmp_path / "fcos")
+    pictures = tmp_path / "pictures"
+    scenes.write_maps(pictures, count=16)
+    with pytest.raises(UsageError, match="attributes are learned of objects"):
+        train(pictures, recipe=recipe(attributes=("shade",)), out=tmp_path / "maps")
+    assert not (tmp_path / "maps").exists()
