@@ -2,8 +2,9 @@
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -135,14 +136,15 @@ def test_a_form_with_pictures_of_which_one_is_none(server: Server, tmp_path: Pat
     assert answers[2].objects == ()
 
 
-def test_objects_are_counted(server: Server) -> None:
+def test_objects_are_counted(server: Server, until: Callable[[Callable[[], Any]], Any]) -> None:
     before = server.metric('foveal_objects_total{model="finder"}')
     sure = server.metric('foveal_confidence_count{model="finder"}')
 
     server.ask("/v1/predict?model=finder", png(*CELLS))
 
+    # what is counted may come after the answer: it is written when that has left
+    until(lambda: server.metric('foveal_confidence_count{model="finder"}') - sure == len(CELLS))
     assert server.metric('foveal_objects_total{model="finder"}') - before == len(CELLS)
-    assert server.metric('foveal_confidence_count{model="finder"}') - sure == len(CELLS)
     assert server.metric('foveal_requests_total{model="finder",outcome="ok"}') >= 1
     assert server.metric('foveal_inference_duration_seconds_count{model="shader"}') >= 0
 

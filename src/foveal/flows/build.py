@@ -49,7 +49,7 @@ class _Job:
         return {
             "data": found,
             "strict": self.strict,
-            "recipe": self.recipe.model_dump(),
+            "recipe": self.recipe.model_dump(mode="json"),
             "foveal": foveal.__version__,
         }
 

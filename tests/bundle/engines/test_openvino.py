@@ -165,7 +165,12 @@ def test_int8_decides_as_in_onnx_runtime_for_any_batch(quantized, classifier, pr
     assert b"QuantizeLinear" in quantized
     pictures = golden.synthetic((16, 16), 3, count=37)
     expected = onnxruntime(quantized, threads=1).run(pictures)[0]
-    session = openvino(quantized, threads=1, precision=precision)
+    try:
+        session = openvino(quantized, threads=1, precision=precision)
+    except BundleError as error:  # with AMX it has none for these integers, and must say so
+        if precision == "fp32" or "implementations.empty()" not in str(error):
+            raise
+        pytest.skip(f"OpenVINO has no integers beside {precision} for this processor")
 
     found = session.run(pictures)[0]
 

@@ -181,13 +181,15 @@ def contract(needed: str) -> BundleError:
 
 def cannot_load(engine: str, error: Exception) -> BundleError:
     """Return the error of a graph that an engine does not load."""
-    return BundleError(f"{engine} cannot load the model: {_first_line(error)}", code="bad_graph")
+    return BundleError(f"{engine} cannot load the model: {_said(error)}", code="bad_graph")
 
 
 def cannot_run(engine: str, shape: tuple[int, ...], error: Exception) -> BundleError:
     """Return the error of pictures that an engine does not run a model on."""
-    return BundleError(f"{engine} cannot run the model on {shape}: {_first_line(error)}", code="model_failed")
+    return BundleError(f"{engine} cannot run the model on {shape}: {_said(error)}", code="model_failed")
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0][:300]
+def _said(error: Exception) -> str:
+    """Return the first line that says what is wrong: OpenVINO begins with places in its own source."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return next((line for line in lines if not line.startswith("Exception from ")), "".join(lines[:1]))[:300]
