@@ -46,13 +46,16 @@ class Objects:
 
     def only(self, kept: NDArray[np.bool_]) -> "Objects":
         """Return some of the objects; `kept` is bool (M,)."""
-        places = np.flatnonzero(kept).tolist()
+        return self.ordered(np.flatnonzero(kept))
+
+    def ordered(self, places: NDArray[np.int64]) -> "Objects":
+        """Return the objects at some places, int64 (P,), in their order."""
         return Objects(
-            self.boxes[kept],
-            self.labels[kept],
-            self.ignored[kept],
-            tuple(self.outlines[i] for i in places) if self.outlines else (),
-            tuple(self.attributes[i] for i in places) if self.attributes else (),
+            self.boxes[places],
+            self.labels[places],
+            self.ignored[places],
+            tuple(self.outlines[i] for i in places.tolist()) if self.outlines else (),
+            tuple(self.attributes[i] for i in places.tolist()) if self.attributes else (),
         )
 
     @property

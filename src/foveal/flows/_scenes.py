@@ -153,7 +153,7 @@ def _stated(recipe: Recipe, prepared: Prepared) -> Any:
 def annotations(prepared: Prepared, attributes: Sequence[Attribute] = ()) -> Boxes:
     """Return the objects of all pictures that are learned from, at model size, by their row.
 
-    Degenerate boxes are mistakes, and what is to be ignored cannot be learned from: both are left out.
+    Degenerate boxes are mistakes and left out. What is to be ignored comes after all others.
 
     Raises:
         DataError: `no_objects`: nothing is there to learn from, or to measure on.
@@ -166,9 +166,11 @@ def annotations(prepared: Prepared, attributes: Sequence[Attribute] = ()) -> Box
                 code="no_objects",
                 hint="foveal data show DATA shows what is read; another split may have some",
             )
-    kept = [learned_from(of(int(index))) for index in prepared.split.fit]
-    said = [numbered(one, attributes) for one in kept]
-    return Boxes.of([one.boxes for one in kept], [one.labels for one in kept], said)
+    stated_objects = [of(int(index)) for index in prepared.split.fit]
+    ordered = [one.ordered(np.argsort(one.ignored, kind="stable")) for one in stated_objects]
+    said = [numbered(one, attributes) for one in ordered]
+    boxes, labels = [one.boxes for one in ordered], [one.labels for one in ordered]
+    return Boxes.of(boxes, labels, said, ignored=[one.ignored for one in ordered])
 
 
 def learned_from(objects: Objects) -> Objects:

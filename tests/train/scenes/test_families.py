@@ -146,6 +146,23 @@ def test_a_query_that_is_right_costs_nothing_and_a_double_does() -> None:
     assert float(query_loss(Asked(right.boxes, double), one, (64, 64))) > 10
 
 
+def test_queries_inside_of_what_is_ignored_may_say_its_class() -> None:
+    answered, _, _ = asked()
+    far = torch.tensor([[0.0, 0.0, 1.0, 1.0]]).numpy()
+    whole = torch.tensor([[0.0, 0.0, 64.0, 64.0]]).numpy()
+    labels = torch.zeros(1, dtype=torch.int64).numpy()
+    logits = torch.full_like(answered.logits, 3.0).requires_grad_()
+    told = Asked(answered.boxes, logits)
+    none = Boxes.of([far[:0]] * 2, [labels[:0]] * 2)
+    aside = Boxes.of([whole] * 2, [labels] * 2, ignored=[labels == 0] * 2)
+
+    alone, left = (torch.autograd.grad(query_loss(told, one, (64, 64)), logits)[0] for one in (none, aside))
+
+    assert bool((alone > 0).all())
+    assert bool((left[..., 0] == 0).all())
+    torch.testing.assert_close(left[..., 1:], alone[..., 1:])
+
+
 def test_more_objects_than_queries_leave_some_out() -> None:
     answered, truth, picture = asked()
 

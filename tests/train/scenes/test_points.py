@@ -104,6 +104,39 @@ def test_twice_the_same_pictures_give_the_same_gradient() -> None:
     assert float(doubled) == pytest.approx(float(once), rel=1e-4)
 
 
+@pytest.mark.parametrize("assigner", ["aligned", "gaussian", "one_to_one"])
+def test_inside_of_what_is_ignored_nothing_is_asked_about_its_class(assigner: str) -> None:
+    made, _ = objective(assigner)
+    boxes = np.array([[8, 8, 24, 24], [30, 4, 62, 60]], np.float32)
+    labels = np.array([0, 1])
+    learned = Boxes.of([boxes[:1]], [labels[:1]])
+    beside = Boxes.of([boxes], [labels], ignored=[np.array([False, True])])
+    logits = torch.zeros(1, 2, 8, 8, requires_grad=True)
+    sides = torch.full((1, 4, 8, 8), 8.0)
+
+    losses = [made.loss(logits, sides, one, made.assigner) for one in (learned, beside)]
+    without, gradient = (torch.autograd.grad(loss, logits)[0][0] for loss in losses)
+
+    inside = torch.zeros(8, 8, dtype=torch.bool)
+    inside[1:7, 4:] = True  # middles from 12 to 52, and from 36 to 60
+    assert bool((gradient[1][inside] == 0).all())
+    assert bool((without[1][inside] > 0).all())
+    torch.testing.assert_close(gradient[1][~inside], without[1][~inside])
+    torch.testing.assert_close(gradient[0], without[0])
+
+
+def test_an_object_inside_of_what_is_ignored_is_learned() -> None:
+    made, _ = objective()
+    boxes, labels = np.array([[8, 8, 24, 24], [0, 0, 64, 64]], np.float32), np.array([0, 0])
+    truth = Boxes.of([boxes], [labels], ignored=[np.array([False, True])])
+    logits = torch.zeros(1, 2, 8, 8, requires_grad=True)
+
+    loss = made.loss(logits, torch.full((1, 4, 8, 8), 8.0), truth, made.assigner)
+
+    moved = torch.autograd.grad(loss, logits)[0][0, 0] != 0
+    assert moved.sum() == moved[1:3, 1:3].sum() == 4
+
+
 def test_areas_that_overflow_half_precision_do_not_matter() -> None:
     made, _ = objective()
     large = Boxes(
@@ -193,6 +226,16 @@ def test_no_object_is_lost_where_others_before_it_are_gone() -> None:
     assert found.boxes.shape == (2, 3, 4)
     assert found.labels[1].tolist() == [1, 3, 5]
     assert found.weights.tolist() == [[1, 0, 0], [1, 1, 1]]
+
+
+def test_what_is_ignored_goes_where_its_picture_goes() -> None:
+    boxes, labels = np.array([[0, 0, 8, 8], [8, 8, 16, 16]], np.float32), np.array([1, 0])
+    truth = Boxes.of([boxes[:0], boxes], [labels[:0], labels], ignored=[np.array([], bool), labels == 0])
+
+    found = truth.rows(torch.tensor([1, 0]))
+
+    assert found.weights.tolist() == [[1, -1], [0, 0]]
+    assert found.shares(2, places=1000) == pytest.approx([1e-4, 5 / 2000])
 
 
 def test_what_learns_beside_never_ships() -> None:

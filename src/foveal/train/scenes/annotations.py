@@ -19,7 +19,8 @@ class Boxes:
     Attributes:
         boxes: In pixels of the network's input, float32 (N, M, 4).
         labels: int64 (N, M).
-        weights: 1 for an object, 0 where there is none, float32 (N, M).
+        weights: 1 for an object, 0 where there is none, -1 for what is there and ignored: inside of it nothing
+            is asked about its class; float32 (N, M).
         numbers: By which a map of objects tells them apart, from 1 on, int64 (N, M).
         attributes: Number of the value of each attribute, -1 where none is said, int64 (N, M, A).
     """
@@ -58,8 +59,8 @@ class Boxes:
 
     def compact(self) -> "Boxes":
         """Return the same with what is there first in each row, and no more places than needed."""
-        order = (self.weights <= 0).float().argsort(dim=1, stable=True)
-        most = max(1, int((self.weights > 0).sum(1).max()))
+        order = (self.weights == 0).float().argsort(dim=1, stable=True)
+        most = max(1, int((self.weights != 0).sum(1).max()))
         order = order[:, :most]
         return Boxes(
             self.boxes.gather(1, order[..., None].expand(-1, -1, 4)),
@@ -86,8 +87,13 @@ class Boxes:
         boxes: Sequence[NDArray[np.float32]],
         labels: Sequence[NDArray[np.int64]],
         attributes: Sequence[NDArray[np.int64]] | None = None,
+        *,
+        ignored: Sequence[NDArray[np.bool_]] | None = None,
     ) -> "Boxes":
-        """Return padded tensors of boxes (M_i, 4), labels (M_i,) and attributes (M_i, A) of N pictures."""
+        """Return padded tensors of boxes (M_i, 4), labels, attributes (M_i, A) and ignored (M_i,) of N pictures.
+
+        Where nobody says which are ignored, none is.
+        """
         most = max([1, *(len(one) for one in boxes)])
         found = cls(
             torch.zeros(len(boxes), most, 4),
@@ -102,6 +108,8 @@ class Boxes:
             found.boxes[row, : len(some)] = torch.from_numpy(np.asarray(some, np.float32))
             found.labels[row, : len(some)] = torch.from_numpy(np.asarray(names, np.int64))
             found.weights[row, : len(some)] = 1.0
+        for row, aside in enumerate(ignored or ()):
+            found.weights[row, : len(aside)] = torch.from_numpy(1 - 2 * aside.astype(np.float32))
         return found
 
 

@@ -23,6 +23,7 @@ from foveal.train.scenes.learning import Detecting
 _USUAL = "aligned"  # the assigner of a recipe that names none
 _ALONE = "one_to_one"  # the assigner after which no two answers mean the same object
 _BOX = 2.0  # weight of the boxes beside the classes
+_SILENT = -30.0  # a logit from which no loss comes where nothing should be answered
 
 
 class _Beside(nn.Module):
@@ -101,7 +102,8 @@ class Points(Detecting):
         with torch.no_grad():
             targets = assigner.assign(flat.detach(), boxes.detach(), truth, places)
         objects = float((truth.weights > 0).sum())
-        classes = assigner.class_loss(flat, targets, objects)
+        quiet = unasked(truth, grid, flat.shape[1]) & (targets.weights == 0)[:, None]
+        classes = assigner.class_loss(flat.masked_fill(quiet, _SILENT), targets, objects)
         answering = targets.weights > 0
         near = generalized(boxes[answering], targets.boxes[answering])
         weights = targets.weights[answering]
@@ -112,6 +114,23 @@ class Points(Detecting):
         """Return the body's parameters as the plan wants them moved, and the layers that answer by Adam."""
         found = groups(self.network, plan)
         return found if self.beside is None else [*found, *groups(self.beside, plan)]
+
+
+def unasked(truth: Boxes, points: Tensor, classes: int) -> Tensor:
+    """Return which points lie inside of an ignored object of each class, bool (N, K, P).
+
+    Args:
+        truth: The objects.
+        points: In pixels, (P, 2) or of each picture (N, P, 2).
+        classes: How many there are, K.
+    """
+    points = points.expand(len(truth), -1, 2)
+    found = torch.zeros(len(truth), classes, points.shape[1], dtype=torch.bool)
+    for row, which in (truth.weights < 0).nonzero().tolist():
+        box = truth.boxes[row, which]
+        within = (points[row] > box[:2]).all(-1) & (points[row] < box[2:]).all(-1)
+        found[row, int(truth.labels[row, which])] |= within
+    return found
 
 
 def attributes_loss(logits: Tensor, targets: Targets, truth: Boxes, values: Sequence[int]) -> Tensor:

@@ -17,7 +17,7 @@ from foveal.train.scenes._boxes import generalized, overlaps
 from foveal.train.scenes.annotations import Boxes
 from foveal.train.scenes.assigners._targets import Assigner
 from foveal.train.scenes.assigners.aligned import Aligned
-from foveal.train.scenes.objectives.points import Points
+from foveal.train.scenes.objectives.points import Points, unasked
 
 # Weights of class, sides and overlap beside the loss of the places, and of what fits: as those of DETR.
 _CLASS, _SIDES, _OVERLAP = 2.0, 5.0, 2.0
@@ -63,7 +63,10 @@ def query_loss(answers: Asked, truth: Boxes, size: tuple[int, int]) -> Tensor:
     found, wanted = answers.boxes[row, query], truth.boxes[row, which]
     heat = torch.zeros_like(answers.logits)
     heat[row, query, truth.labels[row, which]] = overlaps(found.detach(), wanted)
-    classes = F.binary_cross_entropy_with_logits(answers.logits, heat, reduction="sum")
+    quiet = unasked(truth, (answers.boxes[..., :2] + answers.boxes[..., 2:]).detach() / 2, heat.shape[2])
+    asked = ~quiet.transpose(1, 2) | (heat > 0)
+    each = F.binary_cross_entropy_with_logits(answers.logits, heat, reduction="none")
+    classes = (each * asked).sum()
     away = ((found - wanted) / picture).abs().sum()
     apart = (1 - generalized(found, wanted)).sum()
     return (_CLASS * classes + _SIDES * away + _OVERLAP * apart) / max(1, len(row))
