@@ -19,8 +19,8 @@ class Boxes:
     Attributes:
         boxes: In pixels of the network's input, float32 (N, M, 4).
         labels: int64 (N, M).
-        weights: 1 for an object, 0 where there is none, -1 for what is there and ignored: inside of it nothing
-            is asked about its class; float32 (N, M).
+        weights: 1 for an object, 0 where there is none, -1 for what is there and ignored: inside of it
+            nothing is asked about its class; float32 (N, M).
         numbers: By which a map of objects tells them apart, from 1 on, int64 (N, M).
         attributes: Number of the value of each attribute, -1 where none is said, int64 (N, M, A).
     """
@@ -90,9 +90,9 @@ class Boxes:
         *,
         ignored: Sequence[NDArray[np.bool_]] | None = None,
     ) -> "Boxes":
-        """Return padded tensors of boxes (M_i, 4), labels, attributes (M_i, A) and ignored (M_i,) of N pictures.
+        """Return padded tensors of boxes (M_i, 4), labels (M_i,) and attributes (M_i, A) of N pictures.
 
-        Where nobody says which are ignored, none is.
+        Where nobody says which are ignored, bool (M_i,), none is.
         """
         most = max([1, *(len(one) for one in boxes)])
         found = cls(
