@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import scenes
 from bad_inputs.made import encoded, photo
 from foveal.cli._main import run
 from foveal.core.errors import DataError, UsageError
@@ -131,10 +132,21 @@ def test_what_a_layout_cannot_hold_is_refused_and_nothing_is_left(
 def test_layouts_of_other_tasks_are_refused(tmp_path: Path) -> None:
     dataset = made(tmp_path / "from", BOXES)
 
-    with pytest.raises(UsageError, match=r"npz is for classify; .* is read for detect") as raised:
+    with pytest.raises(UsageError, match=r"npz holds what is for classify; .* is read for detect") as raised:
         convert(dataset, tmp_path / "to", to="npz")
 
     assert (raised.value.code, raised.value.hint) == ("other_task", "--to coco or voc or yolo")
+
+
+def test_of_panoptic_data_the_parts_that_can_be_written_are_named(tmp_path: Path) -> None:
+    maps = scenes.write_maps(tmp_path / "maps", count=2)
+    dataset = opening.open(maps, task="panoptic", things=opening.open(maps).classes[1:2])
+
+    with pytest.raises(UsageError, match="is read for panoptic") as raised:
+        convert(dataset, tmp_path / "coco", to="coco")
+
+    assert raised.value.hint == "--task segment --to class_maps"
+    convert(opening.open(maps, task="segment"), tmp_path / "again", to="class_maps")
 
 
 def test_groups_are_written_too(tmp_path: Path) -> None:

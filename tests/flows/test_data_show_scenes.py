@@ -68,6 +68,24 @@ def test_class_maps_are_drawn_too_and_one_that_cannot_be_used_is_shown_as_it_is(
     assert [source for source, _ in shown.drawn] == ["images/a.png"]
 
 
+def test_of_panoptic_data_only_things_are_counted_and_both_are_drawn(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "masks").mkdir()
+    grey, regions = np.full((64, 64), 90, np.uint8), np.zeros((64, 64), np.uint8)
+    regions[8:24, 8:24], regions[32:, :] = 1, 2
+    (tmp_path / "images/a.png").write_bytes(encoded(grey))
+    (tmp_path / "masks/a.png").write_bytes(encoded(regions))
+    (tmp_path / "classes.txt").write_text("sky\ncar\nroad\n")
+
+    shown = show(opening.open(tmp_path, task="panoptic", things=["car"]))
+
+    told = [(row["class"], row["images"], row["objects"]) for row in shown.document["per_class"]]
+    assert told == [("sky", 1, None), ("car", 1, 1), ("road", 1, None)]
+    [(_, pixels)] = shown.drawn
+    sky, car, road = pixels[100, 500], pixels[200, 120], pixels[600, 100]
+    assert len({tuple(colour.tolist()) for colour in (sky, car, road, np.array([90] * 3))}) == 4
+
+
 def test_real_cells(shared: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["data", "show", str(shared / "data/bccd"), "--json", "-q"]) == 0
 

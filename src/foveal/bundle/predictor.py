@@ -21,7 +21,7 @@ from foveal.bundle.ways import REFERENCE, Way
 from foveal.core.errors import DataError, FovealError, NotFoundError, UsageError
 from foveal.core.machine import usable_cpus
 from foveal.core.parallel import in_order
-from foveal.core.task import SCENE_TASKS
+from foveal.core.task import AREA_TASKS, SCENE_TASKS
 from foveal.core.types import Label, Sighting
 from foveal.data.clip import still
 from foveal.data.preprocess import Preprocess
@@ -340,7 +340,7 @@ class Predictor:
             UsageError: `other_task`: it is no segmenter; or another dtype or shape.
             BundleError: What the model answers are no classes.
         """
-        self._check_scene("segment", "panoptic")
+        self._check_scene(*AREA_TASKS)
         return regions.checked(self._asked(images), len(images), classes=len(self.classes))
 
     def _asked(self, images: UInt8) -> Answers:

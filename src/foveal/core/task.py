@@ -7,5 +7,7 @@ TASKS: tuple[Task, ...] = get_args(Task)
 # Those that say where something is: objects, the class of each pixel, or both.
 SCENE_TASKS: tuple[Task, ...] = ("detect", "segment", "instance", "panoptic")
 OBJECT_TASKS: tuple[Task, ...] = ("detect", "instance", "panoptic")
+# Those that say the class of each pixel.
+AREA_TASKS: tuple[Task, ...] = ("segment", "panoptic")
 # Those whose objects are followed through films; what is panoptic divides each frame by itself.
 FOLLOWED_TASKS: tuple[Task, ...] = ("detect", "instance")

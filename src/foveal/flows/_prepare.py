@@ -11,6 +11,7 @@ import numpy as np
 from foveal.core import files
 from foveal.core.errors import DataError, UsageError
 from foveal.core.progress import Progress
+from foveal.core.task import AREA_TASKS
 from foveal.core.types import Finding
 from foveal.data import inventory as inventories
 from foveal.data import split as splits
@@ -160,7 +161,7 @@ def scene_sides(dataset: Dataset, wanted: int | None) -> tuple[int, int]:
         dataset: Headers of some of its pictures are read.
         wanted: The longer side in pixels; None: from the pictures.
     """
-    most = _LARGEST_AREAS if dataset.task in ("segment", "panoptic") else _LARGEST_OBJECTS
+    most = _LARGEST_AREAS if dataset.task in AREA_TASKS else _LARGEST_OBJECTS
     return suggest_sides(dataset, longer=wanted, most=most)
 
 

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -52,12 +53,12 @@ def convert(
         raise UnknownNameError("layouts to write", to, writable)
     if dataset.clip is not None:
         raise UsageError("clips lie in class folders, and no other layout holds them", code="other_task")
-    if dataset.task not in known[to].tasks:
-        holding = [name for name in writable if dataset.task in known[name].tasks]
+    if dataset.task not in known[to].holds:
         raise UsageError(
-            f"{to} is for {' and '.join(known[to].tasks)}; {dataset.path} is read for {dataset.task}",
+            f"{to} holds what is for {' and '.join(known[to].holds)}; "
+            f"{dataset.path} is read for {dataset.task}",
             code="other_task",
-            hint=f"--to {' or '.join(holding)}",
+            hint=_instead(dataset, {name: known[name].holds for name in writable}),
         )
     runs.keep_apart(folder, *opening.places(dataset.path))
     if files.is_there(folder) and (not folder.is_dir() or any(folder.iterdir())):
@@ -91,6 +92,18 @@ def convert(
         "groups": None if dataset.groups is None else len(set(dataset.groups)),
         "left_out": [{"source": source, "error": error.as_json()} for source, error in left_out],
     }
+
+
+def _instead(dataset: Dataset, holding: Mapping[str, Collection[str]]) -> str:
+    """Return what can be written of data, for the task that they are read for, or else for others."""
+
+    def layouts(task: str) -> str:
+        return " or ".join(name for name, tasks in holding.items() if task in tasks)
+
+    if layouts(dataset.task):
+        return f"--to {layouts(dataset.task)}"
+    others = dataset.scenes.tasks if dataset.scenes is not None else ()
+    return "; ".join(f"--task {task} --to {layouts(task)}" for task in others if layouts(task))
 
 
 def _divided(dataset: Dataset, seed: int, progress: Progress) -> Dataset:

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from foveal.core import files
 from foveal.core.errors import DataError, ImageError
 from foveal.core.progress import Progress, silent
-from foveal.core.task import OBJECT_TASKS
+from foveal.core.task import AREA_TASKS, OBJECT_TASKS
 from foveal.data.annotated import annotated
 from foveal.data.clips import stills
 from foveal.data.dataset import Dataset, UInt8
 from foveal.data.drawn import drawn
+from foveal.data.scene import VOID
 from foveal.data.sizing import evenly_spaced
 
 SCHEMA = "foveal.data/1"
@@ -96,7 +97,8 @@ def _show_scenes(dataset: Dataset, progress: Progress) -> Shown:
     for label, name in enumerate(dataset.classes):
         mine = counts[:, label] > 0
         row = {"class": name, "images": int(mine.sum()), "splits": dict(Counter(splits[mine].tolist()))}
-        rows.append({**row, what: int(counts[:, label].sum())})
+        counted = dataset.scenes is None or dataset.scenes.things is None or label in dataset.scenes.things
+        rows.append({**row, what: int(counts[:, label].sum()) if counted else None})
     drawings, widths, heights = [], [], []
     chosen = _with_every_class(counts)
     for done, i in enumerate(chosen, start=1):
@@ -115,10 +117,12 @@ def _drawing(dataset: Dataset, i: int, pixels: UInt8) -> UInt8:
     assert scenes is not None
     shape = pixels if pixels.shape[2] in (1, 3) else pixels[:, :, :1]
     try:
-        if scenes.task in OBJECT_TASKS:
-            return drawn(shape, dataset.classes, objects=scenes.objects(i), longest=_DRAWN_SIDE)
-        assert scenes.regions is not None
-        return drawn(shape, dataset.classes, regions=scenes.regions(i), longest=_DRAWN_SIDE)
+        objects = scenes.objects(i) if scenes.task in OBJECT_TASKS else None
+        said = scenes.regions if scenes.task in AREA_TASKS else None
+        regions = said(i) if said is not None else None
+        if regions is not None and scenes.things is not None:  # objects have a colour of their own
+            regions = np.where(np.isin(regions, scenes.things), np.uint8(VOID), regions)
+        return drawn(shape, dataset.classes, objects=objects, regions=regions, longest=_DRAWN_SIDE)
     except DataError:
         return drawn(shape, dataset.classes, longest=_DRAWN_SIDE)
 

@@ -53,7 +53,8 @@ def _show(console: Console, document: dict[str, Any], page: Path | None) -> None
     what = [key for key in ("objects", "pixels") if any(key in row for row in document["per_class"])]
     table = Table("class", *what, *(name or "pictures" for name in splits), box=None)
     for row in document["per_class"]:
-        counts = [*(row[key] for key in what), *(row["splits"].get(name, 0) for name in splits)]
+        there = ["-" if row[key] is None else row[key] for key in what]
+        counts = [*there, *(row["splits"].get(name, 0) for name in splits)]
         table.add_row(visible(row["class"]), *map(str, counts))
     console.print(table, markup=False)
     if page is not None:

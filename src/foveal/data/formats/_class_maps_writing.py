@@ -6,7 +6,7 @@ from pathlib import Path
 from PIL import Image
 
 from foveal.core import files
-from foveal.core.errors import DataError, ImageError
+from foveal.core.errors import ImageError
 from foveal.core.progress import Progress
 from foveal.data.dataset import Dataset
 from foveal.data.formats._class_list import CLASSES
@@ -19,15 +19,8 @@ def write_class_maps(dataset: Dataset, rows: Sequence[Row], folder: Path, progre
 
     Raises:
         DataError: `bad_class_names`: one that takes more than a line; `bad_annotation`: a map of the data
-            cannot be used; `cannot_hold`: objects, which a class map does not tell apart.
+            cannot be used.
     """
-    if dataset.task == "panoptic":
-        raise DataError(
-            "a class map cannot say which pixels are of one object",
-            code="cannot_hold",
-            hint="--task segment writes the classes alone",
-            path=dataset.path,
-        )
     check_names(dataset)
     assert dataset.scenes is not None
     assert dataset.scenes.regions is not None

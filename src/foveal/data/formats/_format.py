@@ -24,6 +24,7 @@ class Format(NamedTuple):
             It raises a DataError where the layout cannot hold the data, an OSError where the disk cannot.
             None: the layout is only read.
         tasks: What data of this layout may be for; what a data set is for, it says itself.
+        writes_tasks: What it can be written for; None: all of these.
     """
 
     looks_for: str
@@ -32,3 +33,9 @@ class Format(NamedTuple):
     precedes: tuple[str, ...] = ()
     write: Callable[[Dataset, Sequence[Row], Path, Progress], Written] | None = None
     tasks: tuple[Task, ...] = ("classify",)
+    writes_tasks: tuple[Task, ...] | None = None
+
+    @property
+    def holds(self) -> tuple[Task, ...]:
+        """What can be written in this layout, if anything can."""
+        return self.tasks if self.writes_tasks is None else self.writes_tasks

@@ -157,4 +157,5 @@ class_maps = Format(
     write=write_class_maps,
     precedes=("image_folder", "csv_manifest"),
     tasks=("segment", "panoptic"),
+    writes_tasks=("segment",),  # a map cannot say which pixels are of one object
 )

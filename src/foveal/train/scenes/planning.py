@@ -7,6 +7,7 @@ from dataclasses import replace
 from foveal.core import catalog, machine
 from foveal.core.errors import RecipeError, UnknownNameError
 from foveal.core.progress import Progress, silent
+from foveal.core.task import AREA_TASKS
 from foveal.core.units import show_seconds
 from foveal.models import Settings
 from foveal.train.examples import Examples
@@ -189,6 +190,6 @@ def _changes(recipe: Recipe, examples: Examples, reasons: dict[str, str]) -> dic
     found = orientation(examples.images, examples.indices, examples.units, seed=recipe.seed)
     reasons["orientation"] = found.reason
     usual = {name: setting.default for name, setting in CHANGES.items()}
-    if recipe.architecture.task in ("segment", "panoptic"):
+    if recipe.architecture.task in AREA_TASKS:
         usual |= {"zoom": _ZOOM_OF_AREAS, "mosaic": 0.0}
     return {**usual, "upside_down": float(found.upside_down), "turn": float(found.turn)}
