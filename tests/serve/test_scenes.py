@@ -188,6 +188,9 @@ def test_an_answer_that_makes_no_sense_is_an_alarm_and_harms_nobody_else(server:
 
     assert (said.status, said.json["code"]) == (500, "model_output_invalid")
     assert server.metric('foveal_model_output_invalid_total{model="finder"}') == 1
+    tensor = {"name": "images", "datatype": "UINT8", "shape": [1, 32, 32, 3], "data": [1] * 3072}
+    inferred = server.ask("/v2/models/finder/infer", json.dumps({"inputs": [tensor]}).encode(), **HOW)
+    assert (inferred.status, inferred.json["code"]) == (500, "model_output_invalid")
     assert server.ask("/v1/predict?model=finder", png(*CELLS)).status == 200
 
 

@@ -21,7 +21,7 @@ from foveal.bundle.ways import REFERENCE, Way
 from foveal.core.errors import DataError, FovealError, NotFoundError, UsageError
 from foveal.core.machine import usable_cpus
 from foveal.core.parallel import in_order
-from foveal.core.task import AREA_TASKS, SCENE_TASKS
+from foveal.core.task import AREA_TASKS, OBJECT_TASKS, SCENE_TASKS
 from foveal.core.types import Label, Sighting
 from foveal.data.clip import still
 from foveal.data.preprocess import Preprocess
@@ -299,9 +299,13 @@ class Predictor:
 
         Raises:
             UsageError: Another dtype or shape.
-            BundleError: The model failed, or what a classifier answers is no probability.
+            BundleError: The model failed, or what it answers makes no sense.
         """
-        return self._asked(images) if self.manifest.task in SCENE_TASKS else self.run(images).by_name
+        if self.manifest.task not in SCENE_TASKS:
+            return self.run(images).by_name
+        answers = self._asked(images)
+        self._checked(answers, len(images))
+        return answers
 
     def tell(
         self, answers: Answers, *, sources: Sequence[str], sizes: Sequence[tuple[int, int]]
@@ -352,11 +356,7 @@ class Predictor:
         return self.session.answer(np.ascontiguousarray(images))
 
     def _check_scene(self, *tasks: str) -> None:
-        """Refuse to say where something is where the graph says something else.
-
-        Raises:
-            UsageError: `other_task`.
-        """
+        """Refuse to say where something is where the graph says something else (`other_task`)."""
         if self.manifest.task not in tasks:
             raise UsageError(
                 f"this recognizer is for {self.manifest.task}, not for {' or '.join(tasks)}",
@@ -400,15 +400,22 @@ class Predictor:
             "sources": sources,
             "sizes": sizes,
         }
-        count, classes = len(sources), len(self.classes)
-        if self.manifest.task == "segment":
-            return regions.decode(regions.checked(answers, count, classes=classes), **told)
-        outlined = self.manifest.task != "detect"
-        found = objects.checked(answers, count, classes=classes, outlined=outlined)
-        if self.manifest.task == "panoptic":
+        found, areas = self._checked(answers, len(sources))
+        if found is None:
+            return regions.decode(areas, **told)
+        if areas is None:
+            return objects.decode(found, decision=self.manifest.objects, **told)
+        return panoptic.decode(found, areas, decision=self.manifest.objects, **told)
+
+    def _checked(self, answers: Answers, count: int) -> tuple[Any, Any]:
+        """Return objects and classes of pixels, None where the task has none; refuse what makes no sense."""
+        task, classes = self.manifest.task, len(self.classes)
+        found = areas = None
+        if task in OBJECT_TASKS:
+            found = objects.checked(answers, count, classes=classes, outlined=task != "detect")
+        if task in AREA_TASKS:
             areas = regions.checked(answers, count, classes=classes)
-            return panoptic.decode(found, areas, decision=self.manifest.objects, **told)
-        return objects.decode(found, decision=self.manifest.objects, **told)
+        return found, areas
 
     def see_each(
         self, inputs: Input | Iterable[Input], *, workers: int | None = None, batch: int = 8
