@@ -43,6 +43,7 @@ class Tiled:
             raise UsageError(
                 f"tiles are for detectors, whose boxes are told as one; this recognizer is for {task}",
                 code="other_task",
+                hint="leave the tiles out; a detector can be trained on the boxes of outlines, too",
             )
         if self.side < _SMALLEST:
             raise UsageError(f"a tile has at least {_SMALLEST} pixels; got {self.side}")

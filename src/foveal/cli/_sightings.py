@@ -2,10 +2,11 @@
 
 import csv
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Union
 
 from foveal.cli._frame import print_json
+from foveal.core.task import AREA_TASKS, OBJECT_TASKS
 from foveal.core.text import visible
 from foveal.core.types import Sighting
 
@@ -15,53 +16,51 @@ if TYPE_CHECKING:
 Seen = Union[Sighting, "Unreadable"]
 Print = Callable[[Seen], None]
 
-_COLUMNS = (
-    "source", "label", "confidence", "left", "top", "right", "bottom", "attributes", "error", "message",
-)  # fmt: skip
-_AREAS = ("source", "label", "share", "error", "message")
+_OBJECT = ("confidence", "left", "top", "right", "bottom", "attributes")
+_SHARE = ("share",)
+_NAMED, _FAILED = ("source", "label"), ("error", "message")
 _NOTHING = "nothing"
 
 
-def style(*, areas: bool, lines: bool, table: bool, kept: list[dict[str, Any]] | None) -> Print:
+def style(task: str, *, lines: bool, table: bool, kept: list[dict[str, Any]] | None) -> Print:
     """Return what prints, or keeps, each answer as it comes.
 
     Args:
-        areas: Of a segmentation: a row of a table says which share a class covers.
+        task: Of the recognizer; it decides which columns a table has.
         lines: A JSON object for each picture.
-        table: CSV: a row for each object, or each class.
+        table: CSV: a row for each object, and for each class whose share of the picture is told.
         kept: Gets the answers as JSON objects instead; None: they are printed.
     """
     if kept is not None:
         return lambda seen: kept.append(seen.as_json())
     if lines:
         return lambda seen: print_json(seen.as_json())
-    return _table(areas=areas) if table else _for_people()
+    return _table(task) if table else _for_people()
 
 
-def _table(*, areas: bool) -> Print:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    columns = _AREAS if areas else _COLUMNS
-    writer.writerow(columns)
+def _table(task: str) -> Print:
+    told = (*(_OBJECT if task in OBJECT_TASKS else ()), *(_SHARE if task in AREA_TASKS else ()))
+    columns = (*_NAMED, *told, *_FAILED)
+    writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
+    writer.writeheader()
 
     def write(seen: Seen) -> None:
-        for row in _rows(seen, len(columns)):
-            writer.writerow(row)
+        writer.writerows({"source": seen.source, **row} for row in _rows(seen))
         sys.stdout.flush()  # who reads may wait for this answer
 
     return write
 
 
-def _rows(seen: Seen, columns: int) -> list[Sequence[Any]]:
-    """Return a row for each object or area; one without a label where there is none."""
+def _rows(seen: Seen) -> list[dict[str, Any]]:
+    """Return a row for each object and area; one without a label where there is none."""
     if not isinstance(seen, Sighting):
-        return [(seen.source, *[""] * (columns - 3), seen.error.code, seen.error.message)]
-    if seen.areas is not None and not seen.with_objects:
-        return [(seen.source, label, share, "", "") for label, share in seen.areas.items()]
-    rows: list[Sequence[Any]] = [
-        (seen.source, one.label, one.confidence, *one.box, _told(one.attributes), "", "")
-        for one in seen.objects
-    ]
-    return rows or [(seen.source, *[""] * (columns - 1))]
+        return [{"error": seen.error.code, "message": seen.error.message}]
+    rows: list[dict[str, Any]] = []
+    for one in seen.objects:
+        told = (one.confidence, *one.box, _told(one.attributes))
+        rows.append({"label": one.label, **dict(zip(_OBJECT, told, strict=True))})
+    rows += [{"label": label, "share": share} for label, share in (seen.areas or {}).items()]
+    return rows or [{}]
 
 
 def _told(attributes: Mapping[str, str]) -> str:
@@ -79,9 +78,8 @@ def _for_people() -> Print:
 
 
 def said(seen: Sighting) -> str:
-    """Return what was found on a picture in a few words: counts, or shares of its area."""
-    if seen.areas is not None and not seen.with_objects:
-        covered = sorted(seen.areas.items(), key=lambda item: -item[1])
-        return ", ".join(f"{visible(label)} {share:.1%}" for label, share in covered if share > 0) or _NOTHING
-    counts = sorted(seen.counts.items())
-    return ", ".join(f"{count} {visible(label)}" for label, count in counts) or _NOTHING
+    """Return what was found on a picture in a few words: counts, shares of its area, or both."""
+    counts = [f"{count} {visible(label)}" for label, count in sorted(seen.counts.items())]
+    covered = sorted((seen.areas or {}).items(), key=lambda item: -item[1])
+    shares = [f"{visible(label)} {share:.1%}" for label, share in covered if share > 0]
+    return "; ".join(", ".join(some) for some in (counts, shares) if some) or _NOTHING

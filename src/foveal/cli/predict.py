@@ -168,8 +168,7 @@ def _see(
 
     predictor = asked.predictor
     kept: list[dict[str, Any]] | None = [] if as_json else None
-    areas = predictor.manifest.task == "segment"
-    write = _sightings.style(areas=areas, lines=lines, table=table, kept=kept)
+    write = _sightings.style(predictor.manifest.task, lines=lines, table=table, kept=kept)
     draw = None if asked.draw is None else drawing(asked.draw, predictor.classes)
 
     paths: deque[str] = deque()  # of what was taken and has no answer yet: what is printed may be no path
