@@ -32,8 +32,9 @@ def measure(bundle: Path, data: Path) -> None:
         print(f"  all: a count is off by {off['value']:.2f} ({off['low']:.2f} to {off['high']:.2f})")
         for row in metrics["per_class"]:
             off, bias = row["counting_mae"], row["counting_bias"]
+            precision = "unknown" if row["ap50"] is None else f"{row['ap50']:.3f}"
             print(
-                f"  {row['class']}: {row['objects']} objects, AP50 {row['ap50'] or 0:.3f}, a count is off by "
+                f"  {row['class']}: {row['objects']} objects, AP50 {precision}, a count is off by "
                 f"{off['value']:.2f} ({off['low']:.2f} to {off['high']:.2f}), on average {bias['value']:+.2f}"
             )
 

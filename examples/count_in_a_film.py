@@ -34,7 +34,7 @@ def main(out: Path, film: Path, boxes: Path, places: list[str], epochs: float | 
     shown = f"video:{out / 'counted.mp4'}"
     command = [sys.executable, "-m", "foveal", "stream", str(learned.bundle), str(film), *places,
                "--anchor", "middle", "--sink", shown, "--force", "--json"]  # fmt: skip
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     told = json.loads(done.stdout)
     print(f"{told['frames']} frames in {told['seconds']:.1f} s; followed: {told['followed']}")
     for kind in ("lines", "zones"):
