@@ -6,6 +6,7 @@ import pytest
 from foveal.bundle import archive
 from foveal.bundle.agreement import compared, flips
 from foveal.bundle.predictor import Predictor
+from foveal.tasks.detect.decode import AttributeDecision
 from scene_graphs import DARK, LIGHT, picture
 
 PICTURES = np.stack(
@@ -67,6 +68,24 @@ def test_each_object_that_only_one_shows_is_a_flip_whichever_is_the_reference(
     assert there == back
     total = there.decided + 1  # the picture on which neither shows anything
     assert there.share.value == pytest.approx(lonely / total)
+
+
+def test_an_object_of_which_both_tell_another_value_is_a_flip_and_one_that_is_unsure_is_none(
+    manifest, found
+) -> None:
+    colour = AttributeDecision(name="colour", values=("red", "blue"), threshold=0.7, scale=1.0, n=30)
+    telling = manifest.model_copy(
+        update={"rule": manifest.objects.model_copy(update={"attributes": (colour,)})}
+    )
+    shape = (*found["scores"].shape, 1)
+    red, blue, unsure = (
+        changed(found, attributes=np.tile(np.array(row, np.float32), shape))
+        for row in ([0.9, 0.1], [0.2, 0.8], [0.4, 0.6])
+    )
+
+    assert flips(telling, red, blue).share.value == flips(telling, blue, red).share.value > 0.8
+    assert flips(telling, red, red).share.value == flips(telling, red, unsure).share.value == 0
+    assert set(compared(red)) == {*found, "attributes"}
 
 
 def test_where_nothing_is_shown_nothing_was_decided(manifest, found) -> None:

@@ -59,3 +59,18 @@ def test_objects_that_are_not_found_play_no_part() -> None:
 
     assert colour == fit_attributes([found], [truth], [COLOUR, SIZE])[0]
     assert colour.n == 100
+
+
+def test_of_those_that_are_equally_sure_all_are_told_or_none() -> None:
+    count = 40
+    sure = np.tile(np.array([0.8, 0.1, 0.1, 0.5, 0.5], np.float32), (count, 1))
+    sure[:10, :3] = 0.99, 0.005, 0.005
+    found, truth, _, _ = told(count)
+    found = Found(found.boxes, found.scores, found.labels, attributes=sure)
+    values = np.stack([np.repeat([0, 0, 1], [10, 20, 10]), np.full(count, -1)], axis=1)
+    truth = Truth(truth.boxes, truth.labels, truth.ignored, attributes=values)
+
+    colour, _ = fit_attributes([found], [truth], [COLOUR, SIZE])
+
+    least, most = (calibrated(np.log(sure[row, None, :3]), 1 / colour.scale).max() for row in (10, 0))
+    assert least < colour.threshold <= most + 1e-6

@@ -1,5 +1,6 @@
 """Do two ways to run a bundle decide alike? Asked of what both answer for the same pictures."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,10 +13,10 @@ from foveal.metrics.box_iou import box_iou
 from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.metrics.clustered_share import clustered_share
 from foveal.metrics.independent_number import independent_number
-from foveal.tasks.detect.decode import ObjectAnswers, checked
+from foveal.tasks.detect.decode import UNSURE, ObjectAnswers, checked, values_of
 
 # What is decided with, by the name of an output. Masks are large, and lie where their boxes do.
-_COMPARED = ("probabilities", "boxes", "scores", "labels", "regions")
+_COMPARED = ("probabilities", "boxes", "scores", "labels", "attributes", "regions")
 _SAME = 0.8  # intersection over union of two boxes that mean the same object, as of golden vectors
 
 
@@ -45,8 +46,8 @@ def flips(manifest: Manifest, reference: Answers, other: Answers, *, others: Man
     """Return what another way to run a bundle, or another bundle, decides otherwise, on N ≥ 1 pictures.
 
     A picture is given another label; an object that one shows has no like, of the same class and in the same
-    place, among those that the other shows; a pixel has another class. Of what answers with objects and
-    pixels, that which agrees less.
+    place, among those that the other shows, or only one of which another value is told; a pixel has another
+    class. Of what answers with objects and pixels, that which agrees less.
 
     Args:
         manifest: Of the bundle: its thresholds decide what is shown.
@@ -76,9 +77,13 @@ def _objects(manifests: tuple[Manifest, Manifest], both: tuple[Answers, Answers]
     shown = 0
     for row in range(count):
         one, two = (_shown(answers.at(row), own) for answers, own in zip(pair, limits, strict=True))
-        own = [_without_like(one, two), _without_like(two, one)]
-        shown += len(one.scores) + len(two.scores)
-        lonely.append(np.concatenate(own) if len(own[0]) + len(own[1]) else np.zeros(1, np.bool_))
+        same = _alike(one, two)
+        here, there = values_of(one, manifests[0].attributes), values_of(two, manifests[1].attributes)
+        for left, right in np.argwhere(same).tolist():
+            same[left, right] = _agree(here[left], there[right])
+        alone = np.append(~same.any(axis=1), ~same.any(axis=0))
+        shown += len(alone)
+        lonely.append(alone if len(alone) else np.zeros(1, np.bool_))
     units = np.repeat(np.arange(count), [len(part) for part in lonely])
     independent = independent_number(units, len(units))
     return Flips(clustered_share(np.concatenate(lonely), independent), shown, "objects")
@@ -88,8 +93,13 @@ def _shown(answers: ObjectAnswers, limits: NDArray[np.float32]) -> ObjectAnswers
     return answers.at((answers.scores >= limits[answers.labels]) & (answers.scores > 0))
 
 
-def _without_like(own: ObjectAnswers, other: ObjectAnswers) -> NDArray[np.bool_]:
-    """Return for each object of one picture whether the other side shows none like it."""
-    like = box_iou(own.boxes, other.boxes) >= _SAME
-    found: NDArray[np.bool_] = ~(like & (own.labels[:, None] == other.labels[None])).any(axis=1)
-    return found
+def _alike(own: ObjectAnswers, other: ObjectAnswers) -> NDArray[np.bool_]:
+    """Return which objects of one picture are like which of the other side, (D, E)."""
+    like: NDArray[np.bool_] = box_iou(own.boxes, other.boxes) >= _SAME
+    like &= own.labels[:, None] == other.labels[None]
+    return like
+
+
+def _agree(own: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Return whether no two different values are told of an object; that none is sure is no other value."""
+    return all(UNSURE in (value, other[name]) or value == other[name] for name, value in own.items())

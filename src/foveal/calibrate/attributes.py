@@ -84,7 +84,8 @@ def _threshold(shares: NDArray[np.float32], values: NDArray[np.int64]) -> float:
     sure = shares.max(axis=1)
     order = np.argsort(-sure, kind="stable")
     right = (shares.argmax(axis=1) == values)[order]
-    enough = np.flatnonzero(np.cumsum(right) >= RIGHT * np.arange(1, len(right) + 1))
+    last = np.append(np.diff(sure[order]) < 0, True)  # of those that are equally sure: all are told or none
+    enough = np.flatnonzero(last & (np.cumsum(right) >= RIGHT * np.arange(1, len(right) + 1)))
     if len(enough) == 0:
         return 1.0
     return float(max(LEAST, sure[order[enough[-1]]]))

@@ -36,7 +36,13 @@ def parity_with_network(
     if manifest.task not in OBJECT_TASKS:
         return compare_regions(recognizer, session, [part for part in parts if len(part)])
     rule = manifest.objects
-    selection = Selection(rule.objects, rule.overlap, scale=rule.scale, shift=rule.shift)
+    selection = Selection(
+        rule.objects,
+        rule.overlap,
+        scale=rule.scale,
+        shift=rule.shift,
+        sharpness=tuple(one.scale for one in rule.attributes),
+    )
     return compare_finder(recognizer, session, selection, parts, np.array(rule.thresholds, np.float32))
 
 
