@@ -102,16 +102,36 @@ def write_maps(folder: Path, *, count: int = 40, side: int = 64, seed: int = 0) 
     return folder
 
 
+def numbers_of(boxes, side: int):
+    """Return the number of the square at each pixel, uint16 (N, S, S), 0 where none is."""
+    maps = np.zeros((len(boxes), side, side), np.uint16)
+    for one, own in zip(maps, boxes, strict=True):
+        for number, (left, top, right, bottom) in enumerate(own.astype(int).tolist(), start=1):
+            one[top:bottom, left:right] = number
+    return maps
+
+
+def frames(count: int, *, side: int = 64, seed: int = 0):
+    """Return pictures (N, S, S, 3) of a bright frame each, boxes, and which pixels it covers."""
+    rng = np.random.default_rng(seed)
+    images = rng.normal(BACKGROUND, 6, (count, side, side, 3))
+    boxes, masks = [], np.zeros((count, side, side), bool)
+    for image, mask in zip(images, masks, strict=True):
+        left, top = rng.integers(0, side - 32, 2).tolist()
+        mask[top : top + 32, left : left + 32] = True
+        mask[top + 8 : top + 24, left + 8 : left + 24] = False
+        image[mask] = 220 + rng.normal(0, 6, (int(mask.sum()), 3))
+        boxes.append(np.array([[left, top, left + 32, top + 32]], np.float32))
+    return images.clip(0, 255).astype(np.uint8), boxes, masks
+
+
 def write_instances(folder: Path, *, count: int = 40, side: int = 64, seed: int = 0) -> Path:
     """Write squares as `images` and `instance_masks`, with the lists of splits beside them."""
     images, boxes, _ = squares(count, side=side, seed=seed)
     for name in ("images", "instance_masks"):
         (folder / name).mkdir(parents=True)
     names = [f"picture{index:03d}" for index in range(count)]
-    for name, image, own in zip(names, images, boxes, strict=True):
-        numbers = np.zeros((side, side), np.uint16)
-        for number, (left, top, right, bottom) in enumerate(own.astype(int).tolist(), start=1):
-            numbers[top:bottom, left:right] = number
+    for name, image, numbers in zip(names, images, numbers_of(boxes, side), strict=True):
         Image.fromarray(image).save(folder / "images" / f"{name}.png")
         Image.fromarray(numbers).save(folder / "instance_masks" / f"{name}.png")
     for split, some in {"train": names[: count // 2], "val": names[count // 2 :]}.items():

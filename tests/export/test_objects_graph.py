@@ -76,7 +76,7 @@ def family(request):
     preprocess = Preprocess(
         size=sides[0], width=sides[1], resize="letterbox", channels=3, mean=(0.5,) * 3, std=(0.25,) * 3
     )
-    made = Recognizer(network.eval(), request.param, {}, preprocess, CLASSES, "detect")
+    made = Recognizer(network.eval(), request.param, {}, preprocess, CLASSES, architecture.task)
     return made, objects_graph(made, Selection(objects=40))
 
 
@@ -88,6 +88,7 @@ def test_the_file_of_each_family_finds_what_its_network_finds(family, count: int
     found, wanted = asked(model, images), answers(made, images, Selection(objects=40))
 
     assert wanted.scores[:, 0].min() > 0.05
+    assert (found.masks is None) == (wanted.masks is None) == (made.task == "detect")
     parity = compare_objects([(wanted, found)], np.full(3, 0.02, np.float32))
     assert parity.images == count
     assert parity.decision_flips.value == 0

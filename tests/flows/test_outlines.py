@@ -62,6 +62,24 @@ def test_outlines_are_found_by_the_file_that_ships(outlined) -> None:
     assert "outlines" in result.report.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("epochs", "least"), [(1, 0.0), pytest.param(50, 0.5, marks=pytest.mark.slow)], ids=["begun", "learned"]
+)
+def test_masks_inside_boxes_learn_and_ship_by_the_same_command(
+    outlined, epochs: float, least: float, tmp_path: Path
+) -> None:
+    recipe = Recipe(task="instance", model="mask-rcnn", epochs=epochs, threads=1, precision="fp32")
+    result = train(outlined[0], recipe=recipe, out=tmp_path / "run")
+
+    assert result.document["ok"]
+    assert (result.document["task"], result.document["model"]) == ("instance", "mask-rcnn")
+    assert result.document["parity"]["clear_flips"] == 0
+    assert result.document["metrics"]["test"]["mask_map50"]["value"] >= least
+    answers = Predictor.open(result.bundle).ask(np.zeros((2, SIDE, SIDE, 3), np.uint8))
+    assert answers["masks"].shape == (2, 300, SIDE // 4, SIDE // 4)
+    assert answers["masks"].dtype == np.uint8
+
+
 def test_a_mask_lies_in_its_box_and_most_of_it_on_its_object(outlined, tmp_path: Path) -> None:
     _, result = outlined
     images, boxes, _ = scenes.squares(64, side=SIDE)

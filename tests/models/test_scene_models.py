@@ -2,11 +2,14 @@
 
 import pytest
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
 from foveal import models
 from foveal.core import catalog
 from foveal.core.errors import UsageError
 from foveal.models import detectors, segmenters
+from foveal.models._cost import macs
 from foveal.models._dense import Dense
 from foveal.models._features import LITE, MOBILE, Features, Mobile, classifier_maps
 from foveal.train.scenes.learning import teaching
@@ -102,12 +105,22 @@ def test_the_layers_that_answer_decide_all_by_themselves(name: str) -> None:
     assert logits.unique().numel() == 1
 
 
+@pytest.mark.parametrize("name", DETECTORS)
+def test_what_an_answer_costs_is_that_of_all_that_ships(name: str) -> None:
+    network = models.architecture(name).build(channels=3, classes=2, size=[64, 64]).eval()
+    ships = {"detect": "candidates", "instance": "outlined", "panoptic": "everything"}
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH), torch.no_grad():
+        getattr(network, ships[models.card(name).task])(pictures((64, 64), count=1))
+
+    assert macs(network, pictures((64, 64), count=1)) == counter.get_total_flops() // 2 > 1e6
+
+
 def test_a_detector_expects_what_it_is_told_to() -> None:
     network = models.architecture("point").build(channels=3, classes=3, size=[32, 32]).eval()
     network.expect([0.001, 0.01, 0.2])
 
     with torch.no_grad():
-        logits, _ = network(pictures((32, 32)))
+        logits = network.what(network.maps(pictures((32, 32))))
 
     found = logits.sigmoid().mean((0, 2, 3))
     assert found.tolist() == pytest.approx([0.001, 0.01, 0.2], rel=0.4)
@@ -118,7 +131,7 @@ def test_the_map_is_as_fine_as_asked(stride: int) -> None:
     network = models.architecture("point").build(channels=3, classes=2, size=[64, 96], stride=stride).eval()
 
     with torch.no_grad():
-        logits, _ = network(pictures((64, 96)))
+        logits = network.what(network.maps(pictures((64, 96))))
 
     assert logits.shape[2:] == (64 // stride, 96 // stride)
 

@@ -2,17 +2,19 @@
 
 import pytest
 import torch
+from torchvision.models.detection.roi_heads import project_masks_on_boxes
 from torchvision.ops import box_iou
 
 from foveal import models
 from foveal.models._distinct import distinct
 from foveal.models._outline import outlined
 from foveal.models._torchvision_detector import listed, log_odds
+from foveal.models.detectors.mask_rcnn import drawn
 
 SIDES, CLASSES = (64, 96), 3
 # All boxes become proposals, so that those of torchvision, which chooses them map by map, are among ours.
-ALL = {"faster_rcnn": {"proposals": 2000}}
-DETECTORS = ["faster_rcnn", "fcos", "retinanet", "ssdlite"]
+ALL = {name: {"proposals": 2000} for name in ("faster_rcnn", "mask_rcnn")}
+DETECTORS = ["faster_rcnn", "fcos", "mask_rcnn", "retinanet", "ssdlite"]
 
 
 def network(name: str, **extra):
@@ -46,6 +48,46 @@ def test_what_torchvision_finds_is_among_the_candidates(name: str) -> None:
         assert float(apart.max()) < 1e-4
 
 
+def test_masks_are_those_of_torchvision_where_their_boxes_lie() -> None:
+    made, pictures = network("mask_rcnn", **ALL["mask_rcnn"])
+
+    with torch.no_grad():
+        theirs = made.detector(pictures)
+        boxes, _, masks = made.outlined(pictures)
+
+    for found, own, told in zip(theirs, boxes, masks, strict=True):
+        near = torch.cdist(found["boxes"], own, p=torch.inf)
+        wanted = drawn(found["masks"][None, :, 0].logit(), found["boxes"][None], (16, 24))[0]
+        assert float(near.amin(1).max()) < 1e-2
+        assert float(wanted.std()) > 0.1
+        torch.testing.assert_close(told[near.argmin(1)], wanted, atol=2e-2, rtol=0)
+
+
+def test_what_torchvision_sees_of_a_mask_inside_a_box_is_drawn_back_to_where_it_was() -> None:
+    side = 96
+
+    def away(box, places: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Across and down from the middle of a box, in halves of its sides."""
+        middle, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2
+        return (places[None] - middle[0]) / half[0], (places[:, None] - middle[1]) / half[1]
+
+    fine = (torch.arange(side // 4) + 0.5) * 4
+    for box in torch.tensor([[20.0, 10.0, 76.0, 66.0], [32.0, 42.0, 60.0, 90.0]]):
+        across, down = away(box, torch.arange(side) + 0.5)
+        mask = across.hypot(down) < 1  # the ellipse that fills the box
+        seen = project_masks_on_boxes(mask[None].byte(), box[None], torch.zeros(1), 14)
+
+        found = drawn(seen[None].clamp(0.01, 0.99).logit(), box[None, None], (side // 4,) * 2)[0, 0]
+
+        across, down = away(box, fine)
+        within, radius = (across.abs() < 1) & (down.abs() < 1), across.hypot(down)
+        clear = within & ((radius - 1).abs() > 0.1)
+        assert torch.equal((found > 0)[clear], (radius < 1)[clear])
+        inside = found.sigmoid() * within
+        middle = torch.stack([(inside * fine).sum(), (inside * fine[:, None]).sum()]) / inside.sum()
+        torch.testing.assert_close(middle, (box[:2] + box[2:]) / 2, atol=0.3, rtol=0)
+
+
 @pytest.mark.parametrize("name", DETECTORS)
 def test_the_loss_is_finite_with_and_without_objects_and_teaches_every_layer(name: str) -> None:
     made, pictures = network(name)
@@ -53,11 +95,14 @@ def test_the_loss_is_finite_with_and_without_objects_and_teaches_every_layer(nam
     boxes = [torch.tensor([[4.0, 6.0, 30.0, 40.0], [50.0, 10.0, 90.0, 60.0]]), torch.zeros(0, 4)]
     labels = [torch.tensor([0, CLASSES - 1]), torch.zeros(0, dtype=torch.int64)]
 
-    made.loss(pictures[:2], boxes, labels).backward()
+    masks = [[torch.ones(len(some), *SIDES, dtype=torch.uint8) for some in boxes]] * (name == "mask_rcnn")
+
+    made.loss(pictures[:2], boxes, labels, *masks).backward()
 
     silent = [name for name, weight in made.named_parameters() if weight.grad is None]
     assert silent == []
-    nothing = made.loss(pictures[:2], [boxes[1]] * 2, [labels[1]] * 2)
+    none = [[part[1]] * 2 for part in (boxes, labels, *masks)]
+    nothing = made.loss(pictures[:2], *none)
     assert bool(nothing.isfinite())
 
 
@@ -117,11 +162,11 @@ def test_anchors_lie_where_torchvision_puts_them() -> None:
         detector = made.detector
         with torch.no_grad():
             maps = list(detector.backbone(pictures).values())
-        generator = (detector.rpn if name == "faster_rcnn" else detector).anchor_generator
+        generator = (detector.rpn if name in ALL else detector).anchor_generator
         torch.testing.assert_close(made.starts, generator(listed(pictures), maps)[2])
 
 
-@pytest.mark.parametrize("name", ["faster_rcnn", "fcos", "retinanet", "ssdlite"])
+@pytest.mark.parametrize("name", DETECTORS)
 def test_where_only_shapes_are_wanted_there_are_as_many_boxes_to_start_from(name: str) -> None:
     real = models.architecture(name).build(channels=3, classes=2, size=[64, 96])
 

@@ -28,12 +28,8 @@ REGIONS = REGION_OUTPUTS[0]
 _SCALE, _SHIFT = "score_scale", "score_shift"
 _SHARPNESS = "attribute_sharpness"
 _SAID = "all_attributes"
-# What the network answers, before anything is selected, by task.
-_ANSWERED = {
-    "detect": ("all_boxes", "all_logits"),
-    "instance": ("all_boxes", "all_logits", "all_kernels", "basis"),
-    "panoptic": ("all_boxes", "all_logits", "all_kernels", "basis", REGIONS),
-}
+# What masks follow from, and masks of all boxes as they are.
+_KERNELS, _BASIS, _DRAWN = "all_kernels", "basis", "all_masks"
 # What reads the class logits (N, P, K) and the boxes (N, P, 4) of all places, by what it makes of them.
 DENSE_LOGITS, DENSE_BOXES = "scaled_logits", "whole_boxes"
 
@@ -78,7 +74,7 @@ def objects_graph(recognizer: Recognizer, selection: Selection) -> bytes:
             dynamo=True,
             dynamic_shapes=({0: torch.export.Dim("N", min=1)},),
             input_names=["images"],
-            output_names=[*_ANSWERED[recognizer.task], *([_SAID] if values else [])],
+            output_names=_answered(recognizer),
             custom_translation_table={OPERATOR: _distinct},
             external_data=False,
             verbose=False,
@@ -92,6 +88,17 @@ def objects_graph(recognizer: Recognizer, selection: Selection) -> bytes:
     onnx.checker.check_model(model, full_check=True)
     data: bytes = model.SerializeToString(deterministic=True)
     return data
+
+
+def _answered(recognizer: Recognizer) -> list[str]:
+    """Return the names of what a network answers, before anything is selected."""
+    network: Any = recognizer.network
+    names = ["all_boxes", "all_logits"]
+    if recognizer.task != "detect":
+        names += [_DRAWN] if network.drawn else [_KERNELS, _BASIS]
+    if recognizer.task == "panoptic":
+        names.append(REGIONS)
+    return [*names, _SAID] if getattr(network, "attributes", ()) else names
 
 
 _OPS: Any = opset20  # its types are narrower than what it takes
@@ -149,8 +156,7 @@ class _Ending:
             kept = self._without_doubles(selection.overlap, candidates)
         count = min(selection.objects, candidates)
         self._best(kept, count, short=selection.objects - count)
-        names = [output.name for output in self.model.graph.output]
-        masks = self._masks(selection.objects - count) if "basis" in names else None
+        masks = self._masks(selection.objects - count)
         if self.values:
             self._attributes(selection, selection.objects - count)
         self._outputs(selection.objects, masks)
@@ -250,24 +256,24 @@ class _Ending:
         self._node("Concat", [f"{part}_shares" for part in parts], ["told_shares"], axis=2)
         self._node("Pad", ["told_shares", "missing_attributes"], [ATTRIBUTES])
 
-    def _masks(self, short: int) -> tuple[int, int]:
-        """Masks of the answers from the kernels of their places; their height and width."""
-        basis = next(output for output in self.model.graph.output if output.name == "basis")
-        terms, height, width = (side.dim_value for side in basis.type.tensor_type.shape.dim[1:])
+    def _masks(self, short: int) -> tuple[int, int] | None:
+        """Masks of the answers; their height and width, or None where there are none."""
+        of_masks = [output for output in self.model.graph.output if output.name in (_BASIS, _DRAWN)]
+        if not of_masks:
+            return None
+        _, depth, height, width = (side.dim_value for side in of_masks[0].type.tensor_type.shape.dim)
+        self._node("GatherElements", ["top_places", "best_at"], ["best_places"], axis=1)
+        self._node("Unsqueeze", ["best_places", "last_axis"], ["best_place_column"])
+        if of_masks[0].name == _BASIS:
+            self._combined((depth, height * width), short)
+        else:
+            self._chosen(height * width, short)
         self._constants(
-            flat_basis=np.array([0, terms, height * width], np.int64),
-            missing_kernels=np.array([0, 0, 0, 0, short, 0], np.int64),
             mask_shape=np.array([0, 0, height, width], np.int64),
             mask_steps=np.float32(STEPS),
             mask_inside=np.float32(INSIDE),
             mask_most=np.float32(255),
         )
-        self._node("GatherElements", ["top_places", "best_at"], ["best_places"], axis=1)
-        self._node("Unsqueeze", ["best_places", "last_axis"], ["best_place_column"])
-        self._node("GatherND", ["all_kernels", "best_place_column"], ["best_kernels"], batch_dims=1)
-        self._node("Pad", ["best_kernels", "missing_kernels"], ["kernels"])
-        self._node("Reshape", ["basis", "flat_basis"], ["basis_rows"])
-        self._node("MatMul", ["kernels", "basis_rows"], ["mask_logits"])
         self._node("Mul", ["mask_logits", "mask_steps"], ["mask_scaled"])
         self._node("Add", ["mask_scaled", "mask_inside"], ["mask_values"])
         self._node("Round", ["mask_values"], ["mask_whole"])
@@ -275,6 +281,28 @@ class _Ending:
         self._node("Cast", ["mask_clipped"], ["mask_bytes"], to=TensorProto.UINT8)
         self._node("Reshape", ["mask_bytes", "mask_shape"], [MASKS])
         return height, width
+
+    def _combined(self, flat: tuple[int, int], short: int) -> None:
+        """Logits of masks, (N, K, h · w), from the kernels of the answers' places and the basis."""
+        self._constants(
+            flat_basis=np.array([0, *flat], np.int64),
+            missing_kernels=np.array([0, 0, 0, 0, short, 0], np.int64),
+        )
+        self._node("GatherND", [_KERNELS, "best_place_column"], ["best_kernels"], batch_dims=1)
+        self._node("Pad", ["best_kernels", "missing_kernels"], ["kernels"])
+        self._node("Reshape", [_BASIS, "flat_basis"], ["basis_rows"])
+        self._node("MatMul", ["kernels", "basis_rows"], ["mask_logits"])
+
+    def _chosen(self, pixels: int, short: int) -> None:
+        """Logits of masks, (N, K, h · w), of those that are drawn for all boxes."""
+        self._constants(
+            flat_masks=np.array([0, 0, pixels], np.int64),
+            missing_masks=np.array([0, 0, 0, 0, short, 0], np.int64),
+            outside=np.float32(-INSIDE / STEPS),
+        )
+        self._node("Reshape", [_DRAWN, "flat_masks"], ["mask_rows"])
+        self._node("GatherND", ["mask_rows", "best_place_column"], ["best_masks"], batch_dims=1)
+        self._node("Pad", ["best_masks", "missing_masks", "outside"], ["mask_logits"])
 
     def _outputs(self, objects: int, masks: tuple[int, int] | None) -> None:
         graph = self.model.graph

@@ -29,9 +29,8 @@ from foveal.train.objective import Objective
 from foveal.train.plan import Plan
 from foveal.train.planning import Facts
 from foveal.train.recipe import Recipe
-from foveal.train.scenes.annotations import Boxes
+from foveal.train.scenes.annotations import Boxes, OutlineTruth
 from foveal.train.scenes.learning import teaching
-from foveal.train.scenes.objectives.outlines import OutlineTruth
 from foveal.train.scenes.planning import plan_scenes
 
 _EXPORT_SECONDS = 15.0  # with the exporter's imports

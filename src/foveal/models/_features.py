@@ -8,7 +8,7 @@ import torchvision
 from torch import Tensor, nn
 
 from foveal.core.errors import UsageError
-from foveal.models import _torchvision
+from foveal.models import Settings, _torchvision
 from foveal.models._dense import Dense
 
 DENSE = "dense"
@@ -16,6 +16,8 @@ LITE = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 MOBILE = ("mobilenet_v3_small", "mobilenet_v3_large")
 _STAGES = (1, 2, 3, 4)  # of timm's features: at 1/4, 1/8, 1/16 and 1/32
 _WIDTHS, _DEPTHS = (32, 64, 128, 192), (0, 1, 1, 1)  # of `dense`, where nobody says which
+# Of networks that Muon does not suit, and of all whose backbone has weights already.
+ADAM = Settings(optimizer="adam", learning_rate=2e-3, weight_decay=0.05, batch_size=16, warm_up_share=0.1)
 
 
 class Features(nn.Module):
@@ -104,6 +106,20 @@ class Mobile(nn.Module):
             ValueError: A layer has none, or its shape is another one.
         """
         _take(self, tensors)
+
+
+def sizes(small: int, usual: int) -> tuple[dict[str, Any], ...]:
+    """Return arguments of two sizes of a network on `dense`; training takes the larger if it has the time.
+
+    Args:
+        small: Channels of the tower of the smaller one.
+        usual: Of the larger one.
+    """
+    depths = list(_DEPTHS)
+    return (
+        {"widths": [width // 2 for width in _WIDTHS], "depths": depths, "tower": small},
+        {"widths": list(_WIDTHS), "depths": depths, "tower": usual},
+    )
 
 
 @torch.no_grad()

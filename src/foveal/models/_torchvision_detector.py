@@ -6,6 +6,7 @@ on pictures that stay as they are; what ships is `candidates`, made of its parts
 """
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -75,18 +76,35 @@ class TorchvisionDetector(nn.Module):
         backbone: nn.Module = self.detector.backbone.maps
         return backbone
 
-    def loss(self, images: Tensor, boxes: Sequence[Tensor], labels: Sequence[Tensor]) -> Tensor:
+    @abstractmethod
+    def candidates(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return boxes in pixels, (N, P, 4), and class logits (N, P, K), for normalized images."""
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Return the same."""
+        return self.candidates(images)
+
+    def loss(
+        self,
+        images: Tensor,
+        boxes: Sequence[Tensor],
+        labels: Sequence[Tensor],
+        masks: Sequence[Tensor] | None = None,
+    ) -> Tensor:
         """Return the sum of torchvision's losses.
 
         Args:
             images: Normalized (N, C, H, W).
             boxes: In pixels, (M, 4) of each picture.
             labels: int64 (M,) of each.
+            masks: Which pixels are each object's, uint8 (M, H, W) of each; None: these are not learned.
         """
         targets = [
             {"boxes": some, "labels": names + self.first_class}
             for some, names in zip(boxes, labels, strict=True)
         ]
+        for target, covered in zip(targets, masks or (), strict=masks is not None):
+            target["masks"] = covered
         losses: dict[str, Tensor] = self.detector(images, targets)
         return torch.stack([loss.float() for loss in losses.values()]).sum()
 

@@ -1,5 +1,7 @@
 """Every detector learns from boxes by what its file names, and queries agree about who means what."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,23 +9,26 @@ import torch
 import scenes
 from foveal import models
 from foveal.calibrate.objects import found_of
+from foveal.core import catalog
 from foveal.data.preprocess import Preprocess
 from foveal.metrics._found import Truth
 from foveal.metrics.match import match
 from foveal.metrics.mean_average_precision import mean_average_precision
+from foveal.models import detectors
 from foveal.models.detectors.query import Asked
 from foveal.tasks.detect.learn import Selection, answers
+from foveal.tasks.detect.masks import masks_of
 from foveal.tasks.recognizer import Recognizer
 from foveal.train.examples import Examples
 from foveal.train.loop import fetch, fit
 from foveal.train.plan import Plan
-from foveal.train.scenes.annotations import Boxes
+from foveal.train.scenes.annotations import Boxes, OutlineTruth
 from foveal.train.scenes.learning import teaching
 from foveal.train.scenes.objectives.queries import meant, query_loss
 from foveal.train.scenes.planning import CHANGES
 
-DETECTORS = [name for name in models.scene_names() if models.architecture(name).task == "detect"]
-OTHERS = [name for name in DETECTORS if name != "point"]  # which test_points has
+# All but those that test_points and test_outlines have.
+OTHERS = [name for name in catalog.names(detectors) if name not in ("point", "outline", "panoptic")]
 # SSD looks for objects on coarse maps: of larger pictures.
 SIDES = {"ssdlite": 160}
 LONGER = {"ssdlite": 300, "retinanet": 300}
@@ -49,7 +54,10 @@ def learning(name: str, *, steps: int, count: int = 16):
     preprocess = Preprocess(
         size=side, width=side, resize="letterbox", channels=3, mean=(0.45,) * 3, std=(0.2,) * 3
     )
-    made = teaching(architecture)(build(), Boxes.of(boxes, labels), preprocess=preprocess, plan=plan)
+    truth = Boxes.of(boxes, labels)
+    if architecture.task == "instance":
+        truth = OutlineTruth(truth, scenes.numbers_of(boxes, side))
+    made = teaching(architecture)(build(), truth, preprocess=preprocess, plan=plan)
     return made, plan, Examples(images, np.zeros(count, np.int64), np.arange(count)), build, preprocess
 
 
@@ -94,7 +102,7 @@ def test_squares_are_found_after_some_hundred_steps(name: str) -> None:
 
     network = build().eval()
     network.load_state_dict(fitted.weights)
-    made = Recognizer(network, name, {}, preprocess, scenes.CLASSES, "detect")
+    made = Recognizer(network, name, {}, preprocess, scenes.CLASSES, models.architecture(name).task)
     images, boxes, labels = scenes.squares(30, side=preprocess.size, seed=9)
     alone = plan.objective in teaching(models.architecture(name)).alone
     selection = Selection(
@@ -103,6 +111,30 @@ def test_squares_are_found_after_some_hundred_steps(name: str) -> None:
     found = found_of(answers(made, images, selection))
     truths = [Truth(own, told, np.zeros(len(own), bool)) for own, told in zip(boxes, labels, strict=True)]
     assert mean_average_precision(match(found, truths, classes=2, ious=[0.5])).mean > 0.75
+
+
+@pytest.mark.slow
+def test_two_stages_learn_a_hole_that_the_box_has_not() -> None:
+    images, boxes, masks = scenes.frames(24)
+    _, plan, examples, build, preprocess = learning("mask_rcnn", steps=150, count=24)
+    plan = plan.model_copy(update={"augmentation": dict.fromkeys(CHANGES, 0.0)})
+    truth = OutlineTruth(Boxes.of(boxes, [np.zeros(1, np.int64)] * 24), masks.astype(np.uint16))
+    taught = teaching(models.architecture("mask_rcnn"))
+    fitted = fit(
+        taught(build(), truth, preprocess=preprocess, plan=plan), replace(examples, images=images), plan
+    )
+    network = build().eval()
+    network.load_state_dict(fitted.weights)
+    recognizer = Recognizer(network, "mask_rcnn", {}, preprocess, scenes.CLASSES, "instance")
+    images, _, masks = scenes.frames(12, seed=5)
+
+    found = answers(recognizer, images, Selection(objects=1))
+
+    ious = []
+    for one, box, wanted in zip(found.masks, found.boxes, masks, strict=True):
+        seen = masks_of(one, box, wanted.shape, preprocess)[0].mask(*wanted.shape)
+        ious.append((seen & wanted).sum() / (seen | wanted).sum())
+    assert np.mean(ious) > 0.85  # the box has 0.75
 
 
 def asked(seed: int = 0, queries: int = 9) -> tuple[Asked, Boxes, torch.Tensor]:

@@ -16,8 +16,8 @@ from foveal.tasks.recognizer import Recognizer
 from foveal.train.examples import Examples
 from foveal.train.loop import fetch, fit
 from foveal.train.plan import Plan
-from foveal.train.scenes.annotations import Boxes
-from foveal.train.scenes.objectives.outlines import Outlines, OutlineTruth, shares
+from foveal.train.scenes.annotations import Boxes, OutlineTruth
+from foveal.train.scenes.objectives.outlines import Outlines, shares
 from foveal.train.scenes.planning import CHANGES
 
 SIDE = 64
@@ -27,15 +27,6 @@ PREPROCESS = Preprocess(
 SMALL = {"widths": [16, 16, 32, 32], "depths": [0, 0, 0, 0], "tower": 16}
 
 
-def numbered(boxes) -> np.ndarray:
-    """Return the number of the square at each pixel, uint16 (N, S, S)."""
-    maps = np.zeros((len(boxes), SIDE, SIDE), np.uint16)
-    for one, own in zip(maps, boxes, strict=True):
-        for number, (left, top, right, bottom) in enumerate(own.astype(int).tolist(), start=1):
-            one[top:bottom, left:right] = number
-    return maps
-
-
 def objective(count: int = 16, *, areas: bool = False, **changes: float):
     images, boxes, labels = scenes.squares(count, side=SIDE)
     strengths = {name: setting.default for name, setting in CHANGES.items()} | changes
@@ -43,7 +34,7 @@ def objective(count: int = 16, *, areas: bool = False, **changes: float):
     build = panoptic if areas else outline
     truth = OutlineTruth(
         Boxes.of(boxes, [one + 1 for one in labels] if areas else labels),
-        numbered(boxes),
+        scenes.numbers_of(boxes, SIDE),
         scenes.maps_of(boxes, labels, SIDE) if areas else None,
     )
     network = build(channels=3, classes=3 if areas else 2, size=[SIDE, SIDE], **SMALL)
@@ -121,7 +112,7 @@ def test_moved_and_put_together_an_object_keeps_its_pixels(areas: bool) -> None:
     made, examples = objective(areas=areas, mosaic=1.0, turn=1.0, upside_down=1.0)
     batch = fetch(examples, plan(20, len(examples)), 0)
 
-    images, truth, numbers, classes = made.layers(batch)
+    images, truth, numbers, classes = made.layers(batch, made.maps, made.regions)
 
     assert images.shape[1] == 3
     seen = 0
@@ -166,22 +157,8 @@ def test_where_objects_overlap_the_smaller_is_in_front() -> None:
     assert (found == 1).sum() == pytest.approx(4 * 3.2**2, rel=0.2)
 
 
-def frames(count: int, seed: int = 0):
-    """Return pictures (N, S, S, 3) of a bright frame each, boxes, and which pixels it covers."""
-    rng = np.random.default_rng(seed)
-    images = rng.normal(scenes.BACKGROUND, 6, (count, SIDE, SIDE, 3))
-    boxes, masks = [], np.zeros((count, SIDE, SIDE), bool)
-    for image, mask in zip(images, masks, strict=True):
-        left, top = rng.integers(0, SIDE - 32, 2).tolist()
-        mask[top : top + 32, left : left + 32] = True
-        mask[top + 8 : top + 24, left + 8 : left + 24] = False
-        image[mask] = 220 + rng.normal(0, 6, (int(mask.sum()), 3))
-        boxes.append(np.array([[left, top, left + 32, top + 32]], np.float32))
-    return images.clip(0, 255).astype(np.uint8), boxes, masks
-
-
 def test_a_hole_is_learned_that_the_ellipse_has_not() -> None:
-    images, boxes, masks = frames(24)
+    images, boxes, masks = scenes.frames(24)
     torch.manual_seed(0)
     made = Outlines(
         outline(channels=3, classes=1, size=[SIDE, SIDE], **SMALL),
@@ -192,7 +169,7 @@ def test_a_hole_is_learned_that_the_ellipse_has_not() -> None:
     fitted = fit(made, Examples(images, np.zeros(24, np.int64), np.arange(24)), plan(120, 24))
     made.network.load_state_dict(fitted.weights)
     recognizer = Recognizer(made.network.eval(), "outline", {}, PREPROCESS, ("frame",), "instance")
-    images, _, masks = frames(12, seed=5)
+    images, _, masks = scenes.frames(12, seed=5)
 
     found = answers(recognizer, images, Selection(objects=1))
 

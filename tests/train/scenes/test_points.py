@@ -65,12 +65,18 @@ def objective(assigner: str = "aligned", count: int = 16, **changes) -> tuple[Po
     return made, Examples(images, np.zeros(count, np.int64), np.arange(count))
 
 
+def answered(network, images):
+    """Return class logits and sides of all places."""
+    maps = network.maps(images)
+    return network.what(maps), network.sides(network.where(maps))
+
+
 @pytest.mark.parametrize("classes", [1, 2, 80])
 def test_before_anything_is_learned_an_object_is_improbable_everywhere(classes: int) -> None:
     images = torch.randn(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
 
     with torch.no_grad():
-        logits, sides = network(classes).eval()(images)
+        logits, sides = answered(network(classes).eval(), images)
 
     assert logits.shape == (2, classes, SIDE // 8, SIDE // 8)
     probabilities = logits.sigmoid()
@@ -98,8 +104,8 @@ def test_twice_the_same_pictures_give_the_same_gradient() -> None:
     twice = torch.arange(4).repeat(2)
 
     with torch.no_grad():
-        once = made.loss(*made.network(seen), truth, made.assigner)
-        doubled = made.loss(*made.network(seen[twice]), truth.rows(twice), made.assigner)
+        once = made.loss(*answered(made.network, seen), truth, made.assigner)
+        doubled = made.loss(*answered(made.network, seen[twice]), truth.rows(twice), made.assigner)
 
     assert float(doubled) == pytest.approx(float(once), rel=1e-4)
 

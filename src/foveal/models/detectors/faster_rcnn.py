@@ -7,7 +7,6 @@ Source: Ren et al., "Faster R-CNN", 2015; pyramid: Lin et al., "Feature Pyramid 
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +16,7 @@ from torchvision.models.detection.rpn import RPNHead, concat_box_prediction_laye
 from torchvision.ops import MultiScaleRoIAlign, clip_boxes_to_image, roi_align
 from torchvision.ops.poolers import LevelMapper
 
-from foveal.models import Card, Settings, _features
+from foveal.models import Card, _features
 from foveal.models._distinct import distinct
 from foveal.models._pyramid import STRIDES, Pyramid, anchors
 from foveal.models._torchvision_detector import InFloat, TorchvisionDetector, decoded, log_odds
@@ -32,12 +31,8 @@ CARD = Card(
     task="detect",
 )
 LEARNS = "own_loss"
-SETTINGS = Settings(optimizer="adam", learning_rate=2e-3, weight_decay=0.05, batch_size=16, warm_up_share=0.1)
-# From the smallest to the largest; training takes the largest that its budget allows.
-SIZES: tuple[dict[str, Any], ...] = (
-    {"widths": [16, 32, 64, 96], "depths": [0, 1, 1, 1], "tower": 48},
-    {"widths": [32, 64, 128, 192], "depths": [0, 1, 1, 1], "tower": 64},
-)
+SETTINGS = _features.ADAM
+SIZES = _features.sizes(48, 64)
 _CANDIDATES = 1000  # boxes among which the proposals are chosen
 _OVERLAP = 0.7  # of two proposals
 _TAUGHT = 64  # proposals of a picture that the second network learns from
@@ -95,10 +90,13 @@ class TwoStages(TorchvisionDetector):
 
     def candidates(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return boxes in pixels, (N, Q, 4), and class logits (N, Q, K), of all proposals."""
-        maps = list(self.detector.backbone(images).values())
+        return self.judged(images, list(self.detector.backbone(images).values()))
+
+    def judged(self, images: Tensor, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Return the same from the maps of the pictures."""
         proposals = self.proposed(images, maps)
         heads = self.detector.roi_heads
-        seen = heads.box_head(self._inside(proposals, maps))
+        seen = heads.box_head(self.inside(proposals, maps))
         logits, changes = (one.unflatten(0, proposals.shape[:2]) for one in heads.box_predictor(seen))
         return decoded(heads.box_coder, changes[..., :4], proposals), log_odds(logits)
 
@@ -119,8 +117,8 @@ class TwoStages(TorchvisionDetector):
         best_boxes: Tensor = boxes.gather(1, chosen[..., None].expand(-1, -1, 4))
         return best_boxes
 
-    def _inside(self, proposals: Tensor, maps: Sequence[Tensor]) -> Tensor:
-        """Return what the map that suits the size of each proposal shows inside, (N · Q, D, 7, 7)."""
+    def inside(self, proposals: Tensor, maps: Sequence[Tensor]) -> Tensor:
+        """Return what the map that suits the size of each box (N, Q, 4) shows inside, (N · Q, D, 7, 7)."""
         rows = torch.arange(proposals.shape[0], dtype=proposals.dtype)[:, None, None]
         regions = torch.cat([rows.expand(-1, proposals.shape[1], 1), proposals], dim=2).flatten(0, 1)
         levels = self.levels([regions[:, 1:]])

@@ -15,7 +15,7 @@ from torchvision.models.detection import FCOS
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.fcos import FCOSHead
 
-from foveal.models import Card, Settings, _features
+from foveal.models import Card, _features
 from foveal.models._pyramid import STRIDES, Pyramid
 from foveal.models._torchvision_detector import InFloat, TorchvisionDetector
 
@@ -30,12 +30,8 @@ CARD = Card(
     task="detect",
 )
 LEARNS = "own_loss"
-SETTINGS = Settings(optimizer="adam", learning_rate=2e-3, weight_decay=0.05, batch_size=16, warm_up_share=0.1)
-# From the smallest to the largest; training takes the largest that its budget allows.
-SIZES: tuple[dict[str, Any], ...] = (
-    {"widths": [16, 32, 64, 96], "depths": [0, 1, 1, 1], "tower": 64},
-    {"widths": [32, 64, 128, 192], "depths": [0, 1, 1, 1], "tower": 64},
-)
+SETTINGS = _features.ADAM
+SIZES = _features.sizes(64, 64)
 _LAYERS = 2  # of each tower
 _LEAST = 1e-7  # of 1 - p whose logarithm is finite
 

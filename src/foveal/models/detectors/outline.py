@@ -35,11 +35,7 @@ CARD = Card(
 )
 LEARNS = "outlines"
 SETTINGS = Settings(optimizer="muon", learning_rate=0.1, batch_size=16, warm_up_share=0.03)
-# From the smallest to the largest; training takes the largest that its budget allows.
-SIZES: tuple[dict[str, Any], ...] = (
-    {"widths": [16, 32, 64, 96], "depths": [0, 1, 1, 1], "tower": 48},
-    {"widths": [32, 64, 128, 192], "depths": [0, 1, 1, 1], "tower": 64},
-)
+SIZES = _features.sizes(48, 64)
 FINE = 4  # pixels between two places of the map that masks are told on
 PROTOTYPES = 12
 _SHAPES = 3  # of a place's kernel: two bandwidths and a bias
@@ -65,7 +61,13 @@ class Outlined(NamedTuple):
 
 
 class Outline(Point):
-    """See the module; built by `outline`."""
+    """See the module; built by `outline`.
+
+    Attributes:
+        drawn: Whether masks are answered as they are, and not as what they follow from.
+    """
+
+    drawn = False
 
     def __init__(
         self, *, backbone: nn.Module, widths: Sequence[int], classes: int, stride: int, tower: int
@@ -84,6 +86,10 @@ class Outline(Point):
     def outputs(self) -> tuple[Any, ...]:
         """The layers that answer: of classes, sides, kernels and pixels."""
         return *self.answers, self.shape[-1], self.pixels
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Return all that ships."""
+        return self.outlined(images)
 
     def both(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return the map that places answer from, (N, tower, h, w), and the fine one, (N, D, H/4, W/4)."""

@@ -26,11 +26,7 @@ CARD = Card(
 )
 LEARNS = "outlines"
 SETTINGS = Settings(optimizer="muon", learning_rate=0.1, batch_size=8, warm_up_share=0.03)
-# From the smallest to the largest; training takes the largest that its budget allows.
-SIZES: tuple[dict[str, Any], ...] = (
-    {"widths": [16, 32, 64, 96], "depths": [0, 1, 1, 1], "tower": 48},
-    {"widths": [32, 64, 128, 192], "depths": [0, 1, 1, 1], "tower": 64},
-)
+SIZES = _features.sizes(48, 64)
 
 
 class Panoptic(Outline):
@@ -48,6 +44,11 @@ class Panoptic(Outline):
     def outputs(self) -> tuple[Any, ...]:
         """The layers that answer: those of `Outline`, and of the classes of pixels."""
         return *self.answers, self.shape[-1], self.pixels, self.areas
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Return all that ships."""
+        outlined, areas = self.everything(images)
+        return *outlined, areas
 
     def everything(self, images: Tensor) -> tuple[Outlined, Tensor]:
         """Return all that masks follow from, and class logits of pixels (N, K, H / 4, W / 4)."""

@@ -28,11 +28,7 @@ CARD = Card(
 )
 LEARNS = "points"
 SETTINGS = Settings(optimizer="muon", learning_rate=0.1, batch_size=16, warm_up_share=0.03)
-# From the smallest to the largest; training takes the largest that its budget allows.
-SIZES: tuple[dict[str, Any], ...] = (
-    {"widths": [16, 32, 64, 96], "depths": [0, 1, 1, 1], "tower": 48},
-    {"widths": [32, 64, 128, 192], "depths": [0, 1, 1, 1], "tower": 64},
-)
+SIZES = _features.sizes(48, 64)
 PRIOR = 0.01  # probability of a class at a place before anything is known: Lin et al., "Focal Loss", 2017
 _FURTHEST = 8.0  # natural logarithm of a distance in strides: keeps exp() finite
 
@@ -95,15 +91,9 @@ class Point(nn.Module):
         odds = torch.tensor(shares, dtype=torch.float32)
         self.answers[0].bias.copy_(torch.log(odds / (1 - odds)))
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what is where on normalized images (N, C, H, W).
-
-        Returns:
-            Class logits (N, K, h, w), and the distances from the middle of each place to the left, top, right
-            and bottom side in pixels, (N, 4, h, w), above 0.
-        """
-        maps = self.maps(images)
-        return self.what(maps), self.sides(self.where(maps))
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Return all that ships, for normalized images (N, C, H, W)."""
+        return self.candidates(images)
 
     def maps(self, images: Tensor) -> Tensor:
         """Return what the answers are made of, (N, tower, h, w)."""

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from foveal.models import Card, Settings, _features
+from foveal.models import Card, _features
 from foveal.models._decoder import Layer, Place, corrected
 from foveal.models.detectors.point import Point, boxes_of
 
@@ -31,12 +31,8 @@ CARD = Card(
     task="detect",
 )
 LEARNS = "queries"
-SETTINGS = Settings(optimizer="adam", learning_rate=2e-3, weight_decay=0.05, batch_size=16, warm_up_share=0.1)
-# From the smallest to the largest; training takes the largest that its budget allows.
-SIZES: tuple[dict[str, Any], ...] = (
-    {"widths": [16, 32, 64, 96], "depths": [0, 1, 1, 1], "tower": 48},
-    {"widths": [32, 64, 128, 192], "depths": [0, 1, 1, 1], "tower": 64},
-)
+SETTINGS = _features.ADAM
+SIZES = _features.sizes(48, 64)
 _HEADS = 4
 _COARSER = 2  # the map that queries look at has so many times fewer places across
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torchvision.models.detection import RetinaNet
 from torchvision.models.detection.retinanet import RetinaNetHead
 
-from foveal.models import Card, Settings, _features
+from foveal.models import Card, _features
 from foveal.models._pyramid import STRIDES, Pyramid, anchors
 from foveal.models._torchvision_detector import InFloat, TorchvisionDetector, decoded
 
@@ -29,12 +29,8 @@ CARD = Card(
     task="detect",
 )
 LEARNS = "own_loss"
-SETTINGS = Settings(optimizer="adam", learning_rate=2e-3, weight_decay=0.05, batch_size=16, warm_up_share=0.1)
-# From the smallest to the largest; training takes the largest that its budget allows.
-SIZES: tuple[dict[str, Any], ...] = (
-    {"widths": [16, 32, 64, 96], "depths": [0, 1, 1, 1], "tower": 32},
-    {"widths": [32, 64, 128, 192], "depths": [0, 1, 1, 1], "tower": 64},
-)
+SETTINGS = _features.ADAM
+SIZES = _features.sizes(32, 64)
 _ANCHORS = 3  # sizes in each octave
 _GROUPS = 16  # of channels that are normalized together
 

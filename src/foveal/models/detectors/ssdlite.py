@@ -17,7 +17,7 @@ from torchvision.models.detection.ssd import SSD
 from torchvision.models.detection.ssdlite import SSDLiteHead
 from torchvision.ops import Conv2dNormActivation
 
-from foveal.models import Card, Settings, _features
+from foveal.models import Card, _features
 from foveal.models._dense import MOMENTUM
 from foveal.models._torchvision_detector import InFloat, TorchvisionDetector, decoded, log_odds
 
@@ -31,7 +31,7 @@ CARD = Card(
     task="detect",
 )
 LEARNS = "own_loss"
-SETTINGS = Settings(optimizer="adam", learning_rate=2e-3, weight_decay=0.05, batch_size=16, warm_up_share=0.1)
+SETTINGS = _features.ADAM
 # From the smallest to the largest; training takes the largest that its budget allows.
 SIZES: tuple[dict[str, Any], ...] = (
     {"backbone": "mobilenet_v3_small"},

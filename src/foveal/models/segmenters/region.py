@@ -8,7 +8,6 @@ mean alone); the way up is that of Lin et al., "Feature Pyramid Networks", 2017.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -26,11 +25,7 @@ CARD = Card(
 )
 LEARNS = "regions"
 SETTINGS = Settings(optimizer="muon", learning_rate=0.1, batch_size=8, warm_up_share=0.03)
-# From the smallest to the largest; training takes the largest that its budget allows.
-SIZES: tuple[dict[str, Any], ...] = (
-    {"widths": [16, 32, 64, 96], "depths": [0, 1, 1, 1], "tower": 48},
-    {"widths": [32, 64, 128, 192], "depths": [0, 1, 1, 1], "tower": 64},
-)
+SIZES = _features.sizes(48, 64)
 
 
 class Region(nn.Module):

@@ -67,9 +67,10 @@ def answers(recognizer: Recognizer, images: UInt8, selection: Selection) -> Obje
                 parts.append(found)
             continue
         whole = network.outlined(seen)
-        for boxes, logits, kernels, basis in zip(*whole, strict=True):
+        for boxes, logits, *shapes in zip(*whole, strict=True):
             found, places = _selected(boxes, logits, selection, seen)
-            parts.append(found._replace(masks=_masks(kernels[places], basis, selection.objects)))
+            masks = shapes[0][places] if network.drawn else _combined(shapes[0][places], shapes[1])
+            parts.append(found._replace(masks=_masks(masks, selection.objects)))
     return ObjectAnswers.joined([one.at(None) for one in parts])
 
 
@@ -109,11 +110,14 @@ def _attributes(logits: Tensor, values: Sequence[int], selection: Selection) -> 
     return np.pad(shares, ((0, selection.objects - len(shares)), (0, 0)))
 
 
-def _masks(kernels: Tensor, basis: Tensor, count: int) -> UInt8:
-    """Return masks, uint8 (count, h, w), from kernels (M, Q), M ≤ count, and a basis (Q, h, w)."""
-    logits = kernels @ basis.flatten(1)
-    values = (logits * STEPS + INSIDE).round().clamp(0, 255).to(torch.uint8)
-    masks = values.reshape(len(kernels), *basis.shape[1:]).numpy()
+def _combined(kernels: Tensor, basis: Tensor) -> Tensor:
+    """Return the logits of masks, (M, h, w), that follow from kernels (M, Q) and a basis (Q, h, w)."""
+    return (kernels @ basis.flatten(1)).reshape(len(kernels), *basis.shape[1:])
+
+
+def _masks(logits: Tensor, count: int) -> UInt8:
+    """Return masks, uint8 (count, h, w), from logits (M, h, w), M ≤ count."""
+    masks = (logits * STEPS + INSIDE).round().clamp(0, 255).to(torch.uint8).numpy()
     return np.pad(masks, ((0, count - len(masks)), (0, 0), (0, 0)))
 
 

@@ -1,7 +1,8 @@
-"""Boxes of training pictures at model size, found by the row of a picture."""
+"""Boxes and outlines of training pictures at model size, found by the row of a picture."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -111,6 +112,21 @@ class Boxes:
         for row, aside in enumerate(ignored or ()):
             found.weights[row, : len(aside)] = torch.from_numpy(1 - 2 * aside.astype(np.float32))
         return found
+
+
+class OutlineTruth(NamedTuple):
+    """What is stated about N training pictures, by row.
+
+    Attributes:
+        boxes: The objects.
+        numbers: Theirs at each pixel, 0 where none is, uint16 (N, H, W), usually memory-mapped.
+        regions: Classes of the pixels, uint8 (N, H, W), `VOID` where nothing is said; None: these are not
+            learned.
+    """
+
+    boxes: Boxes
+    numbers: NDArray[np.uint16]
+    regions: NDArray[np.uint8] | None = None
 
 
 def numbers_of(pictures: int, most: int) -> Tensor:

@@ -4,11 +4,14 @@ from abc import abstractmethod
 from dataclasses import replace
 from typing import Any, ClassVar, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from foveal.core import catalog
 from foveal.data.preprocess import Preprocess
+from foveal.data.scene import VOID
 from foveal.models import Architecture
 from foveal.train.objective import Batch, Losses, Objective
 from foveal.train.plan import Plan
@@ -83,6 +86,32 @@ class Detecting(Objective):
             images, moves = moved(batch, self.preprocess, self.augmentation)
             images, truth = self.composed(images, moves, batch)
             return recoloured(images, batch, self.augmentation), truth
+
+    @torch.no_grad()
+    def layers(
+        self, batch: Batch, numbers: NDArray[np.uint16], regions: NDArray[np.uint8] | None = None
+    ) -> tuple[Tensor, Boxes, Tensor, Tensor | None]:
+        """Return the same, and numbers and classes of their pixels, int64 (N, H, W).
+
+        Args:
+            batch: Gives rows and draws.
+            numbers: Of the object at each pixel of all training pictures, (N, H, W), 0 where none is.
+            regions: Classes of their pixels; None: these are not learned.
+        """
+        with torch.autocast("cpu", enabled=False):
+            images, moves = moved(batch, self.preprocess, self.augmentation)
+            rows = batch.rows.numpy()
+            own = torch.from_numpy(numbers[rows].astype(np.float32))
+            apart = torch.arange(len(own))[:, None, None] * self.truth.most
+            behind = [moves.maps(torch.where(own > 0, own + apart, own), outside=0)]
+            if regions is not None:
+                behind.append(moves.maps(torch.from_numpy(regions[rows].astype(np.float32)), outside=VOID))
+            stacked = torch.cat([images, torch.stack(behind, dim=1)], dim=1)
+            stacked, truth = self.composed(stacked, moves, batch)
+            channels = images.shape[1]
+            seen = recoloured(stacked[:, :channels], batch, self.augmentation)
+            found = stacked[:, channels:].long()
+            return seen, truth, found[:, 0], found[:, 1] if regions is not None else None
 
     def composed(self, layers: Tensor, moves: Moves, batch: Batch) -> tuple[Tensor, Boxes]:
         """Return moved pictures, some put together of four, with their objects, cut to the frame.

@@ -9,7 +9,7 @@ from foveal.core.errors import RecipeError, UnknownNameError
 from foveal.core.progress import Progress, silent
 from foveal.core.task import AREA_TASKS
 from foveal.core.units import show_seconds
-from foveal.models import Settings
+from foveal.models._features import ADAM
 from foveal.train.examples import Examples
 from foveal.train.objective import Objective
 from foveal.train.plan import Plan
@@ -45,8 +45,6 @@ CHANGES = {
 }
 # What only a classifier has: whoever gives it means something that would not happen.
 _OF_CLASSIFIERS = ("settings", "label_smoothing", "head", "unlabelled", "suggest", "frames")
-# Of a network whose backbone has weights already: small steps for it, larger ones for what is new.
-_TUNED = Settings(optimizer="adam", learning_rate=2e-3, weight_decay=0.05, batch_size=16, warm_up_share=0.1)
 
 
 def check_scenes(recipe: Recipe) -> None:
@@ -157,7 +155,7 @@ def _draft(
     """Return a one-step fp32 plan with everything decided that needs no timing."""
     settings, images = recipe.architecture.settings, len(examples)
     if recipe.transfers:
-        settings = replace(_TUNED, batch_size=settings.batch_size)
+        settings = replace(ADAM, batch_size=settings.batch_size)
     batch = recipe.batch_size or max(_SMALLEST_BATCH, min(settings.batch_size, images // 4))
     return Plan(
         model=recipe.architecture.name,

@@ -1,22 +1,16 @@
 """Learn which pixels are an object's, beside what is where: the objective of `outline` and `panoptic`."""
 
-from typing import NamedTuple
-
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from foveal.data.preprocess import Preprocess
-from foveal.data.scene import VOID
 from foveal.models.detectors.outline import FINE, Outline, basis_of, kernels_of
 from foveal.models.detectors.panoptic import Panoptic
 from foveal.models.detectors.point import middles
 from foveal.train.objective import Batch, Losses
 from foveal.train.plan import Plan
-from foveal.train.scenes._views import moved, recoloured
-from foveal.train.scenes.annotations import Boxes
+from foveal.train.scenes.annotations import Boxes, OutlineTruth
 from foveal.train.scenes.assigners._targets import Targets
 from foveal.train.scenes.objectives.points import Points
 from foveal.train.scenes.objectives.regions import class_weights, pixel_losses
@@ -24,21 +18,6 @@ from foveal.train.scenes.objectives.regions import class_weights, pixel_losses
 _NUMBERS = 4_000_000  # of mask logits in one step: so many objects are looked at as that allows
 _FEWEST, _MOST = 8, 64  # objects of a picture that are looked at
 _AROUND = 0.75  # half the window around a box in which pixels count one by one, in its sides
-
-
-class OutlineTruth(NamedTuple):
-    """What is stated about N training pictures, by row.
-
-    Attributes:
-        boxes: The objects.
-        numbers: Theirs at each pixel, 0 where none is, uint16 (N, H, W), usually memory-mapped.
-        regions: Classes of the pixels, uint8 (N, H, W), `VOID` where nothing is said; None: these are not
-            learned.
-    """
-
-    boxes: Boxes
-    numbers: NDArray[np.uint16]
-    regions: NDArray[np.uint8] | None = None
 
 
 class Outlines(Points):
@@ -57,29 +36,9 @@ class Outlines(Points):
         self.weights: Tensor
         self.register_buffer("weights", weights, persistent=False)
 
-    @torch.no_grad()
-    def layers(self, batch: Batch) -> tuple[Tensor, Boxes, Tensor, Tensor | None]:
-        """Return pictures (N, C, H, W), their objects, and numbers and classes of pixels, int64 (N, H, W)."""
-        with torch.autocast("cpu", enabled=False):
-            images, moves = moved(batch, self.preprocess, self.augmentation)
-            rows = batch.rows.numpy()
-            numbers = torch.from_numpy(self.maps[rows].astype(np.float32))
-            apart = torch.arange(len(numbers))[:, None, None] * self.truth.most
-            numbers = torch.where(numbers > 0, numbers + apart, numbers)
-            behind = [moves.maps(numbers, outside=0)]
-            if self.regions is not None:
-                classes = torch.from_numpy(self.regions[rows].astype(np.float32))
-                behind.append(moves.maps(classes, outside=VOID))
-            stacked = torch.cat([images, torch.stack(behind, dim=1)], dim=1)
-            stacked, truth = self.composed(stacked, moves, batch)
-            channels = images.shape[1]
-            seen = recoloured(stacked[:, :channels], batch, self.augmentation)
-            found = stacked[:, channels:].long()
-            return seen, truth, found[:, 0], found[:, 1] if self.regions is not None else None
-
     def forward(self, batch: Batch) -> Losses:
         """Return the loss of one step; of pixels with classes how many were right."""
-        images, truth, numbers, classes = self.layers(batch)
+        images, truth, numbers, classes = self.layers(batch, self.maps, self.regions)
         images, numbers = images[batch.part], numbers[batch.part]
         truth = truth.rows(torch.arange(len(truth))[batch.part])
         coarse, fine = self.network.both(images)
