@@ -11,7 +11,8 @@ import pytest
 
 from foveal.core import catalog
 from foveal.optimize import factorizations
-from foveal.optimize.variant import Pictures, Speed, Variant
+from foveal.optimize.labels import Pictures
+from foveal.optimize.variant import Speed, Variant
 
 SPEED = Speed("onnxruntime", "fp32", 1, 2e-3, 3e-3, 1.9e-3, 2.1e-3, 1.0, 0.99, 1.01, False, 30)
 TRUTH = np.arange(200) % 10

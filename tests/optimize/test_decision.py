@@ -12,7 +12,8 @@ from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.optimize.budget import Budget
 from foveal.optimize.decision import Field
 from foveal.optimize.decision import decide as judge
-from foveal.optimize.variant import Pictures, Speed, Variant
+from foveal.optimize.labels import Pictures
+from foveal.optimize.variant import Speed, Variant
 from foveal.optimize.verdicts import drop_words
 
 IMAGES = 400

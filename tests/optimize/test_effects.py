@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from foveal.optimize.decision import Field
 from foveal.optimize.effects import effects, made_from
-from foveal.optimize.variant import Pictures, Ratio, Speed, Variant
+from foveal.optimize.labels import Pictures
+from foveal.optimize.variant import Ratio, Speed, Variant
 
 IMAGES = 400
 PICTURES = Pictures.of(np.zeros(IMAGES, dtype=np.int64), labelled=True)

@@ -17,8 +17,8 @@ from foveal.data.preprocess import Preprocess
 from foveal.optimize.budget import Budget
 from foveal.optimize.candidate import Candidate
 from foveal.optimize.given_out import teach_at_once
+from foveal.optimize.labels import Pictures
 from foveal.optimize.lessons import SHORT, Assignment, Learning
-from foveal.optimize.variant import Pictures
 from foveal.optimize.workshop import Roles, Workshop
 from foveal.tasks.recognizer import Recognizer
 from foveal.train.checkpoint import latest

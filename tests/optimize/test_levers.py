@@ -1,5 +1,7 @@
 """optimize.levers: what a file leaves to be done, and what to type where it leaves little."""
 
+from dataclasses import replace
+
 import pytest
 
 from foveal.bundle.manifest import Model
@@ -75,3 +77,11 @@ def test_why_nothing_was_taught_is_told_apart(train, said) -> None:
     found = of(model(), RUN, train=train, taught=False)["training"]
 
     assert (found.tried, said in found.instead) == (False, True)
+
+
+def test_what_says_where_something_is_is_not_said_to_want_more_time() -> None:
+    told = of(model(), replace(RUN, learns=False), taught=False)["training"]
+
+    assert not told.tried
+    assert "--time" not in told.instead
+    assert told.instead.startswith("foveal train")

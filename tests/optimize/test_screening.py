@@ -10,8 +10,8 @@ from foveal.core.steps import Steps
 from foveal.optimize import screening as step
 from foveal.optimize.budget import Budget
 from foveal.optimize.candidate import Candidate
+from foveal.optimize.labels import Pictures
 from foveal.optimize.screening import screened
-from foveal.optimize.variant import Pictures
 from foveal.optimize.workshop import Roles
 from foveal.tasks.recognizer import Recognizer
 

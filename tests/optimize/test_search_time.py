@@ -23,10 +23,11 @@ from foveal.optimize import search as searching
 from foveal.optimize import workshop as workshops
 from foveal.optimize.budget import Budget
 from foveal.optimize.candidate import Candidate
+from foveal.optimize.labels import Pictures
 from foveal.optimize.lessons import Learning
 from foveal.optimize.search import search
 from foveal.optimize.steps.distill import Lesson
-from foveal.optimize.variant import Pictures, Speed, Variant
+from foveal.optimize.variant import Speed, Variant
 from foveal.optimize.workshop import Roles, Workshop
 from foveal.train.examples import Examples
 from foveal.train.plan import Plan

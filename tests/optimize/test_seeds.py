@@ -12,7 +12,7 @@ from foveal.optimize.budget import Budget
 from foveal.optimize.candidate import Start
 from foveal.optimize.families.narrow import narrow
 from foveal.optimize.families.slimmer import slimmer
-from foveal.optimize.variant import Pictures
+from foveal.optimize.labels import Pictures
 from foveal.optimize.workshop import Roles
 from foveal.tasks.recognizer import Recognizer, build
 from foveal.train.examples import Examples

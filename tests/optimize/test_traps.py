@@ -21,11 +21,12 @@ from foveal.optimize.candidate import Start
 from foveal.optimize.decision import Field, decide
 from foveal.optimize.families.narrow import narrow
 from foveal.optimize.families.pruned import pruned
+from foveal.optimize.labels import Pictures
 from foveal.optimize.lessons import Learning
 from foveal.optimize.measuring import Timed, really_faster, speed, timed
 from foveal.optimize.search import search
 from foveal.optimize.steps import distill as distilling
-from foveal.optimize.variant import Pictures, Variant
+from foveal.optimize.variant import Variant
 from foveal.optimize.workshop import Roles, Workshop
 from foveal.train.examples import Examples
 

@@ -41,6 +41,7 @@ def row(name: str, *steps: str, lost: float = 0.0, p50: float = 2.0, size: int =
             "parameters": 1_000_000,
             "macs": 65_000_000,
             "input_pixels": 64,
+            "input_sides": [64, 64],
             "outside": [],
             "unproven": [],
             "code": "feasible",

@@ -11,7 +11,7 @@ from foveal.certify import measurements
 from foveal.certify.claim import Claim
 from foveal.certify.measurement import Measurement, Section, Strip
 from foveal.certify.profile import Profile, check_limits
-from foveal.certify.subject import Subject
+from foveal.certify.subject import Examined
 from foveal.certify.verdicts import LEVEL, Judged, judge, overall
 from foveal.core import catalog
 
@@ -31,7 +31,7 @@ class Certificate:
 
     verdict: str
     judged: tuple[Judged, ...]
-    sections: tuple[tuple[Measurement, Section], ...] = field(repr=False)
+    sections: tuple[tuple[Measurement[Any], Section], ...] = field(repr=False)
     profile: Profile
     level: str
 
@@ -53,7 +53,7 @@ class Certificate:
         }
 
 
-def _section(measurement: Measurement, found: Section) -> dict[str, Any]:
+def _section(measurement: Measurement[Any], found: Section) -> dict[str, Any]:
     return {
         "id": measurement.section,
         "title": measurement.title,
@@ -63,7 +63,7 @@ def _section(measurement: Measurement, found: Section) -> dict[str, Any]:
     }
 
 
-def every_measurement() -> list[Measurement]:
+def every_measurement() -> list[Measurement[Any]]:
     """Return all files of `measurements/` in the order of their sections."""
     found = [(name, catalog.find(measurements, name)) for name in catalog.names(measurements)]
     return [one for _, one in sorted(found, key=lambda pair: (int(pair[1].section[1:]), pair[0]))]
@@ -72,19 +72,32 @@ def every_measurement() -> list[Measurement]:
 def claims(profile: Profile) -> dict[str, Claim]:
     """Return what a certificate by this profile can state, by name.
 
+    Two measurements may claim the same of recognizers for different tasks: one limit is on both.
+
     Raises:
-        ValueError: Two measurements claim the same name.
+        ValueError: Two claim the same name for one task, or another number.
     """
     known: dict[str, Claim] = {}
+    taken: set[tuple[str, str]] = set()
     for one in every_measurement():
         for claim in one.claims(profile):
-            if claim.key in known:
+            before = known.setdefault(claim.key, claim)
+            if (before.side, before.unit) != (claim.side, claim.unit):
+                raise ValueError(f"two measurements claim {claim.key!r} for different numbers")
+            tasks = {(claim.key, task) for task in one.tasks}
+            if tasks & taken:
                 raise ValueError(f"two measurements claim {claim.key!r}")
-            known[claim.key] = claim
+            taken |= tasks
     return known
 
 
-def certify(subject: Subject) -> Certificate:
+def not_about(profile: Profile, task: str) -> list[str]:
+    """Return the limits that are about recognizers for other tasks, by name; they judge nothing here."""
+    told = {claim.key for one in every_measurement() if one.is_about(task) for claim in one.claims(profile)}
+    return sorted(set(profile.limits) - told)
+
+
+def certify(subject: Examined) -> Certificate:
     """Measure all there is and judge it by the profile.
 
     Raises:
@@ -103,13 +116,15 @@ def certify(subject: Subject) -> Certificate:
     return Certificate(overall(judged), tuple(judged), tuple(sections), subject.profile, subject.level.name)
 
 
-def _told(one: Measurement, subject: Subject) -> bool:
+def _told(one: Measurement[Any], subject: Examined) -> bool:
     """Return whether a certificate speaks of it: of pictures not about frames, unless a limit asks for it."""
+    if not one.is_about(subject.task):
+        return False
     asked = any(claim.key in subject.profile.limits for claim in one.claims(subject.profile))
     return subject.takes_films or not one.not_for_pictures or asked
 
 
-def _bounded(subject: Subject) -> AbstractContextManager[None]:
+def _bounded(subject: Examined) -> AbstractContextManager[None]:
     """Return what keeps torch to one thread; where there is no network, torch is not used."""
     if subject.twin is None:
         return nullcontext()

@@ -37,6 +37,8 @@ class Profile(BaseModel):
         patch_share: Share of a picture's area that a patch or the stickers cover.
         alphas: Shares of prediction sets that may miss the truth.
         risks: Shares of errors among the answers that thresholds are looked for.
+        recalls: Shares of a picture's objects that thresholds are to find, proven for each class.
+        precisions: Shares of a picture's findings that are to be right, likewise.
         serving: Whether time and memory are measured, too: these numbers differ from run to run.
     """
 
@@ -51,9 +53,13 @@ class Profile(BaseModel):
     patch_share: float = Field(default=0.05, gt=0, le=0.25)
     alphas: tuple[Share, ...] = (0.1, 0.05, 0.01)
     risks: tuple[Share, ...] = (0.005, 0.01, 0.02)
+    recalls: tuple[Share, ...] = (0.9,)
+    precisions: tuple[Share, ...] = (0.9,)
     serving: Annotated[bool, Field(strict=True)] = False
 
-    @field_validator("radii", "l2_radii", "certified_radii", "smoothing_radii", "alphas", "risks")
+    @field_validator(
+        "radii", "l2_radii", "certified_radii", "smoothing_radii", "alphas", "risks", "recalls", "precisions"
+    )
     @classmethod
     def _each_once(cls, values: tuple[float, ...]) -> tuple[float, ...]:
         if len(set(values)) != len(values):

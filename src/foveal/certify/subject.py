@@ -80,26 +80,16 @@ class Overlap:
     n: int
 
 
-@dataclass(frozen=True)
-class Subject:
-    """All that a measurement may look at.
+@dataclass(frozen=True, kw_only=True)
+class Examined:
+    """What a certificate is about, whatever the recognizer answers, and what is demanded of it.
 
     Attributes:
         bundle: The file that ships.
         predictor: The same, opened with one thread: batches run side by side.
-        test: Pictures that it has not learned from and was not calibrated on; one of each that belong
-            together.
-        proving: Those that its promises were proven on, or None where they are not at hand.
-        tuning: Those that its temperature was fitted on, or None.
         twin: The torch network that the file was made from, or None: then `no_twin` says why.
         no_twin: Why there is no twin; "" where there is one.
         overlap: Pictures that were used before.
-        unknown: Pictures of things that it was not taught, uint8 (N, size, size, C), or None; clips likewise.
-        learned: Pictures that it has learned from, for measurements that look for something in them and
-            measure nothing on them; None: not at hand.
-        slices: Positions in `test` by the value of each column of a table, by column.
-        empty_slices: Columns with a value that none of the test pictures has.
-        not_there: Pictures that the table names and the data do not have.
         level: How much is measured.
         profile: What is demanded.
         seed: Of all that is drawn.
@@ -109,22 +99,63 @@ class Subject:
 
     bundle: Path
     predictor: Predictor
-    test: Answered
-    proving: Answered | None
-    tuning: Answered | None
     twin: "Recognizer | None"
     no_twin: str
     overlap: Overlap
     level: Level
     profile: Profile
+    seed: int = 0
+    threads: int = 1
+    progress: Progress = silent
+
+    @property
+    def task(self) -> str:
+        """What the recognizer is asked."""
+        return self.predictor.manifest.task
+
+    @property
+    def takes_films(self) -> bool:
+        """Whether the recognizer answers for films: then each picture here is a clip of T frames."""
+        return self.predictor.preprocess.clip is not None
+
+    def told(self, what: str) -> Callable[[int, int], None]:
+        """Return a way to report on one measurement: done and total."""
+        return lambda done, total: self.progress("certifying", done, total, what)
+
+    def few(self, at_most: int) -> UInt8:
+        """Return some of the test pictures, evenly spaced, at model size, uint8 (M, H, W, C)."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject(Examined):
+    """All that a measurement may look at, of a recognizer that gives pictures a class.
+
+    Attributes:
+        test: Pictures that it has not learned from and was not calibrated on; one of each that belong
+            together.
+        proving: Those that its promises were proven on, or None where they are not at hand.
+        tuning: Those that its temperature was fitted on, or None.
+        unknown: Pictures of things that it was not taught, uint8 (N, size, size, C), or None; clips likewise.
+        learned: Pictures that it has learned from, for measurements that look for something in them and
+            measure nothing on them; None: not at hand.
+        slices: Positions in `test` by the value of each column of a table, by column.
+        empty_slices: Columns with a value that none of the test pictures has.
+        not_there: Pictures that the table names and the data do not have.
+    """
+
+    test: Answered
+    proving: Answered | None
+    tuning: Answered | None
     unknown: UInt8 | None = None
     learned: HeldOut | None = None
     slices: Mapping[str, Mapping[str, NDArray[np.int64]]] = field(default_factory=dict)
     empty_slices: tuple[str, ...] = ()
     not_there: tuple[str, ...] = ()
-    seed: int = 0
-    threads: int = 1
-    progress: Progress = silent
+
+    def few(self, at_most: int) -> UInt8:
+        """Return some of the test pictures; see `Examined`."""
+        return self.test.some(at_most)[0]
 
     def outputs(self, images: UInt8) -> Outputs:
         """Return all that the file answers for pictures, or clips, at model size, N ≥ 1.
@@ -162,12 +193,3 @@ class Subject:
         """
         shape = self.predictor.preprocess.shape
         return lambda images: self.answers(images.reshape(len(images), *shape))[1]
-
-    @property
-    def takes_films(self) -> bool:
-        """Whether the recognizer answers for films: then each picture here is a clip of T frames."""
-        return self.predictor.preprocess.clip is not None
-
-    def told(self, what: str) -> Callable[[int, int], None]:
-        """Return a way to report on one measurement: done and total."""
-        return lambda done, total: self.progress("certifying", done, total, what)

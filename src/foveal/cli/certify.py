@@ -1,7 +1,7 @@
 """`foveal certify`: what holds for the file that ships, and how is that known?"""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -94,11 +94,14 @@ def _show(console: "Console", found: "Certified") -> None:
     for gate in document["gates"]:
         if gate["limit"] is not None or gate["value"] is not None:
             line(words.verdict(gate), words.sentence(gate))
-    left_out: list[dict[str, Any]] = [
-        gate for gate in document["gates"] if gate["value"] is None and gate["limit"] is None
-    ]
-    for gate in left_out:
-        line("left out", f"{gate['name']}: {gate['note']}")
+    left_out: dict[str, list[str]] = {}
+    for gate in document["gates"]:
+        if gate["value"] is None and gate["limit"] is None:
+            left_out.setdefault(gate["note"], []).append(gate["name"])
+    for why, names in left_out.items():
+        line("left out", f"{'; '.join(names)}: {why}")
+    if others := words.limits_of_others(document):
+        line("not about", others)
     line("verdict", words.conclusion(document))
     line("certificate", document["certificate"])
     line("page", document["page"] or 'none: what draws it is not installed: pip install "foveal[train]"')

@@ -98,6 +98,7 @@ def optimize(
     """Make a trained recognizer smaller and faster within limits; prove it on the file that ships.
 
     With a bundle and pictures nothing is trained, no label is needed, and changed answers are what counts.
+    Of detectors and segmenters accuracy is mAP50 or mean IoU.
     """
     need("train", what="foveal optimize")
     from foveal.optimize.budget import Budget
@@ -198,6 +199,7 @@ def _legend(document: dict[str, Any]) -> str:
 
 def _proof(document: dict[str, Any]) -> str:
     """Return what was found on pictures that chose nothing."""
+    from foveal.report.optimized_measure import measure_of
     from foveal.report.optimized_words import agreement, changed, lost
     from foveal.report.words import measured
 
@@ -205,9 +207,8 @@ def _proof(document: dict[str, Any]) -> str:
     if test["original_accuracy"] is None:
         told = f"agreement {agreement(test)}, changed {changed(test['drop'])}"
         return f"on {test['images']} pictures that chose nothing: {told}"
-    return (
-        f"on {test['images']} test pictures: accuracy {measured(test['accuracy'])}, lost {lost(test['drop'])}"
-    )
+    name, worth = measure_of(document).name, measured(test["accuracy"])
+    return f"on {test['images']} test pictures: {name} {worth}, lost {lost(test['drop'])}"
 
 
 def _said(row: dict[str, Any]) -> str:

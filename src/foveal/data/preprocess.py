@@ -28,6 +28,7 @@ from foveal.data.dataset import UInt8
 from foveal.data.decode import picture
 
 _LATER = ("clip", "width")  # entries that earlier versions do not know
+_STEP = 32  # pixels: what maps are halved five times from
 GREY = 114  # what a letterbox is filled with: neither black nor white, as in Redmon & Farhadi's YOLO
 
 
@@ -91,6 +92,16 @@ class Preprocess(BaseModel):
         """The model's input: (height, width, channels), or (T, height, width, channels) for clips."""
         picture = (*self.sides, self.channels)
         return picture if self.clip is None else (self.clip.frames, *picture)
+
+    def sized(self, size: int) -> "Preprocess":
+        """Return the same for a square of another side or, of a letterbox, another height.
+
+        Its width follows, as nearly as a multiple of 32 can.
+        """
+        if self.width is None:
+            return self.model_copy(update={"size": size})
+        width = max(_STEP, _STEP * round(self.width * size / self.size / _STEP))
+        return self.model_copy(update={"size": size, "width": width})
 
     def fitted(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width that a whole picture of this size has at model size, without the grey.

@@ -58,6 +58,17 @@ def corrupted(
     Raises:
         UsageError: Another severity.
     """
+    changed = changed_by(name, images, severity=severity, rng=rng)
+    scores = ask(changed)
+    return Corrupted(changed, scores, scores.argmax(axis=1) == labels)
+
+
+def changed_by(name: str, images: UInt8, *, severity: int, rng: np.random.Generator) -> UInt8:
+    """Return pictures under a corruption; the arguments are those of `corrupted`.
+
+    Raises:
+        UsageError: Another severity.
+    """
     corrupt = catalog.find(corruptions, name)
     anew = importlib.import_module(corrupt.__module__).GROUP in _NEW_IN_EACH_FRAME
 
@@ -68,5 +79,4 @@ def corrupted(
     for start in range(0, len(images), _BATCH):
         part = slice(start, start + _BATCH)
         changed[part] = drawn_once(change, images[part], rng, anew=anew)
-    scores = ask(changed)
-    return Corrupted(changed, scores, scores.argmax(axis=1) == labels)
+    return changed

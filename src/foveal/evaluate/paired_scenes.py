@@ -104,7 +104,12 @@ def both_map(first: Matches, second: Matches) -> Value:
         ignored=np.concatenate([first.ignored, second.ignored], axis=1)[:, order],
         truths=np.concatenate([first.truths, second.truths]),
     )
-    return lambda times: mean_of_defined(areas(whole, times, points=_POINTS, pooled=False)[:, 0])
+    return value_of_matches(whole)
+
+
+def value_of_matches(matches: Matches) -> Value:
+    """Return the mean average precision of matches for one limit, each picture as often as is asked."""
+    return lambda times: mean_of_defined(areas(matches, times, points=_POINTS, pooled=False)[:, 0])
 
 
 def both_miou(first: NDArray[np.integer], second: NDArray[np.integer]) -> Value:
@@ -114,5 +119,10 @@ def both_miou(first: NDArray[np.integer], second: NDArray[np.integer]) -> Value:
         first: Of `pixel_confusion` for each picture, (N, K, K).
         second: For the same pictures and classes.
     """
-    columns = columns_of(np.concatenate([first, second])).astype(np.float64)
+    return value_of_matrices(np.concatenate([first, second]))
+
+
+def value_of_matrices(matrices: NDArray[np.integer]) -> Value:
+    """Return the mean intersection over union of matrices (N, K, K), each picture as often as is asked."""
+    columns = columns_of(matrices).astype(np.float64)
     return lambda times: ious(times @ columns)[:, -1]

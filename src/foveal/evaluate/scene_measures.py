@@ -14,7 +14,7 @@ from foveal.core.types import Measured
 from foveal.data.dataset import Dataset, UInt8
 from foveal.data.truths import stated, stated_regions
 from foveal.evaluate.objects import found_on
-from foveal.evaluate.paired_scenes import both_map, both_miou
+from foveal.evaluate.paired_scenes import both_map, both_miou, value_of_matches, value_of_matrices
 from foveal.metrics._by_units import Units
 from foveal.metrics._found import Found, Truth
 from foveal.metrics.map_interval import map_interval
@@ -73,6 +73,11 @@ class SceneMeasure(Protocol):
         ...
 
     @staticmethod
+    def alone(done: Any) -> Value:
+        """Return what the answers are worth with each picture as often as asked, int64 (B, N)."""
+        ...
+
+    @staticmethod
     def both(first: Any, second: Any) -> Value:
         """Return what two recognizers' answers are worth together; see `evaluate.paired_scenes`."""
         ...
@@ -116,6 +121,11 @@ class ObjectsMeasure:
     def worth(done: Matches, *, units: Units, seed: int) -> Measured:
         """Return the mean average precision with its interval."""
         return map_interval(done, units=units, seed=seed)
+
+    @staticmethod
+    def alone(done: Matches) -> Value:
+        """Return the mean average precision of resamples."""
+        return value_of_matches(done)
 
     @staticmethod
     def both(first: Matches, second: Matches) -> Value:
@@ -165,6 +175,11 @@ class AreasMeasure:
     def worth(done: NDArray[np.int64], *, units: Units, seed: int) -> Measured:
         """Return the mean intersection over union with its interval."""
         return mean_iou(done, units=units, seed=seed).mean
+
+    @staticmethod
+    def alone(done: NDArray[np.int64]) -> Value:
+        """Return the mean intersection over union of resamples."""
+        return value_of_matrices(done)
 
     @staticmethod
     def both(first: NDArray[np.int64], second: NDArray[np.int64]) -> Value:

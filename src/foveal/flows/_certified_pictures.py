@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,43 @@ from foveal.flows._unlabelled import find
 
 
 @dataclass(frozen=True)
+class Used:
+    """What a certificate says of its pictures.
+
+    Attributes:
+        fingerprint: Of the data.
+        split: What part of them tests.
+        unseen: How it is known that the test pictures were not learned from; see `_held_out.Chosen`.
+        available: Test pictures there are.
+        independent: Of them, where of those that belong together one counts.
+        unreadable: Test pictures that could not be used.
+        roles: Pictures of each role, and a hash over the sorted hashes of their contents.
+    """
+
+    fingerprint: str | None
+    split: str
+    unseen: str | None
+    available: int
+    independent: int
+    unreadable: int
+    roles: Mapping[str, tuple[int, str]]
+
+    def as_json(self, dataset: Dataset) -> dict[str, Any]:
+        """Return the JSON object; names of the data and no paths."""
+        return {
+            "name": dataset.path.name,
+            "fingerprint": self.fingerprint,
+            "split": self.split,
+            "unseen": self.unseen,
+            "available": self.available,
+            "independent": self.independent,
+            "unreadable": self.unreadable,
+            "grouped_by": list(dataset.grouped_by),
+            "roles": {role: {"images": n, "sha256": content} for role, (n, content) in self.roles.items()},
+        }
+
+
+@dataclass(frozen=True)
 class Pictures:
     """Pictures with roles.
 
@@ -37,10 +75,7 @@ class Pictures:
         proving, tuning: Calibration pictures, where the data are those of the training; else None.
         learned: Some that were learned from, evenly spaced; None where the data are others.
         overlap: Test pictures that were used before.
-        unseen: How it is known that the test pictures were not learned from; see `_held_out.Chosen`.
-        available: Test pictures there are.
-        independent: Of them, where of those that belong together one counts.
-        contents: Hash over the sorted content hashes of each role, by role.
+        used: What the certificate says of all of them.
     """
 
     test: Answered
@@ -48,10 +83,7 @@ class Pictures:
     tuning: Answered | None
     learned: HeldOut | None
     overlap: Overlap
-    unseen: str | None
-    available: int
-    independent: int
-    contents: Mapping[str, str]
+    used: Used
 
 
 @dataclass(frozen=True)
@@ -111,11 +143,20 @@ def pictures(
         proving=found.get("proving"),
         tuning=found.get("tuning"),
         learned=_some(learned_from(dataset, hashes, sealed, progress=progress), wishes),
-        overlap=_overlap(found["test"].held_out.sources, content, used),
-        unseen=chosen.unseen,
-        available=len(held_out),
-        independent=len(alone),
-        contents={role: _digest(one.held_out.sources, content) for role, one in found.items()},
+        overlap=overlap_of(found["test"].held_out.sources, content, used),
+        used=Used(
+            fingerprint=held_out.fingerprint,
+            split=held_out.split,
+            unseen=chosen.unseen,
+            available=len(held_out),
+            independent=len(alone),
+            unreadable=found["test"].unreadable,
+            roles={
+                role: (len(found[role]), digest_of(found[role].held_out.sources, content))
+                for role in ("tuning", "proving", "test")
+                if role in found
+            },
+        ),
     )
 
 
@@ -159,13 +200,21 @@ def answered(predictor: Predictor, held_out: HeldOut, *, threads: int, progress:
     )
 
 
-def _overlap(sources: Sequence[str], content: Mapping[str, str], used: frozenset[str] | None) -> Overlap:
+def overlap_of(sources: Sequence[str], content: Mapping[str, str], used: frozenset[str] | None) -> Overlap:
+    """Return how many of some pictures were used before.
+
+    Args:
+        sources: The pictures.
+        content: The hash of each picture of the data.
+        used: Hashes of what was used; None: not known.
+    """
     if used is None:
         return Overlap(known=False, count=0, n=len(sources))
     return Overlap(known=True, count=sum(content[source] in used for source in sources), n=len(sources))
 
 
-def _digest(sources: Sequence[str], content: Mapping[str, str]) -> str:
+def digest_of(sources: Sequence[str], content: Mapping[str, str]) -> str:
+    """Return a hash over the sorted hashes of some pictures, given that of each picture of the data."""
     return sha256("\n".join(sorted(content[source] for source in sources)).encode()).hexdigest()
 
 

@@ -153,7 +153,7 @@ def _contestants(
         kind(predictor, picked.dataset, classes) for predictor, picked in zip(predictors, picks, strict=True)
     ]
     looked = [
-        _looked(predictor, measure, picked.dataset, common, threads=threads, progress=progress)
+        looked(predictor, measure, picked.dataset, common, threads=threads, progress=progress)
         for predictor, measure, picked in zip(predictors, measures, picks, strict=True)
     ]
     kept = sorted(set(looked[0].positions).intersection(*(one.positions for one in looked[1:])))
@@ -190,7 +190,7 @@ def _shared(picks: Sequence[Picked], dataset: Dataset) -> NDArray[np.int64]:
     return common
 
 
-def _looked(
+def looked(
     predictor: Predictor,
     measure: SceneMeasure,
     dataset: Dataset,
@@ -199,6 +199,20 @@ def _looked(
     threads: int,
     progress: Progress,
 ) -> Answers[Any]:
+    """Return what a recognizer did on some pictures of the data.
+
+    Args:
+        predictor: The recognizer.
+        measure: What it is measured by.
+        dataset: The data.
+        indices: Which of their pictures, int64 (N,).
+        threads: Batches at once.
+        progress: Told a few times a second.
+
+    Raises:
+        UsageError: There are no pictures.
+        DataError: `no_readable_images`: not one can be used.
+    """
     preprocess = predictor.preprocess
 
     def read(position: int) -> UInt8:

@@ -8,6 +8,7 @@ from typing import Any
 from foveal.bundle import archive
 from foveal.bundle.roofline import Roofline, work_of
 from foveal.bundle.ways import called
+from foveal.core.task import SCENE_TASKS
 from foveal.core.types import Gate, Measured
 from foveal.flows._machine import describe
 from foveal.optimize.decision import Judged, Outcome
@@ -86,10 +87,10 @@ def optimize_document(
         "levers": [lever.as_json() for lever in pulled],
         "without_candidates": without_candidates(shop),
         "limits": shop.budget.as_json(),
-        "measure": "accuracy" if labelled else "agreement",
+        "measure": shop.roles.pictures.measure,
         "labels": labelled,
         "chosen_on": {
-            "images": len(shop.roles.pictures.truth),
+            "images": shop.roles.pictures.images,
             "independent": int(shop.roles.pictures.independent),
             "role": "half of calib" if labelled else "pictures that nothing else was done with",
         },
@@ -125,7 +126,8 @@ def levers_of(
         train: Whether networks might be trained.
     """
     taught = any("distill" in row.variant.steps for row in outcome.rows)
-    named = Named(model, str(Path(model) / shop.original.name) if is_run else model, is_run)
+    bundle = str(Path(model) / shop.original.name) if is_run else model
+    named = Named(model, bundle, is_run, learns=shop.members.manifest.task not in SCENE_TASKS)
     return levers(
         shop.members.manifest.model,
         named,
@@ -170,6 +172,7 @@ def _row(
     row: Judged, shop: Workshop, outcome: Outcome, roof: Roofline | None, *, passed: bool
 ) -> dict[str, Any]:
     variant, speed = row.variant, row.variant.speed
+    sides = shop.read(shop.path(variant)).manifest.preprocess.sides
     return {
         "name": variant.name,
         "steps": list(variant.steps),
@@ -200,7 +203,8 @@ def _row(
         "peak_rss_bytes": variant.peak_bytes,
         "parameters": variant.parameters,
         "macs": variant.macs,
-        "input_pixels": shop.read(shop.path(variant)).manifest.preprocess.size,
+        "input_pixels": max(sides),
+        "input_sides": list(sides),
         "predicted_ms": _ms(variant.predicted),
         "outside": list(row.broken),
         "unproven": list(row.unproven),

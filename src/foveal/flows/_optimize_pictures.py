@@ -30,9 +30,9 @@ from foveal.flows._optimize_setup import Setup
 from foveal.flows._prepare import STORE
 from foveal.flows._sealed import Sealed
 from foveal.flows._unlabelled import Stored, Unlabelled
-from foveal.optimize.measuring import answers
+from foveal.optimize.labels import Pictures, answers
 from foveal.optimize.rounding import SHOWN
-from foveal.optimize.variant import Pictures, Variant
+from foveal.optimize.variant import Variant
 from foveal.optimize.workshop import Roles, Workshop
 
 _PIXELS = "pixels.npy"

@@ -88,10 +88,11 @@ def _proven(chosen: Variant, original: Variant, shop: Workshop, setup: Setup) ->
 
 
 def _drop_gate(proven: dict[str, Any], shop: Workshop) -> Gate:
-    lost, labelled = proven["drop"]["value"], shop.roles.pictures.labelled
+    lost, judge = proven["drop"]["value"], shop.roles.pictures
+    of_test = f"{judge.measure} lost on the test pictures"
     return Gate(
         id="drop",
-        name="accuracy lost on the test pictures" if labelled else "answers changed on pictures of the proof",
+        name=of_test if judge.labelled else "answers changed on pictures of the proof",
         verdict="pass" if lost <= shop.budget.drop else "fail",
         value=lost,
         limit=shop.budget.drop,

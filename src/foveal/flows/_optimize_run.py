@@ -7,30 +7,29 @@ from typing import Any
 
 import numpy as np
 
+from foveal.bundle import archive
 from foveal.bundle.locate import locate
 from foveal.bundle.predictor import Predictor
 from foveal.core import machine
-from foveal.core.errors import DataError
 from foveal.core.progress import Progress
-from foveal.core.wording import counted
+from foveal.core.task import SCENE_TASKS
 from foveal.data import opening
 from foveal.evaluate.held_out import HeldOut
 from foveal.evaluate.reporting import report
 from foveal.flows._finished_run import data_of, prepared_again
-from foveal.flows._optimize_setup import Setup
+from foveal.flows._optimize_scenes import scene_roles, scenes_on_test
+from foveal.flows._optimize_setup import Setup, halves
 from foveal.flows._optimize_sizes import Sizes
 from foveal.flows._prepare import Prepared
+from foveal.optimize.labels import Pictures, answers
 from foveal.optimize.lessons import Learning
-from foveal.optimize.measuring import answers
-from foveal.optimize.variant import Pictures, Variant
+from foveal.optimize.variant import Variant
 from foveal.optimize.workshop import Roles, Workshop
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
 from foveal.train.plan import Plan, read_plan
 from foveal.train.planning import most_clips
-from foveal.train.sampling import deal
 
-_FEWEST_UNITS = 4  # of calib
 _CAREFUL_BATCH = 128
 
 
@@ -83,6 +82,15 @@ class OfRun:
         recognizer = recognizers.load(self.run / "model")
         threads = machine.usable_cpus()
         prepared = prepared_again(self.run, self.data, recognizer, out, threads=threads, progress=progress)
+        if recognizer.task in SCENE_TASKS:
+            manifest = archive.read(self.original).manifest
+            divided = partial(scene_roles, manifest=manifest, seed=seed)
+            sizes = Sizes(prepared, out, divided, threads)
+            return Setup(
+                replace(divided(prepared), resizing=sizes),
+                prove=partial(scenes_on_test, sizes),
+                network=recognizer,
+            )
         sizes = Sizes(prepared, out, partial(_roles, seed=seed), threads)
         return Setup(
             replace(_roles(prepared, seed=seed), resizing=sizes),
@@ -96,18 +104,8 @@ def _roles(prepared: Prepared, *, seed: int) -> Roles:
 
     The test part is looked at once, at the end. See docs/decisions/0021-optimize.md.
     """
+    choosing, calibrating = halves(prepared, seed=seed)
     calib = prepared.examples("calib")
-    units = prepared.split.units[calib.indices]
-    if len(np.unique(units)) < _FEWEST_UNITS:
-        raise DataError(
-            f"calib has {counted(len(np.unique(units)), 'picture')} that stand alone: too few to choose by "
-            "one half and to calibrate on the other",
-            code="too_few_calib",
-            hint="train with more pictures in val, or with fewer that belong together",
-            path=prepared.dataset.path,
-        )
-    half = deal(calib.labels[calib.indices], units, folds=2, seed=seed)
-    choosing, calibrating = calib.indices[half == 0], calib.indices[half == 1]
     pictures = Pictures.of(calib.labels[choosing], labelled=True, units=prepared.split.units[choosing])
     return Roles(
         chosen_on=np.asarray(calib.images[choosing]),

@@ -57,11 +57,7 @@ class Sizes:
     def seconds(self, sizes: Sequence[int]) -> float:
         """Return how long reading all is foreseen to take, from some; see `optimize.workshop.Resizing`."""
         own = self.prepared.preprocess
-        missing = [
-            own.model_copy(update={"size": size})
-            for size in sizes
-            if size != own.size and size not in self._made
-        ]
+        missing = [own.sized(size) for size in sizes if size != own.size and size not in self._made]
         if not missing:
             return 0.0
         few = _some(self.prepared.dataset)

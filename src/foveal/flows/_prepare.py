@@ -257,7 +257,7 @@ def resized(
 
     Args:
         prepared: The data at one size.
-        sizes: Sides in pixels.
+        sizes: Sides in pixels; of letterboxes their heights.
         run: The folder that it was prepared in; gets `store/pixels-<size>.npy`, and what is there is reused.
         threads: For decoding; all that are missing are made in one pass, of clips in one for each size, since
             only frames that are brought to size as they are decoded take little memory.
@@ -267,7 +267,7 @@ def resized(
         DataError: The data have changed since.
         WriteError: The folder cannot be written.
     """
-    as_before = {size: prepared.preprocess.model_copy(update={"size": size}) for size in sizes}
+    as_before = {size: prepared.preprocess.sized(size) for size in sizes}
     stores = {size: _opened(run, prepared, one) for size, one in as_before.items()}
     missing = [size for size in sizes if stores[size] is None]
     for some in passes([as_before[size] for size in missing]):

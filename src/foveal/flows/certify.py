@@ -11,17 +11,20 @@ from foveal.bundle import archive
 from foveal.bundle.locate import locate
 from foveal.bundle.predictor import Predictor
 from foveal.bundle.ways import REFERENCE
-from foveal.certify.certificate import SCHEMA, Certificate, certify, claims, identity
+from foveal.certify.certificate import SCHEMA, Certificate, certify, claims, identity, not_about
+from foveal.certify.level import Level
 from foveal.certify.level import level as level_of
 from foveal.certify.profile import Profile, check_limits, read_profile, shipped
-from foveal.certify.subject import Subject
+from foveal.certify.scene_subject import SceneSubject
+from foveal.certify.subject import Examined, Subject
 from foveal.core import extras, files, machine, runs
-from foveal.core.errors import WriteError
+from foveal.core.errors import UsageError, WriteError
 from foveal.core.progress import Progress, silent
+from foveal.core.task import SCENE_TASKS
 from foveal.data import opening
 from foveal.data.dataset import Dataset
 from foveal.flows._certified_pictures import (
-    Pictures,
+    Used,
     Wishes,
     empty_slices,
     not_there,
@@ -29,6 +32,7 @@ from foveal.flows._certified_pictures import (
     sliced,
     strangers,
 )
+from foveal.flows._certified_scenes import scene_pictures
 from foveal.flows._grouped import grouped
 from foveal.flows._prepare import SPLIT
 from foveal.flows._sealed import Sealed
@@ -124,47 +128,98 @@ def run(
         UsageError: `other_task`: the recognizer takes clips and these are pictures, or the reverse.
         WriteError: The folder cannot be written, holds something else, or lies in the data.
     """
-    profile, level = profile_of(terms.profile), level_of(terms.level)
+    profile = profile_of(terms.profile)
+    level_of(terms.level)
     check_limits(profile, claims(profile))
-    bundle, threads = locate(model), terms.threads or machine.usable_cpus()
+    bundle = locate(model)
     read_only = [data.path] if isinstance(data, Dataset) else opening.places(data)
     runs.keep_apart(out, *read_only)
     _refuse_overwriting(out, force=force)
     predictor = Predictor.open(bundle, engine=REFERENCE, threads=1)  # batches run side by side
-    _ = predictor.decision  # what is certified are labels, which only a classifier gives
-    twin = twin_of(predictor, bundle, terms.twin)
     clip = predictor.preprocess.clip
     dataset = data if isinstance(data, Dataset) else grouped(data, [bundle], clip, group=terms.group)
+    made = _of_scenes if predictor.manifest.task in SCENE_TASKS else _of_pictures
+    subject, used = made(bundle, predictor, dataset, terms, progress)
+    folder = _folder(out, force=force)  # only now: what is refused leaves no folder behind
+    with runs.locked(folder):
+        certificate = certify(subject)
+        document = _document(subject, certificate, used.as_json(dataset))
+        attach = terms.level != "smoke" if terms.attach is None else terms.attach
+        return _written(folder, document, certificate, attach=attach, bundle=bundle)
+
+
+def _common(bundle: Path, predictor: Predictor, terms: Terms, progress: Progress) -> dict[str, Any]:
+    """Return what a certificate of any recognizer is about; see `Examined`."""
+    twin = twin_of(predictor, bundle, terms.twin)
+    return {
+        "bundle": bundle,
+        "predictor": predictor,
+        "twin": None if isinstance(twin, str) else twin,
+        "no_twin": twin if isinstance(twin, str) else "",
+        "level": level_of(terms.level),
+        "profile": profile_of(terms.profile),
+        "seed": terms.seed,
+        "threads": terms.threads or machine.usable_cpus(),
+        "progress": progress,
+    }
+
+
+def _of_pictures(
+    bundle: Path, predictor: Predictor, dataset: Dataset, terms: Terms, progress: Progress
+) -> tuple[Examined, Used]:
+    """Return what is certified of a recognizer that gives pictures a class."""
+    _ = predictor.decision  # only a classifier gives labels, which are what is certified
+    common = _common(bundle, predictor, terms, progress)
+    level: Level = common["level"]
     table = None if terms.slices is None else read_slices(terms.slices, dataset.sources)
-    wishes = Wishes(terms.split, level.images, terms.seed, threads, level.learned)
+    wishes = Wishes(terms.split, level.images, terms.seed, common["threads"], level.learned)
     found = pictures(predictor, _sealed(bundle, predictor, terms.twin), dataset, wishes, progress=progress)
     foreign = strangers(terms.unknown, predictor, at_most=level.unknown, seed=terms.seed, progress=progress)
     subject = Subject(
-        bundle=bundle,
-        predictor=predictor,
+        **common,
         test=found.test,
         proving=found.proving,
         tuning=found.tuning,
-        twin=None if isinstance(twin, str) else twin,
-        no_twin=twin if isinstance(twin, str) else "",
         overlap=found.overlap,
-        level=level,
-        profile=profile,
         unknown=foreign,
         learned=found.learned,
         slices={} if table is None else sliced(found.test, table),
         empty_slices=() if table is None else empty_slices(found.test, table),
         not_there=() if table is None else not_there(dataset.sources, table),
-        seed=terms.seed,
-        threads=threads,
-        progress=progress,
     )
-    folder = _folder(out, force=force)  # only now: what is refused leaves no folder behind
-    with runs.locked(folder):
-        certificate = certify(subject)
-        document = _document(subject, certificate, found, dataset)
-        attach = level.name != "smoke" if terms.attach is None else terms.attach
-        return _written(folder, document, certificate, attach=attach, bundle=bundle)
+    return subject, found.used
+
+
+def _of_scenes(
+    bundle: Path, predictor: Predictor, dataset: Dataset, terms: Terms, progress: Progress
+) -> tuple[Examined, Used]:
+    """Return what is certified of a recognizer that says where something is.
+
+    Raises:
+        UsageError: `other_task`: something is named that is asked of classes.
+    """
+    for option, given in (("--unknown", bool(terms.unknown)), ("--slices", terms.slices is not None)):
+        if given:
+            raise UsageError(
+                f"{option} is for recognizers that give pictures a class; this one is for "
+                f"{predictor.manifest.task}",
+                code="other_task",
+                hint=f"leave {option} out",
+            )
+    common = _common(bundle, predictor, terms, progress)
+    level: Level = common["level"]
+    wishes = Wishes(terms.split, level.images, terms.seed, common["threads"], level.learned)
+    sealed = _sealed(bundle, predictor, terms.twin)
+    found = scene_pictures(predictor, sealed, dataset, wishes, progress=progress)
+    subject = SceneSubject(
+        **common,
+        measure=found.measure,
+        test=found.test,
+        proving=found.proving,
+        tuning=found.tuning,
+        overlap=found.overlap,
+    )
+    return subject, found.used
 
 
 def _sealed(bundle: Path, predictor: Predictor, twin: Path | None) -> Sealed:
@@ -196,11 +251,10 @@ def _refuse_overwriting(out: Path | None, *, force: bool) -> None:
         )
 
 
-def _document(
-    subject: Subject, certificate: Certificate, found: Pictures, dataset: Dataset
-) -> dict[str, Any]:
+def _document(subject: Examined, certificate: Certificate, data: dict[str, Any]) -> dict[str, Any]:
     """Return what the certificate says; but for `created` the same call gives the same bytes."""
-    manifest, test = subject.predictor.manifest, subject.test
+    manifest = subject.predictor.manifest
+    foreign = subject.unknown if isinstance(subject, Subject) else None
     document = {
         "schema": SCHEMA,
         "ok": certificate.verdict != "fail",
@@ -211,22 +265,9 @@ def _document(
         "model": {"name": manifest.model.name, "precision": manifest.model.precision},
         "classes": list(manifest.classes),
         **certificate.as_json(),
-        "data": {
-            "name": dataset.path.name,
-            "fingerprint": test.held_out.fingerprint,
-            "split": test.held_out.split,
-            "unseen": found.unseen,
-            "available": found.available,
-            "independent": found.independent,
-            "unreadable": test.unreadable,
-            "grouped_by": list(dataset.grouped_by),
-            "roles": {
-                role: {"images": len(one), "sha256": found.contents[role]}
-                for role, one in (("tuning", found.tuning), ("proving", found.proving), ("test", test))
-                if one is not None
-            },
-        },
-        "unknown": None if subject.unknown is None else {"images": len(subject.unknown)},
+        "not_about": not_about(subject.profile, manifest.task),
+        "data": data,
+        "unknown": None if foreign is None else {"images": len(foreign)},
         "twin": {"used": subject.twin is not None, "why_not": subject.no_twin or None},
         "void_if": "anything of this changes: model.onnx, preprocessing, classes, decision, engine or "
         "its version; pictures that come about otherwise than these",

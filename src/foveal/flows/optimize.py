@@ -16,6 +16,7 @@ from foveal.bundle.ways import Way
 from foveal.core import files, machine, runs
 from foveal.core.errors import UsageError
 from foveal.core.progress import Progress, silent
+from foveal.core.task import SCENE_TASKS
 from foveal.flows._optimize_document import levers_of, optimize_document
 from foveal.flows._optimize_pictures import OfBundle
 from foveal.flows._optimize_proof import TEST, delivered
@@ -103,7 +104,7 @@ def optimize(
     """
     started, ways_here = time.monotonic(), _ways(terms)
     material = _material(model, data, seed=terms.seed, progress=progress)
-    _ = archive.read(material.original).manifest.decision  # variants are compared by labels
+    _check_task(material, terms)
     terms = replace(terms, train=terms.train and material.trains)
     out = out or runs.ROOT / f"optimize-{material.name}"
     runs.keep_apart(out, *material.only_read)
@@ -113,7 +114,9 @@ def optimize(
         setup = material.setup(out, train=terms.train, seed=terms.seed, progress=progress)
         hands = None if terms.where is None else terms.where.opened
         shop = Workshop(out, material.original, setup.roles, terms.budget, ways=ways_here, progress=progress)
-        field, steps = _final_comparison(shop, search(shop, setup.learning, hands=hands))
+        field, steps = _final_comparison(
+            shop, search(shop, setup.learning, network=setup.network, hands=hands)
+        )
         outcome, roof = decide(field, terms.budget), _roof(shop)
         files.remove(out / DOCUMENT)  # it is written last, and says that the bundle is there
         delivery = delivered(shop, outcome, setup, name=material.original.stem)
@@ -144,6 +147,30 @@ def _material(
             hint="other pictures are for its bundle: name the .foveal file",
         )
     return OfRun.find(run, named[0] if named else None)
+
+
+def _check_task(material: Material, terms: Terms) -> None:
+    """Refuse what is not done with a file that says where something is.
+
+    Raises:
+        UsageError: `other_task`: it comes without its run, so nothing is stated on its pictures; or lessons
+            are to be given elsewhere.
+    """
+    task = archive.read(material.original).manifest.task
+    if task not in SCENE_TASKS:
+        return
+    if isinstance(material, OfBundle):
+        raise UsageError(
+            f"a recognizer for {task} is made smaller by what is stated on pictures; a bundle comes without",
+            code="other_task",
+            hint="name the folder of its training: foveal optimize RUN DATA",
+        )
+    if terms.where is not None:
+        raise UsageError(
+            f"a recognizer for {task} gets no lessons elsewhere",
+            code="other_task",
+            hint="leave --backend and --workers out",
+        )
 
 
 def _request(material: Material, terms: Terms) -> dict[str, Any]:

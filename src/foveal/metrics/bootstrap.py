@@ -58,7 +58,7 @@ def bootstrap(
     value = float(statistic(table.mean(axis=0, keepdims=True))[0])
     counted = _times(len(table), draws, seed, cells=_CELLS)
     values = np.concatenate([statistic(times @ table / len(table)) for times in counted])
-    return _interval(value, values, _left_out(table, statistic), n=len(table), confidence=confidence)
+    return interval(value, values, _left_out(table, statistic), n=len(table), confidence=confidence)
 
 
 def bootstrap_counts(
@@ -87,15 +87,32 @@ def bootstrap_counts(
         raise UsageError("the bootstrap needs at least one image", code="empty")
     if not 0 < confidence < 1:
         raise UsageError(f"confidence must be in (0, 1); got {confidence}")
+    value, values, without = resamples(n, statistic, draws=draws, seed=seed)
+    return tuple(
+        interval(float(value[one]), values[:, one], without[:, one], n=n, confidence=confidence)
+        for one in range(len(value))
+    )
+
+
+def resamples(
+    n: int, statistic: Callable[[Int64], Floats], *, draws: int, seed: int
+) -> tuple[Floats, Floats, Floats]:
+    """Return statistics of all images, (S,), of resamples, (D, S), and without each of some groups, (G, S).
+
+    Equal n, draws and seed give equal resamples: numbers of the same images may be subtracted draw by draw.
+
+    Args:
+        n: Images, at least 1.
+        statistic: As of `bootstrap_counts`.
+        draws: Resamples.
+        seed: Decides which.
+    """
     value = statistic(np.ones((1, n), dtype=np.int64))[0]
     values = np.concatenate([statistic(times) for times in _times(n, draws, seed, cells=_FEW_CELLS)])
     groups = min(n, _GROUPS)
     kept = (np.arange(n) % groups != np.arange(groups)[:, None]).astype(np.int64)
     without = statistic(kept) if groups > 1 else np.empty((0, len(value)))
-    return tuple(
-        _interval(float(value[one]), values[:, one], without[:, one], n=n, confidence=confidence)
-        for one in range(len(value))
-    )
+    return value, values, without
 
 
 def _times(n: int, draws: int, seed: int, *, cells: int) -> Iterator[Int64]:
@@ -120,7 +137,16 @@ def _left_out(table: Floats, statistic: Callable[[Floats], Floats]) -> Floats:
     return statistic((total - sums) / (n - sizes)[:, None])
 
 
-def _interval(value: float, values: Floats, without: Floats, *, n: int, confidence: float) -> Measured:
+def interval(value: float, values: Floats, without: Floats, *, n: int, confidence: float = 0.95) -> Measured:
+    """Return a statistic with its BCa interval, which contains it.
+
+    Args:
+        value: Of all images.
+        values: Of resamples, (D,); what is NaN is left out.
+        without: Of all images but each of some groups, (G,).
+        n: Images.
+        confidence: In (0, 1).
+    """
     values, without = values[~np.isnan(values)], without[~np.isnan(without)]
     low, high = np.quantile(values, _levels(values, value, _acceleration(without), confidence))
     return Measured(value, float(min(low, value)), float(max(high, value)), n, "bootstrap-bca")

@@ -49,3 +49,28 @@ def map_interval(
     if found is None:
         raise UsageError("average precision needs at least one object to be found", code="empty")
     return found
+
+
+def class_intervals(
+    matches: Matches, *, points: int | None = 101, units: Units = None, draws: int = 1000, seed: int = 0
+) -> tuple[Measured | None, ...]:
+    """Return the average precision of each class with its interval; None for one without an object.
+
+    Args:
+        matches: For one limit of the overlap.
+        points: As of `mean_average_precision`.
+        units: What each picture belongs to, integers (N,); whole units are drawn.
+        draws: Resamples.
+        seed: Equal seeds give equal intervals.
+
+    Raises:
+        UsageError: There are several limits, no picture, or not one unit for each.
+    """
+    matches.only()
+    return resampled(
+        len(matches.truths),
+        lambda times: areas(matches, times, points=points, pooled=False)[:, 0],
+        units=units,
+        draws=draws,
+        seed=seed,
+    )

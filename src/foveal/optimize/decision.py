@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from foveal.bundle.timing import LEAST_FLOOR
 from foveal.core.types import Measured
 from foveal.optimize.budget import Budget
-from foveal.optimize.variant import Pictures, Variant
+from foveal.optimize.judge import Judge
+from foveal.optimize.variant import Variant
 from foveal.optimize.verdicts import joined, reached_words, variant_words
 
 _GAIN = 0.05  # a file that is smaller by less than this share is no reason to take another one
@@ -77,7 +78,7 @@ class Field:
     """
 
     variants: Sequence[Variant]
-    pictures: Pictures
+    pictures: Judge
     faster: NDArray[np.bool_]
 
     def drop(self, before: int, after: int) -> Measured:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from safetensors.torch import load as read_tensors
 from safetensors.torch import save as tensor_bytes
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from foveal.core import files
 from foveal.core.errors import BundleError, DataError
+from foveal.core.progress import Progress
 from foveal.optimize.candidate import Candidate
 from foveal.optimize.steps.distill import Lesson, Schedule, asked, distill, plan_lesson
 from foveal.optimize.workshop import TEACHER, Workshop
@@ -28,9 +29,65 @@ _ASKING_SHARE = 0.1  # of the budget: a teacher that takes longer for all exampl
 _TIMED = 64  # examples
 
 
+class Teaches(Protocol):
+    """How networks of a task are taught in a search; `Learning` is such."""
+
+    @property
+    def teacher(self) -> Recognizer:
+        """The original network."""
+        ...
+
+    @property
+    def follows_answers(self) -> bool:
+        """Whether the teacher's answers are learned, by which a student may bear rounding, too."""
+        ...
+
+    def planned(self, student: Recognizer, examples: Examples, pace: "Pace", *, teaching: Teaching) -> Lesson:
+        """Time a few steps and return what fits the pace; from then on no clock decides.
+
+        Args:
+            student: As it begins.
+            examples: What it is shown, at its size.
+            pace: How long, and in which steps.
+            teaching: How it is held to the teacher's answers, where these are learned.
+        """
+        ...
+
+    def taught(
+        self,
+        student: Recognizer,
+        examples: Examples,
+        lesson: Lesson,
+        *,
+        checkpoints: Path,
+        progress: Progress,
+    ) -> Recognizer:
+        """Return the student after a lesson, which goes on from the last checkpoint that there is.
+
+        Raises:
+            DataError: The loss is no longer finite.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long a lesson is, and how large its steps are.
+
+    Attributes:
+        seconds: That it may take.
+        rate_share: Highest learning rate, as a share of the architecture's own.
+        threads: Of torch.
+    """
+
+    seconds: float
+    rate_share: float
+    threads: int
+
+
 @dataclass(frozen=True)
 class Learning:
-    """How networks are taught in a search.
+    """How networks that give pictures a class are taught in a search: by what the original answers.
 
     Attributes:
         teacher: The original network.
@@ -53,6 +110,36 @@ class Learning:
     def guide(self) -> Recognizer | Tensor:
         """What students are held to."""
         return self.teacher if self.teacher_logits is None else self.teacher_logits
+
+    @property
+    def follows_answers(self) -> bool:
+        """The teacher's answers are what is learned."""
+        return True
+
+    def planned(self, student: Recognizer, examples: Examples, pace: Pace, *, teaching: Teaching) -> Lesson:
+        """Return what fits the pace; see `Teaches`."""
+        schedule = Schedule(
+            pace.seconds,
+            self.batch_size,
+            pace.rate_share,
+            self.augmentation,
+            precision=self.precision,
+            seed=self.seed,
+            threads=pace.threads,
+        )
+        return plan_lesson(student, self.guide, examples, schedule, teaching=teaching)
+
+    def taught(
+        self,
+        student: Recognizer,
+        examples: Examples,
+        lesson: Lesson,
+        *,
+        checkpoints: Path,
+        progress: Progress,
+    ) -> Recognizer:
+        """Return the student after a lesson; see `Teaches`."""
+        return distill(student, self.guide, examples, lesson, checkpoints=checkpoints, progress=progress)
 
 
 @dataclass(frozen=True)
@@ -117,7 +204,7 @@ def begun(shop: Workshop, candidate: Candidate, stage: Stage) -> bool:
 
 
 def lesson(
-    shop: Workshop, learning: Learning, candidate: Candidate, stage: Stage, *, seconds: float
+    shop: Workshop, learning: Teaches, candidate: Candidate, stage: Stage, *, seconds: float
 ) -> str | None:
     """Teach a candidate, seal it in float and measure it.
 
@@ -146,6 +233,12 @@ def _called(candidate: Candidate, stage: Stage) -> str:
     return f"{candidate.name}-{stage.name}"
 
 
+def not_as_network() -> BundleError:
+    """Return the error of a file that did not pass the parity gate."""
+    words, hint = "its file does not decide as the network", "the search goes on without it"
+    return BundleError(words, code="parity", hint=hint)
+
+
 def needed(shop: Workshop, network: Recognizer) -> Examples:
     """Return the examples at the size that a network takes: the same, in the same order, at every size."""
     examples = shop.roles_at(network.preprocess.size).learning
@@ -159,7 +252,7 @@ class Assignment:
     """One lesson of one candidate; the attributes are the arguments of `lesson`."""
 
     shop: Workshop
-    learning: Learning
+    learning: Teaches
     candidate: Candidate
     stage: Stage
 
@@ -178,9 +271,8 @@ class Assignment:
         student, folder = self.student(), self.shop.place(self.name)
         planned = self.planned(student, seconds, threads=self.shop.threads)
         try:
-            taught = distill(
+            taught = self.learning.taught(
                 student,
-                self.learning.guide,
                 needed(self.shop, student),
                 planned,
                 checkpoints=folder / CHECKPOINTS,
@@ -195,15 +287,14 @@ class Assignment:
     def seal(self) -> list[str]:
         """Seal the network in float and measure the file, or note why not; return the names of the files."""
         started, shop, path = time.monotonic(), self.shop, self.shop.place(self.name) / "fp32.foveal"
-        steps = (*self.candidate.steps, "distill")
+        steps = (*self.candidate.steps, "distill" if self.learning.follows_answers else "fine_tune")
         try:
             if shop.sealed(shop.model(self.name), steps, path, inherits=self.candidate.inherits):
                 made = shop.measured(self.name, path, ways=shop.ways, started=started)
                 return [f"variants/{self.name}/{path.name}", *made]
         except (DataError, BundleError) as error:
             return shop.failed(self.name, error)
-        words, hint = "its file does not decide as the network", "the search goes on without it"
-        return shop.failed(self.name, BundleError(words, code="parity", hint=hint))
+        return shop.failed(self.name, not_as_network())
 
     def student(self) -> Recognizer:
         """Return the student as it begins: it goes on where the lesson before ended."""
@@ -219,17 +310,9 @@ class Assignment:
         found = read_plan(path)
         if isinstance(found, Plan):
             return Lesson(found, teaching)
-        schedule = Schedule(
-            seconds,
-            self.learning.batch_size,
-            self.candidate.rate_share * self.stage.rate_share,
-            self.learning.augmentation,
-            precision=self.learning.precision,
-            seed=self.learning.seed,
-            threads=threads,
-        )
+        pace = Pace(seconds, self.candidate.rate_share * self.stage.rate_share, threads)
         examples = needed(self.shop, student)
-        planned = plan_lesson(student, self.learning.guide, examples, schedule, teaching=teaching)
+        planned = self.learning.planned(student, examples, pace, teaching=teaching)
         self.shop.note_time()  # first: after a kill no other lesson has time that had none before this one
         write_plan(planned.plan, path)
         return planned

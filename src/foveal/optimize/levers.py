@@ -50,11 +50,13 @@ class Named:
         model: The run folder or the bundle, as it was typed.
         bundle: The file that is to be replaced.
         is_run: Whether it is a run folder, whose network can be trained and rounded again.
+        learns: Whether a search can teach such networks.
     """
 
     model: str
     bundle: str
     is_run: bool
+    learns: bool = True
 
 
 def levers(
@@ -136,6 +138,13 @@ def _training(named: Named, *, train: bool, taught: bool) -> Lever:
             tried=False,
             says="a bundle holds no network that could learn, and its pictures need no labels",
             instead="foveal optimize RUN, with the folder of the training that it came from",
+        )
+    if not named.learns:
+        return Lever(
+            "training",
+            tried=False,
+            says="what says where something is gets no lessons in a search",
+            instead="foveal train DATA, smaller; then foveal optimize of that run",
         )
     if not train:
         return Lever(

@@ -1,28 +1,35 @@
-"""How a sealed file is run best here, and how fast: files in turns, each in ways that decide alike."""
+"""How a sealed file is run best here, and how fast: files in turns, each in ways that decide alike.
+
+What is timed is an answer: of what says where something is with its step behind the graph, in numpy.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from foveal.bundle import timing
+from foveal.bundle.agreement import compared, flips
 from foveal.bundle.footprint import footprint
 from foveal.bundle.predictor import Predictor
-from foveal.bundle.session import UInt8
+from foveal.bundle.session import Answers, UInt8
 from foveal.bundle.timing import Times
 from foveal.bundle.turns import Lane, take_turns
-from foveal.bundle.ways import MOST_FLIPS, REFERENCE, Way
+from foveal.bundle.ways import MOST_FLIPS_OF, REFERENCE, Way
 from foveal.core.batches import batches
 from foveal.core.errors import FovealError
 from foveal.core.progress import Progress, silent
+from foveal.core.task import SCENE_TASKS
+from foveal.data.preprocess import Preprocess
 from foveal.data.sizing import evenly_spaced
 from foveal.metrics.quantile import quantile
 from foveal.optimize.variant import Ratio, Speed
 
 _COMPARED = 512  # pictures on which a way has to decide as the reference does
+_SCENES_COMPARED = 64  # the same, where each has many decisions
 _INPUTS = 8  # different pictures that are timed in turn
 
 
@@ -45,25 +52,26 @@ def alike(bundle: Path, ways: Sequence[Way], images: UInt8) -> list[Way]:
     """Return the ways in which a file runs and decides as in ONNX Runtime, where it was sealed.
 
     Each engine and precision first runs in a process of its own: what crashes there is left out. At most
-    0.5 % of the pictures may be named otherwise.
+    0.5 % of the pictures may be named otherwise; or 2 % of the objects or pixels.
 
     Args:
         bundle: The file.
         ways: To choose from.
-        images: Pictures at model size, uint8 (N, S, S, C); up to 512 of them, evenly spaced, are compared.
+        images: Pictures at model size, uint8 (N, S, S, C); up to 512 of them, evenly spaced, are compared,
+            or 64 where each has many decisions.
 
     Raises:
         BundleError: It does not run in ONNX Runtime.
     """
-    compared = images[evenly_spaced(len(images), at_most=_COMPARED)]
-    truth = answers(bundle, Way(REFERENCE, "fp32", 1), compared)
+    reference = _opened(bundle, Way(REFERENCE, "fp32", 1))
+    most = _SCENES_COMPARED if reference.manifest.task in SCENE_TASKS else _COMPARED
+    shown = images[evenly_spaced(len(images), at_most=most)]
+    truth = _asked(reference, shown)
     sound: dict[tuple[str, str], bool] = {(REFERENCE, "fp32"): True}
     for way in ways:
         kind = way.engine, way.precision
         if kind not in sound:
-            sound[kind] = footprint(bundle, way, batch=1).error is None and _agrees(
-                bundle, way, compared, truth
-            )
+            sound[kind] = footprint(bundle, way, batch=1).error is None and _agrees(bundle, way, shown, truth)
     return [way for way in ways if sound[way.engine, way.precision]]
 
 
@@ -94,9 +102,12 @@ def _inputs(images: UInt8) -> tuple[UInt8, ...]:
     return tuple(np.ascontiguousarray(images[place : place + 1]) for place in places)
 
 
-def _lane(path: Path, way: Way, inputs: Mapping[int, tuple[UInt8, ...]]) -> Lane[Predictor]:
+def _lane(path: Path, way: Way, inputs: Mapping[int, tuple[UInt8, ...]]) -> Lane[Any]:
     first, second = _opened(path, way), _opened(path, way)
-    return Lane(first, second, way.threads, inputs[first.preprocess.size])
+    shown = inputs[first.preprocess.size]
+    if first.manifest.task in SCENE_TASKS:
+        return Lane(_Told(first), _Told(second), way.threads, shown)
+    return Lane(first, second, way.threads, shown)
 
 
 def fastest(rows: Sequence[Timed]) -> Timed:
@@ -170,21 +181,35 @@ def really_faster(rows: Sequence[Timed]) -> NDArray[np.bool_]:
     ).reshape(len(rows), len(rows))
 
 
-def answers(bundle: Path, way: Way, images: UInt8) -> NDArray[np.int64]:
-    """Return the class that a file names for each picture when it is run in a way, int64 (N,)."""
-    predictor = _opened(bundle, way)
-    parts = (predictor.run(batch) for batch in batches(images))
-    return np.fromiter(
-        chain.from_iterable(part.probabilities.argmax(axis=1) for part in parts), np.int64, len(images)
-    )
-
-
-def _agrees(bundle: Path, way: Way, images: UInt8, truth: NDArray[np.int64]) -> bool:
+def _agrees(bundle: Path, way: Way, images: UInt8, truth: Answers) -> bool:
     try:
-        labels = answers(bundle, way, images)
+        predictor = _opened(bundle, way)
+        found = flips(predictor.manifest, truth, _asked(predictor, images))
     except FovealError:  # it opens here no better than in a process of its own
         return False
-    return float((labels != truth).mean()) <= MOST_FLIPS
+    return found.share.value <= MOST_FLIPS_OF[found.unit]
+
+
+def _asked(predictor: Predictor, images: UInt8) -> Answers:
+    """Return what decides of the answers for pictures."""
+    parts = [compared(predictor.ask(batch)) for batch in batches(images)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What answers for pictures that were as large as the model's input, its last step included."""
+
+    predictor: Predictor
+
+    @property
+    def preprocess(self) -> Preprocess:
+        return self.predictor.preprocess
+
+    def ask(self, images: UInt8) -> object:
+        answers = self.predictor.ask(images)
+        count = len(images)
+        return self.predictor.seen(answers, sources=[""] * count, sizes=[self.preprocess.sides] * count)
 
 
 def _opened(bundle: Path, way: Way) -> Predictor:

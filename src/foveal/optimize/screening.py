@@ -25,7 +25,7 @@ _SHOWN = 256  # pictures that families may look at
 _FAMILY_SHARE, _FORESIGHT_SHARE, _SCORE_SHARE = 0.03, 0.04, 0.02  # of the budget
 _LEAST_FORESIGHT = 2.0  # seconds: less measures not one network
 _FEWEST, _MOST = 200, 1000  # pictures that give a score
-_READING_SHARE = 0.1  # of the budget: where reading all pictures again takes longer, none is made smaller
+READING_SHARE = 0.1  # of the budget: where reading all pictures again takes longer, none is made smaller
 
 
 def screened(shop: Workshop, original: Recognizer, *, most: int) -> list[Candidate]:
@@ -61,18 +61,17 @@ def _chosen(shop: Workshop, original: Recognizer, folder: Path, *, most: int) ->
     seconds = _FORESIGHT_SHARE * shop.budget.seconds
     if seconds >= _LEAST_FORESIGHT:
         every = foresee(start, every, yardsticks_of(shop), seconds=seconds)
-    rows, truth = _scoring(shop, original)
+    rows, judge = _scoring(shop, original), shop.roles.pictures
     criteria = Criteria(
         start.macs,
         parameters,
-        accuracy=_accuracy(original, shop.roles.chosen_on[rows], truth),
-        chance=float(np.bincount(truth).max() / len(truth)),
+        accuracy=judge.score(original, shop.roles.chosen_on[rows], rows),
+        chance=judge.chance(rows),
         budget=shop.budget,
     )
     gone = affordable(every, criteria)
     every = [
-        one if one.name in gone else replace(one, score=_score(one, shop, folder, rows, truth))
-        for one in every
+        one if one.name in gone else replace(one, score=_score(one, shop, folder, rows)) for one in every
     ]
     names, more = promising([one for one in every if one.name not in gone], criteria, most=most)
     gone |= more
@@ -104,36 +103,29 @@ def _shown_at(shop: Workshop, sizes: Sequence[int]) -> Mapping[int, UInt8]:
     foreseen = shop.reading_seconds(sizes)
     if foreseen is None:
         return {}
-    if foreseen > _READING_SHARE * shop.budget.seconds:
+    if foreseen > READING_SHARE * shop.budget.seconds:
         told = f"smaller pictures: reading all of them again would take {counted(round(foreseen), 'second')}"
         shop.progress("variants", 0, 1, told)
         return {}
     return {size: roles.shown(_SHOWN) for size, roles in shop.roles_at_sizes(sizes).items()}
 
 
-def _scoring(shop: Workshop, original: Recognizer) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return which pictures give scores, as many as there is time for, drawn by chance; and their classes."""
-    pictures = shop.roles.pictures
+def _scoring(shop: Workshop, original: Recognizer) -> NDArray[np.int64]:
+    """Return which pictures give scores, as many as there is time for, drawn by chance."""
     images = shop.roles.chosen_on
     seconds = _SCORE_SHARE * shop.budget.seconds
     count = answered_in(seconds, original, images, at_least=_FEWEST, at_most=_MOST)
-    rows = np.sort(random.stream(shop.roles.seed, "scores").permutation(len(pictures.truth))[:count])
-    return rows, pictures.truth[rows]
+    return np.sort(random.stream(shop.roles.seed, "scores").permutation(len(images))[:count])
 
 
-def _score(
-    one: Candidate, shop: Workshop, folder: Path, rows: NDArray[np.int64], truth: NDArray[np.int64]
-) -> float | None:
-    """Make a candidate, keep its network, and return its accuracy; None for one that knows nothing yet."""
+def _score(one: Candidate, shop: Workshop, folder: Path, rows: NDArray[np.int64]) -> float | None:
+    """Make a candidate, keep its network, and return its score; None for one that knows nothing yet."""
     made = one.make()
     recognizers.save(made, folder / one.name)
     if not one.inherits:
         return None
-    return _accuracy(made, shop.roles_at(made.preprocess.size).chosen_on[rows], truth)
-
-
-def _accuracy(recognizer: Recognizer, images: NDArray[np.uint8], truth: NDArray[np.int64]) -> float:
-    return float((recognizer.logits(images).argmax(axis=1) == truth).mean())
+    roles = shop.roles_at(made.preprocess.size)
+    return roles.pictures.score(made, roles.chosen_on[rows], rows)
 
 
 def _row(one: Candidate, names: Sequence[str], gone: dict[str, str]) -> dict[str, Any]:

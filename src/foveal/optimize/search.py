@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from foveal.bundle.ways import Way
-from foveal.core.errors import BundleError, DataError
+from foveal.core.errors import BundleError, DataError, UsageError
 from foveal.optimize.budget import Budget
 from foveal.optimize.candidate import Candidate
 from foveal.optimize.given_out import Hands, teach_at_once
@@ -27,15 +27,19 @@ from foveal.optimize.lessons import (
     SHORT,
     Learning,
     Stage,
+    Teaches,
     any_begun,
     begun,
     lesson,
+    not_as_network,
     teacher_logits,
 )
 from foveal.optimize.rounding import SHOWN, rounded
-from foveal.optimize.screening import screened
+from foveal.optimize.screening import READING_SHARE, screened
+from foveal.optimize.steps.at_size import smaller_sizes, taking
 from foveal.optimize.variant import Variant
 from foveal.optimize.workshop import Workshop
+from foveal.tasks.recognizer import Recognizer
 
 _MOST_CANDIDATES = 3
 _SHORT_SHARE = 0.05  # of the budget: the first lesson of each candidate
@@ -50,15 +54,24 @@ _TOO_MUCH = 0.5  # of the limit on lost accuracy, lost by rounding alone
 _AWARE = {"int8": ROUNDING, "w4a8": FOUR_BITS}  # the lesson for what rounding breaks
 
 
-def search(shop: Workshop, learning: Learning | None, *, hands: Hands | None = None) -> list[Variant]:
+def search(
+    shop: Workshop,
+    learning: Teaches | None,
+    *,
+    network: Recognizer | None = None,
+    hands: Hands | None = None,
+) -> list[Variant]:
     """Return all variants that were made and measured, the original first.
 
     Args:
         shop: Where to work, on which pictures, within which budget.
         learning: How networks are taught; None: nothing is trained.
+        network: What is exported as it is, for smaller pictures; None: nothing is.
         hands: Where the short lessons are taught at the same time; None: here, one after the other.
     """
     names = _free_levers(shop)
+    if network is not None:
+        names += _smaller_pictures(shop, network)
     if learning is not None:
         names += _taught(shop, learning, hands)
     return [shop.variant(name) for name in dict.fromkeys(names)]
@@ -120,27 +133,73 @@ def _rounded(shop: Workshop, name: str, source: Path, rounding: str) -> list[str
     return [name] if shop.has(name) else []
 
 
+def _smaller_pictures(shop: Workshop, network: Recognizer) -> list[str]:
+    """Seal a network for smaller pictures, without a lesson, as long as that keeps the limit on accuracy.
+
+    What finds things in pictures has seen them at many sizes. Its norms stay as they are: they were set by
+    pictures as they were changed for training, and others make of it another network.
+    """
+    sizes = smaller_sizes(network)
+    foreseen = shop.reading_seconds(sizes) if sizes else None
+    if foreseen is None or foreseen > READING_SHARE * shop.budget.seconds:
+        return []
+    names: list[str] = []
+    for size in sizes:
+        name = f"pixels-{size}"
+        if name not in shop.steps and _left(shop) < shop.budget.seconds * _CERTIFY_SHARE:
+            break
+
+        def work(size: int = size, name: str = name) -> Sequence[str]:
+            return _sealed_at(shop, network, size, name)
+
+        shop.progress("variants", 0, 1, name)
+        shop.carry_out(name, {"size": size}, work)
+        if not shop.has(name):
+            break
+        names += [name, *_coarser(shop, name, shop.path(shop.variant(name)))]
+        if _lost(shop, name) > shop.budget.drop:
+            break
+    return names
+
+
+def _sealed_at(shop: Workshop, network: Recognizer, size: int, name: str) -> list[str]:
+    """Seal and measure a network for pictures of another size, or note why not; return the file names."""
+    started, path = time.monotonic(), shop.place(name) / "fp32.foveal"
+    try:
+        if shop.sealed(taking(network, size), (name,), path):
+            made = shop.measured(name, path, ways=shop.ways, started=started)
+            return [f"variants/{name}/{path.name}", *made]
+    except (DataError, BundleError) as error:
+        return shop.failed(name, error)
+    except UsageError as error:
+        if error.code != "fixed_size":
+            raise
+        return shop.failed(name, error)
+    return shop.failed(name, not_as_network())
+
+
 def _lost(shop: Workshop, name: str) -> float:
     """Return the accuracy that a variant has lost against the original, on the pictures that choose."""
     before, after = shop.variant("original").answers, shop.variant(name).answers
     return shop.roles.pictures.drop(before, after).value
 
 
-def _taught(shop: Workshop, learning: Learning, hands: Hands | None) -> list[str]:
+def _taught(shop: Workshop, learning: Teaches, hands: Hands | None) -> list[str]:
     """Give every candidate a short lesson, and the most promising one all the time that is left.
 
     Nothing is prepared for lessons that there is no time for, and every lesson that was begun is finished.
     """
     if _left(shop) < _LEAST_LESSON and not any_begun(shop):
         return []
-    learning = replace(learning, teacher_logits=teacher_logits(shop, learning))
+    if isinstance(learning, Learning):
+        learning = replace(learning, teacher_logits=teacher_logits(shop, learning))
     names = _rounding_aware(shop, learning, _itself(learning), after="original")
     seconds = shop.budget.seconds * _SHORT_SHARE
     if "candidates" not in shop.steps and (seconds < _LEAST_LESSON or _left(shop) < seconds):
         return names
     tried: list[tuple[Candidate, list[str]]] = []
     candidates = screened(shop, learning.teacher, most=_MOST_CANDIDATES)
-    if hands is not None and _left(shop) >= seconds >= _LEAST_LESSON:
+    if hands is not None and isinstance(learning, Learning) and _left(shop) >= seconds >= _LEAST_LESSON:
         teach_at_once(shop, learning, candidates, seconds=seconds, hands=hands)
     for candidate in candidates:
         if not begun(shop, candidate, SHORT) and _left(shop) < seconds:
@@ -166,7 +225,7 @@ def _left(shop: Workshop) -> float:
 
 
 def _lesson(
-    shop: Workshop, learning: Learning, candidate: Candidate, stage: Stage, *, seconds: float
+    shop: Workshop, learning: Teaches, candidate: Candidate, stage: Stage, *, seconds: float
 ) -> list[str]:
     """Teach a candidate and measure it in float and in int8; nothing where too little time is left."""
     if not begun(shop, candidate, stage) and seconds < _LEAST_LESSON:
@@ -175,13 +234,13 @@ def _lesson(
     return [] if name is None else [name, *_coarser(shop, name, shop.path(shop.variant(name)))]
 
 
-def _itself(learning: Learning) -> Candidate:
+def _itself(learning: Teaches) -> Candidate:
     """Return the original as a candidate for being taught to bear rounding."""
     kind = learning.teacher.architecture
     return Candidate("original", (), lambda: learning.teacher, 0, 0, rate_share=1.0, kind=kind, inherits=True)
 
 
-def _rounding_aware(shop: Workshop, learning: Learning, candidate: Candidate, *, after: str) -> list[str]:
+def _rounding_aware(shop: Workshop, learning: Teaches, candidate: Candidate, *, after: str) -> list[str]:
     """Teach a network that loses too much in coarser numbers to bear being rounded.
 
     Args:
@@ -190,7 +249,9 @@ def _rounding_aware(shop: Workshop, learning: Learning, candidate: Candidate, *,
         candidate: What is taught.
         after: Name of the variant that is its float network.
     """
-    if not _rounds_badly(shop, after) or _lost(shop, after) > shop.budget.drop:
+    if not learning.follows_answers or not _rounds_badly(shop, after):
+        return []
+    if _lost(shop, after) > shop.budget.drop:
         return []
     seconds = min(_left(shop), shop.budget.seconds * _ROUNDING_SHARE)
     stage = _AWARE[_coarsest(shop, after)]

@@ -3,14 +3,9 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from foveal.bundle.ways import Way
-from foveal.core.types import Measured
-from foveal.metrics.clustered_difference import clustered_difference
-from foveal.metrics.clustered_share import clustered_share
-from foveal.metrics.independent_number import independent_number
 
 
 @dataclass(frozen=True)
@@ -86,7 +81,8 @@ class Variant:
         bundle: Path of the file below the folder of the search; None: it is the original's.
         parameters, macs: Of the network; multiply-adds of one picture, or None.
         size_bytes: Of the file.
-        answers: The class it names for each of N pictures, run as `speed` says, int64 (N,).
+        answers: Of N pictures that choose, run as `speed` says, in the form that their judge compares: the
+            class of each, int64 (N,), or a number and its resamples.
         speed: How it is run best, and how fast that is.
         ways: The best way of all, then the best with each other number of threads.
         peak_bytes: Largest resident memory while it answers so, or None where it was not measured.
@@ -100,63 +96,9 @@ class Variant:
     parameters: int
     macs: int | None
     size_bytes: int
-    answers: NDArray[np.int64] = field(repr=False)
+    answers: NDArray[Any] = field(repr=False)
     speed: Speed
     ways: tuple[Way, ...] = ()
     peak_bytes: int | None = None
     predicted: float | None = None
     seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """What variants are compared on.
-
-    Attributes:
-        truth: The class of each, int64 (N,): its label or, without labels, what the original names.
-        labelled: Whether it is the label.
-        independent: How many independent pictures say as much: what intervals count, see
-            `metrics.independent_number`.
-    """
-
-    truth: NDArray[np.int64] = field(repr=False)
-    labelled: bool
-    independent: float
-
-    @classmethod
-    def of(
-        cls, truth: NDArray[np.int64], *, labelled: bool, units: NDArray[np.int64] | None = None
-    ) -> "Pictures":
-        """Return pictures: every one counts in estimates, those that belong together once in intervals.
-
-        Args:
-            truth: int64 (N,).
-            labelled: Whether these are labels.
-            units: A number for each, equal for those that belong together, (N,); None: each stands alone.
-        """
-        return cls(truth, labelled, independent_number(units, len(truth)))
-
-    def right(self, answers: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return for each picture whether it is named as it should be, bool (N,)."""
-        found: NDArray[np.bool_] = answers == self.truth
-        return found
-
-    def accuracy(self, answers: NDArray[np.int64]) -> Measured:
-        """Return the share that is named correctly; without labels the share named as the original does."""
-        return clustered_share(self.right(answers), self.independent)
-
-    def changed(self, answers: NDArray[np.int64], since: NDArray[np.int64] | None = None) -> Measured:
-        """Return the share that is named otherwise than before.
-
-        The interval is the exact one of a share: nothing can be named more like the original than by itself,
-        so there are no changes in the other direction that a paired interval would allow for.
-
-        Args:
-            answers: int64 (N,).
-            since: What was named before, int64 (N,); None: the truth.
-        """
-        return clustered_share(answers != (self.truth if since is None else since), self.independent)
-
-    def drop(self, before: NDArray[np.int64], after: NDArray[np.int64]) -> Measured:
-        """Return by how much less often `after` is right than `before`, on the same pictures (Tango 1998)."""
-        return clustered_difference(self.right(before), self.right(after), self.independent)

@@ -13,25 +13,27 @@ from foveal.bundle.archive import Members
 from foveal.bundle.footprint import footprint
 from foveal.bundle.session import UInt8
 from foveal.bundle.ways import REFERENCE, Way
-from foveal.calibrate.fit import Promises
 from foveal.core import files
 from foveal.core.errors import FovealError
 from foveal.core.machine import usable_cpus
 from foveal.core.progress import Progress, silent
 from foveal.core.random import stream
 from foveal.core.steps import Steps
-from foveal.export.lowering import Lowering, lowered
-from foveal.export.sealing import Origin, bundle
+from foveal.data.truths import Stated
+from foveal.export.lowering import Lowering
+from foveal.export.sealing import Origin
+from foveal.optimize import making
 from foveal.optimize.budget import Budget
+from foveal.optimize.judge import Judge
+from foveal.optimize.making import Material
 from foveal.optimize.measuring import (
     alike,
-    answers,
     best_for_each_number_of_threads,
     fastest,
     speed,
     timed,
 )
-from foveal.optimize.variant import Pictures, Speed, Variant
+from foveal.optimize.variant import Speed, Variant
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer
 from foveal.train.examples import Examples
@@ -58,15 +60,17 @@ class Roles:
         showing: Pictures by which nothing is chosen, uint8 (M, S, S, C); None: those to learn from are such.
         seed: Of what is drawn from them, and of every other random choice of the search.
         resizing: Makes the same at other sizes; None: there are no others.
+        stated: Gives the objects of `calibrating` by their row, at this size; None: none are stated.
     """
 
     chosen_on: UInt8 = field(repr=False)
-    pictures: Pictures = field(repr=False)
+    pictures: Judge = field(repr=False)
     calibrating: Examples | None = field(default=None, repr=False)
     learning: Examples | None = field(default=None, repr=False)
     showing: UInt8 | None = field(default=None, repr=False)
     seed: int = 0
     resizing: "Resizing | None" = field(default=None, repr=False)
+    stated: Stated | None = field(default=None, repr=False)
 
     def shown(self, count: int) -> UInt8:
         """Return some pictures that nothing is chosen by, drawn by chance, uint8 (≤ count, S, S, C).
@@ -209,7 +213,7 @@ class Workshop:
                     "steps": tuple(found["steps"]),
                     "speed": Speed(**found["speed"]),
                     "ways": tuple(Way(**way) for way in found["ways"]),
-                    "answers": np.array(found["answers"], dtype=np.int64),
+                    "answers": np.array(found["answers"]),
                 }
             ),
             hint="--force begins anew",
@@ -245,26 +249,25 @@ class Workshop:
             inherits: Whether it began with weights of the original.
         """
         manifest = self.members.manifest
-        roles = self.roles_at(recognizer.preprocess.size)
-        calib = roles.calibrating
-        if calib is None:
-            raise ValueError("a network is exported where pictures are labelled")
         origin = Origin(
             manifest.data,
             source=manifest.model.source if inherits else "scratch",
             licenses=manifest.licenses,
             made_from=manifest.model.origin or manifest.digest,
             steps=(*manifest.model.steps, *steps),
-            promises=Promises.of(manifest.decision),
-            fit=roles.learning,
         )
-        return bundle(recognizer, path, calib=calib, origin=origin, threads=self.threads).bundle is not None
+        return making.sealed(
+            recognizer, self.members, origin, path, self._material(recognizer.preprocess.size)
+        )
 
     def lowered(self, source: Path, lowering: Lowering, path: Path) -> None:
         """Seal another graph of a sealed bundle."""
         found = archive.read(source)
-        roles = self.roles_at(found.manifest.preprocess.size)
-        lowered(found, lowering, path, calib=roles.calibrating, fit=roles.learning, threads=self.threads)
+        making.lower(found, lowering, path, self._material(found.manifest.preprocess.size))
+
+    def _material(self, size: int) -> Material:
+        roles = self.roles_at(size)
+        return Material(roles.calibrating, roles.learning, roles.stated, self.threads)
 
     def has(self, name: str) -> bool:
         """Return whether a variant was measured."""
@@ -297,7 +300,8 @@ class Workshop:
             started: When its making began, of `time.monotonic`.
         """
         folder, found = self.place(name), archive.read(path)
-        images = self.roles_at(found.manifest.preprocess.size).chosen_on
+        roles = self.roles_at(found.manifest.preprocess.size)
+        images = roles.chosen_on
         seconds = min(_TIMING_SECONDS, _TIMING_SHARE * self.budget.seconds)
         own = [(self.original, self.reference_ways), (path, alike(path, ways, images))]
         shown = self.chosen_on([self.original, path])
@@ -312,7 +316,7 @@ class Workshop:
             parameters=done.parameters,
             macs=done.macs,
             size_bytes=found.size_bytes,
-            answers=answers(path, best.way, images),
+            answers=roles.pictures.answers(path, best.way, images),
             speed=speed(best, fastest(first)),
             ways=best_for_each_number_of_threads(rows),
             peak_bytes=footprint(path, best.way, batch=1).peak_bytes,

@@ -1,6 +1,6 @@
 """What the numbers of a certificate mean, for people who measure parts and not networks."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 Gate = Mapping[str, Any]
@@ -80,7 +80,33 @@ def about(section: Mapping[str, Any]) -> str:
             "shows in the order of the frames alone. Where shuffled films are named as rightly as others, "
             "the answers rest on what single frames show, and no movement is recognized."
         )
+    if said := _about_scenes(section["gates"]):
+        return said
     return ABOUT.get(section["id"], "")
+
+
+def _about_scenes(gates: Sequence[str]) -> str:
+    """Return what a section asks that is about objects or areas alone; "" of any other."""
+    if "worst_class_ap50" in gates:
+        return (
+            "Is what is there found, each thing once, and nothing else? Average precision looks at all "
+            "scores: of a perfect detector it is 100 %. It hides the class that is found worst, so that one "
+            "is told beside it."
+        )
+    if "worst_class_iou" in gates:
+        return (
+            "Do areas lie where they should? Their overlap (IoU) is what is right, over all that was found "
+            "or is there. The mean hides the class whose area is found worst, so that one is told beside it."
+        )
+    if "score_error" in gates:
+        return "Is a score honest? Of all findings with a score of 90 %, nine in ten should be there."
+    if any(key.startswith("promised_recall") for key in gates):
+        return (
+            "What is shown depends on a threshold. These were chosen on calibration pictures so that of each "
+            "class a promised share of a picture's objects is found, or of its findings is right, with a "
+            "certainty that holds for all classes at once."
+        )
+    return ""
 
 
 def meaning(gate: Gate) -> str:
@@ -152,7 +178,19 @@ _MEANS: dict[str, Callable[[Gate, float], str]] = {
         f"Within {gate['name'].rpartition(' within ')[2]}, {of_many(share)} pictures survive every attack."
     ),
     "benign_flips": lambda gate, share: f"A harmless change turns the answer for {of_many(share)} pictures.",
-    "twin_agreement": lambda gate, share: f"File and network agree on {of_many(share)} pictures.",
+    "twin_agreement": lambda gate, share: (
+        f"File and network agree on {of_many(share)} {gate['details'].get('unit', 'pictures')}."
+    ),
+    "worst_class_ap50": lambda gate, share: f"“{gate['details']['worst']}” is found worst.",
+    "worst_class_iou": lambda gate, share: f"The area of “{gate['details']['worst']}” is found worst.",
+    "counting_mae": lambda gate, count: f"A count is off by {count:.2f} objects a picture, on average.",
+    "score_error": lambda gate, gap: f"A score is off by {100 * gap:.1f} percentage points on average.",
+    "promised_recall_": lambda gate, share: (
+        f"At its threshold {of_many(share)} objects of “{gate['details']['worst']}” on a picture are found."
+    ),
+    "promised_precision_": lambda gate, share: (
+        f"At its threshold {of_many(share)} findings of “{gate['details']['worst']}” on a picture are right."
+    ),
     "stream_agreement": lambda gate, share: f"Whole and frame by frame {of_many(share)} are named alike.",
     "lost_frame_flips": lambda gate, share: f"One lost frame turns the answer for {of_many(share)} films.",
     "order_gain": lambda gate, gain: (

@@ -124,7 +124,7 @@ def facts(document: Document) -> list[tuple[str, str]]:
         )
         for role, one in data["roles"].items()
     ]
-    twin = document["twin"]
+    twin, others = document["twin"], certificate_words.limits_of_others(document)
     return [
         ("Certificate", document["id"]),
         ("Made", document["created"]),
@@ -133,11 +133,12 @@ def facts(document: Document) -> list[tuple[str, str]]:
         ("Hash of its weights", document["weights_sha256"]),
         ("Model", f"{model['name']}, {model['precision']}, {len(document['classes'])} classes"),
         ("Profile", f"{profile['name']}, digest {profile['digest']}"),
+        *([("Not judged", others)] if others else []),
         ("Level", document["level"]),
         ("Significance", f"{document['significance']:.0%} for all limits together, {_correction(document)}"),
         ("Data", f"{data['name']}, part {data['split']}, fingerprint {data['fingerprint']}"),
         *roles,
-        ("Torch network", "was used to find attacks" if twin["used"] else f"not used: {twin['why_not']}"),
+        ("Torch network", "was used" if twin["used"] else f"not used: {twin['why_not']}"),
         ("Seed", str(document["seed"])),
         ("Engine", f"{made['engine']}, {made['precision']}, {made['threads']} threads"),
         ("Machine", f"{made['cpu']}, Python {made['python']}"),

@@ -8,7 +8,7 @@ from foveal.core import catalog
 from foveal.perturb import corruptions
 
 Row = Mapping[str, Any]
-_SHARES = ("clopper-pearson", "counted", "mover-clopper-pearson")
+_SHARES = ("clopper-pearson", "counted", "mover-clopper-pearson", "hoeffding-bentkus")
 
 
 @dataclass(frozen=True)

@@ -124,6 +124,14 @@ def headline(document: Document) -> str:
     return f"{first}: of {counted(len(asked), 'limit')}, {', '.join(shown)}."
 
 
+def limits_of_others(document: Document) -> str:
+    """Return which limits of the profile are about other recognizers; "" where none is."""
+    names = document.get("not_about", ())  # which certificates of older versions do not have
+    if not names:
+        return ""
+    return f"{', '.join(names)}: limits on recognizers that are asked something else; they judge nothing here"
+
+
 def by_urgency(document: Document) -> list[Gate]:
     """Return the gates that have a limit: missed, not shown, left out, kept."""
     order = ("fail", "insufficient", "not_asked", "pass")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from foveal.report.chart import Chart, short
 from foveal.report.drawing import ACCENT, INK, LINE, MUTED, WARM, svg
 from foveal.report.optimized_cells import milliseconds, share, smaller
+from foveal.report.optimized_measure import measure_of
 
 Row = Mapping[str, Any]
 
@@ -50,7 +51,7 @@ def accuracy_and_time(document: Row) -> Chart:
 
     return _chart(
         "accuracy_and_time",
-        f"{_measure(document).capitalize()} and time",
+        f"{measure_of(document).title} and time",
         document,
         svg("accuracy_and_time", paint, width=5.2, height=3.6),
     )
@@ -73,7 +74,7 @@ def accuracy_and_size(document: Row) -> Chart:
 
     return _chart(
         "accuracy_and_size",
-        f"{_measure(document).capitalize()} and size",
+        f"{measure_of(document).title} and size",
         document,
         svg("accuracy_and_size", paint, width=5.2, height=3.6),
     )
@@ -112,7 +113,7 @@ def _scatter(axes: Axes, document: Row, place: Callable[[Row], float], *, limit:
     axes.margins(y=0.12)
     if max(row["accuracy"]["high"] for row in rows) - min(row["accuracy"]["low"] for row in rows) > _TALL:
         _by_errors(axes)
-    axes.set_ylabel(f"{_measure(document)} (bars: 95% intervals)")
+    axes.set_ylabel(f"{measure_of(document).name} (bars: 95% intervals)")
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1))
     axes.grid(axis="y", color=LINE)
 
@@ -162,10 +163,6 @@ def _colour(row: Row) -> str:
     if row["code"] == "recommended":
         return WARM
     return ACCENT if row["pareto"] else MUTED
-
-
-def _measure(document: Row) -> str:
-    return str(document["measure"])
 
 
 def _chart(name: str, title: str, document: Row, drawing: str) -> Chart:

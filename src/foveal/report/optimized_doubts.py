@@ -4,10 +4,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from foveal.bundle.ways import MOST_FLIPS
+from foveal.bundle.ways import MOST_FLIPS, MOST_FLIPS_OF
 from foveal.core.wording import counted
 from foveal.report.optimized_cells import is_original
-from foveal.report.optimized_measure import AGREEMENT, measure_of
+from foveal.report.optimized_measure import ACCURACY, AGREEMENT, measure_of
 from foveal.report.optimized_words import points, recommended
 from foveal.report.words import limit, percent
 
@@ -57,11 +57,13 @@ def _of_the_engine(document: Row, row: Row) -> list[str]:
     """Return what other engines may answer, where it is not the reference that was measured."""
     if (row["engine"], row["precision"]) == _REFERENCE:
         return []
+    measure = measure_of(document)
+    told = f"{measure.title} is that of {row['engine']} {row['precision']}. In other engines up to"
+    if measure not in (ACCURACY, AGREEMENT):
+        most = limit(max(MOST_FLIPS_OF.values()))
+        return [f"{told} {most} of what is shown on the pictures that were compared may be shown otherwise."]
     compared = counted(min(_COMPARED, document["chosen_on"]["images"]), "picture")
-    return [
-        f"{measure_of(document).name.capitalize()} is that of {row['engine']} {row['precision']}. In other "
-        f"engines up to {limit(MOST_FLIPS)} of the {compared} that were compared may be named otherwise."
-    ]
+    return [f"{told} {limit(MOST_FLIPS)} of the {compared} that were compared may be named otherwise."]
 
 
 def _of_agreement(document: Row, row: Row) -> list[str]:

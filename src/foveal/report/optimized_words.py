@@ -63,8 +63,8 @@ def _kept(name: str, document: Row) -> str:
     measure, limits = measure_of(document), document["limits"]
     if name == "drop":
         allowed = allowance(limits["drop"], measure)
-        answers = measure is AGREEMENT
-        return f"no more than {allowed} of {'the answers change' if answers else 'accuracy is lost'}"
+        what = "the answers change" if measure is AGREEMENT else f"{measure.name} is lost"
+        return f"no more than {allowed} of {what}"
     told = {"latency": "the median time stays", "p99": "99 of 100 answers stay"}[name]
     return f"{told} within {limits[f'{name}_ms']:.3g} ms"
 

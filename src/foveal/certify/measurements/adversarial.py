@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from foveal.certify.claim import Claim
-from foveal.certify.measurement import Measurement, Section, Shown, Strip
+from foveal.certify.measurement import NO_ATTACKS, Measurement, Section, Shown, Strip
 from foveal.certify.measurements._attack_flags import attack_flags
 from foveal.certify.measurements._attacks import Survivors, survivors
 from foveal.certify.profile import Profile
@@ -133,4 +133,4 @@ def _strip(subject: Subject, ball: Ball, found: Survivors) -> Strip:
     return Strip(f"moved within {ball}", tuple(shown))
 
 
-adversarial = Measurement("C6", "Adversaries", _claims, _measure)
+adversarial = Measurement("C6", "Adversaries", _claims, _measure, not_for_scenes=NO_ATTACKS)

@@ -12,7 +12,7 @@ import numpy as np
 
 from foveal.certified.smoothing import Smoothing, certify
 from foveal.certify.claim import Claim
-from foveal.certify.measurement import Measurement, Section
+from foveal.certify.measurement import NO_ATTACKS, Measurement, Section
 from foveal.certify.profile import Profile
 from foveal.certify.subject import Subject
 from foveal.core.random import seed_for
@@ -72,4 +72,4 @@ def _measure(subject: Subject) -> Section:
     )
 
 
-certified_l2 = Measurement("C7", "Proven: by noisy copies", _claims, _measure)
+certified_l2 = Measurement("C7", "Proven: by noisy copies", _claims, _measure, not_for_scenes=NO_ATTACKS)

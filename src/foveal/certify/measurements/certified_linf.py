@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from foveal.certify.claim import Claim
-from foveal.certify.measurement import Measurement, Section
+from foveal.certify.measurement import NO_ATTACKS, Measurement, Section
 from foveal.certify.profile import Profile
 from foveal.certify.statement import Statement
 from foveal.certify.subject import Subject
@@ -72,4 +72,5 @@ certified_linf = Measurement(
     _claims,
     _measure,
     not_for_films="these bounds are for networks of single pictures; none are carried through frames",
+    not_for_scenes=NO_ATTACKS,
 )

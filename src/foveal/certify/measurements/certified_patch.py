@@ -12,7 +12,7 @@ import numpy as np
 from foveal.certified.masks import Masks
 from foveal.certified.patches import certify, defended
 from foveal.certify.claim import Claim
-from foveal.certify.measurement import Measurement, Section
+from foveal.certify.measurement import NO_ATTACKS, Measurement, Section
 from foveal.certify.profile import Profile
 from foveal.certify.subject import Subject
 
@@ -68,4 +68,5 @@ certified_patch = Measurement(
     _claims,
     _measure,
     not_for_films="what masks prove is about one patch in one picture; a film has one in every frame",
+    not_for_scenes=NO_ATTACKS,
 )

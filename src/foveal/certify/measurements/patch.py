@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from foveal.certified.patches import defended
 from foveal.certify.claim import Claim
-from foveal.certify.measurement import Measurement, Section, Shown, Strip
+from foveal.certify.measurement import NO_ATTACKS, Measurement, Section, Shown, Strip
 from foveal.certify.measurements._attacks import clearly
 from foveal.certify.measurements.certified_patch import masks_against
 from foveal.certify.parts import Parts
@@ -191,4 +191,5 @@ patch = Measurement(
     _claims,
     _measure,
     not_for_films="patches are made for single pictures; none is made that moves with a film",
+    not_for_scenes=NO_ATTACKS,
 )

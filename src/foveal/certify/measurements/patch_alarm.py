@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from foveal.certified.masks import Int64, Masks
 from foveal.certified.patch_alarm import ALARM, watched
 from foveal.certify.claim import Claim
-from foveal.certify.measurement import Measurement, Section
+from foveal.certify.measurement import NO_ATTACKS, Measurement, Section
 from foveal.certify.measurements.certified_patch import masks_against
 from foveal.certify.parts import Parts
 from foveal.certify.profile import Profile
@@ -125,4 +125,5 @@ patch_alarm = Measurement(
     _claims,
     _measure,
     not_for_films="the masked copies are those of a single picture; a film has a patch in every frame",
+    not_for_scenes=NO_ATTACKS,
 )

@@ -13,7 +13,8 @@ from foveal.certify.claim import Claim
 from foveal.certify.measurement import Measurement, Section
 from foveal.certify.profile import Profile
 from foveal.certify.statement import Statement
-from foveal.certify.subject import Subject
+from foveal.certify.subject import Examined
+from foveal.core.task import TASKS
 from foveal.core.types import Measured
 from foveal.data.dataset import UInt8
 from foveal.metrics.bootstrap import bootstrap
@@ -33,11 +34,11 @@ def _claims(profile: Profile) -> Sequence[Claim]:
     return (_MEDIAN, _TAIL, _GROWS)
 
 
-def _measure(subject: Subject) -> Section:
+def _measure(subject: Examined) -> Section:
     if not subject.profile.serving:
         why = "not asked for: serving = true in the profile; times differ from run to run"
         return Section((_MEDIAN.not_measured(why), _TAIL.not_measured(why), _GROWS.not_measured(why)))
-    images, _ = subject.test.some(8)
+    images = subject.few(8)
     first, twin = (
         Predictor.open(subject.bundle, engine=REFERENCE, threads=subject.threads) for _ in range(2)
     )
@@ -47,7 +48,7 @@ def _measure(subject: Subject) -> Section:
     return Section((_stated(_MEDIAN, times.p50()), _stated(_TAIL, times.p99()), grows))
 
 
-def _growth(predictor: Predictor, inputs: Sequence[UInt8], subject: Subject) -> Statement:
+def _growth(predictor: Predictor, inputs: Sequence[UInt8], subject: Examined) -> Statement:
     """Return how many bytes each answer leaves taken, after a warm-up: the mean of blocks of answers."""
     if not _STATM.is_file():
         return _GROWS.not_measured(f"there is no {_STATM} here")
@@ -55,7 +56,7 @@ def _growth(predictor: Predictor, inputs: Sequence[UInt8], subject: Subject) -> 
     for call in range(_WARM + _BLOCKS * _ANSWERS + 1):
         if call >= _WARM and (call - _WARM) % _ANSWERS == 0:
             seen.append(page * int(_STATM.read_text().split()[1]))
-        predictor.run(inputs[call % len(inputs)])
+        predictor.ask(inputs[call % len(inputs)])
     each = np.diff(seen) / _ANSWERS
     return _GROWS.estimate(bootstrap(each, draws=subject.level.draws, seed=subject.seed), seed=subject.seed)
 
@@ -68,4 +69,4 @@ def _stated(claim: Claim, found: Quantile) -> Statement:
     return claim.estimate(value)
 
 
-serving = Measurement("C13", "Time", _claims, _measure)
+serving = Measurement("C13", "Time", _claims, _measure, tasks=TASKS)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from foveal.certify.claim import Claim
-from foveal.certify.measurement import Measurement, Section, Shown, Strip
+from foveal.certify.measurement import NO_ATTACKS, Measurement, Section, Shown, Strip
 from foveal.certify.profile import Profile
 from foveal.certify.subject import Subject
 from foveal.core.random import stream
@@ -66,4 +66,5 @@ stickers = Measurement(
     _claims,
     _measure,
     not_for_films="stickers are laid on single pictures; none are tried that stay on a thing that moves",
+    not_for_scenes=NO_ATTACKS,
 )

@@ -3,17 +3,11 @@
 from dataclasses import replace
 from functools import partial
 
-from foveal import models
 from foveal.core import catalog
 from foveal.core.errors import UsageError
 from foveal.optimize.candidate import Candidate, Start
 from foveal.optimize.families._inherited import inherited
-from foveal.optimize.steps.at_size import at_size, taking
-from foveal.tasks.recognizer import Recognizer
-
-_SHARES = (0.75, 0.625, 0.5)  # of the side; 0.875 of it would save less than a quarter
-_ROUND_TO = 8  # pixels, so that maps are halved without a rest
-_SMALLEST = 16  # pixels
+from foveal.optimize.steps.at_size import at_size, smaller_sizes, taking
 
 
 def smaller_pictures(start: Start) -> list[Candidate]:
@@ -25,7 +19,7 @@ def smaller_pictures(start: Start) -> list[Candidate]:
     Raises:
         UsageError: `no_family`: the network takes one size only.
     """
-    outlines, sizes = {}, _sizes(start.original)
+    outlines, sizes = {}, smaller_sizes(start.original)
     for size in sizes:
         try:
             outlines[size] = taking(start.original, size)
@@ -41,11 +35,3 @@ def smaller_pictures(start: Start) -> list[Candidate]:
         found = inherited(start, f"pixels-{size}", outlines[size], kind="on smaller pictures")
         made.append(replace(found, make=partial(at_size, start.original, size, pictures)))
     return made
-
-
-def _sizes(original: Recognizer) -> list[int]:
-    """Return sides below the original's, the largest first."""
-    side, name = original.preprocess.size, original.architecture
-    smallest = models.card(name).smallest_size if models.is_known(name) else _SMALLEST
-    rounded = {_ROUND_TO * round(share * side / _ROUND_TO) for share in _SHARES}
-    return sorted((size for size in rounded if max(_SMALLEST, smallest) <= size < side), reverse=True)

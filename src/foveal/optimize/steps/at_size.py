@@ -10,10 +10,16 @@ from dataclasses import replace
 
 import torch
 
+from foveal import models
 from foveal.core.errors import UsageError
+from foveal.core.task import SCENE_TASKS
 from foveal.data.dataset import UInt8
 from foveal.optimize.steps.recalibrated import recalibrated
 from foveal.tasks.recognizer import Recognizer
+
+_SHARES = (0.75, 0.625, 0.5)  # of the side; 0.875 of it would save less than a quarter
+_ROUND_TO, _SCENES_ROUND_TO = 8, 32  # pixels, so that maps are halved without a rest
+_SMALLEST = 16  # pixels
 
 
 def at_size(recognizer: Recognizer, size: int, pictures: UInt8) -> Recognizer:
@@ -52,16 +58,28 @@ def taking(recognizer: Recognizer, size: int) -> Recognizer:
     Raises:
         UsageError: `fixed_size`: the network does not run on such pictures, which is tried.
     """
-    preprocess = recognizer.preprocess.model_copy(update={"size": size})
+    preprocess = recognizer.preprocess.sized(size)
     made = replace(recognizer, network=copy.deepcopy(recognizer.network).eval(), preprocess=preprocess)
     try:
         with torch.no_grad():
-            found = tuple(made.network(made.blank).shape)
+            answers = made.network(made.blank)
     except (RuntimeError, ValueError, AssertionError) as error:  # as torch and torchvision refuse sizes
         raise _fixed(recognizer, size, str(error).splitlines()[0] if str(error) else "") from error
-    if found != (1, len(recognizer.classes)):
-        raise _fixed(recognizer, size, f"its answers have the shape {found}")
+    if recognizer.task not in SCENE_TASKS and tuple(answers.shape) != (1, len(recognizer.classes)):
+        raise _fixed(recognizer, size, f"its answers have the shape {tuple(answers.shape)}")
     return made
+
+
+def smaller_sizes(recognizer: Recognizer) -> list[int]:
+    """Return sides in pixels below the one that a recognizer takes, the largest first.
+
+    They are shares of it, rounded so that maps are halved without a rest; of letterboxes they are heights.
+    """
+    side, name = recognizer.preprocess.size, recognizer.architecture
+    smallest = models.card(name).smallest_size if models.is_known(name) else _SMALLEST
+    step = _SCENES_ROUND_TO if recognizer.task in SCENE_TASKS else _ROUND_TO
+    rounded = {step * round(share * side / step) for share in _SHARES}
+    return sorted((size for size in rounded if max(_SMALLEST, smallest) <= size < side), reverse=True)
 
 
 def _fixed(recognizer: Recognizer, size: int, why: str) -> UsageError:

@@ -29,3 +29,6 @@ IMAGENET_C: tuple[str, ...] = (
     "jpeg_compression",
 )
 """The fifteen types over which a mean corruption accuracy is taken, in the paper's order."""
+
+MOVING: tuple[str, ...] = ("zoom_blur", "elastic_transform", "misalignment")
+"""What is drawn elsewhere than it was: after these, boxes and class maps of the picture no longer hold."""
