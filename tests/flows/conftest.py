@@ -71,6 +71,14 @@ def segmenter(maps: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainResu
 
 
 @pytest.fixture(scope="session")
+def divided(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrainResult]:
+    """Return class maps, some of whose classes are counted, and a finished run of them; for reading only."""
+    data = scenes.write_maps(tmp_path_factory.mktemp("data") / "areas", count=64, side=SIDE)
+    recipe = Recipe(epochs=40, threads=1, precision="fp32", things=("dark", "light"))
+    return data, train(data, recipe=recipe, out=tmp_path_factory.mktemp("runs") / "panoptic")
+
+
+@pytest.fixture(scope="session")
 def stopped_at() -> Callable[..., Progress]:
     """Make a progress that stops the run as Ctrl-C does, at a stage or some way into it."""
 

@@ -41,13 +41,6 @@ def outlined(tmp_path_factory: pytest.TempPathFactory):
     return data, train(data, recipe=recipe, out=tmp_path_factory.mktemp("runs") / "outlines")
 
 
-@pytest.fixture(scope="module")
-def divided(tmp_path_factory: pytest.TempPathFactory):
-    data = scenes.write_maps(tmp_path_factory.mktemp("data") / "areas", count=64, side=SIDE)
-    recipe = Recipe(epochs=40, threads=1, precision="fp32", things=("dark", "light"))
-    return data, train(data, recipe=recipe, out=tmp_path_factory.mktemp("runs") / "panoptic")
-
-
 def test_outlines_are_found_by_the_file_that_ships(outlined) -> None:
     data, result = outlined
 
@@ -210,8 +203,10 @@ def test_panoptic_recognizers_are_compared_on_the_class_maps_that_they_learned_f
 
     document = compare([result.bundle, twin], data).document
 
-    assert document["measure"] == "mask_map50"
+    assert document["measure"] == "pq"
     assert document["images"] == 16
+    measured = result.document["metrics"]["test"]["pq"]["value"]
+    assert [one["pq"]["value"] for one in document["models"]] == pytest.approx([measured] * 2)
 
 
 def test_a_film_of_what_is_panoptic_is_divided_frame_by_frame(divided, tmp_path: Path) -> None:

@@ -1,11 +1,11 @@
-"""metrics.resampled: numbers of the same pictures are drawn again together, so their difference is paired."""
+"""metrics._resampled: numbers of the same pictures are drawn again together, so differences are paired."""
 
 import numpy as np
 import pytest
 
 from foveal.core.errors import UsageError
+from foveal.metrics._resampled import Resampled
 from foveal.metrics.bootstrap import bootstrap
-from foveal.metrics.resampled import Resampled
 
 RNG = np.random.default_rng(0)
 HARD = RNG.normal(size=60)  # what makes a picture hard, for whoever answers

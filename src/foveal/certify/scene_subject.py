@@ -12,8 +12,10 @@ from foveal.core.batches import together
 from foveal.core.parallel import in_order
 from foveal.data.dataset import UInt8
 from foveal.data.sizing import evenly_spaced
-from foveal.evaluate.scene_measures import SceneMeasure
-from foveal.metrics.resampled import Resampled
+from foveal.evaluate.panoptic_measure import PanopticMeasure
+from foveal.evaluate.scene_measures import ObjectsMeasure, SceneMeasure
+from foveal.metrics._resampled import Resampled
+from foveal.metrics.match import Matches
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,22 @@ class SceneSubject(Examined):
     def few(self, at_most: int) -> UInt8:
         """Return some of the test pictures; see `Examined`."""
         return self.test.some(at_most)[0]
+
+    def objects(self, done: Sequence[Any]) -> Matches:
+        """Return which of all objects that were found are there.
+
+        Raises:
+            ValueError: The recognizer finds none: it is asked for areas.
+        """
+        if not isinstance(self.measure, ObjectsMeasure | PanopticMeasure):
+            raise ValueError(f"{self.task} finds no objects")
+        return self.measure.objects(done)
+
+    @property
+    def counted(self) -> tuple[int, ...]:
+        """Labels of the classes whose objects are looked for: of what is panoptic those that are counted."""
+        things = self.predictor.manifest.objects.things
+        return tuple(range(len(self.predictor.classes))) if things is None else things
 
     def look(self, images: UInt8, places: Sequence[int]) -> list[Any]:
         """Return what the file does on changed test pictures.

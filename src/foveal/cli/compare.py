@@ -15,7 +15,7 @@ from foveal.core.extras import need
 from foveal.core.text import visible
 from foveal.core.wording import counted
 
-_MEASURES = {"map50": "mAP50", "mask_map50": "mAP50 of masks", "miou": "mean IoU"}
+_MEASURES = {"map50": "mAP50", "mask_map50": "mAP50 of masks", "miou": "mean IoU", "pq": "panoptic quality"}
 
 
 def compare(

@@ -98,7 +98,7 @@ def optimize(
     """Make a trained recognizer smaller and faster within limits; prove it on the file that ships.
 
     With a bundle and pictures nothing is trained, no label is needed, and changed answers are what counts.
-    Of detectors and segmenters accuracy is mAP50 or mean IoU.
+    Of detectors and segmenters accuracy is mAP50, mean IoU or PQ.
     """
     need("train", what="foveal optimize")
     from foveal.optimize.budget import Budget

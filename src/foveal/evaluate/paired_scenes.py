@@ -17,8 +17,10 @@ from foveal.metrics._ranked import areas
 from foveal.metrics.holm import holm
 from foveal.metrics.match import Matches
 from foveal.metrics.paired_resampling import Value, paired_resampling
+from foveal.metrics.panoptic_quality import mean_quality
 
 _POINTS = 101  # of recall, as in `mean_average_precision`
+Floats = NDArray[np.float64]
 Answered = TypeVar("Answered")  # what one recognizer did on all pictures
 
 
@@ -59,7 +61,7 @@ def paired_scenes(
 
     Args:
         answered: What each did on the pictures.
-        both: Makes of what two did what their answers are worth together: `both_map` or `both_miou`.
+        both: Makes of what two did what their answers are worth together, such as `both_map`.
         images: How many pictures.
         units: What each picture belongs to, integers (N,); whole units are drawn.
         seed: Equal seeds give equal numbers.
@@ -126,3 +128,19 @@ def value_of_matrices(matrices: NDArray[np.integer]) -> Value:
     """Return the mean intersection over union of matrices (N, K, K), each picture as often as is asked."""
     columns = columns_of(matrices).astype(np.float64)
     return lambda times: ious(times @ columns)[:, -1]
+
+
+def both_pq(first: Floats, second: Floats) -> Value:
+    """Return the mean panoptic quality of two recognizers' answers, as `both_map` does.
+
+    Args:
+        first: Of `panoptic_counts` for each picture, (N, K, 4).
+        second: For the same pictures and classes.
+    """
+    return value_of_segments(np.concatenate([first, second]))
+
+
+def value_of_segments(counts: Floats) -> Value:
+    """Return the mean panoptic quality of counts (N, K, 4), each picture as often as is asked."""
+    columns = counts.reshape(len(counts), -1)
+    return lambda times: mean_quality((times @ columns).reshape(len(times), *counts.shape[1:]))

@@ -61,15 +61,11 @@ def panoptic_report(
     """
     threads = threads or machine.usable_cpus()
     started = time.monotonic()
-    decision, classes = predictor.manifest.objects, predictor.classes
-    things = np.isin(np.arange(len(classes)), list(decision.things or ()))
+    decision, classes, things = predictor.manifest.objects, predictor.classes, things_of(predictor)
 
     def look(images: UInt8, positions: list[int]) -> list[Looked]:
-        answers, sizes = predictor.ask(images), [scenes.size(position) for position in positions]
-        seen = predictor.seen(answers, sources=[""] * len(sizes), sizes=sizes)
-        found = found_on(checked(answers, len(sizes), classes=len(classes)), sizes, predictor.preprocess)
-        rows = []
-        for one, sighting, position in zip(found, seen, positions, strict=True):
+        sizes, rows = [scenes.size(position) for position in positions], []
+        for (one, sighting), position in zip(seen_on(predictor, images, sizes), positions, strict=True):
             truth, areas = scenes.truth(position)
             pixels = counted(sighting.regions, areas, classes=len(classes))
             segments = panoptic_counts(given(sighting, things), there(truth, areas), things=things)
@@ -106,6 +102,27 @@ def panoptic_report(
     )
     progress("resampling", 1, 1)
     return report
+
+
+def things_of(predictor: Predictor) -> NDArray[np.bool_]:
+    """Return which classes of a panoptic recognizer are counted, bool (K,)."""
+    return np.isin(np.arange(len(predictor.classes)), list(predictor.manifest.objects.things or ()))
+
+
+def seen_on(
+    predictor: Predictor, images: UInt8, sizes: Sequence[tuple[int, int]]
+) -> list[tuple[Found, Sighting]]:
+    """Return for each picture all answers with their masks, and what is shown of them with the areas.
+
+    Args:
+        predictor: A panoptic recognizer.
+        images: At model size, uint8 (N, H, W, C).
+        sizes: Height and width of each picture itself.
+    """
+    answers = predictor.ask(images)
+    seen = predictor.seen(answers, sources=[""] * len(sizes), sizes=sizes)
+    whole = checked(answers, len(sizes), classes=len(predictor.classes))
+    return list(zip(found_on(whole, sizes, predictor.preprocess), seen, strict=True))
 
 
 def given(seen: Sighting, things: NDArray[np.bool_]) -> Segments:

@@ -113,6 +113,10 @@ class ObjectsMeasure:
 
     def together(self, parts: Sequence[tuple[Found, Truth]]) -> Matches:
         """Return which of all that was found is there."""
+        return self.objects(parts)
+
+    def objects(self, parts: Sequence[tuple[Found, Truth]]) -> Matches:
+        """Return the same: a detector knows nothing but objects."""
         found, truths = zip(*parts, strict=True)
         most, count = self._predictor.manifest.objects.objects, len(self._classes)
         return match(found, truths, classes=count, ious=[IOU], most=most, masks=self._masks)

@@ -17,7 +17,8 @@ from foveal.data.dataset import Dataset, UInt8
 from foveal.data.inventory import content_hashes
 from foveal.data.sizing import evenly_spaced
 from foveal.evaluate.paired import independent
-from foveal.evaluate.scene_measures import SceneMeasure
+from foveal.evaluate.panoptic_measure import PanopticMeasure
+from foveal.evaluate.scene_measures import ObjectsMeasure, SceneMeasure
 from foveal.flows._certified_pictures import Used, Wishes, digest_of, overlap_of
 from foveal.flows._compare_scenes import looked, measure_for
 from foveal.flows._held_out import Picked, pick, used_contents
@@ -70,7 +71,7 @@ def scene_pictures(
     tested = alone[evenly_spaced(len(alone), at_most=wishes.at_most)]
     test = _located(predictor, measure, picked.dataset, tested, wishes.threads, progress)
     proving = _proving(predictor, measure, picked, sealed, hashes, wishes, progress)
-    if manifest.task in OBJECT_TASKS and not measure.together(test.done).truths.any():
+    if isinstance(measure, ObjectsMeasure | PanopticMeasure) and not measure.objects(test.done).truths.any():
         raise DataError(
             f"nothing is stated on any of the {len(test)} pictures that test", code="no_objects",
             path=dataset.path,

@@ -18,6 +18,7 @@ from foveal.data.dataset import Dataset, UInt8
 from foveal.data.inventory import content_hashes
 from foveal.evaluate.paired import joined
 from foveal.evaluate.paired_scenes import ScenePair, paired_scenes
+from foveal.evaluate.panoptic_measure import PanopticMeasure
 from foveal.evaluate.scene_measures import AreasMeasure, ObjectsMeasure, OutlinesMeasure, SceneMeasure
 from foveal.evaluate.scenes import Answers, Scenes, answered
 from foveal.flows._compare_speed import columns, timed, which_is_slower
@@ -55,6 +56,8 @@ def measure_for(tasks: Sequence[str]) -> type[SceneMeasure]:
     Raises:
         UsageError: `other_task`: nothing.
     """
+    if set(tasks) == {"panoptic"}:
+        return PanopticMeasure
     if all(task in OBJECT_TASKS for task in tasks):
         return ObjectsMeasure if "detect" in tasks else OutlinesMeasure
     if all(task == "segment" for task in tasks):

@@ -136,9 +136,13 @@ def run(
     runs.keep_apart(out, *read_only)
     _refuse_overwriting(out, force=force)
     predictor = Predictor.open(bundle, engine=REFERENCE, threads=1)  # batches run side by side
-    clip = predictor.preprocess.clip
-    dataset = data if isinstance(data, Dataset) else grouped(data, [bundle], clip, group=terms.group)
-    made = _of_scenes if predictor.manifest.task in SCENE_TASKS else _of_pictures
+    scenes, manifest = predictor.manifest.task in SCENE_TASKS, predictor.manifest
+    dataset = data
+    if not isinstance(dataset, Dataset):
+        task, things = (manifest.task, manifest.things) if scenes else (None, ())
+        clip = predictor.preprocess.clip
+        dataset = grouped(dataset, [bundle], clip, group=terms.group, task=task, things=things)
+    made = _of_scenes if scenes else _of_pictures
     subject, used = made(bundle, predictor, dataset, terms, progress)
     folder = _folder(out, force=force)  # only now: what is refused leaves no folder behind
     with runs.locked(folder):

@@ -116,6 +116,12 @@ def panoptic_quality(
     return PanopticQuality(everything, of_things, of_stuff, tuple(per_class))
 
 
+def mean_quality(sums: Floats) -> Floats:
+    """Return the mean PQ over classes of sums of counts, (B, K, 4) to (B,); NaN where nothing is."""
+    flat = sums.reshape(len(sums), -1)
+    return _qualities(flat, np.zeros(sums.shape[1], np.bool_))[:, 0]
+
+
 def _qualities(sums: Floats, things: Bools) -> Floats:
     """Return PQ, SQ and RQ of all, things, stuff and each class, (B, 3 (3 + K))."""
     total, right, wrong, missed = np.moveaxis(sums.reshape(len(sums), -1, 4), 2, 0)

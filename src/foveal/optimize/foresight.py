@@ -15,8 +15,8 @@ from foveal.bundle.quick_turns import quick_turns
 from foveal.bundle.session import UInt8
 from foveal.bundle.ways import Way
 from foveal.core.errors import BundleError, DataError
+from foveal.export.graph import graph
 from foveal.optimize.candidate import Candidate, Start
-from foveal.optimize.making import graph_of
 from foveal.optimize.steps.quantize import quantize
 from foveal.optimize.workshop import Workshop
 
@@ -114,7 +114,7 @@ def _anchors(start: Start, found: Sequence[Candidate]) -> dict[str, list[Candida
 def _shares(start: Start, one: Candidate, yardsticks: Mapping[str, Yardstick]) -> dict[str, float]:
     """Return the time of a candidate as a share of the original's, by the precisions in which it runs."""
     network = one.make()
-    made, shown = graph_of(network), start.shown_at(network.preprocess.size)
+    made, shown = graph(network), start.shown_at(network.preprocess.size)
     found = {}
     for precision, yardstick in yardsticks.items():
         try:

@@ -63,10 +63,8 @@ def teach_at_once(
 
 
 def _task(one: Assignment, seconds: float) -> Task | None:
-    """Plan a lesson, write down what it needs, and return it; None: what it needs is in no file."""
-    shop, student, learning = one.shop, one.student(), one.learning
-    if not isinstance(learning, Learning):
-        return None
+    """Plan a lesson, write down what it needs, and return it; None: its pictures are in no file."""
+    shop, student = one.shop, one.student()
     examples = needed(shop, student)
     pixels = getattr(examples.images, "filename", None)  # of a memory-mapped file
     if pixels is None:
@@ -75,14 +73,16 @@ def _task(one: Assignment, seconds: float) -> Task | None:
     lesson = one.planned(student, seconds, threads=1)
     files.make_folder(given)
     recognizers.save(student, given / "student")
-    if learning.teacher_logits is None:
-        recognizers.save(learning.teacher, given / "teacher")
+    if one.learning.teacher_logits is None:
+        recognizers.save(one.learning.teacher, given / "teacher")
     for name, values in (("labels", examples.labels), ("indices", examples.indices)):
         write_bytes(given / f"{name}.i64", values.astype("<i8").tobytes())
     spec = {
         "folder": str(given.absolute()),
         "pixels": str(Path(pixels).absolute()),
-        "logits": str((shop.folder / TEACHER).absolute()) if learning.teacher_logits is not None else None,
+        "logits": str((shop.folder / TEACHER).absolute())
+        if one.learning.teacher_logits is not None
+        else None,
         "plan": lesson.plan.model_dump(mode="json"),
         "checkpoints": str((shop.place(one.name) / CHECKPOINTS).absolute()),
     }

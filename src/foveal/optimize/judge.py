@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from foveal.bundle.session import UInt8
 from foveal.bundle.ways import Way
 from foveal.core.types import Measured
-from foveal.tasks.recognizer import Recognizer
 
 
 class Judge(Protocol):
@@ -56,18 +55,4 @@ class Judge(Protocol):
             answers: Now.
             since: Before; None: those of the original.
         """
-        ...
-
-    def score(self, recognizer: Recognizer, images: UInt8, rows: NDArray[Any]) -> float:
-        """Return what a network is worth, without an interval.
-
-        Args:
-            recognizer: The network.
-            images: Some of the pictures, at its size.
-            rows: Which of the N these are.
-        """
-        ...
-
-    def chance(self, rows: NDArray[Any]) -> float:
-        """Return what knowing nothing is worth on some of the pictures."""
         ...

@@ -15,7 +15,6 @@ from foveal.core.types import Measured
 from foveal.metrics.clustered_difference import clustered_difference
 from foveal.metrics.clustered_share import clustered_share
 from foveal.metrics.independent_number import independent_number
-from foveal.tasks.recognizer import Recognizer
 
 
 def answers(bundle: Path, way: Way, images: UInt8) -> NDArray[np.int64]:
@@ -93,11 +92,3 @@ class Pictures:
     def drop(self, before: NDArray[np.int64], after: NDArray[np.int64]) -> Measured:
         """Return by how much less often `after` is right than `before`, on the same pictures (Tango 1998)."""
         return clustered_difference(self.right(before), self.right(after), self.independent)
-
-    def score(self, recognizer: Recognizer, images: UInt8, rows: NDArray[np.int64]) -> float:
-        """Return the share of some pictures that a network names as it should."""
-        return float((recognizer.logits(images).argmax(axis=1) == self.truth[rows]).mean())
-
-    def chance(self, rows: NDArray[np.int64]) -> float:
-        """Return the share of some pictures that are of their most frequent class."""
-        return float(np.bincount(self.truth[rows]).max() / len(rows))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 from safetensors.torch import load as read_tensors
 from safetensors.torch import save as tensor_bytes
@@ -13,7 +13,6 @@ from torch import Tensor
 
 from foveal.core import files
 from foveal.core.errors import BundleError, DataError
-from foveal.core.progress import Progress
 from foveal.optimize.candidate import Candidate
 from foveal.optimize.steps.distill import Lesson, Schedule, asked, distill, plan_lesson
 from foveal.optimize.workshop import TEACHER, Workshop
@@ -29,65 +28,9 @@ _ASKING_SHARE = 0.1  # of the budget: a teacher that takes longer for all exampl
 _TIMED = 64  # examples
 
 
-class Teaches(Protocol):
-    """How networks of a task are taught in a search; `Learning` is such."""
-
-    @property
-    def teacher(self) -> Recognizer:
-        """The original network."""
-        ...
-
-    @property
-    def follows_answers(self) -> bool:
-        """Whether the teacher's answers are learned, by which a student may bear rounding, too."""
-        ...
-
-    def planned(self, student: Recognizer, examples: Examples, pace: "Pace", *, teaching: Teaching) -> Lesson:
-        """Time a few steps and return what fits the pace; from then on no clock decides.
-
-        Args:
-            student: As it begins.
-            examples: What it is shown, at its size.
-            pace: How long, and in which steps.
-            teaching: How it is held to the teacher's answers, where these are learned.
-        """
-        ...
-
-    def taught(
-        self,
-        student: Recognizer,
-        examples: Examples,
-        lesson: Lesson,
-        *,
-        checkpoints: Path,
-        progress: Progress,
-    ) -> Recognizer:
-        """Return the student after a lesson, which goes on from the last checkpoint that there is.
-
-        Raises:
-            DataError: The loss is no longer finite.
-        """
-        ...
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How long a lesson is, and how large its steps are.
-
-    Attributes:
-        seconds: That it may take.
-        rate_share: Highest learning rate, as a share of the architecture's own.
-        threads: Of torch.
-    """
-
-    seconds: float
-    rate_share: float
-    threads: int
-
-
 @dataclass(frozen=True)
 class Learning:
-    """How networks that give pictures a class are taught in a search: by what the original answers.
+    """How networks that give pictures a class are taught in a search.
 
     Attributes:
         teacher: The original network.
@@ -110,36 +53,6 @@ class Learning:
     def guide(self) -> Recognizer | Tensor:
         """What students are held to."""
         return self.teacher if self.teacher_logits is None else self.teacher_logits
-
-    @property
-    def follows_answers(self) -> bool:
-        """The teacher's answers are what is learned."""
-        return True
-
-    def planned(self, student: Recognizer, examples: Examples, pace: Pace, *, teaching: Teaching) -> Lesson:
-        """Return what fits the pace; see `Teaches`."""
-        schedule = Schedule(
-            pace.seconds,
-            self.batch_size,
-            pace.rate_share,
-            self.augmentation,
-            precision=self.precision,
-            seed=self.seed,
-            threads=pace.threads,
-        )
-        return plan_lesson(student, self.guide, examples, schedule, teaching=teaching)
-
-    def taught(
-        self,
-        student: Recognizer,
-        examples: Examples,
-        lesson: Lesson,
-        *,
-        checkpoints: Path,
-        progress: Progress,
-    ) -> Recognizer:
-        """Return the student after a lesson; see `Teaches`."""
-        return distill(student, self.guide, examples, lesson, checkpoints=checkpoints, progress=progress)
 
 
 @dataclass(frozen=True)
@@ -204,7 +117,7 @@ def begun(shop: Workshop, candidate: Candidate, stage: Stage) -> bool:
 
 
 def lesson(
-    shop: Workshop, learning: Teaches, candidate: Candidate, stage: Stage, *, seconds: float
+    shop: Workshop, learning: Learning, candidate: Candidate, stage: Stage, *, seconds: float
 ) -> str | None:
     """Teach a candidate, seal it in float and measure it.
 
@@ -252,7 +165,7 @@ class Assignment:
     """One lesson of one candidate; the attributes are the arguments of `lesson`."""
 
     shop: Workshop
-    learning: Teaches
+    learning: Learning
     candidate: Candidate
     stage: Stage
 
@@ -271,8 +184,9 @@ class Assignment:
         student, folder = self.student(), self.shop.place(self.name)
         planned = self.planned(student, seconds, threads=self.shop.threads)
         try:
-            taught = self.learning.taught(
+            taught = distill(
                 student,
+                self.learning.guide,
                 needed(self.shop, student),
                 planned,
                 checkpoints=folder / CHECKPOINTS,
@@ -287,7 +201,7 @@ class Assignment:
     def seal(self) -> list[str]:
         """Seal the network in float and measure the file, or note why not; return the names of the files."""
         started, shop, path = time.monotonic(), self.shop, self.shop.place(self.name) / "fp32.foveal"
-        steps = (*self.candidate.steps, "distill" if self.learning.follows_answers else "fine_tune")
+        steps = (*self.candidate.steps, "distill")
         try:
             if shop.sealed(shop.model(self.name), steps, path, inherits=self.candidate.inherits):
                 made = shop.measured(self.name, path, ways=shop.ways, started=started)
@@ -310,9 +224,17 @@ class Assignment:
         found = read_plan(path)
         if isinstance(found, Plan):
             return Lesson(found, teaching)
-        pace = Pace(seconds, self.candidate.rate_share * self.stage.rate_share, threads)
+        schedule = Schedule(
+            seconds,
+            self.learning.batch_size,
+            self.candidate.rate_share * self.stage.rate_share,
+            self.learning.augmentation,
+            precision=self.learning.precision,
+            seed=self.learning.seed,
+            threads=threads,
+        )
         examples = needed(self.shop, student)
-        planned = self.learning.planned(student, examples, pace, teaching=teaching)
+        planned = plan_lesson(student, self.learning.guide, examples, schedule, teaching=teaching)
         self.shop.note_time()  # first: after a kill no other lesson has time that had none before this one
         write_plan(planned.plan, path)
         return planned

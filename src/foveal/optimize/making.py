@@ -7,11 +7,8 @@ from foveal.bundle.archive import Members
 from foveal.calibrate.fit import Promises
 from foveal.core.task import OBJECT_TASKS, SCENE_TASKS
 from foveal.data.truths import Stated
-from foveal.export.graph import graph
 from foveal.export.lowering import Lowering, lowered
-from foveal.export.objects_graph import objects_graph
 from foveal.export.objects_sealing import bundle_objects
-from foveal.export.regions_graph import regions_graph
 from foveal.export.regions_sealing import bundle_regions
 from foveal.export.scene_lowering import lowered_scenes
 from foveal.export.sealing import Exported, Origin, bundle
@@ -67,13 +64,14 @@ def _exported(
         return bundle_regions(recognizer, path, held_out=held_out, origin=origin, threads=threads)
     if material.stated is None:
         raise ValueError("a detector is exported where objects are stated")
+    rule = source.manifest.objects
     return bundle_objects(
         recognizer,
         path,
         held_out=held_out,
         stated=material.stated,
-        origin=replace(origin, things=source.manifest.objects.things),
-        selection=selection_of(source),
+        origin=replace(origin, things=rule.things, attributes=rule.attributes),
+        selection=Selection(objects=rule.objects, overlap=rule.overlap),
         threads=threads,
     )
 
@@ -90,20 +88,3 @@ def lower(source: Members, lowering: Lowering, path: Path, material: Material) -
         lowered_scenes(source, lowering, path, calib=calib, stated=material.stated, threads=threads)
     else:
         lowered(source, lowering, path, calib=calib, fit=material.fit, threads=threads)
-
-
-def graph_of(recognizer: Recognizer) -> bytes:
-    """Return the graph of a network, of whatever task, with the usual selection of answers."""
-    if recognizer.task in OBJECT_TASKS:
-        return objects_graph(recognizer, Selection())
-    return regions_graph(recognizer) if recognizer.task in SCENE_TASKS else graph(recognizer)
-
-
-def selection_of(source: Members) -> Selection:
-    """Return which answers a detector's file gives out, before its scores were fitted.
-
-    Raises:
-        UsageError: `other_task`: it is no detector.
-    """
-    rule = source.manifest.objects
-    return Selection(objects=rule.objects, overlap=rule.overlap)

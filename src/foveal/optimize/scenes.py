@@ -4,10 +4,8 @@ Such a number is none of single pictures. So what is kept of a file's answers is
 becomes when the pictures are drawn again; of two files it is the same draws, and their difference is paired.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,15 +17,9 @@ from foveal.bundle.ways import Way
 from foveal.core.batches import at_once
 from foveal.core.types import Measured
 from foveal.data.dataset import Dataset
-from foveal.data.preprocess import Preprocess
 from foveal.evaluate.scene_measures import SceneMeasure
+from foveal.metrics._resampled import Resampled
 from foveal.metrics.independent_number import independent_number
-from foveal.metrics.resampled import Resampled
-from foveal.tasks.detect import learn as detecting
-from foveal.tasks.detect.decode import ObjectAnswers
-from foveal.tasks.detect.learn import Selection
-from foveal.tasks.recognizer import Recognizer
-from foveal.tasks.segment import learn as segmenting
 
 _DRAWS = 1000
 
@@ -78,7 +70,13 @@ class SceneJudge:
     def answers(self, bundle: Path, way: Way, images: UInt8) -> Floats:
         """Return what a file is worth on the pictures, which are at its size, and what on resamples."""
         predictor = Predictor.open(bundle, engine=way.engine, precision=way.precision, threads=way.threads)
-        return self._resampled(predictor, images, self.rows, self.units, draws=_DRAWS).table
+        measure = self.kind(predictor, self.dataset, self.manifest.classes)
+        step, done = at_once(images.shape[1:]), []
+        for start in range(0, self.images, step):
+            shown = np.ascontiguousarray(images[start : start + step])
+            done += measure.look(shown, self.rows[start : start + step].tolist())
+        value = measure.alone(measure.together(done))
+        return Resampled.of(self.images, value, units=self.units, draws=_DRAWS, seed=self.seed).table
 
     def accuracy(self, answers: Floats) -> Measured:
         """Return the number with its interval over pictures."""
@@ -96,49 +94,5 @@ class SceneJudge:
         """
         raise ValueError("answers are compared with what is stated")
 
-    def score(self, recognizer: Recognizer, images: UInt8, rows: Rows) -> float:
-        """Return what a network is worth on some of the pictures."""
-        network = _Network(recognizer, self.manifest)
-        return self._resampled(network, images, self.rows[rows], None, draws=1).value
-
-    def chance(self, rows: Rows) -> float:
-        """Return what knowing nothing is worth."""
-        return 0.0
-
-    def _resampled(
-        self, looking: Any, images: UInt8, rows: Rows, units: Rows | None, *, draws: int
-    ) -> Resampled:
-        measure = self.kind(looking, self.dataset, self.manifest.classes)
-        step, done = at_once(images.shape[1:]), []
-        for start in range(0, len(rows), step):
-            shown = np.ascontiguousarray(images[start : start + step])
-            done += measure.look(shown, rows[start : start + step].tolist())
-        value = measure.alone(measure.together(done))
-        return Resampled.of(len(rows), value, units=units, draws=draws, seed=self.seed)
-
     def _read(self, answers: Floats) -> Resampled:
         return Resampled.read(answers, images=self.images, draws=_DRAWS)
-
-
-@dataclass(frozen=True)
-class _Network:
-    """A network that looks as its file would: what a `SceneMeasure` asks of a predictor."""
-
-    recognizer: Recognizer
-    manifest: Manifest
-
-    @property
-    def preprocess(self) -> Preprocess:
-        return self.recognizer.preprocess
-
-    @property
-    def classes(self) -> Sequence[str]:
-        return self.recognizer.classes
-
-    def look(self, images: UInt8) -> ObjectAnswers:
-        rule = self.manifest.objects
-        selection = Selection(objects=rule.objects, overlap=rule.overlap)
-        return detecting.answers(self.recognizer, images, selection)
-
-    def regions(self, images: UInt8) -> UInt8:
-        return segmenting.answers(self.recognizer, images)[0]

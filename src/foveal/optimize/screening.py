@@ -14,6 +14,7 @@ from foveal.core.wording import counted
 from foveal.data.dataset import UInt8
 from foveal.optimize.candidate import Candidate, Start, found
 from foveal.optimize.foresight import foresee, yardsticks_of
+from foveal.optimize.labels import Pictures
 from foveal.optimize.shortlist import Criteria, affordable, promising
 from foveal.optimize.throughput import answered_in
 from foveal.optimize.workshop import CANDIDATES, Workshop
@@ -61,17 +62,18 @@ def _chosen(shop: Workshop, original: Recognizer, folder: Path, *, most: int) ->
     seconds = _FORESIGHT_SHARE * shop.budget.seconds
     if seconds >= _LEAST_FORESIGHT:
         every = foresee(start, every, yardsticks_of(shop), seconds=seconds)
-    rows, judge = _scoring(shop, original), shop.roles.pictures
+    rows, truth = _scoring(shop, original)
     criteria = Criteria(
         start.macs,
         parameters,
-        accuracy=judge.score(original, shop.roles.chosen_on[rows], rows),
-        chance=judge.chance(rows),
+        accuracy=_accuracy(original, shop.roles.chosen_on[rows], truth),
+        chance=float(np.bincount(truth).max() / len(truth)),
         budget=shop.budget,
     )
     gone = affordable(every, criteria)
     every = [
-        one if one.name in gone else replace(one, score=_score(one, shop, folder, rows)) for one in every
+        one if one.name in gone else replace(one, score=_score(one, shop, folder, rows, truth))
+        for one in every
     ]
     names, more = promising([one for one in every if one.name not in gone], criteria, most=most)
     gone |= more
@@ -110,22 +112,31 @@ def _shown_at(shop: Workshop, sizes: Sequence[int]) -> Mapping[int, UInt8]:
     return {size: roles.shown(_SHOWN) for size, roles in shop.roles_at_sizes(sizes).items()}
 
 
-def _scoring(shop: Workshop, original: Recognizer) -> NDArray[np.int64]:
-    """Return which pictures give scores, as many as there is time for, drawn by chance."""
+def _scoring(shop: Workshop, original: Recognizer) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return which pictures give scores, as many as there is time for, drawn by chance; and their classes."""
+    pictures = shop.roles.pictures
+    if not isinstance(pictures, Pictures):
+        raise ValueError("what says where something is gets no lessons, so no candidates")
     images = shop.roles.chosen_on
     seconds = _SCORE_SHARE * shop.budget.seconds
     count = answered_in(seconds, original, images, at_least=_FEWEST, at_most=_MOST)
-    return np.sort(random.stream(shop.roles.seed, "scores").permutation(len(images))[:count])
+    rows = np.sort(random.stream(shop.roles.seed, "scores").permutation(len(pictures.truth))[:count])
+    return rows, pictures.truth[rows]
 
 
-def _score(one: Candidate, shop: Workshop, folder: Path, rows: NDArray[np.int64]) -> float | None:
-    """Make a candidate, keep its network, and return its score; None for one that knows nothing yet."""
+def _score(
+    one: Candidate, shop: Workshop, folder: Path, rows: NDArray[np.int64], truth: NDArray[np.int64]
+) -> float | None:
+    """Make a candidate, keep its network, and return its accuracy; None for one that knows nothing yet."""
     made = one.make()
     recognizers.save(made, folder / one.name)
     if not one.inherits:
         return None
-    roles = shop.roles_at(made.preprocess.size)
-    return roles.pictures.score(made, roles.chosen_on[rows], rows)
+    return _accuracy(made, shop.roles_at(made.preprocess.size).chosen_on[rows], truth)
+
+
+def _accuracy(recognizer: Recognizer, images: NDArray[np.uint8], truth: NDArray[np.int64]) -> float:
+    return float((recognizer.logits(images).argmax(axis=1) == truth).mean())
 
 
 def _row(one: Candidate, names: Sequence[str], gone: dict[str, str]) -> dict[str, Any]:

@@ -27,7 +27,6 @@ from foveal.optimize.lessons import (
     SHORT,
     Learning,
     Stage,
-    Teaches,
     any_begun,
     begun,
     lesson,
@@ -56,7 +55,7 @@ _AWARE = {"int8": ROUNDING, "w4a8": FOUR_BITS}  # the lesson for what rounding b
 
 def search(
     shop: Workshop,
-    learning: Teaches | None,
+    learning: Learning | None,
     *,
     network: Recognizer | None = None,
     hands: Hands | None = None,
@@ -184,22 +183,21 @@ def _lost(shop: Workshop, name: str) -> float:
     return shop.roles.pictures.drop(before, after).value
 
 
-def _taught(shop: Workshop, learning: Teaches, hands: Hands | None) -> list[str]:
+def _taught(shop: Workshop, learning: Learning, hands: Hands | None) -> list[str]:
     """Give every candidate a short lesson, and the most promising one all the time that is left.
 
     Nothing is prepared for lessons that there is no time for, and every lesson that was begun is finished.
     """
     if _left(shop) < _LEAST_LESSON and not any_begun(shop):
         return []
-    if isinstance(learning, Learning):
-        learning = replace(learning, teacher_logits=teacher_logits(shop, learning))
+    learning = replace(learning, teacher_logits=teacher_logits(shop, learning))
     names = _rounding_aware(shop, learning, _itself(learning), after="original")
     seconds = shop.budget.seconds * _SHORT_SHARE
     if "candidates" not in shop.steps and (seconds < _LEAST_LESSON or _left(shop) < seconds):
         return names
     tried: list[tuple[Candidate, list[str]]] = []
     candidates = screened(shop, learning.teacher, most=_MOST_CANDIDATES)
-    if hands is not None and isinstance(learning, Learning) and _left(shop) >= seconds >= _LEAST_LESSON:
+    if hands is not None and _left(shop) >= seconds >= _LEAST_LESSON:
         teach_at_once(shop, learning, candidates, seconds=seconds, hands=hands)
     for candidate in candidates:
         if not begun(shop, candidate, SHORT) and _left(shop) < seconds:
@@ -225,7 +223,7 @@ def _left(shop: Workshop) -> float:
 
 
 def _lesson(
-    shop: Workshop, learning: Teaches, candidate: Candidate, stage: Stage, *, seconds: float
+    shop: Workshop, learning: Learning, candidate: Candidate, stage: Stage, *, seconds: float
 ) -> list[str]:
     """Teach a candidate and measure it in float and in int8; nothing where too little time is left."""
     if not begun(shop, candidate, stage) and seconds < _LEAST_LESSON:
@@ -234,13 +232,13 @@ def _lesson(
     return [] if name is None else [name, *_coarser(shop, name, shop.path(shop.variant(name)))]
 
 
-def _itself(learning: Teaches) -> Candidate:
+def _itself(learning: Learning) -> Candidate:
     """Return the original as a candidate for being taught to bear rounding."""
     kind = learning.teacher.architecture
     return Candidate("original", (), lambda: learning.teacher, 0, 0, rate_share=1.0, kind=kind, inherits=True)
 
 
-def _rounding_aware(shop: Workshop, learning: Teaches, candidate: Candidate, *, after: str) -> list[str]:
+def _rounding_aware(shop: Workshop, learning: Learning, candidate: Candidate, *, after: str) -> list[str]:
     """Teach a network that loses too much in coarser numbers to bear being rounded.
 
     Args:
@@ -249,9 +247,7 @@ def _rounding_aware(shop: Workshop, learning: Teaches, candidate: Candidate, *, 
         candidate: What is taught.
         after: Name of the variant that is its float network.
     """
-    if not learning.follows_answers or not _rounds_badly(shop, after):
-        return []
-    if _lost(shop, after) > shop.budget.drop:
+    if not _rounds_badly(shop, after) or _lost(shop, after) > shop.budget.drop:
         return []
     seconds = min(_left(shop), shop.budget.seconds * _ROUNDING_SHARE)
     stage = _AWARE[_coarsest(shop, after)]

@@ -2,11 +2,7 @@
 
 import time
 
-import torch
-
-from foveal.core.batches import at_once
 from foveal.data.dataset import UInt8
-from foveal.tasks.classify.learn import normalize
 from foveal.tasks.recognizer import Recognizer
 
 _TIMED = 16  # pictures
@@ -23,16 +19,8 @@ def answered_in(seconds: float, recognizer: Recognizer, images: UInt8, *, at_lea
         at_most: However little time they need.
     """
     few = images[:_TIMED]
-    _answer(recognizer, few)  # the first call prepares what later ones reuse
+    recognizer.logits(few)  # the first call prepares what later ones reuse
     began = time.monotonic()
-    _answer(recognizer, few)
+    recognizer.logits(few)
     rate = len(few) / max(time.monotonic() - began, 1e-6)
     return int(min(at_most, max(at_least, rate * seconds)))
-
-
-@torch.no_grad()
-def _answer(recognizer: Recognizer, images: UInt8) -> None:
-    """Let a network answer, whatever its answers mean."""
-    network, step = recognizer.network.eval(), at_once(recognizer.preprocess.shape)
-    for start in range(0, len(images), step):
-        network(normalize(torch.from_numpy(images[start : start + step]), recognizer.preprocess))

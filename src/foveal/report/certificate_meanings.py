@@ -98,6 +98,12 @@ def _about_scenes(gates: Sequence[str]) -> str:
             "Do areas lie where they should? Their overlap (IoU) is what is right, over all that was found "
             "or is there. The mean hides the class whose area is found worst, so that one is told beside it."
         )
+    if "worst_class_pq" in gates:
+        return (
+            "Is a picture divided as it should be, into objects that are counted and areas that are not? "
+            "Panoptic quality is the share of parts that are found, times how well these overlap. The mean "
+            "hides the class that is divided worst, so that one is told beside it."
+        )
     if "score_error" in gates:
         return "Is a score honest? Of all findings with a score of 90 %, nine in ten should be there."
     if any(key.startswith("promised_recall") for key in gates):
@@ -183,6 +189,7 @@ _MEANS: dict[str, Callable[[Gate, float], str]] = {
     ),
     "worst_class_ap50": lambda gate, share: f"“{gate['details']['worst']}” is found worst.",
     "worst_class_iou": lambda gate, share: f"The area of “{gate['details']['worst']}” is found worst.",
+    "worst_class_pq": lambda gate, share: f"“{gate['details']['worst']}” is divided worst.",
     "counting_mae": lambda gate, count: f"A count is off by {count:.2f} objects a picture, on average.",
     "score_error": lambda gate, gap: f"A score is off by {100 * gap:.1f} percentage points on average.",
     "promised_recall_": lambda gate, share: (

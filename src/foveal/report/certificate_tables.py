@@ -51,11 +51,13 @@ class Heat:
         severities: Of the columns.
         groups: By title of a group its rows: name, and for each severity the accuracy with interval, or None.
         clean: Accuracy on the same pictures, unharmed.
+        of: What is measured, for people.
     """
 
     severities: tuple[int, ...]
     groups: tuple[tuple[str, tuple[tuple[str, tuple[Row | None, ...]], ...]], ...]
     clean: float
+    of: str = "accuracy"
 
     def lost(self, accuracy: Row) -> float:
         """Return which share of the accuracy on unharmed pictures is gone, 0 to 1."""
@@ -98,7 +100,7 @@ def heat(figure: Mapping[str, Any]) -> Heat:
     """Return the map of corruptions, in each group the most harmful first.
 
     Args:
-        figure: `clean` and `rows` with corruption, severity and accuracy.
+        figure: `clean` and `rows` with corruption, severity and accuracy; `of` where that is another number.
     """
     cells = {(row["corruption"], row["severity"]): row["accuracy"] for row in figure["rows"]}
     severities = tuple(sorted({severity for _, severity in cells}))
@@ -120,6 +122,7 @@ def heat(figure: Mapping[str, Any]) -> Heat:
             if members
         ),
         figure["clean"],
+        figure.get("of", "accuracy"),
     )
 
 

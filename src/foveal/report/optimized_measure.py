@@ -35,6 +35,7 @@ _TEST = ACCURACY.proof
 _SCENES = {
     "map50": Measure("mAP50", "mAP50", "mAP50 lost", "points lost", _TEST),
     "mask_map50": Measure("mask mAP50", "Mask mAP50", "mask mAP50 lost", "points lost", _TEST),
+    "pq": Measure("PQ", "PQ", "PQ lost", "points lost", _TEST),
     "miou": Measure("mean IoU", "Mean IoU", "mean IoU lost", "points lost", _TEST),
 }
 AGREEMENT = Measure("agreement", "Agreement", "answers changed", "changed, %", "pictures that chose nothing")

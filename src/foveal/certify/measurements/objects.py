@@ -29,14 +29,16 @@ def _claims(profile: Profile) -> Sequence[Claim]:
 
 
 def _measure(subject: SceneSubject) -> Section:
-    matches: Matches = subject.measure.together(subject.test.done)
+    matches: Matches = subject.objects(subject.test.done)
     limits = np.array(subject.predictor.manifest.objects.thresholds)
     seed, draws = subject.seed, subject.level.draws
     mean = map_interval(matches, seed=seed, draws=draws)
     counts = counting_mae(matches, limits, seed=seed, draws=draws).total
     said = {"unreadable": subject.test.unreadable, "objects": int(matches.truths.sum())}
     worst, absent = _worst(subject, matches, limits)
-    whole = _MEANS[subject.measure.name].estimate(mean, seed=seed, details=said)
+    whole = _MEANS["map50" if subject.task == "detect" else "mask_map50"].estimate(
+        mean, seed=seed, details=said
+    )
     if absent:
         whole = whole.that_cannot_pass("classes without an object are not in it")
     return Section(
@@ -60,16 +62,17 @@ def _worst(
     names, seed, draws = subject.predictor.classes, subject.seed, subject.level.draws
     precisions = class_intervals(matches, seed=seed, draws=draws)
     shown = f1_at_threshold(matches, limits, seed=seed, draws=draws).per_class
-    there = {name: one for name, one in zip(names, precisions, strict=True) if one is not None}
-    absent = [name for name in names if name not in there]
+    found = {names[label]: precisions[label] for label in subject.counted}
+    there = {name: one for name, one in found.items() if one is not None}
+    absent = [name for name in found if name not in there]
     rows = [
         {
             "class": name,
             "ap50": there[name].as_json(),
-            "precision": None if found.precision is None else found.precision.as_json(),
-            "recall": None if found.recall is None else found.recall.as_json(),
+            "precision": None if one.precision is None else one.precision.as_json(),
+            "recall": None if one.recall is None else one.recall.as_json(),
         }
-        for name, found in zip(names, shown, strict=True)
+        for name, one in zip(names, shown, strict=True)
         if name in there
     ]
     worst = min(there, key=lambda name: there[name].value)

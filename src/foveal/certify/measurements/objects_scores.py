@@ -18,10 +18,10 @@ from foveal.certify.scene_subject import SceneSubject
 from foveal.certify.statement import NOTHING_SHOWN, Evidence, Statement
 from foveal.core.random import stream
 from foveal.core.task import OBJECT_TASKS
+from foveal.metrics._resampled import Floats, Resampled
 from foveal.metrics.detection_ece import detection_ece
 from foveal.metrics.ece import BINS, bin_of
 from foveal.metrics.match import Matches
-from foveal.metrics.resampled import Floats, Resampled
 
 NOISE = 0.05  # score up to which findings say nothing, as in `foveal evaluate`
 _ERROR = Claim("score_error", "how far scores are from the share that is right", "estimate", "at_most")
@@ -34,7 +34,7 @@ def _claims(profile: Profile) -> Sequence[Claim]:
 
 
 def _measure(subject: SceneSubject) -> Section:
-    matches: Matches = subject.measure.together(subject.test.done)
+    matches = subject.objects(subject.test.done)
     found = detection_ece(matches, above=NOISE).pooled
     if found is None:
         return Section((_ERROR.not_measured(f"nothing is found with a score above {NOISE:.0%}"),))

@@ -47,8 +47,8 @@ def _measure(subject: SceneSubject) -> Section:
     proving = subject.proving
     if proving is None:
         return Section(tuple(claim.not_measured(_NOT_AT_HAND) for claim in _claims(subject.profile)))
-    test: Matches = subject.measure.together(subject.test.done)
-    delta = DELTA / len(subject.predictor.classes)
+    test = subject.objects(subject.test.done)
+    delta = DELTA / len(subject.counted)
     statements = [
         _recall(subject, proving, test, level, delta) for level in subject.profile.recalls
     ] + [
@@ -58,7 +58,7 @@ def _measure(subject: SceneSubject) -> Section:
 
 
 def _recall(subject: SceneSubject, proving: Located, test: Matches, level: float, delta: float) -> Statement:
-    matches: Matches = subject.measure.together(proving.done)
+    matches = subject.objects(proving.done)
     proven = recall_thresholds(matches, recall=level, delta=delta)
 
     def losses(counts: Counts, label: int) -> Floats:
@@ -84,9 +84,9 @@ def _precision(
     if not tuning or not others:
         return claim.not_measured("too few calibration pictures: some choose what is proven on the others")
     candidates = precision_candidates(
-        subject.measure.together(tuning), pictures=len(others), precision=level, delta=delta
+        subject.objects(tuning), pictures=len(others), precision=level, delta=delta
     )
-    proven = precision_thresholds(subject.measure.together(others), candidates, precision=level, delta=delta)
+    proven = precision_thresholds(subject.objects(others), candidates, precision=level, delta=delta)
 
     def losses(counts: Counts, label: int) -> Floats:
         found = counts.found[:, label]
@@ -112,7 +112,8 @@ def _stated(
     classes: dict[str, Kept] = {}
     unproven: dict[str, str] = {}
     rows: list[dict[str, Any]] = []
-    for label, (name, one) in enumerate(zip(subject.predictor.classes, proven, strict=True)):
+    for label in subject.counted:
+        name, one = subject.predictor.classes[label], proven[label]
         row: dict[str, Any] = {
             "class": name,
             "threshold": one.threshold,

@@ -18,10 +18,10 @@ from foveal.core.task import SCENE_TASKS
 from foveal.data.dataset import UInt8
 from foveal.data.sizing import evenly_spaced
 from foveal.evaluate.corrupted import changed_by
-from foveal.metrics.resampled import Resampled
+from foveal.metrics._resampled import Resampled
 from foveal.perturb import corruptions as folder
 
-_OF = {"map50": "mAP50", "mask_map50": "mask mAP50", "miou": "mean IoU"}
+_OF = {"map50": "mAP50", "mask_map50": "mask mAP50", "miou": "mean IoU", "pq": "PQ"}
 _COMMON = tuple(name for name in folder.IMAGENET_C if name not in folder.MOVING)
 _KEPT = Claim(
     "corruption_retention",
@@ -38,7 +38,7 @@ def _mean_of(measure: str) -> Claim:
 def _worst_of(measure: str) -> Claim:
     return Claim(
         f"worst_corruption_{measure}",
-        f"{_OF[measure]} under the worst corruption, highest severity",
+        f"lowest {_OF[measure]} of a corruption at the highest severity",
         "estimate",
     )
 
@@ -68,7 +68,7 @@ def _measure(subject: SceneSubject) -> Section:
     return Section(
         _stated(subject, clean, cells),
         tuple(strips),
-        {"corruptions": {"clean": clean.value, "rows": rows}},
+        {"corruptions": {"of": _OF[subject.measure.name], "clean": clean.value, "rows": rows}},
     )
 
 

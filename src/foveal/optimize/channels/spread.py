@@ -225,14 +225,6 @@ def _flatten(step: Step) -> Lay | None:
     return Lay(start, np.repeat(lay.channels, int(np.prod(extents[lay.axis + 1 : end + 1]))))
 
 
-def _slice(step: Step) -> Lay | None:
-    """A part of a map: the same channels, unless some of these are left out."""
-    lay = step.source
-    if lay is not None and int(step.argument(1, 0)) % len(shape(step.node)) == lay.axis:
-        return unknown(step)
-    return lay
-
-
 def _permute(step: Step) -> Lay | None:
     lay = step.source
     if lay is None:
@@ -331,5 +323,4 @@ RULES: dict[Any, Rule] = {
     **_operators(_cat, "cat.default"),
     **_operators(_flatten, "flatten.using_ints"),
     **_operators(_permute, "permute.default"),
-    **_operators(_slice, "slice.Tensor"),
 }

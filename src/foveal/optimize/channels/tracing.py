@@ -16,9 +16,7 @@ from foveal.optimize.channels.spread import LAYERS, RULES, Channels, Lay, Step, 
 _KINDS = (nn.Conv2d, nn.Linear, nn.BatchNorm2d)
 
 
-def groups(
-    network: nn.Module, *, channels: int, size: int, width: int | None = None, frames: int | None = None
-) -> tuple[Group, ...]:
+def groups(network: nn.Module, *, channels: int, size: int, frames: int | None = None) -> tuple[Group, ...]:
     """Return the groups of channels that can be removed, in the order in which the network makes them.
 
     The network is traced to ATen operations with `torch.export`; no weight is looked at. The input, the
@@ -26,16 +24,14 @@ def groups(
     are the features of a frame, which a window keeps and another part of the network reads.
 
     Args:
-        network: Normalized images (N, C, H, W) to logits (N, K), or clips (N, T, C, H, W), or images to
-            several answers for places; left alone.
+        network: Normalized images (N, C, H, W) to logits (N, K), or clips (N, T, C, H, W); left alone.
         channels: C.
-        size: H in pixels.
-        width: W in pixels; None: as H.
+        size: H and W in pixels.
         frames: T; None: it takes pictures.
     """
     found = Channels()
     clip = () if frames is None else (frames,)
-    program = _traced(network, torch.zeros(2, *clip, channels, size, width or size))
+    program = _traced(network, torch.zeros(2, *clip, channels, size, size))
     signature = program.graph_signature
     names = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
     layers = _cuttable(network, program.graph, names)

@@ -24,8 +24,8 @@ from foveal.train.objectives.supervised import Supervised
 from foveal.train.plan import Plan
 from foveal.train.warm_up import warm_up
 
-TIMED_STEPS = 3
-SAFETY = 0.97  # share of the time that is planned with
+_TIMED_STEPS = 3
+_SAFETY = 0.97  # share of the time that is planned with
 _SMOOTHING = 0.1
 _ASKED_AT_ONCE = 500  # pictures or frames
 MIXING = {"mixup", "cutmix"}  # augmentations whose pictures are of several classes
@@ -141,8 +141,8 @@ def plan_lesson(
     def objective(plan: Plan) -> Distill:
         return _objective(student, teacher, Lesson(plan, teaching))
 
-    speed = warm_up(objective, examples, draft, steps=TIMED_STEPS)
-    steps = max(1, int(SAFETY * schedule.seconds / speed.step_seconds))
+    speed = warm_up(objective, examples, draft, steps=_TIMED_STEPS)
+    steps = max(1, int(_SAFETY * schedule.seconds / speed.step_seconds))
     plan = draft.model_copy(update={"steps": steps, "step_seconds": speed.step_seconds})
     return Lesson(plan, teaching)
 

@@ -52,13 +52,7 @@ def removable(recognizer: Recognizer) -> tuple[Group, ...]:
     """Return the groups of channels that can be removed from a recognizer's network."""
     preprocess = recognizer.preprocess
     frames = None if preprocess.clip is None else preprocess.clip.frames
-    return groups(
-        recognizer.network,
-        channels=preprocess.channels,
-        size=preprocess.size,
-        width=preprocess.width,
-        frames=frames,
-    )
+    return groups(recognizer.network, channels=preprocess.channels, size=preprocess.size, frames=frames)
 
 
 def cut(
