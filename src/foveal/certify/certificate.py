@@ -40,6 +40,11 @@ class Certificate:
         """Return the pictures for the page by the name of the measurement."""
         return {one.title: section.strips for one, section in self.sections if section.strips}
 
+    @property
+    def not_about(self) -> list[str]:
+        """Return the limits that nothing was stated of: they are about recognizers for other tasks."""
+        return sorted(set(self.profile.limits) - {one.statement.claim.key for one in self.judged})
+
     def as_json(self) -> dict[str, Any]:
         """Return the entries of `foveal.certify/1` that measuring gives; the same subject gives the same."""
         return {
@@ -48,6 +53,7 @@ class Certificate:
             "verdict": self.verdict,
             "significance": LEVEL,
             "correction": "holm",
+            "not_about": self.not_about,
             "gates": [one.as_json() for one in self.judged],
             "sections": [_section(*pair) for pair in self.sections],
         }
@@ -89,12 +95,6 @@ def claims(profile: Profile) -> dict[str, Claim]:
                 raise ValueError(f"two measurements claim {claim.key!r}")
             taken |= tasks
     return known
-
-
-def not_about(profile: Profile, task: str) -> list[str]:
-    """Return the limits that are about recognizers for other tasks, by name; they judge nothing here."""
-    told = {claim.key for one in every_measurement() if one.is_about(task) for claim in one.claims(profile)}
-    return sorted(set(profile.limits) - told)
 
 
 def certify(subject: Examined) -> Certificate:

@@ -11,7 +11,7 @@ from foveal.bundle import archive
 from foveal.bundle.locate import locate
 from foveal.bundle.predictor import Predictor
 from foveal.bundle.ways import REFERENCE
-from foveal.certify.certificate import SCHEMA, Certificate, certify, claims, identity, not_about
+from foveal.certify.certificate import SCHEMA, Certificate, certify, claims, identity
 from foveal.certify.level import Level
 from foveal.certify.level import level as level_of
 from foveal.certify.profile import Profile, check_limits, read_profile, shipped
@@ -269,7 +269,6 @@ def _document(subject: Examined, certificate: Certificate, data: dict[str, Any])
         "model": {"name": manifest.model.name, "precision": manifest.model.precision},
         "classes": list(manifest.classes),
         **certificate.as_json(),
-        "not_about": not_about(subject.profile, manifest.task),
         "data": data,
         "unknown": None if foreign is None else {"images": len(foreign)},
         "twin": {"used": subject.twin is not None, "why_not": subject.no_twin or None},
