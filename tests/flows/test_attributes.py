@@ -12,9 +12,17 @@ from foveal.bundle.predictor import Predictor
 from foveal.bundle.tiled import Tiled
 from foveal.cli._main import run
 from foveal.core.errors import BundleError, RecipeError, UsageError
+from foveal.core.progress import silent
+from foveal.data.truths import stated
+from foveal.export.sealing import Origin
+from foveal.flows._finished_run import prepared_again
+from foveal.flows._prepare import resized
 from foveal.flows.evaluate import evaluate
 from foveal.flows.export import Terms, export
 from foveal.flows.train import train
+from foveal.optimize.making import Material, sealed
+from foveal.optimize.steps.at_size import taking
+from foveal.tasks import recognizer as recognizers
 from foveal.train.recipe import Recipe
 
 SIDE = 64
@@ -51,6 +59,21 @@ def test_what_is_said_of_objects_is_learned_and_told_by_the_file(detector) -> No
     assert rule.scale != 1
     assert "shade" in detector.report.read_text(encoding="utf-8")
     assert "`shade`: `dark`, `light`" in archive.read(detector.bundle).readme
+
+
+def test_a_file_for_smaller_pictures_tells_it_too(detector, data: Path, tmp_path: Path) -> None:
+    recognizer, source = recognizers.load(detector.run / "model"), archive.read(detector.bundle)
+    prepared = prepared_again(detector.run, data, recognizer, tmp_path, threads=1, progress=silent)
+    small = resized(prepared, [32], tmp_path, threads=1, progress=silent)[32]
+    seen_by = stated(small.dataset, small.preprocess)
+    material = Material(small.examples("calib"), small.examples("fit"), seen_by, threads=1)
+    origin = Origin(source.manifest.data, source="scratch", licenses=source.manifest.licenses)
+
+    assert sealed(taking(recognizer, 32), source, origin, tmp_path / "small.foveal", material)
+
+    found = archive.read(tmp_path / "small.foveal").manifest
+    assert found.preprocess.sides == (32, 32)
+    assert [(one.name, one.values) for one in found.objects.attributes] == [("shade", ("dark", "light"))]
 
 
 def test_each_object_is_told_with_it(detector) -> None:

@@ -108,6 +108,21 @@ def test_the_same_line_again_finds_all_done(found, segmenter, maps: Path) -> Non
     assert json.dumps({**again, "seconds": 0}) == json.dumps({**document, "seconds": 0})
 
 
+@pytest.mark.slow
+def test_what_is_panoptic_is_judged_by_its_own_quality(divided, tmp_path: Path) -> None:
+    data, result = divided
+
+    document = optimize(result.run, data, terms=terms(), out=tmp_path / "search")
+
+    assert document["ok"], document["verdict"]
+    assert document["measure"] == "pq"
+    again = evaluate(Path(document["bundle"]), data, split="test").report.as_json()["metrics"]
+    assert document["test"]["accuracy"]["value"] == pytest.approx(again["pq"]["value"])
+    made = archive.read(tmp_path / "search" / "variants" / "pixels-32" / "fp32.foveal").manifest
+    assert made.things == ("dark", "light")
+
+
+@pytest.mark.slow
 def test_what_cannot_be_is_said_with_what_comes_nearest(segmenter, maps: Path, tmp_path: Path) -> None:
     asked = terms(latency_seconds=1e-6, seconds=20.0)
 
