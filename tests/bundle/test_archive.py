@@ -131,6 +131,20 @@ def test_attached_report_is_read_and_leaves_the_digest(copy) -> None:
         assert members.manifest.digest == name
 
 
+def test_what_is_attached_leaves_entries_as_an_earlier_version_wrote_them(finder, tmp_path) -> None:
+    path = tmp_path / "earlier.foveal"
+    with zipfile.ZipFile(finder) as file:
+        members = {name: file.read(name) for name in file.namelist()}
+    document = json.loads(members["manifest.json"])
+    del document["decision"]["attributes"]  # which came later, and which the digest of this file is not over
+    repack(path, {**members, "manifest.json": json.dumps(document).encode()}, redigest=True)
+    name = archive.read(path).manifest.digest
+
+    archive.attach_report(path, {"digest": name})
+
+    assert archive.read(path).manifest.digest == name
+
+
 def test_report_about_another_bundle_is_refused(copy) -> None:
     before = copy.read_bytes()
 

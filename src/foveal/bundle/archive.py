@@ -176,7 +176,7 @@ def _members(draft: Draft, model: bytes, golden: Vectors) -> dict[str, Content]:
 
 def _sealed(path: Path, draft: Draft, members: dict[str, Content]) -> Manifest:
     manifest = Manifest.seal(draft, _hashes(members))
-    content = _pack(manifest, members)
+    content = _pack(manifest.as_json(), members)
     _verified(content, path)  # what is written can be read
     write_bytes(path, content)
     return manifest
@@ -218,9 +218,9 @@ def _attach(path: Path, name: str, about_it: Mapping[str, Any]) -> None:
     if about_it.get("digest") != manifest.digest:
         about_what = f"the {name.removesuffix('.json')} is about {about_it.get('digest')!r}"
         raise UsageError(f"{about_what}, the bundle is {manifest.digest!r}", path=path)
-    del members["manifest.json"]
+    written = json.loads(bytes(members.pop("manifest.json")))  # entries as they are: the digest is over these
     members[name] = enclosed_bytes(about_it, name=name, path=path)
-    write_bytes(path, _pack(manifest.model_copy(update={"members": _hashes(members)}), members))
+    write_bytes(path, _pack({**written, "members": _hashes(members)}, members))
 
 
 def read(path: str | Path) -> Members:
@@ -341,8 +341,8 @@ def _open(content: bytes, path: Path) -> tuple[Manifest, dict[str, Content]]:
     return manifest, members
 
 
-def _pack(manifest: Manifest, members: Mapping[str, Content]) -> bytes:
-    everything = {"manifest.json": _json(manifest.as_json()), **members}
+def _pack(manifest: Mapping[str, Any], members: Mapping[str, Content]) -> bytes:
+    everything = {"manifest.json": _json(manifest), **members}
     return container.pack({name: everything[name] for name in _NAMES if name in everything})
 
 
