@@ -8,8 +8,10 @@ import pytest
 
 import scenes
 from foveal.bundle import archive
+from foveal.bundle.agreement import flips
 from foveal.bundle.predictor import Predictor
 from foveal.bundle.tiled import Tiled
+from foveal.certify.scene_twin import shown_by
 from foveal.cli._main import run
 from foveal.core.errors import BundleError, RecipeError, UsageError
 from foveal.core.progress import silent
@@ -59,6 +61,19 @@ def test_what_is_said_of_objects_is_learned_and_told_by_the_file(detector) -> No
     assert rule.scale != 1
     assert "shade" in detector.report.read_text(encoding="utf-8")
     assert "`shade`: `dark`, `light`" in archive.read(detector.bundle).readme
+
+
+def test_file_and_network_tell_the_same(detector) -> None:
+    predictor, recognizer = Predictor.open(detector.bundle), recognizers.load(detector.run / "model")
+    images = scenes.squares(8, side=SIDE, seed=5)[0]
+
+    network = shown_by(recognizer, images, predictor.manifest)
+
+    alike = flips(predictor.manifest, network, predictor.ask(images))
+    assert alike.decided > 8
+    assert alike.share.value == 0
+    turned = {**network, "attributes": network["attributes"][..., ::-1]}
+    assert flips(predictor.manifest, turned, predictor.ask(images)).share.value > 0.9
 
 
 def test_a_file_for_smaller_pictures_tells_it_too(detector, data: Path, tmp_path: Path) -> None:

@@ -21,9 +21,12 @@ def shown_by(recognizer: Recognizer, images: UInt8, manifest: Manifest) -> Answe
     found: Answers = {}
     if recognizer.task in OBJECT_TASKS:
         rule = manifest.objects
-        selection = Selection(rule.objects, rule.overlap, scale=rule.scale, shift=rule.shift)
+        sharpness = tuple(one.scale for one in rule.attributes)
+        selection = Selection(rule.objects, rule.overlap, rule.scale, rule.shift, sharpness)
         seen = detecting.answers(recognizer, images, selection)
         found |= {"boxes": seen.boxes, "scores": seen.scores, "labels": seen.labels}
+        if seen.attributes is not None:
+            found["attributes"] = seen.attributes
     if recognizer.task in ("segment", "panoptic"):
         found["regions"] = segmenting.answers(recognizer, images)[0]
     return found
