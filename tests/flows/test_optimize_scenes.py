@@ -20,7 +20,7 @@ MEASURE = {"detector": "map50", "segmenter": "miou"}
 
 
 def terms(**limits) -> Terms:
-    budget = Budget(**{"drop": 0.3, "seconds": 120.0, **limits})
+    budget = Budget(**{"drop": 0.3, "seconds": 3000.0, **limits})  # more than any machine takes for all steps
     return Terms(budget, train=False, threads=1, engines=("onnxruntime",))
 
 
@@ -124,7 +124,7 @@ def test_what_is_panoptic_is_judged_by_its_own_quality(divided, tmp_path: Path) 
 
 @pytest.mark.slow
 def test_what_cannot_be_is_said_with_what_comes_nearest(segmenter, maps: Path, tmp_path: Path) -> None:
-    asked = terms(latency_seconds=1e-6, seconds=20.0)
+    asked = terms(latency_seconds=1e-6)
 
     document = optimize(segmenter.run, maps, terms=asked, out=tmp_path / "search")
 
