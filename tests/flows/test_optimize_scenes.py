@@ -124,7 +124,7 @@ def test_what_is_panoptic_is_judged_by_its_own_quality(divided, tmp_path: Path) 
 
 @pytest.mark.slow
 def test_what_cannot_be_is_said_with_what_comes_nearest(segmenter, maps: Path, tmp_path: Path) -> None:
-    asked = terms(latency_seconds=1e-6)
+    asked = terms(latency_seconds=1e-6, seconds=1.0)
 
     document = optimize(segmenter.run, maps, terms=asked, out=tmp_path / "search")
 
@@ -132,6 +132,7 @@ def test_what_cannot_be_is_said_with_what_comes_nearest(segmenter, maps: Path, t
     assert not document["feasible"]
     assert document["bundle"] is None
     assert document["nearest"]["latency_ms"] > 1e-3
+    assert document["failed"]["pixels-32"]["code"] == "no_time"  # nothing is left out without a word
     assert all("latency" in row["outside"] for row in document["variants"])
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from foveal.bundle.ways import Way
 from foveal.core.errors import BundleError, DataError, UsageError
+from foveal.core.wording import counted
 from foveal.optimize.budget import Budget
 from foveal.optimize.candidate import Candidate
 from foveal.optimize.given_out import Hands, teach_at_once
@@ -140,12 +141,18 @@ def _smaller_pictures(shop: Workshop, network: Recognizer) -> list[str]:
     """
     sizes = smaller_sizes(network)
     foreseen = shop.reading_seconds(sizes) if sizes else None
-    if foreseen is None or foreseen > READING_SHARE * shop.budget.seconds:
+    if foreseen is None:
+        return []
+    if foreseen > READING_SHARE * shop.budget.seconds:
+        _no_time(
+            shop, sizes[0], f"reading all pictures again would take {counted(round(foreseen), 'second')}"
+        )
         return []
     names: list[str] = []
     for size in sizes:
         name = f"pixels-{size}"
         if name not in shop.steps and _left(shop) < shop.budget.seconds * _CERTIFY_SHARE:
+            _no_time(shop, size, "what is left of the time is kept for measuring")
             break
 
         def work(size: int = size, name: str = name) -> Sequence[str]:
@@ -159,6 +166,11 @@ def _smaller_pictures(shop: Workshop, network: Recognizer) -> list[str]:
         if _lost(shop, name) > shop.budget.drop:
             break
     return names
+
+
+def _no_time(shop: Workshop, size: int, why: str) -> None:
+    """Note that a network is not sealed for smaller pictures, because that would take too long."""
+    shop.failed(f"pixels-{size}", UsageError(why, code="no_time", hint="a longer --time"))
 
 
 def _sealed_at(shop: Workshop, network: Recognizer, size: int, name: str) -> list[str]:
