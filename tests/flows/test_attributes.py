@@ -24,6 +24,8 @@ from foveal.flows.export import Terms, export
 from foveal.flows.train import train
 from foveal.optimize.making import Material, sealed
 from foveal.optimize.steps.at_size import taking
+from foveal.stream.following import Following
+from foveal.stream.places import Places
 from foveal.tasks import recognizer as recognizers
 from foveal.train.recipe import Recipe
 
@@ -105,6 +107,20 @@ def test_each_object_is_told_with_it(detector) -> None:
     assert seen[0].as_json()["objects"][0]["attributes"] == {"shade": said[0]}
     tiled = Tiled(predictor, side=SIDE).see(images[0], "picture")
     assert tiled.objects[0].attributes == seen[0].objects[0].attributes
+
+
+def test_what_is_followed_is_told_with_it_too(detector) -> None:
+    images, _, _ = scenes.squares(3, side=SIDE, seed=77, most=1)
+    predictor = Predictor.open(detector.bundle)
+    following = Following(predictor, Places())
+    alone = [one.objects for one in predictor.see_each(list(images))]
+
+    followed = [following.see(image, "film", number / 25).objects for number, image in enumerate(images)]
+
+    assert [[one.attributes for one in some] for some in followed] == [
+        [one.attributes for one in some] for some in alone
+    ]
+    assert any(one.attributes for some in followed for one in some)
 
 
 def test_evaluated_and_exported_again_it_tells_the_same(detector, data: Path, tmp_path: Path) -> None:

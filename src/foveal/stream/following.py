@@ -76,11 +76,11 @@ class Following:
         boxes = answers.boxes[kept]
         tracked = self._tracker.update(boxes, rank[kept], answers.labels[kept], time_s)
         self._count(tracked)
-        classes = self._predictor.classes
+        classes, said = self._predictor.classes, self._predictor.manifest.attributes
         outlines: Sequence[Runs | None] = [None] * len(kept)
         if answers.masks is not None:
             outlines = masks_of(answers.masks[kept], boxes, (height, width), self._predictor.preprocess)
-        found = list(told(answers.at(kept), boxes, outlines, classes))
+        found = list(told(answers.at(kept), boxes, outlines, classes, said))
         for row, at in enumerate(tracked.detections.tolist()):
             if tracked.confirmed[row]:
                 name, label = int(tracked.ids[row]), classes[int(tracked.labels[row])]
