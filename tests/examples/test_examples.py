@@ -62,6 +62,7 @@ MORE: dict[str, Callable[[Path], list[object]]] = {
     "nuclei": lambda folder: [counted(folder, 48), "--epochs", 10],
     "pedestrians": lambda folder: [counted(folder, 24), "--epochs", 1],
     "streets": streets,
+    "vehicles": lambda _: ["--pictures", 24, "--frames", 40, "--epochs", 1],
 }
 
 
