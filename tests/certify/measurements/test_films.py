@@ -203,7 +203,8 @@ def test_everything_is_measured_on_films_or_says_why_not(filmed) -> None:
     found = certify(one)
     gates = {judged.statement.claim.key: judged for judged in found.judged}
 
-    for measurement in every_measurement():
+    assert not {"map50", "miou", "pq"} & gates.keys()
+    for measurement in (one for one in every_measurement() if "video" in one.tasks):
         for claim in measurement.claims(profile):
             statement = gates[claim.key].statement
             if measurement.not_for_films:
