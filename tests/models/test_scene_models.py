@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -176,3 +177,28 @@ def test_what_makes_no_maps_is_no_backbone() -> None:
     for name, backbone in (("point", "svm_hog"), ("deeplabv3", "dense")):
         with pytest.raises(UsageError, match="makes no maps"):
             models.architecture(name).build(channels=3, classes=2, size=[32, 32], backbone=backbone)
+
+
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "mobilenet_v3_small"])
+def test_what_is_known_of_a_million_pictures_is_not_learned_anew_from_a_few(name: str) -> None:
+    made = classifier_maps(name, channels=3)
+    weights = {key: value.clone() for key, value in made.named.state_dict().items()}
+    pictures = torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    norms = [layer for layer in made.modules() if isinstance(layer, nn.BatchNorm2d)]
+
+    made.train()
+    assert all(layer.training for layer in norms)
+    made.take(weights)
+    made.train()
+    maps = made(pictures)
+    torch.stack([one.square().mean() for one in maps]).sum().backward()
+
+    assert not maps[0].requires_grad
+    assert all(one.requires_grad for one in maps[1:])
+    learned = {key for key, one in made.named.named_parameters() if one.grad is not None}
+    frozen = {key for key, one in made.named.named_parameters() if not one.requires_grad}
+    assert learned
+    assert frozen
+    assert learned | frozen == {key for key, _ in made.named.named_parameters()}
+    after = made.named.state_dict()
+    assert all(torch.equal(weights[key], after[key]) for key in after), "statistics were kept, too"

@@ -1,7 +1,8 @@
 """Maps of a network that was made to name pictures: what says where something is can start from it."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 import torchvision
@@ -20,7 +21,49 @@ _WIDTHS, _DEPTHS = (32, 64, 128, 192), (0, 1, 1, 1)  # of `dense`, where nobody 
 ADAM = Settings(optimizer="adam", learning_rate=2e-3, weight_decay=0.05, batch_size=16, warm_up_share=0.1)
 
 
-class Features(nn.Module):
+class Known(nn.Module, ABC):
+    """A backbone that may take over weights that were learned before.
+
+    Then its first layers, up to maps at 1/4, stay as they are, and so do the statistics of all its norms: a
+    few pictures know those less well than a million did, and most of the time of a step goes into the largest
+    maps (Ren et al., "Faster R-CNN", 2015, §3.3 and its code hold them likewise).
+    """
+
+    known = False
+
+    @property
+    @abstractmethod
+    def named(self) -> nn.Module:
+        """What has the layers under the names that their classifier gives them."""
+
+    @property
+    @abstractmethod
+    def first(self) -> Sequence[nn.Module]:
+        """The layers up to the largest map."""
+
+    def take(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over the weights of a classifier of that name; those of its head play no part.
+
+        Raises:
+            ValueError: A layer has none, or its shape is another one.
+        """
+        _take(self.named, tensors)
+        for layer in self.first:
+            layer.requires_grad_(False)
+        self.known = True
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode; norms that are known always evaluate."""
+        super().train(mode)
+        if self.known:
+            for layer in self.modules():
+                if isinstance(layer, nn.BatchNorm2d):
+                    layer.eval()
+        return self
+
+
+class Features(Known):
     """Maps at 1/4, 1/8, 1/16 and 1/32 of the side of an EfficientNet-Lite, by timm's names of the layers.
 
     Attributes:
@@ -57,16 +100,19 @@ class Features(nn.Module):
         found: list[Tensor] = self.maps(images)
         return found
 
-    def take(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take over the weights of a classifier of that name; those of its head play no part.
+    @property
+    def named(self) -> nn.Module:
+        """The layers as timm names them."""
+        return self.maps
 
-        Raises:
-            ValueError: A layer has none, or its shape is another one.
-        """
-        _take(self.maps, tensors)
+    @property
+    def first(self) -> Sequence[nn.Module]:
+        """Stem and two stages of blocks."""
+        maps: Any = self.maps
+        return maps.conv_stem, maps.bn1, *maps.blocks[:2]
 
 
-class Mobile(nn.Module):
+class Mobile(Known):
     """Maps at 1/4, 1/8, 1/16 and 1/32 of the side of a MobileNetV3, by torchvision's names of the layers.
 
     Attributes:
@@ -99,13 +145,15 @@ class Mobile(nn.Module):
                 found.append(maps)
         return found
 
-    def take(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take over the weights of a classifier of that name; those of its head play no part.
+    @property
+    def named(self) -> nn.Module:
+        """The layers as torchvision names them."""
+        return self
 
-        Raises:
-            ValueError: A layer has none, or its shape is another one.
-        """
-        _take(self, tensors)
+    @property
+    def first(self) -> Sequence[nn.Module]:
+        """All blocks up to the first map."""
+        return tuple(self.features[: self._last[0] + 1])
 
 
 def sizes(small: int, usual: int) -> tuple[dict[str, Any], ...]:
