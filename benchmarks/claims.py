@@ -64,8 +64,14 @@ def _holds(entry: dict[str, Any]) -> bool:
     return "claimed" in entry and bool(low <= entry["claimed"] <= high)
 
 
-def page(entries: list[dict[str, Any]]) -> str:
-    """Return the page, one table for each area in the order of the entries."""
+def tables(path: Path = ENTRIES) -> dict[str, str]:
+    """Return what stands below the claims of an area, such as a table of what was compared."""
+    found: list[dict[str, str]] = tomllib.loads(path.read_text(encoding="utf-8")).get("table", [])
+    return {one["area"]: one["text"].strip() for one in found}
+
+
+def page(entries: list[dict[str, Any]], below: dict[str, str] | None = None) -> str:
+    """Return the page, one table for each area in the order of the entries, and what stands below it."""
     counts = {status: sum(entry["status"] == status for entry in entries) for status in STATUSES}
     lines = [_HEAD + "\n".join(f"| **{s}** ({counts[s]}) | {means} |" for s, means in STATUSES.items())]
     for area in dict.fromkeys(entry["area"] for entry in entries):
@@ -74,6 +80,7 @@ def page(entries: list[dict[str, Any]]) -> str:
             f"## {area}\n\n| claim | source | status | what was seen here |\n| --- | --- | --- | --- |"
         )
         lines[-1] += "\n" + "\n".join(rows)
+        lines += [(below or {})[area]] if area in (below or {}) else []
     return "\n\n".join(lines) + "\n"
 
 
@@ -88,5 +95,5 @@ def _row(entry: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(read()), encoding="utf-8")
+    PAGE.write_text(page(read(), tables()), encoding="utf-8")
     print(f"{PAGE.relative_to(PROJECT)}: {len(read())} claims", file=sys.stderr)

@@ -20,9 +20,17 @@ def claims(project: Path) -> ModuleType:
 
 
 def test_page_is_the_one_that_the_entries_make(claims: ModuleType) -> None:
-    made = claims.page(claims.read())
+    made = claims.page(claims.read(), claims.tables())
 
     assert claims.PAGE.read_text(encoding="utf-8") == made, "run: python benchmarks/claims.py"
+
+
+def test_what_stands_below_an_area_is_of_one_that_has_claims(claims: ModuleType) -> None:
+    areas = {entry["area"] for entry in claims.read()}
+
+    assert claims.tables().keys() <= areas
+    told = claims.page(claims.read(), dict.fromkeys(areas, "| a | b |"))
+    assert told.count("| a | b |") == len(areas)
 
 
 def test_what_a_claim_rests_on_exists(claims: ModuleType, project: Path) -> None:
