@@ -6,6 +6,7 @@ from foveal.certify.certificate import claims, every_measurement
 from foveal.certify.level import LEVELS, level
 from foveal.certify.profile import Profile, check_limits, read_profile, shipped
 from foveal.core.errors import NotFoundError, RecipeError, UnknownNameError
+from foveal.core.task import TASKS
 
 NAMES = ("industrial", "physical", "digital")
 
@@ -31,7 +32,11 @@ def test_every_measurement_has_a_place_and_their_names_differ():
         (one.section for one in found), key=lambda section: int(section[1:])
     )
     assert all(one.title for one in found)
-    assert len(claims(Profile(name="mine"))) == sum(len(one.claims(Profile(name="mine"))) for one in found)
+    mine = Profile(name="mine")
+    assert set(claims(mine)) == {claim.key for one in found for claim in one.claims(mine)}
+    for task in TASKS:  # two may claim the same of recognizers for different tasks
+        keys = [claim.key for one in found if task in one.tasks for claim in one.claims(mine)]
+        assert len(keys) == len(set(keys))
 
 
 def test_claims_follow_the_distances_that_a_profile_asks_for():
