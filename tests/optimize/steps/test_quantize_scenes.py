@@ -1,5 +1,7 @@
 """Integers in graphs that say where something is: the network becomes integer, its answers do not."""
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
@@ -8,9 +10,10 @@ import untrained
 from foveal.bundle.engines.onnxruntime import onnxruntime
 from foveal.export.objects_graph import objects_graph, with_scores
 from foveal.export.regions_graph import regions_graph
+from foveal.models.detectors.fcos import fcos
 from foveal.optimize.dense_divergence import is_dense
 from foveal.optimize.divergence import away_from
-from foveal.optimize.graphs.integers import Scheme, ends, units
+from foveal.optimize.graphs.integers import Scheme, ends, tensors, units
 from foveal.optimize.graphs.simplify import simplified
 from foveal.optimize.rounding import rounded
 from foveal.optimize.steps.mixed_precision import mixed_precision
@@ -85,6 +88,23 @@ def test_every_rounding_gives_a_file_that_finds_nearly_the_same(graphs, name) ->
             assert (before["regions"] == after["regions"]).mean() > 0.9
         else:
             assert np.abs(before["scores"] - after["scores"]).max() < 0.1
+
+
+def test_where_maps_grow_to_a_size_that_is_reckoned_the_size_stays_a_whole_number() -> None:
+    """Torchvision's pyramid reads the size of the finer map."""
+    arguments = {**untrained.detector().arguments, "widths": [32, 32, 32, 32], "tower": 32}
+    network = fcos(**arguments)
+    made = replace(untrained.detector(), network=network.eval(), architecture="fcos")
+    model = objects_graph(made, Selection(objects=50))
+    grown = {node.input[3] for node in nodes_of(simplified(model)) if node.op_type == "Resize"} - {""}
+
+    integer = quantize(model, SHOWN)
+
+    assert grown
+    assert not grown.intersection(tensors(simplified(model)))
+    found = onnxruntime(integer, threads=1).answer(untrained.pictures(2))
+    assert found["boxes"].shape == (2, 50, 4)
+    assert len(integer) < 0.7 * len(model)
 
 
 def test_the_distance_is_none_from_itself_and_grows_with_what_is_changed(graphs) -> None:

@@ -82,8 +82,10 @@ def tensors(model: bytes) -> tuple[str, ...]:
     units_of = _units(net)
     found: dict[str, None] = {}
     for node in net.nodes:
-        if any(node is one for one in units_of) or _follows(node):
-            found |= dict.fromkeys(name for name in node.input if net.producer(name) is not None)
+        unit = any(node is one for one in units_of)
+        if unit or _follows(node):
+            read = node.input if unit else node.input[:1]  # behind it may come sizes
+            found |= dict.fromkeys(name for name in read if net.producer(name) is not None)
             found |= dict.fromkeys([_after_activation(net, node)])
     return tuple(name for name in found if name not in net.outputs)
 
