@@ -4,7 +4,7 @@
 #   make coverage  the same, watched: fails where less than 90 % of the code is run
 #   make lint    style, types and the order of imports
 #   make slow    the tests that take longer: planted faults, kills at more moments
-#   make families  the tests that train a member of each large family of networks, some seven minutes
+#   make families  the tests that train a member of each large family of networks, some fifteen minutes
 #   make ray     the tests that start a Ray cluster, in one process: where Ray gives up it ends the process it is in
 #   make check   lint, test, slow and ray, as in continuous integration
 
@@ -34,7 +34,7 @@ slow: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "slow and not ray"
 
 families: $(VENV)/.dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m families tests/models
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m families tests/models tests/train tests/flows
 
 ray: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q tests/backends tests/flows -m "ray and not slow"

@@ -56,7 +56,9 @@ def test_outlines_are_found_by_the_file_that_ships(outlined) -> None:
 
 
 @pytest.mark.parametrize(
-    ("epochs", "least"), [(1, 0.0), pytest.param(50, 0.5, marks=pytest.mark.slow)], ids=["begun", "learned"]
+    ("epochs", "least"),
+    [(1, 0.0), pytest.param(50, 0.5, marks=pytest.mark.families)],
+    ids=["begun", "learned"],
 )
 def test_masks_inside_boxes_learn_and_ship_by_the_same_command(
     outlined, epochs: float, least: float, tmp_path: Path

@@ -16,7 +16,7 @@ FAMILIES = [
     name for name in catalog.names(detectors) if models.card(name).task == "detect" and name != "point"
 ]
 QUICK = ("faster_rcnn", "query")
-marked = [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in FAMILIES]
+marked = [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.families]) for name in FAMILIES]
 
 
 @pytest.mark.parametrize("name", marked)

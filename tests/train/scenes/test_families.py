@@ -92,7 +92,7 @@ def test_pictures_with_nothing_on_them_can_be_learned_from(name: str) -> None:
     loss.backward()
 
 
-@pytest.mark.slow
+@pytest.mark.families
 @pytest.mark.parametrize("name", OTHERS)
 def test_squares_are_found_after_some_hundred_steps(name: str) -> None:
     steps = LONGER.get(name, 150)
@@ -113,7 +113,7 @@ def test_squares_are_found_after_some_hundred_steps(name: str) -> None:
     assert mean_average_precision(match(found, truths, classes=2, ious=[0.5])).mean > 0.75
 
 
-@pytest.mark.slow
+@pytest.mark.families
 def test_two_stages_learn_a_hole_that_the_box_has_not() -> None:
     images, boxes, masks = scenes.frames(24)
     _, plan, examples, build, preprocess = learning("mask_rcnn", steps=150, count=24)
