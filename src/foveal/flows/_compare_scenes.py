@@ -155,11 +155,11 @@ def _contestants(
     measures = [
         kind(predictor, picked.dataset, classes) for predictor, picked in zip(predictors, picks, strict=True)
     ]
-    looked = [
+    seen = [
         looked(predictor, measure, picked.dataset, common, threads=threads, progress=progress)
         for predictor, measure, picked in zip(predictors, measures, picks, strict=True)
     ]
-    kept = sorted(set(looked[0].positions).intersection(*(one.positions for one in looked[1:])))
+    kept = sorted(set(seen[0].positions).intersection(*(one.positions for one in seen[1:])))
     if not kept:
         raise DataError(
             f"there is no picture in {dataset.path} that all models can use",
@@ -168,7 +168,7 @@ def _contestants(
         )
     rows = []
     for k, name in enumerate(short_names(bundles)):
-        at = dict(zip(looked[k].positions, looked[k].found, strict=True))
+        at = dict(zip(seen[k].positions, seen[k].found, strict=True))
         done = measures[k].together([at[position] for position in kept])
         rows.append(
             SceneContestant(str(models[k]), name, bundles[k], predictors[k], picks[k], measures[k], done)
