@@ -173,7 +173,7 @@ def _contestants(
         rows.append(
             SceneContestant(str(models[k]), name, bundles[k], predictors[k], picks[k], measures[k], done)
         )
-    errors = {str(error.path): error.as_json() for one in looked for error in one.unreadable}
+    errors = {str(error.path): error.as_json() for one in seen for error in one.unreadable}
     units = joined([picked.units[common[kept]] for picked in picks])
     sources = [dataset.sources[common[position]] for position in kept]
     return rows, sources, units, [{"source": name, "error": error} for name, error in errors.items()]
