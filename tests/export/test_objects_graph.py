@@ -119,6 +119,21 @@ def test_pictures_with_nothing_on_them_give_nothing() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("objects", "lost", "verdict"), [(499, 1, "fail"), (1000, 1, "pass"), (1000, 2, "fail")]
+)
+def test_one_object_of_a_thousand_may_be_dropped_by_the_last_bit(objects, lost, verdict) -> None:
+    left = np.arange(objects, dtype=np.float32)[None, :] * 20
+    boxes = np.stack([left, left * 0, left + 10, left * 0 + 10], axis=2)
+    whole = ObjectAnswers(boxes, np.full((1, objects), 0.9, np.float32), np.zeros((1, objects), np.int64))
+    scores = np.where(np.arange(objects) < lost, 0, whole.scores).astype(np.float32)
+
+    parity = compare_objects([(whole, whole._replace(scores=scores))], np.array([0.5], np.float32))
+
+    assert parity.clear_flips == lost
+    assert parity.gate().verdict == verdict
+
+
 def test_more_objects_than_there_are_places_are_padded() -> None:
     made = recognizer((32, 32))  # 16 places, three classes
     model = objects_graph(made, Selection(objects=1000, overlap=None))

@@ -14,6 +14,7 @@ from foveal.tasks.detect.masks import INSIDE
 _SAME = 0.95  # intersection over union of two boxes that are the same but for rounding
 _DOUBLE = 0.5  # of two that mean one object; where both have one score, rounding decides which one stays
 _FEW = 2  # places of a mask that rounding may move in or out of it, however small it is
+_TIES = 1000  # objects, of which one may be dropped as a double or not by the last bit of an overlap
 _NEAR = 0.01  # two scores that are further apart are not of one answer
 
 
@@ -53,6 +54,7 @@ def compare_objects(
         clear_flips=clear,
         images=images,
         unit="objects",
+        borne=objects // _TIES,
     )
 
 
