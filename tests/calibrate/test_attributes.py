@@ -5,7 +5,7 @@ import pytest
 
 from foveal.calibrate.attributes import LEAST, RIGHT, fit_attributes
 from foveal.calibrate.temperature import calibrated
-from foveal.data.attributes import Attribute
+from foveal.data.attributes import OTHER, UNSAID, Attribute
 from foveal.metrics._found import Found, Truth
 
 COLOUR = Attribute(name="colour", values=("red", "green", "blue"))
@@ -41,6 +41,22 @@ def test_too_sure_probabilities_become_those_that_are_right() -> None:
     assert (shares.argmax(1) == values)[lower].mean() < RIGHT
     assert (colour.n, size.n) == (3000, 0)
     assert (size.scale, size.threshold) == (1.0, LEAST)
+
+
+def test_what_has_a_value_that_was_not_learned_is_told_wrongly() -> None:
+    found, truth, sure, values = told(3000)
+    rare = np.random.default_rng(1).random(3000) < 0.3
+    numbers = np.where(rare[:, None], [OTHER, UNSAID], truth.attributes)
+    other = Truth(truth.boxes, truth.labels, truth.ignored, attributes=numbers)
+
+    usual, colour = (fit_attributes([found], [one], [COLOUR, SIZE])[0] for one in (truth, other))
+
+    assert colour.n == 3000
+    assert colour.scale == pytest.approx(usual.scale, rel=0.1), "which is told of the others alone"
+    assert colour.threshold > usual.threshold
+    kept = calibrated(np.log(sure), 1 / colour.scale).max(1) >= colour.threshold
+    right = (sure.argmax(1) == values) & ~rare
+    assert not kept.any() or right[kept].mean() >= RIGHT
 
 
 def test_few_objects_change_nothing() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from foveal.core.errors import UsageError
-from foveal.data.attributes import FEWEST_OBJECTS, Attribute, attributes_of, numbered
+from foveal.data.attributes import FEWEST_OBJECTS, OTHER, UNSAID, Attribute, attributes_of, numbered
 from foveal.data.scene import Objects
 
 
@@ -21,6 +21,13 @@ def test_values_that_few_objects_have_are_left_out_and_one_value_alone_says_noth
     [found] = attributes_of([objects(*many), objects(*rare)])
 
     assert found == Attribute(name="colour", values=("blue", "red"))
+
+
+def test_that_something_is_unknown_is_no_value_of_it() -> None:
+    said = [{"colour": colour} for colour in ("red", "blue", "unknown", "")] * FEWEST_OBJECTS
+
+    assert attributes_of([objects(*said)])[0].values == ("blue", "red")
+    assert attributes_of([objects(*said[1:2], *said[2::4])]) == ()
 
 
 def test_what_has_many_values_is_learned_only_when_asked_for() -> None:
@@ -44,9 +51,9 @@ def test_what_is_asked_for_and_not_there_is_an_error_that_says_what_is() -> None
 def test_objects_are_numbered_by_what_is_said_of_them() -> None:
     attributes = [Attribute(name="a", values=("x", "y")), Attribute(name="b", values=("u", "v"))]
 
-    found = numbered(objects({"a": "y"}, {"b": "u", "a": "z"}, {}), attributes)
+    found = numbered(objects({"a": "y"}, {"b": "u", "a": "z"}, {}, {"a": "unknown", "b": ""}), attributes)
 
-    assert found.tolist() == [[1, -1], [-1, 0], [-1, -1]]
+    assert found.tolist() == [[1, UNSAID], [OTHER, 0], [UNSAID, UNSAID], [UNSAID, UNSAID]]
     nothing = Objects(np.zeros((2, 4), np.float32), np.zeros(2, np.int64), np.zeros(2, bool))
     assert numbered(nothing, attributes).tolist() == [[-1, -1]] * 2
     assert numbered(nothing.only(np.zeros(2, bool)), attributes).shape == (0, 2)

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from foveal.bundle.manifest import Manifest
 from foveal.bundle.session import Answers
 from foveal.core.types import Measured
+from foveal.data.attributes import UNSURE
 from foveal.metrics.box_iou import box_iou
 from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.metrics.clustered_share import clustered_share
 from foveal.metrics.independent_number import independent_number
-from foveal.tasks.detect.decode import UNSURE, ObjectAnswers, checked, values_of
+from foveal.tasks.detect.decode import ObjectAnswers, checked, values_of
 
 # What is decided with, by the name of an output. Masks are large, and lie where their boxes do.
 _COMPARED = ("probabilities", "boxes", "scores", "labels", "attributes", "regions")

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from foveal.calibrate.objects import IOU
 from foveal.calibrate.temperature import calibrated, temperature
-from foveal.data.attributes import Attribute
+from foveal.data.attributes import UNSAID, Attribute
 from foveal.metrics._found import Found, Truth
 from foveal.metrics._pairs import pairs
 from foveal.tasks.detect.decode import AttributeDecision
@@ -38,9 +38,10 @@ def fit_attributes(
         shares, values = joined(found, truths, together, place, slice(start, end))
         start = end
         sharpness = 1.0
-        if len(values) >= _FEWEST:
+        learned = values >= 0  # what has another value is always told wrongly, at any temperature
+        if learned.sum() >= _FEWEST:
             logits = np.log(np.maximum(shares, _TINY))
-            sharpness = 1.0 / temperature(logits, values)
+            sharpness = 1.0 / temperature(logits[learned], values[learned])
             shares = calibrated(logits.astype(np.float32), 1.0 / sharpness)
         threshold = _threshold(shares, values)
         decisions.append(
@@ -58,7 +59,9 @@ def joined(
     place: int,
     columns: slice,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return probabilities (M, V) and right values (M,) of an attribute, of all objects that say it.
+    """Return probabilities (M, V) and right values (M,) of an attribute, of all objects of which it is said.
+
+    A value that was not learned is `data.attributes.OTHER`, which no answer is.
 
     Args:
         found: On each picture.
@@ -72,8 +75,9 @@ def joined(
         assert one.attributes is not None
         assert truth.attributes is not None
         own = truth.attributes[places, place]
-        shares.append(one.attributes[rows][own >= 0, columns].astype(np.float32))
-        values.append(own[own >= 0])
+        said = own != UNSAID
+        shares.append(one.attributes[rows][said, columns].astype(np.float32))
+        values.append(own[said])
     return np.concatenate(shares), np.concatenate(values)
 
 

@@ -13,7 +13,10 @@ from foveal.data.scene import Objects
 
 FEWEST_OBJECTS = 10  # of a value below which it is not learned
 MOST_VALUES = 20  # of an attribute that nobody asked for; more are names, numbers or notes
+UNSURE = "unknown"  # what is told of an object that nothing sure is known of; written down it says nothing
+UNSAID, OTHER = -1, -2  # in place of the number of a value: none is said, or one that is not learned
 _MOST_NAMED = 1000
+_NOTHING = ("", UNSURE)
 _Name = Annotated[str, Field(min_length=1, max_length=1000)]
 
 
@@ -46,10 +49,10 @@ def attributes_of(scenes: Iterable[Objects], wanted: Sequence[str] | None = None
     for objects in scenes:
         for said in objects.attributes:
             for name, value in said.items():
-                counts.setdefault(name, Counter())[value] += 1
+                counts.setdefault(name, Counter())[value] += value not in _NOTHING
     found = []
     for name in sorted(counts):
-        values = tuple(sorted(v for v, count in counts[name].items() if v and count >= FEWEST_OBJECTS))
+        values = tuple(sorted(v for v, count in counts[name].items() if count >= FEWEST_OBJECTS))
         if name and len(values) >= 2 and (wanted is not None or len(counts[name]) <= MOST_VALUES):
             found.append(Attribute(name=name, values=values))
     if wanted is None:
@@ -66,11 +69,13 @@ def attributes_of(scenes: Iterable[Objects], wanted: Sequence[str] | None = None
 
 
 def numbered(objects: Objects, attributes: Sequence[Attribute]) -> NDArray[np.int64]:
-    """Return the number of each attribute's value for each object, int64 (M, A); -1: none that is known."""
+    """Return the number of each attribute's value for each object, int64 (M, A), or `UNSAID` or `OTHER`."""
     numbers = [{value: place for place, value in enumerate(one.values)} for one in attributes]
+    for known in numbers:
+        known.update(dict.fromkeys(_NOTHING, UNSAID))
     said = objects.attributes or ({},) * len(objects)
     rows = [
-        [known.get(row.get(one.name, ""), -1) for one, known in zip(attributes, numbers, strict=True)]
+        [known.get(row.get(one.name, ""), OTHER) for one, known in zip(attributes, numbers, strict=True)]
         for row in said
     ]
     return np.array(rows, np.int64).reshape(len(objects), len(attributes))

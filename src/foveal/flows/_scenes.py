@@ -15,7 +15,7 @@ from foveal.core.errors import DataError, RecipeError, WriteError
 from foveal.core.progress import Progress
 from foveal.core.random import seed_for
 from foveal.core.wording import counted
-from foveal.data.attributes import Attribute, attributes_of, numbered
+from foveal.data.attributes import FEWEST_OBJECTS, MOST_VALUES, Attribute, attributes_of, numbered
 from foveal.data.dataset import Dataset
 from foveal.data.preprocess import Preprocess
 from foveal.data.scene import Objects
@@ -82,6 +82,12 @@ def planned_scenes(
         recipe, prepared.examples("fit"), facts, made, seconds_left=seconds_left, progress=progress
     )
     reasons = dict(plan.reasons)
+    unlearned = _unlearned(recipe, prepared, said)
+    if unlearned:
+        reasons["attributes left out"] = (
+            f"{', '.join(unlearned)}: fewer than two values of {FEWEST_OBJECTS} objects each, or more than "
+            f"{MOST_VALUES}; --attributes names what is to be learned"
+        )
     if said:
         told = ", ".join(f"{one.name} ({counted(len(one.values), 'value')})" for one in said)
         reasons["attributes"] = f"learned of each object beside its class: {told}"
@@ -118,6 +124,17 @@ def learned_attributes(recipe: Recipe, prepared: Prepared) -> tuple[Attribute, .
     of = stated(prepared.dataset, prepared.preprocess)
     objects = (learned_from(of(int(index))) for index in prepared.split.fit)
     return attributes_of(objects, recipe.attributes)
+
+
+def _unlearned(recipe: Recipe, prepared: Prepared, said: Sequence[Attribute]) -> list[str]:
+    """Return what is said of objects, and not learned though nobody said so."""
+    if recipe.attributes is not None or not teaching(recipe.architecture).of_attributes:
+        return []
+    of = stated(prepared.dataset, prepared.preprocess)
+    names = {
+        name for index in prepared.split.fit for one in of(int(index)).attributes for name in one if name
+    }
+    return sorted(names - {one.name for one in said})
 
 
 def maker(recipe: Recipe, prepared: Prepared, weights: Weights | None = None) -> Callable[[Plan], Objective]:
@@ -184,11 +201,11 @@ def number_maps(prepared: Prepared) -> NDArray[np.uint16]:
     """
     of = stated(prepared.dataset, prepared.preprocess)
 
-    def numbered(index: int) -> NDArray[np.uint16]:
+    def at_size(index: int) -> NDArray[np.uint16]:
         header = prepared.dataset.read(index).header()
         return numbers_at_size(learned_from(of(index)), (header.height, header.width), prepared.preprocess)
 
-    return _mapped(prepared, numbered, np.uint16)
+    return _mapped(prepared, at_size, np.uint16)
 
 
 def region_maps(prepared: Prepared) -> NDArray[np.uint8]:

@@ -54,8 +54,8 @@ class Truth:
         ignored: Which count neither as found nor as missed, bool (M,): a crowd, a difficult one. What lies on
             one of them is no false alarm.
         masks: What each covers; None where only boxes are known.
-        attributes: Number of the value of each attribute, -1 where none is stated, int64 (M, A); None: of
-            no attribute.
+        attributes: Number of the value of each attribute, -1 where none is stated, -2 where it is another
+            one, int64 (M, A); None: of no attribute.
 
     Raises:
         UsageError: The arrays are not such.

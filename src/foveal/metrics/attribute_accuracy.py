@@ -47,7 +47,7 @@ def attribute_accuracy(
 
     Args:
         shares: Of each picture the probabilities of the values, (M_i, V), of what was found.
-        values: The right ones, integers (M_i,) in [0, V).
+        values: The right ones, integers (M_i,) in [0, V); below 0 one that is none of these.
         threshold: The probability from which on the most probable value is told.
         units: What each picture belongs to, integers (N,); whole units are drawn.
         draws: Resamples.

@@ -139,6 +139,7 @@ class Architecture:
             makes of each frame, as in `models/cnn.py`, and has `features` numbers for each.
         arguments: What `build` is given besides, of each of the variants; part of every plan.
         learns: Of what says where something is: the file of `train/scenes/objectives` that teaches it.
+        looks: Of a detector that looks at some places alone: the argument of `build` for how many.
     """
 
     build: Callable[..., "nn.Module"]
@@ -150,6 +151,7 @@ class Architecture:
     task: Task = "classify"
     arguments: Mapping[str, Any] = field(default_factory=dict, repr=False)
     learns: str = ""
+    looks: str = ""
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -222,6 +224,7 @@ def architecture(model: "str | Builder | Architecture") -> Architecture:
         expansion=getattr(file, "EXPANSION", ()),
         task=file.CARD.task,
         learns=getattr(file, "LEARNS", ""),
+        looks=getattr(file, "LOOKS", ""),
     )
 
 

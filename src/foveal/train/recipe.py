@@ -217,6 +217,8 @@ class Recipe(BaseModel):
         named = dict(architecture.arguments)
         if self.backbone is not None:
             named["backbone"] = self.backbone
+        if architecture.looks and self.objects is not None:  # no more can be found than is looked at
+            named[architecture.looks] = self.objects
         if architecture.task in SCENE_TASKS:
             return {**named, "backbone": self.started.name} if self.transfers else named
         if not self.transfers or architecture.task == "classify":

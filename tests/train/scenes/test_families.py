@@ -22,6 +22,7 @@ from foveal.tasks.recognizer import Recognizer
 from foveal.train.examples import Examples
 from foveal.train.loop import fetch, fit
 from foveal.train.plan import Plan
+from foveal.train.recipe import Recipe
 from foveal.train.scenes.annotations import Boxes, OutlineTruth
 from foveal.train.scenes.learning import teaching
 from foveal.train.scenes.objectives.queries import meant, query_loss
@@ -176,6 +177,25 @@ def test_a_query_that_is_right_costs_nothing_and_a_double_does() -> None:
 
     assert float(query_loss(right, one, (64, 64))) < 1e-3
     assert float(query_loss(Asked(right.boxes, double), one, (64, 64))) > 10
+
+
+def test_whoever_diverges_gets_a_loss_that_says_so() -> None:
+    answered, truth, _ = asked()
+
+    nowhere = answered._replace(boxes=answered.boxes * torch.nan)
+    nothing = answered._replace(logits=answered.logits * torch.nan)
+    for broken in (nowhere, nothing):
+        assert not bool(query_loss(broken, truth, (64, 64)).isfinite())
+
+
+@pytest.mark.parametrize("name", ["query", "faster_rcnn", "mask_rcnn", "point"])
+def test_as_many_objects_as_are_wanted_are_looked_at(name: str) -> None:
+    task = models.card(name).task
+    usual, many = (Recipe(model=name, task=task, objects=count).network for count in (None, 700))
+
+    assert (usual, list(many.values())) == ({}, [] if name == "point" else [700])
+    network = models.architecture(name).build(channels=3, classes=2, size=[64, 64], **many)
+    assert {getattr(network, part) for part in ("queries", "proposals") if hasattr(network, part)} <= {700}
 
 
 def test_queries_inside_of_what_is_ignored_may_say_its_class() -> None:

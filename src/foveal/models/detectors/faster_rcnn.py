@@ -31,6 +31,7 @@ CARD = Card(
     task="detect",
 )
 LEARNS = "own_loss"
+LOOKS = "proposals"
 SETTINGS = _features.ADAM
 SIZES = _features.sizes(48, 64)
 _CANDIDATES = 1000  # boxes among which the proposals are chosen

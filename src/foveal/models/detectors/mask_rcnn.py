@@ -33,6 +33,7 @@ CARD = Card(
     task="instance",
 )
 LEARNS = "own_outlines"
+LOOKS = "proposals"
 SETTINGS = _features.ADAM
 SIZES = boxes_alone.SIZES
 _LAYERS = 2  # of the mask head, of the paper's four

@@ -31,6 +31,7 @@ CARD = Card(
     task="detect",
 )
 LEARNS = "queries"
+LOOKS = "queries"
 SETTINGS = _features.ADAM
 SIZES = _features.sizes(48, 64)
 _HEADS = 4

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from foveal.core.errors import BundleError
 from foveal.core.types import Detection, Sighting
-from foveal.data.attributes import Attribute
+from foveal.data.attributes import UNSURE, Attribute
 from foveal.data.outline import Runs
 from foveal.data.preprocess import Preprocess
 from foveal.tasks.detect.masks import masks_of
@@ -17,7 +17,6 @@ from foveal.tasks.detect.masks import masks_of
 OUTPUTS = ("boxes", "scores", "labels")
 MASKS = "masks"  # the output that is there, too, where outlines are answered
 ATTRIBUTES = "attributes"  # and where something is told of objects beside their class
-UNSURE = "unknown"  # what is told of an object where no value is probable enough
 MOST_OBJECTS = 20_000
 _MOST_CLASSES = 10**6
 

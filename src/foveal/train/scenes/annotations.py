@@ -23,7 +23,7 @@ class Boxes:
         weights: 1 for an object, 0 where there is none, -1 for what is there and ignored: inside of it
             nothing is asked about its class; float32 (N, M).
         numbers: By which a map of objects tells them apart, from 1 on, int64 (N, M).
-        attributes: Number of the value of each attribute, -1 where none is said, int64 (N, M, A).
+        attributes: Number of the value of each attribute, below 0 where none is learned, int64 (N, M, A).
     """
 
     boxes: Tensor

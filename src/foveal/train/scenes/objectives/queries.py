@@ -89,6 +89,7 @@ def meant(answers: Asked, truth: Boxes, picture: Tensor) -> tuple[Tensor, Tensor
     own, others = answers.boxes[:, :, None], truth.boxes[:, None]
     away = ((own - others) / picture).abs().sum(-1)
     costs = _SIDES * away - _CLASS * sure - _OVERLAP * generalized(own, others)  # (N, Q, M)
+    costs = costs.nan_to_num()  # whoever diverges gets a loss that says so, not an error from here
     rows, queries, objects = [], [], []
     for row, (cost, there) in enumerate(zip(costs, truth.weights > 0, strict=True)):
         known = there.nonzero()[:, 0]
