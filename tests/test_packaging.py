@@ -80,10 +80,14 @@ def test_nothing_is_required_that_is_copyleft_or_abandoned(settings: dict[str, A
     assert {name_of(r) for requirements in lists for r in requirements}.isdisjoint(COPYLEFT | FORBIDDEN)
 
 
+# Whose insides are called: docs/decisions/0056-rt-detr.md.
+CAPPED = {"transformers>=5.24,<5.25"}
+
+
 def test_requirements_have_lower_bounds_and_no_caps(settings: dict[str, Any]) -> None:
     lists = [settings["dependencies"], *settings["optional-dependencies"].values()]
 
-    for requirement in (r for requirements in lists for r in requirements):
+    for requirement in {r for requirements in lists for r in requirements} - CAPPED:
         assert re.fullmatch(r"foveal\[[\w,]+\]|[\w.-]+(\[\w+\])?>=[\d.]+", requirement), requirement
 
 

@@ -12,8 +12,11 @@ from foveal.flows.train import train
 from foveal.models import detectors
 from foveal.train.recipe import Recipe
 
+# All that learn boxes and need no weights to start from, but `point`.
 FAMILIES = [
-    name for name in catalog.names(detectors) if models.card(name).task == "detect" and name != "point"
+    name
+    for name in catalog.names(detectors)
+    if models.card(name).task == "detect" and models.architecture(name).reads is None and name != "point"
 ]
 QUICK = ("faster_rcnn", "query")
 marked = [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.families]) for name in FAMILIES]

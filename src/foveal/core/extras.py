@@ -16,6 +16,7 @@ _WITNESS = {
     "parquet": ("pyarrow",),
     "mqtt": ("paho",),
     "search": ("usearch",),
+    "transformers": ("transformers",),
 }
 _REPORTER = "openvino_telemetry"  # what openvino tells its maker with, over the network
 

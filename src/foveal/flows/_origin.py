@@ -1,6 +1,8 @@
 """Where a transfer starts: which network and whose weights a recipe means, and whether they fit."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -51,7 +53,9 @@ def with_model(recipe: Recipe, *, task: Task | None = None) -> Recipe:
     if task in SCENE_TASKS or recipe.for_scenes:
         said_task = task or (recipe.architecture.task if "model" in recipe.model_fields_set else recipe.task)
         recipe = recipe.for_task(said_task or "detect")
-        named = None if recipe.weights is None or recipe.backbone is not None else _named_in(recipe.weights)
+        if recipe.weights is None or recipe.backbone is not None or recipe.architecture.reads is not None:
+            return recipe
+        named = _named_in(recipe.weights)
         return recipe if named is None else recipe.changed(backbone=named)
     clips = recipe.for_clips(task)
     recipe = recipe.for_task("video") if clips else recipe
@@ -87,6 +91,8 @@ def origin_of(recipe: Recipe) -> Weights | None:
         RecipeError: The weights were trained on otherwise normalized pictures than the recipe says; or the
             model cannot be unfrozen.
     """
+    if recipe.architecture.reads is not None:
+        return _whole(recipe, recipe.architecture.reads)
     if not recipe.transfers:
         return None
     architecture = recipe.started
@@ -115,6 +121,17 @@ def origin_of(recipe: Recipe) -> Weights | None:
         weights = _as_usual(architecture, weights, channels=taken, size=size)
     answer_scale(built.eval(), channels=taken, size=size)
     return replace(weights, channels=channels)
+
+
+def _whole(recipe: Recipe, read: Callable[[Path], Weights]) -> Weights:
+    """Return the weights that all of a network starts from."""
+    if recipe.weights is None:
+        raise UsageError(
+            f"{catalog.spoken(recipe.architecture.name)} starts from weights, and no package holds any",
+            code="no_weights",
+            hint="give a folder with --weights",
+        )
+    return _as_stated(read(runs.find(recipe.weights)), recipe.normalization)
 
 
 def _built(architecture: Architecture, weights: Weights, *, channels: int, size: int) -> nn.Module:

@@ -76,6 +76,7 @@ def planned_scenes(
         len(prepared.dataset.classes),
         width=width,
         attributes=tuple(len(one.values) for one in said),
+        start={} if weights is None or recipe.architecture.reads is None else weights.arguments,
     )
     made = maker(recipe, prepared, weights)
     plan = plan_scenes(
@@ -143,7 +144,7 @@ def maker(recipe: Recipe, prepared: Prepared, weights: Weights | None = None) ->
     Args:
         recipe: Says which network it is, and what of objects is learned.
         prepared: The data.
-        weights: What its backbone starts from; None: all weights follow from the seed.
+        weights: What its backbone, or all of it, starts from; None: all weights follow from the seed.
     """
     architecture = recipe.architecture
     taught, truth = teaching(architecture), _stated(recipe, prepared)
@@ -246,11 +247,12 @@ def _network(plan: Plan, architecture: Architecture, weights: Weights | None) ->
         network: Any = architecture.build(**plan.arguments)
     if weights is not None:
         try:
-            network.backbone.take(weights.tensors)
+            (network.backbone if architecture.reads is None else network).take(weights.tensors)
         except ValueError as error:
             raise DataError(
-                f"the weights of {weights.source} do not fit {plan.arguments['backbone']}: {error}",
+                f"the weights of {weights.source} do not fit "
+                f"{plan.arguments.get('backbone', catalog.spoken(plan.model))}: {error}",
                 code="weights_mismatch",
-                hint="name the model that they were trained with: --backbone",
+                hint="name the model that they were trained with: --backbone, or --model",
             ) from error
     return network

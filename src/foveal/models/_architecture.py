@@ -4,6 +4,7 @@ import functools
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from foveal.core import catalog
@@ -140,6 +141,8 @@ class Architecture:
         arguments: What `build` is given besides, of each of the variants; part of every plan.
         learns: Of what says where something is: the file of `train/scenes/objectives` that teaches it.
         looks: Of a detector that looks at some places alone: the argument of `build` for how many.
+        reads: Where training starts from weights of the whole network: what returns the `Weights` in a
+            folder, with the arguments that it was built with; None: from those of a backbone.
     """
 
     build: Callable[..., "nn.Module"]
@@ -152,6 +155,7 @@ class Architecture:
     arguments: Mapping[str, Any] = field(default_factory=dict, repr=False)
     learns: str = ""
     looks: str = ""
+    reads: Callable[[Path], Any] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -225,6 +229,7 @@ def architecture(model: "str | Builder | Architecture") -> Architecture:
         task=file.CARD.task,
         learns=getattr(file, "LEARNS", ""),
         looks=getattr(file, "LOOKS", ""),
+        reads=getattr(file, "READS", None),
     )
 
 

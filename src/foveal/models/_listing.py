@@ -17,7 +17,7 @@ def listing(
     A row stands for all of timm's, which are not looked at: `timm:NAME`.
 
     Nothing is allocated: parameters are counted on torch's meta device. They are None where their number
-    follows from the training images, and where the network takes no pictures of that size.
+    follows from the training images or from weights, and where the network takes no pictures of that size.
 
     Args:
         channels: Of the images.
@@ -30,12 +30,12 @@ def listing(
     rows: list[dict[str, Any]] = []
     for done, name in enumerate(names):
         progress("counting parameters", done, len(names))
-        card = models.card(name)
+        card, architecture = models.card(name), models.architecture(name)
         parameters = None
-        if not card.grows and size >= card.smallest_size:
+        if not card.grows and architecture.reads is None and size >= card.smallest_size:
             with outlined():
                 side: Any = [size, size] if name in scenes else size
-                network = models.architecture(name)(channels=channels, classes=classes, size=side)
+                network = architecture(channels=channels, classes=classes, size=side)
             parameters = sum(p.numel() for p in network.parameters())
         rows.append(_row(catalog.spoken(name), card, parameters))
     progress("counting parameters", len(names), len(names))

@@ -2,8 +2,8 @@
 
 import importlib
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
@@ -68,6 +68,7 @@ class Facts:
         frames: Of a clip; 1 for pictures.
         width: Of the input where that is not `size`, which then is its height; None: it is a square.
         attributes: How many values each thing has that is said of objects beside their class.
+        start: What the network of weights was built with that all of it starts from.
     """
 
     size: int
@@ -76,6 +77,7 @@ class Facts:
     frames: int = 1
     width: int | None = None
     attributes: tuple[int, ...] = ()
+    start: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def sides(self) -> tuple[int, int]:
@@ -86,7 +88,7 @@ class Facts:
     def arguments(self) -> dict[str, Any]:
         """What every network is built with; of one that says where something is, with both sides."""
         size = self.size if self.width is None else list(self.sides)
-        found = {"channels": self.channels, "classes": self.classes, "size": size}
+        found = {"channels": self.channels, "classes": self.classes, "size": size, **self.start}
         return {**found, "attributes": list(self.attributes)} if self.attributes else found
 
 

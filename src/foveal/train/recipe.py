@@ -220,7 +220,8 @@ class Recipe(BaseModel):
         if architecture.looks and self.objects is not None:  # no more can be found than is looked at
             named[architecture.looks] = self.objects
         if architecture.task in SCENE_TASKS:
-            return {**named, "backbone": self.started.name} if self.transfers else named
+            whole = architecture.reads is not None
+            return {**named, "backbone": self.started.name} if self.transfers and not whole else named
         if not self.transfers or architecture.task == "classify":
             return named
         return {**named, "start": "transfer" if self.unfreezes else "frozen"}
@@ -244,7 +245,8 @@ class Recipe(BaseModel):
                 `no_backbone`: a backbone for a network that has none.
         """
         found = models.architecture(self.model)
-        if self.backbone is not None and (found.task == "classify" or found.is_own):
+        fixed = found.task == "classify" or found.is_own or found.reads is not None
+        if self.backbone is not None and fixed:
             raise UsageError(
                 f"{catalog.spoken(found.name)} has no backbone that could be chosen",
                 code="no_backbone",

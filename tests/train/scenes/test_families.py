@@ -28,8 +28,9 @@ from foveal.train.scenes.learning import teaching
 from foveal.train.scenes.objectives.queries import meant, query_loss
 from foveal.train.scenes.planning import CHANGES
 
-# All but those that test_points and test_outlines have.
-OTHERS = [name for name in catalog.names(detectors) if name not in ("point", "outline", "panoptic")]
+# All but those that test_points, test_outlines and test_rt_detr have.
+TESTED = ("point", "outline", "panoptic", "rt_detr")
+OTHERS = [name for name in catalog.names(detectors) if name not in TESTED]
 # SSD looks for objects on coarse maps: of larger pictures.
 SIDES = {"ssdlite": 160}
 LONGER = {"ssdlite": 300, "retinanet": 300}

@@ -24,6 +24,16 @@ def _parted(group: dict[str, Any], backbone: nn.Module) -> list[dict[str, Any]]:
     return [part for part in parts if part["params"]]
 
 
+def body_groups(network: Any, plan: Plan) -> list[dict[str, Any]]:
+    """Return all parameters that learn as a plan wants them moved, what has weights already more slowly."""
+    body = optimizer.parameter_groups(
+        network, weight_decay=plan.weight_decay, optimizer=plan.optimizer, head_rate=plan.head_rate
+    )
+    if plan.starts_from is None and plan.arguments.get("backbone", DENSE) == DENSE:
+        return body
+    return [part for group in body for part in _parted(group, getattr(network, "backbone", nn.Identity()))]
+
+
 def groups(network: Any, plan: Plan) -> list[dict[str, Any]]:
     """Return the body's parameters as a plan wants them moved, and the layers that answer by Adam.
 
@@ -38,15 +48,9 @@ def groups(network: Any, plan: Plan) -> list[dict[str, Any]]:
     answering = [parameter for layer in layers for parameter in layer.parameters()]
     for parameter in answering:
         parameter.requires_grad_(False)
-    body = optimizer.parameter_groups(
-        network, weight_decay=plan.weight_decay, optimizer=plan.optimizer, head_rate=plan.head_rate
-    )
+    body = body_groups(network, plan)
     for parameter in answering:
         parameter.requires_grad_(True)
-    if plan.starts_from is not None or plan.arguments.get("backbone", DENSE) != DENSE:
-        body = [
-            part for group in body for part in _parted(group, getattr(network, "backbone", nn.Identity()))
-        ]
     weights, biases = [p for p in answering if p.ndim > 1], [p for p in answering if p.ndim == 1]
     return [
         *body,

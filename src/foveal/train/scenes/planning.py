@@ -154,7 +154,7 @@ def _draft(
 ) -> Plan:
     """Return a one-step fp32 plan with everything decided that needs no timing."""
     settings, images = recipe.architecture.settings, len(examples)
-    if recipe.transfers:
+    if recipe.transfers and recipe.architecture.reads is None:
         settings = replace(ADAM, batch_size=settings.batch_size)
     batch = recipe.batch_size or max(_SMALLEST_BATCH, min(settings.batch_size, images // 4))
     return Plan(
