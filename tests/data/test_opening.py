@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import foveal.data
+import scenes
 from foveal import data
 from foveal.core import catalog
 from foveal.core.errors import DataError, NotFoundError, UnknownNameError
@@ -217,3 +218,12 @@ def test_the_packages_names_come_on_first_use() -> None:
 def test_a_name_that_no_file_can_have_is_not_found() -> None:
     with pytest.raises(NotFoundError, match="does not exist, or may not be looked at"):
         data.open("x" * 300)
+
+
+def test_data_of_a_known_layout_say_for_what_they_are(tmp_path: Path) -> None:
+    voc = scenes.write_voc(tmp_path / "voc", count=2)
+
+    with pytest.raises(DataError, match=r"\(voc\) does not say what is needed for segment") as caught:
+        data.open(voc, task="segment")
+
+    assert (caught.value.code, caught.value.hint) == ("other_task", "--task detect")

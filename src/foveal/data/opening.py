@@ -81,6 +81,8 @@ def open(  # noqa: A001
             hint="put each set into a folder of its own, and name the one you mean",
             path=path,
         )
+    if task not in (None, VIDEO) and format is None:
+        _check_for_others(path, tree, str(task))
     reasons = "; ".join(f"{name} ({readers[name].looks_for}): {lack}" for name, lack in lacks.items())
     raise DataError(
         f"{path} has no layout we know. Looked for {reasons}.",
@@ -89,6 +91,25 @@ def open(  # noqa: A001
         "class maps lie is in docs/annotations.md",
         path=path,
     )
+
+
+def _check_for_others(path: Path, tree: Tree, task: str) -> None:
+    """Refuse data whose layout is known, and says nothing that a task could be learned from.
+
+    Raises:
+        DataError: `other_task`.
+    """
+    known: dict[str, Format] = {name: catalog.find(formats, name) for name in catalog.names(formats)}
+    others = {name: one for name, one in known.items() if task not in one.tasks}
+    for name, lack in _level(tree, others)[1].items():
+        if lack is None:
+            raise DataError(
+                f"{path} ({name}) does not say what is needed for {task}; it does for "
+                f"{' or '.join(others[name].tasks)}",
+                code="other_task",
+                hint=f"--task {others[name].tasks[0]}",
+                path=path,
+            )
 
 
 def _for_task(dataset: Dataset, task: str | None) -> Dataset:
