@@ -391,7 +391,7 @@ def test_pictures_beside_films_count_unless_films_are_asked_for(folder, tmp_path
     shutil.rmtree(folder / "left")
     for file in (folder / "right").glob("*.png"):
         file.unlink()
-    with pytest.raises(DataError, match="no layout"):
+    with pytest.raises(DataError, match="does not say what is needed for classify; it does for video"):
         opening.open(folder, task="classify")
 
 
