@@ -208,8 +208,6 @@ def test_every_engine_is_timed_with_what_is_found(run: Path, segmenter: Path, vo
     "arguments",
     [
         ("compare", "{run}", "{segmenter}", "{voc}"),
-        ("certify", "{run}", "{voc}", "--out", "{out}/certificate.json"),
-        ("optimize", "{run}", "{voc}", "--out", "{out}/smaller"),
         ("explain", "{run}", "{picture}"),
         ("batch", "{run}", "{voc}/JPEGImages", "--out", "{out}/answers", "--scores"),
         ("stream", "{run}", "{voc}/JPEGImages", "--monitor"),
