@@ -72,7 +72,7 @@ def put_in(path, content, name="certificate.json"):
     del members["manifest.json"]
     members[name] = content
     forged = manifest.model_copy(update={"members": archive._hashes(members)})
-    path.write_bytes(archive._pack(forged, members))
+    path.write_bytes(archive._pack(forged.as_json(), members))
 
 
 @pytest.mark.parametrize("name", ["certificate", "report"])
