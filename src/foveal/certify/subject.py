@@ -1,5 +1,6 @@
 """What a certificate is about: the file that ships, its network, and pictures it has not learned from."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,7 +82,7 @@ class Overlap:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Examined:
+class Examined(ABC):
     """What a certificate is about, whatever the recognizer answers, and what is demanded of it.
 
     Attributes:
@@ -122,9 +123,9 @@ class Examined:
         """Return a way to report on one measurement: done and total."""
         return lambda done, total: self.progress("certifying", done, total, what)
 
+    @abstractmethod
     def few(self, at_most: int) -> UInt8:
         """Return some of the test pictures, evenly spaced, at model size, uint8 (M, H, W, C)."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)

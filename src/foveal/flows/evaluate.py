@@ -104,24 +104,14 @@ def evaluate(
     # One thread: batches run side by side.
     predictor = Predictor.open(bundle, engine=terms.engine, precision=terms.precision, threads=1)
     if predictor.manifest.task in SCENE_TASKS:
-        if terms.where is not None:
-            raise UsageError(
-                "where something is is measured by this process", hint="leave --backend and --workers out"
-            )
-        dataset = (
-            data
-            if isinstance(data, Dataset)
-            else grouped(
-                data,
-                [bundle],
-                None,
-                group=terms.group,
-                task=predictor.manifest.task,
-                things=predictor.manifest.things,
-            )
-        )
         return evaluate_scenes(
-            predictor, bundle, dataset, split=split, seed=seed, threads=terms.threads, progress=progress
+            predictor,
+            bundle,
+            _scenes(data, bundle, predictor, terms),
+            split=split,
+            seed=seed,
+            threads=terms.threads,
+            progress=progress,
         )
     clip = predictor.preprocess.clip
     dataset = data if isinstance(data, Dataset) else grouped(data, [bundle], clip, group=terms.group)
@@ -170,3 +160,20 @@ def write_page(
         WriteError: It cannot be written.
     """
     files.write_text(path, evaluated.page(threads=threads or machine.usable_cpus(), progress=progress))
+
+
+def _scenes(data: str | Path | Dataset, bundle: Path, predictor: Predictor, terms: Terms) -> Dataset:
+    """Return the data of a recognizer that says where something is, opened as it learned them.
+
+    Raises:
+        UsageError: Other processes are wanted.
+        NotFoundError, DataError: As `data.open`.
+    """
+    if terms.where is not None:
+        raise UsageError(
+            "where something is is measured by this process", hint="leave --backend and --workers out"
+        )
+    if isinstance(data, Dataset):
+        return data
+    manifest = predictor.manifest
+    return grouped(data, [bundle], None, group=terms.group, task=manifest.task, things=manifest.things)
