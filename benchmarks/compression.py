@@ -41,12 +41,13 @@ from foveal.optimize.budget import Budget
 from foveal.optimize.candidate import Start
 from foveal.optimize.families.narrow import narrow
 from foveal.optimize.families.pruned import pruned
+from foveal.optimize.labels import Pictures
 from foveal.optimize.measuring import speed, timed
 from foveal.optimize.steps.distill import Lesson, Schedule, asked, distill, plan_lesson
 from foveal.optimize.steps.low_rank import low_rank
 from foveal.optimize.steps.quantize import quantize
 from foveal.optimize.steps.recalibrated import recalibrated
-from foveal.optimize.variant import Pictures, Speed, Variant
+from foveal.optimize.variant import Speed, Variant
 from foveal.optimize.workshop import TEACHER, Roles, Workshop
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.recognizer import Recognizer

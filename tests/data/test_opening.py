@@ -226,4 +226,7 @@ def test_data_of_a_known_layout_say_for_what_they_are(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"\(voc\) does not say what is needed for segment") as caught:
         data.open(voc, task="segment")
 
-    assert (caught.value.code, caught.value.hint) == ("other_task", "--task detect")
+    assert (caught.value.code, caught.value.hint) == (
+        "other_task",
+        f"--task detect, as in: foveal train {caught.value.path} --task detect",
+    )

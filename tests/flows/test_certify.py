@@ -31,7 +31,7 @@ from foveal.core.progress import silent
 from foveal.data import opening
 from foveal.evaluate.held_out import HeldOut
 from foveal.flows import certify
-from foveal.flows._certified_pictures import Wishes, _overlap, answered, not_there, pictures
+from foveal.flows._certified_pictures import Wishes, answered, not_there, overlap_of, pictures
 from foveal.flows._sealed import Sealed
 from foveal.flows._slices import read_slices
 from foveal.flows._twin import twin_of
@@ -286,9 +286,9 @@ def test_a_certificate_is_replaced_only_if_somebody_says_so(certified, colors, t
 def test_a_planted_leak_is_found():
     content = {"a.png": "1", "b.png": "2", "c.png": "3"}
 
-    assert _overlap(list(content), content, frozenset({"2", "9"})).count == 1
-    assert _overlap(list(content), content, frozenset({"9"})).count == 0
-    assert not _overlap(list(content), content, None).known
+    assert overlap_of(list(content), content, frozenset({"2", "9"})).count == 1
+    assert overlap_of(list(content), content, frozenset({"9"})).count == 0
+    assert not overlap_of(list(content), content, None).known
 
 
 def test_the_network_is_found_by_the_hash_of_its_weights_and_no_other_is_taken(trained, tmp_path):

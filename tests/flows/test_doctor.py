@@ -150,6 +150,15 @@ def test_the_cuda_build_is_mended_by_one_exact_line(sound):
     )
 
 
+def test_of_each_extra_it_is_known_what_is_missed(sound):
+    for extra in extras.EXTRAS:
+        sound["extras"][extra] |= {"installed": False, "missing": ["it"]}
+
+    told = [one for one in problems(sound) if one.code == "missing_extra"]
+
+    assert [one.hint for one in told] == [f'pip install "foveal[{extra}]"' for extra in extras.EXTRAS]
+
+
 def test_without_the_training_side_it_is_a_problem_and_no_error(monkeypatch):
     monkeypatch.setattr(extras, "find_spec", lambda name: None)
     monkeypatch.setattr(doctors, "find_spec", lambda name: None)

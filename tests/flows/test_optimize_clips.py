@@ -11,7 +11,7 @@ import films
 from foveal.bundle import archive, ways
 from foveal.bundle.predictor import Predictor
 from foveal.bundle.rolling import Rolling
-from foveal.core.errors import NotFoundError
+from foveal.core.errors import DataError, NotFoundError
 from foveal.core.progress import silent
 from foveal.data import opening
 from foveal.flows import _unlabelled
@@ -149,8 +149,10 @@ def test_pictures_for_films_and_films_for_pictures_are_refused(
 ) -> None:
     with pytest.raises(NotFoundError, match="no film in"):
         optimize(trained.bundle, colors, terms=terms(), out=tmp_path / "a")
-    with pytest.raises(NotFoundError, match="no picture in"):
+    with pytest.raises(DataError, match="does not say what is needed for classify") as caught:
         optimize(bundle, stripes, terms=terms(), out=tmp_path / "b")
+    assert caught.value.code == "other_task"
+    assert f"foveal train {stripes} --task video" in str(caught.value.hint)
 
 
 def test_frames_at_another_size_are_what_the_preprocessing_makes_of_the_film(

@@ -140,7 +140,7 @@ def searched(trained_at_32, tmp_path_factory):
     terms = Terms(Budget(drop=1.0, seconds=6.0), threads=1, engines=(ways.REFERENCE,))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("foveal.optimize.screening.found", lambda start: (smaller_pictures(start), {}))
-        patch.setattr("foveal.optimize.screening._READING_SHARE", 1e9)
+        patch.setattr("foveal.optimize.screening.READING_SHARE", 1e9)
         patch.setattr("foveal.optimize.search._LEAST_LESSON", 0.1)
         patch.setattr("foveal.optimize.workshop.Workshop._spent", lambda _: 0.0)
         patch.setattr("foveal.optimize.workshop.timed", by_multiply_adds)
@@ -201,7 +201,7 @@ class TestSearch:
         self, trained_at_32, tmp_path, monkeypatch
     ) -> None:
         monkeypatch.setattr("foveal.optimize.screening.found", lambda start: (smaller_pictures(start), {}))
-        monkeypatch.setattr("foveal.optimize.screening._READING_SHARE", 0.0)
+        monkeypatch.setattr("foveal.optimize.screening.READING_SHARE", 0.0)
         monkeypatch.setattr("foveal.optimize.workshop.Workshop._spent", lambda _: 0.0)
         monkeypatch.setattr("foveal.optimize.search._LEAST_LESSON", 0.01)
         terms = Terms(Budget(drop=1.0, seconds=0.5), threads=1, engines=(ways.REFERENCE,))

@@ -107,9 +107,14 @@ def _check_for_others(path: Path, tree: Tree, task: str) -> None:
                 f"{path} ({name}) does not say what is needed for {task}; it does for "
                 f"{' or '.join(others[name].tasks)}",
                 code="other_task",
-                hint=f"--task {others[name].tasks[0]}",
+                hint=_for_which(path, others[name].tasks[0]),
                 path=path,
             )
+
+
+def _for_which(path: Path, task: str) -> str:
+    """Return what to do with data of another task: not every command has an option for it."""
+    return f"--task {task}, as in: foveal train {path} --task {task}"
 
 
 def _for_task(dataset: Dataset, task: str | None) -> Dataset:
@@ -126,7 +131,7 @@ def _for_task(dataset: Dataset, task: str | None) -> Dataset:
             f"{dataset.path} ({dataset.format}) does not say enough for {task}; it does for "
             f"{' and '.join(scenes.tasks)}",
             code="other_task",
-            hint=f"--task {scenes.tasks[0]}",
+            hint=_for_which(dataset.path, scenes.tasks[0]),
             path=dataset.path,
         )
     if task == "panoptic" and scenes.things is None:

@@ -20,6 +20,7 @@ _WITHOUT = {
     "parquet": "no Parquet file is read or written",
     "mqtt": "nothing is sent to MQTT",
     "search": "every search is exact",
+    "transformers": "no transformer of a local folder is trained",
 }
 CPU_TORCH = "pip install --force-reinstall torch torchvision --index-url https://download.pytorch.org/whl/cpu"
 
