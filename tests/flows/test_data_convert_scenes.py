@@ -90,6 +90,24 @@ def test_outlines_and_what_else_is_said_come_back_from_coco(tmp_path: Path) -> N
     assert dataset.truths == again.truths
 
 
+@pytest.mark.parametrize(
+    ("to", "lost"), [("coco", []), ("yolo", ["colour", "type"]), ("voc", ["colour", "type"])]
+)
+def test_what_has_no_place_in_a_layout_is_named(
+    tmp_path: Path, to: str, lost: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = ({"colour": "red"}, {}, {"type": "van", "colour": "blue"})
+    objects = [One((1, 1, 9, 9), CLASSES[0], attributes=one) for one in said]
+    convert(made(tmp_path / "from", {"train/a.png": objects}), tmp_path / "source", to="coco")
+
+    assert (
+        run(["data", "convert", str(tmp_path / "source"), str(tmp_path / "json"), "--to", to, "--json"]) == 0
+    )
+    assert json.loads(capsys.readouterr().out)["not_written"] == lost
+    assert run(["data", "convert", str(tmp_path / "source"), str(tmp_path / "words"), "--to", to]) == 0
+    assert ("no place for it: colour, type" in capsys.readouterr().out) == bool(lost)
+
+
 def test_outlines_come_back_from_yolo_where_that_is_what_is_asked_for(tmp_path: Path) -> None:
     outline = Polygons((np.array([[1, 1], [9, 1], [9.25, 9]], np.float32),))
     source = tmp_path / "coco"

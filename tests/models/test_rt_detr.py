@@ -107,6 +107,27 @@ def test_a_small_picture_has_as_many_queries_as_places(folder: Path) -> None:
     assert boxes.shape[1] == 16 + 4 + 1 < rt_detr_folder.TINY["num_queries"]
 
 
+def test_as_many_places_are_looked_at_as_are_asked_for(folder: Path) -> None:
+    weights, made = READS(folder), built(folder)
+    asked = rt_detr(channels=3, classes=5, size=list(SIDES), queries=7, **weights.arguments)
+    asked.take(weights.tensors)
+
+    with torch.no_grad():
+        (few, few_logits), (_, logits) = asked.eval().candidates(pictures()), made.candidates(pictures())
+
+    assert few.shape[1] == 7 < logits.shape[1]
+    assert few_logits.isfinite().all()
+    assert models.architecture("rt-detr").looks == "queries"
+
+
+def test_a_network_that_is_no_number_any_more_has_a_loss_that_is_none(folder: Path) -> None:
+    made, (boxes, labels) = built(folder).train(), truth()
+    with torch.no_grad():
+        made.detector.model.enc_bbox_head.layers[-1].bias.fill_(torch.nan)
+
+    assert bool(made.loss(pictures(2), boxes, labels).isnan())
+
+
 def test_all_weights_are_taken_over_but_those_of_other_classes(folder: Path) -> None:
     kept = rt_detr_folder.network(classes=5).state_dict()
     for classes, anew in ((5, set()), (2, OF_CLASSES)):

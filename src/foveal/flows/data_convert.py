@@ -90,8 +90,18 @@ def convert(
         "classes": list(written.classes),
         "splits": dict(Counter(row.split for row in kept)),
         "groups": None if dataset.groups is None else len(set(dataset.groups)),
+        "not_written": _without_a_place(dataset, known[to]),
         "left_out": [{"source": source, "error": error.as_json()} for source, error in left_out],
     }
+
+
+def _without_a_place(dataset: Dataset, layout: Format) -> list[str]:
+    """Return names of what is said of objects beside their class, where a layout cannot hold it."""
+    scenes = dataset.scenes
+    if scenes is None or layout.writes_attributes:
+        return []
+    said = (one for index in range(len(dataset.sources)) for one in scenes.objects(index).attributes)
+    return sorted({name for one in said for name in one})
 
 
 def _instead(dataset: Dataset, holding: Mapping[str, Collection[str]]) -> str:

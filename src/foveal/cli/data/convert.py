@@ -44,5 +44,8 @@ def convert(
 def _show(console: Console, document: dict[str, Any]) -> None:
     splits = ", ".join(f"{name or 'all'} {count}" for name, count in document["splits"].items())
     console.print(f"{document['images']} pictures in {visible(document['out'])}: {splits}", markup=False)
+    if document["not_written"]:
+        names = visible(", ".join(document["not_written"]))
+        console.print(f"not written, as {document['format']} has no place for it: {names}", markup=False)
     for row in document["left_out"]:
         console.print(f"left out: {visible(row['source'])}: {visible(row['error']['message'])}", markup=False)

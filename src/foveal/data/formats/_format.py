@@ -25,6 +25,7 @@ class Format(NamedTuple):
             None: the layout is only read.
         tasks: What data of this layout may be for; what a data set is for, it says itself.
         writes_tasks: What it can be written for; None: all of these.
+        writes_attributes: Whether there is a place for what is said of objects beside their class.
     """
 
     looks_for: str
@@ -34,6 +35,7 @@ class Format(NamedTuple):
     write: Callable[[Dataset, Sequence[Row], Path, Progress], Written] | None = None
     tasks: tuple[Task, ...] = ("classify",)
     writes_tasks: tuple[Task, ...] | None = None
+    writes_attributes: bool = False
 
     @property
     def holds(self) -> tuple[Task, ...]:

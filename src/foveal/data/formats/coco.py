@@ -117,4 +117,5 @@ coco = Format(
     write=write_coco,
     precedes=("image_folder", "csv_manifest"),
     tasks=("detect", "instance"),
+    writes_attributes=True,
 )

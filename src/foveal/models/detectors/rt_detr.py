@@ -30,6 +30,7 @@ CARD = Card(
     task="detect",
 )
 LEARNS = "own_queries"
+LOOKS = "queries"
 # As the weights were learned; what is new among them learns along.
 SETTINGS = Settings(optimizer="adam", learning_rate=1e-4, weight_decay=1e-4, batch_size=16, warm_up_share=0.1)
 READS = _transformers.read
@@ -131,6 +132,8 @@ class RtDetr(nn.Module):
                     box_noise_scale=config.box_noise_scale,
                 )
             answers = self._asked(_Seen(seen.tokens.float(), seen.shapes), *given)
+            if not answers.boxes.isfinite().all():  # transformers raises; here training ends by the loss
+                return answers.boxes.sum()
             loss: Tensor
             loss, *_ = self.detector.loss_function(
                 answers.logits[:, -1],
@@ -203,7 +206,12 @@ class RtDetr(nn.Module):
 
 
 def rt_detr(
-    *, channels: int, classes: int, size: Sequence[int], config: Mapping[str, Any] | None = None
+    *,
+    channels: int,
+    classes: int,
+    size: Sequence[int],
+    config: Mapping[str, Any] | None = None,
+    queries: int | None = None,
 ) -> RtDetr:
     """Return a new detector.
 
@@ -212,6 +220,8 @@ def rt_detr(
         classes: K ≥ 1.
         size: Height and width of the input in pixels; any multiples of 32.
         config: What transformers' `RTDetrConfig` takes, as plain JSON, without what the data decide.
+        queries: Places that become queries, Q ≥ 1; None: as many as the configuration says. They are places
+            and nothing of them is learned, so weights fit any number.
 
     Raises:
         UsageError: `no_weights`: no configuration is given; it comes with the weights.
@@ -222,4 +232,6 @@ def rt_detr(
         raise UsageError(
             "what rt-detr is made of, its weights say", code="no_weights", hint="give a folder with --weights"
         )
+    if queries is not None:
+        config = {**config, "num_queries": queries}
     return RtDetr(_transformers.detector(config, channels=channels, classes=classes))
