@@ -24,6 +24,7 @@ _NAMES = ("map50", "map75", "map", "f1", "counting_mae", "miou", "pixel_accuracy
 
 
 def foveal(*arguments: object) -> dict[str, Any]:
+    """Return the document of a command; end where it fails."""
     command = [sys.executable, "-m", "foveal", *map(str, arguments), "--json"]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
     document: dict[str, Any] = json.loads(done.stdout)

@@ -12,7 +12,6 @@ ONNX Runtime, float32, with one thread and with two, taken in turns.
 
 import argparse
 import json
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -20,6 +19,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+from detection import foveal
 
 from foveal.bundle import archive
 from foveal.bundle.engines.onnxruntime import onnxruntime
@@ -38,16 +38,6 @@ THREADS = (1, 2)
 ASKED = 20  # answers of each round that are timed, after as many that are not
 HEAD = """| family | kind | mAP50 | mAP | learned | ms, 1 thread | 2 threads | parameters | file |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |"""
-
-
-def foveal(*arguments: object) -> dict[str, Any]:
-    """Return the document of a command; end where it fails."""
-    command = [sys.executable, "-m", "foveal", *map(str, arguments), "--json"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
-    document: dict[str, Any] = json.loads(done.stdout)
-    if done.returncode:
-        sys.exit(f"{' '.join(command)}: {document}")
-    return document
 
 
 def learned(name: str, given: argparse.Namespace) -> dict[str, Any]:
