@@ -36,6 +36,7 @@ PUBLIC = {
             "Builder",
             "Card",
             "Course",
+            "FollowsSize",
             "HasAuxiliary",
             "LearnsFromImages",
             "OverTime",

@@ -57,3 +57,15 @@ def test_objects_are_numbered_by_what_is_said_of_them() -> None:
     nothing = Objects(np.zeros((2, 4), np.float32), np.zeros(2, np.int64), np.zeros(2, bool))
     assert numbered(nothing, attributes).tolist() == [[-1, -1]] * 2
     assert numbered(nothing.only(np.zeros(2, bool)), attributes).shape == (0, 2)
+
+
+def test_what_no_file_could_hold_is_left_out_and_refused_where_it_is_asked_for() -> None:
+    long, values = "x" * 1001, [f"{number:04}" for number in range(1001)]
+    notes = [{"note": value, "name": name} for value in (long, "a", "b") for name in ("c", "d")] * 10
+    numbers = [{"number": value} for value in values] * FEWEST_OBJECTS
+
+    assert [one.values for one in attributes_of([objects(*notes)])] == [("c", "d"), ("a", "b")]
+    with pytest.raises(UsageError, match="or more than 1000") as caught:
+        attributes_of([objects(*numbers)], ["number"])
+    assert caught.value.code == "no_attribute"
+    assert attributes_of([objects(*[{long: value} for value in "ab"] * 10)]) == ()

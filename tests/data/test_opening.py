@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import foveal.data
 import scenes
@@ -218,6 +219,16 @@ def test_the_packages_names_come_on_first_use() -> None:
 def test_a_name_that_no_file_can_have_is_not_found() -> None:
     with pytest.raises(NotFoundError, match="does not exist, or may not be looked at"):
         data.open("x" * 300)
+
+
+def test_of_what_lacks_a_part_of_its_annotations_it_is_said_what(tmp_path: Path) -> None:
+    for name in ("images", "labels"):
+        (tmp_path / name).mkdir()
+    Image.new("RGB", (9, 9)).save(tmp_path / "images/a.png")
+    (tmp_path / "labels/a.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+
+    with pytest.raises(DataError, match=r"yolo .*neither data.yaml nor classes.txt"):
+        data.open(tmp_path, task="detect")
 
 
 def test_data_of_a_known_layout_say_for_what_they_are(tmp_path: Path) -> None:

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from foveal.export.parity import compare
+from foveal.export.parity import Parity, compare, worst
+from foveal.metrics.clopper_pearson import clopper_pearson
 
 REFERENCE = np.array([[0.7, 0.2, 0.1], [0.4, 0.35, 0.25], [0.50004, 0.49996, 0.0]], np.float32)
 
@@ -66,3 +67,15 @@ def test_rounding_may_move_probabilities_as_long_as_the_answers_stay():
     moved = compare(REFERENCE, np.float32([[0.5, 0.3, 0.2], [0.38, 0.36, 0.26], [0.6, 0.4, 0.0]]))
 
     assert (moved.rounded_gate().verdict, moved.gate().verdict) == ("pass", "fail")
+
+
+def test_of_objects_and_pixels_the_one_that_fails_is_told():
+    share = clopper_pearson(2, 5000)
+    borne = Parity(1e-6, share, clear_flips=2, images=9, unit="objects", borne=5)
+    failing = Parity(1e-6, share, clear_flips=1, images=9, unit="pixels")
+    sound = Parity(2e-6, share, clear_flips=0, images=9, unit="pixels")
+
+    for pair in ((borne, failing), (failing, borne)):
+        assert worst(*pair) is failing
+    assert worst(sound, borne) is sound
+    assert worst(borne, Parity(1e-3, share, clear_flips=0, images=9, unit="pixels")).gate().verdict == "fail"

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import nn
 
 from foveal import models
-from foveal.core.errors import DataError
+from foveal.core.errors import DataError, UsageError
 from foveal.core.progress import silent
 from foveal.data import opening
 from foveal.data.preprocess import Preprocess
@@ -167,3 +167,14 @@ def test_larger_pictures_are_not_shown_through_a_coarser_stem_than_the_one_that_
     like = preprocess_for(opening.open(folder_of(tmp_path / "data", side=side, count=3)), recipe, weights)
 
     assert like.size == size
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"), [({"objects": 5}, "--objects"), ({"attributes": ("colour",)}, "--attributes")]
+)
+def test_of_data_without_objects_nothing_is_asked_about_them(wanted, said) -> None:
+    for task in ("classify", "video"):
+        with pytest.raises(UsageError, match=f"{said} is for data") as caught:
+            with_model(Recipe(**wanted), task=task)
+        assert caught.value.code == "other_task"
+    assert with_model(Recipe(**wanted), task="detect").model == "point"

@@ -63,3 +63,10 @@ def test_what_is_never_told_has_no_accuracy() -> None:
     assert nothing.accuracy is None
     with pytest.raises(UsageError):
         attribute_accuracy([np.zeros((1, 2))], [np.zeros(2, np.int64)], 0.5)
+
+
+def test_at_a_threshold_of_one_nothing_is_told_however_sure_it_is() -> None:
+    shares, values = [np.eye(2, dtype=np.float32)], [np.array([0, 1])]
+
+    assert attribute_accuracy(shares, values, 1.0).told.value == 0
+    assert attribute_accuracy(shares, values, 0.999).told.value == 1

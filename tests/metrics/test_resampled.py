@@ -46,6 +46,16 @@ def test_whole_units_are_drawn() -> None:
     together = Resampled.of(60, mean_of(units.astype(float)), units=units, seed=1).measured()
 
     assert together.high - together.low > 1.5 * (alone.high - alone.low)
+    assert (alone.method, together.method) == ("bootstrap-bca", "bootstrap-bca-clustered")
+
+
+def test_whether_units_were_drawn_is_told_of_all_that_is_made_of_them() -> None:
+    units = np.repeat(np.arange(6), 10)
+    found = Resampled.of(60, mean_of(HARD + 9), units=units, draws=100, seed=1)
+    again = Resampled.read(found.table, images=60, draws=100, clustered=True)
+
+    several = (found.minus(found), found.over(again), Resampled.mean([found, again]).measured())
+    assert {one.method for one in several} == {"bootstrap-bca-clustered"}
 
 
 def test_what_is_written_down_is_read_again() -> None:

@@ -175,3 +175,20 @@ def test_where_only_shapes_are_wanted_there_are_as_many_boxes_to_start_from(name
 
     assert shape.starts.shape == real.starts.shape
     assert shape.starts.device.type == "meta"
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_made_for_another_size_it_is_the_network_that_is_built_for_it(name: str) -> None:
+    made, _ = network(name)
+    smaller = (32, 64)
+    built = models.architecture(name).build(channels=3, classes=CLASSES, size=list(smaller)).eval()
+    built.load_state_dict(made.state_dict())
+    pictures = torch.randn(2, 3, *smaller, generator=torch.Generator().manual_seed(2))
+
+    with torch.no_grad(), pytest.raises((RuntimeError, ValueError)):
+        made.candidates(pictures)  # never by boxes that were made for other pictures
+    made.made_for(smaller)
+
+    with torch.no_grad():
+        for found, wanted in zip(made(pictures), built(pictures), strict=True):
+            torch.testing.assert_close(found, wanted)

@@ -11,6 +11,7 @@ from foveal.certify.subject import Examined
 from foveal.core.batches import together
 from foveal.core.parallel import in_order
 from foveal.data.dataset import UInt8
+from foveal.data.preprocess import GREY
 from foveal.data.sizing import evenly_spaced
 from foveal.evaluate.panoptic_measure import PanopticMeasure
 from foveal.evaluate.scene_measures import ObjectsMeasure, SceneMeasure
@@ -98,6 +99,20 @@ class SceneSubject(Examined):
             name="foveal-certify",
         )
         return [one for part in parts for one in part]
+
+    def framed(self, images: UInt8, places: Sequence[int]) -> UInt8:
+        """Return changed test pictures with the grey beside them as the preprocessing gives it.
+
+        Args:
+            images: At model size, uint8 (M, H, W, C).
+            places: Which test pictures they were.
+        """
+        found = images.copy()
+        for row, place in enumerate(places):
+            size = self.measure.size(self.test.indices[place])
+            height, width = self.predictor.preprocess.fitted(*size)
+            found[row, height:] = found[row, :, width:] = GREY
+        return found
 
     def worth(self, done: Sequence[Any]) -> Resampled:
         """Return what was done is worth; numbers of the same pictures are drawn alike.

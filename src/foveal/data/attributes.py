@@ -16,8 +16,9 @@ MOST_VALUES = 20  # of an attribute that nobody asked for; more are names, numbe
 UNSURE = "unknown"  # what is told of an object that nothing sure is known of; written down it says nothing
 UNSAID, OTHER = -1, -2  # in place of the number of a value: none is said, or one that is not learned
 _MOST_NAMED = 1000
+_LONGEST = 1000  # characters of a name or a value
 _NOTHING = ("", UNSURE)
-_Name = Annotated[str, Field(min_length=1, max_length=1000)]
+_Name = Annotated[str, Field(min_length=1, max_length=_LONGEST)]
 
 
 class Attribute(BaseModel):
@@ -36,7 +37,8 @@ class Attribute(BaseModel):
 def attributes_of(scenes: Iterable[Objects], wanted: Sequence[str] | None = None) -> tuple[Attribute, ...]:
     """Return what can be learned of what is said of objects, by name.
 
-    Values that fewer than ten objects have are left out; an attribute needs two others.
+    Values that fewer than ten objects have, or of over 1,000 characters, are left out; an attribute needs two
+    others, and has no more than 1,000.
 
     Args:
         scenes: The objects of each picture that is learned from.
@@ -52,16 +54,18 @@ def attributes_of(scenes: Iterable[Objects], wanted: Sequence[str] | None = None
                 counts.setdefault(name, Counter())[value] += value not in _NOTHING
     found = []
     for name in sorted(counts):
-        values = tuple(sorted(v for v, count in counts[name].items() if count >= FEWEST_OBJECTS))
-        if name and len(values) >= 2 and (wanted is not None or len(counts[name]) <= MOST_VALUES):
+        common = [value for value, count in counts[name].items() if count >= FEWEST_OBJECTS]
+        values = tuple(sorted(value for value in common if len(value) <= _LONGEST))
+        wieldy = 1 <= len(name) <= _LONGEST and 2 <= len(values) <= _MOST_NAMED
+        if wieldy and (wanted is not None or len(counts[name]) <= MOST_VALUES):
             found.append(Attribute(name=name, values=values))
     if wanted is None:
         return tuple(found)
     lacking = sorted(set(wanted) - {one.name for one in found})
     if lacking:
         raise UsageError(
-            f"nothing learns {', '.join(lacking)}: no two values are said of {FEWEST_OBJECTS} objects each "
-            "among those that are learned from",
+            f"nothing learns {', '.join(lacking)}: no two values, or more than {_MOST_NAMED}, are said of "
+            f"{FEWEST_OBJECTS} objects each among those that are learned from",
             code="no_attribute",
             hint=f"said of objects is {', '.join(sorted(counts)) or 'nothing'}",
         )

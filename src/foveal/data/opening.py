@@ -81,9 +81,9 @@ def open(  # noqa: A001
             hint="put each set into a folder of its own, and name the one you mean",
             path=path,
         )
-    if task not in (None, VIDEO) and format is None:
-        _check_for_others(path, tree, str(task))
     reasons = "; ".join(f"{name} ({readers[name].looks_for}): {lack}" for name, lack in lacks.items())
+    if task not in (None, VIDEO) and format is None:
+        _check_for_others(path, tree, str(task), reasons)
     raise DataError(
         f"{path} has no layout we know. Looked for {reasons}.",
         code="unknown_layout",
@@ -93,8 +93,10 @@ def open(  # noqa: A001
     )
 
 
-def _check_for_others(path: Path, tree: Tree, task: str) -> None:
+def _check_for_others(path: Path, tree: Tree, task: str, reasons: str) -> None:
     """Refuse data whose layout is known, and says nothing that a task could be learned from.
+
+    Nearly every folder could be one of classes: of what lacks a part of its annotations it is said what.
 
     Raises:
         DataError: `other_task`.
@@ -103,9 +105,10 @@ def _check_for_others(path: Path, tree: Tree, task: str) -> None:
     others = {name: one for name, one in known.items() if task not in one.tasks}
     for name, lack in _level(tree, others)[1].items():
         if lack is None:
+            looked = f". Looked for {reasons}" if name == "image_folder" else ""
             raise DataError(
                 f"{path} ({name}) does not say what is needed for {task}; it does for "
-                f"{' or '.join(others[name].tasks)}",
+                f"{' or '.join(others[name].tasks)}{looked}",
                 code="other_task",
                 hint=_for_which(path, others[name].tasks[0]),
                 path=path,

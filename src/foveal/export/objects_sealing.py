@@ -22,7 +22,7 @@ from foveal.export.objects_calibration import calibrated_objects
 from foveal.export.objects_graph import objects_graph
 from foveal.export.objects_parity import compare_objects
 from foveal.export.outputs import spread
-from foveal.export.parity import Parity
+from foveal.export.parity import Parity, worst
 from foveal.export.regions_sealing import compare_regions
 from foveal.export.sealing import Exported, Origin, model_of
 from foveal.tasks.detect.decode import ObjectAnswers, ObjectDecision, checked
@@ -123,7 +123,7 @@ def compare_finder(
     if recognizer.task != "panoptic":
         return of_objects
     of_pixels = compare_regions(recognizer, session, parts)
-    return max(of_objects, of_pixels, key=lambda one: (one.clear_flips, one.max_abs_difference or 0.0))
+    return worst(of_objects, of_pixels)
 
 
 def _draft(recognizer: Recognizer, decision: ObjectDecision, origin: Origin) -> Draft:

@@ -90,3 +90,15 @@ def compare(reference: NDArray[np.float32], exported: NDArray[np.float32]) -> Pa
         clear_flips=int(clear.sum()),
         images=len(flipped),
     )
+
+
+def worst(*found: Parity) -> Parity:
+    """Return the one that is furthest from passing: one that fails, if any does."""
+    return max(
+        found,
+        key=lambda one: (
+            one.gate().verdict == "fail",
+            one.clear_flips - one.borne,
+            one.max_abs_difference or 0.0,
+        ),
+    )

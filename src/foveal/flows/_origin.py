@@ -47,7 +47,8 @@ def with_model(recipe: Recipe, *, task: Task | None = None) -> Recipe:
         task: What lies in the data; None: that is not known yet, and the recipe may say it.
 
     Raises:
-        UsageError: It is for clips, and a part of it for pictures alone; `weights_of_clips`: it starts from a
+        UsageError: `other_task`: it asks for something of objects, and none are looked for; it is for clips,
+            and a part of it for pictures alone; `weights_of_clips`: it starts from a
             run that learned clips.
     """
     if task in SCENE_TASKS or recipe.for_scenes:
@@ -57,6 +58,8 @@ def with_model(recipe: Recipe, *, task: Task | None = None) -> Recipe:
             return recipe
         named = _named_in(recipe.weights)
         return recipe if named is None else recipe.changed(backbone=named)
+    if task is not None:
+        _check_finds(recipe)
     clips = recipe.for_clips(task)
     recipe = recipe.for_task("video") if clips else recipe
     said = None if recipe.weights is None else _named_in(recipe.weights)
@@ -64,6 +67,18 @@ def with_model(recipe: Recipe, *, task: Task | None = None) -> Recipe:
         return recipe
     named = said or TRANSFERRED
     return recipe.changed(backbone=named) if clips else recipe.changed(model=named)
+
+
+def _check_finds(recipe: Recipe) -> None:
+    """Refuse what is asked of objects where none are looked for."""
+    asked = {"--objects": recipe.objects is not None, "--attributes": bool(recipe.attributes)}
+    given = [name for name, one in asked.items() if one]
+    if given:
+        raise UsageError(
+            f"{' and '.join(given)} is for data that say where objects are",
+            code="other_task",
+            hint=f"leave {' and '.join(given)} out",
+        )
 
 
 def _named_in(weights: str) -> str | None:

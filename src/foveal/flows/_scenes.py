@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from foveal.core import catalog
-from foveal.core.errors import DataError, RecipeError, WriteError
+from foveal.core.errors import DataError, WriteError
 from foveal.core.progress import Progress
 from foveal.core.random import seed_for
 from foveal.core.wording import counted
@@ -110,20 +110,13 @@ def learned_attributes(recipe: Recipe, prepared: Prepared) -> tuple[Attribute, .
     """Return what is learned of objects beside their class.
 
     Raises:
-        RecipeError: It is asked for of a network that does not tell it.
         UsageError: `no_attribute`: too little is said of what is asked for.
     """
-    if recipe.attributes == () or prepared.dataset.scenes is None:
+    scenes = prepared.dataset.scenes
+    if recipe.attributes == () or scenes is None or not teaching(recipe.architecture).of_attributes:
         return ()
-    if not teaching(recipe.architecture).of_attributes:
-        if recipe.attributes is None:
-            return ()
-        raise RecipeError(
-            f"{catalog.spoken(recipe.architecture.name)} tells nothing of objects beside their class",
-            hint="--model point does; or leave --attributes out",
-        )
-    of = stated(prepared.dataset, prepared.preprocess)
-    objects = (learned_from(of(int(index))) for index in prepared.split.fit)
+    every = (scenes.objects(int(index)) for index in prepared.split.fit)
+    objects = (learned_from(some.only(some.sound)) for some in every)
     return attributes_of(objects, recipe.attributes)
 
 
@@ -131,10 +124,11 @@ def _unlearned(recipe: Recipe, prepared: Prepared, said: Sequence[Attribute]) ->
     """Return what is said of objects, and not learned though nobody said so."""
     if recipe.attributes is not None or not teaching(recipe.architecture).of_attributes:
         return []
-    of = stated(prepared.dataset, prepared.preprocess)
-    names = {
-        name for index in prepared.split.fit for one in of(int(index)).attributes for name in one if name
-    }
+    scenes = prepared.dataset.scenes
+    if scenes is None:
+        return []
+    objects = (scenes.objects(int(index)) for index in prepared.split.fit)
+    names = {name for some in objects for one in some.attributes for name in one if name}
     return sorted(names - {one.name for one in said})
 
 

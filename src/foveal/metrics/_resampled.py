@@ -6,7 +6,7 @@ Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 8.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -29,12 +29,14 @@ class Resampled:
         drawn: Of resamples of them, float64 (D,); NaN where it is not defined.
         left_out: Without each of some groups of them, float64 (G,).
         images: How many pictures.
+        clustered: Whether whole units of them are drawn.
     """
 
     value: float
     drawn: Floats = field(repr=False)
     left_out: Floats = field(repr=False)
     images: int
+    clustered: bool = False
 
     @classmethod
     def of(
@@ -66,16 +68,16 @@ class Resampled:
         )
         if np.isnan(value[0]):
             raise UsageError("the number is not defined on these pictures", code="empty")
-        return cls(float(value[0]), drawn[:, 0], left_out[:, 0], images)
+        return cls(float(value[0]), drawn[:, 0], left_out[:, 0], images, units is not None)
 
     def measured(self) -> Measured:
         """Return the number with its interval."""
-        return interval(self.value, self.drawn, self.left_out, n=self.images)
+        return self._interval(self.value, self.drawn, self.left_out)
 
     def minus(self, other: "Resampled") -> Measured:
         """Return the difference of two numbers of the same pictures, resampled alike, with its interval."""
-        return interval(
-            self.value - other.value, self.drawn - other.drawn, self.left_out - other.left_out, n=self.images
+        return self._interval(
+            self.value - other.value, self.drawn - other.drawn, self.left_out - other.left_out
         )
 
     def over(self, other: "Resampled") -> Measured:
@@ -92,13 +94,14 @@ class Resampled:
             )
         )
         value, drawn, left_out = parts
-        return interval(float(value[0]), drawn, left_out, n=self.images)
+        return self._interval(float(value[0]), drawn, left_out)
 
     @classmethod
     def mean(cls, several: Sequence[Self]) -> Self:
         """Return the mean of several numbers of the same pictures, resampled alike."""
         table: Floats = np.mean([one.table for one in several], axis=0)
-        return cls.read(table, images=several[0].images, draws=len(several[0].drawn))
+        first = several[0]
+        return cls.read(table, images=first.images, draws=len(first.drawn), clustered=first.clustered)
 
     @property
     def table(self) -> Floats:
@@ -106,6 +109,10 @@ class Resampled:
         return np.concatenate([[self.value], self.drawn, self.left_out])
 
     @classmethod
-    def read(cls, table: Floats, *, images: int, draws: int) -> Self:
+    def read(cls, table: Floats, *, images: int, draws: int, clustered: bool = False) -> Self:
         """Return what `table` gave."""
-        return cls(float(table[0]), table[1 : 1 + draws], table[1 + draws :], images)
+        return cls(float(table[0]), table[1 : 1 + draws], table[1 + draws :], images, clustered)
+
+    def _interval(self, value: float, drawn: Floats, left_out: Floats) -> Measured:
+        found = interval(value, drawn, left_out, n=self.images)
+        return replace(found, method=f"{found.method}-clustered") if self.clustered else found

@@ -48,7 +48,7 @@ def attribute_accuracy(
     Args:
         shares: Of each picture the probabilities of the values, (M_i, V), of what was found.
         values: The right ones, integers (M_i,) in [0, V); below 0 one that is none of these.
-        threshold: The probability from which on the most probable value is told.
+        threshold: The probability from which on the most probable value is told; at 1 none ever is.
         units: What each picture belongs to, integers (N,); whole units are drawn.
         draws: Resamples.
         seed: Equal seeds give equal intervals.
@@ -62,7 +62,7 @@ def attribute_accuracy(
     for row, (one, own) in enumerate(zip(shares, values, strict=True)):
         if len(own) == 0:
             continue
-        right, told = one.argmax(axis=1) == own, one.max(axis=1) >= threshold
+        right, told = one.argmax(axis=1) == own, (one.max(axis=1) >= threshold) & (threshold < 1)
         columns[row] = len(own), right.sum(), told.sum(), (right & told).sum()
     found = resampled_sums(columns, _shares, units=units, draws=draws, seed=seed)
     accuracy, told, told_accuracy = found

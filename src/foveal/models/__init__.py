@@ -25,6 +25,7 @@ of your own will do as well: see `Architecture`.
 from foveal.models._architecture import Architecture as Architecture
 from foveal.models._architecture import Builder as Builder
 from foveal.models._architecture import Card as Card
+from foveal.models._architecture import FollowsSize as FollowsSize
 from foveal.models._architecture import HasAuxiliary as HasAuxiliary
 from foveal.models._architecture import LearnsFromImages as LearnsFromImages
 from foveal.models._architecture import Settings as Settings
@@ -43,6 +44,7 @@ __all__ = [
     "Builder",
     "Card",
     "Course",
+    "FollowsSize",
     "HasAuxiliary",
     "LearnsFromImages",
     "OverTime",

@@ -1,8 +1,9 @@
 """An architecture by name, or one that a user brings."""
 
 import functools
+import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
@@ -47,6 +48,14 @@ class HasAuxiliary(Protocol):
 
     def auxiliary(self) -> "dict[str, nn.Module]":
         """Return new classifiers, from maps to logits (N, K), by the inner module whose output each reads."""
+
+
+@runtime_checkable
+class FollowsSize(Protocol):
+    """A network that holds what follows from the size of its pictures, such as boxes to start from."""
+
+    def made_for(self, size: Sequence[int]) -> None:
+        """Hold what follows from height and width in pixels; weights stay."""
 
 
 class Builder(Protocol):
@@ -140,7 +149,8 @@ class Architecture:
             makes of each frame, as in `models/cnn.py`, and has `features` numbers for each.
         arguments: What `build` is given besides, of each of the variants; part of every plan.
         learns: Of what says where something is: the file of `train/scenes/objectives` that teaches it.
-        looks: Of a detector that looks at some places alone: the argument of `build` for how many.
+        looks: Of a detector that looks at some places alone: the argument of `build` for how many; where that
+            has no number by itself, for how many at least.
         reads: Where training starts from weights of the whole network: what returns the `Weights` in a
             folder, with the arguments that it was built with; None: from those of a backbone.
     """
@@ -164,6 +174,13 @@ class Architecture:
     def __call__(self, *, channels: int, classes: int, size: int) -> "nn.Module":
         """Return a new network, as a builder does."""
         return self.build(channels=channels, classes=classes, size=size, **self.arguments)
+
+    def looking_at(self, objects: int) -> dict[str, int]:
+        """Return what `build` is given so that it can find so many objects; nothing where it can anyway."""
+        if not self.looks:
+            return {}
+        usual = inspect.signature(self.build).parameters[self.looks].default
+        return {} if usual is not None and objects <= usual else {self.looks: objects}
 
     @property
     def is_own(self) -> bool:

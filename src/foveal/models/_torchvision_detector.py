@@ -49,7 +49,8 @@ class TorchvisionDetector(nn.Module):
 
     Attributes:
         detector: Torchvision's. Its backbone has what makes the maps as `maps`.
-        starts: The boxes that it starts from, (P, 4): they follow from the size of the pictures.
+        anchors, strides: What makes the boxes that it starts from, and pixels between two places of each map.
+        starts: These boxes, (P, 4): they follow from the size of the pictures.
         first_class: Number of the first class: 1 where torchvision counts the background as one.
     """
 
@@ -67,8 +68,17 @@ class TorchvisionDetector(nn.Module):
         super().__init__()
         self.detector = detector
         self.detector.transform = _AsIs()
+        self.anchors, self.strides = anchors, tuple(strides)
         self.starts: Tensor
         self.register_buffer("starts", _starts(anchors, size, strides), persistent=False)
+
+    def made_for(self, size: Sequence[int]) -> None:
+        """Start from the boxes of pictures of another size; weights stay.
+
+        Args:
+            size: Height and width of the pictures.
+        """
+        self.starts = _starts(self.anchors, size, self.strides)
 
     @property
     def backbone(self) -> nn.Module:

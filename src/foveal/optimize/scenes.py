@@ -95,4 +95,5 @@ class SceneJudge:
         raise ValueError("answers are compared with what is stated")
 
     def _read(self, answers: Floats) -> Resampled:
-        return Resampled.read(answers, images=self.images, draws=_DRAWS)
+        clustered = self.units is not None
+        return Resampled.read(answers, images=self.images, draws=_DRAWS, clustered=clustered)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from foveal.bundle import archive
 from foveal.bundle.archive import Members
@@ -213,7 +214,7 @@ class Workshop:
                     "steps": tuple(found["steps"]),
                     "speed": Speed(**found["speed"]),
                     "ways": tuple(Way(**way) for way in found["ways"]),
-                    "answers": np.array(found["answers"]),
+                    "answers": _answers(found["answers"]),
                 }
             ),
             hint="--force begins anew",
@@ -324,7 +325,7 @@ class Workshop:
             seconds=round(time.monotonic() - started, 2),
         )
         files.remove(folder / _FAILED)
-        files.write_json(folder / _VARIANT, {**asdict(variant), "answers": variant.answers.tolist()})
+        files.write_json(folder / _VARIANT, {**asdict(variant), "answers": _listed(variant.answers)})
         return [(folder / _VARIANT).relative_to(self.folder).as_posix()]
 
     def _predicted(self, steps: Sequence[str], precision: str) -> float | None:
@@ -342,3 +343,17 @@ class Workshop:
     def model(self, name: str) -> Recognizer:
         """Return the network of a variant that was saved."""
         return recognizers.load(self.place_of(name) / "model")
+
+
+def _listed(answers: NDArray[Any]) -> list[Any]:
+    """Return answers as JSON has them; what is no number, as of resamples without an object, is null."""
+    found = answers.astype(object)
+    if answers.dtype.kind == "f":
+        found[np.isnan(answers)] = None
+    listed: list[Any] = found.tolist()
+    return listed
+
+
+def _answers(listed: list[Any]) -> NDArray[Any]:
+    found = np.array(listed)
+    return found.astype(np.float64) if found.dtype == object else found

@@ -89,9 +89,10 @@ def _kind(module: nn.Module) -> str | None:
 
 
 def _own(module: nn.Module) -> dict[str, torch.Size]:
-    """Return the shapes of the state that a module itself holds."""
+    """Return the shapes of the state that a module itself saves; the rest follows from elsewhere."""
     state: dict[str, Tensor | None] = {**module._parameters, **module._buffers}
-    return {name: value.shape for name, value in state.items() if value is not None}
+    unsaved = module._non_persistent_buffers_set
+    return {name: value.shape for name, value in state.items() if value is not None and name not in unsaved}
 
 
 def _is_numbered(module: nn.Sequential) -> bool:

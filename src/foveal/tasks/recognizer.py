@@ -161,6 +161,8 @@ def load(folder: Path, *, builder: models.Builder | None = None) -> Recognizer:
             network = layers.rebuilt(builder(**arguments).eval(), structure.get("layers", {}), tensors)
             _check_types(network, tensors)
             network.load_state_dict(tensors)
+            if isinstance(network, models.FollowsSize):  # it was built for the pictures it learned from
+                network.made_for(preprocess.sides)
     except (OSError, ValueError, KeyError, RuntimeError, safetensors.SafetensorError) as error:
         raise DataError(
             f"{folder} holds no readable model: {error}",

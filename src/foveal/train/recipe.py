@@ -217,8 +217,8 @@ class Recipe(BaseModel):
         named = dict(architecture.arguments)
         if self.backbone is not None:
             named["backbone"] = self.backbone
-        if architecture.looks and self.objects is not None:  # no more can be found than is looked at
-            named[architecture.looks] = self.objects
+        if self.objects is not None:
+            named |= architecture.looking_at(self.objects)
         if architecture.task in SCENE_TASKS:
             whole = architecture.reads is not None
             return {**named, "backbone": self.started.name} if self.transfers and not whole else named

@@ -9,9 +9,12 @@ from foveal.certify.level import level
 from foveal.certify.measurements.objects import objects
 from foveal.certify.measurements.objects_scores import objects_scores
 from foveal.certify.measurements.objects_thresholds import objects_thresholds
+from foveal.certify.measurements.scene_corruptions import scene_corruptions
 from foveal.certify.profile import Profile
-from foveal.certify.scene_subject import Located
+from foveal.certify.scene_subject import Located, SceneSubject
 from foveal.certify.verdicts import judge
+from foveal.core.errors import UsageError
+from foveal.data.preprocess import GREY, Preprocess
 from foveal.metrics._above import above
 from foveal.metrics._found import Found, Truth
 from foveal.metrics.match import match
@@ -193,3 +196,42 @@ def test_without_calibration_pictures_nothing_is_promised() -> None:
 
     assert set(found) == {"promised_recall_80", "promised_recall_95"}
     assert all(one.value is None and "not at hand" in one.note for one in found.values())
+
+
+def test_where_nothing_is_there_on_the_pictures_that_would_be_changed_it_is_said() -> None:
+    def worth(done):
+        raise UsageError("not defined", code="empty")
+
+    rare = SimpleNamespace(
+        test=located([None] * 5),
+        worth=worth,
+        level=SimpleNamespace(corrupted=3),
+        measure=SimpleNamespace(name="map50"),
+        task="detect",
+        takes_films=False,
+    )
+
+    found = scene_corruptions.found(rare).statements
+
+    assert len(found) == 3
+    assert all(one.value is None and "nothing is there on any of the 3" in one.note for one in found)
+
+
+def test_the_grey_beside_a_picture_is_never_changed() -> None:
+    preprocess = Preprocess(
+        size=32, width=48, resize="letterbox", channels=3, mean=(0.5,) * 3, std=(0.5,) * 3
+    )
+    sizes = [(10, 30), (30, 10), (20, 30)]
+    changed = np.random.default_rng(0).integers(0, 100, (2, 32, 48, 3), dtype=np.uint8)
+    of_pictures = SimpleNamespace(
+        measure=SimpleNamespace(size=lambda index: sizes[index]),
+        predictor=SimpleNamespace(preprocess=preprocess),
+        test=SimpleNamespace(indices=[2, 1, 0]),
+    )
+
+    found = SceneSubject.framed(of_pictures, changed, [2, 1])
+
+    grey = np.ones((2, 32, 48), bool)
+    grey[0, :16, :48] = grey[1, :32, :11] = False
+    assert ((found == GREY).all(axis=3) == grey).all()
+    assert (found[~grey] == changed[~grey]).all()

@@ -13,7 +13,7 @@ from foveal.optimize.steps.at_size import at_size, taking
 from foveal.optimize.steps.recalibrated import recalibrated
 from foveal.tasks import recognizer as recognizers
 from foveal.tasks.classify import learn
-from foveal.tasks.recognizer import build
+from foveal.tasks.recognizer import Recognizer, build
 
 
 def noise(size, count=24):
@@ -82,6 +82,24 @@ def test_it_saves_and_loads_though_its_builder_makes_another_network_for_that_si
     assert loaded.preprocess.size == 24
     np.testing.assert_array_equal(loaded.logits(noise(24)), made.logits(noise(24)))
     assert loaded.cost().macs == macs(large.network, torch.zeros(1, 3, 24, 24))
+
+
+def test_what_follows_from_the_size_of_pictures_is_there_when_it_is_loaded(nano, tmp_path) -> None:
+    torch.manual_seed(0)
+    arguments = {"channels": 3, "classes": 6, "size": [96, 96], "widths": [8, 8, 8, 8], "tower": 8}
+    preprocess = nano.preprocess.model_copy(update={"size": 96})
+    large = Recognizer(
+        build("faster_rcnn", arguments).eval(), "faster_rcnn", arguments, preprocess, nano.classes, "detect"
+    )
+    before = large.network.starts.clone()
+
+    made = taking(large, 64)
+
+    built = build("faster_rcnn", {**arguments, "size": [64, 64]})
+    assert made.network.starts.equal(built.starts)
+    assert large.network.starts.equal(before)
+    recognizers.save(made, tmp_path)
+    assert recognizers.load(tmp_path).network.starts.equal(built.starts)
 
 
 def test_a_network_that_counts_places_is_refused(nano) -> None:

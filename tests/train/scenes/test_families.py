@@ -25,6 +25,7 @@ from foveal.train.plan import Plan
 from foveal.train.recipe import Recipe
 from foveal.train.scenes.annotations import Boxes, OutlineTruth
 from foveal.train.scenes.learning import teaching
+from foveal.train.scenes.objectives.own_loss import own_loss
 from foveal.train.scenes.objectives.queries import meant, query_loss
 from foveal.train.scenes.planning import CHANGES
 
@@ -197,6 +198,34 @@ def test_as_many_objects_as_are_wanted_are_looked_at(name: str) -> None:
     assert (usual, list(many.values())) == ({}, [] if name == "point" else [700])
     network = models.architecture(name).build(channels=3, classes=2, size=[64, 64], **many)
     assert {getattr(network, part) for part in ("queries", "proposals") if hasattr(network, part)} <= {700}
+    assert Recipe(model=name, task=task, objects=5).network == {}  # few are looked for among as many as ever
+
+
+def test_a_loss_of_its_own_sees_nothing_of_what_is_ignored_but_what_lies_over_it() -> None:
+    class Seeing(torch.nn.Module):
+        def loss(self, images, boxes, labels):
+            self.images, self.boxes = images, boxes
+            return images.sum()
+
+    made, images = Seeing(), torch.ones(2, 3, 16, 24)
+    boxes = np.array([[4, 4, 8, 8], [2, 2, 12, 12], [20, 0, 24, 3]], np.float32)
+    truth = Boxes.of(
+        [boxes, boxes[:1]],
+        [np.zeros(3, int), np.zeros(1, int)],
+        ignored=[np.array([False, True, True]), np.array([False])],
+    )
+
+    _, plan, _, _, preprocess = learning("fcos", steps=10)
+
+    own_loss(made, truth, preprocess=preprocess, plan=plan).loss_of(images, truth)
+
+    expected = torch.ones(16, 24)
+    expected[2:12, 2:12] = expected[0:3, 20:24] = 0
+    expected[4:8, 4:8] = 1
+    assert made.images[0].eq(expected).all()
+    assert made.images[1].eq(1).all()
+    assert images.eq(1).all()
+    assert [one.tolist() for one in made.boxes] == [boxes[:1].tolist()] * 2
 
 
 def test_queries_inside_of_what_is_ignored_may_say_its_class() -> None:

@@ -110,6 +110,16 @@ def test_an_object_of_which_too_little_is_left_does_not_count() -> None:
     assert slightly_less.weights[0, 0] == 0
 
 
+def test_what_is_ignored_stays_so_as_long_as_any_of_it_is_there() -> None:
+    boxes = torch.tensor([[[-90.0, 0.0, 1.0, 9.0], [-90.0, 0.0, 1.0, 9.0], [-9.0, 0.0, 0.0, 9.0]]])
+    labels, weights = torch.zeros(1, 3, dtype=torch.int64), torch.tensor([[1.0, -1.0, -1.0]])
+
+    found = clipped(Boxes(boxes, labels, weights, numbers_of(1, 3)), torch.tensor([0.0, 0.0, WIDTH, HEIGHT]))
+
+    assert found.weights.tolist() == [[0.0, -1.0, 0.0]]
+    assert found.boxes[0, 1].tolist() == [0.0, 0.0, 1.0, 9.0]
+
+
 def test_a_mosaic_is_made_of_its_pictures_each_in_its_place() -> None:
     pixels, boxes, labels = scenes.squares(6, side=64, seed=5)
     images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()

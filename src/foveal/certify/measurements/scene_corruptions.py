@@ -13,6 +13,7 @@ from foveal.certify.profile import Profile
 from foveal.certify.scene_subject import SceneSubject
 from foveal.certify.statement import Statement
 from foveal.core import catalog
+from foveal.core.errors import UsageError
 from foveal.core.random import stream
 from foveal.core.task import SCENE_TASKS
 from foveal.data.dataset import UInt8
@@ -49,7 +50,14 @@ def _claims(profile: Profile) -> Sequence[Claim]:
 
 def _measure(subject: SceneSubject) -> Section:
     images, places = subject.test.some(subject.level.corrupted)
-    clean = subject.worth([subject.test.done[place] for place in places])
+    try:
+        clean = subject.worth([subject.test.done[place] for place in places])
+    except UsageError as error:
+        if error.code != "empty":
+            raise
+        own = (_KEPT, _mean_of(subject.measure.name), _worst_of(subject.measure.name))
+        why = f"nothing is there on any of the {len(places)} pictures that would be changed"
+        return Section(tuple(claim.not_measured(why) for claim in own))
     names = [name for name in catalog.names(folder) if name not in folder.MOVING]
     cells: dict[tuple[str, int], Resampled] = {}
     strips: list[Strip] = []
@@ -57,7 +65,7 @@ def _measure(subject: SceneSubject) -> Section:
     for place, name in enumerate(names):
         for severity in subject.level.severities:
             rng = stream(subject.seed, "certify", "corruptions", name, severity)
-            changed = changed_by(name, images, severity=severity, rng=rng)
+            changed = subject.framed(changed_by(name, images, severity=severity, rng=rng), places)
             cells[name, severity] = subject.worth(subject.look(changed, places))
         strips.append(_strip(f"{catalog.spoken(name)}, severity {severity}", changed))
         told(place + 1, len(names))

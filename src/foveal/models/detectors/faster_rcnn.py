@@ -34,7 +34,7 @@ LEARNS = "own_loss"
 LOOKS = "proposals"
 SETTINGS = _features.ADAM
 SIZES = _features.sizes(48, 64)
-_CANDIDATES = 1000  # boxes among which the proposals are chosen
+_CANDIDATES = 1000  # boxes among which the proposals are chosen, or twice as many as these
 _OVERLAP = 0.7  # of two proposals
 _TAUGHT = 64  # proposals of a picture that the second network learns from
 _THINNEST = 1e-3  # pixels of a side, below which a box is no proposal
@@ -106,7 +106,10 @@ class TwoStages(TorchvisionDetector):
         first = self.detector.rpn
         logits, changes = concat_box_prediction_layers(*first.head(maps))
         logits, changes = logits.view(images.shape[0], -1), changes.view(images.shape[0], -1, 4)
-        logits, best = logits.topk(min(_CANDIDATES, logits.shape[1]), dim=1)
+        if logits.shape[1] != len(self.starts):
+            raise ValueError(f"boxes for {len(self.starts)} places, and the maps have {logits.shape[1]}")
+        among = max(_CANDIDATES, 2 * self.proposals)
+        logits, best = logits.topk(min(among, logits.shape[1]), dim=1)
         changes = changes.gather(1, best[..., None].expand(-1, -1, 4))
         boxes = decoded(first.box_coder, changes, self.starts[best])
         height, width = images.shape[2:]

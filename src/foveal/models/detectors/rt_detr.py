@@ -34,6 +34,7 @@ LOOKS = "queries"
 # As the weights were learned; what is new among them learns along.
 SETTINGS = Settings(optimizer="adam", learning_rate=1e-4, weight_decay=1e-4, batch_size=16, warm_up_share=0.1)
 READS = _transformers.read
+_QUERIES = 300  # transformers' own number
 
 
 class _Seen(NamedTuple):
@@ -220,8 +221,8 @@ def rt_detr(
         classes: K ≥ 1.
         size: Height and width of the input in pixels; any multiples of 32.
         config: What transformers' `RTDetrConfig` takes, as plain JSON, without what the data decide.
-        queries: Places that become queries, Q ≥ 1; None: as many as the configuration says. They are places
-            and nothing of them is learned, so weights fit any number.
+        queries: How many places become queries, at least; None: as many as the configuration says. They are
+            places and nothing of them is learned, so weights fit any number.
 
     Raises:
         UsageError: `no_weights`: no configuration is given; it comes with the weights.
@@ -233,5 +234,5 @@ def rt_detr(
             "what rt-detr is made of, its weights say", code="no_weights", hint="give a folder with --weights"
         )
     if queries is not None:
-        config = {**config, "num_queries": queries}
+        config = {**config, "num_queries": max(queries, config.get("num_queries", _QUERIES))}
     return RtDetr(_transformers.detector(config, channels=channels, classes=classes))

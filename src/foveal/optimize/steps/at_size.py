@@ -59,7 +59,10 @@ def taking(recognizer: Recognizer, size: int) -> Recognizer:
         UsageError: `fixed_size`: the network does not run on such pictures, which is tried.
     """
     preprocess = recognizer.preprocess.sized(size)
-    made = replace(recognizer, network=copy.deepcopy(recognizer.network).eval(), preprocess=preprocess)
+    network = copy.deepcopy(recognizer.network).eval()
+    made = replace(recognizer, network=network, preprocess=preprocess)
+    if isinstance(network, models.FollowsSize):
+        network.made_for(preprocess.sides)
     try:
         with torch.no_grad():
             answers = made.network(made.blank)

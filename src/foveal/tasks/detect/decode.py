@@ -63,7 +63,8 @@ class AttributeDecision(Attribute):
     """What is told of an object beside its class; values are in the order of the probabilities.
 
     Attributes:
-        threshold: The probability from which on the most probable value is told; below it is `unknown`.
+        threshold: The probability from which on the most probable value is told; below it is `unknown`. At 1
+            nothing ever is: no probability was sure enough.
         scale: What the logits are multiplied with before they become probabilities; for people.
         n: Objects of the calibration pictures that this rests on.
     """
@@ -251,7 +252,8 @@ def values_of(answers: ObjectAnswers, attributes: Sequence[AttributeDecision]) -
     """Return what is told of each of D answers for one picture, by the name of the attribute."""
     said: list[dict[str, str]] = [{} for _ in answers.scores]
     for one, shares in zip(attributes, parted(answers, attributes), strict=True):
-        best, sure = shares.argmax(axis=1), shares.max(axis=1) >= one.threshold
+        best = shares.argmax(axis=1)
+        sure = (shares.max(axis=1) >= one.threshold) & (one.threshold < 1)  # rounded shares do reach 1
         for row, (value, clear) in enumerate(zip(best.tolist(), sure.tolist(), strict=True)):
             said[row][one.name] = one.values[value] if clear else UNSURE
     return said

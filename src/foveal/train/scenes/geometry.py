@@ -90,6 +90,8 @@ def drawn(
 def clipped(moved: Boxes, frame: Tensor) -> Boxes:
     """Return boxes cut to a frame; those of which too little is left no longer count.
 
+    What is ignored stays so as long as any of it is left: it would be learned as background.
+
     Args:
         moved: Boxes of N pictures.
         frame: Left, top, right, bottom of each picture's frame in pixels, (N, 4), or one for all, (4,).
@@ -100,7 +102,8 @@ def clipped(moved: Boxes, frame: Tensor) -> Boxes:
     inner = torch.cat([low, torch.maximum(low, high)], dim=2)
     whole = area(moved.boxes)
     seen = (area(inner) >= SEEN * whole) & ((inner[..., 2:] - inner[..., :2]).amin(2) >= _SMALLEST)
-    return replace(moved, boxes=inner, weights=moved.weights * seen)
+    left = torch.where(moved.weights < 0, area(inner) > 0, seen)
+    return replace(moved, boxes=inner, weights=moved.weights * left)
 
 
 def mosaic(images: Tensor, truth: Boxes, share: float, generator: torch.Generator) -> tuple[Tensor, Boxes]:

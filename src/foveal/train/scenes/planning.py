@@ -51,7 +51,8 @@ def check_scenes(recipe: Recipe) -> None:
     """Refuse what is wrong whatever the data, so that nobody waits for their pictures to be read first.
 
     Raises:
-        RecipeError: A part of the recipe is for classifiers alone, or a strength outside its range.
+        RecipeError: A part of the recipe is for classifiers alone, what is asked for of objects is not told
+            by the network, or a strength outside its range.
         UnknownNameError: No such assigner or change.
     """
     given = [name for name in _OF_CLASSIFIERS if getattr(recipe, name) != Recipe.model_fields[name].default]
@@ -61,6 +62,11 @@ def check_scenes(recipe: Recipe) -> None:
             hint="leave it out",
         )
     objective_of(recipe)
+    if recipe.attributes and not teaching(recipe.architecture).of_attributes:
+        raise RecipeError(
+            f"{catalog.spoken(recipe.architecture.name)} tells nothing of objects beside their class",
+            hint="--model point does; or leave --attributes out",
+        )
     if recipe.augment == "robust":
         raise RecipeError("augment = 'robust' is for classifiers", hint="auto, none, or a table of strengths")
     if isinstance(recipe.augment, Mapping):

@@ -102,8 +102,11 @@ class Points(Detecting):
         with torch.no_grad():
             targets = assigner.assign(flat.detach(), boxes.detach(), truth, places)
         objects = float((truth.weights > 0).sum())
-        quiet = unasked(truth, grid, flat.shape[1]) & (targets.weights == 0)[:, None]
-        classes = assigner.class_loss(flat.masked_fill(quiet, _SILENT), targets, objects)
+        asked = flat
+        if bool((truth.weights < 0).any()):
+            quiet = unasked(truth, grid, flat.shape[1]) & (targets.weights == 0)[:, None]
+            asked = flat.masked_fill(quiet, _SILENT)
+        classes = assigner.class_loss(asked, targets, objects)
         answering = targets.weights > 0
         near = generalized(boxes[answering], targets.boxes[answering])
         weights = targets.weights[answering]
@@ -126,10 +129,11 @@ def unasked(truth: Boxes, points: Tensor, classes: int) -> Tensor:
     """
     points = points.expand(len(truth), -1, 2)
     found = torch.zeros(len(truth), classes, points.shape[1], dtype=torch.bool)
-    for row, which in (truth.weights < 0).nonzero().tolist():
-        box = truth.boxes[row, which]
-        within = (points[row] > box[:2]).all(-1) & (points[row] < box[2:]).all(-1)
-        found[row, int(truth.labels[row, which])] |= within
+    ignored = truth.weights < 0
+    for row in ignored.any(1).nonzero().flatten().tolist():
+        boxes, labels = truth.boxes[row, ignored[row]][:, None], truth.labels[row, ignored[row]]
+        within = ((points[row] > boxes[..., :2]) & (points[row] < boxes[..., 2:])).all(-1)
+        found[row] = F.one_hot(labels, classes).T.float() @ within.float() > 0
     return found
 
 
