@@ -2,7 +2,7 @@
 
 from foveal.bundle.manifest import Manifest
 from foveal.bundle.session import Answers
-from foveal.core.task import OBJECT_TASKS
+from foveal.core.task import AREA_TASKS, OBJECT_TASKS
 from foveal.data.dataset import UInt8
 from foveal.tasks.detect import learn as detecting
 from foveal.tasks.detect.learn import Selection
@@ -27,6 +27,6 @@ def shown_by(recognizer: Recognizer, images: UInt8, manifest: Manifest) -> Answe
         found |= {"boxes": seen.boxes, "scores": seen.scores, "labels": seen.labels}
         if seen.attributes is not None:
             found["attributes"] = seen.attributes
-    if recognizer.task in ("segment", "panoptic"):
+    if recognizer.task in AREA_TASKS:
         found["regions"] = segmenting.answers(recognizer, images)[0]
     return found

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ from foveal.data import formats, opening
 from foveal.data import inventory as inventories
 from foveal.data import split as splits
 from foveal.data.dataset import Dataset
-from foveal.data.formats._format import Format
-from foveal.data.formats._writing import rows_of, written_rows
+from foveal.data.formats._format import Format, Write
+from foveal.data.formats._writing import Row, Written, rows_of, written_rows
 
 SCHEMA = "foveal.data/1"
 _SPLIT_OF_ROLE = {"fit": "train", "calib": "val", "test": "test"}
@@ -66,17 +66,7 @@ def convert(
     if split_seed is not None:
         dataset = _divided(dataset, split_seed, progress)
     rows = list(rows_of(dataset))
-    files.make_folder(folder.parent)
-    try:
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".convert-") as temporary:
-            fresh = Path(temporary) / "data"
-            fresh.mkdir()
-            written = writable[to](dataset, rows, fresh, progress)
-            fresh.replace(folder)  # an empty folder; anything else was refused
-    except WriteError:
-        raise
-    except OSError as error:
-        raise WriteError(f"cannot write {folder}: {error.strerror}", path=folder) from error
+    written = _written(dataset, rows, folder, writable[to], progress)
     kept = written_rows(rows, written.left_out)
     left_out = [(dataset.sources[index], error) for index, error in written.left_out]
     return {
@@ -93,6 +83,24 @@ def convert(
         "not_written": _without_a_place(dataset, known[to]),
         "left_out": [{"source": source, "error": error.as_json()} for source, error in left_out],
     }
+
+
+def _written(
+    dataset: Dataset, rows: Sequence[Row], folder: Path, write: Write, progress: Progress
+) -> Written:
+    """Write all files beside the folder, and put them there when all are written."""
+    files.make_folder(folder.parent)
+    try:
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".convert-") as temporary:
+            fresh = Path(temporary) / "data"
+            fresh.mkdir()
+            written = write(dataset, rows, fresh, progress)
+            fresh.replace(folder)  # an empty folder; anything else was refused
+    except WriteError:
+        raise
+    except OSError as error:
+        raise WriteError(f"cannot write {folder}: {error.strerror}", path=folder) from error
+    return written
 
 
 def _without_a_place(dataset: Dataset, layout: Format) -> list[str]:

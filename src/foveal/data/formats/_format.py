@@ -10,6 +10,8 @@ from foveal.data.dataset import Dataset
 from foveal.data.formats._writing import Row, Written
 from foveal.data.tree import Tree
 
+Write = Callable[[Dataset, Sequence[Row], Path, Progress], Written]
+
 
 class Format(NamedTuple):
     """A layout of labelled pictures, or of pictures with what is where on them.
@@ -32,7 +34,7 @@ class Format(NamedTuple):
     lacks: Callable[[Tree], str | None]
     read: Callable[[Tree, str | None], Dataset]
     precedes: tuple[str, ...] = ()
-    write: Callable[[Dataset, Sequence[Row], Path, Progress], Written] | None = None
+    write: Write | None = None
     tasks: tuple[Task, ...] = ("classify",)
     writes_tasks: tuple[Task, ...] | None = None
     writes_attributes: bool = False
