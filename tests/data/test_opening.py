@@ -15,7 +15,7 @@ import foveal.data
 import scenes
 from foveal import data
 from foveal.core import catalog
-from foveal.core.errors import DataError, NotFoundError, UnknownNameError
+from foveal.core.errors import DataError, NotFoundError, UnknownNameError, UsageError
 from foveal.data import formats
 from foveal.data.formats._format import Format
 from foveal.data.tree import folder_tree
@@ -219,6 +219,15 @@ def test_the_packages_names_come_on_first_use() -> None:
 def test_a_name_that_no_file_can_have_is_not_found() -> None:
     with pytest.raises(NotFoundError, match="does not exist, or may not be looked at"):
         data.open("x" * 300)
+
+
+def test_a_format_that_is_for_other_tasks_says_so(tmp_path: Path) -> None:
+    with pytest.raises(
+        UsageError, match="voc does not say what is needed for segment; it does for"
+    ) as caught:
+        data.open(scenes.write_voc(tmp_path / "voc", count=2), "voc", task="segment")
+
+    assert caught.value.code == "other_task"
 
 
 def test_of_what_lacks_a_part_of_its_annotations_it_is_said_what(tmp_path: Path) -> None:

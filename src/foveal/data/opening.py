@@ -47,7 +47,7 @@ def open(  # noqa: A001
     Raises:
         NotFoundError: Nothing there.
         UnknownNameError: No such format, or no such class among `things`.
-        UsageError: The data cannot be grouped so.
+        UsageError: The data cannot be grouped so; `other_task`: the format is for other tasks.
         DataError: `unknown_layout` (the message says what each format lacks), `ambiguous_layout`,
             `several_archives`, `not_regular`, `other_task`, `bad_annotation`, or what is wrong with the
             archive.
@@ -59,10 +59,7 @@ def open(  # noqa: A001
         raise DataError(f"{path} is neither a folder nor a file", code="not_regular", path=path)
     if task not in (None, *TASKS):
         raise UnknownNameError("tasks", str(task), TASKS, hint="--task takes one of these")
-    names = catalog.names(formats) if format is None else [format]
-    readers: dict[str, Format] = {name: catalog.find(formats, name) for name in names}
-    if task is not None:
-        readers = {name: reader for name, reader in readers.items() if task in reader.tasks}
+    readers = _readers(format, task)
     tree = folder_tree(path) if path.is_dir() else _file(path)
     if task == VIDEO:
         tree = _without_pictures(tree)
@@ -81,38 +78,63 @@ def open(  # noqa: A001
             hint="put each set into a folder of its own, and name the one you mean",
             path=path,
         )
-    reasons = "; ".join(f"{name} ({readers[name].looks_for}): {lack}" for name, lack in lacks.items())
-    if task not in (None, VIDEO) and format is None:
-        _check_for_others(path, tree, str(task), reasons)
-    raise DataError(
-        f"{path} has no layout we know. Looked for {reasons}.",
-        code="unknown_layout",
-        hint="put the pictures of each class into a folder of its own, DATA/CLASS/PICTURE; how boxes and "
-        "class maps lie is in docs/annotations.md",
-        path=path,
+    raise _refused(
+        path, tree, task, {f"{name} ({readers[name].looks_for})": lack for name, lack in lacks.items()}
     )
 
 
-def _check_for_others(path: Path, tree: Tree, task: str, reasons: str) -> None:
-    """Refuse data whose layout is known, and says nothing that a task could be learned from.
+def _readers(format: str | None, task: str | None) -> dict[str, Format]:  # noqa: A002
+    """Return the layouts that may be meant.
+
+    Raises:
+        UnknownNameError: No such format.
+        UsageError: `other_task`: that format says nothing that the task could be learned from.
+    """
+    names = catalog.names(formats) if format is None else [format]
+    readers: dict[str, Format] = {name: catalog.find(formats, name) for name in names}
+    found = {name: reader for name, reader in readers.items() if task is None or task in reader.tasks}
+    if not found and format is not None:
+        tasks = readers[format].tasks
+        raise UsageError(
+            f"{format} does not say what is needed for {task}; it does for {' or '.join(tasks)}",
+            code="other_task",
+            hint=f"--task {tasks[0]}, or another --format",
+        )
+    return found
+
+
+def _refused(path: Path, tree: Tree, task: str | None, lacks: Mapping[str, str | None]) -> DataError:
+    """Return what is wrong with data that no layout fits, or one that is for other tasks alone.
 
     Nearly every folder could be one of classes: of what lacks a part of its annotations it is said what.
 
-    Raises:
-        DataError: `other_task`.
+    Args:
+        path: The data.
+        tree: What lies there.
+        task: That was asked for.
+        lacks: By layout, in words, what it lacks.
     """
     known: dict[str, Format] = {name: catalog.find(formats, name) for name in catalog.names(formats)}
-    others = {name: one for name, one in known.items() if task not in one.tasks}
-    for name, lack in _level(tree, others)[1].items():
-        if lack is None:
-            looked = f". Looked for {reasons}" if name == "image_folder" else ""
-            raise DataError(
-                f"{path} ({name}) does not say what is needed for {task}; it does for "
-                f"{' or '.join(others[name].tasks)}{looked}",
-                code="other_task",
-                hint=_for_which(path, others[name].tasks[0]),
-                path=path,
-            )
+    others = {name: one for name, one in known.items() if task not in (None, VIDEO, *one.tasks)}
+    fitting = [name for name, lack in _level(tree, others)[1].items() if lack is None]
+    looked = f"Looked for {'; '.join(f'{name}: {lack}' for name, lack in lacks.items())}."
+    if not fitting:
+        return DataError(
+            f"{path} has no layout we know. {looked}",
+            code="unknown_layout",
+            hint="put the pictures of each class into a folder of its own, DATA/CLASS/PICTURE; how boxes and "
+            "class maps lie is in docs/annotations.md",
+            path=path,
+        )
+    name = fitting[0]
+    tasks = others[name].tasks
+    more = f". {looked}" if name == "image_folder" else ""
+    return DataError(
+        f"{path} ({name}) does not say what is needed for {task}; it does for {' or '.join(tasks)}{more}",
+        code="other_task",
+        hint=_for_which(path, tasks[0]),
+        path=path,
+    )
 
 
 def _for_which(path: Path, task: str) -> str:
