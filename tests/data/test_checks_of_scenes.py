@@ -1,5 +1,6 @@
 """data.check on pictures with annotations: boxes, classes and maps, and nothing about one class each."""
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import scenes
 from bad_inputs.made import encoded, photo
 from foveal import data
 from foveal.core.types import Finding
@@ -137,6 +139,14 @@ def test_nothing_at_all_is_an_error(boxes: Boxes) -> None:
     (root / "classes.txt").write_text("cat\n")
 
     assert look(root)["nothing_annotated"].severity == "error"
+
+
+def test_where_all_is_to_be_ignored_there_is_nothing_to_learn(tmp_path: Path) -> None:
+    voc = scenes.write_voc(tmp_path / "voc", count=4)
+    for path in (voc / "Annotations").iterdir():
+        path.write_text(re.sub(r"<difficult>\d</difficult>", "<difficult>1</difficult>", path.read_text()))
+
+    assert look(voc)["nothing_annotated"].severity == "error"
 
 
 def test_copies_with_other_annotations_conflict_and_copies_across_splits_are_an_error(boxes: Boxes) -> None:

@@ -20,6 +20,8 @@ from foveal.tasks.detect.decode import ObjectAnswers, decode, original
 
 OVERLAP = 0.25  # of neighbouring tiles: an object up to so long is whole in one of them
 _PART = 0.7  # of the smaller of two boxes of a class that the other covers: then both mean one object
+_OF_CUT = 0.5  # of its score by which something that its tile cuts is preferred to others
+_NEAR = 0.02  # of a tile's side: what ends so close to its edge is cut
 _SMALLEST = 32  # pixels of a tile
 
 UInt8 = NDArray[np.uint8]
@@ -66,7 +68,8 @@ class Tiled:
 
         Answers of all tiles are put together. Of two of a class that mean the same object, the less certain
         one is dropped: where they overlap as the detector's own doubles do, or one lies in the other, as the
-        part of an object does that a tile cuts.
+        part of an object does that a tile cuts. What ends where its tile does, inside of the picture, may be
+        such a part, and counts half as certain there.
 
         Args:
             pixels: uint8 (H, W, channels of the detector).
@@ -74,8 +77,11 @@ class Tiled:
         Raises:
             BundleError: The model's answer makes no sense.
         """
-        parts = [self._answers(pixels, *tile) for tile in tiles(*pixels.shape[:2], side=self.side)]
-        return _merged(parts, overlap=self.predictor.manifest.objects.overlap)
+        size = pixels.shape[0], pixels.shape[1]
+        windows = list(tiles(*size, side=self.side))
+        parts = [self._answers(pixels, *window) for window in windows]
+        cut = [_cut(part.boxes, window, size) for part, window in zip(parts, windows, strict=True)]
+        return _merged(parts, cut, overlap=self.predictor.manifest.objects.overlap)
 
     def pixels(self, item: Input) -> UInt8:
         """Return the pixels of an input, uint8 (H, W, channels of the detector).
@@ -141,10 +147,23 @@ def _starts(length: int, side: int) -> list[int]:
     return [int(start) for start in np.linspace(0, length - side, count).round()]
 
 
-def _merged(parts: list[ObjectAnswers], *, overlap: float | None) -> ObjectAnswers:
+def _cut(
+    boxes: NDArray[np.float32], window: tuple[int, int, int, int], size: tuple[int, int]
+) -> NDArray[np.bool_]:
+    """Return which boxes (M, 4) end where their tile does and the picture goes on, bool (M,)."""
+    top, left, bottom, right = window
+    near_y, near_x = _NEAR * (bottom - top), _NEAR * (right - left)
+    starts = ((boxes[:, 0] < left + near_x) & (left > 0)) | ((boxes[:, 1] < top + near_y) & (top > 0))
+    ends_x = (boxes[:, 2] > right - near_x) & (right < size[1])
+    return starts | ends_x | ((boxes[:, 3] > bottom - near_y) & (bottom < size[0]))
+
+
+def _merged(
+    parts: list[ObjectAnswers], cut: list[NDArray[np.bool_]], *, overlap: float | None
+) -> ObjectAnswers:
     """Return the answers of several tiles as those for one picture, the most certain first, N = 1."""
     whole = ObjectAnswers.joined(parts)
-    order = np.argsort(-whole.scores, kind="stable")
+    order = np.argsort(-whole.scores * np.where(np.concatenate(cut), _OF_CUT, 1.0), kind="stable")
     whole = whole.at(order)
     boxes, scores, labels = whole.boxes, whole.scores, whole.labels
     tile = np.repeat(np.arange(len(parts)), [len(part.scores) for part in parts])[order]
@@ -156,7 +175,8 @@ def _merged(parts: list[ObjectAnswers], *, overlap: float | None) -> ObjectAnswe
         later = later[later > row]
         near = box_iou(boxes[row : row + 1], boxes[later])[0] > (overlap or 1.0)
         kept[later[near | (_covered(boxes[row], boxes[later]) > _PART)]] = False
-    return whole.at(kept).at(None)
+    found = whole.at(kept)
+    return found.at(np.argsort(-found.scores, kind="stable")).at(None)
 
 
 def _covered(box: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:

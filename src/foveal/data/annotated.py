@@ -26,8 +26,9 @@ class Annotated:
         boxes: As they were written down, float32 (M, 4).
         labels: Class of each object, int64 (M,).
         pictures: Index of the picture that each object is on, int64 (M,).
-        counts: How many objects of each class are on each picture, int64 (N, K); of class maps how many
-            pixels are of each; where only some classes are counted, 1 or 0 for the others.
+        counts: How many objects of each class are on each picture, int64 (N, K), without those that are to be
+            ignored; of class maps how many pixels are of each; where only some classes are counted, 1 or 0
+            for the others.
         unused: Pictures of which nothing can be said, and why; what cannot be read as a picture is not here.
     """
 
@@ -93,7 +94,7 @@ def _look(scenes: Scenes, i: int, classes: int) -> tuple[Objects, Int64, DataErr
             objects = scenes.objects(i)
             # Without outlines: those of many pictures would fill the memory.
             plain = Objects(objects.boxes, objects.labels, objects.ignored)
-            counts = np.bincount(objects.labels, minlength=classes)
+            counts = np.bincount(objects.labels[~objects.ignored], minlength=classes)
             if scenes.things is not None:
                 there = _pixels(scenes, i, classes) > 0
                 there[list(scenes.things)] = False

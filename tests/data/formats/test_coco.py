@@ -150,6 +150,9 @@ BOX = {"category_id": 3, "bbox": [1, 2, 3, 4]}
         ({**BOX, "segmentation": {"size": [30, 40], "counts": "!!"}}, "'!' is no letter of packed runs"),
         ({**BOX, "segmentation": {"size": [30, 40], "counts": [-5, 1205]}}, "shorter than nothing"),
         ({**BOX, "category_id": "3"}, "'category_id' is missing, or no whole number"),
+        ({**BOX, "iscrowd": "0"}, "'iscrowd' is neither 0 nor 1"),
+        ({**BOX, "iscrowd": 2}, "'iscrowd' is neither 0 nor 1"),
+        ({**BOX, "iscrowd": [1]}, "'iscrowd' is neither 0 nor 1"),
     ],
 )
 def test_mistakes_of_meaning_are_named_by_line(tree: Tree, row: dict[str, Any], why: str) -> None:

@@ -24,7 +24,8 @@ def objects(dataset: Dataset, inventory: Inventory, split: Split | None) -> Iter
             "nothing_annotated",
             "error",
             len(dataset),
-            f"Nothing is stated to be on any of {counted(len(dataset), 'picture')}.",
+            f"Nothing is stated to be on any of {counted(len(dataset), 'picture')}, "
+            "or all of it is to be ignored.",
             "Look whether the annotations are where the layout has them.",
         )
         return

@@ -119,6 +119,16 @@ def whole(holder: Mapping[str, Any], key: str) -> int:
     return value
 
 
+def flag(holder: Mapping[str, Any], key: str) -> bool:
+    """Return whether something is said to be so; raises `WrongError` for other than true, false, 1 and 0."""
+    value = holder.get(key)
+    if value is None:
+        return False
+    if value not in (0, 1):
+        raise WrongError(f"{key!r} is neither 0 nor 1", key)
+    return bool(value)
+
+
 def numbers(values: Any, what: str) -> list[float]:
     """Return a list of finite numbers; raises `WrongError` where it is none."""
     if not isinstance(values, list):

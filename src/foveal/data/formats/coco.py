@@ -9,7 +9,7 @@ from foveal.data.formats._annotations import bad, head, split_of
 from foveal.data.formats._coco import candidates, categories_of, folder_of, pictures_of, split_in
 from foveal.data.formats._coco_writing import write_coco
 from foveal.data.formats._format import Format
-from foveal.data.formats._json import Json, WrongError, corners, objects, read_json, whole
+from foveal.data.formats._json import Json, WrongError, corners, flag, objects, read_json, whole
 from foveal.data.formats._outlines import outline_of
 from foveal.data.formats._scenes import One, Shot, object_dataset
 from foveal.data.tree import Tree
@@ -107,7 +107,7 @@ def _object(annotation: Mapping[str, Any], categories: Mapping[int, str], size: 
     if not isinstance(said, dict):
         raise WrongError("'attributes' is no object", "attributes")
     attributes = {str(key): str(value) for key, value in said.items()}
-    return One(box, categories[category], bool(annotation.get("iscrowd", 0)), outline, attributes)
+    return One(box, categories[category], flag(annotation, "iscrowd"), outline, attributes)
 
 
 coco = Format(

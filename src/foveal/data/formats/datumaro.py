@@ -8,7 +8,7 @@ from foveal.data.dataset import Dataset
 from foveal.data.formats._annotations import bad, clean, head, pictures_by_stem, split_of
 from foveal.data.formats._classes import class_name
 from foveal.data.formats._format import Format
-from foveal.data.formats._json import Json, WrongError, corners, objects, read_json, text_in, whole
+from foveal.data.formats._json import Json, WrongError, corners, flag, objects, read_json, text_in, whole
 from foveal.data.formats._outlines import ring_of, runs_of
 from foveal.data.formats._scenes import One, Shot, object_dataset
 from foveal.data.formats._splits import splits_in
@@ -119,7 +119,7 @@ def _object(annotation: Mapping[str, Any], labels: Sequence[str], image: Any) ->
     said = annotation.get("attributes") or {}
     if not isinstance(said, dict):
         raise WrongError("'attributes' is no object", "attributes")
-    ignored = bool(said.get("is_crowd", False))
+    ignored = flag(said, "is_crowd")
     attributes = {str(key): str(value) for key, value in said.items() if key != "is_crowd"}
     if kind == "bbox":
         return One(corners(annotation.get("bbox")), labels[number], ignored, None, attributes)
