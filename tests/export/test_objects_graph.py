@@ -238,3 +238,14 @@ def test_the_only_free_side_is_the_number_of_pictures() -> None:
 
     assert [node.shape[1:] for node in session.get_outputs()] == [[7, 4], [7], [7]]
     assert session.get_inputs()[0].shape[1:] == [64, 96, 3]
+
+
+def test_where_nothing_is_found_nothing_was_compared() -> None:
+    none = ObjectAnswers(
+        np.zeros((2, 5, 4), np.float32), np.zeros((2, 5), np.float32), np.zeros((2, 5), np.int64)
+    )
+
+    parity = compare_objects([(none, none)], np.array([0.5], np.float32))
+
+    flips = parity.decision_flips
+    assert (flips.n, flips.low, flips.high, parity.images) == (0, 0.0, 1.0, 2)

@@ -118,7 +118,9 @@ def measure_objects(
     """
     if not any(len(truth) - int(truth.ignored.sum()) for truth in truths):
         raise DataError(
-            "nothing is on these pictures: how well objects are found cannot be said", code="no_objects"
+            "nothing is on these pictures: how well objects are found cannot be said",
+            code="no_objects",
+            hint="take pictures that show some; foveal predict tells what it finds on these",
         )
     matches = match(found, truths, classes=classes, ious=COCO_IOUS, most=decision.objects)
     at50, limits = matches.at(IOU), np.array(decision.thresholds)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from foveal.core.types import Measured
 from foveal.export.parity import CLEAR_MARGIN, Parity
 from foveal.metrics.box_iou import box_iou
 from foveal.metrics.clopper_pearson import clopper_pearson
@@ -15,6 +16,7 @@ _SAME = 0.95  # intersection over union of two boxes that are the same but for r
 _DOUBLE = 0.5  # of two that mean one object; where both have one score, rounding decides which one stays
 _FEW = 2  # places of a mask that rounding may move in or out of it, however small it is
 _TIES = 1000  # objects, of which one may be dropped as a double or not by the last bit of an overlap
+_UNKNOWN = Measured(0.0, 0.0, 1.0, 0, "clopper-pearson")  # nothing found by either: none compared
 _NEAR = 0.01  # two scores that are further apart are not of one answer
 
 
@@ -50,7 +52,7 @@ def compare_objects(
                 objects += len(seen)
     return Parity(
         max_abs_difference=furthest,
-        decision_flips=clopper_pearson(flips, max(1, objects)),
+        decision_flips=clopper_pearson(flips, objects) if objects else _UNKNOWN,
         clear_flips=clear,
         images=images,
         unit="objects",

@@ -175,7 +175,8 @@ def annotations(prepared: Prepared, attributes: Sequence[Attribute] = ()) -> Box
             raise DataError(
                 f"nothing is stated on any of the {len(indices)} pictures that are {part}",
                 code="no_objects",
-                hint="foveal data show DATA shows what is read; another split may have some",
+                hint="foveal data show DATA shows what is read; another --seed draws other pictures for it",
+                path=prepared.dataset.path,
             )
     stated_objects = [of(int(index)) for index in prepared.split.fit]
     ordered = [one.ordered(np.argsort(one.ignored, kind="stable")) for one in stated_objects]

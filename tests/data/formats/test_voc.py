@@ -66,6 +66,14 @@ def test_lists_say_what_is_used_and_where(tree: Tree) -> None:
     assert dataset.ignored == ("JPEGImages/d.jpg",)
 
 
+@pytest.mark.parametrize("said", ["true", "2", "maybe"])
+def test_an_object_is_difficult_or_not(tree: Tree, said: str) -> None:
+    text = xml(thing("cat", 1, 1, 4, 3, more=f"<difficult>{said}</difficult>"))
+
+    with pytest.raises(DataError, match=rf"a\.xml, line \d+: <difficult> is '{said}', neither 0 nor 1"):
+        opening.open(tree({"a.jpg": PICTURE, "a.xml": text}))
+
+
 def test_difficult_objects_are_ignored_ones_and_parts_are_no_objects(tree: Tree) -> None:
     part = "<part><name>head</name><bndbox><xmin>2</xmin></bndbox></part>"
     text = xml(thing("cat", 1, 1, 4, 3, more=f"<difficult>1</difficult>{part}"), thing("cat", 9, 9, 12, 12))

@@ -160,8 +160,15 @@ def _object(xml: Xml, element: Element) -> One:
     # As it is written down such a box has no pixel: it stays degenerate, and does not become a line of one.
     right = left if right <= left + 1 else right
     bottom = top if bottom <= top + 1 else bottom
-    difficult = element.child("difficult")
-    return One((left, top, right, bottom), label, difficult is not None and difficult.text.strip() == "1")
+    return One((left, top, right, bottom), label, _difficult(xml, element))
+
+
+def _difficult(xml: Xml, element: Element) -> bool:
+    found = element.child("difficult")
+    text = "" if found is None else found.text.strip()
+    if text not in ("", "0", "1"):
+        raise xml.bad(found or element, f"<difficult> is {text!r}, neither 0 nor 1")
+    return text == "1"
 
 
 voc = Format(

@@ -134,6 +134,9 @@ class _Film:
         return WriteError(f"cannot write {name}: {getattr(error, 'strerror', error)}", path=name)
 
 
+_SHADE = 0.35  # of the light under words that is left
+
+
 def _write_on(image: Image.Image, text: str, refused: bool) -> None:
     """Write lines into the upper left corner of a picture."""
     draw = ImageDraw.Draw(image)
@@ -142,7 +145,9 @@ def _write_on(image: Image.Image, text: str, refused: bool) -> None:
     font = ImageFont.load_default(height)
     box = draw.textbbox((height // 2, height // 2), text, font=font)
     margin = height // 4
-    draw.rectangle((box[0] - margin, box[1] - margin, box[2] + margin, box[3] + margin), fill=(0, 0, 0))
+    left, top, right, bottom = map(round, box)
+    under = (left - margin, top - margin, right + margin + 1, bottom + margin + 1)
+    image.paste(image.crop(under).point(lambda value: value * _SHADE), under[:2])  # it stays seen
     draw.text((height // 2, height // 2), text, fill=_INK[refused], font=font)
 
 
