@@ -149,6 +149,22 @@ def test_where_all_is_to_be_ignored_there_is_nothing_to_learn(tmp_path: Path) ->
     assert look(voc)["nothing_annotated"].severity == "error"
 
 
+def test_one_object_alone_leaves_parts_of_a_training_without_any(boxes: Boxes) -> None:
+    lines = ["p00.png,bolt,1,1,20,20,"] + [f"p{number:02}.png,,,,,," for number in range(1, 24)]
+
+    dataset = data.open(boxes(*lines))
+    taken = inventory.take(dataset)
+    split = splits.make(dataset, taken, seed=0)
+    found = [one for one in check(dataset, taken, split) if one.code == "nothing_in_role"]
+
+    roles = {role: split.role(role).tolist() for role in ("fit", "calib", "test")}
+    bare = [indices for indices in roles.values() if dataset.sources.index("p00.png") not in indices]
+    assert [one.count for one in found] == [len(indices) for indices in bare]
+    assert len(bare) == 2
+    assert {one.severity for one in found} == {"error"}
+    assert set(found[0].examples) <= {dataset.sources[index] for index in bare[0]}
+
+
 def test_copies_with_other_annotations_conflict_and_copies_across_splits_are_an_error(boxes: Boxes) -> None:
     root = boxes(*GOOD)
     (root / "b.png").write_bytes((root / "a.png").read_bytes())

@@ -31,6 +31,8 @@ def objects(dataset: Dataset, inventory: Inventory, split: Split | None) -> Iter
         return
     yield from _empty(dataset, found, what)
     yield from _missing(dataset, found, what)
+    if split is not None:
+        yield from _bare_roles(dataset, found, split, what)
     bare = np.flatnonzero(~found.counts.any(axis=1) & _said(dataset, found))
     if what == "object" and len(bare):
         yield Finding(
@@ -81,4 +83,20 @@ def _missing(dataset: Dataset, found: Annotated, what: str) -> Iterator[Finding]
                 + ("nothing could teach it." if teaches else "nothing can be measured of it there."),
                 f"Move pictures with it into {name}, or take the class off the list.",
                 tuple(f"{name}/{one}" for one in missing[:EXAMPLES]),
+            )
+
+
+def _bare_roles(dataset: Dataset, found: Annotated, split: Split, what: str) -> Iterator[Finding]:
+    """Yield the parts of a training whose pictures all have nothing on them."""
+    said = _said(dataset, found)
+    for role, purpose in (("fit", "learn from"), ("calib", "calibrate with"), ("test", "measure with")):
+        indices = [index for index in split.role(role).tolist() if said[index]]
+        if len(indices) and not found.counts[indices].any():
+            yield Finding(
+                "nothing_in_role",
+                "error",
+                len(indices),
+                f"No {what} is on any of the {counted(len(indices), 'picture')} to {purpose}.",
+                "Annotate more pictures; or say with train, val and test which ones are for what.",
+                tuple(dataset.sources[i] for i in indices[:EXAMPLES]),
             )
