@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from foveal.flows.train import resume as resume
     from foveal.flows.train import train as learn
 
-__version__ = "0.10.2"  # also says whether weights end in the same bits: raise it when they do not
+__version__ = "0.11.0"  # also says whether weights end in the same bits: raise it when they do not
 
 _FOLDERS = (
     "bundle",
