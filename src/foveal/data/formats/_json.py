@@ -119,11 +119,17 @@ def whole(holder: Mapping[str, Any], key: str) -> int:
     return value
 
 
-def flag(holder: Mapping[str, Any], key: str) -> bool:
-    """Return whether something is said to be so; raises `WrongError` for other than true, false, 1 and 0."""
+def flag(holder: Mapping[str, Any], key: str, *, usual: bool = False) -> bool:
+    """Return whether something is said to be so; raises `WrongError` for other than true, false, 1 and 0.
+
+    Args:
+        holder: What says it.
+        key: Under which name.
+        usual: What holds where nothing is said.
+    """
     value = holder.get(key)
     if value is None:
-        return False
+        return usual
     if value not in (0, 1):
         raise WrongError(f"{key!r} is neither 0 nor 1", key)
     return bool(value)

@@ -20,7 +20,7 @@ from foveal.data.decode import LIMITS
 from foveal.data.formats._annotations import bad, clean, head, split_of
 from foveal.data.formats._coco import candidates, categories_of, folder_of, pictures_of, split_in
 from foveal.data.formats._format import Format
-from foveal.data.formats._json import Json, WrongError, objects, read_json, text_in, whole
+from foveal.data.formats._json import Json, WrongError, flag, objects, read_json, text_in, whole
 from foveal.data.formats._maps import Pair, check_size, values_in
 from foveal.data.formats._scenes import Stated, scene_dataset
 from foveal.data.formats.instance_maps import numbered
@@ -117,7 +117,7 @@ def _classes(documents: Sequence[Json]) -> tuple[list[str], set[str]]:
         for place, category in enumerate(objects(document.value, "categories")):
             name = named[whole(category, "id")]
             try:
-                thing = _flag(category, "isthing", 1)
+                thing = flag(category, "isthing", usual=True)
             except WrongError as wrong:
                 raise document.bad(wrong.why, "categories", place, *wrong.way) from wrong
             if things.setdefault(name, thing) != thing:
@@ -129,13 +129,6 @@ def _classes(documents: Sequence[Json]) -> tuple[list[str], set[str]]:
     if len(classes) > VOID:
         raise documents[0].bad(f"{len(classes)} categories; at most {VOID} are classes", "categories")
     return classes, {name for name, thing in things.items() if thing}
-
-
-def _flag(holder: Mapping[str, Any], key: str, usual: int) -> bool:
-    value = holder.get(key, usual)
-    if value not in (0, 1):
-        raise WrongError(f"{key!r} is 0 or 1", key)
-    return bool(value)
 
 
 def _shots(document: Json) -> list[_Shot]:
@@ -172,7 +165,7 @@ def _segments(annotation: Mapping[str, Any], categories: Mapping[int, str]) -> l
             raise WrongError(f"there is no category {category}", "segments_info", place, "category_id")
         if any(number == other.number for other in found):
             raise WrongError(f"the segment {number} is there twice", "segments_info", place, "id")
-        found.append(_Segment(number, categories[category], _flag(segment, "iscrowd", 0)))
+        found.append(_Segment(number, categories[category], flag(segment, "iscrowd")))
     return found
 
 
