@@ -1,6 +1,7 @@
 """What a predictor takes: paths, the bytes of a picture file, or pixels."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +11,48 @@ from foveal.core.errors import ImageError, NotFoundError, UsageError
 from foveal.core.text import printable
 from foveal.data.clip import places
 from foveal.data.decode import LIMITS
+from foveal.data.pair import joined
 from foveal.data.pictures import RawPicture
 from foveal.data.preprocess import Preprocess
 from foveal.data.tree import read_regular
 from foveal.data.video import VIDEO_LIMITS
 
 UInt8 = NDArray[np.uint8]
-Input = str | Path | bytes | UInt8
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An inspected picture with the template that it is compared with.
+
+    Attributes:
+        inspected: A path, or the content of a picture file.
+        template: The same.
+    """
+
+    inspected: str | Path | bytes
+    template: str | Path | bytes
+
+    @property
+    def content(self) -> bytes:
+        """The bytes of the pair.
+
+        Raises:
+            NotFoundError, ImageError: One of both files cannot be read.
+        """
+        parts = (
+            part if isinstance(part, bytes) else content(Path(part))
+            for part in (self.inspected, self.template)
+        )
+        return joined(*parts)
+
+
+Input = str | Path | bytes | UInt8 | Pair
 
 
 def source(item: Input, index: int) -> str:
     """Return what an input is called in its prediction: its path, or `#3` for the fourth one."""
+    if isinstance(item, Pair):
+        item = item.inspected
     return printable(os.fspath(item)) if isinstance(item, str | Path) else f"#{index}"
 
 
@@ -29,7 +61,7 @@ def pixels(item: Input, preprocess: Preprocess) -> UInt8:
 
     Args:
         item: A path, the content of a picture or film, or pixels, uint8 (H, W) or (H, W, C); of a clip its
-            frames, any number of them, uint8 (F, H, W, C).
+            frames, any number of them, uint8 (F, H, W, C). Where a template belongs to it, a `Pair`.
         preprocess: The model's.
 
     Raises:
@@ -58,6 +90,8 @@ def measured(item: Input, preprocess: Preprocess) -> tuple[UInt8, tuple[int, int
         return preprocess(RawPicture(whole).decode(preprocess.channels)), (whole.shape[0], whole.shape[1])
     if isinstance(item, str | Path):
         item = content(Path(item), most=(LIMITS if preprocess.clip is None else VIDEO_LIMITS).content_bytes)
+    if isinstance(item, Pair):
+        item = item.content
     if isinstance(item, bytes):
         return preprocess.measured(item)
     raise UsageError(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from foveal.bundle.inputs import Input, content, picture, source
+from foveal.bundle.inputs import Input, Pair, content, picture, source
 from foveal.bundle.predictor import Predictor, Unreadable
 from foveal.core.errors import DataError, NotFoundError, UsageError
 from foveal.core.machine import usable_cpus
@@ -92,6 +92,8 @@ class Tiled:
         channels = self.predictor.preprocess.channels
         if isinstance(item, np.ndarray):
             return RawPicture(picture(item)).decode(channels)
+        if isinstance(item, Pair):
+            raise UsageError("tiles are looked at alone, without a template", code="other_task")
         return decoding.decode(item if isinstance(item, bytes) else content(Path(item)), channels)
 
     def _answers(self, pixels: UInt8, top: int, left: int, bottom: int, right: int) -> ObjectAnswers:

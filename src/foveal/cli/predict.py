@@ -36,6 +36,10 @@ Draw = Annotated[
 Tile = Annotated[
     int | None, typer.Option("--tile", min=32, help="Look at large pictures in tiles of so many pixels.")
 ]
+Template = Annotated[
+    Path | None,
+    typer.Option("--template", help="Picture of a good part, for what compares pictures with one."),
+]
 Monitor = Annotated[
     bool, typer.Option("--monitor", help="Say whether they look like the pictures of the calibration.")
 ]
@@ -55,6 +59,7 @@ def predict(
     precision: Precision = "auto",
     draw: Draw = None,
     tile: Tile = None,
+    template: Template = None,
     monitor: Monitor = False,
     device: Device = "auto",
     quiet: Quiet = False,
@@ -87,8 +92,10 @@ def predict(
         if monitor:
             raise UsageError("a monitor compares labels; this recognizer says where something is")
         everything = itertools.chain(first, found)
-        asked = _Scenes(predictor, bundle, threads if several else 1, listed, draw, tile)
+        kept = _template(predictor, template, tile)
+        asked = _Scenes(predictor, bundle, threads if several else 1, listed, draw, tile, kept)
         _see(asked, everything, as_json=as_json, lines=as_jsonl, table=as_csv, quiet=quiet)
+    _template(predictor, template, None)
     if tile is not None:
         raise UsageError("--tile is for what says where something is; this recognizer gives pictures a class")
     if draw is not None:
@@ -147,17 +154,55 @@ class _Scenes:
     listed: bool  # the names come from somebody who may wait for an answer
     draw: Path | None
     tile: int | None
+    template: bytes | None
 
     def answers(self, inputs: Iterable[str]) -> "Generator[_sightings.Seen]":
-        """Yield what is where on each input; in tiles where that is asked for."""
+        """Yield what is where on each input; in tiles where that is asked for, beside a template, too."""
         each: Callable[..., Generator[_sightings.Seen]] = self.predictor.see_each
         if self.tile is not None:
             from foveal.bundle.tiled import Tiled
 
             each = Tiled(self.predictor, self.tile).see_each
+        if self.template is not None:
+            each = _compared(each, self.template)
         if self.listed:
             return _as_they_come(each, inputs, workers=self.workers)
         return each(inputs, workers=self.workers)
+
+
+def _template(predictor: "Predictor", template: Path | None, tile: int | None) -> bytes | None:
+    """Return the content of the template that pictures are compared with, None where none is needed.
+
+    Raises:
+        UsageError: There is one too many, or none where one is needed; or tiles are asked for, too.
+    """
+    from foveal.bundle.inputs import content
+
+    if predictor.preprocess.pair is None:
+        if template is not None:
+            raise UsageError("--template is for what compares pictures with one; this recognizer does not")
+        return None
+    if template is None:
+        raise UsageError(
+            "this recognizer compares pictures with a template",
+            code="no_template",
+            hint="--template FILE names a picture of a good part",
+        )
+    if tile is not None:
+        raise UsageError("--tile looks at pictures alone; this recognizer compares them with a template")
+    return content(template)
+
+
+def _compared(
+    each: Callable[..., Generator[_sightings.Seen]], template: bytes
+) -> Callable[..., Generator[_sightings.Seen]]:
+    """Return the same for pictures that are compared with a template."""
+    from foveal.bundle.inputs import Pair
+
+    def compared(inputs: Iterable[str], **how: int | None) -> Generator[_sightings.Seen]:
+        return each((Pair(path, template) for path in inputs), **how)
+
+    return compared
 
 
 def _see(

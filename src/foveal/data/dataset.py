@@ -93,6 +93,7 @@ class Dataset(Sequence[Sample]):
         ignored: Names that were passed over because they are no pictures.
         clip: How a film is seen as frames where the data are clips; None: they are pictures.
         scenes: What is where on the pictures; None: each picture as a whole has a class.
+        pairs: Whether each picture comes with the template that it is compared with; see `data.pair`.
     """
 
     format: str
@@ -110,6 +111,7 @@ class Dataset(Sequence[Sample]):
     ignored: tuple[str, ...] = field(default=(), repr=False)
     clip: "Clip | None" = None
     scenes: "Scenes | None" = None
+    pairs: bool = False
 
     def __len__(self) -> int:
         return len(self.sources)

@@ -17,6 +17,7 @@ from foveal.data.formats._groups import GROUPS
 from foveal.data.formats._tables import TABLES
 from foveal.data.formats.csv_boxes import picture_folders as folders_of_boxes
 from foveal.data.formats.csv_manifest import picture_folders
+from foveal.data.formats.pair_table import picture_folders as folders_of_pairs
 from foveal.data.suffixes import is_picture
 from foveal.data.things import with_things
 from foveal.data.tree import Tree, file_tree, folder_tree
@@ -239,7 +240,7 @@ def places(path: str | Path) -> list[Path]:
     if path.suffix.lower() not in TABLES or not files.is_there(path) or not path.is_file():
         return [path]
     tree = file_tree(path, beside=GROUPS)
-    folders = picture_folders(tree) | folders_of_boxes(tree)
+    folders = picture_folders(tree) | folders_of_boxes(tree) | folders_of_pairs(tree)
     return [path, *(path.parent / folder for folder in sorted(folders))]
 
 

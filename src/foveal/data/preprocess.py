@@ -26,8 +26,9 @@ from foveal.data import video
 from foveal.data.clip import Clip
 from foveal.data.dataset import UInt8
 from foveal.data.decode import picture
+from foveal.data.pair import LAYERS, PairPicture
 
-_LATER = ("clip", "width")  # entries that earlier versions do not know
+_LATER = ("clip", "width", "pair")  # entries that earlier versions do not know
 _STEP = 32  # pixels: what maps are halved five times from
 GREY = 114  # what a letterbox is filled with: neither black nor white, as in Redmon & Farhadi's YOLO
 
@@ -54,6 +55,8 @@ class Preprocess(BaseModel):
         decoder: What decoded the training pictures.
         clip: Which frames of a film are taken; None: the model's input is a picture.
         width: Of the model's input; None: it is a square.
+        pair: `registered`: what comes is a picture with its template, see `data.pair`, whose three layers are
+            the channels; None: it is a picture alone.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -66,6 +69,7 @@ class Preprocess(BaseModel):
     decoder: str = Field(default_factory=decoder)
     clip: Clip | None = None
     width: int | None = Field(default=None, ge=8, le=4096)
+    pair: Literal["registered"] | None = None
 
     @model_serializer(mode="wrap")
     def _without_what_says_nothing(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -80,6 +84,8 @@ class Preprocess(BaseModel):
             raise ValueError("std must be above 0")
         if self.width is not None and self.resize != "letterbox":
             raise ValueError("only a letterbox has a width of its own")
+        if self.pair is not None and (self.channels % LAYERS or self.clip is not None):
+            raise ValueError(f"a pair has {LAYERS} layers with as many channels each, and no frames")
         return self
 
     @property
@@ -142,9 +148,11 @@ class Preprocess(BaseModel):
         if pixels.shape[:2] == self.sides:
             return np.ascontiguousarray(pixels)
         if self.channels == 3:
-            return self._resized(Image.fromarray(np.ascontiguousarray(pixels)))
-        planes = [np.ascontiguousarray(pixels[:, :, c]) for c in range(self.channels)]
-        return np.concatenate([self._resized(Image.fromarray(plane)) for plane in planes], axis=2)
+            seen = self._resized(Image.fromarray(np.ascontiguousarray(pixels)))
+        else:
+            planes = [np.ascontiguousarray(pixels[:, :, c]) for c in range(self.channels)]
+            seen = np.concatenate([self._resized(Image.fromarray(plane)) for plane in planes], axis=2)
+        return seen if self.pair is None else self._same_outside(seen, (pixels.shape[0], pixels.shape[1]))
 
     def _check(self, pixels: UInt8, sides: str, *, rank: int) -> None:
         good = pixels.dtype == np.uint8 and pixels.ndim == rank and pixels.size
@@ -174,6 +182,9 @@ class Preprocess(BaseModel):
         if self.clip is not None:
             seen = video.sampled(content, self.clip.frames, self.channels, sized=self.frame)
             return seen, self.sides
+        if self.pair is not None:
+            layers = PairPicture(content).decode(self.channels)
+            return self.frame(layers), (layers.shape[0], layers.shape[1])
         image = picture(content, self.channels)
         return self._resized(image), (image.height, image.width)
 
@@ -199,6 +210,14 @@ class Preprocess(BaseModel):
         framed = np.full((*self.sides, pixels.shape[2]), GREY, np.uint8)
         framed[:height, :width] = pixels
         return framed
+
+    def _same_outside(self, seen: UInt8, size: tuple[int, int]) -> UInt8:
+        """Return a pair of that size at model size, whose layers do not differ in the grey around it."""
+        height, width = self.fitted(*size)
+        if (height, width) != self.sides:
+            differences = seen[:, :, -(self.channels // LAYERS) :]
+            differences[height:], differences[:, width:] = 0, 0
+        return seen
 
     @property
     def pixels_digest(self) -> str:

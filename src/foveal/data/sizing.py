@@ -52,8 +52,14 @@ def _whole(pixels: float, rounded: Callable[[float], int]) -> int:
 
 
 def suggest_channels(dataset: Dataset) -> int:
-    """Return 1 where every sampled picture is grey, else 3; raw arrays keep the number they have."""
-    return max((header.channels for header in _headers(dataset)), default=3)
+    """Return 1 where every sampled picture is grey, else 3; raw arrays keep the number they have.
+
+    Of pairs it is that of most: a few that were stored in colour would make all three times as large.
+    """
+    channels = [header.channels for header in _headers(dataset)]
+    if dataset.pairs and channels:
+        return max(sorted(set(channels)), key=channels.count)
+    return max(channels, default=3)
 
 
 def evenly_spaced(count: int, *, at_most: int) -> list[int]:

@@ -35,6 +35,7 @@ STORE = "store"
 _PIXELS = "pixels.npy"
 # Pixels of the longer side, unless asked for more: edges of areas need finer pictures than objects do.
 _LARGEST_OBJECTS, _LARGEST_AREAS = 416, 480
+_LARGEST_PAIRS = 640  # what differs from a template may be small
 _LARGEST_FRAMES = 64  # pixels, unless asked for more: a clip costs as much as all of its frames
 _ANEW = "the pictures were divided by it; train anew"
 
@@ -143,7 +144,13 @@ def suggested(dataset: Dataset, wanted: int | None) -> Preprocess:
     if dataset.scenes is not None:
         height, width = scene_sides(dataset, wanted)
         return Preprocess(
-            size=height, width=width, resize="letterbox", channels=channels, mean=unit, std=unit
+            size=height,
+            width=width,
+            resize="letterbox",
+            channels=channels,
+            mean=unit,
+            std=unit,
+            pair="registered" if dataset.pairs else None,
         )
     size = wanted or suggest_size(dataset)
     if dataset.clip is None:
@@ -162,6 +169,8 @@ def scene_sides(dataset: Dataset, wanted: int | None) -> tuple[int, int]:
         wanted: The longer side in pixels; None: from the pictures.
     """
     most = _LARGEST_AREAS if dataset.task in AREA_TASKS else _LARGEST_OBJECTS
+    if dataset.pairs:
+        most = _LARGEST_PAIRS
     return suggest_sides(dataset, longer=wanted, most=most)
 
 

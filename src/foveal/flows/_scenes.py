@@ -4,7 +4,7 @@ import math
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -76,6 +76,7 @@ def planned_scenes(
         len(prepared.dataset.classes),
         width=width,
         attributes=tuple(len(one.values) for one in said),
+        pairs=prepared.dataset.pairs,
         start={} if weights is None or recipe.architecture.reads is None else weights.arguments,
     )
     made = maker(recipe, prepared, weights)
@@ -103,7 +104,10 @@ def scene_preprocess(dataset: Dataset, recipe: Recipe, weights: Weights) -> Prep
     channels = max(3, suggest_channels(dataset))
     mean, std, _ = normalization(weights, channels=channels)
     height, width = scene_sides(dataset, recipe.size)
-    return Preprocess(size=height, width=width, resize="letterbox", channels=channels, mean=mean, std=std)
+    pair: Literal["registered"] | None = "registered" if dataset.pairs else None
+    return Preprocess(
+        size=height, width=width, resize="letterbox", channels=channels, mean=mean, std=std, pair=pair
+    )
 
 
 def learned_attributes(recipe: Recipe, prepared: Prepared) -> tuple[Attribute, ...]:

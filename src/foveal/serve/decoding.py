@@ -6,6 +6,7 @@ from foveal.bundle.inputs import UInt8, measured
 from foveal.core.errors import ImageError
 from foveal.data import video
 from foveal.data.decode import LIMITS, header
+from foveal.data.pair import is_pair, parted
 from foveal.data.preprocess import Preprocess
 from foveal.serve.problems import HttpError
 
@@ -63,7 +64,13 @@ def _at_size(content: bytes, preprocess: Preprocess, budget: _Budget) -> tuple[U
 
 
 def header_pixels(content: bytes) -> int:
-    """Return width times height of a picture, as its header says; raises an ImageError as `header` does."""
+    """Return width times height of a picture, as its header says, of a pair those of both.
+
+    Raises:
+        ImageError: As `header` does.
+    """
+    if is_pair(content):
+        return sum(map(header_pixels, parted(content)))
     found = header(content)
     return found.width * found.height
 

@@ -1,16 +1,18 @@
-"""The pictures in a multipart form."""
+"""The pictures in a multipart form, and the templates that they are compared with."""
 
 from typing import TYPE_CHECKING
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
+from foveal.data.pair import joined
 from foveal.serve.problems import HttpError
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 FIELD = "image"
+TEMPLATE = "template"
 _MOST_PARTS = 64  # with fields that are no pictures
 _MOST_HEAD = 4096  # bytes of the headers of one part
 _LONGEST_BOUNDARY = 70  # RFC 2046
@@ -21,6 +23,7 @@ class _Form:
 
     def __init__(self, most: int) -> None:
         self.pictures: list[bytes] = []
+        self.templates: list[bytes] = []
         self.ended = False
         self._most = most
         self._parts = self._head = 0
@@ -63,10 +66,12 @@ class _Form:
 
     def on_part_end(self) -> None:
         kind, options = parse_options_header(self._disposition)
-        if kind != b"form-data" or options.get(b"name") != FIELD.encode():
+        name = options.get(b"name")
+        if kind != b"form-data" or name not in (FIELD.encode(), TEMPLATE.encode()):
             return
-        self.pictures.append(b"".join(self._data))
-        if len(self.pictures) > self._most:
+        files = self.pictures if name == FIELD.encode() else self.templates
+        files.append(b"".join(self._data))
+        if len(files) > self._most:
             raise HttpError(
                 "too_many_pictures",
                 f"pictures in a request here: {self._most} at most",
@@ -83,7 +88,9 @@ class _Form:
 
 
 def pictures_of(body: bytes, content_type: str, *, most: int) -> list[bytes]:
-    """Return the contents of the fields `image`, in their order.
+    """Return the contents of the fields `image`, in their order; with a field `template`, pairs.
+
+    One template is that of all pictures; of several each belongs to one picture, in their order.
 
     Args:
         body: The form.
@@ -109,4 +116,15 @@ def pictures_of(body: bytes, content_type: str, *, most: int) -> list[bytes]:
     if not form.pictures:
         hint = f"call the field of each picture {FIELD}: curl -F {FIELD}=@a.jpg"
         raise HttpError("bad_multipart", f"the form has no field {FIELD!r}", hint=hint)
-    return form.pictures
+    return _paired(form.pictures, form.templates) if form.templates else form.pictures
+
+
+def _paired(pictures: list[bytes], templates: list[bytes]) -> list[bytes]:
+    if len(templates) not in (1, len(pictures)):
+        raise HttpError(
+            "bad_multipart",
+            f"{len(pictures)} pictures and {len(templates)} templates",
+            hint=f"send one {TEMPLATE} for all, or one for each {FIELD}",
+        )
+    several = templates * len(pictures) if len(templates) == 1 else templates
+    return [joined(picture, template) for picture, template in zip(pictures, several, strict=True)]

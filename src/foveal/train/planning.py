@@ -69,6 +69,7 @@ class Facts:
         width: Of the input where that is not `size`, which then is its height; None: it is a square.
         attributes: How many values each thing has that is said of objects beside their class.
         start: What the network of weights was built with that all of it starts from.
+        pairs: Whether pictures come with templates.
     """
 
     size: int
@@ -78,6 +79,7 @@ class Facts:
     width: int | None = None
     attributes: tuple[int, ...] = ()
     start: Mapping[str, Any] = field(default_factory=dict)
+    pairs: bool = False
 
     @property
     def sides(self) -> tuple[int, int]:

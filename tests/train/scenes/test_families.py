@@ -29,8 +29,8 @@ from foveal.train.scenes.objectives.own_loss import own_loss
 from foveal.train.scenes.objectives.queries import meant, query_loss
 from foveal.train.scenes.planning import CHANGES
 
-# All but those that test_points, test_outlines and test_rt_detr have.
-TESTED = ("point", "outline", "panoptic", "rt_detr")
+# All but those that test_points, test_outlines, test_rt_detr and test_proposals have.
+TESTED = ("point", "outline", "panoptic", "rt_detr", "candidates")
 OTHERS = [name for name in catalog.names(detectors) if name not in TESTED]
 # SSD looks for objects on coarse maps: of larger pictures.
 SIDES = {"ssdlite": 160}

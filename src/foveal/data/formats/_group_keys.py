@@ -6,12 +6,14 @@ count: frames that are torn apart make every number too good, frames kept togeth
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from foveal.core.errors import DataError, NotFoundError, UsageError
 from foveal.core.files import is_there
 from foveal.core.text import printable
+from foveal.data.dataset import Dataset
 from foveal.data.formats._groups import GROUPS, MOST_BYTES, has_groups, listed, read_groups
 from foveal.data.linking import linked
 from foveal.data.tree import Tree, read_regular
@@ -67,6 +69,27 @@ def by_key(
     if keyed is None or listed is None:
         return Grouped(keyed or listed, keys, unused)
     return Grouped(either(keyed, listed), keys, unused)
+
+
+def grouped_by_column(tree: Tree, dataset: Dataset, groups: Mapping[str, str], asked: str | None) -> Dataset:
+    """Return a data set with the pictures of a group kept together, as the column `group` of a table says.
+
+    Args:
+        tree: Where `groups.csv` may lie.
+        dataset: Its pictures are in the order of their paths.
+        groups: What the column says of each path; "" where it says nothing.
+        asked: As for `by_key`.
+
+    Raises:
+        UsageError, DataError: As `by_key`.
+    """
+    paths = sorted(groups)
+    columns = {"group": [groups[path] for path in paths], "path": paths}
+    found = by_key(tree, paths, asked, columns, label="path")
+    return replace(
+        dataset, groups=found.groups, grouped_by=found.by,
+        not_grouped_by=tuple(key for key in found.unused if key != "path"),
+    )  # fmt: skip
 
 
 def by_name(tree: Tree, names: Sequence[str], asked: str | None, *, beside: Sequence[str] = ()) -> Grouped:

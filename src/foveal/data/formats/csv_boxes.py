@@ -2,8 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from foveal.core.errors import DataError
@@ -12,7 +11,7 @@ from foveal.data.formats._annotations import bad, clean, finite, read_bytes
 from foveal.data.formats._class_list import classes_of
 from foveal.data.formats._classes import class_name
 from foveal.data.formats._format import Format
-from foveal.data.formats._group_keys import NONE, by_key
+from foveal.data.formats._group_keys import NONE, grouped_by_column
 from foveal.data.formats._groups import GROUPS
 from foveal.data.formats._scenes import One, Shot, object_dataset
 from foveal.data.formats._splits import SPLITS
@@ -89,18 +88,7 @@ def _read(tree: Tree, group: str | None) -> Dataset:
     groups = {path: lines[0].group for path, lines in pictures.items()}
     keyed = any(groups.values()) and group in (None, "group")
     dataset = object_dataset("csv_boxes", tree, shots, classes, NONE if keyed else group, [table, *lists])
-    return _grouped(tree, dataset, groups, group) if keyed else dataset
-
-
-def _grouped(tree: Tree, dataset: Dataset, groups: Mapping[str, str], asked: str | None) -> Dataset:
-    """Return the data set with the pictures of a group kept together, as the column says."""
-    paths = sorted(groups)  # as the pictures of the data set are
-    columns = {"group": [groups[path] for path in paths], "path": paths}
-    found = by_key(tree, paths, asked, columns, label="path")
-    return replace(
-        dataset, groups=found.groups, grouped_by=found.by,
-        not_grouped_by=tuple(key for key in found.unused if key != "path"),
-    )  # fmt: skip
+    return grouped_by_column(tree, dataset, groups, group) if keyed else dataset
 
 
 def picture_folders(tree: Tree) -> set[str]:

@@ -32,6 +32,8 @@ from foveal.train.warm_up import Speed, warm_up
 SEEN_IMAGES = 8_000  # without a budget: pictures shown in all
 _SMALLEST_BATCH = 8  # fewer make batch statistics too noisy
 _STEPS = 2  # timed per measurement
+# What differs from a template is the same defect however the part lies, and the camera decides its size.
+_OF_PAIRS = {"upside_down": 1.0, "turn": 1.0, "zoom": 0.25, "mosaic": 0.0}
 _ZOOM_OF_AREAS = 0.7  # areas have no size of their own that a larger change would make unlikely
 # How pictures are changed, and how much at most; docs/detection.md has what the defaults were chosen by.
 CHANGES = {
@@ -124,7 +126,7 @@ def plan_scenes(
     variants = ({},) if recipe.transfers else recipe.architecture.variants(min(facts.sides))
     sizes = [{**facts.arguments, **recipe.network, **extra} for extra in variants]
     first = sizes[0] if seconds_left is not None else {**facts.arguments, **recipe.network}
-    draft = _draft(recipe, examples, first, reasons)
+    draft = _draft(recipe, examples, first, _changes(recipe, examples, facts, reasons))
     tried: list[tuple[Plan, Speed]] = []
     most = len(sizes) + 3
 
@@ -156,7 +158,7 @@ def _enough(examples: Examples) -> float:
 
 
 def _draft(
-    recipe: Recipe, examples: Examples, arguments: Mapping[str, object], reasons: dict[str, str]
+    recipe: Recipe, examples: Examples, arguments: Mapping[str, object], augmentation: dict[str, float]
 ) -> Plan:
     """Return a one-step fp32 plan with everything decided that needs no timing."""
     settings, images = recipe.architecture.settings, len(examples)
@@ -177,7 +179,7 @@ def _draft(
         objective=objective_of(recipe),
         label_smoothing=0.0,
         ema_share=recipe.ema_share,
-        augmentation=_changes(recipe, examples, reasons),
+        augmentation=augmentation,
         precision="fp32",
         seed=recipe.seed,
         threads=recipe.threads or machine.usable_cpus(),
@@ -185,15 +187,18 @@ def _draft(
     )
 
 
-def _changes(recipe: Recipe, examples: Examples, reasons: dict[str, str]) -> dict[str, float]:
+def _changes(recipe: Recipe, examples: Examples, facts: Facts, reasons: dict[str, str]) -> dict[str, float]:
     """Return a strength for each change; those that a recipe's table leaves out are off."""
     if isinstance(recipe.augment, Mapping):
         return {name: float(recipe.augment.get(name, 0.0)) for name in CHANGES}
     if recipe.augment == "none":
         return dict.fromkeys(CHANGES, 0.0)
+    usual = {name: setting.default for name, setting in CHANGES.items()}
+    if facts.pairs:
+        reasons["orientation"] = "any: what differs from a template does so however the part lies"
+        return usual | _OF_PAIRS
     found = orientation(examples.images, examples.indices, examples.units, seed=recipe.seed)
     reasons["orientation"] = found.reason
-    usual = {name: setting.default for name, setting in CHANGES.items()}
     if recipe.architecture.task in AREA_TASKS:
         usual |= {"zoom": _ZOOM_OF_AREAS, "mosaic": 0.0}
     return {**usual, "upside_down": float(found.upside_down), "turn": float(found.turn)}
