@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from foveal.data.dataset import UInt8
 
-_LINES = 32
+LINES = 32
 _BLOCK = 8  # side of the squares that JPEG stores
 
 
@@ -26,8 +26,8 @@ def quality(image: UInt8) -> dict[str, float]:
     Args:
         image: uint8 (H, W, C), H and W ≥ 8.
     """
-    rows = image[:: max(1, len(image) // _LINES)]
-    level, other = _grey(rows), _grey(image[:, :: max(1, image.shape[1] // _LINES)])
+    rows = image[:: max(1, len(image) // LINES)]
+    level, other = grey_sum(rows), grey_sum(image[:, :: max(1, image.shape[1] // LINES)])
     across, down = level[:, 1:] - level[:, :-1], other[1:] - other[:-1]
     bends = np.abs(across[:, 1:] - across[:, :-1]).mean() + np.abs(down[1:] - down[:-1]).mean()
     lost = np.count_nonzero(rows == 0) + np.count_nonzero(rows == 255)
@@ -41,7 +41,7 @@ def quality(image: UInt8) -> dict[str, float]:
     }
 
 
-def _grey(lines: UInt8) -> NDArray[np.float32]:
+def grey_sum(lines: UInt8) -> NDArray[np.float32]:
     """Return the sum over the channels, (H, W); a loop over them is faster than a sum along the last axis."""
     total = lines[..., 0].astype(np.float32)
     for channel in range(1, lines.shape[2]):

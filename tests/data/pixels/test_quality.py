@@ -1,4 +1,4 @@
-"""monitor.quality: each property answers to what it is about, at any size and number of channels."""
+"""data.pixels.quality: each property answers to what it is about, at any size and number of channels."""
 
 import io
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from foveal.monitor.quality import quality
+from foveal.data.pixels.quality import quality
 from foveal.tasks.classify.reference import PROPERTIES
 
 
