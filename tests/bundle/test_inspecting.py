@@ -18,7 +18,7 @@ RULE = Inspection(
     reject_from=0.7,
     miss=Promise(rate=0.05, delta=0.05, n=100, events=1),
     false_call=Promise(rate=0.05, delta=0.05, n=100, events=1),
-    quality=Quality(brightness_from=30),
+    quality=Quality(light_from=30),
 )
 
 

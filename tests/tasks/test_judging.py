@@ -153,7 +153,7 @@ def textured(level=120, channels=1, seed=0):
     return np.clip(rng.normal(level, 15, (64, 64, channels)), 0, 255).astype(np.uint8)
 
 
-LIMITS = Quality(brightness_from=60, brightness_to=200, sharpness_from=5)
+LIMITS = Quality(light_from=100, brightness_to=200, crispness_from=0.5)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_each_fault_of_a_picture_has_its_name(image, faults) -> None:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_pairs_are_judged_by_their_first_half_and_by_how_it_agrees(channels) -> None:
     one, other = textured(channels=channels), textured(channels=channels, seed=1)
-    limits = LIMITS.model_copy(update={"correlation_from": 0.5, "shift_to": 1.0})
+    limits = LIMITS.model_copy(update={"correlation_from": 0.5, "shift_to": 1.0, "layers": 2})
     dark = (one * 0.3).astype(np.uint8)
 
     assert quality_faults(np.concatenate([one, one], axis=2), limits) == ()
@@ -185,16 +185,26 @@ def test_pairs_are_judged_by_their_first_half_and_by_how_it_agrees(channels) -> 
 
 
 def test_every_fault_can_be_found_alone() -> None:
-    sharp, never = 0.0, -1e9
-    base = {"brightness_from": never, "brightness_to": 1e9, "sharpness_from": sharp}
+    base = {"layers": 2, "light_from": 0, "brightness_to": 255, "crispness_from": 0}
     told = itertools.chain.from_iterable(
         quality_faults(np.concatenate([textured(), textured(seed=2)], axis=2), Quality(**entries))
         for entries in (
-            {**base, "brightness_from": 250},
+            {**base, "light_from": 250},
             {**base, "brightness_to": 1},
-            {**base, "sharpness_from": 1e3},
+            {**base, "crispness_from": 3},
             {**base, "correlation_from": 0.9},
             {**base, "correlation_from": -1, "shift_to": -1.0},
         )
     )
     assert tuple(told) == FAULTS
+
+
+def test_what_lies_behind_the_template_is_not_looked_at() -> None:
+    limits = LIMITS.model_copy(update={"correlation_from": 0.5, "layers": 3})
+    pair = [textured(), textured()]
+
+    assert quality_faults(np.concatenate([*pair, np.zeros((64, 64, 1), np.uint8)], axis=2), limits) == ()
+    with pytest.raises(UsageError, match="2 channels are not 3 pictures"):
+        quality_faults(np.concatenate(pair, axis=2), limits)
+    with pytest.raises(ValidationError, match="only pairs"):
+        Quality(correlation_from=0.5)

@@ -18,7 +18,7 @@ from foveal.core.errors import UsageError
 from foveal.core.task import OBJECT_TASKS
 from foveal.data.dataset import UInt8
 from foveal.data.pixels.agreement import agreement
-from foveal.data.pixels.quality import quality
+from foveal.data.pixels.quality import exposure, quality
 
 Verdict = Literal["accept", "reject", "review"]
 VERDICTS: tuple[Verdict, ...] = ("accept", "reject", "review")
@@ -78,26 +78,31 @@ class Costs(_Frozen):
 class Quality(_Frozen):
     """Limits outside of which a picture is not judged; None where a limit is not known.
 
-    Of pairs, whose second half of the channels is the template, brightness and sharpness are those of the
-    inspected picture. Units are those of `data.pixels.quality` and `data.pixels.agreement`.
+    Of pairs light, brightness and crispness are those of the inspected picture. Units are those of
+    `data.pixels.quality` and `data.pixels.agreement`.
 
     Attributes:
-        brightness_from, brightness_to: Mean level, 0 to 255.
-        sharpness_from: Mean absolute second difference.
+        light_from: Level that 1 % of the picture is above, 0 to 255; below it is too dark.
+        brightness_to: Mean level, 0 to 255; above it is too bright.
+        crispness_from: How narrow edges are; below it is blurred.
         correlation_from: Between the inspected picture and its template.
         shift_to: Pixels at model size that are left between the two.
+        layers: How many pictures the channels hold, one after the other: 1, or of pairs the inspected
+            picture, its template and what else there is.
     """
 
-    brightness_from: Score | None = None
+    light_from: Score | None = None
     brightness_to: Score | None = None
-    sharpness_from: Score | None = None
+    crispness_from: Score | None = None
     correlation_from: Score | None = None
     shift_to: Score | None = None
+    layers: int = Field(default=1, ge=1, le=8)
 
-    @property
-    def of_pairs(self) -> bool:
-        """Whether half of the channels are a template."""
-        return self.correlation_from is not None or self.shift_to is not None
+    @model_validator(mode="after")
+    def _pairs_have_layers(self) -> Self:
+        if self.layers == 1 and not (self.correlation_from is None and self.shift_to is None):
+            raise ValueError("only pairs, with 2 or more layers, have a correlation and a shift")
+        return self
 
 
 class Inspection(_Frozen):
@@ -214,21 +219,26 @@ def score_of(
     return bad
 
 
-def properties(image: UInt8, *, of_pairs: bool) -> dict[str, float]:
+def properties(image: UInt8, layers: int = 1) -> dict[str, float]:
     """Return what `Quality` limits, of one picture at model size.
 
-    They are `brightness` and `sharpness`, and of pairs `correlation` and `shift`, too.
+    They are `light`, `brightness` and `crispness`, and of pairs `correlation` and `shift`, too.
 
     Args:
-        image: uint8 (H, W, C), H and W ≥ 8; of pairs (H, W, 2 C), C channels of the inspected picture first.
-        of_pairs: Whether the second half is a template.
+        image: uint8 (H, W, layers · C), H and W ≥ 8; of pairs the inspected picture first, then the template.
+        layers: How many pictures the channels hold.
+
+    Raises:
+        UsageError: The channels are no multiple of the layers.
     """
-    inspected, template = image, image
-    if of_pairs:
-        inspected, template = np.split(image, 2, axis=2)
-    seen = quality(inspected)
-    found = {name: seen[name] for name in ("brightness", "sharpness")}
-    return found | agreement(inspected, template) if of_pairs else found
+    channels, rest = divmod(image.shape[2], layers)
+    if rest or not channels:
+        raise UsageError(f"{image.shape[2]} channels are not {layers} pictures")
+    inspected = image[:, :, :channels]
+    found = {"brightness": quality(inspected)["brightness"], **exposure(inspected)}
+    if layers > 1:
+        found |= agreement(inspected, image[:, :, channels : 2 * channels])
+    return found
 
 
 def quality_faults(image: UInt8, limits: Quality) -> tuple[str, ...]:
@@ -238,13 +248,13 @@ def quality_faults(image: UInt8, limits: Quality) -> tuple[str, ...]:
         image: At model size, as for `properties`. One with a side below 8 pixels is not looked at.
         limits: Of the rule.
     """
-    if limits == Quality() or min(image.shape[:2]) < _SMALLEST:
+    if limits == Quality(layers=limits.layers) or min(image.shape[:2]) < _SMALLEST:
         return ()
-    found = properties(image, of_pairs=limits.of_pairs)
+    found = properties(image, limits.layers)
     checks = (
-        ("too_dark", "brightness", limits.brightness_from, -1),
+        ("too_dark", "light", limits.light_from, -1),
         ("too_bright", "brightness", limits.brightness_to, 1),
-        ("blurred", "sharpness", limits.sharpness_from, -1),
+        ("blurred", "crispness", limits.crispness_from, -1),
         ("wrong_template", "correlation", limits.correlation_from, -1),
         ("misregistered", "shift", limits.shift_to, 1),
     )
