@@ -85,6 +85,29 @@ def test_digest_changes_with_what_decides(draft, manifest, key, value) -> None:
     assert Manifest.seal(draft(**{key: value}), HASHES).digest != manifest.digest
 
 
+INSPECTION = {"good": ["red"], "costs": {"miss": 100, "false_call": 5, "review": 1}}
+
+
+def test_an_inspection_is_part_of_the_digest_where_there_is_one(draft, manifest, document, project) -> None:
+    inspecting = Manifest.seal(draft(inspection=INSPECTION), HASHES)
+
+    assert "inspection" not in document
+    assert inspecting.digest != manifest.digest
+    assert parse(written(inspecting.as_json())) == inspecting
+    recipe = (
+        (project / "docs" / "bundle.md").read_text("utf-8").partition("```python\n")[2].partition("```")[0]
+    )
+    names: dict[str, object] = {}
+    exec(recipe, names)
+    assert names["digest"](inspecting.as_json()) == inspecting.digest
+
+
+@pytest.mark.parametrize("good", [[], ["grey"], ["red", "green", "blue"]])
+def test_of_a_classifier_that_inspects_some_classes_are_good(draft, good) -> None:
+    with pytest.raises(ValidationError, match="some classes are good"):
+        draft(inspection={**INSPECTION, "good": good})
+
+
 @pytest.mark.parametrize("name", DECIDING_MEMBERS)
 def test_digest_changes_with_graph_and_golden_vectors(draft, manifest, name) -> None:
     assert Manifest.seal(draft(), {**HASHES, name: "a" * 64}).digest != manifest.digest

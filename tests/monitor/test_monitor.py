@@ -11,10 +11,10 @@ from foveal.calibrate.fit import split_roles, unproven
 from foveal.calibrate.reference import Looked, watched
 from foveal.core.errors import UsageError
 from foveal.core.types import Label
+from foveal.data.pixels.quality import quality
 from foveal.monitor import monitor as monitors
 from foveal.monitor.collected import Collected
 from foveal.monitor.monitor import Monitor, Seen, seen
-from foveal.monitor.quality import quality
 from foveal.tasks.classify.decode import Abstain, Conformal, Decision, Unknown
 from foveal.tasks.classify.reference import MOST_SCORES, PROPERTIES, Range, Rate, Reference
 

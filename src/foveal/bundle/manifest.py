@@ -26,6 +26,7 @@ from foveal.data.preprocess import Preprocess
 from foveal.tasks.classify.decode import Decision
 from foveal.tasks.detect.decode import OUTPUTS as OBJECT_OUTPUTS
 from foveal.tasks.detect.decode import AttributeDecision, ObjectDecision
+from foveal.tasks.judging import Inspection
 from foveal.tasks.segment.decode import OUTPUTS as REGION_OUTPUTS
 from foveal.tasks.segment.decode import RegionDecision
 
@@ -151,6 +152,7 @@ class Draft(_Frozen):
         weights_sha256: Hash of the training weights that were exported.
         data: What it was made from.
         licenses: Of code, weights and data.
+        inspection: When a part is accepted, rejected or reviewed; None: it inspects nothing.
     """
 
     schema_: Literal["foveal.bundle/1"] = Field(default="foveal.bundle/1", alias="schema")
@@ -164,6 +166,12 @@ class Draft(_Frozen):
     weights_sha256: Sha256
     data: Data
     licenses: Licenses
+    inspection: Inspection | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_an_inspection_that_is_none(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave the entry out where it says nothing: then versions that lack it read the bundle."""
+        return {k: v for k, v in plain(self).items() if k != "inspection" or v is not None}
 
     @model_validator(mode="after")
     def _rule_of_the_task(self) -> Self:
@@ -188,6 +196,14 @@ class Draft(_Frozen):
             numbers = self.rule.conformal.quantiles
         if numbers and len(numbers) != len(self.classes):
             raise ValueError(f"{len(self.classes)} classes, and {what} for {len(numbers)}")
+        return self
+
+    @model_validator(mode="after")
+    def _good_classes_of_a_classifier(self) -> Self:
+        good = () if self.inspection is None else self.inspection.good
+        inspects = self.inspection is not None and self.task == "classify"
+        if inspects != bool(good) or not set(good) < set(self.classes):
+            raise ValueError("of a classifier that inspects some classes are good, not all; of others none")
         return self
 
     @model_validator(mode="after")
@@ -277,11 +293,13 @@ class Manifest(Draft):
 def digest(document: Mapping[str, Any]) -> str:
     """Return the sha256 over all that decides an answer, in hexadecimal.
 
-    It is taken over one JSON object with the keys schema, task, classes, preprocess and decision, as they
-    stand in the manifest, and members, with the hashes of the graph, in all forms it is there in, and the
-    golden vectors only; written with sorted keys, without spaces, unescaped, as UTF-8.
+    It is taken over one JSON object with the keys schema, task, classes, preprocess, decision and, where
+    there is one, inspection, as they stand in the manifest, and members, with the hashes of the graph, in all
+    forms it is there in, and the golden vectors only; written with sorted keys, without spaces, unescaped, as
+    UTF-8.
     """
-    deciding = {key: document[key] for key in ("schema", "task", "classes", "preprocess", "decision")}
+    keys = ("schema", "task", "classes", "preprocess", "decision", "inspection")
+    deciding = {key: document[key] for key in keys if key in document}
     members = document["members"]
     there = [name for name in DECIDING_IF_THERE if name in members]
     own = deciding_members(document["task"])

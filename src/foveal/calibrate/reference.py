@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from foveal.core.random import stream
 from foveal.data.dataset import UInt8
-from foveal.monitor.quality import quality
+from foveal.data.pixels.quality import quality
 from foveal.tasks.classify.decode import Decision
 from foveal.tasks.classify.reference import MOST_SCORES, PROPERTIES, Range, Rate, Reference, doubt, rounded
 

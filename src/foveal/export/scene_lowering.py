@@ -43,6 +43,7 @@ def lowered_scenes(
     """
     threads, manifest, model = threads or usable_cpus(), source.manifest, lowering.model
     changes: dict[str, Any] = {"foveal": foveal.__version__, "model": lowered_model(source, lowering)}
+    changes["inspection"] = None  # it was proven with the scores of the other graph
     if manifest.task in OBJECT_TASKS and calib is not None and stated is not None and len(calib):
         made = calibrated_objects(
             model,

@@ -12,10 +12,10 @@ from typing import Any
 from foveal.core.errors import UsageError
 from foveal.core.types import Label
 from foveal.data.dataset import UInt8
+from foveal.data.pixels.quality import quality
 from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.monitor.band import Band
 from foveal.monitor.drift import Drift
-from foveal.monitor.quality import quality
 from foveal.tasks.classify.decode import Decision
 from foveal.tasks.classify.reference import Range, Rate, Reference, doubt
 

@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-# What `monitor.quality` measures of a picture.
+# What `data.pixels.quality` measures of a picture.
 PROPERTIES = ("brightness", "contrast", "sharpness", "clipping", "blockiness")
 
 _MOST_IMAGES = 10**9

@@ -1,4 +1,4 @@
-"""Five properties of a picture that tell of a changed camera, light or way of storing; quick to take.
+"""Properties of a picture that tell of a changed camera, light or way of storing; quick to take.
 
 They are taken of the picture at model size, as the recognizer sees it. Of a large one 32 to 63 rows
 and columns are looked at: enough for a mean, and always the same ones.
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from foveal.data.dataset import UInt8
 
-_LINES = 32
+LINES = 32
 _BLOCK = 8  # side of the squares that JPEG stores
 
 
@@ -26,8 +26,8 @@ def quality(image: UInt8) -> dict[str, float]:
     Args:
         image: uint8 (H, W, C), H and W ≥ 8.
     """
-    rows = image[:: max(1, len(image) // _LINES)]
-    level, other = _grey(rows), _grey(image[:, :: max(1, image.shape[1] // _LINES)])
+    rows = image[:: max(1, len(image) // LINES)]
+    level, other = grey_sum(rows), grey_sum(image[:, :: max(1, image.shape[1] // LINES)])
     across, down = level[:, 1:] - level[:, :-1], other[1:] - other[:-1]
     bends = np.abs(across[:, 1:] - across[:, :-1]).mean() + np.abs(down[1:] - down[:-1]).mean()
     lost = np.count_nonzero(rows == 0) + np.count_nonzero(rows == 255)
@@ -41,7 +41,32 @@ def quality(image: UInt8) -> dict[str, float]:
     }
 
 
-def _grey(lines: UInt8) -> NDArray[np.float32]:
+def exposure(image: UInt8) -> dict[str, float]:
+    """Return two properties that depend little on what is shown, for limits rather than for a monitor.
+
+    - light: the level that 1 % of the picture is above, 0 to 255: falls with the light, however much of the
+      picture is dark by itself.
+    - crispness: mean absolute second difference over mean absolute first difference, one level added to that
+      for noise: up to 2 where edges are one pixel wide, and less the wider they are, however many there are
+      and however strong.
+
+    Args:
+        image: uint8 (H, W, C), H and W ≥ 8.
+    """
+    level = grey_sum(image[:: max(1, len(image) // LINES)])
+    other = grey_sum(image[:, :: max(1, image.shape[1] // LINES)])
+    across, down = level[:, 1:] - level[:, :-1], other[1:] - other[:-1]
+    bends = np.abs(across[:, 1:] - across[:, :-1]).mean() + np.abs(down[1:] - down[:-1]).mean()
+    steps = np.abs(across).mean() + np.abs(down).mean()
+    channels, values = image.shape[2], level.ravel()
+    lightest = values.size - 1 - values.size // 100
+    return {
+        "light": float(np.partition(values, lightest)[lightest]) / channels,
+        "crispness": float(bends / (steps + 2 * channels)),
+    }
+
+
+def grey_sum(lines: UInt8) -> NDArray[np.float32]:
     """Return the sum over the channels, (H, W); a loop over them is faster than a sum along the last axis."""
     total = lines[..., 0].astype(np.float32)
     for channel in range(1, lines.shape[2]):

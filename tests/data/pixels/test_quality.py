@@ -1,4 +1,4 @@
-"""monitor.quality: each property answers to what it is about, at any size and number of channels."""
+"""data.pixels.quality: each property answers to what it is about, at any size and number of channels."""
 
 import io
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from foveal.monitor.quality import quality
+from foveal.data.pixels.quality import exposure, quality
 from foveal.tasks.classify.reference import PROPERTIES
 
 
@@ -74,3 +74,33 @@ def test_the_numbers_are_in_grey_levels_whatever_the_channels():
         assert one[name] == pytest.approx(three[name], rel=1e-5)
     assert one["brightness"] == pytest.approx(grey[::2].mean(), rel=1e-5)
     assert one["contrast"] == pytest.approx(grey[::2].std(), rel=1e-5)
+
+
+@pytest.mark.parametrize("edges", [4, 40])
+@pytest.mark.parametrize("height", [40, 200])
+def test_crispness_is_about_the_width_of_edges_not_about_their_number_or_height(edges, height) -> None:
+    stripes = np.zeros((320, 320, 1), np.uint8)
+    for at in np.linspace(0, 310, edges).astype(int):
+        stripes[:, at : at + 4] = height
+    stripes = np.maximum(stripes, stripes.transpose(1, 0, 2))
+    crisp = exposure(stripes)["crispness"]
+    soft = exposure(blurred(stripes[:, :, 0])[:, :, None])["crispness"]
+
+    assert soft < 0.75 * crisp
+
+
+def test_light_falls_with_the_light_and_not_with_dark_ground() -> None:
+    ground = np.full((100, 100, 3), 20, np.uint8)
+    ground[:40, :40] = 240
+    all_light = np.full_like(ground, 240)
+
+    assert exposure(ground)["light"] == exposure(all_light)["light"] == 240
+    assert exposure((ground * 0.3).astype(np.uint8))["light"] == 72
+    spot = np.full_like(ground, 20)
+    spot[:5, :5] = 255  # a reflection is no light
+    assert exposure(spot)["light"] == 20
+
+
+def test_exposure_is_the_same_for_any_number_of_equal_channels() -> None:
+    one = scene(channels=1)
+    assert exposure(np.repeat(one, 5, axis=2)) == pytest.approx(exposure(one))
