@@ -1,6 +1,7 @@
 """From what a detector answers for the calibration pictures to what its bundle decides."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +11,14 @@ from foveal.data.outline import Runs
 from foveal.data.scene import Objects
 from foveal.metrics._found import Found, Truth
 from foveal.metrics.best_thresholds import best_thresholds
-from foveal.metrics.match import match
+from foveal.metrics.binomial_cdf import binomial_cdf
+from foveal.metrics.match import Matches, match
 from foveal.tasks.detect.decode import ObjectAnswers
 
 IOU = 0.5  # at which an answer counts as right
 UNKNOWN = 0.5  # threshold of a class that the calibration pictures say nothing about
 _FEWEST = 20  # right answers, and wrong ones, below which scores stay as they are
+_CHANCE = 0.05  # that a threshold of a class seems better by luck
 _STEPS = 50
 _STEEPEST, _FLATTEST = 10.0, 0.05  # of the scale: more says that there was too little to fit it to
 _EDGE = 1e-6
@@ -92,13 +95,48 @@ def _newton(design: NDArray[np.float64], wanted: NDArray[np.float64]) -> tuple[f
 
 
 def thresholds_of(found: Sequence[Found], truths: Sequence[Truth], *, classes: int) -> tuple[float, ...]:
-    """Return for each class the score with the best F1 on the calibration pictures.
+    """Return for each class the score from which on its findings are shown: the one with the best F1.
+
+    Scores are calibrated together, so one threshold serves all classes; a class has its own only where that
+    is better beyond chance. Chosen for each class alone they follow a few objects: on pictures of other groups
+    that lost up to two points of F1.
 
     A class of which nothing was found right gets 0.5.
+
+    Args:
+        found: On the calibration pictures, scored as the file scores.
+        truths: What is there.
+        classes: How many there are.
     """
     matches = match(found, truths, classes=classes, ious=[IOU], most=_most(found))
-    best = best_thresholds(matches)
-    return tuple(UNKNOWN if np.isnan(one) else float(min(1.0, max(0.0, one))) for one in best)
+    own, [common] = best_thresholds(matches), best_thresholds(_of_one_class(matches))
+    limits = []
+    for label, limit in enumerate(own.tolist()):
+        if np.isnan(limit):
+            limits.append(UNKNOWN)
+        else:
+            better = _is_better(matches, label, limit, float(common))
+            limits.append(min(1.0, max(0.0, limit if better else float(common))))
+    return tuple(limits)
+
+
+def _of_one_class(matches: Matches) -> Matches:
+    """Return the same where all classes are one."""
+    labels, truths = np.zeros_like(matches.labels), matches.truths.sum(axis=1, keepdims=True)
+    return replace(matches, labels=labels, truths=truths)
+
+
+def _is_better(matches: Matches, label: int, own: float, common: float) -> bool:
+    """Return whether a threshold of a class beats the common one by an exact sign test.
+
+    It is about findings that only one of both shows: McNemar, 1947.
+    """
+    right, ignored = matches.only()
+    low, high = sorted((own, common))
+    between = (matches.labels == label) & ~ignored & (matches.scores >= low) & (matches.scores < high)
+    hits, misses = int((right & between).sum()), int((~right & between).sum())
+    wins, losses = (hits, misses) if own < common else (misses, hits)
+    return 1 - binomial_cdf(wins - 1, wins + losses, 0.5) < _CHANCE if wins else False
 
 
 def shown(found: Found, thresholds: Sequence[float]) -> Found:

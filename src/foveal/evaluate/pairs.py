@@ -1,8 +1,8 @@
 """What a detector of what differs from a template is worth, by the protocol of template-based inspection.
 
-A defect is found where its class is right and the overlap above 0.33: Tang et al., "Online PCB Defect Detector
-On A New PCB Defect Dataset", 2019. Their script takes findings in the order of the file and of all classes;
-here they are matched as COCO does, class by class, the surest first.
+A defect is found where its class is right and the overlap above 0.33: Tang et al., "Online PCB Defect
+Detector On A New PCB Defect Dataset", 2019. Their script takes findings in the order of the file and of all
+classes; here they are matched as COCO does, class by class, the surest first.
 """
 
 from collections.abc import Sequence

@@ -32,7 +32,7 @@ class ClassAccuracy:
     per_class: tuple[Measured | None, ...]
 
 
-def class_accuracy(
+def class_accuracy(  # noqa: PLR0913 - as `f1_at_threshold`, from what was matched otherwise
     found: Sequence[Found],
     truths: Sequence[Truth],
     *,

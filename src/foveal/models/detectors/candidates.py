@@ -1,14 +1,14 @@
 """Candidates: what differs from a template is proposed by morphology, and a small network judges it.
 
     (N, 3C, H, W) → difference → erosion 3×3 → mean over 8×8 → the P highest peaks → windows around each
-    (N, P, 6C, 48, 48) → convolutions → class logits (N, P, K), boxes (N, P, 4)
+    (N, P, 9C, 48, 48) → convolutions → class logits (N, P, K), boxes (N, P, 4)
 
-The windows are two, as an eye sees: 96 pixels at half the size, and 192 around them at a quarter, because
-what a defect is may show only where a trace goes on. Nothing is asked where picture and template
-agree, which are nearly all, so a picture costs a fraction of what a map of answers does, and a few hundred
-pairs are enough to learn from. Proposals are the difference images of reference-based inspection: Moganti et
-al., "Automatic PCB Inspection Algorithms: A Survey", 1996; judging windows is Girshick et al., "Rich Feature
-Hierarchies" (R-CNN), 2014, made one graph.
+The windows are three, as an eye sees: 48 pixels as they are, 96 around them at half the size and 192 at a
+quarter, because what a defect is may show in a thin line, or only where a trace goes on. Where picture and
+template agree, which is nearly everywhere, nothing is asked: a picture costs a fraction of what a map of
+answers does, and a few hundred pairs are enough to learn from. Proposals are the difference images of
+reference-based inspection: Moganti et al., "Automatic PCB Inspection Algorithms: A Survey", 1996; judging
+windows is Girshick et al., "Rich Feature Hierarchies" (R-CNN), 2014, made one graph.
 """
 
 import math
@@ -36,7 +36,7 @@ SETTINGS = Settings(optimizer="muon", learning_rate=0.1, batch_size=16, warm_up_
 SIZES = ({"widths": (24, 48, 64)},)
 STEP = 8  # pixels between two places that can be proposed
 SIDE = 48  # of a window, in its own pixels
-SCALES = (2, 4)  # pixels of the picture for one of the window: near it is finer, and around that coarser
+SCALES = (1, 2, 4)  # pixels of the picture for one of the window: the nearer the finer
 _PRIOR = 0.1  # share of proposals that are a defect, before anything is known
 _LARGEST = 3.0  # natural logarithm of how much larger or smaller a box may be than usual
 USUAL = 32.0  # pixels of a side of a defect; sides are told as multiples of it
@@ -102,11 +102,11 @@ class Candidates(nn.Module):
         return torch.stack([places % width, places // width], dim=2) * float(STEP) + STEP / 2
 
     def windows(self, images: Tensor, middles: Tensor) -> Tensor:
-        """Return what is around places at both scales, (N · P, 6C, 48, 48); outside the picture is 0."""
+        """Return what is around places at all scales, (N · P, 9C, 48, 48); outside the picture is 0."""
         return torch.cat([_around(images, middles, factor) for factor in SCALES], dim=1)
 
     def judged(self, windows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return class logits (M, K) and where the box is, (M, 4), of windows (M, 6C, 48, 48)."""
+        """Return class logits (M, K) and where the box is, (M, 4), of windows (M, 9C, 48, 48)."""
         seen = self.gather(self.body(windows)).flatten(1)
         return self.what(seen), self.where(seen)
 
@@ -153,7 +153,7 @@ def candidates(  # noqa: PLR0913 - a builder has three of every network; this on
     widths: Sequence[int] = (24, 48, 64),
     count: int = 48,
     hidden: int = 128,
-    dropout: float = 0.2,
+    dropout: float = 0.1,
 ) -> Candidates:
     """Return a new detector of what differs from a template.
 

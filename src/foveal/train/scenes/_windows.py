@@ -1,6 +1,5 @@
 """Windows around proposals as they are learned from: each turned, mirrored, zoomed and moved by itself."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,7 +13,6 @@ from foveal.train.scenes.objectives.points import unasked
 
 _NEAR = 4.0  # pixels that a proposal may lie outside of a box and still mean it
 _MOVED = 6.0  # pixels that a window is moved at most, along each side
-_TILTED = math.radians(8)  # that a window is turned at most besides
 _MISPLACED = 2.0  # pixels that the template is moved at most against the picture
 _STILL = 0.5  # share of the windows whose template stays where it is
 
@@ -82,7 +80,7 @@ class Changes:
                 windows stay as they are.
             generator: The source of all draws.
         """
-        draws = torch.rand(10, count, generator=generator)
+        draws = torch.rand(9, count, generator=generator)
         mirrored = [1 - 2 * (draws[k] < strengths[name] / 2).float() for k, name in enumerate(_MIRRORS)]
         turned = draws[2] < strengths["turn"] / 2
         size = torch.exp((2 * draws[3] - 1) * strengths["zoom"])
@@ -90,18 +88,15 @@ class Changes:
         matrix[:, 0, 0], matrix[:, 1, 1] = mirrored[0] * size, mirrored[1] * size
         matrix[turned] = matrix[turned].flip(1)
         active = float(any(strengths[name] for name in (*_MIRRORS, "turn", "zoom")))
-        tilt = (2 * draws[9] - 1) * _TILTED * active
-        turning = torch.stack([tilt.cos(), -tilt.sin(), tilt.sin(), tilt.cos()], dim=1).reshape(-1, 2, 2)
         shift = (2 * draws[4:6].T - 1) * _MOVED * active
         misplaced = (2 * draws[6:8].T - 1) * _MISPLACED * active
-        return cls(turning @ matrix, shift, misplaced * (draws[8] > _STILL)[:, None])
+        return cls(matrix, shift, misplaced * (draws[8] > _STILL)[:, None])
 
     def targets(self, before: Meant) -> Meant:
         """Return what changed windows mean."""
         back = torch.linalg.inv(self.matrix)
-        left, top, right, bottom = before.boxes.unbind(1)
-        corners = torch.stack([left, top, right, top, left, bottom, right, bottom], dim=1).reshape(-1, 4, 2)
-        moved = (corners - self.shift[:, None]) @ back.mT
+        corners = before.boxes.reshape(-1, 2, 2) - self.shift[:, None]
+        moved = corners @ back.mT
         boxes = torch.cat([moved.amin(1), moved.amax(1)], dim=1)
         return Meant(boxes * (before.labels >= 0)[:, None], before.labels, before.asked)
 
@@ -110,7 +105,7 @@ _MIRRORS = ("flip", "upside_down")
 
 
 def sampled(images: Tensor, middles: Tensor, matrix: Tensor) -> Tensor:
-    """Return windows at both scales, (N · P, 2, C, 48, 48), bilinear; outside of the picture is 0.
+    """Return windows at all scales, (N · P, S, C, 48, 48), bilinear; outside of the picture is 0.
 
     Args:
         images: (N, C, H, W).

@@ -33,7 +33,7 @@ SEEN_IMAGES = 8_000  # without a budget: pictures shown in all
 _SMALLEST_BATCH = 8  # fewer make batch statistics too noisy
 _STEPS = 2  # timed per measurement
 # What differs from a template is the same defect however the part lies, and the camera decides its size.
-_OF_PAIRS = {"upside_down": 1.0, "turn": 1.0, "zoom": 0.25, "mosaic": 0.0}
+_OF_PAIRS = {"upside_down": 1.0, "turn": 1.0, "zoom": 0.2, "mosaic": 0.0}
 _ZOOM_OF_AREAS = 0.7  # areas have no size of their own that a larger change would make unlikely
 # How pictures are changed, and how much at most; docs/detection.md has what the defaults were chosen by.
 CHANGES = {

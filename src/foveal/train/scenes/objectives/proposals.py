@@ -79,7 +79,7 @@ class Proposals(Detecting):
         return ((each * targets.asked).sum() + _BOX * apart) / max(1, len(found))
 
     def windows(self, images: Tensor, middles: Tensor, truth: Boxes, batch: Batch) -> tuple[Tensor, Meant]:
-        """Return changed windows, (N · P, 6C, 48, 48), and what each means.
+        """Return changed windows, (N · P, 9C, 48, 48), and what each means.
 
         Args:
             images: Normalized, (N, 3C, H, W).
@@ -101,7 +101,7 @@ class Proposals(Detecting):
         return seen, changes.targets(meant(middles, truth, self.network.what.out_features))
 
     def apart(self, inspected: Tensor, template: Tensor) -> Tensor:
-        """Return the normalized difference of two normalized layers (M, 2, C, h, w)."""
+        """Return the normalized difference of two normalized layers (M, S, C, h, w)."""
         one, two = (layer * self.std[k] + self.mean[k] for k, layer in enumerate((inspected, template)))
         return ((one - two).abs() - self.mean[2]) / self.std[2]
 
