@@ -2,7 +2,7 @@
 
 from typing import Literal, get_args
 
-Task = Literal["classify", "video", "detect", "segment", "instance", "panoptic"]
+Task = Literal["classify", "video", "detect", "segment", "instance", "panoptic", "defect"]
 TASKS: tuple[Task, ...] = get_args(Task)
 # Those that say where something is: objects, the class of each pixel, or both.
 SCENE_TASKS: tuple[Task, ...] = ("detect", "segment", "instance", "panoptic")

@@ -18,6 +18,7 @@ from foveal.data.formats._tables import TABLES
 from foveal.data.formats.csv_boxes import picture_folders as folders_of_boxes
 from foveal.data.formats.csv_manifest import picture_folders
 from foveal.data.formats.pair_table import picture_folders as folders_of_pairs
+from foveal.data.good import with_good
 from foveal.data.suffixes import is_picture
 from foveal.data.things import with_things
 from foveal.data.tree import Tree, file_tree, folder_tree
@@ -26,12 +27,13 @@ CLASSIFY, VIDEO = "classify", "video"
 _SINGLE = (".npz", *TABLES)  # files that are a data set by themselves
 
 
-def open(  # noqa: A001
+def open(  # noqa: A001 - a path, and five ways to say how it is meant
     path: str | Path,
     format: str | None = None,  # noqa: A002
     group: str | None = None,
     task: str | None = None,
     things: Sequence[str] = (),
+    good: Sequence[str] = (),
 ) -> Dataset:
     """Return the labelled pictures, or films, at a path, without decoding any.
 
@@ -44,10 +46,11 @@ def open(  # noqa: A001
         task: What is to be learned, where the data leave that open: `classify` or `video` where pictures and
             films lie there, `detect` or another where it is said what is where; None: the usual one.
         things: Of class maps read for `panoptic`: classes whose objects are counted; see `data.things`.
+        good: Of data about defects: folders that hold good parts, beside those that say so; see `data.good`.
 
     Raises:
         NotFoundError: Nothing there.
-        UnknownNameError: No such format, or no such class among `things`.
+        UnknownNameError: No such format, or no such class among `things` or `good`.
         UsageError: The data cannot be grouped so; `other_task`: the format is for other tasks.
         DataError: `unknown_layout` (the message says what each format lacks), `ambiguous_layout`,
             `several_archives`, `not_regular`, `other_task`, `bad_annotation`, or what is wrong with the
@@ -71,7 +74,8 @@ def open(  # noqa: A001
     fitting = [name for name, lack in lacks.items() if lack is None]
     if len(fitting) == 1:
         dataset = readers[fitting[0]].read(tree, group)
-        return _for_task(with_things(dataset, things) if things else dataset, task)
+        dataset = with_things(dataset, things) if things else dataset
+        return _for_task(with_good(dataset, good) if good else dataset, task)
     if fitting:
         raise DataError(
             f"{path} could be {' or '.join(fitting)}",
@@ -93,7 +97,8 @@ def _readers(format: str | None, task: str | None) -> dict[str, Format]:  # noqa
     """
     names = catalog.names(formats) if format is None else [format]
     readers: dict[str, Format] = {name: catalog.find(formats, name) for name in names}
-    found = {name: reader for name, reader in readers.items() if task is None or task in reader.tasks}
+    usual = {name: reader for name, reader in readers.items() if format is not None or not reader.on_request}
+    found = usual if task is None else {name: one for name, one in readers.items() if task in one.tasks}
     if not found and format is not None:
         tasks = readers[format].tasks
         raise UsageError(
@@ -116,7 +121,11 @@ def _refused(path: Path, tree: Tree, task: str | None, lacks: Mapping[str, str |
         lacks: By layout, in words, what it lacks.
     """
     known: dict[str, Format] = {name: catalog.find(formats, name) for name in catalog.names(formats)}
-    others = {name: one for name, one in known.items() if task not in (None, VIDEO, *one.tasks)}
+    others = {
+        name: one
+        for name, one in known.items()
+        if task not in (None, VIDEO, *one.tasks) and not one.on_request
+    }
     fitting = [name for name, lack in _level(tree, others)[1].items() if lack is None]
     looked = f"Looked for {'; '.join(f'{name}: {lack}' for name, lack in lacks.items())}."
     if not fitting:

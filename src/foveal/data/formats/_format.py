@@ -28,6 +28,8 @@ class Format(NamedTuple):
         tasks: What data of this layout may be for; what a data set is for, it says itself.
         writes_tasks: What it can be written for; None: all of these.
         writes_attributes: Whether there is a place for what is said of objects beside their class.
+        on_request: Whether it is read only where it, or its task, is named: folders like its are usually
+            something else.
     """
 
     looks_for: str
@@ -38,6 +40,7 @@ class Format(NamedTuple):
     tasks: tuple[Task, ...] = ("classify",)
     writes_tasks: tuple[Task, ...] | None = None
     writes_attributes: bool = False
+    on_request: bool = False
 
     @property
     def holds(self) -> tuple[Task, ...]:

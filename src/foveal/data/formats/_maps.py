@@ -142,7 +142,7 @@ def values_in(tree: Tree, file: str, *, colours: bool = False) -> NDArray[np.int
         raise bad(tree, file, None, f"the map cannot be used: {error.message}") from error
 
 
-def check_size(tree: Tree, pair: Pair, found: NDArray[np.integer]) -> None:
+def check_size(tree: Tree, pair: Pair, found: NDArray[np.integer] | NDArray[np.bool_]) -> None:
     """Refuse a map, (H, W) or more, that has not the size of its picture.
 
     Raises:
