@@ -195,6 +195,14 @@ def shader(draft: "Callable[..., Draft]", tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(scope="session")
+def suspecter(draft: "Callable[..., Draft]", tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sealed recognizer of cells that are darker or lighter than they should be, for reading only."""
+    from scene_graphs import seal_suspecter
+
+    return seal_suspecter(tmp_path_factory.mktemp("suspecter") / "suspecter.foveal", draft)
+
+
+@pytest.fixture(scope="session")
 def seal_graph(draft: "Callable[..., Draft]") -> Callable[..., Path]:
     """Seal a graph of ONNX nodes, from `images` to `logits`, which a softmax follows; return its path."""
     from onnx import TensorProto, helper, numpy_helper

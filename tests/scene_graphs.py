@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from foveal.bundle import archive, golden_objects, golden_regions
+from foveal.bundle import archive, golden_defects, golden_objects, golden_regions
 from foveal.bundle.engines.onnxruntime import onnxruntime
 
 SIDE, CELL, STEP = 32, 8, 4  # of masks every fourth pixel is told
@@ -84,12 +84,20 @@ _REGIONS = [
     ("Where", ["pixel_is_light", "area_two", "area_none"], ["light"], {}),
     ("Where", ["pixel_is_dark", "area_one", "light"], ["regions"], {}),
 ]
+_DEFECTS = [
+    ("Reshape", ["levels", "grid"], ["grid_levels"], {}),
+    ("Sub", ["ground", "grid_levels"], ["darkness"], {}),
+    ("Neg", ["darkness"], ["lightness"], {}),
+    ("Concat", ["darkness", "lightness"], ["maps"], {"axis": 1}),
+    ("ReduceMax", ["maps", "everything"], ["scores"], {"keepdims": 0}),
+]
 _TOLD = {
     "boxes": (TensorProto.FLOAT, [16, 4]),
     "scores": (TensorProto.FLOAT, [16]),
     "labels": (TensorProto.INT64, [16]),
     "masks": (TensorProto.UINT8, [16, SIDE // STEP, SIDE // STEP]),
     "regions": (TensorProto.UINT8, [SIDE, SIDE]),
+    "maps": (TensorProto.FLOAT, [2, 4, 4]),
 }
 
 
@@ -117,6 +125,13 @@ def shader(dark_below: float = 70) -> bytes:
     """Return a segmenter: 0 is ground, 1 dark, 2 light."""
     nodes = [_LEVELS[0], *_REGIONS]
     return _model(nodes, [("regions", *_TOLD["regions"])], **_constants(dark_below))
+
+
+def suspecter(ground: float = GROUND) -> bytes:
+    """Return what looks for defects: by how many levels each cell is darker, or lighter, than the ground."""
+    outputs = [("maps", *_TOLD["maps"]), ("scores", TensorProto.FLOAT, [])]
+    arrays = {"grid": np.array([-1, 1, 4, 4], np.int64), "ground": np.float32(ground)}
+    return _model([*_LEVELS, *_DEFECTS], outputs, **_constants(70), **arrays)
 
 
 def _constants(dark_below: float) -> dict[str, np.ndarray]:
@@ -171,5 +186,20 @@ def seal_shader(path: Path, draft, *, dark_below: float = 70) -> Path:
     )
     model = shader(dark_below)
     vectors = golden_regions.measure(onnxruntime(model, threads=1), stated.preprocess, classes=3)
+    archive.seal(path, stated, model=model, golden=vectors, force=True)
+    return path
+
+
+def seal_suspecter(path: Path, draft, *, ground: float = GROUND) -> Path:
+    """Seal what looks for defects; what is darker or lighter than the ground by 40 levels is shown."""
+    stated = draft(
+        task="defect",
+        classes=["good", "dark", "light"],
+        preprocess=_PREPROCESS,
+        decision={"kind": "defects", "thresholds": [40, 40], "usual": [0, 0], "n": 5},
+        temperature=1.0,
+    )
+    model = suspecter(ground)
+    vectors = golden_defects.measure(onnxruntime(model, threads=1), stated.preprocess, kinds=2)
     archive.seal(path, stated, model=model, golden=vectors, force=True)
     return path

@@ -124,3 +124,17 @@ def test_labels_of_pictures_are_counted_as_they_were(bundle) -> None:
 
 def test_masks_are_not_kept(found) -> None:
     assert compared({**found, "masks": np.zeros((4, 16, 8, 8), np.uint8)}).keys() == found.keys()
+
+
+def test_places_that_show_another_kind_of_defect_are_counted(suspecter) -> None:
+    predictor = Predictor.open(suspecter)
+    answers = predictor.ask(PICTURES)
+    moved = answers["maps"].copy()
+    moved[1, 1, 1, 2] = 39  # a light cell that is hardly light enough any more
+
+    same = flips(predictor.manifest, answers, compared(answers))
+    found = flips(predictor.manifest, answers, {**answers, "maps": moved})
+
+    assert (same.share.value, same.decided, same.unit) == (0, 4 * 16, "pixels")
+    assert found.share.value == pytest.approx(1 / 64)
+    assert found.share.n == 4

@@ -16,7 +16,7 @@ def pictures(side: int) -> np.ndarray:
     return np.stack([picture(*cells)[:side, :side] for cells in CELLS])
 
 
-@pytest.mark.parametrize("model", ["bundle", "finder", "outliner", "divider", "shader"])
+@pytest.mark.parametrize("model", ["bundle", "finder", "outliner", "divider", "shader", "suspecter"])
 def test_what_is_asked_and_told_apart_is_what_is_said_of_each_picture(model, request) -> None:
     predictor = Predictor.open(request.getfixturevalue(model), threads=1)
     images = pictures(predictor.preprocess.size)
@@ -35,7 +35,7 @@ def test_what_is_asked_and_told_apart_is_what_is_said_of_each_picture(model, req
     assert [one.source for one in together] == ["a", "b", "c"]
 
 
-@pytest.mark.parametrize("model", ["bundle", "finder", "outliner", "divider", "shader"])
+@pytest.mark.parametrize("model", ["bundle", "finder", "outliner", "divider", "shader", "suspecter"])
 def test_answers_of_several_calls_are_put_together_row_by_row(model, request) -> None:
     predictor = Predictor.open(request.getfixturevalue(model), threads=1)
     images = pictures(predictor.preprocess.size)

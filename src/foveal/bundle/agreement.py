@@ -7,17 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foveal.bundle.manifest import Manifest
-from foveal.bundle.session import Answers
+from foveal.bundle.session import Answers, Float32
 from foveal.core.types import Measured
 from foveal.data.attributes import UNSURE
 from foveal.metrics.box_iou import box_iou
 from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.metrics.clustered_share import clustered_share
 from foveal.metrics.independent_number import independent_number
+from foveal.tasks.defect.decode import kinds_at
 from foveal.tasks.detect.decode import ObjectAnswers, checked, values_of
 
 # What is decided with, by the name of an output. Masks are large, and lie where their boxes do.
-_COMPARED = ("probabilities", "boxes", "scores", "labels", "attributes", "regions")
+_COMPARED = ("probabilities", "boxes", "scores", "labels", "attributes", "regions", "maps")
 _SAME = 0.8  # intersection over union of two boxes that mean the same object, as of golden vectors
 
 
@@ -48,7 +49,8 @@ def flips(manifest: Manifest, reference: Answers, other: Answers, *, others: Man
 
     A picture is given another label; an object that one shows has no like, of the same class and in the same
     place, among those that the other shows, or only one of which another value is told; a pixel has another
-    class. Of what answers with objects and pixels, that which agrees less.
+    class, or a place shows another kind of defect. Of what answers with objects and pixels, that which agrees
+    less.
 
     Args:
         manifest: Of the bundle: its thresholds decide what is shown.
@@ -66,7 +68,16 @@ def flips(manifest: Manifest, reference: Answers, other: Answers, *, others: Man
         count = len(reference["regions"])
         differ = float((reference["regions"] != other["regions"]).mean())
         found.append(Flips(clopper_pearson(differ * count, count), reference["regions"].size, "pixels"))
+    if "maps" in reference:
+        found.append(_places((manifest, others or manifest), (reference["maps"], other["maps"])))
     return max(found, key=lambda one: one.share.value)
+
+
+def _places(manifests: tuple[Manifest, Manifest], both: tuple[Float32, Float32]) -> Flips:
+    """Return at which places of maps of defects another kind is shown."""
+    here, there = (kinds_at(one.defects.heat(maps)) for one, maps in zip(manifests, both, strict=True))
+    count, differ = len(here), float((here != there).mean())
+    return Flips(clopper_pearson(differ * count, count), here.size, "pixels")
 
 
 def _objects(manifests: tuple[Manifest, Manifest], both: tuple[Answers, Answers]) -> Flips:

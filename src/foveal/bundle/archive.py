@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from foveal.bundle import container, foreign, golden_objects, golden_regions
+from foveal.bundle import container, foreign, golden_defects, golden_objects, golden_regions
 from foveal.bundle.card import model_card
 from foveal.bundle.container import tampered
 from foveal.bundle.enclosed import Enclosed
 from foveal.bundle.enclosed import to_bytes as enclosed_bytes
 from foveal.bundle.golden import Golden, from_bytes, to_bytes
+from foveal.bundle.golden_defects import GoldenDefects
 from foveal.bundle.golden_objects import GoldenObjects
 from foveal.bundle.golden_regions import GoldenRegions
 from foveal.bundle.graph import check_graph
@@ -50,7 +51,7 @@ _NAMES = (
 _SIZE_CAP = 1 << 30
 
 Content = bytes | memoryview
-Vectors = Golden | GoldenObjects | GoldenRegions
+Vectors = Golden | GoldenObjects | GoldenRegions | GoldenDefects
 
 
 @dataclass(frozen=True)
@@ -286,6 +287,8 @@ def _vectors(members: Mapping[str, Content], manifest: Manifest) -> Vectors:
     found = {name: bytes(members[name]) for name in golden_members(manifest.task)}
     if manifest.task == "segment":
         return golden_regions.from_members(found, preprocess=manifest.preprocess)
+    if manifest.task == "defect":
+        return golden_defects.from_members(found, preprocess=manifest.preprocess, kinds=manifest.kinds)
     if manifest.task in OBJECT_TASKS:
         rule = manifest.objects
         if _SAID in members:

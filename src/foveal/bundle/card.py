@@ -3,9 +3,15 @@
 from foveal.bundle.manifest import Draft
 from foveal.core.text import visible
 from foveal.tasks.classify.decode import Conformal, Decision
+from foveal.tasks.defect.decode import DefectDecision
 from foveal.tasks.detect.decode import AttributeDecision, ObjectDecision
 
 _SHOWN = 50  # class names
+_FRAMED = {
+    "letterbox": "a picture keeps its shape, lies at the top left, and grey fills the rest",
+    "whole": "both sides are scaled, and nothing is cut off",
+    "shorter_side_center_crop": "the shorter side is scaled, the middle square is kept",
+}
 
 
 def model_card(draft: Draft) -> str:
@@ -46,6 +52,9 @@ def _card_of_scenes(draft: Draft) -> str:
     if isinstance(rule, ObjectDecision):
         title, what = f"where {len(draft.classes)} classes are", "A detector"
         answers, decides = _objects(draft, rule)
+    elif isinstance(rule, DefectDecision):
+        title, what = "what is wrong where", "What looks for defects"
+        answers, decides = _defects(draft, rule)
     else:
         title, what = f"which of {len(draft.classes)} classes each pixel is", "A segmenter"
         answers = "- Output: a class for each pixel"
@@ -59,8 +68,8 @@ def _card_of_scenes(draft: Draft) -> str:
             "## What it answers",
             "",
             _classes(draft),
-            f"- Input: {_colors(draft)}, {width} × {height} pixels, uint8; a picture keeps its shape, lies "
-            "at the top left, and grey fills the rest",
+            f"- Input: {_colors(draft)}, {width} × {height} pixels, uint8; "
+            f"{_FRAMED[draft.preprocess.resize]}",
             answers,
             "",
             "## How it decides",
@@ -78,6 +87,21 @@ def _card_of_scenes(draft: Draft) -> str:
             "",
         ]
     )
+
+
+def _defects(draft: Draft, rule: DefectDecision) -> tuple[str, list[str]]:
+    """Return what is answered of defects, and how a place is shown."""
+    answers = (
+        "- Output: a score, larger is worse, and for each kind of defect a map of how strongly each place "
+        f"shows it. `{visible(draft.classes[0])}` is what has none"
+    )
+    shown = [
+        f"  - `{visible(name)}`: from {threshold:.4g}; good pictures reach {usual:.4g}"
+        for name, threshold, usual in zip(
+            draft.classes[1 : _SHOWN + 1], rule.thresholds, rule.usual, strict=False
+        )
+    ]
+    return answers, [f"- A place is shown from a value on that {rule.n} calibration pictures gave:", *shown]
 
 
 def _objects(draft: Draft, rule: ObjectDecision) -> tuple[str, list[str]]:

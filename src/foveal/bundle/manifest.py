@@ -24,6 +24,8 @@ from foveal.core.errors import BundleError, UsageError
 from foveal.core.task import OBJECT_TASKS, Task
 from foveal.data.preprocess import Preprocess
 from foveal.tasks.classify.decode import Decision
+from foveal.tasks.defect.decode import OUTPUTS as DEFECT_OUTPUTS
+from foveal.tasks.defect.decode import DefectDecision
 from foveal.tasks.detect.decode import OUTPUTS as OBJECT_OUTPUTS
 from foveal.tasks.detect.decode import AttributeDecision, ObjectDecision
 from foveal.tasks.judging import Inspection
@@ -40,9 +42,11 @@ GOLDEN_OUTPUTS: dict[str, tuple[str, ...]] = {
     "segment": REGION_OUTPUTS,
     "instance": (*OBJECT_OUTPUTS, "covered"),
     "panoptic": (*OBJECT_OUTPUTS, "covered", *REGION_OUTPUTS),
+    "defect": DEFECT_OUTPUTS,
 }
 _RULES: dict[str, type[BaseModel]] = {
     "segment": RegionDecision,
+    "defect": DefectDecision,
     **dict.fromkeys(OBJECT_TASKS, ObjectDecision),
 }
 DECIDING_IF_THERE = (
@@ -160,7 +164,7 @@ class Draft(_Frozen):
     task: Task = "classify"
     classes: tuple[str, ...] = Field(min_length=1)
     preprocess: Preprocess
-    rule: Decision | ObjectDecision | RegionDecision = Field(alias="decision")
+    rule: Decision | ObjectDecision | RegionDecision | DefectDecision = Field(alias="decision")
     temperature: float = Field(gt=0, allow_inf_nan=False)
     model: Model
     weights_sha256: Sha256
@@ -194,6 +198,8 @@ class Draft(_Frozen):
             raise ValueError("what chooses between classes has at least two")
         elif isinstance(self.rule, Decision):
             numbers = self.rule.conformal.quantiles
+        elif isinstance(self.rule, DefectDecision) and len(self.rule.thresholds) != self.kinds:
+            raise ValueError(f"{self.kinds} kinds of defect, and thresholds for {len(self.rule.thresholds)}")
         if numbers and len(numbers) != len(self.classes):
             raise ValueError(f"{len(self.classes)} classes, and {what} for {len(numbers)}")
         return self
@@ -254,6 +260,22 @@ class Draft(_Frozen):
         if not isinstance(self.rule, ObjectDecision):
             raise UsageError(f"this recognizer does not look for objects ({self.task})", code="other_task")
         return self.rule
+
+    @property
+    def defects(self) -> DefectDecision:
+        """From maps of defects to the places that are shown.
+
+        Raises:
+            UsageError: `other_task`: it does not look for defects.
+        """
+        if not isinstance(self.rule, DefectDecision):
+            raise UsageError(f"this recognizer does not look for defects ({self.task})", code="other_task")
+        return self.rule
+
+    @property
+    def kinds(self) -> int:
+        """Of what looks for defects how many kinds it knows: the first class is what is good."""
+        return len(self.classes) - 1
 
     @property
     def things(self) -> tuple[str, ...]:

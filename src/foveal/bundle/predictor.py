@@ -8,7 +8,7 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from foveal.bundle import archive, remembered, ways
+from foveal.bundle import archive, remembered, seeing, ways
 from foveal.bundle.archive import Vectors
 from foveal.bundle.enclosed import Enclosed
 from foveal.bundle.golden import Golden
@@ -21,14 +21,15 @@ from foveal.bundle.ways import REFERENCE, Way
 from foveal.core.errors import DataError, FovealError, NotFoundError, UsageError
 from foveal.core.machine import usable_cpus
 from foveal.core.parallel import in_order
-from foveal.core.task import AREA_TASKS, OBJECT_TASKS, SCENE_TASKS
+from foveal.core.task import AREA_TASKS, SCENE_TASKS
 from foveal.core.types import Label, Sighting
 from foveal.data.clip import still
 from foveal.data.preprocess import Preprocess
 from foveal.tasks.classify.decode import Decision, decode
+from foveal.tasks.defect import decode as defects
+from foveal.tasks.defect.decode import DefectAnswers
 from foveal.tasks.detect import decode as objects
 from foveal.tasks.detect.decode import ObjectAnswers
-from foveal.tasks.panoptic import decode as panoptic
 from foveal.tasks.segment import decode as regions
 
 
@@ -304,7 +305,7 @@ class Predictor:
         if self.manifest.task not in SCENE_TASKS:
             return self.run(images).by_name
         answers = self._asked(images)
-        self._checked(answers, len(images))
+        seeing.checked(self.manifest, answers, len(images))
         return answers
 
     def tell(
@@ -346,6 +347,19 @@ class Predictor:
         """
         self._check_scene(*AREA_TASKS)
         return regions.checked(self._asked(images), len(images), classes=len(self.classes))
+
+    def suspect(self, images: UInt8) -> DefectAnswers:
+        """Return how defective pictures at model size are, and where.
+
+        Args:
+            images: uint8 (N, height, width, channels), N ≥ 1, as `preprocess` returns them.
+
+        Raises:
+            UsageError: `other_task`: it does not look for defects; or another dtype or shape.
+            BundleError: What the model answers are no defects.
+        """
+        _ = self.manifest.defects
+        return defects.checked(self._asked(images), len(images), kinds=self.manifest.kinds)
 
     def _asked(self, images: UInt8) -> Answers:
         shape = self.session.input_shape
@@ -394,28 +408,7 @@ class Predictor:
             BundleError: The answers make no sense.
         """
         self._check_scene(*SCENE_TASKS)
-        told: dict[str, Any] = {
-            "classes": self.classes,
-            "preprocess": self.preprocess,
-            "sources": sources,
-            "sizes": sizes,
-        }
-        found, areas = self._checked(answers, len(sources))
-        if found is None:
-            return regions.decode(areas, **told)
-        if areas is None:
-            return objects.decode(found, decision=self.manifest.objects, **told)
-        return panoptic.decode(found, areas, decision=self.manifest.objects, **told)
-
-    def _checked(self, answers: Answers, count: int) -> tuple[Any, Any]:
-        """Return objects and classes of pixels, None where the task has none; refuse what makes no sense."""
-        task, classes = self.manifest.task, len(self.classes)
-        found = areas = None
-        if task in OBJECT_TASKS:
-            found = objects.checked(answers, count, classes=classes, outlined=task != "detect")
-        if task in AREA_TASKS:
-            areas = regions.checked(answers, count, classes=classes)
-        return found, areas
+        return seeing.sightings(self.manifest, answers, sources=sources, sizes=sizes)
 
     def see_each(
         self, inputs: Input | Iterable[Input], *, workers: int | None = None, batch: int = 8

@@ -1,8 +1,9 @@
 """What an engine and a manifest have to agree on before a bundle answers."""
 
-from foveal.bundle import golden, golden_objects, golden_regions
+from foveal.bundle import golden, golden_defects, golden_objects, golden_regions
 from foveal.bundle.archive import Vectors
 from foveal.bundle.golden import Golden
+from foveal.bundle.golden_defects import GoldenDefects
 from foveal.bundle.golden_objects import GoldenObjects
 from foveal.bundle.manifest import Manifest
 from foveal.bundle.session import Outputs, Session, UInt8
@@ -20,6 +21,8 @@ def verify(session: Session, vectors: Vectors, manifest: Manifest) -> None:
     elif isinstance(vectors, GoldenObjects):
         classes = len(manifest.classes)
         golden_objects.verify(session, vectors, classes=classes, graph=manifest.model.precision)
+    elif isinstance(vectors, GoldenDefects):
+        golden_defects.verify(session, vectors, kinds=manifest.kinds, graph=manifest.model.precision)
     else:
         classes = len(manifest.classes)
         golden_regions.verify(session, vectors, classes=classes, graph=manifest.model.precision)

@@ -4,6 +4,7 @@ from foveal.bundle.manifest import Manifest
 from foveal.bundle.session import Answers
 from foveal.core.task import AREA_TASKS, OBJECT_TASKS
 from foveal.data.dataset import UInt8
+from foveal.tasks.defect import learn as suspecting
 from foveal.tasks.detect import learn as detecting
 from foveal.tasks.detect.learn import Selection
 from foveal.tasks.recognizer import Recognizer
@@ -29,4 +30,6 @@ def shown_by(recognizer: Recognizer, images: UInt8, manifest: Manifest) -> Answe
             found["attributes"] = seen.attributes
     if recognizer.task in AREA_TASKS:
         found["regions"] = segmenting.answers(recognizer, images)[0]
+    if recognizer.task == "defect":
+        found |= suspecting.answers(recognizer, images)._asdict()
     return found

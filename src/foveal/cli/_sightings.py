@@ -18,6 +18,7 @@ Print = Callable[[Seen], None]
 
 _OBJECT = ("confidence", "left", "top", "right", "bottom", "attributes")
 _SHARE = ("share",)
+_SCORE = ("score",)
 _NAMED, _FAILED = ("source", "label"), ("error", "message")
 _NOTHING = "nothing"
 
@@ -39,7 +40,9 @@ def style(task: str, *, lines: bool, table: bool, kept: list[dict[str, Any]] | N
 
 
 def _table(task: str) -> Print:
-    told = (*(_OBJECT if task in OBJECT_TASKS else ()), *(_SHARE if task in AREA_TASKS else ()))
+    shared = task in AREA_TASKS or task == "defect"
+    told = (*(_OBJECT if task in OBJECT_TASKS else ()), *(_SHARE if shared else ()))
+    told = (*told, *(_SCORE if task == "defect" else ()))
     columns = (*_NAMED, *told, *_FAILED)
     writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
     writer.writeheader()
@@ -59,7 +62,8 @@ def _rows(seen: Seen) -> list[dict[str, Any]]:
     for one in seen.objects:
         told = (one.confidence, *one.box, _told(one.attributes))
         rows.append({"label": one.label, **dict(zip(_OBJECT, told, strict=True))})
-    rows += [{"label": label, "share": share} for label, share in (seen.areas or {}).items()]
+    score = {} if seen.score is None else {"score": seen.score}
+    rows += [{"label": label, "share": share, **score} for label, share in (seen.areas or {}).items()]
     return rows or [{}]
 
 
@@ -78,8 +82,9 @@ def _for_people() -> Print:
 
 
 def said(seen: Sighting) -> str:
-    """Return what was found on a picture in a few words: counts, shares of its area, or both."""
+    """Return what was found on a picture in a few words: its score, counts, shares of its area."""
     counts = [f"{count} {visible(label)}" for label, count in sorted(seen.counts.items())]
     covered = sorted((seen.areas or {}).items(), key=lambda item: -item[1])
     shares = [f"{visible(label)} {share:.1%}" for label, share in covered if share > 0]
-    return "; ".join(", ".join(some) for some in (counts, shares) if some) or _NOTHING
+    score = [] if seen.score is None else [f"score {seen.score:.4g}"]
+    return "; ".join(", ".join(some) for some in (score, counts, shares) if some) or _NOTHING

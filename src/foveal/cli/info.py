@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from foveal.bundle.predictor import Predictor
     from foveal.tasks.classify.decode import Conformal, Decision
     from foveal.tasks.classify.reference import Reference
+    from foveal.tasks.defect.decode import DefectDecision
     from foveal.tasks.detect.decode import ObjectDecision
     from foveal.tasks.segment.decode import RegionDecision
 
@@ -100,15 +101,22 @@ def _uncertified(task: str) -> str:
     return "no" if task in SCENE_TASKS else "no; foveal certify does it"
 
 
-def _ruled(rule: "Decision | ObjectDecision | RegionDecision") -> dict[str, str]:
+def _ruled(rule: "Decision | ObjectDecision | RegionDecision | DefectDecision") -> dict[str, str]:
     """Return how a recognizer decides."""
     from foveal.tasks.classify.decode import Decision
+    from foveal.tasks.defect.decode import DefectDecision
     from foveal.tasks.detect.decode import ObjectDecision
 
     if isinstance(rule, Decision):
         return _decides(rule)
     if isinstance(rule, ObjectDecision):
         return _finds(rule)
+    if isinstance(rule, DefectDecision):
+        limits = ", ".join(f"{threshold:.4g}" for threshold in rule.thresholds[:_SHOWN])
+        return {
+            "answers": "a score, larger is worse, and a map of each kind of defect",
+            "shows": f"places from {limits} on, by kind ({counted(rule.n, 'calibration image')})",
+        }
     return {"answers": "a class for each pixel"}
 
 

@@ -146,9 +146,14 @@ class Sighting:
         source: The file, or `#3` for the fourth array given.
         width, height: Of the upright picture in pixels.
         objects: What was found, the most certain first; each at least as certain as its class has to be.
-        areas: Of a segmentation, which share of the picture each class covers; None: pixels have no classes.
-        regions: Of a segmentation, the class of each pixel, uint8 (height, width); no JSON has it.
+        areas: Of a segmentation, which share of the picture each class covers, and of what looks for defects
+            each kind; None: pixels have no classes.
+        regions: The class of each pixel, uint8 (height, width), where pixels have classes; no JSON has it.
         with_objects: Whether objects were looked for at all.
+        score: Of what looks for defects, how defective the picture is: larger is worse, in a unit of the
+            recognizer's own; None: nobody looked.
+        heat: Of what looks for defects, how strongly each pixel shows one, float32 (height, width): 0 as good
+            pictures do, 1 as strong as has to be to be shown; no JSON has it.
     """
 
     source: str
@@ -158,6 +163,8 @@ class Sighting:
     areas: dict[str, float] | None = None
     regions: Any = field(default=None, repr=False, compare=False)
     with_objects: bool = True
+    score: float | None = None
+    heat: Any = field(default=None, repr=False, compare=False)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -170,6 +177,8 @@ class Sighting:
     def as_json(self) -> dict[str, Any]:
         """Return the contract's prediction object."""
         told: dict[str, Any] = {"source": self.source, "width": self.width, "height": self.height}
+        if self.score is not None:
+            told["score"] = self.score
         if self.areas is not None:
             told["areas"] = dict(self.areas)
         if self.with_objects:

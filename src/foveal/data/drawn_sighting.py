@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from foveal.core.types import Sighting
 from foveal.data.dataset import UInt8
 from foveal.data.drawn import drawn
+from foveal.data.heat import heated
 from foveal.data.outline import Runs
-from foveal.data.scene import Objects
+from foveal.data.scene import VOID, Objects
 
 
 def objects_of(seen: Sighting, classes: Sequence[str]) -> tuple[Objects, NDArray[np.float32]]:
@@ -36,6 +37,10 @@ def drawn_sighting(
         longest: The longer side of what is returned, in pixels; None: that of the picture.
     """
     objects, scores = objects_of(seen, classes)
+    regions = seen.regions
+    if seen.heat is not None and regions is not None:
+        pixels = heated(pixels, seen.heat)
+        regions = np.where(regions == 0, np.uint8(VOID), regions)  # what is good keeps its own colours
     tracks = [one.track for one in seen.objects]
     return drawn(
         pixels,
@@ -43,6 +48,6 @@ def drawn_sighting(
         objects=objects,
         scores=scores,
         tracks=tracks,
-        regions=seen.regions,
+        regions=regions,
         longest=longest,
     )

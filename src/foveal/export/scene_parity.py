@@ -11,6 +11,7 @@ from foveal.bundle.session import Answers, Session
 from foveal.core.batches import batches
 from foveal.core.task import OBJECT_TASKS
 from foveal.data.dataset import UInt8
+from foveal.export.defects_sealing import compare_defects
 from foveal.export.objects_sealing import compare_finder
 from foveal.export.outputs import spread
 from foveal.export.parity import Parity
@@ -33,6 +34,8 @@ def parity_with_network(
         manifest: Of the file: says what is given out, and what is shown.
         parts: Images at model size, at least one.
     """
+    if manifest.task == "defect":
+        return compare_defects(recognizer, session, manifest.defects, parts)
     if manifest.task not in OBJECT_TASKS:
         return compare_regions(recognizer, session, [part for part in parts if len(part)])
     rule = manifest.objects

@@ -56,6 +56,12 @@ def measure_for(tasks: Sequence[str]) -> type[SceneMeasure]:
     Raises:
         UsageError: `other_task`: nothing.
     """
+    if "defect" in tasks:
+        raise UsageError(
+            "what looks for defects is not compared, certified or made smaller yet",
+            code="other_task",
+            hint="foveal evaluate measures each by itself, foveal bench its speed",
+        )
     if set(tasks) == {"panoptic"}:
         return PanopticMeasure
     if all(task in OBJECT_TASKS for task in tasks):

@@ -168,7 +168,8 @@ def scene_sides(dataset: Dataset, wanted: int | None) -> tuple[int, int]:
         dataset: Headers of some of its pictures are read.
         wanted: The longer side in pixels; None: from the pictures.
     """
-    most = _LARGEST_AREAS if dataset.task in AREA_TASKS else _LARGEST_OBJECTS
+    of_areas = dataset.task in AREA_TASKS or dataset.task == "defect"
+    most = _LARGEST_AREAS if of_areas else _LARGEST_OBJECTS
     if dataset.pairs:
         most = _LARGEST_PAIRS
     return suggest_sides(dataset, longer=wanted, most=most)

@@ -33,6 +33,7 @@ from foveal.flows._certified_pictures import (
     strangers,
 )
 from foveal.flows._certified_scenes import scene_pictures
+from foveal.flows._compare_scenes import measure_for
 from foveal.flows._grouped import grouped
 from foveal.flows._prepare import SPLIT
 from foveal.flows._sealed import Sealed
@@ -137,6 +138,8 @@ def run(
     _refuse_overwriting(out, force=force)
     predictor = Predictor.open(bundle, engine=REFERENCE, threads=1)  # batches run side by side
     scenes, manifest = predictor.manifest.task in SCENE_TASKS, predictor.manifest
+    if scenes:
+        measure_for([manifest.task])  # refuses what has no measurements, before anything is read
     dataset = data
     if not isinstance(dataset, Dataset):
         task, things = (manifest.task, manifest.things) if scenes else (None, ())

@@ -118,8 +118,10 @@ def _drawing(dataset: Dataset, i: int, pixels: UInt8) -> UInt8:
     shape = pixels if pixels.shape[2] in (1, 3) else pixels[:, :, :1]
     try:
         objects = scenes.objects(i) if scenes.task in OBJECT_TASKS else None
-        said = scenes.regions if scenes.task in AREA_TASKS else None
+        said = scenes.regions if scenes.task in AREA_TASKS or scenes.task == "defect" else None
         regions = said(i) if said is not None else None
+        if regions is not None and scenes.task == "defect":  # what is good keeps its own colours
+            regions = np.where(regions == 0, np.uint8(VOID), regions)
         if regions is not None and scenes.things is not None:  # objects have a colour of their own
             regions = np.where(np.isin(regions, scenes.things), np.uint8(VOID), regions)
         return drawn(shape, dataset.classes, objects=objects, regions=regions, longest=_DRAWN_SIDE)

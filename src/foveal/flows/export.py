@@ -144,6 +144,7 @@ def export(
     _check_place(out, run, place, force=terms.force)
     recognizer, plan = _network(run, out, model), read_plan(run / "plan.json")
     _check_alone(recognizer.task, terms)
+    _check_variant_of(recognizer.task, terms.variant)
     recognizer = together(recognizer, run, terms.together, builder=model)
     threads = machine.usable_cpus() if plan is None else plan.threads
     try:
@@ -217,6 +218,20 @@ def _check_alone(task: str, terms: Terms) -> None:
             f"one recognizer for {task} answers alone: what several find cannot be averaged",
             code="other_task",
             hint=f"foveal export RUN --out F{SUFFIX}, without --with, --dropout and --masks",
+        )
+
+
+def _check_variant_of(task: str, variant: str) -> None:
+    """Refuse coarser numbers of what looks for defects: its scores would be others than were promised on.
+
+    Raises:
+        UsageError: `other_task`.
+    """
+    if task == "defect" and variant != "fp32":
+        raise UsageError(
+            f"what looks for defects is exported in fp32, not in {variant}",
+            code="other_task",
+            hint="leave --variant out",
         )
 
 

@@ -17,6 +17,7 @@ from foveal.core import files, machine, runs
 from foveal.core.errors import UsageError
 from foveal.core.progress import Progress, silent
 from foveal.core.task import SCENE_TASKS
+from foveal.flows._compare_scenes import measure_for
 from foveal.flows._optimize_document import levers_of, optimize_document
 from foveal.flows._optimize_pictures import OfBundle
 from foveal.flows._optimize_proof import TEST, delivered
@@ -154,11 +155,12 @@ def _check_task(material: Material, terms: Terms) -> None:
 
     Raises:
         UsageError: `other_task`: it comes without its run, so nothing is stated on its pictures; or lessons
-            are to be given elsewhere.
+            are to be given elsewhere; or it looks for defects.
     """
     task = archive.read(material.original).manifest.task
     if task not in SCENE_TASKS:
         return
+    measure_for([task])
     if isinstance(material, OfBundle):
         raise UsageError(
             f"a recognizer for {task} is made smaller by what is stated on pictures; a bundle comes without",

@@ -266,4 +266,11 @@ def _sighting(said: dict[str, Any], source: str) -> Sighting:
     )
     areas, size = said.get("areas"), (said["width"], said["height"])
     with_objects = "objects" in said
-    return Sighting(source, *size, objects, None if areas is None else dict(areas), with_objects=with_objects)
+    return Sighting(
+        source,
+        *size,
+        objects,
+        None if areas is None else dict(areas),
+        with_objects=with_objects,
+        score=said.get("score"),
+    )

@@ -61,7 +61,10 @@ class FoundObject(BaseModel):
 
 
 class Scene(BaseModel):
-    """What is where on one picture: objects, or which share of it each class covers, or both."""
+    """What is where on one picture: objects, or which share of it each class covers, or both.
+
+    Of what looks for defects how defective it is, and which share of it each kind covers.
+    """
 
     source: str = Field(description="`#0` for the first picture.")
     width: int = Field(description="Of the upright picture in pixels.")
@@ -69,6 +72,7 @@ class Scene(BaseModel):
     objects: list[FoundObject] | None = Field(default=None, description="The most certain first.")
     counts: dict[str, int] | None = Field(default=None, description="Of each class that was found.")
     areas: dict[str, float] | None = Field(default=None, description="Of each class.")
+    score: float | None = Field(default=None, description="Only of defects: larger is worse.")
 
 
 class Unusable(BaseModel):

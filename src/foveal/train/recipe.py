@@ -41,6 +41,7 @@ _HOLDS: dict[models.Task, str] = {
     "segment": "pictures with the class of each pixel",
     "instance": "pictures with outlines",
     "panoptic": "pictures with outlines and the class of each pixel",
+    "defect": "pictures that are good, or show a kind of defect",
 }
 TRANSFERRED = "efficientnet_lite0"  # whose weights a transfer takes
 _OF_CLIPS = ("supervised", "unfreeze")  # objectives
@@ -277,6 +278,12 @@ class Recipe(BaseModel):
             UsageError: `other_task`: the model is for other data;
                 `other_objective`, `other_head`: that part of the recipe is for pictures alone.
         """
+        if task not in _USUAL:
+            raise UsageError(
+                f"foveal train makes no recognizer of {_HOLDS[task]}",
+                code="other_task",
+                hint="foveal inspect train does",
+            )
         recipe = self.changed(model=_USUAL[task]) if "model" not in self.model_fields_set else self
         found = recipe.architecture
         if found.task != task:

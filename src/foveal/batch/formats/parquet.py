@@ -64,6 +64,8 @@ def _where(said: Said) -> list[tuple[str, Any]]:
         if said.attributes:
             one.append(("attributes", pa.map_(text, text)))
         fields += [("objects", pa.list_(pa.struct(one))), ("counts", pa.map_(text, pa.int64()))]
+    if said.task == "defect":
+        fields.append(("score", pa.float64()))
     if said.task not in _NO_AREAS:
         fields.append(("areas", pa.map_(text, pa.float64())))
     return fields

@@ -22,6 +22,7 @@ _Told = dict[str, tuple[str, int]]
 _OBJECTS: _Told = {"boxes": ("float32", 3), "scores": ("float32", 2), "labels": ("int64", 2)}
 _MASKS: _Told = {"masks": ("uint8", 4)}
 _REGIONS: _Told = {"regions": ("uint8", 3)}
+_DEFECTS: _Told = {"maps": ("float32", 4), "scores": ("float32", 1)}  # the first names them
 _ATTRIBUTES: _Told = {"attributes": ("float32", 3)}
 # Name, type and number of axes of what graphs answer that say where something is.
 SCENE_OUTPUTS: tuple[_Told, ...] = (
@@ -30,6 +31,7 @@ SCENE_OUTPUTS: tuple[_Told, ...] = (
     _REGIONS,
     {**_OBJECTS, **_MASKS},
     {**_OBJECTS, **_MASKS, **_REGIONS},
+    _DEFECTS,
 )
 _SUM_TOLERANCE = 1e-3
 

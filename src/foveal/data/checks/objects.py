@@ -74,10 +74,11 @@ def _missing(dataset: Dataset, found: Annotated, what: str) -> Iterator[Finding]
     for name in names:
         missing = [dataset.classes[k] for k in np.flatnonzero(found.counts.any(axis=0) & ~present[name])]
         if missing:
-            teaches = name == "train"
+            good_alone = dataset.task == "defect"  # which can be learned from good pictures, too
+            teaches = name == "train" and not good_alone
             yield Finding(
                 "class_missing_in_split",
-                "error" if teaches else "warning",
+                "error" if teaches else "info" if good_alone else "warning",
                 len(missing),
                 f"{name} has no {what} of {listed(missing)}: "
                 + ("nothing could teach it." if teaches else "nothing can be measured of it there."),
