@@ -171,7 +171,9 @@ class OutputName(BaseModel):
     """What is asked for: one of the outputs that the model's metadata lists."""
 
     model_config = ConfigDict(extra="forbid")
-    name: Literal["probabilities", "logits", "labels", "boxes", "scores", "masks", "attributes", "regions"]
+    name: Literal[
+        "probabilities", "logits", "labels", "boxes", "scores", "masks", "attributes", "regions", "maps"
+    ]
     parameters: dict[str, Any] | None = None
 
 
