@@ -44,6 +44,8 @@ def rows(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
 
     if "pq" in metrics:
         return _rows_of_both(metrics)
+    if "image_auroc" in metrics:
+        return _rows_of_defects(metrics)
     if "miou" in metrics:
         return _rows_of_areas(metrics)
     told = [
@@ -89,6 +91,28 @@ def _rows_of_areas(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     for row in metrics["per_class"]:
         said = "none on these pictures" if row["iou"] is None else f"IoU {words.measured(row['iou'])}"
+        told.append((row["class"], said))
+    return told
+
+
+def _rows_of_defects(metrics: Mapping[str, Any]) -> list[tuple[str, str]]:
+    from foveal.report import words
+
+    told = []
+    if metrics["image_auroc"] is not None:
+        told.append(("AUROC", f"{words.measured(metrics['image_auroc'])}, of whole pictures"))
+    if metrics["false_call_at_99_recall"] is not None:
+        calls = words.measured(metrics["false_call_at_99_recall"])
+        told.append(("false calls", f"{calls} of the good ones where 99% of the defective ones are called"))
+    for title, key in (("mIoU", "miou"), ("good/defect", "binary_miou")):
+        if metrics[key] is not None:
+            told.append((title, words.measured(metrics[key])))
+    for row in metrics["per_class"]:
+        said = "none on these pictures"
+        if row["shown"] is not None:
+            said = f"{counted(row['images'], 'picture')}, places shown on {row['shown']['value']:.1%}"
+        if row["iou"] is not None:
+            said += f", IoU {words.measured(row['iou'])}"
         told.append((row["class"], said))
     return told
 

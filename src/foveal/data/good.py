@@ -5,11 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from foveal.core.errors import DataError, UnknownNameError
+from foveal.core.errors import DataError, UnknownNameError, UsageError
 from foveal.data.dataset import Dataset, UInt8
 from foveal.data.scene import VOID
 
 GOOD = "good"  # the first class of data about defects
+DEFECT = "defect"  # the only other one where kinds do not matter
 
 
 def with_good(dataset: Dataset, names: Sequence[str]) -> Dataset:
@@ -63,3 +64,39 @@ def with_good(dataset: Dataset, names: Sequence[str]) -> Dataset:
             scenes, regions=relabelled, said=lambda i: f"{said(i)}{'' if to[dataset.labels[i]] else GOOD}"
         ),
     )
+
+
+def one_kind(dataset: Dataset) -> Dataset:
+    """Return data about defects in which all kinds are one, `defect`: what learned no kinds is measured so.
+
+    Args:
+        dataset: With the task `defect`.
+    """
+    scenes = dataset.scenes
+    if scenes is None or scenes.regions is None:
+        raise UsageError(f"{dataset.path} ({dataset.format}) says nothing of defects", code="other_task")
+    regions = scenes.regions
+
+    def joined(i: int) -> UInt8:
+        found = regions(i)
+        return np.where((found > 0) & (found < VOID), np.uint8(1), found)
+
+    return replace(
+        dataset,
+        classes=(GOOD, DEFECT),
+        labels=(dataset.labels > 0).astype(np.int64),
+        scenes=replace(scenes, regions=joined),
+    )
+
+
+def as_known(dataset: Dataset, classes: Sequence[str], good: Sequence[str]) -> Dataset:
+    """Return data about defects as a recognizer is asked about them.
+
+    Args:
+        dataset: With the task `defect`.
+        classes: Of the recognizer; one that knows no kinds is asked about `defect` alone.
+        good: Folders that it was told are good; those that are not there play no part.
+    """
+    there = [name for name in good if name in dataset.classes]
+    dataset = with_good(dataset, there) if there else dataset
+    return one_kind(dataset) if tuple(classes) == (GOOD, DEFECT) else dataset

@@ -13,6 +13,7 @@ from foveal.data.dataset import Dataset, UInt8
 from foveal.data.drawn import drawn
 from foveal.data.drawn_sighting import drawn_sighting
 from foveal.data.scene import VOID
+from foveal.evaluate.defects_document import DefectReport
 from foveal.evaluate.objects_document import ObjectReport
 from foveal.evaluate.panoptic_document import PanopticReport
 from foveal.evaluate.regions_document import RegionReport
@@ -54,6 +55,11 @@ def _worst(report: SceneReport) -> list[tuple[str, str]]:
             (one.source, f"{counted(one.missed, 'object')} missed, {one.invented} seen that are not there")
             for one in report.worst_pictures
         ]
+    if isinstance(report, DefectReport):
+        return [
+            (source, f"{'defective' if defective else 'good'}, score {score:.3g}")
+            for source, defective, score in report.worst_pictures
+        ]
     assert isinstance(report, RegionReport)
     return [(source, f"{share:.1%} of the pixels right") for source, share in report.worst_pictures]
 
@@ -64,9 +70,11 @@ def _stated(dataset: Dataset, index: int, pixels: UInt8, classes: Sequence[str])
     assert scenes is not None
     names = [*classes, *(name for name in dataset.classes if name not in classes)]
     order = np.array([names.index(name) for name in dataset.classes], np.int64)
-    if scenes.task == "segment" and scenes.regions is not None:
+    if scenes.task in ("segment", "defect") and scenes.regions is not None:
         table = np.full(256, VOID, np.uint8)
         table[: len(order)] = order
+        if scenes.task == "defect":  # what is good keeps its own colours
+            table[0] = VOID
         return drawn(pixels, names, regions=table[scenes.regions(index)], longest=_LONGEST)
     objects = scenes.objects(index)
     return drawn(pixels, names, objects=replace(objects, labels=order[objects.labels]), longest=_LONGEST)

@@ -9,9 +9,11 @@ from foveal.bundle.ways import REFERENCE
 from foveal.core.progress import Progress
 from foveal.data.truths import stated
 from foveal.evaluate.scene_document import SceneReport
+from foveal.export.defects_sealing import bundle_defects
 from foveal.export.objects_sealing import bundle_objects
 from foveal.export.regions_sealing import bundle_regions
 from foveal.export.sealing import Exported, Origin
+from foveal.flows._defect_places import deciding_places
 from foveal.flows._export import Beginning, beginning_of, data_of
 from foveal.flows._prepare import Prepared
 from foveal.flows._scene_reports import scene_report, with_provenance
@@ -21,7 +23,7 @@ from foveal.models.pretrained._weights import Weights
 from foveal.tasks.detect.learn import Selection
 from foveal.tasks.recognizer import Recognizer
 from foveal.train.loop import Fitted
-from foveal.train.recipe import Recipe
+from foveal.train.recipe import SYNTHETIC, Recipe
 from foveal.train.scenes.learning import teaching
 from foveal.train.scenes.planning import objective_of
 
@@ -78,6 +80,15 @@ def export_scenes(
     )
     if recognizer.task == "segment":
         return bundle_regions(recognizer, path, held_out=held_out, origin=origin, threads=threads)
+    if recognizer.task == "defect":
+        return bundle_defects(
+            recognizer,
+            path,
+            held_out=held_out,
+            decide=deciding_places(prepared, held_out[0], masks=objective_of(recipe) != SYNTHETIC),
+            origin=origin,
+            threads=threads,
+        )
     return bundle_objects(
         recognizer,
         path,

@@ -61,3 +61,11 @@ def _told(bundle: Path) -> str | None:
         return read_recipe(bundle.parent / RECIPE).group
     except NotFoundError:  # a bundle alone
         return None
+
+
+def told_good(bundle: Path) -> tuple[str, ...]:
+    """Return the folders that a run was told are good; none of a bundle alone."""
+    try:
+        return read_recipe(bundle.parent / RECIPE).good
+    except NotFoundError:
+        return ()

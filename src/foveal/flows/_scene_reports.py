@@ -12,6 +12,7 @@ from foveal.calibrate.objects import truth_of
 from foveal.core.progress import Progress
 from foveal.data.dataset import Dataset, UInt8
 from foveal.data.truths import stated, stated_regions
+from foveal.evaluate.defects import Part, defects_report
 from foveal.evaluate.objects import objects_report
 from foveal.evaluate.panoptic import panoptic_report
 from foveal.evaluate.regions import regions_report
@@ -62,6 +63,17 @@ def scene_report(  # noqa: PLR0913 - what was opened, and what is known of it
         maps = stated_regions(dataset, classes=predictor.classes)
         areas = Scenes[UInt8](sources, read, lambda place: maps(int(indices[place])), size, **about)
         return regions_report(predictor, areas, **run)
+    if task == "defect":
+        maps = stated_regions(dataset, classes=predictor.classes)
+        order = [predictor.classes.index(name) for name in dataset.classes]
+        parts = Scenes(
+            sources,
+            read,
+            lambda place: Part(order[dataset.labels[indices[place]]], maps(int(indices[place]))),
+            size,
+            **about,
+        )
+        return defects_report(predictor, parts, **run)
     said = predictor.manifest.objects.attributes
     of = stated(dataset, predictor.preprocess, classes=predictor.classes)
     if task == "panoptic":

@@ -31,6 +31,7 @@ from foveal.train.planning import Facts
 from foveal.train.recipe import Recipe
 from foveal.train.scenes.annotations import Boxes, OutlineTruth
 from foveal.train.scenes.learning import teaching
+from foveal.train.scenes.objectives.defects import DefectTruth
 from foveal.train.scenes.planning import plan_scenes
 
 _EXPORT_SECONDS = 15.0  # with the exporter's imports
@@ -159,6 +160,8 @@ def _stated(recipe: Recipe, prepared: Prepared) -> Any:
     task = prepared.dataset.task
     if task == "segment":
         return region_maps(prepared)
+    if task == "defect":
+        return DefectTruth(region_maps(prepared), prepared.dataset.labels[prepared.split.fit])
     boxes = annotations(prepared, learned_attributes(recipe, prepared))
     if task == "detect":
         return boxes

@@ -11,13 +11,14 @@ from foveal.core.errors import UsageError
 from foveal.core.progress import Progress, silent
 from foveal.core.task import SCENE_TASKS
 from foveal.data.dataset import Dataset
+from foveal.data.good import as_known
 from foveal.data.inventory import content_hashes
 from foveal.evaluate.document import Report
 from foveal.evaluate.given_out import GivenOut
 from foveal.evaluate.held_out import HeldOut
 from foveal.evaluate.reporting import report
 from foveal.flows._evaluate_scenes import EvaluatedScenes, evaluate_scenes
-from foveal.flows._grouped import grouped
+from foveal.flows._grouped import grouped, told_good
 from foveal.flows._held_out import choose
 from foveal.flows._mistake_maps import mistake_maps
 from foveal.flows._sealed import Sealed
@@ -176,4 +177,5 @@ def _scenes(data: str | Path | Dataset, bundle: Path, predictor: Predictor, term
     if isinstance(data, Dataset):
         return data
     manifest = predictor.manifest
-    return grouped(data, [bundle], None, group=terms.group, task=manifest.task, things=manifest.things)
+    found = grouped(data, [bundle], None, group=terms.group, task=manifest.task, things=manifest.things)
+    return as_known(found, manifest.classes, told_good(bundle)) if manifest.task == "defect" else found

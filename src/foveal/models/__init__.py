@@ -13,8 +13,8 @@ first, or is a function from the size of the input to them. `SETTINGS`, if there
 some training images before the first step; one with `over_time(images)` is asked, after training, how its
 answers come about in time (`Course`).
 
-Networks that say where something is lie in `detectors` and `segmenters`: there `size` is height and width of
-the input, and what a network answers stands in the folder's own docstring.
+Networks that say where something is lie in `detectors`, `segmenters` and `defects`: there `size` is height
+and width of the input, and what a network answers stands in the folder's own docstring.
 
 A network that has `auxiliary()` is taught by its inner maps, too: see `HasAuxiliary`.
 

@@ -2,7 +2,7 @@
 
 `nano.py` holds `nano`. `resnet.py` states `MEMBERS`, from `resnet18` and so on to what its builder takes for
 each. So a name leads to its file without a table of all names (docs/decisions/0034-families.md). What says
-where something is lies in the folders `detectors` and `segmenters`.
+where something is lies in the folders `detectors`, `segmenters` and `defects`.
 """
 
 import importlib
@@ -12,7 +12,7 @@ from typing import Any
 from foveal.core import catalog
 from foveal.core.errors import UnknownNameError
 
-SCENE_FOLDERS = ("detectors", "segmenters")
+SCENE_FOLDERS = ("detectors", "segmenters", "defects")
 
 
 def names() -> list[str]:

@@ -14,6 +14,7 @@ from foveal.report.tables import origin
 
 _TEMPLATES = {
     "segment": "regions.html.j2",
+    "defect": "defects.html.j2",
     "panoptic": "panoptic.html.j2",
 }  # of any other task: that of objects
 _LONGEST = 968  # pixels on the page, of two pictures beside each other: boxes have to be told apart

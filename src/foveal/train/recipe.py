@@ -22,6 +22,7 @@ from foveal.core.task import SCENE_TASKS
 from foveal.data import opening
 from foveal.data.dataset import Dataset
 from foveal.data.formats._group_keys import is_list
+from foveal.data.good import one_kind
 from foveal.tasks.classify.decode import SetMethod
 from foveal.tasks.detect.decode import MOST_OBJECTS
 from foveal.train.recipe_file import read_fields, recipe_of, write_fields
@@ -33,6 +34,7 @@ _USUAL: dict[models.Task, str] = {
     "segment": "region",
     "instance": "outline",
     "panoptic": "panoptic",
+    "defect": "surface",
 }
 _HOLDS: dict[models.Task, str] = {
     "classify": "pictures of one class each",
@@ -44,6 +46,7 @@ _HOLDS: dict[models.Task, str] = {
     "defect": "pictures that are good, or show a kind of defect",
 }
 TRANSFERRED = "efficientnet_lite0"  # whose weights a transfer takes
+SYNTHETIC = "synthetic"  # the objective that looks at good pictures alone, and makes defects up
 _OF_CLIPS = ("supervised", "unfreeze")  # objectives
 _LENGTHS = ("epochs", "time_seconds")
 
@@ -102,6 +105,7 @@ class Recipe(BaseModel):
         attributes: What is learned of objects beside their class, by name; None: all that is said of enough
             of them and has few values; (): nothing.
         things: Of class maps that are learned for `panoptic`: classes whose objects are counted.
+        good: Of data about defects: folders that hold good parts, beside those that say so.
         seed: Every random choice follows from it.
         split_seed: Which pictures are held out follows from it, where the data do not say; None: from `seed`.
             Members of an ensemble have one split_seed, and seeds of their own.
@@ -138,6 +142,7 @@ class Recipe(BaseModel):
     objects: int | None = Field(default=None, ge=1, le=MOST_OBJECTS)
     attributes: tuple[str, ...] | None = None
     things: tuple[str, ...] = ()
+    good: tuple[str, ...] = ()
     sets: SetMethod = "lac"
     alpha: float = Field(default=0.1, gt=0, lt=1)
     sets_delta: float | None = Field(default=None, gt=0, lt=1)
@@ -229,7 +234,9 @@ class Recipe(BaseModel):
 
     def opened(self, data: str | Path) -> Dataset:
         """Return the data set at a path as the recipe wants it read; raises as `data.open`."""
-        return opening.open(data, group=self.group, task=self.task, things=self.things)
+        found = opening.open(data, group=self.group, task=self.task, things=self.things, good=self.good)
+        alone = self.objective == SYNTHETIC and found.task == "defect"  # which learns no kinds
+        return one_kind(found) if alone else found
 
     @property
     def dividing_seed(self) -> int:
@@ -278,12 +285,6 @@ class Recipe(BaseModel):
             UsageError: `other_task`: the model is for other data;
                 `other_objective`, `other_head`: that part of the recipe is for pictures alone.
         """
-        if task not in _USUAL:
-            raise UsageError(
-                f"foveal train makes no recognizer of {_HOLDS[task]}",
-                code="other_task",
-                hint="foveal inspect train does",
-            )
         recipe = self.changed(model=_USUAL[task]) if "model" not in self.model_fields_set else self
         found = recipe.architecture
         if found.task != task:

@@ -35,6 +35,7 @@ _STEPS = 2  # timed per measurement
 # What differs from a template is the same defect however the part lies, and the camera decides its size.
 _OF_PAIRS = {"upside_down": 1.0, "turn": 1.0, "zoom": 0.2, "mosaic": 0.0}
 _ZOOM_OF_AREAS = 0.7  # areas have no size of their own that a larger change would make unlikely
+_ZOOM_OF_DEFECTS = 0.3  # what is small may be no defect any more
 # How pictures are changed, and how much at most; docs/detection.md has what the defaults were chosen by.
 CHANGES = {
     "flip": Setting(1.0, 0, 1, "share of the pictures that may be mirrored left to right"),
@@ -201,4 +202,6 @@ def _changes(recipe: Recipe, examples: Examples, facts: Facts, reasons: dict[str
     reasons["orientation"] = found.reason
     if recipe.architecture.task in AREA_TASKS:
         usual |= {"zoom": _ZOOM_OF_AREAS, "mosaic": 0.0}
+    if recipe.architecture.task == "defect":
+        usual |= {"zoom": _ZOOM_OF_DEFECTS, "mosaic": 0.0}
     return {**usual, "upside_down": float(found.upside_down), "turn": float(found.turn)}
