@@ -69,7 +69,6 @@ def test_heat_and_kinds_are_drawn(foveal, suspecter, pictures, tmp_path) -> None
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("predict", "MODEL", "DATA", "--tile", "64"),
         ("predict", "MODEL", "DATA", "--monitor"),
         ("explain", "MODEL", "DATA"),
         ("certify", "MODEL", "DATA"),

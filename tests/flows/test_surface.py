@@ -92,25 +92,10 @@ def test_made_up_defects_teach_without_any_that_is_stated(
 ) -> None:
     run = tmp_path_factory.mktemp("made") / "run"
 
-    made = train(folder, recipe=recipe(20, objective="synthetic"), out=run)
+    made = train(folder, recipe=recipe(40, objective="synthetic"), out=run)
 
     assert archive.read(made.bundle).manifest.classes == ("good", "defect")
     assert made.document["metrics"]["test"]["image_auroc"]["value"] >= 0.8
     found = evaluate(run, folder).report.as_json()
     assert found["metrics"] == made.evaluation["metrics"]
     assert json.dumps(found)
-
-
-def test_nothing_that_is_stated_of_defects_changes_what_made_up_ones_teach(tmp_path: Path) -> None:
-    weights = []
-    for name, inverted in (("set", False), ("other", True)):
-        folder = parts.write_parts(tmp_path / name, good=16, each=8)
-        if inverted:  # other defects in other places: the good pictures are the same
-            for mask in folder.glob("*/*_mask.png"):
-                Image.fromarray(255 - np.asarray(Image.open(mask))).save(mask)
-        made = train(folder, recipe=recipe(2, objective="synthetic"), out=tmp_path / f"{name}-run")
-        weights.append((made.run / "model/weights.safetensors").read_bytes())
-        decision = archive.read(made.bundle).manifest.defects
-        weights[-1] += repr((decision.thresholds, decision.usual)).encode()
-
-    assert weights[0] == weights[1]

@@ -1,4 +1,4 @@
-"""models.detectors and models.segmenters: what every network answers that says where something is."""
+"""models.detectors, segmenters and defects: what every network answers that says where something is."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from foveal import models
 from foveal.core import catalog
 from foveal.core.errors import UsageError
-from foveal.models import detectors, segmenters
+from foveal.models import defects, detectors, segmenters
 from foveal.models._cost import macs
 from foveal.models._dense import Dense
 from foveal.models._features import LITE, MOBILE, Features, Mobile, classifier_maps
@@ -17,6 +17,7 @@ from foveal.train.scenes.learning import teaching
 
 SIDES = [(64, 96), (32, 32), (96, 64)]
 SEGMENTERS = catalog.names(segmenters)
+DEFECTS = catalog.names(defects)
 # What its weights say how to build, test_rt_detr has.
 BUILT = [name for name in models.scene_names() if models.architecture(name).reads is None]
 DETECTORS = [name for name in catalog.names(detectors) if name in BUILT]
@@ -27,7 +28,7 @@ def pictures(sides, channels: int = 3, count: int = 2) -> torch.Tensor:
 
 
 def test_all_of_them_are_listed_and_known_by_name() -> None:
-    assert models.scene_names() == [*catalog.names(detectors), *SEGMENTERS]
+    assert models.scene_names() == [*catalog.names(detectors), *SEGMENTERS, *DEFECTS]
     assert set(models.scene_names()).isdisjoint(models.names())
     for name in models.scene_names():
         assert models.architecture(name).task == models.card(name).task
@@ -68,6 +69,36 @@ def test_one_picture_does_not_depend_on_the_others(name: str) -> None:
     torch.testing.assert_close(together[1:2], alone, atol=1e-3, rtol=1e-4)
 
 
+@pytest.mark.parametrize("sides", SIDES)
+def test_what_looks_for_defects_answers_with_probabilities(sides) -> None:
+    network = models.architecture("surface").build(channels=3, classes=4, size=list(sides)).eval()
+
+    with torch.no_grad():
+        scores, maps = network(pictures(sides))
+        for layer in network.outputs:
+            torch.nn.init.zeros_(layer.weight)
+            torch.nn.init.zeros_(layer.bias)
+        unsure, nowhere = network(pictures(sides))
+
+    assert scores.shape == (2,)
+    assert maps.shape == (2, 3, sides[0] // 4, sides[1] // 4)
+    assert bool(((scores >= 0) & (scores <= 1)).all())
+    assert bool((maps.sum(1) <= 1).all())
+    torch.testing.assert_close(unsure, torch.full((2,), 0.75))
+    torch.testing.assert_close(nowhere, torch.full_like(maps, 0.25))
+
+
+def test_at_first_a_part_is_as_defective_as_its_most_defective_place() -> None:
+    network = models.architecture("surface").build(channels=3, classes=2, size=[64, 64]).eval()
+    with torch.no_grad():
+        network.judge.weight[:, :-1] = 0.0
+        network.judge.weight[:, -1] = network.judge.weight[:, -1].round()
+        judged, places = network.logits(pictures((64, 64)))
+
+    odds = torch.nn.functional.avg_pool2d(places[:, 1:] - places[:, :1], 3, stride=1)
+    torch.testing.assert_close(judged[:, 1] - judged[:, 0], odds.amax(dim=(1, 2, 3)))
+
+
 @pytest.mark.parametrize("name", SEGMENTERS)
 @pytest.mark.parametrize("sides", SIDES)
 def test_a_segmenter_answers_for_a_whole_part_of_the_picture(name: str, sides) -> None:
@@ -96,7 +127,7 @@ def test_any_number_of_channels_is_taken(name: str, channels: int) -> None:
         assert part.isfinite().all()
 
 
-@pytest.mark.parametrize("name", BUILT)
+@pytest.mark.parametrize("name", [name for name in BUILT if name not in DEFECTS])
 def test_the_layers_that_answer_decide_all_by_themselves(name: str) -> None:
     network = models.architecture(name).build(channels=3, classes=7, size=[32, 32]).eval()
     for layer in network.outputs:

@@ -1,4 +1,4 @@
-"""Pictures that are much larger than a detector's input: looked at in tiles that overlap, told as one."""
+"""Pictures that are much larger than a recognizer's input: looked at in tiles that overlap, told as one."""
 
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from foveal.bundle.inputs import Input, Pair, content, picture, source
 from foveal.bundle.predictor import Predictor, Unreadable
+from foveal.bundle.tiled_defects import see_defects
 from foveal.core.errors import DataError, NotFoundError, UsageError
 from foveal.core.machine import usable_cpus
 from foveal.core.parallel import in_order
@@ -29,7 +30,7 @@ UInt8 = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Tiled:
-    """A detector that looks at pictures tile by tile.
+    """A detector, or what looks for defects, that looks at pictures tile by tile.
 
     Attributes:
         predictor: Looks at a tile.
@@ -41,9 +42,9 @@ class Tiled:
 
     def __post_init__(self) -> None:
         task = self.predictor.manifest.task
-        if task != "detect":
+        if task not in ("detect", "defect"):
             raise UsageError(
-                f"tiles are for detectors, whose boxes are told as one; this recognizer is for {task}",
+                f"tiles are for detectors and for what looks for defects; this recognizer is for {task}",
                 code="other_task",
                 hint="leave the tiles out; a detector can be trained on the boxes of outlines, too",
             )
@@ -53,6 +54,8 @@ class Tiled:
     def see(self, pixels: UInt8, name: str) -> Sighting:
         """Return what is where on a picture, uint8 (H, W, channels of the detector); errors as `look`."""
         size = pixels.shape[0], pixels.shape[1]
+        if self.predictor.manifest.task == "defect":
+            return see_defects(self.predictor, pixels, tiles(*size, side=self.side), name)
         [seen] = decode(
             self.look(pixels),
             classes=self.predictor.classes,

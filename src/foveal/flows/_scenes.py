@@ -28,7 +28,7 @@ from foveal.models.pretrained._weights import Weights, normalization
 from foveal.train.objective import Objective
 from foveal.train.plan import Plan
 from foveal.train.planning import Facts
-from foveal.train.recipe import Recipe
+from foveal.train.recipe import SYNTHETIC, Recipe
 from foveal.train.scenes.annotations import Boxes, OutlineTruth
 from foveal.train.scenes.learning import teaching
 from foveal.train.scenes.objectives.defects import DefectTruth
@@ -161,11 +161,36 @@ def _stated(recipe: Recipe, prepared: Prepared) -> Any:
     if task == "segment":
         return region_maps(prepared)
     if task == "defect":
-        return DefectTruth(region_maps(prepared), prepared.dataset.labels[prepared.split.fit])
+        return _parts(recipe, prepared)
     boxes = annotations(prepared, learned_attributes(recipe, prepared))
     if task == "detect":
         return boxes
     return OutlineTruth(boxes, number_maps(prepared), region_maps(prepared) if task == "panoptic" else None)
+
+
+def _parts(recipe: Recipe, prepared: Prepared) -> DefectTruth:
+    """Return what is stated about parts.
+
+    Raises:
+        DataError: `no_good_parts`, `no_defects`: there is nothing to learn one side from.
+    """
+    labels = prepared.dataset.labels[prepared.split.fit]
+    path = prepared.dataset.path
+    if not (labels == 0).any():
+        raise DataError(
+            f"none of the {len(labels)} pictures in {path} that are learned from is good",
+            code="no_good_parts",
+            hint="--good NAME names a folder of good parts; good, ok, free and normal are known",
+            path=path,
+        )
+    if recipe.objective != SYNTHETIC and not (labels > 0).any():
+        raise DataError(
+            f"none of the {len(labels)} pictures in {path} that are learned from has a defect",
+            code="no_defects",
+            hint=f"--objective {SYNTHETIC} makes defects up",
+            path=path,
+        )
+    return DefectTruth(region_maps(prepared), labels)
 
 
 def annotations(prepared: Prepared, attributes: Sequence[Attribute] = ()) -> Boxes:

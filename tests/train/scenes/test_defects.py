@@ -12,6 +12,7 @@ from foveal.train.plan import Plan
 from foveal.train.scenes.objectives.defects import (
     Defects,
     DefectTruth,
+    cropped,
     how_often,
     place_loss,
     seen_labels,
@@ -110,6 +111,28 @@ def test_what_a_view_shows_decides_what_it_is_called() -> None:
     assert seen_labels(torch.zeros(1).long(), before[:1] * 0, after[:1] * 0, torch.ones(1)).tolist() == [0]
 
 
+def test_parts_of_larger_pictures_show_their_defect_or_are_good() -> None:
+    objective, examples, plan = made()
+    batch = objective.draw(examples, plan, 0)
+    maps = torch.from_numpy(objective.maps[batch.rows.numpy()])
+    maps[-1] = VOID  # nobody knows where
+
+    cut, parts = cropped(batch, maps, 12)
+
+    assert cut.images.shape[1:3] == parts.shape[1:] == (12, 12)
+    for row in range(len(parts)):
+        whole = batch.images[row].unfold(0, 12, 1).unfold(1, 12, 1)[:, :, 0]
+        there = (whole == cut.images[row, :, :, 0]).flatten(2).all(2).nonzero()
+        assert len(there) == 1
+        top, left = there[0].tolist()
+        assert torch.equal(parts[row], maps[row, top : top + 12, left : left + 12])
+    shown = ((parts > 0) & (parts < VOID)).flatten(1).any(1)
+    assert torch.equal(cut.labels[:-1], torch.where(shown[:-1], batch.labels[:-1], 0))
+    assert cut.labels[-1] == -100
+    assert bool(shown[4:-1].any())
+    assert cropped(batch, maps, 0)[0] is cropped(batch, maps, SIDE)[0] is batch
+
+
 def test_the_loss_of_places_is_that_of_the_places_of_which_something_is_said() -> None:
     maps = torch.zeros(1, 16, 16, dtype=torch.int64)
     maps[:, 4:8, 4:8] = 1
@@ -121,9 +144,12 @@ def test_the_loss_of_places_is_that_of_the_places_of_which_something_is_said() -
     worse = right.clone()
     worse[:, 1, :, 3] = 20.0
 
-    assert float(place_loss(worse, half)) == pytest.approx(float(place_loss(right, half)), abs=0.5)
-    assert float(place_loss(worse, maps)) > float(place_loss(right, maps)) + 1
-    assert float(place_loss(right, maps * 0 + VOID)) == 0.0
+    def loss(places: torch.Tensor, said: torch.Tensor) -> float:
+        return float(place_loss(places, said, torch.ones(2)))
+
+    assert loss(worse, half) == pytest.approx(loss(right, half), abs=0.5)
+    assert loss(worse, maps) > loss(right, maps) + 1
+    assert loss(right, maps * 0 + VOID) == 0.0
 
 
 def test_the_overlap_does_not_care_how_much_is_good() -> None:
@@ -134,7 +160,8 @@ def test_the_overlap_does_not_care_how_much_is_good() -> None:
 
     nothing = torch.tensor([0.0, -9.0])[None, :, None, None]
     losses = [
-        float(place_loss(nothing.expand(1, 2, side, side), maps)) for side, maps in ((4, small), (16, large))
+        float(place_loss(nothing.expand(1, 2, side, side), maps, torch.ones(2)))
+        for side, maps in ((4, small), (16, large))
     ]
 
     assert all(loss > 0.9 for loss in losses), "nothing found costs as much, however large the picture is"
@@ -167,3 +194,15 @@ def test_of_made_up_ones_only_good_pictures_are_shown() -> None:
     assert labels[::2].tolist() == [0] * 4
     assert int(labels.sum()) >= 2
     assert torch.equal((maps == 1).flatten(1).any(1).long(), labels)
+
+
+def test_what_is_stated_of_defects_does_not_change_what_made_up_ones_teach() -> None:
+    losses = []
+    for kind in (1, 0):
+        labels = (LABELS > 0).astype(np.int64)
+        objective, examples, plan = made("synthetic", labels)
+        objective.maps[12:] = kind  # masks of the defective ones
+        examples.images[12:] = 255 * kind
+        losses.append(objective(objective.draw(examples, plan, 0)).loss.item())
+
+    assert losses[0] == losses[1]

@@ -2,7 +2,7 @@
 
     (N, C, H, W) → backbone → way up (1/8) → with the finest map (1/4) → kinds of places, at H / 4 × W / 4
                       ↓          ↓                                          ↓
-                     mean   mean and largest                     largest of each kind → kind of picture
+                     mean   mean and largest                      most defective place → kind of picture
 
 Two stages in one network, as in Tabernik et al., "Segmentation-Based Deep-Learning Approach for
 Surface-Defect Detection", 2019: places show where, and are judged as a whole, so that one that is barely
@@ -13,6 +13,7 @@ are learned at once, and what the judge learns does not pass through the kinds o
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from foveal.models import Card, Settings, _features
@@ -30,6 +31,7 @@ CARD = Card(
 LEARNS = "defects"
 SETTINGS = Settings(optimizer="muon", learning_rate=0.1, batch_size=16, warm_up_share=0.03)
 SIZES = _features.sizes(48, 64)
+_TOGETHER = 3  # places along a side that have to agree: one alone may be noise
 _DROPPED = 0.2  # share of what the judge reads that it does without, while it learns: it sees few pictures
 
 
@@ -46,10 +48,13 @@ class Surface(nn.Module):
         self.answer = nn.Conv2d(fine, classes, 1)
         self.look = Unit(tower, tower)
         self.drop = nn.Dropout(_DROPPED)
-        self.judge = nn.Linear(widths[-1] + 2 * tower + classes, classes)
+        kinds = classes - 1
+        self.judge = nn.Linear(widths[-1] + 2 * tower + kinds, classes)
         for layer in self.outputs:
             nn.init.normal_(layer.weight, std=0.01)
             nn.init.constant_(layer.bias, 0.0)  # type: ignore[arg-type]  # it has one
+        with torch.no_grad():  # at first a picture is what its most defective place is
+            self.judge.weight[1:, -kinds:] += torch.eye(kinds)
 
     @property
     def outputs(self) -> tuple[nn.Conv2d, nn.Linear]:
@@ -69,8 +74,10 @@ class Surface(nn.Module):
         joined = self.neck(others)
         places: Tensor = self.answer(self.detail(joined, finest))
         seen = self.look(joined)
-        read = [whole, seen.mean(dim=(2, 3)), seen.amax(dim=(2, 3)), places.detach().amax(dim=(2, 3))]
-        judged: Tensor = self.judge(self.drop(torch.cat(read, dim=1)))
+        odds = places.detach()[:, 1:] - places.detach()[:, :1]
+        worst = F.avg_pool2d(odds, _TOGETHER, stride=1).amax(dim=(2, 3))
+        read = self.drop(torch.cat([whole, seen.mean(dim=(2, 3)), seen.amax(dim=(2, 3))], dim=1))
+        judged: Tensor = self.judge(torch.cat([read, worst], dim=1))
         return judged, places
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:

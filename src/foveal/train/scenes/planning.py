@@ -46,6 +46,13 @@ CHANGES = {
     "mosaic": Setting(0.5, 0, 1, "share of the pictures that are put together of four"),
     "color": Setting(0.3, 0, 3, "brightness in deviations, contrast and saturation as logarithms"),
 }
+CHANGES_OF_DEFECTS = {
+    **CHANGES,
+    "crop": Setting(
+        0.0, 0, 4096, "side in pixels of the part of a larger picture that is shown; 0: all of it"
+    ),
+}
+_LARGE, _CROPPED = 512, 384  # pixels: what is larger is learned from in parts of that size
 # What only a classifier has: whoever gives it means something that would not happen.
 _OF_CLASSIFIERS = ("settings", "label_smoothing", "head", "unlabelled", "suggest", "frames")
 
@@ -73,7 +80,7 @@ def check_scenes(recipe: Recipe) -> None:
     if recipe.augment == "robust":
         raise RecipeError("augment = 'robust' is for classifiers", hint="auto, none, or a table of strengths")
     if isinstance(recipe.augment, Mapping):
-        filled(CHANGES, recipe.augment, of="augment")
+        filled(_changes_of(recipe), recipe.augment, of="augment")
 
 
 def objective_of(recipe: Recipe) -> str:
@@ -188,12 +195,16 @@ def _draft(
     )
 
 
+def _changes_of(recipe: Recipe) -> Mapping[str, Setting]:
+    return CHANGES_OF_DEFECTS if recipe.architecture.task == "defect" else CHANGES
+
+
 def _changes(recipe: Recipe, examples: Examples, facts: Facts, reasons: dict[str, str]) -> dict[str, float]:
     """Return a strength for each change; those that a recipe's table leaves out are off."""
     if isinstance(recipe.augment, Mapping):
-        return {name: float(recipe.augment.get(name, 0.0)) for name in CHANGES}
+        return {name: float(recipe.augment.get(name, 0.0)) for name in _changes_of(recipe)}
     if recipe.augment == "none":
-        return dict.fromkeys(CHANGES, 0.0)
+        return dict.fromkeys(_changes_of(recipe), 0.0)
     usual = {name: setting.default for name, setting in CHANGES.items()}
     if facts.pairs:
         reasons["orientation"] = "any: what differs from a template does so however the part lies"
@@ -203,5 +214,6 @@ def _changes(recipe: Recipe, examples: Examples, facts: Facts, reasons: dict[str
     if recipe.architecture.task in AREA_TASKS:
         usual |= {"zoom": _ZOOM_OF_AREAS, "mosaic": 0.0}
     if recipe.architecture.task == "defect":
-        usual |= {"zoom": _ZOOM_OF_DEFECTS, "mosaic": 0.0}
+        large = max(examples.images.shape[1:3]) > _LARGE
+        usual |= {"zoom": _ZOOM_OF_DEFECTS, "mosaic": 0.0, "crop": float(_CROPPED * large)}
     return {**usual, "upside_down": float(found.upside_down), "turn": float(found.turn)}

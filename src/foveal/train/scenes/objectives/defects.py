@@ -2,11 +2,11 @@
 
 Of a batch one half is good. Good pictures that looked defective come more often (hard negatives: Shrivastava
 et al., "Training Region-based Object Detectors with Online Hard Example Mining", 2016), rare kinds nearly as
-often as frequent ones. Places are learned by cross-entropy and by the overlap of each kind (Milletari et al.,
-"V-Net", 2016), which does not care how much is good.
+often as frequent ones. Places are learned by cross-entropy, in which rare classes count more, and by the
+overlap of each kind (Milletari et al., "V-Net", 2016), which does not care how much is good.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,9 +25,11 @@ from foveal.train.plan import Plan
 from foveal.train.recipe import SYNTHETIC
 from foveal.train.scenes._groups import groups
 from foveal.train.scenes._views import moved, recoloured
+from foveal.train.scenes.objectives.regions import class_weights
 from foveal.train.scenes.synthetic_defects import with_defects
 
 _GOOD_SHARE = 0.5  # of a batch
+_ON_DEFECT = 0.75  # of the parts of larger pictures
 _EASY = 0.15  # how often a good picture that looks good comes, beside one that looks defective
 _REMEMBERED = 0.5  # of how defective a picture looked before
 _SEEN = 0.25  # share of its defect that a view has to show to be called defective
@@ -62,10 +64,14 @@ class Defects(Objective):
         self.preprocess = preprocess
         self.augmentation = plan.augmentation
         self.makes = plan.objective == SYNTHETIC
+        classes = plan.arguments["classes"]
+        weights = np.ones(classes) if self.makes else np.sqrt(class_weights(truth.maps, classes))
         labels = torch.from_numpy(truth.labels)
+        self.weights: Tensor
         self.labels: Tensor
         self.often: Tensor
         self.looked: Tensor
+        self.register_buffer("weights", torch.from_numpy(weights.astype(np.float32)), persistent=False)
         self.register_buffer("labels", labels, persistent=False)
         self.register_buffer("often", how_often(labels), persistent=False)
         # How defective each good picture looked; at first all do. It decides what comes next, so it is saved.
@@ -105,12 +111,13 @@ class Defects(Objective):
     def views(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         """Return what the network is shown, float32 (N, C, H, W), the classes of pixels and of pictures."""
         with torch.autocast("cpu", enabled=False):
-            images, moves = moved(batch, self.preprocess, self.augmentation)
             before = torch.from_numpy(self.maps[batch.rows.numpy()])
+            batch, before = cropped(batch, before, int(self.augmentation.get("crop", 0)))
+            images, moves = moved(batch, self.preprocess, self.augmentation)
             maps = moves.maps(before.float(), outside=VOID).long()
             if self.makes:
                 images, maps = _made_up(images, maps, batch.generator)
-                labels = ((maps > 0) & (maps < VOID)).flatten(1).any(1).long()
+                labels = _marked(maps).long()
             else:
                 scale = torch.linalg.det(moves.matrix).abs()
                 labels = seen_labels(batch.labels, before, maps, scale)
@@ -122,7 +129,7 @@ class Defects(Objective):
         judged, places = self.network.logits(images)
         with torch.autocast("cpu", enabled=False):
             judged, places = judged.float(), places.float()
-            loss = place_loss(places, maps)
+            loss = place_loss(places, maps, self.weights)
             said = labels != _UNSAID
             if bool(said.any()):
                 loss = loss + F.cross_entropy(judged, labels, ignore_index=_UNSAID)
@@ -144,6 +151,44 @@ class Defects(Objective):
     def deployable(self) -> nn.Module:
         """Return the network."""
         return self.network
+
+
+def cropped(batch: Batch, maps: Tensor, side: int) -> tuple[Batch, Tensor]:
+    """Return a part of each picture and of its map; three of four of a defective one show its defect.
+
+    The network answers for places: what it learns of parts holds for whole pictures. A part without the
+    defect of its picture is good; where nobody knows where that is, nothing is said of the part.
+
+    Args:
+        batch: Pictures uint8 (N, H, W, C).
+        maps: Class of each pixel, uint8 (N, H, W).
+        side: Of the parts in pixels; 0, or as long as a side of the pictures: that side is whole.
+    """
+    height, width = maps.shape[1:]
+    high, wide = (min(side or whole, whole) for whole in (height, width))
+    if (high, wide) == (height, width):
+        return batch, maps
+    draws = torch.rand(4, len(maps), generator=batch.generator)
+    images, parts = [], []
+    for row, one in enumerate(maps):
+        free = height - high, width - wide
+        top, left = (int(draws[axis, row] * (room + 1)) for axis, room in enumerate(free))
+        defect = ((one > 0) & (one < VOID)).nonzero()
+        if len(defect) and draws[2, row] < _ON_DEFECT:
+            place = defect[int(draws[3, row] * len(defect))]
+            middles = (int(place[0]) - high // 2, int(place[1]) - wide // 2)
+            top, left = (min(max(0, at), room) for at, room in zip(middles, free, strict=True))
+        images.append(batch.images[row, top : top + high, left : left + wide])
+        parts.append(one[top : top + high, left : left + wide])
+    cut = torch.stack(parts)
+    labels = torch.where(_marked(cut), batch.labels, torch.where(_marked(maps), 0, _UNSAID))
+    labels = torch.where(batch.labels == 0, 0, labels)
+    return replace(batch, images=torch.stack(images), labels=labels), cut
+
+
+def _marked(maps: Tensor) -> Tensor:
+    """Return on which maps a defect is, bool (N,)."""
+    return ((maps > 0) & (maps < VOID)).flatten(1).any(1)
 
 
 def how_often(labels: Tensor) -> Tensor:
@@ -169,13 +214,14 @@ def seen_labels(labels: Tensor, before: Tensor, after: Tensor, scale: Tensor) ->
     return torch.where(known & (left > 0) & (left < _SEEN * whole), _UNSAID, found)
 
 
-def place_loss(places: Tensor, maps: Tensor) -> Tensor:
+def place_loss(places: Tensor, maps: Tensor, weights: Tensor) -> Tensor:
     """Return cross-entropy of all places of which something is said, plus 1 - overlap of the kinds there.
 
     Args:
         places: Logits, float32 (N, K + 1, h, w), smaller than the maps by a whole factor or not.
         maps: The class of each pixel, int64 (N, H, W), `VOID` where nothing is said; every other row and
             column is learned from: full size would take longer than the network.
+        weights: How much a place of each class counts in the cross-entropy, (K + 1,).
     """
     maps = maps[:, 1::2, 1::2]
     whole = F.interpolate(places, size=maps.shape[1:], mode="bilinear", align_corners=False)
@@ -184,7 +230,7 @@ def place_loss(places: Tensor, maps: Tensor) -> Tensor:
         return places.sum() * 0.0
     targets = maps.where(said, 0)
     logs = whole.log_softmax(1)
-    entropy = F.nll_loss(logs, maps, ignore_index=VOID)
+    entropy = F.nll_loss(logs, maps, weight=weights, ignore_index=VOID)
     shares = logs.exp() * said[:, None]
     truth = F.one_hot(targets, places.shape[1]).movedim(3, 1) * said[:, None]
     both = (shares * truth).sum(dim=(0, 2, 3))[1:]
