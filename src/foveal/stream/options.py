@@ -15,6 +15,7 @@ class SourceOptions:
         live: Play a film at its own speed, as if it were a camera.
         loop: Begin a film anew at its end.
         existing: Of a folder, take also the pictures that are there already.
+        once: Of a folder, end when all pictures that are there were taken.
         timeout_s: For how long a live source may say nothing before it is taken for lost, in seconds.
         give_up_s: For how long a source that is away is asked again, in seconds; None: see `reconnected`.
     """
@@ -23,6 +24,7 @@ class SourceOptions:
     live: bool = False
     loop: bool = False
     existing: bool = False
+    once: bool = False
     timeout_s: float = 10.0
     give_up_s: float | None = None
 
@@ -39,6 +41,7 @@ class SinkOptions:
         reject_below: Answers below this confidence are kept as well; 0: only those that decline.
         digest: Of the bundle that answers.
         classes: Its names in label order.
+        durable: Wait for the disk after each line of a file.
     """
 
     force: bool = False
@@ -47,6 +50,7 @@ class SinkOptions:
     reject_below: float = 0.0
     digest: str = ""
     classes: tuple[str, ...] = ()
+    durable: bool = False
 
     def check_host(self, host: str) -> None:
         """Refuse another machine unless that is allowed.

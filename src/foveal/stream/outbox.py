@@ -9,11 +9,18 @@ from typing import Any, Protocol
 
 from foveal.core.errors import FovealError, TemporaryError, WriteError
 from foveal.stream.backoff import delay
-from foveal.stream.events import Event
-from foveal.stream.shot import Incident
 from foveal.stream.shown import Shown
 
-Item = Shown | Event | Incident
+
+class Told(Protocol):
+    """What is told beside frames: an event, an incident, the decision of a station."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what is told of it."""
+        ...
+
+
+Item = Shown | Told
 
 _ATTEMPTS = 6
 _FIRST_S, _MOST_S = 0.2, 5.0

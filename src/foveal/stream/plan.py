@@ -1,18 +1,23 @@
 """What a stream is asked to do."""
 
 import importlib
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
 from foveal.core import catalog, extras, files, runs
 from foveal.core.errors import NotFoundError, UnknownNameError, UsageError
 from foveal.core.text import printable
-from foveal.stream import sinks, sources
+from foveal.stream import sinks as kinds
+from foveal.stream import sources
 from foveal.stream.address import shown
 from foveal.stream.options import SinkOptions, SourceOptions
 from foveal.stream.outbox import Sink
 from foveal.stream.places import Places
+from foveal.stream.reconnect import reconnected
+from foveal.stream.shot import Running, Shot
 
 
 @dataclass(frozen=True)
@@ -77,9 +82,9 @@ def sink_of(text: str) -> tuple[ModuleType, str]:
     kind, colon, place = text.partition(":")
     if not colon or not place:
         raise UsageError(f"a sink is KIND:PLACE; got {shown(text)!r}", hint="--sink jsonl:answers.jsonl")
-    if kind not in catalog.names(sinks):
-        raise UnknownNameError("sinks", kind, catalog.names(sinks))
-    module = importlib.import_module(f"{sinks.__name__}.{kind}")
+    if kind not in catalog.names(kinds):
+        raise UnknownNameError("sinks", kind, catalog.names(kinds))
+    module = importlib.import_module(f"{kinds.__name__}.{kind}")
     return module, text if place.startswith("//") else place
 
 
@@ -129,18 +134,35 @@ def newest_wins(plan: Plan) -> bool:
     return bool(source_of(plan.source.place).LIVE) or plan.source.live
 
 
-def opened_sinks(plan: Plan) -> list[tuple[str, Sink]]:
-    """Return the sinks with their names for people.
+def shots(options: SourceOptions, running: Running) -> Generator[Shot]:
+    """Return the pictures of a source; one that lasts is asked again whenever it is lost.
+
+    Raises:
+        UsageError: The text names no source.
+    """
+    module = source_of(options.place)
+    source = partial(getattr(module, kind_of(module)), options, running)
+    if not module.LASTING:
+        return source()  # type: ignore[no-any-return]
+    return reconnected(source, running, give_up_s=options.give_up_s)
+
+
+def opened_sinks(sinks: Sequence[str], options: SinkOptions) -> list[tuple[str, Sink]]:
+    """Return sinks with their names for people.
+
+    Args:
+        sinks: Texts such as `jsonl:answers.jsonl`.
+        options: What all of them are told.
 
     Raises:
         FovealError: One of them refuses.
     """
     found: list[tuple[str, Sink]] = []
     try:
-        for text in plan.sinks:
+        for text in sinks:
             module, place = sink_of(text)
             make = getattr(module, kind_of(module))
-            found.append((shown(text), make(place, plan.sink_options)))
+            found.append((shown(text), make(place, options)))
     except BaseException:
         for _, sink in found:
             sink.close()

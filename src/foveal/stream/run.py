@@ -3,9 +3,8 @@
 import math
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 from foveal.bundle.predictor import Predictor, Unreadable
 from foveal.bundle.rolling import Rolling, WarmingUp
@@ -20,8 +19,7 @@ from foveal.stream.events import Event, Events, Sight
 from foveal.stream.following import Following
 from foveal.stream.outbox import Item, Outbox
 from foveal.stream.pace import Pace
-from foveal.stream.plan import Plan, check, kind_of, newest_wins, opened_sinks, sink_of, source_of
-from foveal.stream.reconnect import reconnected
+from foveal.stream.plan import Plan, check, kind_of, newest_wins, opened_sinks, shots, sink_of, source_of
 from foveal.stream.shot import Incident, Picture, Running, Shot
 from foveal.stream.shown import Shown
 from foveal.stream.summary import Summary, told
@@ -120,12 +118,15 @@ class _Stream:
         self.fastest_s: float | None = None
         self.alarms = 0
         lossless = not newest_wins(plan)
-        self.outboxes = [Outbox(sink, name, lossless=lossless, say=say) for name, sink in opened_sinks(plan)]
+        sinks = opened_sinks(plan.sinks, plan.sink_options)
+        self.outboxes = [Outbox(sink, name, lossless=lossless, say=say) for name, sink in sinks]
 
     def until(self, stop: threading.Event) -> Summary:
         start = self.status = time.monotonic()
         over = None if self.plan.time_s is None else start + self.plan.time_s
-        capture = Capture(self._shots(), newest_wins=newest_wins(self.plan), stop=self.running.stop)
+        capture = Capture(
+            shots(self.plan.source, self.running), newest_wins=newest_wins(self.plan), stop=self.running.stop
+        )
         problem = None
         try:
             problem = self._loop(capture, stop, over=over)
@@ -157,13 +158,6 @@ class _Stream:
                 break
             self._say_status()
         return None
-
-    def _shots(self) -> Generator[Shot]:
-        options, running, module = self.plan.source, self.running, source_of(self.plan.source.place)
-        source = partial(getattr(module, kind_of(module)), options, running)
-        if not module.LASTING:
-            return source()  # type: ignore[no-any-return]
-        return reconnected(source, running, give_up_s=options.give_up_s)
 
     def _take(self, frame: Frame) -> None:
         """Answer one frame and tell it, or count why not."""

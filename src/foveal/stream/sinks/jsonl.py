@@ -20,6 +20,7 @@ if sys.platform != "win32":
     import fcntl
 
 EXTRA = None
+PICTURES = False
 LOCAL = True
 
 _BEGINNINGS = (b'{"frame": ', b'{"event": {')
@@ -36,14 +37,14 @@ def jsonl(place: str, options: SinkOptions) -> "_Lines":
         WriteError: `would_overwrite`: it is no file of such lines; or it cannot be written.
         TemporaryError: Another stream writes to it.
     """
-    return _Lines(Path(place), force=options.force)
+    return _Lines(Path(place), force=options.force, durable=options.durable)
 
 
 class _Lines:
     """Each line is written in one go, so that whatever happens to the process the file consists of lines."""
 
-    def __init__(self, path: Path, *, force: bool) -> None:
-        self._name, self._end = printable(str(path)), 0
+    def __init__(self, path: Path, *, force: bool, durable: bool) -> None:
+        self._name, self._end, self._durable = printable(str(path)), 0, durable
         try:
             self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
@@ -96,15 +97,21 @@ class _Lines:
         except OSError as error:
             raise self._error(error) from None
         self._end += len(line)
+        if self._durable:
+            self._sync()
 
     def close(self) -> None:
+        try:
+            self._sync()
+        finally:
+            os.close(self._handle)
+
+    def _sync(self) -> None:
         try:
             os.fsync(self._handle)
         except OSError as error:
             if error.errno != errno.EINVAL:  # a device has nothing to sync
                 raise self._error(error) from None
-        finally:
-            os.close(self._handle)
 
     def _error(self, error: OSError) -> WriteError:
         if isinstance(error, WriteError):

@@ -12,6 +12,7 @@ from foveal.stream.outbox import Item
 from foveal.stream.shown import Shown
 
 EXTRA = "mqtt"
+PICTURES = False
 LOCAL = False
 
 _PATIENCE_S = 5.0

@@ -23,6 +23,7 @@ if sys.platform != "win32":
     import fcntl
 
 EXTRA = None
+PICTURES = True
 LOCAL = True
 
 _NAME = re.compile(r"[0-9a-f]{8}-\d{9,}")

@@ -23,6 +23,7 @@ from foveal.stream.places import Counted
 from foveal.stream.shown import Shown
 
 EXTRA = "video"
+PICTURES = True
 LOCAL = True
 
 _SUFFIXES = (".mp4", ".mkv")

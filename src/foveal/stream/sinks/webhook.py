@@ -11,6 +11,7 @@ from foveal.stream.request import KINDS, LATER, answer
 from foveal.stream.shown import Shown
 
 EXTRA = None
+PICTURES = False
 LOCAL = False
 
 _PATIENCE_S = 5.0

@@ -40,8 +40,8 @@ def folder(options: SourceOptions, running: Running) -> Generator[Shot]:
 
     A file that still grows waits until it is unchanged for 0.3 seconds, an empty one for 3. Captured is when
     it was first seen, or changed. A file that was taken is taken again only if it changes: cameras replace
-    one picture by the next, and a writer may have paused. Never ends by itself: a folder that is gone is
-    waited for.
+    one picture by the next, and a writer may have paused. Without `options.once` it never ends by itself: a
+    folder that is gone is waited for.
 
     Raises:
         NotFoundError: The folder cannot be listed at the start.
@@ -63,6 +63,8 @@ def folder(options: SourceOptions, running: Running) -> Generator[Shot]:
                 break  # not this picture's fault
             files.take(path.name)
             yield Shot(captured, timeline.at(captured), partial(_or_raise, content), printable(str(path)))
+        if options.once and files.settled:
+            return
         running.stop.wait(_POLL_S)
 
 
@@ -129,6 +131,11 @@ class _Files:
                 ready.append((state[1], name, first))
         self._growing = growing
         return [(first, self._place / name) for _, name, first in sorted(ready)]
+
+    @property
+    def settled(self) -> bool:
+        """Whether all that was there at the last look was taken."""
+        return not self._growing
 
     def take(self, name: str) -> None:
         """Do not return a file again that has settled."""
