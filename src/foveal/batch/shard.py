@@ -15,9 +15,10 @@ from foveal.batch import durable, formats, job, manifest, reading
 from foveal.batch.formats._format import Row, RowFormat, Said
 from foveal.batch.item import Item
 from foveal.bundle.inputs import UInt8, measured
+from foveal.bundle.inspecting import judged, unjudged
 from foveal.bundle.predictor import Predictor
 from foveal.core import catalog, failpoints
-from foveal.core.errors import BundleError, ImageError, NotFoundError, UsageError
+from foveal.core.errors import BundleError, FovealError, ImageError, NotFoundError, UsageError
 
 KILLED = "worker_killed"
 _GROUP = 8
@@ -61,7 +62,12 @@ def begin(spec: Mapping[str, Any]) -> Worker:
         stamps=spec["stamps"],
         format=catalog.find(formats, spec["format"]),
         suffix=spec["format"],
-        said=Said(manifest.task, spec["scores"], bool(manifest.attributes)),
+        said=Said(
+            manifest.task,
+            spec["scores"],
+            attributes=bool(manifest.attributes),
+            judged=manifest.inspection is not None,
+        ),
         once=spec["once"],
         timeout_s=spec["item_timeout_s"],
     )
@@ -162,18 +168,25 @@ class _Answering:
 
     def _row(self, index: int, content: str, image: UInt8, size: tuple[int, int]) -> Row:
         predictor = self._worker.predictor
+        rule = predictor.manifest.inspection
         try:
-            [told] = predictor.tell(predictor.ask(image[None]), sources=[""], sizes=[size])
+            answers = predictor.ask(image[None])
+            [told] = predictor.tell(answers, sources=[""], sizes=[size])
         except BundleError as error:  # what the model says of this picture is no answer
             return self._failed(index, content, error.code, error.message)
         said = told.as_json()
+        if rule is not None:
+            said |= judged(predictor, image, answers, rule=rule).as_json()
         del said["source"]
         if not self._worker.said.scores:
             said.pop("scores", None)
         return {**self._about(index, content), **said}
 
     def _failed(self, index: int, content: str | None, code: str, message: str) -> Row:
-        return {**self._about(index, content), "error": {"code": code, "message": message}}
+        error: Row = {"error": {"code": code, "message": message}}
+        if self._worker.said.judged:
+            error |= unjudged(FovealError(message, code=code)).as_json()
+        return {**self._about(index, content), **error}
 
     def _about(self, index: int, content: str | None) -> Row:
         item = self._items[index]

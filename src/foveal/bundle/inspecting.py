@@ -6,8 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from foveal.bundle.inputs import Input, measured, source
+from foveal.bundle.inputs import Input, UInt8, measured, source
 from foveal.bundle.predictor import Predictor
+from foveal.bundle.session import Answers
 from foveal.core.errors import DataError, FovealError, NotFoundError, UsageError
 from foveal.core.machine import usable_cpus
 from foveal.core.parallel import in_order
@@ -68,8 +69,7 @@ def inspect(predictor: Predictor, item: Input, name: str = "#0", *, rule: Inspec
     Raises:
         UsageError: `other_task`: the recognizer gives no score; or the input is nothing of that kind.
     """
-    task, classes = predictor.manifest.task, predictor.classes
-    if task == "video":
+    if predictor.manifest.task == "video":
         raise UsageError("a recognizer of films inspects no parts", code="other_task")
     try:
         image, size = measured(item, predictor.preprocess)
@@ -78,9 +78,31 @@ def inspect(predictor: Predictor, item: Input, name: str = "#0", *, rule: Inspec
     except (DataError, NotFoundError) as error:
         if isinstance(item, str | Path):
             error.path = name
-        return Inspected(name, Judgement("review", None, (error.code,)), error=error)
-    [score] = score_of(answers, task=task, classes=classes, good=rule.good).tolist()
-    return Inspected(name, judge(score, quality_faults(image, rule.quality), rule), seen)
+        return Inspected(name, unjudged(error), error=error)
+    return Inspected(name, judged(predictor, image, answers, rule=rule), seen)
+
+
+def judged(predictor: Predictor, image: UInt8, answers: Answers, *, rule: Inspection) -> Judgement:
+    """Return what is done with the part on one picture that was asked about.
+
+    Args:
+        predictor: Was asked.
+        image: At model size.
+        answers: Of `Predictor.ask`, N = 1.
+        rule: Thresholds and limits.
+
+    Raises:
+        UsageError: `other_task`: the recognizer gives no score.
+    """
+    [score] = score_of(
+        answers, task=predictor.manifest.task, classes=predictor.classes, good=rule.good
+    ).tolist()
+    return judge(score, quality_faults(image, rule.quality), rule)
+
+
+def unjudged(error: FovealError) -> Judgement:
+    """Return what is done with a part that the recognizer did not see: a person does."""
+    return Judgement("review", None, (error.code,))
 
 
 def inspect_each(

@@ -10,7 +10,7 @@ Row = dict[str, Any]
 """`source occurrence content bundle`, then what `predict --json` says of a picture, or `error`.
 
 Of a class `label confidence abstain unknown set [scores]`; of what is where `width height`, and `objects`
-with `counts`, or `areas`; of defects `score` and `areas`.
+with `counts`, or `areas`; of defects `score` and `areas`. Where there is a rule, also `verdict score reasons`.
 """
 
 
@@ -21,11 +21,13 @@ class Said(NamedTuple):
         task: What the recognizer is for.
         scores: Whether they have the probability of every class.
         attributes: Whether objects are told with what is said of them beside their class.
+        judged: Whether the recognizer has a rule, by which parts are accepted or rejected.
     """
 
     task: Task
     scores: bool
     attributes: bool = False
+    judged: bool = False
 
 
 class RowFormat(NamedTuple):

@@ -30,6 +30,7 @@ def _schema(said: Said) -> Any:
             ("content", text),
             pa.field("bundle", text, nullable=False),
             *(_where(said) if said.task in SCENE_TASKS else _class(said.scores)),
+            *(_verdict(said) if said.judged else ()),
             ("error", pa.struct([("code", text), ("message", text)])),
         ]
     )
@@ -69,6 +70,14 @@ def _where(said: Said) -> list[tuple[str, Any]]:
     if said.task not in _NO_AREAS:
         fields.append(("areas", pa.map_(text, pa.float64())))
     return fields
+
+
+def _verdict(said: Said) -> list[tuple[str, Any]]:
+    """Return the columns of a recognizer with a rule, but for a score that it tells anyway."""
+    import pyarrow as pa
+
+    score = [] if said.task == "defect" else [("score", pa.float64())]
+    return [("verdict", pa.string()), *score, ("reasons", pa.list_(pa.string()))]
 
 
 def _encode(rows: Sequence[Row], said: Said) -> bytes:
