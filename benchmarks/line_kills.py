@@ -10,20 +10,57 @@ decision, and everybody must have been told. A violation ends it with the histor
 """
 
 import argparse
-import contextlib
+import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import onnxruntime  # noqa: F401 - what a line needs is imported once, and each run is forked with it
 from line_checker import records_of, violations
 
-FOVEAL = [sys.executable, "-c", "from foveal.cli import main; main()"]
+from foveal.cli import main as foveal
+from foveal.flows import inspect_run  # noqa: F401
+from foveal.station import log
+
 MOST_BYTES = 16_384  # of a file of the log here, so that kills meet its changes from one to the next
-SMALL = f"from foveal.station import log; log.MOST_BYTES = {MOST_BYTES}; "
+
+
+class Run:
+    """The command as a process of its own."""
+
+    def __init__(self, line: list[str], told: Path) -> None:
+        self.code: int | None = None
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.dup2(os.open(told, os.O_WRONLY | os.O_APPEND | os.O_CREAT), 1)
+            log.MOST_BYTES, sys.argv[1:] = MOST_BYTES, line
+            try:
+                foveal()
+            except SystemExit as end:  # not further up: what is opened there belongs to the one that kills
+                sys.stdout.flush()
+                os._exit(int(end.code or 0))
+
+    def ended(self) -> bool:
+        """Return whether it is at its end, and note how it ended."""
+        if self.code is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.code = os.waitstatus_to_exitcode(status) if pid else None
+        return self.code is not None
+
+    def wait(self, most: float) -> None:
+        """Wait until it ends, at most so many seconds."""
+        until = time.monotonic() + most
+        while not self.ended() and time.monotonic() < until:
+            time.sleep(0.002)
+
+    def kill(self) -> None:
+        """Kill it, unless it has ended."""
+        if not self.ended():
+            os.kill(self.pid, signal.SIGKILL)
+            self.wait(60)
 
 
 class Station:
@@ -33,20 +70,19 @@ class Station:
         self.log, self.pictures = place / "log", pictures
         self.signals = [place / "stdout.jsonl", place / "sink.jsonl"]
         line = [str(bundle), str(pictures), "--log", str(self.log), "--sink", f"jsonl:{self.signals[1]}"]
-        self._command = [*FOVEAL[:2], SMALL + FOVEAL[2], "inspect", "run", *line, "--jsonl", "-q"]
+        self._line = ["inspect", "run", *line, "--jsonl", "-q"]
         place.mkdir()
         self.signals[0].touch()
         self.signals[1].touch()
 
-    def start(self) -> "subprocess.Popen[bytes]":
+    def start(self) -> Run:
         """Run the line; what it tells is added to the file of the run before."""
-        with self.signals[0].open("ab") as file:
-            return subprocess.Popen(self._command, stdout=file, stderr=subprocess.PIPE)
+        return Run(self._line, self.signals[0])
 
-    def work(self, process: "subprocess.Popen[bytes]") -> None:
+    def work(self, run: Run) -> None:
         """Wait until the line decides, or is at its end."""
         before = self._size()
-        while self._size() == before and process.poll() is None:
+        while self._size() == before and not run.ended():
             time.sleep(0.002)
 
     def _size(self) -> int:
@@ -71,19 +107,15 @@ def disturb(station: Station, usual: float, draw: random.Random) -> tuple[list[s
     history: list[str] = []
     hits = 0
     while True:
-        process = station.start()
+        run = station.start()
         if deciding := draw.random() < 0.8:  # most of its life it only starts
-            station.work(process)
+            station.work(run)
         moment = draw.uniform(0, 1.1 * usual)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(moment)
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-        assert process.stderr is not None
-        said = process.stderr.read()
-        code = process.wait()
+        run.wait(moment)
+        run.kill()
+        code = run.code
         if code not in (0, -signal.SIGKILL):
-            raise SystemExit(f"ended with {code} after {history}: {said.decode()}")
+            raise SystemExit(f"ended with {code} after {history}")
         hits += code != 0
         begun = "of work" if deciding else "of life"
         history.append(f"{moment:.3f} s {begun} {'killed' if code else 'ended'}")
@@ -104,12 +136,12 @@ def main() -> None:
     draw, hits, stations, inside = random.Random(given.seed), 0, 0, 0
     with tempfile.TemporaryDirectory() as temporary:
         undisturbed = Station(given.bundle, given.pictures, Path(temporary) / "undisturbed")
-        process = undisturbed.start()
-        undisturbed.work(process)
+        run = undisturbed.start()
+        undisturbed.work(run)
         began = time.monotonic()
-        _, said = process.communicate()
-        if process.returncode:
-            raise SystemExit(f"ended with {process.returncode}: {said.decode()}")
+        run.wait(600)
+        if run.code:
+            raise SystemExit(f"ended with {run.code}")
         usual = time.monotonic() - began
         undisturbed.check(finished=True, history=[])
         while hits < given.kills:

@@ -66,10 +66,10 @@ _DEADLY = """
 import os, sys, time
 from foveal.batch import reading
 
-def content(item, *rest, films, _read=reading.content):
+def content(item, *rest, _read=reading.content, **kind):
     if item.source.endswith("07.jpg"):
         {how}
-    return _read(item, *rest, films=films)
+    return _read(item, *rest, **kind)
 
 reading.content = content
 """

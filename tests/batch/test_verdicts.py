@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from board_textures import defective, png, seal_comparing, texture
 from foveal.batch.formats._format import Said
 from foveal.batch.formats.parquet import parquet
 from foveal.bundle.inspecting import inspect, rule_of
@@ -15,7 +16,7 @@ RULE = {
     "reject_from": 0.7,
     "chosen": ["accept_below", "reject_from"],
     "good": ["green"],
-    "quality": {"brightness_from": 20},
+    "quality": {"light_from": 20},
 }
 
 
@@ -55,3 +56,23 @@ def test_in_parquet_verdict_score_and_reasons_are_columns(task) -> None:
     assert (read["verdict"], read["score"], read["reasons"]) == ("review", 0.5, ["unsure", "blurred"])
     plain = pq.read_table(pa.BufferReader(parquet.encode([row], Said(task, scores=False))))
     assert "verdict" not in plain.column_names
+
+
+def test_each_row_of_a_table_of_pairs_is_one(classifier, draft, batch, tmp_path) -> None:
+    bundle = seal_comparing(tmp_path / "pairs.foveal", classifier, draft)
+    for name, pixels in (("t", texture(0)), ("1", texture(0)), ("2", defective(0)), ("3", texture(9))):
+        (tmp_path / f"{name}.png").write_bytes(png(pixels))
+    (tmp_path / "pairs.csv").write_text(
+        "image,template,annotation\n" + "".join(f"{n}.png,t.png,\n" for n in "123")
+    )
+
+    result = batch("pairs.csv", "1.png", "--out", tmp_path / "job", model=bundle)
+
+    assert result.returncode == 0, result.stderr
+    found = [(row["source"], row["verdict"], row["reasons"]) for row in rows(tmp_path / "job" / "parts")]
+    assert found == [
+        ("1.png", "accept", []),
+        ("2.png", "reject", ["defective"]),
+        ("3.png", "review", ["not_registered"]),
+        ("1.png", "review", ["no_template"]),
+    ]

@@ -61,9 +61,7 @@ def test_a_line_and_the_verification_of_its_log(ruled, parts, told, tmp_path) ->
     assert (code, signals) == (0, [])
 
 
-def test_a_log_that_was_changed_or_cut_exits_with_65_and_its_document(
-    ruled, parts, told, tmp_path
-) -> None:
+def test_a_log_that_was_changed_or_cut_exits_with_65_and_its_document(ruled, parts, told, tmp_path) -> None:
     log = tmp_path / "log"
     _, [document] = told("run", ruled, parts, "--log", log, "--json")
     [path] = log.glob("audit-*")

@@ -18,7 +18,7 @@ RULE = {
     "reject_from": 0.7,
     "chosen": ["accept_below", "reject_from"],
     "good": ["green"],
-    "quality": {"brightness_from": 20},
+    "quality": {"light_from": 20},
 }
 
 

@@ -1,47 +1,22 @@
 """A line of pairs: each picture gets its template; one that does not fit is never accepted."""
 
 import hashlib
-import io
 import threading
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
+from board_textures import defective, png, seal_comparing, texture
 from foveal.core.errors import UsageError
 from foveal.data.pair import joined
 from foveal.flows.inspect_run import Wishes, inspect_run
 from foveal.station.reading import Reading
 
-# Of three layers `red` is the inspected picture, `green` the template and `blue` their difference.
-RULE = {"accept_below": 0.042, "reject_from": 0.045, "chosen": ["accept_below", "reject_from"]}
-PAIRS = {"size": 64, "channels": 3, "mean": [0, 0, 0], "std": [1, 1, 1], "pair": "registered"}
-
-
-def texture(seed):
-    rng = np.random.default_rng(seed)
-    coarse = rng.permutation(np.arange(144) % 2).reshape(12, 12).astype(np.uint8) * 160 + 40
-    return np.kron(coarse, np.ones((16, 16), np.uint8))
-
-
-def png(pixels) -> bytes:
-    target = io.BytesIO()
-    Image.fromarray(pixels).save(target, "PNG")
-    return target.getvalue()
-
 
 @pytest.fixture(scope="module")
 def comparing(classifier, draft, tmp_path_factory):
-    """A recognizer of pairs whose score is how much they differ."""
-    from foveal.bundle import archive, golden
-    from foveal.bundle.engines.onnxruntime import onnxruntime
-
-    model = classifier(size=64)
-    stated = draft(preprocess=PAIRS, inspection={**RULE, "good": ["red", "green"]})
-    path = tmp_path_factory.mktemp("pairs") / "pairs.foveal"
-    vectors = golden.measure(onnxruntime(model, threads=1), stated.preprocess)
-    archive.seal(path, stated, model=model, golden=vectors, force=True)
-    return path
+    return seal_comparing(tmp_path_factory.mktemp("pairs") / "pairs.foveal", classifier, draft)
 
 
 @pytest.fixture
@@ -53,11 +28,11 @@ def boards(tmp_path):
     for name, seed in (("a", 0), ("ab", 1)):
         (templates / f"{name}.png").write_bytes(png(texture(seed)))
         (folder / f"{name}-good.png").write_bytes(png(texture(seed)))
-    defective = texture(0)
-    defective[48:96, 48:96] = 240 - defective[48:96, 48:96]
-    (folder / "a-bad.png").write_bytes(png(defective))
+    (folder / "a-bad.png").write_bytes(png(defective(0)))
     misplaced = {"shifted": np.roll(texture(0), (40, 25), (0, 1)), "turned": np.rot90(texture(0)).copy()}
-    for name, pixels in {**misplaced, "other": texture(9)}.items():
+    blurred = np.asarray(Image.fromarray(texture(0)).filter(ImageFilter.GaussianBlur(6)))
+    badly_taken = {"dark": texture(0) // 10, "blurred": blurred}
+    for name, pixels in {**misplaced, **badly_taken, "other": texture(9)}.items():
         (folder / f"a-{name}.png").write_bytes(png(pixels))
     (folder / "c-good.png").write_bytes(png(texture(0)))
     return folder
@@ -85,6 +60,9 @@ def test_each_type_has_its_template_and_what_fits_none_goes_to_a_person(judged, 
     assert found["a-bad.png"] == ("reject", ["defective"])
     for name in ("shifted", "turned", "other"):
         assert found[f"a-{name}.png"] == ("review", ["not_registered"])
+    assert found["a-blurred.png"] == ("review", ["blurred"])
+    assert found["a-dark.png"][0] == "review"
+    assert "too_dark" in found["a-dark.png"][1]
     assert found["c-good.png"] == ("review", ["no_template"])
     contents = {one["source"][-10:]: one["content"] for one in Reading(tmp_path / "log").records()}
     pair = joined((boards / "a-bad.png").read_bytes(), (tmp_path / "templates" / "a.png").read_bytes())
@@ -108,9 +86,7 @@ def test_pictures_alone_are_refused_before_anything_is_decided(judged, tmp_path)
 
 def test_a_data_set_of_pairs_is_judged_as_it_lies(comparing, tmp_path) -> None:
     (tmp_path / "data").mkdir()
-    good, bad = texture(0), texture(0)
-    bad[48:96, 48:96] = 240 - bad[48:96, 48:96]
-    for name, pixels in (("t", good), ("1", good), ("2", bad)):
+    for name, pixels in (("t", texture(0)), ("1", texture(0)), ("2", defective(0))):
         (tmp_path / "data" / f"{name}.png").write_bytes(png(pixels))
     (tmp_path / "data" / "2.txt").write_text("48 48 96 96 short\n")
     (tmp_path / "data" / "1.txt").write_text("")

@@ -19,6 +19,7 @@ class Item:
         size: Its length in bytes; None: it could not be looked at.
         mtime_ns: When the file, or the archive, was changed last, nanoseconds; None as `size`.
         occurrence: How many items of the job with the same source come before it.
+        template: The file of the picture that it is compared with, as the system knows it; None: of none.
         same: Whether its content is that of the item before it, as far as is known from the listing.
     """
 
@@ -28,6 +29,7 @@ class Item:
     size: int | None = None
     mtime_ns: int | None = None
     occurrence: int = 0
+    template: str | None = None
     same: bool = False
 
     def line(self) -> bytes:
@@ -35,7 +37,12 @@ class Item:
         told: dict[str, Any] = {"source": self.source, "occurrence": self.occurrence}
         if self.path != self.source:
             told["path"] = self.path
-        known = {"member": self.member, "bytes": self.size, "mtime_ns": self.mtime_ns}
+        known = {
+            "member": self.member,
+            "bytes": self.size,
+            "mtime_ns": self.mtime_ns,
+            "template": self.template,
+        }
         told |= {name: value for name, value in known.items() if value is not None}
         if self.same:
             told["same"] = True
@@ -62,5 +69,6 @@ def parsed(line: bytes) -> Item:
         size=told.get("bytes"),
         mtime_ns=told.get("mtime_ns"),
         occurrence=told["occurrence"],
+        template=told.get("template"),
         same=told.get("same", False),
     )

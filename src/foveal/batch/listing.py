@@ -26,6 +26,8 @@ from foveal.data.suffixes import is_clip, is_picture
 
 _TABLES = (".csv", ".parquet")
 _COLUMN = "path"
+_INSPECTED, _TEMPLATE = "image", "template"  # of a table of pairs
+_Cells = tuple[object, str | None]  # file of a picture, and of its template
 _LISTS = (".txt", ".tsv", ".lst")
 
 
@@ -226,34 +228,38 @@ def _of_file(name: str, left_out: Counter[str], wanted: Wanted) -> Iterator[Item
         yield file_item(name)
 
 
-def _of_table(table: Path, read: Callable[[Path], Iterator[object]]) -> Iterator[Item]:
+def _of_table(table: Path, read: Callable[[Path], Iterator[_Cells]]) -> Iterator[Item]:
     try:
-        for number, path in enumerate(read(table), 1):
-            if not isinstance(path, str) or not path:
+        for number, (path, template) in enumerate(read(table), 1):
+            if not isinstance(path, str) or not path or template == "":
                 raise DataError(f"{table}: row {number} names no picture", code="bad_manifest", path=table)
-            yield file_item(str(table.parent / path))
+            item = file_item(str(table.parent / path))
+            yield item if template is None else replace(item, template=str(table.parent / template))
     except (OSError, ValueError, csv.Error) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{table} cannot be read: {error}", code="bad_manifest", path=table) from error
 
 
-def _csv_paths(table: Path) -> Iterator[object]:
+def _csv_paths(table: Path) -> Iterator[_Cells]:
     with table.open(encoding="utf-8-sig", newline="") as lines:
-        rows = csv.DictReader(lines)
-        _check_columns(table, rows.fieldnames or ())
+        rows = csv.DictReader(lines, restval="")
+        names = rows.fieldnames or ()
+        pairs = _TEMPLATE in names
+        column = _INSPECTED if pairs and _INSPECTED in names else _COLUMN
+        _check_columns(table, [_COLUMN] if column in names else names)
         for row in rows:
-            yield row[_COLUMN]
+            yield row[column], row[_TEMPLATE] if pairs else None
 
 
-def _parquet_paths(table: Path) -> Iterator[object]:
+def _parquet_paths(table: Path) -> Iterator[_Cells]:
     need("parquet", what="a table in Parquet")
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(table) as file:  # its errors are ValueErrors and OSErrors
         _check_columns(table, file.schema_arrow.names)
         for batch in file.iter_batches(columns=[_COLUMN]):
-            yield from batch.column(0).to_pylist()
+            yield from ((path, None) for path in batch.column(0).to_pylist())
 
 
 def _check_columns(table: Path, names: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ from foveal.bundle import inputs
 from foveal.core.errors import DataError
 from foveal.data.archive import archive_tree
 from foveal.data.decode import LIMITS
+from foveal.data.pair import joined
 from foveal.data.tree import Tree
 from foveal.data.video import VIDEO_LIMITS
 
@@ -23,7 +24,9 @@ def stamp(path: Path) -> str:
     return f"{status.st_size} {status.st_mtime_ns}"
 
 
-def content(item: Item, root: Path, stamps: Mapping[str, str], *, films: bool = False) -> bytes:
+def content(
+    item: Item, root: Path, stamps: Mapping[str, str], *, films: bool = False, pairs: bool = False
+) -> bytes:
     """Return the bytes of a picture or film; of one that is longer than allowed only so many that it shows.
 
     Args:
@@ -31,6 +34,7 @@ def content(item: Item, root: Path, stamps: Mapping[str, str], *, films: bool = 
         root: The folder that relative paths are in.
         stamps: Of the archives, when they were listed.
         films: It is a film, which may be longer than a picture.
+        pairs: They are to be those of the pair that it makes with its template, where it has one.
 
     Raises:
         NotFoundError: Its file is gone.
@@ -39,7 +43,10 @@ def content(item: Item, root: Path, stamps: Mapping[str, str], *, films: bool = 
     """
     most = (VIDEO_LIMITS if films else LIMITS).content_bytes
     if item.member is None:
-        return inputs.content(root / item.path, most=most)
+        picture = inputs.content(root / item.path, most=most)
+        if not pairs or item.template is None:
+            return picture
+        return joined(picture, inputs.content(root / item.template))
     archive = root / item.path
     try:
         now = stamp(archive)

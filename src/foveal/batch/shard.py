@@ -148,8 +148,9 @@ class _Answering:
             return self._failed(index, None, KILLED, "workers died of this picture")
         self._take(index)
         try:
-            films = self._worker.predictor.preprocess.clip is not None
-            data = reading.content(item, self._worker.root, self._worker.stamps, films=films)
+            wanted = self._worker.predictor.preprocess
+            kind = {"films": wanted.clip is not None, "pairs": wanted.pair is not None}
+            data = reading.content(item, self._worker.root, self._worker.stamps, **kind)
             content = hashlib.sha256(data).hexdigest()
             if content in self._made:
                 return content

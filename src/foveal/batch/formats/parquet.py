@@ -23,14 +23,15 @@ def _schema(said: Said) -> Any:
     import pyarrow as pa
 
     text = pa.string()
+    answers = _where(said) if said.task in SCENE_TASKS else _class(said.scores)
     return pa.schema(
         [
             pa.field("source", text, nullable=False),
             pa.field("occurrence", pa.int64(), nullable=False),
             ("content", text),
             pa.field("bundle", text, nullable=False),
-            *(_where(said) if said.task in SCENE_TASKS else _class(said.scores)),
-            *(_verdict(said) if said.judged else ()),
+            *answers,
+            *(_verdict([name for name, _ in answers]) if said.judged else ()),
             ("error", pa.struct([("code", text), ("message", text)])),
         ]
     )
@@ -72,12 +73,13 @@ def _where(said: Said) -> list[tuple[str, Any]]:
     return fields
 
 
-def _verdict(said: Said) -> list[tuple[str, Any]]:
-    """Return the columns of a recognizer with a rule, but for a score that it tells anyway."""
+def _verdict(told: Sequence[str]) -> list[tuple[str, Any]]:
+    """Return the columns of a recognizer with a rule, but for those that it tells anyway."""
     import pyarrow as pa
 
-    score = [] if said.task == "defect" else [("score", pa.float64())]
-    return [("verdict", pa.string()), *score, ("reasons", pa.list_(pa.string()))]
+    text = pa.string()
+    fields = [("verdict", text), ("score", pa.float64()), ("reasons", pa.list_(text))]
+    return [field for field in fields if field[0] not in told]
 
 
 def _encode(rows: Sequence[Row], said: Said) -> bytes:
