@@ -15,7 +15,7 @@ from foveal.core.errors import DataError, UsageError
 from foveal.data import inventory as inventories
 from foveal.data import opening
 from foveal.data import split as splits
-from foveal.data.formats._npy import read_npy
+from foveal.data.npy import read_npy
 
 RNG = np.random.default_rng(0)
 

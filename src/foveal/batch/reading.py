@@ -12,6 +12,7 @@ from foveal.core.errors import DataError
 from foveal.data.archive import archive_tree
 from foveal.data.decode import LIMITS
 from foveal.data.pair import joined
+from foveal.data.stacks import most_bytes
 from foveal.data.tree import Tree
 from foveal.data.video import VIDEO_LIMITS
 
@@ -41,7 +42,7 @@ def content(
         ImageError: It cannot be read (`io_error`, `not_regular`).
         DataError: `input_changed`: its archive is gone, damaged, or another one than was listed.
     """
-    most = (VIDEO_LIMITS if films else LIMITS).content_bytes
+    most = VIDEO_LIMITS.content_bytes if films else most_bytes(item.member or item.path)
     if item.member is None:
         picture = inputs.content(root / item.path, most=most)
         if not pairs or item.template is None:

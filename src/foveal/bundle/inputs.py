@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,10 +11,10 @@ from numpy.typing import NDArray
 from foveal.core.errors import ImageError, NotFoundError, UsageError
 from foveal.core.text import printable
 from foveal.data.clip import places
-from foveal.data.decode import LIMITS
 from foveal.data.pair import joined
 from foveal.data.pictures import RawPicture
 from foveal.data.preprocess import Preprocess
+from foveal.data.stacks import most_bytes
 from foveal.data.tree import read_regular
 from foveal.data.video import VIDEO_LIMITS
 
@@ -61,7 +62,8 @@ def pixels(item: Input, preprocess: Preprocess) -> UInt8:
 
     Args:
         item: A path, the content of a picture or film, or pixels, uint8 (H, W) or (H, W, C); of a clip its
-            frames, any number of them, uint8 (F, H, W, C). Where a template belongs to it, a `Pair`.
+            frames, any number of them, uint8 (F, H, W, C). Where a template belongs to it, a `Pair`. Of bands their
+            values, of the type they have.
         preprocess: The model's.
 
     Raises:
@@ -86,10 +88,12 @@ def measured(item: Input, preprocess: Preprocess) -> tuple[UInt8, tuple[int, int
         NotFoundError, ImageError, UsageError: As `pixels`.
     """
     if isinstance(item, np.ndarray):
-        whole = picture(item)
-        return preprocess(RawPicture(whole).decode(preprocess.channels)), (whole.shape[0], whole.shape[1])
+        bands = preprocess.bands
+        whole = picture(item) if bands is None else shaped(item)
+        pixels = RawPicture(whole, bands).decode(preprocess.channels)
+        return preprocess(pixels), (whole.shape[0], whole.shape[1])
     if isinstance(item, str | Path):
-        item = content(Path(item), most=(LIMITS if preprocess.clip is None else VIDEO_LIMITS).content_bytes)
+        item = content(Path(item), most=None if preprocess.clip is None else VIDEO_LIMITS.content_bytes)
     if isinstance(item, Pair):
         item = item.content
     if isinstance(item, bytes):
@@ -114,6 +118,15 @@ def picture(array: NDArray[np.generic]) -> UInt8:
             code="bad_array",
             hint=_CONVERT.get(array.dtype.kind, "give numbers: uint8 from 0 to 255"),
         )
+    return np.ascontiguousarray(shaped(array), dtype=np.uint8)
+
+
+def shaped(array: NDArray[Any]) -> NDArray[Any]:
+    """Return values given as an array as (H, W, C), of the type they have.
+
+    Raises:
+        ImageError: Code `bad_array`; another shape.
+    """
     if array.ndim == 2:
         array = array[:, :, None]
     if array.ndim != 3 or array.size == 0:
@@ -128,7 +141,7 @@ def picture(array: NDArray[np.generic]) -> UInt8:
             code="bad_array",
             hint="array.transpose(1, 2, 0) moves them there",
         )
-    return np.ascontiguousarray(array, dtype=np.uint8)
+    return array
 
 
 def frames(array: NDArray[np.generic]) -> UInt8:
@@ -155,12 +168,12 @@ _CONVERT = {
 }
 
 
-def content(path: Path, *, most: int = LIMITS.content_bytes) -> bytes:
+def content(path: Path, *, most: int | None = None) -> bytes:
     """Return the bytes of a picture file, one more than is allowed at most; nothing is waited for.
 
     Args:
         path: The file.
-        most: Bytes that are allowed.
+        most: Bytes that are allowed; None: as many as a picture file of its name may have.
 
     Raises:
         NotFoundError: There is no such file.
@@ -170,7 +183,7 @@ def content(path: Path, *, most: int = LIMITS.content_bytes) -> bytes:
     if "\0" in name:
         raise ImageError(f"no file can be called {name!r}", code="io_error")
     try:
-        return read_regular(path, most + 1)
+        return read_regular(path, (most_bytes(path.name) if most is None else most) + 1)
     except ImageError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             raise NotFoundError(f"there is no {name}", path=name) from None

@@ -104,6 +104,8 @@ def _show(console: Console, found: "Report", page: Path | None) -> None:
     for one in found.robustness:
         name = "the same as they are" if one.corruption == "none" else one.corruption
         line("disturbed", f"{name}: {words.measured(one.accuracy.as_json())}")
+    for worth in document["bands"]:
+        line("without", f"{worth['band']}: {words.measured(worth['accuracy'])}, {words.drop(worth['drop'])}")
     for source, error in found.unreadable:
         line("unreadable", f"{source}: {error.message}")
     for sentence in words.weak_points(document):

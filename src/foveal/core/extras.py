@@ -13,6 +13,7 @@ _WITNESS = {
     "openvino": ("openvino",),
     "ray": ("ray",),
     "video": ("av",),
+    "bands": ("tifffile",),
     "parquet": ("pyarrow",),
     "mqtt": ("paho",),
     "search": ("usearch",),

@@ -22,7 +22,8 @@ class Header(NamedTuple):
     """What a picture says of itself before its pixels are decoded.
 
     `width` and `height` are those of the upright picture; `mode` is Pillow's name of the stored colours,
-    and `channels` how many of them carry information: 1 for grey, 3 for anything coloured.
+    and `channels` how many of them carry information: 1 for grey, 3 for anything coloured. `values` is the
+    type of the numbers in a stack of bands, and empty for a picture that people look at.
     """
 
     format: str
@@ -30,6 +31,7 @@ class Header(NamedTuple):
     height: int
     mode: str
     channels: int
+    values: str = ""
 
 
 class Picture(Protocol):
@@ -94,6 +96,7 @@ class Dataset(Sequence[Sample]):
         clip: How a film is seen as frames where the data are clips; None: they are pictures.
         scenes: What is where on the pictures; None: each picture as a whole has a class.
         pairs: Whether each picture comes with the template that it is compared with; see `data.pair`.
+        band_names: What the bands of the pictures are called; empty: nobody says.
     """
 
     format: str
@@ -112,6 +115,7 @@ class Dataset(Sequence[Sample]):
     clip: "Clip | None" = None
     scenes: "Scenes | None" = None
     pairs: bool = False
+    band_names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.sources)

@@ -16,7 +16,9 @@ from foveal.data.clips import FileClip, Still
 from foveal.data.dataset import Dataset, Picture, UInt8, content_hash
 from foveal.data.decode import LIMITS
 from foveal.data.fingerprint import fingerprint
+from foveal.data.pictures import RawPicture, StackPicture
 from foveal.data.sizing import evenly_spaced, suggest_channels
+from foveal.data.stacks import STACK_LIMITS
 from foveal.data.store import StoreWriter
 from foveal.data.video import VIDEO_LIMITS
 
@@ -133,8 +135,14 @@ def _hash(dataset: Dataset, index: int) -> str:
 def hash_of(picture: Picture) -> str:
     """Return what the `sha256` column says of a picture; "" where its stored bytes are too many to be one."""
     content = picture.content
-    most = (VIDEO_LIMITS if isinstance(picture, FileClip | Still) else LIMITS).content_bytes
-    return content_hash(content) if len(content) <= most else ""
+    return content_hash(content) if len(content) <= _most_bytes(picture) else ""
+
+
+def _most_bytes(picture: Picture) -> int:
+    if isinstance(picture, FileClip | Still):
+        return VIDEO_LIMITS.content_bytes
+    stack = isinstance(picture, StackPicture) or (isinstance(picture, RawPicture) and picture.header().values)
+    return (STACK_LIMITS if stack else LIMITS).content_bytes
 
 
 def _look(dataset: Dataset, index: int, channels: int, looks: Sequence[Look]) -> _Row:

@@ -22,13 +22,16 @@ from pydantic import (
 )
 
 from foveal.core.errors import UsageError
-from foveal.data import video
+from foveal.data import stacks, video
+from foveal.data.bands import Bands
 from foveal.data.clip import Clip
-from foveal.data.dataset import UInt8
+from foveal.data.clips import showing
+from foveal.data.dataset import Dataset, UInt8
 from foveal.data.decode import picture
 from foveal.data.pair import LAYERS, PairPicture
+from foveal.data.ranges import ranged
 
-_LATER = ("clip", "width", "pair")  # entries that earlier versions do not know
+_LATER = ("clip", "width", "pair", "bands")  # entries that earlier versions do not know
 _STEP = 32  # pixels: what maps are halved five times from
 GREY = 114  # what a letterbox is filled with: neither black nor white, as in Redmon & Farhadi's YOLO
 
@@ -46,7 +49,7 @@ class Preprocess(BaseModel):
 
     Attributes:
         size: Side of the model's square input, in pixels; with a `width` its height.
-        channels: 1 for grey, 3 for RGB.
+        channels: 1 for grey, 3 for RGB; of a stack as many as it has bands.
         resize: `shorter_side_center_crop`: the shorter side becomes `size`, the middle square is kept.
             `whole`: both sides become `size`; nothing is cut off, and shapes are stretched. `letterbox`: the
             picture as large as it fits in, at the top left, and grey in the rest.
@@ -57,6 +60,7 @@ class Preprocess(BaseModel):
         width: Of the model's input; None: it is a square.
         pair: `registered`: what comes is a picture with its template, see `data.pair`, whose three layers are
             the channels; None: it is a picture alone.
+        bands: What the values of each band mean; None: a picture is one that people look at, or bytes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -70,6 +74,7 @@ class Preprocess(BaseModel):
     clip: Clip | None = None
     width: int | None = Field(default=None, ge=8, le=4096)
     pair: Literal["registered"] | None = None
+    bands: Bands | None = None
 
     @model_serializer(mode="wrap")
     def _without_what_says_nothing(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -86,6 +91,8 @@ class Preprocess(BaseModel):
             raise ValueError("only a letterbox has a width of its own")
         if self.pair is not None and (self.channels % LAYERS or self.clip is not None):
             raise ValueError(f"a pair has {LAYERS} layers with as many channels each, and no frames")
+        if self.bands is not None and len(self.bands.names) != self.channels:
+            raise ValueError(f"{self.channels} channels need as many bands; got {len(self.bands.names)}")
         return self
 
     @property
@@ -162,6 +169,14 @@ class Preprocess(BaseModel):
                 hint="convert to 0..255 uint8, height first, channels last",
             )
 
+    def seeing(self, dataset: Dataset) -> Dataset:
+        """Return a data set as a recognizer with this sees it: its frames of clips, its ranges of bands.
+
+        Raises:
+            UsageError: `other_task`: it takes clips and these are pictures, or the reverse.
+        """
+        return ranged(showing(dataset, self.clip, sized=self.frame), self.bands)
+
     def from_bytes(self, content: bytes) -> UInt8:
         """Return a file's bytes at model size, uint8 of `shape`.
 
@@ -185,6 +200,9 @@ class Preprocess(BaseModel):
         if self.pair is not None:
             layers = PairPicture(content).decode(self.channels)
             return self.frame(layers), (layers.shape[0], layers.shape[1])
+        if self.bands is not None:
+            pixels = self.bands.mapped(stacks.read(content))
+            return self.frame(pixels), (pixels.shape[0], pixels.shape[1])
         image = picture(content, self.channels)
         return self._resized(image), (image.height, image.width)
 

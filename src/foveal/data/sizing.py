@@ -1,7 +1,8 @@
 """What the pictures of a data set suggest for the model's input, from headers alone."""
 
 import math
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -25,7 +26,7 @@ def suggest_size(dataset: Dataset) -> int:
 
 def median_side(dataset: Dataset) -> float:
     """Return the median shorter side in pixels of at most 500 evenly spaced pictures, 0 of none."""
-    shorter = [min(header.width, header.height) for header in _headers(dataset)]
+    shorter = [min(header.width, header.height) for header in headers(dataset)]
     return float(np.median(shorter)) if shorter else 0.0
 
 
@@ -37,7 +38,7 @@ def suggest_sides(dataset: Dataset, *, longer: int | None, most: int) -> tuple[i
         longer: The longer side in pixels; None: that of the pictures, `most` at most.
         most: Of a side that nobody asked for.
     """
-    sizes = np.array([(header.height, header.width) for header in _headers(dataset)] or [(most, most)])
+    sizes = np.array([(header.height, header.width) for header in headers(dataset)] or [(most, most)])
     height, width = np.exp(np.median(np.log(sizes), axis=0))
     if longer is None:
         longer = min(most, _whole(float(np.median(sizes.max(axis=1))), math.ceil))
@@ -52,14 +53,24 @@ def _whole(pixels: float, rounded: Callable[[float], int]) -> int:
 
 
 def suggest_channels(dataset: Dataset) -> int:
-    """Return 1 where every sampled picture is grey, else 3; raw arrays keep the number they have.
+    """Return 1 where every sampled picture is grey, else 3; arrays and stacks keep the number they have.
 
     Of pairs it is that of most: a few that were stored in colour would make all three times as large.
     """
-    channels = [header.channels for header in _headers(dataset)]
+    found = headers(dataset)
+    stacks = stacked(found)
+    if stacks:
+        return Counter(header.channels for header in stacks).most_common(1)[0][0]
+    channels = [header.channels for header in found if not header.values]
     if dataset.pairs and channels:
         return max(sorted(set(channels)), key=channels.count)
     return max(channels, default=3)
+
+
+def stacked(found: Sequence[Header]) -> list[Header]:
+    """Return the headers of stacks of bands where most are such; else none: they are pictures."""
+    stacks = [header for header in found if header.values]
+    return stacks if 2 * len(stacks) > len(found) else []
 
 
 def evenly_spaced(count: int, *, at_most: int) -> list[int]:
@@ -71,7 +82,8 @@ def evenly_spaced(count: int, *, at_most: int) -> list[int]:
     return [int(i) for i in np.linspace(0, count - 1, min(count, at_most))]
 
 
-def _headers(dataset: Dataset) -> list[Header]:
+def headers(dataset: Dataset) -> list[Header]:
+    """Return the headers of at most 500 evenly spaced pictures, of those that can be read."""
     found = []
     for index in evenly_spaced(len(dataset), at_most=_SAMPLED):
         try:

@@ -9,6 +9,7 @@ _PICTURES = frozenset(
     )
     for suffix in group.split()
 )
+_STACKS = frozenset(["npy", "tif", "tiff"])
 _CLIPS = frozenset(["avi", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "webm"])
 
 
@@ -19,6 +20,15 @@ def is_picture(name: str) -> bool:
     (True, False)
     """
     return name.rpartition("/")[2].rpartition(".")[2].lower() in _PICTURES
+
+
+def is_stack(name: str) -> bool:
+    """Return whether a file's name says that it is meant to be a stack of bands.
+
+    >>> is_stack("good/1.TIF"), is_stack("good/1.png")
+    (True, False)
+    """
+    return name.rpartition("/")[2].rpartition(".")[2].lower() in _STACKS
 
 
 def is_clip(name: str) -> bool:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from foveal.core.errors import FovealError, ImageError
 from foveal.core.types import Measured
+from foveal.evaluate.band_importance import BandWorth
 from foveal.metrics.confusion import Confused
 from foveal.metrics.coverage_at_risk import CoverageAtRisk
 from foveal.metrics.majority import Majority
@@ -110,6 +111,7 @@ class Report:
         bundle, digest: The file that was measured.
         task: What it answers for: `classify` pictures, or clips: `video`.
         robustness: Accuracy under corruptions, beside that on the same images as they are.
+        bands: What each band is worth; empty where pictures are ones that people look at.
         unreadable: Images that could not be used and are in no number, with the reason.
         provenance: With what, on what, how fast.
     """
@@ -128,6 +130,7 @@ class Report:
     digest: str | None = None
     task: str = "classify"
     robustness: tuple[Disturbed, ...] = ()
+    bands: tuple[BandWorth, ...] = ()
     unreadable: tuple[tuple[str, FovealError], ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
@@ -168,6 +171,7 @@ class Report:
                 for one in self.worst_mistakes
             ],
             "robustness": [asdict(one) for one in self.robustness],
+            "bands": [one.as_json() for one in self.bands],
             "unreadable": [{"source": source, "error": error.as_json()} for source, error in self.unreadable],
             "provenance": dict(self.provenance),
         }

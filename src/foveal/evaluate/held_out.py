@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from foveal.core.errors import ImageError, UsageError
 from foveal.data.clip import still
-from foveal.data.clips import showing
 from foveal.data.dataset import Dataset, UInt8
 from foveal.data.preprocess import Preprocess
 from foveal.data.sizing import evenly_spaced
@@ -72,7 +71,7 @@ class HeldOut:
                 code="other_task",
                 path=dataset.path,
             )
-        dataset = showing(dataset, preprocess.clip, sized=preprocess.frame)
+        dataset = preprocess.seeing(dataset)
         order = {name: k for k, name in enumerate(classes)}
         to_model = np.array([order[name] for name in dataset.classes], dtype=np.int64)
 

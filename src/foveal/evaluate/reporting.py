@@ -13,6 +13,7 @@ from foveal.bundle.predictor import Predictor
 from foveal.core import machine
 from foveal.core.progress import Progress, silent
 from foveal.evaluate.answers import Answers, answers
+from foveal.evaluate.band_importance import BandWorth, band_importance, measured_bands
 from foveal.evaluate.document import Disturbed, Report
 from foveal.evaluate.held_out import HeldOut, sample
 from foveal.evaluate.measure import measure
@@ -88,6 +89,10 @@ def report(
         seed=seed,
     )
     disturbed = asked.robustness(found.positions, seed, progress)
+    worth: tuple[BandWorth, ...] = ()
+    if measured_bands(predictor.preprocess):
+        images, labels = sample(held_out, found.positions, at_most=MOST_IMAGES)
+        worth = band_importance(predictor, images, labels, seed=seed, threads=threads, progress=progress)
     units = held_out.units
     return replace(
         measured,
@@ -95,6 +100,7 @@ def report(
         digest=predictor.digest,
         task=predictor.manifest.task,
         robustness=disturbed,
+        bands=worth,
         unreadable=tuple((str(error.path), error) for error in found.unreadable),
         provenance={
             "foveal": foveal.__version__,

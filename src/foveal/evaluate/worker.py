@@ -13,7 +13,6 @@ from foveal.core import failpoints, machine
 from foveal.core.errors import DataError, ImageError, UsageError
 from foveal.core.work import Json
 from foveal.data import opening
-from foveal.data.clips import showing
 from foveal.data.dataset import Dataset, UInt8
 from foveal.data.inventory import hash_of
 from foveal.evaluate.answers import ask
@@ -79,9 +78,8 @@ def begin(spec: Mapping[str, Any]) -> Worker:
             code="other_versions",
             hint="install the same versions on all machines",
         )
-    clip = predictor.preprocess.clip
-    dataset = opening.open_for(spec["data"], clip)
-    return Worker(predictor, showing(dataset, clip, sized=predictor.preprocess.frame))
+    dataset = opening.open_for(spec["data"], predictor.preprocess.clip)
+    return Worker(predictor, predictor.preprocess.seeing(dataset))
 
 
 def answer(spec: Mapping[str, Any], worker: Worker) -> dict[str, Json]:

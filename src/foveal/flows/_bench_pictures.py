@@ -11,7 +11,6 @@ from foveal.bundle.predictor import Predictor
 from foveal.core.errors import DataError, FovealError, ImageError
 from foveal.core.progress import Progress
 from foveal.data import opening
-from foveal.data.clips import showing
 from foveal.data.dataset import Dataset, UInt8
 from foveal.data.preprocess import Preprocess
 from foveal.data.sizing import evenly_spaced
@@ -78,8 +77,8 @@ def real(data: str | Path, predictor: Predictor, progress: Progress) -> Pictures
     Raises:
         NotFoundError, DataError, UsageError: There is none that can be used.
     """
-    clip = predictor.preprocess.clip
-    dataset = showing(opening.open_for(data, clip), clip, sized=predictor.preprocess.frame)
+    preprocess = predictor.preprocess
+    dataset = preprocess.seeing(opening.open_for(data, preprocess.clip))
     images: list[UInt8] = []
     sizes: list[tuple[int, int]] = []
     rows: list[list[float]] = []

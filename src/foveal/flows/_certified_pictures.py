@@ -18,7 +18,6 @@ from foveal.core.batches import in_parts
 from foveal.core.errors import DataError, ImageError
 from foveal.core.parallel import in_order
 from foveal.core.progress import Progress
-from foveal.data.clips import showing
 from foveal.data.dataset import Dataset, UInt8
 from foveal.data.inventory import content_hashes
 from foveal.data.sizing import evenly_spaced
@@ -281,7 +280,7 @@ def strangers(
         return None
     preprocess, images = predictor.preprocess, []
     found = find(named, films=preprocess.clip is not None, seed=seed, progress=progress)
-    dataset = showing(found.dataset, preprocess.clip, sized=preprocess.frame)
+    dataset = preprocess.seeing(found.dataset)
     alone = independent(found.units, len(dataset), seed=seed)
     for place in alone[evenly_spaced(len(alone), at_most=at_most)].tolist():
         with suppress(ImageError):

@@ -13,7 +13,6 @@ from foveal.core.progress import Progress
 from foveal.core.task import SCENE_TASKS
 from foveal.data import inventory as inventories
 from foveal.data import split as splits
-from foveal.data.clips import showing
 from foveal.data.dataset import Dataset
 from foveal.data.fingerprint import fingerprint
 from foveal.data.split import Split
@@ -268,7 +267,7 @@ def _divided(dataset: Dataset, hashes: Sequence[str], sealed: Sealed, progress: 
     elif sealed.taught is not None:
         made = splits.of_taught(dataset, hashes, seed=data.split_seed)
     else:
-        seen = showing(dataset, preprocess.clip, sized=preprocess.frame)
+        seen = preprocess.seeing(dataset)
         inventory = inventories.take(seen, progress=progress)
         made = splits.make(dataset, inventory, seed=data.split_seed)
     if data.split_digest not in (None, made.digest):

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from foveal.core.progress import Progress
 from foveal.data import inventory as inventories
-from foveal.data.clips import showing
 from foveal.data.dataset import Dataset, UInt8
 from foveal.data.preprocess import Preprocess
 from foveal.data.sizing import evenly_spaced
@@ -63,7 +62,7 @@ class Sizes:
         few = _some(self.prepared.dataset)
         began = time.monotonic()
         for some in passes(missing):
-            shown = showing(few, few.clip, sized=some[0].frame)
+            shown = some[0].seeing(few)
             inventories.take(shown, look=_thrown_away(some), threads=self.threads)
         return (time.monotonic() - began) * len(self.prepared.dataset) / len(few)
 

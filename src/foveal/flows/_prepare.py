@@ -23,6 +23,7 @@ from foveal.data.dataset import Dataset, UInt8
 from foveal.data.fingerprint import fingerprint
 from foveal.data.inventory import Inventory
 from foveal.data.preprocess import Preprocess, decoder
+from foveal.data.ranges import fitted
 from foveal.data.sizing import suggest_channels, suggest_sides, suggest_size
 from foveal.data.split import Split
 from foveal.data.store import Store, StoreWriter, channel_statistics
@@ -109,13 +110,15 @@ def prepare(dataset: Dataset, run: Path, wishes: Wishes, *, progress: Progress) 
     """
     dataset = _as_wished(dataset, wishes)
     preprocess = wishes.like or suggested(dataset, wishes.size)
+    if preprocess.bands is None:  # else those of weights that learned from the same bands
+        preprocess = Preprocess.model_validate({**dict(preprocess), "bands": fitted(dataset)})
     files.make_folder(run / STORE)
     for left_over in (run / STORE).glob(".*.tmp"):  # of a run that was killed while reading
         files.remove(left_over)
     if (run / SPLIT).is_file():
-        split, store, findings = _again(dataset, run, preprocess, wishes, progress)
+        split, store, findings, preprocess = _again(dataset, run, preprocess, wishes, progress)
     else:
-        split, store, findings = _first(dataset, run, preprocess, wishes, progress)
+        split, store, findings, preprocess = _first(dataset, run, preprocess, wishes, progress)
     if wishes.like is None:
         mean, std = channel_statistics(store.images, split.fit)
         preprocess = preprocess.model_copy(update={"mean": mean, "std": std})
@@ -187,14 +190,32 @@ def _timed(dataset: Dataset, split: Split) -> Clip | None:
     return dataset.clip.model_copy(update={"spacing_s": spacing_s(dataset, split.fit)})
 
 
-_Parts = tuple[Split, Store, tuple[Finding, ...]]
+_Parts = tuple[Split, Store, tuple[Finding, ...], Preprocess]
+
+
+def _measures(preprocess: Preprocess, wishes: Wishes) -> bool:
+    """Return whether the ranges of bands come from the pictures that are learned from."""
+    known = wishes.like is not None and wishes.like.bands is not None
+    return not known and preprocess.bands is not None and not preprocess.bands.is_identity
+
+
+def _ranged(preprocess: Preprocess, dataset: Dataset, split: Split) -> Preprocess:
+    return preprocess.model_copy(update={"bands": fitted(dataset, split.fit)})
+
+
+def _divided(dataset: Dataset, inventory: Inventory, wishes: Wishes) -> Split:
+    split = splits.make(dataset, inventory, seed=wishes.seed)
+    return split if wishes.images is None else subset(split, dataset, inventory, images=wishes.images)
 
 
 def _first(dataset: Dataset, run: Path, preprocess: Preprocess, wishes: Wishes, progress: Progress) -> _Parts:
     path = run / STORE / _PIXELS
+    if _measures(preprocess, wishes):  # who is learned from is known after a pass: one more
+        inventory = inventories.take(preprocess.seeing(dataset), threads=wishes.threads, progress=progress)
+        preprocess = _ranged(preprocess, dataset, _divided(dataset, inventory, wishes))
     with StoreWriter(path, count=len(dataset), preprocess=preprocess) as writer:
         inventory = inventories.take(
-            showing(dataset, dataset.clip, sized=preprocess.frame),
+            preprocess.seeing(dataset),
             store=writer,
             threads=wishes.threads,
             progress=progress,
@@ -207,7 +228,7 @@ def _first(dataset: Dataset, run: Path, preprocess: Preprocess, wishes: Wishes, 
         store = writer.seal(dataset.labels, fingerprint=inventory.fingerprint)
     files.write_json(run / FINDINGS, [asdict(finding) for finding in findings])
     files.write_json(run / SPLIT, split.to_json(dataset, inventory.sha256))  # last: it says that all is there
-    return split, store, findings
+    return split, store, findings, preprocess
 
 
 def _again(dataset: Dataset, run: Path, preprocess: Preprocess, wishes: Wishes, progress: Progress) -> _Parts:
@@ -222,21 +243,23 @@ def _again(dataset: Dataset, run: Path, preprocess: Preprocess, wishes: Wishes, 
         lambda rows: tuple(Finding(**{**row, "examples": tuple(row["examples"])}) for row in rows),
         hint=_ANEW,
     )
+    if _measures(preprocess, wishes):
+        preprocess = _ranged(preprocess, dataset, split)
     path = run / STORE / _PIXELS
     try:
-        return split, Store.open(path, preprocess=preprocess, fingerprint=found), findings
+        return split, Store.open(path, preprocess=preprocess, fingerprint=found), findings, preprocess
     except DataError as error:
         if error.code != "store_mismatch":
             raise
     with StoreWriter(path, count=len(dataset), preprocess=preprocess) as writer:
         inventory = inventories.take(
-            showing(dataset, dataset.clip, sized=preprocess.frame),
+            preprocess.seeing(dataset),
             store=writer,
             threads=wishes.threads,
             progress=progress,
         )
         _refuse_others(dataset, split, inventory, known=found)
-        return split, writer.seal(dataset.labels, fingerprint=found), findings
+        return split, writer.seal(dataset.labels, fingerprint=found), findings, preprocess
 
 
 def _refuse_others(dataset: Dataset, split: Split, inventory: Inventory, *, known: str) -> None:
@@ -311,7 +334,7 @@ def _written(
             for writer in others:
                 writer.put(index, pixels)
 
-        shown = showing(dataset, dataset.clip, sized=some[0].frame)
+        shown = some[0].seeing(dataset)
         inventory = inventories.take(shown, store=first, look=put, threads=threads, progress=progress)
         _refuse_others(dataset, prepared.split, inventory, known=known)
         return {

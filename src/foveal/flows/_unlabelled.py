@@ -23,7 +23,7 @@ from foveal.data import inventory as inventories
 from foveal.data import opening
 from foveal.data.archive import archive_tree, is_archive
 from foveal.data.clip import FRAMES, Clip, still
-from foveal.data.clips import FileClip, showing
+from foveal.data.clips import FileClip
 from foveal.data.dataset import Dataset, Picture, UInt8
 from foveal.data.decode import LIMITS
 from foveal.data.formats._groups import read_groups
@@ -244,7 +244,7 @@ def _decoded(
     progress: Progress,
 ) -> tuple[Store, Inventory]:
     with StoreWriter(path, count=len(pictures.dataset), preprocess=preprocess) as writer:
-        shown = showing(pictures.dataset, preprocess.clip, sized=preprocess.frame)
+        shown = preprocess.seeing(pictures.dataset)
         taken = inventories.take(shown, store=writer, look=look, progress=progress)
         labels = np.where(taken.readable, 0, -1).astype(np.int64)
         return writer.seal(labels, fingerprint=pictures.fingerprint), taken

@@ -21,6 +21,7 @@ from foveal.data.check import check as structural
 from foveal.data.clips import stills
 from foveal.data.dataset import Dataset, UInt8
 from foveal.data.inventory import Inventory
+from foveal.data.ranges import fitted, ranged
 from foveal.data.split import Split
 from foveal.data.store import StoreWriter
 from foveal.flows._audit import NOT_ASKED as NOT_ASKED
@@ -97,6 +98,7 @@ def check(
         progress: Told a few times a second.
     """
     seen_as, dataset = dataset, stills(dataset)  # of a clip the middle frame is looked at
+    dataset = ranged(dataset, fitted(dataset))
     if fast:
         inventory = inventories.take(dataset, threads=threads, progress=progress)
         split = _split(dataset, inventory, seed)
@@ -149,6 +151,7 @@ def write_page(result: CheckResult, path: Path) -> None:
     from foveal.report.check_page import check_page as page
 
     dataset = stills(result.dataset)
+    dataset = ranged(dataset, fitted(dataset))
     rows = {source: row for row, source in enumerate(dataset.sources)}
     files.write_text(path, page(result.as_json(), read=lambda source: _pixels(dataset, rows[source])))
 

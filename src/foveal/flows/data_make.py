@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from foveal.core import catalog
+from foveal.core import catalog, extras
 from foveal.core.errors import UsageError
 from foveal.core.progress import Progress, silent
 from foveal.core.task import Task
@@ -12,6 +12,7 @@ from foveal.data import synthetic
 from foveal.data.suffixes import is_clip
 from foveal.data.synthetic._dataset import dataset, tasks_of
 from foveal.data.synthetic._scene import Synthetic
+from foveal.data.synthetic._stacks import Stacks, stacks_dataset
 from foveal.flows._made_film import write_film
 from foveal.flows.data_convert import convert
 
@@ -41,11 +42,21 @@ USUAL = Wishes()
 
 def offered() -> list[dict[str, Any]]:
     """Return what can be drawn: rows `name about tasks film`."""
-    scenes: dict[str, Synthetic] = {name: catalog.find(synthetic, name) for name in catalog.names(synthetic)}
+    scenes: dict[str, Synthetic | Stacks] = {
+        name: catalog.find(synthetic, name) for name in catalog.names(synthetic)
+    }
     return [
-        {"name": name, "about": scene.about, "tasks": list(tasks_of(scene)), "film": scene.film is not None}
+        {"name": name, "about": scene.about, "tasks": list(_tasks(scene)), "film": _has_film(scene)}
         for name, scene in scenes.items()
     ]
+
+
+def _tasks(scene: Synthetic | Stacks) -> tuple[Task, ...]:
+    return tasks_of(scene) if isinstance(scene, Synthetic) else ("classify",)
+
+
+def _has_film(scene: Synthetic | Stacks) -> bool:
+    return isinstance(scene, Synthetic) and scene.film is not None
 
 
 def make(
@@ -66,8 +77,12 @@ def make(
         WriteError: Something is there already, or cannot be written.
         MissingExtraError: A film needs the extra `video`.
     """
-    scene: Synthetic = catalog.find(synthetic, name)
+    scene: Synthetic | Stacks = catalog.find(synthetic, name)
     name, out = catalog.written(name), out or Path("data") / name
+    told = {"schema": SCHEMA, "ok": True, "action": "make", "name": name, "synthetic": True}
+    told |= {"seed": wishes.seed, "out": str(out)}
+    if isinstance(scene, Stacks):
+        return {**told, **_made_stacks(name, scene, out, wishes, progress)}
     width, height = _sides(scene, wishes.size)
     if is_clip(out.name):
         if wishes.task is not None:
@@ -75,14 +90,25 @@ def make(
         frames = wishes.pictures or _FRAMES
         made = write_film(name, out, frames=frames, size=(width, height), seed=wishes.seed, progress=progress)
     else:
-        task = _task(name, scene, wishes.task)
+        task = _task(name, tasks_of(scene), wishes.task)
         drawn = dataset(
             name, scene, wishes.pictures or scene.pictures, size=(width, height), task=task, seed=wishes.seed
         )
         made = convert(drawn, out, to="class_maps" if task == "segment" else "coco", progress=progress)
         made = {"task": task, **{key: made[key] for key in ("format", "images", "classes", "splits")}}
-    told = {"schema": SCHEMA, "ok": True, "action": "make", "name": name, "synthetic": True}
-    return {**told, "seed": wishes.seed, "out": str(out), "width": width, "height": height, **made}
+    return {**told, "width": width, "height": height, **made}
+
+
+def _made_stacks(name: str, scene: Stacks, out: Path, wishes: Wishes, progress: Progress) -> dict[str, Any]:
+    """Write class folders of TIFF files; raises as `make`."""
+    if is_clip(out.name):
+        raise UsageError(f"nothing moves in {name}: it is no film", code="other_task")
+    extras.need("bands", what="a TIFF")
+    task, side = _task(name, _tasks(scene), wishes.task), wishes.size or scene.side
+    drawn = stacks_dataset(name, scene, wishes.pictures or scene.pictures, side=side, seed=wishes.seed)
+    made = convert(drawn, out, to="image_folder", progress=progress)
+    kept = {key: made[key] for key in ("format", "images", "classes", "splits")}
+    return {"width": side, "height": side, "task": task, "bands": list(scene.bands), **kept}
 
 
 def _sides(scene: Synthetic, size: int | None) -> tuple[int, int]:
@@ -91,8 +117,7 @@ def _sides(scene: Synthetic, size: int | None) -> tuple[int, int]:
     return round(scene.width * share / 2) * 2, round(scene.height * share / 2) * 2
 
 
-def _task(name: str, scene: Synthetic, wanted: str | None) -> Task:
-    known = tasks_of(scene)
+def _task(name: str, known: tuple[Task, ...], wanted: str | None) -> Task:
     if wanted is None:
         return known[0]
     if wanted not in known:

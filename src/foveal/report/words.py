@@ -67,6 +67,16 @@ def interval(value: Mapping[str, Any]) -> str:
     return f"95% interval {percent(value['low'])} to {percent(value['high'])}, n={value['n']:,}"
 
 
+def drop(value: Mapping[str, Any]) -> str:
+    """Return by how much an accuracy falls, in points.
+
+    >>> drop({"value": 0.4, "low": 0.31, "high": 0.48, "n": 120, "method": "tango"})
+    '40.0 points less (95% interval 31.0 to 48.0)'
+    """
+    points, low, high = (100 * value[key] for key in ("value", "low", "high"))
+    return f"{points:.1f} points less (95% interval {low:.1f} to {high:.1f})"
+
+
 def lowest(worst: Mapping[str, Any]) -> str:
     """Return the interval of a worst class, which is not its own: another class may be worse.
 

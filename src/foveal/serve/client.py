@@ -20,6 +20,7 @@ from foveal.bundle.predictor import Unreadable
 from foveal.core.errors import FovealError, ImageError, NotFoundError, UsageError
 from foveal.core.types import Detection, Label, Sighting
 from foveal.data.decode import LIMITS
+from foveal.data.stacks import STACK_LIMITS, is_stacked
 from foveal.serve.arrays import arrays
 from foveal.serve.connection import Answer, Connection
 from foveal.serve.refusal import error_of
@@ -204,8 +205,9 @@ def _content(item: Picture) -> bytes:
         item = inputs.content(Path(item))
     if not isinstance(item, bytes):
         raise UsageError(f"a picture is a path or the bytes of a file; got {type(item).__name__}")
-    if len(item) > LIMITS.content_bytes:
-        raise ImageError(f"more than the {LIMITS.content_bytes} bytes allowed", code="too_many_bytes")
+    most = (STACK_LIMITS if is_stacked(item) else LIMITS).content_bytes
+    if len(item) > most:
+        raise ImageError(f"more than the {most} bytes allowed", code="too_many_bytes")
     return item
 
 

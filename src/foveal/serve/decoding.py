@@ -5,10 +5,13 @@ from collections.abc import Callable, Iterator, Sequence
 from foveal.bundle.inputs import UInt8, measured
 from foveal.core.errors import ImageError
 from foveal.data import video
-from foveal.data.decode import LIMITS, header
+from foveal.data.decode import LIMITS
 from foveal.data.pair import is_pair, parted
+from foveal.data.pictures import stored
 from foveal.data.preprocess import Preprocess
 from foveal.serve.problems import HttpError
+
+_COLOURS = 3  # a pixel of a picture that people look at
 
 
 def decoding(
@@ -28,7 +31,8 @@ def decoding(
             header says; or what `check` raises.
     """
     # What cannot be too much needs no second look at its headers.
-    if preprocess.clip is not None or len(contents) * LIMITS.pixels > most_pixels:
+    films_or_bands = preprocess.clip is not None or preprocess.bands is not None
+    if films_or_bands or len(contents) * LIMITS.pixels > most_pixels:
         weigh(contents, most_pixels, header_pixels if preprocess.clip is None else video.weight)
     budget = _Budget(most_pixels, check)
     for index, content in enumerate(contents):
@@ -66,13 +70,15 @@ def _at_size(content: bytes, preprocess: Preprocess, budget: _Budget) -> tuple[U
 def header_pixels(content: bytes) -> int:
     """Return width times height of a picture, as its header says, of a pair those of both.
 
+    Of more than three bands it counts as often as three go into them.
+
     Raises:
         ImageError: As `header` does.
     """
     if is_pair(content):
         return sum(map(header_pixels, parted(content)))
-    found = header(content)
-    return found.width * found.height
+    found = stored(content).header()
+    return found.width * found.height * -(-found.channels // _COLOURS)
 
 
 def weigh(contents: Sequence[bytes], most: int, pixels_of: Callable[[bytes], int] = header_pixels) -> None:

@@ -39,9 +39,12 @@ class InferenceWork:
     def read(self, check: Callable[[], None]) -> list[UInt8]:
         """Read the request here, off the event loop: sixteen megabytes of JSON take a while."""
         shape = self._model.predictor.session.input_shape
+        bands = self._model.predictor.preprocess.bands
         most = self._service.settings.max_pictures
         known = self._model.outputs
-        self._question = tensors.question(self._body, self._head, shape=shape, most=most, known=known)
+        self._question = tensors.question(
+            self._body, self._head, shape=shape, most=most, known=known, bands=bands
+        )
         self._body = b""
         given = self._question.pictures
         self._images = self._decoded(given, check) if isinstance(given, list) else list(given)

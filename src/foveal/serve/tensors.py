@@ -18,6 +18,8 @@ import numpy as np
 
 from foveal.bundle.inputs import UInt8
 from foveal.bundle.session import Answers
+from foveal.data.bands import Bands
+from foveal.data.npy import npy_bytes
 from foveal.serve.problems import HttpError
 from foveal.serve.strict_json import json_object
 
@@ -25,6 +27,7 @@ INPUT = "images"
 LABELS = "labels"  # of a classifier: the name of the most probable class, which no graph answers
 _CLASSIFIES = ("probabilities", "logits")  # what of its answers the protocol gives
 _KINDS = {"float32": ("FP32", "<f4"), "int64": ("INT64", "<i8"), "uint8": ("UINT8", "u1")}
+_BANDS = {"uint16": ("UINT16", "<u2"), "int16": ("INT16", "<i2"), "float32": ("FP32", "<f4")}
 _REQUEST = {"id", "parameters", "inputs", "outputs"}
 _TENSOR = {"name", "shape", "datatype", "parameters", "data"}
 _LONGEST_ID = 256
@@ -56,7 +59,8 @@ class Question:
 
     Attributes:
         id: The client's, or None.
-        pictures: Pixels, uint8 (N, S, S, C); or the contents of N picture files.
+        pictures: Pixels, uint8 (N, S, S, C); or the contents of N picture files, which values of bands are
+            made, too.
         outputs: Names of what is asked for, and whether each is to come as bytes behind the JSON.
     """
 
@@ -66,7 +70,13 @@ class Question:
 
 
 def question(
-    body: bytes, head: int | None, *, shape: tuple[int, ...], most: int, known: Collection[str]
+    body: bytes,
+    head: int | None,
+    *,
+    shape: tuple[int, ...],
+    most: int,
+    known: Collection[str],
+    bands: Bands | None = None,
 ) -> Question:
     """Return what a request asks.
 
@@ -76,6 +86,7 @@ def question(
         shape: Of a picture that the model takes.
         most: Pictures in one request.
         known: Names of the model's outputs.
+        bands: Of the model; None: it takes pictures that people look at.
 
     Raises:
         HttpError: `bad_json`, `bad_tensor`, `too_many_pictures`.
@@ -89,7 +100,7 @@ def question(
     inputs = document.get("inputs")
     if not isinstance(inputs, list) or len(inputs) != 1 or not isinstance(inputs[0], dict):
         _bad(f"inputs holds one tensor, {INPUT!r}")
-    pictures = _pictures(inputs[0], raw, shape, most)
+    pictures = _pictures(inputs[0], raw, shape, most, bands)
     return Question(name, pictures, _asked(document, known))
 
 
@@ -127,7 +138,7 @@ def parts(answer: bytes) -> tuple[int, bytes]:
 
 
 def _pictures(
-    tensor: dict[str, Any], raw: bytes | None, shape: tuple[int, ...], most: int
+    tensor: dict[str, Any], raw: bytes | None, shape: tuple[int, ...], most: int, bands: Bands | None
 ) -> UInt8 | list[bytes]:
     _keys(tensor, _TENSOR, "an input")
     if tensor.get("name") != INPUT:
@@ -150,8 +161,33 @@ def _pictures(
         return _pixels(tensor.get("data"), raw, sides)
     if kind == "BYTES" and len(sides) == 1:
         return _files(tensor.get("data"), raw, sides[0])
-    wanted = ", ".join(map(str, shape))
-    return _bad(f"{INPUT!r} is UINT8 [N, {wanted}], or BYTES [N] with picture files in base64")
+    wanted, more = ", ".join(map(str, shape)), ""
+    if bands is not None and bands.kind in _BANDS:
+        datatype, stored = _BANDS[bands.kind]
+        if kind == datatype and len(sides) == 4 and sides[3] == shape[-1]:
+            return _stacks(tensor.get("data"), raw, sides, stored)
+        more = f", {datatype} [N, height, width, {shape[-1]}] as the camera gives it"
+    return _bad(f"{INPUT!r} is UINT8 [N, {wanted}]{more}, or BYTES [N] with picture files in base64")
+
+
+def _stacks(data: Any, raw: bytes | None, sides: list[int], stored: str) -> list[bytes]:
+    """Return values of bands, of any height and width, as the NPY files that they could have been."""
+    count = math.prod(sides)
+    if raw is None:
+        flat = _flat(data, sides)
+        if not set(map(type, flat)) <= ({int} if stored[1] in "ui" else {int, float}):
+            _bad("data holds numbers")
+        try:
+            values = np.array(flat, stored)
+        except (ValueError, OverflowError):
+            _bad("a value is beyond what its datatype holds")
+    elif len(raw) != count * np.dtype(stored).itemsize:
+        _bad(f"shape says {count} values and there are {len(raw)} bytes")
+    else:
+        values = np.frombuffer(raw, stored)
+    if len(values) != count:
+        _bad(f"shape says {count} values and there are {len(values)}")
+    return [npy_bytes(one) for one in values.reshape(sides)]
 
 
 def _pixels(data: Any, raw: bytes | None, sides: list[int]) -> UInt8:

@@ -43,6 +43,8 @@ _UNFREEZE = "unfreeze"
 _SMALLEST_BATCH = 32  # fewer make batch statistics too noisy
 _FEW_IMAGES = 10_000  # from here on a run sees the same pictures so often that they should vary more
 _STEPS = 3  # timed per measurement
+_COLOURS = 3
+BANDS = {"band_gain": 0.1, "band_noise": 0.1}  # docs/bands.md has what it was chosen by
 # What `augment = "robust"` adds; docs/corruptions.md has what it was chosen by.
 ROBUST = {"corruption": 1.0, "noise": 0.2}
 _SAFETY = 0.97  # share of the time left that is planned with: the machine may be busier later
@@ -333,6 +335,11 @@ def _augmentation(
         changes = {"flip": float(probe.allowed), **changes}
     if facts.frames > 1 or len(examples) < _FEW_IMAGES:
         changes |= {"affine": 0.7, "color": 0.3}
+    if facts.channels > _COLOURS:
+        changes |= BANDS
+        reasons["bands"] = (
+            f"{facts.channels} bands: gain, offset and noise of each vary; ask for band_dropout or band_shift"
+        )
     if recipe.augment == "robust":
         changes |= ROBUST
         reasons["augment"] = "robust: corrupted pictures among the training pictures, as asked"

@@ -11,11 +11,12 @@ from foveal.core.random import stream
 from foveal.data import synthetic
 from foveal.data.outline import Runs, box_of
 from foveal.data.synthetic._drawing import Drawing, Thing
+from foveal.data.synthetic._scene import Synthetic
 from foveal.data.synthetic._truth import Known, counts, crossings, known
 from foveal.stream.tracking.lines import Line
 from foveal.stream.tracking.tracker import Tracked
 
-NAMES = catalog.names(synthetic)
+NAMES = [name for name in catalog.names(synthetic) if isinstance(catalog.find(synthetic, name), Synthetic)]
 FILMS = [name for name in NAMES if catalog.find(synthetic, name).film is not None]
 SIDE = 320
 

@@ -57,7 +57,8 @@ def _show(console: Console, document: dict[str, Any]) -> None:
     size, out = f"{document['width']} × {document['height']}", document["out"]
     if "truth" not in document:
         console.print(f"{document['images']} synthetic pictures of {size} in {out}", markup=False)
-        console.print(f"next: foveal check {out} --task {document['task']}", markup=False)
+        task = "" if document["task"] == "classify" else f" --task {document['task']}"
+        console.print(f"next: foveal check {out}{task}", markup=False)
         return
     crossed = document["crossed"]
     console.print(f"{document['images']} synthetic frames of {size} in {out}", markup=False)

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 
 from foveal.core.errors import DataError, ImageError
 from foveal.core.text import printable
-from foveal.data.decode import LIMITS
+from foveal.data import pictures
 from foveal.data.formats._splits import SPLITS
-from foveal.data.pictures import FilePicture
+from foveal.data.pictures import FilePicture, StackPicture
+from foveal.data.stacks import most_bytes
 from foveal.data.suffixes import is_picture
 from foveal.data.tree import Tree, inside
 
@@ -92,7 +93,7 @@ def finite(text: str) -> float | None:
     return value if math.isfinite(value) and abs(value) <= LARGEST else None
 
 
-def stored(tree: Tree, name: str) -> FilePicture:
+def stored(tree: Tree, name: str) -> FilePicture | StackPicture:
     """Return a picture that something names.
 
     Raises:
@@ -100,7 +101,7 @@ def stored(tree: Tree, name: str) -> FilePicture:
     """
     if tree.kind in ("zip", "tar") and name not in tree.files:
         raise ImageError(f"{tree.path} has no {name!r}", code="io_error", path=name)
-    return FilePicture(tree.read(name, at_most=LIMITS.content_bytes))
+    return pictures.stored(tree.read(name, at_most=most_bytes(name)))
 
 
 def split_of(name: str) -> str:

@@ -4,24 +4,23 @@ import io
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 
 from foveal.core.errors import DataError, ImageError
 from foveal.core.text import printable
 from foveal.data.archive import zip_tree
 from foveal.data.archive_limits import ArchiveLimits
-from foveal.data.dataset import UInt8
+from foveal.data.bands import KINDS, MOST
+from foveal.data.formats._band_names import checked
 from foveal.data.formats._classes import class_name
-from foveal.data.formats._npy import read_npy
 from foveal.data.formats._splits import ORDER, SPLITS, splits_in
+from foveal.data.npy import read_npy
 from foveal.data.tree import Tree
 
 IMAGES, LABELS = ("images", "x"), ("labels", "label", "y")
 _PERSON = "subject"  # who is on a picture: its label where it has no other, else something to group by
-_NAMES = "class_names"
+_NAMES, _BANDS = "class_names", "band_names"
 _MOST_BYTES = 2**31  # of all arrays together, unpacked in memory
-_MOST_CHANNELS = 32  # what Preprocess takes
 _LIMITS = ArchiveLimits(members=1000, index_bytes=2**20)
 Arrays = dict[str, NDArray[Any]]
 
@@ -32,7 +31,7 @@ class Part(NamedTuple):
     Attributes:
         split: Its name, or "" where the file tells none.
         file: The archive that holds them.
-        images: uint8 (N, H, W, C).
+        images: uint8 (N, H, W, C), or another type that a band may have.
         labels: (N,), integers or names.
         extra: Other arrays of N values, by key.
         rest: Keys of arrays that are none of these.
@@ -40,7 +39,7 @@ class Part(NamedTuple):
 
     split: str
     file: str
-    images: UInt8
+    images: NDArray[Any]
     labels: NDArray[Any]
     extra: Arrays
     rest: tuple[str, ...]
@@ -51,14 +50,15 @@ def npz_files(tree: Tree) -> list[str]:
     return [name for name in tree.files if name.lower().endswith(".npz") and "/" not in name]
 
 
-def read_parts(tree: Tree) -> tuple[list[Part], tuple[str, ...] | None]:
-    """Return the pictures of every split, in order, and the class names if a file has them.
+def read_parts(tree: Tree) -> tuple[list[Part], tuple[str, ...] | None, tuple[str, ...]]:
+    """Return the pictures of every split, in order, and names of classes and of bands if a file has them.
 
     Raises:
         DataError: `bad_npz`, `label_count_mismatch`, `ambiguous_layout`, or what is wrong with a zip.
     """
     parts: list[Part] = []
     names: tuple[str, ...] | None = None
+    bands: tuple[str, ...] = ()
     left = _MOST_BYTES
     for file in npz_files(tree):
         arrays = read_arrays(tree, file, at_most=left)
@@ -67,6 +67,10 @@ def read_parts(tree: Tree) -> tuple[list[Part], tuple[str, ...] | None]:
         if found is not None and names is not None and found != names:
             raise bad(tree, file, "its class_names differ from those of another file")
         names = found or names
+        named = band_names(tree, file, arrays.pop(_BANDS)) if _BANDS in arrays else ()
+        if named and bands and named != bands:
+            raise bad(tree, file, "its band_names differ from those of another file")
+        bands = named or bands
         parts += _parts_of(tree, file, arrays)
     for part in parts:
         if [other.split for other in parts].count(part.split) > 1:
@@ -77,7 +81,7 @@ def read_parts(tree: Tree) -> tuple[list[Part], tuple[str, ...] | None]:
                 hint="name the file you mean, or call them like digits_train.npz and digits_test.npz",
                 path=tree.path,
             )
-    return sorted(parts, key=lambda part: ORDER.index(part.split) if part.split else 0), names
+    return sorted(parts, key=lambda part: ORDER.index(part.split) if part.split else 0), names, bands
 
 
 def _parts_of(tree: Tree, file: str, arrays: Arrays) -> list[Part]:
@@ -149,17 +153,19 @@ def _one_of(tree: Tree, file: str, arrays: Arrays, keys: Sequence[str]) -> str:
     return found[0]
 
 
-def _pictures(tree: Tree, file: str, images: NDArray[Any]) -> UInt8:
+def _pictures(tree: Tree, file: str, images: NDArray[Any]) -> NDArray[Any]:
     """Return pictures (N, H, W, C)."""
-    if images.dtype != np.uint8:
-        raise bad(tree, file, f"images are {images.dtype}, not uint8 from 0 to 255")
+    if images.dtype.name not in KINDS:
+        raise bad(
+            tree, file, f"images are {images.dtype}, not uint8 from 0 to 255, or {', '.join(KINDS[1:])}"
+        )
     if images.ndim not in (3, 4) or 0 in images.shape[1:]:
         raise bad(tree, file, f"images have the shape {images.shape}, not (N, H, W) or (N, H, W, C)")
     shaped = images if images.ndim == 4 else images[..., None]
     if shaped.shape[1] in (1, 3) and shaped.shape[3] > 4:
         raise bad(tree, file, f"images {images.shape} have their channels first; save them as (N, H, W, C)")
-    if shaped.shape[3] > _MOST_CHANNELS:
-        raise bad(tree, file, f"pictures of {shaped.shape[3]} channels; at most {_MOST_CHANNELS}")
+    if shaped.shape[3] > MOST:
+        raise bad(tree, file, f"pictures of {shaped.shape[3]} channels; at most {MOST}")
     return shaped
 
 
@@ -170,6 +176,17 @@ def _names(tree: Tree, file: str, array: NDArray[Any]) -> tuple[str, ...]:
     if "" in names or len(set(names)) != len(names):
         raise bad(tree, file, "of its class_names one is empty, or there twice")
     return names
+
+
+def band_names(tree: Tree, file: str, array: NDArray[Any]) -> tuple[str, ...]:
+    """Return an array of names of bands.
+
+    Raises:
+        DataError: `bad_npz`, `band_names`: it is none.
+    """
+    if array.ndim != 1 or array.dtype.kind not in "US":
+        raise bad(tree, file, f"{_BANDS} are {array.dtype} {array.shape}, not a list of names")
+    return checked(tree, file, list(map(plain_text, array.tolist())))
 
 
 def plain_text(value: object) -> str:

@@ -17,7 +17,7 @@ from foveal.core.errors import ImageError
 from foveal.core.progress import Progress
 from foveal.data.dataset import Dataset, Picture
 from foveal.data.pictures import RawPicture
-from foveal.data.suffixes import is_picture
+from foveal.data.suffixes import is_picture, is_stack
 
 _UNSAFE = re.compile(r"[^\w.+-]+")
 _LONGEST_STEM = 80
@@ -74,14 +74,14 @@ def _folded(name: str) -> str:
 
 def _stem(source: str) -> str:
     name = source.rpartition("/")[2]
-    if is_picture(name):
+    if is_picture(name) or is_stack(name):
         name = name.rpartition(".")[0]
     return _UNSAFE.sub("-", name).strip("-.")[:_LONGEST_STEM] or "picture"
 
 
 def _suffix(source: str) -> str:
     """Return the suffix of a picture file; pixels of an array become PNG."""
-    return f".{source.rpartition('.')[2].lower()}" if is_picture(source) else ".png"
+    return f".{source.rpartition('.')[2].lower()}" if is_picture(source) or is_stack(source) else ".png"
 
 
 def write_pictures(dataset: Dataset, places: Mapping[int, str], folder: Path, progress: Progress) -> LeftOut:
@@ -114,8 +114,9 @@ def _content(picture: Picture) -> bytes:
     if not isinstance(picture, RawPicture):
         return picture.content
     channels = picture.pixels.shape[2]
-    if channels not in (1, 3):
-        raise ImageError(f"{channels} channels cannot be written as PNG", code="color_unsupported")
+    if channels not in (1, 3) or picture.pixels.dtype != np.uint8:
+        what = picture.header().mode
+        raise ImageError(f"{what} cannot be written as PNG", code="color_unsupported")
     shown = picture.pixels[:, :, 0] if channels == 1 else picture.pixels
     file = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(shown)).save(file, "PNG")

@@ -13,6 +13,7 @@ from foveal.core.progress import Progress
 from foveal.core.text import printable
 from foveal.data.dataset import Dataset
 from foveal.data.formats._annotations import stored
+from foveal.data.formats._band_names import BANDS, band_names, write_names
 from foveal.data.formats._classes import class_name
 from foveal.data.formats._format import Format
 from foveal.data.formats._group_keys import by_key
@@ -65,7 +66,7 @@ def _read(tree: Tree, group: str | None) -> Dataset:
     sources = tuple(map(printable, paths))
     columns = {name: [row.values[name] for row in rows] for name in header if name not in ("path", "split")}
     grouped = by_key(tree, paths, group, columns, label="label")
-    taken = {*paths, manifest, GROUPS}
+    taken = {*paths, manifest, GROUPS, BANDS}
     return Dataset(
         format="csv_manifest",
         path=tree.path,
@@ -79,6 +80,7 @@ def _read(tree: Tree, group: str | None) -> Dataset:
         not_grouped_by=grouped.unused,
         folders=_folders(rows),
         ignored=tuple(printable(name) for name in (*tree.files, *tree.passed_over) if name not in taken),
+        band_names=band_names(tree),
     )
 
 
@@ -184,6 +186,7 @@ def _write(dataset: Dataset, rows: Sequence[Row], folder: Path, progress: Progre
     ]
     lines = zip(*(values for _, values in columns), strict=True)
     write_table(folder / "manifest.csv", [[name for name, _ in columns], *lines])
+    write_names(folder, dataset.band_names)
     there = {row.label for row in kept}
     return Written(tuple(name for name in dataset.classes if name in there), left_out)
 

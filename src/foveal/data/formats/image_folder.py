@@ -11,15 +11,16 @@ from foveal.core.errors import DataError
 from foveal.core.progress import Progress
 from foveal.core.text import printable
 from foveal.data.dataset import Dataset
-from foveal.data.decode import LIMITS
-from foveal.data.formats._class_folders import class_folders, lacks, rows_of, split_folders
+from foveal.data.formats._band_names import BANDS, band_names, write_names
+from foveal.data.formats._class_folders import Wanted, class_folders, lacks, rows_of, split_folders
 from foveal.data.formats._format import Format
 from foveal.data.formats._group_keys import by_name
 from foveal.data.formats._groups import GROUPS
 from foveal.data.formats._splits import ORDER, SPLITS
 from foveal.data.formats._writing import Row, Written, write_pictures, write_table, written_rows
-from foveal.data.pictures import FilePicture
-from foveal.data.suffixes import is_picture
+from foveal.data.pictures import stored
+from foveal.data.stacks import most_bytes
+from foveal.data.suffixes import is_picture, is_stack
 from foveal.data.tree import Tree, is_clutter
 
 _MOSTLY = 0.95  # share of pictures with a twin from where on the twins are something else than pictures
@@ -51,11 +52,17 @@ def _companions(names: list[str]) -> frozenset[str]:
     )
 
 
+def _wanted(tree: Tree) -> Wanted:
+    """Return what tells a picture by its name: also an NPY, where there is nothing else to look at."""
+    return is_picture if any(map(is_picture, tree.files)) else is_stack
+
+
 def _read(tree: Tree, group: str | None) -> Dataset:
-    splits = split_folders(tree, is_picture)
+    wanted = _wanted(tree)
+    splits = split_folders(tree, wanted)
     folders = class_folders(tree, splits)
     rank = {split: place for place, split in enumerate((*ORDER, ""))}
-    laid_out = list(rows_of(tree, splits, is_picture))
+    laid_out = list(rows_of(tree, splits, wanted))
     companions = _companions([row.name for row in laid_out])
     kept = (row for row in laid_out if row.name not in companions)
     rows = sorted(kept, key=lambda row: (rank[row.split], row.label, row.name))
@@ -63,7 +70,7 @@ def _read(tree: Tree, group: str | None) -> Dataset:
     index = {name: label for label, name in enumerate(classes)}
     names = [row.name for row in rows]
     grouped = by_name(tree, names, group, beside=sorted(companions))
-    taken = {*names, *companions, GROUPS}
+    taken = {*names, *companions, GROUPS, BANDS}
     return Dataset(
         format="image_folder",
         path=tree.path,
@@ -71,13 +78,14 @@ def _read(tree: Tree, group: str | None) -> Dataset:
         sources=tuple(map(printable, names)),
         labels=np.array([index[row.label] for row in rows], dtype=np.int64),
         splits=tuple(row.split for row in rows),
-        read=lambda i: FilePicture(tree.read(names[i], at_most=LIMITS.content_bytes)),
+        read=lambda i: stored(tree.read(names[i], at_most=most_bytes(names[i]))),
         groups=grouped.groups,
         grouped_by=grouped.by,
         not_grouped_by=grouped.unused,
         folders=folders,
         companions=tuple(sorted(map(printable, companions))),
         ignored=tuple(printable(name) for name in (*tree.files, *tree.passed_over) if name not in taken),
+        band_names=band_names(tree),
     )
 
 
@@ -102,6 +110,7 @@ def _write(dataset: Dataset, rows: Sequence[Row], folder: Path, progress: Progre
     grouped = [(places[row.index], row.group) for row in written_rows(rows, left_out) if row.group]
     if grouped:
         write_table(folder / GROUPS, [("picture", "group"), *grouped])
+    write_names(folder, dataset.band_names)
     return Written(dataset.classes, left_out)
 
 
@@ -121,7 +130,7 @@ def _folders_to_make(dataset: Dataset, rows: Sequence[Row]) -> list[str]:
 
 image_folder = Format(
     looks_for="[train|val|test/]<class>/<picture>, as a folder, zip or tar",
-    lacks=lambda tree: lacks(tree, is_picture, "picture"),
+    lacks=lambda tree: lacks(tree, _wanted(tree), "picture"),
     read=_read,
     write=_write,
 )

@@ -1,4 +1,6 @@
-"""NumPy archives: `images` (N, H, W[, C]) uint8 and `labels`, one file for each split or one for all.
+"""NumPy archives: `images` (N, H, W[, C]) and `labels`, one file for each split or one for all.
+
+Images are uint8, or stacks of bands of another type; `band_names` (C,) may name them.
 
 Also what Keras calls `x_train`, `y_train`, `x_test`, `y_test`, and others `train_images`, `train_labels`. An
 archive is a zip and is read as any other is; arrays of Python objects are refused.
@@ -55,7 +57,7 @@ def _is_labelled(tree: Tree, file: str) -> bool:
 
 
 def _read(tree: Tree, group: str | None) -> Dataset:
-    parts, names = read_parts(tree)
+    parts, names, bands = read_parts(tree)
     classes, labels = _classes(tree, parts, names)
     sources = tuple(f"{part.file}#{i}" for part in parts for i in range(len(part.images)))
     offsets = np.cumsum([0, *(len(part.images) for part in parts)])
@@ -86,6 +88,7 @@ def _read(tree: Tree, group: str | None) -> Dataset:
             *(printable(name) for name in (*tree.files, *tree.passed_over) if name not in taken),
             *dict.fromkeys(f"{part.file}: {printable(key)}" for part in parts for key in part.rest),
         ),
+        band_names=bands,
     )
 
 

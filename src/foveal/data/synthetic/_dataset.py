@@ -17,7 +17,7 @@ from foveal.data.scene import Scenes, UInt8, said_of
 from foveal.data.synthetic._drawing import Drawing
 from foveal.data.synthetic._scene import Synthetic
 
-_HELD_OUT = 0.15  # share of the pictures that are for validation, and as many for the test
+HELD_OUT = 0.15  # share of the pictures that are for validation, and as many for the test
 _QUALITY = 92  # of JPEG
 
 
@@ -68,7 +68,7 @@ def dataset(
         seed: Equal seeds give equal pictures.
     """
     width, height = size
-    held = round(_HELD_OUT * count)
+    held = round(HELD_OUT * count)
 
     def drawing(i: int) -> Drawing:
         return scene.draw(stream(seed, "synthetic", name, i), width, height)

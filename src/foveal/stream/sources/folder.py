@@ -11,7 +11,7 @@ from foveal.core.errors import ImageError, NotFoundError
 from foveal.core.files import is_folder
 from foveal.core.text import printable
 from foveal.core.wording import counted
-from foveal.data.decode import LIMITS
+from foveal.data.stacks import most_bytes
 from foveal.data.suffixes import is_picture
 from foveal.data.tree import is_clutter, read_regular
 from foveal.stream.options import SourceOptions
@@ -80,7 +80,7 @@ def _beginning(there: int, *, existing: bool) -> str:
 def _content(path: Path) -> bytes | ImageError:
     """Read now: whoever put it there may take it away again."""
     try:
-        return read_regular(path, LIMITS.content_bytes + 1)
+        return read_regular(path, most_bytes(path.name) + 1)
     except ImageError as error:
         return error
 

@@ -5,6 +5,7 @@ The header is a Python literal. NumPy's own reader warns, or fails in many ways,
 """
 
 import ast
+import io
 import math
 import re
 from typing import Any
@@ -64,3 +65,10 @@ def _header(text: bytes) -> tuple[np.dtype[Any], tuple[int, ...], bool]:
     if not dtype.itemsize:
         raise ValueError("holds values of no length")
     return dtype, shape, found["fortran_order"]
+
+
+def npy_bytes(array: NDArray[Any]) -> bytes:
+    """Return an array of numbers as the bytes of a file for `read_npy`; equal arrays give equal ones."""
+    file = io.BytesIO()
+    np.lib.format.write_array(file, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
+    return file.getvalue()

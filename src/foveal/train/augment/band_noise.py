@@ -1,0 +1,23 @@
+"""Normal noise, of another strength in each band: no band is so clean that all rests on it."""
+
+import torch
+from torch import Tensor
+
+from foveal.train.objective import Batch
+
+
+def band_noise(images: Tensor, targets: Tensor, *, strength: float, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Add independent normal noise to every pixel, in each band of each picture with its own deviation.
+
+    Args:
+        images: (N, C, H, W), normalized; of clips (N, T·C, H, W).
+        targets: (N, K).
+        strength: Largest standard deviation, in those of the pictures.
+        batch: Gives the generator, and the bands of a frame.
+    """
+    if strength == 0:
+        return images, targets
+    frames = images.shape[1] // batch.channels
+    drawn = torch.rand(len(images), batch.channels, generator=batch.generator) * strength
+    deviations = drawn.repeat(1, frames)[..., None, None]
+    return images + deviations * torch.randn(images.shape, generator=batch.generator), targets
