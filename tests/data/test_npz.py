@@ -145,7 +145,7 @@ PIXELS = evil("|u1", (2, 1, 1), bytes(2))
     [
         ({"images": evil("|O", (2,), pickle.dumps([1, 2])), "labels": LABELS}, "Python objects"),
         ({"images": evil("|u1", (2, 999, 999, 3), b"xx"), "labels": LABELS}, "announces"),
-        ({"images": evil("<f4", (2, 1, 1, 1), bytes(8)), "labels": LABELS}, "float32, not uint8"),
+        ({"images": evil("<f8", (2, 1, 1, 1), bytes(16)), "labels": LABELS}, "float64, not uint8"),
         ({"images": evil("|u1", (2, 3, 8, 8), bytes(384)), "labels": LABELS}, "channels first"),
         ({"images": evil("|u1", (2, 2, 2, 40), bytes(320)), "labels": LABELS}, "40 channels"),
         ({"images": evil("|u1", (2, 0, 4), b""), "labels": LABELS}, "shape"),

@@ -174,7 +174,7 @@ def test_a_band_comes_from_each_other_picture_once() -> None:
     """With a recognizer whose answer is one band, the drop is what a derangement of its values leaves."""
 
     class Reader:
-        preprocess = type("P", (), {"bands": None, "channels": 4, "clip": None})
+        preprocess = type("P", (), {"bands": None, "channels": 4, "clip": None, "pair": None})
         seen: list[np.ndarray] = []  # noqa: RUF012 - of this test alone
 
         def run(self, images: np.ndarray):

@@ -45,7 +45,7 @@ class BandWorth:
 
 def measured_bands(preprocess: Preprocess) -> tuple[str, ...]:
     """Return the bands whose worth is measured; none of pictures that people look at, nor of films."""
-    if preprocess.clip is not None or preprocess.channels == 1:
+    if preprocess.clip is not None or preprocess.pair is not None or preprocess.channels == 1:
         return ()
     if preprocess.bands is not None:
         return preprocess.bands.names
