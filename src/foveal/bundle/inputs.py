@@ -62,7 +62,7 @@ def pixels(item: Input, preprocess: Preprocess) -> UInt8:
 
     Args:
         item: A path, the content of a picture or film, or pixels, uint8 (H, W) or (H, W, C); of a clip its
-            frames, any number of them, uint8 (F, H, W, C). Where a template belongs to it, a `Pair`. Of bands their
+            frames, any number of them, uint8 (F, H, W, C). Where it has a template, a `Pair`. Of bands their
             values, of the type they have.
         preprocess: The model's.
 

@@ -98,8 +98,8 @@ def thresholds_of(found: Sequence[Found], truths: Sequence[Truth], *, classes: i
     """Return for each class the score from which on its findings are shown: the one with the best F1.
 
     Scores are calibrated together, so one threshold serves all classes; a class has its own only where that
-    is better beyond chance. Chosen for each class alone they follow a few objects: on pictures of other groups
-    that lost up to two points of F1.
+    is better beyond chance. Chosen for each class alone they follow a few objects: on pictures of other
+    groups that lost up to two points of F1.
 
     A class of which nothing was found right gets 0.5.
 

@@ -1,4 +1,4 @@
-"""What the values of each band mean: the range that becomes 0 to 255 (docs/decisions/0059-bands.md)."""
+"""What the values of each band mean: the range that becomes 0 to 255 (docs/decisions/0061-bands.md)."""
 
 from functools import cached_property
 from typing import Any, Literal

@@ -10,7 +10,8 @@ Row = dict[str, Any]
 """`source occurrence content bundle`, then what `predict --json` says of a picture, or `error`.
 
 Of a class `label confidence abstain unknown set [scores]`; of what is where `width height`, and `objects`
-with `counts`, or `areas`; of defects `score` and `areas`. Where there is a rule, also `verdict score reasons`.
+with `counts`, or `areas`; of defects `score` and `areas`. Where there is a rule, also `verdict score
+reasons`.
 """
 
 

@@ -1,0 +1,153 @@
+"""`foveal inspect train`: from parts to a bundle that accepts, rejects or sends to review."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from foveal.cli._frame import Force, Group, Json, Out, Quiet, Strict, Threads, Verbose, emit
+from foveal.cli._progress import progress
+from foveal.cli._recipe import Data, Epochs, Images, RecipeFile, Seed, Size, Time, Transfer, recipe_of
+from foveal.cli.inspect._options import (
+    CostFalseCall,
+    CostMiss,
+    CostReview,
+    DefectRate,
+    Good,
+    HumanFalseCall,
+    HumanMiss,
+    HumanParts,
+    costs_of,
+    good_of,
+    question_of,
+)
+from foveal.cli.inspect.evaluate import show as show_evaluation
+from foveal.core.errors import UnknownNameError
+from foveal.core.extras import need
+from foveal.core.text import visible
+
+Mode = Annotated[
+    str | None,
+    typer.Option("--mode", help="pairs, surface, good or classes; default: as the data suggest."),
+]
+Model = Annotated[
+    str | None, typer.Option("--model", help="Default candidates of pairs, surface of masks, memory of good.")
+]
+Objective = Annotated[
+    str | None, typer.Option("--objective", help="Of surface: synthetic makes defects up on good parts.")
+]
+MaxMiss = Annotated[
+    float,
+    typer.Option("--max-miss", help="Share of defective parts that may be accepted, to be proven."),
+]
+MaxFalseCall = Annotated[
+    float,
+    typer.Option("--max-false-call", help="Share of good parts that may be rejected, to be proven."),
+]
+Confidence = Annotated[float, typer.Option("--confidence", help="Probability that each promise holds.")]
+Choose = Annotated[
+    bool,
+    typer.Option(
+        "--choose", help="Accept without a promise where too few defective parts are there for one."
+    ),
+]
+
+
+def train(
+    data: Data,
+    mode: Mode = None,
+    good: Good = None,
+    model: Model = None,
+    recipe: RecipeFile = None,
+    objective: Objective = None,
+    size: Size = None,
+    images: Images = None,
+    epochs: Epochs = None,
+    time: Time = None,
+    transfer: Transfer = None,
+    max_miss: MaxMiss = 0.01,
+    max_false_call: MaxFalseCall = 0.05,
+    confidence: Confidence = 0.95,
+    choose: Choose = False,
+    cost_miss: CostMiss = None,
+    cost_false_call: CostFalseCall = None,
+    cost_review: CostReview = None,
+    defect_rate: DefectRate = None,
+    human_miss: HumanMiss = None,
+    human_false_call: HumanFalseCall = None,
+    human_parts: HumanParts = None,
+    group: Group = None,
+    seed: Seed = None,
+    threads: Threads = None,
+    out: Out = None,
+    force: Force = False,
+    strict: Strict = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Train on pairs, masks, good parts or classes, prove thresholds on held-out parts, seal and measure."""
+    need("train")
+    from foveal.calibrate.inspection.fit import Demands
+    from foveal.flows import inspect_train as flow
+
+    known = dict(zip(flow.MODES, flow.MODES, strict=True))
+    if mode is not None and mode not in known:
+        raise UnknownNameError("modes", mode, flow.MODES, hint="--mode takes one of these")
+    costs = costs_of(cost_miss, cost_false_call, cost_review)
+    wishes = {
+        "model": model,
+        "objective": objective,
+        "size": size,
+        "images": images,
+        "epochs": epochs,
+        "transfer": transfer,
+        "group": group,
+        "seed": seed,
+        "threads": threads,
+    }
+    wanted = flow.Wanted(
+        mode=None if mode is None else known[mode],
+        good=good_of(good),
+        demands=Demands(max_miss, max_false_call, 1 - confidence, costs, defect_rate, choose),
+        question=question_of(costs, defect_rate, (human_miss, human_false_call, human_parts), group),
+    )
+    with progress(quiet=quiet) as report:
+        document = flow.inspect_train(
+            data,
+            wanted,
+            recipe_of(recipe, wishes, time=time),
+            out=out,
+            strict=strict,
+            force=force,
+            progress=report,
+        )
+    emit(
+        document,
+        as_json=as_json,
+        human=lambda console: _show(console, document),
+        exit_code=0 if document["ok"] else 10,
+    )
+
+
+def _show(console: Console, document: dict[str, Any]) -> None:
+    def line(title: str, text: object) -> None:
+        console.print(f"{title:<12}{visible(str(text))}", markup=False)  # names are the user's
+
+    line("mode", document["mode"])
+    line("run", document["run"])
+    if document["bundle"] is None:
+        line("gate", "failed: file and network do not answer alike; no bundle was written")
+        return
+    rule = document["rule"]
+    for name, promise, means in (
+        ("accept", rule["miss"], "of defective parts are accepted"),
+        ("reject", rule["false_call"], "of good parts are rejected"),
+    ):
+        if promise is not None:
+            line(name, f"at most {promise['rate']:.1%} {means}: proven with {promise['n']} parts")
+    for note in document["notes"]:
+        line("not proven", note)
+    show_evaluation(console, document["evaluation"])
+    line("bundle", document["bundle"])
+    line("next", f"foveal inspect run {document['bundle']} SOURCE --log FOLDER")
