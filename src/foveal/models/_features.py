@@ -41,6 +41,20 @@ class Known(nn.Module, ABC):
     def first(self) -> Sequence[nn.Module]:
         """The layers up to the largest map."""
 
+    @property
+    @abstractmethod
+    def middle(self) -> Sequence[nn.Module]:
+        """The layers behind these, up to the map at 1/16."""
+
+    def hold_middle(self) -> None:
+        """Let only the layers of the coarsest map learn on, where weights are known.
+
+        Most of the time of a step goes into the depthwise layers of the others.
+        """
+        if self.known:
+            for layer in self.middle:
+                layer.requires_grad_(False)
+
     def take(self, tensors: Mapping[str, Tensor]) -> None:
         """Take over the weights of a classifier of that name; those of its head play no part.
 
@@ -111,6 +125,12 @@ class Features(Known):
         maps: Any = self.maps
         return maps.conv_stem, maps.bn1, *maps.blocks[:2]
 
+    @property
+    def middle(self) -> Sequence[nn.Module]:
+        """Three stages of blocks."""
+        maps: Any = self.maps
+        return tuple(maps.blocks[2:5])
+
 
 class Mobile(Known):
     """Maps at 1/4, 1/8, 1/16 and 1/32 of the side of a MobileNetV3, by torchvision's names of the layers.
@@ -154,6 +174,11 @@ class Mobile(Known):
     def first(self) -> Sequence[nn.Module]:
         """All blocks up to the first map."""
         return tuple(self.features[: self._last[0] + 1])
+
+    @property
+    def middle(self) -> Sequence[nn.Module]:
+        """All blocks up to the third map."""
+        return tuple(self.features[self._last[0] + 1 : self._last[2] + 1])
 
 
 def sizes(small: int, usual: int) -> tuple[dict[str, Any], ...]:

@@ -41,6 +41,22 @@ def made(objective: str = "defects", labels: np.ndarray = LABELS) -> tuple[Defec
     return taught, Examples(images, labels, np.arange(COUNT, dtype=np.int64)), plan
 
 
+@pytest.mark.parametrize(("name", "known"), [("efficientnet_lite0", True), ("efficientnet_lite0", False)])
+def test_of_known_weights_only_the_coarsest_map_learns_on(name: str, known: bool) -> None:
+    _, _, plan = made()
+    network = surface(channels=1, classes=3, size=[SIDE, SIDE], tower=8, backbone=name)
+    if known:
+        network.backbone.take(dict(network.backbone.named.state_dict()))
+    truth = DefectTruth(np.zeros((COUNT, SIDE, SIDE), np.uint8), LABELS)
+    preprocess = Preprocess(size=SIDE, width=SIDE, resize="letterbox", channels=1, mean=(0.5,), std=(0.2,))
+
+    Defects(network, truth, preprocess=preprocess, plan=plan)
+
+    held, learning = network.backbone.maps.blocks[:5], network.backbone.maps.blocks[5:]
+    assert all(one.requires_grad != known for one in held.parameters())
+    assert all(one.requires_grad for one in learning.parameters())
+
+
 def test_half_of_a_batch_is_good_and_the_same_step_draws_the_same() -> None:
     objective, examples, plan = made()
 

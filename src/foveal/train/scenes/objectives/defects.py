@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from foveal.core.random import seed_for
 from foveal.data.preprocess import Preprocess
 from foveal.data.scene import VOID
+from foveal.models._features import Known
 from foveal.models.defects.surface import Surface
 from foveal.train.examples import Examples
 from foveal.train.objective import Batch, Losses, Objective
@@ -60,6 +61,8 @@ class Defects(Objective):
         """Hold what is trained; see `SceneObjective`."""
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)
+        if isinstance(network.backbone, Known):
+            network.backbone.hold_middle()
         self.maps = truth.maps
         self.preprocess = preprocess
         self.augmentation = plan.augmentation
