@@ -145,6 +145,34 @@ def with_fit(split: Split, fit: NDArray[np.int64], inventory: Inventory) -> Spli
     return replace(split, fit=fit, digest=_digest(*hashes))
 
 
+def only_good(split: Split, dataset: Dataset, inventory: Inventory) -> Split:
+    """Return the split in which nothing is learned from defective pictures, nor decided by them.
+
+    All of them measure: those that would have had another role, too.
+
+    Args:
+        split: Of the data.
+        dataset: With the task `defect`: label 0 is good.
+        inventory: Content hashes.
+
+    Raises:
+        DataError: `no_good_parts`: no good picture is there to learn from.
+    """
+    good = dataset.labels == 0
+    fit, calib = (indices[good[indices]] for indices in (split.fit, split.calib))
+    if not len(fit):
+        raise DataError(
+            f"{dataset.path} has no good picture to learn from",
+            code="no_good_parts",
+            hint="name the folders of good parts with --good",
+            path=dataset.path,
+        )
+    moved = (indices[~good[indices]] for indices in (split.fit, split.calib))
+    test = np.sort(np.concatenate([split.test, *moved]))
+    hashes = ([inventory.sha256[i] for i in indices] for indices in (fit, calib, test))
+    return replace(split, fit=fit, calib=calib, test=test, digest=_digest(*hashes))
+
+
 def from_json(document: Mapping[str, Any], dataset: Dataset, *, fingerprint: str) -> Split:
     """Return the saved split of the same data.
 

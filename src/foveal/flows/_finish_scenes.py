@@ -50,6 +50,11 @@ def selection_of(recipe: Recipe) -> Selection:
     return Selection(objects=recipe.objects or usual.objects, overlap=None if alone else usual.overlap)
 
 
+def _knows_kinds(recipe: Recipe) -> bool:
+    """Return whether defects were learned from; otherwise good pictures were, alone."""
+    return bool(recipe.architecture.learns) and objective_of(recipe) != SYNTHETIC
+
+
 def export_scenes(
     recognizer: Recognizer,
     prepared: Prepared,
@@ -85,7 +90,7 @@ def export_scenes(
             recognizer,
             path,
             held_out=held_out,
-            decide=deciding_places(prepared, held_out[0], masks=objective_of(recipe) != SYNTHETIC),
+            decide=deciding_places(prepared, held_out[0], masks=_knows_kinds(recipe)),
             origin=origin,
             threads=threads,
         )

@@ -84,6 +84,7 @@ class Wishes:
         images: So many of those to learn from, or None for all.
         like: How a picture becomes the input of weights that are there already; None: as the data suggest.
         frames: Of a clip, or None.
+        only_good: Of data about defects: defective pictures measure, and nothing else.
     """
 
     size: int | None
@@ -93,6 +94,7 @@ class Wishes:
     images: int | None = None
     like: Preprocess | None = None
     frames: int | None = None
+    only_good: bool = False
 
 
 def prepare(dataset: Dataset, run: Path, wishes: Wishes, *, progress: Progress) -> Prepared:
@@ -223,6 +225,8 @@ def _first(dataset: Dataset, run: Path, preprocess: Preprocess, wishes: Wishes, 
         split = splits.make(dataset, inventory, seed=wishes.seed)
         findings = tuple(check(dataset, inventory, split))
         refuse(findings, dataset.path, strict=wishes.strict)
+        if wishes.only_good:
+            split = splits.only_good(split, dataset, inventory)
         if wishes.images is not None:
             split = subset(split, dataset, inventory, images=wishes.images)
         store = writer.seal(dataset.labels, fingerprint=inventory.fingerprint)

@@ -117,6 +117,8 @@ def learned_attributes(recipe: Recipe, prepared: Prepared) -> tuple[Attribute, .
     Raises:
         UsageError: `no_attribute`: too little is said of what is asked for.
     """
+    if not recipe.architecture.learns:  # what takes in good pictures alone
+        return ()
     scenes = prepared.dataset.scenes
     if recipe.attributes == () or scenes is None or not teaching(recipe.architecture).of_attributes:
         return ()

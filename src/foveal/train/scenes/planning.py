@@ -65,6 +65,11 @@ def check_scenes(recipe: Recipe) -> None:
             by the network, or a strength outside its range.
         UnknownNameError: No such assigner or change.
     """
+    if not recipe.architecture.learns:
+        raise RecipeError(
+            f"{catalog.spoken(recipe.architecture.name)} takes in good pictures in one go",
+            hint="foveal inspect train DATA --mode good",
+        )
     given = [name for name in _OF_CLASSIFIERS if getattr(recipe, name) != Recipe.model_fields[name].default]
     if given:
         raise RecipeError(
