@@ -43,7 +43,8 @@ def test_pairs_become_a_bundle_with_a_proven_rule(trained: dict) -> None:
     station = load(trained["bundle"])
     assert station.digest == trained["digest"]
     assert rule_of(station).model_dump(mode="json") == trained["rule"]
-    assert station.report is not None and station.report["digest"] == station.digest
+    assert station.report is not None
+    assert station.report["digest"] == station.digest
 
 
 def test_the_evaluation_says_what_is_found_and_what_is_decided(trained: dict) -> None:
@@ -54,7 +55,8 @@ def test_the_evaluation_says_what_is_found_and_what_is_decided(trained: dict) ->
     assert (found["parts"], found["defective"]) == (22, 11)
     counts = {verdict: share["value"] * share["n"] for verdict, share in found["decisions"].items()}
     assert sum(counts.values()) == pytest.approx(22)
-    assert counts["accept"] > 0 and counts["reject"] > 0
+    assert counts["accept"] > 0
+    assert counts["reject"] > 0
     assert found["outcome"]["cost"]["value"] <= 1 + 1e-9  # no more than looking at each
     assert found["people"]["miss"]["verdict"] in ("better", "not shown")
     kinds = {kind["name"]: kind for kind in found["metrics"]["kinds"]}
@@ -115,6 +117,7 @@ def test_the_mode_follows_from_the_data(boards: Path, tmp_path: Path) -> None:
             Image.fromarray(pixels).save(plain / name / f"{number}.png")
 
     assert mode_of(boards) == "pairs"
+    assert mode_of(plain, good=("apple",)) == "classes"
     with pytest.raises(DataError) as refused:
         mode_of(plain)
     assert refused.value.code == "no_inspection"

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from foveal.bundle import archive
 from foveal.bundle.predictor import load
 from foveal.calibrate.inspection.fit import Demands
@@ -12,6 +14,10 @@ from foveal.core.errors import DataError, UsageError
 from foveal.core.progress import Progress, silent
 from foveal.data import opening
 from foveal.data.dataset import Dataset
+from foveal.data.good import one_kind
+from foveal.data.scene import VOID
+from foveal.data.sizing import evenly_spaced
+from foveal.flows._inspect_good import train_good
 from foveal.flows._inspect_surface import train_surface
 from foveal.flows._inspection_rule import seal_rule
 from foveal.flows.evaluate import evaluate
@@ -23,6 +29,7 @@ SCHEMA = "foveal.inspect-train/1"
 Mode = Literal["pairs", "surface", "good", "classes"]
 MODES: tuple[Mode, ...] = ("pairs", "surface", "good", "classes")
 PAIRS = "candidates"  # the model of pairs
+_LOOKED_AT = 16  # defective parts, of which one may have a mask
 
 
 @dataclass(frozen=True)
@@ -109,8 +116,8 @@ def inspect_train(  # noqa: PLR0913 - as `flows.train.train`, and what the rule 
 def mode_of(data: str | Path, *, good: tuple[str, ...] = (), group: str | None = None) -> Mode:
     """Return how parts are judged, as the data suggest.
 
-    Pairs where pictures come with templates; masks or kinds of defects: `surface`; good parts alone: `good`.
-    Classes of plain pictures only where `good` says which of them are good.
+    Pairs where pictures come with templates; `surface` where masks show defects; `good` where all parts are
+    good; else `classes`, of which some are good.
 
     Raises:
         NotFoundError, DataError: As `data.open`; `no_inspection`: nothing says which parts are good.
@@ -120,17 +127,29 @@ def mode_of(data: str | Path, *, good: tuple[str, ...] = (), group: str | None =
     try:
         found = opening.open(data, group=group, task="defect", good=good)
     except DataError as error:
-        if good and error.code in ("other_task", "unknown_layout"):
-            return "classes"
         if error.code not in ("other_task", "unknown_layout"):
             raise
+        found = None
+    if found is None or not (found.labels == 0).any():
         raise DataError(
             f"{data} does not say which parts are good",
             code="no_inspection",
             hint="--good NAME names their folders; how pairs, masks and kinds lie is in docs/inspection.md",
             path=Path(data),
-        ) from error
-    return "surface" if (found.labels > 0).any() else "good"
+        )
+    defective = np.flatnonzero(found.labels > 0)
+    if not len(defective):
+        return "good"
+    some = defective[evenly_spaced(len(defective), at_most=_LOOKED_AT)]
+    return "surface" if any(_shown(found, int(index)) for index in some) else "classes"
+
+
+def _shown(dataset: Dataset, index: int) -> bool:
+    """Return whether it is said where the defect of a part is."""
+    assert dataset.scenes is not None
+    assert dataset.scenes.regions is not None
+    found = dataset.scenes.regions(index)
+    return bool(((found > 0) & (found < VOID)).any())
 
 
 def _trained(  # noqa: PLR0913 - as `inspect_train`
@@ -146,20 +165,40 @@ def _trained(  # noqa: PLR0913 - as `inspect_train`
 ) -> tuple[Path, Path | None, dict[str, Any]]:
     """Return run folder, bundle and document of the training of a mode."""
     how: dict[str, Any] = {"out": out, "strict": strict, "force": force, "progress": progress}
+    if mode == "good":
+        return _only_good(data, wanted, recipe, how)
     if mode == "surface":
         result = train_surface(data, recipe.changed(good=wanted.good), **how)
     elif mode == "pairs":
         named = "model" in recipe.model_fields_set
         result = train(data, recipe=recipe if named else recipe.changed(model=PAIRS), **how)
     else:
-        result = train(data, recipe=recipe, **how)
+        result = train(data, recipe=recipe.changed(good=()), **how)
     return result.run, result.bundle, result.document
+
+
+def _only_good(
+    data: str | Path, wanted: Wanted, recipe: Recipe, how: dict[str, Any]
+) -> tuple[Path, Path | None, dict[str, Any]]:
+    demands = wanted.demands
+    learned = train_good(
+        data, recipe.changed(good=wanted.good), rate=demands.false_call, delta=demands.delta, **how
+    )
+    told = {
+        "task": "defect",
+        "seconds": round(learned.seconds, 2),
+        "features": "learned before" if learned.trained else "random",
+        "false_calls": None if learned.promised is None else learned.promised.as_json(),
+        "report": str(learned.page),
+    }
+    return learned.run, learned.bundle, told
 
 
 def _dataset(data: str | Path, mode: Mode, wanted: Wanted, recipe: Recipe) -> Dataset:
     """Return the data as the training read them."""
     if mode in ("surface", "good"):
-        return recipe.changed(task="defect", good=wanted.good).opened(data)
+        found = recipe.changed(task="defect", good=wanted.good).opened(data)
+        return one_kind(found) if mode == "good" else found
     found = recipe.opened(data)
     if mode == "pairs" and not found.pairs:
         raise UsageError(f"{data} has no templates", code="other_task", hint="docs/inspection.md has layouts")

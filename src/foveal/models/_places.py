@@ -123,7 +123,7 @@ class Places(nn.Module):
             torch.stack([one.square().mean() for one in self._centred(images)]) for images in pictures()
         ]
         self.floors.copy_(_FLOOR * torch.stack(squares).mean(dim=0).sqrt())
-        count, total, products = 0, 0.0, 0.0
+        count, total, products = 0, torch.zeros(()), torch.zeros(())
         for images in pictures():
             rows = self.joined(images).permute(0, 2, 3, 1).flatten(0, 2).double()
             count, total, products = count + len(rows), total + rows.sum(dim=0), products + rows.T @ rows

@@ -90,6 +90,15 @@ def test_edges_of_one_pixel_are_not_proposed_before_a_defect() -> None:
     assert (first - 98.5).abs().max() <= STEP
 
 
+def test_where_nothing_differs_places_are_taken_in_their_order() -> None:
+    same = np.full((1, *SHAPE, 3), 90, np.uint8)
+    same[..., 2] = 0
+
+    middles = network(count=3).proposed(normalized(same))[0]
+
+    assert middles.tolist() == [[4.0, 4.0], [12.0, 4.0], [20.0, 4.0]]
+
+
 def test_windows_that_did_not_change_are_those_of_the_file() -> None:
     images = normalized(drawn(2)[0])
     made = network()
@@ -117,8 +126,8 @@ def test_a_window_is_centred_on_its_place_at_both_scales() -> None:
 def test_boxes_move_with_their_windows(seed: int) -> None:
     rng = np.random.default_rng(seed)
     images = torch.zeros(1, 3, *SHAPE)
-    box = torch.tensor([60.0, 70.0, 84.0, 100.0])
-    images[:, :, 70:100, 60:84] = 1.0
+    box = torch.tensor([64.0, 76.0, 80.0, 92.0])
+    images[:, :, 76:92, 64:80] = 1.0
     middle = torch.tensor([[72.0, 84.0]]) + torch.from_numpy(rng.uniform(-3, 3, (1, 2))).float()
     changes = Changes.drawn(1, MOVED, torch.Generator().manual_seed(seed))
     before = Meant(box[None] - middle.repeat(1, 2), torch.tensor([0]), torch.ones(1, 2, dtype=torch.bool))

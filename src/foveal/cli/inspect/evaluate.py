@@ -77,10 +77,8 @@ def show(console: Console, document: dict[str, Any]) -> None:
     for kind in document["metrics"].get("kinds", []):
         if kind["defect_accuracy"] is not None:
             named = "" if kind["class_accuracy"] is None else f", named {_percent(kind['class_accuracy'])}"
-            line(
-                "",
-                f"{kind['name']}: {kind['defects']} defects, {_percent(kind['defect_accuracy'])} found{named}",
-            )
+            found = f"{kind['defects']} defects, {_percent(kind['defect_accuracy'])} found"
+            line("", f"{kind['name']}: {found}{named}")
     for verdict, share in document["decisions"].items():
         line(verdict, words.measured(share))
     came = document["outcome"]

@@ -38,6 +38,7 @@ STEP = 8  # pixels between two places that can be proposed
 SIDE = 48  # of a window, in its own pixels
 SCALES = (1, 2, 4)  # pixels of the picture for one of the window: the nearer the finer
 _PRIOR = 0.1  # share of proposals that are a defect, before anything is known
+_APART = 1e-4  # deviations that the first place is rated above the last, all else being equal
 _LARGEST = 3.0  # natural logarithm of how much larger or smaller a box may be than usual
 USUAL = 32.0  # pixels of a side of a defect; sides are told as multiples of it
 
@@ -96,8 +97,10 @@ class Candidates(nn.Module):
         strength = F.avg_pool2d(solid, STEP)
         peaks = strength == F.max_pool2d(strength, 3, stride=1, padding=1)
         lowest = strength.amin(dim=(2, 3), keepdim=True)
-        rated = torch.where(peaks, strength, lowest).flatten(1)
-        places = rated.topk(self.count, dim=1).indices
+        rated = torch.where(peaks & (strength > lowest), strength, lowest - 1).flatten(1)
+        # Where nothing differs all places are alike, and every engine would take others of them.
+        order = torch.arange(rated.shape[1]) * (_APART / rated.shape[1])
+        places = (rated - order).topk(self.count, dim=1).indices
         width = strength.shape[3]
         return torch.stack([places % width, places // width], dim=2) * float(STEP) + STEP / 2
 
