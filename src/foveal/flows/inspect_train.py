@@ -14,6 +14,7 @@ from foveal.core.errors import DataError, UsageError
 from foveal.core.progress import Progress, silent
 from foveal.data import opening
 from foveal.data.dataset import Dataset
+from foveal.data.formats._defects import called_good
 from foveal.data.good import one_kind
 from foveal.data.scene import VOID
 from foveal.data.sizing import evenly_spaced
@@ -91,7 +92,7 @@ def inspect_train(  # noqa: PLR0913 - as `flows.train.train`, and what the rule 
         return {**document, "digest": None, "rule": None, "notes": [], "limits": None, "evaluation": None}
     threads = recipe.threads or machine.usable_cpus()
     dataset = _dataset(data, mode, wanted, recipe)
-    good = wanted.good if mode == "classes" else ()
+    good = _good_classes(dataset, wanted.good) if mode == "classes" else ()
     rule = seal_rule(bundle, dataset, wanted.demands, good=good, threads=threads, progress=progress)
     found = inspect_evaluate(
         bundle,
@@ -203,6 +204,11 @@ def _dataset(data: str | Path, mode: Mode, wanted: Wanted, recipe: Recipe) -> Da
     if mode == "pairs" and not found.pairs:
         raise UsageError(f"{data} has no templates", code="other_task", hint="docs/inspection.md has layouts")
     return found
+
+
+def _good_classes(dataset: Dataset, named: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the classes of plain pictures that are good: those that are named, and those called so."""
+    return tuple(name for name in dataset.classes if name in named or called_good(name))
 
 
 def _attach(bundle: Path, dataset: Dataset, *, seed: int, progress: Progress) -> None:
