@@ -1,9 +1,11 @@
 """What there is to train: every architecture with its family's card."""
 
+import contextlib
 from typing import Any
 
 from foveal import models
 from foveal.core import catalog
+from foveal.core.errors import UsageError
 from foveal.core.progress import Progress, silent
 from foveal.models._outline import outlined
 from foveal.models._timm_card import CARD
@@ -17,7 +19,7 @@ def listing(
     A row stands for all of timm's, which are not looked at: `timm:NAME`.
 
     Nothing is allocated: parameters are counted on torch's meta device. They are None where their number
-    follows from the training images or from weights, and where the network takes no pictures of that size.
+    follows from the training images or from weights, and where the network takes no such pictures or classes.
 
     Args:
         channels: Of the images.
@@ -33,10 +35,10 @@ def listing(
         card, architecture = models.card(name), models.architecture(name)
         parameters = None
         if not card.grows and architecture.reads is None and size >= card.smallest_size:
-            with outlined():
-                side: Any = [size, size] if name in scenes else size
+            side: Any = [size, size] if name in scenes else size
+            with contextlib.suppress(UsageError), outlined():  # what compares pairs, or knows good from not
                 network = architecture(channels=channels, classes=classes, size=side)
-            parameters = sum(p.numel() for p in network.parameters())
+                parameters = sum(p.numel() for p in network.parameters())
         rows.append(_row(catalog.spoken(name), card, parameters))
     progress("counting parameters", len(names), len(names))
     rows.append(_row("timm:NAME", CARD, None))

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from foveal.core.errors import UsageError
 from foveal.data.pair import LAYERS
 from foveal.models import Card, Settings
 from foveal.models._dense import Residual, Unit
@@ -170,10 +171,12 @@ def candidates(  # noqa: PLR0913 - a builder has three of every network; this on
         dropout: Share of them, and of the maps before, that is left out in each step of training.
 
     Raises:
-        ValueError: The channels are not those of pairs.
+        UsageError: `other_task`: the channels are not those of pairs.
     """
     if channels % LAYERS:
-        raise ValueError(f"{channels} channels are no pair: it has {LAYERS} layers with as many each")
+        raise UsageError(
+            f"{channels} channels are no pair: it has {LAYERS} layers with as many each", code="other_task"
+        )
     count = min(count, (size[0] // STEP) * (size[1] // STEP))
     return Candidates(
         channels=channels, classes=classes, widths=widths, count=count, hidden=hidden, dropout=dropout
