@@ -12,7 +12,9 @@ import pytest
 from PIL import Image
 
 import scenes
+from boards import write_pairs
 from foveal.flows.data_make import Wishes, make
+from parts import write_parts
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples").glob("*.py"))
 TABLES = sorted((EXAMPLES[0].parent / "annotations").glob("*.csv"))
@@ -59,6 +61,8 @@ MORE: dict[str, Callable[[Path], list[object]]] = {
     "blood_cells": boxes,
     "count_bottles": lambda _: ["--pictures", 16, "--frames", 40, "--epochs", 1],
     "count_in_a_film": film,
+    "inspect_boards": lambda folder: [write_pairs(folder / "boards", pairs=16, good=16), "--epochs", 2],
+    "inspect_tiles": lambda folder: [write_parts(folder / "tiles"), "--epochs", 2, "--size", 64],
     "nuclei": lambda folder: [counted(folder, 48), "--epochs", 10],
     "pedestrians": lambda folder: [counted(folder, 24), "--epochs", 1],
     "streets": streets,
