@@ -65,6 +65,7 @@ MORE: dict[str, Callable[[Path], list[object]]] = {
     "inspect_tiles": lambda folder: [write_parts(folder / "tiles"), "--epochs", 2, "--size", 64],
     "nuclei": lambda folder: [counted(folder, 48), "--epochs", 10],
     "pedestrians": lambda folder: [counted(folder, 24), "--epochs", 1],
+    "sort_by_bands": lambda _: ["--pictures", 60, "--epochs", 1, "--size", 32],
     "streets": streets,
     "vehicles": lambda _: ["--pictures", 24, "--frames", 40, "--epochs", 1],
 }
