@@ -31,7 +31,7 @@ def test_a_raw_picture_is_its_pixels(pixels: Pixels) -> None:
 
     assert np.array_equal(picture.decode(3), pixels())
     assert picture.content == pixels().tobytes()
-    assert picture.header() == ("raw", 32, 24, "RGB", 3)
+    assert picture.header() == ("raw", 32, 24, "RGB", 3, "")
 
 
 def test_raw_grey_and_color_turn_into_each_other_as_files_do(pixels: Pixels, encode: Encode) -> None:
