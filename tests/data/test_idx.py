@@ -65,7 +65,7 @@ def test_grey_pictures_are_read_with_their_labels(gz: bool, write: Write) -> Non
     assert dataset.sources[4] == "t10k-images-idx3-ubyte#1"
     assert np.array_equal(dataset[2].picture.decode(1)[:, :, 0], pictures(3)[2])
     assert np.array_equal(dataset[3].picture.decode(1)[:, :, 0], pictures(2, seed=1)[0])
-    assert dataset[0].picture.header() == ("raw", 4, 5, "L", 1)
+    assert dataset[0].picture.header() == ("raw", 4, 5, "L", 1, "")
 
 
 def test_pictures_with_several_channels_are_read(write: Write) -> None:

@@ -16,6 +16,7 @@ _WITHOUT = {
     "train": "nothing can be trained",
     "openvino": "OpenVINO, which is faster on some processors, is not tried",
     "ray": "work runs on this machine only",
+    "bands": "no TIFF of bands is read",
     "video": "no video is read",
     "parquet": "no Parquet file is read or written",
     "mqtt": "nothing is sent to MQTT",
