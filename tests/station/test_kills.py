@@ -63,7 +63,9 @@ def line(starter, station_bundle, parts, tmp_path):
     """Run the command in a process of its own; what it tells on stdout goes to the end of a file."""
 
     def run(failpoints="", build=""):
+        # One at a time: what comes together is written in one go, and a fault has to find a third write.
         command = ["inspect", "run", station_bundle, parts, "--log", tmp_path / "log", "--jsonl", "-q"]
+        command += ["--workers", 1]
         command += ["--sink", f"jsonl:{tmp_path / 'sink'}"]
         stdout = tmp_path / "stdout"
         asked = {

@@ -29,7 +29,7 @@ def run(station_bundle, tmp_path):
         document, _ = inspect_run(
             station_bundle,
             str(source),
-            Wishes(wishes.pop("log", tmp_path / "log"), **wishes),
+            Wishes(wishes.pop("log", tmp_path / "log"), **{"workers": 1, **wishes}),
             tell=tell or told.append,
             say=say or (lambda line: None),
             stop=stop or threading.Event(),

@@ -27,8 +27,10 @@ def ir(model: bytes) -> Ir:
     openvino = extras.openvino(what="its form of a network")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.xml"
-        openvino.save_model(core().read_model(model), path, compress_to_fp16=False)
-        return Ir(_plain(path.read_bytes()), path.with_suffix(".bin").read_bytes())
+        network = core().read_model(model)
+        openvino.save_model(network, path, compress_to_fp16=False)
+        ends = {name for port in (*network.inputs, *network.outputs) for name in port.names}
+        return Ir(_plain(path.read_bytes(), ends & _NAMED), path.with_suffix(".bin").read_bytes())
 
 
 def with_ir(source: Members, path: Path) -> None:
@@ -49,11 +51,15 @@ def with_ir(source: Members, path: Path) -> None:
     )
 
 
-def _plain(xml: bytes) -> bytes:
+def _plain(xml: bytes, ends: set[str]) -> bytes:
     """Return a description without what depends on the process that wrote it.
 
     Names that the exporter gave or that were counted on (`Constant_1734`) become kind and number; only what
     goes in and comes out keeps its name. The note of the version that wrote it goes.
+
+    Args:
+        xml: As OpenVINO writes it.
+        ends: Names of what goes in and comes out.
     """
     net = Xml.fromstring(xml)
     for note in net.findall("rt_info"):
@@ -65,7 +71,7 @@ def _plain(xml: bytes) -> bytes:
         for note in layer.findall("rt_info"):
             layer.remove(note)
     for port in net.iter("port"):
-        kept = [name for name in port.get("names", "").split(",") if name in _NAMED]
+        kept = [name for name in port.get("names", "").split(",") if name in ends]
         port.attrib.pop("names", None)
         if kept:
             port.set("names", ",".join(kept))
