@@ -48,7 +48,7 @@ def test_the_document_has_the_agreed_keys(document):
     assert set(document) == {
         *("schema", "ok", "bundle", "digest", "task", "split", "images", "classes", "absent_classes"),
         *("metrics", "confusion", "confused_pairs", "reliability", "risk_coverage", "worst_mistakes"),
-        *("robustness", "unreadable", "provenance"),
+        *("robustness", "bands", "unreadable", "provenance"),
     }
     metrics = document["metrics"]
     assert set(metrics) == {
