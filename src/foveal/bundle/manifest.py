@@ -49,6 +49,7 @@ _RULES: dict[str, type[BaseModel]] = {
     "defect": DefectDecision,
     **dict.fromkeys(OBJECT_TASKS, ObjectDecision),
 }
+Rule = Decision | ObjectDecision | RegionDecision | DefectDecision
 DECIDING_IF_THERE = (
     "golden_unknown.npy",
     "golden_attributes.npy",
@@ -164,7 +165,7 @@ class Draft(_Frozen):
     task: Task = "classify"
     classes: tuple[str, ...] = Field(min_length=1)
     preprocess: Preprocess
-    rule: Decision | ObjectDecision | RegionDecision | DefectDecision = Field(alias="decision")
+    rule: Rule = Field(alias="decision")
     temperature: float = Field(gt=0, allow_inf_nan=False)
     model: Model
     weights_sha256: Sha256

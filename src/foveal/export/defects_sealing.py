@@ -1,15 +1,12 @@
 """From what looks for defects to a sealed bundle: export, decide on the file's answers, compare, seal."""
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-import foveal
 from foveal.bundle import archive, golden_defects
 from foveal.bundle.engines.onnxruntime import onnxruntime
-from foveal.bundle.manifest import Draft
 from foveal.bundle.session import Session
 from foveal.core import files
 from foveal.core.batches import batches
@@ -18,11 +15,11 @@ from foveal.core.machine import usable_cpus
 from foveal.data.dataset import UInt8
 from foveal.export.defects_graph import defects_graph
 from foveal.export.parity import Parity
-from foveal.export.sealing import Exported, Origin, model_of
+from foveal.export.sealing import Exported, Origin, draft_of
 from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.tasks.defect.decode import DefectAnswers, DefectDecision, Float32, checked, kinds_at
 from foveal.tasks.defect.learn import answers
-from foveal.tasks.recognizer import Recognizer, weights_bytes
+from foveal.tasks.recognizer import Recognizer
 from foveal.train.examples import Examples
 
 _CLEAR = 2e-4  # of heat, beyond which rounding does not explain that another kind is shown
@@ -67,18 +64,7 @@ def bundle_defects(
     if parity.gate().verdict != "pass":
         files.remove(path)
         return Exported(parity, None)
-    draft = Draft(
-        foveal=foveal.__version__,
-        task=recognizer.task,
-        classes=recognizer.classes,
-        preprocess=recognizer.preprocess,
-        decision=decision,
-        temperature=1.0,
-        model=model_of(recognizer, origin),
-        weights_sha256=hashlib.sha256(weights_bytes(recognizer)).hexdigest(),
-        data=origin.data,
-        licenses=origin.licenses,
-    )
+    draft = draft_of(recognizer, decision, origin)
     vectors = golden_defects.measure(session, recognizer.preprocess, kinds=kinds)
     archive.seal(path, draft, model=model, golden=vectors, force=True)
     return Exported(parity, path)

@@ -1,6 +1,5 @@
 """From a trained detector to a sealed bundle: export, calibrate the file, compare it, seal it."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,9 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-import foveal
 from foveal.bundle import archive, golden_objects
-from foveal.bundle.manifest import Draft
 from foveal.bundle.session import Session
 from foveal.core import files
 from foveal.core.batches import batches
@@ -24,10 +21,10 @@ from foveal.export.objects_parity import compare_objects
 from foveal.export.outputs import spread
 from foveal.export.parity import Parity, worst
 from foveal.export.regions_sealing import compare_regions
-from foveal.export.sealing import Exported, Origin, model_of
+from foveal.export.sealing import Exported, Origin, draft_of
 from foveal.tasks.detect.decode import ObjectAnswers, ObjectDecision, checked
 from foveal.tasks.detect.learn import Selection, answers
-from foveal.tasks.recognizer import Recognizer, weights_bytes
+from foveal.tasks.recognizer import Recognizer
 from foveal.train.examples import Examples
 
 
@@ -90,7 +87,7 @@ def bundle_objects(  # noqa: PLR0913 - as `sealing.bundle`, and what is stated
         attributes=made.attributes,
         n=len(calib),
     )
-    draft = _draft(recognizer, decision, origin)
+    draft = draft_of(recognizer, decision, origin)
     vectors = golden_objects.measure(made.session, recognizer.preprocess, classes=classes)
     archive.seal(path, draft, model=made.model, golden=vectors, force=True)
     return Exported(parity, path)
@@ -124,21 +121,6 @@ def compare_finder(
         return of_objects
     of_pixels = compare_regions(recognizer, session, parts)
     return worst(of_objects, of_pixels)
-
-
-def _draft(recognizer: Recognizer, decision: ObjectDecision, origin: Origin) -> Draft:
-    return Draft(
-        foveal=foveal.__version__,
-        task=recognizer.task,
-        classes=recognizer.classes,
-        preprocess=recognizer.preprocess,
-        decision=decision,
-        temperature=1.0,
-        model=model_of(recognizer, origin),
-        weights_sha256=hashlib.sha256(weights_bytes(recognizer)).hexdigest(),
-        data=origin.data,
-        licenses=origin.licenses,
-    )
 
 
 def _asked(session: Session, batch: UInt8, classes: int) -> ObjectAnswers:

@@ -1,15 +1,12 @@
 """From a trained segmenter to a sealed bundle: export, compare with the network, seal."""
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-import foveal
 from foveal.bundle import archive, golden_regions
 from foveal.bundle.engines.onnxruntime import onnxruntime
-from foveal.bundle.manifest import Draft
 from foveal.bundle.session import Session
 from foveal.core import files
 from foveal.core.batches import at_once
@@ -19,9 +16,9 @@ from foveal.data.dataset import UInt8
 from foveal.export.outputs import spread
 from foveal.export.parity import Parity
 from foveal.export.regions_graph import regions_graph
-from foveal.export.sealing import Exported, Origin, model_of
+from foveal.export.sealing import Exported, Origin, draft_of
 from foveal.metrics.clopper_pearson import clopper_pearson
-from foveal.tasks.recognizer import Recognizer, weights_bytes
+from foveal.tasks.recognizer import Recognizer
 from foveal.tasks.segment.decode import MOST_CLASSES, RegionDecision, checked
 from foveal.tasks.segment.learn import answers
 from foveal.train.examples import Examples
@@ -64,18 +61,7 @@ def bundle_regions(
     if parity.gate().verdict != "pass":
         files.remove(path)
         return Exported(parity, None)
-    draft = Draft(
-        foveal=foveal.__version__,
-        task=recognizer.task,
-        classes=recognizer.classes,
-        preprocess=recognizer.preprocess,
-        decision=RegionDecision(),
-        temperature=1.0,
-        model=model_of(recognizer, origin),
-        weights_sha256=hashlib.sha256(weights_bytes(recognizer)).hexdigest(),
-        data=origin.data,
-        licenses=origin.licenses,
-    )
+    draft = draft_of(recognizer, RegionDecision(), origin)
     vectors = golden_regions.measure(session, recognizer.preprocess, classes=len(recognizer.classes))
     archive.seal(path, draft, model=model, golden=vectors, force=True)
     return Exported(parity, path)

@@ -9,7 +9,7 @@ import numpy as np
 import foveal
 from foveal.bundle import archive, golden
 from foveal.bundle.engines.onnxruntime import onnxruntime
-from foveal.bundle.manifest import Data, Draft, Licenses, Model
+from foveal.bundle.manifest import Data, Draft, Licenses, Model, Rule
 from foveal.calibrate.fit import DEFAULT, Promises
 from foveal.calibrate.temperature import calibrated
 from foveal.core import files
@@ -117,18 +117,7 @@ def bundle(
     if parity.gate().verdict != "pass":
         files.remove(Path(path))
         return Exported(parity, None)
-    draft = Draft(
-        foveal=foveal.__version__,
-        task=recognizer.task,
-        classes=recognizer.classes,
-        preprocess=recognizer.preprocess,
-        decision=decision,
-        temperature=temperature,
-        model=model_of(recognizer, origin),
-        weights_sha256=hashlib.sha256(weights_bytes(recognizer)).hexdigest(),
-        data=origin.data,
-        licenses=origin.licenses,
-    )
+    draft = draft_of(recognizer, decision, origin, temperature=temperature)
     vectors = golden.measure(session, recognizer.preprocess)
     archive.seal(path, draft, model=model, golden=vectors, force=True)
     return Exported(parity, Path(path))
@@ -154,7 +143,30 @@ def _check(calib: Examples, held_out: list[Examples], recognizer: Recognizer) ->
         )
 
 
-def model_of(recognizer: Recognizer, origin: Origin) -> Model:
+def draft_of(recognizer: Recognizer, rule: Rule, origin: Origin, *, temperature: float = 1.0) -> Draft:
+    """Return what the manifest of a recognizer states.
+
+    Args:
+        recognizer: The weights that ship.
+        rule: From what the graph answers to what is said.
+        origin: Where it comes from.
+        temperature: What the logits of a classifier are divided by.
+    """
+    return Draft(
+        foveal=foveal.__version__,
+        task=recognizer.task,
+        classes=recognizer.classes,
+        preprocess=recognizer.preprocess,
+        decision=rule,
+        temperature=temperature,
+        model=_model(recognizer, origin),
+        weights_sha256=hashlib.sha256(weights_bytes(recognizer)).hexdigest(),
+        data=origin.data,
+        licenses=origin.licenses,
+    )
+
+
+def _model(recognizer: Recognizer, origin: Origin) -> Model:
     """Return what a manifest says of the network."""
     return Model(
         name=recognizer.architecture,

@@ -10,7 +10,7 @@ from foveal.bundle import archive
 from foveal.bundle.predictor import load
 from foveal.calibrate.inspection.fit import Demands
 from foveal.core import machine
-from foveal.core.errors import DataError, UsageError
+from foveal.core.errors import DataError, UnknownNameError, UsageError
 from foveal.core.progress import Progress, silent
 from foveal.data import opening
 from foveal.data.dataset import Dataset
@@ -112,6 +112,18 @@ def inspect_train(  # noqa: PLR0913 - as `flows.train.train`, and what the rule 
         "calibration": rule.fitted.as_json()["outcome"],
         "evaluation": found,
     }
+
+
+def mode_named(name: str | None) -> Mode | None:
+    """Return the mode of a name; None stays so.
+
+    Raises:
+        UnknownNameError: There is none.
+    """
+    found = next((mode for mode in MODES if mode == name), None)
+    if name is not None and found is None:
+        raise UnknownNameError("modes", name, MODES, hint="--mode takes one of these")
+    return found
 
 
 def mode_of(data: str | Path, *, good: tuple[str, ...] = (), group: str | None = None) -> Mode:

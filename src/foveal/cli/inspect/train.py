@@ -14,15 +14,10 @@ from foveal.cli.inspect._options import (
     CostReview,
     DefectRate,
     Good,
-    HumanFalseCall,
-    HumanMiss,
-    HumanParts,
     costs_of,
     good_of,
-    question_of,
 )
 from foveal.cli.inspect.evaluate import show as show_evaluation
-from foveal.core.errors import UnknownNameError
 from foveal.core.extras import need
 from foveal.core.text import visible
 
@@ -73,9 +68,6 @@ def train(
     cost_false_call: CostFalseCall = None,
     cost_review: CostReview = None,
     defect_rate: DefectRate = None,
-    human_miss: HumanMiss = None,
-    human_false_call: HumanFalseCall = None,
-    human_parts: HumanParts = None,
     group: Group = None,
     seed: Seed = None,
     threads: Threads = None,
@@ -90,44 +82,21 @@ def train(
     need("train")
     from foveal.calibrate.inspection.fit import Demands
     from foveal.flows import inspect_train as flow
+    from foveal.flows.inspect_evaluate import Question
 
-    known = dict(zip(flow.MODES, flow.MODES, strict=True))
-    if mode is not None and mode not in known:
-        raise UnknownNameError("modes", mode, flow.MODES, hint="--mode takes one of these")
     costs = costs_of(cost_miss, cost_false_call, cost_review)
-    wishes = {
-        "model": model,
-        "objective": objective,
-        "size": size,
-        "images": images,
-        "epochs": epochs,
-        "transfer": transfer,
-        "group": group,
-        "seed": seed,
-        "threads": threads,
-    }
-    wanted = flow.Wanted(
-        mode=None if mode is None else known[mode],
-        good=good_of(good),
-        demands=Demands(max_miss, max_false_call, 1 - confidence, costs, defect_rate, choose),
-        question=question_of(costs, defect_rate, (human_miss, human_false_call, human_parts), group),
-    )
+    demands = Demands(max_miss, max_false_call, 1 - confidence, costs, defect_rate, choose)
+    question = Question(costs, defect_rate, group=group)
+    wanted = flow.Wanted(flow.mode_named(mode), good_of(good), demands, question)
+    wishes = {"model": model, "objective": objective, "size": size, "images": images, "epochs": epochs}
+    wishes |= {"transfer": transfer, "group": group, "seed": seed, "threads": threads}
+    chosen = recipe_of(recipe, wishes, time=time)
     with progress(quiet=quiet) as report:
         document = flow.inspect_train(
-            data,
-            wanted,
-            recipe_of(recipe, wishes, time=time),
-            out=out,
-            strict=strict,
-            force=force,
-            progress=report,
+            data, wanted, chosen, out=out, strict=strict, force=force, progress=report
         )
-    emit(
-        document,
-        as_json=as_json,
-        human=lambda console: _show(console, document),
-        exit_code=0 if document["ok"] else 10,
-    )
+    exit_code = 0 if document["ok"] else 10
+    emit(document, as_json=as_json, human=lambda to: _show(to, document), exit_code=exit_code)
 
 
 def _show(console: Console, document: dict[str, Any]) -> None:

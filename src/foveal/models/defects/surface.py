@@ -17,7 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from foveal.models import Card, Settings, _features
-from foveal.models._dense import Detail, TopDown, Unit
+from foveal.models._dense import Unit
+from foveal.models.segmenters.region import Region
 
 CARD = Card(
     family="surface",
@@ -35,29 +36,22 @@ _TOGETHER = 3  # places along a side that have to agree: one alone may be noise
 _DROPPED = 0.2  # share of what the judge reads that it does without, while it learns: it sees few pictures
 
 
-class Surface(nn.Module):
+class Surface(Region):
     """See the module; built by `surface`."""
 
     def __init__(self, *, backbone: nn.Module, widths: Sequence[int], classes: int, tower: int) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.context = nn.Conv2d(widths[-1], widths[-1], 1)
-        self.neck = TopDown(widths[1:], tower)
-        fine = max(16, tower * 3 // 4)
-        self.detail = Detail(tower, widths[0], fine)
-        self.answer = nn.Conv2d(fine, classes, 1)
+        super().__init__(backbone=backbone, widths=widths, classes=classes, tower=tower)
         self.look = Unit(tower, tower)
         self.drop = nn.Dropout(_DROPPED)
         kinds = classes - 1
         self.judge = nn.Linear(widths[-1] + 2 * tower + kinds, classes)
-        for layer in self.outputs:
-            nn.init.normal_(layer.weight, std=0.01)
-            nn.init.constant_(layer.bias, 0.0)  # type: ignore[arg-type]  # it has one
+        nn.init.normal_(self.judge.weight, std=0.01)
+        nn.init.zeros_(self.judge.bias)
         with torch.no_grad():  # at first a picture is what its most defective place is
             self.judge.weight[1:, -kinds:] += torch.eye(kinds)
 
     @property
-    def outputs(self) -> tuple[nn.Conv2d, nn.Linear]:
+    def outputs(self) -> tuple[nn.Module, ...]:
         """The layers that answer."""
         return self.answer, self.judge
 
@@ -67,12 +61,7 @@ class Surface(nn.Module):
         Args:
             images: Normalized, (N, C, H, W).
         """
-        finest, *others = self.backbone(images)
-        coarsest = others[-1]
-        whole = coarsest.mean(dim=(2, 3))
-        others[-1] = coarsest + self.context(whole[:, :, None, None])
-        joined = self.neck(others)
-        places: Tensor = self.answer(self.detail(joined, finest))
+        places, joined, whole = self.seen(images)
         seen = self.look(joined)
         odds = places.detach()[:, 1:] - places.detach()[:, :1]
         worst = F.avg_pool2d(odds, _TOGETHER, stride=1).amax(dim=(2, 3))

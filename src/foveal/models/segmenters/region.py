@@ -8,6 +8,7 @@ mean alone); the way up is that of Lin et al., "Feature Pyramid Networks", 2017.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -47,13 +48,18 @@ class Region(nn.Module):
         """The layers that answer."""
         return (self.answer,)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Any:
         """Return class logits, (N, K, H / 4, W / 4), for normalized images (N, C, H, W)."""
+        return self.seen(images)[0]
+
+    def seen(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return class logits, the joined map at 1/8 that they rest on, and the picture as a whole, (N, W)."""
         finest, *others = self.backbone(images)
         coarsest = others[-1]
-        others[-1] = coarsest + self.context(coarsest.mean(dim=(2, 3), keepdim=True))
-        logits: Tensor = self.answer(self.detail(self.neck(others), finest))
-        return logits
+        whole = coarsest.mean(dim=(2, 3), keepdim=True)
+        others[-1] = coarsest + self.context(whole)
+        joined = self.neck(others)
+        return self.answer(self.detail(joined, finest)), joined, whole.flatten(1)
 
 
 def region(  # noqa: PLR0913 - a builder has three of every network; this one adds four
