@@ -53,7 +53,7 @@ class Region(nn.Module):
         return self.seen(images)[0]
 
     def seen(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return class logits, the joined map at 1/8 that they rest on, and the picture as a whole, (N, W)."""
+        """Return class logits, the joined map at 1/8 that they rest on, and the whole picture, (N, W)."""
         finest, *others = self.backbone(images)
         coarsest = others[-1]
         whole = coarsest.mean(dim=(2, 3), keepdim=True)
