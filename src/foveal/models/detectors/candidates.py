@@ -11,6 +11,7 @@ reference-based inspection: Moganti et al., "Automatic PCB Inspection Algorithms
 windows is Girshick et al., "Rich Feature Hierarchies" (R-CNN), 2014, made one graph.
 """
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -92,7 +93,9 @@ class Candidates(nn.Module):
         Args:
             images: Normalized, (N, 3C, H, W); H and W are multiples of 8.
         """
-        difference = images[:, -self.compared :].mean(1, keepdim=True)
+        difference = images[:, -self.compared :]
+        if self.compared > 1:  # an engine would copy a picture to average one channel
+            difference = difference.mean(1, keepdim=True)
         # Lines one or two pixels wide are edges that do not lie quite on each other.
         solid = -F.max_pool2d(-difference, 3, stride=1, padding=1)
         strength = F.avg_pool2d(solid, STEP)
@@ -107,7 +110,8 @@ class Candidates(nn.Module):
 
     def windows(self, images: Tensor, middles: Tensor) -> Tensor:
         """Return what is around places at all scales, (N · P, 9C, 48, 48); outside the picture is 0."""
-        return torch.cat([_around(images, middles, factor) for factor in SCALES], dim=1)
+        scales = zip(SCALES, smaller(images), strict=True)
+        return torch.cat([_around(some, middles / factor) for factor, some in scales], dim=1)
 
     def judged(self, windows: Tensor) -> tuple[Tensor, Tensor]:
         """Return class logits (M, K) and where the box is, (M, 4), of windows (M, 9C, 48, 48)."""
@@ -126,12 +130,20 @@ class Candidates(nn.Module):
         return boxes.reshape(-1, self.count, 4), what.reshape(-1, self.count, what.shape[1])
 
 
-def _around(images: Tensor, middles: Tensor, factor: int) -> Tensor:
-    """Return squares of 48 · `factor` pixels around places, smaller by that factor: (N · P, C, 48, 48)."""
+def smaller(images: Tensor) -> list[Tensor]:
+    """Return pictures (N, C, H, W) at each of the scales, every one made of the one before."""
+    found = [images]
+    for before, factor in itertools.pairwise(SCALES):
+        found.append(F.avg_pool2d(found[-1], factor // before))
+    return found
+
+
+def _around(images: Tensor, middles: Tensor) -> Tensor:
+    """Return squares of 48 pixels around places, (N · P, C, 48, 48); both at one scale."""
     count, channels = images.shape[:2]
-    small = F.pad(F.avg_pool2d(images, factor), (SIDE // 2,) * 4)
+    small = F.pad(images, (SIDE // 2,) * 4)
     # The upper left corner: half a side is added by the padding, and taken off.
-    corner, steps = (middles / factor).long(), torch.arange(SIDE)
+    corner, steps = middles.long(), torch.arange(SIDE)
     rows, columns = corner[:, :, 1, None] + steps, corner[:, :, 0, None] + steps
     at = (rows[:, :, :, None] * small.shape[3] + columns[:, :, None, :]).flatten(1)
     found = small.flatten(2).gather(2, at[:, None].expand(-1, channels, -1))

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from foveal.models.detectors.candidates import SCALES, SIDE
+from foveal.models.detectors.candidates import SCALES, SIDE, smaller
 from foveal.train.scenes.annotations import Boxes
 from foveal.train.scenes.objectives.points import unasked
 
@@ -112,15 +112,17 @@ def sampled(images: Tensor, middles: Tensor, matrix: Tensor) -> Tensor:
         middles: Of the windows in pixels, (N · P, 2), those of a picture one after the other.
         matrix: From a place of the window to one of the picture, (N · P, 2, 2).
     """
-    return torch.stack([_sampled(images, middles, matrix, factor) for factor in SCALES], dim=1)
+    size = torch.tensor([images.shape[3], images.shape[2]])
+    places = torch.arange(SIDE) + 0.5 - SIDE / 2
+    square = torch.stack(torch.meshgrid(places, places, indexing="xy"), dim=2).reshape(-1, 2)
+    scales = zip(SCALES, smaller(images), strict=True)
+    parts = [_read(some, (middles[:, None] + square @ matrix.mT * factor) / size) for factor, some in scales]
+    return torch.stack(parts, dim=1)
 
 
-def _sampled(images: Tensor, middles: Tensor, matrix: Tensor, factor: int) -> Tensor:
-    count, channels, height, width = images.shape
-    steps = (torch.arange(SIDE) + 0.5 - SIDE / 2) * factor
-    places = torch.stack(torch.meshgrid(steps, steps, indexing="xy"), dim=2).reshape(-1, 2)
-    at = middles[:, None] + places @ matrix.mT
-    grid = (at * (2 / torch.tensor([width, height])) - 1).reshape(count, -1, SIDE, 2)
-    found = F.grid_sample(F.avg_pool2d(images, factor), grid, align_corners=False)
+def _read(images: Tensor, at: Tensor) -> Tensor:
+    """Return windows (N · P, C, 48, 48) of pictures at places (N · P, 48², 2) in shares of their sides."""
+    count, channels = images.shape[:2]
+    found = F.grid_sample(images, (2 * at - 1).reshape(count, -1, SIDE, 2), align_corners=False)
     parts = found.reshape(count, channels, -1, SIDE, SIDE).transpose(1, 2)
     return parts.reshape(-1, channels, SIDE, SIDE)
