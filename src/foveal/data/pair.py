@@ -4,6 +4,7 @@ Its stored bytes hold both files, so that whatever hashes, keeps, sends or reads
 pair. Its pixels are those of the inspected picture, of the template laid on it, and by how much they differ.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -75,7 +76,11 @@ class PairPicture:
             return decode.decode(inspected, 1)
         if channels % LAYERS:
             raise ImageError(f"a pair has no {channels} channels", code="color_unsupported")
-        return layered(decode.decode(inspected, channels // LAYERS), _kept(template, channels // LAYERS))
+        colours = channels // LAYERS
+        with ThreadPoolExecutor(max_workers=1) as other:  # both at once: a line waits for one pair at a time
+            kept = other.submit(_kept, template, colours)
+            pixels = decode.decode(inspected, colours)
+        return layered(pixels, kept.result())
 
     def examine(self, channels: int) -> tuple[Header, UInt8]:
         """Return header and pixels."""
@@ -102,7 +107,7 @@ def layered(inspected: UInt8, template: Image.Image) -> UInt8:
     height, width, channels = inspected.shape
     if template.size != (width, height):
         template = _resized(template, width, height)
-    grey = template.convert("L") if channels == LAYERS else template
+    grey = template if channels == 1 else template.convert("L")
     motion = motion_between(_grey(inspected), np.asarray(grey))
     laid = laid_on(template, motion, inspected)
     layers = np.empty((height, width, LAYERS * channels), np.uint8)

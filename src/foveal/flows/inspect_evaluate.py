@@ -27,8 +27,9 @@ from foveal.flows._held_out import Picked, pick
 from foveal.flows._judged_parts import NO_RULE, JudgedPart, judged_parts
 from foveal.flows._sealed import Sealed
 from foveal.flows.evaluate import evaluate
-from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.metrics.clustered_auroc import clustered_auroc
+from foveal.metrics.clustered_share import clustered_share
+from foveal.metrics.independent_number import independent_number
 from foveal.monitor.people import compared
 from foveal.tasks.detect.decode import checked
 from foveal.tasks.judging import VERDICTS, Costs, Inspection
@@ -125,7 +126,7 @@ def inspect_evaluate(  # noqa: PLR0913 - as `flows.evaluate.evaluate`
         "defective": sum(part.defective for part in parts),
         "unseen": picked.unseen,
         **told,
-        **_decided(parts, rule, question),
+        **_decided(parts, rule, question, picked.units[picked.indices]),
         "metrics": found,
         "rule": None if rule is None else rule.model_dump(mode="json"),
         "faults": _faults(picked, parts),
@@ -202,13 +203,17 @@ def _paired(predictor: Predictor, picked: Picked, parts: list[JudgedPart], seed:
     return {"map33": None, "f1": None} if metrics is None else metrics.as_json(classes)
 
 
-def _decided(parts: list[JudgedPart], rule: Inspection | None, question: Question) -> dict[str, Any]:
-    """Return what was done with the parts, and beside people."""
+def _decided(
+    parts: list[JudgedPart], rule: Inspection | None, question: Question, units: NDArray[np.int64]
+) -> dict[str, Any]:
+    """Return what was done with the parts, and beside people; what belongs together counts as few."""
     verdicts = [part.judgement.verdict for part in parts]
     defective: NDArray[np.bool_] = np.array([part.defective for part in parts], np.bool_)
-    decisions = {one: clopper_pearson(verdicts.count(one), len(parts)).as_json() for one in VERDICTS}
+    few = independent_number(units, len(parts))
+    given = {one: np.array([verdict == one for verdict in verdicts]) for one in VERDICTS}
+    decisions = {one: clustered_share(mask, few).as_json() for one, mask in given.items()}
     costs = question.costs or (rule.costs if rule else None)
-    came = outcome(verdicts, defective, costs=costs, defect_rate=question.defect_rate)
+    came = outcome(verdicts, defective, costs=costs, defect_rate=question.defect_rate, units=units)
     return {
         "decisions": decisions,
         "outcome": came.as_json(),

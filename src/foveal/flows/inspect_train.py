@@ -107,7 +107,7 @@ def inspect_train(  # noqa: PLR0913 - as `flows.train.train`, and what the rule 
         **document,
         "digest": found["digest"],
         "rule": rule.rule.model_dump(mode="json"),
-        "notes": list(rule.fitted.notes),
+        "notes": list(rule.notes),
         "limits": rule.limits.as_json(),
         "calibration": rule.fitted.as_json()["outcome"],
         "evaluation": found,

@@ -45,6 +45,8 @@ class Promise(_Frozen):
         delta: Probability that the promise is wrong.
         n: Parts of that kind that proved it.
         events: How many of them are on the wrong side of the threshold.
+        unit: What `rate`, `n` and `events` count: parts, or groups of parts that belong together, of which any
+            is on the wrong side.
         method: The bound: `binomial`, the exact test of an order statistic.
     """
 
@@ -52,6 +54,7 @@ class Promise(_Frozen):
     delta: Share
     n: int = Field(ge=1, le=_MOST_PARTS)
     events: int = Field(ge=0, le=_MOST_PARTS)
+    unit: Literal["part", "group"] = "part"
     method: Literal["binomial"] = "binomial"
 
     @model_validator(mode="after")

@@ -71,7 +71,7 @@ def test_what_belongs_together_counts_once(finder) -> None:
     found = calibrated_inspection(Asked(predictor.ask, "detect", predictor.classes), grouped, defective)
 
     assert found.rule.accept_below is None
-    assert "needs n ≥ 299 defective parts, has 40" in found.fitted.notes[0]
+    assert "needs n ≥ 299 defective groups, has 40" in found.fitted.notes[0]
     assert found.as_json()["limits"]["n"] == 160
 
 

@@ -11,6 +11,7 @@ from foveal.bundle.session import Answers, UInt8
 from foveal.calibrate.inspection.fit import Demands, FittedRule, Scores, fit_rule
 from foveal.calibrate.inspection.limits import MOST_LOOKED_AT, FittedLimits, fit_limits
 from foveal.core.errors import UsageError
+from foveal.data.sizing import evenly_spaced
 from foveal.tasks.judging import Inspection, score_of
 from foveal.train.examples import Examples
 
@@ -50,6 +51,11 @@ class CalibratedInspection:
     fitted: FittedRule
     limits: FittedLimits
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is not promised, and which spoiled pictures are not stopped."""
+        return (*self.fitted.notes, *self.limits.notes)
+
     def as_json(self) -> dict[str, Any]:
         """Return it in values that JSON knows."""
         told = {"rule": self.rule.model_dump(mode="json"), "limits": self.limits.as_json()}
@@ -86,7 +92,8 @@ def calibrated_inspection(
         demands,
         good_classes=asked.good,
     )
-    normal = [parts.images[row] for row in parts.indices[:MOST_LOOKED_AT]]
+    spread = evenly_spaced(len(parts), at_most=MOST_LOOKED_AT)  # in their order they are of one kind or board
+    normal = [parts.images[parts.indices[place]] for place in spread]
     limits = fit_limits(normal, layers=asked.layers)
     return CalibratedInspection(fitted.rule.model_copy(update={"quality": limits.limits}), fitted, limits)
 

@@ -1,7 +1,7 @@
 """From held-out scores of good and defective parts to the rule of an inspection."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from foveal.core.promises import DELTA, RISK, conformal_rank, images_needed
 from foveal.tasks.judging import Chosen, Costs, Inspection, Promise, judge
 
 Floats = NDArray[np.float64]
+Unit = Literal["part", "group"]
 FALSE_CALL, ACCEPTED = 0.05, 0.95
 
 
@@ -102,7 +103,14 @@ def fit_rule(
     accept = accept_limit(defective, rate=demands.miss, delta=demands.delta)
     reject = reject_limit(good, rate=demands.false_call, delta=demands.delta)
     found = _thresholds(good, defective, accept, reject, demands)
-    notes = [*_missing("defective", "misses", accept), *_missing("good", "false calls", reject)]
+    units: dict[str, Unit] = {
+        "defective": _unit(defective, scores.defective),
+        "good": _unit(good, scores.good),
+    }
+    notes = [
+        *_missing(f"defective {units['defective']}s", "misses", accept),
+        *_missing(f"good {units['good']}s", "false calls", reject),
+    ]
     chosen: tuple[Chosen, ...] = ()
     if accept.limit is None and (demands.choose or not len(defective)):
         below = _chosen(good, defective, found.reject_from, demands)
@@ -119,8 +127,10 @@ def fit_rule(
         reject_from=found.reject_from,
         miss=None
         if chosen
-        else _promise(accept, defective < _or(found.accept_below, -np.inf), found.accept_below),
-        false_call=_promise(reject, good >= _or(found.reject_from, np.inf), found.reject_from),
+        else _promise(
+            accept, defective < _or(found.accept_below, -np.inf), found.accept_below, units["defective"]
+        ),
+        false_call=_promise(reject, good >= _or(found.reject_from, np.inf), found.reject_from, units["good"]),
         chosen=chosen,
         costs=demands.costs,
         good=good_classes,
@@ -169,15 +179,18 @@ def _chosen(good: Floats, defective: Floats, reject_from: float | None, demands:
 def _missing(kind: str, what: str, side: Proven) -> list[str]:
     if side.limit is not None:
         return []
-    return [
-        f"at most {side.rate:.2%} {what} are not proven: needs n ≥ {side.needed} {kind} parts, has {side.n}"
-    ]
+    return [f"at most {side.rate:.2%} {what} are not proven: needs n ≥ {side.needed} {kind}, has {side.n}"]
 
 
-def _promise(side: Proven, wrong: NDArray[np.bool_], threshold: float | None) -> Promise | None:
+def _unit(counted: Floats, scores: Floats) -> Unit:
+    """Return what is counted: parts, or groups of them."""
+    return "part" if len(counted) == len(scores) else "group"
+
+
+def _promise(side: Proven, wrong: NDArray[np.bool_], threshold: float | None, unit: Unit) -> Promise | None:
     if threshold is None:
         return None
-    return Promise(rate=side.rate, delta=side.delta, n=side.n, events=int(wrong.sum()))
+    return Promise(rate=side.rate, delta=side.delta, n=side.n, events=int(wrong.sum()), unit=unit)
 
 
 def _or(threshold: float | None, else_: float) -> float:

@@ -19,6 +19,7 @@ from foveal.metrics.clopper_pearson import clopper_pearson
 from foveal.tasks.judging import Quality, properties
 
 OUTSIDE = 0.01
+_ENOUGH = 0.9  # share of spoiled pictures stopped below which it is said
 MOST_LOOKED_AT = 200
 DARK, BRIGHT, BLUR, BESIDE = 0.3, 1.7, 2.0, 3  # factors of the levels, a radius and pixels at model size
 
@@ -40,6 +41,15 @@ class FittedLimits:
     outside: float
     caught: dict[str, Measured]
     n: int
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Which spoiled pictures are not stopped: normal ones look like them."""
+        return tuple(
+            f"of pictures that were made {fault.replace('_', ' ')} on purpose {share.value:.0%} are stopped"
+            for fault, share in self.caught.items()
+            if share.value < _ENOUGH
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Return it in values that JSON knows."""

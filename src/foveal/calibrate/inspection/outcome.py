@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from foveal.core.errors import UsageError
 from foveal.core.types import Measured
 from foveal.metrics.clopper_pearson import clopper_pearson
+from foveal.metrics.independent_number import independent_number
 from foveal.tasks.judging import VERDICTS, Costs
 
 _LEVEL = 0.05
@@ -48,6 +49,7 @@ def outcome(
     *,
     costs: Costs | None = None,
     defect_rate: float | None = None,
+    units: NDArray[np.integer] | None = None,
 ) -> Outcome:
     """Return what came of N parts.
 
@@ -60,6 +62,8 @@ def outcome(
         defective: Whether each is defective, bool (N,).
         costs: Of decisions; None: nobody knows.
         defect_rate: Share of parts that are defective where the rule runs; None: as among these parts.
+        units: What each part belongs to, integers (N,): those that belong together count as few in the
+            intervals; None: each stands alone.
 
     Raises:
         UsageError: The arguments are not such.
@@ -75,32 +79,52 @@ def outcome(
     bad = {verdict: int((decided[defective] == verdict).sum()) for verdict in VERDICTS}
     fine = {verdict: counts[verdict] - bad[verdict] for verdict in VERDICTS}
     n_bad, n_fine = int(defective.sum()), int((~defective).sum())
-    weights = [(defect_rate, bad["review"], n_bad), (1 - defect_rate, fine["review"], n_fine)]
+    few_bad, few_fine = (_independent(units, some) for some in (defective, ~defective))
+    weights = [
+        (defect_rate, bad["review"], n_bad, few_bad),
+        (1 - defect_rate, fine["review"], n_fine, few_fine),
+    ]
     cost = None
     if costs is not None:
         wrong = [
-            (defect_rate * costs.miss, bad["accept"], n_bad),
-            ((1 - defect_rate) * costs.false_call, fine["reject"], n_fine),
+            (defect_rate * costs.miss, bad["accept"], n_bad, few_bad),
+            ((1 - defect_rate) * costs.false_call, fine["reject"], n_fine, few_fine),
         ]
-        cost = _summed([*wrong, *((share * costs.review, k, n) for share, k, n in weights)], len(decided))
+        reviewed = [(share * costs.review, k, n, few) for share, k, n, few in weights]
+        cost = _summed([*wrong, *reviewed], len(decided))
     return Outcome(
         decisions=counts,
-        miss=clopper_pearson(bad["accept"], n_bad) if n_bad else None,
-        false_call=clopper_pearson(fine["reject"], n_fine) if n_fine else None,
+        miss=_share(bad["accept"], n_bad, few_bad) if n_bad else None,
+        false_call=_share(fine["reject"], n_fine, few_fine) if n_fine else None,
         review=_summed(weights, len(decided)),
         cost=cost,
         defect_rate=defect_rate,
     )
 
 
-def _summed(parts: Sequence[tuple[float, int, int]], total: int) -> Measured | None:
-    """Return the sum of weighted shares (weight, events, parts); None where one that counts is not known."""
+def _independent(units: NDArray[np.integer] | None, some: NDArray[np.bool_]) -> float:
+    """Return how many independent parts say as much as some; 0 of none."""
+    if not some.any():
+        return 0.0
+    return independent_number(None if units is None else np.asarray(units, np.int64)[some], int(some.sum()))
+
+
+def _share(events: int, n: int, independent: float, confidence: float = 0.95) -> Measured:
+    return clopper_pearson(events / n * independent, independent, confidence)
+
+
+def _summed(parts: Sequence[tuple[float, int, int, float]], total: int) -> Measured | None:
+    """Return the sum of weighted shares; None where one that counts is not known.
+
+    Args:
+        parts: Of each its weight, events, parts, and how many independent ones say as much.
+        total: All parts.
+    """
     counting = [part for part in parts if part[0] > 0]
-    if any(n == 0 for _, _, n in counting):
+    if any(n == 0 for _, _, n, _ in counting):
         return None
-    shares = [
-        (weight, clopper_pearson(events, n, 1 - _LEVEL / len(counting))) for weight, events, n in counting
-    ]
+    level = 1 - _LEVEL / len(counting)
+    shares = [(weight, _share(events, n, few, level)) for weight, events, n, few in counting]
     value, low, high = (
         float(sum(weight * getattr(share, end) for weight, share in shares))
         for end in ("value", "low", "high")

@@ -114,7 +114,9 @@ def _show(console: Console, document: dict[str, Any]) -> None:
         ("reject", rule["false_call"], "of good parts are rejected"),
     ):
         if promise is not None:
-            line(name, f"at most {promise['rate']:.1%} {means}: proven with {promise['n']} parts")
+            line(
+                name, f"at most {promise['rate']:.1%} {means}: proven with {promise['n']} {promise['unit']}s"
+            )
     for note in document["notes"]:
         line("not proven", note)
     show_evaluation(console, document["evaluation"])

@@ -119,7 +119,7 @@ def _units(net: Net) -> list[Any]:
 
     What is reckoned with answers, such as corners of boxes, needs more than 256 different numbers.
     """
-    ahead = _before_weights(net)
+    ahead = _before_weights(net) & net.floats()  # places that are looked up are added and joined, too
     return [node for node in net.nodes if _is_weighted(net, node) or _joins(net, node, ahead)]
 
 

@@ -60,6 +60,14 @@ class Net:
             for value in (*graph.input, *graph.value_info, *graph.output)
         }
 
+    def floats(self) -> frozenset[str]:
+        """Return the tensors that are known to hold float32."""
+        graph = onnx.shape_inference.infer_shapes(onnx.load_from_string(self.to_bytes())).graph
+        known = (*graph.input, *graph.value_info, *graph.output)
+        return frozenset(
+            value.name for value in known if value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+        )
+
     def add_constant(self, name: str, array: Array) -> str:
         """Add an array and return the name that it got, which is new."""
         free = self.free(name)
