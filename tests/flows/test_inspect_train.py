@@ -12,8 +12,9 @@ from foveal.bundle.inputs import Pair
 from foveal.bundle.inspecting import inspect, rule_of
 from foveal.bundle.predictor import load
 from foveal.calibrate.inspection.fit import Demands
-from foveal.core.errors import DataError, UsageError
+from foveal.core.errors import DataError, UsageError, WriteError
 from foveal.flows.inspect_evaluate import People, Question, inspect_evaluate
+from foveal.flows.inspect_rule import inspect_rule
 from foveal.flows.inspect_train import Wanted, inspect_train, mode_of
 from foveal.tasks.judging import Costs
 from foveal.train.recipe import Recipe
@@ -65,7 +66,7 @@ def test_the_evaluation_says_what_is_found_and_what_is_decided(trained: dict) ->
 
 
 def test_the_same_is_measured_of_the_bundle_alone(trained: dict, boards: Path) -> None:
-    again = inspect_evaluate(trained["bundle"], boards, question=Question(costs=COSTS))
+    again = inspect_evaluate(trained["bundle"], boards, question=Question(costs=COSTS)).document
 
     assert again["decisions"] == trained["evaluation"]["decisions"]
     assert again["map33"] == trained["evaluation"]["map33"]
@@ -123,3 +124,16 @@ def test_the_mode_follows_from_the_data(boards: Path, tmp_path: Path) -> None:
     assert refused.value.code == "no_inspection"
     with pytest.raises(UsageError):
         inspect_train(plain, Wanted(mode="pairs"), Recipe(epochs=1), out=tmp_path / "run")
+
+
+def test_a_bundle_that_is_there_gets_a_rule(trained: dict, boards: Path, tmp_path: Path) -> None:
+    run = Path(trained["run"])
+
+    made = inspect_rule(trained["bundle"], boards, run / "other.foveal", Demands(miss=0.2, false_call=0.25))
+
+    assert made["rule"]["miss"] is None  # 11 boards without an error prove 24 %
+    assert made["rule"]["false_call"]["rate"] == 0.25
+    assert any("needs n ≥ 14 defective parts, has 11" in note for note in made["notes"])
+    assert load(made["bundle"]).digest == made["digest"] != trained["digest"]
+    with pytest.raises(WriteError):
+        inspect_rule(trained["bundle"], boards, run / "other.foveal", Demands())

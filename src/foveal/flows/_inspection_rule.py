@@ -14,6 +14,7 @@ from foveal.core.errors import DataError
 from foveal.core.parallel import in_order
 from foveal.core.progress import Progress
 from foveal.data.dataset import Dataset, UInt8
+from foveal.data.formats._defects import called_good
 from foveal.data.inventory import content_hashes
 from foveal.data.pair import LAYERS
 from foveal.export.ruled import with_rule
@@ -23,8 +24,9 @@ from foveal.flows._sealed import Sealed
 from foveal.train.examples import Examples
 
 
-def seal_rule(
+def seal_rule(  # noqa: PLR0913 - from where to where, on what, and how
     bundle: Path,
+    out: Path,
     dataset: Dataset,
     demands: Demands,
     *,
@@ -35,7 +37,8 @@ def seal_rule(
     """Fit the rule on the calibration part of the training data, and seal the bundle with it.
 
     Args:
-        bundle: In its run folder; it is replaced, and what was attached to it is gone.
+        bundle: Whose answers prove it.
+        out: The file to write, perhaps the same; what was attached to the bundle is not attached to it.
         dataset: That it was trained on.
         demands: What is asked of the rule.
         good: Of a classifier: the classes that are good.
@@ -49,7 +52,7 @@ def seal_rule(
     predictor = Predictor.open(bundle, threads=threads)
     hashes = content_hashes(dataset, progress=progress)
     picked = pick(dataset, hashes, Sealed.at(bundle, predictor.manifest), split="calib", progress=progress)
-    with tempfile.TemporaryDirectory(dir=bundle.parent, prefix=".calib-") as folder:
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".calib-") as folder:
         parts = _read(predictor, picked, Path(folder) / "pixels", threads=threads, progress=progress)
         asked = Asked(
             predictor.ask,
@@ -61,7 +64,7 @@ def seal_rule(
         rows = picked.indices[parts.indices]
         found = calibrated_inspection(asked, parts, defective_parts(picked.dataset, rows, good=good), demands)
         del parts
-    with_rule(archive.read(bundle), found.rule, bundle)
+    with_rule(archive.read(bundle), found.rule, out)
     return found
 
 
@@ -85,3 +88,8 @@ def _read(predictor: Predictor, picked: Picked, path: Path, *, threads: int, pro
     rows = np.flatnonzero(there)
     units = picked.units[picked.indices]
     return Examples(pixels, np.zeros(count, np.int64), rows, units)
+
+
+def good_classes(dataset: Dataset, named: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the classes of plain pictures that are good: those that are named, and those called so."""
+    return tuple(name for name in dataset.classes if name in named or called_good(name))

@@ -21,7 +21,9 @@ from foveal.data.good import as_known
 from foveal.data.inventory import content_hashes
 from foveal.data.truths import stated
 from foveal.evaluate.defects import false_calls
+from foveal.evaluate.document import Report
 from foveal.evaluate.pairs import measure_pairs
+from foveal.evaluate.scene_document import SceneReport
 from foveal.flows._grouped import grouped, told_good
 from foveal.flows._held_out import Picked, pick
 from foveal.flows._judged_parts import NO_RULE, JudgedPart, judged_parts
@@ -70,6 +72,19 @@ class Question:
     group: str | None = None
 
 
+@dataclass(frozen=True)
+class EvaluatedInspection:
+    """What an inspection is worth.
+
+    Attributes:
+        document: The `foveal.inspect-evaluate/1` document.
+        report: What `foveal evaluate` says of the same parts; None where it has nothing to measure.
+    """
+
+    document: dict[str, Any]
+    report: Report | SceneReport | None
+
+
 def inspect_evaluate(  # noqa: PLR0913 - as `flows.evaluate.evaluate`
     model: str | Path,
     data: str | Path | Dataset,
@@ -79,8 +94,8 @@ def inspect_evaluate(  # noqa: PLR0913 - as `flows.evaluate.evaluate`
     question: Question | None = None,
     threads: int | None = None,
     progress: Progress = silent,
-) -> dict[str, Any]:
-    """Return the `foveal.inspect-evaluate/1` document.
+) -> EvaluatedInspection:
+    """Return what an inspection is worth on parts that it has not seen.
 
     Args:
         model: A bundle, or a run folder that holds one.
@@ -109,13 +124,14 @@ def inspect_evaluate(  # noqa: PLR0913 - as `flows.evaluate.evaluate`
     parts = judged_parts(
         predictor, picked.dataset, picked.indices, rule or NO_RULE, threads=threads, progress=progress
     )
-    found = {
-        **_found(predictor, bundle, dataset, split=split, seed=seed, progress=progress),
-        **_scored(parts, picked, seed),
-        **_paired(predictor, picked, parts, seed),
-    }
+    report = _report(predictor, bundle, picked, parts, split=split, seed=seed, progress=progress)
+    found = _scored(parts, picked, seed)
+    if predictor.manifest.task in OBJECT_TASKS:
+        found |= _paired(predictor, picked, parts, seed)
+    elif report is not None:
+        found |= report.as_json()["metrics"]
     told = {name: found.get(name) for name in ("map33", "f1", *_TOLD)}
-    return {
+    document = {
         "schema": SCHEMA,
         "ok": True,
         "bundle": str(bundle),
@@ -131,6 +147,7 @@ def inspect_evaluate(  # noqa: PLR0913 - as `flows.evaluate.evaluate`
         "rule": None if rule is None else rule.model_dump(mode="json"),
         "faults": _faults(picked, parts),
     }
+    return EvaluatedInspection(document, report)
 
 
 def _opened(
@@ -154,16 +171,20 @@ def _opened(
     return as_known(found, manifest.classes, told_good(bundle)) if manifest.task == "defect" else found
 
 
-def _found(
-    predictor: Predictor, bundle: Path, dataset: Dataset, *, split: str | None, seed: int, progress: Progress
-) -> dict[str, Any]:
-    """Return what `foveal evaluate` measures, where the parts show what it needs."""
-    if predictor.manifest.task in OBJECT_TASKS:
-        return {}  # the protocol of pairs says the same, and says it of parts without defects, too
-    metrics: dict[str, Any] = evaluate(
-        bundle, dataset, split=split, seed=seed, progress=progress
-    ).report.as_json()["metrics"]
-    return metrics
+def _report(  # noqa: PLR0913 - as `flows.evaluate.evaluate`, and what was found already
+    predictor: Predictor,
+    bundle: Path,
+    picked: Picked,
+    parts: list[JudgedPart],
+    *,
+    split: str | None,
+    seed: int,
+    progress: Progress,
+) -> Report | SceneReport | None:
+    """Return what `foveal evaluate` measures; None of objects where none is on any part."""
+    if predictor.manifest.task in OBJECT_TASKS and not any(part.defective for part in parts):
+        return None
+    return evaluate(bundle, picked.dataset, split=split, seed=seed, progress=progress).report
 
 
 def _scored(parts: list[JudgedPart], picked: Picked, seed: int) -> dict[str, Any]:
@@ -182,8 +203,6 @@ def _scored(parts: list[JudgedPart], picked: Picked, seed: int) -> dict[str, Any
 
 
 def _paired(predictor: Predictor, picked: Picked, parts: list[JudgedPart], seed: int) -> dict[str, Any]:
-    if predictor.manifest.task not in OBJECT_TASKS:
-        return {}
     classes = predictor.classes
     of = stated(picked.dataset, predictor.preprocess, classes=classes)
     rows = [(row, part) for row, part in enumerate(parts) if part.answers is not None]

@@ -7,21 +7,18 @@ from typing import Any, Literal
 import numpy as np
 
 from foveal.bundle import archive
-from foveal.bundle.predictor import load
 from foveal.calibrate.inspection.fit import Demands
 from foveal.core import machine
 from foveal.core.errors import DataError, UnknownNameError, UsageError
 from foveal.core.progress import Progress, silent
 from foveal.data import opening
 from foveal.data.dataset import Dataset
-from foveal.data.formats._defects import called_good
 from foveal.data.good import one_kind
 from foveal.data.scene import VOID
 from foveal.data.sizing import evenly_spaced
 from foveal.flows._inspect_good import train_good
 from foveal.flows._inspect_surface import train_surface
-from foveal.flows._inspection_rule import seal_rule
-from foveal.flows.evaluate import evaluate
+from foveal.flows._inspection_rule import good_classes, seal_rule
 from foveal.flows.inspect_evaluate import Question, inspect_evaluate
 from foveal.flows.train import train
 from foveal.train.recipe import Recipe
@@ -92,8 +89,8 @@ def inspect_train(  # noqa: PLR0913 - as `flows.train.train`, and what the rule 
         return {**document, "digest": None, "rule": None, "notes": [], "limits": None, "evaluation": None}
     threads = recipe.threads or machine.usable_cpus()
     dataset = _dataset(data, mode, wanted, recipe)
-    good = _good_classes(dataset, wanted.good) if mode == "classes" else ()
-    rule = seal_rule(bundle, dataset, wanted.demands, good=good, threads=threads, progress=progress)
+    good = good_classes(dataset, wanted.good) if mode == "classes" else ()
+    rule = seal_rule(bundle, bundle, dataset, wanted.demands, good=good, threads=threads, progress=progress)
     found = inspect_evaluate(
         bundle,
         dataset,
@@ -102,15 +99,16 @@ def inspect_train(  # noqa: PLR0913 - as `flows.train.train`, and what the rule 
         threads=threads,
         progress=progress,
     )
-    _attach(bundle, dataset, seed=recipe.seed, progress=progress)
+    if found.report is not None:
+        archive.attach_report(bundle, found.report.without_names().as_json())
     return {
         **document,
-        "digest": found["digest"],
+        "digest": found.document["digest"],
         "rule": rule.rule.model_dump(mode="json"),
         "notes": list(rule.notes),
         "limits": rule.limits.as_json(),
         "calibration": rule.fitted.as_json()["outcome"],
-        "evaluation": found,
+        "evaluation": found.document,
     }
 
 
@@ -216,15 +214,3 @@ def _dataset(data: str | Path, mode: Mode, wanted: Wanted, recipe: Recipe) -> Da
     if mode == "pairs" and not found.pairs:
         raise UsageError(f"{data} has no templates", code="other_task", hint="docs/inspection.md has layouts")
     return found
-
-
-def _good_classes(dataset: Dataset, named: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the classes of plain pictures that are good: those that are named, and those called so."""
-    return tuple(name for name in dataset.classes if name in named or called_good(name))
-
-
-def _attach(bundle: Path, dataset: Dataset, *, seed: int, progress: Progress) -> None:
-    """Attach what `foveal evaluate` measures of the bundle as it is sealed now."""
-    found = evaluate(bundle, dataset, seed=seed, progress=progress).report
-    archive.attach_report(bundle, found.without_names().as_json())
-    load(bundle)  # it opens as anybody will open it

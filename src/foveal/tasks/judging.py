@@ -45,7 +45,7 @@ class Promise(_Frozen):
         delta: Probability that the promise is wrong.
         n: Parts of that kind that proved it.
         events: How many of them are on the wrong side of the threshold.
-        unit: What `rate`, `n` and `events` count: parts, or groups of parts that belong together, of which any
+        unit: What `rate`, `n` and `events` count: parts, or groups of such that belong together, of which any
             is on the wrong side.
         method: The bound: `binomial`, the exact test of an order statistic.
     """

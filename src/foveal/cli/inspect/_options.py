@@ -1,10 +1,12 @@
 """Options of the commands that train and measure inspections."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Console
 
 from foveal.core.errors import UsageError
+from foveal.core.text import visible
 
 if TYPE_CHECKING:
     from foveal.flows.inspect_evaluate import Question
@@ -38,6 +40,22 @@ HumanFalseCall = Annotated[
 ]
 HumanParts = Annotated[
     int | None, typer.Option("--human-parts", min=1, help="How many parts these shares rest on.")
+]
+
+MaxMiss = Annotated[
+    float,
+    typer.Option("--max-miss", help="Share of defective parts that may be accepted, to be proven."),
+]
+MaxFalseCall = Annotated[
+    float,
+    typer.Option("--max-false-call", help="Share of good parts that may be rejected, to be proven."),
+]
+Confidence = Annotated[float, typer.Option("--confidence", help="Probability that each promise holds.")]
+Choose = Annotated[
+    bool,
+    typer.Option(
+        "--choose", help="Accept without a promise where too few defective parts are there for one."
+    ),
 ]
 
 
@@ -83,3 +101,22 @@ def question_of(
     from foveal.flows.inspect_evaluate import People, Question
 
     return Question(costs, defect_rate, People(*people), group)
+
+
+def show_rule(console: Console, document: dict[str, Any]) -> None:
+    """Print what a rule promises, and what it does not."""
+
+    def line(title: str, text: str) -> None:
+        console.print(f"{title:<12}{visible(text)}", markup=False)
+
+    rule = document["rule"]
+    for name, promise, means in (
+        ("accept", rule["miss"], "of defective parts are accepted"),
+        ("reject", rule["false_call"], "of good parts are rejected"),
+    ):
+        if promise is not None:
+            line(
+                name, f"at most {promise['rate']:.1%} {means}: proven with {promise['n']} {promise['unit']}s"
+            )
+    for note in document["notes"]:
+        line("not proven", note)

@@ -51,7 +51,7 @@ def evaluate(
     costs = costs_of(cost_miss, cost_false_call, cost_review)
     people = (human_miss, human_false_call, human_parts)
     with progress(quiet=quiet) as report:
-        document = inspect_evaluate(
+        found = inspect_evaluate(
             model,
             data,
             split=split,
@@ -60,7 +60,7 @@ def evaluate(
             threads=threads,
             progress=report,
         )
-    emit(document, as_json=as_json, human=lambda console: show(console, document))
+    emit(found.document, as_json=as_json, human=lambda console: show(console, found.document))
 
 
 def show(console: Console, document: dict[str, Any]) -> None:

@@ -9,13 +9,18 @@ from foveal.cli._frame import Force, Group, Json, Out, Quiet, Strict, Threads, V
 from foveal.cli._progress import progress
 from foveal.cli._recipe import Data, Epochs, Images, RecipeFile, Seed, Size, Time, Transfer, recipe_of
 from foveal.cli.inspect._options import (
+    Choose,
+    Confidence,
     CostFalseCall,
     CostMiss,
     CostReview,
     DefectRate,
     Good,
+    MaxFalseCall,
+    MaxMiss,
     costs_of,
     good_of,
+    show_rule,
 )
 from foveal.cli.inspect.evaluate import show as show_evaluation
 from foveal.core.extras import need
@@ -30,21 +35,6 @@ Model = Annotated[
 ]
 Objective = Annotated[
     str | None, typer.Option("--objective", help="Of surface: synthetic makes defects up on good parts.")
-]
-MaxMiss = Annotated[
-    float,
-    typer.Option("--max-miss", help="Share of defective parts that may be accepted, to be proven."),
-]
-MaxFalseCall = Annotated[
-    float,
-    typer.Option("--max-false-call", help="Share of good parts that may be rejected, to be proven."),
-]
-Confidence = Annotated[float, typer.Option("--confidence", help="Probability that each promise holds.")]
-Choose = Annotated[
-    bool,
-    typer.Option(
-        "--choose", help="Accept without a promise where too few defective parts are there for one."
-    ),
 ]
 
 
@@ -108,17 +98,7 @@ def _show(console: Console, document: dict[str, Any]) -> None:
     if document["bundle"] is None:
         line("gate", "failed: file and network do not answer alike; no bundle was written")
         return
-    rule = document["rule"]
-    for name, promise, means in (
-        ("accept", rule["miss"], "of defective parts are accepted"),
-        ("reject", rule["false_call"], "of good parts are rejected"),
-    ):
-        if promise is not None:
-            line(
-                name, f"at most {promise['rate']:.1%} {means}: proven with {promise['n']} {promise['unit']}s"
-            )
-    for note in document["notes"]:
-        line("not proven", note)
+    show_rule(console, document)
     show_evaluation(console, document["evaluation"])
     line("bundle", document["bundle"])
     line("next", f"foveal inspect run {document['bundle']} SOURCE --log FOLDER")
